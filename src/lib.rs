@@ -1,0 +1,24 @@
+//! Score Explorer: see, steer and measure score-based diffusion
+//! (Song et al. 2021, "Score-Based Generative Modeling through Stochastic Differential Equations").
+//!
+//! A [`task::Run`] is a value; one [`engine::Engine`] turns it into a stream of
+//! snapshots; the window ([`app`]) and the command line ([`cli`]) are two listeners.
+//!
+//! Arrows between the rooms run one way:
+//! `app`, `cli` → `engine` → `task` → `solver` → `score` → `network`, `sde`.
+
+pub mod app;
+pub mod checkpoint;
+pub mod cli;
+pub mod engine;
+pub mod network;
+mod pixels;
+pub mod score;
+pub mod sde;
+pub mod solver;
+pub mod task;
+
+pub use pixels::{Pixels, to_byte};
+
+/// A batch of images (or of plain vectors, as N×D×1×1): N×C×H×W, `f32`.
+pub type Image = burn::tensor::Tensor<4>;

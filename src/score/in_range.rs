@@ -1,0 +1,55 @@
+use super::{Moments, Range, ScoreError, ScoreModel};
+use crate::Image;
+use crate::sde::Level;
+
+/// A model seen from a run that works in another data range.
+///
+/// With data x′(0) = a·x(0) + b, the state x = α·x(0) + σ·z becomes
+/// x′ = a·x + b·α = α·x′(0) + a·σ·z, and ∇ₓ log p = a·∇ₓ′ log p′.
+pub struct InRange<M> {
+    model: M,
+    run: Range,
+    scale: f64,
+    shift: f64,
+}
+
+impl<M: ScoreModel> InRange<M> {
+    /// Shows `model` to a run whose data fill `run`.
+    pub fn new(model: M, run: Range) -> Self {
+        let (low, high) = run.bounds();
+        let (model_low, model_high) = model.range().unwrap_or(run).bounds();
+        let scale = (model_high - model_low) / (high - low);
+        InRange { model, run, scale, shift: model_low - scale * low }
+    }
+}
+
+impl<M: ScoreModel> ScoreModel for InRange<M> {
+    fn shape(&self) -> [usize; 3] {
+        self.model.shape()
+    }
+
+    fn range(&self) -> Option<Range> {
+        self.model.range().map(|_| self.run)
+    }
+
+    fn ratios(&self) -> Option<(f64, f64)> {
+        self.model.ratios().map(|(low, high)| (low / self.scale, high / self.scale))
+    }
+
+    fn moments(&self) -> Option<Moments> {
+        self.model.moments().map(|m| Moments {
+            mean: (m.mean - self.shift) / self.scale,
+            mean_square: (m.mean_square - 2.0 * self.shift * m.mean + self.shift * self.shift) / self.scale.powi(2),
+        })
+    }
+
+    fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        if self.scale == 1.0 && self.shift == 0.0 {
+            return self.model.score(x, at);
+        }
+        let shift = super::column(at, &x.device(), |level| self.shift * level.alpha);
+        let levels: Vec<Level> = at.iter().map(|l| Level { alpha: l.alpha, sigma: self.scale * l.sigma }).collect();
+        let score = self.model.score(&(x.clone() * self.scale + shift), &levels)?;
+        Ok(score * self.scale)
+    }
+}

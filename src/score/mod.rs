@@ -1,0 +1,98 @@
+//! Score models: anything that answers ∇ₓ log p(x) for x = α·x(0) + σ·z.
+//!
+//! A network, an exact mixture of Gaussians, the exact score of a set of images.
+//! Each answers at every (α, σ), so each runs in every family.
+
+mod image_set;
+mod in_range;
+mod mixture;
+mod network;
+
+pub use image_set::ImageSet;
+pub use in_range::InRange;
+pub use mixture::{Mixture, MixtureError};
+pub use network::NetworkScore;
+
+use crate::Image;
+use crate::sde::Level;
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+/// The interval that clean data fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Range {
+    /// [0, 1]: `data.centered = false`, every published VE configuration.
+    Unit,
+    /// [−1, 1]: `data.centered = true`, published VP and sub-VP.
+    Symmetric,
+}
+
+impl Range {
+    /// Lowest and highest value of clean data.
+    pub fn bounds(self) -> (f64, f64) {
+        match self {
+            Range::Unit => (0.0, 1.0),
+            Range::Symmetric => (-1.0, 1.0),
+        }
+    }
+}
+
+/// First two moments of clean data, over all pixels and channels.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Moments {
+    /// Mean of x(0).
+    pub mean: f64,
+    /// Mean of x(0)².
+    pub mean_square: f64,
+}
+
+/// Why no score could be given.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ScoreError {
+    /// Not a failure: the listener asked to stop.
+    #[error("stopped")]
+    Stopped,
+    #[error("the score is not finite at σ/α = {ratio:.3e}; choose more steps, a smaller SNR, or check the model")]
+    NotFinite { ratio: f64 },
+    #[error("the model takes images of {expected:?} (channels, height, width) but was given {found:?}")]
+    Shape { expected: [usize; 3], found: [usize; 3] },
+    #[error("the device failed: {0}")]
+    Device(String),
+}
+
+/// ∇ₓ log p of data noised to any level.
+pub trait ScoreModel: Send {
+    /// Channels, height and width of one sample.
+    fn shape(&self) -> [usize; 3];
+
+    /// The range that the model's data fill; `None` where any will do (exact mixtures).
+    fn range(&self) -> Option<Range>;
+
+    /// Smallest and largest σ/α at which the model is valid, in units of its own range;
+    /// `None` where it is exact everywhere.
+    fn ratios(&self) -> Option<(f64, f64)>;
+
+    /// Moments of the model's data, in its own range, where they are known.
+    fn moments(&self) -> Option<Moments>;
+
+    /// Score at `x` (N×C×H×W), noised to `at`: one level for all samples, or one for each.
+    ///
+    /// # Errors
+    /// If the shape is wrong, the device fails, or the caller's wrapper stops the run.
+    fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError>;
+}
+
+/// The estimate of x(0) that a score implies (Tweedie): (x + σ²·score)/α. One level for all samples, or one for each.
+pub fn denoised(x: &Image, score: &Image, at: &[Level]) -> Image {
+    let device = x.device();
+    let variance = column(at, &device, |level| level.sigma * level.sigma);
+    let inverse_alpha = column(at, &device, |level| 1.0 / level.alpha);
+    (x.clone() + score.clone() * variance) * inverse_alpha
+}
+
+/// A coefficient of each level as a (1 or N)×1×1×1 tensor, to broadcast over images.
+pub fn column(at: &[Level], device: &Device, coefficient: impl Fn(Level) -> f64) -> Image {
+    let values: Vec<f32> = at.iter().map(|&level| coefficient(level) as f32).collect();
+    Tensor::from_data(TensorData::new(values, [at.len(), 1, 1, 1]), device)
+}

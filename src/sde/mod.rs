@@ -1,0 +1,211 @@
+//! Forward SDEs as paths x(t) = α(t)·x(0) + σ(t)·z (Song et al. 2021, section 3.4 and appendix B).
+//!
+//! A family answers α, σ, drift, diffusion, prior, and the inverses; nothing else in
+//! the program knows which family it has. All scalars are `f64`; time runs from 0
+//! (data) to 1 (noise).
+
+mod sub_vp;
+mod ve;
+mod vp;
+
+pub use sub_vp::SubVp;
+pub use ve::Ve;
+pub use vp::Vp;
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The place of a noised sample on its path: x = alpha·x(0) + sigma·z, z standard normal.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Level {
+    /// Scale of the data, α(t) > 0.
+    pub alpha: f64,
+    /// Standard deviation of the noise, σ(t) ≥ 0.
+    pub sigma: f64,
+}
+
+impl Level {
+    /// The end of a run that denoises: the data themselves.
+    pub const CLEAN: Level = Level { alpha: 1.0, sigma: 0.0 };
+
+    /// σ/α, on which alone a denoiser truly depends.
+    pub fn ratio(self) -> f64 {
+        self.sigma / self.alpha
+    }
+
+    /// log α²/σ², the log signal-to-noise ratio.
+    pub fn log_snr(self) -> f64 {
+        2.0 * (self.alpha / self.sigma).ln()
+    }
+
+    /// Standard deviation of x where the data have standard deviation `data_std`.
+    pub fn marginal_std(self, data_std: f64) -> f64 {
+        (self.alpha * data_std).hypot(self.sigma)
+    }
+}
+
+/// One discrete forward step x_{i+1} = x_i + f·x_i + g·z (Song et al. 2021, eq. 45).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Increment {
+    /// Coefficient of x in the deterministic part.
+    pub f: f64,
+    /// Standard deviation of the noise that is added.
+    pub g: f64,
+}
+
+/// One step of a time grid, from `t` down to `next`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Place in the whole grid, from 0 at the noise end. Addresses the step's noise.
+    pub index: usize,
+    /// Time at which the score is evaluated.
+    pub t: f64,
+    /// Time that the update arrives at; 0 for the last step.
+    pub next: f64,
+    /// On the published uniform grid, the number N of levels whose discrete tables
+    /// the step reads, as score_sde does; `None` takes the increment from `t` and `next`.
+    pub table: Option<usize>,
+}
+
+impl Step {
+    /// The published index of `t` in tables of `n` levels: ⌊t·(n−1)⌋.
+    pub fn table_index(&self, n: usize) -> usize {
+        // The published code computes this product in single precision.
+        ((self.t as f32 * (n - 1) as f32) as usize).min(n - 1)
+    }
+}
+
+/// An affine forward SDE dx = drift(t)·x dt + diffusion(t) dw.
+pub trait Sde: Send + Sync + fmt::Debug {
+    /// Which family this is, for its name and colour only.
+    fn kind(&self) -> FamilyKind;
+
+    /// α(t), the coefficient of x(0) in the marginal mean.
+    fn alpha(&self, t: f64) -> f64;
+
+    /// σ(t), the marginal standard deviation given x(0).
+    fn sigma(&self, t: f64) -> f64;
+
+    /// α′(t)/α(t): the drift is this times x.
+    fn drift(&self, t: f64) -> f64;
+
+    /// g(t), the diffusion coefficient.
+    fn diffusion(&self, t: f64) -> f64;
+
+    /// Standard deviation of the prior p_T, a centred isotropic Gaussian.
+    fn prior_std(&self) -> f64;
+
+    /// The time in [0, 1] at which σ/α is nearest to `ratio`.
+    fn time_of_ratio(&self, ratio: f64) -> f64;
+
+    /// The smallest time at which published samplers of this family stop.
+    fn epsilon(&self) -> f64;
+
+    /// The forward increment that `step` undoes: the published discretisation where the
+    /// step reads tables, else the exact transition between its two times (sub-VP: Euler).
+    fn increment(&self, step: &Step) -> Increment;
+
+    /// The scale of step sizes that correctors use: α_i of the published tables
+    /// (VP and sub-VP: 1 − β_i; VE: 1).
+    fn corrector_scale(&self, step: &Step) -> f64;
+
+    /// The instantaneous noise rate for display: β(t) for VP and sub-VP, dσ²/dt for VE.
+    fn beta(&self, t: f64) -> f64;
+
+    /// α and σ at `t`.
+    fn level(&self, t: f64) -> Level {
+        Level { alpha: self.alpha(t), sigma: self.sigma(t) }
+    }
+
+    /// Log-density of the prior at a point of `dimensions` coordinates whose squares sum to `squares`, in nats.
+    fn prior_log_density(&self, squares: f64, dimensions: usize) -> f64 {
+        let variance = self.prior_std().powi(2);
+        -0.5 * (dimensions as f64 * (2.0 * std::f64::consts::PI * variance).ln() + squares / variance)
+    }
+
+    /// Where a step's update ends: α and σ at its `next`, or clean data after the last step.
+    fn target(&self, step: &Step) -> Level {
+        if step.next > 0.0 { self.level(step.next) } else { Level::CLEAN }
+    }
+}
+
+/// The name of a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FamilyKind {
+    Ve,
+    Vp,
+    SubVp,
+}
+
+impl FamilyKind {
+    pub const ALL: [FamilyKind; 3] = [FamilyKind::Ve, FamilyKind::Vp, FamilyKind::SubVp];
+
+    /// The name people read: VE, VP, sub-VP.
+    pub fn name(self) -> &'static str {
+        match self {
+            FamilyKind::Ve => "VE",
+            FamilyKind::Vp => "VP",
+            FamilyKind::SubVp => "sub-VP",
+        }
+    }
+
+    /// The family with the parameters published for CIFAR-10.
+    pub fn published(self) -> Family {
+        match self {
+            FamilyKind::Ve => Family::Ve(Ve::default()),
+            FamilyKind::Vp => Family::Vp(Vp::default()),
+            FamilyKind::SubVp => Family::SubVp(SubVp::default()),
+        }
+    }
+}
+
+impl fmt::Display for FamilyKind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+/// A family with its parameters: a value that can be saved and compared.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "family", rename_all = "kebab-case")]
+pub enum Family {
+    Ve(Ve),
+    Vp(Vp),
+    SubVp(SubVp),
+}
+
+impl Family {
+    /// The family as an SDE.
+    pub fn sde(&self) -> &dyn Sde {
+        match self {
+            Family::Ve(sde) => sde,
+            Family::Vp(sde) => sde,
+            Family::SubVp(sde) => sde,
+        }
+    }
+
+    /// Which family this is.
+    pub fn kind(&self) -> FamilyKind {
+        self.sde().kind()
+    }
+}
+
+/// A family parameter that makes no SDE.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ParameterError {
+    #[error("σ_min is {min} and σ_max is {max}; choose 0 < σ_min < σ_max")]
+    Sigma { min: f64, max: f64 },
+    #[error("β_min is {min} and β_max is {max}; choose 0 ≤ β_min < β_max")]
+    Beta { min: f64, max: f64 },
+}
+
+/// The time in [0, 1] at which the increasing function `ratio_at` reaches `ratio`, by bisection.
+pub(crate) fn bisect_time(ratio: f64, ratio_at: impl Fn(f64) -> f64) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..100 {
+        let middle = 0.5 * (low + high);
+        if ratio_at(middle) < ratio { low = middle } else { high = middle }
+    }
+    0.5 * (low + high)
+}

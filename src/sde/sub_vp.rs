@@ -1,0 +1,79 @@
+use super::{FamilyKind, Increment, ParameterError, Sde, Step, Vp, bisect_time};
+use serde::{Deserialize, Serialize};
+
+/// The sub-VP SDE: VP's drift and mean, with σ = 1 − α²,
+/// g² = β·(1 − exp(−2∫β)) (Song et al. 2021, eq. 12 and appendix C).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SubVp {
+    path: Vp,
+}
+
+impl SubVp {
+    /// A noise rate that grows linearly from `beta_min` to `beta_max`.
+    ///
+    /// # Errors
+    /// Unless 0 ≤ `beta_min` < `beta_max`, both finite.
+    pub fn new(beta_min: f64, beta_max: f64) -> Result<Self, ParameterError> {
+        Ok(SubVp { path: Vp::new(beta_min, beta_max)? })
+    }
+
+    /// β_min.
+    pub fn beta_min(&self) -> f64 {
+        self.path.beta_min()
+    }
+
+    /// β_max.
+    pub fn beta_max(&self) -> f64 {
+        self.path.beta_max()
+    }
+}
+
+impl Sde for SubVp {
+    fn kind(&self) -> FamilyKind {
+        FamilyKind::SubVp
+    }
+
+    fn alpha(&self, t: f64) -> f64 {
+        self.path.alpha(t)
+    }
+
+    fn sigma(&self, t: f64) -> f64 {
+        -(-self.path.beta_integral(t)).exp_m1()
+    }
+
+    fn drift(&self, t: f64) -> f64 {
+        self.path.drift(t)
+    }
+
+    fn diffusion(&self, t: f64) -> f64 {
+        let discount = -(-2.0 * self.path.beta_integral(t)).exp_m1();
+        (self.beta(t) * discount).sqrt()
+    }
+
+    fn prior_std(&self) -> f64 {
+        1.0
+    }
+
+    fn time_of_ratio(&self, ratio: f64) -> f64 {
+        bisect_time(ratio, |t| self.level(t).ratio())
+    }
+
+    fn epsilon(&self) -> f64 {
+        1e-3
+    }
+
+    fn increment(&self, step: &Step) -> Increment {
+        // The published code has no special kernel here: plain Euler–Maruyama.
+        let dt = step.table.map_or(step.t - step.next, |n| 1.0 / n as f64);
+        Increment { f: self.drift(step.t) * dt, g: self.diffusion(step.t) * dt.sqrt() }
+    }
+
+    fn corrector_scale(&self, step: &Step) -> f64 {
+        self.path.corrector_scale(step)
+    }
+
+    fn beta(&self, t: f64) -> f64 {
+        self.path.beta(t)
+    }
+}

@@ -1,0 +1,121 @@
+use super::{FamilyKind, Increment, ParameterError, Sde, Step, bisect_time};
+use serde::{Deserialize, Serialize};
+
+/// The variance-preserving SDE: β(t) linear from β_min to β_max,
+/// α(t) = exp(−½∫β), σ² = 1 − α² (Song et al. 2021, eq. 11 and appendix C).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Parameters")]
+pub struct Vp {
+    beta_min: f64,
+    beta_max: f64,
+}
+
+#[derive(Deserialize)]
+struct Parameters {
+    beta_min: f64,
+    beta_max: f64,
+}
+
+impl TryFrom<Parameters> for Vp {
+    type Error = ParameterError;
+    fn try_from(p: Parameters) -> Result<Self, Self::Error> {
+        Vp::new(p.beta_min, p.beta_max)
+    }
+}
+
+impl Default for Vp {
+    /// As published: 0.1 to 20.
+    fn default() -> Self {
+        Vp { beta_min: 0.1, beta_max: 20.0 }
+    }
+}
+
+impl Vp {
+    /// A noise rate that grows linearly from `beta_min` to `beta_max`.
+    ///
+    /// # Errors
+    /// Unless 0 ≤ `beta_min` < `beta_max`, both finite.
+    pub fn new(beta_min: f64, beta_max: f64) -> Result<Self, ParameterError> {
+        if beta_min >= 0.0 && beta_min < beta_max && beta_max.is_finite() {
+            Ok(Vp { beta_min, beta_max })
+        } else {
+            Err(ParameterError::Beta { min: beta_min, max: beta_max })
+        }
+    }
+
+    /// β_min.
+    pub fn beta_min(&self) -> f64 {
+        self.beta_min
+    }
+
+    /// β_max.
+    pub fn beta_max(&self) -> f64 {
+        self.beta_max
+    }
+
+    /// ∫₀ᵗ β.
+    pub(super) fn beta_integral(&self, t: f64) -> f64 {
+        self.beta_min * t + 0.5 * (self.beta_max - self.beta_min) * t * t
+    }
+
+    /// β_i of the published table of `n` levels, divided by n; below 1 so that DDPM's kernel exists.
+    pub(super) fn table_beta(&self, step: &Step, n: usize) -> f64 {
+        let place = step.table_index(n) as f64 / (n.max(2) - 1) as f64;
+        let beta = self.beta_min + place * (self.beta_max - self.beta_min);
+        (beta / n as f64).min(0.999)
+    }
+}
+
+impl Sde for Vp {
+    fn kind(&self) -> FamilyKind {
+        FamilyKind::Vp
+    }
+
+    fn alpha(&self, t: f64) -> f64 {
+        (-0.5 * self.beta_integral(t)).exp()
+    }
+
+    fn sigma(&self, t: f64) -> f64 {
+        (-(-self.beta_integral(t)).exp_m1()).sqrt()
+    }
+
+    fn drift(&self, t: f64) -> f64 {
+        -0.5 * self.beta(t)
+    }
+
+    fn diffusion(&self, t: f64) -> f64 {
+        self.beta(t).sqrt()
+    }
+
+    fn prior_std(&self) -> f64 {
+        1.0
+    }
+
+    fn time_of_ratio(&self, ratio: f64) -> f64 {
+        bisect_time(ratio, |t| self.level(t).ratio())
+    }
+
+    fn epsilon(&self) -> f64 {
+        1e-3
+    }
+
+    fn increment(&self, step: &Step) -> Increment {
+        // DDPM's discretisation: x_{i+1} = √(1−β_i)·x_i + √β_i·z.
+        let beta = match step.table {
+            Some(n) => self.table_beta(step, n),
+            None => 1.0 - (self.alpha(step.t) / self.target(step).alpha).powi(2),
+        };
+        Increment { f: (1.0 - beta).sqrt() - 1.0, g: beta.sqrt() }
+    }
+
+    fn corrector_scale(&self, step: &Step) -> f64 {
+        match step.table {
+            Some(n) => 1.0 - self.table_beta(step, n),
+            None => (self.alpha(step.t) / self.target(step).alpha).powi(2),
+        }
+    }
+
+    fn beta(&self, t: f64) -> f64 {
+        self.beta_min + t * (self.beta_max - self.beta_min)
+    }
+}

@@ -1,0 +1,16 @@
+use super::Observer;
+use crate::Image;
+use crate::score::{ScoreError, ScoreModel};
+use crate::sde::{Sde, Step};
+
+/// To be written.
+pub fn dpm_solver_plus_plus(
+    model: &dyn ScoreModel,
+    sde: &dyn Sde,
+    steps: &[Step],
+    x: Image,
+    observer: &mut dyn Observer,
+) -> Result<Image, ScoreError> {
+    let _ = (model, sde, steps, x, observer);
+    todo!("helper: solver")
+}

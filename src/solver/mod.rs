@@ -1,0 +1,129 @@
+//! Solvers of the reverse-time SDE and of the probability-flow ODE.
+//!
+//! A step is a pure function of (x, t, t_next, score, noise); one short loop combines
+//! predictors and correctors; the deterministic solvers are short loops of their own.
+
+mod corrector;
+mod ddim;
+mod dpm_solver;
+mod grid;
+mod heun;
+mod hmc;
+mod noise;
+mod predictor;
+mod predictor_corrector;
+
+pub use corrector::{Corrector, Norms, Snr, annealed_langevin, langevin};
+pub use ddim::ddim;
+pub use dpm_solver::dpm_solver_plus_plus;
+pub use grid::Grid;
+pub use heun::heun;
+pub use hmc::{Hmc, hamiltonian};
+pub use noise::{Noise, Purpose};
+pub use predictor::{Predictor, ancestral, euler_maruyama, probability_flow, reverse_diffusion};
+pub use predictor_corrector::{PredictorCorrector, predictor_corrector};
+
+use crate::Image;
+use crate::score::{ScoreError, ScoreModel};
+use crate::sde::{Sde, Step};
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
+
+/// What one update returns.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// The new state.
+    pub next: Image,
+    /// The new state without its last noise.
+    pub mean: Image,
+}
+
+/// What a corrector did besides moving: figures of each sample, of shape N.
+#[derive(Clone, Debug)]
+pub struct Diagnostics {
+    /// The step size ε of the last inner step.
+    pub step_size: Tensor<1>,
+    /// The share of proposals accepted, for adjusted HMC.
+    pub accept_rate: Option<Tensor<1>>,
+}
+
+/// The state after one step of the grid, as shown to an observer.
+#[derive(Debug)]
+pub struct Moment<'a> {
+    /// The step just done.
+    pub step: Step,
+    /// x at `step.next`.
+    pub x: &'a Image,
+    /// Last estimate of x(0), from the score below.
+    pub denoised: &'a Image,
+    /// Last score, evaluated during this step.
+    pub score: &'a Image,
+    /// Figures of the corrector, where one ran.
+    pub corrector: Option<&'a Diagnostics>,
+}
+
+/// Watches a solver and says whether it goes on.
+pub trait Observer {
+    /// Called after every step of the grid.
+    fn observe(&mut self, moment: &Moment<'_>) -> ControlFlow<()>;
+}
+
+/// An observer that lets every solver finish.
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn observe(&mut self, _moment: &Moment<'_>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// A way to travel from noise to data.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "solver", rename_all = "kebab-case")]
+pub enum Solver {
+    /// Predictor and corrector in turn (Song et al. 2021, algorithm 1).
+    Pc(PredictorCorrector),
+    /// First-order, deterministic (Song, Meng and Ermon 2021, η = 0).
+    Ddim,
+    /// Second-order, two evaluations a step (Karras et al. 2022, algorithm 1).
+    Heun,
+    /// Second-order multistep DPM-Solver++ (Lu et al. 2022, algorithm 2).
+    #[serde(rename = "dpm++")]
+    DpmPlusPlus,
+}
+
+impl Solver {
+    /// Carries `x` along `steps`, showing each to `observer`. With `denoise`, the last
+    /// update's noise is left out. Returns the last state, also when the observer breaks off.
+    ///
+    /// # Errors
+    /// Whatever the score model answers.
+    #[allow(clippy::too_many_arguments)]
+    pub fn solve(
+        &self,
+        model: &dyn ScoreModel,
+        sde: &dyn Sde,
+        steps: &[Step],
+        denoise: bool,
+        x: Image,
+        noise: &Noise,
+        observer: &mut dyn Observer,
+    ) -> Result<Image, ScoreError> {
+        match self {
+            Solver::Pc(pc) => predictor_corrector(model, sde, steps, pc, denoise, x, noise, observer),
+            Solver::Ddim => ddim(model, sde, steps, x, observer),
+            Solver::Heun => heun(model, sde, steps, x, observer),
+            Solver::DpmPlusPlus => dpm_solver_plus_plus(model, sde, steps, x, observer),
+        }
+    }
+
+    /// Network evaluations in a run over `steps` steps.
+    pub fn evaluations(&self, steps: usize) -> usize {
+        match self {
+            Solver::Pc(pc) => steps * pc.evaluations_per_step(),
+            Solver::Ddim | Solver::DpmPlusPlus => steps,
+            Solver::Heun => (2 * steps).saturating_sub(1),
+        }
+    }
+}

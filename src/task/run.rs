@@ -1,0 +1,237 @@
+use crate::sde::{Family, FamilyKind};
+use crate::solver::{Grid, Solver};
+use crate::task::Preset;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// A value that no run can have.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum RunError {
+    #[error("a run of {0} steps is not possible; choose 1 to {max} steps", max = Steps::MAX)]
+    Steps(usize),
+    #[error("{0} samples are not possible; choose 1 to {max}", max = Count::MAX)]
+    Count(usize),
+    #[error("{0:?} names no model; give a catalogue name, a checkpoint's path, exact:FOLDER or mixture:NAME")]
+    Model(String),
+    #[error("{predictor} with {corrector} does nothing; choose a predictor or a corrector")]
+    Idle { predictor: String, corrector: String },
+    #[error("a branch keeps its parent's model, family and number of samples; change those in a new run")]
+    Unlike,
+    #[error("branching at step {step} is not possible: the run before it has {steps} steps")]
+    Branch { step: usize, steps: usize },
+}
+
+/// Number of steps of a time grid, 1 to [`Steps::MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "usize", into = "usize")]
+pub struct Steps(usize);
+
+impl Steps {
+    /// More than any published sampler takes.
+    pub const MAX: usize = 100_000;
+
+    /// # Errors
+    /// Outside 1 to [`Steps::MAX`].
+    pub fn new(steps: usize) -> Result<Self, RunError> {
+        if (1..=Self::MAX).contains(&steps) { Ok(Steps(steps)) } else { Err(RunError::Steps(steps)) }
+    }
+
+    /// The number.
+    pub fn get(self) -> usize {
+        self.0
+    }
+}
+
+impl TryFrom<usize> for Steps {
+    type Error = RunError;
+    fn try_from(steps: usize) -> Result<Self, RunError> {
+        Steps::new(steps)
+    }
+}
+
+impl From<Steps> for usize {
+    fn from(steps: Steps) -> usize {
+        steps.0
+    }
+}
+
+/// Number of samples of a run, 1 to [`Count::MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "usize", into = "usize")]
+pub struct Count(usize);
+
+impl Count {
+    /// Enough for any statistic; the window offers up to 64.
+    pub const MAX: usize = 1_000_000;
+
+    /// # Errors
+    /// Outside 1 to [`Count::MAX`].
+    pub fn new(count: usize) -> Result<Self, RunError> {
+        if (1..=Self::MAX).contains(&count) { Ok(Count(count)) } else { Err(RunError::Count(count)) }
+    }
+
+    /// The number.
+    pub fn get(self) -> usize {
+        self.0
+    }
+}
+
+impl TryFrom<usize> for Count {
+    type Error = RunError;
+    fn try_from(count: usize) -> Result<Self, RunError> {
+        Count::new(count)
+    }
+}
+
+impl From<Count> for usize {
+    fn from(count: Count) -> usize {
+        count.0
+    }
+}
+
+/// Which score model a run uses, as people write it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ModelRef {
+    /// A name in the catalogue, such as `worlds-vp-small`.
+    Named(String),
+    /// A checkpoint file.
+    File(PathBuf),
+    /// `exact:FOLDER`: the exact score of the images in a folder; `exact:worlds` are those that ship.
+    Exact(PathBuf),
+    /// `mixture:NAME`: a mixture of Gaussians, such as `mixture:two-moons`.
+    Mixture(String),
+}
+
+impl FromStr for ModelRef {
+    type Err = RunError;
+
+    fn from_str(text: &str) -> Result<Self, RunError> {
+        let text = text.trim();
+        if let Some(folder) = text.strip_prefix("exact:").filter(|rest| !rest.is_empty()) {
+            Ok(ModelRef::Exact(folder.into()))
+        } else if let Some(name) = text.strip_prefix("mixture:").filter(|rest| !rest.is_empty()) {
+            Ok(ModelRef::Mixture(name.into()))
+        } else if text.is_empty() || text == "exact:" || text == "mixture:" {
+            Err(RunError::Model(text.into()))
+        } else if text.contains(['/', '\\', '.']) {
+            Ok(ModelRef::File(text.into()))
+        } else {
+            Ok(ModelRef::Named(text.into()))
+        }
+    }
+}
+
+impl TryFrom<String> for ModelRef {
+    type Error = RunError;
+    fn try_from(text: String) -> Result<Self, RunError> {
+        text.parse()
+    }
+}
+
+impl From<ModelRef> for String {
+    fn from(model: ModelRef) -> String {
+        model.to_string()
+    }
+}
+
+impl fmt::Display for ModelRef {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ModelRef::Named(name) => out.write_str(name),
+            // A path always reads back as a path.
+            ModelRef::File(path) if path.to_string_lossy().contains(['/', '\\', '.']) => {
+                write!(out, "{}", path.display())
+            }
+            ModelRef::File(path) => write!(out, "./{}", path.display()),
+            ModelRef::Exact(folder) => write!(out, "exact:{}", folder.display()),
+            ModelRef::Mixture(name) => write!(out, "mixture:{name}"),
+        }
+    }
+}
+
+/// Where a run's first state comes from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The prior: noise at the run's seed.
+    #[default]
+    Prior,
+    /// The state of another run after `step` of its steps (1 or more).
+    Branch { parent: Box<Run>, step: usize },
+}
+
+/// Everything that decides a run's pixels. Serialised, it is a run file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// The score model.
+    pub model: ModelRef,
+    /// The SDE family and its parameters.
+    #[serde(flatten)]
+    pub family: Family,
+    /// The solver and its parameters.
+    #[serde(flatten)]
+    pub solver: Solver,
+    /// The time grid.
+    #[serde(flatten)]
+    pub grid: Grid,
+    /// Number of steps of the whole grid.
+    pub steps: Steps,
+    /// Leave the last update's noise out, as published (`noise_removal`).
+    pub denoise: bool,
+    /// Seed of all noise.
+    pub seed: u64,
+    /// Number of samples.
+    pub count: Count,
+    /// Where x starts.
+    #[serde(default)]
+    pub origin: Origin,
+}
+
+impl Default for Run {
+    /// What a first start shows: the shipped model, its own family, the fast preset.
+    fn default() -> Self {
+        let mut run = Run {
+            model: ModelRef::Named("worlds-vp-small".into()),
+            family: FamilyKind::Vp.published(),
+            solver: Solver::DpmPlusPlus,
+            grid: Grid::LogSnr,
+            steps: Steps(20),
+            denoise: true,
+            seed: 0,
+            count: Count(16),
+            origin: Origin::Prior,
+        };
+        Preset::Fast20.apply(&mut run);
+        run
+    }
+}
+
+impl Run {
+    /// Whether the parts fit together.
+    ///
+    /// # Errors
+    /// If neither predictor nor corrector does anything, or a branch point lies outside its parent.
+    pub fn check(&self) -> Result<(), RunError> {
+        if let Solver::Pc(pc) = &self.solver
+            && pc.is_idle()
+        {
+            return Err(RunError::Idle {
+                predictor: pc.predictor.name().into(),
+                corrector: pc.corrector.name().into(),
+            });
+        }
+        if let Origin::Branch { parent, step } = &self.origin {
+            parent.check()?;
+            if !(1..parent.steps.get()).contains(step) {
+                return Err(RunError::Branch { step: *step, steps: parent.steps.get() });
+            }
+            if (&parent.model, parent.family, parent.count) != (&self.model, self.family, self.count) {
+                return Err(RunError::Unlike);
+            }
+        }
+        Ok(())
+    }
+}

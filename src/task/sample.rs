@@ -1,0 +1,112 @@
+//! Sampling: from the prior, or from a branch point, to data.
+
+use super::Run;
+use crate::Image;
+use crate::score::{Range, ScoreError, ScoreModel};
+use crate::sde::{FamilyKind, Level, Sde, Step};
+use crate::solver::{Noise, Observer, Purpose};
+
+/// The part of the time grid that a run walks with a given model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The steps, noise end first.
+    pub steps: Vec<Step>,
+    /// The range of x(0) in this run.
+    pub range: Range,
+    /// One sentence for each thing that differs from what was asked.
+    pub notices: Vec<String>,
+}
+
+impl Plan {
+    /// The data range of a run in this family, as published: VE works in [0, 1], VP and sub-VP in [−1, 1].
+    pub fn range(kind: FamilyKind) -> Range {
+        match kind {
+            FamilyKind::Ve => Range::Unit,
+            FamilyKind::Vp | FamilyKind::SubVp => Range::Symmetric,
+        }
+    }
+
+    /// Lays the run's grid over the times at which `model` (already in the run's range) is valid.
+    pub fn new(run: &Run, model: &dyn ScoreModel) -> Plan {
+        let sde = run.family.sde();
+        let (start, end, notices) = valid_times(sde, model.ratios());
+        let mut steps = run.grid.steps(sde, run.steps.get(), start, end);
+        if let super::Origin::Branch { parent, step } = &run.origin {
+            let from = Plan::new(parent, model).time_after(*step);
+            steps = cut(steps, from);
+        }
+        Plan { steps, range: Plan::range(run.family.kind()), notices }
+    }
+
+    /// Time of x after `step` steps of this plan.
+    pub fn time_after(&self, step: usize) -> f64 {
+        match step.checked_sub(1) {
+            None => self.steps.first().map_or(1.0, |first| first.t),
+            Some(done) => self.steps.get(done).map_or(0.0, |last| last.next),
+        }
+    }
+
+    /// Times of the first state and after each step.
+    pub fn times(&self) -> Vec<f64> {
+        (0..=self.steps.len()).map(|step| self.time_after(step)).collect()
+    }
+
+    /// α and σ at each of [`Plan::times`].
+    pub fn levels(&self, sde: &dyn Sde) -> Vec<Level> {
+        let first = self.steps.first().map(|step| sde.level(step.t));
+        first.into_iter().chain(self.steps.iter().map(|step| sde.target(step))).collect()
+    }
+}
+
+/// The first and last time at which the score is asked for, inside the model's trained σ/α.
+fn valid_times(sde: &dyn Sde, ratios: Option<(f64, f64)>) -> (f64, f64, Vec<String>) {
+    let (mut start, mut end, mut notices) = (1.0, sde.epsilon(), Vec::new());
+    let Some((lowest, highest)) = ratios else { return (start, end, notices) };
+    // A part in a million is rounding, not a different range.
+    if sde.level(start).ratio() > highest * (1.0 + 1e-6) {
+        start = sde.time_of_ratio(highest);
+        notices.push(format!(
+            "The model knows σ/α up to {highest:.3}, so this run starts at t = {start:.4} instead of 1."
+        ));
+    }
+    if sde.level(end).ratio() < lowest * (1.0 - 1e-6) {
+        end = sde.time_of_ratio(lowest).min(start);
+        notices.push(format!(
+            "The model knows σ/α down to {lowest:.2e}, so the score is last asked for at t = {end:.2e}."
+        ));
+    }
+    (start, end, notices)
+}
+
+/// The steps below the time `from`, the first of them shortened to begin there.
+fn cut(steps: Vec<Step>, from: f64) -> Vec<Step> {
+    let mut rest: Vec<Step> = steps.into_iter().filter(|step| step.next < from).collect();
+    if let Some(first) = rest.first_mut() {
+        first.t = from;
+    }
+    rest
+}
+
+/// Runs `plan` from `start` (or from the prior) and returns the last state.
+///
+/// # Errors
+/// Whatever the score model answers.
+pub fn sample(
+    run: &Run,
+    plan: &Plan,
+    model: &dyn ScoreModel,
+    start: Option<Image>,
+    noise: &Noise,
+    observer: &mut dyn Observer,
+) -> Result<Image, ScoreError> {
+    let sde = run.family.sde();
+    let x = start.unwrap_or_else(|| prior(sde, plan, noise));
+    run.solver.solve(model, sde, &plan.steps, run.denoise, x, noise, observer)
+}
+
+/// x(T): the prior, or where a plan starts inside the trained range noise of that level.
+pub fn prior(sde: &dyn Sde, plan: &Plan, noise: &Noise) -> Image {
+    let start = plan.time_after(0);
+    let std = if start >= 1.0 { sde.prior_std() } else { sde.sigma(start) };
+    noise.normal(0, Purpose::Prior) * std
+}
