@@ -32,7 +32,7 @@ fn pictures(model: &dyn ScoreModel, run: &Run) -> Vec<Vec<f64>> {
     let x = sample(run, &plan, &model, None, &noise, &mut Unobserved).expect("samples");
     let (low, high) = range.bounds();
     let size: usize = model.shape().iter().product();
-    let values = x.to_data().to_vec::<f32>().expect("f32");
+    let values = x.try_to_vec_as::<f32>().expect("f32");
     let unit = |value: &f32| (f64::from(*value) - low) / (high - low);
     values.chunks(size).map(|sample| sample.iter().map(unit).collect()).collect()
 }
