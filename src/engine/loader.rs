@@ -1,1 +1,155 @@
+//! Opens models for the worker and keeps the last few open.
 
+use super::{Failure, ModelReport};
+use crate::checkpoint::{self, FileError, OpenedNetwork};
+use crate::network::{Ncsnpp, WeightsError};
+use crate::score::{ImageSet, Mixture, MixtureError, NetworkScore, ScoreModel};
+use crate::task::ModelRef;
+use burn::tensor::Device;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// Models that stay open, so that switching back is at once.
+const KEPT: usize = 3;
+
+/// An open model with what is known of it.
+pub(super) struct Loaded {
+    pub(super) model: Box<dyn ScoreModel>,
+    pub(super) report: Arc<ModelReport>,
+}
+
+/// Why a model could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoadError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error(transparent)]
+    Mixture(#[from] MixtureError),
+    #[error("the weights do not fit: {0}")]
+    Weights(#[from] WeightsError),
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Failure {
+        Failure::from_sentence(&error.to_string(), "choose another model, or check the file")
+    }
+}
+
+/// What an open model was made from; a file that changed is opened again.
+type Key = (ModelRef, Option<SystemTime>, bool);
+
+/// Opens models by reference.
+pub(super) struct Loader {
+    library: Option<PathBuf>,
+    open: Vec<(Key, Rc<Loaded>)>,
+}
+
+impl Loader {
+    pub(super) fn new(library: Option<PathBuf>) -> Self {
+        Loader { library, open: Vec::new() }
+    }
+
+    /// Forgets all open models, as after a failure of their device.
+    pub(super) fn clear(&mut self) {
+        self.open.clear();
+    }
+
+    /// The model on the device, opened now or kept from before.
+    pub(super) fn open(&mut self, reference: &ModelRef, device: &Device, gpu: bool) -> Result<Rc<Loaded>, LoadError> {
+        let key = (reference.clone(), modified(reference), gpu);
+        if let Some(place) = self.open.iter().position(|(known, _)| *known == key) {
+            let kept = self.open.remove(place);
+            self.open.push(kept);
+        } else {
+            let loaded = Rc::new(self.load(reference, device)?);
+            if self.open.len() == KEPT {
+                self.open.remove(0);
+            }
+            self.open.push((key, loaded));
+        }
+        let (_, loaded) = &self.open[self.open.len() - 1];
+        Ok(loaded.clone())
+    }
+
+    fn load(&self, reference: &ModelRef, device: &Device) -> Result<Loaded, LoadError> {
+        match reference {
+            ModelRef::Named(name) => network(reference, checkpoint::find(name, self.library.as_deref())?, device),
+            ModelRef::File(path) => network(reference, checkpoint::open_network(path, None)?, device),
+            ModelRef::Exact(folder) => pictures(reference, folder, device),
+            ModelRef::Mixture(name) => mixture(reference, name),
+        }
+    }
+}
+
+fn modified(reference: &ModelRef) -> Option<SystemTime> {
+    match reference {
+        ModelRef::File(path) | ModelRef::Exact(path) => path.metadata().ok()?.modified().ok(),
+        ModelRef::Named(_) | ModelRef::Mixture(_) => None,
+    }
+}
+
+fn network(reference: &ModelRef, opened: OpenedNetwork, device: &Device) -> Result<Loaded, LoadError> {
+    let OpenedNetwork { description, weights } = opened;
+    let network = Ncsnpp::new(&description.config, &weights, device)?;
+    drop(weights);
+    let (name, card, family) = (description.name.clone(), description.card.clone(), description.family);
+    let size = network.parameters();
+    let model = NetworkScore::new(network, description);
+    let report = ModelReport {
+        model: reference.clone(),
+        name: if name.is_empty() { reference.to_string() } else { name },
+        card,
+        shape: model.shape(),
+        size,
+        exact: false,
+        range: model.range(),
+        family: Some(family),
+        ratios: model.ratios(),
+        warnings: Vec::new(),
+    };
+    Ok(Loaded { model: Box::new(model), report: Arc::new(report) })
+}
+
+fn pictures(reference: &ModelRef, folder: &Path, device: &Device) -> Result<Loaded, LoadError> {
+    let shipped = folder == Path::new("worlds") && !folder.exists();
+    let set = if shipped { checkpoint::shipped_worlds()? } else { checkpoint::read_pictures(folder, None)? };
+    let model = ImageSet::new(&set.values, set.shape, device);
+    let place = if shipped { "the little worlds that ship".into() } else { folder.display().to_string() };
+    let report = ModelReport {
+        model: reference.clone(),
+        name: if shipped { "512 little worlds (exact)".into() } else { format!("{place} (exact)") },
+        card: format!(
+            "The exact score of {} pictures from {place}: what a perfect network trained on these alone would answer. \
+             Its samples are those pictures.",
+            model.len()
+        ),
+        shape: set.shape,
+        size: model.len(),
+        exact: true,
+        range: model.range(),
+        family: None,
+        ratios: None,
+        warnings: set.warnings,
+    };
+    Ok(Loaded { model: Box::new(model), report: Arc::new(report) })
+}
+
+fn mixture(reference: &ModelRef, name: &str) -> Result<Loaded, LoadError> {
+    let model = Mixture::named(name)?;
+    let summary = Mixture::names().iter().find(|(known, _)| *known == name).map_or("", |(_, summary)| summary);
+    let report = ModelReport {
+        model: reference.clone(),
+        name: format!("Mixture: {name}"),
+        card: format!("{summary} Its score is exact at every noise level."),
+        shape: model.shape(),
+        size: model.components(),
+        exact: true,
+        range: model.range(),
+        family: None,
+        ratios: None,
+        warnings: Vec::new(),
+    };
+    Ok(Loaded { model: Box::new(model), report: Arc::new(report) })
+}

@@ -4,13 +4,16 @@
 //! network evaluations. Display snapshots are latest-wins: a slow listener never slows
 //! the sampler. Events are few and none is lost.
 
+mod control;
 mod device;
+mod failure;
 mod loader;
 mod recorder;
-mod watch;
+mod watched;
 mod worker;
 
 pub use device::{DeviceChoice, DeviceReport, Devices};
+pub use failure::Failure;
 pub use recorder::{GpuPicture, Recorded, Stats, Timeline};
 
 use crate::sde::Level;
@@ -70,13 +73,6 @@ pub enum Event {
     Failed { id: RunId, failure: Failure },
     /// Something a person should know that is not a failure.
     Notice(String),
-}
-
-/// One sentence of what went wrong, one of what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    pub what: String,
-    pub remedy: String,
 }
 
 /// What is known of an opened model.
@@ -177,7 +173,8 @@ impl Engine {
         let (latest, snapshots) = crossbeam_channel::bounded(1);
         let replaced = snapshots.clone();
         std::thread::Builder::new().name("sampler".into()).spawn(move || {
-            worker::Worker::new(devices, library, inbox, outbox, latest, replaced, Box::new(wake)).serve();
+            let channels = control::Channels { inbox, outbox, latest, replaced, wake: Box::new(wake) };
+            worker::Worker::new(devices, library, channels).serve();
         })?;
         Ok(Engine { commands, events, snapshots })
     }

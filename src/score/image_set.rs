@@ -1,1 +1,152 @@
-pub struct ImageSet;
+use super::{Moments, Range, ScoreError, ScoreModel, column};
+use crate::Image;
+use crate::sde::Level;
+use burn::tensor::{Device, Tensor, TensorData, activation};
+
+/// Images in one block: bounds the working memory of a matrix product.
+const BLOCK: usize = 1024;
+
+/// The exact score of the empirical distribution of a set of images.
+///
+/// With data uniform on y₁ … y_M, p(x) = (1/M) Σ N(x; α·y_m, σ²I), whose score is
+/// (α·Σ w_m·y_m − x)/σ², w = softmax(−‖x − α·y_m‖²/2σ²). A perfect network trained on
+/// these images alone would have this score.
+#[derive(Debug)]
+pub struct ImageSet {
+    shape: [usize; 3],
+    moments: Moments,
+    /// Mean image, 1×D: taken off all images, so that the products below lose no digits to it.
+    mean: Tensor<2>,
+    blocks: Vec<Block>,
+}
+
+/// Some of the images about their mean.
+#[derive(Debug)]
+struct Block {
+    /// K×D.
+    images: Tensor<2>,
+    /// ½‖y‖², 1×K.
+    half_squares: Tensor<2>,
+}
+
+impl ImageSet {
+    /// A set from grey levels, M×C×H×W in that order; they become values in [−1, 1].
+    /// Leftover bytes that fill no image are passed over.
+    pub fn new(levels: &[u8], shape: [usize; 3], device: &Device) -> Self {
+        let size = shape.iter().product::<usize>().max(1);
+        let images: Vec<&[u8]> = levels.chunks_exact(size).collect();
+        let count = images.len().max(1) as f64;
+        let value = |level: u8| f64::from(level) / 127.5 - 1.0;
+
+        let mut mean = vec![0.0f64; size];
+        let mut mean_square = 0.0;
+        for image in &images {
+            for (sum, &level) in mean.iter_mut().zip(*image) {
+                *sum += value(level) / count;
+                mean_square += value(level).powi(2) / (count * size as f64);
+            }
+        }
+        let moments = Moments { mean: mean.iter().sum::<f64>() / size as f64, mean_square };
+        let blocks = images.chunks(BLOCK).map(|block| Block::new(block, &mean, device)).collect();
+        let mean: Vec<f32> = mean.iter().map(|&m| m as f32).collect();
+        ImageSet { shape, moments, mean: Tensor::from_data(TensorData::new(mean, [1, size]), device), blocks }
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.blocks.iter().map(|block| block.images.dims()[0]).sum()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The posterior over images, N×M: how likely each is to be the one that was noised to x (N×C×H×W).
+    pub fn posterior(&self, x: &Image, at: &[Level]) -> Tensor<2> {
+        activation::softmax(self.logits(self.centred(x, at), at), 1)
+    }
+
+    /// x − α·mean, N×D.
+    fn centred(&self, x: &Image, at: &[Level]) -> Tensor<2> {
+        let [n, ..] = x.dims();
+        let alpha = rows(at, &x.device(), |level| level.alpha);
+        x.clone().reshape([n, self.shape.iter().product()]) - self.mean.clone() * alpha
+    }
+
+    /// Log-weights up to a constant of each row: (α·x·y − α²·½‖y‖²)/σ².
+    fn logits(&self, x: Tensor<2>, at: &[Level]) -> Tensor<2> {
+        let device = x.device();
+        let linear = rows(at, &device, |level| level.alpha / level.sigma.powi(2));
+        let quadratic = rows(at, &device, |level| (level.alpha / level.sigma).powi(2));
+        let parts = self.blocks.iter().map(|block| {
+            let products = x.clone().matmul(block.images.clone().transpose());
+            products * linear.clone() - block.half_squares.clone() * quadratic.clone()
+        });
+        Tensor::cat(parts.collect(), 1)
+    }
+}
+
+impl Block {
+    fn new(images: &[&[u8]], mean: &[f64], device: &Device) -> Self {
+        let mut values = Vec::with_capacity(images.len() * mean.len());
+        let mut half_squares = Vec::with_capacity(images.len());
+        for image in images {
+            let mut squares = 0.0;
+            for (&level, mean) in image.iter().zip(mean) {
+                let y = f64::from(level) / 127.5 - 1.0 - mean;
+                squares += y * y;
+                values.push(y as f32);
+            }
+            half_squares.push((0.5 * squares) as f32);
+        }
+        Block {
+            images: Tensor::from_data(TensorData::new(values, [images.len(), mean.len()]), device),
+            half_squares: Tensor::from_data(TensorData::new(half_squares, [1, images.len()]), device),
+        }
+    }
+}
+
+/// A coefficient of each level as a (1 or N)×1 tensor.
+fn rows(at: &[Level], device: &Device, coefficient: impl Fn(Level) -> f64) -> Tensor<2> {
+    column(at, device, coefficient).reshape([at.len(), 1])
+}
+
+impl ScoreModel for ImageSet {
+    fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    fn range(&self) -> Option<Range> {
+        Some(Range::Symmetric)
+    }
+
+    fn ratios(&self) -> Option<(f64, f64)> {
+        None
+    }
+
+    fn moments(&self) -> Option<Moments> {
+        Some(self.moments)
+    }
+
+    fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        let [n, c, h, w] = x.dims();
+        if [c, h, w] != self.shape || self.is_empty() {
+            return Err(ScoreError::Shape { expected: self.shape, found: [c, h, w] });
+        }
+        let device = x.device();
+        let centred = self.centred(x, at);
+        let weights = activation::softmax(self.logits(centred.clone(), at), 1);
+
+        let mut first = 0;
+        let mut denoised = centred.zeros_like();
+        for block in &self.blocks {
+            let count = block.images.dims()[0];
+            denoised = denoised + weights.clone().narrow(1, first, count).matmul(block.images.clone());
+            first += count;
+        }
+        let alpha = rows(at, &device, |level| level.alpha);
+        let inverse_variance = rows(at, &device, |level| level.sigma.powi(-2));
+        Ok(((denoised * alpha - centred) * inverse_variance).reshape([n, c, h, w]))
+    }
+}

@@ -62,7 +62,7 @@ pub enum ScoreError {
 }
 
 /// ∇ₓ log p of data noised to any level.
-pub trait ScoreModel: Send {
+pub trait ScoreModel {
     /// Channels, height and width of one sample.
     fn shape(&self) -> [usize; 3];
 
@@ -81,6 +81,28 @@ pub trait ScoreModel: Send {
     /// # Errors
     /// If the shape is wrong, the device fails, or the caller's wrapper stops the run.
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError>;
+}
+
+impl<M: ScoreModel + ?Sized> ScoreModel for &M {
+    fn shape(&self) -> [usize; 3] {
+        (**self).shape()
+    }
+
+    fn range(&self) -> Option<Range> {
+        (**self).range()
+    }
+
+    fn ratios(&self) -> Option<(f64, f64)> {
+        (**self).ratios()
+    }
+
+    fn moments(&self) -> Option<Moments> {
+        (**self).moments()
+    }
+
+    fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        (**self).score(x, at)
+    }
 }
 
 /// The estimate of x(0) that a score implies (Tweedie): (x + σ²·score)/α. One level for all samples, or one for each.

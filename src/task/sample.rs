@@ -32,8 +32,7 @@ impl Plan {
         let (start, end, notices) = valid_times(sde, model.ratios());
         let mut steps = run.grid.steps(sde, run.steps.get(), start, end);
         if let super::Origin::Branch { parent, step } = &run.origin {
-            let from = Plan::new(parent, model).time_after(*step);
-            steps = cut(steps, from);
+            steps = cut(steps, Plan::new(parent, model).time_after(*step), *step);
         }
         Plan { steps, range: Plan::range(run.family.kind()), notices }
     }
@@ -78,9 +77,12 @@ fn valid_times(sde: &dyn Sde, ratios: Option<(f64, f64)>) -> (f64, f64, Vec<Stri
     (start, end, notices)
 }
 
-/// The steps below the time `from`, the first of them shortened to begin there.
-fn cut(steps: Vec<Step>, from: f64) -> Vec<Step> {
+/// The steps below the time `from`, the first of them made to begin there. `done` steps came
+/// before: their noise is in x already, so that no later step may draw from the same address.
+fn cut(steps: Vec<Step>, from: f64, done: usize) -> Vec<Step> {
     let mut rest: Vec<Step> = steps.into_iter().filter(|step| step.next < from).collect();
+    let shift = rest.first().map_or(0, |first| done.saturating_sub(first.index));
+    rest.iter_mut().for_each(|step| step.index += shift);
     if let Some(first) = rest.first_mut() {
         first.t = from;
     }

@@ -1,0 +1,212 @@
+//! The worker's ear and mouth during a run: commands are answered before every network evaluation.
+
+use super::loader::Loader;
+use super::recorder::Recorder;
+use super::{Command, DeviceChoice, Devices, Event, Failure, Progress, Recorded, RunId, Snapshot};
+use crate::score::ScoreError;
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Display snapshots closer together than this are not worth sending.
+const FRAME: Duration = Duration::from_millis(8);
+
+/// The channels to listeners.
+pub(super) struct Channels {
+    pub(super) inbox: Receiver<Command>,
+    pub(super) outbox: Sender<Event>,
+    pub(super) latest: Sender<Arc<Snapshot>>,
+    /// The listener's end of `latest`: an unseen snapshot is taken back when a newer one comes.
+    pub(super) replaced: Receiver<Arc<Snapshot>>,
+    pub(super) wake: Box<dyn Fn() + Send>,
+}
+
+impl Channels {
+    pub(super) fn say(&self, event: Event) {
+        // Without a listener nobody misses it.
+        let _ = self.outbox.send(event);
+        (self.wake)();
+    }
+
+    fn show(&self, snapshot: Arc<Snapshot>) {
+        let _ = self.replaced.try_recv();
+        let _ = self.latest.try_send(snapshot);
+        (self.wake)();
+    }
+}
+
+/// One run under way.
+pub(super) struct Control<'a> {
+    pub(super) channels: &'a Channels,
+    pub(super) devices: &'a Devices,
+    pub(super) loader: &'a RefCell<Loader>,
+    /// Commands that wait until this run has ended.
+    pub(super) pending: &'a RefCell<VecDeque<Command>>,
+    pub(super) id: RunId,
+    pub(super) recorder: RefCell<Recorder>,
+    /// Network evaluations so far; image evaluations count every sample.
+    pub(super) nfe: Cell<usize>,
+    pub(super) image_evaluations: Cell<usize>,
+    held: Cell<bool>,
+    /// Steps done at which to hold.
+    hold_at: Cell<Option<usize>>,
+    done: Cell<usize>,
+    started: Instant,
+    paused_for: Cell<Duration>,
+    shown_at: Cell<Option<Instant>>,
+    unshown: RefCell<Option<Snapshot>>,
+}
+
+impl<'a> Control<'a> {
+    pub(super) fn new(
+        channels: &'a Channels,
+        devices: &'a Devices,
+        loader: &'a RefCell<Loader>,
+        pending: &'a RefCell<VecDeque<Command>>,
+        id: RunId,
+        recorder: Recorder,
+    ) -> Self {
+        Control {
+            channels,
+            devices,
+            loader,
+            pending,
+            id,
+            recorder: RefCell::new(recorder),
+            nfe: Cell::new(0),
+            image_evaluations: Cell::new(0),
+            held: Cell::new(false),
+            hold_at: Cell::new(None),
+            done: Cell::new(0),
+            started: Instant::now(),
+            paused_for: Cell::new(Duration::ZERO),
+            shown_at: Cell::new(None),
+            unshown: RefCell::new(None),
+        }
+    }
+
+    /// Answers all commands at hand, and waits while the run is held.
+    ///
+    /// # Errors
+    /// [`ScoreError::Stopped`] when the run is to end.
+    pub(super) fn gate(&self) -> Result<(), ScoreError> {
+        if self.hold_at.get().is_some_and(|step| self.done.get() >= step) {
+            self.hold_at.set(None);
+            self.hold();
+        }
+        loop {
+            let command = if self.held.get() {
+                let since = Instant::now();
+                let command = self.channels.inbox.recv();
+                self.paused_for.set(self.paused_for.get() + since.elapsed());
+                command.map_err(|_| ScoreError::Stopped)?
+            } else {
+                match self.channels.inbox.try_recv() {
+                    Ok(command) => command,
+                    Err(TryRecvError::Empty) => return Ok(()),
+                    Err(TryRecvError::Disconnected) => return Err(ScoreError::Stopped),
+                }
+            };
+            self.answer(command)?;
+        }
+    }
+
+    fn answer(&self, command: Command) -> Result<(), ScoreError> {
+        match command {
+            Command::Pause => self.hold(),
+            Command::Resume => {
+                self.hold_at.set(None);
+                self.release();
+            }
+            Command::Step(steps) => {
+                self.hold_at.set(Some(self.done.get() + steps.max(1)));
+                self.release();
+            }
+            Command::Stop => return Err(ScoreError::Stopped),
+            command @ (Command::Start { .. } | Command::Branch { .. }) => {
+                self.pending.borrow_mut().push_back(command);
+                return Err(ScoreError::Stopped);
+            }
+            Command::Inspect(model) => {
+                inspect(self.channels, self.devices, &mut self.loader.borrow_mut(), model);
+            }
+            Command::RecordLimit(bytes) => {
+                self.recorder.borrow_mut().set_limit(bytes);
+                self.pending.borrow_mut().push_back(Command::RecordLimit(bytes));
+            }
+        }
+        Ok(())
+    }
+
+    fn hold(&self) {
+        if !self.held.replace(true) {
+            self.flush();
+            self.channels.say(Event::Paused(self.id));
+        }
+    }
+
+    fn release(&self) {
+        if self.held.replace(false) {
+            self.channels.say(Event::Resumed(self.id));
+        }
+    }
+
+    /// Time computing, without pauses.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed().saturating_sub(self.paused_for.get())
+    }
+
+    /// Records a moment and shows it, unless another was shown a moment ago.
+    pub(super) fn publish(&self, newest: Recorded, steps: usize, evaluations: usize) {
+        self.done.set(newest.step);
+        let kept = Arc::new(Recorded { on_gpu: None, ..newest.clone() });
+        self.recorder.borrow_mut().push(kept.clone());
+        let newest = if newest.on_gpu.is_some() { Arc::new(newest) } else { kept };
+
+        let progress = self.progress(newest.step, steps, evaluations);
+        // The timeline is filled in when the snapshot is sent.
+        let snapshot = Snapshot { id: self.id, progress, newest, timeline: Arc::default() };
+        self.unshown.replace(Some(snapshot));
+        if self.shown_at.get().is_none_or(|shown| shown.elapsed() >= FRAME) {
+            self.flush();
+        }
+    }
+
+    /// Shows the newest moment if it has not been shown yet.
+    pub(super) fn flush(&self) {
+        if let Some(mut snapshot) = self.unshown.take() {
+            snapshot.timeline = self.recorder.borrow().timeline();
+            self.shown_at.set(Some(Instant::now()));
+            self.channels.show(Arc::new(snapshot));
+        }
+    }
+
+    fn progress(&self, step: usize, steps: usize, evaluations: usize) -> Progress {
+        let elapsed = self.elapsed();
+        let seconds = elapsed.as_secs_f64().max(1e-9);
+        let nfe = self.nfe.get();
+        let left = seconds / nfe.max(1) as f64 * evaluations.saturating_sub(nfe) as f64;
+        let running = step < steps && nfe > 0;
+        Progress {
+            step,
+            steps,
+            nfe,
+            elapsed,
+            evaluations_per_second: self.image_evaluations.get() as f64 / seconds,
+            left: Duration::try_from_secs_f64(left).ok().filter(|_| running).unwrap_or_default(),
+            recorded_bytes: self.recorder.borrow().bytes(),
+        }
+    }
+}
+
+/// Opens a model and says what it is.
+pub(super) fn inspect(channels: &Channels, devices: &Devices, loader: &mut Loader, model: crate::task::ModelRef) {
+    channels.say(Event::Loading { what: model.to_string(), fraction: None });
+    let (device, report) = devices.choose(DeviceChoice::Auto);
+    match loader.open(&model, device, report.gpu) {
+        Ok(loaded) => channels.say(Event::Model(loaded.report.clone())),
+        Err(error) => channels.say(Event::ModelFailed { model, failure: Failure::from(error) }),
+    }
+}

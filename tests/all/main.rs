@@ -1,0 +1,5 @@
+//! All tests of the program through its public face, a module for each capability.
+//! One binary, so that the large dependencies are linked once.
+
+mod engine;
+mod score;
