@@ -2,8 +2,9 @@
 
 use super::progress::Progress;
 use super::{Failure, devices, library};
-use crate::engine::{self, Command, DeviceChoice, Engine, Event, ModelReport, RunId, RunReport, Snapshot};
+use crate::engine::{self, Command, DeviceChoice, Devices, Engine, Event, ModelReport, RunId, RunReport, Snapshot};
 use crate::task::{ModelRef, Run};
+use burn::tensor::Device;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// The engine as a command uses it.
 pub(super) struct Session {
     engine: Engine,
-    device: DeviceChoice,
+    devices: Devices,
+    choice: DeviceChoice,
     runs: u64,
     pub(super) progress: Progress,
 }
@@ -32,9 +34,15 @@ impl Session {
     ///
     /// # Errors
     /// If there is no such device.
-    pub(super) fn open(device: DeviceChoice) -> Result<Self, Failure> {
-        let engine = Engine::start(devices::open(device)?, library(), || {})?;
-        Ok(Session { engine, device, runs: 0, progress: Progress::new() })
+    pub(super) fn open(choice: DeviceChoice) -> Result<Self, Failure> {
+        let devices = devices::open(choice)?;
+        let engine = Engine::start(devices.clone(), library(), || {})?;
+        Ok(Session { engine, devices, choice, runs: 0, progress: Progress::new() })
+    }
+
+    /// The device that runs compute on.
+    pub(super) fn device(&self) -> &Device {
+        &self.devices.choose(self.choice).0
     }
 
     /// Sets how many bytes of moments on the way are kept.
@@ -70,7 +78,7 @@ impl Session {
         self.runs += 1;
         let id = RunId(self.runs);
         let began = Instant::now();
-        self.engine.send(Command::Start { id, run, device: self.device });
+        self.engine.send(Command::Start { id, run, device: self.choice });
         let (mut report, mut last, mut first_shown) = (None, None, None);
         loop {
             let event = self.next()?;
@@ -130,6 +138,13 @@ fn broken_off() -> Failure {
     Failure::Running("the sampler ended before the run was done; run the command again".into())
 }
 
+/// The engine's two sentences as one, in the manner of all errors here.
 fn sentence(failure: &engine::Failure) -> String {
-    format!("{} {}", failure.what, failure.remedy).trim_end_matches(['.', ' ']).into()
+    let what = failure.what.trim_end_matches('.');
+    let remedy = failure.remedy.trim_end_matches('.');
+    let mut letters = remedy.chars();
+    match letters.next() {
+        Some(first) => format!("{what}; {}{}", first.to_lowercase(), letters.as_str()),
+        None => what.into(),
+    }
 }

@@ -60,6 +60,7 @@ enum Command {
 /// Runs the program with these arguments, the program's name first. Errors go to stderr as
 /// one sentence; the exit code says of which kind they are.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    leave_the_samplers_panics_to_the_engine();
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -75,6 +76,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// The engine tells a panic of its thread as a failure in one sentence; the trace would say it twice.
+fn leave_the_samplers_panics_to_the_engine() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() != Some("sampler") {
+            default(panic);
+        }
+    }));
 }
 
 impl Command {
