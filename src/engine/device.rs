@@ -1,6 +1,8 @@
 //! Where a run computes.
 
 use burn::tensor::Device;
+use burn_wgpu::wgpu::{AdapterInfo, DeviceType};
+use burn_wgpu::{WgpuInitError, WgpuSetup};
 use serde::{Deserialize, Serialize};
 
 /// Which device a person asked for.
@@ -25,6 +27,13 @@ pub struct DeviceReport {
     pub software: bool,
 }
 
+impl DeviceReport {
+    fn of_adapter(adapter: &AdapterInfo) -> DeviceReport {
+        let software = adapter.device_type == DeviceType::Cpu;
+        DeviceReport { name: format!("{} ({:?})", adapter.name, adapter.backend), gpu: true, software }
+    }
+}
+
 /// The devices of this process.
 #[derive(Clone, Debug)]
 pub struct Devices {
@@ -38,6 +47,43 @@ impl Devices {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let report = DeviceReport { name: format!("CPU (flex, {threads} threads)"), gpu: false, software: false };
         Devices { cpu: (Device::flex(), report), gpu: None }
+    }
+
+    /// The CPU, and the adapter of a setup that something else (the window) made and uses.
+    ///
+    /// # Errors
+    /// If Burn cannot compute on that adapter.
+    pub fn sharing(setup: WgpuSetup) -> Result<Devices, WgpuInitError> {
+        let report = DeviceReport::of_adapter(&setup.adapter.get_info());
+        let device = Device::wgpu_options().setup(setup).init()?;
+        Ok(Devices { gpu: Some((device, report)), ..Devices::cpu_only() })
+    }
+
+    /// The devices for a choice, without a window. The graphics adapter is looked for unless
+    /// the choice is the CPU; one that cannot compute is as good as none.
+    pub fn headless(choice: DeviceChoice) -> Devices {
+        let cpu = Devices::cpu_only();
+        if choice == DeviceChoice::Cpu {
+            return cpu;
+        }
+        match Device::wgpu_options().init_with_setup() {
+            Ok((device, setup)) => {
+                let report = DeviceReport::of_adapter(&setup.adapter.get_info());
+                Devices { gpu: Some((device, report)), ..cpu }
+            }
+            Err(_) => cpu,
+        }
+    }
+
+    /// One sentence on which device `Auto` takes, and why.
+    pub fn reason(&self) -> String {
+        match &self.gpu {
+            Some((_, gpu)) if gpu.software => {
+                format!("{}: the only graphics adapter, {}, is a software one", self.cpu.1.name, gpu.name)
+            }
+            Some((_, gpu)) => gpu.name.clone(),
+            None => format!("{}: no graphics adapter was found", self.cpu.1.name),
+        }
     }
 
     /// The device for a choice: a software adapter is never chosen by `Auto`, and `Gpu`
