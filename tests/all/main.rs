@@ -4,4 +4,7 @@
 mod desktop;
 mod engine;
 mod families;
+mod network;
+mod sde;
+mod solver;
 mod score;
