@@ -28,7 +28,7 @@ pub struct Ncsnpp {
 enum Layer {
     Conv(Conv),
     Block(Box<ResBlock>),
-    Attention(Attention),
+    Attention(Box<Attention>),
     Resample(Direction),
     ConvResample(ConvResampler),
     Keep,
@@ -189,7 +189,7 @@ impl Layer {
         Ok(match *step {
             Step::Stem(_) => Layer::Conv(Conv::load(loader)?),
             Step::Block(block) => Layer::Block(Box::new(ResBlock::load(loader, config, block, resampler)?)),
-            Step::Attention(_) => Layer::Attention(Attention::load(loader, config)?),
+            Step::Attention(_) => Layer::Attention(Box::new(Attention::load(loader, config)?)),
             Step::Resample { direction, conv: true, .. } => {
                 Layer::ConvResample(ConvResampler::load(loader, resampler, direction)?)
             }
