@@ -1,3 +1,0 @@
-//! All integration tests in one binary: a module for each capability.
-
-mod checkpoint;
