@@ -1,4 +1,4 @@
-use super::Failure;
+use super::{Failure, library};
 use crate::app::{WindowOptions, run_window};
 use std::env;
 
@@ -7,7 +7,7 @@ pub(super) fn open() -> Result<(), Failure> {
     if !has_display() {
         return Err(no_window("there is no display"));
     }
-    run_window(WindowOptions::default()).map_err(|error| {
+    run_window(WindowOptions { library: library(), ..WindowOptions::default() }).map_err(|error| {
         let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
         no_window(&causes.join(": "))
     })
@@ -22,5 +22,6 @@ fn no_window(why: &str) -> Failure {
 /// Whether the environment names a display. Only Unix desktops can lack one.
 fn has_display() -> bool {
     let named = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-    !cfg!(all(unix, not(target_os = "macos"))) || ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"].into_iter().any(named)
+    !cfg!(all(unix, not(target_os = "macos")))
+        || ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"].into_iter().any(named)
 }
