@@ -48,10 +48,10 @@ fn the_same_seed_gives_the_same_bytes_at_any_number_of_threads() {
         let ended = place.run_with(&format!("{line} --output {name}"), &[("RAYON_NUM_THREADS", threads)]);
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
-    assert_eq!(place.bytes("a.png"), place.bytes("b.png"), "1 thread and 2");
-    assert_eq!(place.bytes("b.png"), place.bytes("c.png"), "twice");
+    assert!(place.bytes("a.png") == place.bytes("b.png"), "1 thread and 2");
+    assert!(place.bytes("b.png") == place.bytes("c.png"), "twice");
     place.succeeds(&format!("{line} --seed 1 --output d.png"));
-    assert_ne!(place.bytes("a.png"), place.bytes("d.png"), "another seed");
+    assert!(place.bytes("a.png") != place.bytes("d.png"), "another seed");
 }
 
 #[test]
@@ -83,22 +83,24 @@ fn a_recorded_run_gives_the_same_bytes_again() {
          --count 3 --seed 5 --device cpu --output a.png --record run.json",
     );
     place.succeeds("run run.json --device cpu --output b.png");
-    assert_eq!(place.bytes("a.png"), place.bytes("b.png"));
+    assert!(place.bytes("a.png") == place.bytes("b.png"));
 }
 
 #[test]
 fn a_branch_in_a_run_file_is_run_from_its_parent() {
     let place = Place::new();
-    place.succeeds("sample --model exact:worlds --steps 8 --count 2 --device cpu --output a.png --record run.json");
+    place.succeeds(
+        "sample --model exact:worlds --predictor ancestral --steps 12 --count 2 --device cpu --output a.png --record run.json",
+    );
     let parent: Value = serde_json::from_slice(&place.bytes("run.json")).expect("JSON");
     let mut branch = parent.clone();
-    branch["solver"] = "ddim".into();
-    branch["origin"] = serde_json::json!({ "branch": { "parent": parent, "step": 4 } });
+    branch["seed"] = 99.into();
+    branch["origin"] = serde_json::json!({ "branch": { "parent": parent, "step": 2 } });
     std::fs::write(place.path("branch.json"), branch.to_string()).expect("a file");
     place.succeeds("run branch.json --device cpu --output b.png");
     place.succeeds("run branch.json --device cpu --output c.png");
-    assert_eq!(place.bytes("b.png"), place.bytes("c.png"));
-    assert_ne!(place.bytes("a.png"), place.bytes("b.png"), "another solver goes another way");
+    assert!(place.bytes("b.png") == place.bytes("c.png"));
+    assert!(place.bytes("a.png") != place.bytes("b.png"), "other noise goes another way");
 }
 
 #[test]
