@@ -31,7 +31,7 @@ pub(super) struct Args {
     /// A network: a name from `models` or a checkpoint file
     #[arg(long, short, default_value_t = Run::default().model)]
     model: ModelRef,
-    /// Take a minute at most on two CPU cores, with less certain figures
+    /// Take about a minute instead of ten, with less certain figures
     #[arg(long)]
     quick: bool,
     /// Where to compute
