@@ -125,7 +125,7 @@ pub fn figure(value: f32) -> String {
     let size = value.abs();
     let text = match () {
         () if value == 0.0 => "0".into(),
-        () if size >= 9999.5 || size < 0.001 => format!("{value:.0e}"),
+        () if !(0.001..9999.5).contains(&size) => format!("{value:.0e}"),
         () if size >= 99.95 => format!("{value:.0}"),
         () if size >= 9.995 => format!("{value:.1}"),
         () => format!("{value:.2}"),
