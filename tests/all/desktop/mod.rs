@@ -84,7 +84,8 @@ fn changed(a: &RgbImage, b: &RgbImage) -> f64 {
     let (mut differ, mut all) = (0.0, 0.0);
     for (x, y) in points {
         all += 1.0;
-        differ += f64::from(u8::from(a.get_pixel(x, y).0.iter().zip(b.get_pixel(x, y).0).any(|(a, b)| a.abs_diff(b) > 8)));
+        differ +=
+            f64::from(u8::from(a.get_pixel(x, y).0.iter().zip(b.get_pixel(x, y).0).any(|(a, b)| a.abs_diff(b) > 8)));
     }
     differ / all
 }
