@@ -3,4 +3,5 @@
 
 mod desktop;
 mod engine;
+mod families;
 mod score;

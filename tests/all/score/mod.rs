@@ -19,7 +19,7 @@ fn noise(count: usize) -> Noise {
 }
 
 fn vector(image: &Image) -> Vec<f64> {
-    image.to_data().to_vec::<f32>().expect("f32").into_iter().map(f64::from).collect()
+    image.try_to_vec_as::<f32>().expect("f32").into_iter().map(f64::from).collect()
 }
 
 /// The score of the empirical distribution by its definition, one sample in `f64`.
@@ -86,7 +86,7 @@ fn image_set_forgets_nothing_at_low_noise_and_knows_the_mean_at_high_noise() {
 
     let high = [Level { alpha: 1.0, sigma: 1e4 }];
     let x = noise(1).normal(0, Purpose::Prior) * 1e4;
-    let weights = set.posterior(&x, &high).to_data().to_vec::<f32>().expect("f32");
+    let weights = set.posterior(&x, &high).try_to_vec_as::<f32>().expect("f32");
     assert!(weights.iter().all(|w| (w - 1.0 / 40.0).abs() < 2e-4), "all pictures are about as likely");
 }
 
