@@ -1,16 +1,66 @@
 use super::FileError;
-use std::io::Write;
-use std::path::Path;
+use std::fs::{self, File, Metadata};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
 
 /// Writes a file under a temporary name in the same folder, then renames it: others see
 /// the old file or the whole new one, never half of it.
 ///
+/// A file that is replaced keeps its permissions; a link is followed; devices and pipes are
+/// written to as they are.
+///
 /// # Errors
-/// Whatever the system says, as [`FileError::Write`].
-pub fn write_atomically(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-) -> Result<(), FileError> {
-    let _ = (path, write);
-    todo!("helper: checkpoint")
+/// Whatever the system or `write` says, as [`FileError::Write`]. The old file then stays.
+pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FileError> {
+    replace(path, write).map_err(|source| FileError::Write { path: path.into(), source })
+}
+
+fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let (target, old) = resolve(path)?;
+    if let Some(old) = &old {
+        if old.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
+        }
+        if old.permissions().readonly() {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the file there is read-only"));
+        }
+        if !old.is_file() {
+            return fill(&File::options().write(true).open(&target)?, write);
+        }
+    }
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let prefix = format!(".{}.", name.chars().take(40).collect::<String>());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(".tmp");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
+    let temporary = builder.tempfile_in(folder).map_err(bare)?;
+    if let Some(old) = old {
+        temporary.as_file().set_permissions(old.permissions())?;
+    }
+    fill(temporary.as_file(), write)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(&target).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Where the file truly lies, and what is there now.
+fn resolve(path: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
+    match fs::canonicalize(path) {
+        Ok(target) => fs::metadata(&target).map(|old| (target, Some(old))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((path.into(), None)),
+        Err(error) => Err(error),
+    }
+}
+
+/// The system's own words: the sentence names the path that was asked for, not the temporary one.
+fn bare(error: io::Error) -> io::Error {
+    error.kind().into()
+}
+
+fn fill(file: &File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, file);
+    write(&mut out)?;
+    out.flush()
 }

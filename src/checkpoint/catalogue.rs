@@ -1,5 +1,10 @@
-use super::{FileError, OpenedNetwork};
+use super::{FileError, OpenedNetwork, native, open_network, read_native};
+use crate::score::Mixture;
 use std::path::{Path, PathBuf};
+
+/// The network that is part of the program.
+const SHIPPED: &str = "worlds-vp-small";
+const SHIPPED_BYTES: &[u8] = include_bytes!("../../checkpoints/worlds-vp-small.safetensors");
 
 /// A model at hand.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,8 +21,51 @@ pub struct Entry {
 
 /// All models at hand: those that ship, those imported into `library`, exact ones, mixtures.
 pub fn catalogue(library: Option<&Path>) -> Vec<Entry> {
-    let _ = library;
-    todo!("helper: checkpoint")
+    let mut entries = vec![Entry {
+        reference: SHIPPED.into(),
+        title: "Little worlds (VP, small)".into(),
+        summary: "a small DDPM++ network that paints 32×32 landscapes".into(),
+        path: None,
+    }];
+    entries.extend(library.into_iter().flat_map(imported));
+    entries.push(Entry {
+        reference: "exact:worlds".into(),
+        title: "Little worlds (exact)".into(),
+        summary: "the exact score of 512 landscapes; no training, no error".into(),
+        path: None,
+    });
+    entries.extend(Mixture::names().iter().map(|(name, summary)| Entry {
+        reference: format!("mixture:{name}"),
+        title: format!("Mixture: {name}"),
+        summary: (*summary).into(),
+        path: None,
+    }));
+    entries
+}
+
+/// The checkpoints of our own format in a folder, by name. Other files are passed over.
+fn imported(library: &Path) -> Vec<Entry> {
+    let files = std::fs::read_dir(library).into_iter().flatten().filter_map(Result::ok).map(|file| file.path());
+    let mut entries: Vec<Entry> = files.filter_map(entry).collect();
+    entries.sort_by(|a, b| a.reference.cmp(&b.reference));
+    entries
+}
+
+fn entry(path: PathBuf) -> Option<Entry> {
+    if path.extension()? != "safetensors" {
+        return None;
+    }
+    let description = native::read_description(&path).ok()?;
+    let stem = path.file_stem()?.to_str()?;
+    // A name that would be read as a path, or that already means another model, is given as a path.
+    let named = stem != SHIPPED && !stem.contains(['/', '\\', '.', ':']);
+    let summary = description.card.lines().map(|line| line.trim_matches(['#', ' '])).find(|line| !line.is_empty());
+    Some(Entry {
+        reference: if named { stem.into() } else { path.display().to_string() },
+        title: if description.name.is_empty() { stem.into() } else { description.name },
+        summary: summary.unwrap_or("an imported checkpoint").into(),
+        path: Some(path),
+    })
 }
 
 /// Opens a network by its catalogue name.
@@ -25,6 +73,16 @@ pub fn catalogue(library: Option<&Path>) -> Vec<Entry> {
 /// # Errors
 /// If no model has the name, or its file is damaged.
 pub fn find(name: &str, library: Option<&Path>) -> Result<OpenedNetwork, FileError> {
-    let _ = (name, library);
-    todo!("helper: checkpoint")
+    if name == SHIPPED {
+        return read_native(SHIPPED_BYTES, Path::new("worlds-vp-small.safetensors"));
+    }
+    let entries = catalogue(library);
+    let path = entries.iter().find(|entry| entry.reference == name).and_then(|entry| entry.path.as_deref());
+    match path {
+        Some(path) => open_network(path, None),
+        None => {
+            let known: Vec<&str> = entries.iter().map(|entry| entry.reference.as_str()).collect();
+            Err(FileError::Unknown { name: name.into(), known: known.join(", ") })
+        }
+    }
 }

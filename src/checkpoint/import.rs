@@ -1,4 +1,4 @@
-use super::FileError;
+use super::{FileError, open_network, write_native};
 use crate::score::Moments;
 use std::path::{Path, PathBuf};
 
@@ -14,11 +14,23 @@ pub struct About {
 }
 
 /// Reads a published checkpoint and writes it as our own, in half precision, to `output`
-/// (a file). Returns the path written.
+/// (a file). Returns the path written. Where `about` says nothing, what `source` says of
+/// itself stays.
 ///
 /// # Errors
 /// If the checkpoint cannot be opened or the new file not be written.
 pub fn import(source: &Path, config: Option<&Path>, about: &About, output: &Path) -> Result<PathBuf, FileError> {
-    let _ = (source, config, about, output);
-    todo!("helper: checkpoint")
+    let mut network = open_network(source, config)?;
+    let description = &mut network.description;
+    if !about.name.is_empty() {
+        description.name.clone_from(&about.name);
+    } else if description.name.is_empty() {
+        description.name = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    }
+    if !about.card.is_empty() {
+        description.card.clone_from(&about.card);
+    }
+    description.moments = about.moments.or(description.moments);
+    write_native(output, &network)?;
+    Ok(output.into())
 }

@@ -1,20 +1,65 @@
+use super::tensors::{self, Encoded};
 use super::{FileError, OpenedNetwork};
+use crate::network::{Array, Description};
+use half::f16;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
+
+/// Where the description lies in the metadata.
+const KEY: &str = "score-explorer";
+const WHAT: &str = "a Score Explorer checkpoint";
 
 /// Reads our own format from the bytes of a file: safetensors with the description in its metadata.
 ///
 /// # Errors
 /// If the bytes are no such file. `path` is only for the message.
 pub fn read_native(bytes: &[u8], path: &Path) -> Result<OpenedNetwork, FileError> {
-    let _ = (bytes, path);
-    todo!("helper: checkpoint")
+    let (metadata, weights) = tensors::parse(bytes, path)?;
+    Ok(OpenedNetwork { description: description(&metadata, path)?, weights })
 }
 
-/// Writes our own format in half precision, all or nothing.
+/// Reads our own format from a file.
+pub(super) fn read_file(path: &Path) -> Result<OpenedNetwork, FileError> {
+    // The description first: a file of another kind is not read to its end.
+    read_description(path)?;
+    read_native(&tensors::read_whole(path)?, path)
+}
+
+/// What a file of our own format says of itself. Reads no tensor.
+pub(super) fn read_description(path: &Path) -> Result<Description, FileError> {
+    description(&tensors::read_metadata(path)?, path)
+}
+
+fn description(metadata: &HashMap<String, String>, path: &Path) -> Result<Description, FileError> {
+    let text = metadata.get(KEY).ok_or_else(|| {
+        FileError::format(
+            path,
+            WHAT,
+            "its metadata lack the entry `score-explorer` that says what network it is; \
+             import the published .pth with its configuration instead",
+        )
+    })?;
+    serde_json::from_str(text).map_err(|error| {
+        FileError::format(path, WHAT, format!("its description cannot be understood ({error}); import it again"))
+    })
+}
+
+/// Writes our own format in half precision, all or nothing. What was not trained (the random
+/// frequencies of a Fourier embedding) and what half precision cannot hold stay in single precision.
 ///
 /// # Errors
 /// If the file cannot be written.
 pub fn write_native(path: &Path, network: &OpenedNetwork) -> Result<(), FileError> {
-    let _ = (path, network);
-    todo!("helper: checkpoint")
+    let text = serde_json::to_string(&network.description)
+        .map_err(|error| FileError::format(path, WHAT, format!("the description cannot be written ({error})")))?;
+    let trained: BTreeSet<String> = network.description.config.trainable().into_iter().collect();
+    let encode = |name: &str, array: &Array| {
+        if trained.contains(name) && fits_half(array) { Encoded::half(array) } else { Encoded::single(array) }
+    };
+    let encoded = network.weights.iter().map(|(name, array)| (name.as_str(), encode(name, array))).collect();
+    tensors::write_encoded(path, encoded, Some(HashMap::from([(KEY.into(), text)])))
+}
+
+fn fits_half(array: &Array) -> bool {
+    array.values.iter().all(|&value| value.abs() <= f16::MAX.to_f32())
 }

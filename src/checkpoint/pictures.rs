@@ -1,7 +1,25 @@
 use super::FileError;
-use crate::Pixels;
-use crate::score::Range;
+use super::sources::{MAX_PICTURES, Source};
+use crate::score::{Moments, Range};
+use image::imageops::FilterType;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, Rgb, RgbImage};
+use rayon::prelude::*;
+use std::io::Cursor;
 use std::path::Path;
+use std::sync::Mutex;
+
+const WORLDS: &[u8] = include_bytes!("../../assets/worlds.zip");
+/// Longest side of a picture that is read, in pixels.
+const MAX_SIDE: u32 = 16_384;
+/// Bytes that decoding one picture may take.
+const MAX_DECODED: u64 = 512 << 20;
+/// Pictures of more pixels are decoded one at a time.
+const LARGE: u64 = 16 << 20;
+/// Bytes that a whole set may take.
+const MAX_SET: usize = 1 << 30;
+/// Pictures and bytes that wait for decoding together.
+const BATCH: (usize, usize) = (256, 128 << 20);
 
 /// Pictures of one size.
 #[derive(Clone, Debug)]
@@ -16,16 +34,16 @@ pub struct PictureSet {
     pub warnings: Vec<String>,
 }
 
-/// Reads all pictures in a folder and its subfolders, or in a `.zip`, in order of their names.
-/// They are cropped to a square about the centre and resized to `size`, or where none is given
-/// to the first picture's smaller side (at most 64). Files that are no pictures are passed over
-/// silently, damaged ones with a warning.
+/// Reads all pictures in a folder and its subfolders, or in a `.zip` or `.tar`, in order of their
+/// names. They are turned as their EXIF orientation says, laid on white where they are
+/// transparent, cropped to a square about the centre and resized to `size` (1 to 1024), or where
+/// none is given to the first picture's smaller side (at most 64). Files that are no pictures are
+/// passed over silently, damaged ones with a warning.
 ///
 /// # Errors
 /// If the folder cannot be read or holds no picture at all.
 pub fn read_pictures(path: &Path, size: Option<usize>) -> Result<PictureSet, FileError> {
-    let _ = (path, size);
-    todo!("helper: checkpoint")
+    gather(Source::open(path)?, size, path)
 }
 
 /// The 512 little worlds that ship with the program, 32×32.
@@ -33,29 +51,127 @@ pub fn read_pictures(path: &Path, size: Option<usize>) -> Result<PictureSet, Fil
 /// # Errors
 /// Never for the file that ships.
 pub fn shipped_worlds() -> Result<PictureSet, FileError> {
-    todo!("helper: checkpoint")
+    let path = Path::new("worlds.zip");
+    gather(Source::archive(Box::new(Cursor::new(WORLDS)), path)?, Some(32), path)
 }
 
-/// Writes one sample as a picture (format by extension: PNG, JPEG, WebP, GIF or BMP), enlarged `zoom` times without smoothing.
-///
-/// # Errors
-/// If there is no such sample, the extension is not known, or the file cannot be written.
-pub fn write_picture(
-    path: &Path,
-    pixels: &Pixels<f32>,
-    sample: usize,
-    range: Range,
-    zoom: usize,
-) -> Result<(), FileError> {
-    let _ = (path, pixels, sample, range, zoom);
-    todo!("helper: checkpoint")
+/// Mean and mean square over all pixels and channels of a set whose grey levels fill `range`.
+pub fn moments(pictures: &PictureSet, range: Range) -> Moments {
+    let mut counts = [0u64; 256];
+    for &value in &pictures.values {
+        counts[usize::from(value)] += 1;
+    }
+    let (low, high) = range.bounds();
+    let total = pictures.values.len().max(1) as f64;
+    let mean_of = |power: i32| {
+        let value = |level: usize| (low + (high - low) * level as f64 / 255.0).powi(power);
+        counts.iter().enumerate().map(|(level, &count)| count as f64 * value(level)).sum::<f64>() / total
+    };
+    Moments { mean: mean_of(1), mean_square: mean_of(2) }
 }
 
-/// Writes all samples as one near-square grid with a gap of two pixels.
-///
-/// # Errors
-/// If the extension is not known or the file cannot be written.
-pub fn write_grid(path: &Path, pixels: &Pixels<f32>, range: Range, zoom: usize) -> Result<(), FileError> {
-    let _ = (path, pixels, range, zoom);
-    todo!("helper: checkpoint")
+fn gather(mut source: Source, size: Option<usize>, path: &Path) -> Result<PictureSet, FileError> {
+    let mut side = size.map(|size| size.clamp(1, 1024) as u32);
+    let mut set = PictureSet { shape: [3, 0, 0], values: Vec::new(), names: Vec::new(), warnings: Vec::new() };
+    let (large, mut next, mut too_many) = (Mutex::new(()), 0, source.left_out);
+    while next < source.len() {
+        // Until the size is known, one at a time.
+        let batch = load_batch(&mut source, &mut next, if side.is_some() { BATCH } else { (1, 0) });
+        let squares: Vec<(String, Result<RgbImage, String>)> = batch
+            .into_par_iter()
+            .map(|(name, bytes)| (name, bytes.and_then(|bytes| decode_square(&bytes, side, &large))))
+            .collect();
+        for (name, square) in squares {
+            match square {
+                Ok(square) => {
+                    side = side.or(Some(square.width()));
+                    let bytes = square.as_raw().len();
+                    if set.values.len() + bytes > MAX_SET {
+                        too_many += 1;
+                        continue;
+                    }
+                    push_planes(&mut set.values, &square);
+                    set.names.push(name);
+                }
+                Err(reason) => set.warnings.push(format!("{name} is damaged and was left out: {reason}")),
+            }
+        }
+    }
+    if too_many > 0 {
+        let most = set.names.len().min(MAX_PICTURES);
+        set.warnings.push(format!("{too_many} pictures beyond the first {most} were left out: a set cannot be larger"));
+    }
+    let side = side.unwrap_or(0) as usize;
+    set.shape = [3, side, side];
+    if set.names.is_empty() { Err(FileError::NoPictures(path.into())) } else { Ok(set) }
+}
+
+type Loaded = (String, Result<Vec<u8>, String>);
+
+fn load_batch(source: &mut Source, next: &mut usize, (most, most_bytes): (usize, usize)) -> Vec<Loaded> {
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    while let Some(loaded) = source.load(*next) {
+        *next += 1;
+        bytes += loaded.1.as_ref().map_or(0, Vec::len);
+        batch.push(loaded);
+        if batch.len() >= most || bytes >= most_bytes {
+            break;
+        }
+    }
+    batch
+}
+
+/// Decodes a picture to a square of `side` pixels, or of its own smaller side, at most 64.
+fn decode_square(bytes: &[u8], side: Option<u32>, large: &Mutex<()>) -> Result<RgbImage, String> {
+    let (image, orientation) = decode(bytes, large).map_err(|error| error.to_string())?;
+    let square = centre_square(&image);
+    let side = side.unwrap_or(square.width().min(64));
+    let mut upright = DynamicImage::ImageRgb8(on_white(square));
+    upright.apply_orientation(orientation);
+    let same = upright.width() == side;
+    Ok(if same { upright } else { upright.resize_exact(side, side, FilterType::Lanczos3) }.into_rgb8())
+}
+
+fn decode(bytes: &[u8], large: &Mutex<()>) -> image::ImageResult<(DynamicImage, Orientation)> {
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_DECODED);
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    reader.limits(limits.clone());
+    let mut decoder = reader.into_decoder()?;
+    let (width, height) = decoder.dimensions();
+    limits.check_dimensions(width, height)?;
+    limits.reserve(decoder.total_bytes())?;
+    let orientation = decoder.orientation()?;
+    let pixels = u64::from(width) * u64::from(height);
+    // A poisoned lock still keeps others waiting, which is all it is for.
+    let _alone = (pixels > LARGE).then(|| large.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    Ok((DynamicImage::from_decoder(decoder)?, orientation))
+}
+
+fn centre_square(image: &DynamicImage) -> DynamicImage {
+    let (width, height) = (image.width(), image.height());
+    let side = width.min(height);
+    image.crop_imm((width - side) / 2, (height - side) / 2, side, side)
+}
+
+/// RGB of any kind of picture, laid on white where it is transparent.
+fn on_white(image: DynamicImage) -> RgbImage {
+    if !image.has_alpha() {
+        return image.into_rgb8();
+    }
+    let image = image.into_rgba8();
+    RgbImage::from_fn(image.width(), image.height(), |x, y| {
+        let [rgb @ .., alpha] = image.get_pixel(x, y).0;
+        let alpha = u32::from(alpha);
+        Rgb(rgb.map(|value| ((u32::from(value) * alpha + 255 * (255 - alpha) + 127) / 255) as u8))
+    })
+}
+
+/// Appends a picture as three planes.
+fn push_planes(values: &mut Vec<u8>, image: &RgbImage) {
+    for channel in 0..3 {
+        values.extend(image.pixels().map(|pixel| pixel.0[channel]));
+    }
 }

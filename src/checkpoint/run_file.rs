@@ -1,14 +1,59 @@
-use super::FileError;
+use super::{FileError, read_bounded, write_atomically};
 use crate::task::Run;
+use serde::Serialize;
+use serde_json::Value;
 use std::path::Path;
+
+const WHAT: &str = "a run file that can be used";
+/// The field that says that a file is a run file, and of which version.
+const VERSION_FIELD: &str = "score-explorer-run";
+const VERSION: u64 = 1;
+/// A run with a hundred branches takes some kilobytes.
+const MAX_BYTES: u64 = 16 << 20;
+
+#[derive(Serialize)]
+struct RunFile<'a> {
+    #[serde(rename = "score-explorer-run")]
+    version: u64,
+    #[serde(flatten)]
+    run: &'a Run,
+}
 
 /// Reads a run file (JSON).
 ///
 /// # Errors
 /// If the file cannot be read, or says something that no run can be.
 pub fn read_run(path: &Path) -> Result<Run, FileError> {
-    let _ = path;
-    todo!("helper: checkpoint")
+    let wrong = |reason: String| FileError::format(path, WHAT, reason);
+    let bytes = read_bounded(path, MAX_BYTES, WHAT)?;
+    let value: Value = serde_json::from_slice(&bytes).map_err(|error| wrong(no_json(&bytes, &error)))?;
+    match value.get(VERSION_FIELD).map(Value::as_u64) {
+        Some(Some(VERSION)) => {}
+        Some(Some(newer)) if newer > VERSION => {
+            return Err(wrong(format!(
+                "it is of version {newer}, which a newer Score Explorer wrote; update this one"
+            )));
+        }
+        _ => {
+            return Err(wrong(format!("it lacks \"{VERSION_FIELD}\": {VERSION}; choose a file that `--record` wrote")));
+        }
+    }
+    let run: Run = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
+    run.check().map_err(|source| FileError::Run { path: path.into(), source })?;
+    Ok(run)
+}
+
+/// Why bytes are not JSON, with the usual reason said plainly.
+fn no_json(bytes: &[u8], error: &serde_json::Error) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let place = format!("line {}, column {}", error.line(), error.column());
+    if bytes.is_empty() {
+        "it is empty".into()
+    } else if text.trim_start().starts_with('{') && (text.contains("NaN") || text.contains("Infinity")) {
+        format!("it gives NaN or Infinity for a number ({place}); SNR and all other numbers of a run are finite")
+    } else {
+        format!("it is not JSON ({error})")
+    }
 }
 
 /// Writes a run file, all or nothing.
@@ -16,6 +61,8 @@ pub fn read_run(path: &Path) -> Result<Run, FileError> {
 /// # Errors
 /// If the file cannot be written.
 pub fn write_run(path: &Path, run: &Run) -> Result<(), FileError> {
-    let _ = (path, run);
-    todo!("helper: checkpoint")
+    let mut text = serde_json::to_string_pretty(&RunFile { version: VERSION, run })
+        .map_err(|error| FileError::format(path, WHAT, format!("the run cannot be written ({error})")))?;
+    text.push('\n');
+    write_atomically(path, |out| out.write_all(text.as_bytes()))
 }

@@ -1,1 +1,122 @@
 //! The command line: one file a command, over the same engine as the window.
+
+mod bench;
+mod devices;
+mod drive;
+mod failure;
+mod import;
+mod library;
+mod models;
+mod options;
+mod output;
+mod progress;
+mod run;
+mod sample;
+mod scatter;
+mod score;
+mod window;
+
+pub use failure::Failure;
+pub use library::library;
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+const CODES: &str = "\
+Exit codes:
+  0  done
+  1  something failed while running
+  2  wrong usage, or a value that is not possible
+  3  a file or model could not be read, or is not what was expected
+  4  a file could not be written";
+
+/// See, steer and measure score-based diffusion. Without a command, opens the window.
+#[derive(Debug, Parser)]
+#[command(name = "score-explorer", version, max_term_width = 100, after_help = CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Sample a model and save pictures, an animation, tensors or a run file
+    Sample(sample::Args),
+    /// Run a run file again, to the same pixels
+    Run(run::Args),
+    /// Evaluate a network on given x and t
+    Score(score::Args),
+    /// Bring a published checkpoint into the library
+    Import(import::Args),
+    /// List the models at hand
+    Models(models::Args),
+    /// List the devices to compute on, and which one `auto` chooses
+    Devices(devices::Args),
+    /// Measure how fast this machine samples, and where the time goes
+    Bench(bench::Args),
+}
+
+/// Runs the program with these arguments, the program's name first. Errors go to stderr as
+/// one sentence; the exit code says of which kind they are.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    leave_the_samplers_panics_to_the_engine();
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to stdout with 0, wrong usage to stderr with 2. A closed pipe is no news.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(Failure::USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    match cli.command.map_or_else(window::open, Command::execute) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// The engine tells a panic of its thread as a failure in one sentence; the trace would say it twice.
+fn leave_the_samplers_panics_to_the_engine() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() != Some("sampler") {
+            default(panic);
+        }
+    }));
+}
+
+impl Command {
+    fn execute(self) -> Result<(), Failure> {
+        match self {
+            Command::Sample(args) => sample::execute(&args),
+            Command::Run(args) => run::execute(&args),
+            Command::Score(args) => score::execute(&args),
+            Command::Import(args) => import::execute(&args),
+            Command::Models(args) => models::execute(&args),
+            Command::Devices(args) => devices::execute(&args),
+            Command::Bench(args) => bench::execute(&args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_declared_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        for command in Cli::command().get_subcommands() {
+            let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(examples.contains(&format!("score-explorer {}", command.get_name())), "{}", command.get_name());
+        }
+    }
+}

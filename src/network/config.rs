@@ -1,15 +1,133 @@
 //! Published configurations, and all that must be known of a network beyond its weights.
 
+use super::plan::Plan;
+use super::published;
 use crate::score::{Moments, Range};
 use crate::sde::Family;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// The architecture of a published `ncsnpp` (NCSN++ and DDPM++) network, with the published field names.
+/// A pointwise nonlinearity (`model.nonlinearity`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Nonlinearity {
+    /// x·sigmoid(x), also known as SiLU.
+    #[serde(rename = "swish")]
+    Swish,
+    /// Exponential linear unit.
+    #[serde(rename = "elu")]
+    Elu,
+    /// max(x, 0).
+    #[serde(rename = "relu")]
+    Relu,
+    /// Leaky ReLU with slope 0.2.
+    #[serde(rename = "lrelu")]
+    LeakyRelu,
+}
+
+/// The residual block (`model.resblock_type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BlockKind {
+    /// DDPM's; resampling stands between the blocks.
+    Ddpm,
+    /// BigGAN's; the block itself resamples.
+    BigGan,
+}
+
+/// How the output is gathered over the resolutions (`model.progressive`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Progressive {
+    None,
+    OutputSkip,
+    Residual,
+}
+
+/// How the input is fed to the lower resolutions (`model.progressive_input`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProgressiveInput {
+    None,
+    InputSkip,
+    Residual,
+}
+
+/// How an input pyramid joins the features (`model.progressive_combine`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Combine {
+    Sum,
+    Cat,
+}
+
+/// How the noise level is embedded (`model.embedding_type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Embedding {
+    /// Sines of the label at fixed frequencies.
+    Positional,
+    /// Sines of log σ at random frequencies.
+    Fourier,
+}
+
+/// The architecture of a published `ncsnpp` (NCSN++ and DDPM++) network, with the published field names
+/// (Song et al. 2021, appendix H). Every `Config` that was read from a file can be built.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Config {
-    // To be written out: nf, ch_mult, num_res_blocks, attn_resolutions, resamp_with_conv, conditional,
-    // fir, fir_kernel, skip_rescale, resblock_type, progressive, progressive_input, progressive_combine,
-    // embedding_type, fourier_scale, scale_by_sigma, nonlinearity, image_size, num_channels, centered, …
+    /// Channels at the highest resolution, before `ch_mult`.
+    pub nf: usize,
+    /// Channels of each resolution, from the highest, in units of `nf`.
+    pub ch_mult: Vec<usize>,
+    /// Residual blocks at each resolution on the way down; one more on the way up.
+    pub num_res_blocks: usize,
+    /// Resolutions (in pixels) with self-attention.
+    pub attn_resolutions: Vec<usize>,
+    /// DDPM blocks: resampling has a convolution.
+    pub resamp_with_conv: bool,
+    /// The blocks are told the noise level.
+    pub conditional: bool,
+    /// Resampling is low-pass filtered.
+    pub fir: bool,
+    /// One-dimensional low-pass filter, of any scale.
+    pub fir_kernel: Vec<f64>,
+    /// Residual sums are scaled by 1/√2.
+    pub skip_rescale: bool,
+    pub resblock_type: BlockKind,
+    pub progressive: Progressive,
+    pub progressive_input: ProgressiveInput,
+    pub progressive_combine: Combine,
+    pub embedding_type: Embedding,
+    /// Standard deviation with which the Fourier frequencies were drawn.
+    #[serde(default)]
+    pub fourier_scale: Option<f64>,
+    /// The output is divided by σ.
+    pub scale_by_sigma: bool,
+    pub nonlinearity: Nonlinearity,
+    /// Height and width.
+    pub image_size: usize,
+    pub num_channels: usize,
+    /// Images live in [−1, 1]; else in [0, 1], and the network maps them itself.
+    pub centered: bool,
+    /// Smallest σ of the discrete levels.
+    pub sigma_min: f64,
+    /// Largest σ of the discrete levels.
+    pub sigma_max: f64,
+    /// Number of discrete levels.
+    pub num_scales: usize,
+}
+
+impl Serialize for Config {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Config::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Config {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let config = Config::deserialize(deserializer)?;
+        config.check().map_err(de::Error::custom)?;
+        Ok(config)
+    }
 }
 
 /// Why a configuration makes no network.
@@ -19,8 +137,73 @@ pub enum ConfigError {
     Missing(String),
     #[error("{field} = {value} is not known; known are {known}")]
     Unknown { field: String, value: String, known: &'static str },
+    #[error("{field} = {value} makes no network; it must be {rule}")]
+    Size { field: String, value: String, rule: String },
     #[error("the configuration is not JSON: {0}")]
     Json(String),
+}
+
+impl Config {
+    /// The configuration, if a network can be built from it and computed in reasonable memory.
+    ///
+    /// # Errors
+    /// The first field that is out of bounds.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let bound = |ok: bool, field: &str, value: String, rule: &str| match ok {
+            true => Ok(()),
+            false => Err(ConfigError::Size { field: field.to_owned(), value, rule: rule.to_owned() }),
+        };
+        let within = |value: usize, low: usize, high: usize, field: &str| {
+            bound((low..=high).contains(&value), field, value.to_string(), &format!("from {low} to {high}"))
+        };
+        within(self.nf, 4, 1024, "model.nf")?;
+        within(self.ch_mult.len(), 1, 10, "the number of model.ch_mult")?;
+        self.ch_mult.iter().try_for_each(|&m| within(m, 1, 64, "an entry of model.ch_mult"))?;
+        within(self.num_res_blocks, 1, 32, "model.num_res_blocks")?;
+        within(self.num_channels, 1, 64, "data.num_channels")?;
+        within(self.num_scales, 2, 1_000_000, "model.num_scales")?;
+        within(self.image_size, 1, 4096, "data.image_size")?;
+        let coarsest = 1 << (self.ch_mult.len() - 1);
+        let rule = format!("divisible by {coarsest}, for {} resolutions", self.ch_mult.len());
+        bound(self.image_size.is_multiple_of(coarsest), "data.image_size", self.image_size.to_string(), &rule)?;
+        let finest_attention = (0..self.ch_mult.len()).map(|level| self.image_size >> level);
+        let finest_attention = finest_attention.filter(|size| self.attn_resolutions.contains(size)).max();
+        let attention = finest_attention.unwrap_or(0).max(self.image_size / coarsest);
+        within(attention, 1, 64, "the resolution of self-attention")?;
+        within(self.fir_kernel.len(), 2, 16, "the length of model.fir_kernel")?;
+        let sum: f64 = self.fir_kernel.iter().sum();
+        bound(sum.is_finite() && sum > 0.0, "the sum of model.fir_kernel", sum.to_string(), "positive")?;
+        let ordered = self.sigma_min > 0.0 && self.sigma_min < self.sigma_max && self.sigma_max.is_finite();
+        let sigmas = format!("{} to {}", self.sigma_min, self.sigma_max);
+        bound(ordered, "model.sigma_min to model.sigma_max", sigmas, "positive and growing")?;
+        for channels in Plan::new(self).norms() {
+            let rule = "a multiple of its number of groups, min(channels/4, 32)";
+            bound(channels.is_multiple_of(groups(channels)), "the width of a layer", channels.to_string(), rule)?;
+        }
+        Ok(())
+    }
+
+    /// Names and shapes of all parameters, in published order.
+    pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
+        Plan::new(self).parameters().into_iter().map(|p| (p.name, p.shape)).collect()
+    }
+
+    /// Names of the parameters that an EMA list holds, in its order: all but the Fourier frequencies.
+    pub fn trainable(&self) -> Vec<String> {
+        Plan::new(self).parameters().into_iter().filter(|p| p.trainable).map(|p| p.name).collect()
+    }
+
+    /// σ of the discrete level `index`, largest first.
+    pub fn discrete_sigma(&self, index: usize) -> f64 {
+        let last = self.num_scales.max(2) - 1;
+        let place = index.min(last) as f64 / last as f64;
+        self.sigma_max * (self.sigma_min / self.sigma_max).powf(place)
+    }
+}
+
+/// Groups of a group normalisation over `channels`.
+pub(super) fn groups(channels: usize) -> usize {
+    (channels / 4).clamp(1, 32)
 }
 
 /// A network's description: what it is and how its output becomes a score. Saved in our own checkpoints' metadata.
@@ -45,4 +228,15 @@ pub struct Description {
     /// Moments of its data in its range, where known.
     #[serde(default)]
     pub moments: Option<Moments>,
+}
+
+impl Description {
+    /// Reads a published configuration: JSON with `data`, `model` and `training`. Fields that a family or an
+    /// architecture does without get their published defaults.
+    ///
+    /// # Errors
+    /// If the text is not such JSON, a field is missing or not known, or no network can be built from it.
+    pub fn from_published(json: &str) -> Result<Description, ConfigError> {
+        published::read(json)
+    }
 }

@@ -1,1 +1,154 @@
+//! The small layers: convolution, group normalisation, affine maps, nonlinearities.
 
+use super::config::groups;
+use super::plan::Parameter;
+use super::{Array, Nonlinearity, Weights, WeightsError};
+use crate::Image;
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Device, Tensor, TensorData, activation};
+
+/// Hands out the parameters of a plan one after the other, checked.
+pub(super) struct Loader<'a> {
+    parameters: std::vec::IntoIter<Parameter>,
+    weights: &'a Weights,
+    pub device: &'a Device,
+}
+
+impl<'a> Loader<'a> {
+    pub fn new(parameters: Vec<Parameter>, weights: &'a Weights, device: &'a Device) -> Self {
+        Loader { parameters: parameters.into_iter(), weights, device }
+    }
+
+    /// The next parameter on the host.
+    pub fn array(&mut self) -> Result<&'a Array, WeightsError> {
+        let missing = |name: &str| WeightsError::Missing { name: name.to_owned() };
+        let Parameter { name, shape: expected, .. } =
+            self.parameters.next().ok_or_else(|| missing("after the last"))?;
+        let array = self.weights.get(&name).ok_or_else(|| missing(&name))?;
+        let count = array.shape.iter().try_fold(1, |count: usize, &size| count.checked_mul(size));
+        if array.shape != expected || count != Some(array.values.len()) {
+            return Err(WeightsError::Shape { name, expected, found: array.shape.clone() });
+        }
+        if !array.values.iter().all(|value| value.is_finite()) {
+            return Err(WeightsError::NotFinite { name });
+        }
+        Ok(array)
+    }
+
+    /// The next parameter as a tensor, its shape padded with ones at the end where it has fewer than `D` dimensions.
+    pub fn tensor<const D: usize>(&mut self) -> Result<Tensor<D>, WeightsError> {
+        let array = self.array()?;
+        let mut shape = [1; D];
+        shape.iter_mut().zip(&array.shape).for_each(|(size, &found)| *size = found);
+        Ok(Tensor::from_data(TensorData::new(array.values.clone(), shape), self.device))
+    }
+}
+
+/// A pointwise nonlinearity.
+pub(super) fn activate<const D: usize>(x: Tensor<D>, kind: Nonlinearity) -> Tensor<D> {
+    match kind {
+        Nonlinearity::Swish => activation::silu(x),
+        Nonlinearity::Elu => activation::elu(x, 1.0),
+        Nonlinearity::Relu => activation::relu(x),
+        Nonlinearity::LeakyRelu => activation::leaky_relu(x, 0.2),
+    }
+}
+
+/// A convolution with bias.
+#[derive(Debug)]
+pub(super) struct Conv {
+    pub weight: Tensor<4>,
+    pub bias: Tensor<1>,
+}
+
+impl Conv {
+    /// Weight, then bias.
+    pub fn load(loader: &mut Loader) -> Result<Self, WeightsError> {
+        Ok(Conv { weight: loader.tensor()?, bias: loader.tensor()? })
+    }
+
+    /// A published per-pixel map W (in × out), b as a 1×1 convolution.
+    pub fn load_nin(loader: &mut Loader) -> Result<Self, WeightsError> {
+        let weight: Tensor<4> = loader.tensor()?;
+        Ok(Conv { weight: contiguous(weight.swap_dims(0, 1)), bias: loader.tensor()? })
+    }
+
+    /// Keeps the size.
+    pub fn forward(&self, x: Image) -> Image {
+        let margin = self.weight.dims()[2] / 2;
+        self.strided(x, 1, (margin, margin))
+    }
+
+    /// With a stride and zeros before and after each row and column.
+    pub fn strided(&self, x: Image, stride: usize, padding: (usize, usize)) -> Image {
+        let options = ConvOptions::new_with_padding([stride; 2], [padding; 2], [1; 2], 1);
+        conv2d(x, self.weight.clone(), Some(self.bias.clone()), options)
+    }
+}
+
+/// The same values laid out anew, so that no later use pays for a transposition made at load.
+pub(super) fn contiguous<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let device = x.device();
+    Tensor::from_data(x.into_data(), &device)
+}
+
+/// An affine map of rows.
+#[derive(Debug)]
+pub(super) struct Linear {
+    /// In × out.
+    weight: Tensor<2>,
+    bias: Tensor<2>,
+}
+
+impl Linear {
+    pub fn load(loader: &mut Loader) -> Result<Self, WeightsError> {
+        let weight: Tensor<2> = loader.tensor()?;
+        let bias: Tensor<2> = loader.tensor()?;
+        Ok(Linear { weight: contiguous(weight.transpose()), bias: bias.transpose() })
+    }
+
+    /// N×in → N×out.
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        x.matmul(self.weight.clone()) + self.bias.clone()
+    }
+}
+
+/// Group normalisation over min(C/4, 32) groups, ε = 1e-6.
+#[derive(Debug)]
+pub(super) struct Norm {
+    groups: usize,
+    /// 1×C.
+    weight: Tensor<2>,
+    bias: Tensor<2>,
+}
+
+impl Norm {
+    pub fn load(loader: &mut Loader) -> Result<Self, WeightsError> {
+        let weight: Tensor<2> = loader.tensor()?;
+        let bias: Tensor<2> = loader.tensor()?;
+        Ok(Norm { groups: groups(weight.dims()[0]), weight: weight.transpose(), bias: bias.transpose() })
+    }
+
+    /// Mean and variance fold into one scale and one shift for each channel.
+    pub fn forward(&self, x: Image) -> Image {
+        let [n, c, h, w] = x.dims();
+        let (variance, mean) = x.clone().reshape([n, self.groups, c / self.groups * h * w]).var_mean_bias(2);
+        let spread = |of_groups: Tensor<3>| of_groups.repeat_dim(2, c / self.groups).reshape([n, c]);
+        let scale = spread((variance + 1e-6).sqrt().recip()) * self.weight.clone();
+        let shift = self.bias.clone() - spread(mean) * scale.clone();
+        x * scale.reshape([n, c, 1, 1]) + shift.reshape([n, c, 1, 1])
+    }
+
+    /// Normalises x (plus an `offset`, N×C or 1×C) and applies a nonlinearity.
+    pub fn activated(&self, x: Image, offset: Option<Tensor<2>>, kind: Nonlinearity) -> Image {
+        let x = match offset {
+            Some(offset) => {
+                let [n, c] = offset.dims();
+                x + offset.reshape([n, c, 1, 1])
+            }
+            None => x,
+        };
+        activate(self.forward(x), kind)
+    }
+}

@@ -1,11 +1,16 @@
 //! Score networks: the published architectures and their layers.
 
+mod blocks;
 mod config;
 mod layers;
 mod ncsnpp;
+mod plan;
+mod published;
 mod resample;
 mod weights;
 
-pub use config::{Config, ConfigError, Description};
+pub use config::{
+    BlockKind, Combine, Config, ConfigError, Description, Embedding, Nonlinearity, Progressive, ProgressiveInput,
+};
 pub use ncsnpp::Ncsnpp;
 pub use weights::{Array, Weights, WeightsError};

@@ -1,30 +1,96 @@
 //! NCSN++ and DDPM++ (Song et al. 2021, appendix H).
 
-use super::{Config, Weights, WeightsError};
+use super::blocks::{Attention, ResBlock, residual};
+use super::layers::{Conv, Linear, Loader, Norm, activate};
+use super::plan::{Direction, Plan, Step};
+use super::resample::{ConvResampler, Resampler};
+use super::{Combine, Config, Embedding, Weights, WeightsError};
 use crate::Image;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
+use std::collections::BTreeSet;
+use std::f64::consts::TAU;
 
 /// A published `ncsnpp` network.
 #[derive(Debug)]
 pub struct Ncsnpp {
     config: Config,
     parameters: usize,
+    device: Device,
+    /// Of the embedding's sines.
+    frequencies: Vec<f64>,
+    dense: Option<[Linear; 2]>,
+    resampler: Resampler,
+    layers: Vec<Layer>,
+}
+
+/// A [`Step`] with its parameters.
+#[derive(Debug)]
+enum Layer {
+    Conv(Conv),
+    Block(ResBlock),
+    Attention(Attention),
+    Resample(Direction),
+    ConvResample(ConvResampler),
+    Keep,
+    Recall,
+    InputSkip(Conv),
+    InputResidual(ConvResampler),
+    Output(Norm, Conv),
+    OutputResidual(ConvResampler),
+    Head(Norm, Conv),
+    TakeOutput,
+}
+
+/// What flows beside the features.
+struct Flow {
+    kept: Vec<Image>,
+    /// The image at the present resolution.
+    input: Image,
+    /// The output gathered so far.
+    output: Option<Image>,
 }
 
 impl Ncsnpp {
-    /// Builds the network of `config` from PyTorch weights.
+    /// Builds the network of `config` from PyTorch weights. Buffers (`sigmas`) may be among them.
     ///
     /// # Errors
     /// If a parameter is missing, left over, of the wrong shape, or not finite.
     pub fn new(config: &Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
-        let _ = (config, weights, device);
-        todo!("helper: network")
+        let plan = Plan::new(config);
+        let parameters = plan.parameters();
+        let known: BTreeSet<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
+        let count = parameters.iter().map(|p| p.shape.iter().product::<usize>()).sum();
+        if let Some(p) = parameters.iter().find(|p| !weights.contains_key(&p.name)) {
+            return Err(WeightsError::Missing { name: p.name.clone() });
+        }
+        let mut unused = weights.keys().filter(|name| *name != "sigmas" && !known.contains(name.as_str()));
+        if let Some(example) = unused.next() {
+            return Err(WeightsError::Unused { count: 1 + unused.count(), example: example.clone() });
+        }
+        let loader = &mut Loader::new(parameters, weights, device);
+        let frequencies = match config.embedding_type {
+            Embedding::Fourier => loader.array()?.values.iter().map(|&w| TAU * f64::from(w)).collect(),
+            Embedding::Positional => positional_frequencies(config.nf / 2),
+        };
+        let dense = match config.conditional {
+            true => Some([Linear::load(loader)?, Linear::load(loader)?]),
+            false => None,
+        };
+        let resampler = Resampler::new(config, device);
+        let layers: Result<_, _> =
+            plan.steps.iter().map(|step| Layer::load(step, loader, config, &resampler)).collect();
+        let (layers, config, device) = (layers?, config.clone(), device.clone());
+        Ok(Ncsnpp { config, parameters: count, device, frequencies, dense, resampler, layers })
     }
 
-    /// The raw output for `x` (N×C×H×W, in the configuration's range) and one label for each sample.
+    /// The raw output for `x` (N×C×H×W, in the configuration's range) and the published labels, one for all samples
+    /// or one for each: σ for Fourier embeddings, else the network's time or level.
     pub fn forward(&self, x: Image, labels: &[f64]) -> Image {
-        let _ = (x, labels);
-        todo!("helper: network")
+        let x = if self.config.centered { x } else { x * 2.0 - 1.0 };
+        let embedding = self.embed(labels);
+        let mut flow = Flow { kept: Vec::new(), input: x.clone(), output: None };
+        let h = self.layers.iter().fold(x, |h, layer| self.step(layer, h, &mut flow, embedding.as_ref()));
+        if self.config.scale_by_sigma { h * self.inverse_sigma(labels) } else { h }
     }
 
     /// The architecture.
@@ -35,5 +101,107 @@ impl Ncsnpp {
     /// Number of parameters.
     pub fn parameters(&self) -> usize {
         self.parameters
+    }
+
+    /// The activated embedding of the labels, one row each.
+    fn embed(&self, labels: &[f64]) -> Option<Tensor<2>> {
+        let [first, second] = self.dense.as_ref()?;
+        let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
+        let width = features.len() / labels.len().max(1);
+        let features = Tensor::from_data(TensorData::new(features, [labels.len(), width]), &self.device);
+        let hidden = activate(first.forward(features), self.config.nonlinearity);
+        Some(activate(second.forward(hidden), self.config.nonlinearity))
+    }
+
+    /// Sines, then cosines, of a label.
+    fn features(&self, label: f64) -> Vec<f32> {
+        let (place, odd) = match self.config.embedding_type {
+            Embedding::Fourier => (label.ln(), false),
+            Embedding::Positional => (label, !self.config.nf.is_multiple_of(2)),
+        };
+        let phases = || self.frequencies.iter().map(|frequency| frequency * place);
+        let waves = phases().map(f64::sin).chain(phases().map(f64::cos));
+        waves.chain(odd.then_some(0.0)).map(|wave| wave as f32).collect()
+    }
+
+    /// 1/σ of each label, to broadcast over images.
+    fn inverse_sigma(&self, labels: &[f64]) -> Image {
+        let sigma = |&label: &f64| match self.config.embedding_type {
+            Embedding::Fourier => label,
+            Embedding::Positional => self.config.discrete_sigma(label as usize),
+        };
+        let values: Vec<f32> = labels.iter().map(|label| (1.0 / sigma(label)) as f32).collect();
+        Tensor::from_data(TensorData::new(values, [labels.len(), 1, 1, 1]), &self.device)
+    }
+
+    /// One step on the features; see [`Step`] for the formulas.
+    fn step(&self, layer: &Layer, h: Image, flow: &mut Flow, embedding: Option<&Tensor<2>>) -> Image {
+        let rescale = self.config.skip_rescale;
+        match layer {
+            Layer::Conv(conv) => conv.forward(h),
+            Layer::Block(block) => block.forward(h, embedding),
+            Layer::Attention(attention) => attention.forward(h),
+            Layer::Resample(direction) => self.resampler.resample(h, *direction),
+            Layer::ConvResample(resampler) => resampler.forward(h),
+            Layer::Keep => {
+                flow.kept.push(h.clone());
+                h
+            }
+            Layer::Recall => Tensor::cat(std::iter::once(h).chain(flow.kept.pop()).collect(), 1),
+            Layer::InputSkip(conv) => {
+                flow.input = self.resampler.resample(flow.input.clone(), Direction::Down);
+                let skip = conv.forward(flow.input.clone());
+                match self.config.progressive_combine {
+                    Combine::Sum => skip + h,
+                    Combine::Cat => Tensor::cat(vec![skip, h], 1),
+                }
+            }
+            Layer::InputResidual(resampler) => {
+                flow.input = residual(resampler.forward(flow.input.clone()), h, rescale);
+                flow.input.clone()
+            }
+            Layer::Output(norm, conv) => {
+                let part = conv.forward(norm.activated(h.clone(), None, self.config.nonlinearity));
+                flow.output = Some(match flow.output.take() {
+                    Some(output) => self.resampler.resample(output, Direction::Up) + part,
+                    None => part,
+                });
+                h
+            }
+            Layer::OutputResidual(resampler) => {
+                let output = flow.output.take().map(|output| residual(resampler.forward(output), h.clone(), rescale));
+                flow.output = output.clone();
+                output.unwrap_or(h)
+            }
+            Layer::Head(norm, conv) => conv.forward(norm.activated(h, None, self.config.nonlinearity)),
+            Layer::TakeOutput => flow.output.take().unwrap_or(h),
+        }
+    }
+}
+
+/// 10000^(−j/(count−1)), as in DDPM.
+fn positional_frequencies(count: usize) -> Vec<f64> {
+    (0..count).map(|j| 10_000_f64.powf(-(j as f64) / (count as f64 - 1.0))).collect()
+}
+
+impl Layer {
+    fn load(step: &Step, loader: &mut Loader, config: &Config, resampler: &Resampler) -> Result<Self, WeightsError> {
+        Ok(match *step {
+            Step::Stem(_) => Layer::Conv(Conv::load(loader)?),
+            Step::Block(block) => Layer::Block(ResBlock::load(loader, config, block, resampler)?),
+            Step::Attention(_) => Layer::Attention(Attention::load(loader, config)?),
+            Step::Resample { direction, conv: true, .. } => {
+                Layer::ConvResample(ConvResampler::load(loader, resampler, direction)?)
+            }
+            Step::Resample { direction, .. } => Layer::Resample(direction),
+            Step::Keep => Layer::Keep,
+            Step::Recall => Layer::Recall,
+            Step::InputSkip(_) => Layer::InputSkip(Conv::load(loader)?),
+            Step::InputResidual(_) => Layer::InputResidual(ConvResampler::load(loader, resampler, Direction::Down)?),
+            Step::Output(_) => Layer::Output(Norm::load(loader)?, Conv::load(loader)?),
+            Step::OutputResidual(_) => Layer::OutputResidual(ConvResampler::load(loader, resampler, Direction::Up)?),
+            Step::Head(_) => Layer::Head(Norm::load(loader)?, Conv::load(loader)?),
+            Step::TakeOutput => Layer::TakeOutput,
+        })
     }
 }

@@ -1,1 +1,124 @@
+//! Halving and doubling the resolution, plain or low-pass filtered (Song et al. 2021, appendix H; the filter is
+//! StyleGAN2's upfirdn: insert zeros, pad, convolve with the kernel, keep every other value).
 
+use super::layers::{Conv, Loader, contiguous};
+use super::plan::Direction;
+use super::{Config, WeightsError};
+use crate::Image;
+use burn::tensor::module::{avg_pool2d, conv_transpose2d, conv2d, interpolate};
+use burn::tensor::ops::{AvgPoolOptions, ConvOptions, ConvTransposeOptions, InterpolateMode, InterpolateOptions};
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// Resampling by two: filtered, or by nearest neighbours and means.
+#[derive(Clone, Debug)]
+pub(super) struct Resampler(Option<Filter>);
+
+/// A square low-pass kernel k⊗k of sum 1.
+#[derive(Clone, Debug)]
+struct Filter {
+    size: usize,
+    /// 1×1×K×K, mirrored: a correlation with it is a convolution with the kernel.
+    mirrored: Tensor<4>,
+    /// 1×1×K×K times 4, which makes up for the inserted zeros.
+    gained: Tensor<4>,
+    /// Both.
+    mirrored_gained: Tensor<4>,
+}
+
+impl Filter {
+    fn new(taps: &[f64], device: &Device) -> Self {
+        let (size, sum) = (taps.len(), taps.iter().sum::<f64>());
+        let square = |taps: &[f64], gain: f64| {
+            let scale = gain / (sum * sum);
+            let values: Vec<f32> = taps.iter().flat_map(|a| taps.iter().map(move |b| (a * b * scale) as f32)).collect();
+            Tensor::from_data(TensorData::new(values, [1, 1, size, size]), device)
+        };
+        let reversed: Vec<f64> = taps.iter().rev().copied().collect();
+        let (mirrored, mirrored_gained) = (square(&reversed, 1.0), square(&reversed, 4.0));
+        Filter { size, mirrored, gained: square(taps, 4.0), mirrored_gained }
+    }
+
+    /// Each channel by itself, with zeros before and after.
+    fn filter(x: Image, mirrored: &Tensor<4>, stride: usize, padding: (usize, usize)) -> Image {
+        let [n, c, h, w] = x.dims();
+        let options = ConvOptions::new_with_padding([stride; 2], [padding; 2], [1; 2], 1);
+        let y = conv2d(x.reshape([n * c, 1, h, w]), mirrored.clone(), None, options);
+        let [_, _, h, w] = y.dims();
+        y.reshape([n, c, h, w])
+    }
+
+    fn down(&self, x: Image) -> Image {
+        let padding = self.size - 2;
+        Self::filter(x, &self.mirrored, 2, (padding.div_ceil(2), padding / 2))
+    }
+
+    /// Inserting zeros and convolving is one transposed convolution, cropped.
+    fn up(&self, x: Image) -> Image {
+        let [n, c, h, w] = x.dims();
+        let crop = self.size / 2 - 1;
+        let options = ConvTransposeOptions::new([2; 2], [crop; 2], [0; 2], [1; 2], 1);
+        let y = conv_transpose2d(x.reshape([n * c, 1, h, w]), self.gained.clone(), None, options);
+        // A kernel of odd length leaves one row and column too many at the end.
+        y.slice([0..n * c, 0..1, 0..2 * h, 0..2 * w]).reshape([n, c, 2 * h, 2 * w])
+    }
+}
+
+impl Resampler {
+    pub fn new(config: &Config, device: &Device) -> Self {
+        Resampler(config.fir.then(|| Filter::new(&config.fir_kernel, device)))
+    }
+
+    /// N×C×H×W to half or double the height and width.
+    pub fn resample(&self, x: Image, direction: Direction) -> Image {
+        let [_, _, h, w] = x.dims();
+        match (&self.0, direction) {
+            (Some(filter), Direction::Down) => filter.down(x),
+            (Some(filter), Direction::Up) => filter.up(x),
+            (None, Direction::Down) => avg_pool2d(x, AvgPoolOptions::new([2, 2])),
+            (None, Direction::Up) => {
+                let options = InterpolateOptions::new(InterpolateMode::Nearest).with_output_size([2 * h, 2 * w]);
+                interpolate(x, options)
+            }
+        }
+    }
+}
+
+/// Resampling with a learned 3×3 convolution.
+#[derive(Debug)]
+pub(super) struct ConvResampler {
+    direction: Direction,
+    resampler: Resampler,
+    conv: Conv,
+    /// The transposed convolution's weight, for filtered doubling only.
+    transposed: Option<Tensor<4>>,
+}
+
+impl ConvResampler {
+    pub fn load(loader: &mut Loader, resampler: &Resampler, direction: Direction) -> Result<Self, WeightsError> {
+        let (conv, resampler) = (Conv::load(loader)?, resampler.clone());
+        // A correlation over inserted zeros scatters with the mirrored weight.
+        let transposed = (direction == Direction::Up && resampler.0.is_some())
+            .then(|| contiguous(conv.weight.clone().flip([2, 3]).swap_dims(0, 1)));
+        Ok(ConvResampler { direction, resampler, conv, transposed })
+    }
+
+    pub fn forward(&self, x: Image) -> Image {
+        match (&self.resampler.0, &self.transposed) {
+            (Some(filter), Some(weight)) => {
+                let options = ConvTransposeOptions::new([2; 2], [0; 2], [0; 2], [1; 2], 1);
+                let y = conv_transpose2d(x, weight.clone(), None, options);
+                let y = Filter::filter(y, &filter.mirrored_gained, 1, ((filter.size - 1) / 2, (filter.size - 2) / 2));
+                let channels = self.conv.bias.dims()[0];
+                y + self.conv.bias.clone().reshape([1, channels, 1, 1])
+            }
+            (Some(filter), None) => {
+                let padding = (filter.size.div_ceil(2), filter.size / 2);
+                self.conv.strided(Filter::filter(x, &filter.mirrored, 1, padding), 2, (0, 0))
+            }
+            (None, _) => match self.direction {
+                Direction::Down => self.conv.strided(x, 2, (0, 1)),
+                Direction::Up => self.conv.forward(self.resampler.resample(x, Direction::Up)),
+            },
+        }
+    }
+}

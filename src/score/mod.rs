@@ -10,7 +10,7 @@ mod network;
 
 pub use image_set::ImageSet;
 pub use in_range::InRange;
-pub use mixture::{Mixture, MixtureError};
+pub use mixture::{Component, Mixture, MixtureError};
 pub use network::NetworkScore;
 
 use crate::Image;

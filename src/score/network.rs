@@ -1,13 +1,29 @@
 use super::{Moments, Range, ScoreError, ScoreModel};
 use crate::Image;
 use crate::network::{Description, Ncsnpp};
-use crate::sde::Level;
+use crate::sde::{Family, Level};
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// The times that published networks are trained at.
+const FIRST_TIME: f64 = 1e-5;
+const LAST_TIME: f64 = 1.0;
 
 /// A trained network as a score model: any (α, σ) is brought to the network's own family
 /// and to the time with the same σ/α.
 pub struct NetworkScore {
     network: Ncsnpp,
     description: Description,
+}
+
+/// A place on the network's own path, and how its output there becomes a score.
+#[derive(Clone, Copy, Debug)]
+struct Native {
+    /// α′ of the network's family.
+    alpha: f64,
+    /// What the network is told.
+    label: f64,
+    /// Native score = `gain` × output.
+    gain: f64,
 }
 
 impl NetworkScore {
@@ -25,11 +41,38 @@ impl NetworkScore {
     pub fn network(&self) -> &Ncsnpp {
         &self.network
     }
+
+    /// The native place with the same σ/α, at the nearest time that was trained. Labels are score_sde's
+    /// (`models/utils.py`, `get_score_fn`).
+    fn native(&self, at: Level) -> Native {
+        let sde = self.description.family.sde();
+        let t = sde.time_of_ratio(at.ratio()).clamp(FIRST_TIME, LAST_TIME);
+        let Level { alpha, sigma } = sde.level(t);
+        let last = self.description.levels.max(1) as f64 - 1.0;
+        let (label, gain) = match (&self.description.family, self.description.continuous) {
+            (Family::Ve(_), true) => (sigma, 1.0),
+            (Family::Ve(_), false) => (((1.0 - t) * last).round(), 1.0),
+            // The time came through σ/α: what should be whole may have lost its last digits.
+            (Family::Vp(_), false) => (t * last, -1.0 / self.table_sigma((t * last + 1e-6) as usize)),
+            // Sub-VP has no discrete form.
+            (Family::Vp(_), true) | (Family::SubVp(_), _) => (t * 999.0, -1.0 / sigma),
+        };
+        Native { alpha, label, gain }
+    }
+
+    /// √(1 − ᾱ_index) of DDPM's table of N levels: β_i linear, ᾱ the running product of 1 − β_i/N.
+    fn table_sigma(&self, index: usize) -> f64 {
+        let (n, sde) = (self.description.levels.max(1), self.description.family.sde());
+        let last = n.max(2) as f64 - 1.0;
+        let log_alpha: f64 = (0..=index.min(n - 1)).map(|i| (-sde.beta(i as f64 / last) / n as f64).ln_1p()).sum();
+        (-log_alpha.exp_m1()).sqrt()
+    }
 }
 
 impl ScoreModel for NetworkScore {
     fn shape(&self) -> [usize; 3] {
-        todo!("helper: network")
+        let config = self.network.config();
+        [config.num_channels, config.image_size, config.image_size]
     }
 
     fn range(&self) -> Option<Range> {
@@ -37,15 +80,32 @@ impl ScoreModel for NetworkScore {
     }
 
     fn ratios(&self) -> Option<(f64, f64)> {
-        todo!("helper: network")
+        let sde = self.description.family.sde();
+        Some((sde.level(FIRST_TIME).ratio(), sde.level(LAST_TIME).ratio()))
     }
 
     fn moments(&self) -> Option<Moments> {
         self.description.moments
     }
 
+    /// With y = x/α, the network's own state at the same σ/α is x′ = α′·y, so ∇ₓ log p = (α′/α)·∇ₓ′ log p′.
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
-        let _ = (x, at);
-        todo!("helper: network")
+        let [n, c, h, w] = x.dims();
+        let expected = self.shape();
+        if expected != [c, h, w] || (at.len() != 1 && at.len() != n) {
+            return Err(ScoreError::Shape { expected, found: [c, h, w] });
+        }
+        let native: Vec<Native> = at.iter().map(|&level| self.native(level)).collect();
+        let labels: Vec<f64> = native.iter().map(|native| native.label).collect();
+        let scales: Vec<f64> = native.iter().zip(at).map(|(native, level)| native.alpha / level.alpha).collect();
+        let gains: Vec<f64> = native.iter().zip(&scales).map(|(native, scale)| native.gain * scale).collect();
+        let output = self.network.forward(x.clone() * factors(&scales, &x.device()), &labels);
+        Ok(output * factors(&gains, &x.device()))
     }
+}
+
+/// One factor for all samples, or one for each, to broadcast over images.
+fn factors(values: &[f64], device: &Device) -> Image {
+    let narrow: Vec<f32> = values.iter().map(|&value| value as f32).collect();
+    Tensor::from_data(TensorData::new(narrow, [values.len(), 1, 1, 1]), device)
 }

@@ -53,6 +53,29 @@ pub struct Increment {
     pub g: f64,
 }
 
+/// One transition x_t = scale·x_s + std·z of the forward chain, and the noise that undoing it adds.
+///
+/// Whatever the family, Tweedie's formula gives the mean of x_s given x_t: (x_t + std²·∇log p(x_t))/scale.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Transition {
+    /// Coefficient of x_s, above 0.
+    pub scale: f64,
+    /// Standard deviation of x_t given x_s.
+    pub std: f64,
+    /// Standard deviation of the noise that the ancestral step adds to the mean of x_s.
+    pub posterior_std: f64,
+}
+
+impl Transition {
+    /// The transition of an affine path from the cleaner level `from` to `to`, undone by the exact
+    /// posterior q(x_s | x_t, x(0)), whose variance is std²·σ_s²/σ_t² (Ho et al. 2020, eq. 7).
+    pub fn exact(from: Level, to: Level) -> Self {
+        let scale = to.alpha / from.alpha;
+        let std = (to.sigma.powi(2) - (scale * from.sigma).powi(2)).max(0.0).sqrt();
+        Transition { scale, std, posterior_std: std * from.sigma / to.sigma }
+    }
+}
+
 /// One step of a time grid, from `t` down to `next`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
@@ -68,6 +91,11 @@ pub struct Step {
 }
 
 impl Step {
+    /// The time that a plain Euler step covers: 1/N on the published grid, else `t` − `next`.
+    pub fn dt(&self) -> f64 {
+        self.table.map_or(self.t - self.next, |n| 1.0 / n as f64)
+    }
+
     /// The published index of `t` in tables of `n` levels: ⌊t·(n−1)⌋.
     pub fn table_index(&self, n: usize) -> usize {
         // The published code computes this product in single precision.
@@ -104,6 +132,12 @@ pub trait Sde: Send + Sync + fmt::Debug {
     /// The forward increment that `step` undoes: the published discretisation where the
     /// step reads tables, else the exact transition between its two times (sub-VP: Euler).
     fn increment(&self, step: &Step) -> Increment;
+
+    /// The transition that an ancestral step undoes: the published chain where the step reads
+    /// tables and one is published, else the exact one between the step's two levels.
+    fn transition(&self, step: &Step) -> Transition {
+        Transition::exact(self.target(step), self.level(step.t))
+    }
 
     /// The scale of step sizes that correctors use: α_i of the published tables
     /// (VP and sub-VP: 1 − β_i; VE: 1).

@@ -65,7 +65,7 @@ impl Sde for SubVp {
 
     fn increment(&self, step: &Step) -> Increment {
         // The published code has no special kernel here: plain Euler–Maruyama.
-        let dt = step.table.map_or(step.t - step.next, |n| 1.0 / n as f64);
+        let dt = step.dt();
         Increment { f: self.drift(step.t) * dt, g: self.diffusion(step.t) * dt.sqrt() }
     }
 

@@ -1,4 +1,4 @@
-use super::{FamilyKind, Increment, ParameterError, Sde, Step};
+use super::{FamilyKind, Increment, Level, ParameterError, Sde, Step, Transition};
 use serde::{Deserialize, Serialize};
 
 /// The variance-exploding SDE: α = 1, σ(t) = σ_min·(σ_max/σ_min)^t (Song et al. 2021, appendix C).
@@ -99,15 +99,20 @@ impl Sde for Ve {
     }
 
     fn increment(&self, step: &Step) -> Increment {
-        // SMLD's discretisation: G² = σ_i² − σ_{i−1}², with no level below the first.
+        // SMLD's discretisation: G² = σ_i² − σ_{i−1}².
+        Increment { f: 0.0, g: self.transition(step).std }
+    }
+
+    fn transition(&self, step: &Step) -> Transition {
         let (sigma, below) = match step.table {
-            Some(n) => {
-                let i = step.table_index(n);
-                (self.table(i, n), if i == 0 { 0.0 } else { self.table(i - 1, n) })
-            }
+            // There is no level below the first.
+            Some(n) => match step.table_index(n) {
+                0 => (self.table(0, n), 0.0),
+                i => (self.table(i, n), self.table(i - 1, n)),
+            },
             None => (self.sigma(step.t), self.target(step).sigma),
         };
-        Increment { f: 0.0, g: (sigma * sigma - below * below).max(0.0).sqrt() }
+        Transition::exact(Level { alpha: 1.0, sigma: below }, Level { alpha: 1.0, sigma })
     }
 
     fn corrector_scale(&self, _step: &Step) -> f64 {

@@ -1,4 +1,4 @@
-use super::{FamilyKind, Increment, ParameterError, Sde, Step, bisect_time};
+use super::{FamilyKind, Increment, ParameterError, Sde, Step, Transition, bisect_time};
 use serde::{Deserialize, Serialize};
 
 /// The variance-preserving SDE: β(t) linear from β_min to β_max,
@@ -106,6 +106,17 @@ impl Sde for Vp {
             None => 1.0 - (self.alpha(step.t) / self.target(step).alpha).powi(2),
         };
         Increment { f: (1.0 - beta).sqrt() - 1.0, g: beta.sqrt() }
+    }
+
+    fn transition(&self, step: &Step) -> Transition {
+        match step.table {
+            // Of DDPM's two choices of noise, the published sampler takes the larger, √β_i.
+            Some(n) => {
+                let beta = self.table_beta(step, n);
+                Transition { scale: (1.0 - beta).sqrt(), std: beta.sqrt(), posterior_std: beta.sqrt() }
+            }
+            None => Transition::exact(self.target(step), self.level(step.t)),
+        }
     }
 
     fn corrector_scale(&self, step: &Step) -> f64 {

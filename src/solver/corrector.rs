@@ -1,10 +1,12 @@
 //! Correctors: Markov chain Monte Carlo steps that leave p_t as it is (Song et al. 2021, algorithms 4 and 5).
 
-use super::{Diagnostics, Hmc, Noise, Update};
+use super::{Diagnostics, Evaluation, Hmc, Update};
 use crate::Image;
 use crate::score::{ScoreError, ScoreModel};
 use crate::sde::{Sde, Step};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 
 /// The signal-to-noise ratio r of a Langevin step: positive and finite.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -54,6 +56,10 @@ impl From<Snr> for f64 {
 #[serde(rename_all = "kebab-case")]
 pub enum Norms {
     /// Each sample has its own step size, whatever else is in the batch.
+    ///
+    /// A step size ε(x) that depends on x settles in p/ε ∝ p·‖∇log p‖² instead of p: for a Gaussian
+    /// of D dimensions the variance grows by the factor 1 + 2/D. That is nothing for pictures, but
+    /// much in the plane.
     #[default]
     Sample,
     /// One step size from the batch's mean norms, as the published code has it.
@@ -86,7 +92,24 @@ impl Corrector {
     }
 }
 
-/// `inner` Langevin steps with the step size of the SNR.
+/// What a corrector did at one level.
+#[derive(Clone, Debug)]
+pub struct Correction {
+    /// The state after the last inner step, and the same without its noise.
+    pub update: Update,
+    /// The last score evaluated, and where.
+    pub seen: Evaluation,
+    /// Figures of each sample.
+    pub diagnostics: Diagnostics,
+}
+
+/// `inner` (1 or more) Langevin steps x ← x + ε·s + √(2ε)·z with ε = 2a·(r‖z‖/‖s‖)²,
+/// where a is [`Sde::corrector_scale`] (Song et al. 2021, algorithms 4 and 5).
+///
+/// `x`: N×C×H×W. `noise` answers the standard normal noise of each inner step, of the shape of `x`.
+///
+/// # Errors
+/// Whatever the score model answers.
 #[allow(clippy::too_many_arguments)]
 pub fn langevin(
     model: &dyn ScoreModel,
@@ -95,25 +118,69 @@ pub fn langevin(
     step: &Step,
     snr: Snr,
     norms: Norms,
-    inner: u32,
-    noise: &Noise,
-) -> Result<(Update, Diagnostics), ScoreError> {
-    let _ = (model, sde, x, step, snr, norms, inner, noise);
-    todo!(
-        "helper: solver; the exact signature is the solver author's to choose, so that recorded noise can be given in tests"
-    )
+    inner: NonZeroU32,
+    noise: impl Fn(u32) -> Image,
+) -> Result<Correction, ScoreError> {
+    let scale = 2.0 * sde.corrector_scale(step) * snr.get().powi(2);
+    let norm = |v: &Image| match norms {
+        Norms::Sample => sample_norms(v),
+        Norms::Batch => sample_norms(v).mean_dim(0),
+    };
+    langevin_steps(model, sde, x, step, inner, noise, |score, z| (norm(z) / norm(score)).square() * scale)
 }
 
-/// `inner` annealed Langevin steps.
+/// `inner` (1 or more) Langevin steps whose size follows the noise of the level: ε = 2a·(r·σ(t))²
+/// (annealed Langevin dynamics, Song and Ermon 2019, algorithm 1, as published with Song et al. 2021).
+///
+/// Arguments, shapes and errors are those of [`langevin`].
 pub fn annealed_langevin(
     model: &dyn ScoreModel,
     sde: &dyn Sde,
     x: &Image,
     step: &Step,
     snr: Snr,
-    inner: u32,
-    noise: &Noise,
-) -> Result<(Update, Diagnostics), ScoreError> {
-    let _ = (model, sde, x, step, snr, inner, noise);
-    todo!("helper: solver")
+    inner: NonZeroU32,
+    noise: impl Fn(u32) -> Image,
+) -> Result<Correction, ScoreError> {
+    let epsilon = 2.0 * sde.corrector_scale(step) * (snr.get() * sde.sigma(step.t)).powi(2);
+    let device = x.device();
+    langevin_steps(model, sde, x, step, inner, noise, |_, _| Tensor::full([1; 4], epsilon, &device))
+}
+
+/// Langevin dynamics whose step size, (1 or N)×1×1×1, follows from the score and the noise.
+fn langevin_steps(
+    model: &dyn ScoreModel,
+    sde: &dyn Sde,
+    x: &Image,
+    step: &Step,
+    inner: NonZeroU32,
+    noise: impl Fn(u32) -> Image,
+    step_size: impl Fn(&Image, &Image) -> Image,
+) -> Result<Correction, ScoreError> {
+    let level = [sde.level(step.t)];
+    let langevin_step = |x: Image, k: u32| -> Result<Correction, ScoreError> {
+        let score = model.score(&x, &level)?;
+        let z = noise(k);
+        let epsilon = step_size(&score, &z);
+        let mean = x.clone() + score.clone() * epsilon.clone();
+        let next = mean.clone() + z * (epsilon.clone() * 2.0).sqrt();
+        let step_size = epsilon.expand([x.dims()[0], 1, 1, 1]).reshape([-1]);
+        Ok(Correction {
+            update: Update { next, mean },
+            seen: Evaluation { x, score },
+            diagnostics: Diagnostics { step_size, accept_rate: None },
+        })
+    };
+    (1..inner.get()).try_fold(langevin_step(x.clone(), 0)?, |last, k| langevin_step(last.update.next, k))
+}
+
+/// The Euclidean norm of each sample: N×1×1×1.
+fn sample_norms(v: &Image) -> Image {
+    sample_sums(v.clone().square()).sqrt()
+}
+
+/// The sum over each sample's coordinates: N×1×1×1.
+pub(super) fn sample_sums(v: Image) -> Image {
+    let count = v.dims()[0];
+    v.reshape([count as i64, -1]).sum_dim(1).reshape([count, 1, 1, 1])
 }

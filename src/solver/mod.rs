@@ -13,10 +13,10 @@ mod noise;
 mod predictor;
 mod predictor_corrector;
 
-pub use corrector::{Corrector, Norms, Snr, annealed_langevin, langevin};
+pub use corrector::{Correction, Corrector, Norms, Snr, SnrError, annealed_langevin, langevin};
 pub use ddim::ddim;
 pub use dpm_solver::dpm_solver_plus_plus;
-pub use grid::Grid;
+pub use grid::{Grid, Rho, RhoError};
 pub use heun::heun;
 pub use hmc::{Hmc, hamiltonian};
 pub use noise::{Noise, Purpose};
@@ -39,10 +39,18 @@ pub struct Update {
     pub mean: Image,
 }
 
+/// A score and where it was evaluated.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    pub x: Image,
+    /// ∇ log p at `x`.
+    pub score: Image,
+}
+
 /// What a corrector did besides moving: figures of each sample, of shape N.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
-    /// The step size ε of the last inner step.
+    /// The step size of the last inner step: Langevin's ε, HMC's h.
     pub step_size: Tensor<1>,
     /// The share of proposals accepted, for adjusted HMC.
     pub accept_rate: Option<Tensor<1>>,
@@ -76,6 +84,11 @@ impl Observer for Unobserved {
     fn observe(&mut self, _moment: &Moment<'_>) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
+}
+
+/// Shows `observer` a step of a solver that has no corrector.
+fn show(observer: &mut dyn Observer, step: &Step, x: &Image, denoised: &Image, score: &Image) -> ControlFlow<()> {
+    observer.observe(&Moment { step: *step, x, denoised, score, corrector: None })
 }
 
 /// A way to travel from noise to data.

@@ -64,7 +64,7 @@ impl Noise {
     /// One uniform number in (0, 1) for each sample, of shape N.
     pub fn uniform(&self, step: usize, purpose: Purpose) -> Tensor<1> {
         let values: Vec<f32> =
-            (0..self.count).map(|offset| open_unit(self.stream(step, purpose, offset)(0)[0]) as f32).collect();
+            (0..self.count).map(|offset| open_unit_single(self.stream(step, purpose, offset)(0)[0])).collect();
         Tensor::from_data(TensorData::new(values, [self.count]), &self.device)
     }
 
@@ -91,6 +91,11 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 /// A number in (0, 1), both ends excluded.
 fn open_unit(bits: u32) -> f64 {
     (f64::from(bits) + 0.5) / 4_294_967_296.0
+}
+
+/// A number in (0, 1), both ends excluded also after rounding to single precision.
+fn open_unit_single(bits: u32) -> f32 {
+    ((bits >> 9) as f32 + 0.5) / 8_388_608.0
 }
 
 /// Four standard normals from four random words (Box and Muller 1958).

@@ -2,7 +2,7 @@
 
 use super::Update;
 use crate::Image;
-use crate::sde::{Sde, Step};
+use crate::sde::{Increment, Sde, Step, Transition};
 use serde::{Deserialize, Serialize};
 
 /// Which numerical step carries x from t to t_next.
@@ -40,28 +40,55 @@ impl Predictor {
             Predictor::None => "None",
         }
     }
+
+    /// One step from `step.t` to `step.next`, given the score at `x`. `noise` is asked for only where
+    /// the step has some, and answers standard normal noise of the shape of `x`.
+    pub fn step(self, sde: &dyn Sde, x: &Image, step: &Step, score: &Image, noise: impl FnOnce() -> Image) -> Update {
+        match self {
+            Predictor::EulerMaruyama => euler_maruyama(sde, x, step, score, &noise()),
+            Predictor::ReverseDiffusion => reverse_diffusion(sde, x, step, score, &noise()),
+            Predictor::Ancestral => ancestral(sde, x, step, score, &noise()),
+            Predictor::ProbabilityFlow => probability_flow(sde, x, step, score),
+            Predictor::None => Update { next: x.clone(), mean: x.clone() },
+        }
+    }
 }
 
-/// One reverse Euler–Maruyama step.
+/// One reverse Euler–Maruyama step (Song et al. 2021, eq. 6 with dt < 0).
+///
+/// `x`, `score`, `noise`: N×C×H×W, the noise standard normal.
 pub fn euler_maruyama(sde: &dyn Sde, x: &Image, step: &Step, score: &Image, noise: &Image) -> Update {
-    let _ = (sde, x, step, score, noise);
-    todo!("helper: solver")
+    let dt = step.dt();
+    let (drift, g) = (sde.drift(step.t), sde.diffusion(step.t));
+    let mean = x.clone() * (1.0 - drift * dt) + score.clone() * (g * g * dt);
+    Update { next: mean.clone() + noise.clone() * (g * dt.sqrt()), mean }
 }
 
-/// One reverse-diffusion step.
+/// One reverse-diffusion step: the forward process' own f and G, reversed (Song et al. 2021, eq. 46).
+///
+/// `x`, `score`, `noise`: N×C×H×W, the noise standard normal.
 pub fn reverse_diffusion(sde: &dyn Sde, x: &Image, step: &Step, score: &Image, noise: &Image) -> Update {
-    let _ = (sde, x, step, score, noise);
-    todo!("helper: solver")
+    let Increment { f, g } = sde.increment(step);
+    let mean = x.clone() * (1.0 - f) + score.clone() * (g * g);
+    Update { next: mean.clone() + noise.clone() * g, mean }
 }
 
-/// One ancestral step.
+/// One ancestral step: a sample of the Gaussian posterior of the forward chain's transition
+/// (VE: Song et al. 2021, eq. 47; VP: Ho et al. 2020, algorithm 2; sub-VP: its own kernel).
+///
+/// `x`, `score`, `noise`: N×C×H×W, the noise standard normal.
 pub fn ancestral(sde: &dyn Sde, x: &Image, step: &Step, score: &Image, noise: &Image) -> Update {
-    let _ = (sde, x, step, score, noise);
-    todo!("helper: solver")
+    let Transition { scale, std, posterior_std } = sde.transition(step);
+    let mean = x.clone() * (1.0 / scale) + score.clone() * (std * std / scale);
+    Update { next: mean.clone() + noise.clone() * posterior_std, mean }
 }
 
-/// One probability-flow step.
+/// One step of the probability-flow ODE: reverse diffusion with half the score and no noise
+/// (Song et al. 2021, eq. 13).
+///
+/// `x`, `score`: N×C×H×W.
 pub fn probability_flow(sde: &dyn Sde, x: &Image, step: &Step, score: &Image) -> Update {
-    let _ = (sde, x, step, score);
-    todo!("helper: solver")
+    let Increment { f, g } = sde.increment(step);
+    let mean = x.clone() * (1.0 - f) + score.clone() * (0.5 * g * g);
+    Update { next: mean.clone(), mean }
 }

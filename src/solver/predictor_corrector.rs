@@ -1,10 +1,12 @@
 //! The predictor–corrector sampler (Song et al. 2021, algorithm 1).
 
-use super::{Corrector, Noise, Norms, Observer, Predictor, Snr};
+use super::{Correction, Corrector, Evaluation, Moment, Noise, Norms, Observer, Predictor, Purpose, Snr};
+use super::{annealed_langevin, hamiltonian, langevin};
 use crate::Image;
-use crate::score::{ScoreError, ScoreModel};
+use crate::score::{ScoreError, ScoreModel, denoised};
 use crate::sde::{Sde, Step};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 
 /// A predictor and a corrector with its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,8 +15,8 @@ pub struct PredictorCorrector {
     pub corrector: Corrector,
     /// The corrector's signal-to-noise ratio r.
     pub snr: Snr,
-    /// Corrector steps M per level, 1 or more.
-    pub corrector_steps: u32,
+    /// Corrector steps M per level.
+    pub corrector_steps: NonZeroU32,
     /// Over what Langevin's norms are taken.
     #[serde(default)]
     pub norms: Norms,
@@ -28,19 +30,43 @@ impl PredictorCorrector {
 
     /// Network evaluations of one step of the grid.
     pub fn evaluations_per_step(&self) -> usize {
-        let inner = self.corrector_steps as usize;
-        let predict = usize::from(self.predictor != Predictor::None);
+        // Even an idle step looks once, for its observer.
+        let predict = usize::from(self.predictor != Predictor::None || self.is_idle());
         let correct = match self.corrector {
-            Corrector::Langevin | Corrector::Ald => inner,
-            // Leapfrog shares the gradient between neighbouring steps.
-            Corrector::Hmc(hmc) => inner * (hmc.leapfrog as usize + 1),
+            Corrector::Langevin | Corrector::Ald => self.corrector_steps.get() as usize,
+            Corrector::Hmc(hmc) => hmc.evaluations(self.corrector_steps),
             Corrector::None => 0,
         };
         predict + correct
     }
+
+    /// The corrector's work at the level of `step.t`.
+    fn correct(
+        &self,
+        model: &dyn ScoreModel,
+        sde: &dyn Sde,
+        x: &Image,
+        step: &Step,
+        noise: &Noise,
+    ) -> Result<Option<Correction>, ScoreError> {
+        let (snr, inner) = (self.snr, self.corrector_steps);
+        let z = |k| noise.normal(step.index, Purpose::Corrector(k));
+        match self.corrector {
+            Corrector::Langevin => langevin(model, sde, x, step, snr, self.norms, inner, z).map(Some),
+            Corrector::Ald => annealed_langevin(model, sde, x, step, snr, inner, z).map(Some),
+            Corrector::Hmc(hmc) => hamiltonian(model, sde, x, step, hmc, snr, inner, noise).map(Some),
+            Corrector::None => Ok(None),
+        }
+    }
 }
 
-/// Carries `x` along `steps`: at each level the corrector, then the predictor.
+/// Carries `x` along `steps`: at each level the corrector, then the predictor, as published.
+/// With `denoise`, the update that arrives at clean data keeps its noise out.
+///
+/// Returns the last state, also when `observer` breaks off.
+///
+/// # Errors
+/// Whatever the score model answers.
 #[allow(clippy::too_many_arguments)]
 pub fn predictor_corrector(
     model: &dyn ScoreModel,
@@ -48,10 +74,35 @@ pub fn predictor_corrector(
     steps: &[Step],
     pc: &PredictorCorrector,
     denoise: bool,
-    x: Image,
+    mut x: Image,
     noise: &Noise,
     observer: &mut dyn Observer,
 ) -> Result<Image, ScoreError> {
-    let _ = (model, sde, steps, pc, denoise, x, noise, observer);
-    todo!("helper: solver")
+    for step in steps {
+        let level = [sde.level(step.t)];
+        let correction = pc.correct(model, sde, &x, step, noise)?;
+        if let Some(correction) = &correction {
+            x = correction.update.next.clone();
+        }
+        let (update, seen) = match (pc.predictor, &correction) {
+            (Predictor::None, Some(correction)) => (correction.update.clone(), correction.seen.clone()),
+            (predictor, _) => {
+                let score = model.score(&x, &level)?;
+                let z = || noise.normal(step.index, Purpose::Predictor);
+                (predictor.step(sde, &x, step, &score, z), Evaluation { x, score })
+            }
+        };
+        x = if denoise && step.next == 0.0 { update.mean } else { update.next };
+        let moment = Moment {
+            step: *step,
+            x: &x,
+            denoised: &denoised(&seen.x, &seen.score, &level),
+            score: &seen.score,
+            corrector: correction.as_ref().map(|correction| &correction.diagnostics),
+        };
+        if observer.observe(&moment).is_break() {
+            break;
+        }
+    }
+    Ok(x)
 }

@@ -2,6 +2,7 @@
 
 use crate::solver::{Corrector, Grid, Norms, Predictor, PredictorCorrector, Snr, Solver};
 use crate::task::{Run, Steps};
+use std::num::NonZeroU32;
 
 /// A named set of solver, grid and steps. Model and family stay as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,7 +56,7 @@ impl Preset {
                 predictor,
                 corrector,
                 snr: Snr::default(),
-                corrector_steps: 1,
+                corrector_steps: NonZeroU32::MIN,
                 norms: Norms::Sample,
             })
         };

@@ -1,0 +1,168 @@
+//! Where picture files lie: a folder, a zip archive or a tar archive.
+
+use super::{FileError, open_file};
+use image::ImageFormat;
+use std::fs::{self, File};
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use zip::ZipArchive;
+
+/// More pictures than a set may have (as exact scores of them would take hours).
+pub(super) const MAX_PICTURES: usize = 65_536;
+/// Folders inside folders.
+const MAX_DEPTH: usize = 16;
+/// Bytes of one picture file.
+const MAX_FILE: u64 = 256 << 20;
+const WHAT: &str = "a folder or archive of pictures";
+
+/// Anything an archive can be read from.
+pub(super) trait Bytes: Read + Seek + Send {}
+impl<T: Read + Seek + Send> Bytes for T {}
+
+type Reader = Box<dyn Bytes>;
+
+enum Place {
+    File(PathBuf),
+    Zip(usize),
+    Tar { start: u64, size: u64 },
+}
+
+enum Store {
+    Folder,
+    Zip(ZipArchive<Reader>),
+    Tar(Reader),
+}
+
+/// Picture files in the order of their names. Names are only for people: nothing is ever
+/// written or opened by a name from an archive.
+pub(super) struct Source {
+    store: Store,
+    items: Vec<(String, Place)>,
+    /// Pictures beyond [`MAX_PICTURES`], which are not among the items.
+    pub left_out: usize,
+}
+
+impl Source {
+    /// Lists a folder or an archive.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        if path.is_dir() {
+            let mut items = Vec::new();
+            walk(path, "", 0, &mut items).map_err(|source| FileError::read(path, source))?;
+            return Ok(Self::sorted(Store::Folder, items));
+        }
+        let (file, _) = open_file(path)?;
+        Self::archive(Box::new(BufReader::new(file)), path)
+    }
+
+    /// Lists an archive. `path` is only for the message.
+    pub fn archive(mut reader: Reader, path: &Path) -> Result<Self, FileError> {
+        let mut start = Vec::new();
+        let read = |source| FileError::read(path, source);
+        (&mut reader).take(512).read_to_end(&mut start).map_err(read)?;
+        reader.rewind().map_err(read)?;
+        if start.starts_with(b"PK") {
+            Self::zip(reader)
+                .map_err(|error| FileError::format(path, WHAT, format!("the zip archive is damaged ({error})")))
+        } else if start.get(257..262) == Some(b"ustar") {
+            Self::tar(reader)
+                .map_err(|error| FileError::format(path, WHAT, format!("the tar archive is damaged ({error})")))
+        } else {
+            Err(FileError::format(path, WHAT, "it is one file of another kind; choose a folder, a .zip or a .tar"))
+        }
+    }
+
+    fn zip(reader: Reader) -> zip::result::ZipResult<Self> {
+        let mut archive = ZipArchive::new(reader)?;
+        let mut items = Vec::new();
+        for index in 0..archive.len() {
+            let file = archive.by_index_raw(index)?;
+            if let Some(name) = file.is_file().then(|| file.name().ok()).flatten().and_then(|name| shown(&name)) {
+                items.push((name, Place::Zip(index)));
+            }
+        }
+        Ok(Self::sorted(Store::Zip(archive), items))
+    }
+
+    fn tar(reader: Reader) -> std::io::Result<Self> {
+        let mut archive = tar::Archive::new(reader);
+        let mut items = Vec::new();
+        for entry in archive.entries_with_seek()? {
+            let entry = entry?;
+            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            if let Some(name) = entry.header().entry_type().is_file().then(|| shown(&name)).flatten() {
+                items.push((name, Place::Tar { start: entry.raw_file_position(), size: entry.size() }));
+            }
+        }
+        Ok(Self::sorted(Store::Tar(archive.into_inner()), items))
+    }
+
+    fn sorted(store: Store, mut items: Vec<(String, Place)>) -> Self {
+        items.sort_by(|a, b| a.0.cmp(&b.0));
+        let left_out = items.len().saturating_sub(MAX_PICTURES);
+        items.truncate(MAX_PICTURES);
+        Source { store, items, left_out }
+    }
+
+    /// Number of picture files.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Name and bytes of one picture file, or why it cannot be read.
+    pub fn load(&mut self, index: usize) -> Option<(String, Result<Vec<u8>, String>)> {
+        let (name, place) = self.items.get(index)?;
+        let bytes = match (place, &mut self.store) {
+            (Place::File(path), _) => File::open(path).map_err(|error| error.to_string()).and_then(all),
+            (Place::Zip(entry), Store::Zip(archive)) => {
+                archive.by_index(*entry).map_err(|error| error.to_string()).and_then(all)
+            }
+            (Place::Tar { start, size }, Store::Tar(reader)) => {
+                let found = reader.seek(SeekFrom::Start(*start)).map_err(|error| error.to_string());
+                found.and_then(|_| all(reader.take(*size))).and_then(|bytes| {
+                    if bytes.len() as u64 == *size { Ok(bytes) } else { Err("the archive is cut short".into()) }
+                })
+            }
+            _ => Err("it is not there".into()),
+        };
+        Some((name.clone(), bytes))
+    }
+}
+
+/// All bytes of one picture file, however much a compressed one grows.
+fn all(reader: impl Read) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    reader.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > MAX_FILE { Err("it is larger than 256 MiB".into()) } else { Ok(bytes) }
+}
+
+/// The name as it is shown, if it is that of a picture that is meant to be seen.
+fn shown(name: &str) -> Option<String> {
+    let name = name.trim_start_matches("./");
+    let hidden = name.split('/').any(|part| part.starts_with('.') || part == "__MACOSX");
+    (!hidden && is_picture(name)).then(|| name.chars().map(|c| if c.is_control() { '?' } else { c }).collect())
+}
+
+fn is_picture(name: &str) -> bool {
+    let format = Path::new(name).extension().and_then(ImageFormat::from_extension);
+    use ImageFormat::{Bmp, Gif, Jpeg, Png, WebP};
+    matches!(format, Some(Png | Jpeg | Gif | Bmp | WebP))
+}
+
+/// Lists a folder's pictures. Links to files are followed, links to folders are not, so that no
+/// walk goes in circles. Subfolders that cannot be read are passed over.
+fn walk(folder: &Path, prefix: &str, depth: usize, items: &mut Vec<(String, Place)>) -> std::io::Result<()> {
+    for file in fs::read_dir(folder)?.filter_map(Result::ok) {
+        let (path, name) = (file.path(), format!("{prefix}{}", file.file_name().to_string_lossy()));
+        let Ok(kind) = file.file_type() else { continue };
+        if kind.is_dir() {
+            if depth < MAX_DEPTH && !file.file_name().to_string_lossy().starts_with('.') {
+                walk(&path, &format!("{name}/"), depth + 1, items).ok();
+            }
+        } else if let Some(name) = shown(&name)
+            && fs::metadata(&path).is_ok_and(|about| about.is_file())
+        {
+            items.push((name, Place::File(path)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+use crate::checkpoint::FileError;
+use crate::network::{ConfigError, WeightsError};
+use crate::score::ScoreError;
+use crate::sde::ParameterError;
+use crate::solver::SnrError;
+use crate::task::RunError;
+
+/// Why a command ended: one sentence for people, and a kind that decides the exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Something failed while running.
+    #[error("{0}")]
+    Running(String),
+    /// Wrong usage, or a value that is not possible.
+    #[error("{0}")]
+    Usage(String),
+    /// A file or model could not be read, or is not what was expected.
+    #[error("{0}")]
+    Input(String),
+    /// A file could not be written.
+    #[error("{0}")]
+    Output(String),
+}
+
+impl Failure {
+    /// The exit code of wrong usage, which clap reports itself.
+    pub const USAGE: u8 = 2;
+
+    /// The exit code: 1 running, 2 usage, 3 input, 4 output.
+    pub fn code(&self) -> u8 {
+        match self {
+            Failure::Running(_) => 1,
+            Failure::Usage(_) => Self::USAGE,
+            Failure::Input(_) => 3,
+            Failure::Output(_) => 4,
+        }
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Write { .. } => Failure::Output(error.to_string()),
+            _ => Failure::Input(error.to_string()),
+        }
+    }
+}
+
+/// Errors of one kind each: what they say becomes the sentence.
+macro_rules! failure_from {
+    ($($error:ty => $kind:ident),* $(,)?) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Failure::$kind(error.to_string())
+            }
+        })*
+    };
+}
+
+failure_from! {
+    RunError => Usage,
+    SnrError => Usage,
+    ParameterError => Usage,
+    ConfigError => Input,
+    WeightsError => Input,
+    ScoreError => Running,
+    std::io::Error => Running,
+    serde_json::Error => Running,
+}

@@ -1,0 +1,17 @@
+use std::env;
+use std::path::PathBuf;
+
+/// The folder of imported models, whether or not it exists yet: `score-explorer/models` in the
+/// system's place for a user's data. `None` where the environment names no such place.
+pub fn library() -> Option<PathBuf> {
+    // The XDG specification asks that relative paths be ignored.
+    let folder = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let data = if cfg!(target_os = "windows") {
+        folder("APPDATA")
+    } else if cfg!(target_os = "macos") {
+        folder("HOME").map(|home| home.join("Library/Application Support"))
+    } else {
+        folder("XDG_DATA_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/share")))
+    };
+    data.map(|data| data.join("score-explorer").join("models"))
+}

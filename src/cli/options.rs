@@ -1,0 +1,388 @@
+//! What a run is made of, as written on the command line.
+
+use super::Failure;
+use crate::engine::DeviceChoice;
+use crate::sde::{Family, FamilyKind, SubVp, Ve, Vp};
+use crate::solver::{Corrector, Grid, Hmc, Norms, Predictor, PredictorCorrector, Snr, Solver};
+use crate::task::{Count, ModelRef, Preset, Run, Steps};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+
+/// Where to compute.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(super) enum DeviceOption {
+    /// The GPU where there is a real one, else the CPU
+    #[default]
+    Auto,
+    Gpu,
+    Cpu,
+}
+
+impl From<DeviceOption> for DeviceChoice {
+    fn from(option: DeviceOption) -> Self {
+        match option {
+            DeviceOption::Auto => DeviceChoice::Auto,
+            DeviceOption::Gpu => DeviceChoice::Gpu,
+            DeviceOption::Cpu => DeviceChoice::Cpu,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FamilyOption {
+    Vp,
+    Ve,
+    SubVp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+enum SolverOption {
+    /// Predictor and corrector in turn
+    Pc,
+    Ddim,
+    Heun,
+    #[value(name = "dpm++")]
+    DpmPlusPlus,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PredictorOption {
+    EulerMaruyama,
+    ReverseDiffusion,
+    Ancestral,
+    ProbabilityFlow,
+    None,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CorrectorOption {
+    Langevin,
+    /// Annealed Langevin dynamics
+    Ald,
+    /// Hamiltonian Monte Carlo
+    Hmc,
+    None,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum NormsOption {
+    Sample,
+    Batch,
+}
+
+/// All that decides a run's pixels.
+#[derive(Debug, Args)]
+pub(super) struct RunOptions {
+    /// A name from `models`, a checkpoint file, exact:FOLDER or mixture:NAME
+    #[arg(long, short, default_value_t = Run::default().model)]
+    pub model: ModelRef,
+
+    /// SDE family [default: the one the model was trained in]
+    #[arg(long, value_enum, help_heading = "Family")]
+    family: Option<FamilyOption>,
+    /// Smallest σ of VE
+    #[arg(long, value_name = "σ", allow_negative_numbers = true, help_heading = "Family")]
+    sigma_min: Option<f64>,
+    /// Largest σ of VE
+    #[arg(long, value_name = "σ", allow_negative_numbers = true, help_heading = "Family")]
+    sigma_max: Option<f64>,
+    /// β(0) of VP and sub-VP
+    #[arg(long, value_name = "β", allow_negative_numbers = true, help_heading = "Family")]
+    beta_min: Option<f64>,
+    /// β(1) of VP and sub-VP
+    #[arg(long, value_name = "β", allow_negative_numbers = true, help_heading = "Family")]
+    beta_max: Option<f64>,
+
+    /// Start from a named setting; other options change it
+    #[arg(long, value_name = "NAME", value_parser = preset_parser(), help_heading = "Solver")]
+    preset: Option<Preset>,
+    /// [default: dpm++; pc once a predictor or corrector is named]
+    #[arg(long, value_enum, help_heading = "Solver")]
+    solver: Option<SolverOption>,
+    /// Implies --solver pc [default: reverse-diffusion]
+    #[arg(long, value_enum, help_heading = "Solver")]
+    predictor: Option<PredictorOption>,
+    /// Implies --solver pc [default: none]
+    #[arg(long, value_enum, help_heading = "Solver")]
+    corrector: Option<CorrectorOption>,
+    /// The corrector's signal-to-noise ratio [default: 0.16]
+    #[arg(long, value_name = "r", value_parser = snr, allow_negative_numbers = true, help_heading = "Solver")]
+    snr: Option<Snr>,
+    /// Corrector steps at each time [default: 1]
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Solver")]
+    corrector_steps: Option<u32>,
+    /// Langevin's norms: of each sample, or of the batch as published [default: sample]
+    #[arg(long, value_enum, help_heading = "Solver")]
+    norms: Option<NormsOption>,
+    /// Leapfrog steps of one HMC trajectory [default: 3]
+    #[arg(long, value_name = "L", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Solver")]
+    leapfrog: Option<u32>,
+    /// Let HMC accept or reject its proposals
+    #[arg(long, help_heading = "Solver")]
+    adjusted: bool,
+    /// Keep the last step's noise
+    #[arg(long, help_heading = "Solver")]
+    no_denoise: bool,
+
+    /// Time steps [default: 20; 1000 with --solver pc]
+    #[arg(long, short = 'n', value_name = "N", value_parser = steps, allow_negative_numbers = true, help_heading = "Time")]
+    steps: Option<Steps>,
+    /// uniform, quadratic, edm[:RHO] or log-snr [default: log-snr; uniform with --solver pc]
+    #[arg(long, value_parser = grid, help_heading = "Time")]
+    grid: Option<Grid>,
+
+    /// Number of samples
+    #[arg(long, short, value_name = "N", value_parser = count, default_value = "16", allow_negative_numbers = true)]
+    count: Count,
+    /// Seed of all noise: the same seed gives the same pictures
+    #[arg(long, short, default_value_t = 0)]
+    seed: u64,
+}
+
+impl RunOptions {
+    /// The run, where `own` is the family that the model was trained in.
+    ///
+    /// # Errors
+    /// If options contradict each other or make no run.
+    pub(super) fn run(&self, own: Option<Family>) -> Result<Run, Failure> {
+        let mut run = Run { model: self.model.clone(), family: self.family(own)?, ..Run::default() };
+        if let Some(preset) = self.preset {
+            preset.apply(&mut run);
+        }
+        self.set_solver(&mut run)?;
+        run.steps = self.steps.unwrap_or(run.steps);
+        run.grid = self.grid.unwrap_or(run.grid);
+        run.denoise &= !self.no_denoise;
+        (run.seed, run.count) = (self.seed, self.count);
+        run.check()?;
+        Ok(run)
+    }
+
+    fn family(&self, own: Option<Family>) -> Result<Family, Failure> {
+        let own = own.unwrap_or(Run::default().family);
+        let kind = match self.family {
+            None => own.kind(),
+            Some(FamilyOption::Vp) => FamilyKind::Vp,
+            Some(FamilyOption::Ve) => FamilyKind::Ve,
+            Some(FamilyOption::SubVp) => FamilyKind::SubVp,
+        };
+        let base = if own.kind() == kind { own } else { kind.published() };
+        let (sigma, beta) = ((self.sigma_min, self.sigma_max), (self.beta_min, self.beta_max));
+        match kind {
+            FamilyKind::Ve if beta != (None, None) => {
+                return Err(Failure::Usage("β belongs to VP and sub-VP; the family VE takes --sigma-min and --sigma-max".into()));
+            }
+            FamilyKind::Vp | FamilyKind::SubVp if sigma != (None, None) => {
+                return Err(Failure::Usage(format!("σ belongs to VE; the family {kind} takes --beta-min and --beta-max")));
+            }
+            _ => {}
+        }
+        Ok(match base {
+            Family::Ve(ve) => {
+                Family::Ve(Ve::new(sigma.0.unwrap_or(ve.sigma_min()), sigma.1.unwrap_or(ve.sigma_max()))?)
+            }
+            Family::Vp(vp) => Family::Vp(Vp::new(beta.0.unwrap_or(vp.beta_min()), beta.1.unwrap_or(vp.beta_max()))?),
+            Family::SubVp(sub) => {
+                Family::SubVp(SubVp::new(beta.0.unwrap_or(sub.beta_min()), beta.1.unwrap_or(sub.beta_max()))?)
+            }
+        })
+    }
+
+    fn set_solver(&self, run: &mut Run) -> Result<(), Failure> {
+        match self.solver {
+            Some(SolverOption::Ddim) => run.solver = Solver::Ddim,
+            Some(SolverOption::Heun) => run.solver = Solver::Heun,
+            Some(SolverOption::DpmPlusPlus) => run.solver = Solver::DpmPlusPlus,
+            Some(SolverOption::Pc) | None => {}
+        }
+        let asks_pc = self.solver == Some(SolverOption::Pc) || self.predictor.is_some() || self.corrector.is_some();
+        if asks_pc && self.solver.is_none_or(|solver| solver == SolverOption::Pc) && !matches!(run.solver, Solver::Pc(_)) {
+            Preset::P1000(Predictor::ReverseDiffusion).apply(run);
+        }
+        match &mut run.solver {
+            Solver::Pc(pc) => self.set_pc(pc),
+            _ => match self.first_pc_option() {
+                Some(option) => Err(Failure::Usage(format!(
+                    "{option} has no effect on this solver; leave it out, or name a --predictor or --corrector"
+                ))),
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn set_pc(&self, pc: &mut PredictorCorrector) -> Result<(), Failure> {
+        if let Some(predictor) = self.predictor {
+            pc.predictor = match predictor {
+                PredictorOption::EulerMaruyama => Predictor::EulerMaruyama,
+                PredictorOption::ReverseDiffusion => Predictor::ReverseDiffusion,
+                PredictorOption::Ancestral => Predictor::Ancestral,
+                PredictorOption::ProbabilityFlow => Predictor::ProbabilityFlow,
+                PredictorOption::None => Predictor::None,
+            };
+        }
+        if let Some(corrector) = self.corrector {
+            pc.corrector = match corrector {
+                CorrectorOption::Langevin => Corrector::Langevin,
+                CorrectorOption::Ald => Corrector::Ald,
+                CorrectorOption::Hmc => Corrector::Hmc(self.hmc()),
+                CorrectorOption::None => Corrector::None,
+            };
+        }
+        if !matches!(pc.corrector, Corrector::Hmc(_)) && (self.leapfrog.is_some() || self.adjusted) {
+            return Err(Failure::Usage("--leapfrog and --adjusted belong to --corrector hmc; name it too".into()));
+        }
+        pc.snr = self.snr.unwrap_or(pc.snr);
+        pc.corrector_steps = self.corrector_steps.unwrap_or(pc.corrector_steps);
+        pc.norms = match self.norms {
+            Some(NormsOption::Sample) => Norms::Sample,
+            Some(NormsOption::Batch) => Norms::Batch,
+            None => pc.norms,
+        };
+        Ok(())
+    }
+
+    fn hmc(&self) -> Hmc {
+        let leapfrog = self.leapfrog.unwrap_or(Hmc::default().leapfrog);
+        Hmc { leapfrog, adjusted: self.adjusted }
+    }
+
+    /// The first option given that only predictor–corrector sampling has.
+    fn first_pc_option(&self) -> Option<&'static str> {
+        let given = [
+            (self.predictor.is_some(), "--predictor"),
+            (self.corrector.is_some(), "--corrector"),
+            (self.snr.is_some(), "--snr"),
+            (self.corrector_steps.is_some(), "--corrector-steps"),
+            (self.norms.is_some(), "--norms"),
+            (self.leapfrog.is_some(), "--leapfrog"),
+            (self.adjusted, "--adjusted"),
+        ];
+        given.into_iter().find_map(|(given, option)| given.then_some(option))
+    }
+}
+
+/// A preset's name as typed: lower case, one hyphen between words.
+fn slug(preset: Preset) -> String {
+    preset.name().to_lowercase().replace([' ', '–'], "-")
+}
+
+fn preset_parser() -> impl TypedValueParser<Value = Preset> {
+    // The names are made once; clap keeps them for the life of the program.
+    PossibleValuesParser::new(Preset::all().into_iter().map(slug))
+        .try_map(|name| Preset::all().into_iter().find(|&preset| slug(preset) == name).ok_or("no such preset"))
+}
+
+fn whole(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "a whole number is needed".into())
+}
+
+fn steps(text: &str) -> Result<Steps, String> {
+    Steps::new(whole(text)?).map_err(|error| error.to_string())
+}
+
+fn count(text: &str) -> Result<Count, String> {
+    Count::new(whole(text)?).map_err(|error| error.to_string())
+}
+
+fn snr(text: &str) -> Result<Snr, String> {
+    let number = text.parse().map_err(|_| "a number is needed, such as 0.16")?;
+    Snr::new(number).map_err(|error| error.to_string())
+}
+
+fn grid(text: &str) -> Result<Grid, String> {
+    let rho = |text: &str| text.parse::<f64>().ok().filter(|rho| *rho > 0.0 && rho.is_finite());
+    match (text, text.strip_prefix("edm:")) {
+        ("uniform", _) => Ok(Grid::Uniform),
+        ("quadratic", _) => Ok(Grid::Quadratic),
+        ("log-snr", _) => Ok(Grid::LogSnr),
+        // ρ = 7 as published.
+        ("edm", _) => Ok(Grid::Edm { rho: 7.0 }),
+        (_, Some(number)) => match rho(number) {
+            Some(rho) => Ok(Grid::Edm { rho }),
+            None => Err("ρ must be a positive number, such as edm:7".into()),
+        },
+        _ => Err("choose uniform, quadratic, edm[:RHO] or log-snr".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: RunOptions,
+    }
+
+    fn run_of(line: &str, own: Option<Family>) -> Result<Run, String> {
+        let line = Line::try_parse_from(format!("x {line}").split_whitespace()).map_err(|error| error.to_string())?;
+        line.options.run(own).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn no_options_give_the_default_run() {
+        assert_eq!(run_of("", None), Ok(Run::default()));
+    }
+
+    #[test]
+    fn naming_a_predictor_or_corrector_samples_by_predictor_and_corrector() {
+        let run = run_of("--corrector langevin --snr 0.2 --steps 30", None).expect("a run");
+        let Solver::Pc(pc) = run.solver else { panic!("{:?}", run.solver) };
+        assert_eq!((pc.predictor, pc.corrector), (Predictor::ReverseDiffusion, Corrector::Langevin));
+        assert_eq!((pc.snr.get(), run.steps.get(), run.grid), (0.2, 30, Grid::Uniform));
+        assert_eq!(run_of("--predictor ancestral", None).expect("a run").steps.get(), 1000);
+    }
+
+    #[test]
+    fn a_run_keeps_the_models_own_family_and_its_parameters() {
+        let own = Family::Ve(Ve::new(0.02, 90.0).expect("a family"));
+        assert_eq!(run_of("", Some(own)).expect("a run").family, own);
+        let wider = Family::Ve(Ve::new(0.02, 100.0).expect("a family"));
+        assert_eq!(run_of("--sigma-max 100", Some(own)).expect("a run").family, wider);
+        assert_eq!(run_of("--family sub-vp", Some(own)).expect("a run").family, FamilyKind::SubVp.published());
+    }
+
+    #[test]
+    fn every_preset_can_be_named() {
+        for preset in Preset::all() {
+            let run = run_of(&format!("--preset {}", slug(preset)), None).expect("a run");
+            assert_eq!(Preset::of(&run), Some(preset));
+        }
+    }
+
+    #[test]
+    fn options_that_contradict_each_other_are_refused() {
+        for (line, word) in [
+            ("--solver heun --snr 0.1", "--snr"),
+            ("--solver ddim --predictor ancestral", "--predictor"),
+            ("--family ve --beta-max 10", "--sigma-max"),
+            ("--sigma-min 0.1", "--beta-min"),
+            ("--predictor none", "does nothing"),
+            ("--family ve --sigma-min 5 --sigma-max 1", "σ_min"),
+            ("--corrector langevin --leapfrog 4", "hmc"),
+            ("--snr nan", "SNR"),
+            ("--steps 0", "steps"),
+            ("--steps -3", "whole number"),
+            ("--count 0", "samples"),
+            ("--grid edm:-1", "ρ"),
+            ("--grid cosine", "log-snr"),
+        ] {
+            let refusal = run_of(line, None).expect_err(line);
+            assert!(refusal.contains(word), "{line}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn hmc_takes_its_own_options() {
+        let run = run_of("--corrector hmc --leapfrog 5 --adjusted", None).expect("a run");
+        let Solver::Pc(pc) = run.solver else { panic!("{:?}", run.solver) };
+        assert_eq!(pc.corrector, Corrector::Hmc(Hmc { leapfrog: 5, adjusted: true }));
+    }
+
+    #[test]
+    fn edm_takes_a_rho() {
+        assert_eq!(run_of("--grid edm:3.5", None).expect("a run").grid, Grid::Edm { rho: 3.5 });
+    }
+}

@@ -1,0 +1,104 @@
+//! How far a command has come, told on stderr: a bar on a terminal, else plain lines.
+
+use crate::engine;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+/// Plain lines come at most this often.
+const LINE_EVERY: Duration = Duration::from_secs(1);
+
+/// Tells a person how far things are. Dropping it removes the bar.
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    last_line: Instant,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+            bar.set_style(style());
+            bar
+        });
+        Progress { bar, last_line: Instant::now() }
+    }
+
+    /// A model is being opened.
+    pub(super) fn loading(&mut self, what: &str, fraction: Option<f32>) {
+        match fraction {
+            Some(fraction) => self.show((fraction * 100.0) as u64, 100, format!("opening {what}")),
+            None => self.show(0, 0, format!("opening {what}")),
+        }
+    }
+
+    /// A run goes on.
+    pub(super) fn sampling(&mut self, progress: &engine::Progress) {
+        let text = format!(
+            "step {}/{} · {:.0} evaluations/s · {} left",
+            progress.step,
+            progress.steps,
+            progress.evaluations_per_second,
+            human(progress.left)
+        );
+        self.show(progress.step as u64, progress.steps as u64, text);
+    }
+
+    /// An animation is being written.
+    pub(super) fn writing(&mut self, share: f32) {
+        self.show((share * 100.0) as u64, 100, format!("writing the animation, {:.0} %", share * 100.0));
+    }
+
+    /// A line that stays, such as a warning.
+    pub(super) fn say(&mut self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    fn show(&mut self, done: u64, of: u64, text: String) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(of);
+            bar.set_position(done);
+            bar.set_message(text);
+        } else if self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            eprintln!("{text}");
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template("{bar:30} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// A time as people say it: "0.4 s", "17 s", "3 min 20 s", "2 h 5 min".
+pub(super) fn human(time: Duration) -> String {
+    let seconds = time.as_secs_f64().round() as u64;
+    match seconds {
+        0..10 => format!("{:.1} s", time.as_secs_f64()),
+        10..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_read_as_people_say_them() {
+        let said = [0.42, 9.4, 17.2, 200.0, 7500.0].map(|seconds| human(Duration::from_secs_f64(seconds)));
+        assert_eq!(said, ["0.4 s", "9.4 s", "17 s", "3 min 20 s", "2 h 5 min"]);
+    }
+}

@@ -1,0 +1,26 @@
+use super::Failure;
+use crate::app::{WindowOptions, run_window};
+use std::env;
+
+/// Opens the window and stays until it is closed.
+pub(super) fn open() -> Result<(), Failure> {
+    if !has_display() {
+        return Err(no_window("there is no display"));
+    }
+    run_window(WindowOptions::default()).map_err(|error| {
+        let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+        no_window(&causes.join(": "))
+    })
+}
+
+fn no_window(why: &str) -> Failure {
+    Failure::Running(format!(
+        "the window cannot open because {why}; to work without one, see `score-explorer sample --help`"
+    ))
+}
+
+/// Whether the environment names a display. Only Unix desktops can lack one.
+fn has_display() -> bool {
+    let named = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    !cfg!(all(unix, not(target_os = "macos"))) || ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"].into_iter().any(named)
+}

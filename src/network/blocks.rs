@@ -1,0 +1,98 @@
+//! Residual blocks and self-attention.
+
+use super::config::BlockKind;
+use super::layers::{Conv, Linear, Loader, Norm};
+use super::plan::{Block, Direction};
+use super::resample::Resampler;
+use super::{Config, Nonlinearity, WeightsError};
+use crate::Image;
+use burn::tensor::{Tensor, activation::softmax};
+use std::f64::consts::FRAC_1_SQRT_2;
+
+/// A sum of two branches, scaled by 1/√2 if `rescale` so that its variance stays.
+pub(super) fn residual(x: Image, h: Image, rescale: bool) -> Image {
+    if rescale { (x + h) * FRAC_1_SQRT_2 } else { x + h }
+}
+
+/// A residual block of DDPM or BigGAN.
+#[derive(Debug)]
+pub(super) struct ResBlock {
+    norms: [Norm; 2],
+    convs: [Conv; 2],
+    level: Linear,
+    shortcut: Option<Conv>,
+    resample: Option<(Resampler, Direction)>,
+    nonlinearity: Nonlinearity,
+    rescale: bool,
+}
+
+impl ResBlock {
+    pub fn load(
+        loader: &mut Loader,
+        config: &Config,
+        block: Block,
+        resampler: &Resampler,
+    ) -> Result<Self, WeightsError> {
+        let norm = Norm::load(loader)?;
+        let conv = Conv::load(loader)?;
+        let level = Linear::load(loader)?;
+        let norms = [norm, Norm::load(loader)?];
+        let convs = [conv, Conv::load(loader)?];
+        let changes = block.width.input != block.width.output || block.resample.is_some();
+        let shortcut = match config.resblock_type {
+            _ if !changes => None,
+            BlockKind::Ddpm => Some(Conv::load_nin(loader)?),
+            BlockKind::BigGan => Some(Conv::load(loader)?),
+        };
+        let resample = block.resample.map(|direction| (resampler.clone(), direction));
+        let (nonlinearity, rescale) = (config.nonlinearity, config.skip_rescale);
+        Ok(ResBlock { norms, convs, level, shortcut, resample, nonlinearity, rescale })
+    }
+
+    /// `embedding`: the activated embedding of the noise level, one row or one for each sample.
+    pub fn forward(&self, x: Image, embedding: Option<&Tensor<2>>) -> Image {
+        let h = self.norms[0].activated(x.clone(), None, self.nonlinearity);
+        let (x, h) = match &self.resample {
+            Some((resampler, direction)) => (resampler.resample(x, *direction), resampler.resample(h, *direction)),
+            None => (x, h),
+        };
+        let level = embedding.map(|embedding| self.level.forward(embedding.clone()));
+        let h = self.norms[1].activated(self.convs[0].forward(h), level, self.nonlinearity);
+        let h = self.convs[1].forward(h);
+        let x = match &self.shortcut {
+            Some(shortcut) => shortcut.forward(x),
+            None => x,
+        };
+        residual(x, h, self.rescale)
+    }
+}
+
+/// Self-attention over all pixels, one head.
+#[derive(Debug)]
+pub(super) struct Attention {
+    norm: Norm,
+    /// Query (scaled by C^−½), key and value in one map, C → 3C.
+    qkv: Conv,
+    out: Conv,
+    rescale: bool,
+}
+
+impl Attention {
+    pub fn load(loader: &mut Loader, config: &Config) -> Result<Self, WeightsError> {
+        let norm = Norm::load(loader)?;
+        let (q, k, v) = (Conv::load_nin(loader)?, Conv::load_nin(loader)?, Conv::load_nin(loader)?);
+        let scale = (q.bias.dims()[0] as f64).powf(-0.5);
+        let weight = Tensor::cat(vec![q.weight * scale, k.weight, v.weight], 0);
+        let qkv = Conv { weight, bias: Tensor::cat(vec![q.bias * scale, k.bias, v.bias], 0) };
+        Ok(Attention { norm, qkv, out: Conv::load_nin(loader)?, rescale: config.skip_rescale })
+    }
+
+    pub fn forward(&self, x: Image) -> Image {
+        let [n, c, h, w] = x.dims();
+        let qkv = self.qkv.forward(self.norm.forward(x.clone())).reshape([n, 3, c, h * w]);
+        let part = |index: usize| qkv.clone().slice([0..n, index..index + 1]).reshape([n, c, h * w]);
+        let scores = part(0).transpose().matmul(part(1));
+        let mixed = part(2).matmul(softmax(scores, 2).transpose()).reshape([n, c, h, w]);
+        residual(x, self.out.forward(mixed), self.rescale)
+    }
+}

@@ -1,0 +1,291 @@
+//! The one walk through the architecture (Song et al. 2021, appendix H): a network is a list of steps.
+//!
+//! Order, names and shapes of the parameters, and what `forward` does, all follow from it. The steps act on the
+//! features h, a stack of features kept for the way up, and two pyramids: the image going down, the output
+//! coming up.
+
+use super::config::{BlockKind, Combine, Config, Embedding, Progressive, ProgressiveInput};
+
+/// A change of resolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Down,
+    Up,
+}
+
+/// Channels in and out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Width {
+    pub input: usize,
+    pub output: usize,
+}
+
+/// A residual block.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Block {
+    pub width: Width,
+    /// Resampling inside of the block (BigGAN's only).
+    pub resample: Option<Direction>,
+}
+
+/// What happens to the features, in order. Steps with parameters take the next places in `all_modules`.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    /// h ← conv₃ₓ₃(h).
+    Stem(Width),
+    /// h ← block(h).
+    Block(Block),
+    /// h ← attention(h).
+    Attention(usize),
+    /// h ← resampled h, with a convolution if `conv`.
+    Resample { direction: Direction, channels: usize, conv: bool },
+    /// Keeps h for the way up.
+    Keep,
+    /// h ← (h, the last kept).
+    Recall,
+    /// input ← down(input), h ← combine(conv₁ₓ₁(input), h).
+    InputSkip(Width),
+    /// input ← down(input) with a convolution; input and h ← their sum.
+    InputResidual(Width),
+    /// output ← up(output) + conv(act(norm(h))); the first has nothing to add to.
+    Output(Width),
+    /// output ← up(output) with a convolution; output and h ← their sum.
+    OutputResidual(Width),
+    /// h ← conv(act(norm(h))).
+    Head(Width),
+    /// h ← output.
+    TakeOutput,
+}
+
+/// The steps of a configuration.
+pub(super) struct Plan<'a> {
+    config: &'a Config,
+    pub steps: Vec<Step>,
+}
+
+/// A parameter: its published name, its shape, and whether an EMA keeps it.
+pub(super) struct Parameter {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub trainable: bool,
+}
+
+impl<'a> Plan<'a> {
+    pub fn new(config: &'a Config) -> Self {
+        let mut plan = Plan { config, steps: Vec::new() };
+        let mut kept = Vec::new();
+        let channels = plan.way_down(&mut kept);
+        let middle = Step::Block(Block { width: Width { input: channels, output: channels }, resample: None });
+        plan.steps.extend([middle, Step::Attention(channels), middle]);
+        let channels = plan.way_up(channels, kept);
+        plan.steps.push(match config.progressive {
+            Progressive::OutputSkip => Step::TakeOutput,
+            _ => Step::Head(Width { input: channels, output: config.num_channels }),
+        });
+        plan
+    }
+
+    /// Appends the steps from the image to the lowest resolution; returns the channels there.
+    fn way_down(&mut self, kept: &mut Vec<usize>) -> usize {
+        let config = self.config;
+        let mut channels = config.nf;
+        let mut pyramid = config.num_channels;
+        self.steps.push(Step::Stem(Width { input: config.num_channels, output: channels }));
+        self.keep(kept, channels);
+        for (level, factor) in config.ch_mult.iter().enumerate() {
+            for _ in 0..config.num_res_blocks {
+                channels = self.block(channels, config.nf * factor);
+                self.attend(level, channels);
+                self.keep(kept, channels);
+            }
+            if level + 1 == config.ch_mult.len() {
+                break;
+            }
+            self.resample(Direction::Down, channels);
+            let width = Width { input: pyramid, output: channels };
+            match config.progressive_input {
+                ProgressiveInput::None => {}
+                ProgressiveInput::InputSkip => {
+                    self.steps.push(Step::InputSkip(width));
+                    channels *= if config.progressive_combine == Combine::Cat { 2 } else { 1 };
+                }
+                ProgressiveInput::Residual => {
+                    self.steps.push(Step::InputResidual(width));
+                    pyramid = channels;
+                }
+            }
+            self.keep(kept, channels);
+        }
+        channels
+    }
+
+    /// Appends the steps from the lowest resolution to the highest; returns the channels there.
+    fn way_up(&mut self, mut channels: usize, mut kept: Vec<usize>) -> usize {
+        let config = self.config;
+        let mut pyramid = None;
+        for (level, factor) in config.ch_mult.iter().enumerate().rev() {
+            for _ in 0..=config.num_res_blocks {
+                self.steps.push(Step::Recall);
+                channels = self.block(channels + kept.pop().unwrap_or(0), config.nf * factor);
+            }
+            self.attend(level, channels);
+            match (config.progressive, pyramid) {
+                (Progressive::None, _) => {}
+                (Progressive::OutputSkip, _) => {
+                    self.steps.push(Step::Output(Width { input: channels, output: config.num_channels }));
+                }
+                (Progressive::Residual, None) => {
+                    self.steps.push(Step::Output(Width { input: channels, output: channels }));
+                    pyramid = Some(channels);
+                }
+                (Progressive::Residual, Some(input)) => {
+                    self.steps.push(Step::OutputResidual(Width { input, output: channels }));
+                    pyramid = Some(channels);
+                }
+            }
+            if level > 0 {
+                self.resample(Direction::Up, channels);
+            }
+        }
+        channels
+    }
+
+    fn keep(&mut self, kept: &mut Vec<usize>, channels: usize) {
+        kept.push(channels);
+        self.steps.push(Step::Keep);
+    }
+
+    fn block(&mut self, input: usize, output: usize) -> usize {
+        self.steps.push(Step::Block(Block { width: Width { input, output }, resample: None }));
+        output
+    }
+
+    fn attend(&mut self, level: usize, channels: usize) {
+        if self.config.attn_resolutions.contains(&(self.config.image_size >> level)) {
+            self.steps.push(Step::Attention(channels));
+        }
+    }
+
+    fn resample(&mut self, direction: Direction, channels: usize) {
+        self.steps.push(match self.config.resblock_type {
+            BlockKind::Ddpm => Step::Resample { direction, channels, conv: self.config.resamp_with_conv },
+            BlockKind::BigGan => {
+                let width = Width { input: channels, output: channels };
+                Step::Block(Block { width, resample: Some(direction) })
+            }
+        });
+    }
+
+    /// Channels of every group normalisation.
+    pub fn norms(&self) -> impl Iterator<Item = usize> {
+        self.steps.iter().flat_map(|step| match *step {
+            Step::Block(Block { width, .. }) => vec![width.input, width.output],
+            Step::Attention(channels) => vec![channels],
+            Step::Output(width) | Step::Head(width) => vec![width.input],
+            _ => Vec::new(),
+        })
+    }
+
+    /// All parameters in published order.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let mut list = List { config: self.config, module: 0, parameters: Vec::new() };
+        list.embedding();
+        self.steps.iter().for_each(|step| list.step(step));
+        list.parameters
+    }
+}
+
+/// Collects parameters module by module.
+struct List<'a> {
+    config: &'a Config,
+    module: usize,
+    parameters: Vec<Parameter>,
+}
+
+impl List<'_> {
+    /// Adds a parameter of the present module.
+    fn add(&mut self, part: &str, name: &str, shape: &[usize]) {
+        let dot = if part.is_empty() { "" } else { "." };
+        let name = format!("all_modules.{}.{part}{dot}{name}", self.module);
+        self.parameters.push(Parameter { name, shape: shape.to_vec(), trainable: true });
+    }
+
+    /// Weight and bias; as many biases as the weight has rows.
+    fn pair(&mut self, part: &str, shape: &[usize]) {
+        self.add(part, "weight", shape);
+        self.add(part, "bias", &shape[..1]);
+    }
+
+    fn conv(&mut self, part: &str, width: Width) {
+        self.pair(part, &[width.output, width.input, 3, 3]);
+    }
+
+    fn nin(&mut self, part: &str, width: Width) {
+        self.add(part, "W", &[width.input, width.output]);
+        self.add(part, "b", &[width.output]);
+    }
+
+    fn embedding(&mut self) {
+        let nf = self.config.nf;
+        let mut features = nf;
+        if self.config.embedding_type == Embedding::Fourier {
+            self.add("", "W", &[nf]);
+            self.parameters.iter_mut().for_each(|p| p.trainable = false);
+            self.module += 1;
+            features = 2 * nf;
+        }
+        if self.config.conditional {
+            self.pair("", &[4 * nf, features]);
+            self.module += 1;
+            self.pair("", &[4 * nf, 4 * nf]);
+            self.module += 1;
+        }
+    }
+
+    /// Adds the parameters of a step's modules.
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Keep | Step::Recall | Step::TakeOutput => return,
+            Step::Stem(width) => self.conv("", width),
+            Step::Block(block) => self.block(block),
+            Step::Attention(channels) => {
+                self.pair("GroupNorm_0", &[channels]);
+                let width = Width { input: channels, output: channels };
+                ["NIN_0", "NIN_1", "NIN_2", "NIN_3"].iter().for_each(|part| self.nin(part, width));
+            }
+            Step::Resample { channels, conv, .. } => {
+                if conv {
+                    self.resampling_conv(Width { input: channels, output: channels });
+                }
+            }
+            Step::InputSkip(width) => self.pair("Conv_0", &[width.output, width.input, 1, 1]),
+            Step::InputResidual(width) | Step::OutputResidual(width) => self.resampling_conv(width),
+            Step::Output(width) | Step::Head(width) => {
+                self.pair("", &[width.input]);
+                self.module += 1;
+                self.conv("", width);
+            }
+        }
+        self.module += 1;
+    }
+
+    fn block(&mut self, block: Block) {
+        let Width { input, output } = block.width;
+        self.pair("GroupNorm_0", &[input]);
+        self.conv("Conv_0", block.width);
+        self.pair("Dense_0", &[output, 4 * self.config.nf]);
+        self.pair("GroupNorm_1", &[output]);
+        self.conv("Conv_1", Width { input: output, output });
+        match self.config.resblock_type {
+            BlockKind::Ddpm if input != output => self.nin("NIN_0", block.width),
+            BlockKind::BigGan if input != output || block.resample.is_some() => {
+                self.pair("Conv_2", &[output, input, 1, 1]);
+            }
+            _ => {}
+        }
+    }
+
+    fn resampling_conv(&mut self, width: Width) {
+        self.conv(if self.config.fir { "Conv2d_0" } else { "Conv_0" }, width);
+    }
+}

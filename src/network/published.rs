@@ -1,0 +1,136 @@
+//! Reading the published JSON configurations.
+
+use super::{Config, ConfigError, Description};
+use crate::score::Range;
+use crate::sde::{Family, ParameterError, SubVp, Ve, Vp};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// One section of a configuration.
+struct Section<'a> {
+    name: &'static str,
+    fields: &'a Value,
+}
+
+impl<'a> Section<'a> {
+    fn of(root: &'a Value, name: &'static str) -> Result<Self, ConfigError> {
+        let fields = root.get(name).filter(|fields| fields.is_object());
+        Ok(Section { name, fields: fields.ok_or_else(|| ConfigError::Missing(name.to_owned()))? })
+    }
+
+    /// The field `name`, or `default`; `known` says what it may be.
+    fn or<T: DeserializeOwned>(&self, name: &str, known: &'static str, default: T) -> Result<T, ConfigError> {
+        let Some(value) = self.fields.get(name).filter(|value| !value.is_null()) else { return Ok(default) };
+        T::deserialize(value).map_err(|_| ConfigError::Unknown {
+            field: format!("{}.{name}", self.name),
+            value: shorten(value),
+            known,
+        })
+    }
+
+    /// The field `name`, which must be there.
+    fn get<T: DeserializeOwned>(&self, name: &str, known: &'static str) -> Result<T, ConfigError> {
+        let missing = || ConfigError::Missing(format!("{}.{name}", self.name));
+        self.or(name, known, None)?.ok_or_else(missing)
+    }
+}
+
+/// A value as part of a sentence.
+fn shorten(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+const WHOLE: &str = "whole numbers";
+const WHOLES: &str = "lists of whole numbers";
+const NUMBER: &str = "numbers";
+const NUMBERS: &str = "lists of numbers";
+const FLAG: &str = "true and false";
+
+pub(super) fn read(json: &str) -> Result<Description, ConfigError> {
+    let root: Value = serde_json::from_str(json).map_err(|error| ConfigError::Json(error.to_string()))?;
+    let (data, model) = (Section::of(&root, "data")?, Section::of(&root, "model")?);
+    let training = Section::of(&root, "training")?;
+    let name: String = model.get("name", "ncsnpp")?;
+    if name != "ncsnpp" {
+        return Err(ConfigError::Unknown {
+            field: "model.name".to_owned(),
+            value: shorten(&Value::String(name)),
+            known: "ncsnpp (NCSN++ and DDPM++)",
+        });
+    }
+    let config = architecture(&data, &model)?;
+    config.check()?;
+    let range = if config.centered { Range::Symmetric } else { Range::Unit };
+    Ok(Description {
+        family: family(&training, &model, &config)?,
+        continuous: training.get("continuous", FLAG)?,
+        levels: config.num_scales,
+        range,
+        config,
+        name: String::new(),
+        card: String::new(),
+        moments: None,
+    })
+}
+
+fn architecture(data: &Section, model: &Section) -> Result<Config, ConfigError> {
+    let normalization: String = model.or("normalization", "GroupNorm", "GroupNorm".to_owned())?;
+    if normalization != "GroupNorm" {
+        let field = "model.normalization".to_owned();
+        return Err(ConfigError::Unknown { field, value: normalization, known: "GroupNorm" });
+    }
+    Ok(Config {
+        nf: model.get("nf", WHOLE)?,
+        ch_mult: model.get("ch_mult", WHOLES)?,
+        num_res_blocks: model.get("num_res_blocks", WHOLE)?,
+        attn_resolutions: model.get("attn_resolutions", WHOLES)?,
+        resamp_with_conv: model.or("resamp_with_conv", FLAG, true)?,
+        conditional: model.or("conditional", FLAG, true)?,
+        fir: model.get("fir", FLAG)?,
+        fir_kernel: model.or("fir_kernel", NUMBERS, vec![1.0, 3.0, 3.0, 1.0])?,
+        skip_rescale: model.get("skip_rescale", FLAG)?,
+        resblock_type: model.get("resblock_type", "ddpm and biggan")?,
+        progressive: model.get("progressive", "none, output_skip and residual")?,
+        progressive_input: model.get("progressive_input", "none, input_skip and residual")?,
+        progressive_combine: model.or("progressive_combine", "sum and cat", super::Combine::Sum)?,
+        embedding_type: model.get("embedding_type", "positional and fourier")?,
+        fourier_scale: model.or("fourier_scale", NUMBER, None)?,
+        scale_by_sigma: model.get("scale_by_sigma", FLAG)?,
+        nonlinearity: model.or("nonlinearity", "swish, elu, relu and lrelu", super::Nonlinearity::Swish)?,
+        image_size: data.get("image_size", WHOLE)?,
+        num_channels: data.or("num_channels", WHOLE, data.or("channels", WHOLE, 3)?)?,
+        centered: data.get("centered", FLAG)?,
+        sigma_min: model.or("sigma_min", NUMBER, 0.01)?,
+        sigma_max: model.or("sigma_max", NUMBER, 50.0)?,
+        num_scales: model.or("num_scales", WHOLE, 1000)?,
+    })
+}
+
+/// The SDE that the network was trained with.
+fn family(training: &Section, model: &Section, config: &Config) -> Result<Family, ConfigError> {
+    let known = "vesde, vpsde and subvpsde";
+    let sde: String = training.get("sde", known)?;
+    let (beta_min, beta_max) = (model.or("beta_min", NUMBER, 0.1)?, model.or("beta_max", NUMBER, 20.0)?);
+    let family = match sde.to_lowercase().as_str() {
+        "vesde" => Ve::new(config.sigma_min, config.sigma_max).map(Family::Ve),
+        "vpsde" => Vp::new(beta_min, beta_max).map(Family::Vp),
+        "subvpsde" => SubVp::new(beta_min, beta_max).map(Family::SubVp),
+        _ => {
+            let (field, value) = ("training.sde".to_owned(), shorten(&Value::String(sde)));
+            return Err(ConfigError::Unknown { field, value, known });
+        }
+    };
+    family.map_err(|error| match error {
+        ParameterError::Sigma { min, max } => disordered("model.sigma_min to model.sigma_max", min, max),
+        ParameterError::Beta { min, max } => disordered("model.beta_min to model.beta_max", min, max),
+    })
+}
+
+fn disordered(field: &str, min: f64, max: f64) -> ConfigError {
+    let (field, value) = (field.to_owned(), format!("{min} to {max}"));
+    ConfigError::Size { field, value, rule: "positive and growing".to_owned() }
+}

@@ -1,0 +1,117 @@
+//! Configurations and weights from strangers.
+
+use super::{folder, open};
+use burn::tensor::Device;
+use score_explorer::network::{Description, Ncsnpp, WeightsError};
+use score_explorer::score::Range;
+use score_explorer::sde::Family;
+use serde_json::{Value, json};
+
+fn published(name: &str) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(folder(name).join("config.json")).unwrap()).unwrap()
+}
+
+/// What is said of the DDPM++ configuration with one field changed, or removed where it is null.
+fn complaint(section: &str, field: &str, value: Value) -> String {
+    let mut config = published("ddpmpp-subvp-cifar10");
+    let fields = config[section].as_object_mut().unwrap();
+    match value {
+        Value::Null => drop(fields.remove(field).unwrap()),
+        value => drop(fields.insert(field.to_owned(), value)),
+    }
+    Description::from_published(&config.to_string()).unwrap_err().to_string()
+}
+
+#[test]
+fn published_configurations_name_family_range_and_levels() {
+    // This one has no β at all.
+    let ffhq = Description::from_published(&published("ncsnpp-ve-ffhq1024").to_string()).unwrap();
+    let Family::Ve(ve) = ffhq.family else { panic!("{:?}", ffhq.family) };
+    assert_eq!((ve.sigma_min(), ve.sigma_max()), (0.01, 1348.0));
+    assert_eq!((ffhq.range, ffhq.continuous, ffhq.levels), (Range::Unit, true, 2000));
+    assert_eq!(ffhq.config.fourier_scale, Some(16.0));
+    let discrete = Description::from_published(&published("ncsnpp-ve-cifar10-discrete").to_string()).unwrap();
+    assert_eq!((discrete.continuous, discrete.levels), (false, 1000));
+    let sub_vp = Description::from_published(&published("ddpmpp-subvp-cifar10").to_string()).unwrap();
+    let Family::SubVp(sde) = sub_vp.family else { panic!("{:?}", sub_vp.family) };
+    assert_eq!((sde.beta_min(), sde.beta_max(), sub_vp.range), (0.1, 20.0, Range::Symmetric));
+}
+
+#[test]
+fn a_wrong_configuration_is_answered_with_one_sentence() {
+    let cases = [
+        ("model", "nf", Value::Null, "lacks model.nf"),
+        ("model", "name", json!("ddpm"), "model.name = ddpm is not known; known are ncsnpp"),
+        (
+            "model",
+            "resblock_type",
+            json!("resnext"),
+            "model.resblock_type = resnext is not known; known are ddpm and biggan",
+        ),
+        ("model", "nf", json!(-3), "model.nf = -3 is not known; known are whole numbers"),
+        ("model", "nf", json!(18), "18 makes no network; it must be a multiple of its number of groups"),
+        ("model", "nf", json!(1_000_000_000_000_u64), "model.nf = 1000000000000"),
+        ("model", "ch_mult", json!([]), "the number of model.ch_mult = 0"),
+        ("model", "ch_mult", json!([1, 0]), "an entry of model.ch_mult = 0"),
+        (
+            "model",
+            "ch_mult",
+            json!([1, 1, 1, 1, 1, 1, 1]),
+            "data.image_size = 32 makes no network; it must be divisible by 64",
+        ),
+        ("model", "num_res_blocks", json!(10_000_000), "model.num_res_blocks = 10000000"),
+        ("model", "fir_kernel", json!([1, -1]), "the sum of model.fir_kernel = 0"),
+        ("model", "fir_kernel", json!([1]), "the length of model.fir_kernel = 1"),
+        ("model", "beta_min", json!(30.0), "model.beta_min to model.beta_max = 30 to 20"),
+        ("model", "sigma_max", json!(1e-9), "model.sigma_min to model.sigma_max"),
+        ("model", "num_scales", json!(0), "model.num_scales = 0"),
+        ("data", "image_size", json!(0), "data.image_size = 0"),
+        ("data", "image_size", json!(4096), "the resolution of self-attention = 2048"),
+        ("data", "centered", json!("perhaps"), "data.centered = perhaps is not known; known are true and false"),
+        ("training", "sde", json!("edm"), "training.sde = edm is not known; known are vesde, vpsde and subvpsde"),
+    ];
+    for (section, field, value, expected) in cases {
+        let said = complaint(section, field, value);
+        assert!(said.contains(expected), "{section}.{field}: {said}");
+        assert!(said.len() < 250 && !said.contains('\n'), "{said}");
+    }
+    let said = Description::from_published("{\"data\": ").unwrap_err().to_string();
+    assert!(said.starts_with("the configuration is not JSON"), "{said}");
+}
+
+#[test]
+fn a_description_survives_its_own_format_and_is_checked_there_too() {
+    let description = open("ncsnpp-ve-ffhq1024").description;
+    let mut saved = serde_json::to_value(&description).unwrap();
+    assert_eq!(serde_json::from_value::<Description>(saved.clone()).unwrap(), description);
+    saved["config"]["nf"] = json!(1_u64 << 40);
+    let said = serde_json::from_value::<Description>(saved).unwrap_err().to_string();
+    assert!(said.contains("model.nf = 1099511627776 makes no network"), "{said}");
+}
+
+#[test]
+fn weights_that_do_not_fit_are_named() {
+    let opened = open("ddpmpp-subvp-cifar10");
+    let refuse = |change: &dyn Fn(&mut score_explorer::network::Weights)| {
+        let mut weights = opened.weights.clone();
+        change(&mut weights);
+        Ncsnpp::new(&opened.description.config, &weights, &Device::flex()).unwrap_err()
+    };
+    let name = || "all_modules.3.Conv_0.weight".to_owned();
+    assert_eq!(refuse(&|weights| drop(weights.remove(&name()))), WeightsError::Missing { name: name() });
+    assert_eq!(
+        refuse(&|weights| weights.get_mut(&name()).unwrap().shape = vec![16, 16, 9, 1]),
+        WeightsError::Shape { name: name(), expected: vec![16, 16, 3, 3], found: vec![16, 16, 9, 1] }
+    );
+    assert_eq!(
+        refuse(&|weights| weights.get_mut(&name()).unwrap().values[7] = f32::NAN),
+        WeightsError::NotFinite { name: name() }
+    );
+    let stranger = opened.weights[&name()].clone();
+    assert_eq!(
+        refuse(&|weights| drop(weights.insert("head.weight".to_owned(), stranger.clone()))),
+        WeightsError::Unused { count: 1, example: "head.weight".to_owned() }
+    );
+    let values = refuse(&|weights| weights.get_mut(&name()).unwrap().values.truncate(5));
+    assert!(matches!(values, WeightsError::Shape { .. }), "{values}");
+}

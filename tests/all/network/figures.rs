@@ -1,0 +1,75 @@
+//! Raw outputs and scores of reference networks, as recorded from published code.
+
+use super::{build, figures, image, open, relative_error, values};
+use burn::tensor::{Device, DeviceKind};
+use score_explorer::score::ScoreModel;
+
+/// As close as the figures' README asks for.
+const PUBLISHED: f64 = 1e-3;
+
+fn gives_published_figures(name: &str, device: &Device) {
+    let (opened, recorded) = (open(name), figures(name));
+    let model = build(&opened, device);
+    let x = image(&recorded["x"], device);
+    let labels: Vec<f64> = recorded["labels"].values.iter().map(|&label| f64::from(label)).collect();
+    let output = values(model.network().forward(x.clone(), &labels));
+    let error = relative_error(&output, &recorded["output"].values);
+    assert!(error < PUBLISHED, "{name}: output off by {error:.1e}");
+
+    let sde = opened.description.family.sde();
+    let levels: Vec<_> = recorded["t"].values.iter().map(|&t| sde.level(f64::from(t))).collect();
+    let size = recorded["score"].values.len() / levels.len();
+    let score = values(model.score(&x, &levels).unwrap());
+    // Scores of the two samples differ by orders of magnitude: each is held against its own largest value.
+    for (found, expected) in score.chunks(size).zip(recorded["score"].values.chunks(size)) {
+        let score_error = relative_error(found, expected);
+        assert!(score_error < PUBLISHED, "{name}: score off by {score_error:.1e}");
+        println!("{name}: output {error:.1e}, score {score_error:.1e}");
+    }
+}
+
+#[test]
+fn discrete_ve_ncsnpp_gives_published_figures() {
+    gives_published_figures("ncsnpp-ve-cifar10-discrete", &Device::flex());
+}
+
+#[test]
+fn progressive_fourier_ncsnpp_gives_published_figures() {
+    gives_published_figures("ncsnpp-ve-ffhq1024", &Device::flex());
+}
+
+#[test]
+fn vp_ncsnpp_gives_published_figures() {
+    gives_published_figures("ncsnpp-vp-cifar10", &Device::flex());
+}
+
+#[test]
+fn sub_vp_ddpmpp_gives_published_figures() {
+    gives_published_figures("ddpmpp-subvp-cifar10", &Device::flex());
+}
+
+#[test]
+fn networks_give_published_figures_on_vulkan() {
+    let device = Device::wgpu(DeviceKind::DefaultDevice);
+    gives_published_figures("ddpmpp-subvp-cifar10", &device);
+    gives_published_figures("ncsnpp-ve-cifar10-discrete", &device);
+}
+
+#[test]
+fn published_parameter_order_is_that_of_the_checkpoint() {
+    use score_explorer::checkpoint::read_torch;
+    for name in ["ncsnpp-ve-ffhq1024", "ncsnpp-vp-cifar10"] {
+        let checkpoint = read_torch(&super::folder(name).join("checkpoint.pth")).unwrap();
+        let config = open(name).description.config;
+        let parameters = config.parameters();
+        let names: Vec<_> = parameters.iter().map(|(name, _)| name.clone()).collect();
+        let order: Vec<_> = checkpoint.order.iter().filter(|name| *name != "sigmas").cloned().collect();
+        assert_eq!(names, order);
+        for (name, shape) in &parameters {
+            assert_eq!(shape, &checkpoint.model[name].shape, "{name}");
+        }
+        let trainable: Vec<_> = config.trainable().iter().map(|name| checkpoint.model[name].shape.clone()).collect();
+        let averaged: Vec<_> = checkpoint.ema.iter().map(|array| array.shape.clone()).collect();
+        assert_eq!(trainable, averaged);
+    }
+}

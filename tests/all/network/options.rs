@@ -1,0 +1,75 @@
+//! Options that no reference network has.
+
+use super::{noise, open, values};
+use burn::tensor::{Device, Tensor, TensorData};
+use score_explorer::network::{
+    Array, BlockKind, Combine, Config, Embedding, Ncsnpp, Nonlinearity, Progressive, ProgressiveInput, Weights,
+};
+
+fn small() -> Config {
+    let config = open("ddpmpp-subvp-cifar10").description.config;
+    Config { nf: 4, ch_mult: vec![1, 2, 3], attn_resolutions: vec![4], image_size: 8, ..config }
+}
+
+fn weights(config: &Config) -> Weights {
+    let parameters = config.parameters().into_iter().enumerate();
+    let array = |(seed, (name, shape)): (usize, (String, Vec<usize>))| {
+        let values = noise(shape.iter().product(), seed as u64 + 1);
+        (name, Array { shape, values })
+    };
+    parameters.map(array).collect()
+}
+
+#[test]
+fn every_combination_of_options_makes_a_network() {
+    let device = Device::flex();
+    let x: Tensor<4> = Tensor::from_data(TensorData::new(noise(2 * 192, 9), [2, 3, 8, 8]), &device);
+    let mut outputs = Vec::new();
+    for resblock_type in [BlockKind::Ddpm, BlockKind::BigGan] {
+        for progressive in [Progressive::None, Progressive::OutputSkip, Progressive::Residual] {
+            for progressive_input in [ProgressiveInput::None, ProgressiveInput::InputSkip, ProgressiveInput::Residual] {
+                for (fir, progressive_combine) in [(true, Combine::Sum), (false, Combine::Cat)] {
+                    let conditional = progressive_combine == Combine::Sum;
+                    let embedding_type = if fir { Embedding::Fourier } else { Embedding::Positional };
+                    let config = Config {
+                        resblock_type,
+                        progressive,
+                        progressive_input,
+                        fir,
+                        progressive_combine,
+                        conditional,
+                        embedding_type,
+                        resamp_with_conv: fir,
+                        scale_by_sigma: fir,
+                        ..small()
+                    };
+                    config.check().unwrap();
+                    let network = Ncsnpp::new(&config, &weights(&config), &device).unwrap();
+                    let y = network.forward(x.clone(), &[0.5, 3.0]);
+                    assert_eq!(y.dims(), [2, 3, 8, 8], "{config:?}");
+                    let y = values(y);
+                    assert!(y.iter().all(|value| value.is_finite()), "{config:?}");
+                    assert!(!outputs.contains(&y), "an option has no effect: {config:?}");
+                    outputs.push(y);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_nonlinearity_and_an_odd_filter_make_a_network() {
+    let device = Device::flex();
+    let x: Tensor<4> = Tensor::from_data(TensorData::new(noise(192, 9), [1, 3, 8, 8]), &device);
+    let mut outputs = Vec::new();
+    for nonlinearity in [Nonlinearity::Swish, Nonlinearity::Elu, Nonlinearity::Relu, Nonlinearity::LeakyRelu] {
+        for fir_kernel in [vec![1.0, 1.0], vec![1.0, 2.0, 1.0], vec![1.0, 4.0, 6.0, 4.0, 1.0]] {
+            let (progressive, progressive_input) = (Progressive::Residual, ProgressiveInput::Residual);
+            let config = Config { nonlinearity, fir: true, fir_kernel, progressive, progressive_input, ..small() };
+            let network = Ncsnpp::new(&config, &weights(&config), &device).unwrap();
+            let y = values(network.forward(x.clone(), &[40.0]));
+            assert!(y.len() == 192 && y.iter().all(|value| value.is_finite()) && !outputs.contains(&y));
+            outputs.push(y);
+        }
+    }
+}
