@@ -2,9 +2,10 @@
 
 use crate::engine::DeviceChoice;
 use crate::sde::{Family, FamilyKind, ParameterError, SubVp, Ve, Vp};
-use crate::solver::{Corrector, Grid, Hmc, Norms, Predictor, PredictorCorrector, Snr, Solver};
+use crate::solver::{Corrector, Grid, Hmc, Norms, Predictor, PredictorCorrector, Rho, Snr, Solver};
 use crate::task::{Count, ModelRef, Origin, Run, Steps};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
 
 /// Most samples that the window offers.
 pub const MOST_SAMPLES: usize = 64;
@@ -127,11 +128,11 @@ impl Default for Draft {
             corrector: CorrectorKind::Langevin,
             snr: Snr::default().get(),
             corrector_steps: 1,
-            leapfrog: Hmc::default().leapfrog,
+            leapfrog: Hmc::default().leapfrog.get(),
             adjusted: Hmc::default().adjusted,
             norms: Norms::Sample,
             grid: GridKind::LogSnr,
-            rho: 7.0,
+            rho: Rho::default().get(),
             steps: 20,
             denoise: true,
             seed: 0,
@@ -193,7 +194,7 @@ impl Draft {
                 predictor: self.predictor,
                 corrector: self.corrector(),
                 snr: Snr::new(self.snr).map_err(sentence)?,
-                corrector_steps: self.corrector_steps.max(1),
+                corrector_steps: positive(self.corrector_steps),
                 norms: self.norms,
             }),
         })
@@ -204,7 +205,7 @@ impl Draft {
             CorrectorKind::None => Corrector::None,
             CorrectorKind::Langevin => Corrector::Langevin,
             CorrectorKind::Ald => Corrector::Ald,
-            CorrectorKind::Hmc => Corrector::Hmc(Hmc { leapfrog: self.leapfrog.max(1), adjusted: self.adjusted }),
+            CorrectorKind::Hmc => Corrector::Hmc(Hmc { leapfrog: positive(self.leapfrog), adjusted: self.adjusted }),
         }
     }
 
@@ -212,8 +213,7 @@ impl Draft {
         match self.grid {
             GridKind::Uniform => Ok(Grid::Uniform),
             GridKind::Quadratic => Ok(Grid::Quadratic),
-            GridKind::Edm if self.rho > 0.0 && self.rho.is_finite() => Ok(Grid::Edm { rho: self.rho }),
-            GridKind::Edm => Err(format!("A ρ of {} is not possible; choose a positive number such as 7.", self.rho)),
+            GridKind::Edm => Ok(Grid::Edm { rho: Rho::new(self.rho).map_err(sentence)? }),
             GridKind::LogSnr => Ok(Grid::LogSnr),
         }
     }
@@ -227,7 +227,7 @@ impl Draft {
             Grid::Uniform => self.grid = GridKind::Uniform,
             Grid::Quadratic => self.grid = GridKind::Quadratic,
             Grid::LogSnr => self.grid = GridKind::LogSnr,
-            Grid::Edm { rho } => (self.grid, self.rho) = (GridKind::Edm, rho),
+            Grid::Edm { rho } => (self.grid, self.rho) = (GridKind::Edm, rho.get()),
         }
         self.steps = run.steps.get();
         self.denoise = run.denoise;
@@ -254,14 +254,14 @@ impl Draft {
         let Solver::Pc(pc) = solver else { return };
         self.predictor = pc.predictor;
         self.snr = pc.snr.get();
-        self.corrector_steps = pc.corrector_steps;
+        self.corrector_steps = pc.corrector_steps.get();
         self.norms = pc.norms;
         self.corrector = match pc.corrector {
             Corrector::None => CorrectorKind::None,
             Corrector::Langevin => CorrectorKind::Langevin,
             Corrector::Ald => CorrectorKind::Ald,
             Corrector::Hmc(hmc) => {
-                (self.leapfrog, self.adjusted) = (hmc.leapfrog, hmc.adjusted);
+                (self.leapfrog, self.adjusted) = (hmc.leapfrog.get(), hmc.adjusted);
                 CorrectorKind::Hmc
             }
         };
@@ -276,10 +276,15 @@ impl Draft {
         if Snr::new(self.snr).is_err() {
             self.snr = Snr::default().get();
         }
-        if !(self.rho > 0.0 && self.rho.is_finite()) {
-            self.rho = Draft::default().rho;
+        if Rho::new(self.rho).is_err() {
+            self.rho = Rho::default().get();
         }
     }
+}
+
+/// A count that is at least one.
+fn positive(count: u32) -> NonZeroU32 {
+    NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)
 }
 
 /// An error as a sentence that stands alone.

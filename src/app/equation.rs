@@ -105,7 +105,7 @@ fn solved(run: &Run) -> Equation {
 /// One corrector step (Song et al. 2021, algorithms 4 and 5).
 fn corrector(pc: &PredictorCorrector, kind: FamilyKind) -> Option<Equation> {
     let snr = number(pc.snr.get());
-    let times = if pc.corrector_steps > 1 { format!(", {} times", pc.corrector_steps) } else { String::new() };
+    let times = if pc.corrector_steps.get() > 1 { format!(", {} times", pc.corrector_steps) } else { String::new() };
     let scale = if kind == FamilyKind::Ve { "" } else { "αᵢ " };
     let norms = match pc.norms {
         Norms::Sample => "norms of each sample",
@@ -186,7 +186,7 @@ fn times(run: &Run) -> Equation {
     let spacing = match run.grid {
         Grid::Uniform => "equal steps of t".into(),
         Grid::Quadratic => "equal steps of √t".into(),
-        Grid::Edm { rho } => format!("equal steps of (σ/α)^(1/{})", number(rho)),
+        Grid::Edm { rho } => format!("equal steps of (σ/α)^(1/{})", number(rho.get())),
         Grid::LogSnr => "equal steps of log α²/σ²".into(),
     };
     let end = number(run.family.sde().epsilon());
@@ -246,13 +246,13 @@ mod tests {
         let mut run = preset(Preset::C2000, FamilyKind::Vp.published());
         if let Solver::Pc(pc) = &mut run.solver {
             pc.snr = Snr::new(0.05).unwrap();
-            pc.corrector_steps = 2;
+            pc.corrector_steps = 2.try_into().unwrap();
         }
         let shown = text(&run);
         assert!(shown.contains("Langevin step, 2 times") && shown.contains("(0.05 ‖z‖ / ‖s‖)²"), "{shown}");
         assert!(shown.contains("Corrector only"), "{shown}");
         if let Solver::Pc(pc) = &mut run.solver {
-            pc.corrector = Corrector::Hmc(Hmc { leapfrog: 5, adjusted: true });
+            pc.corrector = Corrector::Hmc(Hmc { leapfrog: 5.try_into().unwrap(), adjusted: true });
         }
         assert!(text(&run).contains("5 leapfrog steps") && text(&run).contains("accept with"));
     }

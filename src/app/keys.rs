@@ -10,7 +10,7 @@ pub struct Binding {
     /// As the help writes it.
     pub shown: &'static str,
     pub what: &'static str,
-    /// `None` where the picture itself obeys.
+    /// `None` where the picture or the timeline obeys.
     action: Option<fn() -> Action>,
 }
 
@@ -30,7 +30,7 @@ const fn with(
     Binding { modifiers, key, shown, what, action: Some(action) }
 }
 
-const fn of_the_picture(key: Key, shown: &'static str, what: &'static str) -> Binding {
+const fn obeyed_elsewhere(key: Key, shown: &'static str, what: &'static str) -> Binding {
     Binding { modifiers: Modifiers::NONE, key, shown, what, action: None }
 }
 
@@ -39,14 +39,14 @@ pub const BINDINGS: [Binding; 18] = [
     plain(Key::Space, "Space", "Run, pause, resume", || Action::RunOrPause),
     plain(Key::S, "S", "One step, then hold", || Action::Step),
     plain(Key::Escape, "Esc", "Stop", || Action::Stop),
-    plain(Key::ArrowLeft, "Left", "Back in time by one recorded moment", || Action::Scrub(-1)),
-    plain(Key::ArrowRight, "Right", "Forward by one recorded moment", || Action::Scrub(1)),
+    obeyed_elsewhere(Key::ArrowLeft, "Left, Right", "Back and forward by one recorded moment; with Shift, by ten"),
+    obeyed_elsewhere(Key::Home, "Home, End", "To the first and the newest moment"),
     plain(Key::B, "B", "Branch from the moment that is shown", || Action::OfferBranch),
-    of_the_picture(Key::Num1, "1", "View x(t)"),
-    of_the_picture(Key::Num2, "2", "View denoised"),
-    of_the_picture(Key::Num3, "3", "View score"),
-    of_the_picture(Key::Num4, "4", "View change"),
-    of_the_picture(Key::G, "G", "Grid, or one sample large"),
+    obeyed_elsewhere(Key::Num1, "1", "View x(t)"),
+    obeyed_elsewhere(Key::Num2, "2", "View denoised"),
+    obeyed_elsewhere(Key::Num3, "3", "View score"),
+    obeyed_elsewhere(Key::Num4, "4", "View change"),
+    obeyed_elsewhere(Key::G, "G", "Grid, or one sample large"),
     plain(Key::R, "R", "New seed", || Action::NewSeed),
     with(Modifiers::COMMAND, Key::O, "Ctrl+O", "Open a model, pictures or a run file", || Action::ChooseFile),
     with(Modifiers::COMMAND, Key::S, "Ctrl+S", "Save pictures, an animation or the run", || Action::OfferExport),
@@ -66,7 +66,7 @@ pub fn actions(ctx: &egui::Context, escape_taken: bool) -> Vec<Action> {
     let popup = egui::Popup::is_any_open(ctx);
     let mut asked = Vec::new();
     for binding in &BINDINGS {
-        let moves_focus = matches!(binding.key, Key::Space | Key::ArrowLeft | Key::ArrowRight | Key::Escape);
+        let moves_focus = matches!(binding.key, Key::Space | Key::Escape);
         if (focused || popup) && moves_focus || escape_taken && binding.key == Key::Escape {
             continue;
         }

@@ -55,8 +55,6 @@ pub enum Action {
     /// One step, then hold.
     Step,
     Stop,
-    /// Look at the recorded moment so many places later.
-    Scrub(isize),
     /// Show what a branch from the shown moment would do.
     OfferBranch,
     Branch,
@@ -93,7 +91,7 @@ pub struct WindowOptions {
 /// Opens the window and serves it until it is closed.
 ///
 /// # Errors
-/// If no display can be opened: one sentence that points to the command line.
+/// If no display or no graphics adapter can be opened: why, without a full stop.
 pub fn run_window(options: WindowOptions) -> anyhow::Result<()> {
     let native = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
@@ -119,9 +117,5 @@ pub fn run_window(options: WindowOptions) -> anyhow::Result<()> {
             Ok(Box::new(App::new(&context.egui_ctx, start)?))
         }),
     );
-    opened.map_err(|error| {
-        anyhow!(
-            "no window can be opened here ({error}); `score-explorer sample --help` shows how to sample without one"
-        )
-    })
+    opened.map_err(|error| anyhow!("no display can be opened here ({error})"))
 }

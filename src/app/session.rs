@@ -1,7 +1,7 @@
 //! The window's side of the engine: the runs kept side by side, and what is known of models and speeds.
 
 use super::notices::{Notice, Retry};
-use super::{Cursor, RunState, RunView};
+use super::{RunState, RunView};
 use crate::engine::{Command, DeviceChoice, DeviceReport, Devices, Engine, Event, ModelReport, Recorded, RunId};
 use crate::task::{ModelRef, Origin, Run};
 use std::collections::{HashMap, HashSet};
@@ -290,19 +290,5 @@ impl Session {
             Some((run, device)) => notice.with_retry(Retry::Run(Box::new(run), device)),
             None => notice,
         }]
-    }
-
-    /// Moves the cursor of the run that is looked at by `steps` recorded moments.
-    pub fn scrub(&mut self, steps: isize) {
-        let Some(entry) = self.current_mut() else { return };
-        let timeline = entry.view.timeline();
-        let Some(shown) = entry.view.shown().0 else { return };
-        let here = timeline.partition_point(|moment| moment.step < shown.step);
-        let there = here.saturating_add_signed(steps).min(timeline.len().saturating_sub(1));
-        if let Some(moment) = timeline.get(there) {
-            let newest = there + 1 == timeline.len();
-            let cursor = if newest { Cursor::Live } else { Cursor::Step(moment.step) };
-            entry.view.cursor = cursor;
-        }
     }
 }

@@ -260,7 +260,6 @@ impl App {
             Action::RunAgain => self.begin(),
             Action::Step => self.step(),
             Action::Stop => self.session.send(Command::Stop),
-            Action::Scrub(places) => self.session.scrub(places),
             Action::OfferBranch => self.branching = true,
             Action::Branch => self.branch(),
             Action::NewSeed => self.draft.seed = new_seed(),

@@ -2,7 +2,7 @@
 
 use super::widgets::{Combo, control_width, named, row, segmented};
 use super::{CorrectorKind, Draft, GridKind, Method};
-use crate::solver::{Norms, Predictor};
+use crate::solver::{Norms, Predictor, Rho};
 use crate::task::Steps;
 use egui::{DragValue, Ui, vec2};
 
@@ -122,7 +122,7 @@ fn grid(ui: &mut Ui, draft: &mut Draft) {
         combo.show(ui, &mut draft.grid, &GridKind::ALL, |grid| grid.name().into(), |_| None);
         if edm {
             let tip = "ρ: larger puts more steps near the data (Karras et al. 2022, eq. 5)";
-            let field = DragValue::new(&mut draft.rho).range(1.0..=100.0).speed(0.05).prefix("ρ ");
+            let field = DragValue::new(&mut draft.rho).range(Rho::MIN..=Rho::MAX).speed(0.05).prefix("ρ ");
             named(ui.add_sized(vec2(64.0, 24.0), field), "Rho", tip);
         }
     });

@@ -8,7 +8,8 @@ use super::status::{dot, state_color};
 use super::theme::Theme;
 use super::timeline::{self, TimelineAction, TimelineState};
 use super::{Action, Draft, Session, plots};
-use egui::{Frame, Margin, RichText, Ui};
+use crate::engine::RunId;
+use egui::{Frame, Margin, RichText, ScrollArea, Ui};
 
 /// What all workspaces share: the session, the next run's settings, the models.
 pub struct Desk<'a> {
@@ -46,9 +47,11 @@ impl Trajectory {
             Pane::Picture => pointed = centre(ui, picture, timeline, desk),
             Pane::Plots => {
                 Frame::new().inner_margin(Margin::symmetric(8, 4)).show(ui, |ui| {
-                    let family = desk.draft.family().unwrap_or_else(|_| desk.draft.family.published());
-                    let run = desk.session.current().map(|entry| &entry.view);
-                    plots::ui(ui, run, &family, hovered.as_ref());
+                    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+                        let family = desk.draft.family().unwrap_or_else(|_| desk.draft.family.published());
+                        let run = desk.session.current().map(|entry| &entry.view);
+                        plots::ui(ui, run, &family, hovered.as_ref());
+                    });
                 });
             }
         });
@@ -73,6 +76,7 @@ fn centre(
     strip(ui, desk);
     let bar = Frame::new().inner_margin(Margin::symmetric(8, 6)).fill(ui.visuals().panel_fill);
     let session = &mut *desk.session;
+    timeline.branches = branches(session);
     if let Some(entry) = session.current_mut() {
         let asked = egui::Panel::bottom("timeline")
             .resizable(false)
@@ -83,6 +87,7 @@ fn centre(
             TimelineAction::None => {}
             TimelineAction::Branch => desk.actions.push(Action::OfferBranch),
             TimelineAction::Save => desk.actions.push(Action::OfferExport),
+            TimelineAction::Open(other) => desk.actions.push(Action::Select(other)),
         }
     }
     let next = desk.draft.run().ok();
@@ -95,6 +100,13 @@ fn centre(
         }
     });
     shown.inner
+}
+
+/// The runs that branched from the one that is looked at, and after how many of its steps.
+fn branches(session: &Session) -> Vec<(RunId, usize)> {
+    let parent = |entry: &super::Entry| entry.view.parent.map(|(parent, step)| (parent, entry.id(), step));
+    let of_shown = |(parent, id, step)| (Some(parent) == session.shown).then_some((id, step));
+    session.runs.iter().filter_map(parent).filter_map(of_shown).collect()
 }
 
 /// One tab for each run, with its state's colour.
