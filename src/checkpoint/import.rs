@@ -15,7 +15,7 @@ pub struct About {
 
 /// Reads a published checkpoint and writes it as our own, in half precision, to `output`
 /// (a file). Returns the path written. Where `about` says nothing, what `source` says of
-/// itself stays.
+/// itself stays; how long it was trained stays in any case.
 ///
 /// # Errors
 /// If the checkpoint cannot be opened or the new file not be written.
@@ -28,7 +28,8 @@ pub fn import(source: &Path, config: Option<&Path>, about: &About, output: &Path
         description.name = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     }
     if !about.card.is_empty() {
-        description.card.clone_from(&about.card);
+        let trained = description.card.lines().rfind(|line| line.starts_with(super::TRAINED)).unwrap_or_default();
+        description.card = format!("{}\n{trained}", about.card.trim_end()).trim_end().into();
     }
     description.moments = about.moments.or(description.moments);
     write_native(output, &network)?;

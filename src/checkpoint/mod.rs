@@ -68,6 +68,9 @@ impl FileError {
     }
 }
 
+/// How the line of a card begins that says how long the network was trained.
+const TRAINED: &str = "Trained for ";
+
 /// A network's weights with what must be known of them.
 #[derive(Debug)]
 pub struct OpenedNetwork {
@@ -108,7 +111,10 @@ fn open_published(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork, F
     let in_config = |source| FileError::Config { path: config.clone(), source };
     let text = String::from_utf8(read_bounded(&config, 1 << 20, "a published configuration")?)
         .map_err(|_| FileError::format(&config, "a published configuration", "it is not text; give the JSON file"))?;
-    let description = Description::from_published(&text).map_err(in_config)?;
+    let mut description = Description::from_published(&text).map_err(in_config)?;
+    if let Some(step) = checkpoint.step {
+        description.card = format!("{TRAINED}{step} steps.");
+    }
     let weights = averaged(checkpoint, &description.config, path)?;
     Ok(OpenedNetwork { description, weights })
 }

@@ -192,11 +192,11 @@ struct Machine<'a> {
 impl<'a> Machine<'a> {
     fn execute(&mut self, instruction: u8) -> Result<(), PickleError> {
         match instruction {
-            0x80 => self.take(1).map(drop),                // PROTO
-            0x95 => self.take(8).map(drop),                // FRAME
-            b'(' => Ok(self.marks.push(self.stack.len())), // MARK
-            b'0' => self.pop().map(drop),                  // POP
-            b'1' => self.pop_mark().map(drop),             // POP_MARK
+            0x80 => self.take(1).map(drop), // PROTO
+            0x95 => self.take(8).map(drop), // FRAME
+            b'(' => self.mark(),
+            b'0' => self.pop().map(drop),      // POP
+            b'1' => self.pop_mark().map(drop), // POP_MARK
             b'N' | 0x88 | 0x89 | b'J' | b'K' | b'M' | 0x8a | b'G' => self.scalar(instruction),
             b'X' | 0x8c | 0x8d | b'U' | b'T' | b'C' | b'B' => self.string(instruction),
             b')' | b't' | 0x85..=0x87 | b']' | b'}' => self.container(instruction),
@@ -229,6 +229,11 @@ impl<'a> Machine<'a> {
             return Err(Damaged("a pickle instruction finds no value"));
         }
         self.stack.pop().ok_or(Damaged("a pickle instruction finds no value"))
+    }
+
+    fn mark(&mut self) -> Result<(), PickleError> {
+        self.marks.push(self.stack.len());
+        Ok(())
     }
 
     /// All values above the last mark.

@@ -1,9 +1,8 @@
 //! Which devices there are, and the one a command computes on.
 
 use super::Failure;
-use crate::engine::{DeviceChoice, DeviceReport, Devices};
-use burn::tensor::Device;
-use burn::tensor::wgpu::{WgpuSetup, wgpu};
+use crate::engine::{DeviceChoice, Devices};
+use burn::tensor::wgpu::wgpu;
 use serde_json::json;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -35,7 +34,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
             .map(|info| {
                 json!({
                     "name": info.name,
-                    "api": info.backend.to_string(),
+                    "api": format!("{:?}", info.backend),
                     "type": format!("{:?}", info.device_type),
                     "driver": info.driver,
                     "software": software(info),
@@ -54,38 +53,26 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The devices for a choice. Graphics adapters are only looked for where the choice needs them.
+/// The devices for a choice. A graphics adapter is only set up where the choice would compute on it.
 ///
 /// # Errors
-/// If a GPU is asked for and there is none, or it cannot be set up.
+/// If a GPU is asked for and there is none that can compute.
 pub(super) fn open(choice: DeviceChoice) -> Result<Devices, Failure> {
-    let mut devices = Devices::cpu_only();
-    if choice == DeviceChoice::Cpu {
-        return Ok(devices);
+    if choice == DeviceChoice::Auto && best(&adapters()).is_none() {
+        return Ok(Devices::cpu_only());
     }
-    let adapters = adapters();
-    let wanted = match choice {
-        DeviceChoice::Gpu => !adapters.is_empty(),
-        _ => best(&adapters).is_some(),
-    };
-    if wanted {
-        let failed = |error| Failure::Running(format!("the GPU cannot be set up: {error}; try --device cpu"));
-        let (device, setup) = Device::wgpu_options().init_with_setup().map_err(failed)?;
-        devices.gpu = Some((device, report(&setup)));
-    } else if choice == DeviceChoice::Gpu {
-        return Err(Failure::Running("no graphics adapter was found; use --device cpu".into()));
+    let devices = Devices::headless(choice);
+    match (choice, &devices.gpu) {
+        (DeviceChoice::Gpu, None) => {
+            Err(Failure::Running("no graphics adapter that can compute was found; use --device cpu".into()))
+        }
+        _ => Ok(devices),
     }
-    Ok(devices)
 }
 
-fn report(setup: &WgpuSetup) -> DeviceReport {
-    let info = setup.adapter.get_info();
-    DeviceReport { name: name(&info), gpu: true, software: software(&info) }
-}
-
-/// Such as "NVIDIA H100 (vulkan)".
+/// Such as "NVIDIA H100 (Vulkan)", as runs name their device.
 fn name(info: &wgpu::AdapterInfo) -> String {
-    format!("{} ({})", info.name, info.backend)
+    format!("{} ({:?})", info.name, info.backend)
 }
 
 /// Whether the adapter is really the CPU.
@@ -100,8 +87,13 @@ fn best(adapters: &[wgpu::AdapterInfo]) -> Option<&wgpu::AdapterInfo> {
 
 /// All graphics adapters of this machine, the fastest kinds first.
 fn adapters() -> Vec<wgpu::AdapterInfo> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-    let found = now(instance.enumerate_adapters(wgpu::Backends::PRIMARY)).unwrap_or_default();
+    // Only what Burn computes on: the others start up slowly and write to stderr where there is no display.
+    let backends = wgpu::Backends::PRIMARY;
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends,
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    let found = now(instance.enumerate_adapters(backends)).unwrap_or_default();
     let mut adapters: Vec<_> = found.iter().map(wgpu::Adapter::get_info).collect();
     adapters.sort_by_key(|info| match info.device_type {
         wgpu::DeviceType::DiscreteGpu => 0,

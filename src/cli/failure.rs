@@ -2,7 +2,6 @@ use crate::checkpoint::FileError;
 use crate::network::{ConfigError, WeightsError};
 use crate::score::ScoreError;
 use crate::sde::ParameterError;
-use crate::solver::SnrError;
 use crate::task::RunError;
 
 /// Why a command ended: one sentence for people, and a kind that decides the exit code.
@@ -59,7 +58,6 @@ macro_rules! failure_from {
 
 failure_from! {
     RunError => Usage,
-    SnrError => Usage,
     ParameterError => Usage,
     ConfigError => Input,
     WeightsError => Input,

@@ -1,7 +1,7 @@
 use super::output::writable;
 use super::{Failure, library};
-use crate::checkpoint::{About, PictureSet, import, open_network, read_pictures};
-use crate::score::{Moments, Range};
+use crate::checkpoint::{About, import, moments, open_network, read_pictures};
+use crate::score::Moments;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -73,7 +73,7 @@ impl Args {
         for warning in &pictures.warnings {
             eprintln!("warning: {warning}");
         }
-        Ok(Some(moments_of(&pictures, description.range)))
+        Ok(Some(moments(&pictures, description.range)))
     }
 }
 
@@ -101,33 +101,9 @@ fn read_text(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map(|text| text.trim().to_owned()).map_err(failed)
 }
 
-/// Mean and mean square over all pixels and channels.
-fn moments_of(pictures: &PictureSet, range: Range) -> Moments {
-    let (low, high) = range.bounds();
-    let count = pictures.values.len().max(1) as f64;
-    let mut moments = Moments { mean: 0.0, mean_square: 0.0 };
-    for &level in &pictures.values {
-        let value = low + (high - low) * f64::from(level) / 255.0;
-        moments.mean += value / count;
-        moments.mean_square += value * value / count;
-    }
-    moments
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn moments_are_those_of_the_networks_range() {
-        // Half black and half white: mean 0 and mean square 1 in [−1, 1], and ½ and ½ in [0, 1].
-        let pictures =
-            PictureSet { shape: [3, 1, 2], values: vec![0, 255, 0, 255, 0, 255], names: vec![], warnings: vec![] };
-        for (range, mean, mean_square) in [(Range::Symmetric, 0.0, 1.0), (Range::Unit, 0.5, 0.5)] {
-            let moments = moments_of(&pictures, range);
-            assert!((moments.mean - mean).abs() < 1e-12 && (moments.mean_square - mean_square).abs() < 1e-12);
-        }
-    }
 
     #[test]
     fn a_name_becomes_a_plain_file_name() {

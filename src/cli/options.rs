@@ -3,10 +3,10 @@
 use super::Failure;
 use crate::engine::DeviceChoice;
 use crate::sde::{Family, FamilyKind, SubVp, Ve, Vp};
-use crate::solver::{Corrector, Grid, Hmc, Norms, Predictor, PredictorCorrector, Snr, Solver};
+use crate::solver::{Corrector, Grid, Hmc, Norms, Predictor, PredictorCorrector, Rho, Snr, Solver};
 use crate::task::{Count, ModelRef, Preset, Run, Steps};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use std::num::NonZero;
 
 /// Where to compute.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -93,8 +93,9 @@ pub(super) struct RunOptions {
     #[arg(long, value_name = "β", allow_negative_numbers = true, help_heading = "Family")]
     beta_max: Option<f64>,
 
-    /// Start from a named setting; other options change it
-    #[arg(long, value_name = "NAME", value_parser = preset_parser(), help_heading = "Solver")]
+    /// Start from a named setting, which other options change: fast-10, fast-20, fast-50, c2000-langevin,
+    /// or p1000-, p2000-, pc1000- and a predictor, such as pc1000-ancestral
+    #[arg(long, value_name = "NAME", value_parser = preset, help_heading = "Solver")]
     preset: Option<Preset>,
     /// [default: dpm++; pc once a predictor or corrector is named]
     #[arg(long, value_enum, help_heading = "Solver")]
@@ -109,14 +110,14 @@ pub(super) struct RunOptions {
     #[arg(long, value_name = "r", value_parser = snr, allow_negative_numbers = true, help_heading = "Solver")]
     snr: Option<Snr>,
     /// Corrector steps at each time [default: 1]
-    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Solver")]
-    corrector_steps: Option<u32>,
+    #[arg(long, value_name = "M", value_parser = repeats, help_heading = "Solver")]
+    corrector_steps: Option<NonZero<u32>>,
     /// Langevin's norms: of each sample, or of the batch as published [default: sample]
     #[arg(long, value_enum, help_heading = "Solver")]
     norms: Option<NormsOption>,
     /// Leapfrog steps of one HMC trajectory [default: 3]
-    #[arg(long, value_name = "L", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Solver")]
-    leapfrog: Option<u32>,
+    #[arg(long, value_name = "L", value_parser = repeats, help_heading = "Solver")]
+    leapfrog: Option<NonZero<u32>>,
     /// Let HMC accept or reject its proposals
     #[arg(long, help_heading = "Solver")]
     adjusted: bool,
@@ -266,10 +267,9 @@ fn slug(preset: Preset) -> String {
     preset.name().to_lowercase().replace([' ', '–'], "-")
 }
 
-fn preset_parser() -> impl TypedValueParser<Value = Preset> {
-    // The names are made once; clap keeps them for the life of the program.
-    PossibleValuesParser::new(Preset::all().into_iter().map(slug))
-        .try_map(|name| Preset::all().into_iter().find(|&preset| slug(preset) == name).ok_or("no such preset"))
+fn preset(text: &str) -> Result<Preset, String> {
+    let known = || Preset::all().into_iter().map(slug).collect::<Vec<_>>().join(", ");
+    Preset::all().into_iter().find(|&preset| slug(preset) == text).ok_or_else(|| format!("choose one of {}", known()))
 }
 
 fn whole(text: &str) -> Result<usize, String> {
@@ -289,18 +289,20 @@ fn snr(text: &str) -> Result<Snr, String> {
     Snr::new(number).map_err(|error| error.to_string())
 }
 
+fn repeats(text: &str) -> Result<NonZero<u32>, String> {
+    text.parse().map_err(|_| "a whole number from 1 is needed".into())
+}
+
 fn grid(text: &str) -> Result<Grid, String> {
-    let rho = |text: &str| text.parse::<f64>().ok().filter(|rho| *rho > 0.0 && rho.is_finite());
     match (text, text.strip_prefix("edm:")) {
         ("uniform", _) => Ok(Grid::Uniform),
         ("quadratic", _) => Ok(Grid::Quadratic),
         ("log-snr", _) => Ok(Grid::LogSnr),
-        // ρ = 7 as published.
-        ("edm", _) => Ok(Grid::Edm { rho: 7.0 }),
-        (_, Some(number)) => match rho(number) {
-            Some(rho) => Ok(Grid::Edm { rho }),
-            None => Err("ρ must be a positive number, such as edm:7".into()),
-        },
+        ("edm", _) => Ok(Grid::Edm { rho: Rho::default() }),
+        (_, Some(rho)) => {
+            let rho = rho.parse().map_err(|_| "ρ is a number, such as edm:7")?;
+            Ok(Grid::Edm { rho: Rho::new(rho).map_err(|error| error.to_string())? })
+        }
         _ => Err("choose uniform, quadratic, edm[:RHO] or log-snr".into()),
     }
 }
@@ -378,11 +380,11 @@ mod tests {
     fn hmc_takes_its_own_options() {
         let run = run_of("--corrector hmc --leapfrog 5 --adjusted", None).expect("a run");
         let Solver::Pc(pc) = run.solver else { panic!("{:?}", run.solver) };
-        assert_eq!(pc.corrector, Corrector::Hmc(Hmc { leapfrog: 5, adjusted: true }));
+        assert_eq!(pc.corrector, Corrector::Hmc(Hmc { leapfrog: NonZero::new(5).expect("not zero"), adjusted: true }));
     }
 
     #[test]
     fn edm_takes_a_rho() {
-        assert_eq!(run_of("--grid edm:3.5", None).expect("a run").grid, Grid::Edm { rho: 3.5 });
+        assert_eq!(run_of("--grid edm:3.5", None).expect("a run").grid, Grid::Edm { rho: Rho::new(3.5).expect("a ρ") });
     }
 }

@@ -87,8 +87,8 @@ fn evaluate(model: &NetworkScore, input: &Input, device: &Device) -> Result<(Vec
     for (x, t) in input.x.chunks((channels * height * width * BATCH).max(1)).zip(input.t.chunks(BATCH)) {
         let data = TensorData::new(x.to_vec(), [t.len(), channels, height, width]);
         let x = Image::from_data(data, device);
-        let labels: Vec<f64> = t.iter().map(|&t| model.label(t)).collect();
         let levels: Vec<Level> = t.iter().map(|&t| sde.level(t)).collect();
+        let labels: Vec<f64> = levels.iter().map(|&level| model.label(level)).collect();
         output.extend(values(model.network().forward(x.clone(), &labels))?);
         score.extend(values(model.score(&x, &levels)?)?);
     }
@@ -96,6 +96,7 @@ fn evaluate(model: &NetworkScore, input: &Input, device: &Device) -> Result<(Vec
 }
 
 fn values(tensor: Image) -> Result<Vec<f32>, Failure> {
-    let failed = |error| Failure::Running(format!("the device gave no result: {error:?}; try --device cpu"));
-    tensor.into_data().to_vec::<f32>().map_err(failed)
+    let failed = |error: String| Failure::Running(format!("the device gave no result: {error}; try --device cpu"));
+    let data = tensor.try_into_data().map_err(|error| failed(error.to_string()))?;
+    data.try_to_vec().map_err(|error| failed(error.to_string()))
 }

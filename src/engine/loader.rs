@@ -144,7 +144,7 @@ fn mixture(reference: &ModelRef, name: &str) -> Result<Loaded, LoadError> {
         name: format!("Mixture: {name}"),
         card: format!("{summary} Its score is exact at every noise level."),
         shape: model.shape(),
-        size: model.components(),
+        size: model.components().len(),
         exact: true,
         range: model.range(),
         family: None,

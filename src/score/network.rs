@@ -42,6 +42,11 @@ impl NetworkScore {
         &self.network
     }
 
+    /// What the network is told at this level, as published: score_sde's label.
+    pub fn label(&self, at: Level) -> f64 {
+        self.native(at).label
+    }
+
     /// The native place with the same σ/α, at the nearest time that was trained. Labels are score_sde's
     /// (`models/utils.py`, `get_score_fn`).
     fn native(&self, at: Level) -> Native {

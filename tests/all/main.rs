@@ -1,7 +1,9 @@
 //! All tests of the program through its public face, a module for each capability.
 //! One binary, so that the large dependencies are linked once.
 
-mod desktop;
+mod checkpoint;
+mod cli;
 mod engine;
 mod families;
+mod network;
 mod score;

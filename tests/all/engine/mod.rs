@@ -4,6 +4,7 @@ use score_explorer::engine::{Command, DeviceChoice, Devices, Engine, Event, Reco
 use score_explorer::sde::FamilyKind;
 use score_explorer::solver::{Corrector, Grid, Norms, Predictor, PredictorCorrector, Snr, Solver};
 use score_explorer::task::{Count, ModelRef, Origin, Run, RunError, Steps};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ fn engine() -> Engine {
 
 fn pc(predictor: Predictor, corrector: Corrector, snr: f64) -> Solver {
     let snr = Snr::new(snr).expect("positive");
-    Solver::Pc(PredictorCorrector { predictor, corrector, snr, norms: Norms::Sample, ..PredictorCorrector::default() })
+    Solver::Pc(PredictorCorrector { predictor, corrector, snr, corrector_steps: NonZeroU32::MIN, norms: Norms::Sample })
 }
 
 /// A run that is quick on any machine: four samples of an exact 48-D mixture.

@@ -5,8 +5,9 @@ use score_explorer::checkpoint::{find, shipped_worlds};
 use score_explorer::network::Ncsnpp;
 use score_explorer::score::{ImageSet, InRange, NetworkScore, Range, ScoreModel};
 use score_explorer::sde::{Family, FamilyKind};
-use score_explorer::solver::{Grid, Noise, Predictor, PredictorCorrector, Solver, Unobserved};
+use score_explorer::solver::{Corrector, Grid, Noise, Norms, Predictor, PredictorCorrector, Snr, Solver, Unobserved};
 use score_explorer::task::{Count, ModelRef, Origin, Plan, Run, Steps, sample};
+use std::num::NonZeroU32;
 
 fn run(family: Family, solver: Solver, grid: Grid, steps: usize, count: usize) -> Run {
     Run {
@@ -55,7 +56,13 @@ fn samples_of_an_image_set_are_its_images_equally_often_in_every_family() {
         chosen.chunks(size).map(|image| image.iter().map(|&g| f64::from(g) / 255.0).collect()).collect();
 
     for kind in FamilyKind::ALL {
-        let pc = PredictorCorrector { predictor: Predictor::Ancestral, ..PredictorCorrector::default() };
+        let pc = PredictorCorrector {
+            predictor: Predictor::Ancestral,
+            corrector: Corrector::None,
+            snr: Snr::default(),
+            corrector_steps: NonZeroU32::MIN,
+            norms: Norms::Sample,
+        };
         // Steps of equal log-SNR are short everywhere on the path, so that 150 of them are enough.
         let run = run(kind.published(), Solver::Pc(pc), Grid::LogSnr, 150, SAMPLES);
         let mut counts = [0usize; IMAGES];

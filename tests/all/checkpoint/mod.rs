@@ -1,0 +1,30 @@
+//! Files: what is read is what was written elsewhere, and no file can do harm.
+
+mod forge;
+mod formats;
+mod hostile;
+mod outputs;
+mod pictures;
+mod published;
+mod run_files;
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+/// A file that the tests bring.
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+/// A file of the project.
+fn project(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// The message of a failure, which must be one readable sentence that names the file.
+fn sentence<T, E: Display>(result: Result<T, E>, path: &Path) -> String {
+    let message = result.err().expect("the file must be refused").to_string();
+    assert!(!message.contains(['\n', '\r', '\0']) && message.len() < 700, "one sentence: {message}");
+    assert!(message.contains(path.file_name().unwrap().to_str().unwrap()), "names the file: {message}");
+    message
+}

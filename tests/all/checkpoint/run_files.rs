@@ -1,0 +1,71 @@
+//! Run files: what is written is read again, what no run can be is refused.
+
+use super::sentence;
+use score_explorer::checkpoint::{read_run, write_run};
+use score_explorer::sde::{Family, Ve};
+use score_explorer::solver::Predictor;
+use score_explorer::task::{Origin, Preset, Run, Steps};
+use std::fs;
+
+fn branch() -> Run {
+    let mut parent = Run { family: Family::Ve(Ve::new(0.02, 40.0).unwrap()), seed: u64::MAX, ..Run::default() };
+    Preset::Pc1000(Predictor::ReverseDiffusion).apply(&mut parent);
+    let mut run = parent.clone();
+    run.steps = Steps::new(300).unwrap();
+    run.origin = Origin::Branch { parent: Box::new(parent), step: 12 };
+    run
+}
+
+#[test]
+fn run_files_round_trip() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.json");
+    for run in [Run::default(), branch()] {
+        write_run(&path, &run).unwrap();
+        assert_eq!(read_run(&path).unwrap(), run);
+    }
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("{\n  \"score-explorer-run\": 1,\n"), "{text}");
+}
+
+#[test]
+fn impossible_runs_each_have_their_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.json");
+    write_run(&path, &branch()).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    for (from, to, expected) in [
+        ("\"steps\": 300", "\"steps\": 0", "a run of 0 steps is not possible"),
+        ("\"count\": 16", "\"count\": 0", "0 samples are not possible"),
+        ("\"snr\": 0.16", "\"snr\": NaN", "NaN or Infinity"),
+        ("\"snr\": 0.16", "\"snr\": -1.0", "an SNR of -1 is not possible"),
+        ("\"sigma_min\": 0.02", "\"sigma_min\": 90", "σ_min is 90 and σ_max is 40"),
+        ("\"predictor\": \"reverse-diffusion\"", "\"predictor\": \"magic\"", "magic"),
+        ("\"step\": 12", "\"step\": 5000", "branching at step 5000 is not possible"),
+        ("\"score-explorer-run\": 1", "\"score-explorer-run\": 2", "newer Score Explorer"),
+        ("\"score-explorer-run\": 1,", "", "lacks \"score-explorer-run\""),
+        ("{", "", "is not JSON"),
+    ] {
+        assert!(text.contains(from), "{from} in {text}");
+        fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        let message = sentence(read_run(&path), &path);
+        assert!(message.contains(expected), "{expected}: {message}");
+    }
+}
+
+#[test]
+fn files_that_are_no_run_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.json");
+    for (bytes, expected) in [
+        (b"".to_vec(), "is empty"),
+        (b"[1, 2]".to_vec(), "lacks"),
+        (b"\x89PNG".to_vec(), "is not JSON"),
+        (vec![b'['; 100_000], "is not JSON"),
+        (vec![b' '; (16 << 20) + 1], "at most 16777216"),
+    ] {
+        fs::write(&path, bytes).unwrap();
+        let message = sentence(read_run(&path), &path);
+        assert!(message.contains(expected), "{message}");
+    }
+}
