@@ -1,6 +1,7 @@
 //! What a branch from the shown moment will do, before it does it.
 
 use super::equation::number;
+use super::widgets::modal;
 use super::{Action, Draft, Entry, Session};
 use crate::engine::Recorded;
 use crate::task::Run;
@@ -42,9 +43,9 @@ pub fn ui(ui: &egui::Ui, open: &mut bool, session: &Session, draft: &Draft, acti
     if !*open {
         return;
     }
-    let modal = egui::Modal::new(egui::Id::unique("branch")).show(ui.ctx(), |ui| {
-        ui.set_width(360.0);
+    modal(ui, "branch", open, 360.0, |ui| {
         ui.heading("Branch");
+        ui.add_space(4.0);
         match point(session) {
             Ok(point) => content(ui, &point, draft, actions),
             Err(why) => {
@@ -54,9 +55,6 @@ pub fn ui(ui: &egui::Ui, open: &mut bool, session: &Session, draft: &Draft, acti
             }
         }
     });
-    if modal.inner || modal.should_close() {
-        *open = false;
-    }
 }
 
 /// Whether the panel is done with.

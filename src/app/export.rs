@@ -1,7 +1,7 @@
 //! Saving: one picture, the grid, an animation, the run. Written on a thread of its own.
 
 use super::theme::Theme;
-use super::widgets::{Combo, control_width, named, row, segmented};
+use super::widgets::{Combo, control_width, modal, named, row, segmented};
 use super::{Action, Entry, Notice, Retry, Session};
 use crate::Pixels;
 use crate::checkpoint::{Animation, FileError, write_animation, write_grid, write_picture, write_run};
@@ -225,9 +225,8 @@ impl Exporter {
         if !self.open {
             return false;
         }
-        let mut choose = false;
-        let modal = egui::Modal::new(egui::Id::unique("export")).show(ui.ctx(), |ui| {
-            ui.set_width(400.0);
+        let (mut choose, mut open) = (false, true);
+        modal(ui, "export", &mut open, 420.0, |ui| {
             ui.heading("Save");
             ui.add_space(4.0);
             self.choices(ui, session.current());
@@ -235,9 +234,7 @@ impl Exporter {
             ui.add_space(8.0);
             self.buttons(ui, session.current(), actions)
         });
-        if modal.inner || modal.should_close() {
-            self.open = false;
-        }
+        self.open = open;
         choose
     }
 

@@ -35,24 +35,20 @@ const fn obeyed_elsewhere(key: Key, shown: &'static str, what: &'static str) -> 
 }
 
 /// All bindings. Those with more modifiers stand before those with fewer.
-pub const BINDINGS: [Binding; 18] = [
+pub const BINDINGS: [Binding; 14] = [
     plain(Key::Space, "Space", "Run, pause, resume", || Action::RunOrPause),
     plain(Key::S, "S", "One step, then hold", || Action::Step),
-    plain(Key::Escape, "Esc", "Stop", || Action::Stop),
-    obeyed_elsewhere(Key::ArrowLeft, "Left, Right", "Back and forward by one recorded moment; with Shift, by ten"),
-    obeyed_elsewhere(Key::Home, "Home, End", "To the first and the newest moment"),
+    plain(Key::Escape, "Esc", "Stop; from one large sample, back to the grid", || Action::Stop),
+    obeyed_elsewhere(Key::ArrowLeft, "← →", "Back and forward by one recorded moment; with Shift, by ten"),
+    obeyed_elsewhere(Key::Home, "Home End", "To the first and the newest moment"),
     plain(Key::B, "B", "Branch from the moment that is shown", || Action::OfferBranch),
-    obeyed_elsewhere(Key::Num1, "1", "View x(t)"),
-    obeyed_elsewhere(Key::Num2, "2", "View denoised"),
-    obeyed_elsewhere(Key::Num3, "3", "View score"),
-    obeyed_elsewhere(Key::Num4, "4", "View change"),
-    obeyed_elsewhere(Key::G, "G", "Grid, or one sample large"),
+    obeyed_elsewhere(Key::Num1, "1 2 3 4", "View x(t), denoised, score, change"),
+    obeyed_elsewhere(Key::G, "G", "Grid, or one sample large (Page Up, Page Down: another)"),
     plain(Key::R, "R", "New seed", || Action::NewSeed),
     with(Modifiers::COMMAND, Key::O, "Ctrl+O", "Open a model, pictures or a run file", || Action::ChooseFile),
     with(Modifiers::COMMAND, Key::S, "Ctrl+S", "Save pictures, an animation or the run", || Action::OfferExport),
     with(CTRL_SHIFT, Key::Z, "Ctrl+Shift+Z", "Redo a change of settings", || Action::Redo),
     with(Modifiers::COMMAND, Key::Z, "Ctrl+Z", "Undo a change of settings", || Action::Undo),
-    with(Modifiers::COMMAND, Key::Y, "Ctrl+Y", "Redo a change of settings", || Action::Redo),
     plain(Key::F1, "F1", "This help", || Action::Help),
 ];
 

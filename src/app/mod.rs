@@ -23,6 +23,7 @@ mod session;
 mod settings;
 mod setup;
 mod shell;
+mod signs;
 mod solver_panel;
 mod status;
 pub mod theme;

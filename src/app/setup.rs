@@ -2,6 +2,7 @@
 
 use super::equation::equations;
 use super::models::{Models, Out};
+use super::signs::{self, Sign};
 use super::solver_panel;
 use super::status::why_device;
 use super::theme::Theme;
@@ -122,22 +123,21 @@ impl Setup<'_> {
     fn seed(&mut self, ui: &mut Ui) {
         let tip = "Decides all noise: the same seed gives the same pictures on any device (R: new seed)";
         row(ui, "Seed", tip, |ui| {
-            let width = control_width(ui) - 2.0 * 32.0;
+            let width = control_width(ui) - 2.0 * 28.0;
+            ui.spacing_mut().item_spacing.x = 4.0;
             let field = DragValue::new(&mut self.draft.seed).speed(0.1);
             named(ui.add_sized(vec2(width, 24.0), field), "Seed", tip);
-            if named(ui.button("⟳"), "New seed", "Another seed (R)").clicked() {
+            if signs::button(ui, Sign::Roll, true, "New seed", "Another seed (R)").clicked() {
                 self.actions.push(Action::NewSeed);
             }
-            let (icon, tip) = if self.draft.seed_locked {
-                ("🔒", "Locked: every run has this seed. Click to roll a new one for each run.")
+            let (sign, tip) = if self.draft.seed_locked {
+                (Sign::Locked, "Locked: every run has this seed. Click to roll a new one for each run.")
             } else {
-                ("🔓", "Unlocked: each run rolls a new seed. Click to keep this one.")
+                (Sign::Unlocked, "Unlocked: each run rolls a new seed. Click to keep this one.")
             };
-            let lock = ui.add(egui::Button::selectable(self.draft.seed_locked, icon));
-            if lock.clicked() {
+            if signs::button(ui, sign, self.draft.seed_locked, "Keep seed", tip).clicked() {
                 self.draft.seed_locked = !self.draft.seed_locked;
             }
-            named(lock, "Keep seed", tip);
         });
     }
 
@@ -226,9 +226,12 @@ pub fn is_stale(session: &Session, next: Option<&Run>) -> bool {
 fn big_button(ui: &mut Ui, word: &str, key: &str, width: f32, possible: bool, run: &Result<Run, String>) -> bool {
     let theme = Theme::of(ui);
     let text = RichText::new(word).size(15.0).strong().color(theme.on_selected);
-    let hint = RichText::new(key).small().color(theme.on_selected.gamma_multiply(0.75));
-    let button = egui::Button::new(text).right_text(hint).fill(theme.selected).min_size(vec2(width, 36.0));
+    let button = egui::Button::new(text).fill(theme.selected).min_size(vec2(width, 36.0));
     let response = ui.add_enabled(possible, button);
+    let place = response.rect.right_center() - vec2(10.0, 0.0);
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let ink = theme.on_selected.gamma_multiply(if possible { 0.75 } else { 0.4 });
+    ui.painter().text(place, egui::Align2::RIGHT_CENTER, key, font, ink);
     let clicked = response.clicked();
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, possible, word));
     if let Err(why) = run {

@@ -11,6 +11,7 @@ use super::notices::{Notice, Notices, Retry};
 use super::picture::PictureView;
 use super::settings::{Settings, ThemeChoice};
 use super::setup::device_combo;
+use super::signs::{self, Sign};
 use super::status::Status;
 use super::trajectory::{Desk, Trajectory};
 use super::{Action, RunState, Session, help, keys, theme};
@@ -183,6 +184,7 @@ impl App {
                     actions.push(Action::Help);
                 }
                 self.theme_menu(ui, actions);
+                ui.spacing_mut().item_spacing.x = 6.0;
                 device_combo(ui, "Device menu", 84.0, &mut self.draft.device, &self.session);
                 let mut out = Out { session: &self.session, actions };
                 self.models.combo(ui, "Model menu", 190.0, &self.draft.model, &mut out);
@@ -192,25 +194,28 @@ impl App {
     }
 
     fn theme_menu(&self, ui: &mut Ui, actions: &mut Vec<Action>) {
-        let shown = ui.menu_button("☾", |ui| {
+        let sign = match self.theme {
+            ThemeChoice::Dark => Sign::Moon,
+            ThemeChoice::Light => Sign::Sun,
+            ThemeChoice::System => Sign::HalfMoon,
+        };
+        let button = signs::button(ui, sign, true, "Theme", "Theme: dark, light, or the system's");
+        egui::Popup::menu(&button).show(|ui| {
             for theme in ThemeChoice::ALL {
                 if ui.selectable_label(self.theme == theme, theme.name()).clicked() {
                     actions.push(Action::Theme(theme));
                 }
             }
         });
-        shown.response.on_hover_text("Theme: dark, light, or the system's").accessible_name("Theme");
     }
 
     fn pane_toggles(&mut self, ui: &mut Ui) {
         let layout = &mut self.trajectory.layout;
-        for pane in [Pane::Plots, Pane::Setup] {
+        for (pane, sign, side) in [(Pane::Plots, Sign::RightPanel, "right"), (Pane::Setup, Sign::LeftPanel, "left")] {
             let open = layout.is_open(pane);
-            let toggle = ui.selectable_label(open, pane.name());
             let verb = if open { "Hide" } else { "Show" };
-            let tip = format!("{verb} the panel at the {}", if pane == Pane::Setup { "left" } else { "right" });
-            let name = format!("{} panel", pane.name());
-            if toggle.on_hover_text(tip).accessible_name(name).clicked() {
+            let tip = format!("{verb} the panel at the {side}");
+            if signs::button(ui, sign, open, &format!("{} panel", pane.name()), &tip).clicked() {
                 layout.set_open(pane, !open);
             }
         }

@@ -162,7 +162,8 @@ pub fn why_device(session: &Session, choice: DeviceChoice) -> String {
         (DeviceChoice::Gpu, Some(gpu)) if gpu.software => "you chose it, though it is a software adapter".into(),
         (DeviceChoice::Gpu, Some(_)) => "you chose the graphics adapter".into(),
         (DeviceChoice::Auto, Some(gpu)) if gpu.software => {
-            format!("the only graphics adapter here is a software one ({})", gpu.name)
+            let name = gpu.name.split(" (").next().unwrap_or(&gpu.name);
+            format!("the only graphics adapter here is a software one ({name})")
         }
         (DeviceChoice::Auto, Some(_)) => "it is a real graphics adapter, shared with this window".into(),
     };

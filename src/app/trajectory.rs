@@ -46,7 +46,7 @@ impl Trajectory {
             Pane::Setup => setup(ui, desk),
             Pane::Picture => pointed = centre(ui, picture, timeline, desk),
             Pane::Plots => {
-                Frame::new().inner_margin(Margin::symmetric(8, 4)).show(ui, |ui| {
+                panel(ui).inner_margin(Margin::symmetric(8, 4)).show(ui, |ui| {
                     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
                         let family = desk.draft.family().unwrap_or_else(|_| desk.draft.family.published());
                         let run = desk.session.current().map(|entry| &entry.view);
@@ -59,8 +59,13 @@ impl Trajectory {
     }
 }
 
+/// The ground of a side pane.
+fn panel(ui: &Ui) -> Frame {
+    Frame::new().fill(ui.visuals().panel_fill)
+}
+
 fn setup(ui: &mut Ui, desk: &mut Desk<'_>) {
-    Frame::new().inner_margin(Margin::symmetric(4, 0)).show(ui, |ui| {
+    panel(ui).show(ui, |ui| {
         let session = &*desk.session;
         Setup { draft: desk.draft, models: desk.models, session, actions: desk.actions }.ui(ui);
     });
@@ -92,7 +97,9 @@ fn centre(
     }
     let next = desk.draft.run().ok();
     picture.stale = is_stale(session, next.as_ref());
-    let shown = egui::CentralPanel::no_frame().show(ui, |ui| match session.current() {
+    let margin = Margin { left: 6, right: 6, top: 4, bottom: 0 };
+    let well = panel(ui).inner_margin(margin);
+    let shown = egui::CentralPanel::no_frame().frame(well).show(ui, |ui| match session.current() {
         Some(entry) => picture.ui(ui, &entry.view).hovered,
         None => {
             picture.empty(ui, desk.draft.count);

@@ -115,6 +115,19 @@ pub fn on(color: Color32) -> Color32 {
     if 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 { Color32::BLACK } else { Color32::WHITE }
 }
 
+/// A panel above all others, closed by its own button, by Esc, or by a click beside it.
+/// `add` answers whether it is done with.
+pub fn modal(ui: &Ui, name: &'static str, open: &mut bool, width: f32, add: impl FnOnce(&mut Ui) -> bool) {
+    let frame = egui::Frame::popup(ui.style()).inner_margin(16);
+    let shown = egui::Modal::new(egui::Id::unique(name)).frame(frame).show(ui.ctx(), |ui| {
+        ui.set_width(width);
+        add(ui)
+    });
+    if shown.inner || shown.should_close() {
+        *open = false;
+    }
+}
+
 /// A number with a tooltip and an accessible name.
 pub fn named(response: Response, name: &str, tip: &str) -> Response {
     response.on_hover_text(tip).accessible_name(name)

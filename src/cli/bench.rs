@@ -114,7 +114,9 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         device: recorded.report.device.name.clone(),
         first_state: recorded.first_shown.as_secs_f64(),
         memory: memory(&recorded),
-        evaluations: batches.map(|batch| evaluations(&model, session.device(), batch, &effort)).collect::<Result<_, _>>()?,
+        evaluations: batches
+            .map(|batch| evaluations(&model, session.device(), batch, &effort))
+            .collect::<Result<_, _>>()?,
         streaming: streaming(&mut session, &args.model, &model, &effort)?,
         noise: noise_cost(&model, session.device(), &effort),
     };
@@ -134,7 +136,10 @@ impl Figures {
         }
         println!("  first x(t)     {:>8.2} s after Run, the model not yet open", self.first_state);
         let Streaming { bare, engine, cost } = &self.streaming;
-        println!("  streaming      {:>8.1} % ({engine:.2} s with recording and display, {bare:.2} s bare)", cost * 100.0);
+        println!(
+            "  streaming      {:>8.1} % ({engine:.2} s with recording and display, {bare:.2} s bare)",
+            cost * 100.0
+        );
         println!("  noise          {:>8.2} ms a step for {} samples", self.noise.seconds * 1e3, self.noise.batch);
         let Memory { steps, samples, resident, peak, recorded } = &self.memory;
         let mib = |bytes: &Option<usize>| bytes.map_or("?".into(), |bytes| format!("{:.0}", bytes as f64 / MIB));
@@ -152,7 +157,9 @@ fn open(model: &ModelRef, device: &Device) -> Result<NetworkScore, Failure> {
     let opened = match model {
         ModelRef::Named(name) => find(name, library().as_deref())?,
         ModelRef::File(path) => open_network(path, None)?,
-        other => return Err(Failure::Usage(format!("{other} is no network; give a name from `models` or a checkpoint"))),
+        other => {
+            return Err(Failure::Usage(format!("{other} is no network; give a name from `models` or a checkpoint")));
+        }
     };
     let network = Ncsnpp::new(&opened.description.config, &opened.weights, device)?;
     Ok(NetworkScore::new(network, opened.description))

@@ -85,7 +85,9 @@ fn place_in_library(name: &str) -> Result<PathBuf, Failure> {
     };
     let file = folder.join(slug).with_extension("safetensors");
     match file.exists() {
-        true => Err(Failure::Usage(format!("{file:?} is there already; give another --name, or --output to replace it"))),
+        true => {
+            Err(Failure::Usage(format!("{file:?} is there already; give another --name, or --output to replace it")))
+        }
         false => Ok(file),
     }
 }

@@ -171,10 +171,14 @@ impl RunOptions {
         let (sigma, beta) = ((self.sigma_min, self.sigma_max), (self.beta_min, self.beta_max));
         match kind {
             FamilyKind::Ve if beta != (None, None) => {
-                return Err(Failure::Usage("β belongs to VP and sub-VP; the family VE takes --sigma-min and --sigma-max".into()));
+                return Err(Failure::Usage(
+                    "β belongs to VP and sub-VP; the family VE takes --sigma-min and --sigma-max".into(),
+                ));
             }
             FamilyKind::Vp | FamilyKind::SubVp if sigma != (None, None) => {
-                return Err(Failure::Usage(format!("σ belongs to VE; the family {kind} takes --beta-min and --beta-max")));
+                return Err(Failure::Usage(format!(
+                    "σ belongs to VE; the family {kind} takes --beta-min and --beta-max"
+                )));
             }
             _ => {}
         }
@@ -197,7 +201,10 @@ impl RunOptions {
             Some(SolverOption::Pc) | None => {}
         }
         let asks_pc = self.solver == Some(SolverOption::Pc) || self.predictor.is_some() || self.corrector.is_some();
-        if asks_pc && self.solver.is_none_or(|solver| solver == SolverOption::Pc) && !matches!(run.solver, Solver::Pc(_)) {
+        if asks_pc
+            && self.solver.is_none_or(|solver| solver == SolverOption::Pc)
+            && !matches!(run.solver, Solver::Pc(_))
+        {
             Preset::P1000(Predictor::ReverseDiffusion).apply(run);
         }
         match &mut run.solver {

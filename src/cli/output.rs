@@ -49,14 +49,14 @@ impl OutputOptions {
         let picture = self.picture(more);
         known(picture.as_deref(), &["png", "jpg", "jpeg", "webp", "gif", "bmp"])?;
         known(self.animate.as_deref(), &["gif", "png", "apng"])?;
-        let mut files: Vec<&Path> = [picture.as_deref(), self.animate.as_deref(), self.tensor.as_deref(), more]
-            .into_iter()
-            .flatten()
-            .collect();
+        let mut files: Vec<&Path> =
+            [picture.as_deref(), self.animate.as_deref(), self.tensor.as_deref(), more].into_iter().flatten().collect();
         files.iter().try_for_each(|file| writable(file))?;
         files.sort();
         match files.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(Failure::Usage(format!("{:?} is named for two outputs; give each its own file", pair[0]))),
+            Some(pair) => {
+                Err(Failure::Usage(format!("{:?} is named for two outputs; give each its own file", pair[0])))
+            }
             None => Ok(()),
         }
     }
@@ -189,7 +189,10 @@ fn known(file: Option<&Path>, extensions: &[&str]) -> Result<(), Failure> {
     if extensions.contains(&extension.as_str()) {
         return Ok(());
     }
-    Err(Failure::Usage(format!("{file:?} names no kind of file that is known here; end it in .{}", extensions.join(", ."))))
+    Err(Failure::Usage(format!(
+        "{file:?} names no kind of file that is known here; end it in .{}",
+        extensions.join(", .")
+    )))
 }
 
 /// Whether a file can be made there. Leaves nothing behind.

@@ -64,7 +64,8 @@ impl Input {
     fn read(path: &Path, [channels, height, width]: [usize; 3]) -> Result<Input, Failure> {
         let wrong = |why: String| Failure::Input(format!("{path:?} does not hold what is needed: {why}"));
         let mut tensors = read_tensors(path)?;
-        let mut take = |name: &str| tensors.remove(name).ok_or_else(|| wrong(format!("the tensor {name:?} is missing")));
+        let mut take =
+            |name: &str| tensors.remove(name).ok_or_else(|| wrong(format!("the tensor {name:?} is missing")));
         let (x, t) = (take("x")?, take("t")?);
         let count = t.values.len();
         let shape = [count, channels, height, width];

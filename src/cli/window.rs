@@ -22,5 +22,6 @@ fn no_window(why: &str) -> Failure {
 /// Whether the environment names a display. Only Unix desktops can lack one.
 fn has_display() -> bool {
     let named = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-    !cfg!(all(unix, not(target_os = "macos"))) || ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"].into_iter().any(named)
+    !cfg!(all(unix, not(target_os = "macos")))
+        || ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"].into_iter().any(named)
 }
