@@ -9,6 +9,7 @@ mod catalogue;
 mod grid;
 mod import;
 mod native;
+mod opcode;
 mod pickle;
 mod pictures;
 mod run_file;

@@ -5,6 +5,7 @@
 //! all else. Values are small handles into one arena, so that no file can make it recurse, copy
 //! or hold much more than the file's own size.
 
+use super::opcode as op;
 use super::tensors::Number;
 use std::collections::HashMap;
 
@@ -132,7 +133,7 @@ impl<'a> Pickle<'a> {
             Machine { rest: bytes, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new(), objects: Vec::new() };
         for _ in 0..MAX_INSTRUCTIONS {
             match machine.byte()? {
-                b'.' => return Ok(Pickle { root: machine.pop()?, objects: machine.objects }),
+                op::STOP => return Ok(Pickle { root: machine.pop()?, objects: machine.objects }),
                 instruction => machine.execute(instruction)?,
             }
         }
@@ -192,20 +193,35 @@ struct Machine<'a> {
 impl<'a> Machine<'a> {
     fn execute(&mut self, instruction: u8) -> Result<(), PickleError> {
         match instruction {
-            0x80 => self.take(1).map(drop), // PROTO
-            0x95 => self.take(8).map(drop), // FRAME
-            b'(' => self.mark(),
-            b'0' => self.pop().map(drop),      // POP
-            b'1' => self.pop_mark().map(drop), // POP_MARK
-            b'N' | 0x88 | 0x89 | b'J' | b'K' | b'M' | 0x8a | b'G' => self.scalar(instruction),
-            b'X' | 0x8c | 0x8d | b'U' | b'T' | b'C' | b'B' => self.string(instruction),
-            b')' | b't' | 0x85..=0x87 | b']' | b'}' => self.container(instruction),
-            b'a' | b'e' | b's' | b'u' => self.fill(instruction),
-            b'q' | b'r' | 0x94 | b'h' | b'j' => self.remember(instruction),
-            b'c' | 0x93 => self.global(instruction),
-            b'R' | 0x81 => self.call(),   // REDUCE, NEWOBJ
-            b'b' => self.pop().map(drop), // BUILD: attributes, such as a version
-            b'Q' => self.persistent(),    // BINPERSID
+            op::PROTO => self.take(1).map(drop),
+            op::FRAME => self.take(8).map(drop),
+            op::MARK => self.mark(),
+            op::POP => self.pop().map(drop),
+            op::POP_MARK => self.pop_mark().map(drop),
+            op::NONE
+            | op::NEWTRUE
+            | op::NEWFALSE
+            | op::BININT
+            | op::BININT1
+            | op::BININT2
+            | op::LONG1
+            | op::BINFLOAT => self.scalar(instruction),
+            op::BINUNICODE
+            | op::SHORT_BINUNICODE
+            | op::BINUNICODE8
+            | op::SHORT_BINSTRING
+            | op::BINSTRING
+            | op::SHORT_BINBYTES
+            | op::BINBYTES => self.string(instruction),
+            op::EMPTY_TUPLE | op::TUPLE | op::TUPLE1..=op::TUPLE3 | op::EMPTY_LIST | op::EMPTY_DICT => {
+                self.container(instruction)
+            }
+            op::APPEND | op::APPENDS | op::SETITEM | op::SETITEMS => self.fill(instruction),
+            op::BINPUT | op::LONG_BINPUT | op::MEMOIZE | op::BINGET | op::LONG_BINGET => self.remember(instruction),
+            op::GLOBAL | op::STACK_GLOBAL => self.global(instruction),
+            op::REDUCE | op::NEWOBJ => self.call(),
+            op::BUILD => self.pop().map(drop), // attributes, such as a version
+            op::BINPERSID => self.persistent(),
             other => Err(PickleError::Instruction(other)),
         }
     }
@@ -254,15 +270,15 @@ impl<'a> Machine<'a> {
 
     fn scalar(&mut self, instruction: u8) -> Result<(), PickleError> {
         let value = match instruction {
-            b'N' => Value::None,
-            0x88 => Value::Int(1),
-            0x89 => Value::Int(0),
-            b'J' => Value::Int(i32::from_le_bytes(self.array()?).into()),
-            b'K' => Value::Int(self.byte()?.into()),
-            b'M' => Value::Int(u16::from_le_bytes(self.array()?).into()),
-            b'G' => Value::Float(f64::from_be_bytes(self.array()?)),
+            op::NONE => Value::None,
+            op::NEWTRUE => Value::Int(1),
+            op::NEWFALSE => Value::Int(0),
+            op::BININT => Value::Int(i32::from_le_bytes(self.array()?).into()),
+            op::BININT1 => Value::Int(self.byte()?.into()),
+            op::BININT2 => Value::Int(u16::from_le_bytes(self.array()?).into()),
+            op::BINFLOAT => Value::Float(f64::from_be_bytes(self.array()?)),
             _ => {
-                // LONG1: little-endian two's complement of any length.
+                // Little-endian two's complement of any length.
                 let length = self.byte()?.into();
                 let bytes = self.take(length)?;
                 let fill = if bytes.last().is_some_and(|&top| top >= 0x80) { 0xff } else { 0 };
@@ -276,27 +292,27 @@ impl<'a> Machine<'a> {
 
     fn string(&mut self, instruction: u8) -> Result<(), PickleError> {
         let length = match instruction {
-            0x8c | b'U' | b'C' => self.byte()?.into(),
-            0x8d => u64::from_le_bytes(self.array()?),
+            op::SHORT_BINUNICODE | op::SHORT_BINSTRING | op::SHORT_BINBYTES => self.byte()?.into(),
+            op::BINUNICODE8 => u64::from_le_bytes(self.array()?),
             _ => u32::from_le_bytes(self.array()?).into(),
         };
         let bytes = self.take(usize::try_from(length).unwrap_or(usize::MAX))?;
         match instruction {
             // Bytes carry nothing that is needed here.
-            b'C' | b'B' => self.push(Value::None),
+            op::SHORT_BINBYTES | op::BINBYTES => self.push(Value::None),
             _ => self.create(Object::Text(std::str::from_utf8(bytes).map_err(|_| Damaged("a name is not UTF-8"))?)),
         }
     }
 
     fn container(&mut self, instruction: u8) -> Result<(), PickleError> {
         let object = match instruction {
-            b']' => Object::List(Vec::new()),
-            b'}' => Object::Dict(Vec::new()),
-            b')' => Object::Tuple(Vec::new()),
-            b't' => Object::Tuple(self.pop_mark()?),
+            op::EMPTY_LIST => Object::List(Vec::new()),
+            op::EMPTY_DICT => Object::Dict(Vec::new()),
+            op::EMPTY_TUPLE => Object::Tuple(Vec::new()),
+            op::TUPLE => Object::Tuple(self.pop_mark()?),
             short => {
                 let mut items = Vec::with_capacity(3);
-                for _ in 0x85..=short {
+                for _ in op::TUPLE1..=short {
                     items.push(self.pop()?);
                 }
                 items.reverse();
@@ -308,8 +324,8 @@ impl<'a> Machine<'a> {
 
     fn fill(&mut self, instruction: u8) -> Result<(), PickleError> {
         let new = match instruction {
-            b'a' => vec![self.pop()?],
-            b's' => {
+            op::APPEND => vec![self.pop()?],
+            op::SETITEM => {
                 let value = self.pop()?;
                 vec![self.pop()?, value]
             }
@@ -317,8 +333,8 @@ impl<'a> Machine<'a> {
         };
         let Some(&Value::Object(handle)) = self.stack.last() else { return Err(Damaged("values have no container")) };
         match (instruction, self.objects.get_mut(handle)) {
-            (b'a' | b'e', Some(Object::List(items))) => items.extend(new),
-            (b's' | b'u', Some(Object::Dict(pairs))) => {
+            (op::APPEND | op::APPENDS, Some(Object::List(items))) => items.extend(new),
+            (op::SETITEM | op::SETITEMS, Some(Object::Dict(pairs))) => {
                 if new.len() % 2 != 0 {
                     return Err(Damaged("a key has no value"));
                 }
@@ -331,11 +347,11 @@ impl<'a> Machine<'a> {
 
     fn remember(&mut self, instruction: u8) -> Result<(), PickleError> {
         let index = match instruction {
-            b'q' | b'h' => self.byte()?.into(),
-            b'r' | b'j' => u32::from_le_bytes(self.array()?),
+            op::BINPUT | op::BINGET => self.byte()?.into(),
+            op::LONG_BINPUT | op::LONG_BINGET => u32::from_le_bytes(self.array()?),
             _ => u32::try_from(self.memo.len()).map_err(|_| PickleError::Endless)?,
         };
-        if matches!(instruction, b'h' | b'j') {
+        if matches!(instruction, op::BINGET | op::LONG_BINGET) {
             let value = self.memo.get(&index).copied().ok_or(Damaged("it refers to a value that is not there"))?;
             return self.push(value);
         }
@@ -345,7 +361,7 @@ impl<'a> Machine<'a> {
     }
 
     fn global(&mut self, instruction: u8) -> Result<(), PickleError> {
-        let (module, name) = if instruction == b'c' {
+        let (module, name) = if instruction == op::GLOBAL {
             (self.line()?, self.line()?)
         } else {
             let (name, module) = (self.pop()?, self.pop()?);

@@ -77,8 +77,8 @@ struct Archive {
     /// Bytes of storages that may still be read: no honest file has a storage read many times.
     bytes_left: u64,
     values_left: usize,
-    /// The storage read last, as neighbouring tensors may share one.
-    last: Option<(usize, Vec<f32>)>,
+    /// The storage read last, by its key, as neighbouring tensors may share one.
+    last: Option<(String, Vec<f32>)>,
 }
 
 impl Archive {
@@ -169,7 +169,7 @@ impl Archive {
         let elements = extent(tensor, storage.elements)?;
         self.values_left = self.values_left.checked_sub(elements).ok_or("makes the tensors larger than the file")?;
         let values = match &self.last {
-            Some((handle, values)) if *handle == tensor.storage => values,
+            Some((key, values)) if key == storage.key && values.len() == storage.elements => values,
             _ => {
                 let size =
                     storage.elements.checked_mul(storage.number.size()).ok_or("claims more than memory can hold")?;
@@ -178,7 +178,7 @@ impl Archive {
                 if bytes.len() != size {
                     return Err(format!("claims {size} bytes but {} are there; the file is damaged", bytes.len()));
                 }
-                &self.last.insert((tensor.storage, storage.number.decode(&bytes))).1
+                &self.last.insert((storage.key.into(), storage.number.decode(&bytes))).1
             }
         };
         let values = gather(values, tensor, elements).ok_or("reaches beyond its storage; the file is damaged")?;

@@ -6,7 +6,7 @@ use super::recorder::Recorder;
 use super::watched::{Recording, Watched};
 use super::{Command, DeviceChoice, DeviceReport, Devices, Event, Failure, Recorded, RunId, RunReport};
 use crate::Image;
-use crate::score::{InRange, Range, ScoreError, ScoreModel};
+use crate::score::{Clipped, InRange, Range, ScoreError, ScoreModel};
 use crate::solver::{Moment, Noise, Observer};
 use crate::task::{Origin, Plan, Run, prior, sample};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -84,7 +84,8 @@ impl Worker {
         let recorder = Recorder::new(self.record_limit);
         let control = Control::new(&self.channels, &self.devices, &self.loader, &self.pending, id, recorder);
         let range = Plan::range(run.family.kind());
-        let model = Watched { model: InRange::new(&*loaded.model, range), control: &control };
+        let model = Clipped::new(InRange::new(&*loaded.model, range), run.clip);
+        let model = Watched { model, control: &control };
         let plan = Plan::new(run, &model);
         let report = report(id, run, &plan, &loaded, device_report, &model);
         let evaluations = report.evaluations;

@@ -83,7 +83,7 @@ impl Attention {
         let (q, k, v) = (Conv::load_nin(loader)?, Conv::load_nin(loader)?, Conv::load_nin(loader)?);
         let scale = (q.bias.dims()[0] as f64).powf(-0.5);
         let weight = Tensor::cat(vec![q.weight * scale, k.weight, v.weight], 0);
-        let qkv = Conv { weight, bias: Tensor::cat(vec![q.bias * scale, k.bias, v.bias], 0) };
+        let qkv = Conv::new(weight, Tensor::cat(vec![q.bias * scale, k.bias, v.bias], 0));
         Ok(Attention { norm, qkv, out: Conv::load_nin(loader)?, rescale: config.skip_rescale })
     }
 

@@ -1,6 +1,7 @@
 //! The small layers: convolution, group normalisation, affine maps, nonlinearities.
 
 use super::config::groups;
+use super::cpu;
 use super::plan::Parameter;
 use super::{Array, Nonlinearity, Weights, WeightsError};
 use crate::Image;
@@ -60,24 +61,37 @@ pub(super) fn activate<const D: usize>(x: Tensor<D>, kind: Nonlinearity) -> Tens
 pub(super) struct Conv {
     pub weight: Tensor<4>,
     pub bias: Tensor<1>,
+    /// Both in one, for 3×3 kernels on the CPU.
+    patches: Option<Tensor<4>>,
 }
 
 impl Conv {
+    pub fn new(weight: Tensor<4>, bias: Tensor<1>) -> Self {
+        let wide = weight.dims()[2] == 3 && cpu::is_plain(&weight.device());
+        let patches = wide.then(|| cpu::patch_weight(&weight, &bias));
+        Conv { weight, bias, patches }
+    }
+
     /// Weight, then bias.
     pub fn load(loader: &mut Loader) -> Result<Self, WeightsError> {
-        Ok(Conv { weight: loader.tensor()?, bias: loader.tensor()? })
+        Ok(Conv::new(loader.tensor()?, loader.tensor()?))
     }
 
     /// A published per-pixel map W (in × out), b as a 1×1 convolution.
     pub fn load_nin(loader: &mut Loader) -> Result<Self, WeightsError> {
         let weight: Tensor<4> = loader.tensor()?;
-        Ok(Conv { weight: contiguous(weight.swap_dims(0, 1)), bias: loader.tensor()? })
+        Ok(Conv::new(contiguous(weight.swap_dims(0, 1)), loader.tensor()?))
     }
 
     /// Keeps the size.
     pub fn forward(&self, x: Image) -> Image {
-        let margin = self.weight.dims()[2] / 2;
-        self.strided(x, 1, (margin, margin))
+        match &self.patches {
+            Some(weight) => cpu::convolve(x, weight),
+            None => {
+                let margin = self.weight.dims()[2] / 2;
+                self.strided(x, 1, (margin, margin))
+            }
+        }
     }
 
     /// With a stride and zeros before and after each row and column.
@@ -121,27 +135,34 @@ pub(super) struct Norm {
     /// 1×C.
     weight: Tensor<2>,
     bias: Tensor<2>,
+    /// Both on the host, for the CPU.
+    host: Option<[Vec<f32>; 2]>,
 }
 
 impl Norm {
     pub fn load(loader: &mut Loader) -> Result<Self, WeightsError> {
-        let weight: Tensor<2> = loader.tensor()?;
-        let bias: Tensor<2> = loader.tensor()?;
-        Ok(Norm { groups: groups(weight.dims()[0]), weight: weight.transpose(), bias: bias.transpose() })
+        let (weights, biases) = (loader.array()?, loader.array()?);
+        let row = |array: &Array| {
+            let data = TensorData::new(array.values.clone(), [1, array.values.len()]);
+            Tensor::from_data(data, loader.device)
+        };
+        let host = cpu::is_plain(loader.device).then(|| [weights.values.clone(), biases.values.clone()]);
+        Ok(Norm { groups: groups(weights.values.len()), weight: row(weights), bias: row(biases), host })
     }
 
-    /// Mean and variance fold into one scale and one shift for each channel.
+    /// Normalises x.
     pub fn forward(&self, x: Image) -> Image {
-        let [n, c, h, w] = x.dims();
-        let (variance, mean) = x.clone().reshape([n, self.groups, c / self.groups * h * w]).var_mean_bias(2);
-        let spread = |of_groups: Tensor<3>| of_groups.repeat_dim(2, c / self.groups).reshape([n, c]);
-        let scale = spread((variance + 1e-6).sqrt().recip()) * self.weight.clone();
-        let shift = self.bias.clone() - spread(mean) * scale.clone();
-        x * scale.reshape([n, c, 1, 1]) + shift.reshape([n, c, 1, 1])
+        match &self.host {
+            Some([weight, bias]) => cpu::normalize(x, None, &cpu::Affine { groups: self.groups, weight, bias }, None),
+            None => self.tensors(x),
+        }
     }
 
     /// Normalises x (plus an `offset`, N×C or 1×C) and applies a nonlinearity.
     pub fn activated(&self, x: Image, offset: Option<Tensor<2>>, kind: Nonlinearity) -> Image {
+        if let Some([weight, bias]) = &self.host {
+            return cpu::normalize(x, offset, &cpu::Affine { groups: self.groups, weight, bias }, Some(kind));
+        }
         let x = match offset {
             Some(offset) => {
                 let [n, c] = offset.dims();
@@ -149,6 +170,16 @@ impl Norm {
             }
             None => x,
         };
-        activate(self.forward(x), kind)
+        activate(self.tensors(x), kind)
+    }
+
+    /// Mean and variance fold into one scale and one shift for each channel.
+    fn tensors(&self, x: Image) -> Image {
+        let [n, c, h, w] = x.dims();
+        let (variance, mean) = x.clone().reshape([n, self.groups, c / self.groups * h * w]).var_mean_bias(2);
+        let spread = |of_groups: Tensor<3>| of_groups.repeat_dim(2, c / self.groups).reshape([n, c]);
+        let scale = spread((variance + 1e-6).sqrt().recip()) * self.weight.clone();
+        let shift = self.bias.clone() - spread(mean) * scale.clone();
+        x * scale.reshape([n, c, 1, 1]) + shift.reshape([n, c, 1, 1])
     }
 }

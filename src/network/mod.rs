@@ -2,6 +2,7 @@
 
 mod blocks;
 mod config;
+mod cpu;
 mod layers;
 mod ncsnpp;
 mod plan;

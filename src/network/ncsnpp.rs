@@ -27,8 +27,8 @@ pub struct Ncsnpp {
 #[derive(Debug)]
 enum Layer {
     Conv(Conv),
-    Block(ResBlock),
-    Attention(Attention),
+    Block(Box<ResBlock>),
+    Attention(Box<Attention>),
     Resample(Direction),
     ConvResample(ConvResampler),
     Keep,
@@ -188,8 +188,8 @@ impl Layer {
     fn load(step: &Step, loader: &mut Loader, config: &Config, resampler: &Resampler) -> Result<Self, WeightsError> {
         Ok(match *step {
             Step::Stem(_) => Layer::Conv(Conv::load(loader)?),
-            Step::Block(block) => Layer::Block(ResBlock::load(loader, config, block, resampler)?),
-            Step::Attention(_) => Layer::Attention(Attention::load(loader, config)?),
+            Step::Block(block) => Layer::Block(Box::new(ResBlock::load(loader, config, block, resampler)?)),
+            Step::Attention(_) => Layer::Attention(Box::new(Attention::load(loader, config)?)),
             Step::Resample { direction, conv: true, .. } => {
                 Layer::ConvResample(ConvResampler::load(loader, resampler, direction)?)
             }

@@ -1,6 +1,7 @@
 //! Halving and doubling the resolution, plain or low-pass filtered (Song et al. 2021, appendix H; the filter is
 //! StyleGAN2's upfirdn: insert zeros, pad, convolve with the kernel, keep every other value).
 
+use super::cpu;
 use super::layers::{Conv, Loader, contiguous};
 use super::plan::Direction;
 use super::{Config, WeightsError};
@@ -74,6 +75,8 @@ impl Resampler {
         match (&self.0, direction) {
             (Some(filter), Direction::Down) => filter.down(x),
             (Some(filter), Direction::Up) => filter.up(x),
+            (None, Direction::Down) if cpu::is_plain(&x.device()) => cpu::halve(x),
+            (None, Direction::Up) if cpu::is_plain(&x.device()) => cpu::double(x),
             (None, Direction::Down) => avg_pool2d(x, AvgPoolOptions::new([2, 2])),
             (None, Direction::Up) => {
                 let options = InterpolateOptions::new(InterpolateMode::Nearest).with_output_size([2 * h, 2 * w]);
@@ -95,11 +98,14 @@ pub(super) struct ConvResampler {
 
 impl ConvResampler {
     pub fn load(loader: &mut Loader, resampler: &Resampler, direction: Direction) -> Result<Self, WeightsError> {
-        let (conv, resampler) = (Conv::load(loader)?, resampler.clone());
+        Ok(ConvResampler::new(Conv::load(loader)?, resampler, direction))
+    }
+
+    fn new(conv: Conv, resampler: &Resampler, direction: Direction) -> Self {
         // A correlation over inserted zeros scatters with the mirrored weight.
         let transposed = (direction == Direction::Up && resampler.0.is_some())
             .then(|| contiguous(conv.weight.clone().flip([2, 3]).swap_dims(0, 1)));
-        Ok(ConvResampler { direction, resampler, conv, transposed })
+        ConvResampler { direction, resampler: resampler.clone(), conv, transposed }
     }
 
     pub fn forward(&self, x: Image) -> Image {
@@ -119,6 +125,50 @@ impl ConvResampler {
                 Direction::Down => self.conv.strided(x, 2, (0, 1)),
                 Direction::Up => self.conv.forward(self.resampler.resample(x, Direction::Up)),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// upfirdn and convolution by their definitions, in one dimension: zeros inserted after each value, correlation
+    /// with `weight`, then convolution with `taps` (times two, for the zeros), with these many zeros around.
+    fn doubled(x: &[f64], weight: &[f64], taps: &[f64]) -> Vec<f64> {
+        let convolve = |x: &[f64], kernel: Vec<f64>, before: usize, length: usize| -> Vec<f64> {
+            let at = |place: usize| place.checked_sub(before).and_then(|i| x.get(i)).copied().unwrap_or(0.0);
+            (0..length).map(|i| kernel.iter().enumerate().map(|(j, k)| k * at(i + j)).sum()).collect()
+        };
+        let spread: Vec<f64> = x.iter().flat_map(|&value| [value, 0.0]).collect();
+        let sum: f64 = taps.iter().sum();
+        let low_pass = taps.iter().rev().map(|tap| 2.0 * tap / sum).collect();
+        // All 2N + 1 places that the correlation reaches, then the published padding of the filter.
+        let correlated = convolve(&spread, weight.to_vec(), 2, 2 * x.len() + 1);
+        convolve(&correlated, low_pass, (taps.len() - 1) / 2, 2 * x.len())
+    }
+
+    #[test]
+    fn filtered_doubling_with_a_convolution_is_that_of_its_definition() {
+        let device = Device::flex();
+        let (x, weight) = ([0.3, -1.0, 2.0, 0.7], [0.5, -0.2, 0.9]);
+        for taps in [vec![1.0, 3.0, 3.0, 1.0], vec![1.0, 2.0, 4.0, 1.0]] {
+            let product = |rows: &[f64], columns: &[f64]| -> Vec<f32> {
+                rows.iter().flat_map(|a| columns.iter().map(move |b| (a * b) as f32)).collect()
+            };
+            let conv = Conv::new(
+                Tensor::from_data(TensorData::new(product(&weight, &weight), [1, 1, 3, 3]), &device),
+                Tensor::from_data(TensorData::new(vec![0.25_f32], [1]), &device),
+            );
+            let resampler = Resampler(Some(Filter::new(&taps, &device)));
+            let up = ConvResampler::new(conv, &resampler, Direction::Up);
+            let y = up.forward(Tensor::from_data(TensorData::new(product(&x, &x), [1, 1, 4, 4]), &device));
+            assert_eq!(y.dims(), [1, 1, 8, 8]);
+            let found: Vec<f32> = y.into_data().try_into_vec().unwrap();
+            let line = doubled(&x, &weight, &taps);
+            for (found, expected) in found.iter().zip(product(&line, &line)) {
+                assert!((found - expected - 0.25).abs() < 1e-5, "{found} should be {}", expected + 0.25);
+            }
         }
     }
 }

@@ -3,11 +3,13 @@
 //! A network, an exact mixture of Gaussians, the exact score of a set of images.
 //! Each answers at every (α, σ), so each runs in every family.
 
+mod clipped;
 mod image_set;
 mod in_range;
 mod mixture;
 mod network;
 
+pub use clipped::Clipped;
 pub use image_set::ImageSet;
 pub use in_range::InRange;
 pub use mixture::{Component, Mixture, MixtureError};

@@ -57,9 +57,9 @@ impl From<Snr> for f64 {
 pub enum Norms {
     /// Each sample has its own step size, whatever else is in the batch.
     ///
-    /// A step size ε(x) that depends on x settles in p/ε ∝ p·‖∇log p‖² instead of p: for a Gaussian
-    /// of D dimensions the variance grows by the factor 1 + 2/D. That is nothing for pictures, but
-    /// much in the plane.
+    /// In D dimensions this widens a Gaussian's variance by (1 + 2/D)²: once because a step size ε(x)
+    /// settles in p/ε ∝ p·‖∇log p‖², and once because ε grows with the very noise that it scales.
+    /// That is nothing for pictures, but the factor 4 in the plane: choose [`Norms::Batch`] there.
     #[default]
     Sample,
     /// One step size from the batch's mean norms, as the published code has it.

@@ -49,7 +49,7 @@ impl Preset {
         }
     }
 
-    /// Sets solver, grid, steps and last-step denoising of `run`.
+    /// Sets solver, grid, steps, last-step denoising and clipping of `run`. The published ones do not clip.
     pub fn apply(self, run: &mut Run) {
         let pc = |predictor, corrector| {
             Solver::Pc(PredictorCorrector {
@@ -72,6 +72,7 @@ impl Preset {
         run.solver = solver;
         run.grid = grid;
         run.denoise = true;
+        run.clip = matches!(self, Preset::Fast10 | Preset::Fast20 | Preset::Fast50);
         if let Ok(steps) = Steps::new(steps) {
             run.steps = steps;
         }

@@ -181,6 +181,9 @@ pub struct Run {
     pub steps: Steps,
     /// Leave the last update's noise out, as published (`noise_removal`).
     pub denoise: bool,
+    /// Keep every estimate of x(0) inside the data's range.
+    #[serde(default)]
+    pub clip: bool,
     /// Seed of all noise.
     pub seed: u64,
     /// Number of samples.
@@ -200,6 +203,7 @@ impl Default for Run {
             grid: Grid::LogSnr,
             steps: Steps(20),
             denoise: true,
+            clip: true,
             seed: 0,
             count: Count(16),
             origin: Origin::Prior,

@@ -2,7 +2,6 @@
 //! One binary, so that the large dependencies are linked once.
 
 mod checkpoint;
-mod cli;
 mod engine;
 mod families;
 mod network;

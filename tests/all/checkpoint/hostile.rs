@@ -188,7 +188,7 @@ fn random_damage_never_panics() {
         file.write_all(bytes).unwrap();
     };
     let (mut numbers, mut refused, start) = (Numbers(5), 0, Instant::now());
-    for case in 0..3000 {
+    for case in 0..2000 {
         // In turn: the pickle with its checksum made good, and the zip directory as it is.
         let mut bytes = whole.clone();
         let region = if case % 3 == 0 { directory..whole.len() } else { pickle.clone() };
@@ -208,7 +208,7 @@ fn random_damage_never_panics() {
         }
     }
     // Most damage must be seen; damage to a name or to what is passed over need not be.
-    assert!(refused > 1000, "{refused} of 3000 were refused");
+    assert!(refused > 700, "{refused} of 2000 were refused");
     assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
 }
 

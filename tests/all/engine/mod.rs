@@ -28,6 +28,7 @@ fn quick(steps: usize) -> Run {
         grid: Grid::Uniform,
         steps: Steps::new(steps).expect("steps"),
         denoise: true,
+        clip: false,
         seed: 7,
         count: Count::new(4).expect("count"),
         origin: Origin::Prior,

@@ -17,6 +17,7 @@ fn run(family: Family, solver: Solver, grid: Grid, steps: usize, count: usize) -
         grid,
         steps: Steps::new(steps).expect("steps"),
         denoise: true,
+        clip: false,
         seed: 5,
         count: Count::new(count).expect("count"),
         origin: Origin::Prior,

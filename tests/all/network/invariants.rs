@@ -13,7 +13,7 @@ fn a_batch_gives_what_its_samples_give_alone() {
     let at: Vec<Level> = [0.01, 0.3, 0.9].iter().map(|&t| opened.description.family.sde().level(t)).collect();
     let together = values(model.score(&x, &at).unwrap());
     for (index, level) in at.iter().enumerate() {
-        let alone = values(model.score(&x.clone().slice([index..index + 1]), &[*level]).unwrap());
+        let alone = values(model.score(&x.clone().narrow(0, index, 1), &[*level]).unwrap());
         // The same sums, at worst in another order.
         let error = relative_error(&together[index * 3072..(index + 1) * 3072], &alone);
         assert!(error < 1e-5, "sample {index} differs by {error:.1e}");

@@ -1,6 +1,6 @@
 //! Options that no reference network has.
 
-use super::{noise, open, values};
+use super::{noise, open, relative_error, values};
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::network::{
     Array, BlockKind, Combine, Config, Embedding, Ncsnpp, Nonlinearity, Progressive, ProgressiveInput, Weights,
@@ -68,6 +68,12 @@ fn every_nonlinearity_and_an_odd_filter_make_a_network() {
             let config = Config { nonlinearity, fir: true, fir_kernel, progressive, progressive_input, ..small() };
             let network = Ncsnpp::new(&config, &weights(&config), &device).unwrap();
             let y = values(network.forward(x.clone(), &[40.0]));
+            // Where gradients may be asked for, every layer is made of tensor operations.
+            let differentiable = Device::flex().autodiff();
+            let again = Ncsnpp::new(&config, &weights(&config), &differentiable).unwrap();
+            let x = Tensor::from_data(x.to_data(), &differentiable);
+            let error = relative_error(&y, &values(again.forward(x, &[40.0])));
+            assert!(error < 1e-4, "{nonlinearity:?}: the CPU's own layers differ by {error:.1e}");
             assert!(y.len() == 192 && y.iter().all(|value| value.is_finite()) && !outputs.contains(&y));
             outputs.push(y);
         }

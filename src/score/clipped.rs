@@ -1,0 +1,50 @@
+use super::{Moments, Range, ScoreError, ScoreModel, column, denoised};
+use crate::Image;
+use crate::sde::Level;
+
+/// A model whose estimate of x(0) is kept inside the data's range (static thresholding:
+/// Ho et al. 2020's clipping; Saharia et al. 2022, section 2.3).
+///
+/// An error of the network in its estimate of the noise enters x̂(0) multiplied by σ/α, which is
+/// above 100 where a run begins. Clipping bounds it by what is known of every picture. The score
+/// becomes (α·clip(x̂(0)) − x)/σ², which is exact where x̂(0) was inside.
+pub struct Clipped<M> {
+    model: M,
+    on: bool,
+}
+
+impl<M: ScoreModel> Clipped<M> {
+    /// Clips the estimates of `model` if `on` and if its data have a range.
+    pub fn new(model: M, on: bool) -> Self {
+        Clipped { model, on }
+    }
+}
+
+impl<M: ScoreModel> ScoreModel for Clipped<M> {
+    fn shape(&self) -> [usize; 3] {
+        self.model.shape()
+    }
+
+    fn range(&self) -> Option<Range> {
+        self.model.range()
+    }
+
+    fn ratios(&self) -> Option<(f64, f64)> {
+        self.model.ratios()
+    }
+
+    fn moments(&self) -> Option<Moments> {
+        self.model.moments()
+    }
+
+    fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        let score = self.model.score(x, at)?;
+        let Some(range) = self.model.range().filter(|_| self.on) else { return Ok(score) };
+        let (low, high) = range.bounds();
+        let device = x.device();
+        let inside = denoised(x, &score, at).clamp(low, high);
+        let alpha = column(at, &device, |level| level.alpha);
+        let inverse_variance = column(at, &device, |level| level.sigma.powi(-2));
+        Ok((inside * alpha - x.clone()) * inverse_variance)
+    }
+}

@@ -1,0 +1,91 @@
+//! Time grids: where they begin and end, and what they space evenly.
+
+use score_explorer::sde::{FamilyKind, Step};
+use score_explorer::solver::{Grid, Rho};
+
+fn grids() -> Vec<Grid> {
+    let edm = [Rho::MIN, 1.0, 7.0, Rho::MAX].map(|rho| Grid::Edm { rho: Rho::new(rho).unwrap() });
+    [Grid::Uniform, Grid::Quadratic, Grid::LogSnr].into_iter().chain(edm).collect()
+}
+
+/// Second differences of a function of the grid's times, relative to the whole stretch.
+fn unevenness(steps: &[Step], place: impl Fn(f64) -> f64) -> f64 {
+    let places: Vec<f64> = steps.iter().map(|step| place(step.t)).collect();
+    let whole = places[places.len() - 1] - places[0];
+    places.windows(3).map(|p| ((p[2] - 2.0 * p[1] + p[0]) / whole).abs()).fold(0.0, f64::max)
+}
+
+#[test]
+fn grids_fall_strictly_from_start_to_end_and_then_to_zero() {
+    for kind in FamilyKind::ALL {
+        let family = kind.published();
+        let sde = family.sde();
+        for grid in grids() {
+            for n in [1, 2, 3, 10, 1000] {
+                for (start, end) in [(1.0, sde.epsilon()), (0.9, 0.2), (0.5, 0.5), (0.5, 0.5 - 1e-16), (0.3, 0.6)] {
+                    let steps = grid.steps(sde, n, start, end);
+                    let place = format!("{kind} {grid:?} {n} {start} {end}");
+                    assert!((1..=n).contains(&steps.len()), "{place}: {} steps", steps.len());
+                    assert_eq!(steps[0].t, start, "{place}");
+                    assert_eq!(steps[steps.len() - 1].next, 0.0, "{place}");
+                    assert!(n == 1 || steps[steps.len() - 1].t == end.min(start), "{place}");
+                    assert!(steps.iter().all(|step| step.t > step.next && step.t <= 1.0), "{place}");
+                    assert!(steps.windows(2).all(|two| two[0].next == two[1].t), "{place}");
+                    assert!(steps.iter().enumerate().all(|(i, step)| step.index == i), "{place}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn whole_grids_have_as_many_steps_as_asked() {
+    for kind in FamilyKind::ALL {
+        let family = kind.published();
+        for grid in [Grid::Uniform, Grid::Quadratic, Grid::LogSnr, Grid::Edm { rho: Rho::default() }] {
+            let steps = grid.steps(family.sde(), 2000, 1.0, family.sde().epsilon());
+            assert_eq!(steps.len(), 2000, "{kind} {grid:?}");
+        }
+    }
+}
+
+#[test]
+fn each_grid_spaces_its_own_quantity_evenly() {
+    // Inverting σ/α is good to about 1e-9 of the stretch.
+    let even = |found: f64| assert!(found < 1e-6, "{found}");
+    for kind in FamilyKind::ALL {
+        let family = kind.published();
+        let sde = family.sde();
+        let steps = |grid: Grid| grid.steps(sde, 50, 1.0, sde.epsilon());
+        even(unevenness(&steps(Grid::Uniform), |t| t));
+        even(unevenness(&steps(Grid::Quadratic), f64::sqrt));
+        even(unevenness(&steps(Grid::LogSnr), |t| sde.level(t).log_snr()));
+        let edm = Grid::Edm { rho: Rho::default() };
+        even(unevenness(&steps(edm), |t| sde.level(t).ratio().powf(1.0 / 7.0)));
+    }
+}
+
+#[test]
+fn only_the_published_grid_reads_the_published_tables() {
+    let family = FamilyKind::Vp.published();
+    let sde = family.sde();
+    let table = |grid: Grid, n, start, end| grid.steps(sde, n, start, end)[0].table;
+    assert_eq!(table(Grid::Uniform, 1000, 1.0, sde.epsilon()), Some(1000));
+    assert_eq!(table(Grid::Uniform, 1000, 0.9, sde.epsilon()), None);
+    assert_eq!(table(Grid::Uniform, 1000, 1.0, 0.02), None);
+    assert_eq!(table(Grid::Uniform, 1, 1.0, sde.epsilon()), None);
+    assert_eq!(table(Grid::LogSnr, 1000, 1.0, sde.epsilon()), None);
+}
+
+#[test]
+fn an_impossible_rho_is_refused_in_one_sentence() {
+    for rho in [0.0, 0.05, 101.0, -7.0, f64::NAN, f64::INFINITY] {
+        assert!(Rho::new(rho).is_err(), "{rho}");
+    }
+    let sentence = "a ρ of 0 is not possible; choose 0.1 to 100, such as 7";
+    assert_eq!(Rho::new(0.0).unwrap_err().to_string(), sentence);
+    let error = serde_json::from_str::<Grid>(r#"{"grid": "edm", "rho": 0.0}"#).unwrap_err().to_string();
+    assert!(error.contains(sentence), "{error}");
+    let grid = Grid::Edm { rho: Rho::default() };
+    assert_eq!(serde_json::from_str::<Grid>(&serde_json::to_string(&grid).unwrap()).unwrap(), grid);
+}

@@ -1,0 +1,81 @@
+//! Solvers against published figures, closed forms and exact mixtures.
+
+mod distribution;
+mod grid;
+mod hmc;
+mod mixture;
+mod noise;
+mod order;
+mod recursion;
+mod reference;
+mod run;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use score_explorer::Image;
+use score_explorer::score::{Component, Mixture, Moments, Range, ScoreError, ScoreModel};
+use score_explorer::sde::Level;
+use score_explorer::solver::{Corrector, Noise, Norms, Predictor, PredictorCorrector, Snr, Solver};
+use std::cell::Cell;
+use std::num::NonZeroU32;
+
+/// Noise of `count` samples on the CPU.
+fn noise(count: usize, shape: [usize; 3], seed: u64) -> Noise {
+    Noise { seed, first: 0, count, shape, device: Device::flex() }
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_to_vec().unwrap()
+}
+
+fn image(values: Vec<f32>, shape: [usize; 4]) -> Image {
+    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+}
+
+fn times(n: u32) -> NonZeroU32 {
+    NonZeroU32::new(n).unwrap()
+}
+
+/// Predictor and corrector as the presets combine them, with the published batch norms.
+fn pc(predictor: Predictor, corrector: Corrector) -> Solver {
+    Solver::Pc(PredictorCorrector {
+        predictor,
+        corrector,
+        snr: Snr::default(),
+        corrector_steps: times(1),
+        norms: Norms::Batch,
+    })
+}
+
+/// One Gaussian on the line.
+fn line(mean: f64, std: f64) -> Mixture {
+    Mixture::new([1, 1, 1], vec![Component::round(1.0, vec![mean], std)]).unwrap()
+}
+
+/// A model that counts how often it is asked.
+struct Counted {
+    model: Mixture,
+    calls: Cell<usize>,
+}
+
+impl ScoreModel for Counted {
+    fn shape(&self) -> [usize; 3] {
+        self.model.shape()
+    }
+
+    fn range(&self) -> Option<Range> {
+        None
+    }
+
+    fn ratios(&self) -> Option<(f64, f64)> {
+        None
+    }
+
+    fn moments(&self) -> Option<Moments> {
+        self.model.moments()
+    }
+
+    fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        self.calls.set(self.calls.get() + 1);
+        self.model.score(x, at)
+    }
+}

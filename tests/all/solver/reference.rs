@@ -1,0 +1,144 @@
+//! One update of every predictor and corrector against the published code's.
+
+use super::{image, times, values};
+use burn::tensor::Tensor;
+use safetensors::SafeTensors;
+use score_explorer::Image;
+use score_explorer::score::{Component, Mixture, ScoreModel};
+use score_explorer::sde::{Family, FamilyKind, Step};
+use score_explorer::solver::{self, Norms, Snr, Update};
+
+/// N of the recorded discretisations.
+const LEVELS: usize = 1000;
+
+/// The recorded model: data are N(0, 0.5² I) over 3×4×4.
+fn model() -> Mixture {
+    Mixture::new([3, 4, 4], vec![Component::round(1.0, vec![0.0; 48], 0.5)]).unwrap()
+}
+
+/// One family at one time, with what was recorded there.
+struct Case<'a> {
+    file: &'a SafeTensors<'a>,
+    name: String,
+    family: Family,
+    step: Step,
+}
+
+impl Case<'_> {
+    fn recorded(&self, name: &str) -> Option<Image> {
+        let view = self.file.tensor(&format!("{}/{name}", self.name)).ok()?;
+        let numbers = view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+        Some(image(numbers, view.shape().try_into().unwrap()))
+    }
+
+    fn input(&self, name: &str) -> Image {
+        self.recorded(name).unwrap()
+    }
+
+    /// Compares an update with the recorded one, relative 1e-4 of the largest value; says whether there was one.
+    fn check(&self, method: &str, update: Update) -> bool {
+        let parts = [("x", update.next), ("x_mean", update.mean)];
+        let compared = parts.map(|(part, found)| {
+            let expected = self.recorded(&format!("{method}/{part}"))?;
+            let largest = expected.clone().abs().max().into_scalar::<f32>();
+            let error = (found - expected).abs().max().into_scalar::<f32>();
+            assert!(error <= 1e-4 * largest, "{} {method} {part}: off by {error} of {largest}", self.name);
+            Some(())
+        });
+        compared.iter().any(Option::is_some)
+    }
+}
+
+/// Runs `check` at every recorded family and time, and returns in how many of them it compared something.
+fn cases(check: impl Fn(&Case<'_>) -> bool) -> usize {
+    let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/steps.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let mut compared = 0;
+    for kind in FamilyKind::ALL {
+        for t in [0.9, 0.31, 0.004] {
+            let name = format!("{}/t{t}", serde_json::to_value(kind).unwrap().as_str().unwrap());
+            let step = Step { index: 0, t, next: t - 1.0 / LEVELS as f64, table: Some(LEVELS) };
+            let case = Case { file: &file, name, family: kind.published(), step };
+            compared += usize::from(check(&case));
+        }
+    }
+    compared
+}
+
+type NoisyPredictor = fn(&dyn score_explorer::sde::Sde, &Image, &Step, &Image, &Image) -> Update;
+
+fn predictor_cases(method: &str, predictor: NoisyPredictor) -> usize {
+    cases(|case| {
+        let sde = case.family.sde();
+        let x = case.input("x");
+        let score = model().score(&x, &[sde.level(case.step.t)]).unwrap();
+        case.check(method, predictor(sde, &x, &case.step, &score, &case.input("z0")))
+    })
+}
+
+#[test]
+fn euler_maruyama_step_matches_published_figures() {
+    assert_eq!(predictor_cases("euler_maruyama", solver::euler_maruyama), 9);
+}
+
+#[test]
+fn reverse_diffusion_step_matches_published_figures() {
+    assert_eq!(predictor_cases("reverse_diffusion", solver::reverse_diffusion), 9);
+}
+
+#[test]
+fn ancestral_step_matches_published_figures() {
+    // None is published for sub-VP.
+    assert_eq!(predictor_cases("ancestral_sampling", solver::ancestral), 6);
+}
+
+#[test]
+fn probability_flow_step_matches_published_figures() {
+    let step = |sde: &dyn score_explorer::sde::Sde, x: &Image, step: &Step, score: &Image, _: &Image| {
+        solver::probability_flow(sde, x, step, score)
+    };
+    assert_eq!(predictor_cases("probability_flow", step), 9);
+}
+
+#[test]
+fn langevin_step_matches_published_figures() {
+    let compared = cases(|case| {
+        let noise = |k: u32| case.input(&format!("z{k}"));
+        let (snr, norms) = (Snr::new(0.16).unwrap(), Norms::Batch);
+        let (sde, x) = (case.family.sde(), case.input("x"));
+        let correction = solver::langevin(&model(), sde, &x, &case.step, snr, norms, times(2), noise).unwrap();
+        assert_eq!(correction.diagnostics.step_size.dims(), [3]);
+        case.check("langevin", correction.update)
+    });
+    assert_eq!(compared, 9);
+}
+
+#[test]
+fn annealed_langevin_step_matches_published_figures() {
+    let compared = cases(|case| {
+        let noise = |k: u32| case.input(&format!("z{k}"));
+        let (sde, x, snr) = (case.family.sde(), case.input("x"), Snr::new(0.16).unwrap());
+        let correction = solver::annealed_langevin(&model(), sde, &x, &case.step, snr, times(2), noise).unwrap();
+        case.check("ald", correction.update)
+    });
+    assert_eq!(compared, 9);
+}
+
+#[test]
+fn langevin_with_own_norms_treats_each_sample_as_if_alone() {
+    let (family, model, snr) = (FamilyKind::Vp.published(), model(), Snr::default());
+    let sde = family.sde();
+    let step = Step { index: 0, t: 0.4, next: 0.399, table: None };
+    let noise = super::noise(3, [3, 4, 4], 5);
+    let x = noise.normal(0, solver::Purpose::Prior);
+    let z = noise.normal(0, solver::Purpose::Predictor);
+    let go = |x: &Image, z: &Image| {
+        let noise = |_| z.clone();
+        solver::langevin(&model, sde, x, &step, snr, Norms::Sample, times(1), noise).unwrap().update.next
+    };
+    let alone = (0..3).map(|i| go(&x.clone().narrow(0, i, 1), &z.clone().narrow(0, i, 1))).collect();
+    let together = values(go(&x, &z));
+    for (alone, together) in values(Tensor::cat(alone, 0)).into_iter().zip(together) {
+        assert!((alone - together).abs() <= 4.0 * f32::EPSILON * together.abs().max(1.0), "{alone} {together}");
+    }
+}

@@ -1,0 +1,207 @@
+//! The loops: order, counts, breaking off, branching, denoising.
+
+use super::{Counted, noise, pc, times, values};
+use burn::tensor::Tensor;
+use score_explorer::Image;
+use score_explorer::score::{Mixture, ScoreModel, denoised};
+use score_explorer::sde::{FamilyKind, Step};
+use score_explorer::solver::{
+    Corrector, Grid, Hmc, Moment, Norms, Observer, Predictor, PredictorCorrector, Purpose, Snr, Solver, Unobserved,
+};
+use std::cell::Cell;
+use std::ops::ControlFlow;
+
+/// Keeps every moment, and breaks off after `limit` of them.
+struct Recorder {
+    limit: usize,
+    moments: Vec<(Step, Image, Image, Image)>,
+    accept_rates: usize,
+}
+
+impl Recorder {
+    fn new(limit: usize) -> Self {
+        Recorder { limit, moments: Vec::new(), accept_rates: 0 }
+    }
+}
+
+impl Observer for Recorder {
+    fn observe(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
+        self.moments.push((moment.step, moment.x.clone(), moment.denoised.clone(), moment.score.clone()));
+        self.accept_rates += usize::from(moment.corrector.is_some_and(|c| c.accept_rate.is_some()));
+        if self.moments.len() < self.limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+}
+
+fn solvers() -> Vec<Solver> {
+    let hmc = |adjusted| Corrector::Hmc(Hmc { leapfrog: times(3), adjusted });
+    let mut all = vec![Solver::Ddim, Solver::Heun, Solver::DpmPlusPlus];
+    all.extend(Predictor::ALL.map(|predictor| pc(predictor, Corrector::None)));
+    all.extend([Corrector::Langevin, Corrector::Ald, hmc(false), hmc(true)].map(|c| pc(Predictor::Ancestral, c)));
+    all.push(Solver::Pc(PredictorCorrector {
+        predictor: Predictor::None,
+        corrector: hmc(true),
+        snr: Snr::default(),
+        corrector_steps: times(2),
+        norms: Norms::Sample,
+    }));
+    all
+}
+
+/// Six samples of the blocks on a grid of nine steps.
+fn scene() -> (Mixture, Vec<Step>, Image) {
+    let family = FamilyKind::Vp.published();
+    let steps = Grid::LogSnr.steps(family.sde(), 9, 1.0, family.sde().epsilon());
+    (Mixture::named("blocks").unwrap(), steps, noise(6, [3, 4, 4], 4).normal(0, Purpose::Prior))
+}
+
+fn solve(solver: Solver, steps: &[Step], denoise: bool, x: Image, observer: &mut dyn Observer) -> Image {
+    let family = FamilyKind::Vp.published();
+    let noise = noise(6, [3, 4, 4], 4);
+    solver.solve(&scene().0, family.sde(), steps, denoise, x, &noise, observer).unwrap()
+}
+
+#[test]
+fn solvers_ask_the_model_exactly_as_often_as_they_say() {
+    let family = FamilyKind::Vp.published();
+    let (model, steps, start) = scene();
+    let model = Counted { model, calls: Cell::new(0) };
+    for solver in solvers() {
+        for n in [1, 2, 9] {
+            model.calls.set(0);
+            let steps = &steps[steps.len() - n..];
+            let noise = noise(6, [3, 4, 4], 4);
+            solver.solve(&model, family.sde(), steps, true, start.clone(), &noise, &mut Unobserved).unwrap();
+            assert_eq!(model.calls.get(), solver.evaluations(n), "{solver:?} in {n} steps");
+        }
+    }
+}
+
+#[test]
+fn a_run_cut_in_two_gives_the_same_bits() {
+    let (_, steps, start) = scene();
+    // DPM-Solver++ remembers its last step, so that a cut changes it.
+    for solver in solvers().into_iter().filter(|&solver| solver != Solver::DpmPlusPlus) {
+        let whole = values(solve(solver, &steps, true, start.clone(), &mut Unobserved));
+        for k in [1, 4, 8] {
+            let middle = solve(solver, &steps[..k], true, start.clone(), &mut Unobserved);
+            let found = values(solve(solver, &steps[k..], true, middle, &mut Unobserved));
+            assert_eq!(found, whole, "{solver:?} cut at {k}");
+        }
+    }
+}
+
+#[test]
+fn breaking_off_returns_the_present_state() {
+    let (_, steps, start) = scene();
+    for solver in solvers() {
+        let mut all = Recorder::new(usize::MAX);
+        let end = solve(solver, &steps, true, start.clone(), &mut all);
+        assert_eq!(all.moments.len(), steps.len(), "{solver:?}");
+        assert_eq!(values(end), values(all.moments[8].1.clone()), "{solver:?}");
+        let mut some = Recorder::new(4);
+        let broken = values(solve(solver, &steps, true, start.clone(), &mut some));
+        assert_eq!(some.moments.len(), 4, "{solver:?}");
+        assert_eq!(broken, values(all.moments[3].1.clone()), "{solver:?}");
+    }
+}
+
+#[test]
+fn observers_see_every_step_and_finite_pictures() {
+    let (_, steps, start) = scene();
+    for solver in solvers() {
+        let mut seen = Recorder::new(usize::MAX);
+        solve(solver, &steps, true, start.clone(), &mut seen);
+        for (moment, step) in seen.moments.iter().zip(&steps) {
+            assert_eq!(moment.0, *step);
+            let images = [&moment.1, &moment.2, &moment.3];
+            assert!(images.iter().all(|image| image.dims() == [6, 3, 4, 4]), "{solver:?}");
+            assert!(images.iter().all(|image| values((*image).clone()).iter().all(|v| v.is_finite())), "{solver:?}");
+        }
+        let adjusted = matches!(solver, Solver::Pc(pc) if matches!(pc.corrector, Corrector::Hmc(h) if h.adjusted));
+        assert_eq!(seen.accept_rates, if adjusted { 9 } else { 0 }, "{solver:?}");
+    }
+}
+
+#[test]
+fn the_corrector_runs_before_the_predictor() {
+    let (model, steps, start) = scene();
+    let family = FamilyKind::Vp.published();
+    let (sde, step) = (family.sde(), steps[2]);
+    let found = solve(pc(Predictor::Ancestral, Corrector::Ald), &[step], false, start.clone(), &mut Unobserved);
+    let noise = noise(6, [3, 4, 4], 4);
+    let correct = solve(pc(Predictor::None, Corrector::Ald), &[step], false, start, &mut Unobserved);
+    let score = model.score(&correct, &[sde.level(step.t)]).unwrap();
+    let z = noise.normal(step.index, Purpose::Predictor);
+    let expected = score_explorer::solver::ancestral(sde, &correct, &step, &score, &z).next;
+    assert_eq!(values(found), values(expected));
+}
+
+#[test]
+fn denoising_leaves_out_the_last_noise_only() {
+    let (_, steps, start) = scene();
+    for solver in [pc(Predictor::ReverseDiffusion, Corrector::None), pc(Predictor::None, Corrector::Langevin)] {
+        let run = |denoise| {
+            let mut seen = Recorder::new(usize::MAX);
+            solve(solver, &steps, denoise, start.clone(), &mut seen);
+            seen.moments.into_iter().map(|moment| values(moment.1)).collect::<Vec<_>>()
+        };
+        let (noisy, clean) = (run(false), run(true));
+        assert_eq!(noisy[..8], clean[..8], "{solver:?}");
+        assert_ne!(noisy[8], clean[8], "{solver:?}");
+    }
+    // The whole step to clean data by ancestral sampling is the estimate of x(0).
+    let mut seen = Recorder::new(usize::MAX);
+    let end = solve(pc(Predictor::ReverseDiffusion, Corrector::None), &steps, true, start, &mut seen);
+    assert!(values(end).iter().all(|x| x.abs() < 2.0));
+}
+
+#[test]
+fn the_estimate_of_clean_data_belongs_to_the_score_beside_it() {
+    let (model, steps, start) = scene();
+    let family = FamilyKind::Vp.published();
+    let level = family.sde().level(steps[0].t);
+    let mut seen = Recorder::new(1);
+    solve(pc(Predictor::Ancestral, Corrector::None), &steps, true, start.clone(), &mut seen);
+    let score = model.score(&start, &[level]).unwrap();
+    assert_eq!(values(seen.moments[0].3.clone()), values(score.clone()));
+    assert_eq!(values(seen.moments[0].2.clone()), values(denoised(&start, &score, &[level])));
+}
+
+#[test]
+fn batches_of_one_agree_with_a_batch_of_six() {
+    let (model, steps, start) = scene();
+    let family = FamilyKind::Vp.published();
+    let hmc = Corrector::Hmc(Hmc { leapfrog: times(2), adjusted: false });
+    for corrector in [Corrector::None, Corrector::Langevin, Corrector::Ald, hmc] {
+        let solver = Solver::Pc(PredictorCorrector {
+            predictor: Predictor::Ancestral,
+            corrector,
+            snr: Snr::default(),
+            corrector_steps: times(1),
+            norms: Norms::Sample,
+        });
+        let run = |first: usize, count: usize| {
+            let noise = score_explorer::solver::Noise { first, ..noise(count, [3, 4, 4], 4) };
+            let x = start.clone().narrow(0, first, count);
+            solver.solve(&model, family.sde(), &steps, true, x, &noise, &mut Unobserved).unwrap()
+        };
+        let together = values(run(0, 6));
+        let alone = values(Tensor::cat((0..6).map(|i| run(i, 1)).collect(), 0));
+        // Sums over coordinates may round differently; nine steps amplify that little.
+        let apart = alone.iter().zip(&together).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(apart < 1e-4, "{corrector:?}: {apart}");
+    }
+}
+
+#[test]
+fn impossible_corrector_settings_cannot_be_read() {
+    let text = serde_json::to_string(&pc(Predictor::Ancestral, Corrector::Langevin)).unwrap();
+    assert!(serde_json::from_str::<Solver>(&text).is_ok(), "{text}");
+    for (from, to) in [("\"corrector_steps\":1", "\"corrector_steps\":0"), ("\"snr\":0.16", "\"snr\":-1.0")] {
+        assert!(serde_json::from_str::<Solver>(&text.replace(from, to)).is_err(), "{to}");
+    }
+    assert!(serde_json::from_str::<Hmc>(r#"{"leapfrog": 0, "adjusted": true}"#).is_err());
+    for snr in [0.0, -0.16, f64::NAN, f64::INFINITY] {
+        assert!(Snr::new(snr).unwrap_err().to_string().ends_with("choose a positive number such as 0.16"));
+    }
+}
