@@ -74,8 +74,8 @@ fn content(ui: &mut egui::Ui, point: &Point<'_>, draft: &Draft, actions: &mut Ve
             let (family, count) = (run.family.kind(), run.count.get());
             ui.label(format!("As before: model, family ({family}) and {count} samples"));
             let parent = &report.run;
-            let same = (run.solver, run.grid, run.steps, run.seed, run.denoise)
-                == (parent.solver, parent.grid, parent.steps, parent.seed, parent.denoise);
+            let same = (run.solver, run.grid, run.steps, run.seed, run.denoise, run.clip)
+                == (parent.solver, parent.grid, parent.steps, parent.seed, parent.denoise, parent.clip);
             if same {
                 let text = "These are its own settings and seed: it will retrace the same path. \
                             Change solver, steps or seed (R) first.";

@@ -106,6 +106,8 @@ pub struct Draft {
     pub rho: f64,
     pub steps: usize,
     pub denoise: bool,
+    /// Keep every estimate of x(0) inside the data's range.
+    pub clip: bool,
     pub seed: u64,
     /// Keep the seed from one run to the next.
     pub seed_locked: bool,
@@ -135,6 +137,7 @@ impl Default for Draft {
             rho: Rho::default().get(),
             steps: 20,
             denoise: true,
+            clip: true,
             seed: 0,
             seed_locked: true,
             count: 16,
@@ -156,6 +159,7 @@ impl Draft {
             steps: Steps::new(self.steps).map_err(sentence)?,
             // Deterministic solvers have no last noise to leave out.
             denoise: self.denoise || self.method != Method::Pc,
+            clip: self.clip,
             seed: self.seed,
             count: Count::new(self.count).map_err(sentence)?,
             origin: Origin::Prior,
@@ -231,6 +235,7 @@ impl Draft {
         }
         self.steps = run.steps.get();
         self.denoise = run.denoise;
+        self.clip = run.clip;
         self.seed = run.seed;
         self.count = run.count.get().min(MOST_SAMPLES);
     }

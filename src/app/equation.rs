@@ -51,7 +51,7 @@ fn forward(family: &Family) -> Equation {
             title,
             [
                 "dx = √(dσ²/dt) dw".into(),
-                format!("σ(t) = {} · {}ᵗ", number(ve.sigma_min()), number(ve.sigma_max() / ve.sigma_min())),
+                format!("σ(t) = {} · {}^t", number(ve.sigma_min()), number(ve.sigma_max() / ve.sigma_min())),
                 "x(t) = x(0) + σ(t) z".into(),
             ],
         ),
@@ -106,7 +106,7 @@ fn solved(run: &Run) -> Equation {
 fn corrector(pc: &PredictorCorrector, kind: FamilyKind) -> Option<Equation> {
     let snr = number(pc.snr.get());
     let times = if pc.corrector_steps.get() > 1 { format!(", {} times", pc.corrector_steps) } else { String::new() };
-    let scale = if kind == FamilyKind::Ve { "" } else { "αᵢ " };
+    let scale = if kind == FamilyKind::Ve { "" } else { "α_i " };
     let norms = match pc.norms {
         Norms::Sample => "norms of each sample",
         Norms::Batch => "mean norms of the batch",
@@ -141,30 +141,30 @@ fn predictor(predictor: Predictor, kind: FamilyKind) -> Option<Equation> {
     let line = match (predictor, kind) {
         (Predictor::None, _) => return None,
         (Predictor::EulerMaruyama, _) => "x ← x − [f(x, t) − g(t)² s] Δt + g(t) √Δt z",
-        (Predictor::ReverseDiffusion, FamilyKind::Ve) => "x ← x + (σᵢ² − σ₋²) s + √(σᵢ² − σ₋²) z",
-        (Predictor::ReverseDiffusion, FamilyKind::Vp) => "x ← (2 − √(1 − βᵢ)) x + βᵢ s + √βᵢ z",
+        (Predictor::ReverseDiffusion, FamilyKind::Ve) => "x ← x + (σ_i² − σ₋²) s + √(σ_i² − σ₋²) z",
+        (Predictor::ReverseDiffusion, FamilyKind::Vp) => "x ← (2 − √(1 − β_i)) x + β_i s + √β_i z",
         (Predictor::ReverseDiffusion, FamilyKind::SubVp) => "x ← x − f(x, t) Δt + g(t)² Δt s + g(t) √Δt z",
-        (Predictor::Ancestral, FamilyKind::Ve) => "x ← x + (σᵢ² − σ₋²) s + √(σ₋² (σᵢ² − σ₋²) / σᵢ²) z",
-        (Predictor::Ancestral, FamilyKind::Vp) => "x ← (x + βᵢ s) / √(1 − βᵢ) + √βᵢ z",
-        (Predictor::Ancestral, FamilyKind::SubVp) => "x ∼ p(x₋ | x, x̂),  x̂ = (x + σ² s) / α",
-        (Predictor::ProbabilityFlow, FamilyKind::Ve) => "x ← x + ½ (σᵢ² − σ₋²) s",
-        (Predictor::ProbabilityFlow, FamilyKind::Vp) => "x ← (2 − √(1 − βᵢ)) x + ½ βᵢ s",
+        (Predictor::Ancestral, FamilyKind::Ve) => "x ← x + (σ_i² − σ₋²) s + √(σ₋² (σ_i² − σ₋²) / σ_i²) z",
+        (Predictor::Ancestral, FamilyKind::Vp) => "x ← (x + β_i s) / √(1 − β_i) + √β_i z",
+        (Predictor::Ancestral, FamilyKind::SubVp) => "x ∼ p(x₋ | x, x₀),  x₀ = (x + σ² s) / α",
+        (Predictor::ProbabilityFlow, FamilyKind::Ve) => "x ← x + ½ (σ_i² − σ₋²) s",
+        (Predictor::ProbabilityFlow, FamilyKind::Vp) => "x ← (2 − √(1 − β_i)) x + ½ β_i s",
         (Predictor::ProbabilityFlow, FamilyKind::SubVp) => "x ← x − f(x, t) Δt + ½ g(t)² Δt s",
     };
     Some(Equation::new(format!("{} step", predictor.name()), [line.into()]))
 }
 
 fn ddim() -> Equation {
-    Equation::new("DDIM step", ["x̂ = (x + σ² s(x, t)) / α".into(), "x ← α₋ x̂ + σ₋ (x − α x̂) / σ".into()])
+    Equation::new("DDIM step", ["x₀ = (x + σ² s(x, t)) / α".into(), "x ← α₋ x₀ + σ₋ (x − α x₀) / σ".into()])
 }
 
 fn heun() -> Equation {
     Equation::new(
         "Heun step",
         [
-            "x̄ = x/α,  σ̄ = σ/α,  d = (x̄ − x̂) / σ̄".into(),
-            "x̃ = x̄ + (σ̄₋ − σ̄) d".into(),
-            "x̄ ← x̄ + (σ̄₋ − σ̄) ½ (d + d̃)".into(),
+            "y = x/α,  κ = σ/α,  d = (y − x₀) / κ".into(),
+            "y′ = y + (κ₋ − κ) d,  d′ = (y′ − x₀′) / κ₋".into(),
+            "y ← y + (κ₋ − κ) ½ (d + d′)".into(),
         ],
     )
 }
@@ -174,7 +174,7 @@ fn dpm_plus_plus() -> Equation {
         "DPM-Solver++(2M) step",
         [
             "λ = log(α/σ),  h = λ₋ − λ,  r = h₊/h".into(),
-            "D = (1 + 1/(2r)) x̂ − 1/(2r) x̂₊".into(),
+            "D = (1 + 1/(2r)) x₀ − 1/(2r) x₀₊".into(),
             "x ← (σ₋/σ) x − α₋ (exp(−h) − 1) D".into(),
         ],
     )
@@ -191,7 +191,8 @@ fn times(run: &Run) -> Equation {
     };
     let end = number(run.family.sde().epsilon());
     let last = if run.denoise { "the last step adds no noise" } else { "the last step adds its noise" };
-    Equation::new("Times", [format!("{steps} {spacing}, t = 1 … {end}"), last.into()])
+    let clip = if run.clip { "x₀ is kept inside the data's range" } else { "x₀ is not clipped" };
+    Equation::new("Times", [format!("{steps} {spacing}, t = 1 … {end}"), format!("{last}; {clip}")])
 }
 
 #[cfg(test)]
@@ -224,7 +225,7 @@ mod tests {
         let run = preset(Preset::Fast20, Family::Vp(Vp::new(0.2, 15.0).unwrap()));
         assert!(text(&run).contains("β(t) = 0.2 + 14.8 t"), "{}", text(&run));
         let run = preset(Preset::Fast20, Family::Ve(Ve::new(0.02, 90.0).unwrap()));
-        assert!(text(&run).contains("σ(t) = 0.02 · 4500ᵗ"), "{}", text(&run));
+        assert!(text(&run).contains("σ(t) = 0.02 · 4500^t"), "{}", text(&run));
     }
 
     #[test]
@@ -260,8 +261,8 @@ mod tests {
     #[test]
     fn ancestral_sampling_is_written_for_each_family() {
         let of = |kind: FamilyKind| text(&preset(Preset::P1000(Predictor::Ancestral), kind.published()));
-        assert!(of(FamilyKind::Ve).contains("σ₋² (σᵢ² − σ₋²) / σᵢ²"));
-        assert!(of(FamilyKind::Vp).contains("(x + βᵢ s) / √(1 − βᵢ)"));
-        assert!(of(FamilyKind::SubVp).contains("x̂ = (x + σ² s) / α"));
+        assert!(of(FamilyKind::Ve).contains("σ₋² (σ_i² − σ₋²) / σ_i²"));
+        assert!(of(FamilyKind::Vp).contains("(x + β_i s) / √(1 − β_i)"));
+        assert!(of(FamilyKind::SubVp).contains("x₀ = (x + σ² s) / α"));
     }
 }

@@ -240,8 +240,8 @@ impl Exporter {
 
     fn choices(&mut self, ui: &mut Ui, entry: Option<&Entry>) {
         let options = [
-            (What::Grid, "Grid", None, "All samples at the moment shown, in one picture"),
-            (What::Picture, "Picture", None, "One sample at the moment shown"),
+            (What::Grid, "All samples", None, "All samples at the moment shown, in one picture"),
+            (What::Picture, "One sample", None, "One sample at the moment shown"),
             (What::Animation, "Animation", None, "All samples along the recorded moments"),
             (What::Run, "Run file", None, "All settings; `score-explorer run FILE` gives the same pixels again"),
         ];

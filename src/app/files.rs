@@ -117,7 +117,7 @@ fn look(path: PathBuf) -> Opened {
         Some("safetensors" | "pth" | "pt") => Opened::Model(ModelRef::File(path)),
         Some("zip") => Opened::Model(ModelRef::Exact(path)),
         _ => Opened::Refused(Notice::error(format!(
-            "{} is nothing that can be opened; choose a run file (.json), a checkpoint (.safetensors, .pth), \
+            "the file {} cannot be opened; choose a run file (.json), a checkpoint (.safetensors, .pth), \
              or a folder or .zip of pictures",
             path.file_name().unwrap_or(path.as_os_str()).display()
         ))),

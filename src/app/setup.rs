@@ -169,8 +169,8 @@ impl Setup<'_> {
                 }
                 ui.add_space(4.0);
             }
-            let key = "s(x, t): the score model. z: standard normal noise. x̂: the estimate of x(0). \
-                       A bar under or after a symbol (₋) means at the step's end, ₊ at the step before.";
+            let key = "s(x, t): the score model. z: standard normal noise. x₀: the estimate of x(0). \
+                       ₋: at the time that the step arrives at. ₊: at the step before.";
             ui.label(RichText::new(key).small().weak());
         });
     }

@@ -18,6 +18,7 @@ pub fn ui(ui: &mut Ui, draft: &mut Draft) {
     }
     steps(ui, draft);
     grid(ui, draft);
+    clip(ui, draft);
     denoise(ui, draft);
 }
 
@@ -126,6 +127,11 @@ fn grid(ui: &mut Ui, draft: &mut Draft) {
             named(ui.add_sized(vec2(64.0, 24.0), field), "Rho", tip);
         }
     });
+}
+
+fn clip(ui: &mut Ui, draft: &mut Draft) {
+    let tip = "Keep every estimate x₀ of x(0) inside the data's range; the published samplers do not";
+    ui.checkbox(&mut draft.clip, "Clip x₀ to the range").on_hover_text(tip).accessible_name("Clip");
 }
 
 /// Deterministic solvers have no last noise to leave out.

@@ -6,3 +6,4 @@ mod engine;
 mod families;
 mod network;
 mod score;
+mod window;
