@@ -17,7 +17,7 @@ mod meter;
 mod models;
 mod notices;
 pub mod picture;
-mod plots;
+pub mod plots;
 mod runs;
 mod session;
 mod settings;
@@ -27,7 +27,7 @@ mod signs;
 mod solver_panel;
 mod status;
 pub mod theme;
-mod timeline;
+pub mod timeline;
 mod trajectory;
 mod widgets;
 

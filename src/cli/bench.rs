@@ -6,7 +6,7 @@ use super::{Failure, library};
 use crate::Image;
 use crate::checkpoint::{find, open_network};
 use crate::network::Ncsnpp;
-use crate::score::{InRange, NetworkScore, ScoreModel};
+use crate::score::{Clipped, InRange, NetworkScore, ScoreModel};
 use crate::solver::{Noise, Predictor, Purpose, Unobserved};
 use crate::task::{Count, ModelRef, Plan, Preset, Run, Steps, sample};
 use burn::tensor::Device;
@@ -31,7 +31,7 @@ pub(super) struct Args {
     /// A network: a name from `models` or a checkpoint file
     #[arg(long, short, default_value_t = Run::default().model)]
     model: ModelRef,
-    /// Take a minute at most on two CPU cores, with less certain figures
+    /// Take about a minute instead of ten, with less certain figures
     #[arg(long)]
     quick: bool,
     /// Where to compute
@@ -227,7 +227,7 @@ fn streaming(
 ) -> Result<Streaming, Failure> {
     let run = run_of(reference, effort.streaming_steps)?;
     let noise = noise_of(model, session.device(), SAMPLES);
-    let in_range = InRange::new(model, Plan::range(run.family.kind()));
+    let in_range = Clipped::new(InRange::new(model, Plan::range(run.family.kind())), run.clip);
     let plan = Plan::new(&run, &in_range);
     let (mut bare, mut engine) = (f64::INFINITY, f64::INFINITY);
     for _ in 0..effort.repeats {

@@ -140,11 +140,33 @@ fn broken_off() -> Failure {
 
 /// The engine's two sentences as one, in the manner of all errors here.
 fn sentence(failure: &engine::Failure) -> String {
-    let what = failure.what.trim_end_matches('.');
-    let remedy = failure.remedy.trim_end_matches('.');
-    let mut letters = remedy.chars();
-    match letters.next() {
-        Some(first) => format!("{what}; {}{}", first.to_lowercase(), letters.as_str()),
-        None => what.into(),
+    [&failure.what, &failure.remedy]
+        .map(|part| uncapitalised(part.trim_end_matches('.')))
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// The text as part of a sentence; abbreviations keep their capitals.
+fn uncapitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    match (letters.next(), text.chars().nth(1)) {
+        (Some(first), second) if !second.is_some_and(char::is_uppercase) => {
+            format!("{}{}", first.to_lowercase(), letters.as_str())
+        }
+        _ => text.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_of_the_engine_read_as_one_sentence() {
+        let said = |what: &str, remedy: &str| sentence(&engine::Failure { what: what.into(), remedy: remedy.into() });
+        assert_eq!(said("The device was lost.", "Run again on the CPU."), "the device was lost; run again on the CPU");
+        assert_eq!(said("SNR 9 is too large.", ""), "SNR 9 is too large");
     }
 }

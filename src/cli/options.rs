@@ -121,6 +121,9 @@ pub(super) struct RunOptions {
     /// Let HMC accept or reject its proposals
     #[arg(long, help_heading = "Solver")]
     adjusted: bool,
+    /// Keep every estimate of x(0) inside the data's range [default: true; false with --solver pc]
+    #[arg(long, value_name = "true|false", help_heading = "Solver")]
+    clip: Option<bool>,
     /// Keep the last step's noise
     #[arg(long, help_heading = "Solver")]
     no_denoise: bool,
@@ -153,6 +156,7 @@ impl RunOptions {
         self.set_solver(&mut run)?;
         run.steps = self.steps.unwrap_or(run.steps);
         run.grid = self.grid.unwrap_or(run.grid);
+        run.clip = self.clip.unwrap_or(run.clip);
         run.denoise &= !self.no_denoise;
         (run.seed, run.count) = (self.seed, self.count);
         run.check()?;
@@ -388,6 +392,15 @@ mod tests {
         let run = run_of("--corrector hmc --leapfrog 5 --adjusted", None).expect("a run");
         let Solver::Pc(pc) = run.solver else { panic!("{:?}", run.solver) };
         assert_eq!(pc.corrector, Corrector::Hmc(Hmc { leapfrog: NonZero::new(5).expect("not zero"), adjusted: true }));
+    }
+
+    #[test]
+    fn published_sampling_does_not_clip_unless_asked() {
+        let clips = |line: &str| run_of(line, None).expect("a run").clip;
+        assert_eq!(
+            ["", "--predictor ancestral", "--predictor ancestral --clip true", "--clip false"].map(clips),
+            [true, false, true, false]
+        );
     }
 
     #[test]

@@ -141,7 +141,10 @@ impl OutputOptions {
     fn animation(&self, outcome: &Outcome) -> Animation {
         let view = View::of(outcome, usize::from(self.zoom));
         let timeline = &outcome.last.timeline;
-        let frames: Vec<_> = evenly(timeline.len(), FRAMES).map(|index| view.picture(&timeline[index].x)).collect();
+        let frames: Vec<_> = evenly(timeline.len(), FRAMES)
+            .filter_map(|index| timeline.get(index))
+            .map(|moment| view.picture(&moment.x))
+            .collect();
         let frame_time = (ANIMATION / frames.len().max(1) as u32).max(Duration::from_millis(20));
         Animation { frames, range: view.range, frame_time, zoom: view.zoom }
     }

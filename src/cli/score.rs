@@ -39,12 +39,13 @@ pub(super) struct Args {
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let opened = open_network(&args.checkpoint, args.config.as_deref())?;
+    let config = &opened.description.config;
+    let input = Input::read(&args.input, [config.num_channels, config.image_size, config.image_size])?;
+    writable(&args.output)?;
     let devices = devices::open(args.device.into())?;
     let device = &devices.choose(args.device.into()).0;
-    let network = Ncsnpp::new(&opened.description.config, &opened.weights, device)?;
+    let network = Ncsnpp::new(config, &opened.weights, device)?;
     let model = NetworkScore::new(network, opened.description);
-    let input = Input::read(&args.input, model.shape())?;
-    writable(&args.output)?;
     let (output, score) = evaluate(&model, &input, device)?;
     let as_array = |values| Array { shape: input.shape.to_vec(), values };
     let tensors = Weights::from([("output".into(), as_array(output)), ("score".into(), as_array(score))]);

@@ -1,4 +1,4 @@
-use super::Failure;
+use super::{Failure, library};
 use crate::app::{WindowOptions, run_window};
 use std::env;
 
@@ -7,7 +7,7 @@ pub(super) fn open() -> Result<(), Failure> {
     if !has_display() {
         return Err(no_window("there is no display"));
     }
-    run_window(WindowOptions::default()).map_err(|error| {
+    run_window(WindowOptions { library: library(), ..WindowOptions::default() }).map_err(|error| {
         let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
         no_window(&causes.join(": "))
     })

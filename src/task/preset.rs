@@ -1,7 +1,7 @@
 //! Solver settings by name: those of the paper's table 1, and fast ones for a CPU.
 
 use crate::solver::{Corrector, Grid, Norms, Predictor, PredictorCorrector, Snr, Solver};
-use crate::task::{Run, Steps};
+use crate::task::{ModelRef, Run, Steps};
 use std::num::NonZeroU32;
 
 /// A named set of solver, grid and steps. Model and family stay as they are.
@@ -51,13 +51,15 @@ impl Preset {
 
     /// Sets solver, grid, steps, last-step denoising and clipping of `run`. The published ones do not clip.
     pub fn apply(self, run: &mut Run) {
+        // In the few dimensions of a mixture, a sample's own norms would widen the distribution.
+        let norms = if matches!(run.model, ModelRef::Mixture(_)) { Norms::Batch } else { Norms::Sample };
         let pc = |predictor, corrector| {
             Solver::Pc(PredictorCorrector {
                 predictor,
                 corrector,
                 snr: Snr::default(),
                 corrector_steps: NonZeroU32::MIN,
-                norms: Norms::Sample,
+                norms,
             })
         };
         let (solver, grid, steps) = match self {

@@ -83,8 +83,9 @@ fn cut(steps: Vec<Step>, from: f64, done: usize) -> Vec<Step> {
     let mut rest: Vec<Step> = steps.into_iter().filter(|step| step.next < from).collect();
     let shift = rest.first().map_or(0, |first| done.saturating_sub(first.index));
     rest.iter_mut().for_each(|step| step.index += shift);
-    if let Some(first) = rest.first_mut() {
-        first.t = from;
+    if let Some(first) = rest.first_mut().filter(|first| first.t != from) {
+        // The published tables know their own times only.
+        *first = Step { t: from, table: None, ..*first };
     }
     rest
 }

@@ -2,8 +2,13 @@
 //! One binary, so that the large dependencies are linked once.
 
 mod checkpoint;
+mod cli;
+mod desktop;
 mod engine;
 mod families;
 mod network;
+mod picture;
 mod score;
+mod sde;
+mod solver;
 mod window;

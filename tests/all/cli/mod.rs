@@ -1,0 +1,91 @@
+//! The command line, through the real program in a folder of its own.
+
+mod bad_input;
+mod models;
+mod runs;
+mod scores;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// An empty folder in which the program works, without display and without imported models.
+struct Place(TempDir);
+
+/// How a command ended.
+#[derive(Debug)]
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Place {
+    fn new() -> Place {
+        Place(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn bytes(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// Names of all files, to see that nothing half-written is left.
+    fn files(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.0.path())
+            .expect("the folder")
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Runs a command line, split at spaces.
+    fn run(&self, line: &str) -> Ended {
+        self.run_with(line, &[])
+    }
+
+    fn run_with(&self, line: &str, variables: &[(&str, &str)]) -> Ended {
+        let output = Command::new(env!("CARGO_BIN_EXE_score-explorer"))
+            .args(line.split_whitespace())
+            .current_dir(self.0.path())
+            .env_remove("DISPLAY")
+            .env_remove("WAYLAND_DISPLAY")
+            .env_remove("WAYLAND_SOCKET")
+            .env("XDG_DATA_HOME", self.path("data"))
+            // Without it, graphics drivers write to stderr.
+            .env("XDG_RUNTIME_DIR", self.0.path())
+            .envs(variables.iter().copied())
+            .output()
+            .expect("the program starts");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    fn succeeds(&self, line: &str) -> Ended {
+        let ended = self.run(line);
+        assert_eq!(ended.code, Some(0), "{line}: {ended:?}");
+        ended
+    }
+
+    /// The command fails with this code and one sentence that holds `word`; returns the sentence.
+    fn fails(&self, line: &str, code: i32, word: &str) -> String {
+        let ended = self.run(line);
+        assert_eq!(ended.code, Some(code), "{line}: {ended:?}");
+        let sentence = ended.stderr.lines().find_map(|line| line.strip_prefix("error: ")).unwrap_or_default();
+        assert!(sentence.contains(word), "{line}: {sentence:?} lacks {word:?}");
+        assert_eq!(ended.stderr.matches("error: ").count(), 1, "{line}: {}", ended.stderr);
+        for noise in ["panicked", "backtrace", "Caused by", "Error {"] {
+            assert!(!ended.stderr.contains(noise), "{line}: {}", ended.stderr);
+        }
+        sentence.into()
+    }
+}
+
+/// A file of the reference networks that tests share.
+fn reference(net: &str, file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/nets").join(net).join(file)
+}

@@ -1,0 +1,58 @@
+use super::{Place, reference};
+use serde_json::Value;
+
+#[test]
+fn help_names_every_command_and_every_exit_code() {
+    let help = Place::new().succeeds("--help").stdout;
+    for command in ["sample", "run", "score", "import", "models", "devices", "bench"] {
+        assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{command} is not in {help}");
+        let own = Place::new().succeeds(&format!("{command} --help")).stdout;
+        assert!(own.contains("Examples:") && own.contains(&format!("score-explorer {command}")), "{own}");
+    }
+    for code in 0..=4 {
+        assert!(help.contains(&format!("\n  {code}  ")), "exit code {code} is not in {help}");
+    }
+}
+
+#[test]
+fn models_are_listed_as_json_with_what_the_model_option_takes() {
+    let place = Place::new();
+    let listed: Value = serde_json::from_str(&place.succeeds("models --json").stdout).expect("JSON");
+    let names: Vec<&str> =
+        listed.as_array().expect("a list").iter().filter_map(|entry| entry["model"].as_str()).collect();
+    assert!(names.contains(&"worlds-vp-small") && names.contains(&"exact:worlds"), "{names:?}");
+    assert!(names.iter().any(|name| name.starts_with("mixture:")), "{names:?}");
+    let table = place.succeeds("models").stdout;
+    assert!(names.iter().all(|name| table.contains(name)), "{table}");
+}
+
+#[test]
+fn devices_say_which_one_auto_takes_and_why() {
+    let told: Value = serde_json::from_str(&Place::new().succeeds("devices --json").stdout).expect("JSON");
+    assert!(told["cpu"].as_str().is_some_and(|name| name.starts_with("CPU")), "{told}");
+    let auto = told["auto"]["device"].as_str().expect("a device");
+    let real = told["adapters"].as_array().expect("a list").iter().any(|adapter| adapter["software"] == false);
+    assert_eq!(auto.starts_with("CPU"), !real, "a software adapter is never chosen: {told}");
+}
+
+#[test]
+fn an_imported_checkpoint_is_listed_and_sampled_by_its_name() {
+    let place = Place::new();
+    std::fs::write(place.path("card.txt"), "Painted at random.").expect("a file");
+    let net = "ncsnpp-vp-cifar10";
+    let (source, config) = (reference(net, "checkpoint.pth"), reference(net, "config.json"));
+    let import =
+        format!("import {} --config {} --name Random --card-file card.txt", source.display(), config.display());
+    place.succeeds(&import);
+    assert!(place.succeeds("models").stdout.contains("random"));
+    // What is there is not replaced by accident.
+    place.fails(&import, 2, "already");
+    place.succeeds("sample --model random --count 1 --steps 1 --device cpu --output one.png");
+    assert_eq!(&place.bytes("one.png")[1..4], b"PNG");
+}
+
+#[test]
+fn without_a_display_the_window_points_to_the_command_line() {
+    let sentence = Place::new().fails("", 1, "display");
+    assert!(sentence.contains("score-explorer sample --help"), "{sentence}");
+}

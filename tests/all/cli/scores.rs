@@ -1,0 +1,54 @@
+use super::{Place, reference};
+use score_explorer::checkpoint::{read_tensors, write_tensors};
+use score_explorer::network::{Array, Weights};
+
+/// The largest difference relative to the largest value.
+fn distance(found: &Array, expected: &Array) -> f32 {
+    assert_eq!(found.shape, expected.shape);
+    let largest = expected.values.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    found.values.iter().zip(&expected.values).fold(0.0f32, |worst, (a, b)| worst.max((a - b).abs())) / largest
+}
+
+#[test]
+fn outputs_and_scores_match_the_published_code() {
+    // Continuous VE is among the large ones; continuous VP and sub-VP and discrete VE are here.
+    for net in ["ncsnpp-vp-cifar10", "ddpmpp-subvp-cifar10", "ncsnpp-ve-cifar10-discrete"] {
+        let place = Place::new();
+        let io = reference(net, "io.safetensors");
+        let checkpoint = reference(net, "checkpoint.pth");
+        place.succeeds(&format!(
+            "score --checkpoint {} --input {} --output out.safetensors --device cpu",
+            checkpoint.display(),
+            io.display()
+        ));
+        let (found, expected) = (read_tensors(&place.path("out.safetensors")), read_tensors(&io));
+        let (found, expected) = (found.expect("what was written"), expected.expect("the reference"));
+        for name in ["output", "score"] {
+            // The reference's own tolerance.
+            let distance = distance(&found[name], &expected[name]);
+            assert!(distance < 1e-3, "{net}: {name} is off by {distance}");
+        }
+    }
+}
+
+#[test]
+fn input_that_does_not_fit_the_network_is_refused() {
+    let place = Place::new();
+    let checkpoint = reference("ncsnpp-vp-cifar10", "checkpoint.pth");
+    let line = format!("score --checkpoint {} --input in.safetensors --output out.safetensors", checkpoint.display());
+    let array =
+        |shape: &[usize], value: f32| Array { shape: shape.into(), values: vec![value; shape.iter().product()] };
+    for (word, x, t) in [
+        ("shape", array(&[2, 3, 16, 16], 0.0), array(&[2], 0.5)),
+        ("shape", array(&[2, 3, 32, 32], 0.0), array(&[3], 0.5)),
+        ("(0, 1]", array(&[1, 3, 32, 32], 0.0), array(&[1], 0.0)),
+        ("(0, 1]", array(&[1, 3, 32, 32], 0.0), array(&[1], f32::NAN)),
+    ] {
+        let tensors = Weights::from([("x".into(), x), ("t".into(), t)]);
+        write_tensors(&place.path("in.safetensors"), &tensors).expect("a file");
+        place.fails(&line, 3, word);
+    }
+    write_tensors(&place.path("in.safetensors"), &Weights::from([("x".into(), array(&[1], 0.0))])).expect("a file");
+    place.fails(&line, 3, "\"t\"");
+    assert_eq!(place.files(), ["in.safetensors"]);
+}
