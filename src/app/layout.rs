@@ -1,0 +1,232 @@
+//! The panes of a workspace: where they are, how wide, which are closed. Saved, and checked on load.
+
+use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
+use serde::{Deserialize, Serialize};
+
+/// A pane of the workspace "Trajectory".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pane {
+    Setup,
+    Picture,
+    Plots,
+}
+
+impl Pane {
+    pub const ALL: [Pane; 3] = [Pane::Setup, Pane::Picture, Pane::Plots];
+
+    /// The name people read.
+    pub fn name(self) -> &'static str {
+        match self {
+            Pane::Setup => "Setup",
+            Pane::Picture => "Picture",
+            Pane::Plots => "Plots",
+        }
+    }
+}
+
+/// Narrowest and widest side pane, in points.
+const WIDTHS: std::ops::RangeInclusive<f32> = 220.0..=640.0;
+
+/// The tile tree, and widths in points: side panes keep theirs when the window grows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Layout {
+    tree: Tree<Pane>,
+    setup_width: f32,
+    plots_width: f32,
+}
+
+impl PartialEq for Layout {
+    fn eq(&self, other: &Self) -> bool {
+        // Shares follow from the widths and the window.
+        (self.setup_width, self.plots_width) == (other.setup_width, other.plots_width)
+            && Pane::ALL.iter().all(|&pane| self.is_open(pane) == other.is_open(pane))
+    }
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        let mut tiles = Tiles::default();
+        let panes = Pane::ALL.map(|pane| tiles.insert_pane(pane)).to_vec();
+        let root = tiles.insert_container(Linear::new(LinearDir::Horizontal, panes));
+        Layout { tree: Tree::new(egui::Id::unique("panes"), root, tiles), setup_width: 280.0, plots_width: 300.0 }
+    }
+}
+
+impl Layout {
+    /// A tree that does not hold each pane exactly once, all within reach, becomes the default.
+    pub fn mend(&mut self) {
+        let widths_known = self.setup_width.is_finite() && self.plots_width.is_finite();
+        if !widths_known || !self.is_whole() {
+            *self = Layout::default();
+        }
+        self.setup_width = self.setup_width.clamp(*WIDTHS.start(), *WIDTHS.end());
+        self.plots_width = self.plots_width.clamp(*WIDTHS.start(), *WIDTHS.end());
+        // The picture cannot be closed.
+        self.set_open(Pane::Picture, true);
+    }
+
+    fn is_whole(&self) -> bool {
+        let Some(root) = self.tree.root() else { return false };
+        let mut panes = Vec::new();
+        let mut seen = Vec::new();
+        self.collect(root, &mut panes, &mut seen)
+            && panes.len() == Pane::ALL.len()
+            && Pane::ALL.iter().all(|pane| panes.contains(pane))
+    }
+
+    /// Walks down from `tile`; whether it is a tree at all.
+    fn collect(&self, tile: TileId, panes: &mut Vec<Pane>, seen: &mut Vec<TileId>) -> bool {
+        if seen.contains(&tile) {
+            return false;
+        }
+        seen.push(tile);
+        match self.tree.tiles.get(tile) {
+            None => false,
+            Some(Tile::Pane(pane)) => {
+                panes.push(*pane);
+                true
+            }
+            Some(Tile::Container(container)) => {
+                container.children().copied().all(|child| self.collect(child, panes, seen))
+            }
+        }
+    }
+
+    fn tile(&self, pane: Pane) -> Option<TileId> {
+        self.tree.tiles.find_pane(&pane)
+    }
+
+    /// Whether a pane is shown.
+    pub fn is_open(&self, pane: Pane) -> bool {
+        self.tile(pane).is_some_and(|tile| self.tree.is_visible(tile))
+    }
+
+    /// Shows or hides a pane.
+    pub fn set_open(&mut self, pane: Pane, open: bool) {
+        if let Some(tile) = self.tile(pane) {
+            self.tree.set_visible(tile, open);
+        }
+    }
+
+    /// Shows the panes in all the room there is; `add` fills each.
+    pub fn ui(&mut self, ui: &mut egui::Ui, add: &mut dyn FnMut(&mut egui::Ui, Pane)) {
+        self.share_out(ui.available_width());
+        let mut panes = Panes { add, resized: false };
+        self.tree.ui(&mut panes, ui);
+        if panes.resized {
+            self.take_widths();
+        }
+    }
+
+    /// Side panes have their widths, the picture the rest.
+    fn share_out(&mut self, width: f32) {
+        let [setup, picture, plots] = Pane::ALL.map(|pane| self.tile(pane));
+        let (mut setup_width, mut plots_width) = (self.setup_width, self.plots_width);
+        let open = |pane| if self.is_open(pane) { 1.0 } else { 0.0 };
+        let sides = setup_width * open(Pane::Setup) + plots_width * open(Pane::Plots);
+        // In a small window the sides give way before the picture is gone.
+        let shrink = ((width - 240.0).max(0.0) / sides.max(1.0)).min(1.0);
+        (setup_width, plots_width) = (setup_width * shrink, plots_width * shrink);
+        let rest = (width - sides * shrink).max(1.0);
+        let root = self.tree.root().and_then(|root| self.tree.tiles.get_mut(root));
+        if let Some(Tile::Container(Container::Linear(linear))) = root {
+            for (tile, share) in [(setup, setup_width), (picture, rest), (plots, plots_width)] {
+                if let Some(tile) = tile {
+                    linear.shares.set_share(tile, share);
+                }
+            }
+        }
+    }
+
+    /// After a boundary was dragged: the widths as they are on the screen.
+    fn take_widths(&mut self) {
+        let root = self.tree.root().and_then(|root| self.tree.tiles.get(root));
+        let Some(Tile::Container(Container::Linear(linear))) = root else { return };
+        let share = |pane: Pane| self.tile(pane).map(|tile| linear.shares[tile]);
+        let total: f32 = Pane::ALL.iter().filter(|&&pane| self.is_open(pane)).filter_map(|&pane| share(pane)).sum();
+        let across: f32 = Pane::ALL
+            .iter()
+            .filter(|&&pane| self.is_open(pane))
+            .filter_map(|&pane| self.tree.tiles.rect(self.tile(pane)?).map(|rect| rect.width()))
+            .sum();
+        let scale = across / total.max(1.0);
+        let width = |pane, old: f32| match share(pane) {
+            Some(share) if self.is_open(pane) => (share * scale).clamp(*WIDTHS.start(), *WIDTHS.end()),
+            _ => old,
+        };
+        (self.setup_width, self.plots_width) =
+            (width(Pane::Setup, self.setup_width), width(Pane::Plots, self.plots_width));
+    }
+}
+
+struct Panes<'a> {
+    add: &'a mut dyn FnMut(&mut egui::Ui, Pane),
+    resized: bool,
+}
+
+impl egui_tiles::Behavior<Pane> for Panes<'_> {
+    fn pane_ui(&mut self, ui: &mut egui::Ui, _tile: TileId, pane: &mut Pane) -> egui_tiles::UiResponse {
+        (self.add)(ui, *pane);
+        egui_tiles::UiResponse::None
+    }
+
+    fn tab_title_for_pane(&mut self, pane: &Pane) -> egui::WidgetText {
+        pane.name().into()
+    }
+
+    fn min_size(&self) -> f32 {
+        *WIDTHS.start()
+    }
+
+    fn simplification_options(&self) -> egui_tiles::SimplificationOptions {
+        egui_tiles::SimplificationOptions::OFF
+    }
+
+    fn on_edit(&mut self, action: egui_tiles::EditAction) {
+        self.resized |= action == egui_tiles::EditAction::TileResized;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closed_panes_and_widths_survive_saving() {
+        let mut layout = Layout { setup_width: 333.0, ..Layout::default() };
+        layout.set_open(Pane::Plots, false);
+        let text = serde_json::to_string(&layout).unwrap();
+        let mut loaded: Layout = serde_json::from_str(&text).unwrap();
+        loaded.mend();
+        assert_eq!(loaded, layout);
+        assert!(!loaded.is_open(Pane::Plots) && loaded.is_open(Pane::Setup));
+    }
+
+    #[test]
+    fn a_tree_without_its_picture_becomes_the_default() {
+        let mut layout = Layout { setup_width: 333.0, ..Layout::default() };
+        let picture = layout.tile(Pane::Picture).unwrap();
+        layout.tree.tiles.remove(picture);
+        layout.mend();
+        assert_eq!(layout, Layout::default());
+    }
+
+    #[test]
+    fn a_tree_that_bites_its_tail_becomes_the_default() {
+        let mut layout = Layout { setup_width: 333.0, ..Layout::default() };
+        let root = layout.tree.root().unwrap();
+        if let Some(Tile::Container(container)) = layout.tree.tiles.get_mut(root) {
+            container.add_child(root);
+        }
+        layout.mend();
+        assert_eq!(layout, Layout::default());
+    }
+
+    #[test]
+    fn impossible_widths_are_mended() {
+        let mut layout = Layout { setup_width: -5.0, plots_width: 1e9, ..Layout::default() };
+        layout.mend();
+        assert_eq!((layout.setup_width, layout.plots_width), (*WIDTHS.start(), *WIDTHS.end()));
+    }
+}

@@ -1,0 +1,150 @@
+//! Notices: one sentence of what, one of what to do, dismissible; Retry where that makes sense.
+
+use super::{Action, ExportJob};
+use crate::engine::{DeviceChoice, Failure};
+use crate::task::Run;
+use egui::{Align2, RichText, Ui};
+
+/// How many are shown at once; older ones wait.
+const SHOWN: usize = 4;
+
+/// What Retry does.
+#[derive(Clone, Debug)]
+pub enum Retry {
+    Run(Box<Run>, DeviceChoice),
+    Export(Box<ExportJob>),
+}
+
+/// Something that a person should know.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// A failure, not only a remark.
+    pub problem: bool,
+    /// One sentence of what.
+    pub what: String,
+    /// One sentence of what to do; empty where there is nothing to do.
+    pub remedy: String,
+    pub retry: Option<Retry>,
+}
+
+impl Notice {
+    /// A remark that asks for nothing.
+    pub fn remark(what: impl Into<String>) -> Self {
+        Notice { problem: false, what: what.into(), remedy: String::new(), retry: None }
+    }
+
+    /// A failure with its remedy.
+    pub fn problem(failure: Failure) -> Self {
+        Notice { problem: true, what: failure.what, remedy: failure.remedy, retry: None }
+    }
+
+    /// An error whose one sentence has both, divided by a semicolon.
+    pub fn error(error: impl std::fmt::Display) -> Self {
+        let text = error.to_string();
+        let (what, remedy) = text.rsplit_once("; ").unwrap_or((&text, ""));
+        Notice { problem: true, what: sentence(what), remedy: sentence(remedy), retry: None }
+    }
+
+    /// The same with a Retry.
+    pub fn with_retry(self, retry: Retry) -> Self {
+        Notice { retry: Some(retry), ..self }
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let text = text.trim();
+    let mut letters = text.chars();
+    let Some(first) = letters.next() else { return String::new() };
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{}{}{end}", first.to_uppercase(), letters.as_str())
+}
+
+/// The notices that nobody has dismissed yet, the newest last.
+#[derive(Debug, Default)]
+pub struct Notices {
+    all: Vec<Notice>,
+}
+
+impl Notices {
+    /// Adds a notice, unless it is there already.
+    pub fn push(&mut self, notice: Notice) {
+        self.all.retain(|old| (&old.what, &old.remedy) != (&notice.what, &notice.remedy));
+        self.all.push(notice);
+    }
+
+    /// The texts of those that stand, oldest first.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().map(|notice| notice.what.as_str())
+    }
+
+    /// Shows the newest ones at the lower right, above all panels.
+    pub fn ui(&mut self, ui: &Ui, actions: &mut Vec<Action>) {
+        if self.all.is_empty() {
+            return;
+        }
+        let mut dismissed = None;
+        egui::Area::new(egui::Id::unique("notices"))
+            .anchor(Align2::RIGHT_BOTTOM, [-12.0, -44.0])
+            .order(egui::Order::Foreground)
+            .show(ui.ctx(), |ui| {
+                ui.set_max_width(380.0);
+                let first = self.all.len().saturating_sub(SHOWN);
+                for (index, notice) in self.all.iter().enumerate().skip(first) {
+                    if card(ui, index, notice, actions) {
+                        dismissed = Some(index);
+                    }
+                }
+            });
+        if let Some(index) = dismissed {
+            self.all.remove(index);
+        }
+    }
+}
+
+/// One notice; whether it was dismissed.
+fn card(ui: &mut Ui, index: usize, notice: &Notice, actions: &mut Vec<Action>) -> bool {
+    let mut dismissed = false;
+    let color = if notice.problem { ui.visuals().error_fg_color } else { ui.visuals().selection.bg_fill };
+    let frame = egui::Frame::popup(ui.style()).stroke(egui::Stroke::new(1.0, color));
+    ui.push_id(index, |ui| {
+        frame.show(ui, |ui| {
+            ui.set_width(350.0);
+            ui.add(egui::Label::new(RichText::new(&notice.what).strong()).wrap());
+            if !notice.remedy.is_empty() {
+                ui.add(egui::Label::new(&notice.remedy).wrap());
+            }
+            ui.horizontal(|ui| {
+                if let Some(retry) = &notice.retry
+                    && ui.button("Retry").clicked()
+                {
+                    actions.push(Action::Retry(retry.clone()));
+                    dismissed = true;
+                }
+                dismissed |= ui.button("Dismiss").clicked();
+            });
+        });
+    });
+    ui.add_space(6.0);
+    dismissed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_divides_into_what_and_what_to_do() {
+        let notice = Notice::error("\"/x/y.pth\" cannot be read: no such file; check the path and its permissions");
+        assert_eq!(notice.what, "\"/x/y.pth\" cannot be read: no such file.");
+        assert_eq!(notice.remedy, "Check the path and its permissions.");
+    }
+
+    #[test]
+    fn the_same_notice_stands_once() {
+        let mut notices = Notices::default();
+        notices.push(Notice::remark("a"));
+        notices.push(Notice::remark("b"));
+        notices.push(Notice::remark("a"));
+        assert_eq!(notices.texts().collect::<Vec<_>>(), ["b", "a"]);
+    }
+}

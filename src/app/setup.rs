@@ -1,0 +1,266 @@
+//! The panel that sets up the next run.
+
+use super::equation::equations;
+use super::models::{Models, Out};
+use super::signs::{self, Sign};
+use super::solver_panel;
+use super::status::why_device;
+use super::theme::Theme;
+use super::widgets::{Combo, control_width, human_time, named, row, segmented};
+use super::{Action, Draft, RunState, Session};
+use crate::engine::DeviceChoice;
+use crate::sde::FamilyKind;
+use crate::task::{Preset, Run};
+use egui::{DragValue, RichText, ScrollArea, Ui, vec2};
+
+/// What the panel shows and changes.
+pub struct Setup<'a> {
+    pub draft: &'a mut Draft,
+    pub models: &'a mut Models,
+    pub session: &'a Session,
+    pub actions: &'a mut Vec<Action>,
+}
+
+impl Setup<'_> {
+    /// Shows the panel: settings that scroll, and below them the button that never does.
+    pub fn ui(&mut self, ui: &mut Ui) {
+        let run = self.draft.run();
+        egui::Panel::bottom("run").resizable(false).show_separator_line(false).show(ui, |ui| {
+            ui.add_space(4.0);
+            self.forecast(ui, &run);
+            self.run_button(ui, &run);
+            ui.add_space(4.0);
+        });
+        egui::CentralPanel::default().show(ui, |ui| {
+            ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+                ui.spacing_mut().item_spacing.y = 6.0;
+                self.preset(ui);
+                self.model(ui);
+                self.family(ui);
+                self.problem(ui, &run);
+                ui.separator();
+                solver_panel::ui(ui, self.draft);
+                ui.separator();
+                self.seed(ui);
+                self.count(ui);
+                self.device(ui);
+                ui.separator();
+                self.equation(ui, &run);
+            });
+        });
+    }
+
+    fn preset(&mut self, ui: &mut Ui) {
+        let tip = "Solver, grid and steps by name: fast ones, and those of the paper's table 1";
+        row(ui, "Preset", tip, |ui| {
+            let run = self.draft.run().unwrap_or_default();
+            let now = Preset::of(&run);
+            let shown = now.map_or_else(|| "Custom".to_owned(), Preset::name);
+            Combo { name: "Preset", tip, width: control_width(ui) }.menu(ui, &shown, |ui| {
+                for preset in Preset::all() {
+                    let button = egui::Button::selectable(now == Some(preset), preset.name());
+                    if ui.add(button).on_hover_text(about(preset)).clicked() {
+                        let mut run = run.clone();
+                        preset.apply(&mut run);
+                        // The family's parameters may be such as make no run yet: they stay.
+                        let Draft { ve, vp, sub_vp, family, .. } = *self.draft;
+                        self.draft.take(&run);
+                        (self.draft.ve, self.draft.vp, self.draft.sub_vp) = (ve, vp, sub_vp);
+                        self.draft.family = family;
+                    }
+                }
+            });
+        });
+    }
+
+    fn model(&mut self, ui: &mut Ui) {
+        let tip = "Score model s(x, t) ≈ ∇ log p(x, t): a trained network, or an exact score";
+        row(ui, "Model", tip, |ui| {
+            let mut out = Out { session: self.session, actions: self.actions };
+            self.models.combo(ui, "Model", control_width(ui), &self.draft.model, &mut out);
+        });
+    }
+
+    fn family(&mut self, ui: &mut Ui) {
+        let theme = Theme::of(ui);
+        let tips = [
+            "Variance exploding: x(t) = x(0) + σ(t) z, σ geometric from σ_min to σ_max",
+            "Variance preserving: x(t) = α(t) x(0) + √(1 − α²) z, β linear from β_min to β_max",
+            "sub-VP: α as in VP with less noise, σ(t) = 1 − α²",
+        ];
+        let mut options = FamilyKind::ALL.map(|kind| (kind, kind.name(), Some(theme.family(kind)), ""));
+        for (option, tip) in options.iter_mut().zip(tips) {
+            option.3 = tip;
+        }
+        segmented(ui, &mut self.draft.family, &options);
+        let ([low, high], range, speed) = match self.draft.family {
+            FamilyKind::Ve => (["σ_min", "σ_max"], 0.0..=10_000.0, 0.01),
+            FamilyKind::Vp | FamilyKind::SubVp => (["β_min", "β_max"], 0.0..=1_000.0, 0.05),
+        };
+        let tips = match self.draft.family {
+            FamilyKind::Ve => ["Smallest noise σ(0), in units of the data range [0, 1]", "Largest noise σ(1)"],
+            _ => ["Noise rate β(0)", "Noise rate β(1)"],
+        };
+        let parameters = self.draft.parameters();
+        ui.horizontal(|ui| {
+            let width = (ui.available_width() - 8.0) / 2.0;
+            for (index, (name, tip)) in [low, high].into_iter().zip(tips).enumerate() {
+                let value = &mut parameters[index];
+                let prefix = format!("{name}  ");
+                let field = DragValue::new(value).range(range.clone()).speed(speed).max_decimals(4).prefix(prefix);
+                let response = ui.add_sized(vec2(width, 24.0), field);
+                named(response, name, tip);
+            }
+        });
+    }
+
+    fn problem(&self, ui: &mut Ui, run: &Result<Run, String>) {
+        if let Err(why) = run {
+            ui.add(egui::Label::new(RichText::new(why).color(ui.visuals().error_fg_color)).wrap());
+        }
+    }
+
+    fn seed(&mut self, ui: &mut Ui) {
+        let tip = "Decides all noise: the same seed gives the same pictures on any device (R: new seed)";
+        row(ui, "Seed", tip, |ui| {
+            let width = control_width(ui) - 2.0 * 28.0;
+            ui.spacing_mut().item_spacing.x = 4.0;
+            let field = DragValue::new(&mut self.draft.seed).speed(0.1);
+            named(ui.add_sized(vec2(width, 24.0), field), "Seed", tip);
+            if signs::button(ui, Sign::Roll, true, "New seed", "Another seed (R)").clicked() {
+                self.actions.push(Action::NewSeed);
+            }
+            let (sign, tip) = if self.draft.seed_locked {
+                (Sign::Locked, "Locked: every run has this seed. Click to roll a new one for each run.")
+            } else {
+                (Sign::Unlocked, "Unlocked: each run rolls a new seed. Click to keep this one.")
+            };
+            if signs::button(ui, sign, self.draft.seed_locked, "Keep seed", tip).clicked() {
+                self.draft.seed_locked = !self.draft.seed_locked;
+            }
+        });
+    }
+
+    fn count(&mut self, ui: &mut Ui) {
+        let tip = "How many samples run side by side, 1 to 64";
+        row(ui, "Samples", tip, |ui| {
+            ui.spacing_mut().slider_width = (control_width(ui) - 56.0).max(40.0);
+            let slider = egui::Slider::new(&mut self.draft.count, 1..=super::draft::MOST_SAMPLES);
+            named(ui.add(slider), "Samples", tip);
+        });
+    }
+
+    fn device(&mut self, ui: &mut Ui) {
+        let tip = why_device(self.session, self.draft.device);
+        row(ui, "Device", &tip, |ui| {
+            device_combo(ui, "Device", control_width(ui), &mut self.draft.device, self.session);
+        });
+        ui.label(RichText::new(tip).small().weak());
+    }
+
+    fn equation(&self, ui: &mut Ui, run: &Result<Run, String>) {
+        let Ok(run) = run else { return };
+        egui::CollapsingHeader::new("Equation").show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 2.0;
+            for equation in equations(run) {
+                ui.label(RichText::new(equation.title).small().weak());
+                for line in equation.lines {
+                    ui.add(egui::Label::new(RichText::new(line).monospace()).wrap().selectable(true));
+                }
+                ui.add_space(4.0);
+            }
+            let key = "s(x, t): the score model. z: standard normal noise. x₀: the estimate of x(0). \
+                       ₋: at the time that the step arrives at. ₊: at the step before.";
+            ui.label(RichText::new(key).small().weak());
+        });
+    }
+
+    /// "20 evaluations, about 6 s".
+    fn forecast(&self, ui: &mut Ui, run: &Result<Run, String>) {
+        let Ok(run) = run else { return };
+        let evaluations = run.solver.evaluations(run.steps.get());
+        let time = self.session.forecast(run, self.draft.device);
+        let about = time.map(|seconds| format!(", about {}", human_time(seconds))).unwrap_or_default();
+        let text = format!("{evaluations} evaluations{about}");
+        let tip = "Network evaluations per sample that the whole run takes, and the time at this model's speed";
+        ui.label(RichText::new(text).small().weak()).on_hover_text(tip);
+    }
+
+    fn run_button(&mut self, ui: &mut Ui, run: &Result<Run, String>) {
+        let active = self.session.active().map(|entry| &entry.view.state);
+        let stale = self.session.current().is_some() && is_stale(self.session, run.as_ref().ok());
+        let (word, action) = match active {
+            Some(RunState::Running) => ("Pause", Action::RunOrPause),
+            Some(_) => ("Resume", Action::RunOrPause),
+            None if stale => ("Run again", Action::RunOrPause),
+            None => ("Run", Action::RunOrPause),
+        };
+        let opening = self.session.pending.is_some();
+        let possible = active.is_some() || run.is_ok() && !opening;
+        ui.horizontal(|ui| {
+            let both = active.is_some() && stale && run.is_ok();
+            let width = ui.available_width();
+            let width = if both { (width - 8.0) * 0.6 } else { width };
+            if big_button(ui, if opening { "Opening…" } else { word }, "Space", width, possible, run) {
+                self.actions.push(action);
+            }
+            if both {
+                let again = egui::Button::new("Run again").min_size(vec2(ui.available_width(), 36.0));
+                let tip =
+                    "The settings were changed since this run began. Stop it and begin one with the new settings.";
+                if ui.add(again).on_hover_text(tip).clicked() {
+                    self.actions.push(Action::RunAgain);
+                }
+            }
+        });
+    }
+}
+
+/// Whether the run that is looked at had other settings than the next one would have.
+pub fn is_stale(session: &Session, next: Option<&Run>) -> bool {
+    let (Some(entry), Some(next)) = (session.current(), next) else { return false };
+    let shown = &entry.view.report.run;
+    Run { origin: shown.origin.clone(), ..next.clone() } != *shown
+}
+
+fn big_button(ui: &mut Ui, word: &str, key: &str, width: f32, possible: bool, run: &Result<Run, String>) -> bool {
+    let theme = Theme::of(ui);
+    let text = RichText::new(word).size(15.0).strong().color(theme.on_selected);
+    let button = egui::Button::new(text).fill(theme.selected).min_size(vec2(width, 36.0));
+    let response = ui.add_enabled(possible, button);
+    let place = response.rect.right_center() - vec2(10.0, 0.0);
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let ink = theme.on_selected.gamma_multiply(if possible { 0.75 } else { 0.4 });
+    ui.painter().text(place, egui::Align2::RIGHT_CENTER, key, font, ink);
+    let clicked = response.clicked();
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, possible, word));
+    if let Err(why) = run {
+        response.on_disabled_hover_text(why);
+    }
+    clicked
+}
+
+/// The menu that chooses a device. `name` is its accessible name.
+pub fn device_combo(ui: &mut Ui, name: &str, width: f32, device: &mut DeviceChoice, session: &Session) {
+    let tip = why_device(session, *device);
+    let text = |choice: &DeviceChoice| match choice {
+        DeviceChoice::Auto => "Auto".to_owned(),
+        DeviceChoice::Cpu => "CPU".into(),
+        DeviceChoice::Gpu => "GPU".into(),
+    };
+    let missing = session.devices.gpu.is_none();
+    let options = [DeviceChoice::Auto, DeviceChoice::Cpu, DeviceChoice::Gpu];
+    Combo { name, tip: &tip, width }.show(ui, device, &options, text, |choice| {
+        (*choice == DeviceChoice::Gpu && missing).then(|| "No graphics adapter can be used here.".into())
+    });
+}
+
+fn about(preset: Preset) -> String {
+    match preset {
+        Preset::Fast10 | Preset::Fast20 | Preset::Fast50 => "DPM-Solver++(2M) on equal steps of log-SNR".into(),
+        Preset::P1000(predictor) => format!("{} alone, 1000 steps", predictor.name()),
+        Preset::P2000(predictor) => format!("{} alone, 2000 steps", predictor.name()),
+        Preset::C2000 => "The Langevin corrector alone, 2000 steps".into(),
+        Preset::Pc1000(predictor) => format!("A Langevin step, then {}, at each of 1000 levels", predictor.name()),
+    }
+}

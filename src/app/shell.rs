@@ -1,0 +1,387 @@
+//! The window's frame: top bar, workspace, status bar, panels above them; and what each action does.
+
+use super::branch;
+use super::draft::Draft;
+use super::export::Exporter;
+use super::files::{Dialog, Files, Opened, dropped};
+use super::layout::Pane;
+use super::meter::Meter;
+use super::models::{Models, Out};
+use super::notices::{Notice, Notices, Retry};
+use super::picture::PictureView;
+use super::settings::{Settings, ThemeChoice};
+use super::setup::device_combo;
+use super::signs::{self, Sign};
+use super::status::Status;
+use super::trajectory::{Desk, Trajectory};
+use super::{Action, RunState, Session, help, keys, theme};
+use crate::engine::{Command, Devices};
+use anyhow::Context as _;
+use eframe::egui_wgpu::RenderState;
+use egui::util::undoer::Undoer;
+use egui::{Frame, Margin, RichText, Ui};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Pictures need not come faster than screens show them.
+const FRAME: Duration = Duration::from_millis(16);
+/// How often the memory of the process is looked at.
+const MEMORY_EVERY: Duration = Duration::from_secs(1);
+
+/// The workspaces. A new one is a line here, and one in [`App::workspace`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Workspace {
+    Trajectory,
+}
+
+impl Workspace {
+    const ALL: [(Workspace, &'static str, &'static str); 1] =
+        [(Workspace::Trajectory, "Trajectory", "How does it get there?")];
+}
+
+/// What a window begins with.
+pub struct Start<'a> {
+    pub devices: Devices,
+    pub storage: Option<&'a dyn eframe::Storage>,
+    pub render_state: Option<&'a RenderState>,
+    /// Where imported models lie.
+    pub library: Option<PathBuf>,
+    pub notices: Vec<Notice>,
+    /// A file or folder to open at once.
+    pub open: Option<PathBuf>,
+}
+
+/// The whole window.
+pub struct App {
+    session: Session,
+    draft: Draft,
+    history: Undoer<Draft>,
+    models: Models,
+    library: Option<PathBuf>,
+    files: Files,
+    exporter: Exporter,
+    notices: Notices,
+    theme: ThemeChoice,
+    workspace: Workspace,
+    trajectory: Trajectory,
+    branching: bool,
+    help: bool,
+    meter: Meter,
+    resident: Option<usize>,
+    measured: Option<Instant>,
+}
+
+impl App {
+    /// A window with the settings of the last one.
+    ///
+    /// # Errors
+    /// If the system gives no thread for the engine.
+    pub fn new(ctx: &egui::Context, start: Start<'_>) -> anyhow::Result<App> {
+        let settings = Settings::load(start.storage);
+        theme::install(ctx);
+        ctx.set_theme(settings.theme.preference());
+        let wake = ctx.clone();
+        let session = Session::start(start.devices, start.library.clone(), move || wake.request_repaint_after(FRAME))
+            .context("the sampler's thread cannot be started; close other programs and try again")?;
+        let mut picture = PictureView::new(start.render_state);
+        picture.settings = settings.picture;
+        let mut app = App {
+            session,
+            draft: settings.draft,
+            history: Undoer::default(),
+            models: Models::default(),
+            library: start.library,
+            files: Files::default(),
+            exporter: Exporter::new(settings.folder),
+            notices: Notices::default(),
+            theme: settings.theme,
+            workspace: Workspace::Trajectory,
+            trajectory: Trajectory::new(settings.layout, picture),
+            branching: false,
+            help: false,
+            meter: Meter::default(),
+            resident: None,
+            measured: None,
+        };
+        app.models.refresh(ctx, app.library.clone());
+        start.notices.into_iter().for_each(|notice| app.notices.push(notice));
+        if let Some(path) = start.open {
+            app.files.open(ctx, path);
+        }
+        Ok(app)
+    }
+
+    /// The runs and what is known of models and devices.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The settings of the next run.
+    pub fn draft(&self) -> &Draft {
+        &self.draft
+    }
+
+    /// The window's frame times.
+    pub fn frame_time(&self, part: f64) -> Option<Duration> {
+        self.meter.quantile(part)
+    }
+
+    /// The texts of the notices that stand.
+    pub fn notices(&self) -> impl Iterator<Item = &str> {
+        self.notices.texts()
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            draft: self.draft.clone(),
+            theme: self.theme,
+            layout: self.trajectory.layout.clone(),
+            picture: self.trajectory.picture.settings.clone(),
+            folder: self.exporter.folder.clone(),
+        }
+    }
+
+    /// Takes in what engine, dialogs and writers have said.
+    fn poll(&mut self, ctx: &egui::Context) {
+        for notice in self.session.poll() {
+            self.notices.push(notice);
+        }
+        self.models.poll();
+        for opened in self.files.poll() {
+            match opened {
+                Opened::Run(run, path) => {
+                    self.draft.take(&run);
+                    let name = path.file_name().unwrap_or(path.as_os_str()).display();
+                    self.notices.push(Notice::remark(format!("The settings are now those of {name}; press Run.")));
+                }
+                Opened::Model(model) => self.apply(ctx, Action::Model(model)),
+                Opened::Path(path) => self.files.open(ctx, path),
+                Opened::SaveTo(path) => self.exporter.save_to(&path),
+                Opened::Refused(notice) => self.notices.push(notice),
+            }
+        }
+        if let Some(notice) = self.exporter.poll() {
+            self.notices.push(notice);
+        }
+        if self.measured.is_none_or(|at| at.elapsed() > MEMORY_EVERY) {
+            self.measured = Some(Instant::now());
+            self.resident = memory_stats::memory_stats().map(|stats| stats.physical_mem);
+        }
+    }
+
+    fn top_bar(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
+        ui.horizontal(|ui| {
+            ui.label(RichText::new("Score Explorer").strong().size(14.0));
+            ui.add_space(8.0);
+            for (workspace, name, question) in Workspace::ALL {
+                let tab = ui.selectable_label(self.workspace == workspace, name);
+                if tab.on_hover_text(question).clicked() {
+                    self.workspace = workspace;
+                }
+            }
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                if ui.button("?").on_hover_text("Keys and help (F1)").accessible_name("Help").clicked() {
+                    actions.push(Action::Help);
+                }
+                self.theme_menu(ui, actions);
+                ui.spacing_mut().item_spacing.x = 6.0;
+                device_combo(ui, "Device menu", 84.0, &mut self.draft.device, &self.session);
+                let mut out = Out { session: &self.session, actions };
+                self.models.combo(ui, "Model menu", 190.0, &self.draft.model, &mut out);
+                self.pane_toggles(ui);
+            });
+        });
+    }
+
+    fn theme_menu(&self, ui: &mut Ui, actions: &mut Vec<Action>) {
+        let sign = match self.theme {
+            ThemeChoice::Dark => Sign::Moon,
+            ThemeChoice::Light => Sign::Sun,
+            ThemeChoice::System => Sign::HalfMoon,
+        };
+        let button = signs::button(ui, sign, true, "Theme", "Theme: dark, light, or the system's");
+        egui::Popup::menu(&button).show(|ui| {
+            for theme in ThemeChoice::ALL {
+                if ui.selectable_label(self.theme == theme, theme.name()).clicked() {
+                    actions.push(Action::Theme(theme));
+                }
+            }
+        });
+    }
+
+    fn pane_toggles(&mut self, ui: &mut Ui) {
+        let layout = &mut self.trajectory.layout;
+        for (pane, sign, side) in [(Pane::Plots, Sign::RightPanel, "right"), (Pane::Setup, Sign::LeftPanel, "left")] {
+            let open = layout.is_open(pane);
+            let verb = if open { "Hide" } else { "Show" };
+            let tip = format!("{verb} the panel at the {side}");
+            if signs::button(ui, sign, open, &format!("{} panel", pane.name()), &tip).clicked() {
+                layout.set_open(pane, !open);
+            }
+        }
+    }
+
+    fn workspace(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
+        let App { session, draft, models, trajectory, .. } = self;
+        let mut desk = Desk { session, draft, models, actions };
+        match self.workspace {
+            Workspace::Trajectory => trajectory.ui(ui, &mut desk),
+        }
+    }
+
+    fn status_bar(&self, ui: &mut Ui, actions: &mut Vec<Action>) {
+        let status = Status {
+            session: &self.session,
+            device: self.draft.device,
+            meter: &self.meter,
+            resident: self.resident,
+            export: self.exporter.progress(),
+        };
+        status.ui(ui, actions);
+    }
+
+    fn panels_above(&mut self, ui: &Ui, actions: &mut Vec<Action>) {
+        if self.exporter.ui(ui, &self.session, actions) {
+            let name = self.exporter.file_name();
+            let dialog = Dialog::Save { folder: self.exporter.folder.as_deref(), name: &name };
+            self.files.ask(ui.ctx(), dialog);
+        }
+        branch::ui(ui, &mut self.branching, &self.session, &self.draft, actions);
+        help::ui(ui, &mut self.help);
+        self.notices.ui(ui, actions);
+    }
+
+    /// Settings that stay as they are for a moment become a step that can be undone.
+    fn remember(&mut self, ctx: &egui::Context) {
+        let busy = ctx.input(|input| input.pointer.any_down()) || ctx.text_edit_focused();
+        if !busy {
+            self.history.add_undo(&self.draft);
+        }
+    }
+
+    fn apply(&mut self, ctx: &egui::Context, action: Action) {
+        match action {
+            Action::RunOrPause => self.run_or_pause(),
+            Action::RunAgain => self.begin(),
+            Action::Step => self.step(),
+            Action::Stop => self.session.send(Command::Stop),
+            Action::OfferBranch => self.branching = true,
+            Action::Branch => self.branch(),
+            Action::NewSeed => self.draft.seed = new_seed(),
+            Action::Select(id) => self.session.shown = Some(id),
+            Action::Close(id) => self.session.close(id),
+            Action::ChooseFile => self.files.ask(ctx, Dialog::OpenFile),
+            Action::ChooseFolder => self.files.ask(ctx, Dialog::OpenFolder),
+            Action::Open(path) => self.files.open(ctx, path),
+            Action::Model(model) => {
+                self.session.inspect(&model);
+                self.draft.model = model;
+            }
+            Action::OfferExport => self.exporter.offer(self.trajectory.sample(), self.session.current()),
+            Action::Export(job) => self.exporter.start(ctx, job),
+            Action::StopExport => self.exporter.stop(),
+            Action::Undo => {
+                if let Some(draft) = self.history.undo(&self.draft) {
+                    self.draft = draft.clone();
+                }
+            }
+            Action::Redo => {
+                if let Some(draft) = self.history.redo(&self.draft) {
+                    self.draft = draft.clone();
+                }
+            }
+            Action::Help => self.help = !self.help,
+            Action::Theme(theme) => {
+                self.theme = theme;
+                ctx.set_theme(theme.preference());
+            }
+            Action::Retry(Retry::Run(run, device)) => self.session.begin(*run, device),
+            Action::Retry(Retry::Export(job)) => self.exporter.start(ctx, job),
+        }
+    }
+
+    fn run_or_pause(&mut self) {
+        match self.session.active().map(|entry| &entry.view.state) {
+            Some(RunState::Running) => self.session.send(Command::Pause),
+            Some(_) => self.session.send(Command::Resume),
+            None if self.session.pending.is_none() => self.begin(),
+            None => {}
+        }
+    }
+
+    fn begin(&mut self) {
+        if !self.draft.seed_locked && !self.session.runs.is_empty() {
+            self.draft.seed = new_seed();
+        }
+        match self.draft.run() {
+            Ok(run) => self.session.begin(run, self.draft.device),
+            Err(why) => self.notices.push(Notice::error(why)),
+        }
+    }
+
+    /// Holds a run after one more step; from nothing, begins one and holds it after its first.
+    fn step(&mut self) {
+        let active = self.session.active().map(|entry| entry.view.state.clone());
+        if active.is_none() {
+            if self.session.pending.is_some() {
+                return;
+            }
+            self.begin();
+        }
+        if active != Some(RunState::Paused) {
+            self.session.send(Command::Pause);
+        }
+        self.session.send(Command::Step(1));
+    }
+
+    fn branch(&mut self) {
+        let planned = branch::point(&self.session)
+            .and_then(|point| Ok((point.entry.id(), point.moment.clone(), branch::planned(&point, &self.draft)?)));
+        match planned {
+            Ok((parent, moment, run)) => self.session.branch(parent, moment, run, self.draft.device),
+            Err(why) => self.notices.push(Notice::error(why)),
+        }
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.poll(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        let began = Instant::now();
+        let ctx = ui.ctx().clone();
+        let above = self.branching || self.help || self.exporter.is_open();
+        let mut actions = if above { Vec::new() } else { keys::actions(&ctx, self.trajectory.picture.takes_escape()) };
+        actions.extend(dropped(ui).into_iter().map(Action::Open));
+        let slim = |margin| Frame::new().fill(ui.visuals().panel_fill).inner_margin(margin);
+        let (top, bottom) = (slim(Margin::symmetric(12, 5)), slim(Margin { left: 12, right: 12, top: 0, bottom: 4 }));
+        egui::Panel::top("top").frame(top).show(ui, |ui| self.top_bar(ui, &mut actions));
+        egui::Panel::bottom("status").frame(bottom).show(ui, |ui| self.status_bar(ui, &mut actions));
+        egui::CentralPanel::no_frame().show(ui, |ui| self.workspace(ui, &mut actions));
+        self.panels_above(ui, &mut actions);
+        for action in actions {
+            self.apply(&ctx, action);
+        }
+        self.remember(&ctx);
+        if self.session.active().is_some() {
+            self.meter.add(began.elapsed());
+        }
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        self.settings().save(storage);
+    }
+
+    fn auto_save_interval(&self) -> Duration {
+        Duration::from_secs(15)
+    }
+}
+
+/// A seed that nobody chose: short enough to be read out.
+fn new_seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    // Multiplied so that neighbouring moments give seeds far apart (Knuth's multiplicative hash).
+    (now.as_nanos() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 44
+}

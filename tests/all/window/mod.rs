@@ -1,0 +1,89 @@
+//! The window, driven by the accessible names that people with screen readers hear too.
+
+mod runs;
+mod settings;
+
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+use score_explorer::app::{App, Draft, Settings, Start};
+use score_explorer::engine::Devices;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// What eframe would keep in a file.
+#[derive(Default)]
+pub struct Storage(HashMap<String, String>);
+
+impl eframe::Storage for Storage {
+    fn get_string(&self, key: &str) -> Option<String> {
+        self.0.get(key).cloned()
+    }
+    fn set_string(&mut self, key: &str, value: String) {
+        self.0.insert(key.into(), value);
+    }
+    fn remove_string(&mut self, key: &str) {
+        self.0.remove(key);
+    }
+    fn flush(&mut self) {}
+}
+
+/// The window with what an earlier one stored.
+pub fn open(storage: &Storage) -> Harness<'static, App> {
+    let builder = Harness::builder().with_size([1280.0, 800.0]).with_step_dt(1.0 / 60.0).with_max_steps(30);
+    let mut harness = builder.build_eframe(|context| {
+        let start = Start {
+            devices: Devices::cpu_only(),
+            storage: Some(storage),
+            render_state: context.wgpu_render_state.as_ref(),
+            library: None,
+            notices: Vec::new(),
+            open: None,
+        };
+        App::new(&context.egui_ctx, start).expect("a thread for the engine")
+    });
+    harness.run_steps(3);
+    harness
+}
+
+/// The window with these settings for the next run.
+pub fn open_with(draft: Draft) -> Harness<'static, App> {
+    open(&stored(draft))
+}
+
+pub fn stored(draft: Draft) -> Storage {
+    let mut storage = Storage::default();
+    Settings { draft, ..Settings::default() }.save(&mut storage);
+    storage
+}
+
+/// Settings that need no network: the exact score of the pictures that ship, few samples.
+pub fn quick(steps: usize) -> Draft {
+    let model = "exact:worlds".parse().expect("a model");
+    Draft { model, steps, count: 4, ..Draft::default() }
+}
+
+/// Lets the window and the engine go on until something is so.
+#[track_caller]
+pub fn wait_until(harness: &mut Harness<'static, App>, what: &str, done: impl Fn(&App) -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !done(harness.state()) {
+        let notices: Vec<_> = harness.state().notices().map(str::to_owned).collect();
+        assert!(Instant::now() < deadline, "{what} did not come; notices: {notices:?}");
+        std::thread::sleep(Duration::from_millis(4));
+        harness.step();
+    }
+    harness.run_steps(2);
+}
+
+/// Clicks what has this name.
+#[track_caller]
+pub fn click(harness: &mut Harness<'static, App>, name: &str) {
+    harness.get_by_label(name).click();
+    harness.run_steps(4);
+}
+
+/// Whether what has this name can be used.
+#[track_caller]
+pub fn is_enabled(harness: &Harness<'static, App>, name: &str) -> bool {
+    !harness.get_by_label(name).accesskit_node().is_disabled()
+}

@@ -1,0 +1,184 @@
+//! Running, pausing, branching, failing, saving.
+
+use super::{click, open_with, quick, wait_until};
+use egui::{Key, Modifiers};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use score_explorer::app::{App, Draft, RunState};
+use std::path::PathBuf;
+
+fn state(app: &App) -> Option<&RunState> {
+    app.session().current().map(|entry| &entry.view.state)
+}
+
+fn step(app: &App) -> usize {
+    let snapshot = app.session().current().and_then(|entry| entry.view.snapshot.as_ref());
+    snapshot.map_or(0, |snapshot| snapshot.progress.step)
+}
+
+fn finished(app: &App) -> bool {
+    state(app) == Some(&RunState::Finished)
+}
+
+fn run_to_the_end(draft: Draft) -> Harness<'static, App> {
+    let mut harness = open_with(draft);
+    click(&mut harness, "Run");
+    wait_until(&mut harness, "the end", |app| finished(app));
+    harness
+}
+
+#[test]
+fn run_fills_the_window_and_finishes() {
+    let harness = run_to_the_end(quick(5));
+    assert_eq!(step(harness.state()), 5);
+    assert!(harness.query_by_label("Run 1").is_some());
+    assert!(harness.query_by_label_contains("Pictures: x(t) of 4 samples").is_some());
+    assert!(harness.query_by_label_contains("finished").is_some());
+    assert!(harness.query_by_label("Run").is_some(), "nothing was changed, so it can be run once more");
+}
+
+#[test]
+fn space_pauses_s_steps_and_escape_stops() {
+    let mut harness = open_with(quick(5000));
+    harness.key_press(Key::Space);
+    wait_until(&mut harness, "a step", |app| step(app) > 0);
+    harness.key_press(Key::Space);
+    wait_until(&mut harness, "the pause", |app| state(app) == Some(&RunState::Paused));
+    let before = step(harness.state());
+    harness.key_press(Key::S);
+    wait_until(&mut harness, "one step", |app| step(app) > before && state(app) == Some(&RunState::Paused));
+    assert_eq!(step(harness.state()), before + 1);
+    click(&mut harness, "Resume");
+    wait_until(&mut harness, "more steps", |app| step(app) > before + 1);
+    harness.key_press(Key::Escape);
+    wait_until(&mut harness, "the stop", |app| state(app) == Some(&RunState::Stopped));
+}
+
+#[test]
+fn s_from_nothing_begins_a_run_and_holds_it_after_one_step() {
+    let mut harness = open_with(quick(50));
+    harness.key_press(Key::S);
+    wait_until(&mut harness, "the hold", |app| state(app) == Some(&RunState::Paused) && step(app) == 1);
+    assert!(harness.query_by_label("Resume").is_some());
+}
+
+#[test]
+fn changed_settings_offer_to_run_again() {
+    let mut harness = run_to_the_end(quick(3));
+    assert!(harness.query_by_label("Run again").is_none());
+    click(&mut harness, "Heun");
+    click(&mut harness, "Run again");
+    wait_until(&mut harness, "a second run", |app| app.session().runs.len() == 2 && finished(app));
+    assert!(harness.query_by_label("Run 2").is_some());
+}
+
+#[test]
+fn a_branch_is_kept_beside_its_parent() {
+    let mut harness = run_to_the_end(quick(6));
+    harness.key_press(Key::ArrowLeft);
+    harness.run_steps(2);
+    harness.key_press(Key::ArrowLeft);
+    harness.run_steps(2);
+    harness.key_press(Key::B);
+    harness.run_steps(3);
+    assert!(harness.query_by_label_contains("retrace").is_some(), "the same settings lead the same way");
+    click(&mut harness, "Start branch");
+    wait_until(&mut harness, "the branch", |app| app.session().runs.len() == 2 && finished(app));
+
+    let [run, branch] = harness.state().session().runs.as_slice() else { panic!("two runs") };
+    assert_eq!((run.name.as_str(), branch.name.as_str()), ("Run 1", "Branch 1.1"));
+    assert_eq!(branch.view.parent, Some((run.id(), 4)));
+    let end = |entry: &score_explorer::app::Entry| entry.view.snapshot.as_ref().unwrap().newest.x.clone();
+    let furthest =
+        end(run).values.iter().zip(end(branch).values.iter()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    // DPM-Solver++ is multistep: a branch forgets the step before it and begins with a first-order step.
+    assert!(furthest < 0.5, "{furthest}");
+
+    click(&mut harness, "Run 1");
+    assert_eq!(harness.state().session().shown, Some(harness.state().session().runs[0].id()));
+    click(&mut harness, "Close Run 1");
+    assert_eq!(harness.state().session().runs.len(), 1);
+}
+
+#[test]
+fn a_branch_from_the_last_state_says_why_not() {
+    let mut harness = run_to_the_end(quick(3));
+    harness.key_press(Key::B);
+    harness.run_steps(3);
+    assert!(harness.query_by_label_contains("This is the last state").is_some());
+}
+
+#[test]
+fn a_model_that_is_not_there_is_a_notice_and_the_window_lives_on() {
+    let mut harness = open_with(Draft { model: "/no/such/model.pth".parse().unwrap(), ..quick(3) });
+    click(&mut harness, "Run");
+    wait_until(&mut harness, "a notice", |app| app.notices().any(|notice| notice.contains("/no/such/model.pth")));
+    assert!(harness.query_by_label("Retry").is_some() && harness.query_by_label("Dismiss").is_some());
+    click(&mut harness, "Dismiss");
+    assert_eq!(harness.state().notices().count(), 0);
+
+    click(&mut harness, "Model");
+    harness.get_by_label("Model by name or path").focus();
+    harness.run_steps(2);
+    harness.get_by_label("Model by name or path").type_text("exact:worlds");
+    harness.run_steps(2);
+    harness.key_press(Key::Enter);
+    harness.run_steps(3);
+    assert_eq!(harness.state().draft().model.to_string(), "exact:worlds");
+    click(&mut harness, "Run");
+    wait_until(&mut harness, "the end", finished);
+}
+
+#[test]
+fn keys_belong_to_a_text_field_that_has_the_focus() {
+    let mut harness = open_with(quick(3));
+    click(&mut harness, "Model");
+    harness.get_by_label("Model by name or path").focus();
+    harness.run_steps(2);
+    harness.key_press(Key::S);
+    harness.key_press(Key::Space);
+    harness.run_steps(3);
+    assert!(harness.state().session().pending.is_none() && harness.state().session().runs.is_empty());
+}
+
+fn save_as(harness: &mut Harness<'static, App>, what: &str, path: &PathBuf) {
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::S);
+    harness.run_steps(3);
+    click(harness, what);
+    harness.get_by_label("File").focus();
+    harness.run_steps(2);
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.run_steps(2);
+    harness.get_by_label("File").type_text(&path.display().to_string());
+    harness.run_steps(2);
+    harness.get_all_by_label("Save").last().unwrap().click();
+    harness.run_steps(3);
+}
+
+#[test]
+fn what_was_run_can_be_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = run_to_the_end(quick(4));
+    for (what, name) in
+        [("All samples", "g.png"), ("One sample", "p.png"), ("Animation", "a.gif"), ("Run file", "r.json")]
+    {
+        let path = folder.path().join(name);
+        save_as(&mut harness, what, &path);
+        let saved = format!("Saved as {}", path.display());
+        wait_until(&mut harness, name, |app| app.notices().any(|notice| notice.starts_with(&saved)));
+        assert!(path.exists(), "{name}");
+    }
+    let grid = image::open(folder.path().join("g.png")).unwrap();
+    // Two by two pictures of 32 pixels with a gap of two, four times as large.
+    assert!(grid.width() >= 4 * 66 && grid.width() == grid.height(), "{}×{}", grid.width(), grid.height());
+    let run = score_explorer::checkpoint::read_run(&folder.path().join("r.json")).unwrap();
+    assert_eq!(harness.state().draft().run(), Ok(run));
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_a_notice_with_retry() {
+    let mut harness = run_to_the_end(quick(3));
+    save_as(&mut harness, "All samples", &"/no/such/folder/grid.png".into());
+    wait_until(&mut harness, "a notice", |app| app.notices().any(|notice| notice.contains("cannot be written")));
+    assert!(harness.query_by_label("Retry").is_some());
+}

@@ -1,0 +1,185 @@
+//! Setting up a run.
+
+use super::{Storage, click, is_enabled, open, open_with, quick, stored, wait_until};
+use eframe::App as _;
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable;
+use score_explorer::app::{CorrectorKind, Draft, Method, Settings};
+use score_explorer::sde::FamilyKind;
+use score_explorer::solver::Predictor;
+use score_explorer::task::{ModelRef, Preset, Run};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+#[test]
+fn the_window_opens_ready_to_run() {
+    let harness = open(&Storage::default());
+    assert!(is_enabled(&harness, "Run"));
+    assert_eq!(harness.get_by_label("Preset").value().as_deref(), Some("Fast 20"));
+    assert!(harness.query_by_label("Trajectory").is_some());
+    assert!(harness.query_by_label_contains("Press Run").is_some(), "the empty picture says what to do");
+}
+
+#[test]
+fn a_family_shows_its_own_parameters() {
+    let mut harness = open(&Storage::default());
+    assert!(harness.query_by_label("β_min").is_some() && harness.query_by_label("σ_min").is_none());
+    click(&mut harness, "VE");
+    assert!(harness.query_by_label("σ_max").is_some() && harness.query_by_label("β_max").is_none());
+    assert_eq!(harness.state().draft().family, FamilyKind::Ve);
+}
+
+#[test]
+fn crossed_parameters_are_explained_and_cannot_run() {
+    let mut harness = open_with(Draft { family: FamilyKind::Ve, ve: [60.0, 50.0], ..quick(3) });
+    assert!(harness.query_by_label_contains("choose 0 < σ_min < σ_max").is_some());
+    assert!(!is_enabled(&harness, "Run"));
+    harness.get_by_label("Run").hover();
+    harness.run_steps(60);
+    assert!(harness.query_all_by_label_contains("choose 0 < σ_min").count() > 1, "the button's tooltip says why");
+    harness.key_press(Key::Space);
+    harness.run_steps(3);
+    assert!(harness.state().session().pending.is_none());
+}
+
+#[test]
+fn a_preset_sets_the_solver() {
+    let mut harness = open(&Storage::default());
+    click(&mut harness, "Preset");
+    click(&mut harness, "PC1000 Ancestral");
+    let draft = harness.state().draft();
+    assert_eq!((draft.method, draft.predictor, draft.steps), (Method::Pc, Predictor::Ancestral, 1000));
+    assert_eq!(harness.get_by_label("Preset").value().as_deref(), Some("PC1000 Ancestral"));
+}
+
+#[test]
+fn corrector_controls_are_there_only_where_they_mean_something() {
+    let mut harness = open(&Storage::default());
+    assert!(harness.query_by_label("Corrector").is_none() && harness.query_by_label("SNR").is_none());
+    click(&mut harness, "PC");
+    assert!(harness.query_by_label("Corrector").is_some() && harness.query_all_by_label("SNR").count() > 0);
+    click(&mut harness, "Corrector");
+    click(&mut harness, "None");
+    assert!(harness.query_by_label("SNR").is_none());
+    // With no corrector, no predictor is not offered.
+    click(&mut harness, "Predictor");
+    let none = harness.get_all_by_label("None").count();
+    assert_eq!(none, 1, "the predictor's menu offers None once");
+    assert!(!is_enabled(&harness, "None"));
+}
+
+#[test]
+fn changes_of_settings_are_undone_and_redone() {
+    let mut harness = open(&Storage::default());
+    click(&mut harness, "VE");
+    click(&mut harness, "Heun");
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    harness.run_steps(2);
+    assert_eq!((harness.state().draft().method, harness.state().draft().family), (Method::DpmPlusPlus, FamilyKind::Ve));
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    harness.run_steps(2);
+    assert_eq!(harness.state().draft().family, FamilyKind::Vp);
+    harness.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    harness.run_steps(2);
+    assert_eq!(harness.state().draft().family, FamilyKind::Ve);
+}
+
+#[test]
+fn every_equation_can_be_drawn() {
+    // The harness fails at a letter that no font has, so all of them are laid out once.
+    let mut drafts = Vec::new();
+    for preset in Preset::all() {
+        for kind in FamilyKind::ALL {
+            let mut run = Run { family: kind.published(), ..Run::default() };
+            preset.apply(&mut run);
+            let mut draft = Draft::default();
+            draft.take(&run);
+            drafts.push(draft);
+        }
+    }
+    let hmc = Draft { method: Method::Pc, corrector: CorrectorKind::Hmc, adjusted: true, ..Draft::default() };
+    drafts.extend([
+        Draft { method: Method::Ddim, ..Draft::default() },
+        Draft { method: Method::Heun, ..Draft::default() },
+        hmc,
+    ]);
+    let context = egui::Context::default();
+    score_explorer::app::theme::install(&context);
+    context.set_missing_glyph_policy(egui::MissingGlyphPolicy::Panic);
+    let _ = context.run_ui(egui::RawInput::default(), |ui| {
+        for draft in &drafts {
+            for equation in score_explorer::app::equations(&draft.run().expect("a run")) {
+                ui.label(&equation.title);
+                equation.lines.iter().for_each(|line| drop(ui.monospace(line)));
+            }
+        }
+    });
+}
+
+#[test]
+fn settings_survive_a_restart() {
+    let mut harness = open_with(Draft { steps: 77, ..quick(3) });
+    click(&mut harness, "sub-VP");
+    click(&mut harness, "Plots panel");
+    let mut storage = Storage::default();
+    harness.state_mut().save(&mut storage);
+    let kept = harness.state().draft().clone();
+
+    let reopened = open(&storage);
+    assert_eq!(*reopened.state().draft(), kept);
+    assert_eq!((kept.steps, kept.family), (77, FamilyKind::SubVp));
+    let toggled = |harness: &egui_kittest::Harness<'_, _>| {
+        use egui_kittest::kittest::NodeT;
+        harness.get_by_label("Plots panel").accesskit_node().toggled()
+    };
+    assert_eq!(toggled(&reopened), toggled(&harness));
+}
+
+#[test]
+fn a_damaged_store_opens_a_first_window() {
+    use eframe::Storage as _;
+    let mut storage = stored(Draft { steps: 77, ..Draft::default() });
+    storage.set_string("score-explorer", "[1, 2".into());
+    assert_eq!(*open(&storage).state().draft(), Settings::default().draft);
+}
+
+/// A file let go over the window.
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|error| error.to_string())
+    }
+}
+
+#[test]
+fn a_dropped_run_file_is_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.json");
+    let mut run = Run { seed: 1234, model: "exact:worlds".parse().unwrap(), ..Run::default() };
+    Preset::P1000(Predictor::Ancestral).apply(&mut run);
+    score_explorer::checkpoint::write_run(&path, &run).unwrap();
+
+    let mut harness = open(&Storage::default());
+    harness.input_mut().dropped_files.push(Arc::new(Dropped(path)));
+    harness.step();
+    wait_until(&mut harness, "the run's settings", |app| app.draft().seed == 1234);
+    assert_eq!(harness.state().draft().run(), Ok(run));
+}
+
+#[test]
+fn a_dropped_folder_is_a_model_and_anything_else_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = open(&Storage::default());
+    harness.input_mut().dropped_files.push(Arc::new(Dropped(folder.path().into())));
+    harness.step();
+    let model = ModelRef::Exact(folder.path().into());
+    wait_until(&mut harness, "the folder", |app| app.draft().model == model);
+    harness.input_mut().dropped_files.push(Arc::new(Dropped(folder.path().join("notes.txt"))));
+    harness.step();
+    wait_until(&mut harness, "a notice", |app| app.notices().any(|notice| notice.contains("notes.txt")));
+}
