@@ -75,8 +75,13 @@ pub fn actions(ctx: &egui::Context, escape_taken: bool) -> Vec<Action> {
     asked
 }
 
-/// Exactly the binding's modifiers: Ctrl+S is not S.
+/// Takes the presses of a binding's key with exactly its modifiers: Ctrl+S is not S. The press's own
+/// modifiers count, for in a slow frame they may be let go before it is looked at.
 fn consume(input: &mut egui::InputState, binding: &Binding) -> bool {
-    let exact = input.modifiers.matches_exact(binding.modifiers);
-    exact && input.consume_key(binding.modifiers, binding.key)
+    let before = input.events.len();
+    input.events.retain(|event| {
+        let egui::Event::Key { key, pressed: true, modifiers, .. } = event else { return true };
+        *key != binding.key || !modifiers.matches_exact(binding.modifiers)
+    });
+    input.events.len() < before
 }

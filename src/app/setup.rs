@@ -160,7 +160,7 @@ impl Setup<'_> {
 
     fn equation(&self, ui: &mut Ui, run: &Result<Run, String>) {
         let Ok(run) = run else { return };
-        egui::CollapsingHeader::new("Equation").show(ui, |ui| {
+        egui::CollapsingHeader::new("Equation").default_open(true).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
             for equation in equations(run) {
                 ui.label(RichText::new(equation.title).small().weak());

@@ -144,7 +144,8 @@ fn keys_belong_to_a_text_field_that_has_the_focus() {
 fn save_as(harness: &mut Harness<'static, App>, what: &str, path: &PathBuf) {
     harness.key_press_modifiers(Modifiers::COMMAND, Key::S);
     harness.run_steps(3);
-    click(harness, what);
+    harness.get_by_role_and_label(egui::accesskit::Role::RadioButton, what).click();
+    harness.run_steps(3);
     harness.get_by_label("File").focus();
     harness.run_steps(2);
     harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
@@ -169,8 +170,9 @@ fn what_was_run_can_be_saved() {
         assert!(path.exists(), "{name}");
     }
     let grid = image::open(folder.path().join("g.png")).unwrap();
-    // Two by two pictures of 32 pixels with a gap of two, four times as large.
-    assert!(grid.width() >= 4 * 66 && grid.width() == grid.height(), "{}×{}", grid.width(), grid.height());
+    // Two by two pictures of 32 pixels, four times as large, with a gap of two.
+    let side = 2 * 4 * 32 + 2;
+    assert_eq!((grid.width(), grid.height()), (side, side));
     let run = score_explorer::checkpoint::read_run(&folder.path().join("r.json")).unwrap();
     assert_eq!(harness.state().draft().run(), Ok(run));
 }
