@@ -5,7 +5,7 @@ use super::options::DeviceOption;
 use super::{Failure, library};
 use crate::Image;
 use crate::checkpoint::{find, open_network};
-use crate::network::Ncsnpp;
+use crate::network::{Ncsnpp, profile};
 use crate::score::{Clipped, InRange, NetworkScore, ScoreModel};
 use crate::solver::{Noise, Predictor, Purpose, Unobserved};
 use crate::task::{Count, ModelRef, Plan, Preset, Run, Steps, sample};
@@ -24,7 +24,7 @@ Examples:
   score-explorer bench --json > bench.json
   score-explorer bench --model cifar.safetensors --device gpu
 
-Measures evaluations a second at batches of 1, 4, 16 and 64; the time to the first x(t); what streaming
+Measures evaluations a second at batches of 1, 4, 16 and 64; where the time of one goes; the time to the first x(t); what streaming
 and recording cost beside the bare solver; noise; and the memory of a run of 1,000 steps and 16 samples
 (100 steps with --quick).")]
 pub(super) struct Args {
@@ -52,6 +52,8 @@ struct Figures {
     first_state: f64,
     memory: Memory,
     evaluations: Vec<Evaluations>,
+    /// Where the time of one evaluation of a batch of 16 goes; on the CPU only.
+    layers: Vec<LayerTime>,
     streaming: Streaming,
     noise: NoiseCost,
 }
@@ -71,6 +73,14 @@ struct Evaluations {
     batch: usize,
     /// Images evaluated a second.
     per_second: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct LayerTime {
+    kind: &'static str,
+    seconds: f64,
+    /// Of the whole evaluation.
+    share: f64,
 }
 
 /// One run by the bare solver loop, and by the engine with recording and display.
@@ -117,6 +127,10 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         evaluations: batches
             .map(|batch| evaluations(&model, session.device(), batch, &effort))
             .collect::<Result<_, _>>()?,
+        layers: match recorded.report.device.gpu {
+            true => Vec::new(),
+            false => layers(&model, session.device(), &effort)?,
+        },
         streaming: streaming(&mut session, &args.model, &model, &effort)?,
         noise: noise_cost(&model, session.device(), &effort),
     };
@@ -133,6 +147,9 @@ impl Figures {
         println!("{} ({} parameters) on {}", self.model, self.parameters, self.device);
         for Evaluations { batch, per_second } in &self.evaluations {
             println!("  batch {batch:>2}       {per_second:>8.1} evaluations/s");
+        }
+        for LayerTime { kind, seconds, share } in &self.layers {
+            println!("  {kind:<22} {:>6.1} ms, {:>4.1} % of an evaluation of {SAMPLES}", seconds * 1e3, share * 100.0);
         }
         println!("  first x(t)     {:>8.2} s after Run, the model not yet open", self.first_state);
         let Streaming { bare, engine, cost } = &self.streaming;
@@ -210,6 +227,25 @@ fn evaluations(model: &NetworkScore, device: &Device, batch: usize, effort: &Eff
         done += batch;
     }
     Ok(Evaluations { batch, per_second: done as f64 / began.elapsed().as_secs_f64() })
+}
+
+/// Time by kind of layer, and of what is no layer (sums, concatenation, the embedding).
+fn layers(model: &NetworkScore, device: &Device, effort: &Effort) -> Result<Vec<LayerTime>, Failure> {
+    let x = noise_of(model, device, SAMPLES).normal(0, Purpose::Prior);
+    let level = model.description().family.sde().level(0.5);
+    let (began, mut rounds, mut outcome) = (Instant::now(), 0, Ok(()));
+    let times = profile(|| {
+        while outcome.is_ok() && began.elapsed() < effort.least {
+            outcome = model.score(&x, &[level]).map(wait_for);
+            rounds += 1;
+        }
+    });
+    let whole = began.elapsed().as_secs_f64();
+    outcome?;
+    let timed: f64 = times.iter().map(|(_, time)| time.as_secs_f64()).sum();
+    let named = times.map(|(kind, time)| (kind.name(), time.as_secs_f64()));
+    let row = |(kind, seconds)| LayerTime { kind, seconds: seconds / f64::from(rounds), share: seconds / whole };
+    Ok(named.into_iter().chain([("everything else", whole - timed)]).map(row).collect())
 }
 
 /// A result is only there once its values are.

@@ -3,6 +3,7 @@
 use super::config::BlockKind;
 use super::layers::{Conv, Linear, Loader, Norm};
 use super::plan::{Block, Direction};
+use super::profile::{LayerKind, timed};
 use super::resample::Resampler;
 use super::{Config, Nonlinearity, WeightsError};
 use crate::Image;
@@ -88,6 +89,10 @@ impl Attention {
     }
 
     pub fn forward(&self, x: Image) -> Image {
+        timed(LayerKind::Attention, || self.attend(x))
+    }
+
+    fn attend(&self, x: Image) -> Image {
         let [n, c, h, w] = x.dims();
         let qkv = self.qkv.forward(self.norm.forward(x.clone())).reshape([n, 3, c, h * w]);
         let part = |index: usize| qkv.clone().slice([0..n, index..index + 1]).reshape([n, c, h * w]);

@@ -3,6 +3,7 @@
 use super::config::groups;
 use super::cpu;
 use super::plan::Parameter;
+use super::profile::{LayerKind, timed};
 use super::{Array, Nonlinearity, Weights, WeightsError};
 use crate::Image;
 use burn::tensor::module::conv2d;
@@ -85,6 +86,11 @@ impl Conv {
 
     /// Keeps the size.
     pub fn forward(&self, x: Image) -> Image {
+        let kind = if self.weight.dims()[2] == 1 { LayerKind::Pointwise } else { LayerKind::Convolution };
+        timed(kind, || self.convolve(x))
+    }
+
+    fn convolve(&self, x: Image) -> Image {
         match &self.patches {
             Some(weight) => cpu::convolve(x, weight),
             None => {
@@ -152,14 +158,18 @@ impl Norm {
 
     /// Normalises x.
     pub fn forward(&self, x: Image) -> Image {
-        match &self.host {
+        timed(LayerKind::Normalisation, || match &self.host {
             Some([weight, bias]) => cpu::normalize(x, None, &cpu::Affine { groups: self.groups, weight, bias }, None),
             None => self.tensors(x),
-        }
+        })
     }
 
     /// Normalises x (plus an `offset`, N×C or 1×C) and applies a nonlinearity.
     pub fn activated(&self, x: Image, offset: Option<Tensor<2>>, kind: Nonlinearity) -> Image {
+        timed(LayerKind::Normalisation, || self.normalize_and_activate(x, offset, kind))
+    }
+
+    fn normalize_and_activate(&self, x: Image, offset: Option<Tensor<2>>, kind: Nonlinearity) -> Image {
         if let Some([weight, bias]) = &self.host {
             return cpu::normalize(x, offset, &cpu::Affine { groups: self.groups, weight, bias }, Some(kind));
         }

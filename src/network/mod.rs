@@ -6,6 +6,7 @@ mod cpu;
 mod layers;
 mod ncsnpp;
 mod plan;
+mod profile;
 mod published;
 mod resample;
 mod weights;
@@ -14,4 +15,5 @@ pub use config::{
     BlockKind, Combine, Config, ConfigError, Description, Embedding, Nonlinearity, Progressive, ProgressiveInput,
 };
 pub use ncsnpp::Ncsnpp;
+pub use profile::{LayerKind, profile};
 pub use weights::{Array, Weights, WeightsError};

@@ -4,6 +4,7 @@
 use super::cpu;
 use super::layers::{Conv, Loader, contiguous};
 use super::plan::Direction;
+use super::profile::{LayerKind, timed};
 use super::{Config, WeightsError};
 use crate::Image;
 use burn::tensor::module::{avg_pool2d, conv_transpose2d, conv2d, interpolate};
@@ -71,6 +72,10 @@ impl Resampler {
 
     /// N×C×H×W to half or double the height and width.
     pub fn resample(&self, x: Image, direction: Direction) -> Image {
+        timed(LayerKind::Resampling, || self.resized(x, direction))
+    }
+
+    fn resized(&self, x: Image, direction: Direction) -> Image {
         let [_, _, h, w] = x.dims();
         match (&self.0, direction) {
             (Some(filter), Direction::Down) => filter.down(x),
