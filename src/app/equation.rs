@@ -242,7 +242,7 @@ mod tests {
             let run = preset(Preset::P1000(predictor), FamilyKind::SubVp.published());
             assert!(text(&run).contains(expected), "{predictor:?}");
         }
-        let ode = text(&preset(Preset::Fast10, FamilyKind::Vp.published()));
+        let ode = text(&preset(Preset::Ode20, FamilyKind::Vp.published()));
         assert!(ode.contains("Probability-flow ODE") && ode.contains("½ β s(x, t)"), "{ode}");
     }
 

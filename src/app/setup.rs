@@ -260,7 +260,10 @@ pub fn device_combo(ui: &mut Ui, name: &str, width: f32, device: &mut DeviceChoi
 
 fn about(preset: Preset) -> String {
     match preset {
-        Preset::Fast10 | Preset::Fast20 | Preset::Fast50 => "DPM-Solver++(2M) on equal steps of log-SNR".into(),
+        Preset::Fast10 | Preset::Fast20 | Preset::Fast50 => {
+            "The ancestral sampler on equal steps of log-SNR, x̂(0) kept in range".into()
+        }
+        Preset::Ode20 => "The probability-flow ODE by DPM-Solver++(2M), x̂(0) kept in range".into(),
         Preset::P1000(predictor) => format!("{} alone, 1000 steps", predictor.name()),
         Preset::P2000(predictor) => format!("{} alone, 2000 steps", predictor.name()),
         Preset::C2000 => "The Langevin corrector alone, 2000 steps".into(),

@@ -93,14 +93,14 @@ pub(super) struct RunOptions {
     #[arg(long, value_name = "β", allow_negative_numbers = true, help_heading = "Family")]
     beta_max: Option<f64>,
 
-    /// Start from a named setting, which other options change: fast-10, fast-20, fast-50, c2000-langevin,
+    /// Start from a named setting, which other options change: fast-10, fast-20, fast-50, ode-20, c2000-langevin,
     /// or p1000-, p2000-, pc1000- and a predictor, such as pc1000-ancestral
     #[arg(long, value_name = "NAME", value_parser = preset, help_heading = "Solver")]
     preset: Option<Preset>,
-    /// [default: dpm++; pc once a predictor or corrector is named]
+    /// [default: pc, as --preset fast-20 has it]
     #[arg(long, value_enum, help_heading = "Solver")]
     solver: Option<SolverOption>,
-    /// Implies --solver pc [default: reverse-diffusion]
+    /// Implies --solver pc [default: reverse-diffusion, ancestral in the fast presets]
     #[arg(long, value_enum, help_heading = "Solver")]
     predictor: Option<PredictorOption>,
     /// Implies --solver pc [default: none]
@@ -121,17 +121,17 @@ pub(super) struct RunOptions {
     /// Let HMC accept or reject its proposals
     #[arg(long, help_heading = "Solver")]
     adjusted: bool,
-    /// Keep every estimate of x(0) inside the data's range [default: true; false with --solver pc]
+    /// Keep every estimate of x(0) inside the data's range [default: true in the fast presets; false once a predictor or corrector is named]
     #[arg(long, value_name = "true|false", help_heading = "Solver")]
     clip: Option<bool>,
     /// Keep the last step's noise
     #[arg(long, help_heading = "Solver")]
     no_denoise: bool,
 
-    /// Time steps [default: 20; 1000 with --solver pc]
+    /// Time steps [default: 20; 1000 once a predictor or corrector is named]
     #[arg(long, short = 'n', value_name = "N", value_parser = steps, allow_negative_numbers = true, help_heading = "Time")]
     steps: Option<Steps>,
-    /// uniform, quadratic, edm[:RHO] or log-snr [default: log-snr; uniform with --solver pc]
+    /// uniform, quadratic, edm[:RHO] or log-snr [default: log-snr; uniform once a predictor or corrector is named]
     #[arg(long, value_parser = grid, help_heading = "Time")]
     grid: Option<Grid>,
 
@@ -205,10 +205,9 @@ impl RunOptions {
             Some(SolverOption::Pc) | None => {}
         }
         let asks_pc = self.solver == Some(SolverOption::Pc) || self.predictor.is_some() || self.corrector.is_some();
-        if asks_pc
-            && self.solver.is_none_or(|solver| solver == SolverOption::Pc)
-            && !matches!(run.solver, Solver::Pc(_))
-        {
+        let allows_pc = self.solver.is_none_or(|solver| solver == SolverOption::Pc);
+        let has_preset = self.preset.is_some() && matches!(run.solver, Solver::Pc(_));
+        if asks_pc && allows_pc && !has_preset {
             Preset::P1000(Predictor::ReverseDiffusion).apply(run);
         }
         match &mut run.solver {
@@ -243,6 +242,11 @@ impl RunOptions {
         if !matches!(pc.corrector, Corrector::Hmc(_)) && (self.leapfrog.is_some() || self.adjusted) {
             return Err(Failure::Usage("--leapfrog and --adjusted belong to --corrector hmc; name it too".into()));
         }
+        if pc.corrector == Corrector::None
+            && let Some(option) = self.first_corrector_option()
+        {
+            return Err(Failure::Usage(format!("{option} has no effect without a corrector; name a --corrector too")));
+        }
         pc.snr = self.snr.unwrap_or(pc.snr);
         pc.corrector_steps = self.corrector_steps.unwrap_or(pc.corrector_steps);
         pc.norms = match self.norms {
@@ -260,14 +264,21 @@ impl RunOptions {
 
     /// The first option given that only predictor–corrector sampling has.
     fn first_pc_option(&self) -> Option<&'static str> {
-        let given = [
+        let parts = [
             (self.predictor.is_some(), "--predictor"),
             (self.corrector.is_some(), "--corrector"),
+            (self.leapfrog.is_some(), "--leapfrog"),
+            (self.adjusted, "--adjusted"),
+        ];
+        parts.into_iter().find_map(|(given, option)| given.then_some(option)).or_else(|| self.first_corrector_option())
+    }
+
+    /// The first option given that every corrector has.
+    fn first_corrector_option(&self) -> Option<&'static str> {
+        let given = [
             (self.snr.is_some(), "--snr"),
             (self.corrector_steps.is_some(), "--corrector-steps"),
             (self.norms.is_some(), "--norms"),
-            (self.leapfrog.is_some(), "--leapfrog"),
-            (self.adjusted, "--adjusted"),
         ];
         given.into_iter().find_map(|(given, option)| given.then_some(option))
     }
@@ -369,6 +380,7 @@ mod tests {
     fn options_that_contradict_each_other_are_refused() {
         for (line, word) in [
             ("--solver heun --snr 0.1", "--snr"),
+            ("--snr 0.1", "--corrector"),
             ("--solver ddim --predictor ancestral", "--predictor"),
             ("--family ve --beta-max 10", "--sigma-max"),
             ("--sigma-min 0.1", "--beta-min"),

@@ -15,7 +15,7 @@ pub struct GpuPicture {
     /// Of all values, in bytes.
     pub size: u64,
     /// Keeps the buffer from being used again while it is shown.
-    pub(super) _tensor: crate::Image,
+    pub(crate) _tensor: crate::Image,
 }
 
 impl std::fmt::Debug for GpuPicture {

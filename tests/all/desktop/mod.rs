@@ -55,9 +55,8 @@ impl Desktop {
     }
 
     fn press(&self, key: &str) {
-        // Without a window manager the keys go where the pointer is.
-        self.x("xdotool", &["mousemove", &(SIZE.0 / 2).to_string(), &(SIZE.1 / 2).to_string()]);
-        self.x("xdotool", &["key", key]);
+        // Without a window manager nobody else gives the window the keyboard.
+        self.x("xdotool", &["search", "--name", "Score Explorer", "windowfocus", "key", key]);
     }
 
     fn screenshot(&mut self) -> (PathBuf, RgbImage) {

@@ -69,12 +69,15 @@ fn a_preset_sets_the_solver() {
 #[test]
 fn corrector_controls_are_there_only_where_they_mean_something() {
     let mut harness = open(&Storage::default());
+    click(&mut harness, "DDIM");
     assert!(harness.query_by_label("Corrector").is_none() && harness.query_by_label("SNR").is_none());
     click(&mut harness, "PC");
-    assert!(harness.query_by_label("Corrector").is_some() && harness.query_all_by_label("SNR").count() > 0);
+    assert!(harness.query_by_label("Corrector").is_some() && harness.query_by_label("SNR").is_none());
+    click(&mut harness, "Corrector");
+    click(&mut harness, "Langevin");
+    assert!(harness.query_all_by_label("SNR").count() > 0);
     click(&mut harness, "Corrector");
     click(&mut harness, "None");
-    assert!(harness.query_by_label("SNR").is_none());
     // With no corrector, no predictor is not offered.
     click(&mut harness, "Predictor");
     let none = harness.get_all_by_label("None").count();
@@ -89,7 +92,7 @@ fn changes_of_settings_are_undone_and_redone() {
     click(&mut harness, "Heun");
     harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
     harness.run_steps(2);
-    assert_eq!((harness.state().draft().method, harness.state().draft().family), (Method::DpmPlusPlus, FamilyKind::Ve));
+    assert_eq!((harness.state().draft().method, harness.state().draft().family), (Method::Pc, FamilyKind::Ve));
     harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
     harness.run_steps(2);
     assert_eq!(harness.state().draft().family, FamilyKind::Vp);
