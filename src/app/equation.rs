@@ -60,6 +60,7 @@ fn forward(family: &Family) -> Equation {
             [
                 "dx = −½ β(t) x dt + √β(t) dw".into(),
                 rate(vp.beta_min(), vp.beta_max()),
+                ALPHA.into(),
                 "x(t) = α(t) x(0) + √(1 − α(t)²) z".into(),
             ],
         ),
@@ -68,6 +69,7 @@ fn forward(family: &Family) -> Equation {
             [
                 "dx = −½ β(t) x dt + √(β(t) (1 − α(t)⁴)) dw".into(),
                 rate(sub.beta_min(), sub.beta_max()),
+                ALPHA.into(),
                 "x(t) = α(t) x(0) + (1 − α(t)²) z".into(),
             ],
         ),
@@ -75,8 +77,10 @@ fn forward(family: &Family) -> Equation {
 }
 
 fn rate(min: f64, max: f64) -> String {
-    format!("β(t) = {} + {} t,  α(t) = exp(−½ ∫β)", number(min), number(max - min))
+    format!("β(t) = {} + {} t", number(min), number(max - min))
 }
+
+const ALPHA: &str = "α(t) = exp(−½ ∫β)";
 
 /// The reverse SDE or the probability-flow ODE, with the family's own drift and diffusion.
 fn solved(run: &Run) -> Equation {

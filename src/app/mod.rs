@@ -118,5 +118,10 @@ pub fn run_window(options: WindowOptions) -> anyhow::Result<()> {
             Ok(Box::new(App::new(&context.egui_ctx, start)?))
         }),
     );
-    opened.map_err(|error| anyhow!("no display can be opened here ({error})"))
+    // What the windowing library adds to its errors is for its own developers.
+    opened.map_err(|error| match error {
+        eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => anyhow!("the display does not answer"),
+        eframe::Error::AppCreation(error) => anyhow!("{error}"),
+        eframe::Error::Wgpu(error) => anyhow!("no graphics adapter can be used ({error})"),
+    })
 }

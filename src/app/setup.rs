@@ -31,8 +31,11 @@ impl Setup<'_> {
             self.run_button(ui, &run);
             ui.add_space(4.0);
         });
-        egui::CentralPanel::default().show(ui, |ui| {
+        // The scroll bar has the margin at the right to itself.
+        let margin = egui::Margin { left: 8, right: 0, top: 8, bottom: 0 };
+        egui::CentralPanel::no_frame().frame(egui::Frame::new().inner_margin(margin)).show(ui, |ui| {
             ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+                ui.set_max_width(ui.available_width() - 8.0);
                 ui.spacing_mut().item_spacing.y = 6.0;
                 self.preset(ui);
                 self.model(ui);

@@ -3,8 +3,8 @@
 mod runs;
 mod settings;
 
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
+use egui_kittest::{Harness, HarnessBuilder};
 use score_explorer::app::{App, Draft, Settings, Start};
 use score_explorer::engine::Devices;
 use std::collections::HashMap;
@@ -29,8 +29,12 @@ impl eframe::Storage for Storage {
 
 /// The window with what an earlier one stored.
 pub fn open(storage: &Storage) -> Harness<'static, App> {
-    let builder = Harness::builder().with_size([1280.0, 800.0]).with_step_dt(1.0 / 60.0).with_max_steps(30);
-    let mut harness = builder.build_eframe(|context| {
+    build(Harness::builder().with_size([1280.0, 800.0]), storage)
+}
+
+/// The same, with a harness of one's own.
+pub fn build(builder: HarnessBuilder<App>, storage: &Storage) -> Harness<'static, App> {
+    let mut harness = builder.with_step_dt(1.0 / 60.0).with_max_steps(30).build_eframe(|context| {
         let start = Start {
             devices: Devices::cpu_only(),
             storage: Some(storage),

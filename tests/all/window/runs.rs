@@ -5,7 +5,7 @@ use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use score_explorer::app::{App, Draft, RunState};
-use std::path::PathBuf;
+use std::path::Path;
 
 fn state(app: &App) -> Option<&RunState> {
     app.session().current().map(|entry| &entry.view.state)
@@ -23,7 +23,7 @@ fn finished(app: &App) -> bool {
 fn run_to_the_end(draft: Draft) -> Harness<'static, App> {
     let mut harness = open_with(draft);
     click(&mut harness, "Run");
-    wait_until(&mut harness, "the end", |app| finished(app));
+    wait_until(&mut harness, "the end", finished);
     harness
 }
 
@@ -141,7 +141,7 @@ fn keys_belong_to_a_text_field_that_has_the_focus() {
     assert!(harness.state().session().pending.is_none() && harness.state().session().runs.is_empty());
 }
 
-fn save_as(harness: &mut Harness<'static, App>, what: &str, path: &PathBuf) {
+fn save_as(harness: &mut Harness<'static, App>, what: &str, path: &Path) {
     harness.key_press_modifiers(Modifiers::COMMAND, Key::S);
     harness.run_steps(3);
     harness.get_by_role_and_label(egui::accesskit::Role::RadioButton, what).click();
@@ -180,7 +180,7 @@ fn what_was_run_can_be_saved() {
 #[test]
 fn a_place_that_cannot_be_written_is_a_notice_with_retry() {
     let mut harness = run_to_the_end(quick(3));
-    save_as(&mut harness, "All samples", &"/no/such/folder/grid.png".into());
+    save_as(&mut harness, "All samples", Path::new("/no/such/folder/grid.png"));
     wait_until(&mut harness, "a notice", |app| app.notices().any(|notice| notice.contains("cannot be written")));
     assert!(harness.query_by_label("Retry").is_some());
 }

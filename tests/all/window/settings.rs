@@ -21,6 +21,23 @@ fn the_window_opens_ready_to_run() {
 }
 
 #[test]
+fn the_first_window_looks_as_it_did() {
+    let builder = egui_kittest::Harness::builder().with_size([960.0, 620.0]).wgpu();
+    let mut harness = super::build(builder, &Storage::default());
+    while harness.get_by_label("Model").value().as_deref() != Some("Little worlds (VP, small)") {
+        harness.step();
+    }
+    // The device and the memory are those of the machine.
+    let notes: Vec<egui::Rect> = harness.get_all_by_label_contains("CPU (flex").map(|node| node.rect()).collect();
+    let right = egui::Rect::from_min_max(egui::pos2(600.0, 590.0), egui::pos2(960.0, 620.0));
+    for area in notes.into_iter().chain([right]) {
+        harness.mask(area.expand(4.0));
+    }
+    let options = egui_kittest::SnapshotOptions::new().max_failed_pixels(400).output_path("tests/all/window/snapshots");
+    harness.snapshot_options("first", &options);
+}
+
+#[test]
 fn a_family_shows_its_own_parameters() {
     let mut harness = open(&Storage::default());
     assert!(harness.query_by_label("β_min").is_some() && harness.query_by_label("σ_min").is_none());
