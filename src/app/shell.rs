@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 
 /// Pictures need not come faster than screens show them.
 const FRAME: Duration = Duration::from_millis(16);
+/// The same where the CPU draws: each frame takes from the sampler what it costs.
+const SOFTWARE_FRAME: Duration = Duration::from_millis(300);
 /// How often the memory of the process is looked at.
 const MEMORY_EVERY: Duration = Duration::from_secs(1);
 
@@ -81,7 +83,9 @@ impl App {
         theme::install(ctx);
         ctx.set_theme(settings.theme.preference());
         let wake = ctx.clone();
-        let session = Session::start(start.devices, start.library.clone(), move || wake.request_repaint_after(FRAME))
+        let drawn_by_cpu = start.devices.gpu.as_ref().is_some_and(|(_, gpu)| gpu.software);
+        let pace = if drawn_by_cpu { SOFTWARE_FRAME } else { FRAME };
+        let session = Session::start(start.devices, start.library.clone(), move || wake.request_repaint_after(pace))
             .context("the sampler's thread cannot be started; close other programs and try again")?;
         let mut picture = PictureView::new(start.render_state);
         picture.settings = settings.picture;
