@@ -91,6 +91,12 @@ impl Preset {
         Preset::all().into_iter().find(|preset| {
             let mut same = run.clone();
             preset.apply(&mut same);
+            if let (Solver::Pc(same), Solver::Pc(run)) = (&mut same.solver, &run.solver)
+                && run.corrector == Corrector::None
+            {
+                // Norms are the corrector's; without one they say nothing.
+                same.norms = run.norms;
+            }
             same == *run
         })
     }
