@@ -1,5 +1,7 @@
 //! The engine as its listeners know it: commands in, events and snapshots out.
 
+mod gpu;
+
 use score_explorer::engine::{Command, DeviceChoice, Devices, Engine, Event, Recorded, RunId, Snapshot};
 use score_explorer::sde::FamilyKind;
 use score_explorer::solver::{Corrector, Grid, Norms, Predictor, PredictorCorrector, Snr, Solver};
