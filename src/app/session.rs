@@ -226,6 +226,7 @@ impl Session {
             Event::Stopped(id) => self.settle(id, RunState::Stopped),
             Event::Failed { id, failure } => self.failed(id, failure),
             Event::Notice(text) => vec![Notice::remark(text)],
+            Event::Job { .. } => Vec::new(),
         }
     }
 

@@ -7,6 +7,7 @@
 mod control;
 mod device;
 mod failure;
+mod job;
 mod loader;
 mod recorder;
 mod watched;
@@ -14,6 +15,7 @@ mod worker;
 
 pub use device::{DeviceChoice, DeviceReport, Devices};
 pub use failure::Failure;
+pub use job::{Job, JobId, JobProgress, JobReport, JobResult, JobUpdate};
 pub use recorder::{GpuPicture, Recorded, Stats, Timeline};
 
 use crate::sde::Level;
@@ -47,6 +49,11 @@ pub enum Command {
     Inspect(ModelRef),
     /// Memory for recorded moments of one run, in bytes.
     RecordLimit(usize),
+    /// Do a job. Jobs and runs are done one after the other in the order asked: a job waits for the run or job in
+    /// progress, a run for the job. Only interactive jobs do not wait (see [`Job::Decode`]).
+    Flow { id: JobId, job: Job, device: DeviceChoice },
+    /// End a job, waiting or under way.
+    StopJob(JobId),
 }
 
 /// What the engine says. Every run that was started ends in exactly one of
@@ -71,6 +78,8 @@ pub enum Event {
     Stopped(RunId),
     /// The run failed; what it recorded is kept.
     Failed { id: RunId, failure: Failure },
+    /// News of a job.
+    Job { id: JobId, update: JobUpdate },
     /// Something a person should know that is not a failure.
     Notice(String),
 }

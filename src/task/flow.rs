@@ -1,0 +1,88 @@
+//! A journey along the probability-flow ODE, as a value.
+
+use super::{ModelRef, Steps};
+use crate::sde::{Family, FamilyKind};
+use crate::solver::{Stepping, Tolerance};
+use serde::{Deserialize, Serialize};
+
+/// How a probability-flow ODE is solved, in either direction.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "solver", rename_all = "kebab-case")]
+pub enum FlowSolver {
+    /// Dormand–Prince 5(4) with controlled step sizes, as published.
+    Adaptive {
+        #[serde(flatten)]
+        tolerance: Tolerance,
+        stepping: Stepping,
+    },
+    /// Heun's method on a fixed grid (EDM's, ρ = 7): two evaluations a step.
+    Heun { steps: Steps },
+    /// DPM-Solver++(2M) on a fixed grid (equal steps of log-SNR): one evaluation a step.
+    #[serde(rename = "dpm++")]
+    DpmPlusPlus { steps: Steps },
+}
+
+impl Default for FlowSolver {
+    /// Adaptive, rtol = atol = 1e-5, each sample with its own step size.
+    fn default() -> Self {
+        FlowSolver::Adaptive { tolerance: Tolerance::default(), stepping: Stepping::default() }
+    }
+}
+
+/// A journey between data and latents that follows dx/dt = f(t)·x − ½g(t)²·∇ log p_t(x)
+/// (Song et al. 2021, eq. 13): to encode, from `end` up to `until`; to decode, back again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Flow {
+    /// The score model.
+    pub model: ModelRef,
+    /// The SDE family and its parameters.
+    #[serde(flatten)]
+    pub family: Family,
+    /// How the ODE is solved.
+    #[serde(flatten)]
+    pub solver: FlowSolver,
+    /// Time of the latent, above `end`, at most 1: the whole way. Earlier keeps more of the picture.
+    pub until: f64,
+    /// Time of the data, above 0. Encoded and decoded with the same end, a picture comes back.
+    pub end: f64,
+}
+
+/// A journey that cannot be made.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum FlowError {
+    #[error("a latent at t = {until} with data at t = {end} is not possible; choose 0 < end < until ≤ 1")]
+    Times { until: f64, end: f64 },
+    #[error("a likelihood needs the whole way to the prior, not only to t = {0}; choose 1")]
+    Truncated(f64),
+    #[error("{0} probes are not possible; choose 1 to {max}", max = super::Estimate::MAX_PROBES)]
+    Probes(usize),
+}
+
+impl Flow {
+    /// The data's time in the published likelihood.
+    pub const END: f64 = 1e-5;
+
+    /// The whole way with published tolerances, for a model in a family.
+    pub fn new(model: ModelRef, family: Family) -> Flow {
+        Flow { model, family, solver: FlowSolver::default(), until: 1.0, end: Flow::END }
+    }
+
+    /// Whether the journey can be made.
+    ///
+    /// # Errors
+    /// Unless 0 < `end` < `until` ≤ 1.
+    pub fn check(&self) -> Result<(), FlowError> {
+        if self.end > 0.0 && self.end < self.until && self.until <= 1.0 {
+            Ok(())
+        } else {
+            Err(FlowError::Times { until: self.until, end: self.end })
+        }
+    }
+}
+
+impl Default for Flow {
+    /// The shipped model in its own family.
+    fn default() -> Self {
+        Flow::new(super::Run::default().model, FamilyKind::Vp.published())
+    }
+}
