@@ -1,12 +1,11 @@
 //! The worker's ear and mouth during a run: commands are answered before every network evaluation.
 
-use super::loader::Loader;
+use super::desk::{Asked, Desk};
 use super::recorder::Recorder;
-use super::{Command, DeviceChoice, Devices, Event, Failure, Progress, Recorded, RunId, Snapshot};
+use super::{Command, DeviceChoice, Event, Failure, Progress, Recorded, RunId, Snapshot};
 use crate::score::ScoreError;
-use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use crossbeam_channel::{Receiver, Sender};
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,11 +38,7 @@ impl Channels {
 
 /// One run under way.
 pub(super) struct Control<'a> {
-    pub(super) channels: &'a Channels,
-    pub(super) devices: &'a Devices,
-    pub(super) loader: &'a RefCell<Loader>,
-    /// Commands that wait until this run has ended.
-    pub(super) pending: &'a RefCell<VecDeque<Command>>,
+    desk: &'a Desk,
     pub(super) id: RunId,
     pub(super) recorder: RefCell<Recorder>,
     /// Network evaluations so far; image evaluations count every sample.
@@ -60,19 +55,9 @@ pub(super) struct Control<'a> {
 }
 
 impl<'a> Control<'a> {
-    pub(super) fn new(
-        channels: &'a Channels,
-        devices: &'a Devices,
-        loader: &'a RefCell<Loader>,
-        pending: &'a RefCell<VecDeque<Command>>,
-        id: RunId,
-        recorder: Recorder,
-    ) -> Self {
+    pub(super) fn new(desk: &'a Desk, id: RunId, recorder: Recorder) -> Self {
         Control {
-            channels,
-            devices,
-            loader,
-            pending,
+            desk,
             id,
             recorder: RefCell::new(recorder),
             nfe: Cell::new(0),
@@ -97,20 +82,21 @@ impl<'a> Control<'a> {
             self.hold();
         }
         loop {
-            let command = if self.held.get() {
-                let since = Instant::now();
-                let command = self.channels.inbox.recv();
-                self.paused_for.set(self.paused_for.get() + since.elapsed());
-                command.map_err(|_| ScoreError::Stopped)?
-            } else {
-                match self.channels.inbox.try_recv() {
-                    Ok(command) => command,
-                    Err(TryRecvError::Empty) => return Ok(()),
-                    Err(TryRecvError::Disconnected) => return Err(ScoreError::Stopped),
-                }
-            };
-            self.answer(command)?;
+            let since = Instant::now();
+            let command = self.desk.next(self.held.get())?;
+            if self.held.get() {
+                self.rest(since);
+            }
+            match command {
+                Some(command) => self.answer(command)?,
+                None => return Ok(()),
+            }
         }
+    }
+
+    /// The time since then was not spent on this run.
+    fn rest(&self, since: Instant) {
+        self.paused_for.set(self.paused_for.get() + since.elapsed());
     }
 
     fn answer(&self, command: Command) -> Result<(), ScoreError> {
@@ -126,16 +112,20 @@ impl<'a> Control<'a> {
             }
             Command::Stop => return Err(ScoreError::Stopped),
             command @ (Command::Start { .. } | Command::Branch { .. }) => {
-                self.pending.borrow_mut().push_back(command);
+                self.desk.put(command);
                 return Err(ScoreError::Stopped);
             }
-            Command::Inspect(model) => {
-                inspect(self.channels, self.devices, &mut self.loader.borrow_mut(), model);
-            }
+            Command::Inspect(model) => inspect(self.desk, model),
             Command::RecordLimit(bytes) => {
                 self.recorder.borrow_mut().set_limit(bytes);
-                self.pending.borrow_mut().push_back(Command::RecordLimit(bytes));
+                self.desk.put(Command::RecordLimit(bytes));
             }
+            Command::Flow { id, job, device } if job.lane().is_some() => {
+                let since = Instant::now();
+                self.desk.work(Asked { id, job, device }, true);
+                self.rest(since);
+            }
+            command @ (Command::Flow { .. } | Command::StopJob(_)) => self.desk.put(command),
         }
         Ok(())
     }
@@ -143,13 +133,13 @@ impl<'a> Control<'a> {
     fn hold(&self) {
         if !self.held.replace(true) {
             self.flush();
-            self.channels.say(Event::Paused(self.id));
+            self.desk.channels.say(Event::Paused(self.id));
         }
     }
 
     fn release(&self) {
         if self.held.replace(false) {
-            self.channels.say(Event::Resumed(self.id));
+            self.desk.channels.say(Event::Resumed(self.id));
         }
     }
 
@@ -179,7 +169,7 @@ impl<'a> Control<'a> {
         if let Some(mut snapshot) = self.unshown.take() {
             snapshot.timeline = self.recorder.borrow().timeline();
             self.shown_at.set(Some(Instant::now()));
-            self.channels.show(Arc::new(snapshot));
+            self.desk.channels.show(Arc::new(snapshot));
         }
     }
 
@@ -202,11 +192,12 @@ impl<'a> Control<'a> {
 }
 
 /// Opens a model and says what it is.
-pub(super) fn inspect(channels: &Channels, devices: &Devices, loader: &mut Loader, model: crate::task::ModelRef) {
-    channels.say(Event::Loading { what: model.to_string(), fraction: None });
-    let (device, report) = devices.choose(DeviceChoice::Auto);
-    match loader.open(&model, device, report.gpu) {
-        Ok(loaded) => channels.say(Event::Model(loaded.report.clone())),
-        Err(error) => channels.say(Event::ModelFailed { model, failure: Failure::from(error) }),
+pub(super) fn inspect(desk: &Desk, model: crate::task::ModelRef) {
+    desk.channels.say(Event::Loading { what: model.to_string(), fraction: None });
+    let (device, report) = desk.devices.choose(DeviceChoice::Auto);
+    let opened = desk.loader.borrow_mut().open(&model, device, report.gpu);
+    match opened {
+        Ok(loaded) => desk.channels.say(Event::Model(loaded.report.clone())),
+        Err(error) => desk.channels.say(Event::ModelFailed { model, failure: Failure::from(error) }),
     }
 }

@@ -37,8 +37,8 @@ impl From<LoadError> for Failure {
     }
 }
 
-/// What an open model was made from; a file that changed is opened again.
-type Key = (ModelRef, Option<SystemTime>, bool);
+/// What an open model was made from, on a GPU or not, differentiable or not; a file that changed is opened again.
+type Key = (ModelRef, Option<SystemTime>, bool, bool);
 
 /// Opens models by reference.
 pub(super) struct Loader {
@@ -58,7 +58,7 @@ impl Loader {
 
     /// The model on the device, opened now or kept from before.
     pub(super) fn open(&mut self, reference: &ModelRef, device: &Device, gpu: bool) -> Result<Rc<Loaded>, LoadError> {
-        let key = (reference.clone(), modified(reference), gpu);
+        let key = (reference.clone(), modified(reference), gpu, device.is_autodiff());
         if let Some(place) = self.open.iter().position(|(known, _)| *known == key) {
             let kept = self.open.remove(place);
             self.open.push(kept);

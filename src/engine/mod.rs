@@ -5,6 +5,7 @@
 //! the sampler. Events are few and none is lost.
 
 mod control;
+mod desk;
 mod device;
 mod failure;
 mod job;
@@ -12,6 +13,7 @@ mod loader;
 mod recorder;
 mod watched;
 mod worker;
+mod working;
 
 pub use device::{DeviceChoice, DeviceReport, Devices};
 pub use failure::Failure;

@@ -40,19 +40,32 @@ impl<M: ScoreModel> ScoreModel for Watched<'_, M> {
     }
 
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
-        let [n, c, h, w] = x.dims();
-        let batch = (BATCH_VALUES / (c * h * w).max(1)).max(1);
         self.control.nfe.set(self.control.nfe.get() + 1);
-        let mut parts = Vec::new();
-        for first in (0..n).step_by(batch) {
+        batches(x, at, BATCH_VALUES, |x, at| {
             self.control.gate()?;
-            let count = batch.min(n - first);
-            let levels = if at.len() == 1 { at } else { at.get(first..first + count).unwrap_or(at) };
-            parts.push(self.model.score(&x.clone().narrow(0, first, count), levels)?);
-            self.control.image_evaluations.set(self.control.image_evaluations.get() + count);
-        }
-        Ok(if parts.len() == 1 { parts.swap_remove(0) } else { Tensor::cat(parts, 0) })
+            let score = self.model.score(x, at)?;
+            self.control.image_evaluations.set(self.control.image_evaluations.get() + x.dims()[0]);
+            Ok(score)
+        })
     }
+}
+
+/// Evaluates samples in turn, at most `values` values together.
+pub(super) fn batches(
+    x: &Image,
+    at: &[Level],
+    values: usize,
+    score: impl Fn(&Image, &[Level]) -> Result<Image, ScoreError>,
+) -> Result<Image, ScoreError> {
+    let [n, c, h, w] = x.dims();
+    let batch = (values / (c * h * w).max(1)).max(1);
+    let mut parts = Vec::new();
+    for first in (0..n).step_by(batch) {
+        let count = batch.min(n - first);
+        let levels = if at.len() == 1 { at } else { at.get(first..first + count).unwrap_or(at) };
+        parts.push(score(&x.clone().narrow(0, first, count), levels)?);
+    }
+    Ok(if parts.len() == 1 { parts.swap_remove(0) } else { Tensor::cat(parts, 0) })
 }
 
 /// Turns a solver's moments into records and snapshots.

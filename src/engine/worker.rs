@@ -1,7 +1,8 @@
 //! The background thread that owns the models.
 
 use super::control::{Channels, Control, inspect};
-use super::loader::{Loaded, Loader};
+use super::desk::{Asked, Desk};
+use super::loader::Loaded;
 use super::recorder::Recorder;
 use super::watched::{Recording, Watched};
 use super::{Command, DeviceChoice, DeviceReport, Devices, Event, Failure, Recorded, RunId, RunReport};
@@ -10,8 +11,6 @@ use crate::score::{Clipped, InRange, Range, ScoreError, ScoreModel};
 use crate::solver::{Moment, Noise, Observer};
 use crate::task::{Origin, Plan, Run, prior, sample};
 use burn::tensor::{Device, Tensor, TensorData};
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -22,40 +21,28 @@ use std::sync::Arc;
 const RECORD_LIMIT: usize = 512 << 20;
 
 pub(super) struct Worker {
-    devices: Devices,
-    channels: Channels,
-    loader: RefCell<Loader>,
-    pending: RefCell<VecDeque<Command>>,
+    desk: Desk,
     record_limit: usize,
 }
 
 impl Worker {
     pub(super) fn new(devices: Devices, library: Option<PathBuf>, channels: Channels) -> Self {
-        Worker {
-            devices,
-            channels,
-            loader: RefCell::new(Loader::new(library)),
-            pending: RefCell::default(),
-            record_limit: RECORD_LIMIT,
-        }
+        Worker { desk: Desk::new(devices, library, channels), record_limit: RECORD_LIMIT }
     }
 
     /// Answers commands until the engine is dropped.
     pub(super) fn serve(mut self) {
-        loop {
-            let waiting = self.pending.borrow_mut().pop_front();
-            let Some(command) = waiting.or_else(|| self.channels.inbox.recv().ok()) else { return };
+        while let Some(command) = self.desk.begin() {
             match command {
                 Command::Start { id, run, device } => self.guard(id, || self.perform(id, &run, None, device)),
                 Command::Branch { id, run, from, device } => {
                     self.guard(id, || self.perform(id, &run, Some(from), device));
                 }
-                Command::Inspect(model) => {
-                    inspect(&self.channels, &self.devices, &mut self.loader.borrow_mut(), model);
-                }
+                Command::Flow { id, job, device } => self.desk.work(Asked { id, job, device }, false),
+                Command::Inspect(model) => inspect(&self.desk, model),
                 Command::RecordLimit(bytes) => self.record_limit = bytes,
                 // Nothing runs that these could be meant for.
-                Command::Pause | Command::Resume | Command::Step(_) | Command::Stop => {}
+                Command::Pause | Command::Resume | Command::Step(_) | Command::Stop | Command::StopJob(_) => {}
             }
         }
     }
@@ -68,28 +55,29 @@ impl Worker {
             Ok(Err(Ending::Failed(failure))) => Event::Failed { id, failure },
             Err(panic) => {
                 // What the panic left of the models is not to be trusted.
-                self.loader.borrow_mut().clear();
+                self.desk.loader.borrow_mut().clear();
                 Event::Failed { id, failure: Failure::from_panic(panic.as_ref()) }
             }
         };
-        self.channels.say(event);
+        self.desk.channels.say(event);
     }
 
     fn perform(&self, id: RunId, run: &Run, from: Option<Arc<Recorded>>, device: DeviceChoice) -> Result<(), Ending> {
         run.check().map_err(|error| Failure::from_sentence(&error.to_string(), "change the settings"))?;
-        let (device, device_report) = self.devices.choose(device);
-        self.channels.say(Event::Loading { what: run.model.to_string(), fraction: None });
-        let loaded = self.loader.borrow_mut().open(&run.model, device, device_report.gpu).map_err(Failure::from)?;
+        let (device, device_report) = self.desk.devices.choose(device);
+        self.desk.channels.say(Event::Loading { what: run.model.to_string(), fraction: None });
+        let loaded =
+            self.desk.loader.borrow_mut().open(&run.model, device, device_report.gpu).map_err(Failure::from)?;
 
         let recorder = Recorder::new(self.record_limit);
-        let control = Control::new(&self.channels, &self.devices, &self.loader, &self.pending, id, recorder);
+        let control = Control::new(&self.desk, id, recorder);
         let range = Plan::range(run.family.kind());
         let model = Clipped::new(InRange::new(&*loaded.model, range), run.clip);
         let model = Watched { model, control: &control };
         let plan = Plan::new(run, &model);
         let report = report(id, run, &plan, &loaded, device_report, &model);
         let evaluations = report.evaluations;
-        self.channels.say(Event::Started(Arc::new(report)));
+        self.desk.channels.say(Event::Started(Arc::new(report)));
 
         let noise = noise(run, model.shape(), device);
         let start = match from {
@@ -113,7 +101,7 @@ impl Worker {
 }
 
 /// How a run ended early.
-enum Ending {
+pub(super) enum Ending {
     Stopped,
     Failed(Failure),
 }

@@ -1,4 +1,4 @@
-use super::{Moments, Range, ScoreError, ScoreModel, column};
+use super::{Moments, Range, ScoreAndTrace, ScoreError, ScoreModel, column};
 use crate::Image;
 use crate::sde::Level;
 use burn::tensor::{Device, Tensor, TensorData, activation};
@@ -67,6 +67,43 @@ impl ImageSet {
         activation::softmax(self.logits(self.centred(x, at), at), 1)
     }
 
+    fn check(&self, x: &Image) -> Result<(), ScoreError> {
+        let [_, c, h, w] = x.dims();
+        if [c, h, w] != self.shape || self.is_empty() {
+            return Err(ScoreError::Shape { expected: self.shape, found: [c, h, w] });
+        }
+        Ok(())
+    }
+
+    /// Σ w·y for each row of weights (N×M): N×D.
+    fn average(&self, weights: &Tensor<2>) -> Tensor<2> {
+        let mut first = 0;
+        let parts = self.blocks.iter().map(|block| {
+            let count = block.images.dims()[0];
+            first += count;
+            weights.clone().narrow(1, first - count, count).matmul(block.images.clone())
+        });
+        parts.reduce(|sum, part| sum + part).unwrap_or_else(|| self.mean.zeros_like())
+    }
+
+    /// Σ w·‖y − ȳ‖² for each row of weights (N×M): N×1. Differences come before squares: near the data one image
+    /// has all the weight, and a difference of two large sums would be nothing but rounding.
+    fn variance(&self, weights: &Tensor<2>) -> Tensor<2> {
+        let average = self.average(weights);
+        let of_row = |row: usize| {
+            let (mean, weights) = (average.clone().narrow(0, row, 1), weights.clone().narrow(0, row, 1));
+            let mut first = 0;
+            let parts = self.blocks.iter().map(|block| {
+                let count = block.images.dims()[0];
+                first += count;
+                let squares = (block.images.clone() - mean.clone()).square().sum_dim(1);
+                weights.clone().narrow(1, first - count, count).matmul(squares)
+            });
+            parts.reduce(|sum, part| sum + part).unwrap_or_else(|| weights.clone().sum_dim(1).zeros_like())
+        };
+        Tensor::cat((0..weights.dims()[0]).map(of_row).collect(), 0)
+    }
+
     /// x − α·mean, N×D.
     fn centred(&self, x: &Image, at: &[Level]) -> Tensor<2> {
         let [n, ..] = x.dims();
@@ -130,23 +167,24 @@ impl ScoreModel for ImageSet {
     }
 
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
-        let [n, c, h, w] = x.dims();
-        if [c, h, w] != self.shape || self.is_empty() {
-            return Err(ScoreError::Shape { expected: self.shape, found: [c, h, w] });
-        }
-        let device = x.device();
-        let centred = self.centred(x, at);
+        self.check(x)?;
+        let (device, centred) = (x.device(), self.centred(x, at));
         let weights = activation::softmax(self.logits(centred.clone(), at), 1);
-
-        let mut first = 0;
-        let mut denoised = centred.zeros_like();
-        for block in &self.blocks {
-            let count = block.images.dims()[0];
-            denoised = denoised + weights.clone().narrow(1, first, count).matmul(block.images.clone());
-            first += count;
-        }
+        let denoised = self.average(&weights);
         let alpha = rows(at, &device, |level| level.alpha);
         let inverse_variance = rows(at, &device, |level| level.sigma.powi(-2));
-        Ok(((denoised * alpha - centred) * inverse_variance).reshape([n, c, h, w]))
+        Ok(((denoised * alpha - centred) * inverse_variance).reshape(x.dims()))
+    }
+
+    /// The trace is (α²/σ²·Var[y | x] − D)/σ², the posterior's variance summed over all coordinates.
+    fn score_and_trace(&self, x: &Image, at: &[Level]) -> Option<ScoreAndTrace> {
+        Some(self.score(x, at).map(|score| {
+            let (device, count) = (x.device(), x.dims()[0]);
+            let variance = self.variance(&self.posterior(x, at));
+            let size = self.shape.iter().product::<usize>() as f64;
+            let gain = rows(at, &device, |level| (level.alpha / level.sigma.powi(2)).powi(2));
+            let own = rows(at, &device, |level| size / level.sigma.powi(2));
+            (score, (variance * gain - own).reshape([count]))
+        }))
     }
 }

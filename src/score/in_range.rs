@@ -1,4 +1,4 @@
-use super::{Moments, Range, ScoreError, ScoreModel};
+use super::{Moments, Range, ScoreAndTrace, ScoreError, ScoreModel};
 use crate::Image;
 use crate::sde::Level;
 
@@ -20,6 +20,13 @@ impl<M: ScoreModel> InRange<M> {
         let (model_low, model_high) = model.range().unwrap_or(run).bounds();
         let scale = (model_high - model_low) / (high - low);
         InRange { model, run, scale, shift: model_low - scale * low }
+    }
+
+    /// State and levels as the model sees them.
+    fn in_model(&self, x: &Image, at: &[Level]) -> (Image, Vec<Level>) {
+        let shift = super::column(at, &x.device(), |level| self.shift * level.alpha);
+        let levels = at.iter().map(|l| Level { alpha: l.alpha, sigma: self.scale * l.sigma }).collect();
+        (x.clone() * self.scale + shift, levels)
     }
 }
 
@@ -47,9 +54,13 @@ impl<M: ScoreModel> ScoreModel for InRange<M> {
         if self.scale == 1.0 && self.shift == 0.0 {
             return self.model.score(x, at);
         }
-        let shift = super::column(at, &x.device(), |level| self.shift * level.alpha);
-        let levels: Vec<Level> = at.iter().map(|l| Level { alpha: l.alpha, sigma: self.scale * l.sigma }).collect();
-        let score = self.model.score(&(x.clone() * self.scale + shift), &levels)?;
-        Ok(score * self.scale)
+        let (x, levels) = self.in_model(x, at);
+        Ok(self.model.score(&x, &levels)? * self.scale)
+    }
+
+    fn score_and_trace(&self, x: &Image, at: &[Level]) -> Option<ScoreAndTrace> {
+        let (x, levels) = self.in_model(x, at);
+        let known = self.model.score_and_trace(&x, &levels)?;
+        Some(known.map(|(score, trace)| (score * self.scale, trace * self.scale.powi(2))))
     }
 }

@@ -1,6 +1,6 @@
 //! Mixtures of Gaussians, whose score is known exactly at every noise level.
 
-use super::{Moments, Range, ScoreError, ScoreModel};
+use super::{Moments, Range, ScoreAndTrace, ScoreError, ScoreModel};
 use crate::Image;
 use crate::sde::Level;
 use burn::tensor::activation::softmax;
@@ -258,6 +258,22 @@ impl ScoreModel for Mixture {
         let View { pull, log_joint } = self.view(x, at)?;
         let toward = (softmax(log_joint, 1) * pull).sum_dim(1);
         Ok(toward.neg().reshape(x.dims()))
+    }
+
+    /// With weights w and pulls q, score = −Σ w·q and its trace Σᵢ Σ w·(qᵢ − q̄ᵢ)² − w/(α²sᵢ² + σ²).
+    fn score_and_trace(&self, x: &Image, at: &[Level]) -> Option<ScoreAndTrace> {
+        let View { pull, log_joint } = match self.view(x, at) {
+            Ok(view) => view,
+            Err(error) => return Some(Err(error)),
+        };
+        let weights = softmax(log_joint, 1);
+        let toward = (weights.clone() * pull.clone()).sum_dim(1);
+        let spread = (pull - toward.clone()).square().sum_dim(2);
+        let precision = self.coefficients(at, 1, &x.device(), |l, c, _| {
+            c.std.iter().map(|std| 1.0 / ((l.alpha * std).powi(2) + l.sigma.powi(2))).sum()
+        });
+        let trace = (weights * (spread - precision)).sum_dim(1);
+        Some(Ok((toward.neg().reshape(x.dims()), trace.reshape([x.dims()[0]]))))
     }
 }
 

@@ -59,6 +59,12 @@ pub enum ScoreError {
     NotFinite { ratio: f64 },
     #[error("the model takes images of {expected:?} (channels, height, width) but was given {found:?}")]
     Shape { expected: [usize; 3], found: [usize; 3] },
+    #[error("values that are not finite were given; choose other pictures or latents")]
+    Input,
+    #[error("no step is small enough at t = {t:.3e} for this tolerance; choose a larger tolerance, or a later end")]
+    StepTooSmall { t: f64 },
+    #[error("this model cannot be differentiated; choose another one")]
+    NoTrace,
     #[error("the device failed: {0}")]
     Device(String),
 }
@@ -83,7 +89,15 @@ pub trait ScoreModel {
     /// # Errors
     /// If the shape is wrong, the device fails, or the caller's wrapper stops the run.
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError>;
+
+    /// The score, and the trace of its Jacobian ∂score/∂x (of length N), where that has a closed form.
+    fn score_and_trace(&self, _x: &Image, _at: &[Level]) -> Option<ScoreAndTrace> {
+        None
+    }
 }
+
+/// ∇ log p and its divergence, N.
+pub type ScoreAndTrace = Result<(Image, Tensor<1>), ScoreError>;
 
 impl<M: ScoreModel + ?Sized> ScoreModel for &M {
     fn shape(&self) -> [usize; 3] {
@@ -104,6 +118,10 @@ impl<M: ScoreModel + ?Sized> ScoreModel for &M {
 
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
         (**self).score(x, at)
+    }
+
+    fn score_and_trace(&self, x: &Image, at: &[Level]) -> Option<ScoreAndTrace> {
+        (**self).score_and_trace(x, at)
     }
 }
 

@@ -12,6 +12,7 @@ mod hmc;
 mod noise;
 mod predictor;
 mod predictor_corrector;
+mod runge_kutta;
 
 pub use corrector::{Correction, Corrector, Norms, Snr, SnrError, annealed_langevin, langevin};
 pub use ddim::ddim;
@@ -22,6 +23,7 @@ pub use hmc::{Hmc, hamiltonian};
 pub use noise::{Noise, Purpose};
 pub use predictor::{Predictor, ancestral, euler_maruyama, probability_flow, reverse_diffusion};
 pub use predictor_corrector::{PredictorCorrector, predictor_corrector};
+pub use runge_kutta::{Derivative, Solution, State, Stepping, Tolerance, ToleranceError, runge_kutta_45};
 
 use crate::Image;
 use crate::score::{ScoreError, ScoreModel};

@@ -15,6 +15,10 @@ pub enum Purpose {
     Corrector(u32),
     /// HMC's accept-or-reject decision of the inner step with this number.
     Acceptance(u32),
+    /// The probe of a divergence with this number.
+    Probe(u32),
+    /// What is added to grey levels so that they fill their interval.
+    Dequantise,
 }
 
 impl Purpose {
@@ -24,6 +28,8 @@ impl Purpose {
             Purpose::Predictor => 1,
             Purpose::Corrector(inner) => 0x1000_0000 | (inner & 0x0fff_ffff),
             Purpose::Acceptance(inner) => 0x2000_0000 | (inner & 0x0fff_ffff),
+            Purpose::Probe(number) => 0x3000_0000 | (number & 0x0fff_ffff),
+            Purpose::Dequantise => 2,
         }
     }
 }
@@ -46,6 +52,20 @@ pub struct Noise {
 impl Noise {
     /// Standard normal noise, N×C×H×W.
     pub fn normal(&self, step: usize, purpose: Purpose) -> Image {
+        self.images(step, purpose, box_muller)
+    }
+
+    /// Uniform noise in (0, 1), N×C×H×W.
+    pub fn uniforms(&self, step: usize, purpose: Purpose) -> Image {
+        self.images(step, purpose, |words| words.map(open_unit_single))
+    }
+
+    /// −1 or 1 with equal chances (Rademacher), N×C×H×W.
+    pub fn signs(&self, step: usize, purpose: Purpose) -> Image {
+        self.images(step, purpose, |words| words.map(|word| if word >> 31 == 0 { 1.0 } else { -1.0 }))
+    }
+
+    fn images(&self, step: usize, purpose: Purpose, values_of: impl Fn([u32; 4]) -> [f32; 4] + Sync) -> Image {
         let [channels, height, width] = self.shape;
         let size = channels * height * width;
         let mut values = vec![0.0f32; self.count * size];
@@ -53,7 +73,7 @@ impl Noise {
             values.par_chunks_mut(size).enumerate().for_each(|(offset, sample)| {
                 let stream = self.stream(step, purpose, offset);
                 for (block, four) in sample.chunks_mut(4).enumerate() {
-                    four.copy_from_slice(&box_muller(stream(block as u32))[..four.len()]);
+                    four.copy_from_slice(&values_of(stream(block as u32))[..four.len()]);
                 }
             });
         }

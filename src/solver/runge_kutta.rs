@@ -85,8 +85,8 @@ pub trait Derivative {
     fn derivative(&mut self, y: &State, times: &[f64], samples: &[usize]) -> Result<State, ScoreError>;
 
     /// Called after every accepted step of any sample with the share of time covered by the
-    /// slowest one, all states and their times; breaking ends the integration where it is.
-    fn progress(&mut self, _share: f64, _y: &State, _times: &[f64]) -> std::ops::ControlFlow<()> {
+    /// slowest one and all states; breaking ends the integration with [`ScoreError::Stopped`].
+    fn progress(&mut self, _share: f64, _y: &State) -> std::ops::ControlFlow<()> {
         std::ops::ControlFlow::Continue(())
     }
 }
@@ -204,7 +204,7 @@ pub fn runge_kutta_45(
         if accepted.contains(&true) {
             let covered = |t: &f64| (t - from) / (to - from);
             let share = times.iter().map(covered).fold(1.0, f64::min);
-            if f.progress(share, &solution.y, &times).is_break() {
+            if f.progress(share, &solution.y).is_break() {
                 return Err(ScoreError::Stopped);
             }
         }

@@ -14,7 +14,7 @@ pub use flow::{Flow, FlowError, FlowSolver};
 pub use interpolate::{
     between, combine, histogram, largest_error, latent_std, linear, norm_in_units, psnr, spherical, temper,
 };
-pub use journey::{FlowPlan, Journey, Progress as FlowProgress, decode, encode};
+pub use journey::{FlowPlan, Progress as FlowProgress, Watch, decode, encode, host, unit};
 pub use latents::{Decoded, Encoded, Estimate, Latents, Likelihood};
 pub use likelihood::likelihood;
 pub use preset::Preset;
