@@ -293,7 +293,7 @@ fn positive(count: u32) -> NonZeroU32 {
 }
 
 /// An error as a sentence that stands alone.
-fn sentence(error: impl std::error::Error) -> String {
+pub(super) fn sentence(error: impl std::error::Error) -> String {
     let text = error.to_string();
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();

@@ -4,10 +4,10 @@ use super::theme::Theme;
 use super::widgets::{Combo, control_width, modal, named, row, segmented};
 use super::{Action, Entry, Notice, Retry, Session};
 use crate::Pixels;
-use crate::checkpoint::{Animation, FileError, write_animation, write_grid, write_picture, write_run};
+use crate::checkpoint::{Animation, FileError, write_animation, write_grid, write_latents, write_picture, write_run};
 use crate::engine::Recorded;
 use crate::score::Range;
-use crate::task::Run;
+use crate::task::{Latents, Run};
 use crossbeam_channel::Receiver;
 use egui::{RichText, Ui, vec2};
 use std::path::{Path, PathBuf};
@@ -36,11 +36,25 @@ enum Of {
 
 /// What is written.
 #[derive(Clone, Debug)]
-enum Content {
-    Picture { moment: Arc<Recorded>, sample: usize },
+pub(super) enum Content {
+    Picture {
+        moment: Arc<Recorded>,
+        sample: usize,
+    },
     Grid(Arc<Recorded>),
-    Animation { moments: Vec<Arc<Recorded>>, seconds: f32 },
+    Animation {
+        moments: Vec<Arc<Recorded>>,
+        seconds: f32,
+    },
     Run(Box<Run>),
+    /// One wide picture, in [0, 1].
+    Strip(Pixels<f32>),
+    /// Pictures in [0, 1] that are played in a loop.
+    Loop {
+        frames: Vec<Pixels<f32>>,
+        seconds: f32,
+    },
+    Latents(Box<Latents>),
 }
 
 /// A file to be written.
@@ -54,6 +68,11 @@ pub struct ExportJob {
 }
 
 impl ExportJob {
+    /// A job for what the workspace "Latents" has.
+    pub(super) fn new(path: PathBuf, content: Content, zoom: usize) -> Self {
+        ExportJob { path, content, of: Of::State, range: Range::Unit, zoom }
+    }
+
     /// Writes the file. `progress` is told the share done and answers whether to go on.
     fn write(&self, progress: &mut dyn FnMut(f32) -> bool) -> Result<(), FileError> {
         match &self.content {
@@ -64,11 +83,23 @@ impl ExportJob {
             }
             Content::Animation { moments, seconds } => {
                 let frames: Vec<_> = moments.iter().map(|moment| self.values(moment)).collect();
-                let frame_time = Duration::from_secs_f32(seconds / frames.len().max(1) as f32);
-                let animation = Animation { frames, range: self.range, frame_time, zoom: self.zoom };
-                write_animation(&self.path, &animation, progress)
+                self.animate(frames, *seconds, progress)
             }
+            Content::Strip(pixels) => write_picture(&self.path, pixels, 0, self.range, self.zoom),
+            Content::Loop { frames, seconds } => self.animate(frames.clone(), *seconds, progress),
+            Content::Latents(latents) => write_latents(&self.path, latents),
         }
+    }
+
+    fn animate(
+        &self,
+        frames: Vec<Pixels<f32>>,
+        seconds: f32,
+        progress: &mut dyn FnMut(f32) -> bool,
+    ) -> Result<(), FileError> {
+        let frame_time = Duration::from_secs_f32(seconds / frames.len().max(1) as f32);
+        let animation = Animation { frames, range: self.range, frame_time, zoom: self.zoom };
+        write_animation(&self.path, &animation, progress)
     }
 
     /// x(t), or the estimate of x(0) once there is one.
@@ -155,6 +186,9 @@ impl Exporter {
             Content::Grid(_) => "saving the grid",
             Content::Animation { .. } => "saving an animation",
             Content::Run(_) => "saving the run",
+            Content::Strip(_) => "saving the strip",
+            Content::Loop { .. } => "saving the loop",
+            Content::Latents(_) => "saving the latents",
         };
         Some((what, f32::from_bits(writing.done.load(Ordering::Relaxed))))
     }

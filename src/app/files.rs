@@ -1,6 +1,7 @@
 //! Files that are chosen or dropped. Dialogs and reading run on threads of their own.
 
 use super::Notice;
+use super::latents::is_picture;
 use crate::checkpoint::read_run;
 use crate::task::{ModelRef, Run};
 use crossbeam_channel::{Receiver, Sender};
@@ -25,8 +26,13 @@ pub enum Opened {
 #[derive(Clone, Copy, Debug)]
 pub enum Dialog<'a> {
     OpenFile,
+    /// A picture for a slot.
+    OpenPicture,
     OpenFolder,
-    Save { folder: Option<&'a Path>, name: &'a str },
+    Save {
+        folder: Option<&'a Path>,
+        name: &'a str,
+    },
 }
 
 /// Files on their way.
@@ -58,6 +64,7 @@ impl Files {
         let saves = matches!(dialog, Dialog::Save { .. });
         let (prepared, folder) = match dialog {
             Dialog::OpenFile => (open_dialog(), false),
+            Dialog::OpenPicture => (picture_dialog(), false),
             Dialog::OpenFolder => (rfd::FileDialog::new().set_title("Open a folder of pictures"), true),
             Dialog::Save { folder, name } => (save_dialog(folder, name), false),
         };
@@ -95,6 +102,12 @@ fn open_dialog() -> rfd::FileDialog {
         .add_filter("Pictures in an archive", &["zip"])
 }
 
+fn picture_dialog() -> rfd::FileDialog {
+    rfd::FileDialog::new()
+        .set_title("Open a picture")
+        .add_filter("Pictures", &["png", "jpg", "jpeg", "gif", "bmp", "webp"])
+}
+
 fn save_dialog(folder: Option<&Path>, name: &str) -> rfd::FileDialog {
     let dialog = rfd::FileDialog::new().set_title("Save").set_file_name(name);
     match folder {
@@ -125,15 +138,16 @@ fn look(path: PathBuf) -> Opened {
 }
 
 /// Dims the window while something is dragged over it, and says what a drop will do.
-/// Returns the paths that were dropped.
-pub fn dropped(ui: &egui::Ui) -> Vec<PathBuf> {
+/// Returns the paths that were dropped. `pictures`: they are taken into slots here.
+pub fn dropped(ui: &egui::Ui, pictures: bool) -> Vec<PathBuf> {
     let (hovered, dropped) = ui.input(|input| {
         let hovered: Vec<PathBuf> = input.raw.hovered_files.iter().filter_map(|file| file.path.clone()).collect();
         let dropped: Vec<PathBuf> = input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect();
         (hovered, dropped)
     });
     if let Some(first) = hovered.first() {
-        let text = format!("Drop to {}", promise(first));
+        let what = if pictures && is_picture(first) { "put this picture into a slot".into() } else { promise(first) };
+        let text = format!("Drop to {what}");
         let layer = egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop"));
         let painter = ui.ctx().layer_painter(layer);
         let area = ui.ctx().content_rect();

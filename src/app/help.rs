@@ -1,25 +1,22 @@
 //! F1: all keys, and where to begin.
 
-use super::keys::BINDINGS;
+use super::keys::{Binding, HELP};
 use super::widgets::modal;
 use egui::{RichText, Ui};
 
-/// Shows the help while `open`.
-pub fn ui(ui: &Ui, open: &mut bool) {
+/// Shows the help of a workspace while `open`.
+pub fn ui(ui: &Ui, open: &mut bool, about: &str, bindings: &[Binding]) {
     if !*open {
         return;
     }
     modal(ui, "help", open, 460.0, |ui| {
         ui.heading("Score Explorer");
         ui.add_space(4.0);
-        ui.label(
-            "Noise becomes a picture along a reverse-time SDE. Choose a model, a family and a solver at the left, \
-             press Run, and watch it get there. Any moment can be scrubbed back to and branched from.",
-        );
+        ui.label(about);
         ui.add_space(8.0);
         ui.spacing_mut().interact_size.y = 18.0;
         egui::Grid::new("keys").num_columns(2).spacing([16.0, 3.0]).show(ui, |ui| {
-            for binding in &BINDINGS {
+            for binding in bindings.iter().chain(&HELP) {
                 ui.label(RichText::new(binding.shown).monospace().strong());
                 ui.label(binding.what);
                 ui.end_row();

@@ -1,6 +1,7 @@
 //! The keyboard: one table that the window obeys and the help shows.
 
 use super::Action;
+use super::latents::Ask;
 use egui::{Key, Modifiers};
 
 /// A key and what it does.
@@ -34,8 +35,8 @@ const fn obeyed_elsewhere(key: Key, shown: &'static str, what: &'static str) -> 
     Binding { modifiers: Modifiers::NONE, key, shown, what, action: None }
 }
 
-/// All bindings. Those with more modifiers stand before those with fewer.
-pub const BINDINGS: [Binding; 14] = [
+/// The bindings of the workspace "Trajectory". Those with more modifiers stand before those with fewer.
+pub const BINDINGS: [Binding; 13] = [
     plain(Key::Space, "Space", "Run, pause, resume", || Action::RunOrPause),
     plain(Key::S, "S", "One step, then hold", || Action::Step),
     plain(Key::Escape, "Esc", "Stop; from one large sample, back to the grid", || Action::Stop),
@@ -49,20 +50,38 @@ pub const BINDINGS: [Binding; 14] = [
     with(Modifiers::COMMAND, Key::S, "Ctrl+S", "Save pictures, an animation or the run", || Action::OfferExport),
     with(CTRL_SHIFT, Key::Z, "Ctrl+Shift+Z", "Redo a change of settings", || Action::Redo),
     with(Modifiers::COMMAND, Key::Z, "Ctrl+Z", "Undo a change of settings", || Action::Undo),
-    plain(Key::F1, "F1", "This help", || Action::Help),
 ];
+
+/// The bindings of the workspace "Latents".
+pub const LATENTS: [Binding; 8] = [
+    plain(Key::Space, "Space", "Play the loop from A to B and back, or hold it", || Action::Latents(Ask::Play)),
+    plain(Key::ArrowLeft, "←", "One frame towards A", || Action::Latents(Ask::Move(-1))),
+    plain(Key::ArrowRight, "→", "One frame towards B", || Action::Latents(Ask::Move(1))),
+    plain(Key::Escape, "Esc", "Stop what is computed, and keep what is done", || Action::Latents(Ask::Stop)),
+    with(Modifiers::COMMAND, Key::O, "Ctrl+O", "Open a picture into the marked slot (Ctrl+V pastes one)", || {
+        Action::Latents(Ask::Open(None))
+    }),
+    with(Modifiers::COMMAND, Key::S, "Ctrl+S", "Save the strip, the loop or the latents", || {
+        Action::Latents(Ask::OfferSave)
+    }),
+    with(CTRL_SHIFT, Key::Z, "Ctrl+Shift+Z", "Redo a change of slots or settings", || Action::Latents(Ask::Redo)),
+    with(Modifiers::COMMAND, Key::Z, "Ctrl+Z", "Undo a change of slots or settings", || Action::Latents(Ask::Undo)),
+];
+
+/// Help, in every workspace.
+pub const HELP: [Binding; 1] = [plain(Key::F1, "F1", "This help", || Action::Help)];
 
 /// What the keys pressed in this frame ask for. Keys belong to a text field or a focused
 /// control first, and to an open menu; Esc to the picture where that takes it.
-pub fn actions(ctx: &egui::Context, escape_taken: bool) -> Vec<Action> {
+pub fn actions(ctx: &egui::Context, bindings: &[Binding], escape_taken: bool) -> Vec<Action> {
     if ctx.text_edit_focused() {
         return Vec::new();
     }
     let focused = ctx.memory(|memory| memory.focused().is_some());
     let popup = egui::Popup::is_any_open(ctx);
     let mut asked = Vec::new();
-    for binding in &BINDINGS {
-        let moves_focus = matches!(binding.key, Key::Space | Key::Escape);
+    for binding in bindings.iter().chain(&HELP) {
+        let moves_focus = matches!(binding.key, Key::Space | Key::Escape | Key::ArrowLeft | Key::ArrowRight);
         if (focused || popup) && moves_focus || escape_taken && binding.key == Key::Escape {
             continue;
         }

@@ -12,6 +12,7 @@ mod graphics;
 mod help;
 mod icon;
 mod keys;
+pub mod latents;
 mod layout;
 mod meter;
 mod models;
@@ -78,6 +79,8 @@ pub enum Action {
     Help,
     Theme(ThemeChoice),
     Retry(Retry),
+    /// Something that only the workspace "Latents" knows.
+    Latents(latents::Ask),
 }
 
 /// How the window is opened.

@@ -13,6 +13,8 @@ const SHOWN: usize = 4;
 pub enum Retry {
     Run(Box<Run>, DeviceChoice),
     Export(Box<ExportJob>),
+    /// What failed in the workspace "Latents".
+    Latents,
 }
 
 /// Something that a person should know.

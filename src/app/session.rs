@@ -2,7 +2,9 @@
 
 use super::notices::{Notice, Retry};
 use super::{RunState, RunView};
-use crate::engine::{Command, DeviceChoice, DeviceReport, Devices, Engine, Event, ModelReport, Recorded, RunId};
+use crate::engine::{
+    Command, DeviceChoice, DeviceReport, Devices, Engine, Event, Job, JobId, JobUpdate, ModelReport, Recorded, RunId,
+};
 use crate::task::{ModelRef, Origin, Run};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -62,7 +64,10 @@ pub struct Session {
     told: HashSet<String>,
     /// Runs whose tab was closed: the end of such a run is no news.
     closed: HashSet<RunId>,
+    /// News of jobs that nobody has taken yet.
+    jobs: Vec<(JobId, JobUpdate)>,
     next: u64,
+    next_job: u64,
     roots: usize,
 }
 
@@ -88,7 +93,9 @@ impl Session {
             rates: HashMap::new(),
             told: HashSet::new(),
             closed: HashSet::new(),
+            jobs: Vec::new(),
             next: 1,
+            next_job: 1,
             roots: 0,
         })
     }
@@ -162,6 +169,24 @@ impl Session {
         self.engine.send(command);
     }
 
+    /// Asks for a job. Its news are among [`Session::take_jobs`].
+    pub fn job(&mut self, job: Job, device: DeviceChoice) -> JobId {
+        let id = JobId(self.next_job);
+        self.next_job += 1;
+        self.engine.send(Command::Flow { id, job, device });
+        id
+    }
+
+    /// Ends a job, waiting or under way.
+    pub fn stop_job(&self, id: JobId) {
+        self.engine.send(Command::StopJob(id));
+    }
+
+    /// News of jobs since the last call, oldest first.
+    pub fn take_jobs(&mut self) -> Vec<(JobId, JobUpdate)> {
+        std::mem::take(&mut self.jobs)
+    }
+
     /// Asks what a model is, unless that is known.
     pub fn inspect(&self, model: &ModelRef) {
         if !self.models.contains_key(model) {
@@ -226,7 +251,13 @@ impl Session {
             Event::Stopped(id) => self.settle(id, RunState::Stopped),
             Event::Failed { id, failure } => self.failed(id, failure),
             Event::Notice(text) => vec![Notice::remark(text)],
-            Event::Job { .. } => Vec::new(),
+            Event::Job { id, update } => {
+                if matches!(update, JobUpdate::Started(_) | JobUpdate::Failed(_) | JobUpdate::Stopped) {
+                    self.loading = None;
+                }
+                self.jobs.push((id, update));
+                Vec::new()
+            }
         }
     }
 

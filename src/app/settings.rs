@@ -1,6 +1,7 @@
 //! What survives a restart: the next run's settings, theme, layout, view, the export folder.
 
 use super::draft::Draft;
+use super::latents::SavedLatents;
 use super::layout::Layout;
 use super::picture::PictureSettings;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ pub struct Settings {
     pub theme: ThemeChoice,
     pub layout: Layout,
     pub picture: PictureSettings,
+    pub latents: SavedLatents,
     /// Where files were last written.
     pub folder: Option<PathBuf>,
 }
@@ -63,6 +65,7 @@ impl Settings {
             theme: part(&saved, "theme"),
             layout: part(&saved, "layout"),
             picture: part(&saved, "picture"),
+            latents: part(&saved, "latents"),
             folder: part::<Option<PathBuf>>(&saved, "folder").filter(|folder| folder.is_dir()),
         };
         settings.draft.mend();

@@ -4,7 +4,8 @@ use super::branch;
 use super::draft::Draft;
 use super::export::Exporter;
 use super::files::{Dialog, Files, Opened, dropped};
-use super::layout::Pane;
+use super::latents::{Ask, Asking, Latents};
+use super::layout::{Layout, Pane};
 use super::meter::Meter;
 use super::models::{Models, Out};
 use super::notices::{Notice, Notices, Retry};
@@ -34,11 +35,36 @@ const MEMORY_EVERY: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Workspace {
     Trajectory,
+    Latents,
 }
 
 impl Workspace {
-    const ALL: [(Workspace, &'static str, &'static str); 1] =
-        [(Workspace::Trajectory, "Trajectory", "How does it get there?")];
+    const ALL: [(Workspace, &'static str, &'static str); 2] = [
+        (Workspace::Trajectory, "Trajectory", "How does it get there?"),
+        (Workspace::Latents, "Latents", "Where does a picture live?"),
+    ];
+
+    fn bindings(self) -> &'static [keys::Binding] {
+        match self {
+            Workspace::Trajectory => &keys::BINDINGS,
+            Workspace::Latents => &keys::LATENTS,
+        }
+    }
+
+    /// What the help says first.
+    fn about(self) -> &'static str {
+        match self {
+            Workspace::Trajectory => {
+                "Noise becomes a picture along a reverse-time SDE. Choose a model, a family and a solver at the left, \
+                 press Run, and watch it get there. Any moment can be scrubbed back to and branched from."
+            }
+            Workspace::Latents => {
+                "The probability-flow ODE carries every picture to one latent and back. Put a picture in A and one \
+                 in B; the strip fills with pictures between them, and the slider decodes any other place. More \
+                 slots make weighted sums; likelihoods are measured at the right."
+            }
+        }
+    }
 }
 
 /// What a window begins with.
@@ -66,6 +92,7 @@ pub struct App {
     theme: ThemeChoice,
     workspace: Workspace,
     trajectory: Trajectory,
+    latents: Latents,
     branching: bool,
     help: bool,
     meter: Meter,
@@ -101,6 +128,7 @@ impl App {
             theme: settings.theme,
             workspace: Workspace::Trajectory,
             trajectory: Trajectory::new(settings.layout, picture),
+            latents: Latents::new(settings.latents),
             branching: false,
             help: false,
             meter: Meter::default(),
@@ -125,6 +153,11 @@ impl App {
         &self.draft
     }
 
+    /// The workspace "Latents".
+    pub fn latents(&self) -> &Latents {
+        &self.latents
+    }
+
     /// The window's frame times.
     pub fn frame_time(&self, part: f64) -> Option<Duration> {
         self.meter.quantile(part)
@@ -141,6 +174,7 @@ impl App {
             theme: self.theme,
             layout: self.trajectory.layout.clone(),
             picture: self.trajectory.picture.settings.clone(),
+            latents: self.latents.saved(),
             folder: self.exporter.folder.clone(),
         }
     }
@@ -148,6 +182,9 @@ impl App {
     /// Takes in what engine, dialogs and writers have said.
     fn poll(&mut self, ctx: &egui::Context) {
         for notice in self.session.poll() {
+            self.notices.push(notice);
+        }
+        for notice in self.latents.advance(ctx, &mut self.session, &self.draft) {
             self.notices.push(notice);
         }
         self.models.poll();
@@ -159,7 +196,9 @@ impl App {
                     self.notices.push(Notice::remark(format!("The settings are now those of {name}; press Run.")));
                 }
                 Opened::Model(model) => self.apply(ctx, Action::Model(model)),
+                Opened::Path(path) if self.latents.take_path(ctx, &path) => {}
                 Opened::Path(path) => self.files.open(ctx, path),
+                Opened::SaveTo(path) if self.latents.saver.is_open() => self.latents.saver.save_to(&path),
                 Opened::SaveTo(path) => self.exporter.save_to(&path),
                 Opened::Refused(notice) => self.notices.push(notice),
             }
@@ -213,8 +252,16 @@ impl App {
         });
     }
 
+    /// The panes of the workspace that is shown.
+    fn layout(&mut self) -> &mut Layout {
+        match self.workspace {
+            Workspace::Trajectory => &mut self.trajectory.layout,
+            Workspace::Latents => &mut self.latents.layout,
+        }
+    }
+
     fn pane_toggles(&mut self, ui: &mut Ui) {
-        let layout = &mut self.trajectory.layout;
+        let layout = self.layout();
         for (pane, sign, side) in [(Pane::Plots, Sign::RightPanel, "right"), (Pane::Setup, Sign::LeftPanel, "left")] {
             let open = layout.is_open(pane);
             let verb = if open { "Hide" } else { "Show" };
@@ -226,10 +273,11 @@ impl App {
     }
 
     fn workspace(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
-        let App { session, draft, models, trajectory, .. } = self;
+        let App { session, draft, models, trajectory, latents, .. } = self;
         let mut desk = Desk { session, draft, models, actions };
         match self.workspace {
             Workspace::Trajectory => trajectory.ui(ui, &mut desk),
+            Workspace::Latents => latents.ui(ui, &mut desk),
         }
     }
 
@@ -240,6 +288,7 @@ impl App {
             meter: &self.meter,
             resident: self.resident,
             export: self.exporter.progress(),
+            job: self.latents.line(),
         };
         status.ui(ui, actions);
     }
@@ -250,8 +299,13 @@ impl App {
             let dialog = Dialog::Save { folder: self.exporter.folder.as_deref(), name: &name };
             self.files.ask(ui.ctx(), dialog);
         }
+        if self.latents.save_ui(ui, actions) {
+            let name = self.latents.saver.file_name();
+            let dialog = Dialog::Save { folder: self.exporter.folder.as_deref(), name: &name };
+            self.files.ask(ui.ctx(), dialog);
+        }
         branch::ui(ui, &mut self.branching, &self.session, &self.draft, actions);
-        help::ui(ui, &mut self.help);
+        help::ui(ui, &mut self.help, self.workspace.about(), self.workspace.bindings());
         self.notices.ui(ui, actions);
     }
 
@@ -260,6 +314,7 @@ impl App {
         let busy = ctx.input(|input| input.pointer.any_down()) || ctx.text_edit_focused();
         if !busy {
             self.history.add_undo(&self.draft);
+            self.latents.remember();
         }
     }
 
@@ -274,8 +329,9 @@ impl App {
             Action::NewSeed => self.draft.seed = new_seed(),
             Action::Select(id) => self.session.shown = Some(id),
             Action::Close(id) => self.session.close(id),
-            Action::ChooseFile => self.files.ask(ctx, Dialog::OpenFile),
-            Action::ChooseFolder => self.files.ask(ctx, Dialog::OpenFolder),
+            Action::ChooseFile => self.choose(ctx, Dialog::OpenFile, None),
+            Action::ChooseFolder => self.choose(ctx, Dialog::OpenFolder, None),
+            Action::Open(path) if self.workspace == Workspace::Latents && self.latents.take_drop(ctx, &path) => {}
             Action::Open(path) => self.files.open(ctx, path),
             Action::Model(model) => {
                 self.session.inspect(&model);
@@ -301,7 +357,34 @@ impl App {
             }
             Action::Retry(Retry::Run(run, device)) => self.session.begin(*run, device),
             Action::Retry(Retry::Export(job)) => self.exporter.start(ctx, job),
+            Action::Retry(Retry::Latents) => self.latents.go_on(&self.draft),
+            Action::Latents(ask) => self.ask(ctx, ask),
         }
+    }
+
+    /// What only the workspace "Latents" knows.
+    fn ask(&mut self, ctx: &egui::Context, ask: Ask) {
+        let latents = &mut self.latents;
+        match ask {
+            Ask::Play => latents.play_or_hold(),
+            Ask::Move(frames) => latents.step(frames),
+            Ask::Stop => latents.stop(&self.session),
+            Ask::GoOn => latents.go_on(&self.draft),
+            Ask::Open(slot) => {
+                let slot = slot.unwrap_or(latents.focused());
+                self.choose(ctx, Dialog::OpenPicture, Some(Asking::Slot(slot)));
+            }
+            Ask::ChooseSet => self.choose(ctx, Dialog::OpenFolder, Some(Asking::Set)),
+            Ask::OfferSave => latents.offer_save(self.exporter.folder.as_deref()),
+            Ask::Undo => latents.undo(),
+            Ask::Redo => latents.redo(),
+        }
+    }
+
+    /// Shows a dialog; what is chosen in it is for `asking`, or to be opened.
+    fn choose(&mut self, ctx: &egui::Context, dialog: Dialog<'_>, asking: Option<Asking>) {
+        self.latents.asking = asking;
+        self.files.ask(ctx, dialog);
     }
 
     fn run_or_pause(&mut self) {
@@ -356,9 +439,12 @@ impl eframe::App for App {
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         let began = Instant::now();
         let ctx = ui.ctx().clone();
-        let above = self.branching || self.help || self.exporter.is_open();
-        let mut actions = if above { Vec::new() } else { keys::actions(&ctx, self.trajectory.picture.takes_escape()) };
-        actions.extend(dropped(ui).into_iter().map(Action::Open));
+        let above = self.branching || self.help || self.exporter.is_open() || self.latents.is_covered();
+        let latents = self.workspace == Workspace::Latents;
+        let escape_taken = !latents && self.trajectory.picture.takes_escape();
+        let bindings = self.workspace.bindings();
+        let mut actions = if above { Vec::new() } else { keys::actions(&ctx, bindings, escape_taken) };
+        actions.extend(dropped(ui, latents).into_iter().map(Action::Open));
         let slim = |margin| Frame::new().fill(ui.visuals().panel_fill).inner_margin(margin);
         let (top, bottom) = (slim(Margin::symmetric(12, 5)), slim(Margin { left: 12, right: 12, top: 0, bottom: 4 }));
         egui::Panel::top("top").frame(top).show(ui, |ui| self.top_bar(ui, &mut actions));

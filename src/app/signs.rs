@@ -14,6 +14,13 @@ pub enum Sign {
     HalfMoon,
     LeftPanel,
     RightPanel,
+    /// Open a file.
+    Folder,
+    /// A movable square.
+    Crop,
+    /// Taken from elsewhere.
+    Take,
+    Cross,
 }
 
 /// A square button with a sign. `name` is what it is called; `tip` says what it does and which key does it.
@@ -66,6 +73,23 @@ fn paint(painter: &Painter, centre: Pos2, sign: Sign, ink: Color32, ground: Colo
             painter.circle_stroke(centre, 5.5, line);
             let half = Rect::from_min_max(at(-6.0, -6.0), at(0.0, 6.0));
             painter.with_clip_rect(half).circle_filled(centre, 5.5, ink);
+        }
+        Sign::Folder => {
+            let outline = [(-6.5, 5.0), (-6.5, -5.0), (-2.0, -5.0), (-0.5, -3.0), (6.5, -3.0), (6.5, 5.0), (-6.5, 5.0)];
+            painter.line(outline.map(|(x, y)| at(x, y)).to_vec(), line);
+        }
+        Sign::Crop => {
+            painter.line(vec![at(-3.5, -7.0), at(-3.5, 3.5), at(7.0, 3.5)], line);
+            painter.line(vec![at(-7.0, -3.5), at(3.5, -3.5), at(3.5, 7.0)], line);
+        }
+        Sign::Take => {
+            painter.line(vec![at(-1.5, -5.5), at(-6.0, -5.5), at(-6.0, 5.5), at(5.0, 5.5), at(5.0, 1.5)], line);
+            painter.line_segment([at(5.5, -5.5), at(-1.5, 1.5)], line);
+            painter.line(vec![at(-1.5, -2.5), at(-1.5, 1.5), at(2.5, 1.5)], line);
+        }
+        Sign::Cross => {
+            painter.line_segment([at(-4.0, -4.0), at(4.0, 4.0)], line);
+            painter.line_segment([at(4.0, -4.0), at(-4.0, 4.0)], line);
         }
         Sign::LeftPanel | Sign::RightPanel => {
             let frame = Rect::from_center_size(centre, vec2(14.0, 11.0));

@@ -1,5 +1,6 @@
 //! The status bar: where the run stands, how fast, on what, with how much memory.
 
+use super::latents::{Ask, JobLine};
 use super::meter::Meter;
 use super::theme::Theme;
 use super::widgets::{human_bytes, human_time};
@@ -16,6 +17,8 @@ pub struct Status<'a> {
     pub resident: Option<usize>,
     /// An export in progress: what, and how far (0 to 1).
     pub export: Option<(&'a str, f32)>,
+    /// A job of the workspace "Latents" under way.
+    pub job: Option<JobLine>,
 }
 
 impl Status<'_> {
@@ -30,6 +33,7 @@ impl Status<'_> {
                 separator(ui);
                 self.device(ui);
                 self.exporting(ui, actions);
+                self.working(ui, actions);
             });
         });
     }
@@ -139,6 +143,23 @@ impl Status<'_> {
             ms(0.99)
         );
         text(ui, &resident).on_hover_text(tip);
+    }
+
+    fn working(&self, ui: &mut Ui, actions: &mut Vec<Action>) {
+        let Some(job) = &self.job else { return };
+        separator(ui);
+        if ui
+            .button("Stop job")
+            .on_hover_text("End what the workspace Latents computes; what is done is kept")
+            .clicked()
+        {
+            actions.push(Action::Latents(Ask::Stop));
+        }
+        ui.add(egui::ProgressBar::new(job.share).desired_width(90.0).desired_height(6.0));
+        if job.seconds_left.is_finite() {
+            text(ui, &format!("{} left", human_time(f64::from(job.seconds_left))));
+        }
+        text(ui, &job.what);
     }
 
     fn exporting(&self, ui: &mut Ui, actions: &mut Vec<Action>) {

@@ -1,0 +1,240 @@
+//! A slot: the picture, its journey to the latent, the way back, and how exact it is.
+
+use super::board::{BINS, Board, Encoding, REACH};
+use super::canvas::{dashed, frame};
+use super::crop::Cropping;
+use super::photo::{Crop, PictureKey, Wanted};
+use super::work::Task;
+use super::{Ask, Latents, figure};
+use crate::app::Action;
+use crate::app::signs::{self, Sign};
+use crate::app::theme::{Theme, UNIT};
+use crate::app::trajectory::Desk;
+use egui::{Rect, RichText, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
+
+/// Shows slot `index` in the width there is.
+pub fn ui(ui: &mut Ui, latents: &mut Latents, index: usize, desk: &mut Desk<'_>) {
+    ui.spacing_mut().item_spacing = vec2(UNIT, UNIT);
+    header(ui, latents, index, desk);
+    let Some(photo) = latents.board.slots.get(index).and_then(|slot| slot.photo.clone()) else {
+        return empty(ui, latents, index, desk);
+    };
+    let side = ((ui.available_width() - UNIT) / 2.0).floor();
+    let key = latents.board.key(index);
+    ui.horizontal(|ui| {
+        picture(ui, latents, index, key, side);
+        back(ui, latents, index, key, side);
+    });
+    ui.horizontal(|ui| {
+        latent(ui, latents, index, key, side);
+        error(ui, latents, index, key, side);
+    });
+    ui.add(egui::Label::new(RichText::new(&photo.name).small().weak()).truncate());
+    if let Some(encoding) = key.and_then(|key| latents.board.encoding(&key)) {
+        figures(ui, encoding);
+        if ui.available_height() > 40.0 {
+            histogram(ui, encoding, Board::name(index));
+        }
+    }
+}
+
+/// The slot's letter and what can be put in it.
+pub fn header(ui: &mut Ui, latents: &mut Latents, index: usize, desk: &mut Desk<'_>) {
+    let name = Board::name(index);
+    let focused = latents.board.focused == index;
+    let filled = latents.board.slots.get(index).is_some_and(|slot| slot.photo.is_some());
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 0.0;
+        let text = RichText::new(name.to_string()).strong().size(14.0);
+        let letter = ui.selectable_label(focused, text);
+        let tip = "Files that are opened, pasted or dropped go to the slot that is marked";
+        if letter.on_hover_text(tip).accessible_name(format!("Slot {name}")).clicked() {
+            latents.board.focused = index;
+        }
+        let button = |ui: &mut Ui, sign, what: &str, tip: &str| {
+            signs::button(ui, sign, true, &format!("{what} {name}"), tip).clicked()
+        };
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if filled {
+                if button(ui, Sign::Cross, "Clear", "Take the picture out of this slot (Ctrl+Z brings it back)") {
+                    latents.board.clear(index);
+                    return;
+                }
+                if button(ui, Sign::Crop, "Crop", "Move or resize the square of the photo that is used") {
+                    let crop = latents.board.slots.get(index).map_or(Crop::default(), |slot| slot.crop);
+                    latents.cropping = Some(Cropping { slot: index, crop });
+                }
+            }
+            sources(ui, latents, index, desk, &button);
+        });
+    });
+}
+
+fn sources(
+    ui: &mut Ui,
+    latents: &mut Latents,
+    index: usize,
+    desk: &mut Desk<'_>,
+    button: &dyn Fn(&mut Ui, Sign, &str, &str) -> bool,
+) {
+    let shown = desk.session.current().and_then(|entry| entry.view.snapshot.as_ref());
+    if let Some(snapshot) = shown
+        && button(
+            ui,
+            Sign::Take,
+            "From Trajectory to",
+            "Take a sample of the run shown in Trajectory, another each time",
+        )
+    {
+        let x = snapshot.newest.x.clone();
+        let range = desk.session.current().map(|entry| entry.view.report.range.bounds());
+        let (low, high) = range.unwrap_or((0.0, 1.0));
+        let [count, c, h, w] = x.shape;
+        latents.dice = latents.dice.wrapping_add(1);
+        let sample = latents.dice as usize % count.max(1);
+        let unit = |value: &f32| ((f64::from(*value) - low) / (high - low)).clamp(0.0, 1.0) as f32;
+        let values = x.sample(sample).iter().map(unit).collect();
+        let name = format!("sample {}", sample + 1);
+        let wanted = Wanted::Sample { shape: [c, h, w], values, name };
+        latents.photos.load(ui.ctx(), index, wanted, Crop::default());
+    }
+    if button(ui, Sign::Roll, "World to", "Another of the 512 little worlds that ship") {
+        let ctx = ui.ctx().clone();
+        latents.roll(&ctx, index);
+    }
+    if button(ui, Sign::Folder, "Open picture in", "Open a picture from a file (Ctrl+O: in the marked slot)") {
+        desk.actions.push(Action::Latents(Ask::Open(Some(index))));
+    }
+}
+
+fn empty(ui: &mut Ui, latents: &mut Latents, index: usize, _desk: &mut Desk<'_>) {
+    let name = Board::name(index);
+    let side = ui.available_width().min(ui.available_height() - 8.0).max(40.0);
+    let (rect, response) = frame(ui, vec2(ui.available_width(), side), Sense::click(), &format!("Empty slot {name}"));
+    dashed(ui, rect, "Drop a picture, or take a world");
+    if response.on_hover_text("Click to take a world. Or drop, paste (Ctrl+V) or open a picture.").clicked() {
+        let ctx = ui.ctx().clone();
+        latents.roll(&ctx, index);
+    }
+}
+
+/// Room for a picture with its caption.
+fn captioned(ui: &mut Ui, side: f32, caption: &str, name: &str, tip: &str, add: impl FnOnce(&mut Ui, Rect)) {
+    ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing.y = 1.0;
+        let (rect, response) = frame(ui, vec2(side, side), Sense::hover(), name);
+        add(ui, rect);
+        response.on_hover_text(tip);
+        ui.label(RichText::new(caption).small().weak());
+    });
+}
+
+fn picture(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureKey>, side: f32) {
+    let letter = Board::name(index);
+    let tip = "The picture as the model is given it";
+    captioned(ui, side, "picture", &format!("Picture {letter}"), tip, |ui, rect| {
+        let pixels = key.and_then(|key| latents.board.picture(&key));
+        match pixels {
+            Some(pixels) => latents.canvas.paint(ui, rect, pixels, 0, None, latents.draft.smooth),
+            None => dashed(ui, rect, "…"),
+        }
+        if latents.board.focused == index {
+            ui.painter().rect_stroke(rect, 0, Stroke::new(1.0, Theme::of(ui).accent), StrokeKind::Outside);
+        }
+    });
+}
+
+fn back(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureKey>, side: f32) {
+    let tip = "The latent decoded again: how much of the picture the journey there and back keeps";
+    let name = format!("Reconstruction of {}", Board::name(index));
+    captioned(ui, side, "there and back", &name, tip, |ui, rect| {
+        let back = key.and_then(|key| latents.board.encoding(&key)).and_then(|encoding| encoding.back.as_ref());
+        match back {
+            Some(back) => latents.canvas.paint(ui, rect, &back.picture, 0, None, latents.draft.smooth),
+            None => dashed(ui, rect, ""),
+        }
+    });
+}
+
+/// The latent; while it is being computed, x(t) on its way.
+fn latent(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureKey>, side: f32) {
+    let letter = Board::name(index);
+    let moving = latents.work.under_way.as_ref().and_then(|job| match &job.task {
+        Task::Encode { keys, .. } => {
+            let place = keys.iter().position(|other| Some(*other) == key)?;
+            let progress = job.progress.as_ref()?;
+            Some((place, progress.pictures.clone()?, progress.share))
+        }
+        _ => None,
+    });
+    let encoded = key.and_then(|key| latents.board.encoding(&key));
+    let caption = match (&moving, encoded) {
+        (Some((_, _, share)), _) => format!("x(t), {:.0} %", 100.0 * share),
+        (None, Some(encoding)) if encoding.latents.flow.until < 1.0 => {
+            format!("latent x({:.2})", encoding.latents.flow.until)
+        }
+        _ => "latent z".into(),
+    };
+    let tip = "The state that the probability-flow ODE carries the picture to, from −3 to 3 standard deviations";
+    captioned(ui, side, &caption, &format!("Latent of {letter}"), tip, |ui, rect| match (moving, encoded) {
+        (Some((place, pictures, _)), _) => latents.canvas.paint(ui, rect, &pictures, place, None, false),
+        (None, Some(encoding)) => {
+            latents.canvas.paint(ui, rect, &encoding.latents.pixels, 0, Some(encoding.std), false);
+        }
+        (None, None) => dashed(ui, rect, ""),
+    });
+}
+
+fn error(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureKey>, side: f32) {
+    let tip = "|there and back − picture|, four times as bright";
+    let name = format!("Error of {}", Board::name(index));
+    captioned(ui, side, "error × 4", &name, tip, |ui, rect| {
+        let back = key.and_then(|key| latents.board.encoding(&key)).and_then(|encoding| encoding.back.as_ref());
+        match back {
+            Some(back) => latents.canvas.paint(ui, rect, &back.error, 0, None, false),
+            None => dashed(ui, rect, ""),
+        }
+    });
+}
+
+fn figures(ui: &mut Ui, encoding: &Encoding) {
+    ui.spacing_mut().item_spacing.y = 1.0;
+    if let Some(back) = &encoding.back {
+        let psnr = if back.psnr.is_finite() { format!("{:.1} dB", back.psnr) } else { "equal".into() };
+        let tip = "Peak signal-to-noise ratio of the reconstruction, and its largest error of a value in [0, 1]";
+        figure(ui, &format!("{psnr} · max {:.4}", back.largest), tip);
+        let tip = "Evaluations of the score (NFE) there and back";
+        figure(ui, &format!("{} + {} NFE", encoding.nfe, back.nfe), tip);
+    } else {
+        figure(ui, &format!("{} NFE", encoding.nfe), "Evaluations of the score on the way to the latent");
+    }
+    let about = if encoding.latents.flow.until < 1.0 {
+        "Root mean square of the latent in units of σ(t), the noise alone: the picture's share adds to it"
+    } else {
+        "Norm of the latent in units of the prior's: 1 for what the prior draws. Pictures unlike the data show it here"
+    };
+    figure(ui, &format!("‖z‖/√D  {:.3}", encoding.norm), about);
+}
+
+/// The latent's values against the standard normal density.
+fn histogram(ui: &mut Ui, encoding: &Encoding, letter: char) {
+    let height = (ui.available_height() - 4.0).clamp(30.0, 72.0);
+    let name = format!("Histogram of the latent of {letter}");
+    let (rect, response) = frame(ui, vec2(ui.available_width(), height), Sense::hover(), &name);
+    response.on_hover_text("The latent's values in units of the prior's σ, −4 to 4. Line: the prior, N(0, 1)");
+    let theme = Theme::of(ui);
+    let highest = encoding.histogram.iter().copied().fold(0.42, f64::max);
+    let at = |x: f64, y: f64| {
+        let along = (x + REACH) / (2.0 * REACH);
+        pos2(rect.left() + rect.width() * along as f32, rect.bottom() - rect.height() * (y / highest) as f32)
+    };
+    let width = 2.0 * REACH / BINS as f64;
+    for (bin, &density) in encoding.histogram.iter().enumerate() {
+        let left = bin as f64 * width - REACH;
+        let bar = Rect::from_two_pos(at(left + 0.05 * width, 0.0), at(left + 0.95 * width, density));
+        ui.painter().rect_filled(bar, 0, theme.accent.gamma_multiply(0.55));
+    }
+    let normal = |x: f64| (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    let curve = (0..=64).map(|i| i as f64 / 64.0 * 2.0 * REACH - REACH).map(|x| at(x, normal(x))).collect();
+    ui.painter().line(curve, Stroke::new(1.5, theme.text));
+}

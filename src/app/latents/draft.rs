@@ -1,0 +1,146 @@
+//! The settings of the workspace, as controls edit them.
+
+use crate::app::Draft;
+use crate::app::draft::sentence;
+use crate::solver::{Stepping, Tolerance};
+use crate::task::{Estimate, Flow, FlowSolver, Steps};
+use serde::{Deserialize, Serialize};
+
+/// Evaluations that answer a moving slider: few enough to follow the hand.
+pub const QUICK_STEPS: usize = 8;
+/// Most pictures that the window offers for a likelihood's histogram.
+pub const MOST_OF_SET: usize = 512;
+
+/// How the ODE is solved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FlowMethod {
+    Adaptive,
+    Heun,
+    DpmPlusPlus,
+}
+
+/// What the middle of the room shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mix {
+    /// A place on the way from A to B.
+    Between,
+    /// The weighted sum of all latents on the board.
+    Weights,
+}
+
+/// All settings but the slots. Model, family and device are those of the workspace "Trajectory".
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LatentsDraft {
+    pub method: FlowMethod,
+    pub rtol: f64,
+    pub atol: f64,
+    /// Steps of Heun and DPM-Solver++.
+    pub steps: usize,
+    /// Time of the latent.
+    pub until: f64,
+    /// Latents are scaled by this before they are decoded.
+    pub temperature: f64,
+    pub spherical: bool,
+    /// Frames of the strip, ends included.
+    pub frames: usize,
+    pub mix: Mix,
+    /// Weighted sums are brought to their parts' norm.
+    pub keep_norm: bool,
+    /// Probes of the divergence.
+    pub probes: usize,
+    pub rademacher: bool,
+    pub dequantise: bool,
+    /// Pictures of the set that likelihoods are compared with.
+    pub set_size: usize,
+    /// Pixels are interpolated on the screen.
+    pub smooth: bool,
+}
+
+impl Default for LatentsDraft {
+    fn default() -> Self {
+        LatentsDraft {
+            method: FlowMethod::Adaptive,
+            rtol: 1e-5,
+            atol: 1e-5,
+            steps: 50,
+            until: 1.0,
+            temperature: 1.0,
+            spherical: true,
+            frames: 9,
+            mix: Mix::Between,
+            keep_norm: true,
+            probes: 1,
+            rademacher: true,
+            dequantise: false,
+            set_size: 16,
+            smooth: false,
+        }
+    }
+}
+
+impl LatentsDraft {
+    /// The journey that these settings make with the model and family of `shared`, or one sentence of why none.
+    pub fn flow(&self, shared: &Draft) -> Result<Flow, String> {
+        let solver = match self.method {
+            FlowMethod::Adaptive => FlowSolver::Adaptive {
+                tolerance: Tolerance::new(self.rtol, self.atol).map_err(sentence)?,
+                stepping: Stepping::Sample,
+            },
+            FlowMethod::Heun => FlowSolver::Heun { steps: Steps::new(self.steps).map_err(sentence)? },
+            FlowMethod::DpmPlusPlus => FlowSolver::DpmPlusPlus { steps: Steps::new(self.steps).map_err(sentence)? },
+        };
+        let family = shared.family().map_err(sentence)?;
+        let flow = Flow { solver, until: self.until, ..Flow::new(shared.model.clone(), family) };
+        flow.check().map_err(sentence)?;
+        Ok(flow)
+    }
+
+    /// How log p is estimated.
+    pub fn estimate(&self) -> Estimate {
+        let LatentsDraft { probes, rademacher, dequantise, .. } = *self;
+        Estimate { probes, rademacher, dequantise, ..Estimate::default() }
+    }
+
+    /// Brings values that no control can show back into reach.
+    pub fn mend(&mut self) {
+        if Tolerance::new(self.rtol, self.atol).is_err() {
+            (self.rtol, self.atol) = (1e-5, 1e-5);
+        }
+        self.steps = self.steps.clamp(1, 1000);
+        self.frames = if self.frames > 12 { 17 } else { 9 };
+        self.probes = self.probes.clamp(1, Estimate::MAX_PROBES);
+        self.set_size = self.set_size.clamp(1, MOST_OF_SET);
+        let finite = |value: f64, range: std::ops::RangeInclusive<f64>| {
+            if value.is_finite() { value.clamp(*range.start(), *range.end()) } else { 1.0 }
+        };
+        self.until = finite(self.until, 0.05..=1.0);
+        self.temperature = finite(self.temperature, 0.0..=2.0);
+    }
+}
+
+/// The same journey by few steps, for a hand that moves.
+pub fn quick(flow: &Flow) -> Flow {
+    let solver = Steps::new(QUICK_STEPS).map_or(flow.solver, |steps| FlowSolver::DpmPlusPlus { steps });
+    Flow { solver, ..flow.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fresh_settings_make_the_published_journey() {
+        assert_eq!(LatentsDraft::default().flow(&Draft::default()), Ok(Flow::default()));
+    }
+
+    #[test]
+    fn impossible_saved_values_are_mended() {
+        let mut draft = LatentsDraft { rtol: -1.0, until: f64::NAN, temperature: 9.0, frames: 0, ..Default::default() };
+        draft.mend();
+        assert!(draft.flow(&Draft::default()).is_ok());
+        assert_eq!((draft.temperature, draft.frames, draft.until), (2.0, 9, 1.0));
+    }
+}

@@ -1,0 +1,265 @@
+//! Likelihoods: of the pictures in the slots, against those of a set. The panel at the right.
+
+use super::board::Board;
+use super::{Latents, figure};
+use crate::Pixels;
+use crate::app::theme::{Theme, UNIT};
+use crate::app::trajectory::Desk;
+use crate::app::widgets::{Combo, control_width, named, row};
+use crate::app::{Action, latents::Ask};
+use crate::engine::Job;
+use crate::task::{Estimate, Flow, Likelihood};
+use egui::{DragValue, RichText, Ui, vec2};
+use egui_plot::{Bar, BarChart, Plot, VLine};
+use std::path::PathBuf;
+
+/// Bins of the histogram.
+const BINS: usize = 16;
+
+/// The set that pictures are compared with.
+#[derive(Debug, Default)]
+pub struct Measure {
+    /// `None`: the worlds that ship.
+    pub folder: Option<PathBuf>,
+    wanted: bool,
+    loading: bool,
+    key: Option<(Flow, Estimate, Option<PathBuf>, usize)>,
+    name: String,
+    pictures: Option<Pixels<f32>>,
+    found: Vec<Likelihood>,
+}
+
+impl Measure {
+    /// Asks for the set.
+    pub fn ask(&mut self) {
+        self.wanted = true;
+    }
+
+    /// Keeps what is measured and measures no more.
+    pub fn stop(&mut self) {
+        self.wanted = false;
+    }
+
+    /// Whether more of the set is wanted.
+    pub fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
+    /// Number of pictures.
+    pub fn total(&self) -> usize {
+        self.pictures.as_ref().map_or(0, |pictures| pictures.shape[0])
+    }
+
+    /// Forgets figures that other settings gave. Whether the set has to be read.
+    pub fn renew(&mut self, flow: &Flow, estimate: &Estimate, board: &Board, size: usize) -> bool {
+        let flow = Flow { until: 1.0, ..flow.clone() };
+        let key = (flow, *estimate, self.folder.clone(), size);
+        if !self.wanted || self.loading || board.shape.is_none() {
+            return false;
+        }
+        if self.key.as_ref() != Some(&key) {
+            self.key = Some(key);
+            (self.pictures, self.found) = (None, Vec::new());
+        }
+        self.loading = self.pictures.is_none();
+        self.loading
+    }
+
+    /// Takes in the set's pictures.
+    pub fn take_set(&mut self, name: String, pixels: Pixels<f32>) {
+        (self.name, self.pictures, self.loading) = (name, Some(pixels), false);
+    }
+
+    /// A set or a picture could not be read.
+    pub fn refused(&mut self) {
+        if self.loading {
+            (self.loading, self.wanted, self.key) = (false, false, None);
+        }
+    }
+
+    /// The next pictures to be measured: the first, and how many.
+    pub fn next(&self, batch: usize) -> Option<(usize, usize)> {
+        let left = self.total() - self.found.len().min(self.total());
+        (self.wanted && left > 0).then_some((self.found.len(), left.min(batch)))
+    }
+
+    /// Measures some pictures of the set.
+    pub fn job(&self, first: usize, count: usize) -> Option<Job> {
+        let (flow, estimate, ..) = self.key.clone()?;
+        let pictures = self.pictures.as_ref()?;
+        let values: Vec<f32> = (first..first + count).flat_map(|index| pictures.sample(index).to_vec()).collect();
+        let [_, c, h, w] = pictures.shape;
+        Some(Job::Likelihood { flow, images: Pixels { shape: [count, c, h, w], values: values.into() }, estimate })
+    }
+
+    /// Takes in figures.
+    pub fn take(&mut self, found: &[Likelihood]) {
+        self.found.extend_from_slice(found);
+        if self.found.len() >= self.total() {
+            self.wanted = false;
+        }
+    }
+
+    /// bits/dim of the pictures measured so far.
+    pub fn bits(&self) -> Vec<f64> {
+        self.found.iter().map(|likelihood| likelihood.bits_per_dim).filter(|bits| bits.is_finite()).collect()
+    }
+
+    /// Mean and its standard error.
+    fn mean(&self) -> Option<(f64, f64)> {
+        let bits = self.bits();
+        let n = bits.len() as f64;
+        let mean = bits.iter().sum::<f64>() / n;
+        let variance = bits.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        (bits.len() > 1).then(|| (mean, (variance / n).sqrt()))
+    }
+}
+
+/// The panel.
+pub fn ui(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+    ui.spacing_mut().item_spacing.y = UNIT;
+    ui.label(RichText::new("Likelihood").strong()).on_hover_text(
+        "log p(x) by the instantaneous change of variables (Song et al. 2021, eq. 39), as bits for each dimension: \
+         fewer bits, more like what the model knows",
+    );
+    slots(ui, latents);
+    ui.separator();
+    set(ui, latents, desk);
+    ui.add_space(UNIT);
+    plot(ui, latents);
+}
+
+fn slots(ui: &mut Ui, latents: &mut Latents) {
+    let mut asked = None;
+    for index in 0..latents.board.slots.len() {
+        let name = Board::name(index);
+        let key = latents.board.key(index);
+        ui.horizontal(|ui| {
+            ui.label(RichText::new(name.to_string()).strong());
+            let known = key.and_then(|key| latents.board.likelihood(&key).cloned());
+            let waits = key.is_some_and(|key| latents.work.to_measure.contains(&key));
+            match known {
+                Some((_, _, likelihood)) => {
+                    let error = likelihood.standard_error.map(|error| format!(" ± {error:.3}")).unwrap_or_default();
+                    figure(ui, &format!("{:.3}{error} bits/dim", likelihood.bits_per_dim), &about(&likelihood));
+                }
+                None if waits => drop(ui.label(RichText::new("measuring…").weak())),
+                None => drop(ui.label(RichText::new("–").weak())),
+            }
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                let button = ui.add_enabled(key.is_some() && !waits, egui::Button::new("Measure"));
+                let tip = "Integrate log p of this picture along the flow; takes longer than encoding it";
+                let button = button.on_disabled_hover_text("Put a picture in this slot first.");
+                if named(button, &format!("Measure {name}"), tip).clicked() {
+                    asked = key;
+                }
+            });
+        });
+    }
+    if let Some(key) = asked {
+        latents.measure_picture(key);
+    }
+}
+
+fn about(likelihood: &Likelihood) -> String {
+    let error = match likelihood.standard_error {
+        None => "one probe, so no standard error: choose more probes".into(),
+        Some(0.0) => "the divergence is exact".into(),
+        Some(error) => format!("standard error over probes {error:.4}"),
+    };
+    format!(
+        "{:.4} bits/dim; {error}\nlog prior {:.1} nats, ∫ div {:.1} nats\n{} evaluations (NFE)",
+        likelihood.bits_per_dim, likelihood.log_prior, likelihood.delta_log_p, likelihood.nfe
+    )
+}
+
+fn set(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+    let tip = "The pictures that those in the slots are held against";
+    row(ui, "Set", tip, |ui| {
+        let folder = latents.measure.folder.as_deref().and_then(|folder| folder.file_name());
+        let shown = folder.map_or_else(|| "Shipped worlds".into(), |name| name.to_string_lossy().into_owned());
+        Combo { name: "Set", tip, width: control_width(ui) }.menu(ui, &shown, |ui| {
+            if ui.selectable_label(latents.measure.folder.is_none(), "Shipped worlds").clicked() {
+                latents.measure.folder = None;
+            }
+            if ui.button("Folder of pictures…").clicked() {
+                desk.actions.push(Action::Latents(Ask::ChooseSet));
+            }
+        });
+    });
+    let tip = "How many of them, evenly spread over the set";
+    row(ui, "Pictures", tip, |ui| {
+        let field = DragValue::new(&mut latents.draft.set_size).range(1..=super::draft::MOST_OF_SET);
+        named(ui.add_sized(vec2(64.0, 24.0), field), "Pictures of the set", tip);
+        let busy = latents.measure.is_wanted();
+        let word = if busy { "Stop" } else { "Measure the set" };
+        let button = egui::Button::new(word).min_size(vec2(control_width(ui), 24.0));
+        let tip = "Measure these pictures in the background; everything else goes on";
+        if named(ui.add(button), if busy { "Stop measuring" } else { word }, tip).clicked() {
+            if busy {
+                latents.measure.stop();
+            } else {
+                latents.work.held = None;
+                latents.measure.ask();
+            }
+        }
+    });
+    let (done, total) = (latents.measure.found.len(), latents.measure.total());
+    if latents.measure.is_wanted() && total > 0 {
+        ui.add(egui::ProgressBar::new(done as f32 / total as f32).desired_height(6.0));
+    }
+    if let Some((mean, error)) = latents.measure.mean() {
+        let text = format!("{mean:.3} ± {error:.3} bits/dim, {done} pictures");
+        figure(ui, &text, "Mean over the set, and the standard error of that mean");
+    }
+}
+
+fn plot(ui: &mut Ui, latents: &Latents) {
+    let theme = Theme::of(ui);
+    let bits = latents.measure.bits();
+    let of_slot = |index| {
+        let key = latents.board.key(index)?;
+        Some((Board::name(index), latents.board.likelihood(&key)?.2.bits_per_dim))
+    };
+    let marks: Vec<(char, f64)> = (0..latents.board.slots.len()).filter_map(of_slot).collect();
+    if bits.is_empty() && marks.is_empty() {
+        let text = "Measure a picture, and a set to hold it against: pictures that the model does not know take more \
+                    bits for each value than those it learnt from.";
+        ui.add(egui::Label::new(RichText::new(text).small().weak()).wrap());
+        return;
+    }
+    let all = bits.iter().copied().chain(marks.iter().map(|mark| mark.1));
+    let (low, high) = all.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
+    let (low, width) = (low - 0.05, ((high - low + 0.1) / BINS as f64).max(0.01));
+    let mut counts = [0usize; BINS];
+    for value in &bits {
+        counts[(((value - low) / width) as usize).min(BINS - 1)] += 1;
+    }
+    let colour = theme.accent;
+    let bars: Vec<Bar> = counts
+        .iter()
+        .enumerate()
+        .map(|(bin, &count)| Bar::new(low + (bin as f64 + 0.5) * width, count as f64).width(0.92 * width).fill(colour))
+        .collect();
+    let name = "Histogram of bits/dim";
+    let shown = Plot::new("bits per dimension")
+        .height((ui.available_height() - 40.0).clamp(110.0, 220.0))
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+        .include_y(1.0)
+        .x_axis_label("bits/dim")
+        .show(ui, |plot| {
+            plot.bar_chart(BarChart::new(latents.measure.name.clone(), bars).color(colour));
+            for (name, value) in &marks {
+                plot.vline(VLine::new(format!("{name}: {value:.3} bits/dim"), *value).color(theme.warning).width(2.0));
+            }
+        });
+    shown
+        .response
+        .on_hover_text("Bars: pictures of the set, by bits/dim. Lines: the pictures in the slots.")
+        .accessible_name(name);
+    let words: Vec<String> = marks.iter().map(|(name, value)| format!("{name} {value:.2}")).collect();
+    ui.label(RichText::new(words.join("   ")).small().color(theme.warning));
+}

@@ -1,0 +1,354 @@
+//! The middle of the workspace: A, the mix, B; the strip between them and the hand that moves along it.
+
+use super::board::{Board, MOST_SLOTS};
+use super::canvas::{dashed, frame};
+use super::draft::Mix;
+use super::strip::Strip;
+use super::work::Held;
+use super::{Ask, Latents, card};
+use crate::app::icon::{self, Icon};
+use crate::app::signs::{self, Sign};
+use crate::app::theme::{Theme, UNIT};
+use crate::app::trajectory::Desk;
+use crate::app::widgets::{human_time, named};
+use crate::app::{Action, Draft};
+use egui::{Align, Align2, DragValue, Frame, Margin, Rect, RichText, Sense, Slider, Stroke, Ui, UiBuilder, vec2};
+
+/// Narrowest and widest card, in points.
+const CARD: std::ops::RangeInclusive<f32> = 136.0..=330.0;
+/// Height of a frame of the strip, in points.
+const FRAMES: std::ops::RangeInclusive<f32> = 28.0..=96.0;
+
+/// Shows the room.
+pub fn ui(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+    let bar = Frame::new().inner_margin(Margin::symmetric(8, 4)).fill(ui.visuals().panel_fill);
+    egui::Panel::top("latents state").resizable(false).frame(bar).show(ui, |ui| state_bar(ui, latents, desk));
+    egui::Panel::bottom("latents strip").resizable(false).frame(bar).show(ui, |ui| {
+        strip(ui, latents);
+        slider(ui, latents, desk);
+    });
+    if latents.board.slots.len() > 2 {
+        egui::Panel::bottom("latents board").resizable(false).frame(bar).show(ui, |ui| others(ui, latents, desk));
+    }
+    let well = Frame::new().inner_margin(Margin::symmetric(8, 6)).fill(ui.visuals().extreme_bg_color);
+    egui::CentralPanel::no_frame().frame(well).show(ui, |ui| {
+        if latents.no_pictures {
+            let text = "The data of this model are no pictures. Choose a model of pictures at the left.";
+            ui.centered_and_justified(|ui| ui.label(text));
+            return;
+        }
+        three(ui, latents, desk);
+    });
+}
+
+/// A at the left, the mix in the middle, B at the right.
+fn three(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+    let area = ui.available_rect_before_wrap();
+    let gap = 3.0 * UNIT;
+    // The cards give the picture in the middle all the height there is, and take what is left.
+    let card = ((area.width() - area.height()) / 2.0 - gap).max(area.width() * 0.22).clamp(*CARD.start(), *CARD.end());
+    let left = Rect::from_min_size(area.min, vec2(card, area.height()));
+    let right = left.translate(vec2(area.width() - card, 0.0));
+    let middle = Rect::from_min_max(left.right_top() + vec2(gap, 0.0), right.left_bottom() - vec2(gap, 0.0));
+    for (index, place) in [(0, left), (1, right)] {
+        ui.scope_builder(UiBuilder::new().max_rect(place).id_salt(("card", index)), |ui| {
+            ui.set_clip_rect(place.intersect(ui.clip_rect()));
+            card::ui(ui, latents, index, desk);
+        });
+    }
+    ui.scope_builder(UiBuilder::new().max_rect(middle).id_salt("mix"), |ui| mix(ui, latents));
+    ui.advance_cursor_after_rect(area);
+}
+
+/// The picture in the middle.
+fn mix(ui: &mut Ui, latents: &mut Latents) {
+    let caption = 18.0;
+    let area = ui.available_rect_before_wrap();
+    let side = area.width().min(area.height() - caption).max(40.0);
+    let rect = Rect::from_center_size(area.center() - vec2(0.0, caption / 2.0), vec2(side, side));
+    if latents.board.is_empty() {
+        return first_steps(ui, latents, rect);
+    }
+    let response = ui.interact(rect, ui.scope_id().with("picture"), Sense::hover());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Picture in the middle"));
+    let words = match &latents.look.shown {
+        None => {
+            dashed(ui, rect, waiting(latents));
+            String::new()
+        }
+        Some(shown) => {
+            latents.canvas.paint(ui, rect, &shown.picture, 0, None, latents.draft.smooth);
+            let place = match latents.draft.mix {
+                Mix::Between => format!("s = {:.3}", latents.look.place),
+                Mix::Weights => "weighted sum".into(),
+            };
+            let how = match (shown.fine, shown.nfe) {
+                (true, 0) => " · exact".into(),
+                (true, nfe) => format!(" · exact, {nfe} NFE"),
+                (false, 0) => " · draft, 8 NFE".into(),
+                (false, nfe) => format!(" · draft, {nfe} NFE, {:.0} ms", 1e3 * shown.after.as_secs_f64()),
+            };
+            format!("{place}{how}")
+        }
+    };
+    let at = rect.center_bottom() + vec2(0.0, 3.0);
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    ui.painter().text(at, Align2::CENTER_TOP, words, font, Theme::of(ui).weak);
+    response.on_hover_text(
+        "The latent at the slider's place, decoded: at once by 8 evaluations of DPM-Solver++, and when the hand rests \
+         as exactly as is set at the left",
+    );
+}
+
+fn waiting(latents: &Latents) -> &'static str {
+    match (latents.board.key(0), latents.board.key(1)) {
+        (None, _) => "Put a picture in A",
+        (_, None) => "Put a picture in B",
+        _ if latents.work.held.is_some() => "Nothing is encoded yet",
+        _ if latents.board.encoding_in(0).is_some() && latents.board.encoding_in(1).is_some() => {
+            "A and B were encoded with different settings. Encode again."
+        }
+        _ => "Encoding",
+    }
+}
+
+/// What to do first.
+fn first_steps(ui: &mut Ui, latents: &mut Latents, rect: Rect) {
+    dashed(ui, rect, "");
+    let middle = Rect::from_center_size(rect.center(), vec2(rect.width() - 24.0, 150.0));
+    ui.scope_builder(UiBuilder::new().max_rect(middle), |ui| {
+        ui.vertical_centered(|ui| {
+            ui.label(RichText::new("Where does a picture live?").heading());
+            ui.label("Every picture has one latent, and every latent one picture. Put one in A and one in B, and walk between them.");
+            ui.add_space(8.0);
+            let theme = Theme::of(ui);
+            let text = RichText::new("Try two worlds").size(15.0).strong().color(theme.on_selected);
+            let button = egui::Button::new(text).fill(theme.selected).min_size(vec2(170.0, 36.0));
+            let tip = "Take two of the worlds that ship, encode them, and fill the strip";
+            if ui.add(button).on_hover_text(tip).clicked() {
+                let ctx = ui.ctx().clone();
+                latents.try_two(&ctx);
+            }
+        });
+    });
+}
+
+/// Where the work stands, and the one button that carries it on.
+fn state_bar(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+    ui.horizontal(|ui| {
+        ui.set_min_height(24.0);
+        let theme = Theme::of(ui);
+        if let Some(line) = latents.line() {
+            ui.add(egui::ProgressBar::new(line.share).desired_width(90.0).desired_height(6.0));
+            ui.label(&line.what);
+            if line.nfe > 0 {
+                ui.label(RichText::new(format!("{} NFE", line.nfe)).weak()).on_hover_text("Evaluations so far");
+            }
+            if line.seconds_left.is_finite() {
+                ui.label(RichText::new(format!("{} left", human_time(f64::from(line.seconds_left)))).weak());
+            }
+            if ui.button("Stop").on_hover_text("End this and keep what is done (Esc)").clicked() {
+                desk.actions.push(Action::Latents(Ask::Stop));
+            }
+        } else {
+            idle(ui, latents, desk.draft, theme);
+        }
+        ui.with_layout(egui::Layout::right_to_left(Align::Center), |ui| tools(ui, latents, desk));
+    });
+}
+
+fn idle(ui: &mut Ui, latents: &mut Latents, shared: &Draft, theme: &Theme) {
+    let stale = latents.is_stale(shared);
+    let (words, button, tip) = match &latents.work.held {
+        Some(Held::Failed(failure)) => (failure.what.clone(), Some("Retry"), "Try what failed once more"),
+        Some(Held::Stopped) => ("Stopped; what was done is kept.".into(), Some("Go on"), "Compute what lacks"),
+        Some(Held::Fresh) => {
+            ("The pictures of last time.".into(), Some("Encode"), "Encode the pictures and fill the strip")
+        }
+        None if stale => (
+            "The settings were changed.".into(),
+            Some("Encode again"),
+            "Encode all pictures with the present settings; until then all that is shown is of the old ones",
+        ),
+        None if latents.board.is_empty() => ("Two pictures, two latents, and a way between.".into(), None, ""),
+        None => match latents.filled() {
+            (0, 0) => (String::new(), None, ""),
+            (_, all) if latents.exact() == all => ("All is decoded.".into(), None, ""),
+            _ => (String::new(), None, ""),
+        },
+    };
+    if button.is_some() {
+        crate::app::status::dot(ui, theme.warning);
+    }
+    ui.add(egui::Label::new(RichText::new(words).weak()).truncate());
+    if let Some(button) = button
+        && ui.button(button).on_hover_text(tip).clicked()
+    {
+        latents.go_on(shared);
+    }
+}
+
+/// Buttons at the right of the state.
+fn tools(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+    ui.spacing_mut().item_spacing.x = UNIT;
+    let tip = "Save the strip, the loop or the latents (Ctrl+S)";
+    if icon::button(ui, Icon::Save, false, "Save", tip).clicked() {
+        desk.actions.push(Action::Latents(Ask::OfferSave));
+    }
+    let (smooth, icon) = (latents.draft.smooth, if latents.draft.smooth { Icon::Smooth } else { Icon::Nearest });
+    if icon::button(ui, icon, smooth, "Smooth pixels", "Interpolate between pixels on the screen").clicked() {
+        latents.draft.smooth = !smooth;
+    }
+    if !latents.board.is_empty() {
+        let two = ui.button("Two worlds").on_hover_text("Put two other worlds in A and B");
+        if two.clicked() {
+            let ctx = ui.ctx().clone();
+            latents.try_two(&ctx);
+        }
+    }
+    let room = latents.board.slots.len() < MOST_SLOTS;
+    let add = ui.add_enabled(room, egui::Button::new("Add slot"));
+    let tip = "One more picture, up to six, for sums of latents with weights";
+    if add.on_hover_text(tip).on_disabled_hover_text("Six slots are as many as there can be.").clicked() {
+        latents.board.add();
+        latents.draft.mix = Mix::Weights;
+    }
+}
+
+/// The frames between A and B.
+fn strip(ui: &mut Ui, latents: &mut Latents) {
+    let frames = latents.draft.frames;
+    let gap = 2.0;
+    let width = ((ui.available_width() - gap * (frames as f32 - 1.0)) / frames as f32).floor();
+    let side = width.clamp(*FRAMES.start(), *FRAMES.end());
+    let theme = Theme::of(ui);
+    ui.horizontal(|ui| {
+        let whole = side * frames as f32 + gap * (frames as f32 - 1.0);
+        ui.spacing_mut().item_spacing.x = 0.0;
+        ui.add_space(((ui.available_width() - whole) / 2.0).max(0.0));
+        ui.spacing_mut().item_spacing.x = gap;
+        for place in 0..frames {
+            let share = place as f64 / (frames - 1) as f64;
+            let found = latents.strip.as_ref().and_then(|strip| strip.best(place));
+            let state = match found {
+                None => "not decoded yet",
+                Some((_, false)) => "draft",
+                Some((_, true)) => "exact",
+            };
+            let name = format!("Frame {} of {frames}", place + 1);
+            let (rect, response) = frame(ui, vec2(side, side), Sense::click(), &name);
+            match found {
+                Some((picture, fine)) => {
+                    latents.canvas.paint(ui, rect, picture, 0, None, latents.draft.smooth);
+                    if !fine {
+                        let corner = Rect::from_min_size(rect.right_top() - vec2(7.0, -3.0), vec2(4.0, 4.0));
+                        ui.painter().rect_filled(corner, 2, theme.warning);
+                    }
+                }
+                None => dashed(ui, rect, ""),
+            }
+            let here = latents.draft.mix == Mix::Between && (latents.look.place - share).abs() < 1e-6;
+            if here || response.has_focus() {
+                let line = Stroke::new(2.0, theme.accent);
+                ui.painter().rect_stroke(rect, 0, line, egui::StrokeKind::Inside);
+            }
+            if response.on_hover_text(format!("s = {share:.3}, {state}")).clicked() {
+                latents.look.hold();
+                latents.look.place = share;
+                latents.draft.mix = Mix::Between;
+            }
+        }
+    });
+}
+
+/// The loop, and the slider over the strip.
+fn slider(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+    ui.horizontal(|ui| {
+        let playing = latents.look.is_playing();
+        let whole = latents.strip.as_ref().is_some_and(|strip: &Strip| strip.pictures().is_some());
+        ui.add_enabled_ui(whole, |ui| {
+            let (icon, name) = if playing { (Icon::Pause, "Hold the loop") } else { (Icon::Play, "Play the loop") };
+            let tip = "Play from A to B and back (Space)";
+            if icon::button(ui, icon, playing, name, tip).clicked() {
+                desk.actions.push(Action::Latents(Ask::Play));
+            }
+        });
+        ui.label(RichText::new("A").strong());
+        ui.spacing_mut().slider_width = (ui.available_width() - 24.0).max(60.0);
+        let enabled = super::strip::ends(&latents.board).is_some();
+        let mut place = latents.look.place;
+        let slider = Slider::new(&mut place, 0.0..=1.0).show_value(false);
+        let response = ui.add_enabled(enabled, slider);
+        let tip = "s: the place on the way from A (0) to B (1). Decoded by 8 evaluations at once, exactly at rest (← →: by frames)";
+        if named(response, "Place between A and B", tip).changed() {
+            latents.look.hold();
+            latents.look.place = place;
+            latents.draft.mix = Mix::Between;
+        }
+        ui.label(RichText::new("B").strong());
+    });
+}
+
+/// The slots beyond A and B as thumbnails, and the weights of all.
+fn others(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+    ui.horizontal(|ui| {
+        ui.vertical(|ui| {
+            ui.set_width(108.0);
+            ui.spacing_mut().item_spacing.y = 2.0;
+            let tip = "What the middle shows: a place between A and B, or the sum of all latents with their weights";
+            let between = ui.selectable_label(latents.draft.mix == Mix::Between, "A → B");
+            if between.on_hover_text(tip).clicked() {
+                latents.draft.mix = Mix::Between;
+            }
+            let weights = ui.selectable_label(latents.draft.mix == Mix::Weights, "Weights");
+            if weights.on_hover_text(tip).clicked() {
+                latents.draft.mix = Mix::Weights;
+            }
+            let tip = "Scale the sum to the weighted mean of its parts' norms, where the prior's samples are";
+            ui.checkbox(&mut latents.draft.keep_norm, "Keep norm").on_hover_text(tip);
+        });
+        for index in 0..latents.board.slots.len() {
+            ui.separator();
+            ui.push_id(index, |ui| ui.vertical(|ui| part(ui, latents, index, desk)));
+        }
+    });
+}
+
+/// A slot on the board: thumbnail and weight.
+fn part(ui: &mut Ui, latents: &mut Latents, index: usize, desk: &mut Desk<'_>) {
+    let letter = Board::name(index);
+    ui.set_width(104.0);
+    ui.spacing_mut().item_spacing = vec2(2.0, 2.0);
+    if index >= 2 {
+        card::header(ui, latents, index, desk);
+    } else {
+        ui.label(RichText::new(letter.to_string()).strong());
+    }
+    ui.horizontal(|ui| {
+        let (rect, response) = frame(ui, vec2(44.0, 44.0), Sense::click(), &format!("Thumbnail {letter}"));
+        let key = latents.board.key(index);
+        match key.and_then(|key| latents.board.picture(&key)) {
+            Some(picture) => latents.canvas.paint(ui, rect, picture, 0, None, latents.draft.smooth),
+            None => dashed(ui, rect, ""),
+        }
+        if response.on_hover_text("Files go to this slot once it is marked").clicked() {
+            latents.board.focused = index;
+        }
+        ui.vertical(|ui| {
+            if let Some(slot) = latents.board.slots.get_mut(index) {
+                let field = DragValue::new(&mut slot.weight).range(-2.0..=2.0).speed(0.01).fixed_decimals(2);
+                let tip = "Weight of this latent in the sum, −2 to 2: subtract one to take its trait away";
+                let response = named(ui.add_sized(vec2(52.0, 22.0), field), &format!("Weight of {letter}"), tip);
+                if response.changed() {
+                    latents.draft.mix = Mix::Weights;
+                }
+            }
+            if index >= 2 && latents.board.slots.get(index).is_some_and(|slot| slot.photo.is_none()) {
+                let name = format!("Remove slot {letter}");
+                if signs::button(ui, Sign::Cross, true, &name, "Take this slot away").clicked() {
+                    latents.board.clear(index);
+                }
+            }
+        });
+    });
+}

@@ -1,0 +1,406 @@
+//! What is computed next: encodings, then the way back, then likelihoods, then the strip.
+//!
+//! Nothing here is queued: every frame the next thing that lacks is looked for, and a job whose
+//! result nobody wants any more is stopped. So slots, undo and settings need not tell anyone.
+
+use super::Latents;
+use super::board::Encoding;
+use super::draft::quick;
+use super::look::{Asked, Next};
+use super::photo::{Loaded, PictureKey};
+use super::strip::{Strip, StripKey};
+use crate::Pixels;
+use crate::app::{Draft, Notice, Retry, Session};
+use crate::engine::{DeviceChoice, Failure, Job, JobId, JobProgress, JobResult, JobUpdate};
+use crate::task::{Estimate, Flow, Latents as Encodings};
+
+/// The lane of the picture in the middle.
+const LANE: u32 = 1;
+/// Pictures of a set that are measured together.
+const SET_BATCH: usize = 8;
+
+/// A job's purpose.
+#[derive(Clone, Debug)]
+pub enum Task {
+    Encode { keys: Vec<PictureKey>, flow: Flow },
+    Back { keys: Vec<PictureKey>, flow: Flow },
+    Likelihood { key: PictureKey, flow: Flow, estimate: Estimate },
+    Set { first: usize, count: usize },
+    Frames { key: StripKey, places: Vec<usize>, fine: bool },
+}
+
+/// A job under way.
+#[derive(Clone, Debug)]
+pub struct UnderWay {
+    pub id: JobId,
+    pub task: Task,
+    /// The last that was heard of it.
+    pub progress: Option<JobProgress>,
+}
+
+/// Why nothing is begun.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Held {
+    /// The pictures were there when the window opened.
+    Fresh,
+    Stopped,
+    Failed(Failure),
+}
+
+/// The job under way, and what was asked for beyond encodings and strip.
+#[derive(Debug, Default)]
+pub struct Work {
+    pub under_way: Option<UnderWay>,
+    pub held: Option<Held>,
+    /// The journey that changed settings make, if it was asked to encode again by it.
+    pub accepted: Option<Flow>,
+    /// Pictures whose likelihood is wanted.
+    pub to_measure: Vec<PictureKey>,
+    /// The newest time from a moved slider to its picture.
+    pub answered: Option<std::time::Duration>,
+}
+
+/// A line for the status bar.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobLine {
+    pub what: String,
+    /// 0 to 1.
+    pub share: f32,
+    pub seconds_left: f32,
+    pub nfe: usize,
+}
+
+impl Latents {
+    /// Takes in what threads and engine have said, and begins what lacks next. Never waits.
+    pub fn advance(&mut self, ctx: &egui::Context, session: &mut Session, shared: &Draft) -> Vec<Notice> {
+        let mut notices = self.take_loaded();
+        for (id, update) in session.take_jobs() {
+            notices.extend(self.hear(id, update));
+        }
+        if !self.opened {
+            return notices;
+        }
+        self.learn_shape(session, shared);
+        for (photo, key) in self.board.take_uncut() {
+            self.photos.cut(ctx, photo, key);
+        }
+        let Ok(flow) = self.draft.flow(shared) else { return notices };
+        self.renew_strip();
+        if self.measure.renew(&flow, &self.draft.estimate(), &self.board, self.draft.set_size) {
+            let shape = self.board.shape.unwrap_or([3, 32, 32]);
+            self.photos.set(ctx, self.measure.folder.clone(), self.draft.set_size, shape);
+        }
+        self.drop_unwanted(session, &flow);
+        if self.work.under_way.is_none()
+            && self.work.held.is_none()
+            && let Some(task) = self.next_task(&flow)
+        {
+            self.begin(session, task, shared.device);
+        }
+        self.look_on(ctx, session, shared.device);
+        self.board.tidy();
+        notices
+    }
+
+    /// What is under way, for the status bar.
+    pub fn line(&self) -> Option<JobLine> {
+        let job = self.work.under_way.as_ref()?;
+        let what = match &job.task {
+            Task::Encode { keys, .. } => format!("encoding {}", self.board.letters(keys)),
+            Task::Back { keys, .. } => format!("decoding {}", self.board.letters(keys)),
+            Task::Likelihood { key, .. } => format!("measuring {}", self.board.letters(&[*key])),
+            Task::Set { first, .. } => format!("measuring the set, {first} of {}", self.measure.total()),
+            Task::Frames { fine: false, .. } => "filling the strip".into(),
+            Task::Frames { .. } => {
+                let (exact, all) = self.strip.as_ref().map_or((0, 0), |strip| (strip.exact(), strip.len()));
+                format!("refining the strip, {exact} of {all}")
+            }
+        };
+        let progress = job.progress.as_ref();
+        Some(JobLine {
+            what,
+            share: progress.map_or(0.0, |progress| progress.share),
+            seconds_left: progress.map_or(f32::NAN, |progress| progress.seconds_left),
+            nfe: progress.map_or(0, |progress| progress.nfe),
+        })
+    }
+
+    /// Ends what is under way and begins nothing until asked.
+    pub fn stop(&mut self, session: &Session) {
+        self.look.hold();
+        if let Some(job) = self.work.under_way.take() {
+            session.stop_job(job.id);
+            self.work.held = Some(Held::Stopped);
+        }
+        self.work.to_measure.clear();
+        self.measure.stop();
+    }
+
+    /// Goes on; by changed settings where they were changed.
+    pub fn go_on(&mut self, shared: &Draft) {
+        self.work.held = None;
+        self.work.accepted = self.draft.flow(shared).ok();
+    }
+
+    /// Whether a picture's encoding was made by another journey than the settings make.
+    pub fn is_stale(&self, shared: &Draft) -> bool {
+        let Ok(flow) = self.draft.flow(shared) else { return false };
+        let old = |key: &PictureKey| self.board.encoding(key).is_some_and(|encoding| encoding.latents.flow != flow);
+        self.work.accepted.as_ref() != Some(&flow) && self.board.keys().iter().any(old)
+    }
+
+    /// Asks for the likelihood of a picture.
+    pub fn measure_picture(&mut self, key: PictureKey) {
+        self.work.held = None;
+        if !self.work.to_measure.contains(&key) {
+            self.work.to_measure.push(key);
+        }
+    }
+
+    fn take_loaded(&mut self) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        for loaded in self.photos.poll() {
+            match loaded {
+                Loaded::Photo { slot, photo, crop } => {
+                    self.board.put(slot, photo, crop);
+                    if self.restoring > 0 {
+                        self.restoring -= 1;
+                    } else {
+                        self.work.held = None;
+                    }
+                }
+                Loaded::Picture { key, pixels } => self.board.insert_picture(key, pixels),
+                Loaded::Set { name, pixels } => self.measure.take_set(name, pixels),
+                Loaded::Refused { notice } => {
+                    self.measure.refused();
+                    self.restoring = self.restoring.saturating_sub(1);
+                    notices.push(notice);
+                }
+            }
+        }
+        notices
+    }
+
+    fn learn_shape(&mut self, session: &Session, shared: &Draft) {
+        match session.model(&shared.model) {
+            Some(report) => {
+                self.board.shape = report.range.map(|_| report.shape);
+                self.no_pictures = report.range.is_none();
+            }
+            None if self.inspected.as_ref() != Some(&shared.model) => {
+                session.inspect(&shared.model);
+                self.inspected = Some(shared.model.clone());
+            }
+            None => {}
+        }
+    }
+
+    fn renew_strip(&mut self) {
+        let wanted = Strip::wanted(&self.board, &self.draft);
+        if self.strip.as_ref().map(|strip| &strip.key) != wanted.as_ref() {
+            self.strip = wanted.and_then(|key| Strip::new(key, &self.board));
+        }
+        if let Some(strip) = &mut self.strip {
+            strip.take_ends(&self.board);
+        }
+    }
+
+    /// Stops the job under way where nobody wants its result any more.
+    fn drop_unwanted(&mut self, session: &Session, flow: &Flow) {
+        let Some(job) = &self.work.under_way else { return };
+        let shown = self.board.keys();
+        let wanted = match &job.task {
+            Task::Encode { keys, flow: of } => of == flow && keys.iter().any(|key| shown.contains(key)),
+            Task::Back { keys, .. } => keys.iter().any(|key| shown.contains(key)),
+            Task::Likelihood { key, .. } => shown.contains(key),
+            Task::Set { .. } => self.measure.is_wanted(),
+            Task::Frames { key, .. } => self.strip.as_ref().is_some_and(|strip| strip.key == *key),
+        };
+        if !wanted {
+            session.stop_job(job.id);
+            self.work.under_way = None;
+        }
+    }
+
+    fn next_task(&self, flow: &Flow) -> Option<Task> {
+        let lacking = |key: &PictureKey| match self.board.encoding(key) {
+            None => true,
+            Some(encoding) => encoding.latents.flow != *flow && self.work.accepted.as_ref() == Some(flow),
+        };
+        let shown = self.board.keys();
+        let ready = |key: &&PictureKey| self.board.picture(key).is_some();
+        let keys: Vec<PictureKey> = shown.iter().filter(ready).filter(|key| lacking(key)).copied().collect();
+        if !keys.is_empty() {
+            return Some(Task::Encode { keys, flow: flow.clone() });
+        }
+        let alone = |key: &&PictureKey| self.board.encoding(key).is_some_and(|encoding| encoding.back.is_none());
+        if let Some(first) = shown.iter().find(alone).and_then(|key| self.board.encoding(key)) {
+            let of = first.latents.flow.clone();
+            let same = |key: &&PictureKey| self.board.encoding(key).is_some_and(|e| e.latents.flow == of);
+            let keys = shown.iter().filter(alone).filter(same).copied().collect();
+            return Some(Task::Back { keys, flow: of });
+        }
+        let measured = Flow { until: 1.0, ..flow.clone() };
+        if let Some(&key) = self.work.to_measure.iter().find(ready) {
+            return Some(Task::Likelihood { key, flow: measured, estimate: self.draft.estimate() });
+        }
+        if let Some((first, count)) = self.measure.next(SET_BATCH) {
+            return Some(Task::Set { first, count });
+        }
+        let strip = self.strip.as_ref()?;
+        let (places, fine) = strip.next()?;
+        Some(Task::Frames { key: strip.key.clone(), places, fine })
+    }
+
+    fn begin(&mut self, session: &mut Session, task: Task, device: DeviceChoice) {
+        let Some(job) = self.job(&task) else { return };
+        let id = session.job(job, device);
+        self.work.under_way = Some(UnderWay { id, task, progress: None });
+    }
+
+    fn job(&self, task: &Task) -> Option<Job> {
+        Some(match task {
+            Task::Encode { keys, flow } => {
+                let images = together(keys.iter().map(|key| self.board.picture(key)))?;
+                Job::Encode { flow: flow.clone(), images }
+            }
+            Task::Back { keys, flow } => {
+                let latent = |key| self.board.encoding(key).map(|encoding| &encoding.latents.pixels);
+                Job::Decode { flow: flow.clone(), latents: together(keys.iter().map(latent))?, lane: None }
+            }
+            Task::Likelihood { key, flow, estimate } => {
+                Job::Likelihood { flow: flow.clone(), images: self.board.picture(key)?.clone(), estimate: *estimate }
+            }
+            Task::Set { first, count } => self.measure.job(*first, *count)?,
+            Task::Frames { key, places, fine } => {
+                let latents = self.strip.as_ref()?.latents_of(places);
+                let flow = if *fine { key.flow.clone() } else { quick(&key.flow) };
+                Job::Decode { flow, latents, lane: None }
+            }
+        })
+    }
+
+    /// Decodes for the picture in the middle, in a lane of its own.
+    fn look_on(&mut self, ctx: &egui::Context, session: &mut Session, device: DeviceChoice) {
+        if let Some(soon) = self.look.play(self.strip.as_ref()) {
+            ctx.request_repaint_after(soon);
+        }
+        let wanted = self.look.wanted(&self.board, &self.draft);
+        match self.look.advance(wanted, self.strip.as_ref()) {
+            Next::Nothing => {}
+            Next::Wait(time) => ctx.request_repaint_after(time),
+            Next::Decode { fine: true, .. } if self.work.held.is_some() => {}
+            Next::Decode { key, fine, since } => {
+                let Some(latents) = key.latent(&self.board) else { return };
+                let flow = if fine { key.flow.clone() } else { quick(&key.flow) };
+                let id = session.job(Job::Decode { flow, latents, lane: Some(LANE) }, device);
+                self.look.asked = Some(Asked { id, key, fine, since });
+            }
+        }
+    }
+
+    fn hear(&mut self, id: JobId, update: JobUpdate) -> Vec<Notice> {
+        if self.look.asked.as_ref().is_some_and(|asked| asked.id == id) {
+            return self.hear_look(update);
+        }
+        let Some(job) = self.work.under_way.as_mut().filter(|job| job.id == id) else { return Vec::new() };
+        match update {
+            JobUpdate::Started(report) => {
+                return report
+                    .notices
+                    .iter()
+                    .filter(|text| self.told.insert((*text).clone()))
+                    .map(Notice::remark)
+                    .collect();
+            }
+            JobUpdate::Progress(progress) => job.progress = Some(progress),
+            JobUpdate::Done(result) => {
+                if let Some(job) = self.work.under_way.take() {
+                    self.take_result(job.task, result);
+                }
+            }
+            JobUpdate::Stopped => {
+                self.work.under_way = None;
+                self.work.held = Some(Held::Stopped);
+            }
+            JobUpdate::Failed(failure) => return vec![self.failed(failure)],
+        }
+        Vec::new()
+    }
+
+    fn failed(&mut self, failure: Failure) -> Notice {
+        self.work.under_way = None;
+        self.work.to_measure.clear();
+        self.measure.stop();
+        self.work.held = Some(Held::Failed(failure.clone()));
+        Notice::problem(failure).with_retry(Retry::Latents)
+    }
+
+    fn hear_look(&mut self, update: JobUpdate) -> Vec<Notice> {
+        match update {
+            JobUpdate::Started(_) | JobUpdate::Progress(_) => {}
+            JobUpdate::Done(JobResult::Decoded(decoded)) => {
+                if let Some(asked) = self.look.asked.take() {
+                    let nfe = decoded.nfe.first().copied().unwrap_or_default();
+                    if !asked.fine {
+                        self.work.answered = Some(asked.since.elapsed());
+                    }
+                    self.look.take(asked, decoded.pictures, nfe);
+                }
+            }
+            JobUpdate::Done(_) | JobUpdate::Stopped => self.look.asked = None,
+            JobUpdate::Failed(failure) => {
+                self.look.asked = None;
+                return vec![self.failed(failure)];
+            }
+        }
+        Vec::new()
+    }
+
+    fn take_result(&mut self, task: Task, result: JobResult) {
+        match (task, result) {
+            (Task::Encode { keys, .. }, JobResult::Encoded(encoded)) => {
+                for (index, key) in keys.into_iter().enumerate() {
+                    let flow = encoded.latents.flow.clone();
+                    let latents = Encodings { pixels: one(&encoded.latents.pixels, index), flow };
+                    let nfe = encoded.nfe.get(index).copied().unwrap_or_default();
+                    self.board.insert_encoding(key, Encoding::new(latents, nfe));
+                }
+            }
+            (Task::Back { keys, .. }, JobResult::Decoded(decoded)) => {
+                for (index, key) in keys.into_iter().enumerate() {
+                    let nfe = decoded.nfe.get(index).copied().unwrap_or_default();
+                    self.board.insert_back(key, one(&decoded.pictures, index), nfe);
+                }
+            }
+            (Task::Likelihood { key, flow, estimate }, JobResult::Likelihoods(found)) => {
+                self.work.to_measure.retain(|other| *other != key);
+                if let Some(&likelihood) = found.first() {
+                    self.board.insert_likelihood(key, flow, estimate, likelihood);
+                }
+            }
+            (Task::Set { .. }, JobResult::Likelihoods(found)) => self.measure.take(&found),
+            (Task::Frames { key, places, fine }, JobResult::Decoded(decoded)) => {
+                if let Some(strip) = self.strip.as_mut().filter(|strip| strip.key == key) {
+                    strip.insert(&places, &decoded.pictures, fine);
+                }
+            }
+            // The engine answers each kind of job with its own kind of result.
+            _ => {}
+        }
+    }
+}
+
+/// One sample of a batch, as a batch of one.
+fn one(pixels: &Pixels<f32>, index: usize) -> Pixels<f32> {
+    let [_, c, h, w] = pixels.shape;
+    Pixels { shape: [1, c, h, w], values: pixels.sample(index).into() }
+}
+
+/// Batches of one as one batch; nothing where one lacks.
+fn together<'a>(all: impl Iterator<Item = Option<&'a Pixels<f32>>>) -> Option<Pixels<f32>> {
+    let all: Vec<&Pixels<f32>> = all.collect::<Option<_>>()?;
+    let [_, c, h, w] = all.first()?.shape;
+    let values: Vec<f32> = all.iter().flat_map(|pixels| pixels.values.iter().copied()).collect();
+    Some(Pixels { shape: [all.len(), c, h, w], values: values.into() })
+}
