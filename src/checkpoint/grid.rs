@@ -40,12 +40,24 @@ pub fn write_picture(
 /// # Errors
 /// If the extension is not known, the picture would be too large, or the file cannot be written.
 pub fn write_grid(path: &Path, pixels: &Pixels<f32>, range: Range, zoom: usize) -> Result<(), FileError> {
+    write(path, pixels, range, Layout::of(pixels.shape, zoom))
+}
+
+/// Writes all samples in one row with a gap of two pixels.
+///
+/// # Errors
+/// As for [`write_grid`].
+pub fn write_strip(path: &Path, pixels: &Pixels<f32>, range: Range, zoom: usize) -> Result<(), FileError> {
+    let layout = Layout { columns: pixels.shape[0].max(1), ..Layout::of(pixels.shape, zoom) };
+    write(path, pixels, range, layout)
+}
+
+fn write(path: &Path, pixels: &Pixels<f32>, range: Range, layout: Layout) -> Result<(), FileError> {
     use ImageFormat::{Bmp, Gif, Jpeg, Png, WebP};
     let format = path.extension().and_then(ImageFormat::from_extension);
     let Some(format @ (Png | Jpeg | Gif | Bmp | WebP)) = format else {
         return Err(FileError::format(path, WHAT, "its name must end in .png, .jpg, .webp, .gif or .bmp"));
     };
-    let layout = Layout::of(pixels.shape, zoom);
     if pixels.values.is_empty() || !layout.fits() {
         let (width, height) = (layout.width(), layout.height());
         return Err(FileError::format(

@@ -1,5 +1,5 @@
 use super::FileError;
-use super::sources::{MAX_PICTURES, Source};
+use super::sources::{MAX_FILE, MAX_PICTURES, Source};
 use crate::score::{Moments, Range};
 use image::imageops::FilterType;
 use image::metadata::Orientation;
@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 const WORLDS: &[u8] = include_bytes!("../../assets/worlds.zip");
+const PICTURE: &str = "a picture that can be read";
 /// Longest side of a picture that is read, in pixels.
 const MAX_SIDE: u32 = 16_384;
 /// Bytes that decoding one picture may take.
@@ -44,6 +45,19 @@ pub struct PictureSet {
 /// If the folder cannot be read or holds no picture at all.
 pub fn read_pictures(path: &Path, size: Option<usize>) -> Result<PictureSet, FileError> {
     gather(Source::open(path)?, size, path)
+}
+
+/// One picture file as grey levels, 3×`size`×`size` (1 to 1024), cropped and resized as in [`read_pictures`].
+///
+/// # Errors
+/// If the file cannot be read or is no picture.
+pub fn read_picture(path: &Path, size: usize) -> Result<Vec<u8>, FileError> {
+    let bytes = super::read_bounded(path, MAX_FILE, PICTURE)?;
+    let square = decode_square(&bytes, Some(size.clamp(1, 1024) as u32), &Mutex::new(()))
+        .map_err(|reason| FileError::format(path, PICTURE, reason))?;
+    let mut planes = Vec::new();
+    push_planes(&mut planes, &square);
+    Ok(planes)
 }
 
 /// The 512 little worlds that ship with the program, 32×32.

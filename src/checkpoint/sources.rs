@@ -12,7 +12,7 @@ pub(super) const MAX_PICTURES: usize = 65_536;
 /// Folders inside folders.
 const MAX_DEPTH: usize = 16;
 /// Bytes of one picture file.
-const MAX_FILE: u64 = 256 << 20;
+pub(super) const MAX_FILE: u64 = 256 << 20;
 const WHAT: &str = "a folder or archive of pictures";
 
 /// Anything an archive can be read from.

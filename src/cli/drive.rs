@@ -2,7 +2,10 @@
 
 use super::progress::Progress;
 use super::{Failure, devices, library};
-use crate::engine::{self, Command, DeviceChoice, Devices, Engine, Event, ModelReport, RunId, RunReport, Snapshot};
+use crate::engine::{
+    self, Command, DeviceChoice, Devices, Engine, Event, Job, JobId, JobReport, JobResult, JobUpdate, ModelReport,
+    RunId, RunReport, Snapshot,
+};
 use crate::task::{ModelRef, Run};
 use burn::tensor::Device;
 use std::sync::Arc;
@@ -27,6 +30,13 @@ pub(super) struct Outcome {
     pub(super) last: Arc<Snapshot>,
     /// Time from the start to the first state that was shown.
     pub(super) first_shown: Duration,
+}
+
+/// A job that came to its end.
+pub(super) struct Done {
+    pub(super) report: Arc<JobReport>,
+    pub(super) result: JobResult,
+    pub(super) seconds: f64,
 }
 
 impl Session {
@@ -106,6 +116,36 @@ impl Session {
         Ok(Outcome { report, last, first_shown: first_shown.unwrap_or_default() })
     }
 
+    /// Does a job to its end.
+    ///
+    /// # Errors
+    /// If it fails or is stopped.
+    pub(super) fn job(&mut self, job: Job) -> Result<Done, Failure> {
+        self.runs += 1;
+        let (id, began) = (JobId(self.runs), Instant::now());
+        self.engine.send(Command::Flow { id, job, device: self.choice });
+        let mut report = None;
+        loop {
+            let Some(Event::Job { id: of, update }) = self.next()? else { continue };
+            if of != id {
+                continue;
+            }
+            match update {
+                JobUpdate::Started(started) => {
+                    started.notices.iter().for_each(|notice| self.progress.say(&format!("note: {notice}")));
+                    report = Some(started);
+                }
+                JobUpdate::Progress(progress) => self.progress.travelling(&progress),
+                JobUpdate::Done(result) => {
+                    let report = report.ok_or_else(broken_off)?;
+                    return Ok(Done { report, result, seconds: began.elapsed().as_secs_f64() });
+                }
+                JobUpdate::Failed(failure) => return Err(Failure::Running(sentence(&failure))),
+                JobUpdate::Stopped => return Err(broken_off()),
+            }
+        }
+    }
+
     /// The next event, if one comes within a tick. Loading and notices are told on the way.
     fn next(&mut self) -> Result<Option<Event>, Failure> {
         let asked = Instant::now();
@@ -134,8 +174,8 @@ impl Outcome {
     }
 }
 
-fn broken_off() -> Failure {
-    Failure::Running("the sampler ended before the run was done; run the command again".into())
+pub(super) fn broken_off() -> Failure {
+    Failure::Running("the sampler ended before the work was done; run the command again".into())
 }
 
 /// The engine's two sentences as one, in the manner of all errors here.

@@ -2,7 +2,8 @@ use crate::checkpoint::FileError;
 use crate::network::{ConfigError, WeightsError};
 use crate::score::ScoreError;
 use crate::sde::ParameterError;
-use crate::task::RunError;
+use crate::solver::ToleranceError;
+use crate::task::{FlowError, RunError};
 
 /// Why a command ended: one sentence for people, and a kind that decides the exit code.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +59,8 @@ macro_rules! failure_from {
 
 failure_from! {
     RunError => Usage,
+    FlowError => Usage,
+    ToleranceError => Usage,
     ParameterError => Usage,
     ConfigError => Input,
     WeightsError => Input,

@@ -1,11 +1,16 @@
 //! The command line: one file a command, over the same engine as the window.
 
 mod bench;
+mod decode;
 mod devices;
 mod drive;
+mod encode;
 mod failure;
+mod flow_options;
 mod import;
+mod interpolate;
 mod library;
+mod likelihood;
 mod models;
 mod options;
 mod output;
@@ -45,6 +50,14 @@ enum Command {
     Sample(sample::Args),
     /// Run a run file again, to the same pixels
     Run(run::Args),
+    /// Carry pictures to their latents by the probability-flow ODE
+    Encode(encode::Args),
+    /// Carry latents back to pictures
+    Decode(decode::Args),
+    /// Walk from one picture to another through their latents
+    Interpolate(interpolate::Args),
+    /// Measure how likely a model finds pictures, in bits per dimension
+    Likelihood(likelihood::Args),
     /// Evaluate a network on given x and t
     Score(score::Args),
     /// Bring a published checkpoint into the library
@@ -93,6 +106,10 @@ impl Command {
         match self {
             Command::Sample(args) => sample::execute(&args),
             Command::Run(args) => run::execute(&args),
+            Command::Encode(args) => encode::execute(&args),
+            Command::Decode(args) => decode::execute(&args),
+            Command::Interpolate(args) => interpolate::execute(&args),
+            Command::Likelihood(args) => likelihood::execute(&args),
             Command::Score(args) => score::execute(&args),
             Command::Import(args) => import::execute(&args),
             Command::Models(args) => models::execute(&args),

@@ -70,13 +70,9 @@ enum NormsOption {
     Batch,
 }
 
-/// All that decides a run's pixels.
+/// An SDE family and its parameters.
 #[derive(Debug, Args)]
-pub(super) struct RunOptions {
-    /// A name from `models`, a checkpoint file, exact:FOLDER or mixture:NAME
-    #[arg(long, short, default_value_t = Run::default().model)]
-    pub model: ModelRef,
-
+pub(super) struct FamilyOptions {
     /// SDE family [default: the one the model was trained in]
     #[arg(long, value_enum, help_heading = "Family")]
     family: Option<FamilyOption>,
@@ -92,6 +88,57 @@ pub(super) struct RunOptions {
     /// β(1) of VP and sub-VP
     #[arg(long, value_name = "β", allow_negative_numbers = true, help_heading = "Family")]
     beta_max: Option<f64>,
+}
+
+impl FamilyOptions {
+    /// The family, where `own` is the one that the model was trained in.
+    ///
+    /// # Errors
+    /// If options belong to another family, or make none.
+    pub(super) fn of(&self, own: Option<Family>) -> Result<Family, Failure> {
+        let own = own.unwrap_or(Run::default().family);
+        let kind = match self.family {
+            None => own.kind(),
+            Some(FamilyOption::Vp) => FamilyKind::Vp,
+            Some(FamilyOption::Ve) => FamilyKind::Ve,
+            Some(FamilyOption::SubVp) => FamilyKind::SubVp,
+        };
+        let base = if own.kind() == kind { own } else { kind.published() };
+        let (sigma, beta) = ((self.sigma_min, self.sigma_max), (self.beta_min, self.beta_max));
+        match kind {
+            FamilyKind::Ve if beta != (None, None) => {
+                return Err(Failure::Usage(
+                    "β belongs to VP and sub-VP; the family VE takes --sigma-min and --sigma-max".into(),
+                ));
+            }
+            FamilyKind::Vp | FamilyKind::SubVp if sigma != (None, None) => {
+                return Err(Failure::Usage(format!(
+                    "σ belongs to VE; the family {kind} takes --beta-min and --beta-max"
+                )));
+            }
+            _ => {}
+        }
+        Ok(match base {
+            Family::Ve(ve) => {
+                Family::Ve(Ve::new(sigma.0.unwrap_or(ve.sigma_min()), sigma.1.unwrap_or(ve.sigma_max()))?)
+            }
+            Family::Vp(vp) => Family::Vp(Vp::new(beta.0.unwrap_or(vp.beta_min()), beta.1.unwrap_or(vp.beta_max()))?),
+            Family::SubVp(sub) => {
+                Family::SubVp(SubVp::new(beta.0.unwrap_or(sub.beta_min()), beta.1.unwrap_or(sub.beta_max()))?)
+            }
+        })
+    }
+}
+
+/// All that decides a run's pixels.
+#[derive(Debug, Args)]
+pub(super) struct RunOptions {
+    /// A name from `models`, a checkpoint file, exact:FOLDER or mixture:NAME
+    #[arg(long, short, default_value_t = Run::default().model)]
+    pub model: ModelRef,
+
+    #[command(flatten)]
+    family: FamilyOptions,
 
     /// Start from a named setting, which other options change: fast-10, fast-20, fast-50, ode-20, c2000-langevin,
     /// or p1000-, p2000-, pc1000- and a predictor, such as pc1000-ancestral
@@ -149,7 +196,7 @@ impl RunOptions {
     /// # Errors
     /// If options contradict each other or make no run.
     pub(super) fn run(&self, own: Option<Family>) -> Result<Run, Failure> {
-        let mut run = Run { model: self.model.clone(), family: self.family(own)?, ..Run::default() };
+        let mut run = Run { model: self.model.clone(), family: self.family.of(own)?, ..Run::default() };
         if let Some(preset) = self.preset {
             preset.apply(&mut run);
         }
@@ -161,40 +208,6 @@ impl RunOptions {
         (run.seed, run.count) = (self.seed, self.count);
         run.check()?;
         Ok(run)
-    }
-
-    fn family(&self, own: Option<Family>) -> Result<Family, Failure> {
-        let own = own.unwrap_or(Run::default().family);
-        let kind = match self.family {
-            None => own.kind(),
-            Some(FamilyOption::Vp) => FamilyKind::Vp,
-            Some(FamilyOption::Ve) => FamilyKind::Ve,
-            Some(FamilyOption::SubVp) => FamilyKind::SubVp,
-        };
-        let base = if own.kind() == kind { own } else { kind.published() };
-        let (sigma, beta) = ((self.sigma_min, self.sigma_max), (self.beta_min, self.beta_max));
-        match kind {
-            FamilyKind::Ve if beta != (None, None) => {
-                return Err(Failure::Usage(
-                    "β belongs to VP and sub-VP; the family VE takes --sigma-min and --sigma-max".into(),
-                ));
-            }
-            FamilyKind::Vp | FamilyKind::SubVp if sigma != (None, None) => {
-                return Err(Failure::Usage(format!(
-                    "σ belongs to VE; the family {kind} takes --beta-min and --beta-max"
-                )));
-            }
-            _ => {}
-        }
-        Ok(match base {
-            Family::Ve(ve) => {
-                Family::Ve(Ve::new(sigma.0.unwrap_or(ve.sigma_min()), sigma.1.unwrap_or(ve.sigma_max()))?)
-            }
-            Family::Vp(vp) => Family::Vp(Vp::new(beta.0.unwrap_or(vp.beta_min()), beta.1.unwrap_or(vp.beta_max()))?),
-            Family::SubVp(sub) => {
-                Family::SubVp(SubVp::new(beta.0.unwrap_or(sub.beta_min()), beta.1.unwrap_or(sub.beta_max()))?)
-            }
-        })
     }
 
     fn set_solver(&self, run: &mut Run) -> Result<(), Failure> {
@@ -298,7 +311,7 @@ fn whole(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| "a whole number is needed".into())
 }
 
-fn steps(text: &str) -> Result<Steps, String> {
+pub(super) fn steps(text: &str) -> Result<Steps, String> {
     Steps::new(whole(text)?).map_err(|error| error.to_string())
 }
 

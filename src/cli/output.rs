@@ -186,7 +186,7 @@ fn evenly(length: usize, most: usize) -> impl Iterator<Item = usize> {
 }
 
 /// Whether the file's extension is one of these.
-fn known(file: Option<&Path>, extensions: &[&str]) -> Result<(), Failure> {
+pub(super) fn known(file: Option<&Path>, extensions: &[&str]) -> Result<(), Failure> {
     let Some(file) = file else { return Ok(()) };
     let extension = file.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     if extensions.contains(&extension.as_str()) {

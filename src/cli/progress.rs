@@ -44,6 +44,13 @@ impl Progress {
         self.show(progress.step as u64, progress.steps as u64, text);
     }
 
+    /// A job goes on.
+    pub(super) fn travelling(&mut self, progress: &engine::JobProgress) {
+        let percent = (progress.share * 100.0) as u64;
+        let left = human(Duration::from_secs_f32(progress.seconds_left.clamp(0.0, 1e6)));
+        self.show(percent, 100, format!("{percent} % · {} evaluations · {left} left", progress.nfe));
+    }
+
     /// An animation is being written.
     pub(super) fn writing(&mut self, share: f32) {
         self.show((share * 100.0) as u64, 100, format!("writing the animation, {:.0} %", share * 100.0));

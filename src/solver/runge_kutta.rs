@@ -43,6 +43,16 @@ impl Tolerance {
             Err(ToleranceError { rtol, atol })
         }
     }
+
+    /// rtol.
+    pub fn relative(self) -> f64 {
+        self.relative
+    }
+
+    /// atol.
+    pub fn absolute(self) -> f64 {
+        self.absolute
+    }
 }
 
 impl Default for Tolerance {

@@ -4,7 +4,7 @@ use super::journey::{self, FlowPlan, Progress, Watch, at_times, drift, images, l
 use super::{Estimate, Flow, FlowError, FlowSolver, Likelihood};
 use crate::score::{Range, ScoreError, ScoreModel};
 use crate::sde::{Level, Sde};
-use crate::solver::{Derivative, Noise, Purpose, State, Stepping, Tolerance, runge_kutta_45};
+use crate::solver::{Derivative, Noise, Purpose, State, runge_kutta_45};
 use crate::{Image, Pixels};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::f64::consts::LN_2;
@@ -53,16 +53,53 @@ pub fn likelihood(
     }
     let x = journey::data(x, model.range());
     let size = shape.iter().product::<usize>();
-    let (trace, probes) = match estimate.exact {
-        true if has_closed_form(model, &x, sde.level(plan.until))? => (Trace::Closed, 1),
-        true if size <= FEW => (Trace::Basis, 1),
-        _ => (Trace::Probes(all_probes(estimate, &noise)), estimate.probes),
+    let trace = match estimate.exact {
+        true if has_closed_form(model, &x, sde.level(plan.until))? => Trace::Closed,
+        true if size <= FEW => Trace::Basis,
+        _ => Trace::Probes(all_probes(estimate, &noise)),
     };
-    let exact = !matches!(trace, Trace::Probes(_));
-    let y = Tensor::cat(vec![x.reshape([count, size]), Tensor::zeros([count, 1], device)], 1).repeat_dim(0, probes);
+    measure(flow, model, x, trace, watch)
+}
+
+/// [`likelihood`] with given probes, one for each picture.
+///
+/// # Errors
+/// As for [`super::encode`].
+pub fn likelihood_along(
+    flow: &Flow,
+    model: &dyn ScoreModel,
+    pictures: &Pixels<f32>,
+    probes: &Pixels<f32>,
+    device: &Device,
+    watch: Watch<'_>,
+) -> Result<Vec<Likelihood>, ScoreError> {
+    let probes = journey::tensor(probes, model, device)?.flatten(1, 3);
+    let x = journey::tensor(pictures, model, device)?;
+    if probes.dims()[0] != x.dims()[0] {
+        return Err(ScoreError::Input);
+    }
+    measure(flow, model, journey::data(x, model.range()), Trace::Probes(probes), watch)
+}
+
+/// Solves the ODE of data `x` (N×C×H×W) and their log p, once for each probe.
+fn measure(
+    flow: &Flow,
+    model: &dyn ScoreModel,
+    x: Image,
+    trace: Trace,
+    watch: Watch<'_>,
+) -> Result<Vec<Likelihood>, ScoreError> {
+    let (plan, sde, [count, c, h, w], device) = (FlowPlan::new(flow, model), flow.family.sde(), x.dims(), x.device());
+    let size = c * h * w;
+    let (exact, probes) = match &trace {
+        Trace::Closed | Trace::Basis => (true, 1),
+        Trace::Probes(probes) => (false, probes.dims()[0] / count.max(1)),
+    };
+    let y = Tensor::cat(vec![x.reshape([count, size]), Tensor::zeros([count, 1], &device)], 1);
+    let y = y.repeat_dim(0, probes);
     let (tolerance, stepping) = match flow.solver {
         FlowSolver::Adaptive { tolerance, stepping } => (tolerance, stepping),
-        _ => (Tolerance::default(), Stepping::default()),
+        FlowSolver::Heun { .. } | FlowSolver::DpmPlusPlus { .. } => Default::default(),
     };
     let mut density = Density { model, sde, trace, watch };
     let solution = runge_kutta_45(&mut density, y, plan.end, plan.until, tolerance, stepping)?;

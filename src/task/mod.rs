@@ -16,7 +16,7 @@ pub use interpolate::{
 };
 pub use journey::{FlowPlan, Progress as FlowProgress, Watch, decode, encode, host, unit};
 pub use latents::{Decoded, Encoded, Estimate, Latents, Likelihood};
-pub use likelihood::likelihood;
+pub use likelihood::{likelihood, likelihood_along};
 pub use preset::Preset;
 pub use run::{Count, ModelRef, Origin, Run, RunError, Steps};
 pub use sample::{Plan, prior, sample};

@@ -6,6 +6,7 @@ mod cli;
 mod desktop;
 mod engine;
 mod families;
+mod latents;
 mod network;
 mod picture;
 mod score;

@@ -10,31 +10,31 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// An empty folder in which the program works, without display and without imported models.
-struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 /// How a command ended.
 #[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Place {
-    fn new() -> Place {
+    pub(crate) fn new() -> Place {
         Place(tempfile::tempdir().expect("a folder"))
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn bytes(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     /// Names of all files, to see that nothing half-written is left.
-    fn files(&self) -> Vec<String> {
+    pub(crate) fn files(&self) -> Vec<String> {
         let mut names: Vec<String> = std::fs::read_dir(self.0.path())
             .expect("the folder")
             .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
@@ -65,14 +65,14 @@ impl Place {
         Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    fn succeeds(&self, line: &str) -> Ended {
+    pub(crate) fn succeeds(&self, line: &str) -> Ended {
         let ended = self.run(line);
         assert_eq!(ended.code, Some(0), "{line}: {ended:?}");
         ended
     }
 
     /// The command fails with this code and one sentence that holds `word`; returns the sentence.
-    fn fails(&self, line: &str, code: i32, word: &str) -> String {
+    pub(crate) fn fails(&self, line: &str, code: i32, word: &str) -> String {
         let ended = self.run(line);
         assert_eq!(ended.code, Some(code), "{line}: {ended:?}");
         let sentence = ended.stderr.lines().find_map(|line| line.strip_prefix("error: ")).unwrap_or_default();

@@ -1,0 +1,62 @@
+use crate::cli::Place;
+use image::{Rgb, RgbImage};
+
+/// A folder with two pictures of its own: a picture of the set that ships stays near itself.
+fn place() -> Place {
+    let place = Place::new();
+    for (name, shift) in [("a.png", 0u32), ("b.png", 90)] {
+        let pixel = |x: u32, y: u32| Rgb([(x * 5 + shift) as u8, (y * 4 + shift) as u8, (x + y + 2 * shift) as u8]);
+        RgbImage::from_fn(40, 36, pixel).save(place.path(name)).expect("a picture");
+    }
+    place
+}
+
+#[test]
+fn pictures_go_to_latents_and_back_in_both_formats() {
+    let place = place();
+    for format in ["safetensors", "npz"] {
+        let line =
+            format!("encode a.png b.png --model exact:worlds --solver heun --steps 20 --output l.{format} --json");
+        let told: serde_json::Value = serde_json::from_str(&place.succeeds(&line).stdout).expect("JSON");
+        assert_eq!(told["nfe"], serde_json::json!([40, 40]));
+        let line = format!("decode l.{format} --output {format}.png --temperature 0.9 --json");
+        let told: serde_json::Value = serde_json::from_str(&place.succeeds(&line).stdout).expect("JSON");
+        assert_eq!(told["nfe"], serde_json::json!([40, 40]));
+    }
+    assert!(place.bytes("safetensors.png") == place.bytes("npz.png"));
+}
+
+#[test]
+fn a_walk_becomes_a_strip_and_a_loop() {
+    let place = place();
+    place.succeeds(
+        "interpolate a.png b.png --model exact:worlds --solver dpm++ --steps 10 --frames 5 --zoom 1 \
+         --output strip.png --animate loop.gif",
+    );
+    let strip = image::load_from_memory(&place.bytes("strip.png")).expect("a picture");
+    assert_eq!((strip.width(), strip.height()), (5 * 34 - 2, 32));
+    assert_eq!(place.files(), ["a.png", "b.png", "loop.gif", "strip.png"]);
+}
+
+#[test]
+fn likelihoods_are_told_for_each_picture() {
+    let place = place();
+    let line = "likelihood a.png b.png --model exact:worlds --end 1e-2 --rtol 1e-2 --atol 1e-2 --json";
+    let told: serde_json::Value = serde_json::from_str(&place.succeeds(line).stdout).expect("JSON");
+    assert_eq!(told["pictures"].as_array().map(Vec::len), Some(2));
+    assert!(told["bits_per_dim"].as_f64().is_some_and(f64::is_finite), "{told}");
+}
+
+#[test]
+fn what_is_not_possible_is_refused_before_anything_is_computed() {
+    let place = place();
+    std::fs::write(place.path("broken.safetensors"), b"no").expect("a file");
+    place.fails("encode none.png --model exact:worlds", 3, "none.png");
+    place.fails("encode a.png --model mixture:ring", 3, "no pictures");
+    place.fails("encode a.png --output l.txt", 2, "l.txt");
+    place.fails("encode a.png --until 2 --model exact:worlds", 2, "0 < end");
+    place.fails("encode a.png --rtol 9 --model exact:worlds", 2, "tolerances");
+    place.fails("encode a.png --steps 5 --model exact:worlds", 2, "--steps");
+    place.fails("likelihood a.png --probes 0 --model exact:worlds", 2, "probes");
+    place.fails("decode broken.safetensors", 3, "broken.safetensors");
+}

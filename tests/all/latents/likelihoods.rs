@@ -1,0 +1,138 @@
+use super::{drawn, flow, gaussian, go_on};
+use burn::tensor::Device;
+use score_explorer::Pixels;
+use score_explorer::checkpoint::{open_network, read_tensors};
+use score_explorer::network::{Array, Ncsnpp};
+use score_explorer::score::{ImageSet, Mixture, NetworkScore, ScoreModel};
+use score_explorer::sde::{FamilyKind, Level};
+use score_explorer::solver::{Stepping, Tolerance};
+use score_explorer::task::{Estimate, Flow, FlowSolver, ModelRef, encode, likelihood, likelihood_along};
+use score_explorer::{Image, solver::Noise, solver::Purpose};
+use std::f64::consts::{LN_2, TAU};
+use std::path::PathBuf;
+
+#[test]
+fn gaussian_likelihoods_meet_their_closed_form_in_every_family() {
+    let (std, data) = (0.5, Pixels { shape: [2, 2, 1, 1], values: [0.7, -0.4, 0.05, 1.1].into() });
+    for kind in FamilyKind::ALL {
+        for exponent in 2..=6 {
+            let tolerance = 10f64.powi(-exponent);
+            let flow = flow(kind, tolerance, Stepping::Sample);
+            let sde = flow.family.sde();
+            let (first, last) = (sde.level(flow.end).marginal_std(std), sde.level(1.0).marginal_std(std));
+            let found =
+                likelihood(&flow, &gaussian(std), &data, &Estimate::default(), &Device::flex(), &mut go_on).unwrap();
+            for (sample, figure) in found.iter().enumerate() {
+                let squares: f64 = data.sample(sample).iter().map(|&x| f64::from(x).powi(2)).sum();
+                // The flow multiplies both coordinates by last/first; then the prior's density.
+                let delta = 2.0 * (last / first).ln();
+                let prior = sde.prior_std().powi(2);
+                let log_prior = -(TAU * prior).ln() - 0.5 * squares * (last / first).powi(2) / prior;
+                let error = (figure.log_prior + figure.delta_log_p - log_prior - delta).abs();
+                println!("{kind}, tolerance {tolerance:.0e}: error {error:.2e} nats, {} evaluations", figure.nfe);
+                assert!(error < 100.0 * tolerance + 5e-5, "{kind}: {error} at {tolerance}");
+                let bits = -(figure.log_prior + figure.delta_log_p) / (2.0 * LN_2);
+                assert!((figure.bits_per_dim - bits).abs() < 1e-9 && figure.standard_error == Some(0.0));
+            }
+        }
+    }
+}
+
+#[test]
+fn probes_agree_with_the_exact_divergence_within_their_standard_error() {
+    let mixture = Mixture::named("blocks").unwrap();
+    let data = drawn(&mixture, [3, 4, 4], 2, 5);
+    let flow = flow(FamilyKind::Vp, 1e-4, Stepping::Sample);
+    let measure =
+        |estimate: Estimate| likelihood(&flow, &mixture, &data, &estimate, &Device::flex(), &mut go_on).unwrap();
+    let exact = measure(Estimate::default());
+    for rademacher in [true, false] {
+        let found = measure(Estimate { probes: 24, rademacher, seed: 9, exact: false, ..Estimate::default() });
+        for (found, exact) in found.iter().zip(&exact) {
+            let error = found.standard_error.unwrap();
+            assert!(error > 0.0);
+            // Four standard errors (about once in ten thousand by chance), and the solver's own error.
+            let apart = (found.bits_per_dim - exact.bits_per_dim).abs();
+            assert!(apart < 4.0 * error + 1e-3, "{apart} where the standard error is {error}");
+        }
+    }
+}
+
+#[test]
+fn closed_forms_of_the_trace_are_those_of_differences() {
+    let set: Vec<u8> = (0..5 * 48).map(|i: u32| (i * 37 % 251) as u8).collect();
+    let mixture = Mixture::named("blocks").unwrap();
+    let images = ImageSet::new(&set, [3, 4, 4], &Device::flex());
+    let noise = Noise { seed: 3, first: 0, count: 2, shape: [3, 4, 4], device: Device::flex() };
+    let x = noise.normal(0, Purpose::Prior);
+    for model in [&mixture as &dyn ScoreModel, &images] {
+        let at = [Level { alpha: 0.6, sigma: 0.8 }, Level { alpha: 0.3, sigma: 1.5 }];
+        let (_, trace) = model.score_and_trace(&x, &at).unwrap().unwrap();
+        let trace: Vec<f32> = trace.into_data().try_into_vec().unwrap();
+        let (h, mut sums) = (1e-2, [0.0f64; 2]);
+        for place in 0..48 {
+            let score_at = |shift: f32| -> Vec<f32> {
+                let mut values: Vec<f32> = x.clone().into_data().try_into_vec().unwrap();
+                (0..2).for_each(|sample| values[sample * 48 + place] += shift);
+                let moved = Image::from_data(burn::tensor::TensorData::new(values, [2, 3, 4, 4]), &Device::flex());
+                model.score(&moved, &at).unwrap().into_data().try_into_vec().unwrap()
+            };
+            let (up, down) = (score_at(h), score_at(-h));
+            for sample in 0..2 {
+                let i = sample * 48 + place;
+                sums[sample] += f64::from(up[i] - down[i]) / f64::from(2.0 * h);
+            }
+        }
+        for sample in 0..2 {
+            // Differences of single-precision scores: rounding 1e-6/h a coordinate, and h² of curvature.
+            let error = (f64::from(trace[sample]) - sums[sample]).abs();
+            assert!(error < 0.02, "{} is not {}", trace[sample], sums[sample]);
+        }
+    }
+}
+
+fn pixels(array: &Array, scale: f32, shift: f32) -> Pixels<f32> {
+    let shape = <[usize; 4]>::try_from(array.shape.as_slice()).unwrap();
+    Pixels { shape, values: array.values.iter().map(|value| value * scale + shift).collect() }
+}
+
+#[test]
+fn a_networks_likelihood_and_latents_match_the_published_code() {
+    let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let figures: serde_json::Value = serde_json::from_slice(&std::fs::read(data.join("ode.json")).unwrap()).unwrap();
+    let figures = &figures["ddpmpp-vp-cifar10"];
+    let folder = data.join("nets/ddpmpp-vp-cifar10");
+    let recorded = read_tensors(&folder.join("ode.safetensors")).unwrap();
+    let opened = open_network(&folder.join("checkpoint.pth"), None).unwrap();
+    let model = |device: &Device| {
+        let network = Ncsnpp::new(&opened.description.config, &opened.weights, device).unwrap();
+        NetworkScore::new(network, opened.description.clone())
+    };
+    let flow = Flow {
+        solver: FlowSolver::Adaptive { tolerance: Tolerance::default(), stepping: Stepping::Batch },
+        ..Flow::new(ModelRef::Named("ddpmpp-vp-cifar10".into()), opened.description.family)
+    };
+    let (pictures, probe) = (pixels(&recorded["data"], 0.5, 0.5), pixels(&recorded["probe"], 1.0, 0.0));
+    let differentiable = model(&Device::flex().autodiff());
+    let found = likelihood_along(&flow, &differentiable, &pictures, &probe, &Device::flex(), &mut go_on).unwrap();
+    for (figure, expected) in found.iter().zip(figures["bpd"].as_array().unwrap()) {
+        let (expected, nfe) = (expected.as_f64().unwrap(), figures["nfe_likelihood"].as_f64().unwrap());
+        println!("{} bits/dim for {expected}, {} evaluations for {nfe}", figure.bits_per_dim, figure.nfe);
+        assert!((figure.bits_per_dim - expected).abs() < 0.01, "{figure:?} for {expected}");
+        assert!((figure.nfe as f64 / nfe - 1.0).abs() < 0.1, "{} evaluations for {nfe}", figure.nfe);
+    }
+    let plain = model(&Device::flex());
+    let latents = pixels(&recorded["latent"], 1.0, 0.0);
+    let end = figures["eps_sampler"].as_f64().unwrap();
+    let sampler = Flow { end, ..flow.clone() };
+    let back = score_explorer::task::decode(&sampler, &plain, &latents, &Device::flex(), &mut go_on).unwrap();
+    let nfe = figures["nfe_sampler"].as_f64().unwrap();
+    assert!((back.nfe[0] as f64 / nfe - 1.0).abs() < 0.1, "{} evaluations for {nfe}", back.nfe[0]);
+    let error = super::largest(&back.pictures.values, &recorded["decoded"].values);
+    println!("decoded within {error}, {:?} evaluations for {nfe}", back.nfe);
+    let there = encode(&flow, &plain, &pictures, &Device::flex(), &mut go_on).unwrap();
+    let rms = |values: &[f32]| (values.iter().map(|&z| f64::from(z).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
+    let (found, expected) = (rms(&there.latents.pixels.values), rms(&latents.values));
+    println!("latents of rms {found} for {expected}");
+    assert!((found / expected - 1.0).abs() < 0.01);
+}

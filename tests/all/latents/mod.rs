@@ -1,0 +1,44 @@
+//! Journeys between data and latents, and likelihoods, against closed forms and published figures.
+
+mod command_line;
+mod files;
+mod flows;
+mod interpolation;
+mod jobs;
+mod likelihoods;
+
+use burn::tensor::Device;
+use score_explorer::Pixels;
+use score_explorer::score::{Component, Mixture};
+use score_explorer::sde::FamilyKind;
+use score_explorer::solver::{Noise, Purpose, Stepping, Tolerance};
+use score_explorer::task::{Flow, FlowProgress, FlowSolver, ModelRef, host};
+use std::ops::ControlFlow;
+
+/// Never breaks off.
+fn go_on(_: FlowProgress<'_>) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn flow(kind: FamilyKind, tolerance: f64, stepping: Stepping) -> Flow {
+    let tolerance = Tolerance::new(tolerance, tolerance).unwrap();
+    let solver = FlowSolver::Adaptive { tolerance, stepping };
+    Flow { solver, ..Flow::new(ModelRef::Mixture("gaussian".into()), kind.published()) }
+}
+
+/// Data around 0 with this standard deviation in each of two coordinates.
+fn gaussian(std: f64) -> Mixture {
+    Mixture::new([2, 1, 1], vec![Component::round(1.0, vec![0.0, 0.0], std)]).unwrap()
+}
+
+/// Exact samples of a mixture.
+fn drawn(mixture: &Mixture, shape: [usize; 3], count: usize, seed: u64) -> Pixels<f32> {
+    let noise = Noise { seed, first: 0, count, shape, device: Device::flex() };
+    let uniform = noise.uniform(0, Purpose::Acceptance(0));
+    host(&mixture.sample(&noise.normal(0, Purpose::Prior), &uniform).unwrap()).unwrap()
+}
+
+fn largest(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).fold(0.0, |most, (&a, &b)| f64::max(most, (f64::from(a) - f64::from(b)).abs()))
+}
