@@ -211,7 +211,7 @@ fn make(wanted: Wanted) -> Result<Made, String> {
     match wanted {
         Wanted::File(path) => {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-            let image = read(&path).map_err(|why| format!("{name} cannot be used: {why}"))?;
+            let image = read(&path).map_err(|why| format!("the picture {name} cannot be used: {why}"))?;
             Ok((Source::File(path), name, image))
         }
         Wanted::World(index) => {

@@ -1,5 +1,6 @@
 //! The window, driven by the accessible names that people with screen readers hear too.
 
+mod latents;
 mod runs;
 mod settings;
 

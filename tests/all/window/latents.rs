@@ -1,0 +1,204 @@
+//! The workspace "Latents": two pictures, the strip between them, the slider, likelihoods, files.
+
+use super::{build, click, quick, stored, wait_until};
+use egui::{Key, Modifiers};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use score_explorer::app::latents::{FlowMethod, Held, LatentsDraft, SavedLatents};
+use score_explorer::app::{App, Draft, Settings};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Few steps of a fixed grid with the exact score of the worlds that ship.
+fn few_steps() -> LatentsDraft {
+    LatentsDraft { method: FlowMethod::DpmPlusPlus, steps: 12, ..LatentsDraft::default() }
+}
+
+fn window(draft: Draft, latents: LatentsDraft) -> Harness<'static, App> {
+    let mut storage = stored(draft.clone());
+    let latents = SavedLatents { draft: latents, ..SavedLatents::default() };
+    Settings { draft, latents, ..Settings::default() }.save(&mut storage);
+    let mut harness = build(Harness::builder().with_size([1280.0, 800.0]), &storage);
+    click(&mut harness, "Latents");
+    harness
+}
+
+fn exact(app: &App) -> bool {
+    app.latents().exact() == 9
+}
+
+fn two_worlds() -> Harness<'static, App> {
+    let mut harness = window(quick(3), few_steps());
+    click(&mut harness, "Try two worlds");
+    wait_until(&mut harness, "the whole strip", exact);
+    harness
+}
+
+#[test]
+fn two_worlds_fill_the_strip_and_come_back_as_they_were() {
+    let harness = two_worlds();
+    assert_eq!(harness.state().latents().filled(), (9, 9));
+    for name in ["Picture A", "Reconstruction of B", "Latent of A", "Frame 5 of 9", "Picture in the middle"] {
+        assert!(harness.query_by_label(name).is_some(), "{name}");
+    }
+    for slot in [0, 1] {
+        // At noise below their distances the exact score of a set leads every trajectory onto one of its pictures;
+        // a picture of the set comes back as itself, up to the steps' error.
+        let psnr = harness.state().latents().psnr(slot).unwrap();
+        assert!(psnr > 20.0, "{psnr} dB in slot {slot}");
+    }
+}
+
+#[test]
+fn the_slider_decodes_where_it_stands() {
+    let mut harness = two_worlds();
+    harness.get_by_label("Place between A and B").focus();
+    harness.run_steps(2);
+    let before = harness.state().latents().shown().unwrap().0;
+    harness.key_press(Key::ArrowRight);
+    wait_until(&mut harness, "a picture beside the frames", |app| app.latents().answered().is_some());
+    let moved = harness.state().latents().shown().unwrap().0;
+    assert!(moved > before, "from {before} to {moved}");
+    wait_until(&mut harness, "the exact picture", |app| app.latents().shown().is_some_and(|(_, nfe)| nfe >= 12));
+}
+
+#[test]
+fn arrows_move_by_frames_and_space_plays() {
+    let mut harness = two_worlds();
+    harness.key_press(Key::ArrowLeft);
+    harness.run_steps(3);
+    assert_eq!(harness.state().latents().shown().unwrap().0, 3.0 / 8.0);
+    harness.key_press(Key::Space);
+    harness.run_steps(2);
+    assert!(harness.query_by_label("Hold the loop").is_some());
+    wait_until(&mut harness, "the loop's next frame", |app| app.latents().shown().unwrap().0 != 3.0 / 8.0);
+    harness.key_press(Key::Space);
+    harness.run_steps(2);
+    assert!(harness.query_by_label("Play the loop").is_some());
+}
+
+fn save(harness: &mut Harness<'static, App>, what: &str, path: &Path) {
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::S);
+    harness.run_steps(3);
+    harness.get_by_role_and_label(egui::accesskit::Role::RadioButton, what).click();
+    harness.run_steps(3);
+    harness.get_by_label("File").focus();
+    harness.run_steps(2);
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.run_steps(2);
+    harness.get_by_label("File").type_text(&path.display().to_string());
+    harness.run_steps(2);
+    click(harness, "Save file");
+}
+
+#[test]
+fn strip_loop_and_latents_can_be_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = two_worlds();
+    for (what, name) in [("Strip", "s.png"), ("Loop", "l.gif"), ("Latents", "z.safetensors"), ("Latents", "z.npz")] {
+        let path = folder.path().join(name);
+        save(&mut harness, what, &path);
+        let saved = format!("Saved as {}", path.display());
+        wait_until(&mut harness, name, |app| app.notices().any(|notice| notice.starts_with(&saved)));
+    }
+    let strip = image::open(folder.path().join("s.png")).unwrap();
+    // Nine pictures of 32 pixels with a gap of one between them, four times as large.
+    assert_eq!((strip.width(), strip.height()), (4 * (9 * 32 + 8), 4 * 32));
+    let latents = score_explorer::checkpoint::read_latents(&folder.path().join("z.safetensors")).unwrap();
+    assert_eq!(latents.pixels.shape, [2, 3, 32, 32]);
+}
+
+#[derive(Debug)]
+struct Dropped(std::path::PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|error| error.to_string())
+    }
+}
+
+fn drop_file(harness: &mut Harness<'static, App>, path: &Path) {
+    harness.input_mut().dropped_files.push(Arc::new(Dropped(path.into())));
+    harness.run_steps(3);
+}
+
+#[test]
+fn a_broken_picture_is_a_notice_and_a_whole_one_is_encoded() {
+    let folder = tempfile::tempdir().unwrap();
+    let (broken, whole) = (folder.path().join("broken.png"), folder.path().join("photo.png"));
+    std::fs::write(&broken, b"\x89PNG\r\n\x1a\nnothing more").unwrap();
+    image::RgbImage::from_fn(300, 200, |x, y| image::Rgb([x as u8, y as u8, 90])).save(&whole).unwrap();
+    let mut harness = window(quick(3), few_steps());
+    drop_file(&mut harness, &broken);
+    wait_until(&mut harness, "a notice", |app| app.notices().any(|notice| notice.contains("broken.png")));
+    drop_file(&mut harness, &whole);
+    wait_until(&mut harness, "the way back", |app| [0, 1].iter().any(|&slot| app.latents().psnr(slot).is_some()));
+    assert!(harness.query_by_label("Crop A").is_some() || harness.query_by_label("Crop B").is_some());
+}
+
+#[test]
+fn another_workspace_does_not_stop_the_job() {
+    let mut harness = window(quick(3), LatentsDraft { steps: 60, ..few_steps() });
+    click(&mut harness, "Try two worlds");
+    harness.run_steps(3);
+    click(&mut harness, "Trajectory");
+    wait_until(&mut harness, "a job in the status bar", |_| true);
+    wait_until(&mut harness, "the whole strip", exact);
+    assert!(harness.query_by_label("Picture A").is_none(), "the other workspace is still shown");
+}
+
+#[test]
+fn escape_stops_and_going_on_finishes() {
+    let mut harness = window(quick(3), LatentsDraft { steps: 1000, ..few_steps() });
+    click(&mut harness, "Try two worlds");
+    wait_until(&mut harness, "a job", |app| app.latents().line().is_some());
+    harness.key_press(Key::Escape);
+    harness.run_steps(3);
+    assert_eq!(harness.state().latents().held(), Some(&Held::Stopped));
+    assert!(harness.state().latents().line().is_none());
+    harness.run_steps(10);
+    assert!(harness.state().latents().line().is_none(), "nothing is begun until asked");
+    click(&mut harness, "Go on");
+    wait_until(&mut harness, "a job again", |app| app.latents().line().is_some());
+}
+
+#[test]
+fn changed_settings_offer_to_encode_again() {
+    let mut harness = two_worlds();
+    assert!(harness.query_by_label("Encode again").is_none());
+    click(&mut harness, "Heun");
+    let before = harness.state().latents().psnr(0);
+    click(&mut harness, "Encode again");
+    wait_until(&mut harness, "other encodings", |app| exact(app) && app.latents().psnr(0) != before);
+    assert!(harness.query_by_label("Encode again").is_none());
+}
+
+#[test]
+fn undo_brings_a_cleared_picture_back_with_its_latent() {
+    let mut harness = two_worlds();
+    let before = harness.state().latents().psnr(0);
+    // What stays for a second becomes a step.
+    harness.run_steps(90);
+    click(&mut harness, "Clear A");
+    assert_eq!(harness.state().latents().psnr(0), None);
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    harness.run_steps(3);
+    assert_eq!(harness.state().latents().psnr(0), before);
+}
+
+#[test]
+fn likelihoods_are_measured_against_a_set() {
+    // A set of 512 pictures has an exact divergence; loose tolerances keep it quick.
+    let loose = LatentsDraft { rtol: 0.05, atol: 0.05, set_size: 4, ..few_steps() };
+    let mut harness = window(quick(3), loose);
+    click(&mut harness, "Try two worlds");
+    wait_until(&mut harness, "the strip", exact);
+    click(&mut harness, "Measure A");
+    wait_until(&mut harness, "a likelihood", |app| app.latents().bits_per_dim(0).is_some());
+    click(&mut harness, "Measure the set");
+    wait_until(&mut harness, "the set", |app| app.latents().set_bits().len() == 4);
+    assert!(harness.query_by_label("Histogram of bits/dim").is_some());
+}
