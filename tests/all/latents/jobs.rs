@@ -19,8 +19,14 @@ fn flow(steps: Option<usize>) -> Flow {
     Flow { solver, ..Flow::new(ModelRef::Mixture("blocks".into()), FamilyKind::Vp.published()) }
 }
 
+/// Two pictures like those of the mixture's first component: red over blue.
 fn pixels() -> Pixels<f32> {
-    Pixels { shape: [2, 3, 4, 4], values: (0..96).map(|i| (i as f32 * 0.7).sin() * 0.5).collect() }
+    let value = |i: usize| {
+        let (channel, above) = (i / 16 % 3, i % 16 < 8);
+        let level = if (channel == 0 && above) || (channel == 2 && !above) { 0.7 } else { -0.7 };
+        level + 0.1 * (i as f32 * 0.7).sin()
+    };
+    Pixels { shape: [2, 3, 4, 4], values: (0..96).map(value).collect() }
 }
 
 fn ask(engine: &Engine, id: u64, job: Job) {

@@ -1,12 +1,12 @@
 use super::{drawn, flow, gaussian, go_on};
 use burn::tensor::Device;
 use score_explorer::Pixels;
-use score_explorer::checkpoint::{open_network, read_tensors};
-use score_explorer::network::{Array, Ncsnpp};
+use score_explorer::checkpoint::{OpenedNetwork, open_network, read_tensors};
+use score_explorer::network::{Array, Ncsnpp, Weights};
 use score_explorer::score::{ImageSet, Mixture, NetworkScore, ScoreModel};
 use score_explorer::sde::{FamilyKind, Level};
 use score_explorer::solver::{Stepping, Tolerance};
-use score_explorer::task::{Estimate, Flow, FlowSolver, ModelRef, encode, likelihood, likelihood_along};
+use score_explorer::task::{Estimate, Flow, FlowSolver, ModelRef, decode, likelihood, likelihood_along};
 use score_explorer::{Image, solver::Noise, solver::Purpose};
 use std::f64::consts::{LN_2, TAU};
 use std::path::PathBuf;
@@ -30,7 +30,9 @@ fn gaussian_likelihoods_meet_their_closed_form_in_every_family() {
                 let log_prior = -(TAU * prior).ln() - 0.5 * squares * (last / first).powi(2) / prior;
                 let error = (figure.log_prior + figure.delta_log_p - log_prior - delta).abs();
                 println!("{kind}, tolerance {tolerance:.0e}: error {error:.2e} nats, {} evaluations", figure.nfe);
-                assert!(error < 100.0 * tolerance + 5e-5, "{kind}: {error} at {tolerance}");
+                // The latent errs by 84 tolerances (see the test of latents) and is at most 2.4 from 0, so that ½z²
+                // errs by 200; the integral of the divergence itself by less than that.
+                assert!(error < 300.0 * tolerance + 5e-5, "{kind}: {error} at {tolerance}");
                 let bits = -(figure.log_prior + figure.delta_log_p) / (2.0 * LN_2);
                 assert!((figure.bits_per_dim - bits).abs() < 1e-9 && figure.standard_error == Some(0.0));
             }
@@ -96,24 +98,25 @@ fn pixels(array: &Array, scale: f32, shift: f32) -> Pixels<f32> {
     Pixels { shape, values: array.values.iter().map(|value| value * scale + shift).collect() }
 }
 
-#[test]
-fn a_networks_likelihood_and_latents_match_the_published_code() {
+/// The journey of the recorded network, its figures, its tensors, and the network.
+fn published() -> (Flow, serde_json::Value, Weights, OpenedNetwork) {
     let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let figures: serde_json::Value = serde_json::from_slice(&std::fs::read(data.join("ode.json")).unwrap()).unwrap();
-    let figures = &figures["ddpmpp-vp-cifar10"];
     let folder = data.join("nets/ddpmpp-vp-cifar10");
     let recorded = read_tensors(&folder.join("ode.safetensors")).unwrap();
     let opened = open_network(&folder.join("checkpoint.pth"), None).unwrap();
-    let model = |device: &Device| {
-        let network = Ncsnpp::new(&opened.description.config, &opened.weights, device).unwrap();
-        NetworkScore::new(network, opened.description.clone())
-    };
-    let flow = Flow {
-        solver: FlowSolver::Adaptive { tolerance: Tolerance::default(), stepping: Stepping::Batch },
-        ..Flow::new(ModelRef::Named("ddpmpp-vp-cifar10".into()), opened.description.family)
-    };
+    let solver = FlowSolver::Adaptive { tolerance: Tolerance::default(), stepping: Stepping::Batch };
+    let family = opened.description.family;
+    let flow = Flow { solver, ..Flow::new(ModelRef::Named("ddpmpp-vp-cifar10".into()), family) };
+    (flow, figures["ddpmpp-vp-cifar10"].clone(), recorded, opened)
+}
+
+#[test]
+fn a_networks_likelihood_matches_the_published_code() {
+    let (flow, figures, recorded, opened) = published();
+    let network = Ncsnpp::new(&opened.description.config, &opened.weights, &Device::flex().autodiff()).unwrap();
+    let differentiable = NetworkScore::new(network, opened.description);
     let (pictures, probe) = (pixels(&recorded["data"], 0.5, 0.5), pixels(&recorded["probe"], 1.0, 0.0));
-    let differentiable = model(&Device::flex().autodiff());
     let found = likelihood_along(&flow, &differentiable, &pictures, &probe, &Device::flex(), &mut go_on).unwrap();
     for (figure, expected) in found.iter().zip(figures["bpd"].as_array().unwrap()) {
         let (expected, nfe) = (expected.as_f64().unwrap(), figures["nfe_likelihood"].as_f64().unwrap());
@@ -121,18 +124,30 @@ fn a_networks_likelihood_and_latents_match_the_published_code() {
         assert!((figure.bits_per_dim - expected).abs() < 0.01, "{figure:?} for {expected}");
         assert!((figure.nfe as f64 / nfe - 1.0).abs() < 0.1, "{} evaluations for {nfe}", figure.nfe);
     }
-    let plain = model(&Device::flex());
     let latents = pixels(&recorded["latent"], 1.0, 0.0);
-    let end = figures["eps_sampler"].as_f64().unwrap();
-    let sampler = Flow { end, ..flow.clone() };
-    let back = score_explorer::task::decode(&sampler, &plain, &latents, &Device::flex(), &mut go_on).unwrap();
+    let sde = flow.family.sde();
+    for (sample, figure) in found.iter().enumerate() {
+        let squares = latents.sample(sample).iter().map(|&z| f64::from(z).powi(2)).sum();
+        let expected = sde.prior_log_density(squares, 3 * 32 * 32);
+        // As close as the bits/dim: 0.01 a dimension.
+        assert!((figure.log_prior - expected).abs() < 0.01 * LN_2 * 3072.0, "{figure:?} for {expected}");
+    }
+}
+
+#[test]
+fn a_networks_decoded_latents_match_the_published_code() {
+    let (flow, figures, recorded, opened) = published();
+    let network = Ncsnpp::new(&opened.description.config, &opened.weights, &Device::flex()).unwrap();
+    let model = NetworkScore::new(network, opened.description);
+    let flow = Flow { end: figures["eps_sampler"].as_f64().unwrap(), ..flow };
+    let latents = pixels(&recorded["latent"], 1.0, 0.0);
+    let back = decode(&flow, &model, &latents, &Device::flex(), &mut go_on).unwrap();
     let nfe = figures["nfe_sampler"].as_f64().unwrap();
     assert!((back.nfe[0] as f64 / nfe - 1.0).abs() < 0.1, "{} evaluations for {nfe}", back.nfe[0]);
-    let error = super::largest(&back.pictures.values, &recorded["decoded"].values);
-    println!("decoded within {error}, {:?} evaluations for {nfe}", back.nfe);
-    let there = encode(&flow, &plain, &pictures, &Device::flex(), &mut go_on).unwrap();
-    let rms = |values: &[f32]| (values.iter().map(|&z| f64::from(z).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
-    let (found, expected) = (rms(&there.latents.pixels.values), rms(&latents.values));
-    println!("latents of rms {found} for {expected}");
-    assert!((found / expected - 1.0).abs() < 0.01);
+    // A random network is a hard ODE: its pictures reach far outside [0, 1], and rounding grows on the way.
+    let expected = &recorded["decoded"].values;
+    let largest = expected.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+    let error = super::largest(&back.pictures.values, expected) / f64::from(largest);
+    println!("decoded within {error} of the largest value {largest}");
+    assert!(error < 0.01, "{error} of the largest value");
 }
