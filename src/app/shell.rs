@@ -289,6 +289,7 @@ impl App {
             resident: self.resident,
             export: self.exporter.progress(),
             job: self.latents.line(),
+            job_shown: self.workspace == Workspace::Latents,
         };
         status.ui(ui, actions);
     }

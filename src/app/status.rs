@@ -19,6 +19,8 @@ pub struct Status<'a> {
     pub export: Option<(&'a str, f32)>,
     /// A job of the workspace "Latents" under way.
     pub job: Option<JobLine>,
+    /// Whether that workspace is shown, which has a button of its own to stop it.
+    pub job_shown: bool,
 }
 
 impl Status<'_> {
@@ -101,6 +103,9 @@ impl Status<'_> {
         if let Some(pending) = &self.session.pending {
             return (theme.warning, format!("starting {}", pending.name));
         }
+        if self.job.is_some() && self.session.active().is_none() {
+            return (theme.accent, "working".into());
+        }
         let Some(entry) = self.entry() else { return (theme.weak, "ready".into()) };
         let color = state_color(&entry.view.state, theme);
         let name = &entry.name;
@@ -148,11 +153,8 @@ impl Status<'_> {
     fn working(&self, ui: &mut Ui, actions: &mut Vec<Action>) {
         let Some(job) = &self.job else { return };
         separator(ui);
-        if ui
-            .button("Stop job")
-            .on_hover_text("End what the workspace Latents computes; what is done is kept")
-            .clicked()
-        {
+        let tip = "End what the workspace Latents computes; what is done is kept";
+        if !self.job_shown && ui.button("Stop job").on_hover_text(tip).clicked() {
             actions.push(Action::Latents(Ask::Stop));
         }
         ui.add(egui::ProgressBar::new(job.share).desired_width(90.0).desired_height(6.0));

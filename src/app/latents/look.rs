@@ -127,11 +127,14 @@ impl Look {
         if self.playing.is_some() {
             return Next::Nothing;
         }
+        let on_strip = key.mix == Mix::Between && strip.is_some_and(|strip| strip.frame_at(self.place).is_some());
         let shown = self.shown.as_ref().filter(|shown| shown.key == key);
         let rested = self.changed.elapsed();
         match (shown, &self.asked) {
             (Some(shown), _) if shown.fine => Next::Nothing,
             (Some(_), Some(asked)) if asked.key == key => Next::Nothing,
+            // The strip decodes its own frames, that which is looked at first.
+            (Some(_), _) if on_strip => Next::Nothing,
             (Some(_), _) if rested < REST => Next::Wait(REST - rested),
             (Some(_), _) => Next::Decode { key, fine: true, since: self.changed },
             // A quick one under way is let finish, or a hand that never rests would see nothing.
@@ -188,8 +191,7 @@ impl Look {
 
 /// The strip's picture at a place, where a frame lies there.
 fn on_frame(strip: &Strip, place: f64) -> Option<(&Pixels<f32>, bool)> {
-    let along = place * (strip.len() - 1) as f64;
-    ((along - along.round()).abs() < 1e-6).then(|| strip.best(along.round() as usize))?
+    strip.best(strip.frame_at(place)?)
 }
 
 impl LookKey {

@@ -100,8 +100,18 @@ impl Strip {
         self.frames.iter().filter(|frame| frame.fine.is_some()).count()
     }
 
-    /// The frames to decode next, coarse first, and whether by many steps.
-    pub fn next(&self) -> Option<(Vec<usize>, bool)> {
+    /// The frame that lies at a place from A (0) to B (1).
+    pub fn frame_at(&self, place: f64) -> Option<usize> {
+        let along = place * (self.len() - 1) as f64;
+        ((along - along.round()).abs() < 1e-6).then_some(along.round() as usize)
+    }
+
+    /// The frames to decode next, coarse first, and whether by many steps: that which is looked at before others.
+    pub fn next(&self, looked_at: f64) -> Option<(Vec<usize>, bool)> {
+        let drafted = self.frames.iter().all(|frame| frame.quick.is_some() || frame.fine.is_some());
+        if let Some(place) = self.frame_at(looked_at).filter(|&place| drafted && self.frames[place].fine.is_none()) {
+            return Some((vec![place], true));
+        }
         for fine in [false, true] {
             for level in levels(self.len()) {
                 let lacks = |place: &usize| {

@@ -1,4 +1,4 @@
-//! What is computed next: encodings, then the way back, then likelihoods, then the strip.
+//! What is computed next: encodings, then a draft of the strip, then the way back, likelihoods, the exact strip.
 //!
 //! Nothing here is queued: every frame the next thing that lacks is looked for, and a job whose
 //! result nobody wants any more is stopped. So slots, undo and settings need not tell anyone.
@@ -16,6 +16,8 @@ use crate::task::{Estimate, Flow, Latents as Encodings};
 
 /// The lane of the picture in the middle.
 const LANE: u32 = 1;
+/// Before this share is covered, the time left is a guess that nobody should read.
+const KNOWN: f32 = 0.05;
 /// Pictures of a set that are measured together.
 const SET_BATCH: usize = 8;
 
@@ -120,7 +122,9 @@ impl Latents {
         Some(JobLine {
             what,
             share: progress.map_or(0.0, |progress| progress.share),
-            seconds_left: progress.map_or(f32::NAN, |progress| progress.seconds_left),
+            seconds_left: progress
+                .filter(|progress| progress.share > KNOWN)
+                .map_or(f32::NAN, |progress| progress.seconds_left),
             nfe: progress.map_or(0, |progress| progress.nfe),
         })
     }
@@ -233,6 +237,10 @@ impl Latents {
         if !keys.is_empty() {
             return Some(Task::Encode { keys, flow: flow.clone() });
         }
+        let frames = self.next_frames();
+        if let Some(Task::Frames { fine: false, .. }) = frames {
+            return frames;
+        }
         let alone = |key: &&PictureKey| self.board.encoding(key).is_some_and(|encoding| encoding.back.is_none());
         if let Some(first) = shown.iter().find(alone).and_then(|key| self.board.encoding(key)) {
             let of = first.latents.flow.clone();
@@ -247,8 +255,12 @@ impl Latents {
         if let Some((first, count)) = self.measure.next(SET_BATCH) {
             return Some(Task::Set { first, count });
         }
+        frames
+    }
+
+    fn next_frames(&self) -> Option<Task> {
         let strip = self.strip.as_ref()?;
-        let (places, fine) = strip.next()?;
+        let (places, fine) = strip.next(self.look.place)?;
         Some(Task::Frames { key: strip.key.clone(), places, fine })
     }
 
