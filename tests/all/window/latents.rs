@@ -169,7 +169,7 @@ fn escape_stops_and_going_on_finishes() {
 fn changed_settings_offer_to_encode_again() {
     let mut harness = two_worlds();
     assert!(harness.query_by_label("Encode again").is_none());
-    click(&mut harness, "DPM++");
+    click(&mut harness, "Heun");
     let before = harness.state().latents().psnr(0);
     click(&mut harness, "Encode again");
     wait_until(&mut harness, "other encodings", |app| exact(app) && app.latents().psnr(0) != before);
