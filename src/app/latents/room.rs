@@ -46,7 +46,7 @@ fn three(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
     let area = ui.available_rect_before_wrap();
     let gap = 3.0 * UNIT;
     // The cards give the picture in the middle all the height there is, and take what is left.
-    let card = ((area.width() - area.height()) / 2.0 - gap).max(area.width() * 0.22).clamp(*CARD.start(), *CARD.end());
+    let card = ((area.width() - area.height()) / 2.0 - gap).max(area.width() * 0.18).clamp(*CARD.start(), *CARD.end());
     let left = Rect::from_min_size(area.min, vec2(card, area.height()));
     let right = left.translate(vec2(area.width() - card, 0.0));
     let middle = Rect::from_min_max(left.right_top() + vec2(gap, 0.0), right.left_bottom() - vec2(gap, 0.0));
