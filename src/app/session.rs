@@ -4,6 +4,7 @@ use super::notices::{Notice, Retry};
 use super::{RunState, RunView};
 use crate::engine::{
     Command, DeviceChoice, DeviceReport, Devices, Engine, Event, Job, JobId, JobUpdate, ModelReport, Recorded, RunId,
+    Wake,
 };
 use crate::task::{ModelRef, Origin, Run};
 use std::collections::{HashMap, HashSet};
@@ -79,7 +80,7 @@ impl Session {
     pub fn start(
         devices: Devices,
         library: Option<PathBuf>,
-        wake: impl Fn() + Send + 'static,
+        wake: impl Fn(Wake) + Send + 'static,
     ) -> std::io::Result<Self> {
         let engine = Engine::start(devices.clone(), library, wake)?;
         Ok(Session {

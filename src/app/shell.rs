@@ -16,7 +16,7 @@ use super::signs::{self, Sign};
 use super::status::Status;
 use super::trajectory::{Desk, Trajectory};
 use super::{Action, RunState, Session, help, keys, theme};
-use crate::engine::{Command, Devices};
+use crate::engine::{Command, Devices, Wake};
 use anyhow::Context as _;
 use eframe::egui_wgpu::RenderState;
 use egui::util::undoer::Undoer;
@@ -111,9 +111,11 @@ impl App {
         ctx.set_theme(settings.theme.preference());
         let wake = ctx.clone();
         let drawn_by_cpu = start.devices.gpu.as_ref().is_some_and(|(_, gpu)| gpu.software);
-        let pace = if drawn_by_cpu { SOFTWARE_FRAME } else { FRAME };
-        let session = Session::start(start.devices, start.library.clone(), move || wake.request_repaint_after(pace))
-            .context("the sampler's thread cannot be started; close other programs and try again")?;
+        let session = Session::start(start.devices, start.library.clone(), move |how| match how {
+            Wake::Soon if drawn_by_cpu => wake.request_repaint_after(SOFTWARE_FRAME),
+            Wake::Now | Wake::Soon => wake.request_repaint_after(FRAME),
+        })
+        .context("the sampler's thread cannot be started; close other programs and try again")?;
         let mut picture = PictureView::new(start.render_state);
         picture.settings = settings.picture;
         let mut app = App {

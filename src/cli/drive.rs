@@ -46,7 +46,7 @@ impl Session {
     /// If there is no such device.
     pub(super) fn open(choice: DeviceChoice) -> Result<Self, Failure> {
         let devices = devices::open(choice)?;
-        let engine = Engine::start(devices.clone(), library(), || {})?;
+        let engine = Engine::start(devices.clone(), library(), |_| {})?;
         Ok(Session { engine, devices, choice, runs: 0, progress: Progress::new() })
     }
 

@@ -2,7 +2,7 @@
 
 use super::desk::{Asked, Desk};
 use super::recorder::Recorder;
-use super::{Command, DeviceChoice, Event, Failure, Progress, Recorded, RunId, Snapshot};
+use super::{Command, DeviceChoice, Event, Failure, JobUpdate, Progress, Recorded, RunId, Snapshot, Wake};
 use crate::score::ScoreError;
 use crossbeam_channel::{Receiver, Sender};
 use std::cell::{Cell, RefCell};
@@ -19,20 +19,24 @@ pub(super) struct Channels {
     pub(super) latest: Sender<Arc<Snapshot>>,
     /// The listener's end of `latest`: an unseen snapshot is taken back when a newer one comes.
     pub(super) replaced: Receiver<Arc<Snapshot>>,
-    pub(super) wake: Box<dyn Fn() + Send>,
+    pub(super) wake: Box<dyn Fn(Wake) + Send>,
 }
 
 impl Channels {
     pub(super) fn say(&self, event: Event) {
+        let wake = match event {
+            Event::Job { update: JobUpdate::Progress(_), .. } => Wake::Soon,
+            _ => Wake::Now,
+        };
         // Without a listener nobody misses it.
         let _ = self.outbox.send(event);
-        (self.wake)();
+        (self.wake)(wake);
     }
 
     fn show(&self, snapshot: Arc<Snapshot>) {
         let _ = self.replaced.try_recv();
         let _ = self.latest.try_send(snapshot);
-        (self.wake)();
+        (self.wake)(Wake::Soon);
     }
 }
 

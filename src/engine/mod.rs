@@ -160,6 +160,15 @@ pub struct Snapshot {
     pub timeline: Arc<Timeline>,
 }
 
+/// How soon a listener should look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// Something began, ended or was answered.
+    Now,
+    /// Only a picture or a figure has moved on: a listener whose looks are dear may wait a little.
+    Soon,
+}
+
 /// A handle on the worker thread. Dropping it stops the run and ends the thread.
 pub struct Engine {
     commands: Sender<Command>,
@@ -177,7 +186,7 @@ impl Engine {
     pub fn start(
         devices: Devices,
         library: Option<PathBuf>,
-        wake: impl Fn() + Send + 'static,
+        wake: impl Fn(Wake) + Send + 'static,
     ) -> std::io::Result<Engine> {
         let (commands, inbox) = crossbeam_channel::unbounded();
         let (outbox, events) = crossbeam_channel::unbounded();

@@ -179,7 +179,7 @@ mod tests {
         let (_commands, inbox) = crossbeam_channel::unbounded();
         let (outbox, events) = crossbeam_channel::unbounded();
         let (latest, replaced) = crossbeam_channel::bounded(1);
-        let channels = Channels { inbox, outbox, latest, replaced, wake: Box::new(|| {}) };
+        let channels = Channels { inbox, outbox, latest, replaced, wake: Box::new(|_| {}) };
         let worker = Worker::new(Devices::cpu_only(), None, channels);
 
         worker.guard(RunId(1), || panic!("no such thing\nas a free lunch"));

@@ -37,7 +37,7 @@ fn read(setup: &WgpuSetup, picture: &GpuPicture) -> Vec<f32> {
 #[test]
 fn a_graphics_device_gives_the_cpus_samples_and_shows_them_from_its_own_buffer() {
     let (devices, setup) = graphics();
-    let engine = Engine::start(devices, None, || {}).expect("a thread");
+    let engine = Engine::start(devices, None, |_| {}).expect("a thread");
     engine.send(Command::Start { id: RunId(1), run: quick(10), device: DeviceChoice::Gpu });
     let events = until(&engine, ended);
     assert!(matches!(events.last(), Some(Event::Finished(_))), "{events:?}");

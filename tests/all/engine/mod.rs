@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn engine() -> Engine {
-    Engine::start(Devices::cpu_only(), None, || {}).expect("a thread")
+    Engine::start(Devices::cpu_only(), None, |_| {}).expect("a thread")
 }
 
 fn pc(predictor: Predictor, corrector: Corrector, snr: f64) -> Solver {

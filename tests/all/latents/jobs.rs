@@ -8,7 +8,7 @@ use score_explorer::task::{Count, Estimate, Flow, FlowSolver, ModelRef, Run, Ste
 use std::time::{Duration, Instant};
 
 fn engine() -> Engine {
-    Engine::start(Devices::cpu_only(), None, || {}).expect("a thread")
+    Engine::start(Devices::cpu_only(), None, |_| {}).expect("a thread")
 }
 
 fn flow(steps: Option<usize>) -> Flow {
