@@ -270,7 +270,7 @@ fn trial(
     let samples = active.samples();
     for group in &mut active.groups {
         let smallest = 10.0 * f64::EPSILON * group.t.abs().max(f64::MIN_POSITIVE);
-        if !(group.size >= smallest) {
+        if group.size.is_nan() || group.size < smallest {
             return Err(ScoreError::StepTooSmall { t: group.t });
         }
         group.size = group.size.min((to - group.t).abs());
@@ -332,7 +332,7 @@ fn collect(active: &mut Active, to: f64, solution: &mut Solution) {
     let device = active.y.device();
     solution.y = scatter(solution.y.clone(), &active.y, &samples);
     let stays = active.per_row(|_, group| f64::from(u8::from(group.t != to)));
-    if stays.iter().any(|&stays| stays == 0.0) {
+    if stays.contains(&0.0) {
         active.groups.retain(|group| group.t != to);
         let kept: Vec<i32> = (0..samples.len() as i32).filter(|&row| stays[row as usize] != 0.0).collect();
         if !kept.is_empty() {

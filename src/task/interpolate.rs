@@ -17,7 +17,7 @@ pub fn spherical(a: &[f32], b: &[f32], s: f64) -> Vec<f32> {
     let angle = cosine.acos();
     let sine = angle.sin();
     // Where both point the same way, or opposite ways, no circle is given.
-    if !(sine > 1e-6) {
+    if sine.is_nan() || sine <= 1e-6 {
         return linear(a, b, s);
     }
     let length = (1.0 - s) * norm_a + s * norm_b;

@@ -56,7 +56,7 @@ pub fn likelihood(
     let trace = match estimate.exact {
         true if has_closed_form(model, &x, sde.level(plan.until))? => Trace::Closed,
         true if size <= FEW => Trace::Basis,
-        _ => Trace::Probes(all_probes(estimate, &noise)),
+        _ => Trace::Probes(Box::new(all_probes(estimate, &noise))),
     };
     measure(flow, model, x, trace, watch)
 }
@@ -78,7 +78,7 @@ pub fn likelihood_along(
     if probes.dims()[0] != x.dims()[0] {
         return Err(ScoreError::Input);
     }
-    measure(flow, model, journey::data(x, model.range()), Trace::Probes(probes), watch)
+    measure(flow, model, journey::data(x, model.range()), Trace::Probes(Box::new(probes)), watch)
 }
 
 /// Solves the ODE of data `x` (N×C×H×W) and their log p, once for each probe.
@@ -170,7 +170,7 @@ enum Trace {
     /// Σᵢ eᵢᵀ·J·eᵢ.
     Basis,
     /// εᵀ·J·ε, one ε for each row, which stays the same all the way (Grathwohl et al. 2019): N×D.
-    Probes(Tensor<2>),
+    Probes(Box<Tensor<2>>),
 }
 
 /// d(x, log p)/dt of rows of pictures.
@@ -213,7 +213,7 @@ impl Density<'_, '_> {
             Trace::Probes(probes) => {
                 let rows: Vec<i32> = samples.iter().map(|&sample| sample as i32).collect();
                 let rows = Tensor::from_data(TensorData::new(rows, [samples.len()]), &x.device());
-                vec![probes.clone().select(0, rows).reshape(x.dims())]
+                vec![probes.as_ref().clone().select(0, rows).reshape(x.dims())]
             }
         };
         let [count, c, h, w] = x.dims();

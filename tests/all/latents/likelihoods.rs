@@ -80,15 +80,14 @@ fn closed_forms_of_the_trace_are_those_of_differences() {
                 model.score(&moved, &at).unwrap().into_data().try_into_vec().unwrap()
             };
             let (up, down) = (score_at(h), score_at(-h));
-            for sample in 0..2 {
+            for (sample, sum) in sums.iter_mut().enumerate() {
                 let i = sample * 48 + place;
-                sums[sample] += f64::from(up[i] - down[i]) / f64::from(2.0 * h);
+                *sum += f64::from(up[i] - down[i]) / f64::from(2.0 * h);
             }
         }
-        for sample in 0..2 {
+        for (trace, sum) in trace.iter().zip(sums) {
             // Differences of single-precision scores: rounding 1e-6/h a coordinate, and h² of curvature.
-            let error = (f64::from(trace[sample]) - sums[sample]).abs();
-            assert!(error < 0.02, "{} is not {}", trace[sample], sums[sample]);
+            assert!((f64::from(*trace) - sum).abs() < 0.02, "{trace} is not {sum}");
         }
     }
 }
