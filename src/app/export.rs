@@ -266,7 +266,7 @@ impl Exporter {
             self.choices(ui, session.current());
             choose = self.place(ui);
             ui.add_space(8.0);
-            self.buttons(ui, session.current(), actions)
+            save_buttons(ui, "Save", self.job(session.current()), actions)
         });
         self.open = open;
         choose
@@ -335,25 +335,6 @@ impl Exporter {
         })
     }
 
-    /// Whether the panel is done with.
-    fn buttons(&self, ui: &mut Ui, entry: Option<&Entry>, actions: &mut Vec<Action>) -> bool {
-        let job = self.job(entry);
-        if let Err(why) = &job {
-            ui.label(RichText::new(why).color(Theme::of(ui).warning));
-        }
-        ui.horizontal(|ui| {
-            let save = ui.add_enabled(job.is_ok(), egui::Button::new("Save"));
-            if save.clicked()
-                && let Ok(job) = job
-            {
-                actions.push(Action::Export(Box::new(job)));
-                return true;
-            }
-            ui.button("Cancel").clicked()
-        })
-        .inner
-    }
-
     /// The job that the panel describes, or why there is none.
     fn job(&self, entry: Option<&Entry>) -> Result<ExportJob, String> {
         let entry = entry.ok_or("Nothing has run yet. Press Run first.")?;
@@ -380,4 +361,23 @@ fn thinned(moments: &[Arc<Recorded>]) -> Vec<Arc<Recorded>> {
     let (all, kept) = (moments.len(), moments.len().min(FRAMES));
     let place = |index: usize| if kept > 1 { index * (all - 1) / (kept - 1) } else { 0 };
     (0..kept).filter_map(|index| moments.get(place(index)).cloned()).collect()
+}
+
+/// The end of a panel that saves: why nothing can be saved, a button that saves, and Cancel.
+/// Says whether the panel is done with.
+pub(super) fn save_buttons(ui: &mut Ui, name: &str, job: Result<ExportJob, String>, actions: &mut Vec<Action>) -> bool {
+    if let Err(why) = &job {
+        ui.label(RichText::new(why).color(Theme::of(ui).warning));
+    }
+    ui.horizontal(|ui| {
+        let save = ui.add_enabled(job.is_ok(), egui::Button::new(name));
+        if save.clicked()
+            && let Ok(job) = job
+        {
+            actions.push(Action::Export(Box::new(job)));
+            return true;
+        }
+        ui.button("Cancel").clicked()
+    })
+    .inner
 }

@@ -2,7 +2,7 @@
 
 use super::control::Control;
 use super::recorder::{GpuPicture, Recorded, Stats};
-use crate::score::{Moments, Range, ScoreError, ScoreModel};
+use crate::score::{ScoreError, ScoreModel};
 use crate::sde::{Level, Sde};
 use crate::solver::{Moment, Observer};
 use crate::{Image, Pixels};
@@ -23,21 +23,7 @@ pub(super) struct Watched<'a, M> {
 }
 
 impl<M: ScoreModel> ScoreModel for Watched<'_, M> {
-    fn shape(&self) -> [usize; 3] {
-        self.model.shape()
-    }
-
-    fn range(&self) -> Option<Range> {
-        self.model.range()
-    }
-
-    fn ratios(&self) -> Option<(f64, f64)> {
-        self.model.ratios()
-    }
-
-    fn moments(&self) -> Option<Moments> {
-        self.model.moments()
-    }
+    crate::score::described_by_its_model!();
 
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
         self.control.nfe.set(self.control.nfe.get() + 1);

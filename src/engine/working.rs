@@ -5,7 +5,7 @@ use super::watched::batches;
 use super::worker::Ending;
 use super::{Command, Event, Failure, Job, JobProgress, JobReport, JobResult, JobUpdate, control::inspect};
 use crate::Image;
-use crate::score::{InRange, Moments, Range, ScoreAndTrace, ScoreError, ScoreModel};
+use crate::score::{InRange, Range, ScoreAndTrace, ScoreError, ScoreModel};
 use crate::sde::Level;
 use crate::task::{self, FlowPlan, FlowProgress, ModelRef, Plan, decode, encode, host, likelihood};
 use std::cell::Cell;
@@ -208,21 +208,7 @@ impl<M: ScoreModel> Gated<'_, M> {
 }
 
 impl<M: ScoreModel> ScoreModel for Gated<'_, M> {
-    fn shape(&self) -> [usize; 3] {
-        self.model.shape()
-    }
-
-    fn range(&self) -> Option<Range> {
-        self.model.range()
-    }
-
-    fn ratios(&self) -> Option<(f64, f64)> {
-        self.model.ratios()
-    }
-
-    fn moments(&self) -> Option<Moments> {
-        self.model.moments()
-    }
+    crate::score::described_by_its_model!();
 
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
         batches(x, at, BATCH * 3 * 32 * 32, |x, at| {

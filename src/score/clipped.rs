@@ -1,4 +1,4 @@
-use super::{Moments, Range, ScoreError, ScoreModel, column, denoised};
+use super::{ScoreError, ScoreModel, column, denoised};
 use crate::Image;
 use crate::sde::Level;
 
@@ -21,21 +21,7 @@ impl<M: ScoreModel> Clipped<M> {
 }
 
 impl<M: ScoreModel> ScoreModel for Clipped<M> {
-    fn shape(&self) -> [usize; 3] {
-        self.model.shape()
-    }
-
-    fn range(&self) -> Option<Range> {
-        self.model.range()
-    }
-
-    fn ratios(&self) -> Option<(f64, f64)> {
-        self.model.ratios()
-    }
-
-    fn moments(&self) -> Option<Moments> {
-        self.model.moments()
-    }
+    crate::score::described_by_its_model!();
 
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
         let score = self.model.score(x, at)?;

@@ -49,6 +49,28 @@ pub struct Moments {
     pub mean_square: f64,
 }
 
+/// What a wrapper around `self.model` that changes nothing but the score says of itself.
+macro_rules! described_by_its_model {
+    () => {
+        fn shape(&self) -> [usize; 3] {
+            self.model.shape()
+        }
+
+        fn range(&self) -> Option<$crate::score::Range> {
+            self.model.range()
+        }
+
+        fn ratios(&self) -> Option<(f64, f64)> {
+            self.model.ratios()
+        }
+
+        fn moments(&self) -> Option<$crate::score::Moments> {
+            self.model.moments()
+        }
+    };
+}
+pub(crate) use described_by_its_model;
+
 /// Why no score could be given.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ScoreError {

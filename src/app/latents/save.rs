@@ -4,11 +4,10 @@ use super::Latents;
 use super::strip::ends;
 use crate::Pixels;
 use crate::app::Action;
-use crate::app::export::{Content, ExportJob};
-use crate::app::theme::Theme;
+use crate::app::export::{Content, ExportJob, save_buttons};
 use crate::app::widgets::{Combo, control_width, modal, named, row, segmented};
 use crate::task::Latents as Encodings;
-use egui::{RichText, Ui, vec2};
+use egui::{Ui, vec2};
 use std::path::{Path, PathBuf};
 
 /// Pixels between the frames of a saved strip.
@@ -147,29 +146,11 @@ impl Latents {
                 ui.button("Choose…").clicked()
             });
             ui.add_space(8.0);
-            self.save_buttons(ui, actions)
+            // Named apart from the button in the room.
+            save_buttons(ui, "Save file", self.export(), actions)
         });
         self.saver.open = open;
         choose
-    }
-
-    fn save_buttons(&self, ui: &mut Ui, actions: &mut Vec<Action>) -> bool {
-        let job = self.export();
-        if let Err(why) = &job {
-            ui.label(RichText::new(why).color(Theme::of(ui).warning));
-        }
-        ui.horizontal(|ui| {
-            // Named apart from the button in the room.
-            let save = ui.add_enabled(job.is_ok(), egui::Button::new("Save file"));
-            if save.clicked()
-                && let Ok(job) = job
-            {
-                actions.push(Action::Export(Box::new(job)));
-                return true;
-            }
-            ui.button("Cancel").clicked()
-        })
-        .inner
     }
 
     fn export(&self) -> Result<ExportJob, String> {

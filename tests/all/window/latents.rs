@@ -1,6 +1,6 @@
 //! The workspace "Latents": two pictures, the strip between them, the slider, likelihoods, files.
 
-use super::{build, click, quick, stored, wait_until};
+use super::{build, click, quick, save_as, stored, wait_until};
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
@@ -77,27 +77,13 @@ fn arrows_move_by_frames_and_space_plays() {
     assert!(harness.query_by_label("Play the loop").is_some());
 }
 
-fn save(harness: &mut Harness<'static, App>, what: &str, path: &Path) {
-    harness.key_press_modifiers(Modifiers::COMMAND, Key::S);
-    harness.run_steps(3);
-    harness.get_by_role_and_label(egui::accesskit::Role::RadioButton, what).click();
-    harness.run_steps(3);
-    harness.get_by_label("File").focus();
-    harness.run_steps(2);
-    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
-    harness.run_steps(2);
-    harness.get_by_label("File").type_text(&path.display().to_string());
-    harness.run_steps(2);
-    click(harness, "Save file");
-}
-
 #[test]
 fn strip_loop_and_latents_can_be_saved() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = two_worlds();
     for (what, name) in [("Strip", "s.png"), ("Loop", "l.gif"), ("Latents", "z.safetensors"), ("Latents", "z.npz")] {
         let path = folder.path().join(name);
-        save(&mut harness, what, &path);
+        save_as(&mut harness, what, &path, "Save file");
         let saved = format!("Saved as {}", path.display());
         wait_until(&mut harness, name, |app| app.notices().any(|notice| notice.starts_with(&saved)));
     }

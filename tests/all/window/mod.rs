@@ -4,11 +4,13 @@ mod latents;
 mod runs;
 mod settings;
 
+use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::{Harness, HarnessBuilder};
 use score_explorer::app::{App, Draft, Settings, Start};
 use score_explorer::engine::Devices;
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// What eframe would keep in a file.
@@ -91,4 +93,20 @@ pub fn click(harness: &mut Harness<'static, App>, name: &str) {
 #[track_caller]
 pub fn is_enabled(harness: &Harness<'static, App>, name: &str) -> bool {
     !harness.get_by_label(name).accesskit_node().is_disabled()
+}
+
+/// Saves `what` to `path` by the panel that Ctrl+S opens, whose last button is named `button`.
+pub fn save_as(harness: &mut Harness<'static, App>, what: &str, path: &Path, button: &str) {
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::S);
+    harness.run_steps(3);
+    harness.get_by_role_and_label(egui::accesskit::Role::RadioButton, what).click();
+    harness.run_steps(3);
+    harness.get_by_label("File").focus();
+    harness.run_steps(2);
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    harness.run_steps(2);
+    harness.get_by_label("File").type_text(&path.display().to_string());
+    harness.run_steps(2);
+    harness.get_all_by_label(button).last().unwrap().click();
+    harness.run_steps(3);
 }

@@ -1,7 +1,7 @@
 //! Running, pausing, branching, failing, saving.
 
-use super::{click, open_with, quick, wait_until};
-use egui::{Key, Modifiers};
+use super::{click, open_with, quick, save_as, wait_until};
+use egui::Key;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use score_explorer::app::{App, Draft, RunState};
@@ -141,21 +141,6 @@ fn keys_belong_to_a_text_field_that_has_the_focus() {
     assert!(harness.state().session().pending.is_none() && harness.state().session().runs.is_empty());
 }
 
-fn save_as(harness: &mut Harness<'static, App>, what: &str, path: &Path) {
-    harness.key_press_modifiers(Modifiers::COMMAND, Key::S);
-    harness.run_steps(3);
-    harness.get_by_role_and_label(egui::accesskit::Role::RadioButton, what).click();
-    harness.run_steps(3);
-    harness.get_by_label("File").focus();
-    harness.run_steps(2);
-    harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
-    harness.run_steps(2);
-    harness.get_by_label("File").type_text(&path.display().to_string());
-    harness.run_steps(2);
-    harness.get_all_by_label("Save").last().unwrap().click();
-    harness.run_steps(3);
-}
-
 #[test]
 fn what_was_run_can_be_saved() {
     let folder = tempfile::tempdir().unwrap();
@@ -164,7 +149,7 @@ fn what_was_run_can_be_saved() {
         [("All samples", "g.png"), ("One sample", "p.png"), ("Animation", "a.gif"), ("Run file", "r.json")]
     {
         let path = folder.path().join(name);
-        save_as(&mut harness, what, &path);
+        save_as(&mut harness, what, &path, "Save");
         let saved = format!("Saved as {}", path.display());
         wait_until(&mut harness, name, |app| app.notices().any(|notice| notice.starts_with(&saved)));
         assert!(path.exists(), "{name}");
@@ -180,7 +165,7 @@ fn what_was_run_can_be_saved() {
 #[test]
 fn a_place_that_cannot_be_written_is_a_notice_with_retry() {
     let mut harness = run_to_the_end(quick(3));
-    save_as(&mut harness, "All samples", Path::new("/no/such/folder/grid.png"));
+    save_as(&mut harness, "All samples", Path::new("/no/such/folder/grid.png"), "Save");
     wait_until(&mut harness, "a notice", |app| app.notices().any(|notice| notice.contains("cannot be written")));
     assert!(harness.query_by_label("Retry").is_some());
 }
