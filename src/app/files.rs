@@ -2,7 +2,7 @@
 
 use super::Notice;
 use super::latents::is_picture;
-use crate::checkpoint::read_run;
+use crate::checkpoint::{holds_latents, read_run};
 use crate::task::{ModelRef, Run};
 use crossbeam_channel::{Receiver, Sender};
 use std::path::{Path, PathBuf};
@@ -15,6 +15,8 @@ pub enum Opened {
     /// Settings of a run file.
     Run(Box<Run>, PathBuf),
     Model(ModelRef),
+    /// Latents that were saved.
+    Latents(PathBuf),
     /// A path was chosen to be opened.
     Path(PathBuf),
     /// A path was chosen to be written.
@@ -96,16 +98,17 @@ impl Files {
 fn open_dialog() -> rfd::FileDialog {
     rfd::FileDialog::new()
         .set_title("Open a model, pictures or a run file")
-        .add_filter("Everything that can be opened", &["json", "safetensors", "pth", "pt", "zip"])
+        .add_filter("Everything that can be opened", &["json", "safetensors", "pth", "pt", "zip", "npz"])
         .add_filter("Run files", &["json"])
         .add_filter("Checkpoints", &["safetensors", "pth", "pt"])
         .add_filter("Pictures in an archive", &["zip"])
+        .add_filter("Latents", &["safetensors", "npz"])
 }
 
 fn picture_dialog() -> rfd::FileDialog {
     rfd::FileDialog::new()
-        .set_title("Open a picture")
-        .add_filter("Pictures", &["png", "jpg", "jpeg", "gif", "bmp", "webp"])
+        .set_title("Open a picture or latents")
+        .add_filter("Pictures and latents", &["png", "jpg", "jpeg", "gif", "bmp", "webp", "safetensors", "npz"])
 }
 
 fn save_dialog(folder: Option<&Path>, name: &str) -> rfd::FileDialog {
@@ -127,11 +130,13 @@ fn look(path: PathBuf) -> Opened {
             Ok(run) => Opened::Run(Box::new(run), path),
             Err(error) => Opened::Refused(Notice::error(error)),
         },
+        Some("npz") => Opened::Latents(path),
+        Some("safetensors") if holds_latents(&path) => Opened::Latents(path),
         Some("safetensors" | "pth" | "pt") => Opened::Model(ModelRef::File(path)),
         Some("zip") => Opened::Model(ModelRef::Exact(path)),
         _ => Opened::Refused(Notice::error(format!(
             "the file {} cannot be opened; choose a run file (.json), a checkpoint (.safetensors, .pth), \
-             or a folder or .zip of pictures",
+             latents (.safetensors, .npz), or a folder or .zip of pictures",
             path.file_name().unwrap_or(path.as_os_str()).display()
         ))),
     }
@@ -163,7 +168,9 @@ fn promise(path: &Path) -> String {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     match extension.as_deref() {
         Some("json") => "take over the settings of this run".into(),
-        Some("safetensors" | "pth" | "pt") => "open this model".into(),
+        Some("safetensors") => "open this model, or these latents".into(),
+        Some("pth" | "pt") => "open this model".into(),
+        Some("npz") => "put these latents into slots".into(),
         Some("zip") => "open the exact score of these pictures".into(),
         None => "open the exact score of the pictures in this folder".into(),
         Some(other) => format!("see whether a .{other} file can be opened"),

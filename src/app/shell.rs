@@ -189,6 +189,10 @@ impl App {
         for notice in self.latents.advance(ctx, &mut self.session, &self.draft) {
             self.notices.push(notice);
         }
+        if let Some(flow) = self.latents.take_journey() {
+            self.session.inspect(&flow.model);
+            self.draft.take_journey(&flow);
+        }
         self.models.poll();
         for opened in self.files.poll() {
             match opened {
@@ -198,6 +202,10 @@ impl App {
                     self.notices.push(Notice::remark(format!("The settings are now those of {name}; press Run.")));
                 }
                 Opened::Model(model) => self.apply(ctx, Action::Model(model)),
+                Opened::Latents(path) => {
+                    self.workspace = Workspace::Latents;
+                    self.latents.put_latents(ctx, None, path);
+                }
                 Opened::Path(path) if self.latents.take_path(ctx, &path) => {}
                 Opened::Path(path) => self.files.open(ctx, path),
                 Opened::SaveTo(path) if self.latents.saver.is_open() => self.latents.saver.save_to(&path),

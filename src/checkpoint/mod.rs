@@ -24,7 +24,7 @@ pub use atomic::write_atomically;
 pub use catalogue::{Entry, catalogue, find};
 pub use grid::{grid_image, write_grid, write_picture, write_strip};
 pub use import::{About, import};
-pub use latents::{read_latents, write_latents};
+pub use latents::{holds_latents, read_latents, write_latents};
 pub use native::{read_native, write_native};
 pub use pictures::{PictureSet, moments, read_picture, read_pictures, shipped_worlds};
 pub use run_file::{read_run, write_run};

@@ -2,7 +2,8 @@
 
 use crate::Pixels;
 use crate::app::Notice;
-use crate::checkpoint::{PictureSet, read_pictures, shipped_worlds};
+use crate::checkpoint::{PictureSet, read_latents, read_pictures, shipped_worlds};
+use crate::task::Latents;
 use crossbeam_channel::{Receiver, Sender};
 use egui::ColorImage;
 use image::imageops::FilterType;
@@ -27,6 +28,11 @@ pub enum Source {
     /// One of the worlds that ship.
     World(usize),
     File(PathBuf),
+    /// A sample of a file of latents.
+    Latents {
+        path: PathBuf,
+        index: usize,
+    },
     /// A sample of a run.
     Trajectory,
     Clipboard,
@@ -135,6 +141,14 @@ pub enum Loaded {
         name: String,
         pixels: Pixels<f32>,
     },
+    /// A file of latents, for one slot or for several.
+    Latents {
+        slot: Option<usize>,
+        path: PathBuf,
+        /// Only this sample.
+        only: Option<usize>,
+        latents: Box<Latents>,
+    },
     Refused {
         notice: Notice,
     },
@@ -172,6 +186,22 @@ impl Photos {
             }
             Err(why) => Loaded::Refused { notice: Notice::error(why) },
         });
+    }
+
+    /// Reads a file of latents, or one sample of it.
+    pub fn latents(&self, ctx: &egui::Context, slot: Option<usize>, path: PathBuf, only: Option<usize>) {
+        self.spawn(ctx, move || match read_latents(&path) {
+            Ok(latents) => Loaded::Latents { slot, path, only, latents: Box::new(latents) },
+            Err(error) => Loaded::Refused { notice: Notice::error(error) },
+        });
+    }
+
+    /// A photo of a picture that was decoded, 1×C×H×W in [0, 1].
+    pub fn decoded(&mut self, source: Source, name: String, picture: &Pixels<f32>) -> Arc<Photo> {
+        let [_, channels, height, width] = picture.shape;
+        let image = sample([channels, height, width], &picture.values);
+        self.next += 1;
+        Arc::new(Photo { id: self.next - 1, source, name, image })
     }
 
     /// Cuts a square out of a photo, at the model's shape.
@@ -232,17 +262,19 @@ fn make(wanted: Wanted) -> Result<Made, String> {
             });
             Ok((Source::Clipboard, "pasted picture".into(), kept(DynamicImage::ImageRgb8(image)).into_rgb8()))
         }
-        Wanted::Sample { shape: [channels, height, width], values, name } => {
-            let level = |channel: usize, x: usize, y: usize| {
-                let place = (channel.min(channels.saturating_sub(1)) * height + y) * width + x;
-                (values.get(place).copied().unwrap_or_default() * 255.0).round() as u8
-            };
-            let image = RgbImage::from_fn(width as u32, height as u32, |x, y| {
-                Rgb(std::array::from_fn(|channel| level(channel, x as usize, y as usize)))
-            });
-            Ok((Source::Trajectory, name, image))
-        }
+        Wanted::Sample { shape, values, name } => Ok((Source::Trajectory, name, sample(shape, &values))),
     }
+}
+
+/// C×H×W values in [0, 1] as a picture.
+fn sample([channels, height, width]: [usize; 3], values: &[f32]) -> RgbImage {
+    let level = |channel: usize, x: usize, y: usize| {
+        let place = (channel.min(channels.saturating_sub(1)) * height + y) * width + x;
+        (values.get(place).copied().unwrap_or_default() * 255.0).round() as u8
+    };
+    RgbImage::from_fn(width as u32, height as u32, |x, y| {
+        Rgb(std::array::from_fn(|channel| level(channel, x as usize, y as usize)))
+    })
 }
 
 fn too_large(width: u32, height: u32) -> String {
