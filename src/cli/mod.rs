@@ -26,6 +26,7 @@ pub use library::library;
 
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 const CODES: &str = "\
@@ -39,7 +40,10 @@ Exit codes:
 /// See, steer and measure score-based diffusion. Without a command, opens the window.
 #[derive(Debug, Parser)]
 #[command(name = "score-explorer", version, max_term_width = 100, after_help = CODES)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Cli {
+    /// Open the window with this: a run file, checkpoint, latents, or a folder of pictures
+    file: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -82,7 +86,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { ExitCode::from(Failure::USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    match cli.command.map_or_else(window::open, Command::execute) {
+    match cli.command.map_or_else(|| window::open(cli.file), Command::execute) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
