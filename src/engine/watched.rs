@@ -2,7 +2,7 @@
 
 use super::control::Control;
 use super::recorder::{GpuPicture, Recorded, Stats};
-use crate::score::{ScoreError, ScoreModel};
+use crate::score::{Given, Measurement, ScoreError, ScoreModel};
 use crate::sde::{Level, Sde};
 use crate::solver::{Moment, Observer};
 use crate::{Image, Pixels};
@@ -33,6 +33,11 @@ impl<M: ScoreModel> ScoreModel for Watched<'_, M> {
             self.control.image_evaluations.set(self.control.image_evaluations.get() + x.dims()[0]);
             Ok(score)
         })
+    }
+
+    fn given(&self, measurement: &Measurement) -> Option<Given<'_>> {
+        let posterior = self.model.given(measurement)?;
+        Some(posterior.map(|model| -> Box<dyn ScoreModel + '_> { Box::new(Watched { model, control: self.control }) }))
     }
 }
 

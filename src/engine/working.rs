@@ -5,7 +5,7 @@ use super::watched::batches;
 use super::worker::Ending;
 use super::{Command, Event, Failure, Job, JobProgress, JobReport, JobResult, JobUpdate, control::inspect};
 use crate::Image;
-use crate::score::{InRange, Range, ScoreAndTrace, ScoreError, ScoreModel};
+use crate::score::{Given, InRange, Measurement, Range, ScoreAndTrace, ScoreError, ScoreModel};
 use crate::sde::Level;
 use crate::task::{self, FlowPlan, FlowProgress, ModelRef, Plan, decode, encode, host, likelihood};
 use std::cell::Cell;
@@ -222,5 +222,10 @@ impl<M: ScoreModel> ScoreModel for Gated<'_, M> {
             return Some(Err(error));
         }
         self.model.score_and_trace(x, at)
+    }
+
+    fn given(&self, measurement: &Measurement) -> Option<Given<'_>> {
+        let posterior = self.model.given(measurement)?;
+        Some(posterior.map(|model| -> Box<dyn ScoreModel + '_> { Box::new(Gated { model, control: self.control }) }))
     }
 }

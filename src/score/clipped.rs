@@ -1,4 +1,4 @@
-use super::{ScoreError, ScoreModel, column, denoised};
+use super::{Given, Measurement, ScoreError, ScoreModel, column, denoised};
 use crate::Image;
 use crate::sde::Level;
 
@@ -32,5 +32,10 @@ impl<M: ScoreModel> ScoreModel for Clipped<M> {
         let alpha = column(at, &device, |level| level.alpha);
         let inverse_variance = column(at, &device, |level| level.sigma.powi(-2));
         Ok((inside * alpha - x.clone()) * inverse_variance)
+    }
+
+    fn given(&self, measurement: &Measurement) -> Option<Given<'_>> {
+        let posterior = self.model.given(measurement)?;
+        Some(posterior.map(|model| -> Box<dyn ScoreModel + '_> { Box::new(Clipped::new(model, self.on)) }))
     }
 }

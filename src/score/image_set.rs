@@ -1,17 +1,19 @@
-use super::{Moments, Range, ScoreAndTrace, ScoreError, ScoreModel, column};
+use super::{Given, Measurement, Moments, Range, ScoreAndTrace, ScoreError, ScoreModel, column};
 use crate::Image;
 use crate::sde::Level;
 use burn::tensor::{Device, Tensor, TensorData, activation};
 
 /// Images in one block: bounds the working memory of a matrix product.
 const BLOCK: usize = 1024;
+/// Half a grey level in [−1, 1].
+const HALF_A_LEVEL: f64 = 0.5 / 127.5;
 
 /// The exact score of the empirical distribution of a set of images.
 ///
 /// With data uniform on y₁ … y_M, p(x) = (1/M) Σ N(x; α·y_m, σ²I), whose score is
 /// (α·Σ w_m·y_m − x)/σ², w = softmax(−‖x − α·y_m‖²/2σ²). A perfect network trained on
 /// these images alone would have this score.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ImageSet {
     shape: [usize; 3],
     moments: Moments,
@@ -21,12 +23,14 @@ pub struct ImageSet {
 }
 
 /// Some of the images about their mean.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Block {
     /// K×D.
     images: Tensor<2>,
     /// ½‖y‖², 1×K.
     half_squares: Tensor<2>,
+    /// How much less likely than the likeliest each image is to begin with, 1×K, as a logarithm.
+    log_weights: Tensor<2>,
 }
 
 impl ImageSet {
@@ -65,6 +69,40 @@ impl ImageSet {
     /// The posterior over images, N×M: how likely each is to be the one that was noised to x (N×C×H×W).
     pub fn posterior(&self, x: &Image, at: &[Level]) -> Tensor<2> {
         activation::softmax(self.logits(self.centred(x, at), at), 1)
+    }
+
+    /// log N(y; A·yₘ, σ_y²) of each image up to a constant, in double precision.
+    ///
+    /// Grey levels are rounded: a measurement is never taken to be better than half a level, so that without noise
+    /// the images that agree with it best are left, and not none at all.
+    fn log_likelihoods(&self, measurement: &Measurement) -> Result<Vec<f64>, ScoreError> {
+        let gram = measurement.linear().gram().unwrap_or(1.0);
+        let variance = measurement.variance().clone().clamp_min(HALF_A_LEVEL.powi(2) * gram);
+        let [c, h, w] = self.shape;
+        let mut all = Vec::new();
+        for block in &self.blocks {
+            let images = (block.images.clone() + self.mean.clone()).reshape([block.images.dims()[0], c, h, w]);
+            let terms = measurement.residual(&images).square() / variance.clone();
+            let width = terms.dims()[1..].iter().product::<usize>().max(1);
+            let values = terms.try_into_vec_as::<f32>().map_err(|error| ScoreError::Device(error.to_string()))?;
+            all.extend(values.chunks(width).map(|row| -0.5 * row.iter().map(|&term| f64::from(term)).sum::<f64>()));
+        }
+        Ok(all)
+    }
+
+    /// The same images, each as likely as its logarithm in `log_weights` says.
+    fn reweighted(&self, log_weights: &[f64]) -> ImageSet {
+        let highest = log_weights.iter().copied().fold(f64::MIN, f64::max);
+        let mut rest = log_weights;
+        let mut set = self.clone();
+        for block in &mut set.blocks {
+            let (of_block, others) = rest.split_at(block.images.dims()[0].min(rest.len()));
+            let values: Vec<f32> = of_block.iter().map(|&weight| (weight - highest) as f32).collect();
+            let count = values.len();
+            block.log_weights = Tensor::from_data(TensorData::new(values, [1, count]), &block.images.device());
+            rest = others;
+        }
+        set
     }
 
     fn check(&self, x: &Image) -> Result<(), ScoreError> {
@@ -118,7 +156,7 @@ impl ImageSet {
         let quadratic = rows(at, &device, |level| (level.alpha / level.sigma).powi(2));
         let parts = self.blocks.iter().map(|block| {
             let products = x.clone().matmul(block.images.clone().transpose());
-            products * linear.clone() - block.half_squares.clone() * quadratic.clone()
+            products * linear.clone() - block.half_squares.clone() * quadratic.clone() + block.log_weights.clone()
         });
         Tensor::cat(parts.collect(), 1)
     }
@@ -140,6 +178,7 @@ impl Block {
         Block {
             images: Tensor::from_data(TensorData::new(values, [images.len(), mean.len()]), device),
             half_squares: Tensor::from_data(TensorData::new(half_squares, [1, images.len()]), device),
+            log_weights: Tensor::zeros([1, images.len()], device),
         }
     }
 }
@@ -186,5 +225,14 @@ impl ScoreModel for ImageSet {
             let own = rows(at, &device, |level| size / level.sigma.powi(2));
             (score, (variance * gain - own).reshape([count]))
         }))
+    }
+
+    /// The posterior over images is categorical again: each weighs as it agrees with the measurement.
+    fn given(&self, measurement: &Measurement) -> Option<Given<'_>> {
+        if measurement.y().dims()[0] != 1 {
+            return None;
+        }
+        let weighed = self.log_likelihoods(measurement).map(|weights| self.reweighted(&weights));
+        Some(weighed.map(|set| -> Box<dyn ScoreModel + '_> { Box::new(set) }))
     }
 }

@@ -1,4 +1,4 @@
-use super::{Moments, Range, ScoreAndTrace, ScoreError, ScoreModel};
+use super::{Given, Measurement, Moments, Range, ScoreAndTrace, ScoreError, ScoreModel};
 use crate::Image;
 use crate::sde::Level;
 
@@ -62,5 +62,11 @@ impl<M: ScoreModel> ScoreModel for InRange<M> {
         let (x, levels) = self.in_model(x, at);
         let known = self.model.score_and_trace(&x, &levels)?;
         Some(known.map(|(score, trace)| (score * self.scale, trace * self.scale.powi(2))))
+    }
+
+    fn given(&self, measurement: &Measurement) -> Option<Given<'_>> {
+        let measurement = measurement.of_scaled(self.scale, self.shift, self.shape());
+        let posterior = self.model.given(&measurement)?;
+        Some(posterior.map(|model| -> Box<dyn ScoreModel + '_> { Box::new(InRange::new(model, self.run)) }))
     }
 }

@@ -4,16 +4,24 @@
 //! Each answers at every (α, σ), so each runs in every family.
 
 mod clipped;
+mod differentiate;
 mod image_set;
 mod in_range;
+mod measurement;
 mod mixture;
 mod network;
+mod operator;
+mod posterior;
 
 pub use clipped::Clipped;
+pub(crate) use differentiate::{parts, through_denoiser, vector_jacobian};
 pub use image_set::ImageSet;
 pub use in_range::InRange;
+pub use measurement::{Condition, Measurement};
 pub use mixture::{Component, Mixture, MixtureError};
 pub use network::NetworkScore;
+pub use operator::{Factor, Kernel, Linear, Motion, Operator, OperatorError, Sensing, Spread, Weights};
+pub use posterior::{Exact, NullSpace, PiGdm};
 
 use crate::Image;
 use crate::sde::Level;
@@ -87,6 +95,10 @@ pub enum ScoreError {
     StepTooSmall { t: f64 },
     #[error("this model cannot be differentiated; choose another one")]
     NoTrace,
+    #[error("this model has no exact posterior; choose another method, or a mixture or a set of pictures")]
+    NoPosterior,
+    #[error("an exact posterior of {dimensions} dimensions is too large; choose a method other than exact")]
+    TooLarge { dimensions: usize },
     #[error("the device failed: {0}")]
     Device(String),
 }
@@ -116,36 +128,55 @@ pub trait ScoreModel {
     fn score_and_trace(&self, _x: &Image, _at: &[Level]) -> Option<ScoreAndTrace> {
         None
     }
+
+    /// The model of the same data given a measurement of them, where that has a closed form.
+    fn given(&self, _measurement: &Measurement) -> Option<Given<'_>> {
+        None
+    }
 }
+
+/// A model of data of which something was measured.
+pub type Given<'a> = Result<Box<dyn ScoreModel + 'a>, ScoreError>;
 
 /// ∇ log p and its divergence, N.
 pub type ScoreAndTrace = Result<(Image, Tensor<1>), ScoreError>;
 
-impl<M: ScoreModel + ?Sized> ScoreModel for &M {
-    fn shape(&self) -> [usize; 3] {
-        (**self).shape()
-    }
+/// A pointer to a model is that model.
+macro_rules! forwarded {
+    ($pointer:ty) => {
+        impl<M: ScoreModel + ?Sized> ScoreModel for $pointer {
+            fn shape(&self) -> [usize; 3] {
+                (**self).shape()
+            }
 
-    fn range(&self) -> Option<Range> {
-        (**self).range()
-    }
+            fn range(&self) -> Option<Range> {
+                (**self).range()
+            }
 
-    fn ratios(&self) -> Option<(f64, f64)> {
-        (**self).ratios()
-    }
+            fn ratios(&self) -> Option<(f64, f64)> {
+                (**self).ratios()
+            }
 
-    fn moments(&self) -> Option<Moments> {
-        (**self).moments()
-    }
+            fn moments(&self) -> Option<Moments> {
+                (**self).moments()
+            }
 
-    fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
-        (**self).score(x, at)
-    }
+            fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+                (**self).score(x, at)
+            }
 
-    fn score_and_trace(&self, x: &Image, at: &[Level]) -> Option<ScoreAndTrace> {
-        (**self).score_and_trace(x, at)
-    }
+            fn score_and_trace(&self, x: &Image, at: &[Level]) -> Option<ScoreAndTrace> {
+                (**self).score_and_trace(x, at)
+            }
+
+            fn given(&self, measurement: &Measurement) -> Option<Given<'_>> {
+                (**self).given(measurement)
+            }
+        }
+    };
 }
+forwarded!(&M);
+forwarded!(Box<M>);
 
 /// The estimate of x(0) that a score implies (Tweedie): (x + σ²·score)/α. One level for all samples, or one for each.
 pub fn denoised(x: &Image, score: &Image, at: &[Level]) -> Image {

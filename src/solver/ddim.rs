@@ -1,4 +1,5 @@
-use super::{Observer, show};
+use super::constraint::arrive;
+use super::{Constraint, Observer, show};
 use crate::Image;
 use crate::score::{ScoreError, ScoreModel, denoised};
 use crate::sde::{Sde, Step};
@@ -9,12 +10,13 @@ use crate::sde::{Sde, Step};
 /// `x`: N×C×H×W at the first step's `t`. Returns the last state, also when `observer` breaks off.
 ///
 /// # Errors
-/// Whatever the score model answers.
+/// Whatever the score model or the constraint answers.
 pub fn ddim(
     model: &dyn ScoreModel,
     sde: &dyn Sde,
     steps: &[Step],
     mut x: Image,
+    constraint: &dyn Constraint,
     observer: &mut dyn Observer,
 ) -> Result<Image, ScoreError> {
     for step in steps {
@@ -22,6 +24,7 @@ pub fn ddim(
         let score = model.score(&x, &[level])?;
         let clean = denoised(&x, &score, &[level]);
         x = clean.clone() * target.alpha - score.clone() * (target.sigma * level.sigma);
+        x = arrive(constraint, sde, step, x)?;
         if show(observer, step, &x, &clean, &score).is_break() {
             break;
         }

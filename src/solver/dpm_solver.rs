@@ -1,4 +1,5 @@
-use super::{Observer, show};
+use super::constraint::arrive;
+use super::{Constraint, Observer, show};
 use crate::Image;
 use crate::score::{ScoreError, ScoreModel, denoised};
 use crate::sde::{Sde, Step};
@@ -10,12 +11,13 @@ use crate::sde::{Sde, Step};
 /// `x`: N×C×H×W at the first step's `t`. Returns the last state, also when `observer` breaks off.
 ///
 /// # Errors
-/// Whatever the score model answers.
+/// Whatever the score model or the constraint answers.
 pub fn dpm_solver_plus_plus(
     model: &dyn ScoreModel,
     sde: &dyn Sde,
     steps: &[Step],
     mut x: Image,
+    constraint: &dyn Constraint,
     observer: &mut dyn Observer,
 ) -> Result<Image, ScoreError> {
     // The last step's length in λ and its estimate of x(0).
@@ -33,6 +35,7 @@ pub fn dpm_solver_plus_plus(
             _ => clean.clone(),
         };
         x = x * (target.sigma / level.sigma) - estimate * (target.alpha * (-h).exp_m1());
+        x = arrive(constraint, sde, step, x)?;
         if show(observer, step, &x, &clean, &score).is_break() {
             break;
         }

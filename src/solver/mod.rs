@@ -3,26 +3,32 @@
 //! A step is a pure function of (x, t, t_next, score, noise); one short loop combines
 //! predictors and correctors; the deterministic solvers are short loops of their own.
 
+mod constraint;
 mod corrector;
 mod ddim;
 mod dpm_solver;
+mod dps;
 mod grid;
 mod heun;
 mod hmc;
 mod noise;
 mod predictor;
 mod predictor_corrector;
+mod projection;
 mod runge_kutta;
 
+pub use constraint::{Arrival, Constraint, Free, Stage};
 pub use corrector::{Correction, Corrector, Norms, Snr, SnrError, annealed_langevin, langevin};
 pub use ddim::ddim;
 pub use dpm_solver::dpm_solver_plus_plus;
+pub use dps::Dps;
 pub use grid::{Grid, Rho, RhoError};
 pub use heun::heun;
 pub use hmc::{Hmc, hamiltonian};
 pub use noise::{Noise, Purpose};
 pub use predictor::{Predictor, ancestral, euler_maruyama, probability_flow, reverse_diffusion};
 pub use predictor_corrector::{PredictorCorrector, predictor_corrector};
+pub use projection::Projection;
 pub use runge_kutta::{Derivative, Solution, State, Stepping, Tolerance, ToleranceError, runge_kutta_45};
 
 use crate::Image;
@@ -93,6 +99,33 @@ fn show(observer: &mut dyn Observer, step: &Step, x: &Image, denoised: &Image, s
     observer.observe(&Moment { step: *step, x, denoised, score, corrector: None })
 }
 
+/// The reverse process that a solver is to follow.
+#[derive(Clone, Copy)]
+pub struct Passage<'a> {
+    pub model: &'a dyn ScoreModel,
+    pub sde: &'a dyn Sde,
+    /// The steps, noise end first.
+    pub steps: &'a [Step],
+    /// Leave the last update's noise out.
+    pub denoise: bool,
+    pub noise: &'a Noise,
+    /// Consulted after every update.
+    pub constraint: &'a dyn Constraint,
+}
+
+impl<'a> Passage<'a> {
+    /// A passage without a constraint.
+    pub fn free(
+        model: &'a dyn ScoreModel,
+        sde: &'a dyn Sde,
+        steps: &'a [Step],
+        denoise: bool,
+        noise: &'a Noise,
+    ) -> Passage<'a> {
+        Passage { model, sde, steps, denoise, noise, constraint: &Free }
+    }
+}
+
 /// A way to travel from noise to data.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "solver", rename_all = "kebab-case")]
@@ -109,27 +142,18 @@ pub enum Solver {
 }
 
 impl Solver {
-    /// Carries `x` along `steps`, showing each to `observer`. With `denoise`, the last
-    /// update's noise is left out. Returns the last state, also when the observer breaks off.
+    /// Carries `x` along a passage, showing each step to `observer`. Returns the last state, also when
+    /// the observer breaks off.
     ///
     /// # Errors
-    /// Whatever the score model answers.
-    #[allow(clippy::too_many_arguments)]
-    pub fn solve(
-        &self,
-        model: &dyn ScoreModel,
-        sde: &dyn Sde,
-        steps: &[Step],
-        denoise: bool,
-        x: Image,
-        noise: &Noise,
-        observer: &mut dyn Observer,
-    ) -> Result<Image, ScoreError> {
+    /// Whatever the score model or the constraint answers.
+    pub fn solve(&self, passage: &Passage<'_>, x: Image, observer: &mut dyn Observer) -> Result<Image, ScoreError> {
+        let &Passage { model, sde, steps, constraint, .. } = passage;
         match self {
-            Solver::Pc(pc) => predictor_corrector(model, sde, steps, pc, denoise, x, noise, observer),
-            Solver::Ddim => ddim(model, sde, steps, x, observer),
-            Solver::Heun => heun(model, sde, steps, x, observer),
-            Solver::DpmPlusPlus => dpm_solver_plus_plus(model, sde, steps, x, observer),
+            Solver::Pc(pc) => predictor_corrector(passage, pc, x, observer),
+            Solver::Ddim => ddim(model, sde, steps, x, constraint, observer),
+            Solver::Heun => heun(model, sde, steps, x, constraint, observer),
+            Solver::DpmPlusPlus => dpm_solver_plus_plus(model, sde, steps, x, constraint, observer),
         }
     }
 

@@ -19,6 +19,12 @@ pub enum Purpose {
     Probe(u32),
     /// What is added to grey levels so that they fill their interval.
     Dequantise,
+    /// The noise of a measurement that is simulated.
+    Measurement,
+    /// The noise of what is known, after the predictor (0) and after the corrector (1).
+    Known(u32),
+    /// What leads a state up again to a noisier level.
+    Ascent,
 }
 
 impl Purpose {
@@ -30,6 +36,9 @@ impl Purpose {
             Purpose::Acceptance(inner) => 0x2000_0000 | (inner & 0x0fff_ffff),
             Purpose::Probe(number) => 0x3000_0000 | (number & 0x0fff_ffff),
             Purpose::Dequantise => 2,
+            Purpose::Measurement => 3,
+            Purpose::Known(stage) => 0x4000_0000 | (stage & 0x0fff_ffff),
+            Purpose::Ascent => 4,
         }
     }
 }

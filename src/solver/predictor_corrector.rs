@@ -1,7 +1,8 @@
 //! The predictor–corrector sampler (Song et al. 2021, algorithm 1).
 
-use super::{Correction, Corrector, Evaluation, Moment, Noise, Norms, Observer, Predictor, Purpose, Snr};
-use super::{annealed_langevin, hamiltonian, langevin};
+use super::constraint::arrive;
+use super::{Arrival, Correction, Corrector, Evaluation, Moment, Noise, Norms, Observer, Passage, Predictor, Purpose};
+use super::{Snr, Stage, Update, annealed_langevin, hamiltonian, langevin};
 use crate::Image;
 use crate::score::{ScoreError, ScoreModel, denoised};
 use crate::sde::{Sde, Step};
@@ -60,39 +61,38 @@ impl PredictorCorrector {
     }
 }
 
-/// Carries `x` along `steps`: at each level the corrector, then the predictor, as published.
-/// With `denoise`, the update that arrives at clean data keeps its noise out.
+/// Carries `x` along a passage: at each level the corrector, then the predictor, as published.
 ///
 /// Returns the last state, also when `observer` breaks off.
 ///
 /// # Errors
-/// Whatever the score model answers.
-#[allow(clippy::too_many_arguments)]
+/// Whatever the score model or the constraint answers.
 pub fn predictor_corrector(
-    model: &dyn ScoreModel,
-    sde: &dyn Sde,
-    steps: &[Step],
+    passage: &Passage<'_>,
     pc: &PredictorCorrector,
-    denoise: bool,
     mut x: Image,
-    noise: &Noise,
     observer: &mut dyn Observer,
 ) -> Result<Image, ScoreError> {
+    let &Passage { model, sde, steps, denoise, noise, constraint } = passage;
     for step in steps {
         let level = [sde.level(step.t)];
         let correction = pc.correct(model, sde, &x, step, noise)?;
         if let Some(correction) = &correction {
-            x = correction.update.next.clone();
+            let arrival = Arrival { step: *step, stage: Stage::Corrector, level: level[0] };
+            x = constraint.hold(correction.update.next.clone(), arrival)?;
         }
         let (update, seen) = match (pc.predictor, &correction) {
-            (Predictor::None, Some(correction)) => (correction.update.clone(), correction.seen.clone()),
+            (Predictor::None, Some(correction)) => {
+                let update = Update { next: x, mean: correction.update.mean.clone() };
+                (update, correction.seen.clone())
+            }
             (predictor, _) => {
                 let score = model.score(&x, &level)?;
                 let z = || noise.normal(step.index, Purpose::Predictor);
                 (predictor.step(sde, &x, step, &score, z), Evaluation { x, score })
             }
         };
-        x = if denoise && step.next == 0.0 { update.mean } else { update.next };
+        x = arrive(constraint, sde, step, if denoise && step.next == 0.0 { update.mean } else { update.next })?;
         let moment = Moment {
             step: *step,
             x: &x,

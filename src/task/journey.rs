@@ -3,7 +3,7 @@
 use super::{Decoded, Encoded, Flow, FlowSolver, Latents};
 use crate::score::{Range, ScoreError, ScoreModel};
 use crate::sde::{Level, Sde, Step};
-use crate::solver::{Derivative, Grid, Moment, Observer, Rho, State, dpm_solver_plus_plus, heun, runge_kutta_45};
+use crate::solver::{Derivative, Free, Grid, Moment, Observer, Rho, State, dpm_solver_plus_plus, heun, runge_kutta_45};
 use crate::{Image, Pixels};
 use burn::tensor::{Device, TensorData};
 use std::ops::ControlFlow;
@@ -117,11 +117,11 @@ fn travel(
         }
         FlowSolver::Heun { steps } => {
             let steps = fixed(edm, sde, steps.get(), from, to);
-            (heun(model, sde, &steps, x, &mut observer)?, 2 * steps.len())
+            (heun(model, sde, &steps, x, &Free, &mut observer)?, 2 * steps.len())
         }
         FlowSolver::DpmPlusPlus { steps } => {
             let steps = fixed(log_snr, sde, steps.get(), from, to);
-            (dpm_solver_plus_plus(model, sde, &steps, x, &mut observer)?, steps.len())
+            (dpm_solver_plus_plus(model, sde, &steps, x, &Free, &mut observer)?, steps.len())
         }
     };
     if observer.stopped {

@@ -2,7 +2,7 @@
 
 use super::journey::{self, FlowPlan, Progress, Watch, at_times, drift, images, levels};
 use super::{Estimate, Flow, FlowError, FlowSolver, Likelihood};
-use crate::score::{Range, ScoreError, ScoreModel};
+use crate::score::{Range, ScoreError, ScoreModel, parts, vector_jacobian};
 use crate::sde::{Level, Sde};
 use crate::solver::{Derivative, Noise, Purpose, State, runge_kutta_45};
 use crate::{Image, Pixels};
@@ -12,8 +12,6 @@ use std::ops::ControlFlow;
 
 /// Of data with at most so many dimensions the divergence is summed over all of them.
 const FEW: usize = 32;
-/// Values that are differentiated together: bounds the memory of what the backward pass needs.
-const BATCH_VALUES: usize = 16 * 3 * 32 * 32;
 
 impl Estimate {
     /// Whether it can be made of this flow.
@@ -216,17 +214,13 @@ impl Density<'_, '_> {
                 vec![probes.as_ref().clone().select(0, rows).reshape(x.dims())]
             }
         };
-        let [count, c, h, w] = x.dims();
-        let batch = (BATCH_VALUES / (c * h * w).max(1)).max(1);
+        let [_, c, h, w] = x.dims();
         let (mut scores, mut traces) = (Vec::new(), Vec::new());
-        for first in (0..count).step_by(batch) {
-            let some = batch.min(count - first);
-            let part = |image: &Image| image.clone().narrow(0, first, some);
-            let at = if at.len() == 1 { &at[..] } else { &at[first..first + some] };
+        for part in parts(x, &at) {
+            let some = part.count;
             let (mut score, mut trace) = (None, Tensor::<1>::zeros([some], &x.device()));
             for probe in &probes {
-                let probe = part(probe);
-                let (value, product) = vector_jacobian(self.model, &part(x), at, &probe)?;
+                let (value, probe, product) = vector_jacobian(self.model, &part.of(x), part.at, |_| part.of(probe))?;
                 trace = trace + (product * probe).reshape([some, c * h * w]).sum_dim(1).reshape([some]);
                 score = Some(value);
             }
@@ -235,18 +229,6 @@ impl Density<'_, '_> {
         }
         Ok((Tensor::cat(scores, 0), Tensor::cat(traces, 0)))
     }
-}
-
-/// The score s at x, and vᵀ·∂s/∂x of each sample by reverse-mode differentiation.
-fn vector_jacobian(model: &dyn ScoreModel, x: &Image, at: &[Level], v: &Image) -> Result<(Image, Image), ScoreError> {
-    let x = x.clone().autodiff().require_grad();
-    let score = model.score(&x, at)?;
-    if !score.is_tracked() {
-        return Err(ScoreError::NoTrace);
-    }
-    let gradients = (score.clone() * v.clone().autodiff()).sum().backward();
-    let product = x.grad(&gradients).ok_or(ScoreError::NoTrace)?;
-    Ok((score.inner(), product))
 }
 
 /// The unit vectors, each as a batch like `x`.

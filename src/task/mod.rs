@@ -1,15 +1,20 @@
 //! What a person asks for: a [`Run`] is a value that can be saved, compared and run again
-//! to the same pixels; a [`Flow`] is the same for journeys between data and latents.
+//! to the same pixels; a [`Flow`] is the same for journeys between data and latents, a [`Restoration`] for pictures of which something was measured.
 
+mod evidence;
 mod flow;
 mod interpolate;
 mod journey;
 mod latents;
 mod likelihood;
+mod method;
 mod preset;
+mod restoration;
+mod restore;
 mod run;
 mod sample;
 
+pub use evidence::{Evidence, Shows};
 pub use flow::{Flow, FlowError, FlowSolver};
 pub use interpolate::{
     between, combine, histogram, largest_error, latent_std, linear, norm_in_units, psnr, spherical, temper,
@@ -17,6 +22,9 @@ pub use interpolate::{
 pub use journey::{FlowPlan, Progress as FlowProgress, Watch, decode, encode, host, unit};
 pub use latents::{Decoded, Encoded, Estimate, Latents, Likelihood};
 pub use likelihood::{likelihood, likelihood_along};
+pub use method::{Method, Weight};
 pub use preset::Preset;
+pub use restoration::{Resampling, Restoration, RestorationError};
+pub use restore::restore;
 pub use run::{Count, ModelRef, Origin, Run, RunError, Steps};
 pub use sample::{Plan, prior, sample};

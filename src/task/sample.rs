@@ -4,7 +4,7 @@ use super::Run;
 use crate::Image;
 use crate::score::{Range, ScoreError, ScoreModel};
 use crate::sde::{FamilyKind, Level, Sde, Step};
-use crate::solver::{Noise, Observer, Purpose};
+use crate::solver::{Noise, Observer, Passage, Purpose};
 
 /// The part of the time grid that a run walks with a given model.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,8 +28,14 @@ impl Plan {
 
     /// Lays the run's grid over the times at which `model` (already in the run's range) is valid.
     pub fn new(run: &Run, model: &dyn ScoreModel) -> Plan {
+        Plan::starting(run, model, 1.0)
+    }
+
+    /// The same from the time `latest` (0 to 1) on: the whole number of steps covers what is left.
+    pub(super) fn starting(run: &Run, model: &dyn ScoreModel, latest: f64) -> Plan {
         let sde = run.family.sde();
         let (start, end, notices) = valid_times(sde, model.ratios());
+        let start = start.min(latest);
         let mut steps = run.grid.steps(sde, run.steps.get(), start, end);
         if let super::Origin::Branch { parent, step } = &run.origin {
             steps = cut(steps, Plan::new(parent, model).time_after(*step), *step);
@@ -104,7 +110,7 @@ pub fn sample(
 ) -> Result<Image, ScoreError> {
     let sde = run.family.sde();
     let x = start.unwrap_or_else(|| prior(sde, plan, noise));
-    run.solver.solve(model, sde, &plan.steps, run.denoise, x, noise, observer)
+    run.solver.solve(&Passage::free(model, sde, &plan.steps, run.denoise, noise), x, observer)
 }
 
 /// x(T): the prior, or where a plan starts inside the trained range noise of that level.

@@ -5,7 +5,7 @@ use super::{noise, times, values};
 use score_explorer::score::{Component, Mixture, ScoreModel};
 use score_explorer::sde::{Family, FamilyKind, Level};
 use score_explorer::solver::{
-    Corrector, Grid, Hmc, Norms, Predictor, PredictorCorrector, Purpose, Snr, Solver, Unobserved,
+    Corrector, Grid, Hmc, Norms, Passage, Predictor, PredictorCorrector, Purpose, Snr, Solver, Unobserved,
 };
 
 const COUNT: usize = 4096;
@@ -133,7 +133,7 @@ fn sample(mixture: &Mixture, family: Family, solver: Solver, grid: Grid, n: usiz
     let steps = grid.steps(sde, n, 1.0, sde.epsilon());
     let noise = noise(COUNT, mixture.shape(), 40);
     let start = noise.normal(0, Purpose::Prior) * sde.prior_std();
-    values(solver.solve(mixture, sde, &steps, true, start, &noise, &mut Unobserved).unwrap())
+    values(solver.solve(&Passage::free(mixture, sde, &steps, true, &noise), start, &mut Unobserved).unwrap())
 }
 
 /// Predictor and corrector on the published grid, at the presets' SNR.

@@ -2,7 +2,7 @@
 
 use super::{image, line, noise, values};
 use score_explorer::sde::{Family, FamilyKind, Step, Ve, Vp};
-use score_explorer::solver::{Grid, Solver, Unobserved};
+use score_explorer::solver::{Grid, Passage, Solver, Unobserved};
 
 const MEAN: f64 = 0.3;
 const STD: f64 = 0.5;
@@ -21,17 +21,9 @@ fn error(family: Family, solver: Solver, n: usize) -> f64 {
     let mut steps = Grid::LogSnr.steps(sde, n + 1, 0.8, 0.05);
     steps.truncate(n);
     let x = 1.7 * sde.level(steps[0].t).marginal_std(STD);
-    let found = solver
-        .solve(
-            &line(MEAN, STD),
-            sde,
-            &steps,
-            true,
-            image(vec![x as f32], [1; 4]),
-            &noise(1, [1; 3], 0),
-            &mut Unobserved,
-        )
-        .unwrap();
+    let (model, noise) = (line(MEAN, STD), noise(1, [1; 3], 0));
+    let passage = Passage::free(&model, sde, &steps, true, &noise);
+    let found = solver.solve(&passage, image(vec![x as f32], [1; 4]), &mut Unobserved).unwrap();
     (f64::from(values(found)[0]) - closed_form(family, f64::from(x as f32), &steps)).abs()
 }
 
@@ -81,7 +73,9 @@ fn the_step_to_clean_data_is_the_denoised_estimate() {
         for solver in [Solver::Ddim, Solver::Heun, Solver::DpmPlusPlus] {
             let start = image(vec![x as f32], [1; 4]);
             let noise = noise(1, [1; 3], 0);
-            let end = solver.solve(&line(MEAN, STD), sde, &[step], true, start, &noise, &mut Unobserved).unwrap();
+            let end = solver
+                .solve(&Passage::free(&line(MEAN, STD), sde, &[step], true, &noise), start, &mut Unobserved)
+                .unwrap();
             let found = f64::from(values(end)[0]);
             assert!((found - expected).abs() < 1e-5, "{} {solver:?}: {found} {expected}", family.kind());
         }

@@ -5,7 +5,7 @@ use super::{line, noise, pc, values};
 use score_explorer::score::{Component, Mixture};
 use score_explorer::sde::{Family, FamilyKind, Sde, Step};
 use score_explorer::solver::{
-    Corrector, Grid, Hmc, Norms, Predictor, PredictorCorrector, Purpose, Snr, Solver, Unobserved,
+    Corrector, Grid, Hmc, Norms, Passage, Predictor, PredictorCorrector, Purpose, Snr, Solver, Unobserved,
 };
 
 /// Mean and variance of a solver's samples.
@@ -128,7 +128,7 @@ fn sampled_law(family: Family, solver: Solver, steps: &[Step], mean: f64, std: f
     let model = Mixture::new([48, 1, 1], vec![Component::round(1.0, vec![mean; 48], std)]).unwrap();
     let (sde, noise) = (family.sde(), noise(1024, [48, 1, 1], 17));
     let start = noise.normal(0, Purpose::Prior) * sde.prior_std();
-    let end = values(solver.solve(&model, sde, steps, true, start, &noise, &mut Unobserved).unwrap());
+    let end = values(solver.solve(&Passage::free(&model, sde, steps, true, &noise), start, &mut Unobserved).unwrap());
     let n = end.len() as f64;
     let mean = end.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
     let variance = end.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n;
@@ -215,7 +215,8 @@ fn own_norms_widen_a_gaussian_as_their_docstring_says() {
         });
         let noise = noise(2048, [dimensions, 1, 1], 3);
         let start = noise.normal(0, Purpose::Prior);
-        let end = values(solver.solve(&model, sde, &steps, false, start, &noise, &mut Unobserved).unwrap());
+        let end =
+            values(solver.solve(&Passage::free(&model, sde, &steps, false, &noise), start, &mut Unobserved).unwrap());
         end.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / end.len() as f64
     };
     // Euler's own error: ε = 2·0.01, variance 1/(1 − ε/2). Standard error of the variance: √(2/98304).

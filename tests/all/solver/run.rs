@@ -6,7 +6,8 @@ use score_explorer::Image;
 use score_explorer::score::{Mixture, ScoreModel, denoised};
 use score_explorer::sde::{FamilyKind, Step};
 use score_explorer::solver::{
-    Corrector, Grid, Hmc, Moment, Norms, Observer, Predictor, PredictorCorrector, Purpose, Snr, Solver, Unobserved,
+    Corrector, Grid, Hmc, Moment, Norms, Observer, Passage, Predictor, PredictorCorrector, Purpose, Snr, Solver,
+    Unobserved,
 };
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -57,7 +58,7 @@ fn scene() -> (Mixture, Vec<Step>, Image) {
 fn solve(solver: Solver, steps: &[Step], denoise: bool, x: Image, observer: &mut dyn Observer) -> Image {
     let family = FamilyKind::Vp.published();
     let noise = noise(6, [3, 4, 4], 4);
-    solver.solve(&scene().0, family.sde(), steps, denoise, x, &noise, observer).unwrap()
+    solver.solve(&Passage::free(&scene().0, family.sde(), steps, denoise, &noise), x, observer).unwrap()
 }
 
 #[test]
@@ -70,7 +71,9 @@ fn solvers_ask_the_model_exactly_as_often_as_they_say() {
             model.calls.set(0);
             let steps = &steps[steps.len() - n..];
             let noise = noise(6, [3, 4, 4], 4);
-            solver.solve(&model, family.sde(), steps, true, start.clone(), &noise, &mut Unobserved).unwrap();
+            solver
+                .solve(&Passage::free(&model, family.sde(), steps, true, &noise), start.clone(), &mut Unobserved)
+                .unwrap();
             assert_eq!(model.calls.get(), solver.evaluations(n), "{solver:?} in {n} steps");
         }
     }
@@ -183,7 +186,7 @@ fn batches_of_one_agree_with_a_batch_of_six() {
         let run = |first: usize, count: usize| {
             let noise = score_explorer::solver::Noise { first, ..noise(count, [3, 4, 4], 4) };
             let x = start.clone().narrow(0, first, count);
-            solver.solve(&model, family.sde(), &steps, true, x, &noise, &mut Unobserved).unwrap()
+            solver.solve(&Passage::free(&model, family.sde(), &steps, true, &noise), x, &mut Unobserved).unwrap()
         };
         let together = values(run(0, 6));
         let alone = values(Tensor::cat((0..6).map(|i| run(i, 1)).collect(), 0));

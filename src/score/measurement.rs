@@ -1,0 +1,200 @@
+//! What is known of a picture: y = A·x(0) + noise.
+
+use super::operator::{Linear, conjugate_gradients};
+use super::{ScoreError, column};
+use crate::Image;
+use crate::sde::Level;
+use burn::tensor::{Device, Tensor};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// Singular values below this share of 1 are not inverted: rounding alone would be a hundred times as large as
+/// what they bring back. (DDRM's deblurring drops those below 0.03: Kawar et al. 2022.)
+const SMALLEST_SINGULAR_VALUE: f64 = 0.01;
+/// Of conjugate gradients: more digits than single precision keeps of a residual.
+const TOLERANCE: f64 = 1e-5;
+
+/// A measurement y = A·x(0) + n, n ~ N(0, diag(σ_y²)), in the range of the data that a run works in.
+#[derive(Clone)]
+pub struct Measurement {
+    linear: Rc<dyn Linear>,
+    /// (1 or N)×c×h×w: one for all samples, or one for each.
+    y: Image,
+    /// σ_y² of each value, to broadcast over y.
+    variance: Image,
+    /// Variance of the data's coordinates.
+    data_variance: f64,
+}
+
+impl Measurement {
+    /// A measurement `y` whose noise has the variance `variance` (which broadcasts over `y`), of data whose
+    /// coordinates have the variance `data_variance`.
+    pub fn new(linear: Rc<dyn Linear>, y: Image, variance: Image, data_variance: f64) -> Self {
+        Measurement { linear, y, variance, data_variance }
+    }
+
+    /// The operator A.
+    pub fn linear(&self) -> &dyn Linear {
+        &*self.linear
+    }
+
+    /// y, (1 or N)×c×h×w.
+    pub fn y(&self) -> &Image {
+        &self.y
+    }
+
+    /// σ_y² of each value, to broadcast over y.
+    pub fn variance(&self) -> &Image {
+        &self.variance
+    }
+
+    /// Variance v of the data's coordinates.
+    pub fn data_variance(&self) -> f64 {
+        self.data_variance
+    }
+
+    /// y − A·x, N×c×h×w.
+    pub fn residual(&self, x: &Image) -> Image {
+        self.y.clone() - self.linear.apply(x)
+    }
+
+    /// ‖A·x − y‖ of each sample as a root mean square over what is measured, N: in units of the data.
+    pub fn inconsistency(&self, x: &Image) -> Tensor<1> {
+        let residual = self.residual(x);
+        let [n, c, h, w] = residual.dims();
+        let known = match self.linear.known() {
+            Some(known) => known.clone().expand([1, c, h, w]).mean().reshape([1, 1]),
+            None => Tensor::ones([1, 1], &x.device()),
+        };
+        let squares = residual.square().reshape([n, c * h * w]).mean_dim(1);
+        (squares / known.clamp_min(1e-12)).sqrt().reshape([n])
+    }
+
+    /// Aᵀ(AAᵀ + σ_y²/s)⁻¹·r for data that are uncertain by the variance s of each level: by how much the estimate of x(0)
+    /// changes when A·x̂(0) misses y by r. Without noise this is A⁺·r.
+    pub fn lift(&self, residual: &Image, at: &[Level], uncertainty: impl Fn(Level) -> f64) -> Image {
+        let precision = column(at, &residual.device(), |level| 1.0 / uncertainty(level).max(1e-30));
+        let noise = self.variance.clone() * precision;
+        let weights = match self.linear.gram() {
+            Some(gram) => residual.clone() / (noise + gram),
+            None => {
+                let noise = noise.clamp_min(SMALLEST_SINGULAR_VALUE.powi(2));
+                let multiply = |u: &Image| self.linear.apply(&self.linear.adjoint(u)) + u.clone() * noise.clone();
+                conjugate_gradients(multiply, residual, TOLERANCE)
+            }
+        };
+        self.linear.adjoint(&weights)
+    }
+
+    /// −∇‖y − A·x‖ of each sample, weighed by what is trusted: Aᵀ·w(y − A·x)/‖√w(y − A·x)‖ with w = v/(v + σ_y²).
+    pub fn ascent(&self, x: &Image) -> Image {
+        let trust = (self.variance.clone() * (1.0 / self.data_variance) + 1.0).recip();
+        let residual = self.residual(x);
+        let [n, c, h, w] = residual.dims();
+        let weighed = residual.clone() * trust;
+        let squares = (residual * weighed.clone()).reshape([n, c * h * w]).sum_dim(1).reshape([n, 1, 1, 1]);
+        self.linear.adjoint(&(weighed / squares.sqrt().clamp_min(1e-12)))
+    }
+
+    /// x + A⁺(α·y + √(σ² − α²σ_y²)·A·z − A·x), where the measurement is not noisier than a state at `level`;
+    /// `fresh` answers the standard normal z, of the shape of x.
+    pub fn project(&self, x: Image, level: Level, fresh: impl FnOnce() -> Image) -> Image {
+        let Some(gram) = self.linear.gram() else { return self.project_smoothly(x, level, fresh) };
+        // In units of the measurement, a state's noise has the variance c·σ².
+        let missing = self.variance.clone() * (-level.alpha.powi(2) / gram) + level.sigma.powi(2);
+        let counts = missing.clone().greater_equal_elem(-1e-9 * level.sigma.powi(2)).float();
+        let mut target = self.y.clone() * level.alpha - self.linear.apply(&x);
+        if level.sigma > 0.0 {
+            target = target + self.linear.apply(&fresh()) * missing.clamp_min(0.0).sqrt();
+        }
+        x + self.linear.adjoint(&(target * counts)) * (1.0 / gram)
+    }
+
+    /// The same where AAᵀ has no simple form: directions that A leaves too small for their noise are left out smoothly.
+    fn project_smoothly(&self, x: Image, level: Level, fresh: impl FnOnce() -> Image) -> Image {
+        let mut target = self.y.clone() * level.alpha - self.linear.apply(&x);
+        if level.sigma > 0.0 {
+            target = target + self.linear.apply(&fresh()) * level.sigma;
+        }
+        x + self.lift(&target, &[level], |level| level.ratio().powi(2))
+    }
+
+    /// The variance that is left of isotropic Gaussian data once their noised state is known:
+    /// r² = v·ρ²/(v + ρ²) with ρ = σ/α (Song et al. 2023, section 3.2).
+    pub fn uncertainty(&self, at: Level) -> f64 {
+        let (v, square) = (self.data_variance, at.ratio().powi(2));
+        if square.is_finite() { v * square / (v + square) } else { v }
+    }
+
+    /// y as a picture, in the range of the data: what is known of x(0) and nothing else.
+    pub fn picture(&self) -> Image {
+        self.linear.picture(&self.y)
+    }
+
+    /// The measurements of some samples.
+    pub fn of_samples(&self, first: usize, count: usize) -> Measurement {
+        let narrow = |image: &Image| match image.dims()[0] {
+            1 => image.clone(),
+            _ => image.clone().narrow(0, first, count),
+        };
+        Measurement { y: narrow(&self.y), variance: narrow(&self.variance), ..self.clone() }
+    }
+
+    /// The same measurement of data a·x + b.
+    pub fn of_scaled(&self, scale: f64, shift: f64, shape: [usize; 3]) -> Measurement {
+        let [c, h, w] = shape;
+        let ones = Tensor::ones([1, c, h, w], &self.y.device());
+        Measurement {
+            linear: self.linear.clone(),
+            y: self.y.clone() * scale + self.linear.apply(&ones) * shift,
+            variance: self.variance.clone() * scale.powi(2),
+            data_variance: self.data_variance * scale.powi(2),
+        }
+    }
+
+    /// Where it lies.
+    pub fn device(&self) -> Device {
+        self.y.device()
+    }
+}
+
+/// The measurement that a run is held to. It can be exchanged between two evaluations: the run goes on
+/// from its present state with the new one.
+pub struct Condition {
+    measurement: RefCell<Rc<Measurement>>,
+    /// Counts exchanges, for those who keep something that they computed from the measurement.
+    version: std::cell::Cell<usize>,
+}
+
+impl Condition {
+    pub fn new(measurement: Measurement) -> Self {
+        Condition { measurement: RefCell::new(Rc::new(measurement)), version: std::cell::Cell::new(0) }
+    }
+
+    /// The measurement that counts now.
+    pub fn measurement(&self) -> Rc<Measurement> {
+        self.measurement.borrow().clone()
+    }
+
+    /// From the next evaluation on, `measurement` counts.
+    pub fn exchange(&self, measurement: Measurement) {
+        self.measurement.replace(Rc::new(measurement));
+        self.version.set(self.version.get() + 1);
+    }
+
+    /// How often the measurement was exchanged.
+    pub fn version(&self) -> usize {
+        self.version.get()
+    }
+}
+
+/// The exact posterior of `model` given `measurement`.
+///
+/// # Errors
+/// If the model has none, or it is too large.
+pub(super) fn posterior<'a>(
+    model: &'a dyn super::ScoreModel,
+    measurement: &Measurement,
+) -> Result<Box<dyn super::ScoreModel + 'a>, ScoreError> {
+    model.given(measurement).unwrap_or(Err(ScoreError::NoPosterior))
+}

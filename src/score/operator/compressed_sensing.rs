@@ -1,0 +1,137 @@
+use super::{Linear, OperatorError};
+use crate::Image;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::f64::consts::PI;
+
+/// How much is sensed, and which coordinates.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sensing {
+    share: f64,
+    seed: u64,
+}
+
+impl Sensing {
+    /// A `share` (above 0, up to 1) of all coordinates, chosen by `seed`.
+    ///
+    /// # Errors
+    /// If the share is out of its range.
+    pub fn new(share: f64, seed: u64) -> Result<Self, OperatorError> {
+        if share > 0.0 && share <= 1.0 { Ok(Sensing { share, seed }) } else { Err(OperatorError::Share(share)) }
+    }
+
+    pub fn share(self) -> f64 {
+        self.share
+    }
+
+    pub fn seed(self) -> u64 {
+        self.seed
+    }
+}
+
+impl Default for Sensing {
+    fn default() -> Self {
+        Sensing { share: 0.25, seed: 0 }
+    }
+}
+
+/// Random orthonormal rows: random signs, the orthonormal cosine transform over channels, rows and columns,
+/// and a random choice of its coefficients (a subsampled randomised transform; Do et al. 2012,
+/// "Fast and efficient compressive sensing using structurally random matrices"). AAᵀ = I.
+pub(super) struct CompressedSensing {
+    shape: [usize; 3],
+    /// 1×C×H×W of −1 and 1.
+    signs: Image,
+    /// Orthonormal cosine transforms of channels, rows and columns.
+    transforms: [Tensor<2>; 3],
+    /// Places of the M chosen coefficients.
+    chosen: Tensor<1, Int>,
+    /// For each of the D coefficients its place among the chosen, or M where it was not.
+    place: Tensor<1, Int>,
+    count: usize,
+}
+
+impl CompressedSensing {
+    pub(super) fn new(sensing: Sensing, shape: [usize; 3], device: &Device) -> Self {
+        let size = shape.iter().product::<usize>();
+        let mut random = SplitMix(sensing.seed);
+        let signs: Vec<f32> = (0..size).map(|_| if random.next() >> 63 == 0 { 1.0 } else { -1.0 }).collect();
+        let count = ((sensing.share * size as f64).round() as usize).clamp(1, size.max(1)).min(size);
+        // The first of Fisher and Yates' shuffle.
+        let mut order: Vec<usize> = (0..size).collect();
+        for i in 0..count {
+            order.swap(i, i + (random.next() % (size - i) as u64) as usize);
+        }
+        let mut chosen = order[..count].to_vec();
+        chosen.sort_unstable();
+        let mut place = vec![count; size];
+        chosen.iter().enumerate().for_each(|(at, &coefficient)| place[coefficient] = at);
+        CompressedSensing {
+            shape,
+            signs: Tensor::from_data(TensorData::new(signs, [1, shape[0], shape[1], shape[2]]), device),
+            transforms: shape.map(|length| cosine_transform(length, device)),
+            chosen: indices(&chosen, device),
+            place: indices(&place, device),
+            count,
+        }
+    }
+
+    /// `transforms` along channels, rows and columns.
+    fn along_all(&self, x: Image, transforms: [Tensor<2>; 3]) -> Image {
+        let ([n, ..], [c, h, w]) = (x.dims(), self.shape);
+        let [channels, rows, columns] = transforms;
+        let x = x.reshape([n * c * h, w]).matmul(columns.transpose());
+        let x = rows.unsqueeze::<3>().expand([n * c, h, h]).matmul(x.reshape([n * c, h, w]));
+        channels.unsqueeze::<3>().expand([n, c, c]).matmul(x.reshape([n, c, h * w])).reshape([n, c, h, w])
+    }
+}
+
+impl Linear for CompressedSensing {
+    fn measured(&self) -> [usize; 3] {
+        [self.count, 1, 1]
+    }
+
+    fn apply(&self, x: &Image) -> Image {
+        let (n, size) = (x.dims()[0], self.shape.iter().product::<usize>());
+        let mixed = self.along_all(x.clone() * self.signs.clone(), self.transforms.clone());
+        mixed.reshape([n, size]).select(1, self.chosen.clone()).reshape([n, self.count, 1, 1])
+    }
+
+    fn adjoint(&self, y: &Image) -> Image {
+        let ([n, ..], [c, h, w]) = (y.dims(), self.shape);
+        let padded = Tensor::cat(vec![y.clone().reshape([n, self.count]), Tensor::zeros([n, 1], &y.device())], 1);
+        let coefficients = padded.select(1, self.place.clone()).reshape([n, c, h, w]);
+        self.along_all(coefficients, self.transforms.clone().map(Tensor::transpose)) * self.signs.clone()
+    }
+
+    fn gram(&self) -> Option<f64> {
+        Some(1.0)
+    }
+}
+
+/// The orthonormal cosine transform (DCT-II) of `length` values, by rows.
+fn cosine_transform(length: usize, device: &Device) -> Tensor<2> {
+    let n = length as f64;
+    let entry = |k: usize, i: usize| {
+        let scale = if k == 0 { (1.0 / n).sqrt() } else { (2.0 / n).sqrt() };
+        (scale * (PI * (i as f64 + 0.5) * k as f64 / n).cos()) as f32
+    };
+    let values: Vec<f32> = (0..length * length).map(|at| entry(at / length, at % length)).collect();
+    Tensor::from_data(TensorData::new(values, [length, length]), device)
+}
+
+fn indices(values: &[usize], device: &Device) -> Tensor<1, Int> {
+    let narrow: Vec<i32> = values.iter().map(|&value| value as i32).collect();
+    Tensor::from_data(TensorData::new(narrow, [values.len()]), device)
+}
+
+/// SplitMix64 (Steele, Lea and Flood 2014): enough randomness for a choice of rows.
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}

@@ -1,0 +1,45 @@
+use super::{Linear, OperatorError};
+use crate::Image;
+use burn::tensor::{Device, Tensor};
+
+/// Some of the pixels: A is a diagonal of ones and zeros. What is not known is measured as 0.
+pub(super) struct Inpainting {
+    shape: [usize; 3],
+    /// 1 where something is known, else 0: 1×(1 or C)×H×W.
+    known: Image,
+}
+
+impl Inpainting {
+    /// Pixels where `trust` is above 0; without it none.
+    pub(super) fn new(shape: [usize; 3], trust: Option<&Image>, device: &Device) -> Result<Self, OperatorError> {
+        let [c, h, w] = shape;
+        let Some(trust) = trust else { return Ok(Inpainting { shape, known: Tensor::zeros([1, 1, h, w], device) }) };
+        let found = trust.dims();
+        if found[2..] != [h, w] || ![1, c].contains(&found[1]) || found[0] == 0 {
+            return Err(OperatorError::Trust { expected: shape, found });
+        }
+        Ok(Inpainting { shape, known: trust.clone().greater_elem(0.0).float() })
+    }
+}
+
+impl Linear for Inpainting {
+    fn measured(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    fn apply(&self, x: &Image) -> Image {
+        x.clone() * self.known.clone()
+    }
+
+    fn adjoint(&self, y: &Image) -> Image {
+        self.apply(y)
+    }
+
+    fn gram(&self) -> Option<f64> {
+        Some(1.0)
+    }
+
+    fn known(&self) -> Option<&Image> {
+        Some(&self.known)
+    }
+}

@@ -1,0 +1,155 @@
+//! A restoration, as a value: an inverse problem, and how it is solved with an unconditional model.
+
+use super::{Method, Origin, Run, RunError};
+use crate::score::{Operator, OperatorError};
+use serde::{Deserialize, Serialize};
+
+/// RePaint's resampling (Lugmayr et al. 2022, algorithm 1): the steps are cut into legs, and each leg is gone down
+/// `times` times, with forward noise leading up again in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Jumps", into = "Jumps")]
+pub struct Resampling {
+    jump: usize,
+    times: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Jumps {
+    jump: usize,
+    times: usize,
+}
+
+impl Resampling {
+    /// Most passes over a leg.
+    pub const MAX_TIMES: usize = 100;
+
+    /// Legs of `jump` steps (1 or more), each gone down `times` times (1 to [`Resampling::MAX_TIMES`]).
+    ///
+    /// # Errors
+    /// If a number is out of its range.
+    pub fn new(jump: usize, times: usize) -> Result<Self, RestorationError> {
+        if jump >= 1 && (1..=Self::MAX_TIMES).contains(&times) {
+            Ok(Resampling { jump, times })
+        } else {
+            Err(RestorationError::Resampling { jump, times })
+        }
+    }
+
+    /// Steps of a leg.
+    pub fn jump(self) -> usize {
+        self.jump
+    }
+
+    /// How often each leg is gone down.
+    pub fn times(self) -> usize {
+        self.times
+    }
+}
+
+impl Default for Resampling {
+    /// 10 and 10, as published.
+    fn default() -> Self {
+        Resampling { jump: 10, times: 10 }
+    }
+}
+
+impl TryFrom<Jumps> for Resampling {
+    type Error = RestorationError;
+    fn try_from(jumps: Jumps) -> Result<Self, RestorationError> {
+        Resampling::new(jumps.jump, jumps.times)
+    }
+}
+
+impl From<Resampling> for Jumps {
+    fn from(resampling: Resampling) -> Jumps {
+        Jumps { jump: resampling.jump, times: resampling.times }
+    }
+}
+
+/// Everything that decides a restoration's pixels, besides the picture: what is measured, and how samples of
+/// the posterior are drawn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Restoration {
+    /// Model, family, solver, grid, seed and count; its origin is the prior.
+    pub run: Run,
+    /// What is measured.
+    pub operator: Operator,
+    /// σ_y, standard deviation of the measurement's noise, in units of pictures in [0, 1].
+    pub noise: f64,
+    /// How the measurement is imposed.
+    pub method: Method,
+    /// RePaint's resampling.
+    #[serde(default)]
+    pub resampling: Option<Resampling>,
+    /// SDEdit's start (Meng et al. 2022): the given picture is noised to this time, and comes back from there.
+    /// 1 starts from the prior.
+    pub strength: f64,
+}
+
+/// A restoration that cannot be done.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum RestorationError {
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
+    #[error("{0:?} names no method; choose projection, null-space, pigdm, dps or exact")]
+    Method(String),
+    #[error("a weight of {0} is not possible; choose 0 to {max}", max = super::Weight::MAX)]
+    Weight(f64),
+    #[error("a noise level of {0} is not possible; choose 0 to {max}", max = Restoration::MAX_NOISE)]
+    Noise(f64),
+    #[error("a strength of {0} is not possible; choose a number above 0, up to 1")]
+    Strength(f64),
+    #[error("legs of {jump} steps gone {times} times are not possible; choose 1 step or more and 1 to {max} times", max = Resampling::MAX_TIMES)]
+    Resampling { jump: usize, times: usize },
+    #[error("{0} steps with resampling are too many; choose fewer steps or fewer times")]
+    Steps(usize),
+    #[error("a restoration starts from the prior or from the picture, not from a branch; choose a run of its own")]
+    Branch,
+    #[error("the picture is {found:?} (pictures, channels, height, width) but the model takes {expected:?}; resize it")]
+    Picture { expected: [usize; 3], found: [usize; 4] },
+    #[error("{0} pictures are given for another number of samples; give one picture, or one for each sample")]
+    Pictures(usize),
+    #[error("the picture or its trust map holds values that are not finite, or trust outside 0 to 1; choose others")]
+    Values,
+}
+
+impl Restoration {
+    /// Largest noise level.
+    pub const MAX_NOISE: f64 = 10.0;
+    /// More steps than any restoration needs, resampled ones counted.
+    const MAX_STEPS: usize = 1_000_000;
+
+    /// Whether the parts fit together.
+    ///
+    /// # Errors
+    /// If a number is out of its range, or the run cannot be.
+    pub fn check(&self) -> Result<(), RestorationError> {
+        self.run.check()?;
+        if self.run.origin != Origin::Prior {
+            return Err(RestorationError::Branch);
+        }
+        if !(0.0..=Self::MAX_NOISE).contains(&self.noise) {
+            return Err(RestorationError::Noise(self.noise));
+        }
+        if !(self.strength > 0.0 && self.strength <= 1.0) {
+            return Err(RestorationError::Strength(self.strength));
+        }
+        let steps = self.run.steps.get().saturating_mul(self.resampling.map_or(1, Resampling::times));
+        if steps > Self::MAX_STEPS { Err(RestorationError::Steps(steps)) } else { Ok(()) }
+    }
+
+    /// A restoration with the settings that suit a method: solver, grid, steps and clipping. Fill in the rest.
+    pub fn default_for(method: Method) -> Restoration {
+        let run = Run::default();
+        Restoration { run, operator: Operator::Inpainting, noise: 0.0, method, resampling: None, strength: 1.0 }
+    }
+}
+
+impl Default for Restoration {
+    /// Inpainting with the fast method.
+    fn default() -> Self {
+        Restoration::default_for(Method::NullSpace)
+    }
+}

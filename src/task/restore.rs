@@ -1,0 +1,142 @@
+//! Restoring: samples of the posterior of a measured picture.
+
+use super::{Evidence, Method, Plan, Resampling, Restoration, RestorationError, prior};
+use crate::Image;
+use crate::score::{Condition, Exact, NullSpace, PiGdm, ScoreError, ScoreModel};
+use crate::sde::{Sde, Step, Transition};
+use crate::solver::{Constraint, Dps, Free, Moment, Noise, Observer, Passage, Projection, Purpose, Solver};
+use std::ops::ControlFlow;
+
+impl Restoration {
+    /// The steps that this restoration takes with `model` (already in the run's range): those of the grid from the
+    /// start time on, each leg of them as often as resampling says. Their indices run on through all passes,
+    /// so that no noise is drawn twice.
+    pub fn plan(&self, model: &dyn ScoreModel) -> Plan {
+        let mut plan = Plan::starting(&self.run, model, self.strength);
+        if let Some(resampling) = self.resampling {
+            plan.steps = resampled(&plan.steps, resampling);
+        }
+        plan
+    }
+
+    /// Network evaluations of a plan.
+    pub fn evaluations(&self, plan: &Plan) -> usize {
+        legs(&plan.steps).map(|leg| evaluations(&self.run.solver, leg)).sum()
+    }
+
+    /// x at the plan's first time: the prior, or the given picture under noise.
+    ///
+    /// # Errors
+    /// If the picture does not fit the model.
+    pub fn first_state(
+        &self,
+        plan: &Plan,
+        model: &dyn ScoreModel,
+        evidence: &Evidence,
+        noise: &Noise,
+    ) -> Result<Image, RestorationError> {
+        let sde = self.run.family.sde();
+        if self.strength >= 1.0 {
+            return Ok(prior(sde, plan, noise));
+        }
+        let (level, guide) = (sde.level(plan.time_after(0)), evidence.guide(self, model, &noise.device)?);
+        Ok(noise.normal(0, Purpose::Prior) * level.sigma + guide * level.alpha)
+    }
+}
+
+/// Runs `plan` from `start` and returns the last states, N×C×H×W in the model's range. The `condition` may be
+/// exchanged on the way.
+///
+/// # Errors
+/// Whatever the score model answers, or if it is not one that the method needs.
+pub fn restore(
+    restoration: &Restoration,
+    plan: &Plan,
+    model: &dyn ScoreModel,
+    condition: &Condition,
+    start: Image,
+    noise: &Noise,
+    observer: &mut dyn Observer,
+) -> Result<Image, ScoreError> {
+    let walk = |model: &dyn ScoreModel, constraint: &dyn Constraint, observer: &mut dyn Observer| {
+        walk(restoration, plan, model, constraint, start, noise, observer)
+    };
+    match restoration.method {
+        Method::Projection => walk(model, &Projection::new(condition, noise), observer),
+        Method::NullSpace => walk(&NullSpace::new(model, condition), &Free, observer),
+        Method::PiGdm(weight) => walk(&PiGdm::new(model, condition, weight.get()), &Free, observer),
+        Method::Dps(zeta) => {
+            let dps = Dps::new(model, condition, zeta.get());
+            walk(&dps, &dps, observer)
+        }
+        Method::Exact => walk(&Exact::new(model, condition)?, &Free, observer),
+    }
+}
+
+/// The legs of a plan, down by the solver, up by forward noise.
+fn walk(
+    restoration: &Restoration,
+    plan: &Plan,
+    model: &dyn ScoreModel,
+    constraint: &dyn Constraint,
+    mut x: Image,
+    noise: &Noise,
+    observer: &mut dyn Observer,
+) -> Result<Image, ScoreError> {
+    let (sde, solver, denoise) = (restoration.run.family.sde(), &restoration.run.solver, restoration.run.denoise);
+    let mut observer = Breaking { observer, broken: false };
+    let mut last: Option<&Step> = None;
+    for steps in legs(&plan.steps) {
+        if let (Some(last), Some(first)) = (last, steps.first()) {
+            x = ascend(sde, last, first, x, noise);
+        }
+        let passage = Passage { model, sde, steps, denoise, noise, constraint };
+        x = solver.solve(&passage, x, &mut observer)?;
+        if observer.broken {
+            break;
+        }
+        last = steps.last();
+    }
+    Ok(x)
+}
+
+/// Forward noise from where `last` arrived up to the start of `first`.
+fn ascend(sde: &dyn Sde, last: &Step, first: &Step, x: Image, noise: &Noise) -> Image {
+    let Transition { scale, std, .. } = Transition::exact(sde.target(last), sde.level(first.t));
+    x * scale + noise.normal(first.index, Purpose::Ascent) * std
+}
+
+/// Remembers that the observer broke off.
+struct Breaking<'a> {
+    observer: &'a mut dyn Observer,
+    broken: bool,
+}
+
+impl Observer for Breaking<'_> {
+    fn observe(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
+        let answer = self.observer.observe(moment);
+        self.broken |= answer.is_break();
+        answer
+    }
+}
+
+/// Each leg of `steps` as often as is asked for, numbered anew.
+fn resampled(steps: &[Step], resampling: Resampling) -> Vec<Step> {
+    let legs = steps.chunks(resampling.jump());
+    let all = legs.flat_map(|leg| (0..resampling.times()).flat_map(|_| leg.iter().copied()));
+    all.enumerate().map(|(index, step)| Step { index, ..step }).collect()
+}
+
+/// Runs of steps each of which begins where the one before ended.
+fn legs(steps: &[Step]) -> impl Iterator<Item = &[Step]> {
+    steps.chunk_by(|before, after| after.t <= before.next)
+}
+
+/// Evaluations of a leg: Heun's last step to clean data has one instead of two.
+fn evaluations(solver: &Solver, leg: &[Step]) -> usize {
+    let steps = leg.len();
+    match solver {
+        Solver::Heun if leg.last().is_some_and(|last| last.next > 0.0) => 2 * steps,
+        _ => solver.evaluations(steps),
+    }
+}
