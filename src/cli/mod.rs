@@ -1,13 +1,16 @@
 //! The command line: one file a command, over the same engine as the window.
 
 mod bench;
+mod colorize;
 mod decode;
 mod devices;
 mod drive;
+mod edit;
 mod encode;
 mod failure;
 mod flow_options;
 mod import;
+mod inpaint;
 mod interpolate;
 mod library;
 mod likelihood;
@@ -15,6 +18,8 @@ mod models;
 mod options;
 mod output;
 mod progress;
+mod restore;
+mod restoring;
 mod run;
 mod sample;
 mod scatter;
@@ -62,6 +67,14 @@ enum Command {
     Interpolate(interpolate::Args),
     /// Measure how likely a model finds pictures, in bits per dimension
     Likelihood(likelihood::Args),
+    /// Fill in a part of a photo, several ways at once
+    Inpaint(inpaint::Args),
+    /// Colour a grey photo
+    Colorize(colorize::Args),
+    /// Undo a loss: super-resolution, deblurring, compressed sensing, denoising
+    Restore(restore::Args),
+    /// Noise a picture part of the way and bring it back (SDEdit)
+    Edit(edit::Args),
     /// Evaluate a network on given x and t
     Score(score::Args),
     /// Bring a published checkpoint into the library
@@ -114,6 +127,10 @@ impl Command {
             Command::Decode(args) => decode::execute(&args),
             Command::Interpolate(args) => interpolate::execute(&args),
             Command::Likelihood(args) => likelihood::execute(&args),
+            Command::Inpaint(args) => inpaint::execute(&args),
+            Command::Colorize(args) => colorize::execute(&args),
+            Command::Restore(args) => restore::execute(&args),
+            Command::Edit(args) => edit::execute(&args),
             Command::Score(args) => score::execute(&args),
             Command::Import(args) => import::execute(&args),
             Command::Models(args) => models::execute(&args),
