@@ -28,7 +28,7 @@ pub enum Opened {
 #[derive(Clone, Copy, Debug)]
 pub enum Dialog<'a> {
     OpenFile,
-    /// A picture for a slot.
+    /// A picture to work with.
     OpenPicture,
     OpenFolder,
     Save {
@@ -143,15 +143,15 @@ fn look(path: PathBuf) -> Opened {
 }
 
 /// Dims the window while something is dragged over it, and says what a drop will do.
-/// Returns the paths that were dropped. `pictures`: they are taken into slots here.
-pub fn dropped(ui: &egui::Ui, pictures: bool) -> Vec<PathBuf> {
+/// Returns the paths that were dropped. `pictures`: what a drop of a picture does here, if anything of its own.
+pub fn dropped(ui: &egui::Ui, pictures: Option<&str>) -> Vec<PathBuf> {
     let (hovered, dropped) = ui.input(|input| {
         let hovered: Vec<PathBuf> = input.raw.hovered_files.iter().filter_map(|file| file.path.clone()).collect();
         let dropped: Vec<PathBuf> = input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect();
         (hovered, dropped)
     });
     if let Some(first) = hovered.first() {
-        let what = if pictures && is_picture(first) { "put this picture into a slot".into() } else { promise(first) };
+        let what = pictures.filter(|_| is_picture(first)).map_or_else(|| promise(first), str::to_owned);
         let text = format!("Drop to {what}");
         let layer = egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop"));
         let painter = ui.ctx().layer_painter(layer);

@@ -11,6 +11,7 @@ mod files;
 mod graphics;
 mod help;
 mod icon;
+pub mod inpaint;
 mod keys;
 pub mod latents;
 mod layout;
@@ -81,6 +82,8 @@ pub enum Action {
     Retry(Retry),
     /// Something that only the workspace "Latents" knows.
     Latents(latents::Ask),
+    /// Something that only the workspace "Inpaint" knows.
+    Inpaint(inpaint::Ask),
 }
 
 /// How the window is opened.

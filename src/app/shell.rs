@@ -4,6 +4,7 @@ use super::branch;
 use super::draft::Draft;
 use super::export::Exporter;
 use super::files::{Dialog, Files, Opened, dropped};
+use super::inpaint::{self, Inpaint};
 use super::latents::{Ask, Asking, Latents};
 use super::layout::{Layout, Pane};
 use super::meter::Meter;
@@ -21,7 +22,7 @@ use anyhow::Context as _;
 use eframe::egui_wgpu::RenderState;
 use egui::util::undoer::Undoer;
 use egui::{Frame, Margin, RichText, Ui};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Pictures need not come faster than screens show them.
@@ -36,18 +37,30 @@ const MEMORY_EVERY: Duration = Duration::from_secs(1);
 enum Workspace {
     Trajectory,
     Latents,
+    Inpaint,
 }
 
 impl Workspace {
-    const ALL: [(Workspace, &'static str, &'static str); 2] = [
+    const ALL: [(Workspace, &'static str, &'static str); 3] = [
         (Workspace::Trajectory, "Trajectory", "How does it get there?"),
         (Workspace::Latents, "Latents", "Where does a picture live?"),
+        (Workspace::Inpaint, "Inpaint", "What else could be here?"),
     ];
 
     fn bindings(self) -> &'static [keys::Binding] {
         match self {
             Workspace::Trajectory => &keys::BINDINGS,
             Workspace::Latents => &keys::LATENTS,
+            Workspace::Inpaint => &keys::INPAINT,
+        }
+    }
+
+    /// What dropping a picture does.
+    fn promise(self) -> Option<&'static str> {
+        match self {
+            Workspace::Trajectory => None,
+            Workspace::Latents => Some("put this picture into a slot"),
+            Workspace::Inpaint => Some("paint on this photo, or with Alt, use it as the mask"),
         }
     }
 
@@ -62,6 +75,10 @@ impl Workspace {
                 "The probability-flow ODE carries every picture to one latent and back. Put a picture in A and one \
                  in B; the strip fills with pictures between them, and the slider decodes any other place. More \
                  slots make weighted sums; likelihoods are measured at the right."
+            }
+            Workspace::Inpaint => {
+                "Open a photo and paint over what you would like to know. What is painted is unknown to the model, \
+                 what is left is kept; the model answers with pictures of what could be there."
             }
         }
     }
@@ -93,6 +110,7 @@ pub struct App {
     workspace: Workspace,
     trajectory: Trajectory,
     latents: Latents,
+    inpaint: Inpaint,
     branching: bool,
     help: bool,
     meter: Meter,
@@ -131,6 +149,7 @@ impl App {
             workspace: Workspace::Trajectory,
             trajectory: Trajectory::new(settings.layout, picture),
             latents: Latents::new(settings.latents),
+            inpaint: Inpaint::new(settings.inpaint, start.render_state),
             branching: false,
             help: false,
             meter: Meter::default(),
@@ -160,6 +179,11 @@ impl App {
         &self.latents
     }
 
+    /// The workspace "Inpaint".
+    pub fn inpaint(&self) -> &Inpaint {
+        &self.inpaint
+    }
+
     /// The window's frame times.
     pub fn frame_time(&self, part: f64) -> Option<Duration> {
         self.meter.quantile(part)
@@ -177,6 +201,7 @@ impl App {
             layout: self.trajectory.layout.clone(),
             picture: self.trajectory.picture.settings.clone(),
             latents: self.latents.saved(),
+            inpaint: self.inpaint.saved(),
             folder: self.exporter.folder.clone(),
         }
     }
@@ -193,6 +218,9 @@ impl App {
             self.session.inspect(&flow.model);
             self.draft.take_journey(&flow);
         }
+        for notice in self.inpaint.advance(ctx, &self.session, &self.draft) {
+            self.notices.push(notice);
+        }
         self.models.poll();
         for opened in self.files.poll() {
             match opened {
@@ -207,7 +235,11 @@ impl App {
                     self.latents.put_latents(ctx, None, path);
                 }
                 Opened::Path(path) if self.latents.take_path(ctx, &path) => {}
+                Opened::Path(path) if self.inpaint.take_path(ctx, &path) => {}
                 Opened::Path(path) => self.files.open(ctx, path),
+                Opened::SaveTo(path) if self.inpaint.save_to(ctx, &path) => {
+                    self.exporter.folder = path.parent().map(PathBuf::from);
+                }
                 Opened::SaveTo(path) if self.latents.saver.is_open() => self.latents.saver.save_to(&path),
                 Opened::SaveTo(path) => self.exporter.save_to(&path),
                 Opened::Refused(notice) => self.notices.push(notice),
@@ -267,6 +299,7 @@ impl App {
         match self.workspace {
             Workspace::Trajectory => &mut self.trajectory.layout,
             Workspace::Latents => &mut self.latents.layout,
+            Workspace::Inpaint => &mut self.inpaint.layout,
         }
     }
 
@@ -283,11 +316,12 @@ impl App {
     }
 
     fn workspace(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
-        let App { session, draft, models, trajectory, latents, .. } = self;
+        let App { session, draft, models, trajectory, latents, inpaint, .. } = self;
         let mut desk = Desk { session, draft, models, actions };
         match self.workspace {
             Workspace::Trajectory => trajectory.ui(ui, &mut desk),
             Workspace::Latents => latents.ui(ui, &mut desk),
+            Workspace::Inpaint => inpaint.ui(ui, &mut desk),
         }
     }
 
@@ -308,11 +342,13 @@ impl App {
         if self.exporter.ui(ui, &self.session, actions) {
             let name = self.exporter.file_name();
             let dialog = Dialog::Save { folder: self.exporter.folder.as_deref(), name: &name };
+            self.inpaint.asking = None;
             self.files.ask(ui.ctx(), dialog);
         }
         if self.latents.save_ui(ui, actions) {
             let name = self.latents.saver.file_name();
             let dialog = Dialog::Save { folder: self.exporter.folder.as_deref(), name: &name };
+            self.inpaint.asking = None;
             self.files.ask(ui.ctx(), dialog);
         }
         branch::ui(ui, &mut self.branching, &self.session, &self.draft, actions);
@@ -342,7 +378,7 @@ impl App {
             Action::Close(id) => self.session.close(id),
             Action::ChooseFile => self.choose(ctx, Dialog::OpenFile, None),
             Action::ChooseFolder => self.choose(ctx, Dialog::OpenFolder, None),
-            Action::Open(path) if self.workspace == Workspace::Latents && self.latents.take_drop(ctx, &path) => {}
+            Action::Open(path) if self.take_drop(ctx, &path) => {}
             Action::Open(path) => self.files.open(ctx, path),
             Action::Model(model) => {
                 self.session.inspect(&model);
@@ -370,7 +406,30 @@ impl App {
             Action::Retry(Retry::Export(job)) => self.exporter.start(ctx, job),
             Action::Retry(Retry::Latents) => self.latents.go_on(&self.draft),
             Action::Latents(ask) => self.ask(ctx, ask),
+            Action::Inpaint(ask) => self.ask_inpaint(ctx, ask),
         }
+    }
+
+    /// Hands a dropped file to the workspace that is shown; whether it takes it.
+    fn take_drop(&mut self, ctx: &egui::Context, path: &Path) -> bool {
+        match self.workspace {
+            Workspace::Trajectory => false,
+            Workspace::Latents => self.latents.take_drop(ctx, path),
+            Workspace::Inpaint => self.inpaint.take_drop(ctx, path, ctx.input(|input| input.modifiers.alt)),
+        }
+    }
+
+    /// What only the workspace "Inpaint" knows.
+    fn ask_inpaint(&mut self, ctx: &egui::Context, ask: inpaint::Ask) {
+        let Some(asking) = self.inpaint.ask(ctx, ask) else { return };
+        self.latents.asking = None;
+        self.inpaint.asking = Some(asking);
+        let name = self.inpaint.mask_name();
+        let dialog = match asking {
+            inpaint::Asking::Photo | inpaint::Asking::Mask => Dialog::OpenPicture,
+            inpaint::Asking::SaveMask => Dialog::Save { folder: self.exporter.folder.as_deref(), name: &name },
+        };
+        self.files.ask(ctx, dialog);
     }
 
     /// What only the workspace "Latents" knows.
@@ -395,6 +454,7 @@ impl App {
     /// Shows a dialog; what is chosen in it is for `asking`, or to be opened.
     fn choose(&mut self, ctx: &egui::Context, dialog: Dialog<'_>, asking: Option<Asking>) {
         self.latents.asking = asking;
+        self.inpaint.asking = None;
         self.files.ask(ctx, dialog);
     }
 
@@ -451,11 +511,10 @@ impl eframe::App for App {
         let began = Instant::now();
         let ctx = ui.ctx().clone();
         let above = self.branching || self.help || self.exporter.is_open() || self.latents.is_covered();
-        let latents = self.workspace == Workspace::Latents;
-        let escape_taken = !latents && self.trajectory.picture.takes_escape();
+        let escape_taken = self.workspace == Workspace::Trajectory && self.trajectory.picture.takes_escape();
         let bindings = self.workspace.bindings();
         let mut actions = if above { Vec::new() } else { keys::actions(&ctx, bindings, escape_taken) };
-        actions.extend(dropped(ui, latents).into_iter().map(Action::Open));
+        actions.extend(dropped(ui, self.workspace.promise()).into_iter().map(Action::Open));
         let slim = |margin| Frame::new().fill(ui.visuals().panel_fill).inner_margin(margin);
         let (top, bottom) = (slim(Margin::symmetric(12, 5)), slim(Margin { left: 12, right: 12, top: 0, bottom: 4 }));
         egui::Panel::top("top").frame(top).show(ui, |ui| self.top_bar(ui, &mut actions));

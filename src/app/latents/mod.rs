@@ -18,7 +18,9 @@ mod strip;
 mod work;
 
 pub use board::{Board, SavedSlot};
+pub(super) use canvas::dashed;
 pub use draft::{FlowMethod, LatentsDraft, Mix};
+pub(super) use photo::{Crop, Source, pasted_picture, sample_picture, world_picture};
 pub use work::{Held, JobLine};
 
 use super::layout::{Layout, Pane};
@@ -32,7 +34,7 @@ use egui::util::undoer::Undoer;
 use egui::{Frame, Margin, RichText, ScrollArea, Ui};
 use look::Look;
 use measure::Measure;
-use photo::{Crop, Photos, Source, Wanted};
+use photo::{Photos, Wanted};
 use save::Saver;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -42,7 +44,7 @@ use strip::Strip;
 use work::Work;
 
 /// Worlds that ship.
-const WORLDS: usize = 512;
+pub(super) const WORLDS: usize = 512;
 
 /// What a key, a drop or a menu asks of this workspace.
 #[derive(Clone, Debug)]

@@ -1,0 +1,274 @@
+//! A photo with its mask: what tools work on, and what the model is given of it. Knows nothing of the window.
+
+use super::area::Area;
+use super::brush::{Brush, Stroke};
+use super::evidence::Evidence;
+use super::history::History;
+use super::mask::Mask;
+use super::operation::{Done, Job, Operation};
+use super::paste::Paste;
+use super::pyramid::Pyramid;
+use crate::Pixels;
+use crate::app::latents::{Crop, Source};
+use image::RgbImage;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Softness of a fill's edge, as a share of a pixel of the model.
+const EDGE: f32 = 0.15;
+
+/// Generations of all masks of this window, so that no two are the same.
+static GENERATIONS: AtomicU64 = AtomicU64::new(1);
+
+/// A photo before anything is painted on it.
+#[derive(Clone, Debug)]
+pub struct Photo {
+    pub source: Source,
+    pub name: String,
+    /// As it is painted on.
+    pub image: Arc<RgbImage>,
+    /// Width and height in its file.
+    pub full: [u32; 2],
+    /// One sentence for each thing that is not as it is in the file.
+    pub notes: Vec<String>,
+    /// The same smaller, for the screen.
+    pub smaller: Arc<Pyramid>,
+}
+
+impl Photo {
+    /// A photo as it is painted on. Takes a moment: not for the window's thread.
+    pub fn new(source: Source, name: String, image: RgbImage) -> Photo {
+        let full = [image.width(), image.height()];
+        let smaller = Arc::new(Pyramid::new(full.map(|side| side as usize), 3, image.as_raw()));
+        Photo { source, name, image: Arc::new(image), full, notes: Vec::new(), smaller }
+    }
+
+    /// Width and height as it is painted on.
+    pub fn size(&self) -> [usize; 2] {
+        [self.image.width() as usize, self.image.height() as usize]
+    }
+}
+
+/// The photo, its mask, and the square that the model sees.
+pub struct Canvas {
+    pub photo: Photo,
+    mask: Mask,
+    stroke: Option<Stroke>,
+    history: History,
+    crop: Crop,
+    generation: u64,
+    /// The same of the mask alone.
+    painted: u64,
+    evidence: Option<Evidence>,
+    /// What the evidence does not know yet.
+    unseen: Area,
+    /// What the screen does not know yet.
+    unshown: Area,
+    /// The last place of the last stroke.
+    last: Option<[f32; 2]>,
+    /// The share that is painted, and of which mask.
+    share: (u64, f64),
+}
+
+impl Canvas {
+    /// Nothing painted yet.
+    pub fn new(photo: Photo, crop: Crop) -> Canvas {
+        let size = photo.size();
+        Canvas {
+            mask: Mask::new(size),
+            crop: crop.inside(photo.image.width(), photo.image.height()),
+            photo,
+            stroke: None,
+            history: History::default(),
+            generation: next_generation(),
+            painted: 0,
+            evidence: None,
+            unseen: Area::whole(size),
+            unshown: Area::whole(size),
+            last: None,
+            share: (0, 0.0),
+        }
+    }
+
+    /// The mask as it is now, with the stroke under way.
+    pub fn mask(&self) -> &Mask {
+        &self.mask
+    }
+
+    /// Changes whenever the mask or the square does; no two photos have the same.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The share of the photo that is painted, 0 to 1; counted when no stroke is under way.
+    pub fn share(&mut self) -> f64 {
+        if self.share.0 != self.painted && self.stroke.is_none() {
+            self.share = (self.painted, self.mask.share());
+        }
+        self.share.1
+    }
+
+    /// Whether the brush is down.
+    pub fn is_painting(&self) -> bool {
+        self.stroke.is_some()
+    }
+
+    /// The square of the photo that the model sees.
+    pub fn crop(&self) -> Crop {
+        self.crop
+    }
+
+    /// Moves that square.
+    pub fn set_crop(&mut self, crop: Crop) {
+        let crop = crop.inside(self.photo.image.width(), self.photo.image.height());
+        if crop != self.crop {
+            self.crop = crop;
+            self.generation = next_generation();
+        }
+    }
+
+    /// Left, top and side of that square, in pixels.
+    pub fn square(&self) -> [u32; 3] {
+        self.crop.square(self.photo.image.width(), self.photo.image.height())
+    }
+
+    /// What the model is given at its size: 1×3×S×S in [0, 1], the mean of what is known of each pixel's area; and
+    /// S×S trust, 1 − coverage: 1 is known, 0 is to be filled. Averages only what changed since the last call.
+    pub fn evidence(&mut self, size: usize) -> (Pixels<f32>, Vec<f32>) {
+        let evidence = self.renew_evidence(size);
+        let picture = Pixels { shape: [1, 3, size, size], values: evidence.picture.as_slice().into() };
+        (picture, evidence.trust.clone())
+    }
+
+    /// The same without a copy.
+    pub(super) fn renew_evidence(&mut self, size: usize) -> &Evidence {
+        let (size, square) = (size.max(1), self.square());
+        let kept = self.evidence.take().filter(|evidence| evidence.is_of(size, square));
+        let area = if kept.is_some() { self.unseen } else { Area::whole(self.mask.size()) };
+        let mut evidence = kept.unwrap_or_else(|| Evidence::new(size, square));
+        evidence.refresh(&self.photo.image, &self.mask, area);
+        self.unseen = Area::NONE;
+        self.evidence.insert(evidence)
+    }
+
+    /// What lays a fill of the model's size on the photo; its [`Paste::run`] is for another thread.
+    pub fn paste_back(&self, model_size: usize) -> Paste {
+        let square = self.square();
+        let reduced = self.photo.full != [self.photo.image.width(), self.photo.image.height()];
+        let full: Option<PathBuf> = match &self.photo.source {
+            Source::File(path) if reduced => Some(path.clone()),
+            _ => None,
+        };
+        Paste {
+            photo: self.photo.image.clone(),
+            full,
+            mask: self.mask.clone(),
+            square,
+            edge: EDGE * square[2] as f32 / model_size.max(1) as f32,
+        }
+    }
+
+    /// Sets the brush down; with `from_last`, at the end of the last stroke, and moves it here.
+    pub fn press(&mut self, brush: Brush, at: [f32; 2], from_last: bool) {
+        self.lift();
+        let start = self.last.filter(|_| from_last).unwrap_or(at);
+        let (mut stroke, mut area) = Stroke::begin(&mut self.mask, brush, start);
+        area = area.union(stroke.extend(&mut self.mask, &[at]));
+        self.stroke = Some(stroke);
+        self.touch(area);
+    }
+
+    /// Moves the brush along `points`.
+    pub fn drag(&mut self, points: &[[f32; 2]]) {
+        if let Some(stroke) = &mut self.stroke {
+            let area = stroke.extend(&mut self.mask, points);
+            self.touch(area);
+        }
+    }
+
+    /// Lifts the brush: the stroke becomes one step that can be undone.
+    pub fn lift(&mut self) {
+        if let Some(stroke) = self.stroke.take() {
+            self.last = Some(stroke.last());
+            if let Some(step) = stroke.finish() {
+                self.history.push(step);
+            }
+        }
+    }
+
+    /// Takes the stroke under way back; whether there was one.
+    pub fn cancel(&mut self) -> bool {
+        let Some(stroke) = self.stroke.take() else { return false };
+        let area = stroke.cancel(&mut self.mask);
+        self.touch(area);
+        true
+    }
+
+    /// A change of the whole mask, to be run on another thread and handed to [`Canvas::accept`].
+    pub fn job(&mut self, operation: Operation) -> Job {
+        self.lift();
+        let (photo, mask, generation) = (self.photo.image.clone(), self.mask.clone(), self.painted);
+        Job { operation, photo, mask, generation }
+    }
+
+    /// Takes a change over, unless the mask was changed meanwhile; whether it was taken.
+    pub fn accept(&mut self, done: Done) -> bool {
+        if done.generation != self.painted || done.mask.size() != self.mask.size() {
+            return false;
+        }
+        if let Some(step) = done.step {
+            self.mask = done.mask;
+            self.history.push(step);
+            self.touch(Area::whole(self.mask.size()));
+        }
+        true
+    }
+
+    /// Makes a change at once.
+    pub fn apply(&mut self, operation: Operation) {
+        let done = self.job(operation).run();
+        self.accept(done);
+    }
+
+    /// Takes the last step back; whether there was one.
+    pub fn undo(&mut self) -> bool {
+        self.lift();
+        let area = self.history.undo(&mut self.mask);
+        self.touch(area.unwrap_or(Area::NONE));
+        area.is_some()
+    }
+
+    /// Makes it again; whether there was one.
+    pub fn redo(&mut self) -> bool {
+        self.lift();
+        let area = self.history.redo(&mut self.mask);
+        self.touch(area.unwrap_or(Area::NONE));
+        area.is_some()
+    }
+
+    /// The steps that can be undone and made again, and their bytes.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// What the screen has not been told of; told now.
+    pub fn take_unshown(&mut self) -> Area {
+        std::mem::take(&mut self.unshown)
+    }
+
+    /// Something changed there.
+    fn touch(&mut self, area: Area) {
+        if area.is_empty() {
+            return;
+        }
+        self.generation = next_generation();
+        self.painted = self.generation;
+        self.unseen = self.unseen.union(area);
+        self.unshown = self.unshown.union(area);
+    }
+}
+
+fn next_generation() -> u64 {
+    GENERATIONS.fetch_add(1, Ordering::Relaxed)
+}

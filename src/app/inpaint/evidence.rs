@@ -1,0 +1,87 @@
+//! What the model is given: the square of the photo at the model's size, and how far each pixel of it is to be trusted.
+
+use super::area::Area;
+use super::mask::Mask;
+use crate::checkpoint::shares;
+use image::RgbImage;
+
+/// What a pixel shows of which nothing is known.
+const UNKNOWN: f32 = 0.5;
+
+/// The square by area averages, S×S. Only what changed is averaged again.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// Side S.
+    pub side: usize,
+    /// Left, top and side of the square, in pixels of the photo.
+    square: [u32; 3],
+    /// For each of the S parts of the square's side: its pixels, and their shares.
+    parts: Vec<Vec<(usize, f32)>>,
+    /// 3×S×S in [0, 1]: the mean of what is known of each pixel's area.
+    pub picture: Vec<f32>,
+    /// S×S: 1 − coverage. 1 is known, 0 is to be filled.
+    pub trust: Vec<f32>,
+}
+
+impl Evidence {
+    /// Nothing averaged yet.
+    pub fn new(side: usize, square: [u32; 3]) -> Evidence {
+        let parts = (0..side).map(|part| shares(part, square[2] as usize, side)).collect();
+        let plane = side * side;
+        Evidence { side, square, parts, picture: vec![UNKNOWN; 3 * plane], trust: vec![1.0; plane] }
+    }
+
+    /// Whether it is of this square at this size.
+    pub fn is_of(&self, side: usize, square: [u32; 3]) -> bool {
+        (self.side, self.square) == (side, square)
+    }
+
+    /// Averages again what touches `area`.
+    pub fn refresh(&mut self, photo: &RgbImage, mask: &Mask, area: Area) {
+        let [left, top, side] = self.square.map(|part| part as usize);
+        let inside = area.within(Area { left, top, right: left + side, bottom: top + side });
+        if inside.is_empty() || side == 0 {
+            return;
+        }
+        let cells = |from: usize, to: usize| from * self.side / side..(to * self.side).div_ceil(side).min(self.side);
+        let (rows, columns) =
+            (cells(inside.top - top, inside.bottom - top), cells(inside.left - left, inside.right - left));
+        for row in rows {
+            for column in columns.clone() {
+                let (known, sums) = self.average(photo, mask, row, column);
+                let (place, plane) = (row * self.side + column, self.side * self.side);
+                self.trust[place] = known.clamp(0.0, 1.0);
+                for (channel, sum) in sums.into_iter().enumerate() {
+                    // Less than half a grey level of one pixel in a thousand is nothing.
+                    let mean = if known > 1e-6 { sum / known / 255.0 } else { UNKNOWN };
+                    self.picture[channel * plane + place] = mean.clamp(0.0, 1.0);
+                }
+            }
+        }
+    }
+
+    /// The share of a cell that is known, and the sums of its known channels.
+    fn average(&self, photo: &RgbImage, mask: &Mask, row: usize, column: usize) -> (f32, [f32; 3]) {
+        let [left, top, _] = self.square.map(|part| part as usize);
+        let (width, pixels) = (photo.width() as usize, photo.as_raw());
+        let across = &self.parts[column];
+        let (first, last) = (across[0].0, across[across.len() - 1].0);
+        let (mut known, mut sums) = (0f32, [0f32; 3]);
+        for &(y, share) in &self.parts[row] {
+            let line = 3 * ((top + y) * width + left);
+            let colours = &pixels[line + 3 * first..line + 3 * (last + 1)];
+            let covered = mask.row(top + y, left + first, left + last + 1);
+            let (mut row_known, mut row_sums) = (0f32, [0f32; 3]);
+            for ((&(_, part), colour), &coverage) in across.iter().zip(colours.chunks_exact(3)).zip(covered) {
+                let weight = part * f32::from(255 - coverage) / 255.0;
+                row_known += weight;
+                for channel in 0..3 {
+                    row_sums[channel] += weight * f32::from(colour[channel]);
+                }
+            }
+            known += share * row_known;
+            (0..3).for_each(|channel| sums[channel] += share * row_sums[channel]);
+        }
+        (known, sums)
+    }
+}
