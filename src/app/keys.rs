@@ -70,7 +70,11 @@ pub const LATENTS: [Binding; 8] = [
 ];
 
 /// The bindings of the workspace "Inpaint".
-pub const INPAINT: [Binding; 28] = [
+pub const INPAINT: [Binding; 30] = [
+    plain(Key::Enter, "Enter", "Fill what is painted (or colourise, restore, edit), or stop", || {
+        paint(inpaint::Ask::FillOrStop)
+    }),
+    plain(Key::V, "V", "Lay the picked sample on the photo, or do not", || paint(inpaint::Ask::Lay)),
     plain(Key::B, "B E", "Brush, eraser", || paint(inpaint::Ask::Tool(Tool::Brush))),
     plain(Key::E, "", "", || paint(inpaint::Ask::Tool(Tool::Eraser))),
     plain(Key::X, "X", "Swap brush and eraser, or adding and taking away of shapes", || paint(inpaint::Ask::Swap)),
@@ -91,7 +95,9 @@ pub const INPAINT: [Binding; 28] = [
     plain(Key::CloseBracket, "", "", || paint(inpaint::Ask::Resize(1))),
     with(Modifiers::COMMAND, Key::I, "Ctrl+I", "Invert the mask", || paint(inpaint::Ask::Change(Operation::Invert))),
     plain(Key::Delete, "Delete", "Clear the mask", || paint(inpaint::Ask::Change(Operation::Clear))),
-    plain(Key::Escape, "Esc", "Let go of the lasso, rectangle or stroke", || paint(inpaint::Ask::Cancel)),
+    plain(Key::Escape, "Esc", "Let go of the lasso, rectangle or stroke; else stop filling", || {
+        paint(inpaint::Ask::Stop)
+    }),
     obeyed_elsewhere(Key::ShiftLeft, "Shift", "With a click: a line from the end of the last stroke"),
     obeyed_elsewhere(Key::Space, "Space", "Hold, and drag the photo (or drag with the middle button)"),
     plain(Key::Plus, "+ −", "Closer, further away (or the wheel, or two fingers)", || paint(inpaint::Ask::Zoom(1))),

@@ -211,15 +211,13 @@ impl App {
         for notice in self.session.poll() {
             self.notices.push(notice);
         }
-        for notice in self.latents.advance(ctx, &mut self.session, &self.draft) {
-            self.notices.push(notice);
-        }
+        // Inpaint takes the news of its own job; all others are of the latents.
+        let mut notices = self.inpaint.advance(ctx, &mut self.session, &self.draft);
+        notices.extend(self.latents.advance(ctx, &mut self.session, &self.draft));
+        notices.into_iter().for_each(|notice| self.notices.push(notice));
         if let Some(flow) = self.latents.take_journey() {
             self.session.inspect(&flow.model);
             self.draft.take_journey(&flow);
-        }
-        for notice in self.inpaint.advance(ctx, &self.session, &self.draft) {
-            self.notices.push(notice);
         }
         self.models.poll();
         for opened in self.files.poll() {
@@ -332,8 +330,11 @@ impl App {
             meter: &self.meter,
             resident: self.resident,
             export: self.exporter.progress(),
-            job: self.latents.line(),
-            job_shown: self.workspace == Workspace::Latents,
+            job: self.latents.line().map(|line| (line, Action::Latents(Ask::Stop))).or_else(|| {
+                let line = self.inpaint.fills.line()?;
+                Some((line, Action::Inpaint(inpaint::Ask::Stop)))
+            }),
+            job_shown: self.workspace != Workspace::Trajectory,
         };
         status.ui(ui, actions);
     }
@@ -404,6 +405,7 @@ impl App {
             }
             Action::Retry(Retry::Run(run, device)) => self.session.begin(*run, device),
             Action::Retry(Retry::Export(job)) => self.exporter.start(ctx, job),
+            Action::Retry(Retry::Fill) => self.ask_inpaint(ctx, inpaint::Ask::FillOrStop),
             Action::Retry(Retry::Latents) => self.latents.go_on(&self.draft),
             Action::Latents(ask) => self.ask(ctx, ask),
             Action::Inpaint(ask) => self.ask_inpaint(ctx, ask),
@@ -421,13 +423,27 @@ impl App {
 
     /// What only the workspace "Inpaint" knows.
     fn ask_inpaint(&mut self, ctx: &egui::Context, ask: inpaint::Ask) {
+        match ask {
+            inpaint::Ask::FillOrStop => {
+                let notice = self.inpaint.fill_or_stop(ctx, &mut self.session, &self.draft);
+                notice.into_iter().for_each(|notice| self.notices.push(notice));
+                return;
+            }
+            inpaint::Ask::Stop => return self.inpaint.stop(&self.session),
+            _ => {}
+        }
         let Some(asking) = self.inpaint.ask(ctx, ask) else { return };
         self.latents.asking = None;
         self.inpaint.asking = Some(asking);
-        let name = self.inpaint.mask_name();
+        let name = match asking {
+            inpaint::Asking::SaveFilled => self.inpaint.filled_name(),
+            _ => self.inpaint.mask_name(),
+        };
         let dialog = match asking {
             inpaint::Asking::Photo | inpaint::Asking::Mask => Dialog::OpenPicture,
-            inpaint::Asking::SaveMask => Dialog::Save { folder: self.exporter.folder.as_deref(), name: &name },
+            inpaint::Asking::SaveMask | inpaint::Asking::SaveFilled => {
+                Dialog::Save { folder: self.exporter.folder.as_deref(), name: &name }
+            }
         };
         self.files.ask(ctx, dialog);
     }
@@ -540,7 +556,7 @@ impl eframe::App for App {
 }
 
 /// A seed that nobody chose: short enough to be read out.
-fn new_seed() -> u64 {
+pub(super) fn new_seed() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     // Multiplied so that neighbouring moments give seeds far apart (Knuth's multiplicative hash).
     (now.as_nanos() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 44

@@ -1,6 +1,7 @@
 //! What takes longer than a frame: photos and masks are read, changed and written on threads of their own.
 
 use super::canvas::Photo;
+use super::fills::{Question, Seen, see};
 use super::operation::{Done, Job};
 use super::paste::Paste;
 use crate::Pixels;
@@ -36,6 +37,8 @@ pub enum Loaded {
     },
     Mask(OpenedMask),
     Changed(Box<Done>),
+    /// A question with the whole square at the model's size.
+    Seen(Box<Seen>),
     Told(Notice),
     /// A photo cannot be used.
     Refused(Notice),
@@ -113,6 +116,32 @@ impl Loader {
                 .run(&fill, sample)
                 .and_then(|photo| write_photo(&path, &photo).map_err(|error| error.to_string()));
             Loaded::Told(written.map_or_else(Notice::error, |()| saved(&path)))
+        });
+    }
+
+    /// Averages the whole square for a question.
+    pub fn see(&self, ctx: &egui::Context, question: Question, square: [u32; 3], side: usize) {
+        self.spawn(ctx, move || Loaded::Seen(Box::new(see(question, square, side))));
+    }
+
+    /// Makes a sample part of the photo.
+    pub fn adopt(
+        &mut self,
+        ctx: &egui::Context,
+        photo: Photo,
+        paste: Paste,
+        fill: Pixels<f32>,
+        sample: usize,
+        crop: Crop,
+    ) {
+        self.asked += 1;
+        self.waiting = true;
+        self.spawn(ctx, move || match paste.run(&fill, sample) {
+            Ok(image) => {
+                let name = if photo.name.ends_with('*') { photo.name } else { photo.name + "*" };
+                Loaded::Photo { photo: Box::new(Photo::new(photo.source, name, image)), crop }
+            }
+            Err(why) => Loaded::Refused(Notice::error(why)),
         });
     }
 

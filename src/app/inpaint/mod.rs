@@ -10,6 +10,7 @@ mod canvas;
 mod display;
 mod draft;
 mod evidence;
+mod fills;
 pub mod filter;
 mod glyph;
 mod gpu;
@@ -23,7 +24,6 @@ mod operation;
 mod overlay;
 mod paste;
 mod pyramid;
-mod results;
 pub mod shape;
 mod stage;
 #[cfg(test)]
@@ -35,6 +35,7 @@ pub use area::Area;
 pub use brush::{Brush, Stroke};
 pub use canvas::{Canvas, Photo};
 pub use draft::{InpaintDraft, Tool};
+pub use fills::{FillDraft, Fills, Loss, Problem};
 pub use history::{History, Step};
 pub use mask::Mask;
 pub use operation::{Job, Operation, Shape};
@@ -44,7 +45,6 @@ use super::latents::{Crop, Source, WORLDS, is_picture};
 use super::layout::{Layout, Pane};
 use super::trajectory::Desk;
 use super::{Draft, Notice, Session};
-use crate::Pixels;
 use crate::task::ModelRef;
 use display::Display;
 use eframe::egui_wgpu::RenderState;
@@ -53,7 +53,7 @@ use hand::Gesture;
 use inset::Inset;
 use load::{Loaded, Loader, Wanted};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use view::View;
 
@@ -86,6 +86,17 @@ pub enum Ask {
     SaveMask,
     /// Paint on one of the worlds that ship.
     World,
+    /// Ask the model, or end what it works on.
+    FillOrStop,
+    /// End what the model works on, or let go of what is being drawn.
+    Stop,
+    /// Lay the picked sample on the photo, or do not.
+    Lay,
+    /// The picked sample becomes part of the photo.
+    Adopt,
+    /// Back to an earlier answer, with its photo and mask.
+    GoBack(usize),
+    SaveFilled,
 }
 
 /// What a dialog was opened for.
@@ -94,6 +105,7 @@ pub enum Asking {
     Photo,
     Mask,
     SaveMask,
+    SaveFilled,
 }
 
 /// What survives a restart.
@@ -101,6 +113,7 @@ pub enum Asking {
 #[serde(default)]
 pub struct SavedInpaint {
     pub draft: InpaintDraft,
+    pub fills: FillDraft,
     pub layout: Layout,
     pub source: Option<Source>,
     pub crop: Crop,
@@ -112,6 +125,7 @@ pub struct Inpaint {
     pub layout: Layout,
     /// What the dialog that is open is for.
     pub asking: Option<Asking>,
+    pub fills: Fills,
     canvas: Option<Canvas>,
     view: View,
     gesture: Gesture,
@@ -138,6 +152,7 @@ impl Inpaint {
             draft: saved.draft,
             layout: saved.layout,
             asking: None,
+            fills: Fills::new(saved.fills),
             canvas: None,
             view: View::default(),
             gesture: Gesture::None,
@@ -159,7 +174,8 @@ impl Inpaint {
             Some(canvas) => (Some(canvas.photo.source.clone()), canvas.crop()),
             None => self.saved.clone(),
         };
-        SavedInpaint { draft: self.draft.clone(), layout: self.layout.clone(), source, crop }
+        let (draft, fills) = (self.draft.clone(), self.fills.draft.clone());
+        SavedInpaint { draft, fills, layout: self.layout.clone(), source, crop }
     }
 
     /// The photo and its mask.
@@ -182,25 +198,18 @@ impl Inpaint {
         self.changing
     }
 
-    /// Lays sample `sample` of a fill (N×C×S×S in [0, 1]) on the photo as it is painted now and writes that, on
-    /// another thread; a notice tells when it is done.
-    pub fn save_filled(&self, ctx: &egui::Context, path: PathBuf, fill: Pixels<f32>, sample: usize) {
-        if let Some(canvas) = &self.canvas {
-            self.loader.save_filled(ctx, path, canvas.paste_back(fill.shape[3]), fill, sample);
-        }
-    }
-
     /// Takes in what threads have said. Never waits.
-    pub fn advance(&mut self, ctx: &egui::Context, session: &Session, shared: &Draft) -> Vec<Notice> {
+    pub fn advance(&mut self, ctx: &egui::Context, session: &mut Session, shared: &Draft) -> Vec<Notice> {
         let loaded = self.loader.poll();
-        let notices = loaded.into_iter().flat_map(|loaded| self.take(ctx, loaded)).collect();
+        let mut notices: Vec<Notice> = loaded.into_iter().flat_map(|loaded| self.take(ctx, session, loaded)).collect();
+        notices.extend(self.advance_fills(session));
         if self.opened {
             self.learn_side(session, shared);
         }
         notices
     }
 
-    fn take(&mut self, ctx: &egui::Context, loaded: Loaded) -> Vec<Notice> {
+    fn take(&mut self, ctx: &egui::Context, session: &mut Session, loaded: Loaded) -> Vec<Notice> {
         match loaded {
             Loaded::Photo { photo, crop } => {
                 let notices = photo.notes.iter().map(|note| Notice::remark(format!("{}: {note}", photo.name)));
@@ -223,6 +232,10 @@ impl Inpaint {
                 }
                 Vec::new()
             }
+            Loaded::Seen(seen) => {
+                self.seen(session, *seen);
+                Vec::new()
+            }
             Loaded::Told(notice) | Loaded::Refused(notice) => vec![notice],
         }
     }
@@ -235,6 +248,15 @@ impl Inpaint {
                 self.inspected = Some(shared.model.clone());
             }
             None => {}
+        }
+    }
+
+    /// Lets go of what is being drawn; where nothing is, ends what the model works on.
+    pub fn stop(&mut self, session: &Session) {
+        let drawing = self.canvas.as_ref().is_some_and(Canvas::is_painting) || !matches!(self.gesture, Gesture::None);
+        self.cancel();
+        if !drawing {
+            self.stop_filling(session);
         }
     }
 
@@ -259,6 +281,12 @@ impl Inpaint {
             Ask::OpenPhoto => return Some(Asking::Photo),
             Ask::OpenMask => return self.canvas.is_some().then_some(Asking::Mask),
             Ask::SaveMask => return self.canvas.is_some().then_some(Asking::SaveMask),
+            Ask::Lay => self.fills.draft.laid = !self.fills.draft.laid,
+            Ask::Adopt => self.adopt(ctx),
+            Ask::GoBack(answer) => self.go_back(ctx, answer),
+            Ask::SaveFilled => return self.fills.answer().map(|_| Asking::SaveFilled),
+            // The shell does these: they need the engine.
+            Ask::FillOrStop | Ask::Stop => {}
         }
         None
     }
@@ -268,6 +296,11 @@ impl Inpaint {
         let name = self.canvas.as_ref().map_or("photo", |canvas| canvas.photo.name.as_str());
         let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
         format!("{}-mask.png", stem.replace(' ', "-"))
+    }
+
+    /// The name that a dialog to save the filled photo begins with.
+    pub fn filled_name(&self) -> String {
+        self.mask_name().replace("-mask.png", "-filled.png")
     }
 
     /// Takes a path that was chosen for this workspace; whether it was.
@@ -285,8 +318,11 @@ impl Inpaint {
 
     /// Takes the place that was chosen for the mask; whether one was asked for.
     pub fn save_to(&mut self, ctx: &egui::Context, path: &Path) -> bool {
-        let asked = self.asking == Some(Asking::SaveMask);
-        if asked {
+        let asked = matches!(self.asking, Some(Asking::SaveMask | Asking::SaveFilled));
+        if self.asking == Some(Asking::SaveFilled) {
+            self.asking = None;
+            self.save_answer(ctx, path);
+        } else if asked {
             self.asking = None;
             if let Some(canvas) = &self.canvas {
                 let mask = canvas.mask();
@@ -333,7 +369,7 @@ impl Inpaint {
             Pane::Picture => stage::ui(ui, self, desk),
             Pane::Plots => {
                 plots.show(ui, |ui| {
-                    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| results::ui(ui, self, desk));
+                    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| fills::ui(ui, self, desk));
                 });
             }
         });

@@ -26,6 +26,17 @@ pub struct Paste {
 }
 
 impl Paste {
+    /// The fill replaces the whole square, whatever is painted.
+    pub fn cover_square(&mut self) {
+        let [left, top, side] = self.square.map(|part| part as usize);
+        let size = self.mask.size();
+        self.mask = Mask::new(size);
+        for y in top..(top + side).min(size[1]) {
+            self.mask.row_mut(y, left, (left + side).min(size[0])).fill(255);
+        }
+        self.edge = 0.0;
+    }
+
     /// The photo at full size with one sample of `fill` (N×C×S×S in [0, 1]) where it was painted. Takes a while: not
     /// for the window's thread.
     ///
@@ -73,6 +84,9 @@ impl Paste {
         let values = self.mask.values();
         if painted(self.mask.size(), values).is_empty() {
             return vec![0; values.len()];
+        }
+        if self.edge <= 0.0 {
+            return values.to_vec();
         }
         let mut alpha = feather(self.mask.size(), values, self.edge);
         let soft = alpha.par_iter_mut().zip(values.par_iter());

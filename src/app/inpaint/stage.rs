@@ -76,6 +76,7 @@ fn photo(ui: &mut Ui, inpaint: &mut Inpaint) {
     if let (Some(canvas), Some(look)) = (&mut inpaint.canvas, look) {
         inpaint.display.paint(ui, pane, canvas, look);
     }
+    inpaint.lay(ui, pane, placed);
     overlay::ui(ui, &response, inpaint, placed);
     if let Some(canvas) = inpaint.canvas.as_mut().filter(|_| inpaint.draft.inset) {
         inpaint.inset.ui(ui, pane, canvas, inpaint.side, TINT);
@@ -92,7 +93,7 @@ fn look(ui: &Ui, inpaint: &Inpaint, placed: Placed) -> Option<Look> {
         scale: placed.scale * ppp,
         size: canvas.photo.size(),
         square: canvas.square(),
-        tint: TINT,
+        tint: if inpaint.is_laid() { [TINT[0], TINT[1], TINT[2], 0.0] } else { TINT },
         checks: [light, dark, CHECK * ppp],
         shade: SHADE,
     })

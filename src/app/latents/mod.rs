@@ -18,7 +18,7 @@ mod strip;
 mod work;
 
 pub use board::{Board, SavedSlot};
-pub(super) use canvas::dashed;
+pub(super) use canvas::{Canvas as Textures, dashed, frame};
 pub use draft::{FlowMethod, LatentsDraft, Mix};
 pub(super) use photo::{Crop, Source, pasted_picture, sample_picture, world_picture};
 pub use work::{Held, JobLine};
