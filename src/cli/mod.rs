@@ -14,6 +14,7 @@ mod inpaint;
 mod interpolate;
 mod library;
 mod likelihood;
+mod measure_fills;
 mod models;
 mod options;
 mod output;
@@ -69,6 +70,8 @@ enum Command {
     Likelihood(likelihood::Args),
     /// Fill in a part of a photo, several ways at once
     Inpaint(inpaint::Args),
+    /// Measure how well hidden parts of pictures are filled in, method by method
+    MeasureFills(measure_fills::Args),
     /// Colour a grey photo
     Colorize(colorize::Args),
     /// Undo a loss: super-resolution, deblurring, compressed sensing, denoising
@@ -128,6 +131,7 @@ impl Command {
             Command::Interpolate(args) => interpolate::execute(&args),
             Command::Likelihood(args) => likelihood::execute(&args),
             Command::Inpaint(args) => inpaint::execute(&args),
+            Command::MeasureFills(args) => measure_fills::execute(&args),
             Command::Colorize(args) => colorize::execute(&args),
             Command::Restore(args) => restore::execute(&args),
             Command::Edit(args) => edit::execute(&args),

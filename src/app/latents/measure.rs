@@ -315,3 +315,44 @@ fn bars(bits: &[f64], low: f64, width: f64, colour: Color32) -> Vec<Bar> {
     let bar = |(bin, &count): (usize, &usize)| Bar::new(place(bin), count as f64).width(0.92 * width);
     counts.iter().enumerate().map(|counted| bar(counted).fill(colour.gamma_multiply(0.7))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Measures two pictures of a set as these figures.
+    fn measured(measure: &mut Measure, board: &Board, flow: &Flow, folder: Option<&str>, bits: [f64; 2]) {
+        measure.folder = folder.map(PathBuf::from);
+        measure.ask();
+        assert!(measure.renew(flow, &Estimate::default(), board, 2), "the set has to be read");
+        let pixels = Pixels { shape: [2, 1, 1, 1], values: [0.0, 1.0].into() };
+        measure.take_set(folder.unwrap_or("worlds").into(), pixels);
+        assert!(!measure.renew(flow, &Estimate::default(), board, 2));
+        let figure =
+            |bits_per_dim| Likelihood { bits_per_dim, standard_error: None, log_prior: 0.0, delta_log_p: 0.0, nfe: 1 };
+        measure.take(&bits.map(figure));
+    }
+
+    #[test]
+    fn a_second_set_stands_beside_the_first_while_both_are_measured_alike() {
+        let board = Board { shape: Some([1, 1, 1]), ..Board::default() };
+        let (mut measure, flow) = (Measure::default(), Flow::default());
+        measured(&mut measure, &board, &flow, None, [2.0, 3.0]);
+        measured(&mut measure, &board, &flow, Some("photos"), [4.0, 6.0]);
+        let shown = measure.shown();
+        assert_eq!(shown.iter().map(|set| set.bits.clone()).collect::<Vec<_>>(), [vec![4.0, 6.0], vec![2.0, 3.0]]);
+        // Mean of 4 and 6, whose sample variance is 2: standard error √(2/2).
+        assert_eq!(shown[0].mean(), Some((5.0, 1.0)));
+
+        let other = Flow { until: 1.0, end: 0.01, ..flow };
+        measured(&mut measure, &board, &other, Some("others"), [1.0, 1.0]);
+        assert_eq!(measure.shown().len(), 1, "figures of another journey cannot be compared");
+    }
+
+    #[test]
+    fn bars_count_every_value_once() {
+        let bars = bars(&[0.0, 0.01, 0.9, 2.4], 0.0, 0.1, Color32::WHITE);
+        let counts: Vec<f64> = bars.iter().map(|bar| bar.value).collect();
+        assert_eq!((counts[0], counts[9], counts[BINS - 1], counts.iter().sum::<f64>()), (2.0, 1.0, 1.0, 4.0));
+    }
+}

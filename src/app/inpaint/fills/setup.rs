@@ -244,8 +244,13 @@ fn begin(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
     let theme = Theme::of(ui);
     let word = if busy { "Stop" } else { verb };
     let text = RichText::new(word).size(15.0).strong().color(theme.on_selected);
-    let button = Button::new(text).fill(theme.selected).min_size(vec2(ui.available_width(), 34.0));
-    let response = ui.add_enabled(busy || why.is_none(), button);
+    let size = vec2(ui.available_width(), 34.0);
+    let button = Button::new(text).fill(theme.selected);
+    let response = ui.add_enabled_ui(busy || why.is_none(), |ui| ui.add_sized(size, button)).inner;
+    let ink = theme.on_selected.gamma_multiply(if busy || why.is_none() { 0.75 } else { 0.4 });
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let place = response.rect.right_center() - vec2(10.0, 0.0);
+    ui.painter().text(place, egui::Align2::RIGHT_CENTER, if busy { "Esc" } else { "Enter" }, font, ink);
     let tip = if busy { "End this and keep the answers before (Esc)" } else { "Ask the model (Enter)" };
     if let Some(why) = &why {
         response.clone().on_disabled_hover_text(why);
