@@ -6,6 +6,7 @@ mod cli;
 mod desktop;
 mod engine;
 mod families;
+mod inpaint;
 mod latents;
 mod network;
 mod picture;

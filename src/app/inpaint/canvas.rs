@@ -10,8 +10,9 @@ use super::paste::Paste;
 use super::pyramid::Pyramid;
 use crate::Pixels;
 use crate::app::latents::{Crop, Source};
+use crate::checkpoint::OpenedPhoto;
 use image::RgbImage;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,7 +25,7 @@ static GENERATIONS: AtomicU64 = AtomicU64::new(1);
 /// A photo before anything is painted on it.
 #[derive(Clone, Debug)]
 pub struct Photo {
-    pub source: Source,
+    pub(in crate::app) source: Source,
     pub name: String,
     /// As it is painted on.
     pub image: Arc<RgbImage>,
@@ -33,15 +34,27 @@ pub struct Photo {
     /// One sentence for each thing that is not as it is in the file.
     pub notes: Vec<String>,
     /// The same smaller, for the screen.
-    pub smaller: Arc<Pyramid>,
+    pub(super) smaller: Arc<Pyramid>,
 }
 
 impl Photo {
     /// A photo as it is painted on. Takes a moment: not for the window's thread.
-    pub fn new(source: Source, name: String, image: RgbImage) -> Photo {
+    pub(super) fn new(source: Source, name: String, image: RgbImage) -> Photo {
         let full = [image.width(), image.height()];
         let smaller = Arc::new(Pyramid::new(full.map(|side| side as usize), 3, image.as_raw()));
         Photo { source, name, image: Arc::new(image), full, notes: Vec::new(), smaller }
+    }
+
+    /// A photo that came from nowhere.
+    pub fn pasted(name: &str, image: RgbImage) -> Photo {
+        Photo::new(Source::Clipboard, name.into(), image)
+    }
+
+    /// A photo that was read from a file.
+    pub fn of_file(path: &Path, opened: OpenedPhoto) -> Photo {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let photo = Photo::new(Source::File(path.into()), name, opened.image);
+        Photo { full: opened.full, notes: opened.notes, ..photo }
     }
 
     /// Width and height as it is painted on.
