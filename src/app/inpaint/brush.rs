@@ -3,9 +3,9 @@
 //! Between two places the dab is swept, not stamped, so that an edge has no scallops and no speed leaves a gap.
 //! Within one stroke the strongest dab counts; only then is the stroke laid on what was there before it.
 
-use super::area::Area;
+use super::area::{Area, Regions};
 use super::history::{Packed, Step};
-use super::mask::Mask;
+use super::mask::{Mask, TILE};
 use std::collections::HashMap;
 
 /// A round dab with a soft edge. Lengths are in pixels of the photo.
@@ -60,15 +60,16 @@ pub struct Stroke {
 
 impl Stroke {
     /// Sets the brush down.
-    pub fn begin(mask: &mut Mask, brush: Brush, at: [f32; 2]) -> (Stroke, Area) {
+    pub fn begin(mask: &mut Mask, brush: Brush, at: [f32; 2]) -> (Stroke, Regions) {
         let mut stroke = Stroke { brush, last: at, tiles: HashMap::new() };
-        let area = stroke.sweep(mask, at, at);
-        (stroke, area)
+        let mut changed = Regions::default();
+        changed.add(stroke.sweep(mask, at, at));
+        (stroke, changed)
     }
 
     /// Moves the brush along `points`. Returns what changed.
-    pub fn extend(&mut self, mask: &mut Mask, points: &[[f32; 2]]) -> Area {
-        let mut changed = Area::NONE;
+    pub fn extend(&mut self, mask: &mut Mask, points: &[[f32; 2]]) -> Regions {
+        let mut changed = Regions::default();
         let finite = |point: &&[f32; 2]| point.iter().all(|part| part.is_finite());
         let count = points.len();
         for (index, &point) in points.iter().filter(finite).enumerate() {
@@ -83,7 +84,7 @@ impl Stroke {
             let on = |share: f32| [0, 1].map(|axis| from[axis] + share * (point[axis] - from[axis]));
             for piece in 0..pieces as usize {
                 let ends = [piece as f32 / pieces, (piece + 1) as f32 / pieces].map(on);
-                changed = changed.union(self.sweep(mask, ends[0], ends[1]));
+                changed.add(self.sweep(mask, ends[0], ends[1]));
             }
             self.last = point;
         }
@@ -127,7 +128,8 @@ impl Stroke {
     }
 }
 
-/// Draws a swept dab on one tile: coverage of the distance to the segment from `a` to `b`.
+/// Draws a swept dab on one tile: coverage of the distance to the segment from `a` to `b`. Plain loops over a row,
+/// which compilers turn into wide instructions.
 fn draw(mask: &mut Mask, touched: &mut Touched, area: Area, brush: &Brush, a: [f32; 2], b: [f32; 2]) {
     let part = area.within(touched.area);
     let [inner, outer] = brush.edge();
@@ -140,24 +142,31 @@ fn draw(mask: &mut Mask, touched: &mut Touched, area: Area, brush: &Brush, a: [f
         let line = start..start + part.width();
         let (Some(layer), Some(base)) = (touched.layer.get_mut(line.clone()), touched.base.get(line)) else { continue };
         let down = y as f32 + 0.5 - a[1];
-        let out = mask.row_mut(y, part.left, part.right);
-        for (step, ((layer, base), out)) in layer.iter_mut().zip(base).zip(out).enumerate() {
+        let mut dabs = [0u8; TILE];
+        for (step, dab) in dabs.iter_mut().enumerate().take(part.width()) {
             let right = (part.left + step) as f32 + 0.5 - a[0];
             let share = ((right * along[0] + down * along[1]) * per_length).clamp(0.0, 1.0);
             let away = [right - share * along[0], down - share * along[1]];
             let distance = (away[0] * away[0] + away[1] * away[1]).sqrt();
             let rise = ((outer - distance) * slope).clamp(0.0, 1.0);
-            let dab = (opacity * rise * rise * (3.0 - 2.0 * rise) + 0.5) as u8;
-            *layer = (*layer).max(dab);
-            let (base, stroke) = (u16::from(*base), u16::from(*layer));
-            *out = if brush.erases { over(base, 255 - stroke) } else { 255 - over(255 - base, 255 - stroke) };
+            *dab = (opacity * rise * rise * (3.0 - 2.0 * rise) + 0.5) as u8;
+        }
+        layer.iter_mut().zip(&dabs).for_each(|(layer, dab)| *layer = (*layer).max(*dab));
+        let out = mask.row_mut(y, part.left, part.right);
+        let all = out.iter_mut().zip(base).zip(layer);
+        if brush.erases {
+            all.for_each(|((out, base), stroke)| *out = product(*base, 255 - *stroke));
+        } else {
+            all.for_each(|((out, base), stroke)| *out = 255 - product(255 - *base, 255 - *stroke));
         }
     }
 }
 
 /// The product of two shares of 255, rounded.
-fn over(a: u16, b: u16) -> u8 {
-    ((u32::from(a) * u32::from(b) + 127) / 255) as u8
+fn product(a: u8, b: u8) -> u8 {
+    // t/255 to the nearest is (t + t/256)/256 of t + 128, exactly for all products of bytes.
+    let t = u16::from(a) * u16::from(b) + 128;
+    ((t + (t >> 8)) >> 8) as u8
 }
 
 fn distance(a: [f32; 2], b: [f32; 2]) -> f32 {

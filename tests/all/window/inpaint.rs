@@ -254,3 +254,58 @@ fn painting_is_seen_in_the_next_frame_with_and_without_a_device() {
     let different = pictures[0].pixels().zip(pictures[1].pixels()).filter(|&pair| differ(pair)).count();
     assert!(different < 900 * 640 / 100, "{different} pixels differ between shader and processor");
 }
+
+#[test]
+fn a_fast_stroke_on_a_large_photo_keeps_the_window_at_its_pace() {
+    const EVENTS: usize = 16;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.png");
+    image::RgbImage::from_fn(4000, 3000, |x, y| image::Rgb([(x / 16) as u8, (y / 12) as u8, (x ^ y) as u8]))
+        .save(&path)
+        .unwrap();
+    let builder = Harness::builder().with_size([1280.0, 800.0]).wgpu();
+    let mut harness = build(builder, &stored(quick(3)));
+    click(&mut harness, "Inpaint");
+    drop_file(&mut harness, &path, Modifiers::NONE);
+    wait_until(&mut harness, "the photo", |app| app.inpaint().canvas().is_some());
+    // From 300 pixels, as a tenth of the smaller side, to about 200.
+    (0..4).for_each(|_| harness.key_press(Key::OpenBracket));
+    harness.run_steps(4);
+    let middle = harness.get_by_label(PHOTO).rect().center();
+    // A thousand events a second for three seconds, at two to four thousand points a second.
+    let place = |event: usize| {
+        let time = event as f32 / 1000.0;
+        let angle = 14.0 * time;
+        middle + Vec2::new((120.0 + 50.0 * time) * angle.cos(), (100.0 + 40.0 * time) * angle.sin())
+    };
+    harness.event(Event::PointerMoved(place(0)));
+    harness.run_steps(2);
+    let button = |pos, pressed| Event::PointerButton {
+        pos,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    };
+    harness.event(button(place(0), true));
+    harness.step();
+    let mut frames = Vec::new();
+    for first in (1..3000).step_by(EVENTS) {
+        (first..first + EVENTS).for_each(|event| harness.input_mut().events.push(Event::PointerMoved(place(event))));
+        let began = std::time::Instant::now();
+        harness.step();
+        frames.push(began.elapsed());
+    }
+    harness.event(button(place(3000), false));
+    harness.run_steps(2);
+    assert!(share(harness.state()) > 0.05, "{}", share(harness.state()));
+    frames.sort();
+    let part = |share: f64| frames[((frames.len() - 1) as f64 * share) as usize];
+    println!(
+        "a frame of the window, 1,000 events/s, 12 MP, brush of {:.0} px: p50 {:.2?}, p99 {:.2?}, largest {:.2?}",
+        3000.0 * harness.state().inpaint().draft.size,
+        part(0.5),
+        part(0.99),
+        part(1.0)
+    );
+    assert!(part(0.5) < std::time::Duration::from_millis(100));
+}
