@@ -1,4 +1,4 @@
-//! Rectangles of whole pixels.
+//! Rectangles of whole pixels, and what a fast stroke leaves of them.
 
 /// From `left`, `top` to before `right`, `bottom`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,5 +75,53 @@ impl Area {
             bottom: self.bottom + margin,
         }
         .within(Area::whole(size))
+    }
+}
+
+/// Areas that are kept apart.
+const MOST_AREAS: usize = 24;
+
+/// What changed, as few areas that together are hardly larger: a fast stroke's bounding box is mostly empty.
+#[derive(Clone, Debug, Default)]
+pub struct Regions {
+    areas: Vec<Area>,
+}
+
+impl Regions {
+    /// All pixels of a picture.
+    pub fn whole(size: [usize; 2]) -> Regions {
+        Regions { areas: vec![Area::whole(size)] }
+    }
+
+    /// Adds an area: to the last one where both together are no larger than the two.
+    pub fn add(&mut self, area: Area) {
+        if area.is_empty() {
+            return;
+        }
+        let pixels = |area: &Area| area.width() * area.height();
+        if let Some(last) = self.areas.last_mut() {
+            let both = last.union(area);
+            if pixels(&both) <= pixels(last) + pixels(&area) {
+                *last = both;
+                return;
+            }
+        }
+        self.areas.push(area);
+        if self.areas.len() > MOST_AREAS {
+            self.areas = vec![self.areas.iter().fold(Area::NONE, |all, area| all.union(*area))];
+        }
+    }
+
+    /// Adds all areas of another one.
+    pub fn extend(&mut self, other: &Regions) {
+        other.areas.iter().for_each(|area| self.add(*area));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.areas.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Area> + '_ {
+        self.areas.iter().copied()
     }
 }

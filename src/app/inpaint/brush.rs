@@ -3,9 +3,9 @@
 //! Between two places the dab is swept, not stamped, so that an edge has no scallops and no speed leaves a gap.
 //! Within one stroke the strongest dab counts; only then is the stroke laid on what was there before it.
 
-use super::area::Area;
+use super::area::{Area, Regions};
 use super::history::{Packed, Step};
-use super::mask::Mask;
+use super::mask::{Mask, TILE};
 use std::collections::HashMap;
 
 /// A round dab with a soft edge. Lengths are in pixels of the photo.
@@ -60,15 +60,16 @@ pub struct Stroke {
 
 impl Stroke {
     /// Sets the brush down.
-    pub fn begin(mask: &mut Mask, brush: Brush, at: [f32; 2]) -> (Stroke, Area) {
+    pub fn begin(mask: &mut Mask, brush: Brush, at: [f32; 2]) -> (Stroke, Regions) {
         let mut stroke = Stroke { brush, last: at, tiles: HashMap::new() };
-        let area = stroke.sweep(mask, at, at);
-        (stroke, area)
+        let mut changed = Regions::default();
+        changed.add(stroke.sweep(mask, at, at));
+        (stroke, changed)
     }
 
     /// Moves the brush along `points`. Returns what changed.
-    pub fn extend(&mut self, mask: &mut Mask, points: &[[f32; 2]]) -> Area {
-        let mut changed = Area::NONE;
+    pub fn extend(&mut self, mask: &mut Mask, points: &[[f32; 2]]) -> Regions {
+        let mut changed = Regions::default();
         let finite = |point: &&[f32; 2]| point.iter().all(|part| part.is_finite());
         let count = points.len();
         for (index, &point) in points.iter().filter(finite).enumerate() {
@@ -83,7 +84,7 @@ impl Stroke {
             let on = |share: f32| [0, 1].map(|axis| from[axis] + share * (point[axis] - from[axis]));
             for piece in 0..pieces as usize {
                 let ends = [piece as f32 / pieces, (piece + 1) as f32 / pieces].map(on);
-                changed = changed.union(self.sweep(mask, ends[0], ends[1]));
+                changed.add(self.sweep(mask, ends[0], ends[1]));
             }
             self.last = point;
         }
@@ -115,49 +116,106 @@ impl Stroke {
         let low = [0, 1].map(|axis| a[axis].min(b[axis]) - reach);
         let high = [0, 1].map(|axis| a[axis].max(b[axis]) + reach);
         let area = Area::around(low, high, mask.size());
+        let sweep = Sweep::new(&self.brush, a, b);
         for tile in mask.tiles_of(area) {
             let touched = self.tiles.entry(tile).or_insert_with(|| {
                 let area = mask.tile_area(tile);
                 let base = mask.copy(area);
                 Touched { area, packed: Packed::new(&base), layer: vec![0; base.len()], base }
             });
-            draw(mask, touched, area, &self.brush, a, b);
+            draw(mask, touched, area, &sweep, self.brush.erases);
         }
         area
     }
 }
 
-/// Draws a swept dab on one tile: coverage of the distance to the segment from `a` to `b`.
-fn draw(mask: &mut Mask, touched: &mut Touched, area: Area, brush: &Brush, a: [f32; 2], b: [f32; 2]) {
+/// Draws a swept dab on one tile.
+fn draw(mask: &mut Mask, touched: &mut Touched, area: Area, sweep: &Sweep, erases: bool) {
     let part = area.within(touched.area);
-    let [inner, outer] = brush.edge();
-    let (slope, opacity) = (1.0 / (outer - inner), 255.0 * brush.opacity.clamp(0.0, 1.0));
-    let along = [b[0] - a[0], b[1] - a[1]];
-    let length = along[0] * along[0] + along[1] * along[1];
-    let per_length = if length > 0.0 { 1.0 / length } else { 0.0 };
     for y in part.top..part.bottom {
         let start = (y - touched.area.top) * touched.area.width() + part.left - touched.area.left;
         let line = start..start + part.width();
         let (Some(layer), Some(base)) = (touched.layer.get_mut(line.clone()), touched.base.get(line)) else { continue };
-        let down = y as f32 + 0.5 - a[1];
+        // Most of a dab lies where the last one was already, or in a corner of its box.
+        let covered = layer.iter().fold(u8::MAX, |least, &value| least.min(value)) >= sweep.most();
+        if covered || !sweep.meets([part.left as f32, y as f32 + 0.5], part.width() as f32) {
+            continue;
+        }
+        sweep.lay(layer, [part.left as f32 + 0.5, y as f32 + 0.5]);
         let out = mask.row_mut(y, part.left, part.right);
-        for (step, ((layer, base), out)) in layer.iter_mut().zip(base).zip(out).enumerate() {
-            let right = (part.left + step) as f32 + 0.5 - a[0];
-            let share = ((right * along[0] + down * along[1]) * per_length).clamp(0.0, 1.0);
-            let away = [right - share * along[0], down - share * along[1]];
-            let distance = (away[0] * away[0] + away[1] * away[1]).sqrt();
-            let rise = ((outer - distance) * slope).clamp(0.0, 1.0);
-            let dab = (opacity * rise * rise * (3.0 - 2.0 * rise) + 0.5) as u8;
-            *layer = (*layer).max(dab);
-            let (base, stroke) = (u16::from(*base), u16::from(*layer));
-            *out = if brush.erases { over(base, 255 - stroke) } else { 255 - over(255 - base, 255 - stroke) };
+        let all = out.iter_mut().zip(base).zip(layer);
+        if erases {
+            all.for_each(|((out, base), stroke)| *out = product(*base, 255 - *stroke));
+        } else {
+            all.for_each(|((out, base), stroke)| *out = 255 - product(255 - *base, 255 - *stroke));
         }
     }
 }
 
+/// A dab on its way from `a` to `b`.
+struct Sweep {
+    a: [f32; 2],
+    /// From `a` to `b`, and 1 over the square of its length.
+    along: [f32; 2],
+    per_square: f32,
+    /// Distance at which the edge ends, and 1 over its width.
+    outer: f32,
+    slope: f32,
+    /// Grey levels in the middle.
+    level: f32,
+}
+
+impl Sweep {
+    fn new(brush: &Brush, a: [f32; 2], b: [f32; 2]) -> Sweep {
+        let [inner, outer] = brush.edge();
+        let along = [b[0] - a[0], b[1] - a[1]];
+        let square = along[0] * along[0] + along[1] * along[1];
+        Sweep {
+            a,
+            along,
+            per_square: if square > 0.0 { 1.0 / square } else { 0.0 },
+            outer,
+            slope: 1.0 / (outer - inner),
+            level: 255.0 * brush.opacity.clamp(0.0, 1.0),
+        }
+    }
+
+    /// The strongest coverage, in grey levels.
+    fn most(&self) -> u8 {
+        (self.level + 0.5) as u8
+    }
+
+    /// Distance from a place to the way of the dab's middle.
+    #[inline(always)]
+    fn distance(&self, [x, y]: [f32; 2]) -> f32 {
+        let (right, down) = (x - self.a[0], y - self.a[1]);
+        let share = ((right * self.along[0] + down * self.along[1]) * self.per_square).clamp(0.0, 1.0);
+        let away = [right - share * self.along[0], down - share * self.along[1]];
+        (away[0] * away[0] + away[1] * away[1]).sqrt()
+    }
+
+    /// Whether it can touch a row that begins there and is so wide.
+    fn meets(&self, [x, y]: [f32; 2], width: f32) -> bool {
+        self.distance([x + 0.5 * width, y]) < self.outer + 0.5 * width
+    }
+
+    /// Keeps the stronger of what is there and the dab, for pixels from a place to the right. A plain loop, which
+    /// compilers turn into wide instructions.
+    fn lay(&self, layer: &mut [u8], [x, y]: [f32; 2]) {
+        let mut dabs = [0u8; TILE];
+        for (step, dab) in dabs.iter_mut().enumerate() {
+            let rise = ((self.outer - self.distance([x + step as f32, y])) * self.slope).clamp(0.0, 1.0);
+            *dab = (self.level * rise * rise * (3.0 - 2.0 * rise) + 0.5) as u8;
+        }
+        layer.iter_mut().zip(&dabs).for_each(|(layer, dab)| *layer = (*layer).max(*dab));
+    }
+}
+
 /// The product of two shares of 255, rounded.
-fn over(a: u16, b: u16) -> u8 {
-    ((u32::from(a) * u32::from(b) + 127) / 255) as u8
+fn product(a: u8, b: u8) -> u8 {
+    // t/255 to the nearest is (t + t/256)/256 of t + 128, exactly for all products of bytes.
+    let t = u16::from(a) * u16::from(b) + 128;
+    ((t + (t >> 8)) >> 8) as u8
 }
 
 fn distance(a: [f32; 2], b: [f32; 2]) -> f32 {

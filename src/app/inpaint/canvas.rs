@@ -1,6 +1,6 @@
 //! A photo with its mask: what tools work on, and what the model is given of it. Knows nothing of the window.
 
-use super::area::Area;
+use super::area::{Area, Regions};
 use super::brush::{Brush, Stroke};
 use super::evidence::Evidence;
 use super::history::History;
@@ -10,8 +10,9 @@ use super::paste::Paste;
 use super::pyramid::Pyramid;
 use crate::Pixels;
 use crate::app::latents::{Crop, Source};
+use crate::checkpoint::OpenedPhoto;
 use image::RgbImage;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,7 +25,7 @@ static GENERATIONS: AtomicU64 = AtomicU64::new(1);
 /// A photo before anything is painted on it.
 #[derive(Clone, Debug)]
 pub struct Photo {
-    pub source: Source,
+    pub(in crate::app) source: Source,
     pub name: String,
     /// As it is painted on.
     pub image: Arc<RgbImage>,
@@ -33,15 +34,27 @@ pub struct Photo {
     /// One sentence for each thing that is not as it is in the file.
     pub notes: Vec<String>,
     /// The same smaller, for the screen.
-    pub smaller: Arc<Pyramid>,
+    pub(super) smaller: Arc<Pyramid>,
 }
 
 impl Photo {
     /// A photo as it is painted on. Takes a moment: not for the window's thread.
-    pub fn new(source: Source, name: String, image: RgbImage) -> Photo {
+    pub(super) fn new(source: Source, name: String, image: RgbImage) -> Photo {
         let full = [image.width(), image.height()];
         let smaller = Arc::new(Pyramid::new(full.map(|side| side as usize), 3, image.as_raw()));
         Photo { source, name, image: Arc::new(image), full, notes: Vec::new(), smaller }
+    }
+
+    /// A photo that came from nowhere.
+    pub fn pasted(name: &str, image: RgbImage) -> Photo {
+        Photo::new(Source::Clipboard, name.into(), image)
+    }
+
+    /// A photo that was read from a file.
+    pub fn of_file(path: &Path, opened: OpenedPhoto) -> Photo {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let photo = Photo::new(Source::File(path.into()), name, opened.image);
+        Photo { full: opened.full, notes: opened.notes, ..photo }
     }
 
     /// Width and height as it is painted on.
@@ -62,9 +75,9 @@ pub struct Canvas {
     painted: u64,
     evidence: Option<Evidence>,
     /// What the evidence does not know yet.
-    unseen: Area,
+    unseen: Regions,
     /// What the screen does not know yet.
-    unshown: Area,
+    unshown: Regions,
     /// The last place of the last stroke.
     last: Option<[f32; 2]>,
     /// The share that is painted, and of which mask.
@@ -84,8 +97,8 @@ impl Canvas {
             generation: next_generation(),
             painted: 0,
             evidence: None,
-            unseen: Area::whole(size),
-            unshown: Area::whole(size),
+            unseen: Regions::whole(size),
+            unshown: Regions::whole(size),
             last: None,
             share: (0, 0.0),
         }
@@ -136,20 +149,20 @@ impl Canvas {
     /// What the model is given at its size: 1×3×S×S in [0, 1], the mean of what is known of each pixel's area; and
     /// S×S trust, 1 − coverage: 1 is known, 0 is to be filled. Averages only what changed since the last call.
     pub fn evidence(&mut self, size: usize) -> (Pixels<f32>, Vec<f32>) {
-        let evidence = self.renew_evidence(size);
-        let picture = Pixels { shape: [1, 3, size, size], values: evidence.picture.as_slice().into() };
+        let (evidence, _) = self.renew_evidence(size, usize::MAX);
+        let side = evidence.side;
+        let picture = Pixels { shape: [1, 3, side, side], values: evidence.picture.as_slice().into() };
         (picture, evidence.trust.clone())
     }
 
-    /// The same without a copy.
-    pub(super) fn renew_evidence(&mut self, size: usize) -> &Evidence {
+    /// The same without a copy, after averaging about `most` pixels of the photo; whether that was all.
+    pub(super) fn renew_evidence(&mut self, size: usize, most: usize) -> (&Evidence, bool) {
         let (size, square) = (size.max(1), self.square());
         let kept = self.evidence.take().filter(|evidence| evidence.is_of(size, square));
-        let area = if kept.is_some() { self.unseen } else { Area::whole(self.mask.size()) };
         let mut evidence = kept.unwrap_or_else(|| Evidence::new(size, square));
-        evidence.refresh(&self.photo.image, &self.mask, area);
-        self.unseen = Area::NONE;
-        self.evidence.insert(evidence)
+        evidence.touch(&std::mem::take(&mut self.unseen));
+        let all = evidence.refresh(&self.photo.image, &self.mask, most);
+        (self.evidence.insert(evidence), all)
     }
 
     /// What lays a fill of the model's size on the photo; its [`Paste::run`] is for another thread.
@@ -173,17 +186,17 @@ impl Canvas {
     pub fn press(&mut self, brush: Brush, at: [f32; 2], from_last: bool) {
         self.lift();
         let start = self.last.filter(|_| from_last).unwrap_or(at);
-        let (mut stroke, mut area) = Stroke::begin(&mut self.mask, brush, start);
-        area = area.union(stroke.extend(&mut self.mask, &[at]));
+        let (mut stroke, mut changed) = Stroke::begin(&mut self.mask, brush, start);
+        changed.extend(&stroke.extend(&mut self.mask, &[at]));
         self.stroke = Some(stroke);
-        self.touch(area);
+        self.touch(&changed);
     }
 
     /// Moves the brush along `points`.
     pub fn drag(&mut self, points: &[[f32; 2]]) {
         if let Some(stroke) = &mut self.stroke {
-            let area = stroke.extend(&mut self.mask, points);
-            self.touch(area);
+            let changed = stroke.extend(&mut self.mask, points);
+            self.touch(&changed);
         }
     }
 
@@ -201,7 +214,7 @@ impl Canvas {
     pub fn cancel(&mut self) -> bool {
         let Some(stroke) = self.stroke.take() else { return false };
         let area = stroke.cancel(&mut self.mask);
-        self.touch(area);
+        self.touch_area(area);
         true
     }
 
@@ -220,7 +233,7 @@ impl Canvas {
         if let Some(step) = done.step {
             self.mask = done.mask;
             self.history.push(step);
-            self.touch(Area::whole(self.mask.size()));
+            self.touch(&Regions::whole(self.mask.size()));
         }
         true
     }
@@ -235,7 +248,7 @@ impl Canvas {
     pub fn undo(&mut self) -> bool {
         self.lift();
         let area = self.history.undo(&mut self.mask);
-        self.touch(area.unwrap_or(Area::NONE));
+        self.touch_area(area.unwrap_or(Area::NONE));
         area.is_some()
     }
 
@@ -243,7 +256,7 @@ impl Canvas {
     pub fn redo(&mut self) -> bool {
         self.lift();
         let area = self.history.redo(&mut self.mask);
-        self.touch(area.unwrap_or(Area::NONE));
+        self.touch_area(area.unwrap_or(Area::NONE));
         area.is_some()
     }
 
@@ -253,19 +266,25 @@ impl Canvas {
     }
 
     /// What the screen has not been told of; told now.
-    pub fn take_unshown(&mut self) -> Area {
+    pub fn take_unshown(&mut self) -> Regions {
         std::mem::take(&mut self.unshown)
     }
 
     /// Something changed there.
-    fn touch(&mut self, area: Area) {
-        if area.is_empty() {
+    fn touch(&mut self, changed: &Regions) {
+        if changed.is_empty() {
             return;
         }
         self.generation = next_generation();
         self.painted = self.generation;
-        self.unseen = self.unseen.union(area);
-        self.unshown = self.unshown.union(area);
+        self.unseen.extend(changed);
+        self.unshown.extend(changed);
+    }
+
+    fn touch_area(&mut self, area: Area) {
+        let mut changed = Regions::default();
+        changed.add(area);
+        self.touch(&changed);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Puts a photo with its mask on the screen: by the shader, or where there is none by a texture.
 
-use super::area::Area;
+use super::area::Regions;
 use super::canvas::Canvas;
 use super::gpu::GpuView;
 use super::look::{Layers, Look};
@@ -8,7 +8,6 @@ use super::pyramid::Pyramid;
 use eframe::egui_wgpu::RenderState;
 use egui::{Color32, ColorImage, Rect, TextureHandle, TextureOptions, Ui, pos2};
 use image::RgbImage;
-use rayon::prelude::*;
 use std::sync::Arc;
 
 /// What is on the screen.
@@ -28,7 +27,7 @@ impl Display {
 
     /// Paints the photo in `pane`.
     pub fn paint(&mut self, ui: &Ui, pane: Rect, canvas: &mut Canvas, look: Look) {
-        let mut area = canvas.take_unshown();
+        let mut changed = canvas.take_unshown();
         let photo = &canvas.photo;
         let same = self.shown.as_ref().is_some_and(|(image, _)| Arc::ptr_eq(image, &photo.image));
         if !same {
@@ -38,21 +37,19 @@ impl Display {
         }
         let fresh = self.gpu.as_mut().is_some_and(|gpu| gpu.bind(photo));
         if fresh || !same {
-            area = Area::whole(photo.size());
+            changed = Regions::whole(photo.size());
         }
         let Some((_, smaller)) = &mut self.shown else { return };
         match &self.gpu {
             Some(gpu) => {
-                if !area.is_empty() {
-                    gpu.update(canvas.mask(), smaller, area);
-                }
+                changed.iter().for_each(|area| gpu.update(canvas.mask(), smaller, area));
                 if let Some(callback) = gpu.callback(pane, &look) {
                     ui.painter().add(callback);
                 }
             }
             None => {
-                if !area.is_empty() {
-                    smaller.update(canvas.mask().values(), area, &mut |_, _, _| {});
+                if !changed.is_empty() {
+                    changed.iter().for_each(|area| smaller.update(canvas.mask().values(), area, &mut |_, _, _| {}));
                     self.drawn = None;
                 }
                 let layers = Layers { photo, mask: canvas.mask(), smaller_mask: smaller };
@@ -79,7 +76,7 @@ fn paint_texture(ui: &Ui, pane: Rect, layers: Layers<'_>, look: Look, drawn: &mu
 fn rasterise(area: Rect, layers: Layers<'_>, look: &Look) -> ColorImage {
     let size = [area.width().round().max(1.0) as usize, area.height().round().max(1.0) as usize];
     let corner = [area.left().round(), area.top().round()];
-    let pixels = (0..size[0] * size[1]).into_par_iter().map(|index| {
+    let pixels = (0..size[0] * size[1]).map(|index| {
         let at = [corner[0] + (index % size[0]) as f32 + 0.5, corner[1] + (index / size[0]) as f32 + 0.5];
         let [r, g, b] = look.colour(layers, at).map(|part| (part * 255.0).round() as u8);
         Color32::from_rgb(r, g, b)

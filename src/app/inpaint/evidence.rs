@@ -1,9 +1,10 @@
 //! What the model is given: the square of the photo at the model's size, and how far each pixel of it is to be trusted.
 
-use super::area::Area;
+use super::area::{Area, Regions};
 use super::mask::Mask;
 use crate::checkpoint::shares;
 use image::RgbImage;
+use std::ops::Range;
 
 /// What a pixel shows of which nothing is known.
 const UNKNOWN: f32 = 0.5;
@@ -21,14 +22,17 @@ pub struct Evidence {
     pub picture: Vec<f32>,
     /// S×S: 1 − coverage. 1 is known, 0 is to be filled.
     pub trust: Vec<f32>,
+    /// S×S: which of them are out of date.
+    stale: Vec<bool>,
 }
 
 impl Evidence {
-    /// Nothing averaged yet.
+    /// Nothing averaged yet: all is out of date.
     pub fn new(side: usize, square: [u32; 3]) -> Evidence {
         let parts = (0..side).map(|part| shares(part, square[2] as usize, side)).collect();
         let plane = side * side;
-        Evidence { side, square, parts, picture: vec![UNKNOWN; 3 * plane], trust: vec![1.0; plane] }
+        let (picture, trust) = (vec![UNKNOWN; 3 * plane], vec![1.0; plane]);
+        Evidence { side, square, parts, picture, trust, stale: vec![true; plane] }
     }
 
     /// Whether it is of this square at this size.
@@ -36,28 +40,50 @@ impl Evidence {
         (self.side, self.square) == (side, square)
     }
 
-    /// Averages again what touches `area`.
-    pub fn refresh(&mut self, photo: &RgbImage, mask: &Mask, area: Area) {
+    /// Takes note of what changed in photo or mask.
+    pub fn touch(&mut self, changed: &Regions) {
+        for area in changed.iter() {
+            let [rows, columns] = self.cells(area);
+            for row in rows {
+                self.stale[row * self.side..][columns.clone()].fill(true);
+            }
+        }
+    }
+
+    /// Averages again what changed, but not many more than `most` pixels of the photo; whether that was all.
+    pub fn refresh(&mut self, photo: &RgbImage, mask: &Mask, most: usize) -> bool {
+        let plane = self.side * self.side;
+        let pixels = (self.square[2] as usize).pow(2) / plane.max(1) + 1;
+        let mut left = most / pixels + 1;
+        for cell in 0..plane {
+            if !self.stale[cell] {
+                continue;
+            }
+            if left == 0 {
+                return false;
+            }
+            left -= 1;
+            self.stale[cell] = false;
+            let (known, sums) = self.average(photo, mask, cell / self.side, cell % self.side);
+            self.trust[cell] = known.clamp(0.0, 1.0);
+            for (channel, sum) in sums.into_iter().enumerate() {
+                // Less than half a grey level of one pixel in a thousand is nothing.
+                let mean = if known > 1e-6 { sum / known / 255.0 } else { UNKNOWN };
+                self.picture[channel * plane + cell] = mean.clamp(0.0, 1.0);
+            }
+        }
+        true
+    }
+
+    /// The rows and columns of the model's pixels that an area touches.
+    fn cells(&self, area: Area) -> [Range<usize>; 2] {
         let [left, top, side] = self.square.map(|part| part as usize);
         let inside = area.within(Area { left, top, right: left + side, bottom: top + side });
         if inside.is_empty() || side == 0 {
-            return;
+            return [0..0, 0..0];
         }
         let cells = |from: usize, to: usize| from * self.side / side..(to * self.side).div_ceil(side).min(self.side);
-        let (rows, columns) =
-            (cells(inside.top - top, inside.bottom - top), cells(inside.left - left, inside.right - left));
-        for row in rows {
-            for column in columns.clone() {
-                let (known, sums) = self.average(photo, mask, row, column);
-                let (place, plane) = (row * self.side + column, self.side * self.side);
-                self.trust[place] = known.clamp(0.0, 1.0);
-                for (channel, sum) in sums.into_iter().enumerate() {
-                    // Less than half a grey level of one pixel in a thousand is nothing.
-                    let mean = if known > 1e-6 { sum / known / 255.0 } else { UNKNOWN };
-                    self.picture[channel * plane + place] = mean.clamp(0.0, 1.0);
-                }
-            }
-        }
+        [cells(inside.top - top, inside.bottom - top), cells(inside.left - left, inside.right - left)]
     }
 
     /// The share of a cell that is known, and the sums of its known channels.

@@ -18,9 +18,9 @@ pub fn button(ui: &mut Ui, tool: Tool, chosen: bool, width: f32) -> Response {
     if response.has_focus() {
         ui.painter().rect_stroke(rect, 4, Stroke::new(1.0, theme.accent), StrokeKind::Inside);
     }
-    paint(ui.painter(), pos2(rect.left() + 15.0, rect.center().y), tool, Stroke::new(1.4, ink));
+    paint(ui.painter(), pos2(rect.left() + 12.0, rect.center().y), tool, Stroke::new(1.4, ink));
     let font = egui::TextStyle::Button.resolve(ui.style());
-    let at = pos2(rect.left() + 27.0, rect.center().y);
+    let at = pos2(rect.left() + 22.5, rect.center().y);
     ui.painter().text(at, egui::Align2::LEFT_CENTER, tool.name(), font, ink);
     response.on_hover_text(tool.tip())
 }

@@ -170,6 +170,7 @@ impl GpuView {
     }
 
     /// Draws what was prepared.
+    #[cfg(test)]
     pub fn draw(&self, group: &wgpu::BindGroup, pass: &mut wgpu::RenderPass<'static>) {
         draw(&self.pipeline, group, pass);
     }

@@ -11,11 +11,16 @@ use egui::{
 /// Side of the inset, in points.
 const SIDE: f32 = 120.0;
 const MARGIN: f32 = 10.0;
+/// Pixels of the photo that are averaged in one frame: well under a millisecond. The rest follows in the next ones.
+const MOST: usize = 150_000;
 
 /// The texture, and what it was made of.
 #[derive(Default)]
 pub struct Inset {
+    /// Generation and side of what is shown.
     shown: Option<(u64, usize, TextureHandle)>,
+    /// Whether all of it is as it should be.
+    whole: bool,
 }
 
 impl Inset {
@@ -42,10 +47,14 @@ impl Inset {
 
     fn renew(&mut self, ui: &Ui, canvas: &mut Canvas, side: usize, tint: [f32; 4]) {
         let generation = canvas.generation();
-        if self.shown.as_ref().is_some_and(|(of, at, _)| (*of, *at) == (generation, side)) {
+        if self.whole && self.shown.as_ref().is_some_and(|(of, at, _)| (*of, *at) == (generation, side)) {
             return;
         }
-        let evidence = canvas.renew_evidence(side);
+        let (evidence, whole) = canvas.renew_evidence(side, MOST);
+        self.whole = whole;
+        if !whole {
+            ui.ctx().request_repaint();
+        }
         let plane = side * side;
         let pixel = |place: usize| {
             let unknown = 1.0 - evidence.trust[place];

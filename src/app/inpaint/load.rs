@@ -162,10 +162,8 @@ fn saved(path: &std::path::Path) -> Notice {
 fn make(wanted: Wanted) -> Result<Photo, String> {
     match wanted {
         Wanted::File(path) => {
-            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
             let opened = read_photo(&path, WORKING_SIDE).map_err(|error| error.to_string())?;
-            let photo = Photo::new(Source::File(path), name, opened.image);
-            Ok(Photo { full: opened.full, notes: opened.notes, ..photo })
+            Ok(Photo::of_file(&path, opened))
         }
         Wanted::World(index) => {
             let (index, image) = world_picture(index)?;
@@ -174,8 +172,7 @@ fn make(wanted: Wanted) -> Result<Photo, String> {
         Wanted::Pasted(pasted) => {
             let image = pasted_picture(&pasted)?;
             let (image, note) = reduce_to(image, WORKING_SIDE);
-            let photo = Photo::new(Source::Clipboard, "pasted picture".into(), image);
-            Ok(Photo { notes: note.into_iter().collect(), ..photo })
+            Ok(Photo { notes: note.into_iter().collect(), ..Photo::pasted("pasted picture", image) })
         }
         Wanted::Sample { shape, values, name } => {
             Ok(Photo::new(Source::Trajectory, name, sample_picture(shape, &values)))

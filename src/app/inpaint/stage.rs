@@ -8,7 +8,7 @@ use crate::app::latents::dashed;
 use crate::app::theme::{Theme, UNIT};
 use crate::app::trajectory::Desk;
 use egui::emath::GuiRounding;
-use egui::{Align, Button, Frame, Margin, Rect, RichText, Role, Sense, Ui, UiBuilder, WidgetInfo, vec2};
+use egui::{Align, Button, Frame, Margin, Rect, RichText, Role, Sense, Stroke, Ui, UiBuilder, WidgetInfo, vec2};
 
 /// Laid on what is painted: a colour that photos seldom have, and its strength.
 const TINT: [f32; 4] = [0.93, 0.16, 0.55, 0.55];
@@ -121,7 +121,8 @@ fn empty(ui: &mut Ui, inpaint: &Inpaint, desk: &mut Desk<'_>) {
             if ui.add(button).on_hover_text("JPEG, PNG, GIF, BMP or WebP (Ctrl+O)").clicked() {
                 desk.actions.push(Action::Inpaint(Ask::OpenPhoto));
             }
-            let button = Button::new("Try a little world").min_size(vec2(170.0, 28.0));
+            let line = Stroke::new(1.0, theme.weak);
+            let button = Button::new("Try a little world").stroke(line).min_size(vec2(170.0, 28.0));
             if ui.add(button).on_hover_text("Paint on one of the 512 worlds that ship").clicked() {
                 desk.actions.push(Action::Inpaint(Ask::World));
             }

@@ -11,6 +11,9 @@ use crate::app::trajectory::Desk;
 use crate::app::widgets::{control_width, named, row, segmented};
 use egui::{Button, DragValue, Response, RichText, ScrollArea, Slider, Ui, vec2};
 
+/// Room for the number beside a slider, in points.
+const NUMBER: f32 = 76.0;
+
 /// Shows the panel.
 pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
     let margin = egui::Margin { left: 8, right: 0, top: 8, bottom: 0 };
@@ -105,11 +108,11 @@ fn brush(ui: &mut Ui, inpaint: &mut Inpaint) {
     let tip = "Diameter in pixels of the photo ([ smaller, ] larger)";
     let range = 1.0..=side.max(2.0);
     let changed = row(ui, "Size", tip, |ui| {
-        ui.spacing_mut().slider_width = (control_width(ui) - 60.0).max(40.0);
+        ui.spacing_mut().slider_width = (control_width(ui) - NUMBER).max(40.0);
         let slider = Slider::new(&mut pixels, range).logarithmic(true).fixed_decimals(0).suffix(" px");
         named(ui.add(slider), "Size", tip).changed()
     });
-    if changed {
+    if changed && inpaint.canvas.is_some() {
         draft.size = pixels / side;
     }
     percent(
@@ -125,7 +128,7 @@ fn brush(ui: &mut Ui, inpaint: &mut Inpaint) {
 /// A share, shown in percent.
 fn percent(ui: &mut Ui, name: &str, tip: &str, least: f32, share: &mut f32) {
     row(ui, name, tip, |ui| {
-        ui.spacing_mut().slider_width = (control_width(ui) - 60.0).max(40.0);
+        ui.spacing_mut().slider_width = (control_width(ui) - NUMBER).max(40.0);
         let slider = Slider::new(share, least..=1.0)
             .custom_formatter(|share, _| format!("{:.0} %", 100.0 * share))
             .custom_parser(|text| Some(text.trim_end_matches(['%', ' ']).trim().parse::<f64>().ok()? / 100.0));
@@ -145,7 +148,7 @@ fn fill(ui: &mut Ui, draft: &mut InpaintDraft) {
     takes(ui, draft);
     let tip = "Grey levels by which each channel may differ from the colour that is clicked, 0 to 255";
     row(ui, "Tolerance", tip, |ui| {
-        ui.spacing_mut().slider_width = (control_width(ui) - 60.0).max(40.0);
+        ui.spacing_mut().slider_width = (control_width(ui) - NUMBER).max(40.0);
         named(ui.add(Slider::new(&mut draft.tolerance, 0..=255)), "Tolerance", tip);
     });
     let tip = "Only what is connected with the place that is clicked; else the same colour anywhere";

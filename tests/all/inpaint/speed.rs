@@ -1,0 +1,56 @@
+//! A fast hand on a large photo. What it takes is printed; asserted is only that it is painted, and that no frame is
+//! so slow that something must be wrong.
+
+use super::{canvas, hard};
+use crate::thread_time;
+use score_explorer::app::inpaint::Brush;
+use std::time::Duration;
+
+/// Events of the pointer in a second, and frames.
+const EVENTS: usize = 1000;
+const FRAMES: usize = 60;
+
+#[test]
+fn a_stroke_of_a_thousand_events_a_second_keeps_up_on_twelve_megapixels() {
+    let mut canvas = canvas(4000, 3000);
+    canvas.evidence(32);
+    for hardness in [1.0, 0.5] {
+        // 200 pixels wide, round and round for five seconds, faster and faster.
+        let brush = Brush { hardness, opacity: 0.9, ..hard(100.0) };
+        let place = |event: usize| {
+            let time = event as f32 / EVENTS as f32;
+            let (angle, radius) = (4.0 * time + 0.8 * time * time, 300.0 + 200.0 * time);
+            [2000.0 + 1.3 * radius * angle.cos(), 1500.0 + radius * angle.sin()]
+        };
+        canvas.press(brush, place(0), false);
+        let (mut frames, mut averages) = (Vec::new(), Vec::new());
+        let events: Vec<[f32; 2]> = (1..5 * EVENTS).map(place).collect();
+        for path in events.chunks(EVENTS / FRAMES) {
+            let began = thread_time();
+            canvas.drag(path);
+            frames.push(thread_time() - began);
+            let began = thread_time();
+            canvas.evidence(32);
+            averages.push(thread_time() - began);
+            let [x, y] = path[path.len() - 1];
+            assert_eq!(canvas.mask().row(y as usize, x as usize, x as usize + 1)[0], 230);
+        }
+        let began = thread_time();
+        canvas.lift();
+        let lifted = thread_time() - began;
+        println!(
+            "200 px brush of hardness {hardness} at {EVENTS} events/s on 12 MP: {} to paint a frame, {} for all \
+             evidence, {lifted:.2?} to lift",
+            quantiles(&mut frames),
+            quantiles(&mut averages)
+        );
+        assert!(frames[frames.len() / 2] < Duration::from_millis(100));
+        canvas.undo();
+    }
+}
+
+fn quantiles(times: &mut [Duration]) -> String {
+    times.sort();
+    let part = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    format!("p50 {:.2?}, p99 {:.2?}, largest {:.2?}", part(0.5), part(0.99), part(1.0))
+}

@@ -1,0 +1,311 @@
+//! The workspace "Inpaint": opening, painting, keys, files.
+
+use super::{Storage, build, click, is_enabled, open, quick, stored, wait_until};
+use eframe::App as _;
+use egui::{Event, Key, Modifiers, PointerButton, Pos2, Vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use score_explorer::app::App;
+use score_explorer::app::inpaint::Tool;
+use std::path::Path;
+use std::sync::Arc;
+
+const PHOTO: &str = "Photo with its mask";
+
+#[derive(Debug)]
+struct Dropped(std::path::PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|error| error.to_string())
+    }
+}
+
+fn drop_file(harness: &mut Harness<'static, App>, path: &Path, modifiers: Modifiers) {
+    harness.event(Event::ModifiersChanged(modifiers));
+    harness.input_mut().dropped_files.push(Arc::new(Dropped(path.into())));
+    harness.step();
+    harness.event(Event::ModifiersChanged(Modifiers::NONE));
+    harness.run_steps(2);
+}
+
+fn photo(folder: &Path) -> std::path::PathBuf {
+    let path = folder.join("photo.png");
+    let image = image::RgbImage::from_fn(600, 400, |x, y| image::Rgb([(x / 3) as u8, (y / 2) as u8, 90]));
+    image.save(&path).unwrap();
+    path
+}
+
+fn share(app: &App) -> f64 {
+    app.inpaint().canvas().map_or(0.0, |canvas| canvas.mask().share())
+}
+
+/// The workspace with a photo of 600 × 400 pixels.
+fn with_photo(folder: &Path) -> Harness<'static, App> {
+    let mut harness = open(&stored(quick(3)));
+    click(&mut harness, "Inpaint");
+    drop_file(&mut harness, &photo(folder), Modifiers::NONE);
+    wait_until(&mut harness, "the photo", |app| app.inpaint().canvas().is_some());
+    harness
+}
+
+/// Drags from one place of the photo's room to another, in points from its middle, in `steps` moves within one frame.
+fn drag(harness: &mut Harness<'static, App>, from: [f32; 2], to: [f32; 2], steps: usize) {
+    let middle = harness.get_by_label(PHOTO).rect().center();
+    let (from, to) = (middle + Vec2::from(from), middle + Vec2::from(to));
+    let button = |pos: Pos2, pressed| Event::PointerButton {
+        pos,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    };
+    harness.event(Event::PointerMoved(from));
+    harness.run_steps(2);
+    harness.event(button(from, true));
+    harness.step();
+    for step in 1..=steps {
+        harness.input_mut().events.push(Event::PointerMoved(from + (to - from) * (step as f32 / steps as f32)));
+    }
+    harness.step();
+    harness.event(button(to, false));
+    harness.run_steps(3);
+    let changed = |app: &App| !app.inpaint().is_changing();
+    wait_until(harness, "the change", changed);
+}
+
+#[test]
+fn the_first_look_says_what_to_do() {
+    let mut harness = open(&Storage::default());
+    click(&mut harness, "Inpaint");
+    assert!(harness.query_by_label_contains("paint over what you would like to know").is_some());
+    click(&mut harness, "Try a little world");
+    wait_until(&mut harness, "a world", |app| app.inpaint().canvas().is_some());
+    assert!(harness.query_by_label(PHOTO).is_some());
+    assert_eq!(harness.state().inpaint().canvas().unwrap().photo.size(), [32, 32]);
+}
+
+#[test]
+fn a_drag_paints_and_ctrl_z_takes_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = with_photo(folder.path());
+    assert_eq!(share(harness.state()), 0.0);
+    drag(&mut harness, [-150.0, 0.0], [150.0, 40.0], 500);
+    let painted = share(harness.state());
+    // 300 by 40 points, a brush of a tenth of 400 pixels; the photo is shown a little enlarged or shrunk.
+    assert!(painted > 0.02 && painted < 0.2, "{painted}");
+    assert!(harness.query_by_label_contains("% painted").is_some());
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    harness.run_steps(3);
+    assert_eq!(share(harness.state()), 0.0);
+    assert!(!is_enabled(&harness, "Undo") && is_enabled(&harness, "Redo"));
+    harness.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    harness.run_steps(3);
+    assert_eq!(share(harness.state()), painted);
+}
+
+#[test]
+fn letters_take_up_tools_and_brackets_change_the_brush() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = with_photo(folder.path());
+    let keys = [
+        (Key::E, Tool::Eraser),
+        (Key::X, Tool::Brush),
+        (Key::X, Tool::Eraser),
+        (Key::M, Tool::Rectangle),
+        (Key::L, Tool::Lasso),
+        (Key::G, Tool::Fill),
+        (Key::C, Tool::Square),
+        (Key::B, Tool::Brush),
+    ];
+    for (key, tool) in keys {
+        harness.key_press(key);
+        harness.run_steps(2);
+        assert_eq!(harness.state().inpaint().draft.tool, tool, "{key:?}");
+    }
+    let before = harness.state().inpaint().draft.clone();
+    harness.key_press(Key::CloseBracket);
+    harness.key_press_modifiers(Modifiers::SHIFT, Key::OpenBracket);
+    harness.run_steps(2);
+    let after = harness.state().inpaint().draft.clone();
+    assert!(after.size > before.size && after.hardness < before.hardness, "{before:?} {after:?}");
+    assert!(harness.state().session().pending.is_none(), "no key of another workspace is obeyed");
+}
+
+#[test]
+fn shapes_are_laid_on_and_escape_lets_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = with_photo(folder.path());
+    click(&mut harness, "Rectangle");
+    drag(&mut harness, [-60.0, -60.0], [60.0, 60.0], 5);
+    let rectangle = share(harness.state());
+    assert!(rectangle > 0.02, "{rectangle}");
+    click(&mut harness, "Take away");
+    drag(&mut harness, [-90.0, -90.0], [0.0, 90.0], 5);
+    let left = share(harness.state());
+    assert!((left - rectangle / 2.0).abs() < 0.01, "{left} of {rectangle}");
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::I);
+    wait_until(&mut harness, "the inverted mask", |app| share(app) > 0.5);
+    click(&mut harness, "Clear");
+    wait_until(&mut harness, "a clear mask", |app| share(app) == 0.0);
+    click(&mut harness, "Lasso");
+    let middle = harness.get_by_label(PHOTO).rect().center();
+    harness.event(Event::PointerMoved(middle));
+    harness.run_steps(2);
+    let button = |pressed| Event::PointerButton {
+        pos: middle,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    };
+    harness.event(button(true));
+    for offset in [[80.0, 0.0], [80.0, 80.0]] {
+        harness.event(Event::PointerMoved(middle + Vec2::from(offset)));
+    }
+    harness.run_steps(2);
+    harness.key_press(Key::Escape);
+    harness.run_steps(2);
+    harness.event(button(false));
+    harness.run_steps(3);
+    assert_eq!(share(harness.state()), 0.0);
+}
+
+#[test]
+fn a_mask_is_dropped_with_alt_and_a_wrong_one_is_a_notice() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = with_photo(folder.path());
+    let (right, wrong) = (folder.path().join("mask.png"), folder.path().join("wrong.png"));
+    let half = |width, height| {
+        image::GrayImage::from_fn(width, height, |x, _| image::Luma([if x < width / 4 { 255 } else { 0 }]))
+    };
+    half(600, 400).save(&right).unwrap();
+    half(300, 300).save(&wrong).unwrap();
+    drop_file(&mut harness, &right, Modifiers::ALT);
+    wait_until(&mut harness, "the mask", |app| (share(app) - 0.25).abs() < 1e-6);
+    drop_file(&mut harness, &wrong, Modifiers::ALT);
+    wait_until(&mut harness, "a notice", |app| app.notices().any(|notice| notice.contains("300×300")));
+    assert!((share(harness.state()) - 0.25).abs() < 1e-6);
+    assert_eq!(harness.state().inpaint().canvas().unwrap().photo.size(), [600, 400]);
+}
+
+#[test]
+fn a_broken_photo_is_a_notice_and_the_old_one_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = with_photo(folder.path());
+    let broken = folder.path().join("broken.jpg");
+    std::fs::write(&broken, b"\xff\xd8 and nothing more").unwrap();
+    drop_file(&mut harness, &broken, Modifiers::NONE);
+    wait_until(&mut harness, "a notice", |app| app.notices().any(|notice| notice.contains("broken.jpg")));
+    assert!(harness.query_by_label(PHOTO).is_some());
+}
+
+#[test]
+fn photo_and_tools_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = with_photo(folder.path());
+    click(&mut harness, "Lasso");
+    let mut storage = Storage::default();
+    harness.state_mut().save(&mut storage);
+    let mut again = open(&storage);
+    assert!(again.state().inpaint().canvas().is_none(), "nothing is read before it is looked at");
+    click(&mut again, "Inpaint");
+    wait_until(&mut again, "the photo", |app| app.inpaint().canvas().is_some());
+    assert_eq!(again.state().inpaint().canvas().unwrap().photo.size(), [600, 400]);
+    assert_eq!(again.state().inpaint().draft.tool, Tool::Lasso);
+}
+
+#[test]
+fn the_help_lists_the_keys_of_this_workspace() {
+    let mut harness = open(&Storage::default());
+    click(&mut harness, "Inpaint");
+    harness.key_press(Key::F1);
+    harness.run_steps(4);
+    assert!(harness.query_by_label("Swap brush and eraser, or adding and taking away of shapes").is_some());
+    assert!(harness.query_by_label_contains("Branch from the moment").is_none());
+}
+
+#[test]
+fn painting_is_seen_in_the_next_frame_with_and_without_a_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = photo(folder.path());
+    let mut pictures = Vec::new();
+    for uses_gpu in [true, false] {
+        let builder = Harness::builder().with_size([900.0, 640.0]).wgpu();
+        let mut harness = if uses_gpu {
+            build(builder, &stored(quick(3)))
+        } else {
+            super::build_without_device(builder, &stored(quick(3)))
+        };
+        click(&mut harness, "Inpaint");
+        drop_file(&mut harness, &path, Modifiers::NONE);
+        wait_until(&mut harness, "the photo", |app| app.inpaint().canvas().is_some());
+        let before = harness.render().unwrap();
+        drag(&mut harness, [-60.0, -30.0], [80.0, 30.0], 50);
+        harness.event(Event::PointerMoved(Pos2::new(5.0, 300.0)));
+        harness.run_steps(3);
+        let after = harness.render().unwrap();
+        let changed = before.pixels().zip(after.pixels()).filter(|(a, b)| a != b).count();
+        assert!(changed > 2000, "{changed} pixels changed");
+        pictures.push(after);
+    }
+    let differ = |(a, b): (&image::Rgba<u8>, &image::Rgba<u8>)| (0..3).any(|c| a.0[c].abs_diff(b.0[c]) > 6);
+    let different = pictures[0].pixels().zip(pictures[1].pixels()).filter(|&pair| differ(pair)).count();
+    assert!(different < 900 * 640 / 100, "{different} pixels differ between shader and processor");
+}
+
+#[test]
+fn a_fast_stroke_on_a_large_photo_keeps_the_window_at_its_pace() {
+    const EVENTS: usize = 16;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.png");
+    image::RgbImage::from_fn(4000, 3000, |x, y| image::Rgb([(x / 16) as u8, (y / 12) as u8, (x ^ y) as u8]))
+        .save(&path)
+        .unwrap();
+    let builder = Harness::builder().with_size([1280.0, 800.0]).wgpu();
+    let mut harness = build(builder, &stored(quick(3)));
+    click(&mut harness, "Inpaint");
+    drop_file(&mut harness, &path, Modifiers::NONE);
+    wait_until(&mut harness, "the photo", |app| app.inpaint().canvas().is_some());
+    // From 300 pixels, as a tenth of the smaller side, to about 200.
+    (0..4).for_each(|_| harness.key_press(Key::OpenBracket));
+    harness.run_steps(4);
+    let middle = harness.get_by_label(PHOTO).rect().center();
+    // A thousand events a second for three seconds, at two to four thousand points a second.
+    let place = |event: usize| {
+        let time = event as f32 / 1000.0;
+        let angle = 14.0 * time;
+        middle + Vec2::new((120.0 + 50.0 * time) * angle.cos(), (100.0 + 40.0 * time) * angle.sin())
+    };
+    harness.event(Event::PointerMoved(place(0)));
+    harness.run_steps(2);
+    let button = |pos, pressed| Event::PointerButton {
+        pos,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    };
+    harness.event(button(place(0), true));
+    harness.step();
+    let mut frames = Vec::new();
+    for first in (1..3000).step_by(EVENTS) {
+        (first..first + EVENTS).for_each(|event| harness.input_mut().events.push(Event::PointerMoved(place(event))));
+        let began = crate::thread_time();
+        harness.step();
+        frames.push(crate::thread_time() - began);
+    }
+    harness.event(button(place(3000), false));
+    harness.run_steps(2);
+    assert!(share(harness.state()) > 0.05, "{}", share(harness.state()));
+    frames.sort();
+    let part = |share: f64| frames[((frames.len() - 1) as f64 * share) as usize];
+    println!(
+        "a frame of the window, 1,000 events/s, 12 MP, brush of {:.0} px: p50 {:.2?}, p99 {:.2?}, largest {:.2?}",
+        3000.0 * harness.state().inpaint().draft.size,
+        part(0.5),
+        part(0.99),
+        part(1.0)
+    );
+    assert!(part(0.5) < std::time::Duration::from_millis(100));
+}
