@@ -27,7 +27,7 @@ impl Tool {
             Tool::Eraser => "Eraser",
             Tool::Rectangle => "Rectangle",
             Tool::Lasso => "Lasso",
-            Tool::Fill => "Fill",
+            Tool::Fill => "Bucket",
             Tool::Square => "Square",
         }
     }

@@ -309,3 +309,87 @@ fn a_fast_stroke_on_a_large_photo_keeps_the_window_at_its_pace() {
     );
     assert!(part(0.5) < std::time::Duration::from_millis(100));
 }
+
+/// A world with a stroke across it, to be filled by the exact score of the worlds.
+fn painted_world() -> Harness<'static, App> {
+    let mut harness = open(&stored(quick(3)));
+    click(&mut harness, "Inpaint");
+    click(&mut harness, "Try a little world");
+    wait_until(&mut harness, "a world", |app| app.inpaint().canvas().is_some());
+    drag(&mut harness, [-100.0, 0.0], [100.0, 30.0], 50);
+    harness
+}
+
+fn answers(app: &App) -> usize {
+    app.inpaint().fills.answers()
+}
+
+#[test]
+fn enter_fills_what_is_painted_several_ways_and_going_on_keeps_one() {
+    let mut harness = open(&stored(quick(3)));
+    click(&mut harness, "Inpaint");
+    assert!(!is_enabled(&harness, "Fill it in"), "there is nothing to fill yet");
+    let mut harness = painted_world();
+    harness.key_press(Key::Enter);
+    wait_until(&mut harness, "the fills", |app| answers(app) == 1);
+    for name in ["Sample 1", "Sample 4", "Go on from it", "Save photo"] {
+        assert!(harness.query_by_label(name).is_some(), "{name}");
+    }
+    let answer = harness.state().inpaint().fills.answer().unwrap();
+    assert_eq!(answer.restored.pictures.shape, [4, 3, 32, 32]);
+    let before = harness.state().inpaint().canvas().unwrap().photo.image.clone();
+    click(&mut harness, "Sample 2");
+    click(&mut harness, "Go on from it");
+    wait_until(&mut harness, "the filled photo", |app| share(app) == 0.0);
+    let canvas = harness.state().inpaint().canvas().unwrap();
+    assert_ne!(canvas.photo.image, before, "the fill is part of the photo");
+    assert_eq!(canvas.photo.image.get_pixel(2, 2), before.get_pixel(2, 2), "what was not painted stays");
+
+    // Another fill of the new photo, and back to the first.
+    drag(&mut harness, [-60.0, 60.0], [60.0, 80.0], 50);
+    harness.key_press(Key::Enter);
+    wait_until(&mut harness, "more fills", |app| answers(app) == 2);
+    click(&mut harness, "Answer 2");
+    wait_until(&mut harness, "the old mask", |app| share(app) > 0.0);
+    assert_eq!(harness.state().inpaint().canvas().unwrap().photo.image, before);
+}
+
+#[test]
+fn escape_ends_a_fill_and_painting_meanwhile_changes_it() {
+    let mut harness = painted_world();
+    harness.get_by_label("Steps").focus();
+    harness.run_steps(2);
+    // Enough steps to paint meanwhile.
+    harness.key_press(Key::Enter);
+    harness.run_steps(2);
+    harness.event(Event::Text("2000".into()));
+    harness.key_press(Key::Enter);
+    harness.run_steps(3);
+    assert_eq!(harness.state().inpaint().fills.draft.steps, 2000);
+    click(&mut harness, "Fill it in");
+    wait_until(&mut harness, "an estimate", |app| app.inpaint().fills.first.is_some());
+    drag(&mut harness, [-60.0, 60.0], [60.0, 80.0], 50);
+    wait_until(&mut harness, "the fills", |app| answers(app) == 1);
+    let restored = &harness.state().inpaint().fills.answer().unwrap().restored;
+    assert_eq!((restored.exchanges, restored.nfe), (1, 2000));
+
+    click(&mut harness, "Fill it in");
+    wait_until(&mut harness, "an estimate", |app| app.inpaint().fills.line().is_some());
+    harness.key_press(Key::Escape);
+    harness.run_steps(3);
+    assert!(!harness.state().inpaint().fills.is_busy());
+    assert_eq!(answers(harness.state()), 1, "what was answered before stays");
+}
+
+#[test]
+fn every_tab_answers() {
+    let mut harness = painted_world();
+    for (count, (tab, verb)) in
+        [("Colour", "Colourise"), ("Restore", "Restore photo"), ("Edit", "Edit photo")].into_iter().enumerate()
+    {
+        click(&mut harness, tab);
+        click(&mut harness, verb);
+        wait_until(&mut harness, tab, |app| answers(app) == count + 1);
+        assert!(harness.query_by_label("Picture of the original").is_some(), "{tab}");
+    }
+}

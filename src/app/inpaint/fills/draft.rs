@@ -28,10 +28,10 @@ impl Problem {
     /// What the button that begins says.
     pub fn verb(self) -> &'static str {
         match self {
-            Problem::Fill => "Fill",
+            Problem::Fill => "Fill it in",
             Problem::Colourise => "Colourise",
-            Problem::Restore => "Restore",
-            Problem::Edit => "Edit",
+            Problem::Restore => "Restore photo",
+            Problem::Edit => "Edit photo",
         }
     }
 

@@ -334,7 +334,7 @@ impl std::fmt::Debug for Seen {
 pub(super) fn see(question: Question, square: [u32; 3], side: usize) -> Seen {
     let mut evidence = super::evidence::Evidence::new(side, square);
     let size = question.photo.size();
-    evidence.refresh(&question.photo.image, &super::mask::Mask::new(size), super::area::Area::whole(size));
+    evidence.refresh(&question.photo.image, &super::mask::Mask::new(size), usize::MAX);
     let picture = Pixels { shape: [1, 3, side, side], values: evidence.picture.into() };
     Seen(question, picture)
 }

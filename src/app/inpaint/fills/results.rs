@@ -78,7 +78,7 @@ fn compared(ui: &mut Ui, inpaint: &mut Inpaint) {
             let Some(pixels) = pixels else { continue };
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = 1.0;
-                let (rect, _) = frame(ui, vec2(side, side), Sense::hover(), name);
+                let (rect, _) = frame(ui, vec2(side, side), Sense::hover(), &format!("Picture of the {name}"));
                 fills.textures.paint(ui, rect, &pixels, 0, None, fills.draft.smooth);
                 ui.label(RichText::new(name).small().weak());
             });

@@ -197,7 +197,10 @@ fn sizes(ui: &mut Ui, draft: &mut FillDraft) {
             tip,
         );
         let tip = "Steps N of the time grid: more are slower and truer";
-        ui.add_sized(vec2(46.0, 24.0), egui::Label::new("Steps")).on_hover_text(tip);
+        let (area, response) = ui.allocate_exact_size(vec2(46.0, 24.0), egui::Sense::hover());
+        let (font, ink) = (egui::TextStyle::Body.resolve(ui.style()), ui.visuals().text_color());
+        ui.painter().text(area.center(), egui::Align2::CENTER_CENTER, "Steps", font, ink);
+        response.on_hover_text(tip);
         named(ui.add_sized(vec2(width, 24.0), DragValue::new(&mut draft.steps).range(1..=2000)), "Steps", tip);
     });
 }
