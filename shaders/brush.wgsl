@@ -63,7 +63,7 @@ fn coverage(place: vec2f) -> f32 {
 }
 
 // Distance to where the coverage is one half, in target pixels.
-fn to_edge(place: vec2f) -> f32 {
+fn edge_distance(place: vec2f) -> f32 {
     let half = 0.5 / look.scale;
     let slope = vec2f(
         smooth_coverage(place + vec2f(half, 0.0)) - smooth_coverage(place - vec2f(half, 0.0)),
@@ -82,7 +82,7 @@ fn fragment(@builtin(position) at: vec4f) -> @location(0) vec4f {
     } else {
         let outside = any(place < look.square.xy) || any(place >= look.square.zw);
         let here = coverage(place);
-        let edge = to_edge(place);
+        let edge = edge_distance(place);
         shown = colour(place) * select(1.0, look.shade, outside);
         shown = mix(shown, look.tint.rgb, look.tint.a * here);
         shown = mix(shown, vec3f(0.0), 0.55 * clamp(2.25 - edge, 0.0, 1.0));

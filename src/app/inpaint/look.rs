@@ -81,7 +81,7 @@ impl Look {
         let photo = Sampled { base: layers.photo.image.as_raw(), smaller: &layers.photo.smaller };
         let mask = Sampled { base: layers.mask.values(), smaller: layers.smaller_mask };
         let [here, ..] = self.sample(mask, place);
-        let edge = self.to_edge(mask, place);
+        let edge = self.edge_distance(mask, place);
         let mut shown = self.sample(photo, place).map(|part| part * if seen { 1.0 } else { self.shade });
         let mut mix = |to: [f32; 3], share: f32| {
             for (shown, to) in shown.iter_mut().zip(to) {
@@ -96,7 +96,7 @@ impl Look {
     }
 
     /// Distance to where the coverage is one half; between pixels also where they are shown as squares.
-    fn to_edge(&self, mask: Sampled<'_>, [x, y]: [f32; 2]) -> f32 {
+    fn edge_distance(&self, mask: Sampled<'_>, [x, y]: [f32; 2]) -> f32 {
         let half = 0.5 / self.scale;
         let at = |x, y| self.smooth(mask, [x, y])[0];
         let slope = [at(x + half, y) - at(x - half, y), at(x, y + half) - at(x, y - half)];

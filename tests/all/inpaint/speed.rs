@@ -2,9 +2,8 @@
 //! so slow that something must be wrong.
 
 use super::{canvas, hard};
-use crate::thread_time;
 use score_explorer::app::inpaint::Brush;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Events of the pointer in a second, and frames.
 const EVENTS: usize = 1000;
