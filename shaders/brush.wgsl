@@ -50,21 +50,26 @@ fn colour(place: vec2f) -> vec3f {
     return textureSampleLevel(photo, between, place / look.size, level()).rgb;
 }
 
+// Between pixels, also where they are shown as squares: so the edge is a line, not stairs.
+fn smooth_coverage(place: vec2f) -> f32 {
+    return textureSampleLevel(mask, between, place / look.size, level()).r;
+}
+
 fn coverage(place: vec2f) -> f32 {
     if (look.flags & NEAREST) != 0u {
         return textureLoad(mask, pixel(place), 0).r;
     }
-    return textureSampleLevel(mask, between, place / look.size, level()).r;
+    return smooth_coverage(place);
 }
 
 // Distance to where the coverage is one half, in target pixels.
-fn to_edge(place: vec2f, here: f32) -> f32 {
+fn edge_distance(place: vec2f) -> f32 {
     let half = 0.5 / look.scale;
     let slope = vec2f(
-        coverage(place + vec2f(half, 0.0)) - coverage(place - vec2f(half, 0.0)),
-        coverage(place + vec2f(0.0, half)) - coverage(place - vec2f(0.0, half)),
+        smooth_coverage(place + vec2f(half, 0.0)) - smooth_coverage(place - vec2f(half, 0.0)),
+        smooth_coverage(place + vec2f(0.0, half)) - smooth_coverage(place - vec2f(0.0, half)),
     );
-    return abs(here - 0.5) / max(length(slope), 0.001);
+    return abs(smooth_coverage(place) - 0.5) / max(length(slope), 0.001);
 }
 
 @fragment
@@ -77,7 +82,7 @@ fn fragment(@builtin(position) at: vec4f) -> @location(0) vec4f {
     } else {
         let outside = any(place < look.square.xy) || any(place >= look.square.zw);
         let here = coverage(place);
-        let edge = to_edge(place, here);
+        let edge = edge_distance(place);
         shown = colour(place) * select(1.0, look.shade, outside);
         shown = mix(shown, look.tint.rgb, look.tint.a * here);
         shown = mix(shown, vec3f(0.0), 0.55 * clamp(2.25 - edge, 0.0, 1.0));

@@ -32,6 +32,7 @@ pub mod theme;
 pub mod timeline;
 mod trajectory;
 mod widgets;
+mod workspace;
 
 pub use draft::{CorrectorKind, Draft, GridKind, Method};
 pub use equation::{Equation, equations};

@@ -16,6 +16,7 @@ use super::setup::device_combo;
 use super::signs::{self, Sign};
 use super::status::Status;
 use super::trajectory::{Desk, Trajectory};
+use super::workspace::Workspace;
 use super::{Action, RunState, Session, help, keys, theme};
 use crate::engine::{Command, Devices, Wake};
 use anyhow::Context as _;
@@ -31,58 +32,6 @@ const FRAME: Duration = Duration::from_millis(16);
 const SOFTWARE_FRAME: Duration = Duration::from_millis(300);
 /// How often the memory of the process is looked at.
 const MEMORY_EVERY: Duration = Duration::from_secs(1);
-
-/// The workspaces. A new one is a line here, and one in [`App::workspace`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Workspace {
-    Trajectory,
-    Latents,
-    Inpaint,
-}
-
-impl Workspace {
-    const ALL: [(Workspace, &'static str, &'static str); 3] = [
-        (Workspace::Trajectory, "Trajectory", "How does it get there?"),
-        (Workspace::Latents, "Latents", "Where does a picture live?"),
-        (Workspace::Inpaint, "Inpaint", "What else could be here?"),
-    ];
-
-    fn bindings(self) -> &'static [keys::Binding] {
-        match self {
-            Workspace::Trajectory => &keys::BINDINGS,
-            Workspace::Latents => &keys::LATENTS,
-            Workspace::Inpaint => &keys::INPAINT,
-        }
-    }
-
-    /// What dropping a picture does.
-    fn promise(self) -> Option<&'static str> {
-        match self {
-            Workspace::Trajectory => None,
-            Workspace::Latents => Some("put this picture into a slot"),
-            Workspace::Inpaint => Some("paint on this photo, or with Alt, use it as the mask"),
-        }
-    }
-
-    /// What the help says first.
-    fn about(self) -> &'static str {
-        match self {
-            Workspace::Trajectory => {
-                "Noise becomes a picture along a reverse-time SDE. Choose a model, a family and a solver at the left, \
-                 press Run, and watch it get there. Any moment can be scrubbed back to and branched from."
-            }
-            Workspace::Latents => {
-                "The probability-flow ODE carries every picture to one latent and back. Put a picture in A and one \
-                 in B; the strip fills with pictures between them, and the slider decodes any other place. More \
-                 slots make weighted sums; likelihoods are measured at the right."
-            }
-            Workspace::Inpaint => {
-                "Open a photo and paint over what you would like to know. What is painted is unknown to the model, \
-                 what is left is kept; the model answers with pictures of what could be there."
-            }
-        }
-    }
-}
 
 /// What a window begins with.
 pub struct Start<'a> {

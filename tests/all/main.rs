@@ -15,11 +15,3 @@ mod score;
 mod sde;
 mod solver;
 mod window;
-
-/// Time that this thread has computed, where the system tells (Linux); else the time of day.
-fn thread_time() -> std::time::Duration {
-    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let computed = told.and_then(|told| told.split_whitespace().next()?.parse().ok());
-    let day = || std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-    computed.map_or_else(day, std::time::Duration::from_nanos)
-}

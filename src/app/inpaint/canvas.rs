@@ -155,12 +155,14 @@ impl Canvas {
         (picture, evidence.trust.clone())
     }
 
-    /// The same without a copy, after averaging about `most` pixels of the photo; whether that was all.
+    /// The same without a copy, after averaging about `most` pixels of the photo, or sixteen times as many while
+    /// nothing is known of this square; whether that was all.
     pub(super) fn renew_evidence(&mut self, size: usize, most: usize) -> (&Evidence, bool) {
         let (size, square) = (size.max(1), self.square());
         let kept = self.evidence.take().filter(|evidence| evidence.is_of(size, square));
         let mut evidence = kept.unwrap_or_else(|| Evidence::new(size, square));
         evidence.touch(&std::mem::take(&mut self.unseen));
+        let most = if evidence.filled { most } else { most.saturating_mul(16) };
         let all = evidence.refresh(&self.photo.image, &self.mask, most);
         (self.evidence.insert(evidence), all)
     }

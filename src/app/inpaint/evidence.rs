@@ -24,6 +24,8 @@ pub struct Evidence {
     pub trust: Vec<f32>,
     /// S×S: which of them are out of date.
     stale: Vec<bool>,
+    /// All of it was averaged at least once.
+    pub filled: bool,
 }
 
 impl Evidence {
@@ -32,7 +34,7 @@ impl Evidence {
         let parts = (0..side).map(|part| shares(part, square[2] as usize, side)).collect();
         let plane = side * side;
         let (picture, trust) = (vec![UNKNOWN; 3 * plane], vec![1.0; plane]);
-        Evidence { side, square, parts, picture, trust, stale: vec![true; plane] }
+        Evidence { side, square, parts, picture, trust, stale: vec![true; plane], filled: false }
     }
 
     /// Whether it is of this square at this size.
@@ -72,6 +74,7 @@ impl Evidence {
                 self.picture[channel * plane + cell] = mean.clamp(0.0, 1.0);
             }
         }
+        self.filled = true;
         true
     }
 

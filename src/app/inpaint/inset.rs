@@ -55,6 +55,9 @@ impl Inset {
         if !whole {
             ui.ctx().request_repaint();
         }
+        if !evidence.filled {
+            return;
+        }
         let plane = side * side;
         let pixel = |place: usize| {
             let unknown = 1.0 - evidence.trust[place];

@@ -81,7 +81,7 @@ impl Look {
         let photo = Sampled { base: layers.photo.image.as_raw(), smaller: &layers.photo.smaller };
         let mask = Sampled { base: layers.mask.values(), smaller: layers.smaller_mask };
         let [here, ..] = self.sample(mask, place);
-        let edge = self.to_edge(mask, place, here);
+        let edge = self.edge_distance(mask, place);
         let mut shown = self.sample(photo, place).map(|part| part * if seen { 1.0 } else { self.shade });
         let mut mix = |to: [f32; 3], share: f32| {
             for (shown, to) in shown.iter_mut().zip(to) {
@@ -95,12 +95,12 @@ impl Look {
         shown
     }
 
-    /// Distance to where the coverage is one half.
-    fn to_edge(&self, mask: Sampled<'_>, [x, y]: [f32; 2], here: f32) -> f32 {
+    /// Distance to where the coverage is one half; between pixels also where they are shown as squares.
+    fn edge_distance(&self, mask: Sampled<'_>, [x, y]: [f32; 2]) -> f32 {
         let half = 0.5 / self.scale;
-        let at = |x, y| self.sample(mask, [x, y])[0];
+        let at = |x, y| self.smooth(mask, [x, y])[0];
         let slope = [at(x + half, y) - at(x - half, y), at(x, y + half) - at(x, y - half)];
-        (here - 0.5).abs() / slope[0].hypot(slope[1]).max(0.001)
+        (at(x, y) - 0.5).abs() / slope[0].hypot(slope[1]).max(0.001)
     }
 
     /// The channels at a place of the photo: of the nearest pixel, or between pixels of the two nearest sizes.
@@ -109,6 +109,11 @@ impl Look {
             let pixel = [0, 1].map(|axis| place[axis].floor().clamp(0.0, self.size[axis] as f32 - 1.0) as usize);
             return picture.texel(self.size, 0, pixel);
         }
+        self.smooth(picture, place)
+    }
+
+    /// The channels between pixels of the two nearest sizes.
+    fn smooth(&self, picture: Sampled<'_>, place: [f32; 2]) -> [f32; 3] {
         let share = [place[0] / self.size[0] as f32, place[1] / self.size[1] as f32];
         let last = picture.smaller.levels.len() as f32;
         let level = (-self.scale.log2()).clamp(0.0, last);
