@@ -5,8 +5,8 @@ use eframe::App as _;
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, Vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use score_explorer::app::App;
-use score_explorer::app::inpaint::Tool;
+use score_explorer::app::inpaint::{FillDraft, SavedInpaint, Tool};
+use score_explorer::app::{App, Settings};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -316,7 +316,11 @@ fn a_fast_stroke_on_a_large_photo_keeps_the_window_at_its_pace() {
 
 /// A world with a stroke across it, to be filled by the exact score of the worlds.
 fn painted_world() -> Harness<'static, App> {
-    let mut harness = open(&stored(quick(3)));
+    paint_a_world(&stored(quick(3)))
+}
+
+fn paint_a_world(storage: &Storage) -> Harness<'static, App> {
+    let mut harness = open(storage);
     click(&mut harness, "Inpaint");
     click(&mut harness, "Try a little world");
     wait_until(&mut harness, "a world", |app| app.inpaint().canvas().is_some());
@@ -346,7 +350,8 @@ fn enter_fills_what_is_painted_several_ways_and_going_on_keeps_one() {
     click(&mut harness, "Go on from it");
     wait_until(&mut harness, "the filled photo", |app| share(app) == 0.0);
     let canvas = harness.state().inpaint().canvas().unwrap();
-    assert_ne!(canvas.photo.image, before, "the fill is part of the photo");
+    // The set holds this very world, so the fill may be just what was there.
+    assert!(!Arc::ptr_eq(&canvas.photo.image, &before) && canvas.photo.name.ends_with('*'), "{}", canvas.photo.name);
     assert_eq!(canvas.photo.image.get_pixel(2, 2), before.get_pixel(2, 2), "what was not painted stays");
 
     // Another fill of the new photo, and back to the first.
@@ -355,21 +360,17 @@ fn enter_fills_what_is_painted_several_ways_and_going_on_keeps_one() {
     wait_until(&mut harness, "more fills", |app| answers(app) == 2);
     click(&mut harness, "Answer 2");
     wait_until(&mut harness, "the old mask", |app| share(app) > 0.0);
-    assert_eq!(harness.state().inpaint().canvas().unwrap().photo.image, before);
+    assert!(Arc::ptr_eq(&harness.state().inpaint().canvas().unwrap().photo.image, &before));
 }
 
 #[test]
 fn escape_ends_a_fill_and_painting_meanwhile_changes_it() {
-    let mut harness = painted_world();
-    harness.get_by_label("Steps").focus();
-    harness.run_steps(2);
     // Enough steps to paint meanwhile.
-    harness.key_press(Key::Enter);
-    harness.run_steps(2);
-    harness.event(Event::Text("2000".into()));
-    harness.key_press(Key::Enter);
-    harness.run_steps(3);
-    assert_eq!(harness.state().inpaint().fills.draft.steps, 2000);
+    let fills = FillDraft { steps: 2000, ..FillDraft::default() };
+    let mut storage = stored(quick(3));
+    let inpaint = SavedInpaint { fills, ..SavedInpaint::default() };
+    Settings { draft: quick(3), inpaint, ..Settings::default() }.save(&mut storage);
+    let mut harness = paint_a_world(&storage);
     click(&mut harness, "Fill it in");
     wait_until(&mut harness, "an estimate", |app| app.inpaint().fills.first.is_some());
     drag(&mut harness, [-60.0, 60.0], [60.0, 80.0], 50);
