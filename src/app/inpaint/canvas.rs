@@ -224,8 +224,9 @@ impl Canvas {
         self.lift();
         let start = self.last.filter(|_| from_last).unwrap_or(at);
         if brush.colour.is_some() {
-            self.stroke = Some(Painting::Hints(Stroke::begin(&mut self.hints, brush, start).0));
-            self.generation = next_generation();
+            let (stroke, changed) = Stroke::begin(&mut self.hints, brush, start);
+            self.stroke = Some(Painting::Hints(stroke));
+            self.touch_hints(&changed);
         } else {
             let (stroke, changed) = Stroke::begin(&mut self.mask, brush, start);
             self.stroke = Some(Painting::Mask(stroke));
@@ -242,9 +243,8 @@ impl Canvas {
                 self.touch(&changed);
             }
             Some(Painting::Hints(stroke)) => {
-                if !stroke.extend(&mut self.hints, points).is_empty() {
-                    self.generation = next_generation();
-                }
+                let changed = stroke.extend(&mut self.hints, points);
+                self.touch_hints(&changed);
             }
             None => {}
         }
@@ -343,7 +343,14 @@ impl Canvas {
         std::mem::take(&mut self.unshown)
     }
 
-    /// Something changed there.
+    /// Hints changed; where, each reader finds for itself.
+    fn touch_hints(&mut self, changed: &Regions) {
+        if !changed.is_empty() {
+            self.generation = next_generation();
+        }
+    }
+
+    /// The mask changed there.
     fn touch(&mut self, changed: &Regions) {
         if changed.is_empty() {
             return;
@@ -355,7 +362,7 @@ impl Canvas {
     }
 
     fn touch_area(&mut self, area: Area) {
-        // Of the hints each reader finds what changed for itself.
+        // Where it is empty the hints changed.
         self.generation = next_generation();
         let mut changed = Regions::default();
         changed.add(area);
