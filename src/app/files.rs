@@ -17,6 +17,8 @@ pub enum Opened {
     Model(ModelRef),
     /// Latents that were saved.
     Latents(PathBuf),
+    /// A picture, to be painted on.
+    Picture(PathBuf),
     /// A path was chosen to be opened.
     Path(PathBuf),
     /// A path was chosen to be written.
@@ -134,9 +136,10 @@ fn look(path: PathBuf) -> Opened {
         Some("safetensors") if holds_latents(&path) => Opened::Latents(path),
         Some("safetensors" | "pth" | "pt") => Opened::Model(ModelRef::File(path)),
         Some("zip") => Opened::Model(ModelRef::Exact(path)),
+        _ if is_picture(&path) => Opened::Picture(path),
         _ => Opened::Refused(Notice::error(format!(
             "the file {} cannot be opened; choose a run file (.json), a checkpoint (.safetensors, .pth), \
-             latents (.safetensors, .npz), or a folder or .zip of pictures",
+             latents (.safetensors, .npz), a picture, or a folder or .zip of pictures",
             path.file_name().unwrap_or(path.as_os_str()).display()
         ))),
     }
@@ -173,6 +176,7 @@ fn promise(path: &Path) -> String {
         Some("npz") => "put these latents into slots".into(),
         Some("zip") => "open the exact score of these pictures".into(),
         None => "open the exact score of the pictures in this folder".into(),
+        Some(_) if is_picture(path) => "paint on this picture".into(),
         Some(other) => format!("see whether a .{other} file can be opened"),
     }
 }
@@ -187,6 +191,8 @@ mod tests {
         assert!(matches!(look(folder.path().into()), Opened::Model(ModelRef::Exact(_))));
         assert!(matches!(look("x/model.PTH".into()), Opened::Model(ModelRef::File(_))));
         assert!(matches!(look("x/pictures.zip".into()), Opened::Model(ModelRef::Exact(_))));
+        assert!(matches!(look("x/photo.JPG".into()), Opened::Picture(_)));
+        assert!(matches!(look("x/latents.npz".into()), Opened::Latents(_)));
         let Opened::Refused(notice) = look("x/notes.txt".into()) else { panic!("a text file was opened") };
         assert!(notice.what.contains("notes.txt") && notice.remedy.contains(".safetensors"), "{notice:?}");
     }
