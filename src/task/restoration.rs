@@ -111,6 +111,8 @@ pub enum RestorationError {
     Picture { expected: [usize; 3], found: [usize; 4] },
     #[error("{0} pictures are given for another number of samples; give one picture, or one for each sample")]
     Pictures(usize),
+    #[error("an exact posterior is that of one picture, not of {0}; give one, or choose another method")]
+    Exact(usize),
     #[error("the picture or its trust map holds values that are not finite, or trust outside 0 to 1; choose others")]
     Values,
 }
