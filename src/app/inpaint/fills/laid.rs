@@ -22,7 +22,8 @@ impl Inpaint {
         let question = self.fills.question();
         let (Some(canvas), Some(question)) = (canvas, question) else { return false };
         let same = Arc::ptr_eq(&canvas.photo.image, &question.photo.image) && canvas.crop() == question.crop;
-        same && self.fills.pictures().is_some()
+        // Hints that were painted since are looked at, not an answer that does not know them.
+        same && canvas.hints().is_same(&question.hints) && self.fills.pictures().is_some()
     }
 
     /// Lays the picked sample on the photo.
