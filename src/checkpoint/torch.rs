@@ -1,5 +1,5 @@
 use super::FileError;
-use super::pickle::{Pickle, PickleError, Tensor, Value};
+use super::pickle::{Pickle, PickleError, Storage, Tensor, Value};
 use super::tensors::MAX_VALUES;
 use crate::network::{Array, Weights};
 use std::fs::File;
@@ -143,8 +143,8 @@ impl Archive {
         }
     }
 
-    /// A whole entry of at most `most` bytes.
-    fn entry(&mut self, name: &str, most: u64) -> Result<Vec<u8>, String> {
+    /// An entry of at most `most` bytes, and its size.
+    fn open_entry(&mut self, name: &str, most: u64) -> Result<(impl Read, u64), String> {
         let name = format!("{}{name}", self.root);
         let index =
             self.zip.index_for_name(&name).ok_or_else(|| format!("it is damaged: its part {name:?} is missing"))?;
@@ -158,9 +158,34 @@ impl Archive {
         if size > most {
             return Err(format!("its part {name:?} claims {size} bytes where at most {most} can be"));
         }
+        Ok((file, size))
+    }
+
+    /// All bytes of an entry of at most `most`.
+    fn entry(&mut self, name: &str, most: u64) -> Result<Vec<u8>, String> {
+        let (file, size) = self.open_entry(name, most)?;
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-        file.take(size).read_to_end(&mut bytes).map_err(|error| format!("its part {name:?} is damaged ({error})"))?;
+        file.take(size + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| format!("its part {name:?} is damaged ({error})"))?;
         if bytes.len() as u64 == size { Ok(bytes) } else { Err(format!("its part {name:?} is cut short")) }
+    }
+
+    /// All numbers of a storage.
+    fn numbers(&mut self, storage: &Storage) -> Result<Vec<f32>, String> {
+        let claimed = storage.elements.checked_mul(storage.number.size()).ok_or("claims more than memory can hold")?;
+        let (name, most) = (format!("data/{}", storage.key), self.bytes_left.min(MAX_VALUES as u64 * 4));
+        let (mut file, size) = self.open_entry(&name, most)?;
+        if size != claimed as u64 {
+            return Err(format!("claims {claimed} bytes but {size} are there; the file is damaged"));
+        }
+        let damaged = |error| format!("is damaged ({error})");
+        let values = storage.number.read(&mut file, storage.elements).map_err(damaged)?;
+        // The checksum is compared where the entry ends.
+        file.read(&mut [0]).map_err(damaged)?;
+        drop(file);
+        self.bytes_left -= size;
+        Ok(values)
     }
 
     /// The values of a tensor. The reason of a failure goes on from the tensor's name.
@@ -171,14 +196,9 @@ impl Archive {
         let values = match &self.last {
             Some((key, values)) if key == storage.key && values.len() == storage.elements => values,
             _ => {
-                let size =
-                    storage.elements.checked_mul(storage.number.size()).ok_or("claims more than memory can hold")?;
-                let bytes = self.entry(&format!("data/{}", storage.key), self.bytes_left.min(MAX_VALUES as u64 * 4))?;
-                self.bytes_left -= bytes.len() as u64;
-                if bytes.len() != size {
-                    return Err(format!("claims {size} bytes but {} are there; the file is damaged", bytes.len()));
-                }
-                &self.last.insert((storage.key.into(), storage.number.decode(&bytes))).1
+                self.last = None;
+                let values = self.numbers(&storage)?;
+                &self.last.insert((storage.key.into(), values)).1
             }
         };
         let values = gather(values, tensor, elements).ok_or("reaches beyond its storage; the file is damaged")?;

@@ -5,7 +5,7 @@ use super::layers::{Conv, Linear, Loader, Norm};
 use super::plan::{Block, Direction};
 use super::profile::{LayerKind, timed};
 use super::resample::Resampler;
-use super::{Config, Nonlinearity, WeightsError};
+use super::{Nonlinearity, WeightsError};
 use crate::Image;
 use burn::tensor::{Tensor, activation::softmax};
 use std::f64::consts::FRAC_1_SQRT_2;
@@ -28,12 +28,8 @@ pub(super) struct ResBlock {
 }
 
 impl ResBlock {
-    pub fn load(
-        loader: &mut Loader,
-        config: &Config,
-        block: Block,
-        resampler: &Resampler,
-    ) -> Result<Self, WeightsError> {
+    pub fn load(loader: &mut Loader, block: Block, resampler: &Resampler) -> Result<Self, WeightsError> {
+        let config = loader.config;
         let norm = Norm::load(loader)?;
         let conv = Conv::load(loader)?;
         let level = Linear::load(loader)?;
@@ -79,13 +75,13 @@ pub(super) struct Attention {
 }
 
 impl Attention {
-    pub fn load(loader: &mut Loader, config: &Config) -> Result<Self, WeightsError> {
+    pub fn load(loader: &mut Loader) -> Result<Self, WeightsError> {
         let norm = Norm::load(loader)?;
         let (q, k, v) = (Conv::load_nin(loader)?, Conv::load_nin(loader)?, Conv::load_nin(loader)?);
         let scale = (q.bias.dims()[0] as f64).powf(-0.5);
         let weight = Tensor::cat(vec![q.weight * scale, k.weight, v.weight], 0);
         let qkv = Conv::new(weight, Tensor::cat(vec![q.bias * scale, k.bias, v.bias], 0));
-        Ok(Attention { norm, qkv, out: Conv::load_nin(loader)?, rescale: config.skip_rescale })
+        Ok(Attention { norm, qkv, out: Conv::load_nin(loader)?, rescale: loader.config.skip_rescale })
     }
 
     pub fn forward(&self, x: Image) -> Image {

@@ -69,7 +69,7 @@ pub enum Embedding {
     Fourier,
 }
 
-/// The architecture of a published `ncsnpp` (NCSN++ and DDPM++) network, with the published field names
+/// The architecture of a published `ncsnpp` (NCSN++ and DDPM++) or `ddpm` network, with the published field names
 /// (Song et al. 2021, appendix H). Every `Config` that was read from a file can be built.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
@@ -103,6 +103,9 @@ pub struct Config {
     /// The output is divided by σ.
     pub scale_by_sigma: bool,
     pub nonlinearity: Nonlinearity,
+    /// Groups of every group normalisation (DDPM: 32); else min(channels/4, 32).
+    #[serde(default)]
+    pub norm_groups: Option<usize>,
     /// Height and width.
     pub image_size: usize,
     pub num_channels: usize,
@@ -177,8 +180,9 @@ impl Config {
         let sigmas = format!("{} to {}", self.sigma_min, self.sigma_max);
         bound(ordered, "model.sigma_min to model.sigma_max", sigmas, "positive and growing")?;
         for channels in Plan::new(self).norms() {
-            let rule = "a multiple of its number of groups, min(channels/4, 32)";
-            bound(channels.is_multiple_of(groups(channels)), "the width of a layer", channels.to_string(), rule)?;
+            let groups = self.groups(channels);
+            let rule = format!("a multiple of its number of groups, {groups}");
+            bound(channels.is_multiple_of(groups), "the width of a layer", channels.to_string(), &rule)?;
         }
         Ok(())
     }
@@ -193,17 +197,17 @@ impl Config {
         Plan::new(self).parameters().into_iter().filter(|p| p.trainable).map(|p| p.name).collect()
     }
 
+    /// Groups of a group normalisation over `channels`.
+    pub(super) fn groups(&self, channels: usize) -> usize {
+        self.norm_groups.map_or((channels / 4).clamp(1, 32), |groups| groups.max(1))
+    }
+
     /// σ of the discrete level `index`, largest first.
     pub fn discrete_sigma(&self, index: usize) -> f64 {
         let last = self.num_scales.max(2) - 1;
         let place = index.min(last) as f64 / last as f64;
         self.sigma_max * (self.sigma_min / self.sigma_max).powf(place)
     }
-}
-
-/// Groups of a group normalisation over `channels`.
-pub(super) fn groups(channels: usize) -> usize {
-    (channels / 4).clamp(1, 32)
 }
 
 /// A network's description: what it is and how its output becomes a score. Saved in our own checkpoints' metadata.

@@ -1,10 +1,9 @@
 //! The small layers: convolution, group normalisation, affine maps, nonlinearities.
 
-use super::config::groups;
 use super::cpu;
 use super::plan::Parameter;
 use super::profile::{LayerKind, timed};
-use super::{Array, Nonlinearity, Weights, WeightsError};
+use super::{Array, Config, Nonlinearity, Weights, WeightsError};
 use crate::Image;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
@@ -14,12 +13,13 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 pub(super) struct Loader<'a> {
     parameters: std::vec::IntoIter<Parameter>,
     weights: &'a Weights,
+    pub config: &'a Config,
     pub device: &'a Device,
 }
 
 impl<'a> Loader<'a> {
-    pub fn new(parameters: Vec<Parameter>, weights: &'a Weights, device: &'a Device) -> Self {
-        Loader { parameters: parameters.into_iter(), weights, device }
+    pub fn new(parameters: Vec<Parameter>, weights: &'a Weights, config: &'a Config, device: &'a Device) -> Self {
+        Loader { parameters: parameters.into_iter(), weights, config, device }
     }
 
     /// The next parameter on the host.
@@ -134,7 +134,7 @@ impl Linear {
     }
 }
 
-/// Group normalisation over min(C/4, 32) groups, ε = 1e-6.
+/// Group normalisation, ε = 1e-6.
 #[derive(Debug)]
 pub(super) struct Norm {
     groups: usize,
@@ -153,7 +153,7 @@ impl Norm {
             Tensor::from_data(data, loader.device)
         };
         let host = cpu::is_plain(loader.device).then(|| [weights.values.clone(), biases.values.clone()]);
-        Ok(Norm { groups: groups(weights.values.len()), weight: row(weights), bias: row(biases), host })
+        Ok(Norm { groups: loader.config.groups(weights.values.len()), weight: row(weights), bias: row(biases), host })
     }
 
     /// Normalises x.

@@ -1,6 +1,8 @@
 //! Reading the published JSON configurations.
 
-use super::{Config, ConfigError, Description};
+use super::{
+    BlockKind, Combine, Config, ConfigError, Description, Embedding, Nonlinearity, Progressive, ProgressiveInput,
+};
 use crate::score::Range;
 use crate::sde::{Family, ParameterError, SubVp, Ve, Vp};
 use serde::de::DeserializeOwned;
@@ -54,15 +56,16 @@ pub(super) fn read(json: &str) -> Result<Description, ConfigError> {
     let root: Value = serde_json::from_str(json).map_err(|error| ConfigError::Json(error.to_string()))?;
     let (data, model) = (Section::of(&root, "data")?, Section::of(&root, "model")?);
     let training = Section::of(&root, "training")?;
-    let name: String = model.get("name", "ncsnpp")?;
-    if name != "ncsnpp" {
-        return Err(ConfigError::Unknown {
-            field: "model.name".to_owned(),
-            value: shorten(&Value::String(name)),
-            known: "ncsnpp (NCSN++ and DDPM++)",
-        });
-    }
-    let config = architecture(&data, &model)?;
+    let known = "ncsnpp (NCSN++ and DDPM++) and ddpm";
+    let name: String = model.get("name", known)?;
+    let config = match name.as_str() {
+        "ncsnpp" => ncsnpp(&data, &model)?,
+        "ddpm" => ddpm(&data, &model)?,
+        _ => {
+            let (field, value) = ("model.name".to_owned(), shorten(&Value::String(name)));
+            return Err(ConfigError::Unknown { field, value, known });
+        }
+    };
     config.check()?;
     let range = if config.centered { Range::Symmetric } else { Range::Unit };
     Ok(Description {
@@ -77,7 +80,8 @@ pub(super) fn read(json: &str) -> Result<Description, ConfigError> {
     })
 }
 
-fn architecture(data: &Section, model: &Section) -> Result<Config, ConfigError> {
+/// DDPM as `models/ddpm.py` has it: all that is read has its published default, what is not read is left out.
+fn ddpm(data: &Section, model: &Section) -> Result<Config, ConfigError> {
     let normalization: String = model.or("normalization", "GroupNorm", "GroupNorm".to_owned())?;
     if normalization != "GroupNorm" {
         let field = "model.normalization".to_owned();
@@ -90,23 +94,43 @@ fn architecture(data: &Section, model: &Section) -> Result<Config, ConfigError> 
         attn_resolutions: model.get("attn_resolutions", WHOLES)?,
         resamp_with_conv: model.or("resamp_with_conv", FLAG, true)?,
         conditional: model.or("conditional", FLAG, true)?,
-        fir: model.get("fir", FLAG)?,
-        fir_kernel: model.or("fir_kernel", NUMBERS, vec![1.0, 3.0, 3.0, 1.0])?,
-        skip_rescale: model.get("skip_rescale", FLAG)?,
-        resblock_type: model.get("resblock_type", "ddpm and biggan")?,
-        progressive: model.get("progressive", "none, output_skip and residual")?,
-        progressive_input: model.get("progressive_input", "none, input_skip and residual")?,
-        progressive_combine: model.or("progressive_combine", "sum and cat", super::Combine::Sum)?,
-        embedding_type: model.get("embedding_type", "positional and fourier")?,
-        fourier_scale: model.or("fourier_scale", NUMBER, None)?,
-        scale_by_sigma: model.get("scale_by_sigma", FLAG)?,
-        nonlinearity: model.or("nonlinearity", "swish, elu, relu and lrelu", super::Nonlinearity::Swish)?,
+        fir: false,
+        fir_kernel: vec![1.0, 3.0, 3.0, 1.0],
+        skip_rescale: false,
+        resblock_type: BlockKind::Ddpm,
+        progressive: Progressive::None,
+        progressive_input: ProgressiveInput::None,
+        progressive_combine: Combine::Sum,
+        // Whatever the configuration says: DDPM's published ones name an embedding that the network does not have.
+        embedding_type: Embedding::Positional,
+        fourier_scale: None,
+        scale_by_sigma: model.or("scale_by_sigma", FLAG, false)?,
+        nonlinearity: model.or("nonlinearity", "swish, elu, relu and lrelu", Nonlinearity::Swish)?,
+        norm_groups: Some(32),
         image_size: data.get("image_size", WHOLE)?,
         num_channels: data.or("num_channels", WHOLE, data.or("channels", WHOLE, 3)?)?,
         centered: data.get("centered", FLAG)?,
         sigma_min: model.or("sigma_min", NUMBER, 0.01)?,
         sigma_max: model.or("sigma_max", NUMBER, 50.0)?,
         num_scales: model.or("num_scales", WHOLE, 1000)?,
+    })
+}
+
+/// NCSN++ and DDPM++ as `models/ncsnpp.py` has them: what they add to DDPM.
+fn ncsnpp(data: &Section, model: &Section) -> Result<Config, ConfigError> {
+    Ok(Config {
+        fir: model.get("fir", FLAG)?,
+        fir_kernel: model.or("fir_kernel", NUMBERS, vec![1.0, 3.0, 3.0, 1.0])?,
+        skip_rescale: model.get("skip_rescale", FLAG)?,
+        resblock_type: model.get("resblock_type", "ddpm and biggan")?,
+        progressive: model.get("progressive", "none, output_skip and residual")?,
+        progressive_input: model.get("progressive_input", "none, input_skip and residual")?,
+        progressive_combine: model.or("progressive_combine", "sum and cat", Combine::Sum)?,
+        embedding_type: model.get("embedding_type", "positional and fourier")?,
+        fourier_scale: model.or("fourier_scale", NUMBER, None)?,
+        scale_by_sigma: model.get("scale_by_sigma", FLAG)?,
+        norm_groups: None,
+        ..ddpm(data, model)?
     })
 }
 

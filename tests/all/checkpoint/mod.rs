@@ -3,6 +3,7 @@
 mod forge;
 mod formats;
 mod hostile;
+mod memory;
 mod outputs;
 mod pictures;
 mod published;

@@ -8,7 +8,7 @@ mod options;
 use burn::tensor::{Device, TensorData};
 use score_explorer::Image;
 use score_explorer::checkpoint::{OpenedNetwork, open_network, read_tensors};
-use score_explorer::network::{Array, Ncsnpp, Weights};
+use score_explorer::network::{Array, Unet, Weights};
 use score_explorer::score::NetworkScore;
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ fn open(name: &str) -> OpenedNetwork {
 }
 
 fn build(opened: &OpenedNetwork, device: &Device) -> NetworkScore {
-    let network = Ncsnpp::new(&opened.description.config, &opened.weights, device).unwrap();
+    let network = Unet::new(&opened.description.config, &opened.weights, device).unwrap();
     NetworkScore::new(network, opened.description.clone())
 }
 

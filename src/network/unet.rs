@@ -1,4 +1,4 @@
-//! NCSN++ and DDPM++ (Song et al. 2021, appendix H).
+//! The U-Net of DDPM (Ho et al. 2020) with all that NCSN++ and DDPM++ add to it (Song et al. 2021, appendix H).
 
 use super::blocks::{Attention, ResBlock, residual};
 use super::layers::{Conv, Linear, Loader, Norm, activate};
@@ -10,9 +10,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::BTreeSet;
 use std::f64::consts::TAU;
 
-/// A published `ncsnpp` network.
+/// A published `ddpm` or `ncsnpp` network.
 #[derive(Debug)]
-pub struct Ncsnpp {
+pub struct Unet {
     config: Config,
     parameters: usize,
     device: Device,
@@ -50,7 +50,7 @@ struct Flow {
     output: Option<Image>,
 }
 
-impl Ncsnpp {
+impl Unet {
     /// Builds the network of `config` from PyTorch weights. Buffers (`sigmas`) may be among them.
     ///
     /// # Errors
@@ -67,7 +67,7 @@ impl Ncsnpp {
         if let Some(example) = unused.next() {
             return Err(WeightsError::Unused { count: 1 + unused.count(), example: example.clone() });
         }
-        let loader = &mut Loader::new(parameters, weights, device);
+        let loader = &mut Loader::new(parameters, weights, config, device);
         let frequencies = match config.embedding_type {
             Embedding::Fourier => loader.array()?.values.iter().map(|&w| TAU * f64::from(w)).collect(),
             Embedding::Positional => positional_frequencies(config.nf / 2),
@@ -77,10 +77,9 @@ impl Ncsnpp {
             false => None,
         };
         let resampler = Resampler::new(config, device);
-        let layers: Result<_, _> =
-            plan.steps.iter().map(|step| Layer::load(step, loader, config, &resampler)).collect();
+        let layers: Result<_, _> = plan.steps.iter().map(|step| Layer::load(step, loader, &resampler)).collect();
         let (layers, config, device) = (layers?, config.clone(), device.clone());
-        Ok(Ncsnpp { config, parameters: count, device, frequencies, dense, resampler, layers })
+        Ok(Unet { config, parameters: count, device, frequencies, dense, resampler, layers })
     }
 
     /// The raw output for `x` (N×C×H×W, in the configuration's range) and the published labels, one for all samples
@@ -185,11 +184,11 @@ fn positional_frequencies(count: usize) -> Vec<f64> {
 }
 
 impl Layer {
-    fn load(step: &Step, loader: &mut Loader, config: &Config, resampler: &Resampler) -> Result<Self, WeightsError> {
+    fn load(step: &Step, loader: &mut Loader, resampler: &Resampler) -> Result<Self, WeightsError> {
         Ok(match *step {
             Step::Stem(_) => Layer::Conv(Conv::load(loader)?),
-            Step::Block(block) => Layer::Block(Box::new(ResBlock::load(loader, config, block, resampler)?)),
-            Step::Attention(_) => Layer::Attention(Box::new(Attention::load(loader, config)?)),
+            Step::Block(block) => Layer::Block(Box::new(ResBlock::load(loader, block, resampler)?)),
+            Step::Attention(_) => Layer::Attention(Box::new(Attention::load(loader)?)),
             Step::Resample { direction, conv: true, .. } => {
                 Layer::ConvResample(ConvResampler::load(loader, resampler, direction)?)
             }
