@@ -137,7 +137,8 @@ fn hints_are_drawn_over_the_photo_at_every_size() {
         let rules = layers(&photo, hints, &smaller, (&mask, &smaller_mask));
         let [beyond_rounding, wrong] = differences(&drawn, rules, &look);
         assert!(beyond_rounding < 0.03 && wrong < 0.006, "{scale}: {beyond_rounding} {wrong}");
-        let bare = layers(&photo, &Hints::default(), &photo.smaller, (&mask, &smaller_mask));
+        let none = Hints::default();
+        let bare = layers(&photo, &none, &photo.smaller, (&mask, &smaller_mask));
         assert!(differences(&drawn, bare, &look)[1] > 0.05, "hints are seen");
     }
 }
