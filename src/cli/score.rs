@@ -20,7 +20,7 @@ Examples:
 `x` is N×C×H×W in the network's own data range, `t` one time in (0, 1] for each sample. `output` is
 what the network says when it is given the published label of t, `score` is ∇ log p_t(x).")]
 pub(super) struct Args {
-    /// A network: .safetensors of this program or a published .pth
+    /// A network: .safetensors of this program, a published .pth, or a folder of diffusers
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
     /// The configuration of a .pth, where it does not lie beside it

@@ -3,16 +3,19 @@
 mod blocks;
 mod config;
 mod cpu;
+mod diffusers;
 mod layers;
 mod plan;
 mod profile;
 mod published;
 mod resample;
+mod section;
 mod unet;
 mod weights;
 
 pub use config::{
     BlockKind, Combine, Config, ConfigError, Description, Embedding, Nonlinearity, Progressive, ProgressiveInput,
+    Variant,
 };
 pub use profile::{LayerKind, profile};
 pub use unet::Unet;

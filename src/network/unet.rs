@@ -70,7 +70,7 @@ impl Unet {
         let loader = &mut Loader::new(parameters, weights, config, device);
         let frequencies = match config.embedding_type {
             Embedding::Fourier => loader.array()?.values.iter().map(|&w| TAU * f64::from(w)).collect(),
-            Embedding::Positional => positional_frequencies(config.nf / 2),
+            Embedding::Positional => positional_frequencies(config.nf / 2, config.variant.frequency_shift),
         };
         let dense = match config.conditional {
             true => Some([Linear::load(loader)?, Linear::load(loader)?]),
@@ -112,14 +112,16 @@ impl Unet {
         Some(activate(second.forward(hidden), self.config.nonlinearity))
     }
 
-    /// Sines, then cosines, of a label.
+    /// Sines, then cosines, of a label, or the other way round.
     fn features(&self, label: f64) -> Vec<f32> {
         let (place, odd) = match self.config.embedding_type {
             Embedding::Fourier => (label.ln(), false),
             Embedding::Positional => (label, !self.config.nf.is_multiple_of(2)),
         };
         let phases = || self.frequencies.iter().map(|frequency| frequency * place);
-        let waves = phases().map(f64::sin).chain(phases().map(f64::cos));
+        let turned = self.config.variant.cosines_first;
+        let wave = |cosine: bool| phases().map(move |phase| if cosine { phase.cos() } else { phase.sin() });
+        let waves = wave(turned).chain(wave(!turned));
         waves.chain(odd.then_some(0.0)).map(|wave| wave as f32).collect()
     }
 
@@ -178,9 +180,9 @@ impl Unet {
     }
 }
 
-/// 10000^(−j/(count−1)), as in DDPM.
-fn positional_frequencies(count: usize) -> Vec<f64> {
-    (0..count).map(|j| 10_000_f64.powf(-(j as f64) / (count as f64 - 1.0))).collect()
+/// 10000^(−j/(count−shift)); DDPM's shift is 1.
+fn positional_frequencies(count: usize, shift: f64) -> Vec<f64> {
+    (0..count).map(|j| 10_000_f64.powf(-(j as f64) / (count as f64 - shift))).collect()
 }
 
 impl Layer {

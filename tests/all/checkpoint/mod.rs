@@ -1,5 +1,6 @@
 //! Files: what is read is what was written elsewhere, and no file can do harm.
 
+mod diffusers;
 mod forge;
 mod formats;
 mod hostile;

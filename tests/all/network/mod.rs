@@ -1,6 +1,7 @@
 //! Score networks against published figures, other devices, and facts that hold for every network.
 
 mod configuration;
+mod diffusers;
 mod figures;
 mod invariants;
 mod options;
