@@ -31,7 +31,7 @@ fn restoration(method: Method, steps: usize) -> Restoration {
         count: Count::new(2).unwrap(),
         ..usual.run.clone()
     };
-    Restoration { run, ..usual }
+    Restoration { run, resampling: None, ..usual }
 }
 
 fn ask(engine: &Engine, id: u64, restoration: Restoration, evidence: Evidence) {
