@@ -28,7 +28,7 @@ impl Tool {
         match self {
             Tool::Brush => "Brush",
             Tool::Eraser => "Eraser",
-            Tool::Colour => "Colour",
+            Tool::Colour => "Hints",
             Tool::Rectangle => "Rectangle",
             Tool::Lasso => "Lasso",
             Tool::Fill => "Bucket",

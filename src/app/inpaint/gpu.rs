@@ -202,11 +202,12 @@ impl GpuView {
     /// Writes RGB as RGBA, for there are no textures of three channels.
     fn send_colours(&self, texture: &wgpu::Texture, level: usize, part: Part<'_>, area: Area) {
         let area = area.within(part.area);
-        let values = (area.top..area.bottom).flat_map(|y| {
-            let first = 3 * ((y - part.area.top) * part.area.width() + area.left - part.area.left);
-            part.values[first..first + 3 * area.width()].chunks_exact(3)
-        });
-        let values: Vec<[u8; 4]> = values.map(|pixel| [pixel[0], pixel[1], pixel[2], 255]).collect();
+        let mut values: Vec<[u8; 4]> = Vec::with_capacity(area.width() * area.height());
+        for y in area.top..area.bottom {
+            let first = (y - part.area.top) * part.area.width() + area.left - part.area.left;
+            let row = &part.values.as_chunks::<3>().0[first..first + area.width()];
+            values.extend(row.iter().map(|&[r, g, b]| [r, g, b, 255]));
+        }
         self.send(texture, level, Part { area, values: values.as_flattened() }, 4, area);
     }
 

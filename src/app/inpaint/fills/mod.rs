@@ -314,6 +314,11 @@ impl Inpaint {
 }
 
 impl Answer {
+    /// What the model was given.
+    pub fn evidence(&self) -> &Evidence {
+        &self.question.evidence
+    }
+
     /// What lays its samples on the photo.
     fn paste(&self) -> Paste {
         let question = &self.question;
