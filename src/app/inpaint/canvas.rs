@@ -242,9 +242,8 @@ impl Canvas {
                 self.touch(&changed);
             }
             Some(Painting::Hints(stroke)) => {
-                if !stroke.extend(&mut self.hints, points).is_empty() {
-                    self.generation = next_generation();
-                }
+                let changed = stroke.extend(&mut self.hints, points);
+                self.generation = if changed.is_empty() { self.generation } else { next_generation() };
             }
             None => {}
         }

@@ -26,9 +26,9 @@ fn a_hint_covers_the_photo_as_the_brush_says_and_the_photo_itself_stays() {
     for y in 60..140u32 {
         let cover = f64::from(brush.coverage((y as f32 - 100.0).abs()));
         for x in (61..240u32).step_by(7) {
-            for channel in 0..3 {
+            for (channel, red) in RED.into_iter().enumerate() {
                 let photo = f64::from(original.get_pixel(x, y).0[channel]);
-                let expected = photo + cover * (f64::from(RED[channel]) - photo);
+                let expected = photo + cover * (f64::from(red) - photo);
                 // The coverage, the colour under it, the photo under that: each is rounded to a grey level.
                 let found = f64::from(hinted.get_pixel(x, y).0[channel]);
                 assert!((found - expected).abs() <= 1.5, "{x} {y}: {found} for {expected}");
