@@ -2,7 +2,7 @@
 
 use super::Notice;
 use super::latents::is_picture;
-use crate::checkpoint::{holds_latents, read_run};
+use crate::checkpoint::{holds_latents, holds_network, read_run};
 use crate::task::{ModelRef, Run};
 use crossbeam_channel::{Receiver, Sender};
 use std::path::{Path, PathBuf};
@@ -17,6 +17,8 @@ pub enum Opened {
     Model(ModelRef),
     /// Latents that were saved.
     Latents(PathBuf),
+    /// A picture, to be painted on.
+    Picture(PathBuf),
     /// A path was chosen to be opened.
     Path(PathBuf),
     /// A path was chosen to be written.
@@ -122,7 +124,7 @@ fn save_dialog(folder: Option<&Path>, name: &str) -> rfd::FileDialog {
 /// What a path is, by its kind and extension.
 fn look(path: PathBuf) -> Opened {
     if path.is_dir() {
-        return Opened::Model(ModelRef::Exact(path));
+        return Opened::Model(if holds_network(&path) { ModelRef::File(path) } else { ModelRef::Exact(path) });
     }
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     match extension.as_deref() {
@@ -134,9 +136,10 @@ fn look(path: PathBuf) -> Opened {
         Some("safetensors") if holds_latents(&path) => Opened::Latents(path),
         Some("safetensors" | "pth" | "pt") => Opened::Model(ModelRef::File(path)),
         Some("zip") => Opened::Model(ModelRef::Exact(path)),
+        _ if is_picture(&path) => Opened::Picture(path),
         _ => Opened::Refused(Notice::error(format!(
             "the file {} cannot be opened; choose a run file (.json), a checkpoint (.safetensors, .pth), \
-             latents (.safetensors, .npz), or a folder or .zip of pictures",
+             latents (.safetensors, .npz), a picture, or a folder or .zip of pictures",
             path.file_name().unwrap_or(path.as_os_str()).display()
         ))),
     }
@@ -172,7 +175,9 @@ fn promise(path: &Path) -> String {
         Some("pth" | "pt") => "open this model".into(),
         Some("npz") => "put these latents into slots".into(),
         Some("zip") => "open the exact score of these pictures".into(),
+        None if path.is_dir() && holds_network(path) => "open the model in this folder".into(),
         None => "open the exact score of the pictures in this folder".into(),
+        Some(_) if is_picture(path) => "paint on this picture".into(),
         Some(other) => format!("see whether a .{other} file can be opened"),
     }
 }
@@ -185,8 +190,12 @@ mod tests {
     fn a_path_is_opened_as_what_it_is() {
         let folder = tempfile::tempdir().unwrap();
         assert!(matches!(look(folder.path().into()), Opened::Model(ModelRef::Exact(_))));
+        std::fs::write(folder.path().join("config.json"), "{\"_class_name\": \"UNet2DModel\"}").unwrap();
+        assert!(matches!(look(folder.path().into()), Opened::Model(ModelRef::File(_))));
         assert!(matches!(look("x/model.PTH".into()), Opened::Model(ModelRef::File(_))));
         assert!(matches!(look("x/pictures.zip".into()), Opened::Model(ModelRef::Exact(_))));
+        assert!(matches!(look("x/photo.JPG".into()), Opened::Picture(_)));
+        assert!(matches!(look("x/latents.npz".into()), Opened::Latents(_)));
         let Opened::Refused(notice) = look("x/notes.txt".into()) else { panic!("a text file was opened") };
         assert!(notice.what.contains("notes.txt") && notice.remedy.contains(".safetensors"), "{notice:?}");
     }

@@ -181,6 +181,10 @@ impl App {
                     self.workspace = Workspace::Latents;
                     self.latents.put_latents(ctx, None, path);
                 }
+                Opened::Picture(path) => {
+                    self.workspace = Workspace::Inpaint;
+                    self.inpaint.open_photo(ctx, &path);
+                }
                 Opened::Path(path) if self.latents.take_path(ctx, &path) => {}
                 Opened::Path(path) if self.inpaint.take_path(ctx, &path) => {}
                 Opened::Path(path) => self.files.open(ctx, path),

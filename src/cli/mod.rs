@@ -48,7 +48,7 @@ Exit codes:
 #[command(name = "score-explorer", version, max_term_width = 100, after_help = CODES)]
 #[command(args_conflicts_with_subcommands = true)]
 struct Cli {
-    /// Open the window with this: a run file, checkpoint, latents, or a folder of pictures
+    /// Open the window with this: a run file, checkpoint, latents, photo, or folder of pictures
     file: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,

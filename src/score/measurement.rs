@@ -8,9 +8,10 @@ use burn::tensor::{Device, Tensor};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// Singular values below this share of 1 are not inverted: rounding alone would be a hundred times as large as
-/// what they bring back. (DDRM's deblurring drops those below 0.03: Kawar et al. 2022.)
-const SMALLEST_SINGULAR_VALUE: f64 = 0.01;
+/// Least noise of a measurement whose small singular values cannot be inverted, such as a blur's, in units of the data's
+/// standard deviation: about half a grey level of pictures. What the operator shrinks below it is left to the model.
+/// (DDRM's deblurring drops singular values below 0.03: Kawar et al. 2022.)
+const LEAST_NOISE: f64 = 0.01;
 /// Of conjugate gradients: more digits than single precision keeps of a residual.
 const TOLERANCE: f64 = 1e-5;
 
@@ -28,8 +29,11 @@ pub struct Measurement {
 
 impl Measurement {
     /// A measurement `y` whose noise has the variance `variance` (which broadcasts over `y`), of data whose
-    /// coordinates have the variance `data_variance`.
+    /// coordinates have the variance `data_variance`. Of operators that cannot be inverted the noise is never taken
+    /// to be less than a hundredth of the data.
     pub fn new(linear: Rc<dyn Linear>, y: Image, variance: Image, data_variance: f64) -> Self {
+        let least = if linear.gram().is_none() { LEAST_NOISE.powi(2) * data_variance } else { 0.0 };
+        let variance = variance.clamp_min(least);
         Measurement { linear, y, variance, data_variance }
     }
 
@@ -78,9 +82,10 @@ impl Measurement {
         let weights = match self.linear.gram() {
             Some(gram) => residual.clone() / (noise + gram),
             None => {
-                let noise = noise.clamp_min(SMALLEST_SINGULAR_VALUE.powi(2));
                 let multiply = |u: &Image| self.linear.apply(&self.linear.adjoint(u)) + u.clone() * noise.clone();
-                conjugate_gradients(multiply, residual, TOLERANCE)
+                let typical = noise.clone().mean_dim(1).mean_dim(2).mean_dim(3);
+                let precondition = |r: &Image| self.linear.precondition(r, &typical);
+                conjugate_gradients(multiply, precondition, residual, TOLERANCE)
             }
         };
         self.linear.adjoint(&weights)
@@ -96,25 +101,29 @@ impl Measurement {
         self.linear.adjoint(&(weighed / squares.sqrt().clamp_min(1e-12)))
     }
 
-    /// x + A⁺(α·y + √(σ² − α²σ_y²)·A·z − A·x), where the measurement is not noisier than a state at `level`;
-    /// `fresh` answers the standard normal z, of the shape of x.
-    pub fn project(&self, x: Image, level: Level, fresh: impl FnOnce() -> Image) -> Image {
-        let Some(gram) = self.linear.gram() else { return self.project_smoothly(x, level, fresh) };
+    /// x + A⁺(α·y + √(σ² − α²σ_y²)·A·z − A·x), where the measurement is not noisier than a state at `level`: a noisy
+    /// measurement is itself a sample of the forward process, at σ/α = σ_y. `fresh` answers standard normal noise
+    /// of a shape, another one for each number.
+    pub fn project(&self, x: Image, level: Level, fresh: impl Fn(u32, [usize; 3]) -> Image) -> Image {
+        let Some(gram) = self.linear.gram() else { return self.project_gradually(x, level, fresh) };
+        let mut target = self.y.clone() * level.alpha - self.linear.apply(&x);
         // In units of the measurement, a state's noise has the variance c·σ².
         let missing = self.variance.clone() * (-level.alpha.powi(2) / gram) + level.sigma.powi(2);
         let counts = missing.clone().greater_equal_elem(-1e-9 * level.sigma.powi(2)).float();
-        let mut target = self.y.clone() * level.alpha - self.linear.apply(&x);
         if level.sigma > 0.0 {
-            target = target + self.linear.apply(&fresh()) * missing.clamp_min(0.0).sqrt();
+            target = target + self.linear.apply(&fresh(0, shape(&x))) * missing.clamp_min(0.0).sqrt();
         }
         x + self.linear.adjoint(&(target * counts)) * (1.0 / gram)
     }
 
-    /// The same where AAᵀ has no simple form: directions that A leaves too small for their noise are left out smoothly.
-    fn project_smoothly(&self, x: Image, level: Level, fresh: impl FnOnce() -> Image) -> Image {
+    /// The same where AAᵀ has no simple form. A direction that A shrinks to s is replaced by the share
+    /// g = s²/(s² + σ_y²α²/σ²) instead of wholly or not at all, with noise of the variance g·σ², which keeps the state at
+    /// its level: x + Aᵀ(AAᵀ + σ_y²α²/σ²)⁻¹(α·y + σ·A·z + α·σ_y·z′ − A·x).
+    fn project_gradually(&self, x: Image, level: Level, fresh: impl Fn(u32, [usize; 3]) -> Image) -> Image {
         let mut target = self.y.clone() * level.alpha - self.linear.apply(&x);
         if level.sigma > 0.0 {
-            target = target + self.linear.apply(&fresh()) * level.sigma;
+            let own = fresh(1, self.linear.measured()) * self.variance.clone().sqrt();
+            target = target + self.linear.apply(&fresh(0, shape(&x))) * level.sigma + own * level.alpha;
         }
         x + self.lift(&target, &[level], |level| level.ratio().powi(2))
     }
@@ -186,6 +195,11 @@ impl Condition {
     pub fn version(&self) -> usize {
         self.version.get()
     }
+}
+
+fn shape(x: &Image) -> [usize; 3] {
+    let [_, c, h, w] = x.dims();
+    [c, h, w]
 }
 
 /// The exact posterior of `model` given `measurement`.

@@ -4,7 +4,9 @@
 //! Each answers at every (α, σ), so each runs in every family.
 
 mod clipped;
+mod dense;
 mod differentiate;
+mod gaussians;
 mod image_set;
 mod in_range;
 mod measurement;

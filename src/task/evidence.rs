@@ -1,5 +1,5 @@
 use super::journey::data;
-use super::{Restoration, RestorationError};
+use super::{Method, Restoration, RestorationError};
 use crate::score::{Linear, Measurement, Moments, Operator, Range, ScoreModel};
 use crate::solver::{Noise, Purpose};
 use crate::{Image, Pixels};
@@ -46,6 +46,9 @@ impl Evidence {
     ) -> Result<Measurement, RestorationError> {
         let (shape, range) = (model.shape(), model.range());
         let x = self.data(shape, range, restoration.run.count.get(), device)?;
+        if restoration.method == Method::Exact && x.dims()[0] != 1 {
+            return Err(RestorationError::Exact(x.dims()[0]));
+        }
         let trust = self.trust.as_ref().map(|trust| trusted(trust, device)).transpose()?;
         let linear: Rc<dyn Linear> = restoration.operator.over(shape, trust.as_ref(), device)?.into();
         let std = restoration.noise * span(range);

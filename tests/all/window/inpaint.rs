@@ -374,7 +374,7 @@ fn enter_fills_what_is_painted_several_ways_and_going_on_keeps_one() {
 #[test]
 fn escape_ends_a_fill_and_painting_meanwhile_changes_it() {
     // Enough steps to paint meanwhile.
-    let fills = FillDraft { steps: 2000, ..FillDraft::default() };
+    let fills = FillDraft { steps: 2000, resample: false, ..FillDraft::default() };
     let mut storage = stored(quick(3));
     let inpaint = SavedInpaint { fills, ..SavedInpaint::default() };
     Settings { draft: quick(3), inpaint, ..Settings::default() }.save(&mut storage);

@@ -72,7 +72,7 @@ fn compared(ui: &mut Ui, inpaint: &mut Inpaint) {
     if problem == Problem::Fill {
         return;
     }
-    let side = (ui.available_width() - UNIT) / 2.0;
+    let side = (ui.available_width() - UNIT) / 3.0;
     let (original, measured) = (answer.question.evidence.picture.clone(), answer.restored.measured.clone());
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = UNIT;
