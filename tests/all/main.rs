@@ -9,6 +9,7 @@ mod families;
 mod latents;
 mod network;
 mod picture;
+mod posterior;
 mod score;
 mod sde;
 mod solver;
