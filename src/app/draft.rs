@@ -3,7 +3,7 @@
 use crate::engine::DeviceChoice;
 use crate::sde::{Family, FamilyKind, ParameterError, SubVp, Ve, Vp};
 use crate::solver::{Corrector, Grid, Hmc, Norms, Predictor, PredictorCorrector, Rho, Snr, Solver};
-use crate::task::{Count, ModelRef, Origin, Run, Steps};
+use crate::task::{Count, Flow, ModelRef, Origin, Run, Steps};
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 
@@ -238,6 +238,12 @@ impl Draft {
         self.clip = run.clip;
         self.seed = run.seed;
         self.count = run.count.get().min(MOST_SAMPLES);
+    }
+
+    /// Takes over the model and the family of a journey.
+    pub fn take_journey(&mut self, flow: &Flow) {
+        self.model = flow.model.clone();
+        self.take_family(&flow.family);
     }
 
     fn take_family(&mut self, family: &Family) {

@@ -16,7 +16,7 @@ pub fn ui(ui: &Ui, open: &mut bool, about: &str, bindings: &[Binding]) {
         ui.add_space(8.0);
         ui.spacing_mut().interact_size.y = 18.0;
         egui::Grid::new("keys").num_columns(2).spacing([16.0, 3.0]).show(ui, |ui| {
-            for binding in bindings.iter().chain(&HELP) {
+            for binding in bindings.iter().chain(&HELP).filter(|binding| !binding.shown.is_empty()) {
                 ui.label(RichText::new(binding.shown).monospace().strong());
                 ui.label(binding.what);
                 ui.end_row();

@@ -1,6 +1,7 @@
 //! The keyboard: one table that the window obeys and the help shows.
 
 use super::Action;
+use super::inpaint::{self, Operation, Tool};
 use super::latents::Ask;
 use egui::{Key, Modifiers};
 
@@ -8,7 +9,7 @@ use egui::{Key, Modifiers};
 pub struct Binding {
     pub modifiers: Modifiers,
     pub key: Key,
-    /// As the help writes it.
+    /// As the help writes it; nothing where the line above says it.
     pub shown: &'static str,
     pub what: &'static str,
     /// `None` where the picture or the timeline obeys.
@@ -67,6 +68,62 @@ pub const LATENTS: [Binding; 8] = [
     with(CTRL_SHIFT, Key::Z, "Ctrl+Shift+Z", "Redo a change of slots or settings", || Action::Latents(Ask::Redo)),
     with(Modifiers::COMMAND, Key::Z, "Ctrl+Z", "Undo a change of slots or settings", || Action::Latents(Ask::Undo)),
 ];
+
+/// The bindings of the workspace "Inpaint".
+pub const INPAINT: [Binding; 31] = [
+    plain(Key::Enter, "Enter", "Fill what is painted (or colourise, restore, edit), or stop", || {
+        paint(inpaint::Ask::FillOrStop)
+    }),
+    plain(Key::V, "V", "Lay the picked sample on the photo, or do not", || paint(inpaint::Ask::Lay)),
+    plain(Key::B, "B E", "Brush, eraser", || paint(inpaint::Ask::Tool(Tool::Brush))),
+    plain(Key::E, "", "", || paint(inpaint::Ask::Tool(Tool::Eraser))),
+    plain(Key::P, "P", "Colour hints on the photo; with Alt, take up the colour under the pointer", || {
+        paint(inpaint::Ask::Tool(Tool::Colour))
+    }),
+    plain(Key::X, "X", "Swap brush and eraser, or adding and taking away of shapes", || paint(inpaint::Ask::Swap)),
+    plain(Key::M, "M L G", "Rectangle, lasso, fill of a colour; with Alt they take away", || {
+        paint(inpaint::Ask::Tool(Tool::Rectangle))
+    }),
+    plain(Key::L, "", "", || paint(inpaint::Ask::Tool(Tool::Lasso))),
+    plain(Key::G, "", "", || paint(inpaint::Ask::Tool(Tool::Fill))),
+    plain(Key::C, "C", "The square that the model sees", || paint(inpaint::Ask::Tool(Tool::Square))),
+    // With Shift some keyboards send another sign, others the same one.
+    with(Modifiers::SHIFT, Key::OpenBracket, "[ ]", "Smaller or larger brush; with Shift, softer or harder", || {
+        paint(inpaint::Ask::Harden(-1))
+    }),
+    with(Modifiers::SHIFT, Key::OpenCurlyBracket, "", "", || paint(inpaint::Ask::Harden(-1))),
+    with(Modifiers::SHIFT, Key::CloseBracket, "", "", || paint(inpaint::Ask::Harden(1))),
+    with(Modifiers::SHIFT, Key::CloseCurlyBracket, "", "", || paint(inpaint::Ask::Harden(1))),
+    plain(Key::OpenBracket, "", "", || paint(inpaint::Ask::Resize(-1))),
+    plain(Key::CloseBracket, "", "", || paint(inpaint::Ask::Resize(1))),
+    with(Modifiers::COMMAND, Key::I, "Ctrl+I", "Invert the mask", || paint(inpaint::Ask::Change(Operation::Invert))),
+    plain(Key::Delete, "Delete", "Clear the mask", || paint(inpaint::Ask::Change(Operation::Clear))),
+    plain(Key::Escape, "Esc", "Let go of the lasso, rectangle or stroke; else stop filling", || {
+        paint(inpaint::Ask::Stop)
+    }),
+    obeyed_elsewhere(Key::ShiftLeft, "Shift", "With a click: a line from the end of the last stroke"),
+    obeyed_elsewhere(Key::Space, "Space", "Hold, and drag the photo (or drag with the middle button)"),
+    plain(Key::Plus, "+ −", "Closer, further away (or the wheel, or two fingers)", || paint(inpaint::Ask::Zoom(1))),
+    with(Modifiers::SHIFT, Key::Plus, "", "", || paint(inpaint::Ask::Zoom(1))),
+    plain(Key::Equals, "", "", || paint(inpaint::Ask::Zoom(1))),
+    plain(Key::Minus, "", "", || paint(inpaint::Ask::Zoom(-1))),
+    plain(Key::Num0, "0 1", "The whole photo; a pixel of it for each of the screen", || paint(inpaint::Ask::Fit)),
+    plain(Key::Num1, "", "", || paint(inpaint::Ask::Actual)),
+    with(Modifiers::COMMAND, Key::O, "Ctrl+O", "Open a photo (Ctrl+V pastes one; drop a mask with Alt)", || {
+        paint(inpaint::Ask::OpenPhoto)
+    }),
+    with(Modifiers::COMMAND, Key::S, "Ctrl+S", "Save the mask", || paint(inpaint::Ask::SaveMask)),
+    with(CTRL_SHIFT, Key::Z, "Ctrl+Shift+Z", "Redo a stroke or a change of mask or hints", || {
+        paint(inpaint::Ask::Redo)
+    }),
+    with(Modifiers::COMMAND, Key::Z, "Ctrl+Z", "Undo a stroke or a change of mask or hints", || {
+        paint(inpaint::Ask::Undo)
+    }),
+];
+
+fn paint(ask: inpaint::Ask) -> Action {
+    Action::Inpaint(ask)
+}
 
 /// Help, in every workspace.
 pub const HELP: [Binding; 1] = [plain(Key::F1, "F1", "This help", || Action::Help)];

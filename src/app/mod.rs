@@ -11,6 +11,7 @@ mod files;
 mod graphics;
 mod help;
 mod icon;
+pub mod inpaint;
 mod keys;
 pub mod latents;
 mod layout;
@@ -31,6 +32,7 @@ pub mod theme;
 pub mod timeline;
 mod trajectory;
 mod widgets;
+mod workspace;
 
 pub use draft::{CorrectorKind, Draft, GridKind, Method};
 pub use equation::{Equation, equations};
@@ -81,6 +83,8 @@ pub enum Action {
     Retry(Retry),
     /// Something that only the workspace "Latents" knows.
     Latents(latents::Ask),
+    /// Something that only the workspace "Inpaint" knows.
+    Inpaint(inpaint::Ask),
 }
 
 /// How the window is opened.

@@ -15,6 +15,8 @@ pub enum Retry {
     Export(Box<ExportJob>),
     /// What failed in the workspace "Latents".
     Latents,
+    /// What failed in the workspace "Inpaint".
+    Fill,
 }
 
 /// Something that a person should know.

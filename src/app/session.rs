@@ -183,7 +183,15 @@ impl Session {
         self.engine.send(Command::StopJob(id));
     }
 
-    /// News of jobs since the last call, oldest first.
+    /// News of one job since the last call, oldest first.
+    pub fn take_news(&mut self, of: JobId) -> Vec<JobUpdate> {
+        let all = std::mem::take(&mut self.jobs);
+        let (news, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(id, _)| *id == of);
+        self.jobs = others;
+        news.into_iter().map(|(_, update)| update).collect()
+    }
+
+    /// News of jobs since the last call, oldest first, but for what [`Session::take_news`] took.
     pub fn take_jobs(&mut self) -> Vec<(JobId, JobUpdate)> {
         std::mem::take(&mut self.jobs)
     }

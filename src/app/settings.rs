@@ -1,6 +1,7 @@
 //! What survives a restart: the next run's settings, theme, layout, view, the export folder.
 
 use super::draft::Draft;
+use super::inpaint::SavedInpaint;
 use super::latents::SavedLatents;
 use super::layout::Layout;
 use super::picture::PictureSettings;
@@ -19,6 +20,7 @@ pub struct Settings {
     pub layout: Layout,
     pub picture: PictureSettings,
     pub latents: SavedLatents,
+    pub inpaint: SavedInpaint,
     /// Where files were last written.
     pub folder: Option<PathBuf>,
 }
@@ -66,6 +68,7 @@ impl Settings {
             layout: part(&saved, "layout"),
             picture: part(&saved, "picture"),
             latents: part(&saved, "latents"),
+            inpaint: part(&saved, "inpaint"),
             folder: part::<Option<PathBuf>>(&saved, "folder").filter(|folder| folder.is_dir()),
         };
         settings.draft.mend();

@@ -4,6 +4,7 @@ use super::branch;
 use super::draft::Draft;
 use super::export::Exporter;
 use super::files::{Dialog, Files, Opened, dropped};
+use super::inpaint::{self, Inpaint};
 use super::latents::{Ask, Asking, Latents};
 use super::layout::{Layout, Pane};
 use super::meter::Meter;
@@ -15,13 +16,14 @@ use super::setup::device_combo;
 use super::signs::{self, Sign};
 use super::status::Status;
 use super::trajectory::{Desk, Trajectory};
+use super::workspace::Workspace;
 use super::{Action, RunState, Session, help, keys, theme};
 use crate::engine::{Command, Devices, Wake};
 use anyhow::Context as _;
 use eframe::egui_wgpu::RenderState;
 use egui::util::undoer::Undoer;
 use egui::{Frame, Margin, RichText, Ui};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Pictures need not come faster than screens show them.
@@ -30,42 +32,6 @@ const FRAME: Duration = Duration::from_millis(16);
 const SOFTWARE_FRAME: Duration = Duration::from_millis(300);
 /// How often the memory of the process is looked at.
 const MEMORY_EVERY: Duration = Duration::from_secs(1);
-
-/// The workspaces. A new one is a line here, and one in [`App::workspace`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Workspace {
-    Trajectory,
-    Latents,
-}
-
-impl Workspace {
-    const ALL: [(Workspace, &'static str, &'static str); 2] = [
-        (Workspace::Trajectory, "Trajectory", "How does it get there?"),
-        (Workspace::Latents, "Latents", "Where does a picture live?"),
-    ];
-
-    fn bindings(self) -> &'static [keys::Binding] {
-        match self {
-            Workspace::Trajectory => &keys::BINDINGS,
-            Workspace::Latents => &keys::LATENTS,
-        }
-    }
-
-    /// What the help says first.
-    fn about(self) -> &'static str {
-        match self {
-            Workspace::Trajectory => {
-                "Noise becomes a picture along a reverse-time SDE. Choose a model, a family and a solver at the left, \
-                 press Run, and watch it get there. Any moment can be scrubbed back to and branched from."
-            }
-            Workspace::Latents => {
-                "The probability-flow ODE carries every picture to one latent and back. Put a picture in A and one \
-                 in B; the strip fills with pictures between them, and the slider decodes any other place. More \
-                 slots make weighted sums; likelihoods are measured at the right."
-            }
-        }
-    }
-}
 
 /// What a window begins with.
 pub struct Start<'a> {
@@ -93,6 +59,7 @@ pub struct App {
     workspace: Workspace,
     trajectory: Trajectory,
     latents: Latents,
+    inpaint: Inpaint,
     branching: bool,
     help: bool,
     meter: Meter,
@@ -131,6 +98,7 @@ impl App {
             workspace: Workspace::Trajectory,
             trajectory: Trajectory::new(settings.layout, picture),
             latents: Latents::new(settings.latents),
+            inpaint: Inpaint::new(settings.inpaint, start.render_state),
             branching: false,
             help: false,
             meter: Meter::default(),
@@ -160,6 +128,11 @@ impl App {
         &self.latents
     }
 
+    /// The workspace "Inpaint".
+    pub fn inpaint(&self) -> &Inpaint {
+        &self.inpaint
+    }
+
     /// The window's frame times.
     pub fn frame_time(&self, part: f64) -> Option<Duration> {
         self.meter.quantile(part)
@@ -177,6 +150,7 @@ impl App {
             layout: self.trajectory.layout.clone(),
             picture: self.trajectory.picture.settings.clone(),
             latents: self.latents.saved(),
+            inpaint: self.inpaint.saved(),
             folder: self.exporter.folder.clone(),
         }
     }
@@ -186,8 +160,13 @@ impl App {
         for notice in self.session.poll() {
             self.notices.push(notice);
         }
-        for notice in self.latents.advance(ctx, &mut self.session, &self.draft) {
-            self.notices.push(notice);
+        // Inpaint takes the news of its own job; all others are of the latents.
+        let mut notices = self.inpaint.advance(ctx, &mut self.session, &self.draft);
+        notices.extend(self.latents.advance(ctx, &mut self.session, &self.draft));
+        notices.into_iter().for_each(|notice| self.notices.push(notice));
+        if let Some(flow) = self.latents.take_journey() {
+            self.session.inspect(&flow.model);
+            self.draft.take_journey(&flow);
         }
         self.models.poll();
         for opened in self.files.poll() {
@@ -198,8 +177,20 @@ impl App {
                     self.notices.push(Notice::remark(format!("The settings are now those of {name}; press Run.")));
                 }
                 Opened::Model(model) => self.apply(ctx, Action::Model(model)),
+                Opened::Latents(path) => {
+                    self.workspace = Workspace::Latents;
+                    self.latents.put_latents(ctx, None, path);
+                }
+                Opened::Picture(path) => {
+                    self.workspace = Workspace::Inpaint;
+                    self.inpaint.open_photo(ctx, &path);
+                }
                 Opened::Path(path) if self.latents.take_path(ctx, &path) => {}
+                Opened::Path(path) if self.inpaint.take_path(ctx, &path) => {}
                 Opened::Path(path) => self.files.open(ctx, path),
+                Opened::SaveTo(path) if self.inpaint.save_to(ctx, &path) => {
+                    self.exporter.folder = path.parent().map(PathBuf::from);
+                }
                 Opened::SaveTo(path) if self.latents.saver.is_open() => self.latents.saver.save_to(&path),
                 Opened::SaveTo(path) => self.exporter.save_to(&path),
                 Opened::Refused(notice) => self.notices.push(notice),
@@ -259,6 +250,7 @@ impl App {
         match self.workspace {
             Workspace::Trajectory => &mut self.trajectory.layout,
             Workspace::Latents => &mut self.latents.layout,
+            Workspace::Inpaint => &mut self.inpaint.layout,
         }
     }
 
@@ -275,11 +267,12 @@ impl App {
     }
 
     fn workspace(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
-        let App { session, draft, models, trajectory, latents, .. } = self;
+        let App { session, draft, models, trajectory, latents, inpaint, .. } = self;
         let mut desk = Desk { session, draft, models, actions };
         match self.workspace {
             Workspace::Trajectory => trajectory.ui(ui, &mut desk),
             Workspace::Latents => latents.ui(ui, &mut desk),
+            Workspace::Inpaint => inpaint.ui(ui, &mut desk),
         }
     }
 
@@ -290,8 +283,11 @@ impl App {
             meter: &self.meter,
             resident: self.resident,
             export: self.exporter.progress(),
-            job: self.latents.line(),
-            job_shown: self.workspace == Workspace::Latents,
+            job: self.latents.line().map(|line| (line, Action::Latents(Ask::Stop))).or_else(|| {
+                let line = self.inpaint.fills.line()?;
+                Some((line, Action::Inpaint(inpaint::Ask::Stop)))
+            }),
+            job_shown: self.workspace != Workspace::Trajectory,
         };
         status.ui(ui, actions);
     }
@@ -300,11 +296,13 @@ impl App {
         if self.exporter.ui(ui, &self.session, actions) {
             let name = self.exporter.file_name();
             let dialog = Dialog::Save { folder: self.exporter.folder.as_deref(), name: &name };
+            self.inpaint.asking = None;
             self.files.ask(ui.ctx(), dialog);
         }
         if self.latents.save_ui(ui, actions) {
             let name = self.latents.saver.file_name();
             let dialog = Dialog::Save { folder: self.exporter.folder.as_deref(), name: &name };
+            self.inpaint.asking = None;
             self.files.ask(ui.ctx(), dialog);
         }
         branch::ui(ui, &mut self.branching, &self.session, &self.draft, actions);
@@ -334,7 +332,7 @@ impl App {
             Action::Close(id) => self.session.close(id),
             Action::ChooseFile => self.choose(ctx, Dialog::OpenFile, None),
             Action::ChooseFolder => self.choose(ctx, Dialog::OpenFolder, None),
-            Action::Open(path) if self.workspace == Workspace::Latents && self.latents.take_drop(ctx, &path) => {}
+            Action::Open(path) if self.take_drop(ctx, &path) => {}
             Action::Open(path) => self.files.open(ctx, path),
             Action::Model(model) => {
                 self.session.inspect(&model);
@@ -360,9 +358,47 @@ impl App {
             }
             Action::Retry(Retry::Run(run, device)) => self.session.begin(*run, device),
             Action::Retry(Retry::Export(job)) => self.exporter.start(ctx, job),
+            Action::Retry(Retry::Fill) => self.ask_inpaint(ctx, inpaint::Ask::FillOrStop),
             Action::Retry(Retry::Latents) => self.latents.go_on(&self.draft),
             Action::Latents(ask) => self.ask(ctx, ask),
+            Action::Inpaint(ask) => self.ask_inpaint(ctx, ask),
         }
+    }
+
+    /// Hands a dropped file to the workspace that is shown; whether it takes it.
+    fn take_drop(&mut self, ctx: &egui::Context, path: &Path) -> bool {
+        match self.workspace {
+            Workspace::Trajectory => false,
+            Workspace::Latents => self.latents.take_drop(ctx, path),
+            Workspace::Inpaint => self.inpaint.take_drop(ctx, path, ctx.input(|input| input.modifiers.alt)),
+        }
+    }
+
+    /// What only the workspace "Inpaint" knows.
+    fn ask_inpaint(&mut self, ctx: &egui::Context, ask: inpaint::Ask) {
+        match ask {
+            inpaint::Ask::FillOrStop => {
+                let notice = self.inpaint.fill_or_stop(ctx, &mut self.session, &self.draft);
+                notice.into_iter().for_each(|notice| self.notices.push(notice));
+                return;
+            }
+            inpaint::Ask::Stop => return self.inpaint.stop(&self.session),
+            _ => {}
+        }
+        let Some(asking) = self.inpaint.ask(ctx, ask) else { return };
+        self.latents.asking = None;
+        self.inpaint.asking = Some(asking);
+        let name = match asking {
+            inpaint::Asking::SaveFilled => self.inpaint.filled_name(),
+            _ => self.inpaint.mask_name(),
+        };
+        let dialog = match asking {
+            inpaint::Asking::Photo | inpaint::Asking::Mask => Dialog::OpenPicture,
+            inpaint::Asking::SaveMask | inpaint::Asking::SaveFilled => {
+                Dialog::Save { folder: self.exporter.folder.as_deref(), name: &name }
+            }
+        };
+        self.files.ask(ctx, dialog);
     }
 
     /// What only the workspace "Latents" knows.
@@ -387,6 +423,7 @@ impl App {
     /// Shows a dialog; what is chosen in it is for `asking`, or to be opened.
     fn choose(&mut self, ctx: &egui::Context, dialog: Dialog<'_>, asking: Option<Asking>) {
         self.latents.asking = asking;
+        self.inpaint.asking = None;
         self.files.ask(ctx, dialog);
     }
 
@@ -443,11 +480,10 @@ impl eframe::App for App {
         let began = Instant::now();
         let ctx = ui.ctx().clone();
         let above = self.branching || self.help || self.exporter.is_open() || self.latents.is_covered();
-        let latents = self.workspace == Workspace::Latents;
-        let escape_taken = !latents && self.trajectory.picture.takes_escape();
+        let escape_taken = self.workspace == Workspace::Trajectory && self.trajectory.picture.takes_escape();
         let bindings = self.workspace.bindings();
         let mut actions = if above { Vec::new() } else { keys::actions(&ctx, bindings, escape_taken) };
-        actions.extend(dropped(ui, latents).into_iter().map(Action::Open));
+        actions.extend(dropped(ui, self.workspace.promise()).into_iter().map(Action::Open));
         let slim = |margin| Frame::new().fill(ui.visuals().panel_fill).inner_margin(margin);
         let (top, bottom) = (slim(Margin::symmetric(12, 5)), slim(Margin { left: 12, right: 12, top: 0, bottom: 4 }));
         egui::Panel::top("top").frame(top).show(ui, |ui| self.top_bar(ui, &mut actions));
@@ -473,7 +509,7 @@ impl eframe::App for App {
 }
 
 /// A seed that nobody chose: short enough to be read out.
-fn new_seed() -> u64 {
+pub(super) fn new_seed() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     // Multiplied so that neighbouring moments give seeds far apart (Knuth's multiplicative hash).
     (now.as_nanos() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 44

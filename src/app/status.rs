@@ -1,6 +1,6 @@
 //! The status bar: where the run stands, how fast, on what, with how much memory.
 
-use super::latents::{Ask, JobLine};
+use super::latents::JobLine;
 use super::meter::Meter;
 use super::theme::Theme;
 use super::widgets::{human_bytes, human_time};
@@ -17,8 +17,8 @@ pub struct Status<'a> {
     pub resident: Option<usize>,
     /// An export in progress: what, and how far (0 to 1).
     pub export: Option<(&'a str, f32)>,
-    /// A job of the workspace "Latents" under way.
-    pub job: Option<JobLine>,
+    /// A job of a workspace under way, and what ends it.
+    pub job: Option<(JobLine, Action)>,
     /// Whether that workspace is shown, which has a button of its own to stop it.
     pub job_shown: bool,
 }
@@ -151,11 +151,11 @@ impl Status<'_> {
     }
 
     fn working(&self, ui: &mut Ui, actions: &mut Vec<Action>) {
-        let Some(job) = &self.job else { return };
+        let Some((job, stop)) = &self.job else { return };
         separator(ui);
-        let tip = "End what the workspace Latents computes; what is done is kept";
+        let tip = "End what this workspace computes; what is done is kept";
         if !self.job_shown && ui.button("Stop job").on_hover_text(tip).clicked() {
-            actions.push(Action::Latents(Ask::Stop));
+            actions.push(stop.clone());
         }
         ui.add(egui::ProgressBar::new(job.share).desired_width(90.0).desired_height(6.0));
         if job.seconds_left.is_finite() {

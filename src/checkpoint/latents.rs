@@ -59,6 +59,11 @@ pub fn read_latents(path: &Path) -> Result<Latents, FileError> {
     Ok(Latents { pixels: Pixels { shape, values: array.values.into() }, flow })
 }
 
+/// Whether a `.safetensors` file says that it holds latents; false where it cannot be read.
+pub fn holds_latents(path: &Path) -> bool {
+    read_metadata(path).is_ok_and(|metadata| metadata.contains_key(FLOW))
+}
+
 fn is_npz(path: &Path) -> Result<bool, FileError> {
     match path.extension().map(|extension| extension.to_string_lossy().to_lowercase()).as_deref() {
         Some("npz") => Ok(true),

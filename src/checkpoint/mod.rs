@@ -6,28 +6,36 @@
 mod animation;
 mod atomic;
 mod catalogue;
+mod diffusers;
 mod grid;
 mod import;
 mod latents;
+mod mask;
 mod native;
 mod npz;
 mod opcode;
+mod photo;
 mod pickle;
 mod pictures;
 mod run_file;
 mod sources;
+mod square;
 mod tensors;
 mod torch;
 
 pub use animation::{Animation, write_animation};
 pub use atomic::write_atomically;
 pub use catalogue::{Entry, catalogue, find};
+pub use diffusers::holds_network;
 pub use grid::{grid_image, write_grid, write_picture, write_strip};
 pub use import::{About, import};
-pub use latents::{read_latents, write_latents};
+pub use latents::{holds_latents, read_latents, write_latents};
+pub use mask::{OpenedMask, read_mask, write_mask};
 pub use native::{read_native, write_native};
+pub use photo::{MOST_PIXELS, OpenedPhoto, WORKING_SIDE, read_photo, reduce_to, shares, too_large, write_photo};
 pub use pictures::{PictureSet, moments, read_picture, read_pictures, shipped_worlds};
 pub use run_file::{read_run, write_run};
+pub use square::{Square, square};
 pub use tensors::{read_tensors, write_tensors};
 pub use torch::{Checkpoint, read_torch};
 
@@ -82,13 +90,17 @@ pub struct OpenedNetwork {
     pub weights: Weights,
 }
 
-/// Opens any network checkpoint that is known, by its content: our own safetensors, or a
+/// Opens any network checkpoint that is known, by its content: our own safetensors, a
 /// published `.pth` with its configuration (`config`, or a JSON file beside it: the same
-/// name with `.json`, or `config.json`). Uses the EMA weights.
+/// name with `.json`, or `config.json`), of which the EMA weights are used, or a folder of
+/// diffusers (or the weights in one).
 ///
 /// # Errors
 /// One sentence for each way in which a file can be wrong.
 pub fn open_network(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork, FileError> {
+    if let Some(folder) = diffusers::folder(path).filter(|_| config.is_none()) {
+        return diffusers::open(&folder, path.is_file().then_some(path));
+    }
     let (mut file, length) = open_file(path)?;
     let mut start = Vec::new();
     (&mut file).take(9).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
@@ -165,7 +177,10 @@ fn open_file(path: &Path) -> Result<(File, u64), FileError> {
     let wrong = |source| FileError::read(path, source);
     let about = std::fs::metadata(path).map_err(wrong)?;
     if about.is_dir() {
-        return Err(wrong(std::io::Error::new(std::io::ErrorKind::IsADirectory, "it is a folder, not a file")));
+        return Err(wrong(std::io::Error::new(
+            std::io::ErrorKind::IsADirectory,
+            "it is a folder in which no network lies",
+        )));
     }
     if !about.is_file() {
         return Err(wrong(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no plain file")));

@@ -14,7 +14,7 @@ const WHAT: &str = "a Score Explorer checkpoint";
 /// # Errors
 /// If the bytes are no such file. `path` is only for the message.
 pub fn read_native(bytes: &[u8], path: &Path) -> Result<OpenedNetwork, FileError> {
-    let (metadata, weights) = tensors::parse(bytes, path)?;
+    let (metadata, weights) = tensors::parse(bytes, bytes.len() as u64, path)?;
     Ok(OpenedNetwork { description: description(&metadata, path)?, weights })
 }
 
@@ -22,7 +22,8 @@ pub fn read_native(bytes: &[u8], path: &Path) -> Result<OpenedNetwork, FileError
 pub(super) fn read_file(path: &Path) -> Result<OpenedNetwork, FileError> {
     // The description first: a file of another kind is not read to its end.
     read_description(path)?;
-    read_native(&tensors::read_whole(path)?, path)
+    let (metadata, weights) = tensors::read_file(path)?;
+    Ok(OpenedNetwork { description: description(&metadata, path)?, weights })
 }
 
 /// What a file of our own format says of itself. Reads no tensor.

@@ -1,9 +1,10 @@
 use super::FileError;
+use super::photo::on_white;
 use super::sources::{MAX_FILE, MAX_PICTURES, Source};
 use crate::score::{Moments, Range};
 use image::imageops::FilterType;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, Rgb, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
 use rayon::prelude::*;
 use std::io::Cursor;
 use std::path::Path;
@@ -168,19 +169,6 @@ fn centre_square(image: &DynamicImage) -> DynamicImage {
     let (width, height) = (image.width(), image.height());
     let side = width.min(height);
     image.crop_imm((width - side) / 2, (height - side) / 2, side, side)
-}
-
-/// RGB of any kind of picture, laid on white where it is transparent.
-fn on_white(image: DynamicImage) -> RgbImage {
-    if !image.has_alpha() {
-        return image.into_rgb8();
-    }
-    let image = image.into_rgba8();
-    RgbImage::from_fn(image.width(), image.height(), |x, y| {
-        let [rgb @ .., alpha] = image.get_pixel(x, y).0;
-        let alpha = u32::from(alpha);
-        Rgb(rgb.map(|value| ((u32::from(value) * alpha + 255 * (255 - alpha) + 127) / 255) as u8))
-    })
 }
 
 /// Appends a picture as three planes.

@@ -1,17 +1,21 @@
 use super::{FileError, write_atomically};
 use crate::network::{Array, Weights};
 use half::{bf16, f16};
-use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 /// Values that one file may hold: 2 GiB as `f32`, several times the largest published network.
 pub(super) const MAX_VALUES: usize = 1 << 29;
 /// A header of 16 MiB names some hundred thousand tensors.
 const MAX_HEADER: u64 = 16 << 20;
+/// Bytes that are decoded at once; a multiple of every number's size.
+const CHUNK: usize = 1 << 20;
 const WHAT: &str = "a safetensors file that can be used";
+
+/// What a safetensors file says beside its tensors, by name.
+pub(super) type Notes = HashMap<String, String>;
 
 /// How a number is written, little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,18 +42,31 @@ impl Number {
         }
     }
 
-    /// All numbers in `bytes`, as the nearest `f32`.
-    pub fn decode(self, bytes: &[u8]) -> Vec<f32> {
+    /// The next `count` numbers, as the nearest `f32`. The caller has made sure that there are so many.
+    pub fn read(self, reader: &mut impl Read, count: usize) -> io::Result<Vec<f32>> {
+        let mut values = Vec::with_capacity(count);
+        let mut left = count.saturating_mul(self.size());
+        let mut chunk = vec![0; left.min(CHUNK)];
+        while left > 0 {
+            let part = chunk.get_mut(..left.min(CHUNK)).unwrap_or_default();
+            reader.read_exact(part)?;
+            self.decode(part, &mut values);
+            left -= part.len();
+        }
+        Ok(values)
+    }
+
+    fn decode(self, bytes: &[u8], values: &mut Vec<f32>) {
         match self {
-            Number::F64 => numbers(bytes, |b| f64::from_le_bytes(b) as f32),
-            Number::F32 => numbers(bytes, f32::from_le_bytes),
-            Number::F16 => numbers(bytes, |b| f16::from_le_bytes(b).to_f32()),
-            Number::BF16 => numbers(bytes, |b| bf16::from_le_bytes(b).to_f32()),
-            Number::I64 => numbers(bytes, |b| i64::from_le_bytes(b) as f32),
-            Number::I32 => numbers(bytes, |b| i32::from_le_bytes(b) as f32),
-            Number::I16 => numbers(bytes, |b| i16::from_le_bytes(b).into()),
-            Number::I8 => numbers(bytes, |b| i8::from_le_bytes(b).into()),
-            Number::U8 => numbers(bytes, |[b]: [u8; 1]| b.into()),
+            Number::F64 => numbers(bytes, values, |b| f64::from_le_bytes(b) as f32),
+            Number::F32 => numbers(bytes, values, f32::from_le_bytes),
+            Number::F16 => numbers(bytes, values, |b| f16::from_le_bytes(b).to_f32()),
+            Number::BF16 => numbers(bytes, values, |b| bf16::from_le_bytes(b).to_f32()),
+            Number::I64 => numbers(bytes, values, |b| i64::from_le_bytes(b) as f32),
+            Number::I32 => numbers(bytes, values, |b| i32::from_le_bytes(b) as f32),
+            Number::I16 => numbers(bytes, values, |b| i16::from_le_bytes(b).into()),
+            Number::I8 => numbers(bytes, values, |b| i8::from_le_bytes(b).into()),
+            Number::U8 => numbers(bytes, values, |[b]: [u8; 1]| b.into()),
         }
     }
 
@@ -69,8 +86,8 @@ impl Number {
     }
 }
 
-fn numbers<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes.as_chunks::<N>().0.iter().map(|&chunk| number(chunk)).collect()
+fn numbers<const N: usize>(bytes: &[u8], values: &mut Vec<f32>, number: impl Fn([u8; N]) -> f32) {
+    values.extend(bytes.as_chunks::<N>().0.iter().map(|&chunk| number(chunk)));
 }
 
 /// Reads all tensors of a safetensors file as `f32` (from floating-point numbers or integers of
@@ -79,40 +96,37 @@ fn numbers<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec
 /// # Errors
 /// If the file cannot be read, is no safetensors file, or claims more than it holds.
 pub fn read_tensors(path: &Path) -> Result<Weights, FileError> {
-    let bytes = read_whole(path)?;
-    parse(&bytes, path).map(|(_, tensors)| tensors)
+    read_file(path).map(|(_, tensors)| tensors)
 }
 
-/// The bytes of a safetensors file, once its header agrees with its length.
-pub(super) fn read_whole(path: &Path) -> Result<Vec<u8>, FileError> {
-    let (mut file, start, header) = open(path)?;
-    let mut bytes = start;
-    bytes.reserve_exact(header.data_len());
-    file.read_to_end(&mut bytes).map_err(|source| FileError::read(path, source))?;
-    Ok(bytes)
+/// Metadata and tensors of a safetensors file.
+pub(super) fn read_file(path: &Path) -> Result<(Notes, Weights), FileError> {
+    let (file, length) = super::open_file(path)?;
+    parse(file, length, path)
 }
 
 /// The text that a safetensors file carries beside its tensors. Reads no tensor.
-pub(super) fn read_metadata(path: &Path) -> Result<HashMap<String, String>, FileError> {
-    open(path).map(|(_, _, header)| header.metadata().clone().unwrap_or_default())
+pub(super) fn read_metadata(path: &Path) -> Result<Notes, FileError> {
+    let (mut file, length) = super::open_file(path)?;
+    header(&mut file, length, path).map(|header| header.metadata().clone().unwrap_or_default())
 }
 
-/// Opens a file and reads its header: the file behind the header, the bytes read, their meaning.
-fn open(path: &Path) -> Result<(File, Vec<u8>, Metadata), FileError> {
-    let (mut file, length) = super::open_file(path)?;
+/// The header of a safetensors file of `length` bytes, once it agrees with that.
+fn header(file: &mut impl Read, length: u64, path: &Path) -> Result<Metadata, FileError> {
     let wrong = |reason: &str| FileError::format(path, WHAT, reason);
     let mut start = Vec::new();
-    (&mut file).take(8).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
+    file.take(8).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
     let Ok(prefix) = <[u8; 8]>::try_from(start.as_slice()) else { return Err(wrong(short(length))) };
     let header_length = u64::from_le_bytes(prefix);
-    if header_length > MAX_HEADER || header_length > length - 8 {
+    if header_length > MAX_HEADER || header_length > length.saturating_sub(8) {
         return Err(wrong(
             "its header claims to be longer than the file, or than 16 MiB; it is damaged or of another kind",
         ));
     }
-    (&mut file).take(header_length).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
-    let header: Metadata = serde_json::from_slice(start.get(8..).unwrap_or_default())
-        .map_err(|error| wrong(&format!("its header cannot be understood ({error})")))?;
+    start.clear();
+    file.take(header_length).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
+    let header: Metadata =
+        serde_json::from_slice(&start).map_err(|error| wrong(&format!("its header cannot be understood ({error})")))?;
     let claimed = u64::try_from(header.data_len()).ok().and_then(|data| data.checked_add(8 + header_length));
     if claimed != Some(length) {
         return Err(wrong("its header claims more or fewer bytes than there are; download or write it again"));
@@ -120,7 +134,7 @@ fn open(path: &Path) -> Result<(File, Vec<u8>, Metadata), FileError> {
     if header.tensors().values().any(|info| elements(&info.shape).is_none()) || header.data_len() / 8 > MAX_VALUES {
         return Err(wrong("it is larger than any network that can be used here"));
     }
-    Ok((file, start, header))
+    Ok(header)
 }
 
 fn short(length: u64) -> &'static str {
@@ -131,26 +145,25 @@ fn elements(shape: &[usize]) -> Option<usize> {
     shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size)).filter(|&n| n <= MAX_VALUES)
 }
 
-/// Metadata and tensors of a safetensors file's bytes.
-pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<(HashMap<String, String>, Weights), FileError> {
+/// Metadata and tensors of `length` bytes of a safetensors file. Besides the values themselves, no more than a part of
+/// one tensor is in memory at a time.
+pub(super) fn parse(mut file: impl Read, length: u64, path: &Path) -> Result<(Notes, Weights), FileError> {
     let wrong = |reason: String| FileError::format(path, WHAT, reason);
-    if bytes.len() < 8 {
-        return Err(wrong(short(bytes.len() as u64).into()));
-    }
-    let damaged = |error| wrong(format!("it is damaged or cut short ({error}); download or write it again"));
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-    let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
+    let header = header(&mut file, length, path)?;
     let (mut weights, mut total) = (Weights::new(), 0usize);
-    for (name, view) in tensors.iter() {
-        let dtype = view.dtype();
+    for name in header.offset_keys() {
+        let Some(&TensorInfo { dtype, ref shape, .. }) = header.info(&name) else { continue };
         let number = Number::of(dtype).ok_or_else(|| {
             wrong(format!("{name:?} holds numbers of the type {dtype:?}; floating-point numbers and integers are read"))
         })?;
-        total = elements(view.shape())
-            .and_then(|n| total.checked_add(n))
-            .filter(|&n| n <= MAX_VALUES)
-            .ok_or_else(|| wrong("it is larger than any network that can be used here".into()))?;
-        weights.insert(name.into(), Array { shape: view.shape().to_vec(), values: number.decode(view.data()) });
+        let count = elements(shape).filter(|count| total.saturating_add(*count) <= MAX_VALUES);
+        let count = count.ok_or_else(|| wrong("it is larger than any network that can be used here".into()))?;
+        total += count;
+        let values = number.read(&mut file, count).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => wrong(short(length).into()),
+            _ => FileError::read(path, error),
+        })?;
+        weights.insert(name, Array { shape: shape.clone(), values });
     }
     Ok((header.metadata().clone().unwrap_or_default(), weights))
 }

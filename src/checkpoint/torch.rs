@@ -1,5 +1,5 @@
 use super::FileError;
-use super::pickle::{Pickle, PickleError, Tensor, Value};
+use super::pickle::{Pickle, PickleError, Storage, Tensor, Value};
 use super::tensors::MAX_VALUES;
 use crate::network::{Array, Weights};
 use std::fs::File;
@@ -8,6 +8,7 @@ use std::path::Path;
 use zip::{CompressionMethod, ZipArchive};
 
 const WHAT: &str = "a score_sde PyTorch checkpoint that can be read";
+const STATE: &str = "a PyTorch state dictionary that can be read";
 /// The list of tensors of the largest published checkpoint takes half a MiB.
 const MAX_PICKLE: u64 = 16 << 20;
 /// The first bytes of files that PyTorch wrote before version 1.6.
@@ -33,10 +34,25 @@ pub struct Checkpoint {
 /// # Errors
 /// If the file is no such checkpoint, is damaged, or asks for anything but tensors and plain values.
 pub fn read_torch(path: &Path) -> Result<Checkpoint, FileError> {
+    open(path, WHAT)?.checkpoint().map_err(|reason| FileError::format(path, WHAT, reason))
+}
+
+/// Reads a `.bin` that is one state dictionary, without running any of its code.
+///
+/// # Errors
+/// As for [`read_torch`].
+pub(super) fn read_state(path: &Path) -> Result<Weights, FileError> {
+    let wrong = |reason: String| FileError::format(path, STATE, reason);
+    let mut archive = open(path, STATE)?;
+    archive.state().map_err(wrong)
+}
+
+/// Opens a file that torch.save wrote.
+fn open(path: &Path, what: &'static str) -> Result<Archive, FileError> {
     let (mut file, length) = super::open_file(path)?;
-    let wrong = |reason: String| FileError::format(path, WHAT, reason);
+    let wrong = |reason: String| FileError::format(path, what, reason);
     check_kind(&mut file, length).map_err(|source| FileError::read(path, source))?.map_err(wrong)?;
-    Archive::open(file, length).and_then(|mut archive| archive.checkpoint()).map_err(wrong)
+    Archive::open(file, length).map_err(wrong)
 }
 
 /// Whether the file begins and ends as a zip archive does, or in which way not.
@@ -92,27 +108,46 @@ impl Archive {
         Ok(Archive { zip, root, length, bytes_left: length.saturating_mul(4), values_left, last: None })
     }
 
-    fn checkpoint(&mut self) -> Result<Checkpoint, String> {
+    /// The pickled part.
+    fn pickle(&mut self) -> Result<Vec<u8>, String> {
         if self.zip.index_for_name(&format!("{}byteorder", self.root)).is_some()
             && self.entry("byteorder", 16)? != b"little"
         {
             return Err("it was written on a big-endian machine; save it again on another".into());
         }
-        let bytes = self.entry("data.pkl", MAX_PICKLE)?;
-        let pickle = Pickle::read(&bytes).map_err(sentence)?;
-        let model = pickle.get(pickle.root, "model").and_then(|model| pickle.pairs(model)).ok_or(
-            "it holds no state dictionary called model; only checkpoints as score_sde's PyTorch code saves them are read",
-        )?;
+        self.entry("data.pkl", MAX_PICKLE)
+    }
+
+    /// The tensors of a state dictionary by their names without `module.`, and the names in order.
+    fn tensors(&mut self, pickle: &Pickle, pairs: &[(Value, Value)]) -> Result<(Weights, Vec<String>), String> {
         let (mut weights, mut order) = (Weights::new(), Vec::new());
-        for &(name, value) in model {
+        for &(name, value) in pairs {
             let (Some(name), Some(tensor)) = (pickle.text(name), pickle.tensor(value)) else { continue };
             let name = name.strip_prefix("module.").unwrap_or(name);
-            let array = self.array(&pickle, tensor).map_err(|reason| format!("{name:?} {reason}"))?;
+            let array = self.array(pickle, tensor).map_err(|reason| format!("{name:?} {reason}"))?;
             if weights.insert(name.into(), array).is_some() {
                 return Err(format!("it is damaged: it names {name:?} twice"));
             }
             order.push(name.into());
         }
+        Ok((weights, order))
+    }
+
+    /// A file that is one state dictionary.
+    fn state(&mut self) -> Result<Weights, String> {
+        let bytes = self.pickle()?;
+        let pickle = Pickle::read(&bytes).map_err(sentence)?;
+        let pairs = pickle.pairs(pickle.root).ok_or("it holds no state dictionary; choose the weights of a network")?;
+        self.tensors(&pickle, pairs).map(|(weights, _)| weights)
+    }
+
+    fn checkpoint(&mut self) -> Result<Checkpoint, String> {
+        let bytes = self.pickle()?;
+        let pickle = Pickle::read(&bytes).map_err(sentence)?;
+        let model = pickle.get(pickle.root, "model").and_then(|model| pickle.pairs(model)).ok_or(
+            "it holds no state dictionary called model; only checkpoints as score_sde's PyTorch code saves them are read",
+        )?;
+        let (weights, order) = self.tensors(&pickle, model)?;
         let average = pickle.get(pickle.root, "ema");
         let mut ema = Vec::new();
         let shadow = average.and_then(|average| pickle.get(average, "shadow_params"));
@@ -143,8 +178,8 @@ impl Archive {
         }
     }
 
-    /// A whole entry of at most `most` bytes.
-    fn entry(&mut self, name: &str, most: u64) -> Result<Vec<u8>, String> {
+    /// An entry of at most `most` bytes, and its size.
+    fn open_entry(&mut self, name: &str, most: u64) -> Result<(impl Read, u64), String> {
         let name = format!("{}{name}", self.root);
         let index =
             self.zip.index_for_name(&name).ok_or_else(|| format!("it is damaged: its part {name:?} is missing"))?;
@@ -158,9 +193,34 @@ impl Archive {
         if size > most {
             return Err(format!("its part {name:?} claims {size} bytes where at most {most} can be"));
         }
+        Ok((file, size))
+    }
+
+    /// All bytes of an entry of at most `most`.
+    fn entry(&mut self, name: &str, most: u64) -> Result<Vec<u8>, String> {
+        let (file, size) = self.open_entry(name, most)?;
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-        file.take(size).read_to_end(&mut bytes).map_err(|error| format!("its part {name:?} is damaged ({error})"))?;
+        file.take(size + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| format!("its part {name:?} is damaged ({error})"))?;
         if bytes.len() as u64 == size { Ok(bytes) } else { Err(format!("its part {name:?} is cut short")) }
+    }
+
+    /// All numbers of a storage.
+    fn numbers(&mut self, storage: &Storage) -> Result<Vec<f32>, String> {
+        let claimed = storage.elements.checked_mul(storage.number.size()).ok_or("claims more than memory can hold")?;
+        let (name, most) = (format!("data/{}", storage.key), self.bytes_left.min(MAX_VALUES as u64 * 4));
+        let (mut file, size) = self.open_entry(&name, most)?;
+        if size != claimed as u64 {
+            return Err(format!("claims {claimed} bytes but {size} are there; the file is damaged"));
+        }
+        let damaged = |error| format!("is damaged ({error})");
+        let values = storage.number.read(&mut file, storage.elements).map_err(damaged)?;
+        // The checksum is compared where the entry ends.
+        file.read(&mut [0]).map_err(damaged)?;
+        drop(file);
+        self.bytes_left -= size;
+        Ok(values)
     }
 
     /// The values of a tensor. The reason of a failure goes on from the tensor's name.
@@ -171,14 +231,9 @@ impl Archive {
         let values = match &self.last {
             Some((key, values)) if key == storage.key && values.len() == storage.elements => values,
             _ => {
-                let size =
-                    storage.elements.checked_mul(storage.number.size()).ok_or("claims more than memory can hold")?;
-                let bytes = self.entry(&format!("data/{}", storage.key), self.bytes_left.min(MAX_VALUES as u64 * 4))?;
-                self.bytes_left -= bytes.len() as u64;
-                if bytes.len() != size {
-                    return Err(format!("claims {size} bytes but {} are there; the file is damaged", bytes.len()));
-                }
-                &self.last.insert((storage.key.into(), storage.number.decode(&bytes))).1
+                self.last = None;
+                let values = self.numbers(&storage)?;
+                &self.last.insert((storage.key.into(), values)).1
             }
         };
         let values = gather(values, tensor, elements).ok_or("reaches beyond its storage; the file is damaged")?;

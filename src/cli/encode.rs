@@ -81,7 +81,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
 pub(super) fn encoded(done: Done) -> Result<(Encoded, f64, String), Failure> {
     match done.result {
         JobResult::Encoded(encoded) => Ok((encoded, done.seconds, done.report.device.name.clone())),
-        JobResult::Decoded(_) | JobResult::Likelihoods(_) => Err(broken_off()),
+        _ => Err(broken_off()),
     }
 }
 

@@ -3,7 +3,7 @@ use crate::network::{ConfigError, WeightsError};
 use crate::score::ScoreError;
 use crate::sde::ParameterError;
 use crate::solver::ToleranceError;
-use crate::task::{FlowError, RunError};
+use crate::task::{FlowError, RestorationError, RunError};
 
 /// Why a command ended: one sentence for people, and a kind that decides the exit code.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +60,7 @@ macro_rules! failure_from {
 failure_from! {
     RunError => Usage,
     FlowError => Usage,
+    RestorationError => Usage,
     ToleranceError => Usage,
     ParameterError => Usage,
     ConfigError => Input,

@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 Examples:
   score-explorer import checkpoint_24.pth --config config.json --name \"CIFAR-10 VP\"
   score-explorer import worlds.pth --card-file worlds.txt --moments-from worlds/
+  score-explorer import google/ddpm-church-256 --name church
   score-explorer import worlds.pth --output checkpoints/worlds.safetensors
 
 The configuration is also found beside the checkpoint, as the same name with .json or as config.json.
 No code in a checkpoint is run. The weights are kept in half precision.")]
 pub(super) struct Args {
-    /// A published PyTorch checkpoint (.pth) with its EMA weights
+    /// A published PyTorch checkpoint (.pth) with its EMA weights, or a folder of diffusers
     source: PathBuf,
     /// Its configuration, JSON
     #[arg(long, value_name = "FILE")]

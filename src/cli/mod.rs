@@ -1,20 +1,26 @@
 //! The command line: one file a command, over the same engine as the window.
 
 mod bench;
+mod colorize;
 mod decode;
 mod devices;
 mod drive;
+mod edit;
 mod encode;
 mod failure;
 mod flow_options;
 mod import;
+mod inpaint;
 mod interpolate;
 mod library;
 mod likelihood;
+mod measure_fills;
 mod models;
 mod options;
 mod output;
 mod progress;
+mod restore;
+mod restoring;
 mod run;
 mod sample;
 mod scatter;
@@ -26,6 +32,7 @@ pub use library::library;
 
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 const CODES: &str = "\
@@ -39,7 +46,10 @@ Exit codes:
 /// See, steer and measure score-based diffusion. Without a command, opens the window.
 #[derive(Debug, Parser)]
 #[command(name = "score-explorer", version, max_term_width = 100, after_help = CODES)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Cli {
+    /// Open the window with this: a run file, checkpoint, latents, photo, or folder of pictures
+    file: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -58,6 +68,16 @@ enum Command {
     Interpolate(interpolate::Args),
     /// Measure how likely a model finds pictures, in bits per dimension
     Likelihood(likelihood::Args),
+    /// Fill in a part of a photo, several ways at once
+    Inpaint(inpaint::Args),
+    /// Measure how well hidden parts of pictures are filled in, method by method
+    MeasureFills(measure_fills::Args),
+    /// Colour a grey photo
+    Colorize(colorize::Args),
+    /// Undo a loss: super-resolution, deblurring, compressed sensing, denoising
+    Restore(restore::Args),
+    /// Noise a picture part of the way and bring it back (SDEdit)
+    Edit(edit::Args),
     /// Evaluate a network on given x and t
     Score(score::Args),
     /// Bring a published checkpoint into the library
@@ -82,7 +102,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { ExitCode::from(Failure::USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    match cli.command.map_or_else(window::open, Command::execute) {
+    match cli.command.map_or_else(|| window::open(cli.file), Command::execute) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");
@@ -110,6 +130,11 @@ impl Command {
             Command::Decode(args) => decode::execute(&args),
             Command::Interpolate(args) => interpolate::execute(&args),
             Command::Likelihood(args) => likelihood::execute(&args),
+            Command::Inpaint(args) => inpaint::execute(&args),
+            Command::MeasureFills(args) => measure_fills::execute(&args),
+            Command::Colorize(args) => colorize::execute(&args),
+            Command::Restore(args) => restore::execute(&args),
+            Command::Edit(args) => edit::execute(&args),
             Command::Score(args) => score::execute(&args),
             Command::Import(args) => import::execute(&args),
             Command::Models(args) => models::execute(&args),

@@ -9,7 +9,7 @@ Examples:
   score-explorer models --json
   score-explorer sample --model mixture:two-moons
 
-Any checkpoint file and any folder of pictures (exact:FOLDER) is a model too.")]
+Any checkpoint file, any folder of diffusers (./FOLDER) and any folder of pictures (exact:FOLDER) is a model too.")]
 pub(super) struct Args {
     /// Print JSON
     #[arg(long)]

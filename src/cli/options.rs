@@ -182,21 +182,34 @@ pub(super) struct RunOptions {
     #[arg(long, value_parser = grid, help_heading = "Time")]
     grid: Option<Grid>,
 
-    /// Number of samples
-    #[arg(long, short, value_name = "N", value_parser = count, default_value = "16", allow_negative_numbers = true)]
-    count: Count,
+    /// Number of samples [default: 16; 4 of restorations]
+    #[arg(long, short, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    count: Option<Count>,
     /// Seed of all noise: the same seed gives the same pictures
     #[arg(long, short, default_value_t = 0)]
     seed: u64,
 }
 
 impl RunOptions {
+    /// The model that is asked for.
+    pub(super) fn model(&self) -> &ModelRef {
+        &self.model
+    }
+
     /// The run, where `own` is the family that the model was trained in.
     ///
     /// # Errors
     /// If options contradict each other or make no run.
     pub(super) fn run(&self, own: Option<Family>) -> Result<Run, Failure> {
-        let mut run = Run { model: self.model.clone(), family: self.family.of(own)?, ..Run::default() };
+        self.over(Run::default(), own)
+    }
+
+    /// The run that these options make of another.
+    ///
+    /// # Errors
+    /// If options contradict each other or make no run.
+    pub(super) fn over(&self, base: Run, own: Option<Family>) -> Result<Run, Failure> {
+        let mut run = Run { model: self.model.clone(), family: self.family.of(own)?, ..base };
         if let Some(preset) = self.preset {
             preset.apply(&mut run);
         }
@@ -205,7 +218,7 @@ impl RunOptions {
         run.grid = self.grid.unwrap_or(run.grid);
         run.clip = self.clip.unwrap_or(run.clip);
         run.denoise &= !self.no_denoise;
-        (run.seed, run.count) = (self.seed, self.count);
+        (run.seed, run.count) = (self.seed, self.count.unwrap_or(run.count));
         run.check()?;
         Ok(run)
     }

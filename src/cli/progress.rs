@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 /// Plain lines come at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(1);
 
+/// From this share of a journey on, in per cent, the time left is told.
+const FORESEEN: u64 = 5;
+
 /// Tells a person how far things are. Dropping it removes the bar.
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
@@ -48,7 +51,9 @@ impl Progress {
     pub(super) fn travelling(&mut self, progress: &engine::JobProgress) {
         let percent = (progress.share * 100.0) as u64;
         let left = human(Duration::from_secs_f32(progress.seconds_left.clamp(0.0, 1e6)));
-        self.show(percent, 100, format!("{percent} % · {} evaluations · {left} left", progress.nfe));
+        // Adaptive steps begin small: what the first ones say of the time left is no estimate.
+        let left = if percent < FORESEEN { String::new() } else { format!(" · {left} left") };
+        self.show(percent, 100, format!("{percent} % · {} evaluations{left}", progress.nfe));
     }
 
     /// An animation is being written.

@@ -2,7 +2,7 @@ use super::options::DeviceOption;
 use super::output::writable;
 use super::{Failure, devices};
 use crate::checkpoint::{open_network, read_tensors, write_tensors};
-use crate::network::{Array, Ncsnpp, Weights};
+use crate::network::{Array, Unet, Weights};
 use crate::score::{NetworkScore, ScoreModel};
 use crate::{Image, sde::Level};
 use burn::tensor::{Device, TensorData};
@@ -20,7 +20,7 @@ Examples:
 `x` is N×C×H×W in the network's own data range, `t` one time in (0, 1] for each sample. `output` is
 what the network says when it is given the published label of t, `score` is ∇ log p_t(x).")]
 pub(super) struct Args {
-    /// A network: .safetensors of this program or a published .pth
+    /// A network: .safetensors of this program, a published .pth, or a folder of diffusers
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
     /// The configuration of a .pth, where it does not lie beside it
@@ -44,7 +44,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     writable(&args.output)?;
     let devices = devices::open(args.device.into())?;
     let device = &devices.choose(args.device.into()).0;
-    let network = Ncsnpp::new(config, &opened.weights, device)?;
+    let network = Unet::new(config, &opened.weights, device)?;
     let model = NetworkScore::new(network, opened.description);
     let (output, score) = evaluate(&model, &input, device)?;
     let as_array = |values| Array { shape: input.shape.to_vec(), values };

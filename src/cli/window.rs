@@ -1,13 +1,18 @@
 use super::{Failure, library};
 use crate::app::{WindowOptions, run_window};
 use std::env;
+use std::path::PathBuf;
 
-/// Opens the window and stays until it is closed.
-pub(super) fn open() -> Result<(), Failure> {
+/// Opens the window, with a file or folder in it, and stays until it is closed.
+pub(super) fn open(file: Option<PathBuf>) -> Result<(), Failure> {
+    if let Some(missing) = file.as_deref().filter(|file| !file.exists()) {
+        let missing = missing.display();
+        return Err(Failure::Usage(format!("there is no command and no file {missing}; see `score-explorer --help`")));
+    }
     if !has_display() {
         return Err(no_window("there is no display"));
     }
-    run_window(WindowOptions { library: library(), ..WindowOptions::default() }).map_err(|error| {
+    run_window(WindowOptions { library: library(), open: file }).map_err(|error| {
         let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
         no_window(&causes.join(": "))
     })

@@ -129,7 +129,7 @@ impl<'a> Control<'a> {
                 self.desk.work(Asked { id, job, device }, true);
                 self.rest(since);
             }
-            command @ (Command::Flow { .. } | Command::StopJob(_)) => self.desk.put(command),
+            command @ (Command::Flow { .. } | Command::StopJob(_) | Command::Exchange { .. }) => self.desk.put(command),
         }
         Ok(())
     }

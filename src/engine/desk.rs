@@ -4,6 +4,7 @@ use super::control::Channels;
 use super::loader::Loader;
 use super::{Command, DeviceChoice, Devices, Event, Job, JobId, JobUpdate};
 use crate::score::ScoreError;
+use crate::task::Evidence;
 use crossbeam_channel::TryRecvError;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -91,6 +92,7 @@ impl Desk {
                 );
             }
             Command::StopJob(id) => return self.end_waiting_job(*id),
+            Command::Exchange { id, evidence } => return self.exchange_waiting(*id, evidence),
             Command::Stop => return self.end_waiting_runs(),
             _ => {}
         }
@@ -103,6 +105,17 @@ impl Desk {
 
     pub(super) fn end_waiting_job(&self, id: JobId) {
         self.end_waiting(|waiting| matches!(waiting, Command::Flow { id: other, .. } if *other == id));
+    }
+
+    /// A restoration that waits begins with other evidence.
+    fn exchange_waiting(&self, wanted: JobId, newer: &Evidence) {
+        for command in self.waiting.borrow_mut().iter_mut() {
+            if let Command::Flow { id, job: Job::Restore { evidence, .. }, .. } = command
+                && *id == wanted
+            {
+                evidence.clone_from(newer);
+            }
+        }
     }
 
     /// Takes commands off the list and says that they have ended.

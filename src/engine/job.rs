@@ -1,8 +1,9 @@
-//! Jobs: journeys between data and latents, and likelihoods, as messages.
+//! Jobs: journeys between data and latents, likelihoods, and restorations, as messages.
 
 use super::{DeviceReport, Failure, ModelReport};
 use crate::Pixels;
-use crate::task::{Decoded, Encoded, Estimate, Flow, Likelihood};
+use crate::sde::FamilyKind;
+use crate::task::{Decoded, Encoded, Estimate, Evidence, Flow, Likelihood, ModelRef, Restoration, Restored};
 use std::sync::Arc;
 
 /// Names one job of this engine.
@@ -21,13 +22,17 @@ pub enum Job {
     Decode { flow: Flow, latents: Pixels<f32>, lane: Option<u32> },
     /// log p of pictures.
     Likelihood { flow: Flow, images: Pixels<f32>, estimate: Estimate },
+    /// Samples of what else a measured picture could be. The evidence can be exchanged on the way
+    /// (see [`super::Command::Exchange`]).
+    Restore { restoration: Box<Restoration>, evidence: Evidence },
 }
 
 impl Job {
-    /// The journey.
-    pub fn flow(&self) -> &Flow {
+    /// The score model.
+    pub fn model(&self) -> &ModelRef {
         match self {
-            Job::Encode { flow, .. } | Job::Decode { flow, .. } | Job::Likelihood { flow, .. } => flow,
+            Job::Encode { flow, .. } | Job::Decode { flow, .. } | Job::Likelihood { flow, .. } => &flow.model,
+            Job::Restore { restoration, .. } => &restoration.run.model,
         }
     }
 
@@ -35,14 +40,45 @@ impl Job {
     pub fn lane(&self) -> Option<u32> {
         match self {
             Job::Decode { lane, .. } => *lane,
-            Job::Encode { .. } | Job::Likelihood { .. } => None,
+            Job::Encode { .. } | Job::Likelihood { .. } | Job::Restore { .. } => None,
         }
     }
 
-    pub(super) fn states(&self) -> &Pixels<f32> {
+    pub(super) fn family(&self) -> FamilyKind {
         match self {
-            Job::Encode { images, .. } | Job::Likelihood { images, .. } => images,
-            Job::Decode { latents, .. } => latents,
+            Job::Encode { flow, .. } | Job::Decode { flow, .. } | Job::Likelihood { flow, .. } => flow.family.kind(),
+            Job::Restore { restoration, .. } => restoration.run.family.kind(),
+        }
+    }
+
+    /// Number of samples.
+    pub(super) fn samples(&self) -> usize {
+        match self {
+            Job::Encode { images, .. } | Job::Likelihood { images, .. } => images.shape[0],
+            Job::Decode { latents, .. } => latents.shape[0],
+            Job::Restore { restoration, .. } => restoration.run.count.get(),
+        }
+    }
+
+    /// Whether it needs gradients of its model.
+    pub(super) fn is_differentiated(&self) -> bool {
+        match self {
+            Job::Likelihood { flow, estimate, .. } => {
+                !estimate.exact || matches!(flow.model, ModelRef::Named(_) | ModelRef::File(_))
+            }
+            Job::Restore { restoration, .. } => restoration.method.is_differentiated(),
+            Job::Encode { .. } | Job::Decode { .. } => false,
+        }
+    }
+
+    /// Whether its parts fit together; if not, one sentence of why.
+    pub(super) fn check(&self) -> Result<(), String> {
+        match self {
+            Job::Encode { flow, .. } | Job::Decode { flow, .. } => flow.check().map_err(|error| error.to_string()),
+            Job::Likelihood { flow, estimate, .. } => {
+                flow.check().and_then(|()| estimate.check(flow)).map_err(|error| error.to_string())
+            }
+            Job::Restore { restoration, .. } => restoration.check().map_err(|error| error.to_string()),
         }
     }
 }
@@ -65,7 +101,7 @@ pub enum JobUpdate {
 pub struct JobReport {
     pub model: Arc<ModelReport>,
     pub device: DeviceReport,
-    /// Times of the data and of the latent, inside those at which the model is valid.
+    /// Times of the data and of the latent (of a restoration: where it starts), inside those at which the model is valid.
     pub end: f64,
     pub until: f64,
     /// What a person should know, such as a journey cut to the trained range.
@@ -81,6 +117,8 @@ pub struct JobProgress {
     pub nfe: usize,
     /// The states on their way, N×C×H×W, mapped as clean data are to [0, 1]; none of likelihoods.
     pub pictures: Option<Arc<Pixels<f32>>>,
+    /// Estimates of x(0) on the way, where the job has them, likewise.
+    pub estimates: Option<Arc<Pixels<f32>>>,
     /// Estimated from the share.
     pub seconds_left: f32,
 }
@@ -92,4 +130,5 @@ pub enum JobResult {
     Decoded(Decoded),
     /// One for each picture.
     Likelihoods(Vec<Likelihood>),
+    Restored(Restored),
 }

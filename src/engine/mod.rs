@@ -11,6 +11,7 @@ mod failure;
 mod job;
 mod loader;
 mod recorder;
+mod restoring;
 mod watched;
 mod worker;
 mod working;
@@ -21,7 +22,7 @@ pub use job::{Job, JobId, JobProgress, JobReport, JobResult, JobUpdate};
 pub use recorder::{GpuPicture, Recorded, Stats, Timeline};
 
 use crate::sde::Level;
-use crate::task::{ModelRef, Run};
+use crate::task::{Evidence, ModelRef, Run};
 use crossbeam_channel::{Receiver, Sender};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,6 +55,8 @@ pub enum Command {
     /// Do a job. Jobs and runs are done one after the other in the order asked: a job waits for the run or job in
     /// progress, a run for the job. Only interactive jobs do not wait (see [`Job::Decode`]).
     Flow { id: JobId, job: Job, device: DeviceChoice },
+    /// From now on the restoration `id` is held to other evidence: it goes on from its present noise level.
+    Exchange { id: JobId, evidence: Evidence },
     /// End a job, waiting or under way.
     StopJob(JobId),
 }

@@ -42,7 +42,12 @@ impl Worker {
                 Command::Inspect(model) => inspect(&self.desk, model),
                 Command::RecordLimit(bytes) => self.record_limit = bytes,
                 // Nothing runs that these could be meant for.
-                Command::Pause | Command::Resume | Command::Step(_) | Command::Stop | Command::StopJob(_) => {}
+                Command::Pause
+                | Command::Resume
+                | Command::Step(_)
+                | Command::Stop
+                | Command::StopJob(_)
+                | Command::Exchange { .. } => {}
             }
         }
     }

@@ -3,12 +3,13 @@
 use super::desk::{Asked, Desk};
 use super::watched::batches;
 use super::worker::Ending;
-use super::{Command, Event, Failure, Job, JobProgress, JobReport, JobResult, JobUpdate, control::inspect};
+use super::{Command, Event, Failure, Job, JobProgress, JobReport, JobResult, JobUpdate, control::inspect, restoring};
 use crate::Image;
-use crate::score::{Given, InRange, Measurement, Range, ScoreAndTrace, ScoreError, ScoreModel};
+use crate::score::{Clipped, Given, InRange, Measurement, Range, ScoreAndTrace, ScoreError, ScoreModel};
 use crate::sde::Level;
-use crate::task::{self, FlowPlan, FlowProgress, ModelRef, Plan, decode, encode, host, likelihood};
-use std::cell::Cell;
+use crate::task::{self, Evidence, FlowPlan, FlowProgress, Plan, decode, encode, host, likelihood};
+use burn::tensor::Device;
+use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -46,56 +47,70 @@ impl Desk {
     }
 
     fn try_to_work(&self, asked: &Asked, in_run: bool, again: &Cell<bool>) -> Result<JobResult, Ending> {
-        let (flow, (device, device_report)) = (asked.job.flow(), self.devices.choose(asked.device));
-        check(&asked.job).map_err(|error| Failure::from_sentence(&error.to_string(), "change the settings"))?;
-        self.channels.say(Event::Loading { what: flow.model.to_string(), fraction: None });
-        let place = if is_differentiated(&asked.job) { device.clone().autodiff() } else { device.clone() };
-        let loaded = self.loader.borrow_mut().open(&flow.model, &place, device_report.gpu).map_err(Failure::from)?;
+        let (device, device_report) = self.devices.choose(asked.device);
+        asked.job.check().map_err(|why| Failure::from_sentence(&why, "change the settings"))?;
+        let name = asked.job.model();
+        self.channels.say(Event::Loading { what: name.to_string(), fraction: None });
+        let place = if asked.job.is_differentiated() { device.clone().autodiff() } else { device.clone() };
+        let loaded = self.loader.borrow_mut().open(name, &place, device_report.gpu).map_err(Failure::from)?;
 
-        let model = InRange::new(&*loaded.model, Plan::range(flow.family.kind()));
+        let model = InRange::new(&*loaded.model, Plan::range(asked.job.family()));
         let control = JobControl {
             desk: self,
             asked,
             in_run,
             again,
-            samples: asked.job.states().shape[0].max(1),
+            samples: asked.job.samples().max(1),
             evaluations: Cell::new(0),
             began: Instant::now(),
             told: Cell::new(None),
+            exchanged: RefCell::new(None),
         };
+        let begin = |end, until, notices| {
+            let report = JobReport { model: loaded.report.clone(), device: device_report.clone(), end, until, notices };
+            control.say(JobUpdate::Started(Arc::new(report)));
+        };
+        if let Job::Restore { restoration, evidence } = &asked.job {
+            let model = Gated { model: Clipped::new(model, restoration.run.clip), control: &control };
+            return restoring::restore(restoration, evidence, &model, &control, device, begin);
+        }
         let model = Gated { model, control: &control };
-        let FlowPlan { end, until, notices } = FlowPlan::new(flow, &model);
-        let report = JobReport { model: loaded.report.clone(), device: device_report.clone(), end, until, notices };
-        control.say(JobUpdate::Started(Arc::new(report)));
+        self.travel(&asked.job, &model, &control, device, begin)
+    }
 
+    /// A journey along the probability-flow ODE.
+    fn travel(
+        &self,
+        job: &Job,
+        model: &dyn ScoreModel,
+        control: &JobControl<'_>,
+        device: &Device,
+        begin: impl FnOnce(f64, f64, Vec<String>),
+    ) -> Result<JobResult, Ending> {
+        let (Job::Encode { flow, .. } | Job::Decode { flow, .. } | Job::Likelihood { flow, .. }) = job else {
+            return Err(Ending::Stopped);
+        };
+        let FlowPlan { end, until, notices } = FlowPlan::new(flow, model);
+        begin(end, until, notices);
         let range = model.range();
-        let watch = &mut |progress: FlowProgress<'_>| control.watch(progress, range);
-        Ok(match &asked.job {
-            Job::Encode { flow, images } => JobResult::Encoded(encode(flow, &model, images, device, watch)?),
-            Job::Decode { flow, latents, .. } => JobResult::Decoded(decode(flow, &model, latents, device, watch)?),
+        let shown = !matches!(job, Job::Likelihood { .. });
+        let watch = &mut |progress: FlowProgress<'_>| {
+            control.watch(progress.share, range, shown.then_some(progress.x), None);
+            ControlFlow::Continue(())
+        };
+        Ok(match job {
+            Job::Encode { flow, images } => JobResult::Encoded(encode(flow, model, images, device, watch)?),
+            Job::Decode { flow, latents, .. } => JobResult::Decoded(decode(flow, model, latents, device, watch)?),
             Job::Likelihood { flow, images, estimate } => {
-                JobResult::Likelihoods(likelihood(flow, &model, images, estimate, device, watch)?)
+                JobResult::Likelihoods(likelihood(flow, model, images, estimate, device, watch)?)
             }
+            Job::Restore { .. } => return Err(Ending::Stopped),
         })
     }
 }
 
-fn check(job: &Job) -> Result<(), task::FlowError> {
-    job.flow().check()?;
-    match job {
-        Job::Likelihood { flow, estimate, .. } => estimate.check(flow),
-        Job::Encode { .. } | Job::Decode { .. } => Ok(()),
-    }
-}
-
-/// Whether the job needs gradients of its model.
-fn is_differentiated(job: &Job) -> bool {
-    let Job::Likelihood { flow, estimate, .. } = job else { return false };
-    !estimate.exact || matches!(flow.model, ModelRef::Named(_) | ModelRef::File(_))
-}
-
 /// One job under way.
-struct JobControl<'a> {
+pub(super) struct JobControl<'a> {
     desk: &'a Desk,
     asked: &'a Asked,
     in_run: bool,
@@ -106,6 +121,8 @@ struct JobControl<'a> {
     evaluations: Cell<usize>,
     began: Instant,
     told: Cell<Option<Instant>>,
+    /// Evidence that is to take the place of a restoration's present one.
+    pub(super) exchanged: RefCell<Option<Evidence>>,
 }
 
 impl JobControl<'_> {
@@ -140,6 +157,10 @@ impl JobControl<'_> {
                 self.desk.put(Command::Flow { id, job, device });
                 if newer { Err(ScoreError::Stopped) } else { Ok(()) }
             }
+            Command::Exchange { id, evidence } if id == self.asked.id => {
+                self.exchanged.replace(Some(evidence));
+                Ok(())
+            }
             Command::StopJob(id) if id == self.asked.id => Err(ScoreError::Stopped),
             Command::StopJob(id) if self.desk.under_way.borrow().contains(&id) => self.make_way(Command::StopJob(id)),
             Command::StopJob(id) => {
@@ -173,23 +194,29 @@ impl JobControl<'_> {
         Err(ScoreError::Stopped)
     }
 
-    /// Tells how far the job is, unless it did so a moment ago.
-    fn watch(&self, progress: FlowProgress<'_>, range: Option<Range>) -> ControlFlow<()> {
+    /// Network evaluations so far, per sample.
+    pub(super) fn nfe(&self) -> usize {
+        self.evaluations.get() / self.samples
+    }
+
+    /// Tells how far the job is, with states and estimates of x(0) to be shown, unless it did so a moment ago.
+    pub(super) fn watch(&self, share: f64, range: Option<Range>, x: Option<&Image>, denoised: Option<&Image>) {
         if self.told.get().is_some_and(|told| told.elapsed() < TELL_EVERY) {
-            return ControlFlow::Continue(());
+            return;
         }
-        let share = progress.share.clamp(0.0, 1.0);
-        let shown = !matches!(self.asked.job, Job::Likelihood { .. }) && self.desk.channels.outbox.len() < UNHEARD;
-        let pictures = if shown { host(&task::unit(progress.x.clone(), range)).ok().map(Arc::new) } else { None };
+        let share = share.clamp(0.0, 1.0);
+        let heard = self.desk.channels.outbox.len() < UNHEARD;
+        let read = |image: &Image| host(&task::unit(image.clone(), range)).ok().map(Arc::new);
         let left = self.began.elapsed().as_secs_f64() * (1.0 - share) / share.max(1e-3);
-        self.told.set(Some(Instant::now()));
-        self.say(JobUpdate::Progress(JobProgress {
+        let progress = JobProgress {
             share: share as f32,
-            nfe: self.evaluations.get() / self.samples,
-            pictures,
+            nfe: self.nfe(),
+            pictures: x.filter(|_| heard).and_then(read),
+            estimates: denoised.filter(|_| heard).and_then(read),
             seconds_left: left as f32,
-        }));
-        ControlFlow::Continue(())
+        };
+        self.told.set(Some(Instant::now()));
+        self.say(JobUpdate::Progress(progress));
     }
 }
 

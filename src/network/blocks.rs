@@ -1,11 +1,11 @@
 //! Residual blocks and self-attention.
 
 use super::config::BlockKind;
-use super::layers::{Conv, Linear, Loader, Norm};
+use super::layers::{Conv, Linear, Loader, Norm, activate};
 use super::plan::{Block, Direction};
 use super::profile::{LayerKind, timed};
 use super::resample::Resampler;
-use super::{Config, Nonlinearity, WeightsError};
+use super::{Nonlinearity, WeightsError};
 use crate::Image;
 use burn::tensor::{Tensor, activation::softmax};
 use std::f64::consts::FRAC_1_SQRT_2;
@@ -25,15 +25,13 @@ pub(super) struct ResBlock {
     resample: Option<(Resampler, Direction)>,
     nonlinearity: Nonlinearity,
     rescale: bool,
+    /// The level scales and shifts; else it is added.
+    scale_shift: bool,
 }
 
 impl ResBlock {
-    pub fn load(
-        loader: &mut Loader,
-        config: &Config,
-        block: Block,
-        resampler: &Resampler,
-    ) -> Result<Self, WeightsError> {
+    pub fn load(loader: &mut Loader, block: Block, resampler: &Resampler) -> Result<Self, WeightsError> {
+        let config = loader.config;
         let norm = Norm::load(loader)?;
         let conv = Conv::load(loader)?;
         let level = Linear::load(loader)?;
@@ -47,7 +45,8 @@ impl ResBlock {
         };
         let resample = block.resample.map(|direction| (resampler.clone(), direction));
         let (nonlinearity, rescale) = (config.nonlinearity, config.skip_rescale);
-        Ok(ResBlock { norms, convs, level, shortcut, resample, nonlinearity, rescale })
+        let scale_shift = config.variant.scale_shift;
+        Ok(ResBlock { norms, convs, level, shortcut, resample, nonlinearity, rescale, scale_shift })
     }
 
     /// `embedding`: the activated embedding of the noise level, one row or one for each sample.
@@ -58,7 +57,11 @@ impl ResBlock {
             None => (x, h),
         };
         let level = embedding.map(|embedding| self.level.forward(embedding.clone()));
-        let h = self.norms[1].activated(self.convs[0].forward(h), level, self.nonlinearity);
+        let h = self.convs[0].forward(h);
+        let h = match level {
+            Some(level) if self.scale_shift => activate(modulated(self.norms[1].forward(h), level), self.nonlinearity),
+            level => self.norms[1].activated(h, level, self.nonlinearity),
+        };
         let h = self.convs[1].forward(h);
         let x = match &self.shortcut {
             Some(shortcut) => shortcut.forward(x),
@@ -68,24 +71,34 @@ impl ResBlock {
     }
 }
 
-/// Self-attention over all pixels, one head.
+/// h·(1 + scale) + shift, with a row of scales and shifts for all samples or for each.
+fn modulated(h: Image, level: Tensor<2>) -> Image {
+    let [n, both] = level.dims();
+    let part = |first: usize| level.clone().narrow(1, first, both / 2).reshape([n, both / 2, 1, 1]);
+    h * (part(0) + 1.0) + part(both / 2)
+}
+
+/// Self-attention over all pixels.
 #[derive(Debug)]
 pub(super) struct Attention {
     norm: Norm,
-    /// Query (scaled by C^−½), key and value in one map, C → 3C.
+    heads: usize,
+    /// Query (scaled by the head's width^−½), key and value in one map, C → 3C.
     qkv: Conv,
     out: Conv,
     rescale: bool,
 }
 
 impl Attention {
-    pub fn load(loader: &mut Loader, config: &Config) -> Result<Self, WeightsError> {
+    pub fn load(loader: &mut Loader) -> Result<Self, WeightsError> {
         let norm = Norm::load(loader)?;
         let (q, k, v) = (Conv::load_nin(loader)?, Conv::load_nin(loader)?, Conv::load_nin(loader)?);
-        let scale = (q.bias.dims()[0] as f64).powf(-0.5);
+        let channels = q.bias.dims()[0];
+        let width = loader.config.variant.head_channels.unwrap_or(channels).clamp(1, channels);
+        let (heads, scale) = (channels / width, (width as f64).powf(-0.5));
         let weight = Tensor::cat(vec![q.weight * scale, k.weight, v.weight], 0);
         let qkv = Conv::new(weight, Tensor::cat(vec![q.bias * scale, k.bias, v.bias], 0));
-        Ok(Attention { norm, qkv, out: Conv::load_nin(loader)?, rescale: config.skip_rescale })
+        Ok(Attention { norm, heads, qkv, out: Conv::load_nin(loader)?, rescale: loader.config.skip_rescale })
     }
 
     pub fn forward(&self, x: Image) -> Image {
@@ -95,7 +108,8 @@ impl Attention {
     fn attend(&self, x: Image) -> Image {
         let [n, c, h, w] = x.dims();
         let qkv = self.qkv.forward(self.norm.forward(x.clone())).reshape([n, 3, c, h * w]);
-        let part = |index: usize| qkv.clone().slice([0..n, index..index + 1]).reshape([n, c, h * w]);
+        let shape = [n * self.heads, c / self.heads, h * w];
+        let part = |index: usize| qkv.clone().slice([0..n, index..index + 1]).reshape(shape);
         let scores = part(0).transpose().matmul(part(1));
         let mixed = part(2).matmul(softmax(scores, 2).transpose()).reshape([n, c, h, w]);
         residual(x, self.out.forward(mixed), self.rescale)

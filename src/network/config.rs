@@ -1,7 +1,7 @@
 //! Published configurations, and all that must be known of a network beyond its weights.
 
 use super::plan::Plan;
-use super::published;
+use super::{diffusers, published};
 use crate::score::{Moments, Range};
 use crate::sde::Family;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -69,7 +69,40 @@ pub enum Embedding {
     Fourier,
 }
 
-/// The architecture of a published `ncsnpp` (NCSN++ and DDPM++) network, with the published field names
+/// Where diffusers' `UNet2DModel` may differ from the published code, which is the default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Variant {
+    /// ε of every group normalisation.
+    pub norm_epsilon: f64,
+    /// On the way up, attention follows every block of its resolution (as in Ho et al. 2020), not the last one only.
+    pub attention_after_each: bool,
+    /// Channels of one attention head; one head has all where it is not given.
+    pub head_channels: Option<usize>,
+    /// The positional embedding has its cosines before its sines.
+    pub cosines_first: bool,
+    /// The last of the n frequencies of the positional embedding is 10000^(−(n−1)/(n−shift)).
+    pub frequency_shift: f64,
+    /// Convolutions that halve have zeros on all sides, not only after the last row and column.
+    pub margin_all_round: bool,
+    /// The noise level scales and shifts the second normalisation of a block; else it is added before.
+    pub scale_shift: bool,
+}
+
+impl Default for Variant {
+    fn default() -> Self {
+        Variant {
+            norm_epsilon: 1e-6,
+            attention_after_each: false,
+            head_channels: None,
+            cosines_first: false,
+            frequency_shift: 1.0,
+            margin_all_round: false,
+            scale_shift: false,
+        }
+    }
+}
+
+/// The architecture of a published `ncsnpp` (NCSN++ and DDPM++) or `ddpm` network, with the published field names
 /// (Song et al. 2021, appendix H). Every `Config` that was read from a file can be built.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
@@ -103,6 +136,12 @@ pub struct Config {
     /// The output is divided by σ.
     pub scale_by_sigma: bool,
     pub nonlinearity: Nonlinearity,
+    /// Groups of every group normalisation (DDPM: 32); else min(channels/4, 32).
+    #[serde(default)]
+    pub norm_groups: Option<usize>,
+    /// What other code than the published does in another way.
+    #[serde(default)]
+    pub variant: Variant,
     /// Height and width.
     pub image_size: usize,
     pub num_channels: usize,
@@ -127,6 +166,21 @@ impl<'de> Deserialize<'de> for Config {
         let config = Config::deserialize(deserializer)?;
         config.check().map_err(de::Error::custom)?;
         Ok(config)
+    }
+}
+
+impl Variant {
+    fn check(&self) -> Result<(), ConfigError> {
+        let within = |value: f64, low: f64, high: f64, field: &str| match (low..=high).contains(&value) {
+            true => Ok(()),
+            false => Err(ConfigError::Size {
+                field: field.to_owned(),
+                value: value.to_string(),
+                rule: format!("from {low} to {high}"),
+            }),
+        };
+        within(self.norm_epsilon, 1e-12, 1.0, "norm_eps")?;
+        within(self.frequency_shift, 0.0, 1.0, "freq_shift")
     }
 }
 
@@ -173,12 +227,19 @@ impl Config {
         within(self.fir_kernel.len(), 2, 16, "the length of model.fir_kernel")?;
         let sum: f64 = self.fir_kernel.iter().sum();
         bound(sum.is_finite() && sum > 0.0, "the sum of model.fir_kernel", sum.to_string(), "positive")?;
+        self.variant.check()?;
+        for channels in Plan::new(self).attentions() {
+            let head = self.variant.head_channels.unwrap_or(channels);
+            let rule = format!("a multiple of the width of a head, {head}");
+            bound(head > 0 && channels.is_multiple_of(head), "the width of an attention", channels.to_string(), &rule)?;
+        }
         let ordered = self.sigma_min > 0.0 && self.sigma_min < self.sigma_max && self.sigma_max.is_finite();
         let sigmas = format!("{} to {}", self.sigma_min, self.sigma_max);
         bound(ordered, "model.sigma_min to model.sigma_max", sigmas, "positive and growing")?;
         for channels in Plan::new(self).norms() {
-            let rule = "a multiple of its number of groups, min(channels/4, 32)";
-            bound(channels.is_multiple_of(groups(channels)), "the width of a layer", channels.to_string(), rule)?;
+            let groups = self.groups(channels);
+            let rule = format!("a multiple of its number of groups, {groups}");
+            bound(channels.is_multiple_of(groups), "the width of a layer", channels.to_string(), &rule)?;
         }
         Ok(())
     }
@@ -193,17 +254,17 @@ impl Config {
         Plan::new(self).parameters().into_iter().filter(|p| p.trainable).map(|p| p.name).collect()
     }
 
+    /// Groups of a group normalisation over `channels`.
+    pub(super) fn groups(&self, channels: usize) -> usize {
+        self.norm_groups.map_or((channels / 4).clamp(1, 32), |groups| groups.max(1))
+    }
+
     /// σ of the discrete level `index`, largest first.
     pub fn discrete_sigma(&self, index: usize) -> f64 {
         let last = self.num_scales.max(2) - 1;
         let place = index.min(last) as f64 / last as f64;
         self.sigma_max * (self.sigma_min / self.sigma_max).powf(place)
     }
-}
-
-/// Groups of a group normalisation over `channels`.
-pub(super) fn groups(channels: usize) -> usize {
-    (channels / 4).clamp(1, 32)
 }
 
 /// A network's description: what it is and how its output becomes a score. Saved in our own checkpoints' metadata.
@@ -238,5 +299,13 @@ impl Description {
     /// If the text is not such JSON, a field is missing or not known, or no network can be built from it.
     pub fn from_published(json: &str) -> Result<Description, ConfigError> {
         published::read(json)
+    }
+
+    /// Reads a configuration of diffusers: `config.json` of a `UNet2DModel` and the `scheduler_config.json` beside it.
+    ///
+    /// # Errors
+    /// If a text is not such JSON, a field is not known, or no network can be built from it.
+    pub fn from_diffusers(model: &str, scheduler: &str) -> Result<Description, ConfigError> {
+        diffusers::read(model, scheduler)
     }
 }

@@ -20,14 +20,15 @@ pub(super) fn is_plain(device: &Device) -> bool {
     !device.is_autodiff() && *device == Device::flex()
 }
 
-/// Scale and shift of each channel after normalisation, and the number of groups.
+/// Scale and shift of each channel after normalisation, the number of groups, and ε.
 pub(super) struct Affine<'a> {
     pub groups: usize,
+    pub epsilon: f64,
     pub weight: &'a [f32],
     pub bias: &'a [f32],
 }
 
-/// Group normalisation (ε = 1e-6) of x plus `offset` (one value for each channel, in one row or one row for each
+/// Group normalisation of x plus `offset` (one value for each channel, in one row or one row for each
 /// sample), then a nonlinearity.
 pub(super) fn normalize(x: Image, offset: Option<Tensor<2>>, affine: &Affine, kind: Option<Nonlinearity>) -> Image {
     let (device, [n, c, h, w]) = (x.device(), x.dims());
@@ -42,6 +43,7 @@ pub(super) fn normalize(x: Image, offset: Option<Tensor<2>>, affine: &Affine, ki
             weight: &affine.weight[first..],
             bias: &affine.bias[first..],
             area,
+            epsilon: affine.epsilon as f32,
         };
         channels.normalize(group, kind);
     });
@@ -60,6 +62,7 @@ struct Channels<'a> {
     bias: &'a [f32],
     /// Pixels of a channel.
     area: usize,
+    epsilon: f32,
 }
 
 impl Channels<'_> {
@@ -101,7 +104,7 @@ impl Channels<'_> {
             let centre = mean - offset;
             squares += sum(channel, |x| (x - centre) * (x - centre));
         }
-        let inverse = (squares / count + 1e-6).sqrt().recip();
+        let inverse = (squares / count + self.epsilon).sqrt().recip();
         let channels = group.chunks_mut(area).zip(self.offset).zip(self.weight).zip(self.bias);
         for (((channel, offset), weight), bias) in channels {
             let scale = inverse * weight;

@@ -1,10 +1,9 @@
 //! The small layers: convolution, group normalisation, affine maps, nonlinearities.
 
-use super::config::groups;
 use super::cpu;
 use super::plan::Parameter;
 use super::profile::{LayerKind, timed};
-use super::{Array, Nonlinearity, Weights, WeightsError};
+use super::{Array, Config, Nonlinearity, Weights, WeightsError};
 use crate::Image;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
@@ -14,12 +13,13 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 pub(super) struct Loader<'a> {
     parameters: std::vec::IntoIter<Parameter>,
     weights: &'a Weights,
+    pub config: &'a Config,
     pub device: &'a Device,
 }
 
 impl<'a> Loader<'a> {
-    pub fn new(parameters: Vec<Parameter>, weights: &'a Weights, device: &'a Device) -> Self {
-        Loader { parameters: parameters.into_iter(), weights, device }
+    pub fn new(parameters: Vec<Parameter>, weights: &'a Weights, config: &'a Config, device: &'a Device) -> Self {
+        Loader { parameters: parameters.into_iter(), weights, config, device }
     }
 
     /// The next parameter on the host.
@@ -134,10 +134,11 @@ impl Linear {
     }
 }
 
-/// Group normalisation over min(C/4, 32) groups, ε = 1e-6.
+/// Group normalisation.
 #[derive(Debug)]
 pub(super) struct Norm {
     groups: usize,
+    epsilon: f64,
     /// 1×C.
     weight: Tensor<2>,
     bias: Tensor<2>,
@@ -153,13 +154,14 @@ impl Norm {
             Tensor::from_data(data, loader.device)
         };
         let host = cpu::is_plain(loader.device).then(|| [weights.values.clone(), biases.values.clone()]);
-        Ok(Norm { groups: groups(weights.values.len()), weight: row(weights), bias: row(biases), host })
+        let (groups, epsilon) = (loader.config.groups(weights.values.len()), loader.config.variant.norm_epsilon);
+        Ok(Norm { groups, epsilon, weight: row(weights), bias: row(biases), host })
     }
 
     /// Normalises x.
     pub fn forward(&self, x: Image) -> Image {
         timed(LayerKind::Normalisation, || match &self.host {
-            Some([weight, bias]) => cpu::normalize(x, None, &cpu::Affine { groups: self.groups, weight, bias }, None),
+            Some(host) => cpu::normalize(x, None, &self.affine(host), None),
             None => self.tensors(x),
         })
     }
@@ -170,8 +172,8 @@ impl Norm {
     }
 
     fn normalize_and_activate(&self, x: Image, offset: Option<Tensor<2>>, kind: Nonlinearity) -> Image {
-        if let Some([weight, bias]) = &self.host {
-            return cpu::normalize(x, offset, &cpu::Affine { groups: self.groups, weight, bias }, Some(kind));
+        if let Some(host) = &self.host {
+            return cpu::normalize(x, offset, &self.affine(host), Some(kind));
         }
         let x = match offset {
             Some(offset) => {
@@ -183,12 +185,16 @@ impl Norm {
         activate(self.tensors(x), kind)
     }
 
+    fn affine<'a>(&self, [weight, bias]: &'a [Vec<f32>; 2]) -> cpu::Affine<'a> {
+        cpu::Affine { groups: self.groups, epsilon: self.epsilon, weight, bias }
+    }
+
     /// Mean and variance fold into one scale and one shift for each channel.
     fn tensors(&self, x: Image) -> Image {
         let [n, c, h, w] = x.dims();
         let (variance, mean) = x.clone().reshape([n, self.groups, c / self.groups * h * w]).var_mean_bias(2);
         let spread = |of_groups: Tensor<3>| of_groups.repeat_dim(2, c / self.groups).reshape([n, c]);
-        let scale = spread((variance + 1e-6).sqrt().recip()) * self.weight.clone();
+        let scale = spread((variance + self.epsilon).sqrt().recip()) * self.weight.clone();
         let shift = self.bias.clone() - spread(mean) * scale.clone();
         x * scale.reshape([n, c, 1, 1]) + shift.reshape([n, c, 1, 1])
     }

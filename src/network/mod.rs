@@ -3,17 +3,20 @@
 mod blocks;
 mod config;
 mod cpu;
+mod diffusers;
 mod layers;
-mod ncsnpp;
 mod plan;
 mod profile;
 mod published;
 mod resample;
+mod section;
+mod unet;
 mod weights;
 
 pub use config::{
     BlockKind, Combine, Config, ConfigError, Description, Embedding, Nonlinearity, Progressive, ProgressiveInput,
+    Variant,
 };
-pub use ncsnpp::Ncsnpp;
 pub use profile::{LayerKind, profile};
+pub use unet::Unet;
 pub use weights::{Array, Weights, WeightsError};

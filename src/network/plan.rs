@@ -127,8 +127,13 @@ impl<'a> Plan<'a> {
             for _ in 0..=config.num_res_blocks {
                 self.steps.push(Step::Recall);
                 channels = self.block(channels + kept.pop().unwrap_or(0), config.nf * factor);
+                if config.variant.attention_after_each {
+                    self.attend(level, channels);
+                }
             }
-            self.attend(level, channels);
+            if !config.variant.attention_after_each {
+                self.attend(level, channels);
+            }
             match (config.progressive, pyramid) {
                 (Progressive::None, _) => {}
                 (Progressive::OutputSkip, _) => {
@@ -184,6 +189,11 @@ impl<'a> Plan<'a> {
             Step::Output(width) | Step::Head(width) => vec![width.input],
             _ => Vec::new(),
         })
+    }
+
+    /// Channels of every self-attention.
+    pub fn attentions(&self) -> impl Iterator<Item = usize> {
+        self.steps.iter().filter_map(|step| if let Step::Attention(channels) = *step { Some(channels) } else { None })
     }
 
     /// All parameters in published order.
@@ -273,7 +283,8 @@ impl List<'_> {
         let Width { input, output } = block.width;
         self.pair("GroupNorm_0", &[input]);
         self.conv("Conv_0", block.width);
-        self.pair("Dense_0", &[output, 4 * self.config.nf]);
+        let told = if self.config.variant.scale_shift { 2 * output } else { output };
+        self.pair("Dense_0", &[told, 4 * self.config.nf]);
         self.pair("GroupNorm_1", &[output]);
         self.conv("Conv_1", Width { input: output, output });
         match self.config.resblock_type {

@@ -1,68 +1,27 @@
 //! Reading the published JSON configurations.
 
-use super::{Config, ConfigError, Description};
+use super::section::{FLAG, NUMBER, NUMBERS, Section, WHOLE, WHOLES, disordered, parse};
+use super::{
+    BlockKind, Combine, Config, ConfigError, Description, Embedding, Nonlinearity, Progressive, ProgressiveInput,
+    Variant,
+};
 use crate::score::Range;
 use crate::sde::{Family, ParameterError, SubVp, Ve, Vp};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// One section of a configuration.
-struct Section<'a> {
-    name: &'static str,
-    fields: &'a Value,
-}
-
-impl<'a> Section<'a> {
-    fn of(root: &'a Value, name: &'static str) -> Result<Self, ConfigError> {
-        let fields = root.get(name).filter(|fields| fields.is_object());
-        Ok(Section { name, fields: fields.ok_or_else(|| ConfigError::Missing(name.to_owned()))? })
-    }
-
-    /// The field `name`, or `default`; `known` says what it may be.
-    fn or<T: DeserializeOwned>(&self, name: &str, known: &'static str, default: T) -> Result<T, ConfigError> {
-        let Some(value) = self.fields.get(name).filter(|value| !value.is_null()) else { return Ok(default) };
-        T::deserialize(value).map_err(|_| ConfigError::Unknown {
-            field: format!("{}.{name}", self.name),
-            value: shorten(value),
-            known,
-        })
-    }
-
-    /// The field `name`, which must be there.
-    fn get<T: DeserializeOwned>(&self, name: &str, known: &'static str) -> Result<T, ConfigError> {
-        let missing = || ConfigError::Missing(format!("{}.{name}", self.name));
-        self.or(name, known, None)?.ok_or_else(missing)
-    }
-}
-
-/// A value as part of a sentence.
-fn shorten(value: &Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
-const WHOLE: &str = "whole numbers";
-const WHOLES: &str = "lists of whole numbers";
-const NUMBER: &str = "numbers";
-const NUMBERS: &str = "lists of numbers";
-const FLAG: &str = "true and false";
-
 pub(super) fn read(json: &str) -> Result<Description, ConfigError> {
-    let root: Value = serde_json::from_str(json).map_err(|error| ConfigError::Json(error.to_string()))?;
+    let root = parse(json)?;
     let (data, model) = (Section::of(&root, "data")?, Section::of(&root, "model")?);
     let training = Section::of(&root, "training")?;
-    let name: String = model.get("name", "ncsnpp")?;
-    if name != "ncsnpp" {
-        return Err(ConfigError::Unknown {
-            field: "model.name".to_owned(),
-            value: shorten(&Value::String(name)),
-            known: "ncsnpp (NCSN++ and DDPM++)",
-        });
-    }
-    let config = architecture(&data, &model)?;
+    let known = "ncsnpp (NCSN++ and DDPM++) and ddpm";
+    let name: String = model.get("name", known)?;
+    let config = match name.as_str() {
+        "ncsnpp" => ncsnpp(&data, &model)?,
+        "ddpm" => ddpm(&data, &model)?,
+        _ => {
+            return Err(model.unknown("name", &Value::String(name), known));
+        }
+    };
     config.check()?;
     let range = if config.centered { Range::Symmetric } else { Range::Unit };
     Ok(Description {
@@ -77,11 +36,11 @@ pub(super) fn read(json: &str) -> Result<Description, ConfigError> {
     })
 }
 
-fn architecture(data: &Section, model: &Section) -> Result<Config, ConfigError> {
+/// DDPM as `models/ddpm.py` has it: all that is read has its published default, what is not read is left out.
+fn ddpm(data: &Section, model: &Section) -> Result<Config, ConfigError> {
     let normalization: String = model.or("normalization", "GroupNorm", "GroupNorm".to_owned())?;
     if normalization != "GroupNorm" {
-        let field = "model.normalization".to_owned();
-        return Err(ConfigError::Unknown { field, value: normalization, known: "GroupNorm" });
+        return Err(model.unknown("normalization", &Value::String(normalization), "GroupNorm"));
     }
     Ok(Config {
         nf: model.get("nf", WHOLE)?,
@@ -90,23 +49,44 @@ fn architecture(data: &Section, model: &Section) -> Result<Config, ConfigError> 
         attn_resolutions: model.get("attn_resolutions", WHOLES)?,
         resamp_with_conv: model.or("resamp_with_conv", FLAG, true)?,
         conditional: model.or("conditional", FLAG, true)?,
-        fir: model.get("fir", FLAG)?,
-        fir_kernel: model.or("fir_kernel", NUMBERS, vec![1.0, 3.0, 3.0, 1.0])?,
-        skip_rescale: model.get("skip_rescale", FLAG)?,
-        resblock_type: model.get("resblock_type", "ddpm and biggan")?,
-        progressive: model.get("progressive", "none, output_skip and residual")?,
-        progressive_input: model.get("progressive_input", "none, input_skip and residual")?,
-        progressive_combine: model.or("progressive_combine", "sum and cat", super::Combine::Sum)?,
-        embedding_type: model.get("embedding_type", "positional and fourier")?,
-        fourier_scale: model.or("fourier_scale", NUMBER, None)?,
-        scale_by_sigma: model.get("scale_by_sigma", FLAG)?,
-        nonlinearity: model.or("nonlinearity", "swish, elu, relu and lrelu", super::Nonlinearity::Swish)?,
+        fir: false,
+        fir_kernel: vec![1.0, 3.0, 3.0, 1.0],
+        skip_rescale: false,
+        resblock_type: BlockKind::Ddpm,
+        progressive: Progressive::None,
+        progressive_input: ProgressiveInput::None,
+        progressive_combine: Combine::Sum,
+        // Whatever the configuration says: DDPM's published ones name an embedding that the network does not have.
+        embedding_type: Embedding::Positional,
+        fourier_scale: None,
+        scale_by_sigma: model.or("scale_by_sigma", FLAG, false)?,
+        nonlinearity: model.or("nonlinearity", "swish, elu, relu and lrelu", Nonlinearity::Swish)?,
+        norm_groups: Some(32),
+        variant: Variant::default(),
         image_size: data.get("image_size", WHOLE)?,
         num_channels: data.or("num_channels", WHOLE, data.or("channels", WHOLE, 3)?)?,
         centered: data.get("centered", FLAG)?,
         sigma_min: model.or("sigma_min", NUMBER, 0.01)?,
         sigma_max: model.or("sigma_max", NUMBER, 50.0)?,
         num_scales: model.or("num_scales", WHOLE, 1000)?,
+    })
+}
+
+/// NCSN++ and DDPM++ as `models/ncsnpp.py` has them: what they add to DDPM.
+fn ncsnpp(data: &Section, model: &Section) -> Result<Config, ConfigError> {
+    Ok(Config {
+        fir: model.get("fir", FLAG)?,
+        fir_kernel: model.or("fir_kernel", NUMBERS, vec![1.0, 3.0, 3.0, 1.0])?,
+        skip_rescale: model.get("skip_rescale", FLAG)?,
+        resblock_type: model.get("resblock_type", "ddpm and biggan")?,
+        progressive: model.get("progressive", "none, output_skip and residual")?,
+        progressive_input: model.get("progressive_input", "none, input_skip and residual")?,
+        progressive_combine: model.or("progressive_combine", "sum and cat", Combine::Sum)?,
+        embedding_type: model.get("embedding_type", "positional and fourier")?,
+        fourier_scale: model.or("fourier_scale", NUMBER, None)?,
+        scale_by_sigma: model.get("scale_by_sigma", FLAG)?,
+        norm_groups: None,
+        ..ddpm(data, model)?
     })
 }
 
@@ -120,17 +100,11 @@ fn family(training: &Section, model: &Section, config: &Config) -> Result<Family
         "vpsde" => Vp::new(beta_min, beta_max).map(Family::Vp),
         "subvpsde" => SubVp::new(beta_min, beta_max).map(Family::SubVp),
         _ => {
-            let (field, value) = ("training.sde".to_owned(), shorten(&Value::String(sde)));
-            return Err(ConfigError::Unknown { field, value, known });
+            return Err(training.unknown("sde", &Value::String(sde), known));
         }
     };
     family.map_err(|error| match error {
         ParameterError::Sigma { min, max } => disordered("model.sigma_min to model.sigma_max", min, max),
         ParameterError::Beta { min, max } => disordered("model.beta_min to model.beta_max", min, max),
     })
-}
-
-fn disordered(field: &str, min: f64, max: f64) -> ConfigError {
-    let (field, value) = (field.to_owned(), format!("{min} to {max}"));
-    ConfigError::Size { field, value, rule: "positive and growing".to_owned() }
 }

@@ -97,20 +97,23 @@ pub(super) struct ConvResampler {
     direction: Direction,
     resampler: Resampler,
     conv: Conv,
+    /// Zeros before and after each row and column, for plain halving.
+    margin: (usize, usize),
     /// The transposed convolution's weight, for filtered doubling only.
     transposed: Option<Tensor<4>>,
 }
 
 impl ConvResampler {
     pub fn load(loader: &mut Loader, resampler: &Resampler, direction: Direction) -> Result<Self, WeightsError> {
-        Ok(ConvResampler::new(Conv::load(loader)?, resampler, direction))
+        let margin = if loader.config.variant.margin_all_round { (1, 1) } else { (0, 1) };
+        Ok(ConvResampler { margin, ..ConvResampler::new(Conv::load(loader)?, resampler, direction) })
     }
 
     fn new(conv: Conv, resampler: &Resampler, direction: Direction) -> Self {
         // A correlation over inserted zeros scatters with the mirrored weight.
         let transposed = (direction == Direction::Up && resampler.0.is_some())
             .then(|| contiguous(conv.weight.clone().flip([2, 3]).swap_dims(0, 1)));
-        ConvResampler { direction, resampler: resampler.clone(), conv, transposed }
+        ConvResampler { direction, resampler: resampler.clone(), conv, margin: (0, 1), transposed }
     }
 
     pub fn forward(&self, x: Image) -> Image {
@@ -127,7 +130,7 @@ impl ConvResampler {
                 self.conv.strided(Filter::filter(x, &filter.mirrored, 1, padding), 2, (0, 0))
             }
             (None, _) => match self.direction {
-                Direction::Down => self.conv.strided(x, 2, (0, 1)),
+                Direction::Down => self.conv.strided(x, 2, self.margin),
                 Direction::Up => self.conv.forward(self.resampler.resample(x, Direction::Up)),
             },
         }

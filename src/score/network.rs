@@ -1,6 +1,6 @@
 use super::{Moments, Range, ScoreError, ScoreModel};
 use crate::Image;
-use crate::network::{Description, Ncsnpp};
+use crate::network::{Description, Unet};
 use crate::sde::{Family, Level};
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -11,7 +11,7 @@ const LAST_TIME: f64 = 1.0;
 /// A trained network as a score model: any (α, σ) is brought to the network's own family
 /// and to the time with the same σ/α.
 pub struct NetworkScore {
-    network: Ncsnpp,
+    network: Unet,
     description: Description,
 }
 
@@ -28,7 +28,7 @@ struct Native {
 
 impl NetworkScore {
     /// A network and what must be known of it.
-    pub fn new(network: Ncsnpp, description: Description) -> Self {
+    pub fn new(network: Unet, description: Description) -> Self {
         NetworkScore { network, description }
     }
 
@@ -38,7 +38,7 @@ impl NetworkScore {
     }
 
     /// The network itself.
-    pub fn network(&self) -> &Ncsnpp {
+    pub fn network(&self) -> &Unet {
         &self.network
     }
 

@@ -11,6 +11,7 @@ mod method;
 mod preset;
 mod restoration;
 mod restore;
+mod restored;
 mod run;
 mod sample;
 
@@ -26,5 +27,6 @@ pub use method::{Method, Weight};
 pub use preset::Preset;
 pub use restoration::{Resampling, Restoration, RestorationError};
 pub use restore::restore;
+pub use restored::Restored;
 pub use run::{Count, ModelRef, Origin, Run, RunError, Steps};
 pub use sample::{Plan, prior, sample};

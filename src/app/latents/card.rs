@@ -147,7 +147,7 @@ fn picture(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<Picture
 fn back(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureKey>, side: f32) {
     let tip = "The latent decoded again: how much of the picture the journey there and back keeps";
     let name = format!("Reconstruction of {}", Board::name(index));
-    captioned(ui, side, "there and back", &name, tip, |ui, rect| {
+    captioned(ui, side, "decoded", &name, tip, |ui, rect| {
         let back = key.and_then(|key| latents.board.encoding(&key)).and_then(|encoding| encoding.back.as_ref());
         match back {
             Some(back) => latents.canvas.paint(ui, rect, &back.picture, 0, None, latents.draft.smooth),
@@ -186,7 +186,7 @@ fn latent(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureK
 }
 
 fn error(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureKey>, side: f32) {
-    let tip = "|there and back − picture|, four times as bright";
+    let tip = "|decoded − picture|, four times as bright";
     let name = format!("Error of {}", Board::name(index));
     captioned(ui, side, "error × 4", &name, tip, |ui, rect| {
         let back = key.and_then(|key| latents.board.encoding(&key)).and_then(|encoding| encoding.back.as_ref());

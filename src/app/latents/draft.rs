@@ -99,6 +99,19 @@ impl LatentsDraft {
         Ok(flow)
     }
 
+    /// Takes over how a journey was made.
+    pub fn take(&mut self, flow: &Flow) {
+        self.until = flow.until;
+        match flow.solver {
+            FlowSolver::Adaptive { tolerance, .. } => {
+                self.method = FlowMethod::Adaptive;
+                (self.rtol, self.atol) = (tolerance.relative(), tolerance.absolute());
+            }
+            FlowSolver::Heun { steps } => (self.method, self.steps) = (FlowMethod::Heun, steps.get()),
+            FlowSolver::DpmPlusPlus { steps } => (self.method, self.steps) = (FlowMethod::DpmPlusPlus, steps.get()),
+        }
+    }
+
     /// How log p is estimated.
     pub fn estimate(&self) -> Estimate {
         let LatentsDraft { probes, rademacher, dequantise, .. } = *self;
@@ -142,6 +155,18 @@ mod tests {
     fn the_adaptive_solver_is_the_published_one_unless_changed() {
         let draft = LatentsDraft { method: FlowMethod::Adaptive, ..LatentsDraft::default() };
         assert_eq!(draft.flow(&Draft::default()), Ok(Flow::default()));
+    }
+
+    #[test]
+    fn the_settings_of_saved_latents_make_their_journey_again() {
+        let shared = Draft::default();
+        for method in [FlowMethod::Adaptive, FlowMethod::Heun, FlowMethod::DpmPlusPlus] {
+            let made = LatentsDraft { method, steps: 7, until: 0.5, rtol: 1e-4, atol: 1e-3, ..Default::default() }
+                .flow(&shared);
+            let mut draft = LatentsDraft::default();
+            draft.take(made.as_ref().unwrap());
+            assert_eq!(draft.flow(&shared), made);
+        }
     }
 
     #[test]

@@ -8,13 +8,14 @@ use crate::app::trajectory::Desk;
 use crate::app::widgets::{Combo, control_width, named, row};
 use crate::app::{Action, latents::Ask};
 use crate::engine::Job;
+use crate::sde::FamilyKind;
 use crate::task::{Estimate, Flow, Likelihood};
-use egui::{DragValue, RichText, Ui, vec2};
+use egui::{Color32, DragValue, RichText, Ui, vec2};
 use egui_plot::{Bar, BarChart, Plot, VLine};
 use std::path::PathBuf;
 
 /// Bins of the histogram.
-const BINS: usize = 16;
+const BINS: usize = 24;
 
 /// The set that pictures are compared with.
 #[derive(Debug, Default)]
@@ -27,6 +28,33 @@ pub struct Measure {
     name: String,
     pictures: Option<Pixels<f32>>,
     found: Vec<Likelihood>,
+    /// The set before this one, measured in the same way: stays beside it.
+    other: Option<Figures>,
+}
+
+/// The figures of a set.
+#[derive(Clone, Debug)]
+struct Figures {
+    name: String,
+    bits: Vec<f64>,
+}
+
+impl Figures {
+    /// Mean and its standard error.
+    fn mean(&self) -> Option<(f64, f64)> {
+        let n = self.bits.len() as f64;
+        let mean = self.bits.iter().sum::<f64>() / n;
+        let variance = self.bits.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        (self.bits.len() > 1).then(|| (mean, (variance / n).sqrt()))
+    }
+
+    fn in_words(&self) -> String {
+        let Figures { name, bits } = self;
+        match self.mean() {
+            Some((mean, error)) => format!("{name}: {mean:.3} ± {error:.3} bits/dim, {} pictures", bits.len()),
+            None => name.clone(),
+        }
+    }
 }
 
 impl Measure {
@@ -58,6 +86,14 @@ impl Measure {
             return false;
         }
         if self.key.as_ref() != Some(&key) {
+            let (flow, estimate, folder, _) = &key;
+            let same_way = self.key.as_ref().is_some_and(|(f, e, ..)| (f, e) == (flow, estimate));
+            let same_set = self.key.as_ref().is_some_and(|(.., of, _)| of == folder);
+            if !same_way {
+                self.other = None;
+            } else if !same_set && !self.found.is_empty() {
+                self.other = Some(self.figures());
+            }
             self.key = Some(key);
             (self.pictures, self.found) = (None, Vec::new());
         }
@@ -105,13 +141,14 @@ impl Measure {
         self.found.iter().map(|likelihood| likelihood.bits_per_dim).filter(|bits| bits.is_finite()).collect()
     }
 
-    /// Mean and its standard error.
-    fn mean(&self) -> Option<(f64, f64)> {
-        let bits = self.bits();
-        let n = bits.len() as f64;
-        let mean = bits.iter().sum::<f64>() / n;
-        let variance = bits.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
-        (bits.len() > 1).then(|| (mean, (variance / n).sqrt()))
+    fn figures(&self) -> Figures {
+        Figures { name: self.name.clone(), bits: self.bits() }
+    }
+
+    /// What the plot shows: the set, and the one before it.
+    fn shown(&self) -> Vec<Figures> {
+        let now = (!self.found.is_empty()).then(|| self.figures());
+        now.into_iter().chain(self.other.clone()).collect()
     }
 }
 
@@ -122,15 +159,16 @@ pub fn ui(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
         "log p(x) by the instantaneous change of variables (Song et al. 2021, eq. 39), as bits for each dimension: \
          fewer bits, more like what the model knows",
     );
-    slots(ui, latents);
+    slots(ui, latents, desk);
     ui.separator();
     set(ui, latents, desk);
     ui.add_space(UNIT);
     plot(ui, latents);
 }
 
-fn slots(ui: &mut Ui, latents: &mut Latents) {
+fn slots(ui: &mut Ui, latents: &mut Latents, desk: &Desk<'_>) {
     let mut asked = None;
+    let now = latents.draft.flow(desk.draft).ok().map(|flow| (Flow { until: 1.0, ..flow }, latents.draft.estimate()));
     for index in 0..latents.board.slots.len() {
         let name = Board::name(index);
         let key = latents.board.key(index);
@@ -139,9 +177,13 @@ fn slots(ui: &mut Ui, latents: &mut Latents) {
             let known = key.and_then(|key| latents.board.likelihood(&key).cloned());
             let waits = key.is_some_and(|key| latents.work.to_measure.contains(&key));
             match known {
-                Some((_, _, likelihood)) => {
+                Some((flow, estimate, likelihood)) => {
+                    let old = now.as_ref().is_some_and(|now| *now != (flow, estimate));
                     let error = likelihood.standard_error.map(|error| format!(" ± {error:.3}")).unwrap_or_default();
-                    figure(ui, &format!("{:.3}{error} bits/dim", likelihood.bits_per_dim), &about(&likelihood));
+                    let mark = if old { " (old)" } else { "" };
+                    let tip = if old { "Measured with other settings than those at the left.\n" } else { "" };
+                    let text = format!("{:.3}{error} bits/dim{mark}", likelihood.bits_per_dim);
+                    figure(ui, &text, &format!("{tip}{}", about(&likelihood)));
                 }
                 None if waits => drop(ui.label(RichText::new("measuring…").weak())),
                 None => drop(ui.label(RichText::new("–").weak())),
@@ -208,39 +250,35 @@ fn set(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
     if latents.measure.is_wanted() && total > 0 {
         ui.add(egui::ProgressBar::new(done as f32 / total as f32).desired_height(6.0));
     }
-    if let Some((mean, error)) = latents.measure.mean() {
-        let text = format!("{mean:.3} ± {error:.3} bits/dim, {done} pictures");
-        figure(ui, &text, "Mean over the set, and the standard error of that mean");
-    }
 }
 
 fn plot(ui: &mut Ui, latents: &Latents) {
     let theme = Theme::of(ui);
-    let bits = latents.measure.bits();
+    let sets = latents.measure.shown();
     let of_slot = |index| {
         let key = latents.board.key(index)?;
         Some((Board::name(index), latents.board.likelihood(&key)?.2.bits_per_dim))
     };
     let marks: Vec<(char, f64)> = (0..latents.board.slots.len()).filter_map(of_slot).collect();
-    if bits.is_empty() && marks.is_empty() {
+    if sets.is_empty() && marks.is_empty() {
         let text = "Measure a picture, and a set to hold it against: pictures that the model does not know take more \
-                    bits for each value than those it learnt from.";
+                    bits for each value than those it learnt from. A second set is drawn beside the first.";
         ui.add(egui::Label::new(RichText::new(text).small().weak()).wrap());
         return;
     }
-    let all = bits.iter().copied().chain(marks.iter().map(|mark| mark.1));
-    let (low, high) = all.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
-    let (low, width) = (low - 0.05, ((high - low + 0.1) / BINS as f64).max(0.01));
-    let mut counts = [0usize; BINS];
-    for value in &bits {
-        counts[(((value - low) / width) as usize).min(BINS - 1)] += 1;
+    let colours = [theme.accent, theme.family(FamilyKind::Ve)];
+    let tip = "Mean over the set, and the standard error of that mean";
+    for (set, colour) in sets.iter().zip(colours) {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = UNIT;
+            let (rect, _) = ui.allocate_exact_size(vec2(8.0, 8.0), egui::Sense::hover());
+            ui.painter().rect_filled(rect, 1, colour);
+            ui.add(egui::Label::new(RichText::new(set.in_words()).small()).wrap()).on_hover_text(tip);
+        });
     }
-    let colour = theme.accent;
-    let bars: Vec<Bar> = counts
-        .iter()
-        .enumerate()
-        .map(|(bin, &count)| Bar::new(low + (bin as f64 + 0.5) * width, count as f64).width(0.92 * width).fill(colour))
-        .collect();
+    let all = || sets.iter().flat_map(|set| set.bits.iter().copied()).chain(marks.iter().map(|mark| mark.1));
+    let (low, high) = all().fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
+    let (low, width) = (low - 0.05, ((high - low + 0.1) / BINS as f64).max(0.01));
     let name = "Histogram of bits/dim";
     let shown = Plot::new("bits per dimension")
         .height((ui.available_height() - 40.0).clamp(110.0, 220.0))
@@ -251,15 +289,71 @@ fn plot(ui: &mut Ui, latents: &Latents) {
         .include_y(1.0)
         .x_axis_label("bits/dim")
         .show(ui, |plot| {
-            plot.bar_chart(BarChart::new(latents.measure.name.clone(), bars).color(colour));
+            for (set, colour) in sets.iter().zip(colours) {
+                let bars = bars(&set.bits, low, width, colour);
+                plot.bar_chart(BarChart::new(set.name.clone(), bars).color(colour));
+            }
             for (name, value) in &marks {
                 plot.vline(VLine::new(format!("{name}: {value:.3} bits/dim"), *value).color(theme.warning).width(2.0));
             }
         });
     shown
         .response
-        .on_hover_text("Bars: pictures of the set, by bits/dim. Lines: the pictures in the slots.")
+        .on_hover_text("Bars: pictures of the sets, by bits/dim. Lines: the pictures in the slots.")
         .accessible_name(name);
     let words: Vec<String> = marks.iter().map(|(name, value)| format!("{name} {value:.2}")).collect();
     ui.label(RichText::new(words.join("   ")).small().color(theme.warning));
+}
+
+/// How many values lie in each of [`BINS`] bins of one width.
+fn bars(bits: &[f64], low: f64, width: f64, colour: Color32) -> Vec<Bar> {
+    let mut counts = [0usize; BINS];
+    for value in bits {
+        counts[(((value - low) / width) as usize).min(BINS - 1)] += 1;
+    }
+    let place = |bin: usize| low + (bin as f64 + 0.5) * width;
+    let bar = |(bin, &count): (usize, &usize)| Bar::new(place(bin), count as f64).width(0.92 * width);
+    counts.iter().enumerate().map(|counted| bar(counted).fill(colour.gamma_multiply(0.7))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Measures two pictures of a set as these figures.
+    fn measured(measure: &mut Measure, board: &Board, flow: &Flow, folder: Option<&str>, bits: [f64; 2]) {
+        measure.folder = folder.map(PathBuf::from);
+        measure.ask();
+        assert!(measure.renew(flow, &Estimate::default(), board, 2), "the set has to be read");
+        let pixels = Pixels { shape: [2, 1, 1, 1], values: [0.0, 1.0].into() };
+        measure.take_set(folder.unwrap_or("worlds").into(), pixels);
+        assert!(!measure.renew(flow, &Estimate::default(), board, 2));
+        let figure =
+            |bits_per_dim| Likelihood { bits_per_dim, standard_error: None, log_prior: 0.0, delta_log_p: 0.0, nfe: 1 };
+        measure.take(&bits.map(figure));
+    }
+
+    #[test]
+    fn a_second_set_stands_beside_the_first_while_both_are_measured_alike() {
+        let mut board = Board::default();
+        board.shape = Some([1, 1, 1]);
+        let (mut measure, flow) = (Measure::default(), Flow::default());
+        measured(&mut measure, &board, &flow, None, [2.0, 3.0]);
+        measured(&mut measure, &board, &flow, Some("photos"), [4.0, 6.0]);
+        let shown = measure.shown();
+        assert_eq!(shown.iter().map(|set| set.bits.clone()).collect::<Vec<_>>(), [vec![4.0, 6.0], vec![2.0, 3.0]]);
+        // Mean of 4 and 6, whose sample variance is 2: standard error √(2/2).
+        assert_eq!(shown[0].mean(), Some((5.0, 1.0)));
+
+        let other = Flow { until: 1.0, end: 0.01, ..flow };
+        measured(&mut measure, &board, &other, Some("others"), [1.0, 1.0]);
+        assert_eq!(measure.shown().len(), 1, "figures of another journey cannot be compared");
+    }
+
+    #[test]
+    fn bars_count_every_value_once() {
+        let bars = bars(&[0.0, 0.01, 0.9, 2.4], 0.0, 0.1, Color32::WHITE);
+        let counts: Vec<f64> = bars.iter().map(|bar| bar.value).collect();
+        assert_eq!((counts[0], counts[9], counts[BINS - 1], counts.iter().sum::<f64>()), (2.0, 1.0, 1.0, 4.0));
+    }
 }

@@ -18,13 +18,15 @@ mod strip;
 mod work;
 
 pub use board::{Board, SavedSlot};
+pub(super) use canvas::{Canvas as Textures, dashed, frame};
 pub use draft::{FlowMethod, LatentsDraft, Mix};
+pub(super) use photo::{Crop, Source, pasted_picture, sample_picture, world_picture};
 pub use work::{Held, JobLine};
 
 use super::layout::{Layout, Pane};
 use super::theme::Theme;
 use super::trajectory::Desk;
-use crate::task::ModelRef;
+use crate::task::{Flow, ModelRef};
 use board::Slot;
 use canvas::Canvas;
 use crop::Cropping;
@@ -32,7 +34,7 @@ use egui::util::undoer::Undoer;
 use egui::{Frame, Margin, RichText, ScrollArea, Ui};
 use look::Look;
 use measure::Measure;
-use photo::{Crop, Photos, Source, Wanted};
+use photo::{Photos, Wanted};
 use save::Saver;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -42,7 +44,7 @@ use strip::Strip;
 use work::Work;
 
 /// Worlds that ship.
-const WORLDS: usize = 512;
+pub(super) const WORLDS: usize = 512;
 
 /// What a key, a drop or a menu asks of this workspace.
 #[derive(Clone, Debug)]
@@ -196,9 +198,26 @@ impl Latents {
         self.photos.load(ctx, slot, Wanted::File(path), Crop::default());
     }
 
+    /// Puts a file of latents into slots: into this one and those after it, or where there is room.
+    pub fn put_latents(&mut self, ctx: &egui::Context, slot: Option<usize>, path: PathBuf) {
+        // Restored slots come first.
+        self.open(ctx);
+        self.photos.latents(ctx, slot, path, None);
+    }
+
+    /// The journey of latents that were just opened: what the settings should make now.
+    pub fn take_journey(&mut self) -> Option<Flow> {
+        let flow = self.work.opened.take()?;
+        self.draft.take(&flow);
+        Some(flow)
+    }
+
     /// Takes a path that was chosen for this workspace; whether it was.
     pub fn take_path(&mut self, ctx: &egui::Context, path: &Path) -> bool {
         match self.asking.take() {
+            Some(Asking::Slot(slot)) if has_extension(path, &["safetensors", "npz"]) => {
+                self.put_latents(ctx, Some(slot), path.into());
+            }
             Some(Asking::Slot(slot)) => self.put_file(ctx, slot, path.into()),
             Some(Asking::Set) => self.measure.folder = Some(path.into()),
             None => return false,
@@ -291,6 +310,12 @@ impl Latents {
             let wanted = match saved.source {
                 Some(Source::World(index)) => Wanted::World(index),
                 Some(Source::File(path)) => Wanted::File(path),
+                Some(Source::Latents { path, index }) => {
+                    self.restoring += 1;
+                    self.work.held = Some(Held::Fresh);
+                    self.photos.latents(ctx, Some(slot), path, Some(index));
+                    continue;
+                }
                 Some(Source::Trajectory | Source::Clipboard) | None => continue,
             };
             self.restoring += 1;
@@ -331,8 +356,11 @@ impl Latents {
 
 /// Whether a file's name says that it is a picture.
 pub fn is_picture(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg" | "gif" | "bmp" | "webp"))
+    has_extension(path, &["png", "jpg", "jpeg", "gif", "bmp", "webp"])
+}
+
+fn has_extension(path: &Path, any: &[&str]) -> bool {
+    path.extension().is_some_and(|extension| any.iter().any(|one| extension.eq_ignore_ascii_case(one)))
 }
 
 /// The ground of a side pane.

@@ -2,21 +2,16 @@
 
 use crate::Pixels;
 use crate::app::Notice;
-use crate::checkpoint::{PictureSet, read_pictures, shipped_worlds};
+use crate::checkpoint::{MOST_PIXELS, PictureSet, read_latents, read_photo, read_pictures, shipped_worlds, too_large};
+use crate::task::Latents;
 use crossbeam_channel::{Receiver, Sender};
 use egui::ColorImage;
 use image::imageops::FilterType;
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Rgb, RgbImage};
+use image::{DynamicImage, Rgb, RgbImage};
 use serde::{Deserialize, Serialize};
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Larger photos are refused.
-const MOST_PIXELS: u64 = 100_000_000;
-/// Bytes that decoding one photo may take: 100 megapixels of 16-bit RGBA.
-const MOST_DECODED: u64 = 8 * MOST_PIXELS;
 /// Photos are kept at most this wide and high: enough to crop from.
 const KEPT_SIDE: u32 = 2048;
 
@@ -27,6 +22,11 @@ pub enum Source {
     /// One of the worlds that ship.
     World(usize),
     File(PathBuf),
+    /// A sample of a file of latents.
+    Latents {
+        path: PathBuf,
+        index: usize,
+    },
     /// A sample of a run.
     Trajectory,
     Clipboard,
@@ -135,6 +135,14 @@ pub enum Loaded {
         name: String,
         pixels: Pixels<f32>,
     },
+    /// A file of latents, for one slot or for several.
+    Latents {
+        slot: Option<usize>,
+        path: PathBuf,
+        /// Only this sample.
+        only: Option<usize>,
+        latents: Box<Latents>,
+    },
     Refused {
         notice: Notice,
     },
@@ -174,6 +182,22 @@ impl Photos {
         });
     }
 
+    /// Reads a file of latents, or one sample of it.
+    pub fn latents(&self, ctx: &egui::Context, slot: Option<usize>, path: PathBuf, only: Option<usize>) {
+        self.spawn(ctx, move || match read_latents(&path) {
+            Ok(latents) => Loaded::Latents { slot, path, only, latents: Box::new(latents) },
+            Err(error) => Loaded::Refused { notice: Notice::error(error) },
+        });
+    }
+
+    /// A photo of a picture that was decoded, 1×C×H×W in [0, 1].
+    pub fn decoded(&mut self, source: Source, name: String, picture: &Pixels<f32>) -> Arc<Photo> {
+        let [_, channels, height, width] = picture.shape;
+        let image = sample_picture([channels, height, width], &picture.values);
+        self.next += 1;
+        Arc::new(Photo { id: self.next - 1, source, name, image })
+    }
+
     /// Cuts a square out of a photo, at the model's shape.
     pub fn cut(&self, ctx: &egui::Context, photo: Arc<Photo>, key: PictureKey) {
         self.spawn(ctx, move || Loaded::Picture { key, pixels: cut(&photo, key) });
@@ -211,81 +235,56 @@ fn make(wanted: Wanted) -> Result<Made, String> {
     match wanted {
         Wanted::File(path) => {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-            let image = read(&path).map_err(|why| format!("the picture {name} cannot be used: {why}"))?;
-            Ok((Source::File(path), name, image))
+            let photo = read_photo(&path, KEPT_SIDE).map_err(|error| error.to_string())?;
+            Ok((Source::File(path), name, photo.image))
         }
         Wanted::World(index) => {
-            let set = shipped_worlds().map_err(|error| error.to_string())?;
-            let index = index % set.names.len().max(1);
-            Ok((Source::World(index), format!("world {}", index + 1), world(&set, index)))
+            let (index, image) = world_picture(index)?;
+            Ok((Source::World(index), format!("world {}", index + 1), image))
         }
         Wanted::Image(pasted) => {
-            let [width, height] = pasted.size.map(|side| side as u32);
-            let small = u64::from(width) * u64::from(height) <= MOST_PIXELS && width > 0 && height > 0;
-            if !small {
-                return Err(too_large(width, height));
-            }
-            let image = RgbImage::from_fn(width, height, |x, y| {
-                let [r, g, b, a] = pasted[(x as usize, y as usize)].to_array();
-                // egui's colours are multiplied by their alpha already; laid on white.
-                Rgb([r, g, b].map(|part| part.saturating_add(255 - a)))
-            });
-            Ok((Source::Clipboard, "pasted picture".into(), kept(DynamicImage::ImageRgb8(image)).into_rgb8()))
+            let image = DynamicImage::ImageRgb8(pasted_picture(&pasted)?);
+            Ok((Source::Clipboard, "pasted picture".into(), kept(image).into_rgb8()))
         }
-        Wanted::Sample { shape: [channels, height, width], values, name } => {
-            let level = |channel: usize, x: usize, y: usize| {
-                let place = (channel.min(channels.saturating_sub(1)) * height + y) * width + x;
-                (values.get(place).copied().unwrap_or_default() * 255.0).round() as u8
-            };
-            let image = RgbImage::from_fn(width as u32, height as u32, |x, y| {
-                Rgb(std::array::from_fn(|channel| level(channel, x as usize, y as usize)))
-            });
-            Ok((Source::Trajectory, name, image))
-        }
+        Wanted::Sample { shape, values, name } => Ok((Source::Trajectory, name, sample_picture(shape, &values))),
     }
 }
 
-fn too_large(width: u32, height: u32) -> String {
-    format!("it has {width}×{height} pixels, more than 100 megapixels; make it smaller first")
+/// One of the worlds that ship, and its place among them.
+pub(in crate::app) fn world_picture(index: usize) -> Result<(usize, RgbImage), String> {
+    let set = shipped_worlds().map_err(|error| error.to_string())?;
+    let index = index % set.names.len().max(1);
+    Ok((index, world(&set, index)))
 }
 
-/// Reads a photo, upright, laid on white, at most [`KEPT_SIDE`] wide and high.
-fn read(path: &Path) -> Result<RgbImage, String> {
-    const DAMAGED: &str = "choose a PNG, JPEG, GIF, BMP or WebP picture that other programs can open";
-    let file = std::fs::File::open(path).map_err(|error| format!("{error}; check the path and its permissions"))?;
-    let damaged = |error: image::ImageError| format!("it is no picture that can be read ({error}); {DAMAGED}");
-    let unreadable = |error: std::io::Error| format!("{error}; check the path and its permissions");
-    let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(unreadable)?;
-    let mut limits = image::Limits::default();
-    limits.max_alloc = Some(MOST_DECODED);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(damaged)?;
-    let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MOST_PIXELS {
-        return Err(too_large(width, height));
+/// A picture from the clipboard, laid on white.
+pub(in crate::app) fn pasted_picture(pasted: &ColorImage) -> Result<RgbImage, String> {
+    let [width, height] = pasted.size.map(|side| side as u32);
+    let small = u64::from(width) * u64::from(height) <= MOST_PIXELS && width > 0 && height > 0;
+    if !small {
+        return Err(format!("the pasted picture cannot be used: {}", too_large(width, height)));
     }
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-    let mut upright = kept(image);
-    upright.apply_orientation(orientation);
-    Ok(on_white(upright))
+    Ok(RgbImage::from_fn(width, height, |x, y| {
+        let [r, g, b, a] = pasted[(x as usize, y as usize)].to_array();
+        // egui's colours are multiplied by their alpha already.
+        Rgb([r, g, b].map(|part| part.saturating_add(255 - a)))
+    }))
+}
+
+/// A sample, C×H×W in [0, 1].
+pub(in crate::app) fn sample_picture([channels, height, width]: [usize; 3], values: &[f32]) -> RgbImage {
+    let level = |channel: usize, x: usize, y: usize| {
+        let place = (channel.min(channels.saturating_sub(1)) * height + y) * width + x;
+        (values.get(place).copied().unwrap_or_default() * 255.0).round() as u8
+    };
+    RgbImage::from_fn(width as u32, height as u32, |x, y| {
+        Rgb(std::array::from_fn(|channel| level(channel, x as usize, y as usize)))
+    })
 }
 
 fn kept(image: DynamicImage) -> DynamicImage {
     let larger = image.width().max(image.height()) > KEPT_SIDE;
     if larger { image.thumbnail(KEPT_SIDE, KEPT_SIDE) } else { image }
-}
-
-fn on_white(image: DynamicImage) -> RgbImage {
-    if !image.has_alpha() {
-        return image.into_rgb8();
-    }
-    let image = image.into_rgba8();
-    RgbImage::from_fn(image.width(), image.height(), |x, y| {
-        let [rgb @ .., alpha] = image.get_pixel(x, y).0;
-        let alpha = u32::from(alpha);
-        Rgb(rgb.map(|value| ((u32::from(value) * alpha + 255 * (255 - alpha) + 127) / 255) as u8))
-    })
 }
 
 fn world(set: &PictureSet, index: usize) -> RgbImage {
@@ -385,7 +384,7 @@ mod tests {
         header.extend([1, 0, 24, 0]);
         header.extend([0u8; 24]);
         std::fs::write(&path, header).unwrap();
-        let why = read(&path).unwrap_err();
+        let why = read_photo(&path, KEPT_SIDE).unwrap_err().to_string();
         assert!(why.contains("100 megapixels"), "{why}");
     }
 }

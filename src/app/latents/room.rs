@@ -263,7 +263,11 @@ fn strip(ui: &mut Ui, latents: &mut Latents) {
 
 /// The loop, and the slider over the strip.
 fn slider(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+    let frames = latents.draft.frames as f32;
+    // As wide as the strip above it.
+    let strip = (frames * (*FRAMES.end() + 2.0)).min(ui.available_width());
     ui.horizontal(|ui| {
+        ui.add_space((ui.available_width() - strip) / 2.0);
         let playing = latents.look.is_playing();
         let whole = latents.strip.as_ref().is_some_and(|strip: &Strip| strip.pictures().is_some());
         ui.add_enabled_ui(whole, |ui| {
@@ -274,7 +278,8 @@ fn slider(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
             }
         });
         ui.label(RichText::new("A").strong());
-        ui.spacing_mut().slider_width = (ui.available_width() - 24.0).max(60.0);
+        let taken = ui.cursor().left() - ui.min_rect().left() - (ui.max_rect().width() - strip) / 2.0;
+        ui.spacing_mut().slider_width = (strip - taken - 24.0).max(60.0);
         let enabled = super::strip::ends(&latents.board).is_some();
         let mut place = latents.look.place;
         let slider = Slider::new(&mut place, 0.0..=1.0).show_value(false);
@@ -293,7 +298,7 @@ fn slider(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
 fn others(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
     ui.horizontal(|ui| {
         ui.vertical(|ui| {
-            ui.set_width(108.0);
+            ui.set_width(96.0);
             ui.spacing_mut().item_spacing.y = 2.0;
             let tip = "What the middle shows: a place between A and B, or the sum of all latents with their weights";
             let between = ui.selectable_label(latents.draft.mix == Mix::Between, "A → B");
@@ -307,17 +312,21 @@ fn others(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
             let tip = "Scale the sum to the weighted mean of its parts' norms, where the prior's samples are";
             ui.checkbox(&mut latents.draft.keep_norm, "Keep norm").on_hover_text(tip);
         });
-        for index in 0..latents.board.slots.len() {
-            ui.separator();
-            ui.push_id(index, |ui| ui.vertical(|ui| part(ui, latents, index, desk)));
-        }
+        egui::ScrollArea::horizontal().show(ui, |ui| {
+            // Six fit beside each other in the smallest window.
+            ui.spacing_mut().item_spacing.x = UNIT;
+            for index in 0..latents.board.slots.len() {
+                ui.add(egui::Separator::default().spacing(2.0));
+                ui.push_id(index, |ui| ui.vertical(|ui| part(ui, latents, index, desk)));
+            }
+        });
     });
 }
 
 /// A slot on the board: thumbnail and weight.
 fn part(ui: &mut Ui, latents: &mut Latents, index: usize, desk: &mut Desk<'_>) {
     let letter = Board::name(index);
-    ui.set_width(104.0);
+    ui.set_width(78.0);
     ui.spacing_mut().item_spacing = vec2(2.0, 2.0);
     if index >= 2 {
         card::header(ui, latents, index, desk);
@@ -325,7 +334,7 @@ fn part(ui: &mut Ui, latents: &mut Latents, index: usize, desk: &mut Desk<'_>) {
         ui.label(RichText::new(letter.to_string()).strong());
     }
     ui.horizontal(|ui| {
-        let (rect, response) = frame(ui, vec2(44.0, 44.0), Sense::click(), &format!("Thumbnail {letter}"));
+        let (rect, response) = frame(ui, vec2(40.0, 40.0), Sense::click(), &format!("Thumbnail {letter}"));
         let key = latents.board.key(index);
         match key.and_then(|key| latents.board.picture(&key)) {
             Some(picture) => latents.canvas.paint(ui, rect, picture, 0, None, latents.draft.smooth),
@@ -338,7 +347,7 @@ fn part(ui: &mut Ui, latents: &mut Latents, index: usize, desk: &mut Desk<'_>) {
             if let Some(slot) = latents.board.slots.get_mut(index) {
                 let field = DragValue::new(&mut slot.weight).range(-2.0..=2.0).speed(0.01).fixed_decimals(2);
                 let tip = "Weight of this latent in the sum, −2 to 2: subtract one to take its trait away";
-                let response = named(ui.add_sized(vec2(52.0, 22.0), field), &format!("Weight of {letter}"), tip);
+                let response = named(ui.add_sized(vec2(36.0, 22.0), field), &format!("Weight of {letter}"), tip);
                 if response.changed() {
                     latents.draft.mix = Mix::Weights;
                 }

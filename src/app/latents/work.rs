@@ -4,15 +4,16 @@
 //! result nobody wants any more is stopped. So slots, undo and settings need not tell anyone.
 
 use super::Latents;
-use super::board::Encoding;
+use super::board::{Encoding, MOST_SLOTS};
 use super::draft::quick;
 use super::look::{Asked, Next};
-use super::photo::{Loaded, PictureKey};
+use super::photo::{Crop, Loaded, PictureKey, Source};
 use super::strip::{Strip, StripKey};
 use crate::Pixels;
 use crate::app::{Draft, Notice, Retry, Session};
 use crate::engine::{DeviceChoice, Failure, Job, JobId, JobProgress, JobResult, JobUpdate};
 use crate::task::{Estimate, Flow, Latents as Encodings};
+use std::path::Path;
 
 /// The lane of the picture in the middle.
 const LANE: u32 = 1;
@@ -24,11 +25,22 @@ const SET_BATCH: usize = 8;
 /// A job's purpose.
 #[derive(Clone, Debug)]
 pub enum Task {
+    Open(Vec<Opening>),
     Encode { keys: Vec<PictureKey>, flow: Flow },
     Back { keys: Vec<PictureKey>, flow: Flow },
     Likelihood { key: PictureKey, flow: Flow, estimate: Estimate },
     Set { first: usize, count: usize },
     Frames { key: StripKey, places: Vec<usize>, fine: bool },
+}
+
+/// A saved latent on its way into a slot.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    pub slot: usize,
+    pub source: Source,
+    pub name: String,
+    /// One sample.
+    pub latents: Encodings,
 }
 
 /// A job under way.
@@ -56,6 +68,10 @@ pub struct Work {
     pub held: Option<Held>,
     /// The journey that changed settings make, if it was asked to encode again by it.
     pub accepted: Option<Flow>,
+    /// Latents that were read from files.
+    pub to_open: Vec<Opening>,
+    /// The journey of the newest file of latents, which the settings are to make.
+    pub opened: Option<Flow>,
     /// Pictures whose likelihood is wanted.
     pub to_measure: Vec<PictureKey>,
     /// The newest time from a moved slider to its picture.
@@ -94,8 +110,8 @@ impl Latents {
         }
         self.drop_unwanted(session, &flow);
         if self.work.under_way.is_none()
-            && self.work.held.is_none()
-            && let Some(task) = self.next_task(&flow)
+            && let Some(task) =
+                self.next_opening().or_else(|| self.work.held.is_none().then(|| self.next_task(&flow))?)
         {
             self.begin(session, task, shared.device);
         }
@@ -108,6 +124,7 @@ impl Latents {
     pub fn line(&self) -> Option<JobLine> {
         let job = self.work.under_way.as_ref()?;
         let what = match &job.task {
+            Task::Open(_) => "opening latents".into(),
             Task::Encode { keys, .. } => format!("encoding {}", self.board.letters(keys)),
             Task::Back { keys, .. } => format!("decoding {}", self.board.letters(keys)),
             Task::Likelihood { key, .. } => format!("measuring {}", self.board.letters(&[*key])),
@@ -137,6 +154,7 @@ impl Latents {
             self.work.held = Some(Held::Stopped);
         }
         self.work.to_measure.clear();
+        self.work.to_open.clear();
         self.measure.stop();
     }
 
@@ -175,6 +193,9 @@ impl Latents {
                 }
                 Loaded::Picture { key, pixels } => self.board.insert_picture(key, pixels),
                 Loaded::Set { name, pixels } => self.measure.take_set(name, pixels),
+                Loaded::Latents { slot, path, only, latents } => {
+                    notices.extend(self.line_up(slot, &path, only, &latents))
+                }
                 Loaded::Refused { notice } => {
                     self.measure.refused();
                     self.restoring = self.restoring.saturating_sub(1);
@@ -183,6 +204,59 @@ impl Latents {
             }
         }
         notices
+    }
+
+    /// Samples of a file of latents wait to be decoded into slots.
+    fn line_up(
+        &mut self,
+        slot: Option<usize>,
+        path: &Path,
+        only: Option<usize>,
+        latents: &Encodings,
+    ) -> Option<Notice> {
+        let count = latents.pixels.shape[0];
+        let wanted = only.map_or(0..count, |index| index..(index + 1).min(count));
+        let slot = slot.unwrap_or(if count == 1 { self.board.free() } else { 0 });
+        let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let room = MOST_SLOTS.saturating_sub(slot);
+        let left_out = wanted.len().saturating_sub(room);
+        self.work.to_open.extend(wanted.take(room).enumerate().map(|(place, index)| Opening {
+            slot: slot + place,
+            source: Source::Latents { path: path.into(), index },
+            name: format!("latent {} of {file}", index + 1),
+            latents: Encodings { pixels: one(&latents.pixels, index), flow: latents.flow.clone() },
+        }));
+        if self.restoring > 0 {
+            self.restoring -= 1;
+        } else {
+            self.work.held = None;
+            self.work.opened = Some(latents.flow.clone());
+        }
+        (left_out > 0)
+            .then(|| Notice::remark(format!("The last {left_out} of the {count} latents in {file} found no slot.")))
+    }
+
+    fn next_opening(&self) -> Option<Task> {
+        let first = self.work.to_open.first()?;
+        let alike = |other: &&Opening| {
+            other.latents.flow == first.latents.flow && other.latents.pixels.shape == first.latents.pixels.shape
+        };
+        Some(Task::Open(self.work.to_open.iter().take_while(alike).cloned().collect()))
+    }
+
+    /// Saved latents are in their slots, with the pictures that they decode to.
+    fn take_opened(&mut self, openings: Vec<Opening>, pictures: &Pixels<f32>, nfe: &[usize]) {
+        self.work.to_open.drain(..openings.len().min(self.work.to_open.len()));
+        let [_, c, h, w] = pictures.shape;
+        for (index, opening) in openings.into_iter().enumerate() {
+            let picture = one(pictures, index);
+            let photo = self.photos.decoded(opening.source, opening.name, &picture);
+            let key = PictureKey::new(&photo, Crop::default(), [c, h, w]);
+            self.board.put(opening.slot, photo, Crop::default());
+            self.board.insert_picture(key, picture.clone());
+            self.board.insert_encoding(key, Encoding::new(opening.latents, 0));
+            self.board.insert_back(key, picture, nfe.get(index).copied().unwrap_or_default());
+        }
     }
 
     fn learn_shape(&mut self, session: &Session, shared: &Draft) {
@@ -218,6 +292,7 @@ impl Latents {
             Task::Back { keys, .. } => keys.iter().any(|key| shown.contains(key)),
             Task::Likelihood { key, .. } => shown.contains(key),
             Task::Set { .. } => self.measure.is_wanted(),
+            Task::Open(_) => true,
             Task::Frames { key, .. } => self.strip.as_ref().is_some_and(|strip| strip.key == *key),
         };
         if !wanted {
@@ -272,6 +347,10 @@ impl Latents {
 
     fn job(&self, task: &Task) -> Option<Job> {
         Some(match task {
+            Task::Open(openings) => {
+                let latents = together(openings.iter().map(|opening| Some(&opening.latents.pixels)))?;
+                Job::Decode { flow: openings.first()?.latents.flow.clone(), latents, lane: None }
+            }
             Task::Encode { keys, flow } => {
                 let images = together(keys.iter().map(|key| self.board.picture(key)))?;
                 Job::Encode { flow: flow.clone(), images }
@@ -343,6 +422,7 @@ impl Latents {
     fn failed(&mut self, failure: Failure) -> Notice {
         self.work.under_way = None;
         self.work.to_measure.clear();
+        self.work.to_open.clear();
         self.measure.stop();
         self.work.held = Some(Held::Failed(failure.clone()));
         Notice::problem(failure).with_retry(Retry::Latents)
@@ -371,6 +451,9 @@ impl Latents {
 
     fn take_result(&mut self, task: Task, result: JobResult) {
         match (task, result) {
+            (Task::Open(openings), JobResult::Decoded(decoded)) => {
+                self.take_opened(openings, &decoded.pictures, &decoded.nfe);
+            }
             (Task::Encode { keys, .. }, JobResult::Encoded(encoded)) => {
                 for (index, key) in keys.into_iter().enumerate() {
                     let flow = encoded.latents.flow.clone();

@@ -10,7 +10,7 @@ mod layout;
 mod painter;
 mod points;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use colour::{ColourMap, DIVERGING, VIRIDIS};
 

@@ -9,10 +9,11 @@ use eframe::egui_wgpu::{RenderState, RendererOptions, wgpu};
 use egui_kittest::wgpu::{create_render_state, default_wgpu_setup};
 use std::sync::Arc;
 
-const SIDE: u32 = 128;
-const FORMATS: [wgpu::TextureFormat; 2] = [wgpu::TextureFormat::Rgba8Unorm, wgpu::TextureFormat::Rgba8UnormSrgb];
+pub(in crate::app) const SIDE: u32 = 128;
+pub(in crate::app) const FORMATS: [wgpu::TextureFormat; 2] =
+    [wgpu::TextureFormat::Rgba8Unorm, wgpu::TextureFormat::Rgba8UnormSrgb];
 
-fn device() -> RenderState {
+pub(in crate::app) fn device() -> RenderState {
     create_render_state(default_wgpu_setup(), RendererOptions::default())
 }
 
@@ -42,10 +43,19 @@ fn frame(field: &Field, zoom: f32, smooth: bool) -> Frame {
 
 /// What the shader draws on black, as the bytes of a target of this format.
 fn drawn(state: &RenderState, format: wgpu::TextureFormat, field: &Arc<Field>, frame: &Frame) -> Vec<[u8; 4]> {
-    let (device, queue) = (&state.device, &state.queue);
-    let pipeline = Pipeline::new(device, format);
+    let pipeline = Pipeline::new(&state.device, format);
     let view = GpuView::default();
-    view.prepare(&pipeline, device, queue, field, frame);
+    view.prepare(&pipeline, &state.device, &state.queue, field, frame);
+    on_target(state, format, |pass| view.draw(&pipeline, pass))
+}
+
+/// What is drawn on a black target of this format, row by row.
+pub(in crate::app) fn on_target(
+    state: &RenderState,
+    format: wgpu::TextureFormat,
+    draw: impl FnOnce(&mut wgpu::RenderPass<'static>),
+) -> Vec<[u8; 4]> {
+    let (device, queue) = (&state.device, &state.queue);
     let size = wgpu::Extent3d { width: SIDE, height: SIDE, depth_or_array_layers: 1 };
     let target = device.create_texture(&wgpu::TextureDescriptor {
         label: None,
@@ -75,7 +85,7 @@ fn drawn(state: &RenderState, format: wgpu::TextureFormat, field: &Arc<Field>, f
         ..Default::default()
     });
     let mut pass = pass.forget_lifetime();
-    view.draw(&pipeline, &mut pass);
+    draw(&mut pass);
     drop(pass);
     let layout = wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(4 * SIDE), rows_per_image: None };
     encoder.copy_texture_to_buffer(target.as_image_copy(), wgpu::TexelCopyBufferInfo { buffer: &bytes, layout }, size);

@@ -91,6 +91,35 @@ fn all_usual_number_types_of_safetensors_are_read() {
     assert_eq!(values, [0.1, -7.0, 9.0, 1.5, 1.5, 200.0]);
 }
 
+/// 3.140625 and −0.5 lie in both half precisions without rounding.
+#[test]
+fn networks_in_either_half_precision_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("half.safetensors");
+    let mut network = open_network(&data("nets/ddpmpp-subvp-cifar10/checkpoint.pth"), None).unwrap();
+    network.weights.values_mut().flat_map(|array| &mut array.values).enumerate().for_each(|(index, value)| {
+        *value = [3.140_625, -0.5, 0.0][index % 3];
+    });
+    write_native(&path, &network).unwrap();
+    assert_eq!(open_network(&path, None).unwrap().weights, network.weights);
+    // The same bits, called bfloat16 (which has the upper half of a single's), after a rewrite of each number.
+    let bytes = fs::read(&path).unwrap();
+    let data = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header = String::from_utf8(bytes[8..data].to_vec()).unwrap().replace("\"F16\"", "\"BF16\"");
+    let mut brains = (header.len() as u64).to_le_bytes().to_vec();
+    brains.extend(header.as_bytes());
+    for half in bytes[data..].chunks(2) {
+        let value: f32 = match u16::from_le_bytes([half[0], half[1]]) {
+            0x4248 => 3.140_625,
+            0xb800 => -0.5,
+            _ => 0.0,
+        };
+        brains.extend(&value.to_le_bytes()[2..]);
+    }
+    fs::write(&path, brains).unwrap();
+    assert_eq!(open_network(&path, None).unwrap().weights, network.weights);
+}
+
 #[test]
 fn failed_write_leaves_the_old_file_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();

@@ -236,6 +236,9 @@ fn ten_gib_are_refused_at_once() {
     assert!(sentence(read_tensors(&path), &path).contains("claims more or fewer bytes"));
     fs::write(&path, [(10u64 << 30).to_le_bytes().as_slice(), b"{}"].concat()).unwrap();
     assert!(sentence(open_network(&path, None), &path).contains("header claims to be longer"));
+    let brains = br#"{"w":{"dtype":"BF16","shape":[1048576],"data_offsets":[0,4]}}"#;
+    fs::write(&path, [begin(brains), vec![0; 4]].concat()).unwrap();
+    assert!(sentence(read_tensors(&path), &path).contains("header cannot be understood"));
     let overflowing = br#"{"w":{"dtype":"F32","shape":[4611686018427387904,8],"data_offsets":[0,0]}}"#;
     fs::write(&path, begin(overflowing)).unwrap();
     sentence(read_tensors(&path), &path);

@@ -1,8 +1,10 @@
 //! Files: what is read is what was written elsewhere, and no file can do harm.
 
+mod diffusers;
 mod forge;
 mod formats;
 mod hostile;
+mod memory;
 mod outputs;
 mod pictures;
 mod published;

@@ -1,6 +1,12 @@
+use super::{drawn, flow, go_on};
+use burn::tensor::Device;
 use score_explorer::Pixels;
+use score_explorer::score::Mixture;
+use score_explorer::sde::FamilyKind;
+use score_explorer::solver::Stepping;
 use score_explorer::task::{
-    between, combine, histogram, largest_error, linear, norm_in_units, psnr, spherical, temper,
+    Flow, FlowSolver, Steps, between, combine, decode, encode, histogram, largest_error, linear, norm_in_units, psnr,
+    spherical, temper,
 };
 
 fn norm(v: &[f32]) -> f64 {
@@ -20,6 +26,28 @@ fn the_ends_of_a_walk_are_the_latents_and_the_circle_keeps_its_radius() {
         let radii: Vec<f64> = (0..9).map(|frame| norm(row.sample(frame))).collect();
         let even = radii.iter().all(|radius| (radius - 5.0).abs() < 1e-5);
         assert_eq!(even, on_circle, "{radii:?}");
+    }
+}
+
+#[test]
+fn the_ends_of_a_decoded_walk_are_the_reconstructions() {
+    let mixture = Mixture::named("blocks").unwrap();
+    let data = drawn(&mixture, [3, 4, 4], 2, 5);
+    for solver in [FlowSolver::default(), FlowSolver::Heun { steps: Steps::new(12).unwrap() }] {
+        let flow = Flow { solver, ..flow(FamilyKind::Vp, 1e-5, Stepping::Sample) };
+        let there = encode(&flow, &mixture, &data, &Device::flex(), &mut go_on).unwrap().latents.pixels;
+        let back = decode(&flow, &mixture, &there, &Device::flex(), &mut go_on).unwrap().pictures;
+        for on_circle in [true, false] {
+            let walk = between(&there, 0, 1, 5, on_circle);
+            let frames = decode(&flow, &mixture, &walk, &Device::flex(), &mut go_on).unwrap().pictures;
+            for (frame, sample) in [(0, 0), (4, 1)] {
+                // The latents differ by rounding (1e-7 of 4), which decoding does not enlarge more than tenfold.
+                let apart = largest_error(frames.sample(frame), back.sample(sample));
+                assert!(apart < 1e-5, "frame {frame} is {apart} off");
+            }
+            let middle = largest_error(frames.sample(2), back.sample(0));
+            assert!(middle > 0.05, "the middle is still the first picture");
+        }
     }
 }
 

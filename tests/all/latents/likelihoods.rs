@@ -2,8 +2,8 @@ use super::{drawn, flow, gaussian, go_on};
 use burn::tensor::Device;
 use score_explorer::Pixels;
 use score_explorer::checkpoint::{OpenedNetwork, open_network, read_tensors};
-use score_explorer::network::{Array, Ncsnpp, Weights};
-use score_explorer::score::{ImageSet, Mixture, NetworkScore, ScoreModel};
+use score_explorer::network::{Array, Unet, Weights};
+use score_explorer::score::{ImageSet, Mixture, Moments, NetworkScore, Range, ScoreAndTrace, ScoreError, ScoreModel};
 use score_explorer::sde::{FamilyKind, Level};
 use score_explorer::solver::{Stepping, Tolerance};
 use score_explorer::task::{Estimate, Flow, FlowSolver, ModelRef, decode, likelihood, likelihood_along};
@@ -37,6 +37,50 @@ fn gaussian_likelihoods_meet_their_closed_form_in_every_family() {
                 assert!((figure.bits_per_dim - bits).abs() < 1e-9 && figure.standard_error == Some(0.0));
             }
         }
+    }
+}
+
+/// Gaussian data that are pictures of two grey values.
+struct Pictures(Mixture);
+
+impl ScoreModel for Pictures {
+    fn shape(&self) -> [usize; 3] {
+        self.0.shape()
+    }
+    fn range(&self) -> Option<Range> {
+        Some(Range::Symmetric)
+    }
+    fn ratios(&self) -> Option<(f64, f64)> {
+        self.0.ratios()
+    }
+    fn moments(&self) -> Option<Moments> {
+        self.0.moments()
+    }
+    fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        self.0.score(x, at)
+    }
+    fn score_and_trace(&self, x: &Image, at: &[Level]) -> Option<ScoreAndTrace> {
+        self.0.score_and_trace(x, at)
+    }
+}
+
+#[test]
+fn dequantised_pictures_are_measured_with_noise_of_one_grey_level() {
+    let (std, seed) = (0.5, 3);
+    let model = Pictures(gaussian(std));
+    let data = Pixels { shape: [2, 2, 1, 1], values: [0.0, 1.0, 0.25, 0.5].into() };
+    let flow = flow(FamilyKind::Vp, 1e-6, Stepping::Sample);
+    let noise = Noise { seed, first: 0, count: 2, shape: [2, 1, 1], device: Device::flex() };
+    let uniform = noise.uniforms(0, Purpose::Dequantise).try_into_vec_as::<f32>().unwrap();
+    let estimate = Estimate { dequantise: true, seed, ..Estimate::default() };
+    let found = likelihood(&flow, &model, &data, &estimate, &Device::flex(), &mut go_on).unwrap();
+    let variance = flow.family.sde().level(flow.end).marginal_std(std).powi(2);
+    for (sample, figure) in found.iter().enumerate() {
+        // Grey level v of 0 to 255 becomes (v + u)/128 − 1 in [−1, 1]: 7 bits for each value beside the density.
+        let values = data.sample(sample).iter().zip(&uniform[2 * sample..]);
+        let squares: f64 = values.map(|(&v, &u)| ((255.0 * f64::from(v) + f64::from(u)) / 128.0 - 1.0).powi(2)).sum();
+        let expected = ((TAU * variance).ln() + 0.5 * squares / variance) / (2.0 * LN_2) + 7.0;
+        assert!((figure.bits_per_dim - expected).abs() < 1e-3, "{figure:?} for {expected}");
     }
 }
 
@@ -113,7 +157,7 @@ fn published() -> (Flow, serde_json::Value, Weights, OpenedNetwork) {
 #[test]
 fn a_networks_likelihood_matches_the_published_code() {
     let (flow, figures, recorded, opened) = published();
-    let network = Ncsnpp::new(&opened.description.config, &opened.weights, &Device::flex().autodiff()).unwrap();
+    let network = Unet::new(&opened.description.config, &opened.weights, &Device::flex().autodiff()).unwrap();
     let differentiable = NetworkScore::new(network, opened.description);
     let (pictures, probe) = (pixels(&recorded["data"], 0.5, 0.5), pixels(&recorded["probe"], 1.0, 0.0));
     let found = likelihood_along(&flow, &differentiable, &pictures, &probe, &Device::flex(), &mut go_on).unwrap();
@@ -136,7 +180,7 @@ fn a_networks_likelihood_matches_the_published_code() {
 #[test]
 fn a_networks_decoded_latents_match_the_published_code() {
     let (flow, figures, recorded, opened) = published();
-    let network = Ncsnpp::new(&opened.description.config, &opened.weights, &Device::flex()).unwrap();
+    let network = Unet::new(&opened.description.config, &opened.weights, &Device::flex()).unwrap();
     let model = NetworkScore::new(network, opened.description);
     let flow = Flow { end: figures["eps_sampler"].as_f64().unwrap(), ..flow };
     let latents = pixels(&recorded["latent"], 1.0, 0.0);

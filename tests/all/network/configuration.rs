@@ -2,7 +2,7 @@
 
 use super::{folder, open};
 use burn::tensor::Device;
-use score_explorer::network::{Description, Ncsnpp, WeightsError};
+use score_explorer::network::{Description, Embedding, Unet, WeightsError};
 use score_explorer::score::Range;
 use score_explorer::sde::Family;
 use serde_json::{Value, json};
@@ -41,7 +41,12 @@ fn published_configurations_name_family_range_and_levels() {
 fn a_wrong_configuration_is_answered_with_one_sentence() {
     let cases = [
         ("model", "nf", Value::Null, "lacks model.nf"),
-        ("model", "name", json!("ddpm"), "model.name = ddpm is not known; known are ncsnpp"),
+        (
+            "model",
+            "name",
+            json!("ncsnv2"),
+            "model.name = ncsnv2 is not known; known are ncsnpp (NCSN++ and DDPM++) and ddpm",
+        ),
         (
             "model",
             "resblock_type",
@@ -80,6 +85,26 @@ fn a_wrong_configuration_is_answered_with_one_sentence() {
 }
 
 #[test]
+fn ddpm_has_32_groups_and_sines_whatever_else_its_configuration_says() {
+    let mut config = published("ddpm-vp-cifar10-discrete");
+    assert_eq!(config["model"]["embedding_type"], "fourier", "as all published configurations of ddpm");
+    let read = Description::from_published(&config.to_string()).unwrap();
+    assert_eq!((read.continuous, read.levels, read.range), (false, 1000, Range::Symmetric));
+    assert_eq!((read.config.norm_groups, read.config.embedding_type), (Some(32), Embedding::Positional));
+    for (sde, name) in [("vesde", "Ve"), ("subvpsde", "SubVp")] {
+        config["training"]["sde"] = json!(sde);
+        let family = Description::from_published(&config.to_string()).unwrap().family;
+        assert!(format!("{family:?}").starts_with(name), "{family:?}");
+    }
+    config["model"]["nf"] = json!(48);
+    let said = Description::from_published(&config.to_string()).unwrap_err().to_string();
+    assert!(
+        said.contains("the width of a layer = 48 makes no network; it must be a multiple of its number of groups, 32"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_description_survives_its_own_format_and_is_checked_there_too() {
     let description = open("ncsnpp-ve-ffhq1024").description;
     let mut saved = serde_json::to_value(&description).unwrap();
@@ -95,7 +120,7 @@ fn weights_that_do_not_fit_are_named() {
     let refuse = |change: &dyn Fn(&mut score_explorer::network::Weights)| {
         let mut weights = opened.weights.clone();
         change(&mut weights);
-        Ncsnpp::new(&opened.description.config, &weights, &Device::flex()).unwrap_err()
+        Unet::new(&opened.description.config, &weights, &Device::flex()).unwrap_err()
     };
     let name = || "all_modules.3.Conv_0.weight".to_owned();
     assert_eq!(refuse(&|weights| drop(weights.remove(&name()))), WeightsError::Missing { name: name() });

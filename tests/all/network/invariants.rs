@@ -72,8 +72,14 @@ fn noise_outside_of_the_trained_range_is_answered_at_its_nearest_end() {
 /// The directional derivative from automatic differentiation is the one from differences.
 #[test]
 fn gradients_flow_through_the_network() {
+    for name in ["ncsnpp-ve-cifar10-discrete", "ddpm-vp-cifar10-discrete"] {
+        gradients_flow_through(name);
+    }
+}
+
+fn gradients_flow_through(name: &str) {
     let device = Device::flex().autodiff();
-    let opened = open("ncsnpp-ve-cifar10-discrete");
+    let opened = open(name);
     let model = build(&opened, &device);
     let at = |values: Vec<f32>| -> Tensor<4> { Tensor::from_data(TensorData::new(values, [1, 3, 32, 32]), &device) };
     let (start, direction, probe) = (noise(3072, 2), noise(3072, 3), noise(3072, 4));

@@ -1,6 +1,7 @@
 //! Score networks against published figures, other devices, and facts that hold for every network.
 
 mod configuration;
+mod diffusers;
 mod figures;
 mod invariants;
 mod options;
@@ -8,7 +9,7 @@ mod options;
 use burn::tensor::{Device, TensorData};
 use score_explorer::Image;
 use score_explorer::checkpoint::{OpenedNetwork, open_network, read_tensors};
-use score_explorer::network::{Array, Ncsnpp, Weights};
+use score_explorer::network::{Array, Unet, Weights};
 use score_explorer::score::NetworkScore;
 use std::path::PathBuf;
 
@@ -23,7 +24,7 @@ fn open(name: &str) -> OpenedNetwork {
 }
 
 fn build(opened: &OpenedNetwork, device: &Device) -> NetworkScore {
-    let network = Ncsnpp::new(&opened.description.config, &opened.weights, device).unwrap();
+    let network = Unet::new(&opened.description.config, &opened.weights, device).unwrap();
     NetworkScore::new(network, opened.description.clone())
 }
 

@@ -3,7 +3,7 @@
 use super::{noise, open, relative_error, values};
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::network::{
-    Array, BlockKind, Combine, Config, Embedding, Ncsnpp, Nonlinearity, Progressive, ProgressiveInput, Weights,
+    Array, BlockKind, Combine, Config, Embedding, Nonlinearity, Progressive, ProgressiveInput, Unet, Weights,
 };
 
 fn small() -> Config {
@@ -44,7 +44,7 @@ fn every_combination_of_options_makes_a_network() {
                         ..small()
                     };
                     config.check().unwrap();
-                    let network = Ncsnpp::new(&config, &weights(&config), &device).unwrap();
+                    let network = Unet::new(&config, &weights(&config), &device).unwrap();
                     let y = network.forward(x.clone(), &[0.5, 3.0]);
                     assert_eq!(y.dims(), [2, 3, 8, 8], "{config:?}");
                     let y = values(y);
@@ -66,11 +66,11 @@ fn every_nonlinearity_and_an_odd_filter_make_a_network() {
         for fir_kernel in [vec![1.0, 1.0], vec![1.0, 2.0, 1.0], vec![1.0, 4.0, 6.0, 4.0, 1.0]] {
             let (progressive, progressive_input) = (Progressive::Residual, ProgressiveInput::Residual);
             let config = Config { nonlinearity, fir: true, fir_kernel, progressive, progressive_input, ..small() };
-            let network = Ncsnpp::new(&config, &weights(&config), &device).unwrap();
+            let network = Unet::new(&config, &weights(&config), &device).unwrap();
             let y = values(network.forward(x.clone(), &[40.0]));
             // Where gradients may be asked for, every layer is made of tensor operations.
             let differentiable = Device::flex().autodiff();
-            let again = Ncsnpp::new(&config, &weights(&config), &differentiable).unwrap();
+            let again = Unet::new(&config, &weights(&config), &differentiable).unwrap();
             let x = Tensor::from_data(x.to_data(), &differentiable);
             let error = relative_error(&y, &values(again.forward(x, &[40.0])));
             assert!(error < 1e-4, "{nonlinearity:?}: the CPU's own layers differ by {error:.1e}");

@@ -12,7 +12,7 @@ use score_explorer::task::{Count, Evidence, Method, Resampling, Restoration, Ste
 
 /// Steps and samples.
 fn effort() -> (usize, usize) {
-    if std::env::args().any(|argument| argument.contains("bias")) { (250, 2000) } else { (60, 500) }
+    if std::env::args().any(|argument| argument.contains("bias")) { (250, 2000) } else { (40, 300) }
 }
 
 /// A smooth random field of 6×6 pixels, as neighbouring pixels of pictures are alike:

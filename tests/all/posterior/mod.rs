@@ -4,6 +4,7 @@ mod bias;
 mod checkpoint;
 mod dense;
 mod images;
+mod measurements;
 mod operators;
 mod projection;
 mod restorations;
@@ -120,7 +121,7 @@ fn restoration(operator: &Operator, noise: f64, method: Method, kind: FamilyKind
             family: kind.published(),
             solver,
             grid: Grid::LogSnr,
-            steps: Steps::new(60).unwrap(),
+            steps: Steps::new(40).unwrap(),
             denoise: true,
             clip: false,
             seed: 21,

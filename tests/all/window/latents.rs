@@ -126,6 +126,32 @@ fn a_broken_picture_is_a_notice_and_a_whole_one_is_encoded() {
 }
 
 #[test]
+fn saved_latents_open_in_another_window_as_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("z.safetensors");
+    let mut harness = two_worlds();
+    save_as(&mut harness, "Latents", &path, "Save file");
+    wait_until(&mut harness, "the file", |app| app.notices().any(|notice| notice.starts_with("Saved as")));
+
+    // Another model, other settings, another workspace.
+    let mut harness = window(Draft::default(), LatentsDraft::default());
+    click(&mut harness, "Trajectory");
+    drop_file(&mut harness, &path);
+    wait_until(&mut harness, "the whole strip", exact);
+    let (app, wanted) = (harness.state(), few_steps());
+    assert_eq!(app.draft().model, quick(3).model);
+    assert_eq!((app.latents().draft.method, app.latents().draft.steps), (wanted.method, wanted.steps));
+    // A slot's picture is what its latent decodes to, so nothing is lost between them.
+    assert_eq!([0, 1].map(|slot| app.latents().psnr(slot)), [Some(f64::INFINITY); 2]);
+    assert!(harness.query_by_label("Encode again").is_none(), "the settings make the same journey");
+
+    let broken = folder.path().join("broken.npz");
+    std::fs::write(&broken, b"PK").unwrap();
+    drop_file(&mut harness, &broken);
+    wait_until(&mut harness, "a notice", |app| app.notices().any(|notice| notice.contains("broken.npz")));
+}
+
+#[test]
 fn another_workspace_does_not_stop_the_job() {
     let mut harness = window(quick(3), LatentsDraft { steps: 60, ..few_steps() });
     click(&mut harness, "Try two worlds");
@@ -187,4 +213,7 @@ fn likelihoods_are_measured_against_a_set() {
     click(&mut harness, "Measure the set");
     wait_until(&mut harness, "the set", |app| app.latents().set_bits().len() == 4);
     assert!(harness.query_by_label("Histogram of bits/dim").is_some());
+    assert!(harness.query_by_label_contains("(old)").is_none());
+    click(&mut harness, "Adaptive");
+    assert!(harness.query_by_label_contains("(old)").is_some(), "other settings would give another figure");
 }

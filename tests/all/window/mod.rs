@@ -1,5 +1,6 @@
 //! The window, driven by the accessible names that people with screen readers hear too.
 
+mod inpaint;
 mod latents;
 mod runs;
 mod settings;
@@ -37,11 +38,20 @@ pub fn open(storage: &Storage) -> Harness<'static, App> {
 
 /// The same, with a harness of one's own.
 pub fn build(builder: HarnessBuilder<App>, storage: &Storage) -> Harness<'static, App> {
+    start(builder, storage, true)
+}
+
+/// The same, where no graphics device can be used by the program itself.
+pub fn build_without_device(builder: HarnessBuilder<App>, storage: &Storage) -> Harness<'static, App> {
+    start(builder, storage, false)
+}
+
+fn start(builder: HarnessBuilder<App>, storage: &Storage, shares_device: bool) -> Harness<'static, App> {
     let mut harness = builder.with_step_dt(1.0 / 60.0).with_max_steps(30).build_eframe(|context| {
         let start = Start {
             devices: Devices::cpu_only(),
             storage: Some(storage),
-            render_state: context.wgpu_render_state.as_ref(),
+            render_state: context.wgpu_render_state.as_ref().filter(|_| shares_device),
             library: None,
             notices: Vec::new(),
             open: None,

@@ -1,4 +1,4 @@
-//! NCSN++ and DDPM++ (Song et al. 2021, appendix H).
+//! The U-Net of DDPM (Ho et al. 2020) with all that NCSN++ and DDPM++ add to it (Song et al. 2021, appendix H).
 
 use super::blocks::{Attention, ResBlock, residual};
 use super::layers::{Conv, Linear, Loader, Norm, activate};
@@ -10,9 +10,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::BTreeSet;
 use std::f64::consts::TAU;
 
-/// A published `ncsnpp` network.
+/// A published `ddpm` or `ncsnpp` network.
 #[derive(Debug)]
-pub struct Ncsnpp {
+pub struct Unet {
     config: Config,
     parameters: usize,
     device: Device,
@@ -50,7 +50,7 @@ struct Flow {
     output: Option<Image>,
 }
 
-impl Ncsnpp {
+impl Unet {
     /// Builds the network of `config` from PyTorch weights. Buffers (`sigmas`) may be among them.
     ///
     /// # Errors
@@ -67,20 +67,19 @@ impl Ncsnpp {
         if let Some(example) = unused.next() {
             return Err(WeightsError::Unused { count: 1 + unused.count(), example: example.clone() });
         }
-        let loader = &mut Loader::new(parameters, weights, device);
+        let loader = &mut Loader::new(parameters, weights, config, device);
         let frequencies = match config.embedding_type {
             Embedding::Fourier => loader.array()?.values.iter().map(|&w| TAU * f64::from(w)).collect(),
-            Embedding::Positional => positional_frequencies(config.nf / 2),
+            Embedding::Positional => positional_frequencies(config.nf / 2, config.variant.frequency_shift),
         };
         let dense = match config.conditional {
             true => Some([Linear::load(loader)?, Linear::load(loader)?]),
             false => None,
         };
         let resampler = Resampler::new(config, device);
-        let layers: Result<_, _> =
-            plan.steps.iter().map(|step| Layer::load(step, loader, config, &resampler)).collect();
+        let layers: Result<_, _> = plan.steps.iter().map(|step| Layer::load(step, loader, &resampler)).collect();
         let (layers, config, device) = (layers?, config.clone(), device.clone());
-        Ok(Ncsnpp { config, parameters: count, device, frequencies, dense, resampler, layers })
+        Ok(Unet { config, parameters: count, device, frequencies, dense, resampler, layers })
     }
 
     /// The raw output for `x` (N×C×H×W, in the configuration's range) and the published labels, one for all samples
@@ -113,14 +112,16 @@ impl Ncsnpp {
         Some(activate(second.forward(hidden), self.config.nonlinearity))
     }
 
-    /// Sines, then cosines, of a label.
+    /// Sines, then cosines, of a label, or the other way round.
     fn features(&self, label: f64) -> Vec<f32> {
         let (place, odd) = match self.config.embedding_type {
             Embedding::Fourier => (label.ln(), false),
             Embedding::Positional => (label, !self.config.nf.is_multiple_of(2)),
         };
         let phases = || self.frequencies.iter().map(|frequency| frequency * place);
-        let waves = phases().map(f64::sin).chain(phases().map(f64::cos));
+        let turned = self.config.variant.cosines_first;
+        let wave = |cosine: bool| phases().map(move |phase| if cosine { phase.cos() } else { phase.sin() });
+        let waves = wave(turned).chain(wave(!turned));
         waves.chain(odd.then_some(0.0)).map(|wave| wave as f32).collect()
     }
 
@@ -179,17 +180,17 @@ impl Ncsnpp {
     }
 }
 
-/// 10000^(−j/(count−1)), as in DDPM.
-fn positional_frequencies(count: usize) -> Vec<f64> {
-    (0..count).map(|j| 10_000_f64.powf(-(j as f64) / (count as f64 - 1.0))).collect()
+/// 10000^(−j/(count−shift)); DDPM's shift is 1.
+fn positional_frequencies(count: usize, shift: f64) -> Vec<f64> {
+    (0..count).map(|j| 10_000_f64.powf(-(j as f64) / (count as f64 - shift))).collect()
 }
 
 impl Layer {
-    fn load(step: &Step, loader: &mut Loader, config: &Config, resampler: &Resampler) -> Result<Self, WeightsError> {
+    fn load(step: &Step, loader: &mut Loader, resampler: &Resampler) -> Result<Self, WeightsError> {
         Ok(match *step {
             Step::Stem(_) => Layer::Conv(Conv::load(loader)?),
-            Step::Block(block) => Layer::Block(Box::new(ResBlock::load(loader, config, block, resampler)?)),
-            Step::Attention(_) => Layer::Attention(Box::new(Attention::load(loader, config)?)),
+            Step::Block(block) => Layer::Block(Box::new(ResBlock::load(loader, block, resampler)?)),
+            Step::Attention(_) => Layer::Attention(Box::new(Attention::load(loader)?)),
             Step::Resample { direction, conv: true, .. } => {
                 Layer::ConvResample(ConvResampler::load(loader, resampler, direction)?)
             }

@@ -1,0 +1,264 @@
+//! The controls of what is asked of the model.
+
+use super::draft::{FillDraft, Loss, MOST, Problem};
+use crate::app::Action;
+use crate::app::inpaint::{Ask, Inpaint};
+use crate::app::signs::{self, Sign};
+use crate::app::theme::Theme;
+use crate::app::trajectory::Desk;
+use crate::app::widgets::{Combo, control_width, named, row, segmented};
+use crate::task::{Method, Resampling, Weight};
+use egui::{Button, DragValue, RichText, Slider, Ui, vec2};
+
+/// The tabs.
+pub fn tabs(ui: &mut Ui, draft: &mut FillDraft) {
+    let options = [
+        (Problem::Fill, "Fill", None, "What else could be where the photo is painted?"),
+        (Problem::Colourise, "Colour", None, "Which colours could this photo have? The grey values stay"),
+        (Problem::Restore, "Restore", None, "What could it have been before it was made small, blurred or noisy?"),
+        (Problem::Edit, "Edit", None, "What is like it? Noised to t and brought back from there (SDEdit)"),
+    ];
+    segmented(ui, &mut draft.problem, &options);
+}
+
+/// The controls under the tabs.
+pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+    let draft = &mut inpaint.fills.draft;
+    match draft.problem {
+        Problem::Fill | Problem::Colourise => {}
+        Problem::Restore => losses(ui, draft),
+        Problem::Edit => edit(ui, draft),
+    }
+    let measured = draft.problem != Problem::Edit || draft.only_painted;
+    if measured {
+        method(ui, draft, desk);
+    }
+    sizes(ui, draft);
+    if measured {
+        resampling(ui, draft);
+    }
+    seed(ui, draft);
+    begin(ui, inpaint, desk);
+}
+
+fn losses(ui: &mut Ui, draft: &mut FillDraft) {
+    let tip = "A, the loss that is undone: the photo is measured by it first, y = A(x) + noise";
+    row(ui, "Loss A", tip, |ui| {
+        let combo = Combo { name: "Loss", tip, width: control_width(ui) };
+        combo.show(ui, &mut draft.loss, &Loss::ALL, |loss| loss.name().into(), |_| None);
+    });
+    match draft.loss {
+        Loss::Size => {
+            let tip = "Each pixel of y is the mean of a square of so many pixels a side";
+            row(ui, "Factor", tip, |ui| {
+                segmented(
+                    ui,
+                    &mut draft.factor,
+                    &[2, 4, 8].map(|factor| {
+                        (
+                            factor,
+                            match factor {
+                                2 => "×2",
+                                4 => "×4",
+                                _ => "×8",
+                            },
+                            None,
+                            tip,
+                        )
+                    }),
+                );
+            });
+        }
+        Loss::Blur => slide(
+            ui,
+            "Spread σ",
+            &mut draft.spread,
+            0.3..=8.0,
+            1,
+            "Standard deviation of the Gaussian, in pixels of the model",
+        ),
+        Loss::Motion => {
+            slide(ui, "Length", &mut draft.length, 1.0..=31.0, 0, "Length of the motion, in pixels of the model");
+            slide(
+                ui,
+                "Angle",
+                &mut draft.angle,
+                -180.0..=180.0,
+                0,
+                "Direction of the motion in degrees, 0 to the right",
+            );
+        }
+        Loss::Sensing => slide(
+            ui,
+            "Share",
+            &mut draft.share,
+            0.01..=1.0,
+            2,
+            "Share of the picture's random orthonormal coordinates that are measured",
+        ),
+        Loss::Noise => {}
+    }
+    slide(
+        ui,
+        "Noise σ_y",
+        &mut draft.noise,
+        0.0..=1.0,
+        3,
+        "Standard deviation of the noise in y, in units of pictures from 0 to 1",
+    );
+}
+
+fn edit(ui: &mut Ui, draft: &mut FillDraft) {
+    slide(
+        ui,
+        "Strength t",
+        &mut draft.strength,
+        0.02..=1.0,
+        2,
+        "The time to which the photo is noised before it comes back: near 0 keeps it, 1 forgets it",
+    );
+    ui.checkbox(&mut draft.only_painted, "Only where it is painted")
+        .on_hover_text("What is not painted stays as it is; what is painted starts from its own colours");
+}
+
+/// A slider with its number.
+fn slide(
+    ui: &mut Ui,
+    name: &'static str,
+    value: &mut f64,
+    range: std::ops::RangeInclusive<f64>,
+    digits: usize,
+    tip: &str,
+) {
+    row(ui, name, tip, |ui| {
+        ui.spacing_mut().slider_width = (control_width(ui) - 56.0).max(40.0);
+        named(ui.add(Slider::new(value, range).fixed_decimals(digits)), name, tip);
+    });
+}
+
+fn method(ui: &mut Ui, draft: &mut FillDraft, desk: &Desk<'_>) {
+    let exact = desk.session.model(&desk.draft.model).is_some_and(|report| report.exact);
+    let tip = about(draft.method);
+    row(ui, "Method", tip, |ui| {
+        let weighs = draft.method.weight();
+        let width = control_width(ui) - if weighs.is_some() { 62.0 } else { 0.0 };
+        let combo = Combo { name: "Method", tip, width };
+        let mut method = Method::ALL.into_iter().find(|one| one.name() == draft.method.name()).unwrap_or(draft.method);
+        let impossible = |method: &Method| {
+            (*method == Method::Exact && !exact).then(|| {
+                "Only an exact model (little worlds, a folder of pictures, a mixture) knows its posterior.".into()
+            })
+        };
+        if combo.show(ui, &mut method, &Method::ALL, |method| method.name().into(), impossible) {
+            draft.choose(method);
+        }
+        if let Some(weight) = draft.method.weight() {
+            let mut number = weight.get();
+            let tip = "Strength: of ΠGDM 1 is what its derivation gives; of DPS it is ζ";
+            let field = DragValue::new(&mut number).range(0.0..=Weight::MAX).speed(0.01).max_decimals(2);
+            if named(ui.add_sized(vec2(54.0, 24.0), field), "Weight", tip).changed()
+                && let Ok(weight) = Weight::new(number)
+            {
+                draft.method = draft.method.with_weight(weight);
+            }
+        }
+    });
+}
+
+/// What a method is, with its source.
+fn about(method: Method) -> &'static str {
+    match method {
+        Method::Projection => {
+            "What is known is replaced by its own forward-noised value after every update, as published \
+             (Song et al. 2021, appendix I). Samples agree with it exactly, but not always with themselves"
+        }
+        Method::NullSpace => {
+            "Every estimate of x(0) is corrected by what is known (DDNM, Wang et al. 2022). Fast: no gradients"
+        }
+        Method::PiGdm(_) => {
+            "The score is guided by ∇ log p(y | x(t)), with x(0) taken as Gaussian around its estimate \
+             (ΠGDM, Song et al. 2023). Needs gradients through the model: about four times as long"
+        }
+        Method::Dps(_) => {
+            "Each update goes down the gradient of ‖y − A x̂(0)‖ (DPS, Chung et al. 2023). Needs gradients through \
+             the model: about four times as long"
+        }
+        Method::Exact => "The posterior itself: what all other methods approach",
+    }
+}
+
+fn sizes(ui: &mut Ui, draft: &mut FillDraft) {
+    let tip = "How many answers to the same question, 1 to 16";
+    row(ui, "Samples", tip, |ui| {
+        let width = (control_width(ui) - 62.0) / 2.0;
+        named(
+            ui.add_sized(vec2(width, 24.0), DragValue::new(&mut draft.count).range(1..=MOST).speed(0.1)),
+            "Samples",
+            tip,
+        );
+        let tip = "Steps N of the time grid: more are slower and truer";
+        let (area, response) = ui.allocate_exact_size(vec2(46.0, 24.0), egui::Sense::hover());
+        let (font, ink) = (egui::TextStyle::Body.resolve(ui.style()), ui.visuals().text_color());
+        ui.painter().text(area.center(), egui::Align2::CENTER_CENTER, "Steps", font, ink);
+        response.on_hover_text(tip);
+        named(ui.add_sized(vec2(width, 24.0), DragValue::new(&mut draft.steps).range(1..=2000)), "Steps", tip);
+    });
+}
+
+fn resampling(ui: &mut Ui, draft: &mut FillDraft) {
+    let tip = "RePaint (Lugmayr et al. 2022): go each leg of so many steps down several times, with noise leading up \
+               again in between, so that what is filled in comes to agree with what is known";
+    ui.horizontal(|ui| {
+        ui.checkbox(&mut draft.resample, "Resample").on_hover_text(tip);
+        ui.add_enabled_ui(draft.resample, |ui| {
+            let field = DragValue::new(&mut draft.times).range(1..=Resampling::MAX_TIMES).suffix("×").speed(0.1);
+            named(ui.add(field), "Times", "How often each leg is gone down");
+            let field = DragValue::new(&mut draft.jump).range(1..=100).suffix(" steps").speed(0.1);
+            named(ui.add(field), "Leg", "Steps of a leg");
+        });
+    });
+}
+
+fn seed(ui: &mut Ui, draft: &mut FillDraft) {
+    let tip = "Seed of all noise: the same seed gives the same answers. Unlocked, every question gets a new one";
+    row(ui, "Seed", tip, |ui| {
+        let width = control_width(ui) - 28.0;
+        named(ui.add_sized(vec2(width, 24.0), DragValue::new(&mut draft.seed)), "Seed", tip);
+        let sign = if draft.seed_locked { Sign::Locked } else { Sign::Unlocked };
+        if signs::button(ui, sign, draft.seed_locked, "Lock the seed", "Keep this seed for the next question").clicked()
+        {
+            draft.seed_locked = !draft.seed_locked;
+        }
+    });
+}
+
+/// The one button.
+fn begin(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+    let (busy, draft) = (inpaint.fills.is_busy(), &inpaint.fills.draft);
+    let needs_paint = draft.problem == Problem::Fill || (draft.problem == Problem::Edit && draft.only_painted);
+    let verb = draft.problem.verb();
+    let why = if inpaint.canvas.is_none() {
+        Some("Open a photo first.".to_owned())
+    } else if needs_paint && inpaint.canvas.as_mut().is_some_and(|canvas| canvas.share() <= 0.0) {
+        Some("Paint over what is to be filled in first.".to_owned())
+    } else {
+        draft.restoration(desk.draft).err()
+    };
+    let theme = Theme::of(ui);
+    let word = if busy { "Stop" } else { verb };
+    let text = RichText::new(word).size(15.0).strong().color(theme.on_selected);
+    let size = vec2(ui.available_width(), 34.0);
+    let button = Button::new(text).fill(theme.selected);
+    let response = ui.add_enabled_ui(busy || why.is_none(), |ui| ui.add_sized(size, button)).inner;
+    let ink = theme.on_selected.gamma_multiply(if busy || why.is_none() { 0.75 } else { 0.4 });
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let place = response.rect.right_center() - vec2(10.0, 0.0);
+    ui.painter().text(place, egui::Align2::RIGHT_CENTER, if busy { "Esc" } else { "Enter" }, font, ink);
+    let tip = if busy { "End this and keep the answers before (Esc)" } else { "Ask the model (Enter)" };
+    if let Some(why) = &why {
+        response.clone().on_disabled_hover_text(why);
+    }
+    if named(response, word, tip).clicked() {
+        desk.actions.push(Action::Inpaint(Ask::FillOrStop));
+    }
+}

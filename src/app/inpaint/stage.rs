@@ -1,0 +1,134 @@
+//! The middle of the workspace: the photo, as large as it goes, and what is painted on it.
+
+use super::look::Look;
+use super::view::Placed;
+use super::{Ask, Inpaint, hand, overlay};
+use crate::app::Action;
+use crate::app::latents::dashed;
+use crate::app::theme::{Theme, UNIT};
+use crate::app::trajectory::Desk;
+use egui::emath::GuiRounding;
+use egui::{Align, Button, Frame, Margin, Rect, RichText, Role, Sense, Stroke, Ui, UiBuilder, WidgetInfo, vec2};
+
+/// Laid on what is painted: a colour that photos seldom have, and its strength.
+const TINT: [f32; 4] = [0.93, 0.16, 0.55, 0.55];
+/// What the photo is multiplied by outside the square.
+const SHADE: f32 = 0.55;
+/// Side of a check around the photo, in points.
+const CHECK: f32 = 8.0;
+
+/// Shows the stage.
+pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+    let bar = Frame::new().inner_margin(Margin::symmetric(8, 4)).fill(ui.visuals().panel_fill);
+    if inpaint.canvas.is_some() {
+        egui::Panel::top("inpaint bar").resizable(false).frame(bar).show(ui, |ui| top(ui, inpaint, desk));
+    }
+    let well = Frame::new().fill(ui.visuals().extreme_bg_color);
+    egui::CentralPanel::no_frame().frame(well).show(ui, |ui| match inpaint.canvas {
+        Some(_) => photo(ui, inpaint),
+        None => empty(ui, inpaint, desk),
+    });
+}
+
+/// The photo's name and size, how much of it is painted, and how large it is shown.
+fn top(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+    let Some(canvas) = &mut inpaint.canvas else { return };
+    ui.horizontal(|ui| {
+        ui.set_min_height(24.0);
+        ui.with_layout(egui::Layout::right_to_left(Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = UNIT;
+            ui.toggle_value(&mut inpaint.draft.inset, "Model's view")
+                .on_hover_text("Show what the model is given, in a corner");
+            let asks = [
+                ("+", "Closer", "Closer (+, or the wheel)", Ask::Zoom(1)),
+                ("Fit", "Fit", "The whole photo (0)", Ask::Fit),
+                ("1:1", "Actual pixels", "A pixel of the photo for each pixel of the screen (1)", Ask::Actual),
+                ("−", "Further away", "Further away (−, or the wheel)", Ask::Zoom(-1)),
+            ];
+            for (text, name, tip, ask) in asks {
+                let button = ui.add(Button::new(text).min_size(vec2(24.0, 24.0)));
+                if button.on_hover_text(tip).accessible_name(name).clicked() {
+                    desk.actions.push(Action::Inpaint(ask));
+                }
+            }
+            ui.with_layout(egui::Layout::left_to_right(Align::Center), |ui| {
+                let [width, height] = canvas.photo.size();
+                let share = 100.0 * canvas.share();
+                let painted = if share > 0.0 && share < 0.1 { "under 0.1".into() } else { format!("{share:.1}") };
+                let words = format!("{width}×{height} · {painted} % painted");
+                let tip = "Size of the photo as it is painted on, and how much of it is to be filled in";
+                ui.label(RichText::new(&canvas.photo.name).strong());
+                ui.add(egui::Label::new(RichText::new(words).weak()).truncate()).on_hover_text(tip);
+            });
+        });
+    });
+}
+
+fn photo(ui: &mut Ui, inpaint: &mut Inpaint) {
+    let pane = ui.available_rect_before_wrap().round_to_pixels(ui.pixels_per_point());
+    let response = ui.allocate_rect(pane, Sense::click_and_drag());
+    response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, "Photo with its mask"));
+    let Some(size) = inpaint.canvas.as_ref().map(|canvas| canvas.photo.size()) else { return };
+    hand::navigate(ui, &response, inpaint, size);
+    let placed = inpaint.view.place(pane, size);
+    hand::draw(ui, &response, inpaint, placed);
+    let look = look(ui, inpaint, placed);
+    if let (Some(canvas), Some(look)) = (&mut inpaint.canvas, look) {
+        inpaint.display.paint(ui, pane, canvas, look);
+    }
+    inpaint.lay(ui, pane, placed);
+    overlay::ui(ui, &response, inpaint, placed);
+    if let Some(canvas) = inpaint.canvas.as_mut().filter(|_| inpaint.draft.inset) {
+        inpaint.inset.ui(ui, pane, canvas, inpaint.side, TINT);
+    }
+}
+
+/// How the photo looks, in pixels of the screen.
+fn look(ui: &Ui, inpaint: &Inpaint, placed: Placed) -> Option<Look> {
+    let canvas = inpaint.canvas.as_ref()?;
+    let ppp = ui.pixels_per_point();
+    let [light, dark] = if ui.visuals().dark_mode { [0.125, 0.098] } else { [0.90, 0.86] };
+    Some(Look {
+        origin: [(placed.origin.x * ppp).round(), (placed.origin.y * ppp).round()],
+        scale: placed.scale * ppp,
+        size: canvas.photo.size(),
+        square: canvas.square(),
+        tint: if inpaint.is_laid() { [TINT[0], TINT[1], TINT[2], 0.0] } else { TINT },
+        checks: [light, dark, CHECK * ppp],
+        shade: SHADE,
+    })
+}
+
+/// What to do first.
+fn empty(ui: &mut Ui, inpaint: &Inpaint, desk: &mut Desk<'_>) {
+    let area = ui.available_rect_before_wrap();
+    let side = (area.width().min(area.height()) - 48.0).clamp(200.0, 560.0);
+    let rect = Rect::from_center_size(area.center(), vec2(side, side));
+    dashed(ui, rect, "");
+    let middle = Rect::from_center_size(rect.center(), vec2((side - 32.0).min(360.0), 190.0));
+    ui.scope_builder(UiBuilder::new().max_rect(middle), |ui| {
+        ui.vertical_centered(|ui| {
+            if inpaint.loader.waiting {
+                ui.label(RichText::new("Opening…").heading());
+                return;
+            }
+            ui.label(RichText::new("What else could be here?").heading());
+            ui.label("Open a photo, paint over what you would like to know, and let the model fill it in.");
+            ui.add_space(8.0);
+            let theme = Theme::of(ui);
+            let text = RichText::new("Open a photo…").size(15.0).strong().color(theme.on_selected);
+            let button = Button::new(text).fill(theme.selected).min_size(vec2(170.0, 36.0));
+            if ui.add(button).on_hover_text("JPEG, PNG, GIF, BMP or WebP (Ctrl+O)").clicked() {
+                desk.actions.push(Action::Inpaint(Ask::OpenPhoto));
+            }
+            let line = Stroke::new(1.0, theme.weak);
+            let button = Button::new("Try a little world").stroke(line).min_size(vec2(170.0, 28.0));
+            if ui.add(button).on_hover_text("Paint on one of the 512 worlds that ship").clicked() {
+                desk.actions.push(Action::Inpaint(Ask::World));
+            }
+            ui.add_space(4.0);
+            ui.label(RichText::new("Or drop a photo here, or paste one.").small().weak());
+        });
+    });
+    ui.advance_cursor_after_rect(area);
+}

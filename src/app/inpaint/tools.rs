@@ -1,0 +1,260 @@
+//! The panel at the left: the model, the photo, the tools, the mask.
+
+use super::draft::{InpaintDraft, Tool};
+use super::operation::Operation;
+use super::{Ask, Inpaint, glyph};
+use crate::app::Action;
+use crate::app::latents::Crop;
+use crate::app::models::Out;
+use crate::app::theme::UNIT;
+use crate::app::trajectory::Desk;
+use crate::app::widgets::{control_width, named, row, segmented};
+use egui::{Button, DragValue, Response, RichText, ScrollArea, Slider, Ui, vec2};
+
+/// Room for the number beside a slider, in points.
+const NUMBER: f32 = 76.0;
+
+/// Shows the panel.
+pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+    let margin = egui::Margin { left: 8, right: 0, top: 8, bottom: 0 };
+    egui::CentralPanel::no_frame().frame(egui::Frame::new().inner_margin(margin)).show(ui, |ui| {
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            ui.set_max_width(ui.available_width() - 8.0);
+            ui.spacing_mut().item_spacing.y = 6.0;
+            let tip = "Score model s(x, t) ≈ ∇ log p(x, t) that fills in, shared with Trajectory";
+            row(ui, "Model", tip, |ui| {
+                let mut out = Out { session: desk.session, actions: desk.actions };
+                desk.models.combo(ui, "Model", control_width(ui), &desk.draft.model, &mut out);
+            });
+            ui.separator();
+            photo(ui, inpaint, desk);
+            ui.separator();
+            tools(ui, inpaint, desk);
+            ui.separator();
+            ui.add_enabled_ui(inpaint.canvas.is_some(), |ui| mask(ui, inpaint, desk));
+        });
+    });
+}
+
+/// Buttons side by side, all of one width; the one that was clicked.
+fn buttons(ui: &mut Ui, all: &[(&str, &str, bool)]) -> Option<usize> {
+    let gap = UNIT;
+    let width = (ui.available_width() - gap * (all.len() as f32 - 1.0)) / all.len() as f32;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = gap;
+        ui.spacing_mut().button_padding.x = UNIT;
+        let button = |(name, tip, enabled): &(&str, &str, bool)| {
+            let response: Response = ui.add_enabled(*enabled, Button::new(*name).min_size(vec2(width, 24.0)));
+            response.on_hover_text(*tip).clicked()
+        };
+        all.iter().map(button).collect::<Vec<_>>().into_iter().position(|clicked| clicked)
+    })
+    .inner
+}
+
+fn photo(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+    caption(ui, "Photo", "What is painted on: JPEG, PNG, GIF, BMP or WebP, up to 100 megapixels");
+    let sample = desk.session.current().is_some_and(|entry| entry.view.snapshot.is_some());
+    let clicked = buttons(
+        ui,
+        &[
+            ("Open…", "Open a photo (Ctrl+O); or drop or paste one (Ctrl+V)", true),
+            ("World", "One of the 512 little worlds that ship, another each time", true),
+            ("Trajectory", "A sample of the run shown in Trajectory, another each time; run one there first", sample),
+        ],
+    );
+    match clicked {
+        Some(0) => desk.actions.push(Action::Inpaint(Ask::OpenPhoto)),
+        Some(1) => desk.actions.push(Action::Inpaint(Ask::World)),
+        Some(_) => {
+            let ctx = ui.ctx().clone();
+            inpaint.take_sample(&ctx, desk.session);
+        }
+        None => {}
+    }
+}
+
+fn tools(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+    let gap = UNIT;
+    let width = (ui.available_width() - 2.0 * gap) / 3.0;
+    for three in Tool::ALL.chunks(3) {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = gap;
+            for &tool in three {
+                if glyph::button(ui, tool, inpaint.draft.tool == tool, width).clicked() {
+                    desk.actions.push(Action::Inpaint(Ask::Tool(tool)));
+                }
+            }
+        });
+    }
+    // As high as the tool with the most settings, so that what is below stays where it is.
+    let height = 4.0 * 24.0 + 3.0 * ui.spacing().item_spacing.y;
+    ui.allocate_ui(vec2(ui.available_width(), height), |ui| {
+        ui.set_min_height(height);
+        match inpaint.draft.tool {
+            Tool::Brush => brush(ui, inpaint),
+            Tool::Eraser => {
+                erases(ui, &mut inpaint.draft);
+                brush(ui, inpaint);
+            }
+            Tool::Colour => {
+                colour(ui, inpaint, desk);
+                brush(ui, inpaint);
+            }
+            Tool::Rectangle | Tool::Lasso => takes(ui, &mut inpaint.draft),
+            Tool::Fill => fill(ui, &mut inpaint.draft),
+            Tool::Square => square(ui, inpaint),
+        }
+    });
+}
+
+fn brush(ui: &mut Ui, inpaint: &mut Inpaint) {
+    let size = inpaint.canvas.as_ref().map_or([super::USUAL_SIDE; 2], |canvas| canvas.photo.size());
+    let side = size[0].min(size[1]).max(1) as f32;
+    let draft = &mut inpaint.draft;
+    let mut pixels = draft.size * side;
+    let tip = "Diameter in pixels of the photo ([ smaller, ] larger)";
+    let range = 1.0..=side.max(2.0);
+    let changed = row(ui, "Size", tip, |ui| {
+        ui.spacing_mut().slider_width = (control_width(ui) - NUMBER).max(40.0);
+        let slider = Slider::new(&mut pixels, range).logarithmic(true).fixed_decimals(0).suffix(" px");
+        named(ui.add(slider), "Size", tip).changed()
+    });
+    if changed && inpaint.canvas.is_some() {
+        draft.size = pixels / side;
+    }
+    percent(
+        ui,
+        "Hardness",
+        "Share of the radius that is covered fully (Shift+[ softer, Shift+] harder)",
+        0.0,
+        &mut draft.hardness,
+    );
+    percent(ui, "Opacity", "Coverage that one stroke gives, however often it crosses itself", 0.01, &mut draft.opacity);
+}
+
+/// What the eraser takes away.
+fn erases(ui: &mut Ui, draft: &mut InpaintDraft) {
+    let tip = "What the eraser takes away: what was painted last is chosen";
+    row(ui, "Erases", tip, |ui| {
+        let (mask, hints) = ("Paint of the mask", "Colour hints: the photo as it was comes back");
+        let options = [(false, "Mask", None, mask), (true, "Hints", None, hints)];
+        segmented(ui, &mut draft.erases_hints, &options)
+    });
+}
+
+/// The colour of the hints, and the way back to none.
+fn colour(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+    let any = inpaint.canvas.as_ref().is_some_and(|canvas| !canvas.hints().is_blank());
+    let tip = "Colour of the hints, sRGB; Alt+click on the photo takes up the one under the pointer";
+    row(ui, "Colour", tip, |ui| {
+        ui.spacing_mut().interact_size = vec2(56.0, 24.0);
+        named(ui.color_edit_button_srgb(&mut inpaint.draft.colour), "Colour of the hints", tip);
+        let tip = "Take all colour hints away: the photo as it was (Ctrl+Z brings them back)";
+        asks(ui, desk, [("Clear hints", tip, any && !inpaint.changing, Ask::ClearHints)]);
+    });
+}
+
+/// A share, shown in percent.
+fn percent(ui: &mut Ui, name: &str, tip: &str, least: f32, share: &mut f32) {
+    row(ui, name, tip, |ui| {
+        ui.spacing_mut().slider_width = (control_width(ui) - NUMBER).max(40.0);
+        let slider = Slider::new(share, least..=1.0)
+            .custom_formatter(|share, _| format!("{:.0} %", 100.0 * share))
+            .custom_parser(|text| Some(text.trim_end_matches(['%', ' ']).trim().parse::<f64>().ok()? / 100.0));
+        named(ui.add(slider), name, tip);
+    });
+}
+
+/// Whether shapes add or take away.
+fn takes(ui: &mut Ui, draft: &mut InpaintDraft) {
+    let tip = "Whether the shape is painted or erased (X; Alt for once)";
+    row(ui, "Shape", tip, |ui| {
+        segmented(ui, &mut draft.takes, &[(false, "Add", None, tip), (true, "Take away", None, tip)])
+    });
+}
+
+fn fill(ui: &mut Ui, draft: &mut InpaintDraft) {
+    takes(ui, draft);
+    let tip = "Grey levels by which each channel may differ from the colour that is clicked, 0 to 255";
+    row(ui, "Tolerance", tip, |ui| {
+        ui.spacing_mut().slider_width = (control_width(ui) - NUMBER).max(40.0);
+        named(ui.add(Slider::new(&mut draft.tolerance, 0..=255)), "Tolerance", tip);
+    });
+    let tip = "Only what is connected with the place that is clicked; else the same colour anywhere";
+    ui.checkbox(&mut draft.connected, "Connected").on_hover_text(tip);
+}
+
+fn square(ui: &mut Ui, inpaint: &mut Inpaint) {
+    let Some(canvas) = &mut inpaint.canvas else { return };
+    let mut crop = canvas.crop();
+    percent(
+        ui,
+        "Side",
+        "Side of the square that the model sees, in percent of the photo's smaller side",
+        Crop::LEAST,
+        &mut crop.side,
+    );
+    canvas.set_crop(crop);
+    if ui.button("Whole middle").on_hover_text("The largest square, in the middle of the photo").clicked() {
+        canvas.set_crop(Crop::default());
+    }
+}
+
+fn mask(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+    caption(ui, "Mask", "Painted is unknown: there the model fills in. All else is kept");
+    let [undo, redo] = inpaint.canvas.as_ref().map_or([0; 2], |canvas| canvas.history().steps());
+    let free = !inpaint.changing;
+    let all = [
+        ("Undo", "Take the last stroke or change of mask or hints back (Ctrl+Z)", undo > 0 && free, Ask::Undo),
+        ("Redo", "Make it again (Ctrl+Shift+Z)", redo > 0 && free, Ask::Redo),
+        ("Invert", "Turn painted and kept round (Ctrl+I)", free, Ask::Change(Operation::Invert)),
+    ];
+    asks(ui, desk, all);
+    let all = [
+        ("Fill all", "Paint the whole photo", free, Ask::Change(Operation::FillAll)),
+        ("Clear", "Take all paint away (Delete)", free, Ask::Change(Operation::Clear)),
+    ];
+    asks(ui, desk, all);
+    let most = InpaintDraft::MOST;
+    let tip = "Radius of the disc by which the mask grows or shrinks, in pixels of the photo";
+    row(ui, "Disc", tip, |ui| {
+        let field = DragValue::new(&mut inpaint.draft.grow).range(1..=most).suffix(" px");
+        named(ui.add_sized(vec2(56.0, 24.0), field), "Radius of the disc", tip);
+        let radius = inpaint.draft.grow;
+        let all = [
+            ("Grow", "Wider on all sides: the dilation by a disc", free, Ask::Change(Operation::Grow(radius))),
+            ("Shrink", "Narrower on all sides: the erosion by a disc", free, Ask::Change(Operation::Shrink(radius))),
+        ];
+        asks(ui, desk, all);
+    });
+    let tip = "Standard deviation σ of the Gaussian that softens the mask's edge, in pixels of the photo";
+    row(ui, "Gaussian", tip, |ui| {
+        let field = DragValue::new(&mut inpaint.draft.feather).range(0.5..=most as f32).speed(0.1).suffix(" px");
+        named(ui.add_sized(vec2(56.0, 24.0), field), "Standard deviation of the Gaussian", tip);
+        let operation = Operation::Feather(inpaint.draft.feather);
+        asks(ui, desk, [("Feather", "Soften the mask's edge", free, Ask::Change(operation))]);
+    });
+    let all = [
+        (
+            "Open mask…",
+            "A PNG of the photo's shape: white, or opaque, is to be filled (or drop it with Alt)",
+            free,
+            Ask::OpenMask,
+        ),
+        ("Save mask…", "As a grey PNG: white is to be filled (Ctrl+S)", true, Ask::SaveMask),
+    ];
+    asks(ui, desk, all);
+}
+
+/// Buttons that ask for something.
+fn asks<const N: usize>(ui: &mut Ui, desk: &mut Desk<'_>, all: [(&str, &str, bool, Ask); N]) {
+    let shown = all.each_ref().map(|(name, tip, enabled, _)| (*name, *tip, *enabled));
+    if let Some((.., ask)) = buttons(ui, &shown).and_then(|clicked| all.into_iter().nth(clicked)) {
+        desk.actions.push(Action::Inpaint(ask));
+    }
+}
+
+fn caption(ui: &mut Ui, text: &str, tip: &str) {
+    ui.label(RichText::new(text).small().weak()).on_hover_text(tip);
+}

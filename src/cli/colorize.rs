@@ -1,0 +1,20 @@
+use super::Failure;
+use super::restoring::{self, Question, RestoringOptions};
+use crate::score::Operator;
+use crate::task::Shows;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  score-explorer colorize --image grey.jpg --count 8
+  score-explorer colorize --image grey.jpg --method pigdm --seed 3 --output colours.png --json")]
+pub(super) struct Args {
+    #[command(flatten)]
+    restoring: RestoringOptions,
+}
+
+pub(super) fn execute(args: &Args) -> Result<(), Failure> {
+    let operator = Operator::Colourisation;
+    let question = Question { operator, mask: None, shows: Shows::Original, strength: 1.0 };
+    restoring::execute(&args.restoring, &question)
+}

@@ -1,0 +1,25 @@
+use super::Failure;
+use super::restoring::{self, Question, RestoringOptions};
+use crate::score::Operator;
+use crate::task::Shows;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  score-explorer inpaint --image photo.jpg --mask mask.png --count 8
+  score-explorer inpaint --image photo.jpg --mask mask.png --method projection --resample 10:5 --output fills.png
+  score-explorer inpaint --image a.png --mask m.png --model exact:worlds --method exact --json")]
+pub(super) struct Args {
+    #[command(flatten)]
+    restoring: RestoringOptions,
+    /// A picture of the photo's size or shape: white is filled in, black is kept, grey is trusted in part
+    #[arg(long, value_name = "FILE")]
+    mask: PathBuf,
+}
+
+pub(super) fn execute(args: &Args) -> Result<(), Failure> {
+    let operator = Operator::Inpainting;
+    let question = Question { operator, mask: Some(&args.mask), shows: Shows::Original, strength: 1.0 };
+    restoring::execute(&args.restoring, &question)
+}

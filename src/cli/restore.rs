@@ -1,0 +1,31 @@
+use super::Failure;
+use super::restoring::{self, Question, RestoringOptions};
+use crate::score::Operator;
+use crate::task::Shows;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  score-explorer restore --image photo.jpg --operator super-resolution:4
+  score-explorer restore --image blurred.png --operator blur:gaussian:2.0 --measured --noise 0.01
+  score-explorer restore --image photo.jpg --operator compressed-sensing:0.25 --method pigdm --count 8 --json")]
+pub(super) struct Args {
+    #[command(flatten)]
+    restoring: RestoringOptions,
+    /// super-resolution:2|4|8, blur:gaussian:STD, blur:motion:LENGTH:ANGLE, blur:own:SIZE:WEIGHTS,
+    /// compressed-sensing:SHARE[:SEED], denoising (with --noise) or colourisation
+    #[arg(long, value_name = "A")]
+    operator: Operator,
+    /// The picture is the measurement already: small, blurred, noisy. Without this it is measured first
+    #[arg(long)]
+    measured: bool,
+}
+
+pub(super) fn execute(args: &Args) -> Result<(), Failure> {
+    if args.operator == Operator::Inpainting {
+        return Err(Failure::Usage("inpainting needs a mask; see `score-explorer inpaint --help`".into()));
+    }
+    let shows = if args.measured { Shows::Measurement } else { Shows::Original };
+    let question = Question { operator: args.operator.clone(), mask: None, shows, strength: 1.0 };
+    restoring::execute(&args.restoring, &question)
+}

@@ -1,0 +1,196 @@
+//! What `inpaint`, `colorize`, `restore` and `edit` share: a picture is measured, and samples of what else it could be
+//! are drawn with an unconditional model.
+
+use super::Failure;
+use super::drive::{Done, Session, broken_off};
+use super::options::{DeviceOption, RunOptions};
+use super::output::{known, writable};
+use crate::Pixels;
+use crate::checkpoint::{Square, read_mask, read_photo, square, write_strip, write_tensors};
+use crate::engine::{Job, JobResult, ModelReport};
+use crate::network::{Array, Weights};
+use crate::score::{Operator, Range};
+use crate::task::{Count, Evidence, Method, Resampling, Restoration, Restored, Shows, psnr};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Photos are read at most this wide and high.
+const LONGEST: u32 = 4096;
+
+/// How samples of the posterior are drawn, and where they go.
+#[derive(Debug, clap::Args)]
+pub(super) struct RestoringOptions {
+    /// The picture (its middle square is used)
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) image: PathBuf,
+    #[command(flatten)]
+    run: RunOptions,
+    /// How what is known is imposed: projection (as published), null-space, pigdm[:WEIGHT], dps[:ζ] or exact
+    #[arg(long, value_name = "METHOD", default_value_t = Restoration::default().method, help_heading = "Posterior")]
+    method: Method,
+    /// Go each leg of J steps down K times, with noise leading up again in between (RePaint); K of 1 leaves it out
+    /// [default: 2:3 with projection and null-space]
+    #[arg(long, value_name = "J:K", value_parser = resampling, help_heading = "Posterior")]
+    resample: Option<Resampling>,
+    /// Standard deviation of the measurement's noise, in units of pictures from 0 to 1
+    #[arg(long, value_name = "σ", default_value_t = 0.0, allow_negative_numbers = true, help_heading = "Posterior")]
+    noise: f64,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t)]
+    device: DeviceOption,
+    /// Original, measurement and all samples in a row
+    #[arg(long, short, value_name = "FILE", default_value = "restored.png", help_heading = "Output")]
+    output: PathBuf,
+    /// How often each pixel is repeated
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=64), help_heading = "Output")]
+    zoom: u8,
+    /// The samples as numbers: safetensors with `x`, N×C×H×W in [0, 1], and `measured`
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    tensor: Option<PathBuf>,
+    /// Print one JSON object about the samples
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+}
+
+/// What is asked of the model.
+pub(super) struct Question<'a> {
+    pub(super) operator: Operator,
+    /// A mask: what is white is unknown.
+    pub(super) mask: Option<&'a Path>,
+    pub(super) shows: Shows,
+    /// Where the samples start: 1 is the prior.
+    pub(super) strength: f64,
+}
+
+impl Question<'_> {
+    /// Whether anything is known that samples could agree with.
+    fn measures(&self) -> bool {
+        self.operator != Operator::Inpainting || self.mask.is_some()
+    }
+}
+
+/// Draws the samples, writes them and tells of them.
+pub(super) fn execute(options: &RestoringOptions, question: &Question<'_>) -> Result<(), Failure> {
+    known(Some(&options.output), &["png", "jpg", "jpeg", "webp", "gif", "bmp"])?;
+    known(options.tensor.as_deref(), &["safetensors"])?;
+    let files: Vec<&PathBuf> = std::iter::once(&options.output).chain(&options.tensor).collect();
+    files.iter().try_for_each(|file| writable(file))?;
+    let mut session = Session::open(options.device.into())?;
+    let model = session.inspect(options.run.model())?;
+    let restoration = options.restoration(question, &model)?;
+    let (seen, trust) = see(options, question, &model, &mut session)?;
+    let evidence = Evidence { picture: seen.clone(), trust, shows: question.shows };
+    let job = Job::Restore { restoration: Box::new(restoration.clone()), evidence: evidence.clone() };
+    let Done { report, result, seconds } = session.job(job)?;
+    let JobResult::Restored(restored) = result else { return Err(broken_off()) };
+
+    let unmeasured = question.strength < 1.0 && evidence.trust.is_none() && question.operator == Operator::Inpainting;
+    let row =
+        if unmeasured { vec![&seen, &restored.pictures] } else { vec![&seen, &restored.measured, &restored.pictures] };
+    write_strip(&options.output, &joined(&row), Range::Unit, options.zoom.into())?;
+    if let Some(file) = &options.tensor {
+        let array = |pixels: &Pixels<f32>| Array { shape: pixels.shape.to_vec(), values: pixels.values.to_vec() };
+        let tensors = [("x".into(), array(&restored.pictures)), ("measured".into(), array(&restored.measured))];
+        write_tensors(file, &Weights::from(tensors))?;
+    }
+    drop(session);
+    let quality = (question.shows == Shows::Original).then(|| qualities(&evidence, &restored));
+    let device = &report.device.name;
+    if options.json {
+        println!(
+            "{}",
+            json!({
+                "files": files, "seconds": seconds, "device": device, "restoration": restoration,
+                "nfe": restored.nfe, "inconsistency": restored.inconsistency, "psnr": quality,
+                "warnings": model.warnings, "notices": report.notices,
+            })
+        );
+        return Ok(());
+    }
+    files.iter().for_each(|file| println!("wrote {}", file.display()));
+    for (sample, inconsistency) in restored.inconsistency.iter().enumerate() {
+        let close =
+            quality.as_ref().map_or(String::new(), |quality| format!(", {:.1} dB from the original", quality[sample]));
+        println!("sample {}: ‖A(x) − y‖ {inconsistency:.5}{close}", sample + 1);
+    }
+    println!("{} samples, {} evaluations each, {seconds:.1} s, {device}", restored.inconsistency.len(), restored.nfe);
+    Ok(())
+}
+
+impl RestoringOptions {
+    fn restoration(&self, question: &Question<'_>, model: &ModelReport) -> Result<Restoration, Failure> {
+        let base = Restoration::default_for(self.method);
+        let four = crate::task::Run { count: Count::new(4)?, ..base.run.clone() };
+        let restoration = Restoration {
+            run: self.run.over(four, model.family)?,
+            operator: question.operator.clone(),
+            noise: self.noise,
+            resampling: self.resample.or(base.resampling.filter(|_| question.measures())),
+            strength: question.strength,
+            ..base
+        };
+        restoration.check()?;
+        Ok(restoration)
+    }
+}
+
+/// The picture in the size of the model, and which of it is known.
+fn see(
+    options: &RestoringOptions,
+    question: &Question<'_>,
+    model: &ModelReport,
+    session: &mut Session,
+) -> Result<(Pixels<f32>, Option<Pixels<f32>>), Failure> {
+    let [3, side, width] = model.shape else { return Err(no_pictures(model)) };
+    if side != width || model.range.is_none() {
+        return Err(no_pictures(model));
+    }
+    let photo = read_photo(&options.image, LONGEST)?;
+    let mut notes = photo.notes;
+    let mask = match question.mask {
+        None => None,
+        Some(file) => {
+            let mask = read_mask(file, [photo.image.width(), photo.image.height()])?;
+            notes.extend(mask.notes);
+            Some(mask.values)
+        }
+    };
+    notes.iter().for_each(|note| session.progress.say(&format!("note: {note}")));
+    let Square { picture, trust } = square(&photo.image, mask.as_deref(), side);
+    if mask.is_some() && trust.iter().all(|&trust| trust >= 1.0) {
+        return Err(Failure::Input(
+            "the mask is empty, so there is nothing to fill; paint it white where the model is to".into(),
+        ));
+    }
+    let trust = mask.is_some().then(|| Pixels { shape: [1, 1, side, side], values: trust.into() });
+    Ok((Pixels { shape: [1, 3, side, side], values: picture.into() }, trust))
+}
+
+fn no_pictures(model: &ModelReport) -> Failure {
+    Failure::Input(format!("{} takes no pictures in colour; choose another --model", model.name))
+}
+
+/// PSNR in dB of each sample to the original: where something is hidden, of what is.
+fn qualities(evidence: &Evidence, restored: &Restored) -> Vec<f64> {
+    let [count, channels, h, w] = restored.pictures.shape;
+    let plane = h * w;
+    let is_hidden = |place: usize| evidence.trust.as_ref().is_none_or(|trust| trust.values[place % plane] < 1.0);
+    let hidden = |values: &[f32]| -> Vec<f32> {
+        (0..channels * plane).filter(|&place| is_hidden(place)).map(|place| values[place].clamp(0.0, 1.0)).collect()
+    };
+    let original = hidden(evidence.picture.sample(0));
+    (0..count).map(|sample| psnr(&original, &hidden(restored.pictures.sample(sample)))).collect()
+}
+
+/// Pictures of one shape as one batch.
+fn joined(parts: &[&Pixels<f32>]) -> Pixels<f32> {
+    let [_, c, h, w] = parts.first().map_or([0; 4], |part| part.shape);
+    let values: Vec<f32> = parts.iter().flat_map(|part| part.values.iter().copied()).collect();
+    Pixels { shape: [parts.iter().map(|part| part.shape[0]).sum(), c, h, w], values: values.into() }
+}
+
+fn resampling(text: &str) -> Result<Resampling, String> {
+    let numbers = text.split_once(':').and_then(|(jump, times)| Some((jump.parse().ok()?, times.parse().ok()?)));
+    let (jump, times) = numbers.ok_or("give the steps of a leg and how often it is gone, such as 10:5")?;
+    Resampling::new(jump, times).map_err(|error| error.to_string())
+}

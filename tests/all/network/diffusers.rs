@@ -1,0 +1,209 @@
+//! Small models that diffusers wrote, against what it answered (tests/data/diffusers/make.py).
+
+use super::{build, image, relative_error, values};
+use burn::tensor::{Device, Tensor};
+use score_explorer::checkpoint::{About, import, open_network, read_tensors};
+use score_explorer::network::{Description, Weights};
+use score_explorer::score::{Range, ScoreModel};
+use score_explorer::sde::{Family, Level};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/diffusers").join(name)
+}
+
+fn figures(name: &str) -> (Weights, Vec<f64>) {
+    let recorded = read_tensors(&folder(name).join("io.safetensors")).unwrap();
+    let labels = recorded["t"].values.iter().map(|&t| f64::from(t)).collect();
+    (recorded, labels)
+}
+
+/// Both compute in single precision: rounding of sums of some hundred terms, through some twenty layers.
+const ROUNDING: f64 = 1e-5;
+
+fn gives_recorded_output(name: &str, device: &Device) {
+    let (recorded, labels) = figures(name);
+    let model = build(&open_network(&folder(name), None).unwrap(), device);
+    let found = values(model.network().forward(image(&recorded["x"], device), &labels));
+    // The two labels' outputs may differ by orders of magnitude.
+    for (found, expected) in found.chunks(192).zip(recorded["output"].values.chunks(192)) {
+        let error = relative_error(found, expected);
+        println!("{name}: {error:.1e}");
+        assert!(error < ROUNDING, "{name}: off by {error:.1e}");
+    }
+}
+
+#[test]
+fn ddpm_with_the_old_names_answers_as_diffusers() {
+    gives_recorded_output("ddpm", &Device::flex());
+}
+
+#[test]
+fn heads_scales_and_margins_answer_as_diffusers() {
+    gives_recorded_output("heads", &Device::flex());
+}
+
+#[test]
+fn ncsnpp_answers_as_diffusers() {
+    gives_recorded_output("ncsnpp", &Device::flex());
+}
+
+/// Where gradients are kept, every layer is made of tensor operations.
+#[test]
+fn tensor_operations_answer_as_diffusers_too() {
+    ["ddpm", "heads", "ncsnpp"].iter().for_each(|name| gives_recorded_output(name, &Device::flex().autodiff()));
+}
+
+#[test]
+fn predicted_noise_becomes_a_score_by_the_schedule() {
+    let (recorded, labels) = figures("heads");
+    let opened = open_network(&folder("heads"), None).unwrap();
+    assert_eq!((opened.description.range, opened.description.levels), (Range::Symmetric, 500));
+    let Family::Vp(vp) = opened.description.family else { panic!("{:?}", opened.description.family) };
+    let model = build(&opened, &Device::flex());
+    let x = image(&recorded["x"], &Device::flex());
+    // √(1 − ᾱ) of DDPM: β from 0.0002 to 0.01 in 500 steps.
+    let beta = |step: usize| 2e-4 + (0.01 - 2e-4) * step as f64 / 499.0;
+    assert!((vp.beta_min() - 0.1).abs() < 1e-12 && (vp.beta_max() - 5.0).abs() < 1e-12);
+    let last = 333;
+    let sigma = (1.0 - (0..=last).map(|step| 1.0 - beta(step)).product::<f64>()).sqrt();
+    let at = opened.description.family.sde().level(last as f64 / 499.0);
+    assert!((model.label(at) - labels[1]).abs() < 1e-6, "{}", model.label(at));
+    let score = values(model.score(&x.clone().narrow(0, 1, 1), &[at]).unwrap());
+    let expected: Vec<f32> = recorded["output"].values[192..].iter().map(|&e| (-f64::from(e) / sigma) as f32).collect();
+    let error = relative_error(&score, &expected);
+    assert!(error < 1e-4, "off by {error:.1e}");
+}
+
+#[test]
+fn answers_of_ncsnpp_are_scores_at_any_sigma() {
+    let (recorded, labels) = figures("ncsnpp");
+    let opened = open_network(&folder("ncsnpp"), None).unwrap();
+    let Family::Ve(ve) = opened.description.family else { panic!("{:?}", opened.description.family) };
+    assert_eq!((ve.sigma_min(), ve.sigma_max(), opened.description.range), (0.01, 1348.0, Range::Unit));
+    let model = build(&opened, &Device::flex());
+    let at: Vec<Level> = labels.iter().map(|&sigma| Level { alpha: 1.0, sigma }).collect();
+    let score = values(model.score(&image(&recorded["x"], &Device::flex()), &at).unwrap());
+    for (found, expected) in score.chunks(192).zip(recorded["output"].values.chunks(192)) {
+        // σ comes back from its time: rounding in the logarithm.
+        assert!(relative_error(found, expected) < 1e-4);
+    }
+}
+
+#[test]
+fn folders_subfolders_and_weights_name_the_same_network() {
+    let whole = open_network(&folder("heads"), None).unwrap();
+    for part in ["heads/unet", "heads/unet/diffusion_pytorch_model.safetensors"] {
+        let again = open_network(&folder(part), None).unwrap();
+        assert_eq!((again.description, again.weights), (whole.description.clone(), whole.weights.clone()));
+    }
+}
+
+#[test]
+fn an_imported_folder_stays_the_same_network() {
+    let place = tempfile::tempdir().unwrap();
+    for name in ["ddpm", "heads", "ncsnpp"] {
+        let output = place.path().join("ours.safetensors");
+        let about = About { name: name.into(), ..About::default() };
+        import(&folder(name), None, &about, &output).unwrap();
+        let (ours, theirs) = (open_network(&output, None).unwrap(), open_network(&folder(name), None).unwrap());
+        assert_eq!(ours.description.config, theirs.description.config);
+        // What was half precision is so again, to the bit.
+        assert_eq!(ours.weights, theirs.weights);
+        let x: Tensor<4> = Tensor::zeros([1, 3, 8, 8], &Device::flex());
+        assert!(build(&ours, &Device::flex()).score(&x, &[Level { alpha: 0.5, sigma: 0.5 }]).is_ok());
+    }
+}
+
+fn json_of(name: &str) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(folder(name)).unwrap()).unwrap()
+}
+
+#[test]
+fn models_of_another_kind_are_answered_with_one_sentence() {
+    let cases = [
+        ("_class_name", json!("UNet2DConditionModel"), "config._class_name = UNet2DConditionModel is not known"),
+        ("class_embed_type", json!("timestep"), "config.class_embed_type = timestep is not known; known are null"),
+        ("num_class_embeds", json!(10), "config.num_class_embeds = 10"),
+        ("downsample_type", json!("resnet"), "config.downsample_type = resnet"),
+        ("mid_block_type", Value::Null, "config.mid_block_type = null"),
+        ("block_out_channels", json!([4, 6]), "config.block_out_channels = [4, 6] makes no network"),
+        ("block_out_channels", json!([4, 8, 8]), "one for each of down_block_types"),
+        ("block_out_channels", json!([0, 0]), "config.block_out_channels = [0, 0]"),
+        ("block_out_channels", json!([4, 1_u64 << 60]), "an entry of model.ch_mult"),
+        (
+            "down_block_types",
+            json!(["DownBlock2D", "CrossAttnDownBlock2D"]),
+            "DownBlock2D, CrossAttnDownBlock2D is not",
+        ),
+        ("down_block_types", json!(["AttnDownBlock2D", "DownBlock2D"]), "with the like on the way up"),
+        ("down_block_types", json!([]), "config.down_block_types"),
+        ("sample_size", json!([8, 16]), "config.sample_size = [8,16] is not known; known are whole numbers"),
+        ("sample_size", Value::Null, "lacks config.sample_size"),
+        ("sample_size", json!(9), "data.image_size = 9 makes no network; it must be divisible by 2"),
+        ("out_channels", json!(6), "config.out_channels = 6"),
+        ("attention_head_dim", json!(3), "a multiple of the width of a head, 3"),
+        ("attention_head_dim", json!(0), "the width of a head, 0"),
+        ("norm_num_groups", json!(3), "a multiple of its number of groups, 3"),
+        ("norm_eps", json!(0.0), "norm_eps = 0 makes no network"),
+        ("freq_shift", json!(2), "freq_shift = 2 makes no network"),
+        ("downsample_padding", json!(2), "config.downsample_padding = 2"),
+        ("time_embedding_type", json!("fourier"), "positional for this scheduler"),
+        ("mid_block_scale_factor", json!(1.4), "config.mid_block_scale_factor = 1.4"),
+        ("resnet_time_scale_shift", json!("scale_shift"), "config.attn_norm_num_groups = null makes no network"),
+    ];
+    let scheduler = json_of("ddpm/scheduler_config.json");
+    for (field, value, expected) in cases {
+        let mut config = json_of("ddpm/config.json");
+        config[field] = value;
+        says(&config, &scheduler, expected);
+    }
+    let cases = [
+        ("_class_name", json!("EulerDiscreteScheduler"), "scheduler_config._class_name = EulerDiscreteScheduler"),
+        ("beta_schedule", json!("squaredcos_cap_v2"), "scheduler_config.beta_schedule = squaredcos_cap_v2"),
+        ("prediction_type", json!("v_prediction"), "known are epsilon"),
+        ("trained_betas", json!([0.1]), "scheduler_config.trained_betas"),
+        ("beta_end", json!(-1.0), "beta_start to beta_end = 0.0001 to -1"),
+        ("num_train_timesteps", json!(1), "model.num_scales = 1"),
+    ];
+    for (field, value, expected) in cases {
+        let mut scheduler = json_of("ddpm/scheduler_config.json");
+        scheduler[field] = value;
+        says(&json_of("ddpm/config.json"), &scheduler, expected);
+    }
+    let mut narrow = json_of("ncsnpp/config.json");
+    narrow["down_block_types"][1] = json!("AttnSkipDownBlock2D");
+    narrow["up_block_types"][0] = json!("AttnSkipUpBlock2D");
+    says(&narrow, &json_of("ncsnpp/scheduler_config.json"), "attention over 128 channels or more");
+}
+
+fn says(config: &Value, scheduler: &Value, expected: &str) {
+    let said = Description::from_diffusers(&config.to_string(), &scheduler.to_string()).unwrap_err().to_string();
+    assert!(said.contains(expected), "{expected}: {said}");
+    assert!(said.len() < 350 && !said.contains('\n'), "{said}");
+}
+
+/// The published repositories' own configurations.
+#[test]
+fn published_repositories_are_networks_of_their_published_size() {
+    let ddpm = |channels: Value, sample_size: usize, attention: usize| {
+        let levels = channels.as_array().unwrap().len();
+        let kind = |level: usize, way: &str| format!("{}{way}Block2D", if level == attention { "Attn" } else { "" });
+        let mut config = json_of("ddpm/config.json");
+        config["block_out_channels"] = channels;
+        config["sample_size"] = json!(sample_size);
+        config["layers_per_block"] = json!(2);
+        config["norm_num_groups"] = json!(32);
+        config["down_block_types"] = (0..levels).map(|level| kind(level, "Down")).collect();
+        config["up_block_types"] = (0..levels).rev().map(|level| kind(level, "Up")).collect();
+        let scheduler = json_of("ddpm/scheduler_config.json").to_string();
+        Description::from_diffusers(&config.to_string(), &scheduler).unwrap().config.parameters()
+    };
+    let size = |parameters: Vec<(String, Vec<usize>)>| -> usize {
+        parameters.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
+    };
+    // google/ddpm-cifar10-32, 35.7 million (Ho et al. 2020), and google/ddpm-church-256, 114 million.
+    assert_eq!(size(ddpm(json!([128, 256, 256, 256]), 32, 1)) / 100_000, 357);
+    assert_eq!(size(ddpm(json!([128, 128, 256, 256, 512, 512]), 256, 4)) / 1_000_000, 113);
+}
