@@ -40,14 +40,15 @@ fn projections_keep_a_noised_state_at_its_level() {
     // such a state again. Of each sample its own y.
     const SAMPLES: usize = 4000;
     let (shape, level) = ([1, 5, 6], Level { alpha: 0.8, sigma: 0.6 });
-    for (operator, std) in [("blur:gaussian:0.7", 0.3), ("blur:motion:5:30", 0.5), ("denoising", 0.5), ("denoising", 1.0)] {
+    for (operator, std) in
+        [("blur:gaussian:0.7", 0.3), ("blur:motion:5:30", 0.5), ("denoising", 0.5), ("denoising", 1.0)]
+    {
         let n: Vec<f64> = normals(SAMPLES * 30, 1).iter().map(|z| std * z).collect();
         let data = Moments { mean: 0.0, mean_square: 1.0 };
         let measurement = measured(operator, shape, &n, std * std, data);
         let x: Vec<f64> = normals(SAMPLES * 30, 2).iter().map(|z| 0.6 * z).collect();
-        let fresh = |draw: u32, [c, h, w]: [usize; 3]| {
-            image(&normals(SAMPLES * c * h * w, 3 + u64::from(draw)), [c, h, w])
-        };
+        let fresh =
+            |draw: u32, [c, h, w]: [usize; 3]| image(&normals(SAMPLES * c * h * w, 3 + u64::from(draw)), [c, h, w]);
         let held = doubles(measurement.project(image(&x, shape), level, fresh));
         let moved = held.iter().zip(&x).map(|(a, b)| (a - b).powi(2)).sum::<f64>() / x.len() as f64;
         let variance = |i: usize| held.chunks(30).map(|x| x[i] * x[i]).sum::<f64>() / SAMPLES as f64;
