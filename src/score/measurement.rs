@@ -141,6 +141,9 @@ impl Measurement {
     /// The same where AAᵀ has no simple form. A direction that A shrinks to s is replaced by the share
     /// g = s²/(s² + σ_y²α²/σ²) instead of wholly or not at all, with noise of the variance g·σ², which keeps the state at
     /// its level: x + Aᵀ(AAᵀ + σ_y²α²/σ²)⁻¹(α·y + σ·A·z + α·σ_y·z′ − A·x).
+    ///
+    /// Directions near their noise draw on y again at every level, as if it had been measured as often: samples come out
+    /// too alike there. (Other methods do not do so.)
     fn project_gradually(&self, x: Image, level: Level, fresh: impl Fn(u32, [usize; 3]) -> Image) -> Image {
         let mut target = self.y.clone() * level.alpha - self.linear.apply(&x);
         if level.sigma > 0.0 {

@@ -19,7 +19,8 @@ fn data_vary_along_a_measurement_as_they_say_or_as_y_says_beyond_chance() {
     // Means of blocks of sixteen: of independent pixels they have the variance 0.2/16, of a smooth picture nearly 0.2.
     let blocks = |variance: f64| -> Vec<f64> { normals(64, 5).iter().map(|z| 0.3 + variance.sqrt() * z).collect() };
     let independent = measured("super-resolution:4", shape, &blocks(0.2 / 16.0 + 0.01), 0.01, data);
-    assert_eq!(independent.variance_along(), [0.2]);
+    let as_the_data = |found: f64| (found - 0.2).abs() < 1e-12;
+    assert!(as_the_data(independent.variance_along()[0]));
     let smooth = measured("super-resolution:4", shape, &blocks(0.2 + 0.01), 0.01, data);
     // Sixteen times as much, give or take five standard errors of 64 squares.
     let found = smooth.variance_along()[0] / (16.0 * 0.2);
@@ -27,8 +28,8 @@ fn data_vary_along_a_measurement_as_they_say_or_as_y_says_beyond_chance() {
     // As many pictures, each with its own; and little that is known says nothing.
     let both = [blocks(0.02), blocks(0.2)].concat();
     let both = measured("super-resolution:4", shape, &both, 0.01, data);
-    assert!(both.variance_along()[0] == 0.2 && both.variance_along()[1] > 2.0);
-    assert_eq!(measured("denoising", [1, 1, 1], &[1.4], 0.0, data).variance_along(), [0.2]);
+    assert!(as_the_data(both.variance_along()[0]) && both.variance_along()[1] > 2.0);
+    assert!(as_the_data(measured("denoising", [1, 1, 1], &[1.4], 0.0, data).variance_along()[0]));
     // What is left of it where the state is as noisy as the data are wide: half.
     let level = Level { alpha: 0.5, sigma: 0.5 * f64::sqrt(0.2) };
     assert!((doubles(independent.uncertainty(&[level]))[0] - 0.1).abs() < 1e-6);

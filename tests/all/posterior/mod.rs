@@ -121,7 +121,7 @@ fn restoration(operator: &Operator, noise: f64, method: Method, kind: FamilyKind
             family: kind.published(),
             solver,
             grid: Grid::LogSnr,
-            steps: Steps::new(40).unwrap(),
+            steps: Steps::new(60).unwrap(),
             denoise: true,
             clip: false,
             seed: 21,
