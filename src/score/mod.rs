@@ -59,6 +59,13 @@ pub struct Moments {
     pub mean_square: f64,
 }
 
+impl Moments {
+    /// Variance of x(0).
+    pub fn variance(self) -> f64 {
+        self.mean_square - self.mean * self.mean
+    }
+}
+
 /// What a wrapper around `self.model` that changes nothing but the score says of itself.
 macro_rules! described_by_its_model {
     () => {

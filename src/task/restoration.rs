@@ -148,14 +148,17 @@ impl Restoration {
     pub fn default_for(method: Method) -> Restoration {
         let edm = Grid::Edm { rho: Rho::default() };
         let ancestral = Run::default().solver;
-        // Short legs gone down three times bring what is filled in to agree with what is known: 3 to 4 dB.
+        // Short legs gone down three times bring what is filled in to agree with what is known: by more than 1 dB over
+        // as many short steps (of 24 worlds, 20.4 against 19.3 dB where a square was hidden, 26.0 against 24.6 dB
+        // where they were enlarged four times).
         let thrice = Some(Resampling { jump: 2, times: 3 });
         let (solver, grid, steps, resampling) = match method {
             Method::Projection | Method::NullSpace => (ancestral, edm, 10, thrice),
             // Noise that the solver adds, ΠGDM's guidance amplifies.
             Method::PiGdm(_) => (Solver::Ddim, Grid::LogSnr, 20, None),
             Method::Dps(_) => (ancestral, edm, 50, None),
-            Method::Exact => (ancestral, edm, 20, None),
+            // The only error that is left is the solver's: ancestral steps as few as these lose a fifth of the variance.
+            Method::Exact => (Solver::Heun, edm, 20, None),
         };
         let usual = Run::default();
         let run = Run { solver, grid, steps: Steps::new(steps).unwrap_or(usual.steps), ..usual };

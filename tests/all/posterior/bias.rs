@@ -8,11 +8,11 @@ use score_explorer::Image;
 use score_explorer::score::{Component, Mixture, Moments, Operator, Range, ScoreError, ScoreModel};
 use score_explorer::sde::{FamilyKind, Level};
 use score_explorer::solver::{Corrector, Predictor};
-use score_explorer::task::{Count, Evidence, Method, Resampling, Restoration, Steps};
+use score_explorer::task::{Count, Evidence, Method, Resampling, Restoration, Steps, Weight};
 
 /// Steps and samples.
 fn effort() -> (usize, usize) {
-    if std::env::args().any(|argument| argument.contains("bias")) { (250, 2000) } else { (60, 500) }
+    if std::env::args().any(|argument| argument.contains("bias")) { (250, 2000) } else { (40, 300) }
 }
 
 /// A smooth random field of 6×6 pixels, as neighbouring pixels of pictures are alike:
@@ -173,7 +173,7 @@ fn biases_are_within_what_is_known_of_them() {
         ("null space", Method::NullSpace, 1, [free; 5]),
         ("null space, 5 passes", Method::NullSpace, 5, [free; 5]),
         ("ΠGDM", Method::PI_GDM, 1, [free; 5]),
-        ("DPS", Method::DPS, 1, [free; 5]),
+        ("DPS, ζ = 1", Method::Dps(Weight::new(1.0).unwrap()), 1, [free; 5]),
     ];
     for (i, problem) in problems.iter().enumerate() {
         println!("{}", problem.name);

@@ -1,8 +1,10 @@
 //! Inverse problems solved with an unconditional model, against closed forms and exact posteriors.
 
 mod bias;
+mod checkpoint;
 mod dense;
 mod images;
+mod measurements;
 mod operators;
 mod projection;
 mod restorations;

@@ -1,11 +1,14 @@
 use super::dense::{apply, solve, times, transposed};
 use super::{M, doubles, image, linear, matrix, normals, operators, values};
 use burn::tensor::{Device, Tensor};
-use score_explorer::score::{Kernel, Measurement, Motion, Operator, OperatorError, Spread, Weights};
-use score_explorer::sde::Level;
+use score_explorer::Image;
+use score_explorer::score::{Kernel, Measurement, Moments, Motion, Operator, OperatorError, Spread, Weights};
 
 /// Even, odd and smallest shapes.
 const SHAPES: [[usize; 3]; 5] = [[3, 8, 8], [1, 5, 7], [3, 7, 4], [2, 1, 1], [3, 4, 4]];
+
+/// Of unit variance.
+const DATA: Moments = Moments { mean: 0.0, mean_square: 1.0 };
 
 fn largest(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
@@ -76,7 +79,6 @@ fn pictures_of_measurements_show_them_and_nothing_else() {
 
 #[test]
 fn lifting_a_residual_solves_its_linear_system() {
-    let level = Level { alpha: 0.8, sigma: 0.4 };
     for shape in SHAPES {
         for operator in operators(shape) {
             for (uncertainty, noise) in [(0.3, 0.02), (1.0, 0.5), (100.0, 0.4)] {
@@ -85,8 +87,8 @@ fn lifting_a_residual_solves_its_linear_system() {
                 let r: Vec<f64> = apply(&rows, &normals(shape.iter().product(), 4));
                 let variance = Tensor::full([1; 4], noise, &Device::flex());
                 let y = image(&r, a.measured());
-                let measurement = Measurement::new(a.into(), y.clone(), variance, 1.0);
-                let found = doubles(measurement.lift(&y, &[level], |_| uncertainty));
+                let measurement = Measurement::new(a.into(), y.clone(), variance, DATA);
+                let found = doubles(measurement.lift(&y, &Tensor::full([1; 4], uncertainty, &Device::flex())));
 
                 // uncertainty·Aᵀ(uncertainty·AAᵀ + noise)⁻¹r.
                 let mut gram = times(&rows, &transposed(&rows));
@@ -108,15 +110,14 @@ fn samples_of_a_batch_are_lifted_each_on_its_own() {
     for operator in operators(shape) {
         let measured = linear(&operator, shape).measured();
         let r = image(&normals(3 * measured.iter().product::<usize>(), 8), measured);
-        let levels = [0.1, 1.0, 9.0].map(|sigma| Level { alpha: 1.0, sigma });
+        let uncertainty = image(&[0.1, 1.0, 9.0], [1, 1, 1]);
         let variance = Tensor::full([1; 4], 0.1, &Device::flex());
-        let measurement = Measurement::new(linear(&operator, shape).into(), r.clone(), variance, 1.0);
-        let uncertainty = |level: Level| level.sigma;
-        let together = doubles(measurement.lift(&r, &levels, uncertainty));
+        let measurement = Measurement::new(linear(&operator, shape).into(), r.clone(), variance, DATA);
+        let together = doubles(measurement.lift(&r, &uncertainty));
         let size = together.len() / 3;
-        for (sample, level) in levels.into_iter().enumerate() {
-            let one = measurement.of_samples(sample, 1);
-            let alone = doubles(one.lift(&r.clone().narrow(0, sample, 1), &[level], uncertainty));
+        for sample in 0..3 {
+            let of = |image: &Image| image.clone().narrow(0, sample, 1);
+            let alone = doubles(measurement.of_samples(sample, 1).lift(&of(&r), &of(&uncertainty)));
             // A batch goes on until its last sample has arrived.
             assert!(largest(&alone, &together[sample * size..(sample + 1) * size]) < 1e-4, "{operator}");
         }

@@ -126,9 +126,9 @@ fn resampling_leaves_the_distribution_of_free_samples_as_it_is() {
         let samples = doubles(run(&restoration, &nothing, &model));
         let found = sample_moments(&samples, 48);
         let n = 1024.0 * 48.0;
-        // Heun's own error in 60 steps is below a thousandth.
+        // Heun's own error in legs of 15 steps is up to a fortieth.
         let variance = found.trace() / 48.0;
-        assert!((variance / 0.25 - 1.0).abs() < 5.0 * f64::sqrt(2.0 / n) + 2e-3, "{kind}: {variance}");
+        assert!((variance / 0.25 - 1.0).abs() < 5.0 * f64::sqrt(2.0 / n) + 0.025, "{kind}: {variance}");
         let mean = found.mean.iter().sum::<f64>() / 48.0;
         assert!((mean - 0.2).abs() < 5.0 * f64::sqrt(0.25 / n) + 2e-3, "{kind}: {mean}");
     }

@@ -135,7 +135,7 @@ fn pi_gdm_guides_along_the_gradient_of_its_gaussian_likelihood() {
         let condition = Condition::new(measured(&operator, 0.2, &model));
         let measurement = condition.measurement();
         let at = [Level { alpha: 0.8, sigma: 0.5 }];
-        let uncertainty = measurement.uncertainty(at[0]);
+        let uncertainty = doubles(measurement.uncertainty(&at))[0];
         let known = known(&measurement, SHAPE);
         let x: Vec<f64> = normals(48, 78).iter().map(|z| 0.5 * z).collect();
         let log = |x: &[f64]| {
