@@ -92,6 +92,8 @@ pub enum Action {
 pub struct WindowOptions {
     /// Where imported models lie.
     pub library: Option<PathBuf>,
+    /// Where what is painted is kept from window to window.
+    pub painting: Option<PathBuf>,
     /// A run file, checkpoint, or folder of pictures to open at once.
     pub open: Option<PathBuf>,
 }
@@ -119,6 +121,7 @@ pub fn run_window(options: WindowOptions) -> anyhow::Result<()> {
                 storage: context.storage,
                 render_state: context.wgpu_render_state.as_ref(),
                 library: options.library,
+                painting: options.painting,
                 notices: notice.into_iter().collect(),
                 open: options.open,
             };

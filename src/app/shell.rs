@@ -40,6 +40,8 @@ pub struct Start<'a> {
     pub render_state: Option<&'a RenderState>,
     /// Where imported models lie.
     pub library: Option<PathBuf>,
+    /// Where what is painted is kept from window to window.
+    pub painting: Option<PathBuf>,
     pub notices: Vec<Notice>,
     /// A file or folder to open at once.
     pub open: Option<PathBuf>,
@@ -98,7 +100,7 @@ impl App {
             workspace: Workspace::Trajectory,
             trajectory: Trajectory::new(settings.layout, picture),
             latents: Latents::new(settings.latents),
-            inpaint: Inpaint::new(settings.inpaint, start.render_state),
+            inpaint: Inpaint::new(settings.inpaint, start.render_state, start.painting),
             branching: false,
             help: false,
             meter: Meter::default(),
@@ -500,6 +502,7 @@ impl eframe::App for App {
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        self.inpaint.keep();
         self.settings().save(storage);
     }
 

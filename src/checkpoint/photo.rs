@@ -8,7 +8,7 @@ use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
 use image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read, Seek};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -91,6 +91,10 @@ pub(super) fn decode(mut file: BufReader<File>) -> Result<Decoded, String> {
     if format == Some(ImageFormat::Jpeg) {
         notes.extend(jpeg_inks(&mut file)?);
         file.rewind().map_err(unreadable)?;
+        if jpeg_is_cut(&mut file).unwrap_or(true) {
+            notes.push("The file is cut short: its lower part may be grey; copy or download it again.".into());
+        }
+        file.rewind().map_err(unreadable)?;
     }
     if format.is_some_and(|format| is_animated(&mut file, format)) {
         notes.push("It is an animation; its first frame is taken.".into());
@@ -154,24 +158,8 @@ fn jpeg_inks(file: &mut BufReader<File>) -> Result<Option<String>, String> {
 /// Number of components of a JPEG, and whether Adobe's marker (APP14) stands before its frame header (ITU T.81, B.2).
 fn jpeg_frame(file: &mut BufReader<File>) -> Option<(u8, bool)> {
     let mut adobe = false;
-    let mut marker = [0u8; 2];
-    file.read_exact(&mut marker).ok()?;
     loop {
-        file.read_exact(&mut marker[..1]).ok()?;
-        if marker[0] != 0xff {
-            continue;
-        }
-        while marker[0] == 0xff {
-            file.read_exact(&mut marker[..1]).ok()?;
-        }
-        let kind = marker[0];
-        if matches!(kind, 0x00 | 0x01 | 0xd0..=0xd8) {
-            continue;
-        }
-        let mut length = [0u8; 2];
-        file.read_exact(&mut length).ok()?;
-        let mut segment = vec![0; usize::from(u16::from_be_bytes(length)).checked_sub(2)?];
-        file.read_exact(&mut segment).ok()?;
+        let (kind, segment) = jpeg_segment(file)?;
         match kind {
             0xee => adobe |= segment.starts_with(b"Adobe"),
             0xc0..=0xcf if !matches!(kind, 0xc4 | 0xc8 | 0xcc) => return Some((*segment.get(5)?, adobe)),
@@ -179,6 +167,46 @@ fn jpeg_frame(file: &mut BufReader<File>) -> Option<(u8, bool)> {
             _ => {}
         }
     }
+}
+
+/// Whether the end marker is missing. Decoders fill what is missing with grey and say nothing.
+fn jpeg_is_cut(file: &mut BufReader<File>) -> Option<bool> {
+    while jpeg_segment(file)?.0 != 0xda {}
+    // From here on 0xff stands before 0x00 or a marker, so that no value can be taken for the end.
+    let mut before = 0;
+    loop {
+        let bytes = file.fill_buf().ok()?;
+        if bytes.is_empty() {
+            return Some(true);
+        }
+        if (before == 0xff && bytes[0] == 0xd9) || bytes.windows(2).any(|pair| pair == [0xff, 0xd9]) {
+            return Some(false);
+        }
+        before = *bytes.last()?;
+        let read = bytes.len();
+        file.consume(read);
+    }
+}
+
+/// The next marker that has a segment, and its segment (ITU T.81, B.1).
+fn jpeg_segment(file: &mut BufReader<File>) -> Option<(u8, Vec<u8>)> {
+    let mut marker = [0u8; 1];
+    loop {
+        while marker[0] != 0xff {
+            file.read_exact(&mut marker).ok()?;
+        }
+        while marker[0] == 0xff {
+            file.read_exact(&mut marker).ok()?;
+        }
+        if !matches!(marker[0], 0x00 | 0x01 | 0xd0..=0xd8) {
+            break;
+        }
+    }
+    let mut length = [0u8; 2];
+    file.read_exact(&mut length).ok()?;
+    let mut segment = vec![0; usize::from(u16::from_be_bytes(length)).checked_sub(2)?];
+    file.read_exact(&mut segment).ok()?;
+    Some((marker[0], segment))
 }
 
 /// RGB of any kind of picture, laid on white where it is transparent.

@@ -28,7 +28,7 @@ mod score;
 mod window;
 
 pub use failure::Failure;
-pub use library::library;
+pub use library::{library, painting};
 
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;

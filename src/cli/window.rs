@@ -1,4 +1,4 @@
-use super::{Failure, library};
+use super::{Failure, library, painting};
 use crate::app::{WindowOptions, run_window};
 use std::env;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ pub(super) fn open(file: Option<PathBuf>) -> Result<(), Failure> {
     if !has_display() {
         return Err(no_window("there is no display"));
     }
-    run_window(WindowOptions { library: library(), open: file }).map_err(|error| {
+    run_window(WindowOptions { library: library(), painting: painting(), open: file }).map_err(|error| {
         let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
         no_window(&causes.join(": "))
     })

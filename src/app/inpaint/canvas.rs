@@ -5,6 +5,7 @@ use super::brush::{Brush, Stroke};
 use super::evidence::Evidence;
 use super::hints::{Hints, laid};
 use super::history::{History, Step};
+use super::keep::Painted;
 use super::mask::Mask;
 use super::operation::{Done, Job, Operation};
 use super::paste::Paste;
@@ -20,6 +21,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Softness of a fill's edge, as a share of a pixel of the model.
 const EDGE: f32 = 0.15;
+
+/// Ends the name of a photo that samples became part of.
+pub(super) const CHANGED: &str = "*";
 
 /// Generations of all masks of this window, so that no two are the same.
 static GENERATIONS: AtomicU64 = AtomicU64::new(1);
@@ -57,6 +61,11 @@ impl Photo {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let photo = Photo::new(Source::File(path.into()), name, opened.image);
         Photo { full: opened.full, notes: opened.notes, ..photo }
+    }
+
+    /// Whether samples became part of it.
+    pub(super) fn is_changed(&self) -> bool {
+        self.name.ends_with(CHANGED)
     }
 
     /// Width and height as it is painted on.
@@ -117,6 +126,13 @@ impl Canvas {
     /// The same with hints that were painted on this photo before.
     pub(super) fn with_hints(self, hints: Hints) -> Canvas {
         Canvas { hints, ..self }
+    }
+
+    /// The same with what was painted on it in the last window; that cannot be undone.
+    pub(super) fn with(self, painted: Option<Painted>) -> Canvas {
+        let Some(Painted { mask, hints }) = painted else { return self };
+        let painted = self.generation;
+        Canvas { mask: mask.unwrap_or(self.mask), hints: hints.unwrap_or(self.hints), painted, ..self }
     }
 
     /// The hints as they are now, with the stroke under way.

@@ -32,6 +32,27 @@ impl Hints {
         Hints { size, tiles: vec![None; Tiles(size).count()] }
     }
 
+    /// What [`Hints::pixels`] gave; `values` that are too few leave the rest blank.
+    pub fn from_pixels(size: [usize; 2], values: &[u8]) -> Hints {
+        let pixels = values.as_chunks::<4>().0;
+        let tile = |index: usize| {
+            let area = Tiles(size).area(index);
+            let mut tile = BLANK;
+            for y in area.top..area.bottom {
+                let row = pixels.get(y * size[0] + area.left..y * size[0] + area.right).unwrap_or_default();
+                tile[y % TILE * TILE..][..row.len()].copy_from_slice(row);
+            }
+            (tile != BLANK).then(|| Arc::new(tile))
+        };
+        Hints { size, tiles: (0..Tiles(size).count()).map(tile).collect() }
+    }
+
+    /// RGBA, row by row, as they lie in the tiles.
+    pub fn pixels(&self) -> Vec<u8> {
+        let [width, height] = self.size;
+        (0..height).flat_map(|y| (0..width).flat_map(move |x| self.at([x, y]))).collect()
+    }
+
     /// Whether nothing is painted.
     pub fn is_blank(&self) -> bool {
         self.tiles.iter().all(Option::is_none)

@@ -1,7 +1,8 @@
 //! What takes longer than a frame: photos and masks are read, changed and written on threads of their own.
 
-use super::canvas::Photo;
+use super::canvas::{CHANGED, Photo};
 use super::fills::{Question, Seen, see};
+use super::keep::{Kept, Painted};
 use super::operation::{Done, Job};
 use super::paste::Paste;
 use crate::Pixels;
@@ -25,6 +26,8 @@ pub enum Wanted {
         values: Vec<f32>,
         name: String,
     },
+    /// The photo that was kept from the last window, under this name.
+    Kept(Source, String),
 }
 
 /// What has become of it.
@@ -34,6 +37,8 @@ pub enum Loaded {
     Photo {
         photo: Box<Photo>,
         crop: Crop,
+        /// What was painted on it in the last window.
+        painted: Option<Painted>,
     },
     Mask(OpenedMask),
     Changed(Box<Done>),
@@ -80,10 +85,21 @@ impl Loader {
 
     /// Makes a photo.
     pub fn photo(&mut self, ctx: &egui::Context, wanted: Wanted, crop: Crop) {
+        self.photo_as_kept(ctx, wanted, crop, None);
+    }
+
+    /// Makes a photo with what was painted on it, as it was kept in a folder.
+    pub fn photo_as_kept(&mut self, ctx: &egui::Context, wanted: Wanted, crop: Crop, kept: Option<(PathBuf, Kept)>) {
         self.asked += 1;
         self.waiting = true;
-        self.spawn(ctx, move || match make(wanted) {
-            Ok(photo) => Loaded::Photo { photo: Box::new(photo), crop },
+        self.spawn(ctx, move || match make(wanted, kept.as_ref()) {
+            Ok(mut photo) => {
+                let painted = kept.and_then(|(folder, kept)| {
+                    let painted = kept.read_painted(&folder, photo.size());
+                    painted.map_err(|error| photo.notes.push(format!("what was painted on it is lost: {error}"))).ok()
+                });
+                Loaded::Photo { photo: Box::new(photo), crop, painted }
+            }
             Err(why) => Loaded::Refused(Notice::error(why)),
         });
     }
@@ -138,8 +154,9 @@ impl Loader {
         self.waiting = true;
         self.spawn(ctx, move || match paste.run(&fill, sample) {
             Ok(image) => {
-                let name = if photo.name.ends_with('*') { photo.name } else { photo.name + "*" };
-                Loaded::Photo { photo: Box::new(Photo::new(photo.source, name, image)), crop }
+                let name = if photo.is_changed() { photo.name } else { photo.name + CHANGED };
+                let photo = Box::new(Photo::new(photo.source, name, image));
+                Loaded::Photo { photo, crop, painted: None }
             }
             Err(why) => Loaded::Refused(Notice::error(why)),
         });
@@ -159,8 +176,12 @@ fn saved(path: &std::path::Path) -> Notice {
     Notice::remark(format!("Saved as {}.", path.display()))
 }
 
-fn make(wanted: Wanted) -> Result<Photo, String> {
+fn make(wanted: Wanted, kept: Option<&(PathBuf, Kept)>) -> Result<Photo, String> {
     match wanted {
+        Wanted::Kept(source, name) => {
+            let (folder, kept) = kept.ok_or("nothing was kept from the last window")?;
+            kept.read_photo(folder, source, name).map_err(|error| error.to_string())
+        }
         Wanted::File(path) => {
             let opened = read_photo(&path, WORKING_SIDE).map_err(|error| error.to_string())?;
             Ok(Photo::of_file(&path, opened))

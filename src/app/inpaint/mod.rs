@@ -19,6 +19,7 @@ mod hand;
 mod hints;
 mod history;
 mod inset;
+mod keep;
 mod load;
 mod look;
 mod mask;
@@ -41,6 +42,7 @@ pub use draft::{InpaintDraft, Tool};
 pub use fills::{FillDraft, Fills, Loss, Problem};
 pub use hints::Hints;
 pub use history::{History, Step};
+pub use keep::{Kept, Painted};
 pub use mask::Mask;
 pub use operation::{Job, Operation, Shape};
 pub use paste::Paste;
@@ -55,9 +57,10 @@ use eframe::egui_wgpu::RenderState;
 use egui::{Frame, Margin, ScrollArea, Ui};
 use hand::Gesture;
 use inset::Inset;
+use keep::Keeper;
 use load::{Loaded, Loader, Wanted};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use view::View;
 
@@ -123,6 +126,7 @@ pub struct SavedInpaint {
     pub layout: Layout,
     pub source: Option<Source>,
     pub crop: Crop,
+    pub kept: Kept,
 }
 
 /// The workspace's own state.
@@ -142,7 +146,8 @@ pub struct Inpaint {
     changing: bool,
     /// The workspace has been looked at: no photo is read before.
     opened: bool,
-    saved: (Option<Source>, Crop),
+    saved: (Option<Source>, Crop, Kept),
+    keeper: Keeper,
     /// Side of the model's pictures.
     side: usize,
     inspected: Option<ModelRef>,
@@ -150,8 +155,8 @@ pub struct Inpaint {
 }
 
 impl Inpaint {
-    /// The workspace as it was saved.
-    pub fn new(mut saved: SavedInpaint, state: Option<&RenderState>) -> Self {
+    /// The workspace as it was saved; what is painted is kept in the folder `painting`.
+    pub fn new(mut saved: SavedInpaint, state: Option<&RenderState>, painting: Option<PathBuf>) -> Self {
         saved.draft.mend();
         saved.layout.mend();
         Inpaint {
@@ -167,7 +172,8 @@ impl Inpaint {
             loader: Loader::default(),
             changing: false,
             opened: false,
-            saved: (saved.source, saved.crop),
+            saved: (saved.source, saved.crop, saved.kept),
+            keeper: Keeper::new(painting),
             side: USUAL_SIDE,
             inspected: None,
             dice: u64::from(std::process::id()),
@@ -176,12 +182,19 @@ impl Inpaint {
 
     /// What is to be saved.
     pub fn saved(&self) -> SavedInpaint {
-        let (source, crop) = match &self.canvas {
-            Some(canvas) => (Some(canvas.photo.source.clone()), canvas.crop()),
+        let (source, crop, kept) = match &self.canvas {
+            Some(canvas) => (Some(canvas.photo.source.clone()), canvas.crop(), Kept::of(canvas)),
             None => self.saved.clone(),
         };
         let (draft, fills) = (self.draft.clone(), self.fills.draft.clone());
-        SavedInpaint { draft, fills, layout: self.layout.clone(), source, crop }
+        SavedInpaint { draft, fills, layout: self.layout.clone(), source, crop, kept }
+    }
+
+    /// Keeps what is painted, on another thread.
+    pub fn keep(&mut self) {
+        if let Some(canvas) = &self.canvas {
+            self.keeper.keep(canvas);
+        }
     }
 
     /// The photo and its mask.
@@ -208,6 +221,7 @@ impl Inpaint {
     pub fn advance(&mut self, ctx: &egui::Context, session: &mut Session, shared: &Draft) -> Vec<Notice> {
         let loaded = self.loader.poll();
         let mut notices: Vec<Notice> = loaded.into_iter().flat_map(|loaded| self.take(ctx, session, loaded)).collect();
+        notices.extend(self.keeper.poll().map(Notice::error));
         notices.extend(self.advance_fills(session));
         if self.opened {
             self.learn_side(session, shared);
@@ -217,10 +231,10 @@ impl Inpaint {
 
     fn take(&mut self, ctx: &egui::Context, session: &mut Session, loaded: Loaded) -> Vec<Notice> {
         match loaded {
-            Loaded::Photo { photo, crop } => {
+            Loaded::Photo { photo, crop, painted } => {
                 let notices = photo.notes.iter().map(|note| Notice::remark(format!("{}: {note}", photo.name)));
                 let notices = notices.collect();
-                self.canvas = Some(Canvas::new(*photo, crop));
+                self.canvas = Some(Canvas::new(*photo, crop).with(painted));
                 (self.view, self.gesture, self.changing) = (View::default(), Gesture::None, false);
                 notices
             }
@@ -388,12 +402,15 @@ impl Inpaint {
         if std::mem::replace(&mut self.opened, true) {
             return;
         }
-        let wanted = match &self.saved.0 {
-            Some(Source::World(index)) => Wanted::World(*index),
-            Some(Source::File(path)) => Wanted::File(path.clone()),
-            Some(Source::Latents { .. } | Source::Trajectory | Source::Clipboard) | None => return,
+        let (Some(source), crop, kept) = &self.saved else { return };
+        let wanted = match (source, &kept.photo) {
+            (source, Some(name)) => Wanted::Kept(source.clone(), name.clone()),
+            (Source::World(index), None) => Wanted::World(*index),
+            (Source::File(path), None) => Wanted::File(path.clone()),
+            (Source::Latents { .. } | Source::Trajectory | Source::Clipboard, None) => return,
         };
-        self.loader.photo(ctx, wanted, self.saved.1);
+        let kept = self.keeper.folder().map(|folder| (folder.to_owned(), kept.clone()));
+        self.loader.photo_as_kept(ctx, wanted, *crop, kept);
     }
 
     fn paste(&mut self, ui: &Ui) {

@@ -6,7 +6,9 @@ use image::{
     DynamicImage, ExtendedColorType, Frame, GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba,
     RgbaImage,
 };
-use score_explorer::checkpoint::{OpenedPhoto, read_mask, read_photo, write_mask, write_photo};
+use score_explorer::checkpoint::{
+    OpenedPhoto, read_layer, read_mask, read_photo, write_layer, write_mask, write_photo,
+};
 use std::fs;
 use std::io::Cursor;
 use std::path::Path;
@@ -201,6 +203,35 @@ fn what_is_no_photo_is_refused_in_one_sentence() {
     assert!(read("huge.png", &huge).is_err());
     let path = Path::new("/nowhere/photo.png");
     refusal(read_photo(path, LONGEST).map_err(|error| error.to_string()), "photo.png");
+}
+
+#[test]
+fn a_jpeg_that_is_cut_short_opens_and_says_so() {
+    let image =
+        RgbImage::from_fn(256, 256, |x, y| Rgb([(x * y % 251) as u8, (x * 7 % 256) as u8, (y * 5 % 256) as u8]));
+    let whole = encoded(&image.into(), ImageFormat::Jpeg);
+    assert!(read("whole.jpg", &whole).unwrap().notes.is_empty());
+    // What follows the end, as the film in a phone's moving picture, is none of the picture.
+    assert!(read("moving.jpg", &[&whole, b"and a film".as_slice()].concat()).unwrap().notes.is_empty());
+    // Where a buffer ends between the two bytes of the end marker it is found too.
+    let padding = 3 * 8192 - whole.len() % 8192 + 1;
+    let comment = [b"\xff\xfe".as_slice(), &(padding as u16 - 2).to_be_bytes(), &vec![b'-'; padding - 4]].concat();
+    let shifted = [&whole[..2], &comment, &whole[2..]].concat();
+    assert!(shifted.len() % 8192 == 1 && read("shifted.jpg", &shifted).unwrap().notes.is_empty());
+    let cut = read("cut.jpg", &whole[..whole.len() * 2 / 3]).unwrap();
+    assert!(cut.notes.len() == 1 && cut.notes[0].contains("cut short"), "{:?}", cut.notes);
+}
+
+#[test]
+fn a_layer_comes_back_as_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("layer.png");
+    // Colours multiplied by their coverage, which no program may undo.
+    let values: Vec<u8> = (0..50 * 40 * 4).map(|place| (place * 37 % 256) as u8).collect();
+    write_layer(&path, [50, 40], &values).unwrap();
+    assert_eq!(read_layer(&path, [50, 40]).unwrap(), values);
+    refusal(read_layer(&path, [40, 50]).map_err(|error| error.to_string()), "50×40 pixels");
+    assert!(write_layer(&path, [50, 41], &values).is_err());
 }
 
 #[test]

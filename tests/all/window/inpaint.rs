@@ -1,6 +1,6 @@
 //! The workspace "Inpaint": opening, painting, keys, files.
 
-use super::{Storage, build, click, is_enabled, open, quick, stored, wait_until};
+use super::{Storage, build, click, is_enabled, open, open_painted, quick, stored, wait_until};
 use eframe::App as _;
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, Vec2};
 use egui_kittest::Harness;
@@ -217,6 +217,66 @@ fn photo_and_tools_survive_a_restart() {
     wait_until(&mut again, "the photo", |app| app.inpaint().canvas().is_some());
     assert_eq!(again.state().inpaint().canvas().unwrap().photo.size(), [600, 400]);
     assert_eq!(again.state().inpaint().draft.tool, Tool::Lasso);
+}
+
+#[test]
+fn what_is_painted_survives_a_restart() {
+    // A world with a mask and a hint; then a photo that lies in no file, because a fill became part of it.
+    let folder = tempfile::tempdir().unwrap();
+    let painting = folder.path().join("painting");
+    let restart = |mut harness: Harness<'static, App>| {
+        let mut storage = Storage::default();
+        harness.state_mut().save(&mut storage);
+        drop(harness);
+        let mut again = open_painted(&storage, &painting);
+        click(&mut again, "Inpaint");
+        wait_until(&mut again, "the photo", |app| app.inpaint().canvas().is_some());
+        again
+    };
+    let mut harness = open_painted(&stored(quick(3)), &painting);
+    click(&mut harness, "Inpaint");
+    click(&mut harness, "Try a little world");
+    wait_until(&mut harness, "a world", |app| app.inpaint().canvas().is_some());
+    drag(&mut harness, [-100.0, 0.0], [100.0, 30.0], 50);
+    harness.key_press(Key::P);
+    harness.run_steps(2);
+    drag(&mut harness, [-40.0, -40.0], [40.0, -40.0], 20);
+    let layers = |harness: &Harness<'static, App>| {
+        let canvas = harness.state().inpaint().canvas().unwrap();
+        let size = canvas.photo.size();
+        let hints: Vec<_> =
+            (0..size[0] * size[1]).map(|place| canvas.hints().at([place % size[0], place / size[0]])).collect();
+        (canvas.photo.image.clone(), canvas.mask().values().clone(), hints)
+    };
+    let before = layers(&harness);
+    assert!(before.1.iter().any(|&value| value > 0) && before.2.iter().any(|hint| hint[3] > 0));
+    let mut harness = restart(harness);
+    assert_eq!(layers(&harness), before);
+
+    harness.key_press(Key::Enter);
+    wait_until(&mut harness, "the fills", |app| answers(app) == 1);
+    click(&mut harness, "Go on from it");
+    wait_until(&mut harness, "the filled photo", |app| share(app) == 0.0);
+    let before = layers(&harness);
+    let harness = restart(harness);
+    assert_eq!(layers(&harness), before);
+    assert!(harness.state().inpaint().canvas().unwrap().photo.name.ends_with('*'));
+
+    // A layer that is damaged is told of; the photo is there all the same.
+    drop(harness);
+    let mut harness = open_painted(&stored(quick(3)), &painting);
+    click(&mut harness, "Inpaint");
+    click(&mut harness, "Try a little world");
+    wait_until(&mut harness, "a world", |app| app.inpaint().canvas().is_some());
+    drag(&mut harness, [-100.0, 0.0], [100.0, 30.0], 50);
+    let mut storage = Storage::default();
+    harness.state_mut().save(&mut storage);
+    drop(harness);
+    std::fs::write(painting.join("mask.png"), b"no picture").unwrap();
+    let mut harness = open_painted(&storage, &painting);
+    click(&mut harness, "Inpaint");
+    wait_until(&mut harness, "the photo", |app| app.inpaint().canvas().is_some());
+    wait_until(&mut harness, "a notice", |app| app.notices().any(|notice| notice.contains("what was painted on it")));
 }
 
 #[test]

@@ -38,21 +38,32 @@ pub fn open(storage: &Storage) -> Harness<'static, App> {
 
 /// The same, with a harness of one's own.
 pub fn build(builder: HarnessBuilder<App>, storage: &Storage) -> Harness<'static, App> {
-    start(builder, storage, true)
+    start(builder, storage, true, None)
 }
 
 /// The same, where no graphics device can be used by the program itself.
 pub fn build_without_device(builder: HarnessBuilder<App>, storage: &Storage) -> Harness<'static, App> {
-    start(builder, storage, false)
+    start(builder, storage, false, None)
 }
 
-fn start(builder: HarnessBuilder<App>, storage: &Storage, shares_device: bool) -> Harness<'static, App> {
+/// The window with what an earlier one stored and, in a folder, painted.
+pub fn open_painted(storage: &Storage, painting: &Path) -> Harness<'static, App> {
+    start(Harness::builder().with_size([1280.0, 800.0]), storage, true, Some(painting))
+}
+
+fn start(
+    builder: HarnessBuilder<App>,
+    storage: &Storage,
+    shares_device: bool,
+    painting: Option<&Path>,
+) -> Harness<'static, App> {
     let mut harness = builder.with_step_dt(1.0 / 60.0).with_max_steps(30).build_eframe(|context| {
         let start = Start {
             devices: Devices::cpu_only(),
             storage: Some(storage),
             render_state: context.wgpu_render_state.as_ref().filter(|_| shares_device),
             library: None,
+            painting: painting.map(Path::to_owned),
             notices: Vec::new(),
             open: None,
         };

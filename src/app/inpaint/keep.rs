@@ -1,0 +1,138 @@
+//! What is painted survives a restart: the mask, the hints, and a photo that can be read nowhere else.
+
+use super::canvas::{Canvas, Photo};
+use super::hints::Hints;
+use super::mask::Mask;
+use crate::app::latents::Source;
+use crate::checkpoint::{FileError, read_layer, read_mask, read_photo, write_layer, write_mask, write_photo};
+use crossbeam_channel::{Receiver, Sender};
+use image::RgbImage;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+const PHOTO: &str = "photo.png";
+const MASK: &str = "mask.png";
+const HINTS: &str = "hints.png";
+
+/// Which of them are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kept {
+    /// Width and height of all of them.
+    pub size: [usize; 2],
+    /// The name of the photo, where it is kept too.
+    pub photo: Option<String>,
+    pub mask: bool,
+    pub hints: bool,
+}
+
+/// What was painted on a photo.
+#[derive(Clone, Debug)]
+pub struct Painted {
+    pub mask: Option<Mask>,
+    pub hints: Option<Hints>,
+}
+
+impl Kept {
+    /// What is worth keeping.
+    pub fn of(canvas: &Canvas) -> Kept {
+        let photo = &canvas.photo;
+        Kept {
+            size: photo.size(),
+            photo: is_nowhere(photo).then(|| photo.name.clone()),
+            mask: canvas.mask().values().iter().any(|&value| value > 0),
+            hints: !canvas.hints().is_blank(),
+        }
+    }
+
+    /// The photo, as it was kept in `folder`.
+    pub fn read_photo(&self, folder: &Path, source: Source, name: String) -> Result<Photo, FileError> {
+        let longest = self.size[0].max(self.size[1]) as u32;
+        Ok(Photo::new(source, name, read_photo(&folder.join(PHOTO), longest)?.image))
+    }
+
+    /// What was painted on a photo of this size.
+    pub fn read_painted(&self, folder: &Path, size: [usize; 2]) -> Result<Painted, FileError> {
+        let whole = size.map(|side| side as u32);
+        let fits = self.size == size;
+        let mask = (fits && self.mask).then(|| read_mask(&folder.join(MASK), whole)).transpose()?;
+        let hints = (fits && self.hints).then(|| read_layer(&folder.join(HINTS), whole)).transpose()?;
+        Ok(Painted {
+            mask: mask.and_then(|mask| Mask::from_values(size, mask.values)),
+            hints: hints.map(|values| Hints::from_pixels(size, &values)),
+        })
+    }
+}
+
+/// Whether a photo cannot be made again from where it came from.
+fn is_nowhere(photo: &Photo) -> bool {
+    photo.is_changed() || !matches!(photo.source, Source::World(_) | Source::File(_))
+}
+
+/// Writes it on a thread of its own; waits for that before it goes.
+pub struct Keeper {
+    folder: Option<PathBuf>,
+    /// The canvas's generation, and the photo, that were written last.
+    written: Option<(u64, Arc<RgbImage>)>,
+    writer: Option<JoinHandle<()>>,
+    outbox: Sender<FileError>,
+    inbox: Receiver<FileError>,
+}
+
+impl Keeper {
+    /// In this folder; nowhere where there is none.
+    pub fn new(folder: Option<PathBuf>) -> Keeper {
+        let (outbox, inbox) = crossbeam_channel::unbounded();
+        Keeper { folder, written: None, writer: None, outbox, inbox }
+    }
+
+    /// Where it is kept.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// Why something could not be written, if so.
+    pub fn poll(&self) -> Option<FileError> {
+        self.inbox.try_recv().ok()
+    }
+
+    /// Writes what changed since the last call.
+    pub fn keep(&mut self, canvas: &Canvas) {
+        let Some(folder) = self.folder.clone() else { return };
+        let (generation, image) = (canvas.generation(), canvas.photo.image.clone());
+        let (same, same_photo) = match &self.written {
+            Some((before, photo)) => (*before == generation, Arc::ptr_eq(photo, &image)),
+            None => (false, false),
+        };
+        if (same && same_photo) || canvas.is_painting() {
+            return;
+        }
+        let photo = (!same_photo && is_nowhere(&canvas.photo)).then(|| image.clone());
+        let (mask, hints) = (canvas.mask().clone(), canvas.hints().clone());
+        let (before, outbox) = (self.writer.take(), self.outbox.clone());
+        self.writer = Some(std::thread::spawn(move || {
+            // One after the other, so that the last is what stays.
+            before.into_iter().for_each(|before| drop(before.join()));
+            if let Err(error) = write(&folder, photo.as_deref(), &mask, &hints) {
+                let _ = outbox.send(error);
+            }
+        }));
+        self.written = Some((generation, image));
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.writer.take().into_iter().for_each(|writer| drop(writer.join()));
+    }
+}
+
+fn write(folder: &Path, photo: Option<&RgbImage>, mask: &Mask, hints: &Hints) -> Result<(), FileError> {
+    std::fs::create_dir_all(folder).map_err(|source| FileError::Write { path: folder.into(), source })?;
+    photo.map_or(Ok(()), |photo| write_photo(&folder.join(PHOTO), photo))?;
+    let size = mask.size().map(|side| side as u32);
+    write_mask(&folder.join(MASK), size, mask.values())?;
+    if hints.is_blank() { Ok(()) } else { write_layer(&folder.join(HINTS), size, &hints.pixels()) }
+}
