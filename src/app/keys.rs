@@ -125,8 +125,11 @@ fn paint(ask: inpaint::Ask) -> Action {
     Action::Inpaint(ask)
 }
 
-/// Help, in every workspace.
-pub const HELP: [Binding; 1] = [plain(Key::F1, "F1", "This help", || Action::Help)];
+/// In every workspace.
+pub const HELP: [Binding; 2] = [
+    plain(Key::F1, "F1", "This help", || Action::Help),
+    plain(Key::F2, "F2", "All models: cards, layers, and how to get published ones", || Action::Models),
+];
 
 /// What the keys pressed in this frame ask for. Keys belong to a text field or a focused
 /// control first, and to an open menu; Esc to the picture where that takes it.

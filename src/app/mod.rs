@@ -4,6 +4,7 @@
 //! engine does is learnt from its messages, which [`session::Session`] keeps in order.
 
 mod branch;
+mod catalogue;
 mod draft;
 mod equation;
 mod export;
@@ -72,6 +73,8 @@ pub enum Action {
     /// Open whatever lies there: a run file, a checkpoint, pictures.
     Open(PathBuf),
     Model(ModelRef),
+    /// Show all models with their cards.
+    Models,
     /// Show what can be saved.
     OfferExport,
     Export(Box<ExportJob>),

@@ -35,6 +35,11 @@ impl Models {
         self.entries = entries.into_iter().filter_map(|entry| Some((entry.reference.parse().ok()?, entry))).collect();
     }
 
+    /// All models at hand.
+    pub fn entries(&self) -> &[(ModelRef, Entry)] {
+        &self.entries
+    }
+
     /// The name of a model that people read.
     pub fn title(&self, model: &ModelRef) -> String {
         if let Some((_, entry)) = self.entries.iter().find(|(known, _)| known == model) {
@@ -96,6 +101,11 @@ impl Models {
             let _ = ui.selectable_label(true, self.title(model)).on_hover_text(model.to_string());
         }
         ui.separator();
+        let all = ui.button("All models…").on_hover_text("Cards, layers, and how to get published ones (F2)");
+        if all.clicked() {
+            out.actions.push(Action::Models);
+            ui.close();
+        }
         let open = ui.button("Open file…").on_hover_text("A checkpoint (.safetensors, .pth) or a run file (.json)");
         if open.clicked() {
             out.actions.push(Action::ChooseFile);

@@ -1,6 +1,7 @@
 //! The window's frame: top bar, workspace, status bar, panels above them; and what each action does.
 
 use super::branch;
+use super::catalogue::{Catalogue, Shelf};
 use super::draft::Draft;
 use super::export::Exporter;
 use super::files::{Dialog, Files, Opened, dropped};
@@ -53,6 +54,7 @@ pub struct App {
     draft: Draft,
     history: Undoer<Draft>,
     models: Models,
+    catalogue: Catalogue,
     library: Option<PathBuf>,
     files: Files,
     exporter: Exporter,
@@ -92,6 +94,7 @@ impl App {
             draft: settings.draft,
             history: Undoer::default(),
             models: Models::default(),
+            catalogue: Catalogue::default(),
             library: start.library,
             files: Files::default(),
             exporter: Exporter::new(settings.folder),
@@ -171,6 +174,11 @@ impl App {
             self.draft.take_journey(&flow);
         }
         self.models.poll();
+        if let Some((notice, model)) = self.catalogue.poll() {
+            self.notices.push(notice);
+            self.models.refresh(ctx, self.library.clone());
+            model.into_iter().for_each(|model| self.apply(ctx, Action::Model(model)));
+        }
         for opened in self.files.poll() {
             match opened {
                 Opened::Run(run, path) => {
@@ -226,6 +234,10 @@ impl App {
                 device_combo(ui, "Device menu", 84.0, &mut self.draft.device, &self.session);
                 let mut out = Out { session: &self.session, actions };
                 self.models.combo(ui, "Model menu", 190.0, &self.draft.model, &mut out);
+                let tip = "All models: cards, layers, and how to get published ones (F2)";
+                if ui.button("Models").on_hover_text(tip).clicked() {
+                    out.actions.push(Action::Models);
+                }
                 self.pane_toggles(ui);
             });
         });
@@ -307,6 +319,9 @@ impl App {
             self.inpaint.asking = None;
             self.files.ask(ui.ctx(), dialog);
         }
+        let App { session, models, catalogue, draft, library, .. } = self;
+        let mut shelf = Shelf { session, models, model: &draft.model, library: library.as_ref(), actions };
+        catalogue.ui(ui, &mut shelf);
         branch::ui(ui, &mut self.branching, &self.session, &self.draft, actions);
         help::ui(ui, &mut self.help, self.workspace.about(), self.workspace.bindings());
         self.notices.ui(ui, actions);
@@ -338,8 +353,10 @@ impl App {
             Action::Open(path) => self.files.open(ctx, path),
             Action::Model(model) => {
                 self.session.inspect(&model);
+                self.catalogue.show(&model);
                 self.draft.model = model;
             }
+            Action::Models => self.catalogue.toggle(&self.draft.model),
             Action::OfferExport => self.exporter.offer(self.trajectory.sample(), self.session.current()),
             Action::Export(job) => self.exporter.start(ctx, job),
             Action::StopExport => self.exporter.stop(),
@@ -481,7 +498,11 @@ impl eframe::App for App {
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         let began = Instant::now();
         let ctx = ui.ctx().clone();
-        let above = self.branching || self.help || self.exporter.is_open() || self.latents.is_covered();
+        let above = self.branching
+            || self.help
+            || self.catalogue.is_open()
+            || self.exporter.is_open()
+            || self.latents.is_covered();
         let escape_taken = self.workspace == Workspace::Trajectory && self.trajectory.picture.takes_escape();
         let bindings = self.workspace.bindings();
         let mut actions = if above { Vec::new() } else { keys::actions(&ctx, bindings, escape_taken) };

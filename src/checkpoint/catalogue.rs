@@ -1,4 +1,5 @@
 use super::{FileError, OpenedNetwork, native, open_network, read_native};
+use crate::network::Description;
 use crate::score::Mixture;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,8 @@ pub struct Entry {
     pub summary: String,
     /// Where it lies, unless it is part of the program.
     pub path: Option<PathBuf>,
+    /// What it is, of networks.
+    pub description: Option<Description>,
 }
 
 /// All models at hand: those that ship, those imported into `library`, exact ones, mixtures.
@@ -26,6 +29,7 @@ pub fn catalogue(library: Option<&Path>) -> Vec<Entry> {
         title: "Little worlds (VP, small)".into(),
         summary: "a small DDPM++ network that paints 32×32 landscapes".into(),
         path: None,
+        description: native::describe(SHIPPED_BYTES, Path::new(SHIPPED)).ok(),
     }];
     entries.extend(library.into_iter().flat_map(imported));
     entries.push(Entry {
@@ -33,12 +37,14 @@ pub fn catalogue(library: Option<&Path>) -> Vec<Entry> {
         title: "Little worlds (exact)".into(),
         summary: "the exact score of 512 landscapes; no training, no error".into(),
         path: None,
+        description: None,
     });
     entries.extend(Mixture::names().iter().map(|(name, summary)| Entry {
         reference: format!("mixture:{name}"),
         title: format!("Mixture: {name}"),
         summary: (*summary).into(),
         path: None,
+        description: None,
     }));
     entries
 }
@@ -59,12 +65,14 @@ fn entry(path: PathBuf) -> Option<Entry> {
     let stem = path.file_stem()?.to_str()?;
     // A name that would be read as a path, or that already means another model, is given as a path.
     let named = stem != SHIPPED && !stem.contains(['/', '\\', '.', ':']);
-    let summary = description.card.lines().map(|line| line.trim_matches(['#', ' '])).find(|line| !line.is_empty());
+    let lines = description.card.lines().map(|line| line.trim_matches(['#', ' ']).to_owned());
+    let summary = lines.into_iter().find(|line| !line.is_empty());
     Some(Entry {
         reference: if named { stem.into() } else { path.display().to_string() },
-        title: if description.name.is_empty() { stem.into() } else { description.name },
-        summary: summary.unwrap_or("an imported checkpoint").into(),
+        title: if description.name.is_empty() { stem.into() } else { description.name.clone() },
+        summary: summary.unwrap_or_else(|| "an imported checkpoint".into()),
         path: Some(path),
+        description: Some(description),
     })
 }
 
@@ -84,5 +92,22 @@ pub fn find(name: &str, library: Option<&Path>) -> Result<OpenedNetwork, FileErr
             let known: Vec<&str> = entries.iter().map(|entry| entry.reference.as_str()).collect();
             Err(FileError::Unknown { name: name.into(), known: known.join(", ") })
         }
+    }
+}
+
+/// A name as part of a path and of a command line: lower-case letters and digits, hyphens between.
+pub fn slug(name: &str) -> String {
+    let lower = name.to_lowercase();
+    lower.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_becomes_a_plain_file_name() {
+        assert_eq!(slug("CIFAR-10 VP (deep)"), "cifar-10-vp-deep");
+        assert_eq!(slug("../.."), "");
     }
 }

@@ -26,6 +26,12 @@ pub(super) fn folder(path: &Path) -> Option<PathBuf> {
     [holder.join("unet"), holder].into_iter().find(|folder| names_a_class(&folder.join(CONFIG)))
 }
 
+/// The file of the weights in a folder of diffusers.
+pub(super) fn weights(path: &Path) -> Option<PathBuf> {
+    let folder = folder(path)?;
+    WEIGHTS.iter().map(|name| folder.join(name)).find(|path| path.is_file())
+}
+
 /// Whether a folder holds a network rather than pictures.
 pub fn holds_network(folder: &Path) -> bool {
     folder.is_dir() && self::folder(folder).is_some()

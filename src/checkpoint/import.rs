@@ -1,6 +1,9 @@
-use super::{FileError, open_network, write_native};
+use super::{FileError, checksum, diffusers, open_network, write_native};
 use crate::score::Moments;
 use std::path::{Path, PathBuf};
+
+/// How the line of a card begins that says what file a network came from.
+const FROM: &str = "Imported from ";
 
 /// What is said of a checkpoint when it is imported.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +35,10 @@ pub fn import(source: &Path, config: Option<&Path>, about: &About, output: &Path
         description.card = format!("{}\n{trained}", about.card.trim_end()).trim_end().into();
     }
     description.moments = about.moments.or(description.moments);
+    let weights = diffusers::weights(source).unwrap_or_else(|| source.into());
+    let (sha, bytes) = checksum(&weights)?;
+    let file = weights.file_name().unwrap_or_default().to_string_lossy();
+    description.card = format!("{}\n{FROM}{file}, {bytes} bytes, SHA-256 {sha}.", description.card).trim_start().into();
     write_native(output, &network)?;
     Ok(output.into())
 }

@@ -5,7 +5,9 @@
 
 mod animation;
 mod atomic;
+mod card;
 mod catalogue;
+mod checksum;
 mod diffusers;
 mod grid;
 mod import;
@@ -23,10 +25,13 @@ mod sources;
 mod square;
 mod tensors;
 mod torch;
+mod well_known;
 
 pub use animation::{Animation, write_animation};
 pub use atomic::write_atomically;
-pub use catalogue::{Entry, catalogue, find};
+pub use card::{Fact, count, facts};
+pub use catalogue::{Entry, catalogue, find, slug};
+pub use checksum::checksum;
 pub use diffusers::holds_network;
 pub use grid::{grid_image, write_grid, write_picture, write_strip};
 pub use import::{About, import};
@@ -40,6 +45,7 @@ pub use run_file::{read_run, write_run};
 pub use square::{Square, square};
 pub use tensors::{read_tensors, write_tensors};
 pub use torch::{Checkpoint, read_torch};
+pub use well_known::{PUBLISHED, Published, Release};
 
 use crate::network::{Array, Config, Description, Weights, WeightsError};
 use std::fs::File;

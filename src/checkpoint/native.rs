@@ -26,6 +26,11 @@ pub(super) fn read_file(path: &Path) -> Result<OpenedNetwork, FileError> {
     Ok(OpenedNetwork { description: description(&metadata, path)?, weights })
 }
 
+/// What the bytes of such a file say of themselves. Decodes no tensor.
+pub(super) fn describe(bytes: &[u8], path: &Path) -> Result<Description, FileError> {
+    description(&tensors::notes(bytes, path)?, path)
+}
+
 /// What a file of our own format says of itself. Reads no tensor.
 pub(super) fn read_description(path: &Path) -> Result<Description, FileError> {
     description(&tensors::read_metadata(path)?, path)

@@ -111,6 +111,12 @@ pub(super) fn read_metadata(path: &Path) -> Result<Notes, FileError> {
     header(&mut file, length, path).map(|header| header.metadata().clone().unwrap_or_default())
 }
 
+/// The same of the bytes of such a file.
+pub(super) fn notes(mut bytes: &[u8], path: &Path) -> Result<Notes, FileError> {
+    let length = bytes.len() as u64;
+    header(&mut bytes, length, path).map(|header| header.metadata().clone().unwrap_or_default())
+}
+
 /// The header of a safetensors file of `length` bytes, once it agrees with that.
 fn header(file: &mut impl Read, length: u64, path: &Path) -> Result<Metadata, FileError> {
     let wrong = |reason: &str| FileError::format(path, WHAT, reason);

@@ -1,6 +1,6 @@
 use super::output::writable;
 use super::{Failure, library};
-use crate::checkpoint::{About, import, moments, open_network, read_pictures};
+use crate::checkpoint::{About, import, moments, open_network, read_pictures, slug};
 use crate::score::Moments;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -93,24 +93,7 @@ fn place_in_library(name: &str) -> Result<PathBuf, Failure> {
     }
 }
 
-/// A name as part of a path and of a command line: lower-case letters and digits, hyphens between.
-fn slug(name: &str) -> String {
-    let lower = name.to_lowercase();
-    lower.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
-}
-
 fn read_text(path: &Path) -> Result<String, Failure> {
     let failed = |error| Failure::Input(format!("{path:?} cannot be read: {error}; check the path"));
     fs::read_to_string(path).map(|text| text.trim().to_owned()).map_err(failed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_becomes_a_plain_file_name() {
-        assert_eq!(slug("CIFAR-10 VP (deep)"), "cifar-10-vp-deep");
-        assert_eq!(slug("../.."), "");
-    }
 }

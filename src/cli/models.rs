@@ -1,26 +1,47 @@
 use super::{Failure, library};
-use crate::checkpoint::{Entry, catalogue};
-use serde_json::json;
+use crate::checkpoint::{Entry, PUBLISHED, Release, catalogue, count, facts, find, open_network};
+use crate::network::Description;
+use crate::task::ModelRef;
+use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   score-explorer models
-  score-explorer models --json
+  score-explorer models worlds-vp-small --layers
+  score-explorer models checkpoint.pth
+  score-explorer models --published
   score-explorer sample --model mixture:two-moons
 
 Any checkpoint file, any folder of diffusers (./FOLDER) and any folder of pictures (exact:FOLDER) is a model too.")]
 pub(super) struct Args {
+    /// The card of this network [default: a list of all models]
+    #[arg(value_name = "MODEL", conflicts_with = "published")]
+    model: Option<ModelRef>,
+    /// Its layers too
+    #[arg(long, requires = "model")]
+    layers: bool,
+    /// Checkpoints that others publish, and how to get them
+    #[arg(long)]
+    published: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
+    match &args.model {
+        Some(model) => card(model, args),
+        None if args.published => published(args.json),
+        None => list(args.json),
+    }
+}
+
+fn list(as_json: bool) -> Result<(), Failure> {
     let library = library();
     let entries = catalogue(library.as_deref());
-    if args.json {
-        let models: Vec<_> = entries.iter().map(as_json).collect();
+    if as_json {
+        let models: Vec<_> = entries.iter().map(described).collect();
         println!("{}", serde_json::to_string_pretty(&models)?);
         return Ok(());
     }
@@ -31,14 +52,101 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     if let Some(folder) = library {
         println!("\nImported models lie in {}", folder.display());
     }
+    println!("Published ones, and how to get them: score-explorer models --published");
     Ok(())
 }
 
-fn as_json(entry: &Entry) -> serde_json::Value {
+fn described(entry: &Entry) -> Value {
     json!({
         "model": entry.reference,
         "title": entry.title,
         "summary": entry.summary,
         "path": entry.path,
     })
+}
+
+fn published(as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        let all: Vec<_> = PUBLISHED
+            .iter()
+            .map(|published| {
+                json!({
+                    "name": published.name,
+                    "release": published.release.name(),
+                    "licence": published.release.licence(),
+                    "data": published.data,
+                    "side": published.side,
+                    "network": published.network,
+                    "millions": (published.millions > 0.0).then_some(published.millions),
+                    "page": published.page(),
+                    "file": published.file(),
+                    "steps": published.steps(),
+                })
+            })
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&all)?);
+        return Ok(());
+    }
+    for release in Release::ALL {
+        let all = || PUBLISHED.iter().filter(move |published| published.release == release);
+        println!("{} · {}", release.name(), release.licence());
+        for published in all() {
+            let data = format!("{} {1}×{1}", published.data, published.side);
+            println!("  {:38}  {data:22}  {}", published.name, published.network);
+        }
+        // The steps differ in names only.
+        if let Some(first) = all().next() {
+            println!("  {}", first.page());
+            (1..).zip(first.steps()).for_each(|(number, step)| println!("  {number}. {step}"));
+        }
+        println!();
+    }
+    Ok(())
+}
+
+fn card(model: &ModelRef, args: &Args) -> Result<(), Failure> {
+    let description = match model {
+        ModelRef::Named(name) => find(name, library().as_deref())?.description,
+        ModelRef::File(path) => open_network(path, None)?.description,
+        ModelRef::Exact(_) | ModelRef::Mixture(_) => {
+            let why = format!(
+                "{model} has an exact score and no card; sample it with: score-explorer sample --model {model}"
+            );
+            return Err(Failure::Usage(why));
+        }
+    };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&as_json(&description))?);
+        return Ok(());
+    }
+    let name = if description.name.is_empty() { model.to_string() } else { description.name.clone() };
+    println!("{name}");
+    for fact in facts(&description) {
+        println!("{:12}  {}", fact.what, fact.value);
+    }
+    if !description.card.trim().is_empty() {
+        println!("\n{}", description.card.trim());
+    }
+    if args.layers {
+        println!();
+        for stage in description.config.outline() {
+            let [input, output] = stage.channels;
+            let (side, joins) = (stage.side, if stage.joins.is_some() { " + skip" } else { "" });
+            let channels = format!("{input} → {output}{joins}");
+            println!("{:16}  {channels:20}  {side:4}×{side:<4}  {}", stage.kind.name(), count(stage.parameters));
+        }
+    }
+    Ok(())
+}
+
+fn as_json(description: &Description) -> Value {
+    let facts: serde_json::Map<String, Value> =
+        facts(description).into_iter().map(|fact| (fact.what.to_lowercase(), fact.value.into())).collect();
+    let tensors: Vec<Value> = description
+        .config
+        .parameters()
+        .into_iter()
+        .map(|(name, shape)| json!({ "name": name, "shape": shape }))
+        .collect();
+    json!({ "facts": facts, "description": description, "tensors": tensors })
 }

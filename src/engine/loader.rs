@@ -95,6 +95,7 @@ fn network(reference: &ModelRef, opened: OpenedNetwork, device: &Device) -> Resu
     let network = Unet::new(&description.config, &weights, device)?;
     drop(weights);
     let (name, card, family) = (description.name.clone(), description.card.clone(), description.family);
+    let described = Some(description.clone());
     let size = network.parameters();
     let model = NetworkScore::new(network, description);
     let report = ModelReport {
@@ -107,6 +108,7 @@ fn network(reference: &ModelRef, opened: OpenedNetwork, device: &Device) -> Resu
         range: model.range(),
         family: Some(family),
         ratios: model.ratios(),
+        description: described,
         warnings: Vec::new(),
     };
     Ok(Loaded { model: Box::new(model), report: Arc::new(report) })
@@ -131,6 +133,7 @@ fn pictures(reference: &ModelRef, folder: &Path, device: &Device) -> Result<Load
         range: model.range(),
         family: None,
         ratios: None,
+        description: None,
         warnings: set.warnings,
     };
     Ok(Loaded { model: Box::new(model), report: Arc::new(report) })
@@ -149,6 +152,7 @@ fn mixture(reference: &ModelRef, name: &str) -> Result<Loaded, LoadError> {
         range: model.range(),
         family: None,
         ratios: None,
+        description: None,
         warnings: Vec::new(),
     };
     Ok(Loaded { model: Box::new(model), report: Arc::new(report) })

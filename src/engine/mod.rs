@@ -109,6 +109,8 @@ pub struct ModelReport {
     pub family: Option<crate::sde::Family>,
     /// σ/α that it was trained on, in units of its range.
     pub ratios: Option<(f64, f64)>,
+    /// What the network is; `None` of exact scores.
+    pub description: Option<crate::network::Description>,
     /// Files that were left out (a corrupt image in a folder), one sentence each.
     pub warnings: Vec<String>,
 }

@@ -5,6 +5,7 @@ mod config;
 mod cpu;
 mod diffusers;
 mod layers;
+mod outline;
 mod plan;
 mod profile;
 mod published;
@@ -17,6 +18,7 @@ pub use config::{
     BlockKind, Combine, Config, ConfigError, Description, Embedding, Nonlinearity, Progressive, ProgressiveInput,
     Variant,
 };
+pub use outline::{Stage, StageKind};
 pub use profile::{LayerKind, profile};
 pub use unet::Unet;
 pub use weights::{Array, Weights, WeightsError};

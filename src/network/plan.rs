@@ -203,6 +203,18 @@ impl<'a> Plan<'a> {
         self.steps.iter().for_each(|step| list.step(step));
         list.parameters
     }
+
+    /// The number of values in the parameters of the embedding, and of each step.
+    pub fn counts(&self) -> Vec<usize> {
+        let mut list = List { config: self.config, module: 0, parameters: Vec::new() };
+        list.embedding();
+        let mut counts = vec![list.take_count()];
+        counts.extend(self.steps.iter().map(|step| {
+            list.step(step);
+            list.take_count()
+        }));
+        counts
+    }
 }
 
 /// Collects parameters module by module.
@@ -213,6 +225,11 @@ struct List<'a> {
 }
 
 impl List<'_> {
+    /// The number of values in the parameters so far, which are let go.
+    fn take_count(&mut self) -> usize {
+        self.parameters.drain(..).map(|parameter| parameter.shape.iter().product::<usize>()).sum()
+    }
+
     /// Adds a parameter of the present module.
     fn add(&mut self, part: &str, name: &str, shape: &[usize]) {
         let dot = if part.is_empty() { "" } else { "." };

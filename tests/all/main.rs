@@ -1,6 +1,7 @@
 //! All tests of the program through its public face, a module for each capability.
 //! One binary, so that the large dependencies are linked once.
 
+mod allocations;
 mod checkpoint;
 mod cli;
 mod desktop;

@@ -207,3 +207,20 @@ fn embedded_model_is_the_file_in_the_project() {
     let file = open_network(&project("checkpoints/worlds-vp-small.safetensors"), None).unwrap();
     assert_eq!((embedded.description, embedded.weights), (file.description, file.weights));
 }
+
+#[test]
+fn checksums_are_those_of_the_standard() {
+    // FIPS 180-4's own examples: the empty message, "abc", and a million times "a".
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("message");
+    let examples = [
+        (Vec::new(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        (b"abc".to_vec(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        (vec![b'a'; 1_000_000], "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"),
+    ];
+    for (message, expected) in examples {
+        std::fs::write(&path, &message).unwrap();
+        let (found, bytes) = score_explorer::checkpoint::checksum(&path).unwrap();
+        assert!(bytes == message.len() as u64 && found == expected, "{found}");
+    }
+}

@@ -3,6 +3,7 @@
 mod diffusers;
 mod forge;
 mod formats;
+mod fuzz;
 mod hostile;
 mod memory;
 mod outputs;

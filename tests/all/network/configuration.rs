@@ -2,7 +2,8 @@
 
 use super::{folder, open};
 use burn::tensor::Device;
-use score_explorer::network::{Description, Embedding, Unet, WeightsError};
+use score_explorer::checkpoint::PUBLISHED;
+use score_explorer::network::{Config, Description, Embedding, Unet, WeightsError};
 use score_explorer::score::Range;
 use score_explorer::sde::Family;
 use serde_json::{Value, json};
@@ -139,4 +140,61 @@ fn weights_that_do_not_fit_are_named() {
     );
     let values = refuse(&|weights| weights.get_mut(&name()).unwrap().values.truncate(5));
     assert!(matches!(values, WeightsError::Shape { .. }), "{values}");
+}
+
+#[test]
+fn an_outline_has_all_parameters_and_comes_back_to_its_resolution() {
+    for net in ["ddpm-vp-cifar10-discrete", "ddpmpp-vp-cifar10", "ncsnpp-ve-cifar10-discrete", "ncsnpp-ve-ffhq1024"] {
+        let path = format!("{}/tests/data/nets/{net}/config.json", env!("CARGO_MANIFEST_DIR"));
+        let config = Description::from_published(&std::fs::read_to_string(path).unwrap()).unwrap().config;
+        let all: usize = config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+        let outline = config.outline();
+        // The random frequencies of a Fourier embedding are counted with it.
+        assert_eq!(outline.iter().map(|stage| stage.parameters).sum::<usize>(), all, "{net}");
+        let last = outline.last().unwrap();
+        assert_eq!((last.side, last.channels[1]), (config.image_size, config.num_channels), "{net}");
+        // As many layers join on the way up as were kept on the way down, each at its own resolution.
+        let joined: Vec<_> = outline.iter().filter_map(|stage| Some((stage, &outline[stage.joins?]))).collect();
+        let kept = 1 + config.ch_mult.len() * config.num_res_blocks + config.ch_mult.len() - 1;
+        assert_eq!(joined.len(), kept, "{net}");
+        assert!(joined.iter().all(|(stage, from)| stage.side == from.side), "{net}");
+    }
+}
+
+#[test]
+fn published_networks_have_the_parameters_that_are_said_of_them() {
+    // The configurations of Song et al. 2021 at full size, as their release has them.
+    let with = |net: &str, change: &dyn Fn(&mut Config)| {
+        let path = format!("{}/tests/data/nets/{net}/config.json", env!("CARGO_MANIFEST_DIR"));
+        let mut config = Description::from_published(&std::fs::read_to_string(path).unwrap()).unwrap().config;
+        change(&mut config);
+        let count: usize = config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+        (count as f64 / 1e5).round() / 10.0
+    };
+    let cifar = |blocks: usize| {
+        move |config: &mut Config| {
+            (config.nf, config.ch_mult, config.num_res_blocks) = (128, vec![1, 2, 2, 2], blocks);
+            config.attn_resolutions = vec![16];
+        }
+    };
+    let church = |config: &mut Config| {
+        (config.nf, config.ch_mult, config.num_res_blocks) = (128, vec![1, 1, 2, 2, 2, 2, 2], 2);
+        (config.image_size, config.attn_resolutions) = (256, vec![16]);
+    };
+    let faces = |config: &mut Config| {
+        (config.nf, config.ch_mult, config.num_res_blocks) = (16, vec![1, 2, 4, 8, 16, 32, 32, 32], 1);
+        (config.image_size, config.attn_resolutions) = (1024, vec![16]);
+    };
+    let counts = [
+        ("vp/cifar10_ddpm", with("ddpm-vp-cifar10-discrete", &cifar(2))),
+        ("ve/cifar10_ncsnpp", with("ncsnpp-ve-cifar10-discrete", &cifar(4))),
+        ("vp/cifar10_ddpmpp_continuous", with("ddpmpp-vp-cifar10", &cifar(4))),
+        ("vp/cifar10_ddpmpp_deep_continuous", with("ddpmpp-vp-cifar10", &cifar(8))),
+        ("ve/church_ncsnpp_continuous", with("ncsnpp-ve-ffhq1024", &church)),
+        ("ve/ffhq_1024_ncsnpp_continuous", with("ncsnpp-ve-ffhq1024", &faces)),
+    ];
+    for (name, found) in counts {
+        let published = PUBLISHED.iter().find(|published| published.name == name).unwrap();
+        assert!((published.millions - found).abs() < 0.051, "{name}: {found}, not {}", published.millions);
+    }
 }

@@ -51,6 +51,7 @@ fn run(shape: [usize; 3], range: Option<Range>) -> RunView {
         range,
         family: Some(family),
         ratios: None,
+        description: None,
         warnings: Vec::new(),
     };
     let report = RunReport {

@@ -1,6 +1,6 @@
 //! The workspace "Inpaint": opening, painting, keys, files.
 
-use super::{Storage, build, click, is_enabled, open, open_painted, quick, stored, wait_until};
+use super::{Folders, Storage, build, click, is_enabled, open, open_in, quick, stored, wait_until};
 use eframe::App as _;
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, Vec2};
 use egui_kittest::Harness;
@@ -224,16 +224,17 @@ fn what_is_painted_survives_a_restart() {
     // A world with a mask and a hint; then a photo that lies in no file, because a fill became part of it.
     let folder = tempfile::tempdir().unwrap();
     let painting = folder.path().join("painting");
+    let open = |storage: &Storage| open_in(storage, Folders { painting: Some(painting.clone()), ..Folders::default() });
     let restart = |mut harness: Harness<'static, App>| {
         let mut storage = Storage::default();
         harness.state_mut().save(&mut storage);
         drop(harness);
-        let mut again = open_painted(&storage, &painting);
+        let mut again = open(&storage);
         click(&mut again, "Inpaint");
         wait_until(&mut again, "the photo", |app| app.inpaint().canvas().is_some());
         again
     };
-    let mut harness = open_painted(&stored(quick(3)), &painting);
+    let mut harness = open(&stored(quick(3)));
     click(&mut harness, "Inpaint");
     click(&mut harness, "Try a little world");
     wait_until(&mut harness, "a world", |app| app.inpaint().canvas().is_some());
@@ -264,7 +265,7 @@ fn what_is_painted_survives_a_restart() {
 
     // A layer that is damaged is told of; the photo is there all the same.
     drop(harness);
-    let mut harness = open_painted(&stored(quick(3)), &painting);
+    let mut harness = open(&stored(quick(3)));
     click(&mut harness, "Inpaint");
     click(&mut harness, "Try a little world");
     wait_until(&mut harness, "a world", |app| app.inpaint().canvas().is_some());
@@ -273,7 +274,7 @@ fn what_is_painted_survives_a_restart() {
     harness.state_mut().save(&mut storage);
     drop(harness);
     std::fs::write(painting.join("mask.png"), b"no picture").unwrap();
-    let mut harness = open_painted(&storage, &painting);
+    let mut harness = open(&storage);
     click(&mut harness, "Inpaint");
     wait_until(&mut harness, "the photo", |app| app.inpaint().canvas().is_some());
     wait_until(&mut harness, "a notice", |app| app.notices().any(|notice| notice.contains("what was painted on it")));

@@ -2,6 +2,7 @@
 
 mod inpaint;
 mod latents;
+mod models;
 mod runs;
 mod settings;
 
@@ -11,7 +12,7 @@ use egui_kittest::{Harness, HarnessBuilder};
 use score_explorer::app::{App, Draft, Settings, Start};
 use score_explorer::engine::Devices;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// What eframe would keep in a file.
@@ -38,32 +39,39 @@ pub fn open(storage: &Storage) -> Harness<'static, App> {
 
 /// The same, with a harness of one's own.
 pub fn build(builder: HarnessBuilder<App>, storage: &Storage) -> Harness<'static, App> {
-    start(builder, storage, true, None)
+    start(builder, storage, true, Folders::default())
 }
 
 /// The same, where no graphics device can be used by the program itself.
 pub fn build_without_device(builder: HarnessBuilder<App>, storage: &Storage) -> Harness<'static, App> {
-    start(builder, storage, false, None)
+    start(builder, storage, false, Folders::default())
 }
 
-/// The window with what an earlier one stored and, in a folder, painted.
-pub fn open_painted(storage: &Storage, painting: &Path) -> Harness<'static, App> {
-    start(Harness::builder().with_size([1280.0, 800.0]), storage, true, Some(painting))
+/// Where a window keeps files.
+#[derive(Default)]
+pub struct Folders {
+    pub painting: Option<PathBuf>,
+    pub library: Option<PathBuf>,
+}
+
+/// The window with what an earlier one stored, and files in folders.
+pub fn open_in(storage: &Storage, folders: Folders) -> Harness<'static, App> {
+    start(Harness::builder().with_size([1280.0, 800.0]), storage, true, folders)
 }
 
 fn start(
     builder: HarnessBuilder<App>,
     storage: &Storage,
     shares_device: bool,
-    painting: Option<&Path>,
+    folders: Folders,
 ) -> Harness<'static, App> {
     let mut harness = builder.with_step_dt(1.0 / 60.0).with_max_steps(30).build_eframe(|context| {
         let start = Start {
             devices: Devices::cpu_only(),
             storage: Some(storage),
             render_state: context.wgpu_render_state.as_ref().filter(|_| shares_device),
-            library: None,
-            painting: painting.map(Path::to_owned),
+            library: folders.library,
+            painting: folders.painting,
             notices: Vec::new(),
             open: None,
         };

@@ -1,0 +1,92 @@
+//! A U-Net layer by layer, as people draw it.
+
+use super::Config;
+use super::plan::{Block, Direction, Plan, Step, Width};
+
+/// What a layer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StageKind {
+    /// Embeds the noise level.
+    Embedding,
+    Convolution,
+    ResidualBlock,
+    Attention,
+    /// Halves or doubles the resolution.
+    Resampling,
+}
+
+impl StageKind {
+    /// The name people read.
+    pub fn name(self) -> &'static str {
+        match self {
+            StageKind::Embedding => "level embedding",
+            StageKind::Convolution => "convolution",
+            StageKind::ResidualBlock => "residual block",
+            StageKind::Attention => "self-attention",
+            StageKind::Resampling => "resampling",
+        }
+    }
+}
+
+/// One layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stage {
+    pub kind: StageKind,
+    /// Height and width of its output; 1 for the embedding.
+    pub side: usize,
+    /// Channels in and out.
+    pub channels: [usize; 2],
+    pub parameters: usize,
+    /// The place in the list of the earlier layer whose output joins its input.
+    pub joins: Option<usize>,
+}
+
+impl Config {
+    /// The layers in the order in which they compute.
+    pub fn outline(&self) -> Vec<Stage> {
+        let plan = Plan::new(self);
+        let mut counts = plan.counts().into_iter();
+        let mut stages = Vec::new();
+        let embedding = counts.next().unwrap_or(0);
+        if embedding > 0 {
+            let channels = [self.nf, 4 * self.nf];
+            stages.push(Stage { kind: StageKind::Embedding, side: 1, channels, parameters: embedding, joins: None });
+        }
+        let (mut side, mut kept, mut joins) = (self.image_size, Vec::new(), None);
+        for (step, parameters) in plan.steps.iter().zip(counts) {
+            match *step {
+                Step::Keep => kept.push(stages.len().saturating_sub(1)),
+                Step::Recall => joins = kept.pop(),
+                Step::TakeOutput => {}
+                _ => {
+                    let (kind, channels, direction) = what(step);
+                    side = match direction {
+                        Some(Direction::Down) => side / 2,
+                        Some(Direction::Up) => side * 2,
+                        None => side,
+                    };
+                    stages.push(Stage { kind, side, channels, parameters, joins: joins.take() });
+                }
+            }
+        }
+        stages
+    }
+}
+
+/// Kind, channels and change of resolution of a step that computes.
+fn what(step: &Step) -> (StageKind, [usize; 2], Option<Direction>) {
+    let both = |Width { input, output }: Width| [input, output];
+    match *step {
+        Step::Block(Block { width, resample: None }) => (StageKind::ResidualBlock, both(width), None),
+        Step::Block(Block { width, resample }) => (StageKind::Resampling, both(width), resample),
+        Step::Attention(channels) => (StageKind::Attention, [channels; 2], None),
+        Step::Resample { direction, channels, .. } => (StageKind::Resampling, [channels; 2], Some(direction)),
+        Step::Stem(width)
+        | Step::InputSkip(width)
+        | Step::InputResidual(width)
+        | Step::Output(width)
+        | Step::OutputResidual(width)
+        | Step::Head(width) => (StageKind::Convolution, both(width), None),
+        Step::Keep | Step::Recall | Step::TakeOutput => (StageKind::Convolution, [0; 2], None),
+    }
+}
