@@ -7,6 +7,7 @@ mod animation;
 mod atomic;
 mod catalogue;
 mod diffusers;
+mod flax;
 mod grid;
 mod import;
 mod latents;
@@ -91,7 +92,7 @@ pub struct OpenedNetwork {
 }
 
 /// Opens any network checkpoint that is known, by its content: our own safetensors, a
-/// published `.pth` with its configuration (`config`, or a JSON file beside it: the same
+/// published `.pth`, or a checkpoint of the JAX code, with its configuration (`config`, or a JSON file beside it: the same
 /// name with `.json`, or `config.json`), of which the EMA weights are used, or a folder of
 /// diffusers (or the weights in one).
 ///
@@ -107,6 +108,7 @@ pub fn open_network(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork,
     drop(file);
     match start.as_slice() {
         [] => Err(FileError::format(path, "a checkpoint", "it is empty; download or write it again")),
+        start if flax::begins(start) => open_flax(path, config),
         [b'P', b'K', ..] | [0x80, ..] => open_published(path, config),
         // The header's length, then its first brace.
         [size @ .., b'{'] if size.len() == 8 => native::read_file(path),
@@ -114,8 +116,8 @@ pub fn open_network(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork,
             path,
             "a checkpoint",
             format!(
-                "its {length} bytes begin neither as a PyTorch file nor as a safetensors file; \
-                 choose a published .pth or one of our .safetensors"
+                "its {length} bytes begin neither as a PyTorch file nor as a safetensors file, nor as a JAX checkpoint; \
+                 choose a published checkpoint or one of our .safetensors"
             ),
         )),
     }
@@ -123,16 +125,30 @@ pub fn open_network(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork,
 
 fn open_published(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork, FileError> {
     let checkpoint = read_torch(path)?;
+    let description = published_description(path, config, checkpoint.step)?;
+    let weights = averaged(checkpoint, &description.config, path)?;
+    Ok(OpenedNetwork { description, weights })
+}
+
+fn open_flax(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork, FileError> {
+    let (tree, step) = flax::read(path)?;
+    let description = published_description(path, config, step)?;
+    let wrong = |source| FileError::Weights { path: path.into(), source };
+    let weights = flax::renamed(tree, &description.config).map_err(wrong)?;
+    Ok(OpenedNetwork { description, weights })
+}
+
+/// What the configuration of a published checkpoint says, and how long it was trained.
+fn published_description(path: &Path, config: Option<&Path>, step: Option<u64>) -> Result<Description, FileError> {
     let config = find_config(path, config)?;
     let in_config = |source| FileError::Config { path: config.clone(), source };
     let text = String::from_utf8(read_bounded(&config, 1 << 20, "a published configuration")?)
         .map_err(|_| FileError::format(&config, "a published configuration", "it is not text; give the JSON file"))?;
     let mut description = Description::from_published(&text).map_err(in_config)?;
-    if let Some(step) = checkpoint.step {
+    if let Some(step) = step {
         description.card = format!("{TRAINED}{step} steps.");
     }
-    let weights = averaged(checkpoint, &description.config, path)?;
-    Ok(OpenedNetwork { description, weights })
+    Ok(description)
 }
 
 /// The configuration that was named, or that lies beside the checkpoint.

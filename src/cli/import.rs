@@ -16,7 +16,7 @@ Examples:
 The configuration is also found beside the checkpoint, as the same name with .json or as config.json.
 No code in a checkpoint is run. The weights are kept in half precision.")]
 pub(super) struct Args {
-    /// A published PyTorch checkpoint (.pth) with its EMA weights, or a folder of diffusers
+    /// A published checkpoint (PyTorch .pth or JAX) with its EMA weights, or a folder of diffusers
     source: PathBuf,
     /// Its configuration, JSON
     #[arg(long, value_name = "FILE")]
