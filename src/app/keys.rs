@@ -70,13 +70,16 @@ pub const LATENTS: [Binding; 8] = [
 ];
 
 /// The bindings of the workspace "Inpaint".
-pub const INPAINT: [Binding; 30] = [
+pub const INPAINT: [Binding; 31] = [
     plain(Key::Enter, "Enter", "Fill what is painted (or colourise, restore, edit), or stop", || {
         paint(inpaint::Ask::FillOrStop)
     }),
     plain(Key::V, "V", "Lay the picked sample on the photo, or do not", || paint(inpaint::Ask::Lay)),
     plain(Key::B, "B E", "Brush, eraser", || paint(inpaint::Ask::Tool(Tool::Brush))),
     plain(Key::E, "", "", || paint(inpaint::Ask::Tool(Tool::Eraser))),
+    plain(Key::P, "P", "Colour hints on the photo; with Alt, take up the colour under the pointer", || {
+        paint(inpaint::Ask::Tool(Tool::Colour))
+    }),
     plain(Key::X, "X", "Swap brush and eraser, or adding and taking away of shapes", || paint(inpaint::Ask::Swap)),
     plain(Key::M, "M L G", "Rectangle, lasso, fill of a colour; with Alt they take away", || {
         paint(inpaint::Ask::Tool(Tool::Rectangle))
@@ -110,8 +113,12 @@ pub const INPAINT: [Binding; 30] = [
         paint(inpaint::Ask::OpenPhoto)
     }),
     with(Modifiers::COMMAND, Key::S, "Ctrl+S", "Save the mask", || paint(inpaint::Ask::SaveMask)),
-    with(CTRL_SHIFT, Key::Z, "Ctrl+Shift+Z", "Redo a stroke or a change of the mask", || paint(inpaint::Ask::Redo)),
-    with(Modifiers::COMMAND, Key::Z, "Ctrl+Z", "Undo a stroke or a change of the mask", || paint(inpaint::Ask::Undo)),
+    with(CTRL_SHIFT, Key::Z, "Ctrl+Shift+Z", "Redo a stroke or a change of mask or hints", || {
+        paint(inpaint::Ask::Redo)
+    }),
+    with(Modifiers::COMMAND, Key::Z, "Ctrl+Z", "Undo a stroke or a change of mask or hints", || {
+        paint(inpaint::Ask::Undo)
+    }),
 ];
 
 fn paint(ask: inpaint::Ask) -> Action {

@@ -6,12 +6,9 @@ use super::flow_options::Pictures;
 use super::options::DeviceOption;
 use crate::Pixels;
 use crate::engine::{Job, JobResult};
-use crate::task::{Count, Evidence, Method, ModelRef, Resampling, Restoration, Run, Shows, psnr};
+use crate::task::{Count, Evidence, Method, ModelRef, Restoration, Run, Shows, psnr};
 use serde::Serialize;
 use std::path::PathBuf;
-
-/// RePaint's passes, as measured here.
-const PASSES: (usize, usize) = (5, 5);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -117,12 +114,11 @@ fn restorations(asked: &[Method]) -> Result<Vec<(String, Restoration)>, Failure>
     }
     let mut all = Vec::new();
     for method in Method::ALL.into_iter().filter(|method| *method != Method::Exact) {
-        all.push((method.to_string(), Restoration::default_for(method)));
-        if method == Method::Projection {
-            let resampling = Some(Resampling::new(PASSES.0, PASSES.1)?);
-            let restoration = Restoration { resampling, ..Restoration::default_for(method) };
-            all.push((format!("{method}, {}×", PASSES.1), restoration));
+        let usual = Restoration::default_for(method);
+        if usual.resampling.is_some() {
+            all.push((format!("{method}, once"), Restoration { resampling: None, ..usual.clone() }));
         }
+        all.push((method.to_string(), usual));
     }
     Ok(all)
 }

@@ -28,7 +28,8 @@ pub(super) struct RestoringOptions {
     /// How what is known is imposed: projection (as published), null-space, pigdm[:WEIGHT], dps[:ζ] or exact
     #[arg(long, value_name = "METHOD", default_value_t = Restoration::default().method, help_heading = "Posterior")]
     method: Method,
-    /// Go each leg of J steps down K times, with noise leading up again in between (RePaint)
+    /// Go each leg of J steps down K times, with noise leading up again in between (RePaint); K of 1 leaves it out
+    /// [default: 2:3 with projection and null-space]
     #[arg(long, value_name = "J:K", value_parser = resampling, help_heading = "Posterior")]
     resample: Option<Resampling>,
     /// Standard deviation of the measurement's noise, in units of pictures from 0 to 1
@@ -59,6 +60,13 @@ pub(super) struct Question<'a> {
     pub(super) shows: Shows,
     /// Where the samples start: 1 is the prior.
     pub(super) strength: f64,
+}
+
+impl Question<'_> {
+    /// Whether anything is known that samples could agree with.
+    fn measures(&self) -> bool {
+        self.operator != Operator::Inpainting || self.mask.is_some()
+    }
 }
 
 /// Draws the samples, writes them and tells of them.
@@ -117,7 +125,7 @@ impl RestoringOptions {
             run: self.run.over(four, model.family)?,
             operator: question.operator.clone(),
             noise: self.noise,
-            resampling: self.resample.or(base.resampling),
+            resampling: self.resample.or(base.resampling.filter(|_| question.measures())),
             strength: question.strength,
             ..base
         };

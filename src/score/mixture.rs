@@ -1,6 +1,7 @@
 //! Mixtures of Gaussians, whose score is known exactly at every noise level.
 
-use super::{Moments, Range, ScoreAndTrace, ScoreError, ScoreModel};
+use super::gaussians::Gaussians;
+use super::{Given, Measurement, Moments, Range, ScoreAndTrace, ScoreError, ScoreModel};
 use crate::Image;
 use crate::sde::Level;
 use burn::tensor::activation::softmax;
@@ -274,6 +275,15 @@ impl ScoreModel for Mixture {
         });
         let trace = (weights * (spread - precision)).sum_dim(1);
         Some(Ok((toward.neg().reshape(x.dims()), trace.reshape([x.dims()[0]]))))
+    }
+
+    /// The posterior is a mixture again, of Gaussians with full covariances.
+    fn given(&self, measurement: &Measurement) -> Option<Given<'_>> {
+        if measurement.y().dims()[0] != 1 {
+            return None;
+        }
+        let posterior = Gaussians::given(self, measurement);
+        Some(posterior.map(|model| -> Box<dyn ScoreModel + '_> { Box::new(model) }))
     }
 }
 

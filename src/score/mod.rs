@@ -4,7 +4,9 @@
 //! Each answers at every (α, σ), so each runs in every family.
 
 mod clipped;
+mod dense;
 mod differentiate;
+mod gaussians;
 mod image_set;
 mod in_range;
 mod measurement;
@@ -55,6 +57,13 @@ pub struct Moments {
     pub mean: f64,
     /// Mean of x(0)².
     pub mean_square: f64,
+}
+
+impl Moments {
+    /// Variance of x(0).
+    pub fn variance(self) -> f64 {
+        self.mean_square - self.mean * self.mean
+    }
 }
 
 /// What a wrapper around `self.model` that changes nothing but the score says of itself.

@@ -21,7 +21,7 @@ pub enum Purpose {
     Dequantise,
     /// The noise of a measurement that is simulated.
     Measurement,
-    /// The noise of what is known, after the predictor (0) and after the corrector (1).
+    /// The noise of what is known, after the predictor (even numbers) and after the corrector (odd ones).
     Known(u32),
     /// What leads a state up again to a noisier level.
     Ascent,

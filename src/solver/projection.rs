@@ -10,8 +10,8 @@ use crate::score::{Condition, ScoreError};
 /// arrives with the noise of the last level but one; here it arrives as measured.
 ///
 /// A measurement with noise is itself a sample of the forward process at σ/α = σ_y, so it enters with the noise that is
-/// missing, √(σ² − α²σ_y²), and once the state is cleaner than that the score alone moves it. For A = I this samples
-/// the posterior exactly.
+/// missing, √(σ² − α²σ_y²), and once the state is cleaner than that the score alone moves it. For A = I and short steps
+/// of a stochastic predictor this samples the posterior exactly.
 pub struct Projection<'a> {
     condition: &'a Condition,
     noise: &'a Noise,
@@ -27,7 +27,9 @@ impl Constraint for Projection<'_> {
     fn hold(&self, x: Image, arrival: Arrival) -> Result<Image, ScoreError> {
         let measurement = self.condition.measurement();
         let stage = u32::from(arrival.stage == Stage::Corrector);
-        let fresh = || self.noise.normal(arrival.step.index, Purpose::Known(stage));
+        let fresh = |draw: u32, shape| {
+            Noise { shape, ..self.noise.clone() }.normal(arrival.step.index, Purpose::Known(2 * draw + stage))
+        };
         Ok(measurement.project(x, arrival.level, fresh))
     }
 }

@@ -1,5 +1,5 @@
 use super::journey::data;
-use super::{Restoration, RestorationError};
+use super::{Method, Restoration, RestorationError};
 use crate::score::{Linear, Measurement, Moments, Operator, Range, ScoreModel};
 use crate::solver::{Noise, Purpose};
 use crate::{Image, Pixels};
@@ -46,13 +46,16 @@ impl Evidence {
     ) -> Result<Measurement, RestorationError> {
         let (shape, range) = (model.shape(), model.range());
         let x = self.data(shape, range, restoration.run.count.get(), device)?;
+        if restoration.method == Method::Exact && x.dims()[0] != 1 {
+            return Err(RestorationError::Exact(x.dims()[0]));
+        }
         let trust = self.trust.as_ref().map(|trust| trusted(trust, device)).transpose()?;
         let linear: Rc<dyn Linear> = restoration.operator.over(shape, trust.as_ref(), device)?.into();
         let std = restoration.noise * span(range);
-        let data_variance = data_variance(model.moments(), range);
+        let data = model.moments().unwrap_or_else(|| even(range));
         let mut variance = Tensor::full([1; 4], std * std, device);
         if let (Operator::Inpainting, Some(trust)) = (&restoration.operator, trust) {
-            let partial = (trust.clone().recip() - 1.0) * data_variance;
+            let partial = (trust.clone().recip() - 1.0) * data.variance();
             variance = partial.mask_fill(trust.lower_equal_elem(0.0), 0.0) + variance;
         }
         let y = match self.shows {
@@ -63,7 +66,7 @@ impl Evidence {
                 linear.known().map_or(y.clone() + noise.clone(), |known| y + noise * known.clone())
             }
         };
-        Ok(Measurement::new(linear, y, variance, data_variance))
+        Ok(Measurement::new(linear, y, variance, data))
     }
 
     /// The picture that SDEdit starts from, in the range of the data: of inpainting the whole picture, unknown parts
@@ -131,8 +134,9 @@ fn span(range: Option<Range>) -> f64 {
     })
 }
 
-/// Variance of the data's coordinates; where it is not known, that of numbers spread evenly over the range.
-fn data_variance(moments: Option<Moments>, range: Option<Range>) -> f64 {
-    let even = span(range).powi(2) / 12.0;
-    moments.map_or(even, |m| m.mean_square - m.mean * m.mean).max(1e-6)
+/// Moments of numbers spread evenly over the range, for data of which nothing is known.
+fn even(range: Option<Range>) -> Moments {
+    let (low, high) = range.map_or((-0.5, 0.5), Range::bounds);
+    let mean = 0.5 * (low + high);
+    Moments { mean, mean_square: mean * mean + span(range).powi(2) / 12.0 }
 }

@@ -2,7 +2,7 @@
 
 use super::{Evidence, Method, Plan, Resampling, Restoration, RestorationError, prior};
 use crate::Image;
-use crate::score::{Condition, Exact, NullSpace, PiGdm, ScoreError, ScoreModel};
+use crate::score::{Clipped, Condition, Exact, NullSpace, PiGdm, ScoreError, ScoreModel};
 use crate::sde::{Sde, Step, Transition};
 use crate::solver::{Constraint, Dps, Free, Moment, Noise, Observer, Passage, Projection, Purpose, Solver};
 use std::ops::ControlFlow;
@@ -64,7 +64,11 @@ pub fn restore(
     match restoration.method {
         Method::Projection => walk(model, &Projection::new(condition, noise), observer),
         Method::NullSpace => walk(&NullSpace::new(model, condition), &Free, observer),
-        Method::PiGdm(weight) => walk(&PiGdm::new(model, condition, weight.get()), &Free, observer),
+        // A network's Jacobian errs by more than it says at the noise end: without a bound, guided estimates overflow.
+        Method::PiGdm(weight) => {
+            let guided = PiGdm::new(model, condition, weight.get());
+            walk(&Clipped::new(guided, restoration.run.clip), &Free, observer)
+        }
         Method::Dps(zeta) => {
             let dps = Dps::new(model, condition, zeta.get());
             walk(&dps, &dps, observer)

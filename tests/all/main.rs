@@ -10,6 +10,7 @@ mod inpaint;
 mod latents;
 mod network;
 mod picture;
+mod posterior;
 mod restoring;
 mod score;
 mod sde;

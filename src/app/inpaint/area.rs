@@ -78,6 +78,20 @@ impl Area {
     }
 }
 
+/// The values of an area of a picture, row by row.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    pub area: Area,
+    pub values: &'a [u8],
+}
+
+impl<'a> Part<'a> {
+    /// All of a picture.
+    pub fn whole(size: [usize; 2], values: &'a [u8]) -> Part<'a> {
+        Part { area: Area::whole(size), values }
+    }
+}
+
 /// Areas that are kept apart.
 const MOST_AREAS: usize = 24;
 

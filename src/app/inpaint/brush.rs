@@ -4,8 +4,8 @@
 //! Within one stroke the strongest dab counts; only then is the stroke laid on what was there before it.
 
 use super::area::{Area, Regions};
-use super::history::{Packed, Step};
-use super::mask::{Mask, TILE};
+use super::history::Step;
+use super::tiles::{TILE, Tiles};
 use std::collections::HashMap;
 
 /// A round dab with a soft edge. Lengths are in pixels of the photo.
@@ -18,6 +18,8 @@ pub struct Brush {
     pub opacity: f32,
     /// Takes coverage away instead.
     pub erases: bool,
+    /// The colour of the hints that it paints; `None`: it works on the mask.
+    pub colour: Option<[u8; 3]>,
 }
 
 impl Brush {
@@ -40,35 +42,54 @@ impl Brush {
     }
 }
 
+/// What a stroke is laid on, tile by tile: the mask, or the hints.
+pub trait Ground {
+    /// A tile before the stroke.
+    type Before;
+
+    /// Width and height.
+    fn size(&self) -> [usize; 2];
+
+    /// A tile as it is.
+    fn before(&self, tile: usize) -> Self::Before;
+
+    /// Lays a part of a row of a tile, from `at` to the right, on what was there before the stroke.
+    fn lay(&mut self, brush: &Brush, tile: usize, at: [usize; 2], before: &Self::Before, stroke: &[u8]);
+
+    /// Takes the stroke off a tile.
+    fn put_back(&mut self, tile: usize, before: Self::Before);
+
+    /// The stroke is over; what undoes it, if it changed anything.
+    fn finish(&mut self, tiles: Vec<(usize, Self::Before)>) -> Option<Step>;
+}
+
 /// What a stroke knows of a tile.
-struct Touched {
+struct Touched<B> {
+    tile: usize,
     area: Area,
-    /// Before the stroke.
-    base: Vec<u8>,
-    /// The same as undo keeps it, packed at once so that no frame has to pack them all.
-    packed: Packed,
+    before: B,
     /// The stroke alone.
     layer: Vec<u8>,
 }
 
-/// A stroke under way. The mask shows it at once.
-pub struct Stroke {
+/// A stroke under way. What it is laid on shows it at once.
+pub struct Stroke<G: Ground> {
     brush: Brush,
     last: [f32; 2],
-    tiles: HashMap<usize, Touched>,
+    tiles: HashMap<usize, Touched<G::Before>>,
 }
 
-impl Stroke {
+impl<G: Ground> Stroke<G> {
     /// Sets the brush down.
-    pub fn begin(mask: &mut Mask, brush: Brush, at: [f32; 2]) -> (Stroke, Regions) {
+    pub fn begin(ground: &mut G, brush: Brush, at: [f32; 2]) -> (Stroke<G>, Regions) {
         let mut stroke = Stroke { brush, last: at, tiles: HashMap::new() };
         let mut changed = Regions::default();
-        changed.add(stroke.sweep(mask, at, at));
+        changed.add(stroke.sweep(ground, at, at));
         (stroke, changed)
     }
 
     /// Moves the brush along `points`. Returns what changed.
-    pub fn extend(&mut self, mask: &mut Mask, points: &[[f32; 2]]) -> Regions {
+    pub fn extend(&mut self, ground: &mut G, points: &[[f32; 2]]) -> Regions {
         let mut changed = Regions::default();
         let finite = |point: &&[f32; 2]| point.iter().all(|part| part.is_finite());
         let count = points.len();
@@ -84,7 +105,7 @@ impl Stroke {
             let on = |share: f32| [0, 1].map(|axis| from[axis] + share * (point[axis] - from[axis]));
             for piece in 0..pieces as usize {
                 let ends = [piece as f32 / pieces, (piece + 1) as f32 / pieces].map(on);
-                changed.add(self.sweep(mask, ends[0], ends[1]));
+                changed.add(self.sweep(ground, ends[0], ends[1]));
             }
             self.last = point;
         }
@@ -97,57 +118,50 @@ impl Stroke {
     }
 
     /// Ends the stroke; what undoes it, if it touched anything.
-    pub fn finish(self) -> Option<Step> {
-        let tiles: Vec<_> = self.tiles.into_iter().map(|(tile, touched)| (tile, touched.packed)).collect();
-        (!tiles.is_empty()).then_some(Step::Tiles(tiles))
+    pub fn finish(self, ground: &mut G) -> Option<Step> {
+        ground.finish(self.tiles.into_iter().map(|(tile, touched)| (tile, touched.before)).collect())
     }
 
     /// Takes the stroke back.
-    pub fn cancel(self, mask: &mut Mask) -> Area {
-        self.tiles.into_values().fold(Area::NONE, |area, touched| {
-            mask.put(touched.area, &touched.base);
+    pub fn cancel(self, ground: &mut G) -> Area {
+        self.tiles.into_iter().fold(Area::NONE, |area, (tile, touched)| {
+            ground.put_back(tile, touched.before);
             area.union(touched.area)
         })
     }
 
     /// Draws the dab on all places from `a` to `b`.
-    fn sweep(&mut self, mask: &mut Mask, a: [f32; 2], b: [f32; 2]) -> Area {
+    fn sweep(&mut self, ground: &mut G, a: [f32; 2], b: [f32; 2]) -> Area {
         let reach = self.brush.edge()[1];
         let low = [0, 1].map(|axis| a[axis].min(b[axis]) - reach);
         let high = [0, 1].map(|axis| a[axis].max(b[axis]) + reach);
-        let area = Area::around(low, high, mask.size());
-        let sweep = Sweep::new(&self.brush, a, b);
-        for tile in mask.tiles_of(area) {
+        let area = Area::around(low, high, ground.size());
+        let (sweep, tiles) = (Sweep::new(&self.brush, a, b), Tiles(ground.size()));
+        for tile in tiles.of(area) {
             let touched = self.tiles.entry(tile).or_insert_with(|| {
-                let area = mask.tile_area(tile);
-                let base = mask.copy(area);
-                Touched { area, packed: Packed::new(&base), layer: vec![0; base.len()], base }
+                let area = tiles.area(tile);
+                Touched { tile, area, before: ground.before(tile), layer: vec![0; area.width() * area.height()] }
             });
-            draw(mask, touched, area, &sweep, self.brush.erases);
+            touched.draw(ground, &self.brush, &sweep, area);
         }
         area
     }
 }
 
-/// Draws a swept dab on one tile.
-fn draw(mask: &mut Mask, touched: &mut Touched, area: Area, sweep: &Sweep, erases: bool) {
-    let part = area.within(touched.area);
-    for y in part.top..part.bottom {
-        let start = (y - touched.area.top) * touched.area.width() + part.left - touched.area.left;
-        let line = start..start + part.width();
-        let (Some(layer), Some(base)) = (touched.layer.get_mut(line.clone()), touched.base.get(line)) else { continue };
-        // Most of a dab lies where the last one was already, or in a corner of its box.
-        let covered = layer.iter().fold(u8::MAX, |least, &value| least.min(value)) >= sweep.most();
-        if covered || !sweep.meets([part.left as f32, y as f32 + 0.5], part.width() as f32) {
-            continue;
-        }
-        sweep.lay(layer, [part.left as f32 + 0.5, y as f32 + 0.5]);
-        let out = mask.row_mut(y, part.left, part.right);
-        let all = out.iter_mut().zip(base).zip(layer);
-        if erases {
-            all.for_each(|((out, base), stroke)| *out = product(*base, 255 - *stroke));
-        } else {
-            all.for_each(|((out, base), stroke)| *out = 255 - product(255 - *base, 255 - *stroke));
+impl<B> Touched<B> {
+    /// Draws a swept dab on the tile.
+    fn draw<G: Ground<Before = B>>(&mut self, ground: &mut G, brush: &Brush, sweep: &Sweep, area: Area) {
+        let part = area.within(self.area);
+        for y in part.top..part.bottom {
+            let start = (y - self.area.top) * self.area.width() + part.left - self.area.left;
+            let Some(layer) = self.layer.get_mut(start..start + part.width()) else { continue };
+            // Most of a dab lies where the last one was already, or in a corner of its box.
+            let covered = layer.iter().fold(u8::MAX, |least, &value| least.min(value)) >= sweep.most();
+            if covered || !sweep.meets([part.left as f32, y as f32 + 0.5], part.width() as f32) {
+                continue;
+            }
+            sweep.lay(layer, [part.left as f32 + 0.5, y as f32 + 0.5]);
+            ground.lay(brush, self.tile, [part.left, y], &self.before, layer);
         }
     }
 }
@@ -211,10 +225,11 @@ impl Sweep {
     }
 }
 
-/// The product of two shares of 255, rounded.
-fn product(a: u8, b: u8) -> u8 {
+/// From `a` to `b` by a share of 255, rounded.
+#[inline(always)]
+pub fn mix(a: u8, b: u8, share: u8) -> u8 {
     // t/255 to the nearest is (t + t/256)/256 of t + 128, exactly for all products of bytes.
-    let t = u16::from(a) * u16::from(b) + 128;
+    let t = u16::from(a) * u16::from(255 - share) + u16::from(b) * u16::from(share) + 128;
     ((t + (t >> 8)) >> 8) as u8
 }
 

@@ -1,9 +1,10 @@
-//! A photo with its mask: what tools work on, and what the model is given of it. Knows nothing of the window.
+//! A photo with its hints and its mask: what tools work on, and what the model is given of it. Knows nothing of the window.
 
 use super::area::{Area, Regions};
 use super::brush::{Brush, Stroke};
 use super::evidence::Evidence;
-use super::history::History;
+use super::hints::{Hints, laid};
+use super::history::{History, Step};
 use super::mask::Mask;
 use super::operation::{Done, Job, Operation};
 use super::paste::Paste;
@@ -12,6 +13,7 @@ use crate::Pixels;
 use crate::app::latents::{Crop, Source};
 use crate::checkpoint::OpenedPhoto;
 use image::RgbImage;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,11 +65,18 @@ impl Photo {
     }
 }
 
-/// The photo, its mask, and the square that the model sees.
+/// The brush is down.
+enum Painting {
+    Mask(Stroke<Mask>),
+    Hints(Stroke<Hints>),
+}
+
+/// The photo, its hints and its mask, and the square that the model sees.
 pub struct Canvas {
     pub photo: Photo,
+    hints: Hints,
     mask: Mask,
-    stroke: Option<Stroke>,
+    stroke: Option<Painting>,
     history: History,
     crop: Crop,
     generation: u64,
@@ -89,6 +98,7 @@ impl Canvas {
     pub fn new(photo: Photo, crop: Crop) -> Canvas {
         let size = photo.size();
         Canvas {
+            hints: Hints::new(size),
             mask: Mask::new(size),
             crop: crop.inside(photo.image.width(), photo.image.height()),
             photo,
@@ -104,12 +114,35 @@ impl Canvas {
         }
     }
 
+    /// The same with hints that were painted on this photo before.
+    pub(super) fn with_hints(self, hints: Hints) -> Canvas {
+        Canvas { hints, ..self }
+    }
+
+    /// The hints as they are now, with the stroke under way.
+    pub fn hints(&self) -> &Hints {
+        &self.hints
+    }
+
+    /// The photo with its hints. Takes a moment on a large one.
+    pub fn hinted(&self) -> Cow<'_, RgbImage> {
+        self.hints.over(&self.photo.image)
+    }
+
+    /// The colour at a place of the photo with its hints; beside it, that of the nearest pixel.
+    pub fn colour_at(&self, place: [f32; 2]) -> [u8; 3] {
+        let size = self.photo.size();
+        let [x, y] = [0, 1].map(|axis| (place[axis].max(0.0) as usize).min(size[axis].saturating_sub(1)));
+        let pixel = self.photo.image.get_pixel_checked(x as u32, y as u32);
+        pixel.map_or([0; 3], |pixel| laid(pixel.0, self.hints.at([x, y])))
+    }
+
     /// The mask as it is now, with the stroke under way.
     pub fn mask(&self) -> &Mask {
         &self.mask
     }
 
-    /// Changes whenever the mask or the square does; no two photos have the same.
+    /// Changes whenever the hints, the mask or the square do; no two photos have the same.
     pub fn generation(&self) -> u64 {
         self.generation
     }
@@ -162,6 +195,7 @@ impl Canvas {
         let kept = self.evidence.take().filter(|evidence| evidence.is_of(size, square));
         let mut evidence = kept.unwrap_or_else(|| Evidence::new(size, square));
         evidence.touch(&std::mem::take(&mut self.unseen));
+        evidence.touch_hints(&self.hints);
         let most = if evidence.filled { most } else { most.saturating_mul(16) };
         let all = evidence.refresh(&self.photo.image, &self.mask, most);
         (self.evidence.insert(evidence), all)
@@ -177,6 +211,7 @@ impl Canvas {
         };
         Paste {
             photo: self.photo.image.clone(),
+            hints: self.hints.clone(),
             full,
             mask: self.mask.clone(),
             square,
@@ -188,43 +223,79 @@ impl Canvas {
     pub fn press(&mut self, brush: Brush, at: [f32; 2], from_last: bool) {
         self.lift();
         let start = self.last.filter(|_| from_last).unwrap_or(at);
-        let (mut stroke, mut changed) = Stroke::begin(&mut self.mask, brush, start);
-        changed.extend(&stroke.extend(&mut self.mask, &[at]));
-        self.stroke = Some(stroke);
-        self.touch(&changed);
+        if brush.colour.is_some() {
+            let (stroke, changed) = Stroke::begin(&mut self.hints, brush, start);
+            self.stroke = Some(Painting::Hints(stroke));
+            self.touch_hints(&changed);
+        } else {
+            let (stroke, changed) = Stroke::begin(&mut self.mask, brush, start);
+            self.stroke = Some(Painting::Mask(stroke));
+            self.touch(&changed);
+        }
+        self.drag(&[at]);
     }
 
     /// Moves the brush along `points`.
     pub fn drag(&mut self, points: &[[f32; 2]]) {
-        if let Some(stroke) = &mut self.stroke {
-            let changed = stroke.extend(&mut self.mask, points);
-            self.touch(&changed);
+        match &mut self.stroke {
+            Some(Painting::Mask(stroke)) => {
+                let changed = stroke.extend(&mut self.mask, points);
+                self.touch(&changed);
+            }
+            Some(Painting::Hints(stroke)) => {
+                let changed = stroke.extend(&mut self.hints, points);
+                self.touch_hints(&changed);
+            }
+            None => {}
         }
     }
 
     /// Lifts the brush: the stroke becomes one step that can be undone.
     pub fn lift(&mut self) {
-        if let Some(stroke) = self.stroke.take() {
-            self.last = Some(stroke.last());
-            if let Some(step) = stroke.finish() {
-                self.history.push(step);
-            }
-        }
+        let (last, step) = match self.stroke.take() {
+            Some(Painting::Mask(stroke)) => (stroke.last(), stroke.finish(&mut self.mask)),
+            Some(Painting::Hints(stroke)) => (stroke.last(), stroke.finish(&mut self.hints)),
+            None => return,
+        };
+        self.last = Some(last);
+        self.keep(step);
     }
 
     /// Takes the stroke under way back; whether there was one.
     pub fn cancel(&mut self) -> bool {
-        let Some(stroke) = self.stroke.take() else { return false };
-        let area = stroke.cancel(&mut self.mask);
+        let area = match self.stroke.take() {
+            Some(Painting::Mask(stroke)) => stroke.cancel(&mut self.mask),
+            Some(Painting::Hints(stroke)) => {
+                stroke.cancel(&mut self.hints);
+                Area::NONE
+            }
+            None => return false,
+        };
         self.touch_area(area);
         true
+    }
+
+    /// Takes all hints away, as one step that can be undone; whether there were any.
+    pub fn clear_hints(&mut self) -> bool {
+        self.lift();
+        let step = self.hints.clear();
+        let any = step.is_some();
+        self.keep(step);
+        any
+    }
+
+    fn keep(&mut self, step: Option<Step>) {
+        if let Some(step) = step {
+            self.history.push(step);
+            self.generation = next_generation();
+        }
     }
 
     /// A change of the whole mask, to be run on another thread and handed to [`Canvas::accept`].
     pub fn job(&mut self, operation: Operation) -> Job {
         self.lift();
-        let (photo, mask, generation) = (self.photo.image.clone(), self.mask.clone(), self.painted);
-        Job { operation, photo, mask, generation }
+        let (photo, hints) = (self.photo.image.clone(), self.hints.clone());
+        Job { operation, photo, hints, mask: self.mask.clone(), generation: self.painted }
     }
 
     /// Takes a change over, unless the mask was changed meanwhile; whether it was taken.
@@ -249,17 +320,17 @@ impl Canvas {
     /// Takes the last step back; whether there was one.
     pub fn undo(&mut self) -> bool {
         self.lift();
-        let area = self.history.undo(&mut self.mask);
-        self.touch_area(area.unwrap_or(Area::NONE));
-        area.is_some()
+        let Some(area) = self.history.undo(&mut self.mask, &mut self.hints) else { return false };
+        self.touch_area(area);
+        true
     }
 
     /// Makes it again; whether there was one.
     pub fn redo(&mut self) -> bool {
         self.lift();
-        let area = self.history.redo(&mut self.mask);
-        self.touch_area(area.unwrap_or(Area::NONE));
-        area.is_some()
+        let Some(area) = self.history.redo(&mut self.mask, &mut self.hints) else { return false };
+        self.touch_area(area);
+        true
     }
 
     /// The steps that can be undone and made again, and their bytes.
@@ -272,7 +343,14 @@ impl Canvas {
         std::mem::take(&mut self.unshown)
     }
 
-    /// Something changed there.
+    /// Hints changed; where, each reader finds for itself.
+    fn touch_hints(&mut self, changed: &Regions) {
+        if !changed.is_empty() {
+            self.generation = next_generation();
+        }
+    }
+
+    /// The mask changed there.
     fn touch(&mut self, changed: &Regions) {
         if changed.is_empty() {
             return;
@@ -284,6 +362,8 @@ impl Canvas {
     }
 
     fn touch_area(&mut self, area: Area) {
+        // Where it is empty the hints changed.
+        self.generation = next_generation();
         let mut changed = Regions::default();
         changed.add(area);
         self.touch(&changed);

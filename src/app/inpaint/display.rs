@@ -1,8 +1,9 @@
-//! Puts a photo with its mask on the screen: by the shader, or where there is none by a texture.
+//! Puts a photo with its hints and its mask on the screen: by the shader, or where there is none by a texture.
 
-use super::area::Regions;
+use super::area::{Part, Regions};
 use super::canvas::Canvas;
 use super::gpu::GpuView;
+use super::hints::Hints;
 use super::look::{Layers, Look};
 use super::pyramid::Pyramid;
 use eframe::egui_wgpu::RenderState;
@@ -13,10 +14,32 @@ use std::sync::Arc;
 /// What is on the screen.
 pub struct Display {
     gpu: Option<GpuView>,
-    /// The photo shown, and the smaller sizes of its mask.
-    shown: Option<(Arc<RgbImage>, Pyramid)>,
+    shown: Option<Shown>,
     /// Without a device: the look and where it was drawn, and the texture.
     drawn: Option<(Look, Rect, TextureHandle)>,
+}
+
+/// The photo that is shown.
+struct Shown {
+    image: Arc<RgbImage>,
+    /// Over it.
+    hints: Hints,
+    /// Smaller sizes of both together; the photo's own where there are no hints.
+    smaller: Arc<Pyramid>,
+    smaller_mask: Pyramid,
+}
+
+impl Shown {
+    /// A photo before any hint is known.
+    fn new(canvas: &Canvas) -> Shown {
+        let (photo, size) = (&canvas.photo, canvas.photo.size());
+        Shown {
+            image: photo.image.clone(),
+            hints: Hints::new(size),
+            smaller: photo.smaller.clone(),
+            smaller_mask: Pyramid::new(size, 1, canvas.mask().values()),
+        }
+    }
 }
 
 impl Display {
@@ -27,34 +50,60 @@ impl Display {
 
     /// Paints the photo in `pane`.
     pub fn paint(&mut self, ui: &Ui, pane: Rect, canvas: &mut Canvas, look: Look) {
-        let mut changed = canvas.take_unshown();
-        let photo = &canvas.photo;
-        let same = self.shown.as_ref().is_some_and(|(image, _)| Arc::ptr_eq(image, &photo.image));
-        if !same {
-            let smaller = Pyramid::new(photo.size(), 1, canvas.mask().values());
-            self.shown = Some((photo.image.clone(), smaller));
-            self.drawn = None;
-        }
-        let fresh = self.gpu.as_mut().is_some_and(|gpu| gpu.bind(photo));
-        if fresh || !same {
-            changed = Regions::whole(photo.size());
-        }
-        let Some((_, smaller)) = &mut self.shown else { return };
+        self.renew(canvas);
+        let Some(shown) = &self.shown else { return };
         match &self.gpu {
             Some(gpu) => {
-                changed.iter().for_each(|area| gpu.update(canvas.mask(), smaller, area));
                 if let Some(callback) = gpu.callback(pane, &look) {
                     ui.painter().add(callback);
                 }
             }
             None => {
-                if !changed.is_empty() {
-                    changed.iter().for_each(|area| smaller.update(canvas.mask().values(), area, &mut |_, _, _| {}));
-                    self.drawn = None;
-                }
-                let layers = Layers { photo, mask: canvas.mask(), smaller_mask: smaller };
+                let layers = Layers {
+                    photo: &canvas.photo,
+                    hints: &shown.hints,
+                    smaller_photo: &shown.smaller,
+                    mask: canvas.mask(),
+                    smaller_mask: &shown.smaller_mask,
+                };
                 paint_texture(ui, pane, layers, look, &mut self.drawn);
             }
+        }
+    }
+
+    /// Takes over what changed since the last call.
+    pub fn renew(&mut self, canvas: &mut Canvas) {
+        let mut changed = canvas.take_unshown();
+        let fresh = self.gpu.as_mut().is_some_and(|gpu| gpu.bind(&canvas.photo));
+        let same = self.shown.as_ref().filter(|shown| !fresh && Arc::ptr_eq(&shown.image, &canvas.photo.image));
+        if same.is_none() {
+            changed = Regions::whole(canvas.photo.size());
+            self.shown = None;
+        }
+        let shown = self.shown.get_or_insert_with(|| Shown::new(canvas));
+        for area in changed.iter() {
+            match &self.gpu {
+                Some(gpu) => gpu.update(canvas.mask(), &mut shown.smaller_mask, area),
+                None => {
+                    let mask = Part::whole(canvas.mask().size(), canvas.mask().values());
+                    shown.smaller_mask.update(mask, area, &mut |_, _, _| {});
+                }
+            }
+        }
+        let hinted = canvas.hints().unlike(&shown.hints);
+        for area in hinted.iter() {
+            let part = Part { area, values: &canvas.hints().part(&canvas.photo.image, area) };
+            let smaller = Arc::make_mut(&mut shown.smaller);
+            match &self.gpu {
+                Some(gpu) => gpu.update_photo(part, smaller),
+                None => smaller.update(part, area, &mut |_, _, _| {}),
+            }
+        }
+        if !hinted.is_empty() {
+            shown.hints = canvas.hints().clone();
+        }
+        if !changed.is_empty() || !hinted.is_empty() {
+            self.drawn = None;
         }
     }
 }

@@ -10,6 +10,8 @@ pub enum Tool {
     #[default]
     Brush,
     Eraser,
+    /// Paints colour hints on the photo.
+    Colour,
     Rectangle,
     Lasso,
     Fill,
@@ -18,13 +20,15 @@ pub enum Tool {
 }
 
 impl Tool {
-    pub const ALL: [Tool; 6] = [Tool::Brush, Tool::Eraser, Tool::Rectangle, Tool::Lasso, Tool::Fill, Tool::Square];
+    pub const ALL: [Tool; 7] =
+        [Tool::Brush, Tool::Eraser, Tool::Colour, Tool::Rectangle, Tool::Lasso, Tool::Fill, Tool::Square];
 
     /// The name people read.
     pub fn name(self) -> &'static str {
         match self {
             Tool::Brush => "Brush",
             Tool::Eraser => "Eraser",
+            Tool::Colour => "Hints",
             Tool::Rectangle => "Rectangle",
             Tool::Lasso => "Lasso",
             Tool::Fill => "Bucket",
@@ -36,17 +40,18 @@ impl Tool {
     pub fn tip(self) -> &'static str {
         match self {
             Tool::Brush => "Paint what the model is to fill in (B); with Shift, in a line from the last stroke",
-            Tool::Eraser => "Take paint away again (E; X swaps brush and eraser)",
+            Tool::Eraser => {
+                "Take paint away again, of what was painted last: the mask or the hints (E; X swaps brush and eraser)"
+            }
+            Tool::Colour => {
+                "Paint colours on the photo as hints (P): the model is given them as part of it, and Edit makes a \
+                 picture of them. Alt+click takes up the colour under the pointer; E erases hints"
+            }
             Tool::Rectangle => "Drag a rectangle (M); with Alt, take it away",
             Tool::Lasso => "Draw round what is to be filled (L); with Alt, take it away; Esc lets go",
             Tool::Fill => "Click a colour: what is like it is painted (G); with Alt, taken away",
             Tool::Square => "Drag the square that the model sees, or its corners (C)",
         }
-    }
-
-    /// Whether it draws strokes.
-    pub fn is_brush(self) -> bool {
-        matches!(self, Tool::Brush | Tool::Eraser)
     }
 }
 
@@ -59,6 +64,10 @@ pub struct InpaintDraft {
     pub size: f32,
     pub hardness: f32,
     pub opacity: f32,
+    /// Of the hints, sRGB.
+    pub colour: [u8; 3],
+    /// The eraser takes hints away, not the mask.
+    pub erases_hints: bool,
     /// Shapes take paint away.
     pub takes: bool,
     /// Grey levels by which a channel may differ, for [`Tool::Fill`].
@@ -80,6 +89,8 @@ impl Default for InpaintDraft {
             size: 0.1,
             hardness: 0.8,
             opacity: 1.0,
+            colour: [190, 60, 44],
+            erases_hints: false,
             takes: false,
             tolerance: 24,
             connected: true,
@@ -97,7 +108,24 @@ impl InpaintDraft {
     /// The brush on a photo of this size.
     pub fn brush(&self, [width, height]: [usize; 2]) -> Brush {
         let radius = (self.size * width.min(height) as f32 / 2.0).max(0.5);
-        Brush { radius, hardness: self.hardness, opacity: self.opacity, erases: self.tool == Tool::Eraser }
+        let hints = self.tool == Tool::Colour || self.tool == Tool::Eraser && self.erases_hints;
+        Brush {
+            radius,
+            hardness: self.hardness,
+            opacity: self.opacity,
+            erases: self.tool == Tool::Eraser,
+            colour: hints.then_some(self.colour),
+        }
+    }
+
+    /// Takes up a tool. The eraser takes away what the tool before painted.
+    pub fn take_up(&mut self, tool: Tool) {
+        match tool {
+            Tool::Colour => self.erases_hints = true,
+            Tool::Brush | Tool::Rectangle | Tool::Lasso | Tool::Fill => self.erases_hints = false,
+            Tool::Eraser | Tool::Square => {}
+        }
+        self.tool = tool;
     }
 
     /// Makes the brush one step larger or smaller, by about a tenth, but a pixel at least.
@@ -116,8 +144,9 @@ impl InpaintDraft {
     /// Brush and eraser change places; so do adding and taking away of shapes.
     pub fn swap(&mut self) {
         match self.tool {
-            Tool::Brush => self.tool = Tool::Eraser,
-            Tool::Eraser => self.tool = Tool::Brush,
+            Tool::Brush | Tool::Colour => self.take_up(Tool::Eraser),
+            Tool::Eraser if self.erases_hints => self.take_up(Tool::Colour),
+            Tool::Eraser => self.take_up(Tool::Brush),
             Tool::Rectangle | Tool::Lasso | Tool::Fill => self.takes = !self.takes,
             Tool::Square => {}
         }

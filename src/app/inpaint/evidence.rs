@@ -1,6 +1,7 @@
 //! What the model is given: the square of the photo at the model's size, and how far each pixel of it is to be trusted.
 
 use super::area::{Area, Regions};
+use super::hints::Hints;
 use super::mask::Mask;
 use crate::checkpoint::shares;
 use image::RgbImage;
@@ -24,6 +25,8 @@ pub struct Evidence {
     pub trust: Vec<f32>,
     /// S×S: which of them are out of date.
     stale: Vec<bool>,
+    /// The hints that it is of.
+    hints: Hints,
     /// All of it was averaged at least once.
     pub filled: bool,
 }
@@ -34,7 +37,8 @@ impl Evidence {
         let parts = (0..side).map(|part| shares(part, square[2] as usize, side)).collect();
         let plane = side * side;
         let (picture, trust) = (vec![UNKNOWN; 3 * plane], vec![1.0; plane]);
-        Evidence { side, square, parts, picture, trust, stale: vec![true; plane], filled: false }
+        let (stale, hints) = (vec![true; plane], Hints::default());
+        Evidence { side, square, parts, picture, trust, stale, hints, filled: false }
     }
 
     /// Whether it is of this square at this size.
@@ -49,6 +53,15 @@ impl Evidence {
             for row in rows {
                 self.stale[row * self.side..][columns.clone()].fill(true);
             }
+        }
+    }
+
+    /// Takes note of the hints as they are now.
+    pub fn touch_hints(&mut self, hints: &Hints) {
+        let changed = hints.unlike(&self.hints);
+        if !changed.is_empty() {
+            self.touch(&changed);
+            self.hints = hints.clone();
         }
     }
 
@@ -92,13 +105,11 @@ impl Evidence {
     /// The share of a cell that is known, and the sums of its known channels.
     fn average(&self, photo: &RgbImage, mask: &Mask, row: usize, column: usize) -> (f32, [f32; 3]) {
         let [left, top, _] = self.square.map(|part| part as usize);
-        let (width, pixels) = (photo.width() as usize, photo.as_raw());
         let across = &self.parts[column];
         let (first, last) = (across[0].0, across[across.len() - 1].0);
-        let (mut known, mut sums) = (0f32, [0f32; 3]);
+        let (mut known, mut sums, mut mixed) = (0f32, [0f32; 3], Vec::new());
         for &(y, share) in &self.parts[row] {
-            let line = 3 * ((top + y) * width + left);
-            let colours = &pixels[line + 3 * first..line + 3 * (last + 1)];
+            let colours = self.hints.row(photo, top + y, [left + first, left + last + 1], &mut mixed);
             let covered = mask.row(top + y, left + first, left + last + 1);
             let (mut row_known, mut row_sums) = (0f32, [0f32; 3]);
             for ((&(_, part), colour), &coverage) in across.iter().zip(colours.chunks_exact(3)).zip(covered) {

@@ -39,6 +39,15 @@ fn paint(painter: &Painter, centre: Pos2, tool: Tool, line: Stroke) {
             painter.line(body, line);
             painter.line_segment([at(-2.6, -1.6), at(2.4, 2.9)], line);
         }
+        Tool::Colour => {
+            // A drop.
+            let round = |i: i32| {
+                let angle = (i as f32 * 270.0 / 18.0 - 45.0).to_radians();
+                at(4.2 * angle.cos(), 1.9 + 4.2 * angle.sin())
+            };
+            let drop = std::iter::once(at(0.0, -6.2)).chain((0..=18).map(round));
+            painter.add(Shape::convex_polygon(drop.collect(), line.color, Stroke::NONE));
+        }
         Tool::Rectangle => {
             let corners = [at(-6.0, -4.5), at(6.0, -4.5), at(6.0, 4.5), at(-6.0, 4.5), at(-6.0, -4.5)];
             painter.extend(Shape::dashed_line(&corners, line, 3.0, 2.0));

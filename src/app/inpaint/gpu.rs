@@ -1,6 +1,6 @@
 //! The photo and its mask as textures of the window's own device. Of the mask only what changed is sent.
 
-use super::area::Area;
+use super::area::{Area, Part};
 use super::canvas::Photo;
 use super::look::Look;
 use super::mask::Mask;
@@ -84,6 +84,7 @@ fn entry(binding: u32, ty: wgpu::BindingType) -> wgpu::BindGroupLayoutEntry {
 struct Bound {
     /// Held, so that no other can have its address.
     image: Arc<RgbImage>,
+    colours: wgpu::Texture,
     mask: wgpu::Texture,
     uniform: wgpu::Buffer,
     group: wgpu::BindGroup,
@@ -119,10 +120,10 @@ impl GpuView {
         let size = photo.size();
         let levels = 1 + photo.smaller.levels.len() as u32;
         let colours = self.texture(size, levels, wgpu::TextureFormat::Rgba8Unorm);
-        self.send(&colours, 0, size, &with_alpha(photo.image.as_raw()), 4, Area::whole(size));
+        self.send_colours(&colours, 0, Part::whole(size, photo.image.as_raw()), Area::whole(size));
         for (index, level) in photo.smaller.levels.iter().enumerate() {
-            let values = with_alpha(&level.values);
-            self.send(&colours, index + 1, level.size, &values, 4, Area::whole(level.size));
+            let whole = Part::whole(level.size, &level.values);
+            self.send_colours(&colours, index + 1, whole, whole.area);
         }
         let mask = self.texture(size, levels, wgpu::TextureFormat::R8Unorm);
         let uniform = self.device.create_buffer(&wgpu::BufferDescriptor {
@@ -142,16 +143,26 @@ impl GpuView {
                 wgpu::BindGroupEntry { binding: 3, resource: wgpu::BindingResource::Sampler(&self.pipeline.sampler) },
             ],
         });
-        self.bound = Some(Bound { image: photo.image.clone(), mask, uniform, group });
+        self.bound = Some(Bound { image: photo.image.clone(), colours, mask, uniform, group });
         true
     }
 
     /// Sends what changed of the mask, and of all its smaller sizes.
     pub fn update(&self, mask: &Mask, smaller: &mut Pyramid, area: Area) {
         let Some(bound) = &self.bound else { return };
-        self.send(&bound.mask, 0, mask.size(), mask.values(), 1, area);
-        smaller.update(mask.values(), area, &mut |index, level, area| {
-            self.send(&bound.mask, index, level.size, &level.values, 1, area);
+        let whole = Part::whole(mask.size(), mask.values());
+        self.send(&bound.mask, 0, whole, 1, area);
+        smaller.update(whole, area, &mut |index, level, area| {
+            self.send(&bound.mask, index, Part::whole(level.size, &level.values), 1, area);
+        });
+    }
+
+    /// Sends a part of the photo that has other hints, and of all its smaller sizes.
+    pub fn update_photo(&self, part: Part<'_>, smaller: &mut Pyramid) {
+        let Some(bound) = &self.bound else { return };
+        self.send_colours(&bound.colours, 0, part, part.area);
+        smaller.update(part, part.area, &mut |index, level, area| {
+            self.send_colours(&bound.colours, index, Part::whole(level.size, &level.values), area);
         });
     }
 
@@ -188,21 +199,25 @@ impl GpuView {
         })
     }
 
-    /// Writes an area of one size of a texture; `values` are those of the whole.
-    fn send(
-        &self,
-        texture: &wgpu::Texture,
-        level: usize,
-        size: [usize; 2],
-        values: &[u8],
-        channels: usize,
-        area: Area,
-    ) {
-        let area = area.within(Area::whole(size));
+    /// Writes RGB as RGBA, for there are no textures of three channels.
+    fn send_colours(&self, texture: &wgpu::Texture, level: usize, part: Part<'_>, area: Area) {
+        let area = area.within(part.area);
+        let mut values: Vec<[u8; 4]> = Vec::with_capacity(area.width() * area.height());
+        for y in area.top..area.bottom {
+            let first = (y - part.area.top) * part.area.width() + area.left - part.area.left;
+            let row = &part.values.as_chunks::<3>().0[first..first + area.width()];
+            values.extend(row.iter().map(|&[r, g, b]| [r, g, b, 255]));
+        }
+        self.send(texture, level, Part { area, values: values.as_flattened() }, 4, area);
+    }
+
+    /// Writes an area of a part of one size of a texture.
+    fn send(&self, texture: &wgpu::Texture, level: usize, part: Part<'_>, channels: usize, area: Area) {
+        let area = area.within(part.area);
         if area.is_empty() {
             return;
         }
-        let first = channels * (area.top * size[0] + area.left);
+        let first = channels * ((area.top - part.area.top) * part.area.width() + area.left - part.area.left);
         let place = wgpu::TexelCopyTextureInfo {
             texture,
             mip_level: level as u32,
@@ -211,18 +226,13 @@ impl GpuView {
         };
         let layout = wgpu::TexelCopyBufferLayout {
             offset: 0,
-            bytes_per_row: Some((channels * size[0]) as u32),
+            bytes_per_row: Some((channels * part.area.width()) as u32),
             rows_per_image: None,
         };
         let extent =
             wgpu::Extent3d { width: area.width() as u32, height: area.height() as u32, depth_or_array_layers: 1 };
-        self.queue.write_texture(place, values.get(first..).unwrap_or_default(), layout, extent);
+        self.queue.write_texture(place, part.values.get(first..).unwrap_or_default(), layout, extent);
     }
-}
-
-/// RGB as RGBA, for there are no textures of three channels.
-fn with_alpha(rgb: &[u8]) -> Vec<u8> {
-    rgb.chunks_exact(3).flat_map(|pixel| [pixel[0], pixel[1], pixel[2], 255]).collect()
 }
 
 fn draw(pipeline: &Pipeline, group: &wgpu::BindGroup, pass: &mut wgpu::RenderPass<'static>) {

@@ -18,6 +18,8 @@ pub enum Gesture {
     #[default]
     None,
     Stroke,
+    /// The colour under the pointer is taken up.
+    Pick,
     Rectangle {
         from: [f32; 2],
         to: [f32; 2],
@@ -99,7 +101,11 @@ fn press(ui: &Ui, inpaint: &mut Inpaint, placed: Placed, pos: Pos2, modifiers: e
     let Some(canvas) = &mut inpaint.canvas else { return };
     let size = canvas.photo.size();
     match inpaint.draft.tool {
-        Tool::Brush | Tool::Eraser => {
+        Tool::Colour if modifiers.alt => {
+            inpaint.draft.colour = canvas.colour_at(at);
+            inpaint.gesture = Gesture::Pick;
+        }
+        Tool::Brush | Tool::Eraser | Tool::Colour => {
             canvas.press(inpaint.draft.brush(size), at, modifiers.shift);
             inpaint.gesture = Gesture::Stroke;
         }
@@ -134,6 +140,7 @@ fn drag(inpaint: &mut Inpaint, path: &[[f32; 2]]) {
     match &mut inpaint.gesture {
         Gesture::None => {}
         Gesture::Stroke => canvas.drag(path),
+        Gesture::Pick => inpaint.draft.colour = canvas.colour_at(last),
         Gesture::Rectangle { to, .. } => *to = last,
         Gesture::Lasso { points, .. } => points.extend(path.iter().filter(|point| point[0].is_finite())),
         Gesture::Move { offset } => {

@@ -1,8 +1,12 @@
-//! Undo and redo of the mask: each step keeps the tiles that it changed, as they were, packed.
+//! Undo and redo of mask and hints in one order: each step keeps the tiles that it changed, as they were; those of the
+//! mask packed.
 
 use super::area::Area;
+use super::hints::{Hints, Tile};
 use super::mask::Mask;
+use super::tiles::Tiles;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Bytes that all steps together may take; the oldest are forgotten first.
 const MOST_BYTES: usize = 128 << 20;
@@ -57,38 +61,41 @@ impl Packed {
 /// What takes a change back.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Tiles as they were.
+    /// Tiles of the mask as they were.
     Tiles(Vec<(usize, Packed)>),
-    /// Everything was turned round.
+    /// Tiles of the hints as they were, shared with all that still shows them.
+    Hints(Vec<(usize, Option<Arc<Tile>>)>),
+    /// All of the mask was turned round.
     Invert,
 }
 
 impl Step {
     /// The tiles of `old` that differ from `new`; `None` where none does.
     pub fn between(old: &Mask, new: &Mask) -> Option<Step> {
-        let [across, down] = old.tiles();
+        let tiles = Tiles(old.size());
         let differs = |area: &Area| {
             (area.top..area.bottom).any(|y| old.row(y, area.left, area.right) != new.row(y, area.left, area.right))
         };
-        let tiles: Vec<_> = (0..across * down)
-            .map(|tile| (tile, old.tile_area(tile)))
+        let tiles: Vec<_> = (0..tiles.count())
+            .map(|tile| (tile, tiles.area(tile)))
             .filter(|(_, area)| differs(area))
             .map(|(tile, area)| (tile, Packed::new(&old.copy(area))))
             .collect();
         (!tiles.is_empty()).then_some(Step::Tiles(tiles))
     }
 
-    /// Takes the change back; what makes it again, and where it was.
-    fn apply(self, mask: &mut Mask) -> (Step, Area) {
+    /// Takes the change back; what makes it again, and where in the mask it was.
+    fn apply(self, mask: &mut Mask, hints: &mut Hints) -> (Step, Area) {
         match self {
             Step::Invert => {
                 mask.invert();
                 (Step::Invert, Area::whole(mask.size()))
             }
+            Step::Hints(tiles) => (hints.swap(tiles), Area::NONE),
             Step::Tiles(tiles) => {
                 let mut changed = Area::NONE;
                 let swapped = tiles.into_iter().map(|(tile, packed)| {
-                    let area = mask.tile_area(tile);
+                    let area = Tiles(mask.size()).area(tile);
                     changed = changed.union(area);
                     let now = Packed::new(&mask.copy(area));
                     mask.put(area, &packed.values());
@@ -103,6 +110,7 @@ impl Step {
     fn bytes(&self) -> usize {
         match self {
             Step::Invert => 0,
+            Step::Hints(tiles) => tiles.iter().flat_map(|(_, tile)| tile).count() * size_of::<Tile>(),
             Step::Tiles(tiles) => tiles.iter().map(|(_, packed)| packed.bytes()).sum(),
         }
     }
@@ -125,11 +133,11 @@ impl History {
         self.forget();
     }
 
-    /// Takes the newest step back; where the mask changed.
-    pub fn undo(&mut self, mask: &mut Mask) -> Option<Area> {
+    /// Takes the newest step back; where the mask changed, which may be nowhere.
+    pub fn undo(&mut self, mask: &mut Mask, hints: &mut Hints) -> Option<Area> {
         let step = self.done.pop_back()?;
         self.bytes -= step.bytes();
-        let (redo, area) = step.apply(mask);
+        let (redo, area) = step.apply(mask, hints);
         self.bytes += redo.bytes();
         self.undone.push(redo);
         self.forget();
@@ -137,10 +145,10 @@ impl History {
     }
 
     /// Makes it again.
-    pub fn redo(&mut self, mask: &mut Mask) -> Option<Area> {
+    pub fn redo(&mut self, mask: &mut Mask, hints: &mut Hints) -> Option<Area> {
         let step = self.undone.pop()?;
         self.bytes -= step.bytes();
-        let (undo, area) = step.apply(mask);
+        let (undo, area) = step.apply(mask, hints);
         self.bytes += undo.bytes();
         self.done.push_back(undo);
         self.forget();

@@ -1,6 +1,7 @@
 //! How a photo with its mask looks, and where it lies; the same rules as in shaders/brush.wgsl.
 
 use super::canvas::Photo;
+use super::hints::{Hints, laid};
 use super::mask::Mask;
 use super::pyramid::Pyramid;
 
@@ -28,10 +29,13 @@ pub struct Look {
     pub shade: f32,
 }
 
-/// A photo and its mask, all sizes of both.
+/// A photo with its hints and its mask, all sizes of both.
 #[derive(Clone, Copy)]
 pub struct Layers<'a> {
     pub photo: &'a Photo,
+    pub hints: &'a Hints,
+    /// Of the photo with its hints.
+    pub smaller_photo: &'a Pyramid,
     pub mask: &'a Mask,
     pub smaller_mask: &'a Pyramid,
 }
@@ -78,8 +82,9 @@ impl Look {
         }
         let [left, top, right, bottom] = self.bounds();
         let seen = place[0] >= left && place[1] >= top && place[0] < right && place[1] < bottom;
-        let photo = Sampled { base: layers.photo.image.as_raw(), smaller: &layers.photo.smaller };
-        let mask = Sampled { base: layers.mask.values(), smaller: layers.smaller_mask };
+        let base = layers.photo.image.as_raw();
+        let photo = Sampled { base, smaller: layers.smaller_photo, hints: Some(layers.hints) };
+        let mask = Sampled { base: layers.mask.values(), smaller: layers.smaller_mask, hints: None };
         let [here, ..] = self.sample(mask, place);
         let edge = self.edge_distance(mask, place);
         let mut shown = self.sample(photo, place).map(|part| part * if seen { 1.0 } else { self.shade });
@@ -132,18 +137,20 @@ impl Look {
 struct Sampled<'a> {
     base: &'a [u8],
     smaller: &'a Pyramid,
+    /// What lies over `base`; the smaller sizes know it.
+    hints: Option<&'a Hints>,
 }
 
 impl Sampled<'_> {
     /// The channels of a pixel; a single one three times.
     fn texel(&self, size: [usize; 2], level: usize, [x, y]: [usize; 2]) -> [f32; 3] {
+        let hint = self.hints.filter(|_| level == 0).map_or([0; 4], |hints| hints.at([x, y]));
         let level = level.checked_sub(1).and_then(|smaller| self.smaller.levels.get(smaller));
         let (values, width) = level.map_or((self.base, size[0]), |level| (level.values.as_slice(), level.size[0]));
         let channels = self.smaller.channels;
         let place = (y * width + x) * channels;
-        std::array::from_fn(|channel| {
-            f32::from(values.get(place + channel.min(channels - 1)).copied().unwrap_or_default()) / 255.0
-        })
+        let level = |channel: usize| values.get(place + channel.min(channels - 1)).copied().unwrap_or_default();
+        laid(std::array::from_fn(level), hint).map(|level| f32::from(level) / 255.0)
     }
 
     fn bilinear(&self, size: [usize; 2], level: usize, share: [f32; 2]) -> [f32; 3] {

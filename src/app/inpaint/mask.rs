@@ -1,10 +1,10 @@
 //! The mask: how far each pixel of the photo is unknown. Painted is unknown, which is where the model fills in.
 
 use super::area::Area;
+use super::brush::{Brush, Ground, mix};
+use super::history::{Packed, Step};
+use super::tiles::Tiles;
 use std::sync::Arc;
-
-/// Side of a tile, in pixels: what undo keeps and a stroke touches at once.
-pub const TILE: usize = 64;
 
 /// Coverage of each pixel: 0 is known, 255 is to be filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,27 +58,6 @@ impl Mask {
         sum as f64 / (255.0 * self.values.len().max(1) as f64)
     }
 
-    /// The number of tiles across and down.
-    pub fn tiles(&self) -> [usize; 2] {
-        self.size.map(|side| side.div_ceil(TILE))
-    }
-
-    /// The pixels of a tile.
-    pub fn tile_area(&self, tile: usize) -> Area {
-        let across = self.tiles()[0].max(1);
-        let (left, top) = (tile % across * TILE, tile / across * TILE);
-        Area { left, top, right: left + TILE, bottom: top + TILE }.within(Area::whole(self.size))
-    }
-
-    /// The tiles that an area touches.
-    pub fn tiles_of(&self, area: Area) -> impl Iterator<Item = usize> + use<> {
-        let area = area.within(Area::whole(self.size));
-        let across = self.tiles()[0];
-        let rows = if area.is_empty() { 0..0 } else { area.top / TILE..area.bottom.div_ceil(TILE) };
-        let columns = area.left / TILE..area.right.div_ceil(TILE);
-        rows.flat_map(move |row| columns.clone().map(move |column| row * across + column))
-    }
-
     /// The values of an area, row by row.
     pub fn copy(&self, area: Area) -> Vec<u8> {
         let mut values = Vec::with_capacity(area.width() * area.height());
@@ -91,5 +70,38 @@ impl Mask {
         for (y, row) in (area.top..area.bottom).zip(values.chunks_exact(area.width().max(1))) {
             self.row_mut(y, area.left, area.right).copy_from_slice(row);
         }
+    }
+}
+
+impl Ground for Mask {
+    /// The values, and the same as undo keeps them, packed at once so that no frame has to pack them all.
+    type Before = (Vec<u8>, Packed);
+
+    fn size(&self) -> [usize; 2] {
+        self.size
+    }
+
+    fn before(&self, tile: usize) -> (Vec<u8>, Packed) {
+        let values = self.copy(Tiles(self.size).area(tile));
+        let packed = Packed::new(&values);
+        (values, packed)
+    }
+
+    fn lay(&mut self, brush: &Brush, tile: usize, [x, y]: [usize; 2], before: &(Vec<u8>, Packed), stroke: &[u8]) {
+        let area = Tiles(self.size).area(tile);
+        let start = (y - area.top) * area.width() + x - area.left;
+        let base = before.0.get(start..).unwrap_or_default();
+        let ink = if brush.erases { 0 } else { 255 };
+        let row = self.row_mut(y, x, x + stroke.len()).iter_mut();
+        row.zip(base).zip(stroke).for_each(|((value, base), share)| *value = mix(*base, ink, *share));
+    }
+
+    fn put_back(&mut self, tile: usize, before: (Vec<u8>, Packed)) {
+        self.put(Tiles(self.size).area(tile), &before.0);
+    }
+
+    fn finish(&mut self, tiles: Vec<(usize, (Vec<u8>, Packed))>) -> Option<Step> {
+        let tiles: Vec<_> = tiles.into_iter().map(|(tile, (_, packed))| (tile, packed)).collect();
+        (!tiles.is_empty()).then_some(Step::Tiles(tiles))
     }
 }

@@ -1,8 +1,9 @@
 //! The workspace "Inpaint": what else could be here?
 //!
 //! A photo is opened and painted on; what is painted is unknown, and the model is asked what could be there. The
-//! mask and its tools (`mask`, `brush`, `shape`, `filter`, `operation`, `history`, `evidence`, `paste`, all behind
-//! [`Canvas`]) know nothing of the window; the rest is the room.
+//! mask, the colour hints over the photo and the tools for both (`mask`, `hints`, `brush`, `shape`, `filter`,
+//! `operation`, `history`, `evidence`, `paste`, all behind [`Canvas`]) know nothing of the window; the rest is the
+//! room.
 
 mod area;
 mod brush;
@@ -15,6 +16,7 @@ pub mod filter;
 mod glyph;
 mod gpu;
 mod hand;
+mod hints;
 mod history;
 mod inset;
 mod load;
@@ -28,14 +30,16 @@ pub mod shape;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod tools;
 mod view;
 
 pub use area::Area;
-pub use brush::{Brush, Stroke};
+pub use brush::Brush;
 pub use canvas::{Canvas, Photo};
 pub use draft::{InpaintDraft, Tool};
 pub use fills::{FillDraft, Fills, Loss, Problem};
+pub use hints::Hints;
 pub use history::{History, Step};
 pub use mask::Mask;
 pub use operation::{Job, Operation, Shape};
@@ -71,6 +75,8 @@ pub enum Ask {
     /// A harder or softer brush.
     Harden(i32),
     Change(Operation),
+    /// Take all colour hints away.
+    ClearHints,
     Undo,
     Redo,
     /// Let go of what is being drawn.
@@ -271,6 +277,7 @@ impl Inpaint {
             }
             Ask::Harden(steps) => self.draft.harden(steps),
             Ask::Change(operation) => self.change(ctx, operation),
+            Ask::ClearHints => self.rewind(Canvas::clear_hints),
             Ask::Undo => self.rewind(Canvas::undo),
             Ask::Redo => self.rewind(Canvas::redo),
             Ask::Cancel => self.cancel(),
@@ -427,7 +434,7 @@ impl Inpaint {
     fn choose(&mut self, tool: Tool) {
         if self.draft.tool != tool {
             self.cancel();
-            self.draft.tool = tool;
+            self.draft.take_up(tool);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What changes the whole mask at once. Takes up to a second on a large photo, so it runs on a thread of its own.
 
+use super::hints::Hints;
 use super::history::Step;
 use super::mask::Mask;
 use super::{filter, shape};
@@ -44,6 +45,7 @@ pub enum Shape {
 pub struct Job {
     pub operation: Operation,
     pub photo: Arc<RgbImage>,
+    pub hints: Hints,
     pub mask: Mask,
     /// The mask's generation when it was asked for.
     pub generation: u64,
@@ -61,19 +63,19 @@ pub struct Done {
 impl Job {
     /// Makes the change.
     pub fn run(self) -> Done {
-        let Job { operation, photo, mask, generation } = self;
+        let Job { operation, photo, hints, mask, generation } = self;
         if operation == Operation::Invert {
             let mut inverted = mask;
             inverted.invert();
             return Done { mask: inverted, step: Some(Step::Invert), generation };
         }
-        let values = changed(&operation, &photo, &mask);
+        let values = changed(&operation, (&photo, &hints), &mask);
         let new = Mask::from_values(mask.size(), values).unwrap_or_else(|| mask.clone());
         Done { step: Step::between(&mask, &new), mask: new, generation }
     }
 }
 
-fn changed(operation: &Operation, photo: &RgbImage, mask: &Mask) -> Vec<u8> {
+fn changed(operation: &Operation, (photo, hints): (&RgbImage, &Hints), mask: &Mask) -> Vec<u8> {
     let (size, values) = (mask.size(), mask.values());
     match operation {
         Operation::FillAll => vec![255; values.len()],
@@ -87,7 +89,9 @@ fn changed(operation: &Operation, photo: &RgbImage, mask: &Mask) -> Vec<u8> {
             let laid = match shape {
                 Shape::Rectangle([a, b]) => shape::rectangle(size, *a, *b),
                 Shape::Lasso(points) => shape::lasso(size, points),
-                Shape::Similar { at, tolerance, connected } => shape::similar(photo, *at, *tolerance, *connected),
+                Shape::Similar { at, tolerance, connected } => {
+                    shape::similar(&hints.over(photo), *at, *tolerance, *connected)
+                }
             };
             let lay = |(&old, new): (&u8, u8)| if *takes { old.min(255 - new) } else { old.max(new) };
             values.iter().zip(laid).map(lay).collect()

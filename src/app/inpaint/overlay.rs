@@ -9,6 +9,8 @@ use egui::{Align2, Color32, CursorIcon, Painter, Pos2, Rect, Response, Shape, St
 
 /// Brushes smaller than this many points have a cross for a cursor.
 const SMALLEST_RING: f32 = 2.5;
+/// Radius of the colour in the middle of its brush, in points.
+const DOT: f32 = 4.0;
 /// Side of a corner of the square that can be dragged, in points.
 const HANDLE: f32 = 9.0;
 
@@ -44,7 +46,7 @@ pub fn ui(ui: &Ui, response: &Response, inpaint: &Inpaint, placed: Placed) {
             painter.add(Shape::closed_line(line.clone(), LINE.below));
             painter.add(Shape::closed_line(line, LINE.above));
         }
-        Gesture::None | Gesture::Stroke | Gesture::Move { .. } | Gesture::Corner { .. } => {}
+        Gesture::None | Gesture::Stroke | Gesture::Pick | Gesture::Move { .. } | Gesture::Corner { .. } => {}
     }
     if let Some(at) = response.hover_pos() {
         cursor(ui, &painter, inpaint, placed, at);
@@ -80,13 +82,20 @@ fn cursor(ui: &Ui, painter: &Painter, inpaint: &Inpaint, placed: Placed, at: Pos
     let icon = match inpaint.draft.tool {
         _ if holds_photo(ui) => CursorIcon::Grab,
         _ if inpaint.changing => CursorIcon::Progress,
-        Tool::Brush | Tool::Eraser if radius >= SMALLEST_RING => {
+        Tool::Colour if ui.input(|input| input.modifiers.alt) || inpaint.gesture == Gesture::Pick => {
+            swatch(painter, at, canvas.colour_at(placed.to_photo(at)));
+            CursorIcon::Crosshair
+        }
+        Tool::Brush | Tool::Eraser | Tool::Colour if radius >= SMALLEST_RING => {
             painter.circle_stroke(at, radius, LINE.below);
             painter.circle_stroke(at, radius, LINE.above);
             let inner = radius * brush.hardness;
             // The ring within which all is covered, where it can be told from the outer one.
             if inner > 2.0 && radius - inner > 3.0 {
                 painter.circle_stroke(at, inner, Stroke::new(1.0, Color32::from_white_alpha(110)));
+            }
+            if let Some([r, g, b]) = brush.colour.filter(|_| !brush.erases) {
+                painter.circle(at, DOT.min(radius), Color32::from_rgb(r, g, b), LINE.above);
             }
             if brush.erases {
                 let half = Vec2::new(3.5, 0.0);
@@ -99,6 +108,13 @@ fn cursor(ui: &Ui, painter: &Painter, inpaint: &Inpaint, placed: Placed, at: Pos
         _ => CursorIcon::Crosshair,
     };
     ui.ctx().set_cursor_icon(icon);
+}
+
+/// The colour that a click takes up, beside the pointer.
+fn swatch(painter: &Painter, at: Pos2, [r, g, b]: [u8; 3]) {
+    let rect = Rect::from_min_size(at + Vec2::splat(10.0), Vec2::splat(18.0));
+    painter.rect_stroke(rect, 3, LINE.below, StrokeKind::Outside);
+    painter.rect(rect, 3, Color32::from_rgb(r, g, b), LINE.above, StrokeKind::Outside);
 }
 
 /// A few words on a ground of their own.

@@ -1,6 +1,7 @@
 //! A fill laid back on the photo: enlarged by Lanczos, only where the mask is, with a soft edge.
 
 use super::filter::{feather, painted};
+use super::hints::Hints;
 use super::mask::Mask;
 use crate::Pixels;
 use crate::checkpoint::read_photo;
@@ -16,6 +17,8 @@ const LOBES: f32 = 3.0;
 #[derive(Clone, Debug)]
 pub struct Paste {
     pub photo: Arc<RgbImage>,
+    /// Stay as they are painted where the fill does not reach.
+    pub hints: Hints,
     /// The file to take the photo from at its full size, where it is painted on at less.
     pub full: Option<PathBuf>,
     pub mask: Mask,
@@ -52,6 +55,7 @@ impl Paste {
             None => (*self.photo).clone(),
             Some(path) => read_photo(path, u32::MAX).map_err(|error| error.to_string())?.image,
         };
+        self.hints.lay_on(&mut photo);
         let alpha = self.alpha();
         let size = self.mask.size();
         let scale = photo.width() as f32 / size[0].max(1) as f32;

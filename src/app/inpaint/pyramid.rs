@@ -1,6 +1,6 @@
 //! A picture at half its size, a quarter, and so on: what a screen shows of a large photo without flicker.
 
-use super::area::Area;
+use super::area::{Area, Part};
 
 /// One size.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,8 +14,6 @@ pub struct Level {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pyramid {
     pub channels: usize,
-    /// Size of the picture itself.
-    size: [usize; 2],
     pub levels: Vec<Level>,
 }
 
@@ -26,15 +24,16 @@ impl Pyramid {
             (size[0].max(size[1]) > 1).then(|| size.map(|side| (side / 2).max(1)))
         });
         let blank = |size: [usize; 2]| Level { size, values: vec![0; channels * size[0] * size[1]] };
-        let mut pyramid = Pyramid { channels, size, levels: halves.skip(1).map(blank).collect() };
-        pyramid.update(values, Area::whole(size), &mut |_, _, _| {});
+        let mut pyramid = Pyramid { channels, levels: halves.skip(1).map(blank).collect() };
+        pyramid.update(Part::whole(size, values), Area::whole(size), &mut |_, _, _| {});
         pyramid
     }
 
-    /// Takes over what changed in `area` of the picture; tells of every level and its changed area.
-    pub fn update(&mut self, values: &[u8], area: Area, tell: &mut dyn FnMut(usize, &Level, Area)) {
+    /// Takes over what changed in `area` of the picture; tells of every level and its changed area. Of the picture
+    /// that area is enough, if it begins and ends at even places or at the picture's edge.
+    pub fn update(&mut self, picture: Part<'_>, area: Area, tell: &mut dyn FnMut(usize, &Level, Area)) {
         let channels = self.channels;
-        let (mut above, mut wide, mut area) = (values, self.size[0], area);
+        let (mut above, mut area) = (picture, area);
         for (index, level) in self.levels.iter_mut().enumerate() {
             let half = Area {
                 left: area.left / 2,
@@ -43,21 +42,21 @@ impl Pyramid {
                 bottom: area.bottom.div_ceil(2),
             };
             area = half.within(Area::whole(level.size));
-            halve(above, wide, level, area, channels);
+            halve(above, level, area, channels);
             tell(index + 1, level, area);
-            (above, wide) = (&level.values, level.size[0]);
+            above = Part::whole(level.size, &level.values);
         }
     }
 }
 
 /// Means of two by two pixels.
-fn halve(above: &[u8], wide: usize, level: &mut Level, area: Area, channels: usize) {
-    let high = above.len() / (channels * wide).max(1);
+fn halve(Part { area: above, values }: Part<'_>, level: &mut Level, area: Area, channels: usize) {
+    let wide = channels * above.width();
     for y in area.top..area.bottom {
-        let rows = [2 * y, (2 * y + 1).min(high - 1)].map(|row| &above[row * wide * channels..][..wide * channels]);
+        let rows = [2 * y, (2 * y + 1).min(above.bottom - 1)].map(|row| &values[(row - above.top) * wide..][..wide]);
         let line = y * level.size[0];
         for x in area.left..area.right {
-            let (left, right) = (2 * x * channels, (2 * x + 1).min(wide - 1) * channels);
+            let [left, right] = [2 * x, (2 * x + 1).min(above.right - 1)].map(|x| (x - above.left) * channels);
             for channel in 0..channels {
                 let sum: u16 =
                     rows.iter().map(|row| u16::from(row[left + channel]) + u16::from(row[right + channel])).sum();

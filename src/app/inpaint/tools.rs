@@ -88,11 +88,19 @@ fn tools(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
         });
     }
     // As high as the tool with the most settings, so that what is below stays where it is.
-    let height = 3.0 * 24.0 + 2.0 * ui.spacing().item_spacing.y;
+    let height = 4.0 * 24.0 + 3.0 * ui.spacing().item_spacing.y;
     ui.allocate_ui(vec2(ui.available_width(), height), |ui| {
         ui.set_min_height(height);
         match inpaint.draft.tool {
-            Tool::Brush | Tool::Eraser => brush(ui, inpaint),
+            Tool::Brush => brush(ui, inpaint),
+            Tool::Eraser => {
+                erases(ui, &mut inpaint.draft);
+                brush(ui, inpaint);
+            }
+            Tool::Colour => {
+                colour(ui, inpaint, desk);
+                brush(ui, inpaint);
+            }
             Tool::Rectangle | Tool::Lasso => takes(ui, &mut inpaint.draft),
             Tool::Fill => fill(ui, &mut inpaint.draft),
             Tool::Square => square(ui, inpaint),
@@ -123,6 +131,28 @@ fn brush(ui: &mut Ui, inpaint: &mut Inpaint) {
         &mut draft.hardness,
     );
     percent(ui, "Opacity", "Coverage that one stroke gives, however often it crosses itself", 0.01, &mut draft.opacity);
+}
+
+/// What the eraser takes away.
+fn erases(ui: &mut Ui, draft: &mut InpaintDraft) {
+    let tip = "What the eraser takes away: what was painted last is chosen";
+    row(ui, "Erases", tip, |ui| {
+        let (mask, hints) = ("Paint of the mask", "Colour hints: the photo as it was comes back");
+        let options = [(false, "Mask", None, mask), (true, "Hints", None, hints)];
+        segmented(ui, &mut draft.erases_hints, &options)
+    });
+}
+
+/// The colour of the hints, and the way back to none.
+fn colour(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+    let any = inpaint.canvas.as_ref().is_some_and(|canvas| !canvas.hints().is_blank());
+    let tip = "Colour of the hints, sRGB; Alt+click on the photo takes up the one under the pointer";
+    row(ui, "Colour", tip, |ui| {
+        ui.spacing_mut().interact_size = vec2(56.0, 24.0);
+        named(ui.color_edit_button_srgb(&mut inpaint.draft.colour), "Colour of the hints", tip);
+        let tip = "Take all colour hints away: the photo as it was (Ctrl+Z brings them back)";
+        asks(ui, desk, [("Clear hints", tip, any && !inpaint.changing, Ask::ClearHints)]);
+    });
 }
 
 /// A share, shown in percent.
@@ -176,7 +206,7 @@ fn mask(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
     let [undo, redo] = inpaint.canvas.as_ref().map_or([0; 2], |canvas| canvas.history().steps());
     let free = !inpaint.changing;
     let all = [
-        ("Undo", "Take the last stroke or change back (Ctrl+Z)", undo > 0 && free, Ask::Undo),
+        ("Undo", "Take the last stroke or change of mask or hints back (Ctrl+Z)", undo > 0 && free, Ask::Undo),
         ("Redo", "Make it again (Ctrl+Shift+Z)", redo > 0 && free, Ask::Redo),
         ("Invert", "Turn painted and kept round (Ctrl+I)", free, Ask::Change(Operation::Invert)),
     ];

@@ -335,7 +335,8 @@ mod tests {
 
     #[test]
     fn a_second_set_stands_beside_the_first_while_both_are_measured_alike() {
-        let board = Board { shape: Some([1, 1, 1]), ..Board::default() };
+        let mut board = Board::default();
+        board.shape = Some([1, 1, 1]);
         let (mut measure, flow) = (Measure::default(), Flow::default());
         measured(&mut measure, &board, &flow, None, [2.0, 3.0]);
         measured(&mut measure, &board, &flow, Some("photos"), [4.0, 6.0]);

@@ -1,3 +1,4 @@
+use super::cosine::CosineTransform;
 use super::{Linear, OperatorError};
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -175,6 +176,10 @@ pub(super) struct Blur {
     shape: [usize; 3],
     forward: Sandwich,
     backward: Sandwich,
+    cosines: CosineTransform,
+    /// The diagonal of AAᵀ among cosines, 1×1×H×W: all of it where the kernel is symmetric in both directions
+    /// (Ng, Chan and Tang 1999, "A fast algorithm for deblurring models with Neumann boundary conditions").
+    spectrum: Image,
 }
 
 impl Blur {
@@ -198,7 +203,11 @@ impl Blur {
             }
         };
         let transposed: Vec<(Matrix, Matrix)> = terms.iter().map(|(l, r)| (l.transposed(), r.transposed())).collect();
-        Blur { shape, forward: Sandwich::new(&terms, device), backward: Sandwich::new(&transposed, device) }
+        let (forward, backward) = (Sandwich::new(&terms, device), Sandwich::new(&transposed, device));
+        let cosines = CosineTransform::new(h, w, device);
+        let unit = Tensor::<2>::eye(h * w, device).reshape([h * w, 1, h, w]);
+        let spectrum = backward.apply(&cosines.inverse(unit)).square().reshape([h * w, h * w]).sum_dim(1);
+        Blur { shape, forward, backward, cosines, spectrum: spectrum.reshape([1, 1, h, w]) }
     }
 }
 
@@ -217,6 +226,10 @@ impl Linear for Blur {
 
     fn gram(&self) -> Option<f64> {
         None
+    }
+
+    fn precondition(&self, r: &Image, noise: &Image) -> Image {
+        self.cosines.inverse(self.cosines.forward(r.clone()) / (self.spectrum.clone() + noise.clone()))
     }
 
     /// The blurred picture.

@@ -1,7 +1,7 @@
+use super::cosine::{self, CosineTransform};
 use super::{Linear, OperatorError};
 use crate::Image;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use std::f64::consts::PI;
 
 /// How much is sensed, and which coordinates.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,8 +41,9 @@ pub(super) struct CompressedSensing {
     shape: [usize; 3],
     /// 1×C×H×W of −1 and 1.
     signs: Image,
-    /// Orthonormal cosine transforms of channels, rows and columns.
-    transforms: [Tensor<2>; 3],
+    /// Cosine transforms of channels, and of rows and columns.
+    channels: Tensor<2>,
+    planes: CosineTransform,
     /// Places of the M chosen coefficients.
     chosen: Tensor<1, Int>,
     /// For each of the D coefficients its place among the chosen, or M where it was not.
@@ -68,20 +69,18 @@ impl CompressedSensing {
         CompressedSensing {
             shape,
             signs: Tensor::from_data(TensorData::new(signs, [1, shape[0], shape[1], shape[2]]), device),
-            transforms: shape.map(|length| cosine_transform(length, device)),
+            channels: cosine::matrix(shape[0], device),
+            planes: CosineTransform::new(shape[1], shape[2], device),
             chosen: indices(&chosen, device),
             place: indices(&place, device),
             count,
         }
     }
 
-    /// `transforms` along channels, rows and columns.
-    fn along_all(&self, x: Image, transforms: [Tensor<2>; 3]) -> Image {
-        let ([n, ..], [c, h, w]) = (x.dims(), self.shape);
-        let [channels, rows, columns] = transforms;
-        let x = x.reshape([n * c * h, w]).matmul(columns.transpose());
-        let x = rows.unsqueeze::<3>().expand([n * c, h, h]).matmul(x.reshape([n * c, h, w]));
-        channels.unsqueeze::<3>().expand([n, c, c]).matmul(x.reshape([n, c, h * w])).reshape([n, c, h, w])
+    /// `matrix` times the channels of every pixel.
+    fn mix(&self, x: Image, matrix: Tensor<2>) -> Image {
+        let [n, c, h, w] = x.dims();
+        matrix.unsqueeze::<3>().expand([n, c, c]).matmul(x.reshape([n, c, h * w])).reshape([n, c, h, w])
     }
 }
 
@@ -92,7 +91,7 @@ impl Linear for CompressedSensing {
 
     fn apply(&self, x: &Image) -> Image {
         let (n, size) = (x.dims()[0], self.shape.iter().product::<usize>());
-        let mixed = self.along_all(x.clone() * self.signs.clone(), self.transforms.clone());
+        let mixed = self.mix(self.planes.forward(x.clone() * self.signs.clone()), self.channels.clone());
         mixed.reshape([n, size]).select(1, self.chosen.clone()).reshape([n, self.count, 1, 1])
     }
 
@@ -100,23 +99,12 @@ impl Linear for CompressedSensing {
         let ([n, ..], [c, h, w]) = (y.dims(), self.shape);
         let padded = Tensor::cat(vec![y.clone().reshape([n, self.count]), Tensor::zeros([n, 1], &y.device())], 1);
         let coefficients = padded.select(1, self.place.clone()).reshape([n, c, h, w]);
-        self.along_all(coefficients, self.transforms.clone().map(Tensor::transpose)) * self.signs.clone()
+        self.planes.inverse(self.mix(coefficients, self.channels.clone().transpose())) * self.signs.clone()
     }
 
     fn gram(&self) -> Option<f64> {
         Some(1.0)
     }
-}
-
-/// The orthonormal cosine transform (DCT-II) of `length` values, by rows.
-fn cosine_transform(length: usize, device: &Device) -> Tensor<2> {
-    let n = length as f64;
-    let entry = |k: usize, i: usize| {
-        let scale = if k == 0 { (1.0 / n).sqrt() } else { (2.0 / n).sqrt() };
-        (scale * (PI * (i as f64 + 0.5) * k as f64 / n).cos()) as f32
-    };
-    let values: Vec<f32> = (0..length * length).map(|at| entry(at / length, at % length)).collect();
-    Tensor::from_data(TensorData::new(values, [length, length]), device)
 }
 
 fn indices(values: &[usize], device: &Device) -> Tensor<1, Int> {

@@ -6,6 +6,7 @@ mod blur;
 mod colourisation;
 mod compressed_sensing;
 mod conjugate_gradients;
+mod cosine;
 mod denoising;
 mod inpainting;
 mod name;
@@ -89,6 +90,13 @@ pub trait Linear {
     /// Where there is a measurement at all: 1 or 0, to broadcast over measurements; `None` everywhere.
     fn known(&self) -> Option<&Image> {
         None
+    }
+
+    /// About (AAᵀ + noise)⁻¹·r, symmetric and positive definite: what conjugate gradients start from where AAᵀ has no
+    /// simple form. `noise`: (1 or N)×1×1×1.
+    fn precondition(&self, r: &Image, noise: &Image) -> Image {
+        let gram = self.gram().unwrap_or(1.0);
+        r.clone() / (noise.clone() + gram)
     }
 
     /// A picture of the measurement y: A⁺·y, what is known of the picture and nothing else.

@@ -27,7 +27,7 @@ impl<M: ScoreModel> ScoreModel for NullSpace<'_, M> {
         let score = self.model.score(x, at)?;
         let measurement = self.condition.measurement();
         let residual = measurement.residual(&denoised(x, &score, at));
-        let correction = measurement.lift(&residual, at, |level| measurement.uncertainty(level));
+        let correction = measurement.lift(&residual, &measurement.uncertainty(at));
         let scale = column(at, &x.device(), |level| level.alpha / level.sigma.powi(2));
         Ok(score + correction * scale)
     }

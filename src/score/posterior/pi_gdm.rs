@@ -1,10 +1,10 @@
 use crate::Image;
-use crate::score::{Condition, ScoreError, ScoreModel, column, through_denoiser};
+use crate::score::{Condition, ScoreError, ScoreModel, through_denoiser};
 use crate::sde::Level;
 
-/// Pseudo-inverse guidance, ΠGDM (Song, Vahdat, Mardani and Kautz 2023, eq. 7 and 8):
+/// Pseudo-inverse guidance, ΠGDM (Song, Vahdat, Mardani and Kautz 2023):
 /// the score plus (∂x̂(0)/∂x)ᵀ·Aᵀ(r²·AAᵀ + σ_y²)⁻¹(y − A·x̂(0)), which is ∇ₓ log p(y | x) where x(0) given x is a Gaussian
-/// of variance r². Exact for isotropic Gaussian data.
+/// of variance r² ([`crate::score::Measurement::uncertainty`]). Exact for isotropic Gaussian data.
 pub struct PiGdm<'a, M> {
     model: M,
     condition: &'a Condition,
@@ -26,9 +26,8 @@ impl<M: ScoreModel> ScoreModel for PiGdm<'_, M> {
         let (score, gradient) = through_denoiser(&self.model, x, at, |denoised, part| {
             let measurement = measurement.of_samples(part.first, part.count);
             let residual = measurement.residual(denoised);
-            let uncertainty = |level| measurement.uncertainty(level);
-            let precision = column(part.at, &denoised.device(), |level| 1.0 / uncertainty(level));
-            measurement.lift(&residual, part.at, uncertainty) * precision
+            let uncertainty = measurement.uncertainty(part.at);
+            measurement.lift(&residual, &uncertainty) / uncertainty
         })?;
         Ok(score + gradient * self.weight)
     }

@@ -1,17 +1,10 @@
 //! Strokes, and their undoing.
 
-use super::{Dice, canvas, hard};
+use super::{Dice, canvas, hard, stroke};
 use score_explorer::app::inpaint::{Brush, Canvas, Operation, Shape};
 
 fn at(canvas: &Canvas, x: usize, y: usize) -> u8 {
     canvas.mask().row(y, x, x + 1)[0]
-}
-
-/// Presses, drags along `points`, lifts.
-fn stroke(canvas: &mut Canvas, brush: Brush, points: &[[f32; 2]]) {
-    canvas.press(brush, points[0], false);
-    canvas.drag(&points[1..]);
-    canvas.lift();
 }
 
 #[test]
@@ -131,6 +124,7 @@ fn a_hundred_and_fifty_strokes_are_undone_and_redone_to_the_byte() {
                     hardness: dice.roll(),
                     opacity: 0.2 + 0.8 * dice.roll(),
                     erases: round % 3 == 2,
+                    ..hard(1.0)
                 };
                 let path: Vec<[f32; 2]> = (0..6).map(|_| dice.place(size)).collect();
                 stroke(&mut canvas, brush, &path);

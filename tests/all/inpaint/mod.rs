@@ -3,6 +3,7 @@
 
 mod files;
 mod filters;
+mod hints;
 mod mask;
 mod model;
 mod speed;
@@ -12,7 +13,7 @@ use score_explorer::app::inpaint::{Brush, Canvas, Photo};
 
 /// A brush of full opacity and hardness.
 fn hard(radius: f32) -> Brush {
-    Brush { radius, hardness: 1.0, opacity: 1.0, erases: false }
+    Brush { radius, hardness: 1.0, opacity: 1.0, erases: false, colour: None }
 }
 
 /// A canvas on a photo that has another colour everywhere.
@@ -21,6 +22,13 @@ fn canvas(width: u32, height: u32) -> Canvas {
         Rgb([(x * 255 / width) as u8, (y * 255 / height) as u8, ((x * 31 + y * 17) % 256) as u8])
     });
     Canvas::new(Photo::pasted("test", image), Default::default())
+}
+
+/// Presses, drags along `points`, lifts.
+fn stroke(canvas: &mut Canvas, brush: Brush, points: &[[f32; 2]]) {
+    canvas.press(brush, points[0], false);
+    canvas.drag(&points[1..]);
+    canvas.lift();
 }
 
 /// Uniform numbers in [0, 1): a linear congruential sequence (Knuth's MMIX).

@@ -13,9 +13,9 @@ const FRAMES: usize = 60;
 fn a_stroke_of_a_thousand_events_a_second_keeps_up_on_twelve_megapixels() {
     let mut canvas = canvas(4000, 3000);
     canvas.evidence(32);
-    for hardness in [1.0, 0.5] {
+    for (hardness, colour) in [(1.0, None), (0.5, None), (0.5, Some([200, 40, 30]))] {
         // 200 pixels wide, round and round for five seconds, faster and faster.
-        let brush = Brush { hardness, opacity: 0.9, ..hard(100.0) };
+        let brush = Brush { hardness, opacity: 0.9, colour, ..hard(100.0) };
         let place = |event: usize| {
             let time = event as f32 / EVENTS as f32;
             let (angle, radius) = (4.0 * time + 0.8 * time * time, 300.0 + 200.0 * time);
@@ -32,13 +32,15 @@ fn a_stroke_of_a_thousand_events_a_second_keeps_up_on_twelve_megapixels() {
             canvas.evidence(32);
             averages.push(began.elapsed());
             let [x, y] = path[path.len() - 1];
-            assert_eq!(canvas.mask().row(y as usize, x as usize, x as usize + 1)[0], 230);
+            let [x, y] = [x as usize, y as usize];
+            let cover = if colour.is_some() { canvas.hints().at([x, y])[3] } else { canvas.mask().row(y, x, x + 1)[0] };
+            assert_eq!(cover, 230);
         }
         let began = Instant::now();
         canvas.lift();
         let lifted = began.elapsed();
         println!(
-            "200 px brush of hardness {hardness} at {EVENTS} events/s on 12 MP: {} to paint a frame, {} for all \
+            "200 px brush of colour {colour:?}, hardness {hardness} at {EVENTS} events/s on 12 MP: {} to paint a frame, {} for all \
              evidence, {lifted:.2?} to lift",
             quantiles(&mut frames),
             quantiles(&mut averages)

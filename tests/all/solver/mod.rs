@@ -3,10 +3,10 @@
 mod distribution;
 mod grid;
 mod hmc;
-mod mixture;
+pub mod mixture;
 mod noise;
 mod order;
-mod recursion;
+pub mod recursion;
 mod reference;
 mod run;
 
@@ -36,7 +36,7 @@ fn times(n: u32) -> NonZeroU32 {
 }
 
 /// Predictor and corrector as the presets combine them, with the published batch norms.
-fn pc(predictor: Predictor, corrector: Corrector) -> Solver {
+pub fn pc(predictor: Predictor, corrector: Corrector) -> Solver {
     Solver::Pc(PredictorCorrector {
         predictor,
         corrector,

@@ -114,6 +114,9 @@ fn letters_take_up_tools_and_brackets_change_the_brush() {
         (Key::E, Tool::Eraser),
         (Key::X, Tool::Brush),
         (Key::X, Tool::Eraser),
+        (Key::P, Tool::Colour),
+        (Key::E, Tool::Eraser),
+        (Key::X, Tool::Colour),
         (Key::M, Tool::Rectangle),
         (Key::L, Tool::Lasso),
         (Key::G, Tool::Fill),
@@ -278,8 +281,6 @@ fn a_fast_stroke_on_a_large_photo_keeps_the_window_at_its_pace() {
         let angle = 14.0 * time;
         middle + Vec2::new((120.0 + 50.0 * time) * angle.cos(), (100.0 + 40.0 * time) * angle.sin())
     };
-    harness.event(Event::PointerMoved(place(0)));
-    harness.run_steps(2);
     let button = |pos, pressed| Event::PointerButton {
         pos,
         button: PointerButton::Primary,
@@ -289,29 +290,36 @@ fn a_fast_stroke_on_a_large_photo_keeps_the_window_at_its_pace() {
     let idle = std::time::Instant::now();
     harness.run_steps(30);
     let idle = idle.elapsed() / 30;
-    harness.event(button(place(0), true));
-    harness.step();
-    let mut frames = Vec::new();
-    for first in (1..3000).step_by(EVENTS) {
-        (first..first + EVENTS).for_each(|event| harness.input_mut().events.push(Event::PointerMoved(place(event))));
-        let began = std::time::Instant::now();
+    for (tool, key) in [("mask", Key::B), ("hints", Key::P)] {
+        harness.key_press(key);
+        harness.event(Event::PointerMoved(place(0)));
+        harness.run_steps(2);
+        harness.event(button(place(0), true));
         harness.step();
-        frames.push(began.elapsed());
+        let mut frames = Vec::new();
+        for first in (1..3000).step_by(EVENTS) {
+            let events = (first..first + EVENTS).map(|event| Event::PointerMoved(place(event)));
+            harness.input_mut().events.extend(events);
+            let began = std::time::Instant::now();
+            harness.step();
+            frames.push(began.elapsed());
+        }
+        harness.event(button(place(3000), false));
+        harness.run_steps(2);
+        frames.sort();
+        let part = |share: f64| frames[((frames.len() - 1) as f64 * share) as usize];
+        println!(
+            "a frame of the window, {tool}, 1,000 events/s, 12 MP, brush of {:.0} px: p50 {:.2?}, p99 {:.2?}, largest \
+             {:.2?}; at rest {idle:.2?}",
+            3000.0 * harness.state().inpaint().draft.size,
+            part(0.5),
+            part(0.99),
+            part(1.0)
+        );
+        assert!(part(0.5) < std::time::Duration::from_millis(100));
     }
-    harness.event(button(place(3000), false));
-    harness.run_steps(2);
     assert!(share(harness.state()) > 0.05, "{}", share(harness.state()));
-    frames.sort();
-    let part = |share: f64| frames[((frames.len() - 1) as f64 * share) as usize];
-    println!(
-        "a frame of the window, 1,000 events/s, 12 MP, brush of {:.0} px: p50 {:.2?}, p99 {:.2?}, largest {:.2?}; \
-         at rest {idle:.2?}",
-        3000.0 * harness.state().inpaint().draft.size,
-        part(0.5),
-        part(0.99),
-        part(1.0)
-    );
-    assert!(part(0.5) < std::time::Duration::from_millis(100));
+    assert!(!harness.state().inpaint().canvas().unwrap().hints().is_blank());
 }
 
 /// A world with a stroke across it, to be filled by the exact score of the worlds.
@@ -366,7 +374,7 @@ fn enter_fills_what_is_painted_several_ways_and_going_on_keeps_one() {
 #[test]
 fn escape_ends_a_fill_and_painting_meanwhile_changes_it() {
     // Enough steps to paint meanwhile.
-    let fills = FillDraft { steps: 2000, ..FillDraft::default() };
+    let fills = FillDraft { steps: 2000, resample: false, ..FillDraft::default() };
     let mut storage = stored(quick(3));
     let inpaint = SavedInpaint { fills, ..SavedInpaint::default() };
     Settings { draft: quick(3), inpaint, ..Settings::default() }.save(&mut storage);
@@ -397,4 +405,74 @@ fn every_tab_answers() {
         wait_until(&mut harness, tab, |app| answers(app) == count + 1);
         assert!(harness.query_by_label("Picture of the original").is_some(), "{tab}");
     }
+}
+
+#[test]
+fn a_hint_is_painted_seen_by_the_model_and_erased() {
+    let mut harness = open(&stored(quick(3)));
+    click(&mut harness, "Inpaint");
+    click(&mut harness, "Try a little world");
+    wait_until(&mut harness, "a world", |app| app.inpaint().canvas().is_some());
+    click(&mut harness, "Edit");
+    harness.key_press(Key::P);
+    harness.run_steps(2);
+    let hint = harness.state().inpaint().draft.colour;
+    let seen = |harness: &Harness<'static, App>| harness.state().inpaint().canvas().unwrap().colour_at([16.5, 16.5]);
+    let before = seen(&harness);
+    assert!(before != hint && !is_enabled(&harness, "Clear hints"));
+    drag(&mut harness, [-40.0, 0.0], [40.0, 0.0], 20);
+    assert_eq!((seen(&harness), share(harness.state())), (hint, 0.0), "the mask is another layer");
+
+    click(&mut harness, "Edit photo");
+    wait_until(&mut harness, "the edits", |app| answers(app) == 1);
+    assert!(harness.query_by_label("Picture of the original").is_some());
+    let picture = &harness.state().inpaint().fills.answer().unwrap().evidence().picture;
+    for (channel, level) in hint.into_iter().enumerate() {
+        let given = picture.values[(channel * 32 + 16) * 32 + 16];
+        assert!((given - f32::from(level) / 255.0).abs() < 1e-3, "channel {channel}: {given}");
+    }
+
+    // Mask and hints are undone in one order; an earlier answer brings its hints back.
+    harness.key_press(Key::B);
+    harness.run_steps(2);
+    drag(&mut harness, [-40.0, 40.0], [40.0, 40.0], 20);
+    assert!(share(harness.state()) > 0.0);
+    for (painted, colour) in [(false, hint), (false, before)] {
+        harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+        harness.run_steps(3);
+        assert_eq!((share(harness.state()) > 0.0, seen(&harness)), (painted, colour));
+    }
+    click(&mut harness, "Edit photo");
+    wait_until(&mut harness, "more edits", |app| answers(app) == 2);
+    // It may be scrolled out of the panel.
+    harness.get_by_label("Answer 2").click_accesskit();
+    wait_until(&mut harness, "the hint", |app| !app.inpaint().canvas().unwrap().hints().is_blank());
+    assert_eq!(seen(&harness), hint);
+
+    // The eraser takes away what was painted last.
+    harness.key_press(Key::P);
+    harness.key_press(Key::E);
+    (0..30).for_each(|_| harness.key_press(Key::CloseBracket));
+    harness.run_steps(2);
+    drag(&mut harness, [-10.0, 0.0], [10.0, 0.0], 5);
+    assert_eq!(seen(&harness), before);
+}
+
+#[test]
+fn alt_takes_up_the_colour_under_the_pointer() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = with_photo(folder.path());
+    harness.key_press(Key::P);
+    let pos = harness.get_by_label(PHOTO).rect().center();
+    harness.event(Event::PointerMoved(pos));
+    harness.run_steps(2);
+    for pressed in [true, false] {
+        let (button, modifiers) = (PointerButton::Primary, Modifiers::ALT);
+        harness.event(Event::PointerButton { pos, button, pressed, modifiers });
+        harness.run_steps(2);
+    }
+    // In the middle the photo is (300/3, 200/2, 90); the pointer may be a pixel or two beside it.
+    let [r, g, b] = harness.state().inpaint().draft.colour;
+    assert!(r.abs_diff(100) <= 1 && g.abs_diff(100) <= 1 && b == 90, "{r} {g} {b}");
+    assert!(harness.state().inpaint().canvas().unwrap().hints().is_blank());
 }

@@ -108,14 +108,15 @@ pub struct FillDraft {
 impl Default for FillDraft {
     fn default() -> Self {
         let usual = Restoration::default();
+        let resampling = usual.resampling.unwrap_or_default();
         FillDraft {
             problem: Problem::Fill,
             method: usual.method,
             count: 4,
             steps: usual.run.steps.get(),
-            resample: false,
-            jump: 5,
-            times: 3,
+            resample: usual.resampling.is_some(),
+            jump: resampling.jump(),
+            times: resampling.times(),
             seed: 0,
             seed_locked: false,
             loss: Loss::Size,
@@ -134,10 +135,15 @@ impl Default for FillDraft {
 }
 
 impl FillDraft {
-    /// Takes another method, and the steps that suit it.
+    /// Takes another method, and the steps and the resampling that suit it.
     pub fn choose(&mut self, method: Method) {
+        let usual = Restoration::default_for(method);
         self.method = method;
-        self.steps = Restoration::default_for(method).run.steps.get();
+        self.steps = usual.run.steps.get();
+        self.resample = usual.resampling.is_some();
+        if let Some(resampling) = usual.resampling {
+            (self.jump, self.times) = (resampling.jump(), resampling.times());
+        }
     }
 
     /// What is measured, or one sentence of why that is not possible.
@@ -164,11 +170,16 @@ impl FillDraft {
         let mut restoration = Restoration::default_for(self.method);
         restoration.operator = self.operator()?;
         restoration.noise = if self.problem == Problem::Restore { self.noise } else { 0.0 };
+        restoration.resampling = None;
         if self.resample {
             restoration.resampling = Some(Resampling::new(self.jump, self.times).map_err(sentence)?);
         }
         if self.problem == Problem::Edit {
             restoration.strength = self.strength;
+            if !self.only_painted {
+                // Nothing is known that could be agreed with.
+                restoration.resampling = None;
+            }
         }
         let run = &mut restoration.run;
         run.model = shared.model.clone();

@@ -22,7 +22,8 @@ impl Inpaint {
         let question = self.fills.question();
         let (Some(canvas), Some(question)) = (canvas, question) else { return false };
         let same = Arc::ptr_eq(&canvas.photo.image, &question.photo.image) && canvas.crop() == question.crop;
-        same && self.fills.pictures().is_some()
+        // Hints that were painted since are looked at, not an answer that does not know them.
+        same && canvas.hints().is_same(&question.hints) && self.fills.pictures().is_some()
     }
 
     /// Lays the picked sample on the photo.
@@ -34,14 +35,16 @@ impl Inpaint {
         let fills = &self.fills;
         let (Some(pictures), Some(question)) = (fills.pictures(), fills.question()) else { return };
         let (sample, trust) = (fills.picked.min(pictures.shape[0].saturating_sub(1)), question.evidence.trust.as_ref());
-        // Large pixels of a small model are smoothed, as pasting back does.
+        // Enlarged pixels are smoothed, as pasting back does.
+        let smooth = square[2] as usize > pictures.shape[3];
         let address = |pixels: &Pixels<f32>| Arc::as_ptr(&pixels.values).cast::<f32>() as usize;
-        let key = (address(pictures), sample, trust.map_or(0, address), true);
+        let key = (address(pictures), sample, trust.map_or(0, address), smooth);
         let texture = match &fills.laid.kept {
             Some((kept, texture)) if *kept == key => texture.clone(),
             _ => {
                 let image = coloured(pictures, sample, trust);
-                let texture = ui.ctx().load_texture("laid on the photo", image, TextureOptions::LINEAR);
+                let options = if smooth { TextureOptions::LINEAR } else { TextureOptions::NEAREST };
+                let texture = ui.ctx().load_texture("laid on the photo", image, options);
                 self.fills.laid.kept = Some((key, texture.clone()));
                 texture
             }

@@ -9,6 +9,7 @@ pub use draft::{FillDraft, Loss, Problem};
 
 use super::Inpaint;
 use super::canvas::{Canvas, Photo};
+use super::hints::Hints;
 use super::operation::Operation;
 use super::paste::Paste;
 use crate::Pixels;
@@ -35,6 +36,7 @@ pub struct Question {
     evidence: Evidence,
     /// What was painted on, to come back to.
     photo: Photo,
+    hints: Hints,
     crop: Crop,
     mask: Arc<Vec<u8>>,
     /// The canvas' generation that the evidence is of.
@@ -131,6 +133,7 @@ impl Fills {
         let mut bytes = 0;
         let mut kept = 0;
         for answer in &self.answers {
+            bytes += answer.question.hints.bytes();
             let photo = &answer.question.photo.image;
             if !photos.contains(&Arc::as_ptr(photo)) {
                 photos.push(Arc::as_ptr(photo));
@@ -192,6 +195,7 @@ impl Inpaint {
             device: shared.device,
             evidence,
             photo: canvas.photo.clone(),
+            hints: canvas.hints().clone(),
             crop: canvas.crop(),
             mask: canvas.mask().values().clone(),
             generation: canvas.generation(),
@@ -236,6 +240,7 @@ impl Inpaint {
         question.evidence.picture = picture;
         question.evidence.trust = Some(Pixels { shape: [1, 1, side, side], values: trust.into() });
         question.generation = canvas.generation();
+        question.hints = canvas.hints().clone();
         (question.mask, question.crop) = (canvas.mask().values().clone(), canvas.crop());
         session.send(Command::Exchange { id: job.id, evidence: question.evidence.clone() });
     }
@@ -298,9 +303,10 @@ impl Inpaint {
         let same = self.canvas.as_ref().is_some_and(|canvas| {
             Arc::ptr_eq(&canvas.photo.image, &question.photo.image)
                 && Arc::ptr_eq(canvas.mask().values(), &question.mask)
+                && canvas.hints().is_same(&question.hints)
         });
         if !same {
-            self.canvas = Some(Canvas::new(question.photo, question.crop));
+            self.canvas = Some(Canvas::new(question.photo, question.crop).with_hints(question.hints));
             self.changing = false;
             self.change(ctx, Operation::Replace(question.mask));
         }
@@ -308,10 +314,15 @@ impl Inpaint {
 }
 
 impl Answer {
+    /// What the model was given.
+    pub fn evidence(&self) -> &Evidence {
+        &self.question.evidence
+    }
+
     /// What lays its samples on the photo.
     fn paste(&self) -> Paste {
         let question = &self.question;
-        let mut canvas = Canvas::new(question.photo.clone(), question.crop);
+        let mut canvas = Canvas::new(question.photo.clone(), question.crop).with_hints(question.hints.clone());
         canvas.apply(Operation::Replace(question.mask.clone()));
         let mut paste = canvas.paste_back(self.restored.pictures.shape[3]);
         if question.evidence.trust.is_none() {
@@ -334,6 +345,7 @@ impl std::fmt::Debug for Seen {
 pub(super) fn see(question: Question, square: [u32; 3], side: usize) -> Seen {
     let mut evidence = super::evidence::Evidence::new(side, square);
     let size = question.photo.size();
+    evidence.touch_hints(&question.hints);
     evidence.refresh(&question.photo.image, &super::mask::Mask::new(size), usize::MAX);
     let picture = Pixels { shape: [1, 3, side, side], values: evidence.picture.into() };
     Seen(question, picture)

@@ -56,7 +56,10 @@ fn nothing_yet(ui: &mut Ui, inpaint: &mut Inpaint) {
         (Problem::Fill, Some(true)) => "Each fill is another answer to the same question: what could be here?",
         (Problem::Colourise, _) => "The model is given the grey photo and finds colours for it.",
         (Problem::Restore, _) => "The photo is measured by A; each answer is a picture with that measurement.",
-        (Problem::Edit, _) => "The photo is noised to t and brought back: the model makes it one of its own.",
+        (Problem::Edit, _) => {
+            "The photo is noised to t and brought back: the model makes it one of its own. Paint colours first (P): \
+                               they are hints of what should be where."
+        }
     };
     ui.add(egui::Label::new(RichText::new(text).small().weak()).wrap());
 }
@@ -69,7 +72,7 @@ fn compared(ui: &mut Ui, inpaint: &mut Inpaint) {
     if problem == Problem::Fill {
         return;
     }
-    let side = (ui.available_width() - UNIT) / 2.0;
+    let side = (ui.available_width() - UNIT) / 3.0;
     let (original, measured) = (answer.question.evidence.picture.clone(), answer.restored.measured.clone());
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = UNIT;

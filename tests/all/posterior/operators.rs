@@ -1,0 +1,262 @@
+use super::dense::{apply, solve, times, transposed};
+use super::{M, doubles, image, linear, matrix, normals, operators, values};
+use burn::tensor::{Device, Tensor};
+use score_explorer::Image;
+use score_explorer::score::{Kernel, Measurement, Moments, Motion, Operator, OperatorError, Spread, Weights};
+
+/// Even, odd and smallest shapes.
+const SHAPES: [[usize; 3]; 5] = [[3, 8, 8], [1, 5, 7], [3, 7, 4], [2, 1, 1], [3, 4, 4]];
+
+/// Of unit variance.
+const DATA: Moments = Moments { mean: 0.0, mean_square: 1.0 };
+
+fn largest(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).fold(0.0, |most, (a, b)| f64::max(most, (a - b).abs()))
+}
+
+#[test]
+fn adjoints_are_the_transposed_operators() {
+    for shape in SHAPES {
+        for operator in operators(shape) {
+            let a = linear(&operator, shape);
+            let measured = a.measured();
+            let (x, y) =
+                (normals(2 * shape.iter().product::<usize>(), 1), normals(2 * measured.iter().product::<usize>(), 2));
+            let there = doubles(a.apply(&image(&x, shape)));
+            let back = doubles(a.adjoint(&image(&y, measured)));
+            assert_eq!((there.len(), back.len()), (y.len(), x.len()), "{operator} over {shape:?}");
+            for sample in 0..2 {
+                let product = |a: &[f64], b: &[f64]| {
+                    let size = a.len() / 2;
+                    a.iter().zip(b).skip(sample * size).take(size).map(|(a, b)| a * b).sum::<f64>()
+                };
+                let (left, right) = (product(&there, &y), product(&x, &back));
+                // Sums of some hundred products of single precision.
+                assert!((left - right).abs() < 1e-4, "{operator} over {shape:?}: {left} and {right}");
+            }
+        }
+    }
+}
+
+#[test]
+fn gram_matrices_are_as_they_say() {
+    for shape in SHAPES {
+        for operator in operators(shape) {
+            let a = linear(&operator, shape);
+            let Some(gram) = a.gram() else { continue };
+            let rows = matrix(&*a, shape);
+            let found = times(&rows, &transposed(&rows));
+            let known = a.known().map(|known| values(known.clone().expand([1, shape[0], shape[1], shape[2]])));
+            for (i, row) in found.iter().enumerate() {
+                for (j, entry) in row.iter().enumerate() {
+                    let measured = known.as_ref().is_none_or(|known| known[i] == 1.0);
+                    let expected = if i == j && measured { gram } else { 0.0 };
+                    assert!((entry - expected).abs() < 1e-6, "{operator} over {shape:?}: {entry} for {expected}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn pictures_of_measurements_show_them_and_nothing_else() {
+    for shape in SHAPES {
+        for operator in operators(shape) {
+            let a = linear(&operator, shape);
+            let y = a.apply(&image(&normals(shape.iter().product(), 3), shape));
+            let picture = a.picture(&y);
+            assert_eq!(picture.dims()[1..], shape, "{operator}");
+            assert!(largest(&doubles(a.read(&picture)), &doubles(y.clone())) < 1e-5, "{operator} over {shape:?}");
+            if a.gram().is_some() {
+                // A·A⁺·A = A, and the picture is A⁺y: nothing of it lies in the null space.
+                let again = a.picture(&a.apply(&picture));
+                assert!(largest(&doubles(again), &doubles(picture)) < 1e-5, "{operator} over {shape:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn lifting_a_residual_solves_its_linear_system() {
+    for shape in SHAPES {
+        for operator in operators(shape) {
+            for (uncertainty, noise) in [(0.3, 0.02), (1.0, 0.5), (100.0, 0.4)] {
+                let a = linear(&operator, shape);
+                let rows = matrix(&*a, shape);
+                let r: Vec<f64> = apply(&rows, &normals(shape.iter().product(), 4));
+                let variance = Tensor::full([1; 4], noise, &Device::flex());
+                let y = image(&r, a.measured());
+                let measurement = Measurement::new(a.into(), y.clone(), variance, DATA);
+                let found = doubles(measurement.lift(&y, &Tensor::full([1; 4], uncertainty, &Device::flex())));
+
+                // uncertainty·Aᵀ(uncertainty·AAᵀ + noise)⁻¹r.
+                let mut gram = times(&rows, &transposed(&rows));
+                gram.iter_mut().for_each(|row| row.iter_mut().for_each(|entry| *entry *= uncertainty));
+                (0..gram.len()).for_each(|i| gram[i][i] += noise);
+                let solved: Vec<f64> = solve(gram, super::dense::column(&r)).0.into_iter().map(|row| row[0]).collect();
+                let expected: Vec<f64> = apply(&transposed(&rows), &solved).iter().map(|u| u * uncertainty).collect();
+                // Conjugate gradients stop at a residual of 1e-5, whose share of the solution the noise bounds.
+                let error = largest(&found, &expected);
+                assert!(error < 2e-4, "{operator} over {shape:?} at {uncertainty}, {noise}: {error:.2e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn samples_of_a_batch_are_lifted_each_on_its_own() {
+    let shape = [3, 8, 8];
+    for operator in operators(shape) {
+        let measured = linear(&operator, shape).measured();
+        let r = image(&normals(3 * measured.iter().product::<usize>(), 8), measured);
+        let uncertainty = image(&[0.1, 1.0, 9.0], [1, 1, 1]);
+        let variance = Tensor::full([1; 4], 0.1, &Device::flex());
+        let measurement = Measurement::new(linear(&operator, shape).into(), r.clone(), variance, DATA);
+        let together = doubles(measurement.lift(&r, &uncertainty));
+        let size = together.len() / 3;
+        for sample in 0..3 {
+            let of = |image: &Image| image.clone().narrow(0, sample, 1);
+            let alone = doubles(measurement.of_samples(sample, 1).lift(&of(&r), &of(&uncertainty)));
+            // A batch goes on until its last sample has arrived.
+            assert!(largest(&alone, &together[sample * size..(sample + 1) * size]) < 1e-4, "{operator}");
+        }
+    }
+}
+
+#[test]
+fn super_resolution_averages_blocks_and_enlarges_by_repeating() {
+    let shape = [1, 4, 4];
+    let a = linear(&"super-resolution:2".parse().unwrap(), shape);
+    let picture: Vec<f64> = (0..16).map(f64::from).collect();
+    let small = doubles(a.apply(&image(&picture, shape)));
+    assert_eq!(small, [2.5, 4.5, 10.5, 12.5]);
+    let large = doubles(a.picture(&image(&small, [1, 2, 2])));
+    let expected = [2.5, 2.5, 4.5, 4.5, 2.5, 2.5, 4.5, 4.5, 10.5, 10.5, 12.5, 12.5, 10.5, 10.5, 12.5, 12.5];
+    assert!(largest(&large, &expected) < 1e-6);
+}
+
+#[test]
+fn the_grey_channel_is_the_published_one() {
+    // score_sde, controllable_generation.py: the first column of the decoupling matrix, in x·M.
+    let (shape, pixel) = ([3, 1, 1], [0.9, -0.4, 0.3]);
+    let a = linear(&Operator::Colourisation, shape);
+    let grey: f64 = (0..3).map(|channel| pixel[channel] * M[channel][0]).sum();
+    let found = doubles(a.apply(&image(&pixel, shape)));
+    assert!((found[0] - grey).abs() < 1e-6);
+    // What is shown is grey: all three channels their mean.
+    let mean = pixel.iter().sum::<f64>() / 3.0;
+    assert!(largest(&doubles(a.picture(&image(&found, [1, 1, 1]))), &[mean; 3]) < 1e-6);
+}
+
+#[test]
+fn blurs_keep_flat_pictures_and_draw_their_kernels() {
+    let shape = [1, 15, 17];
+    for kernel in ["gaussian:1.2", "gaussian:6", "motion:9:30", "motion:5:90", "own:3:0,1,2,0,3,1,0,0,1"] {
+        let operator: Operator = format!("blur:{kernel}").parse().unwrap();
+        let a = linear(&operator, shape);
+        let flat = doubles(a.apply(&image(&[0.7; 15 * 17], shape)));
+        assert!(largest(&flat, &[0.7; 15 * 17]) < 1e-5, "{kernel}");
+
+        let Operator::Blur(kernel) = operator else { panic!("a blur") };
+        let (weights, size) = kernel.weights();
+        assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        if size > 15 {
+            continue;
+        }
+        // A point of light in the middle becomes the kernel, turned about as a convolution's is.
+        let mut point = vec![0.0; 15 * 17];
+        point[7 * 17 + 8] = 1.0;
+        let found = doubles(a.apply(&image(&point, shape)));
+        let reach = size / 2;
+        for row in 0..size {
+            for column in 0..size {
+                let drawn = found[(7 + reach - row) * 17 + 8 + reach - column];
+                assert!((drawn - weights[row * size + column]).abs() < 1e-6, "{kernel:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn motion_moves_along_its_angle() {
+    let moments = |angle: f64| {
+        let (weights, size) = Kernel::Motion(Motion::new(9.0, angle).unwrap()).weights();
+        let mut sums = [0.0; 3];
+        for (at, weight) in weights.iter().enumerate() {
+            // Up is positive.
+            let (x, y) = ((at % size) as f64 - (size / 2) as f64, (size / 2) as f64 - (at / size) as f64);
+            sums.iter_mut().zip([x * x, y * y, x * y]).for_each(|(sum, product)| *sum += weight * product);
+        }
+        sums
+    };
+    // A line of 8 between the middles of its end pixels has the variance 8²/12; sharing points among pixels adds up to
+    // a quarter in each direction.
+    for angle in [0.0, 30.0, 45.0, 90.0, 120.0] {
+        let (sin, cos) = f64::to_radians(angle).sin_cos();
+        let [xx, yy, xy] = moments(angle);
+        let along = 64.0 / 12.0;
+        assert!((xx - along * cos * cos).abs() < 0.26 && (yy - along * sin * sin).abs() < 0.26, "{angle}");
+        assert!((xy - along * sin * cos).abs() < 0.05, "{angle}: {xy}");
+    }
+}
+
+#[test]
+fn compressed_sensing_takes_the_share_it_says_and_another_with_another_seed() {
+    let shape = [3, 5, 7];
+    let sense = |name: &str| matrix(&*linear(&name.parse().unwrap(), shape), shape);
+    for (share, count) in [(0.25, 26), (0.5, 53), (1.0, 105), (0.001, 1)] {
+        assert_eq!(sense(&format!("compressed-sensing:{share}")).len(), count);
+    }
+    let (one, same, other) =
+        (sense("compressed-sensing:0.3:1"), sense("compressed-sensing:0.3:1"), sense("compressed-sensing:0.3:2"));
+    assert_eq!(one, same);
+    assert!(largest(&one[0], &other[0]) > 0.01);
+    // Every row looks at the whole picture: no pixel has more than a tenth of it.
+    assert!(one.iter().flatten().all(|entry| entry * entry < 0.1));
+}
+
+#[test]
+fn operators_are_written_as_they_are_read() {
+    for text in [
+        "inpainting",
+        "colourisation",
+        "super-resolution:4",
+        "blur:gaussian:2",
+        "blur:gaussian:0.75",
+        "blur:motion:9:30",
+        "blur:own:3:0,1,0,1,4,1,0,1,0",
+        "compressed-sensing:0.25",
+        "compressed-sensing:0.5:7",
+        "denoising",
+    ] {
+        let operator: Operator = text.parse().unwrap();
+        assert_eq!(operator.to_string(), text);
+        let saved = serde_json::to_string(&operator).unwrap();
+        assert_eq!(serde_json::from_str::<Operator>(&saved).unwrap(), operator);
+    }
+    assert_eq!("blur:gaussian:2.0".parse::<Operator>().unwrap().to_string(), "blur:gaussian:2");
+}
+
+#[test]
+fn impossible_operators_are_refused_in_one_sentence() {
+    let error = |text: &str| text.parse::<Operator>().unwrap_err();
+    assert_eq!(error("super-resolution:3"), OperatorError::Factor(3));
+    assert_eq!(error("blur:gaussian:0"), OperatorError::Spread(0.0));
+    assert!(matches!(error("blur:gaussian:NaN"), OperatorError::Spread(_)));
+    assert_eq!(error("blur:motion:65:0"), OperatorError::Motion { length: 65.0, angle: 0.0 });
+    assert_eq!(error("blur:own:2:1,1,1,1"), OperatorError::Weights { size: 2, found: 4 });
+    assert_eq!(error("blur:own:3:1,1"), OperatorError::Weights { size: 3, found: 2 });
+    assert_eq!(error("blur:own:1:-1"), OperatorError::Weights { size: 1, found: 1 });
+    assert_eq!(error("compressed-sensing:0"), OperatorError::Share(0.0));
+    assert_eq!(error("compressed-sensing:1.5"), OperatorError::Share(1.5));
+    for unknown in ["", "blur", "blur:box:3", "inpainting:1", "super-resolution:", "super-resolution:-4", "denoise"] {
+        assert_eq!(error(unknown), OperatorError::Unknown(unknown.into()));
+    }
+    assert!(Spread::new(f64::INFINITY).is_err() && Weights::new(1, vec![f64::NAN]).is_err());
+
+    let over = |text: &str, shape| text.parse::<Operator>().unwrap().over(shape, None, &Device::flex()).err().unwrap();
+    let refused = over("super-resolution:4", [3, 6, 8]).to_string();
+    assert_eq!(refused, "super-resolution:4 needs pictures whose sides are multiples of 4, not 3×6×8");
+    assert_eq!(over("colourisation", [1, 4, 4]).to_string(), "colourisation needs pictures of 3 channels, not 1×4×4");
+}

@@ -1,0 +1,124 @@
+//! Restorations as values: saved, read, refused.
+
+use super::{evidence, pixels, restoration};
+use burn::tensor::Device;
+use score_explorer::score::{Mixture, Operator, OperatorError};
+use score_explorer::sde::FamilyKind;
+use score_explorer::solver::Solver;
+use score_explorer::task::{
+    Count, Evidence, Method, Origin, Resampling, Restoration, RestorationError, Run, Shows, Weight,
+};
+
+const SHAPE: [usize; 3] = [3, 4, 4];
+
+fn heun(method: Method) -> Restoration {
+    restoration(&Operator::Inpainting, 0.0, method, FamilyKind::Vp, Solver::Heun)
+}
+
+#[test]
+fn restorations_come_back_from_their_files() {
+    for method in Method::ALL {
+        let mut all = vec![Restoration::default_for(method)];
+        all.push(Restoration {
+            operator: "blur:motion:9:30".parse().unwrap(),
+            noise: 0.05,
+            method: method.with_weight(Weight::new(0.25).unwrap()),
+            resampling: Some(Resampling::new(10, 5).unwrap()),
+            strength: 0.6,
+            ..heun(method)
+        });
+        for restoration in all {
+            assert_eq!(restoration.check(), Ok(()));
+            let saved = serde_json::to_string(&restoration).unwrap();
+            assert_eq!(serde_json::from_str::<Restoration>(&saved).unwrap(), restoration, "{saved}");
+        }
+    }
+}
+
+#[test]
+fn methods_are_written_as_they_are_read() {
+    for text in ["projection", "null-space", "pigdm", "pigdm:0.5", "dps", "dps:0.3", "exact"] {
+        assert_eq!(text.parse::<Method>().unwrap().to_string(), text);
+    }
+    for text in ["", "ddnm", "exact:1", "projection:2", "dps:", "dps:x"] {
+        assert_eq!(text.parse::<Method>().unwrap_err(), RestorationError::Method(text.into()));
+    }
+    assert_eq!("pigdm:-1".parse::<Method>().unwrap_err(), RestorationError::Weight(-1.0));
+    assert!(matches!("dps:NaN".parse::<Method>().unwrap_err(), RestorationError::Weight(_)));
+}
+
+#[test]
+fn impossible_restorations_are_refused() {
+    let valid = heun(Method::NullSpace);
+    let check = |change: fn(&mut Restoration)| {
+        let mut restoration = valid.clone();
+        change(&mut restoration);
+        restoration.check()
+    };
+    assert_eq!(check(|r| r.noise = -0.1), Err(RestorationError::Noise(-0.1)));
+    assert!(matches!(check(|r| r.noise = f64::NAN), Err(RestorationError::Noise(_))));
+    assert_eq!(check(|r| r.strength = 0.0), Err(RestorationError::Strength(0.0)));
+    assert_eq!(check(|r| r.strength = 1.5), Err(RestorationError::Strength(1.5)));
+    assert!(matches!(check(|r| r.strength = f64::NAN), Err(RestorationError::Strength(_))));
+    assert_eq!(
+        check(|r| r.run.origin =
+            Origin::Branch { parent: Box::new(Run { origin: Origin::Prior, ..r.run.clone() }), step: 3 }),
+        Err(RestorationError::Branch)
+    );
+    assert_eq!(Resampling::new(0, 5), Err(RestorationError::Resampling { jump: 0, times: 5 }));
+    assert_eq!(Resampling::new(5, 101), Err(RestorationError::Resampling { jump: 5, times: 101 }));
+    assert!(serde_json::from_str::<Resampling>(r#"{"jump":0,"times":1}"#).is_err());
+}
+
+#[test]
+fn evidence_that_does_not_fit_is_refused() {
+    let model = Mixture::named("blocks").unwrap();
+    let mut restoration = heun(Method::NullSpace);
+    restoration.run.count = Count::new(4).unwrap();
+    let good = evidence(&[0.5; 48], SHAPE);
+    let refused = |restoration: &Restoration, evidence: Evidence| {
+        let error = evidence.measure(restoration, &model, &Device::flex()).err();
+        assert_eq!(
+            evidence.guide(restoration, &model, &Device::flex()).err().is_some(),
+            !matches!(error, Some(RestorationError::Operator(_))) && evidence.trust == good.trust
+        );
+        error
+    };
+    let with = |picture: &[f64], shape| Evidence { picture: pixels(picture, shape), ..good.clone() };
+    assert_eq!(
+        refused(&restoration, with(&[0.5; 27], [3, 3, 3])),
+        Some(RestorationError::Picture { expected: SHAPE, found: [1, 3, 3, 3] })
+    );
+    assert_eq!(refused(&restoration, with(&[0.5; 96], SHAPE)), Some(RestorationError::Pictures(2)));
+    for value in [f64::NAN, f64::INFINITY] {
+        let mut picture = [0.5; 48];
+        picture[7] = value;
+        assert_eq!(refused(&restoration, with(&picture, SHAPE)), Some(RestorationError::Values));
+    }
+    let mut short = with(&[0.5; 48], SHAPE);
+    short.picture.values = vec![0.5; 40].into();
+    assert!(matches!(refused(&restoration, short), Some(RestorationError::Picture { .. })));
+
+    let trusting = |trust: &[f64], shape| Evidence { trust: Some(pixels(trust, shape)), ..good.clone() };
+    for value in [f64::NAN, -0.1, 1.1] {
+        assert_eq!(refused(&restoration, trusting(&[value; 16], [1, 4, 4])), Some(RestorationError::Values));
+    }
+    let misfit = OperatorError::Trust { expected: SHAPE, found: [1, 1, 3, 3] };
+    assert_eq!(refused(&restoration, trusting(&[1.0; 9], [1, 3, 3])), Some(RestorationError::Operator(misfit)));
+    // A map for each channel, and none at all.
+    assert_eq!(refused(&restoration, trusting(&[1.0; 48], SHAPE)), None);
+    assert!(Evidence { trust: None, ..good.clone() }.measure(&restoration, &model, &Device::flex()).is_ok());
+
+    restoration.operator = "super-resolution:8".parse().unwrap();
+    assert!(matches!(
+        good.measure(&restoration, &model, &Device::flex()).err(),
+        Some(RestorationError::Operator(OperatorError::Shape { .. }))
+    ));
+    let plane = Mixture::named("ring").unwrap();
+    restoration.operator = Operator::Colourisation;
+    let point = Evidence { picture: pixels(&[0.1, 0.2], [2, 1, 1]), trust: None, shows: Shows::Original };
+    assert!(matches!(
+        point.measure(&restoration, &plane, &Device::flex()).err(),
+        Some(RestorationError::Operator(OperatorError::Shape { .. }))
+    ));
+}
