@@ -17,6 +17,8 @@ const MAX_NAME: u64 = 256;
 /// Flax's own kinds of MessagePack extensions for arrays, and for numbers as arrays of no dimension.
 const ARRAY: u8 = 1;
 const SCALAR: u8 = 3;
+/// How flax marks an array of more than a GiB, which it cuts into pieces.
+const IN_PIECES: &str = "__msgpack_chunked_array__";
 
 /// Whether a file that begins so is a tree with names.
 pub(super) fn begins(start: &[u8]) -> bool {
@@ -167,6 +169,11 @@ impl Reader {
                 deeper(depth)?;
                 for _ in 0..entries {
                     let name = self.name()?;
+                    if name == IN_PIECES {
+                        return Err(format!(
+                            "{prefix:?} has more than a GiB, more than any network that can be used here"
+                        ));
+                    }
                     let name = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
                     self.tree(&name, found, depth + 1)?;
                 }
@@ -321,9 +328,8 @@ fn places(tree: &Weights, prefixes: &[&str]) -> VecDeque<String> {
 fn flax_name(part: &str, dimensions: usize) -> String {
     let (module, end) = part.rsplit_once('.').map_or(("", part), |(module, end)| (module, end));
     let end = match (end, dimensions) {
-        // The filtered convolutions are modules of score_sde's own.
-        ("weight", _) if module.starts_with("Conv2d") => "w",
-        ("bias", _) if module.starts_with("Conv2d") => "b",
+        // The filtered convolutions are modules of score_sde's own, with names of their own.
+        ("weight", _) if module.starts_with("Conv2d") => "weight",
         ("weight", 1) => "scale",
         ("weight", _) => "kernel",
         _ => end,

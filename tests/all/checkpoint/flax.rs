@@ -101,14 +101,7 @@ fn jax(network: &OpenedNetwork, block: &str, attention: &str) -> Tree {
             let filtered = module.starts_with("Conv2d");
             let end = match (end, array.shape.len()) {
                 ("weight", 1) => "scale",
-                ("weight", _) => {
-                    if filtered {
-                        "w"
-                    } else {
-                        "kernel"
-                    }
-                }
-                ("bias", _) if filtered => "b",
+                ("weight", _) if !filtered => "kernel",
                 _ => end,
             };
             let array = if part.ends_with("weight") { channels_last(array) } else { (*array).clone() };
@@ -188,6 +181,8 @@ fn claims_beyond_the_file_are_refused_before_memory_is_reserved() {
     assert!(one(array(&[1], "float32", &[0; 8], 4)).contains("no array as flax writes it"));
     assert!(one(array(&[2], "complex64", &[0; 16], 16)).contains("\"complex64\", which are not read"));
     assert!(one(Tree::Raw(vec![0x07])).contains("is no array"));
+    let pieces = Tree::Map(vec![("__msgpack_chunked_array__".into(), Tree::Raw(vec![0xc3]))]);
+    assert!(one(pieces).contains("\"Dense_0\" has more than a GiB"));
     assert!(one(Tree::Raw([vec![0xc9], huge.to_be_bytes().to_vec(), vec![1]].concat())).contains("more bytes than"));
     // A map or a list of four billion entries, and one in another a million deep.
     assert!(

@@ -85,7 +85,10 @@ class NCSNpp(nn.Module):
             hs.append(ResnetBlockDDPMpp()(hs[-1], temb))
             if level < LEVELS - 1:
                 hs.append(Downsample()(hs[-1]))
-        h = ResnetBlockDDPMpp()(AttnBlockpp()(ResnetBlockDDPMpp()(hs[-1], temb)), temb)
+        # One after the other: a module is numbered when it is made, not when it is called.
+        h = ResnetBlockDDPMpp()(hs[-1], temb)
+        h = AttnBlockpp()(h)
+        h = ResnetBlockDDPMpp()(h, temb)
         for level in reversed(range(LEVELS)):
             for _ in range(2):
                 h = ResnetBlockDDPMpp()(jnp.concatenate([h, hs.pop()], axis=-1), temb)
@@ -114,7 +117,7 @@ params = jax.tree.map(lambda p: (p + 0.2 * rng.standard_normal(p.shape)).astype(
 with jax.default_matmul_precision("highest"):
     output = net.apply({"params": jax.tree.map(lambda p: p.astype(np.float32), params)}, x, labels)
 
-# The live weights are only started here.
+# Of the live weights only the first are here, to save room.
 optimizer = {"target": {"Dense_0": params["Dense_0"]}, "state": {"step": 1234}}
 state = State(1234, optimizer, 2e-4, {}, 0.9999, params, np.array([0, 42], np.uint32))
 (HERE / "checkpoint_24").write_bytes(flax.serialization.to_bytes(state))
