@@ -2,15 +2,16 @@
 
 use super::FileError;
 use super::tensors::{MAX_VALUES, Number};
-use crate::network::{Array, Config, Weights, WeightsError};
-use std::collections::{BTreeMap, VecDeque};
+use crate::network::{Array, Weights};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 const WHAT: &str = "a score_sde JAX checkpoint that can be read";
-/// Where the average of the parameters lies.
+/// Where the average of the parameters lies, and where in which part the live ones do.
 const AVERAGE: &str = "params_ema";
+const OPTIMIZER: &str = "optimizer";
+const LIVE: &str = "target";
 /// The state of an optimizer in the tree is six deep.
 const MAX_DEPTH: usize = 32;
 const MAX_NAME: u64 = 256;
@@ -26,11 +27,11 @@ pub(super) fn begins(start: &[u8]) -> bool {
     matches!(start, [0x81..=0x8f, 0xa2..=0xbf, a, b, ..] if a.is_ascii_lowercase() && b.is_ascii_lowercase())
 }
 
-/// Averaged parameters by their names in the tree, joined by dots, and the training steps done.
-pub(super) fn read(path: &Path) -> Result<(Weights, Option<u64>), FileError> {
+/// Averaged or `live` parameters by their names in the tree, joined by dots, and the training steps done.
+pub(super) fn read(path: &Path, live: bool) -> Result<(Weights, Option<u64>), FileError> {
     let (file, left) = super::open_file(path)?;
     let mut reader = Reader { file: BufReader::new(file), left, values_left: MAX_VALUES };
-    reader.state().map_err(|reason| FileError::format(path, WHAT, reason))
+    reader.state(live).map_err(|reason| FileError::format(path, WHAT, reason))
 }
 
 /// The next value in the file, without what is inside.
@@ -56,24 +57,41 @@ struct Reader {
 }
 
 impl Reader {
-    fn state(&mut self) -> Result<(Weights, Option<u64>), String> {
+    fn state(&mut self, live: bool) -> Result<(Weights, Option<u64>), String> {
         let Item::Map(entries) = self.item()? else {
             return Err("it is no tree; choose a checkpoint of score_sde".into());
         };
         let (mut weights, mut step) = (None, None);
         for _ in 0..entries {
             match self.name()?.as_str() {
-                AVERAGE => {
-                    let mut found = Weights::new();
-                    self.tree("", &mut found, 0)?;
-                    weights = Some(found);
-                }
+                AVERAGE if !live => weights = Some(self.whole_tree()?),
+                OPTIMIZER if live => weights = self.target()?,
                 "step" => step = self.step()?,
                 _ => self.skip(0)?,
             }
         }
-        let weights = weights.ok_or_else(|| format!("it holds no {AVERAGE}; choose a checkpoint of score_sde"))?;
+        let place = if live { format!("{OPTIMIZER}.{LIVE}") } else { AVERAGE.into() };
+        let weights = weights.ok_or_else(|| format!("it holds no {place}; choose a checkpoint of score_sde"))?;
         Ok((weights, step))
+    }
+
+    /// The live parameters, which are part of the optimizer.
+    fn target(&mut self) -> Result<Option<Weights>, String> {
+        let Item::Map(entries) = self.item()? else { return Err("it is damaged: its optimizer is no tree".into()) };
+        let mut weights = None;
+        for _ in 0..entries {
+            match self.name()?.as_str() {
+                LIVE => weights = Some(self.whole_tree()?),
+                _ => self.skip(0)?,
+            }
+        }
+        Ok(weights)
+    }
+
+    fn whole_tree(&mut self) -> Result<Weights, String> {
+        let mut found = Weights::new();
+        self.tree("", &mut found, 0)?;
+        Ok(found)
     }
 
     fn take<const N: usize>(&mut self) -> Result<[u8; N], String> {
@@ -251,101 +269,4 @@ fn deeper(depth: usize) -> Result<(), String> {
 
 fn damaged(error: io::Error) -> String {
     format!("it is damaged or cannot be read ({error})")
-}
-
-/// Kinds of modules that flax numbers by themselves, by how their names begin. All of the second
-/// kind of a pair come after all of the first in the published order too.
-const KINDS: [(&[&str], &str); 8] = [
-    (&["GaussianFourierProjection_"], "an embedding"),
-    (&["Dense_"], "an affine map"),
-    (&["Conv_"], "a convolution"),
-    (&["GroupNorm_"], "a normalisation"),
-    (&["ResnetBlockDDPM_", "ResnetBlockDDPMpp_", "ResnetBlockBigGANpp_"], "a block"),
-    (&["AttnBlock_", "AttnBlockpp_"], "an attention"),
-    (&["Combine_"], "an input"),
-    (&["Downsample_", "Upsample_"], "a resampling"),
-];
-
-/// The place in [`KINDS`] of a module with these parameters.
-fn kind(parts: &[(&str, &[usize])]) -> usize {
-    let has = |part: &str| parts.iter().any(|(name, _)| name.starts_with(part));
-    match parts {
-        [("W", _)] => 0,
-        [("weight", [_, _]), ..] => 1,
-        [("weight", [_, _, _, _]), ..] => 2,
-        [("weight", _), ..] => 3,
-        _ if has("Conv_1.") => 4,
-        _ if has("NIN_3.") => 5,
-        [("Conv_0.weight", [_, _, 1, 1]), ..] => 6,
-        _ => 7,
-    }
-}
-
-/// The parameters by their published PyTorch names and in their layout. What is left over keeps its name.
-pub(super) fn renamed(mut tree: Weights, config: &Config) -> Result<Weights, WeightsError> {
-    let parameters = config.parameters();
-    let mut modules: BTreeMap<usize, Vec<(&str, &[usize])>> = BTreeMap::new();
-    for (name, shape) in &parameters {
-        let place = name.strip_prefix("all_modules.").and_then(|rest| rest.split_once('.'));
-        let Some((index, part)) = place.and_then(|(index, part)| Some((index.parse().ok()?, part))) else {
-            return Err(WeightsError::Missing { name: name.clone() });
-        };
-        modules.entry(index).or_default().push((part, shape));
-    }
-    let mut places = KINDS.map(|(prefixes, _)| places(&tree, prefixes));
-    let mut weights = Weights::new();
-    for (index, parts) in modules {
-        let kind = kind(&parts);
-        let missing = || WeightsError::Missing { name: format!("of {}, all_modules.{index}", KINDS[kind].1) };
-        let place = places[kind].pop_front().ok_or_else(missing)?;
-        for (part, expected) in parts {
-            let name = format!("{place}.{}", flax_name(part, expected.len()));
-            let array = tree.remove(&name).ok_or_else(|| WeightsError::Missing { name: name.clone() })?;
-            let array = if part.ends_with("weight") { turned(array) } else { array };
-            if array.shape != expected {
-                return Err(WeightsError::Shape { name, expected: expected.to_vec(), found: array.shape });
-            }
-            weights.insert(format!("all_modules.{index}.{part}"), array);
-        }
-    }
-    weights.extend(tree);
-    Ok(weights)
-}
-
-/// Names of the modules that begin so, in the order of their numbers.
-fn places(tree: &Weights, prefixes: &[&str]) -> VecDeque<String> {
-    let mut found = VecDeque::new();
-    for prefix in prefixes {
-        let modules = tree.keys().filter_map(|name| name.split_once('.')).map(|(module, _)| module);
-        let numbers = modules.filter_map(|module| module.strip_prefix(prefix)?.parse::<usize>().ok());
-        let numbers: std::collections::BTreeSet<usize> = numbers.collect();
-        found.extend(numbers.into_iter().map(|number| format!("{prefix}{number}")));
-    }
-    found
-}
-
-/// What flax calls a parameter, of so many dimensions, that PyTorch's code calls `part`.
-fn flax_name(part: &str, dimensions: usize) -> String {
-    let (module, end) = part.rsplit_once('.').map_or(("", part), |(module, end)| (module, end));
-    let end = match (end, dimensions) {
-        // The filtered convolutions are modules of score_sde's own, with names of their own.
-        ("weight", _) if module.starts_with("Conv2d") => "weight",
-        ("weight", 1) => "scale",
-        ("weight", _) => "kernel",
-        _ => end,
-    };
-    if module.is_empty() { end.into() } else { format!("{module}.{end}") }
-}
-
-/// A kernel of flax, height × width × in × out or in × out, as PyTorch lays it out: out first, then in.
-fn turned(array: Array) -> Array {
-    let (area, input, output, shape) = match array.shape[..] {
-        [input, output] => (1, input, output, vec![output, input]),
-        [height, width, input, output] => (height * width, input, output, vec![output, input, height, width]),
-        _ => return array,
-    };
-    let at = |o: usize, i: usize, place: usize| array.values.get((place * input + i) * output + o).copied();
-    let values =
-        (0..output).flat_map(|o| (0..input).flat_map(move |i| (0..area).filter_map(move |place| at(o, i, place))));
-    Array { shape, values: values.collect() }
 }

@@ -109,7 +109,7 @@ pub struct ModelReport {
     pub family: Option<crate::sde::Family>,
     /// σ/α that it was trained on, in units of its range.
     pub ratios: Option<(f64, f64)>,
-    /// Files that were left out (a corrupt image in a folder), one sentence each.
+    /// Files that were left out (a corrupt image in a folder), or what was assumed; one sentence each.
     pub warnings: Vec<String>,
 }
 

@@ -1,6 +1,7 @@
 //! Files: what is read is what was written elsewhere, and no file can do harm.
 
 mod diffusers;
+mod edm;
 mod flax;
 mod forge;
 mod formats;
