@@ -220,7 +220,7 @@ fn renamed(mut tensors: Weights, config: &Config) -> Result<Weights, WeightsErro
 }
 
 /// A map of pixels, out × in (with ones behind), as in × out.
-fn turned(array: Array) -> Array {
+pub(super) fn turned(array: Array) -> Array {
     let &[out, input, ref rest @ ..] = array.shape.as_slice() else { return array };
     if rest.iter().any(|&size| size != 1) || out * input != array.values.len() {
         return array;

@@ -1,4 +1,5 @@
-use super::{FileError, checksum, diffusers, open_network, write_native};
+use super::open::{ASSUMED, TRAINED};
+use super::{FileError, OpenedNetwork, checksum, diffusers, open_network, write_native};
 use crate::score::Moments;
 use std::path::{Path, PathBuf};
 
@@ -18,12 +19,19 @@ pub struct About {
 
 /// Reads a published checkpoint and writes it as our own, in half precision, to `output`
 /// (a file). Returns the path written. Where `about` says nothing, what `source` says of
-/// itself stays; how long it was trained stays in any case.
+/// itself stays; how long it was trained and what was assumed stay in any case.
 ///
 /// # Errors
 /// If the checkpoint cannot be opened or the new file not be written.
 pub fn import(source: &Path, config: Option<&Path>, about: &About, output: &Path) -> Result<PathBuf, FileError> {
-    let mut network = open_network(source, config)?;
+    adopt(open_network(source, config)?, source, about, output)
+}
+
+/// Writes a network that was opened from `source` as our own; see [`import`].
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn adopt(mut network: OpenedNetwork, source: &Path, about: &About, output: &Path) -> Result<PathBuf, FileError> {
     let description = &mut network.description;
     if !about.name.is_empty() {
         description.name.clone_from(&about.name);
@@ -31,8 +39,8 @@ pub fn import(source: &Path, config: Option<&Path>, about: &About, output: &Path
         description.name = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     }
     if !about.card.is_empty() {
-        let trained = description.card.lines().rfind(|line| line.starts_with(super::TRAINED)).unwrap_or_default();
-        description.card = format!("{}\n{trained}", about.card.trim_end()).trim_end().into();
+        let kept = description.card.lines().filter(|line| line.starts_with(TRAINED) || line.starts_with(ASSUMED));
+        description.card = std::iter::once(about.card.trim_end()).chain(kept).collect::<Vec<_>>().join("\n");
     }
     description.moments = about.moments.or(description.moments);
     let weights = diffusers::weights(source).unwrap_or_else(|| source.into());

@@ -9,6 +9,9 @@ mod card;
 mod catalogue;
 mod checksum;
 mod diffusers;
+mod edm;
+mod flax;
+mod flax_names;
 mod grid;
 mod import;
 mod latents;
@@ -17,6 +20,7 @@ mod mask;
 mod native;
 mod npz;
 mod opcode;
+mod open;
 mod photo;
 mod pickle;
 mod pictures;
@@ -34,11 +38,12 @@ pub use catalogue::{Entry, catalogue, find, slug};
 pub use checksum::checksum;
 pub use diffusers::holds_network;
 pub use grid::{grid_image, write_grid, write_picture, write_strip};
-pub use import::{About, import};
+pub use import::{About, adopt, import};
 pub use latents::{holds_latents, read_latents, write_latents};
 pub use layer::{read_layer, write_layer};
 pub use mask::{OpenedMask, read_mask, write_mask};
 pub use native::{read_native, write_native};
+pub use open::{Asked, Opened, OpenedNetwork, open, open_network};
 pub use photo::{MOST_PIXELS, OpenedPhoto, WORKING_SIDE, read_photo, reduce_to, shares, too_large, write_photo};
 pub use pictures::{PictureSet, moments, read_picture, read_pictures, shipped_worlds};
 pub use run_file::{read_run, write_run};
@@ -47,7 +52,7 @@ pub use tensors::{read_tensors, write_tensors};
 pub use torch::{Checkpoint, read_torch};
 pub use well_known::{PUBLISHED, Published, Release};
 
-use crate::network::{Array, Config, Description, Weights, WeightsError};
+use crate::network::WeightsError;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -86,98 +91,6 @@ impl FileError {
     fn format(path: &Path, expected: &'static str, reason: impl Into<String>) -> Self {
         FileError::Format { path: path.into(), expected, reason: reason.into() }
     }
-}
-
-/// How the line of a card begins that says how long the network was trained.
-const TRAINED: &str = "Trained for ";
-
-/// A network's weights with what must be known of them.
-#[derive(Debug)]
-pub struct OpenedNetwork {
-    pub description: Description,
-    pub weights: Weights,
-}
-
-/// Opens any network checkpoint that is known, by its content: our own safetensors, a
-/// published `.pth` with its configuration (`config`, or a JSON file beside it: the same
-/// name with `.json`, or `config.json`), of which the EMA weights are used, or a folder of
-/// diffusers (or the weights in one).
-///
-/// # Errors
-/// One sentence for each way in which a file can be wrong.
-pub fn open_network(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork, FileError> {
-    if let Some(folder) = diffusers::folder(path).filter(|_| config.is_none()) {
-        return diffusers::open(&folder, path.is_file().then_some(path));
-    }
-    let (mut file, length) = open_file(path)?;
-    let mut start = Vec::new();
-    (&mut file).take(9).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
-    drop(file);
-    match start.as_slice() {
-        [] => Err(FileError::format(path, "a checkpoint", "it is empty; download or write it again")),
-        [b'P', b'K', ..] | [0x80, ..] => open_published(path, config),
-        // The header's length, then its first brace.
-        [size @ .., b'{'] if size.len() == 8 => native::read_file(path),
-        _ => Err(FileError::format(
-            path,
-            "a checkpoint",
-            format!(
-                "its {length} bytes begin neither as a PyTorch file nor as a safetensors file; \
-                 choose a published .pth or one of our .safetensors"
-            ),
-        )),
-    }
-}
-
-fn open_published(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork, FileError> {
-    let checkpoint = read_torch(path)?;
-    let config = find_config(path, config)?;
-    let in_config = |source| FileError::Config { path: config.clone(), source };
-    let text = String::from_utf8(read_bounded(&config, 1 << 20, "a published configuration")?)
-        .map_err(|_| FileError::format(&config, "a published configuration", "it is not text; give the JSON file"))?;
-    let mut description = Description::from_published(&text).map_err(in_config)?;
-    if let Some(step) = checkpoint.step {
-        description.card = format!("{TRAINED}{step} steps.");
-    }
-    let weights = averaged(checkpoint, &description.config, path)?;
-    Ok(OpenedNetwork { description, weights })
-}
-
-/// The configuration that was named, or that lies beside the checkpoint.
-fn find_config(path: &Path, config: Option<&Path>) -> Result<PathBuf, FileError> {
-    if let Some(config) = config {
-        return Ok(config.into());
-    }
-    let beside = [path.with_extension("json"), path.with_file_name("config.json")];
-    beside.into_iter().find(|candidate| candidate.is_file()).ok_or_else(|| {
-        FileError::format(
-            path,
-            "a checkpoint that can be opened alone",
-            "it does not say what network it is; name its published configuration (a JSON file), \
-             or put that beside it under the same name with .json",
-        )
-    })
-}
-
-/// The EMA weights under the names of the parameters that they average; what was not trained
-/// comes from the live weights.
-fn averaged(mut checkpoint: Checkpoint, config: &Config, path: &Path) -> Result<Weights, FileError> {
-    let wrong = |source| FileError::Weights { path: path.into(), source };
-    let trained = config.trainable();
-    if trained.len() != checkpoint.ema.len() {
-        return Err(FileError::Ema { path: path.into(), expected: trained.len(), found: checkpoint.ema.len() });
-    }
-    let mut average: Weights = trained.into_iter().zip(checkpoint.ema).collect();
-    let mut weights = Weights::new();
-    for (name, expected) in config.parameters() {
-        let array: Option<Array> = average.remove(&name).or_else(|| checkpoint.model.remove(&name));
-        let array = array.ok_or_else(|| wrong(WeightsError::Missing { name: name.clone() }))?;
-        if array.shape != expected {
-            return Err(wrong(WeightsError::Shape { name, expected, found: array.shape }));
-        }
-        weights.insert(name, array);
-    }
-    Ok(weights)
 }
 
 /// Opens a plain file and tells its length. Never waits on a pipe.

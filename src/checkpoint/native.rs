@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 /// Where the description lies in the metadata.
-const KEY: &str = "score-explorer";
+pub(super) const KEY: &str = "score-explorer";
 const WHAT: &str = "a Score Explorer checkpoint";
 
 /// Reads our own format from the bytes of a file: safetensors with the description in its metadata.

@@ -1,5 +1,5 @@
 use super::{FileError, write_atomically};
-use crate::network::{Array, Weights};
+use crate::network::{Array, Shapes, Weights};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
 use std::collections::HashMap;
@@ -115,6 +115,14 @@ pub(super) fn read_metadata(path: &Path) -> Result<Notes, FileError> {
 pub(super) fn notes(mut bytes: &[u8], path: &Path) -> Result<Notes, FileError> {
     let length = bytes.len() as u64;
     header(&mut bytes, length, path).map(|header| header.metadata().clone().unwrap_or_default())
+}
+
+/// The text that a safetensors file carries, and the names and shapes of its tensors. Reads no tensor.
+pub(super) fn read_header(path: &Path) -> Result<(Notes, Shapes), FileError> {
+    let (mut file, length) = super::open_file(path)?;
+    let header = header(&mut file, length, path)?;
+    let shapes = header.tensors().into_iter().map(|(name, info)| (name, info.shape.clone())).collect();
+    Ok((header.metadata().clone().unwrap_or_default(), shapes))
 }
 
 /// The header of a safetensors file of `length` bytes, once it agrees with that.

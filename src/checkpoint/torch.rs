@@ -67,6 +67,11 @@ fn check_kind(file: &mut File, length: u64) -> std::io::Result<Result<(), String
                        load it once in PyTorch and save it again with torch.save"
             .into()));
     }
+    if start.starts_with(b"\x80") {
+        return Ok(Err("it is a pickled Python program (as EDM's .pkl), which is not run here; save its weights as \
+                       safetensors with the few lines of Python in the README, under \"Bring a checkpoint\""
+            .into()));
+    }
     if !start.starts_with(b"PK\x03\x04") {
         return Ok(Err("it does not begin as such a file does; choose a .pth file that torch.save wrote".into()));
     }

@@ -1,7 +1,9 @@
 use super::output::writable;
 use super::{Failure, library};
-use crate::checkpoint::{About, import, moments, open_network, read_pictures, slug};
+use crate::checkpoint::{About, Asked, Opened, adopt, moments, open, read_pictures, slug};
+use crate::network::{Description, Told};
 use crate::score::Moments;
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,15 +14,24 @@ Examples:
   score-explorer import worlds.pth --card-file worlds.txt --moments-from worlds/
   score-explorer import google/ddpm-church-256 --name church
   score-explorer import worlds.pth --output checkpoints/worlds.safetensors
+  score-explorer import checkpoint_8.pth --set training.sde=subvpsde --weights live
+  score-explorer import edm-cifar10-cond.safetensors --set edm.class=3 --name automobiles
 
-The configuration is also found beside the checkpoint, as the same name with .json or as config.json.
+The configuration is also found beside the checkpoint, as the same name with .json or as config.json. Without one it
+is inferred from names and shapes; what these do not tell is assumed as published, and listed.
 No code in a checkpoint is run. The weights are kept in half precision.")]
 pub(super) struct Args {
-    /// A published PyTorch checkpoint (.pth) with its EMA weights, or a folder of diffusers
+    /// A published checkpoint (PyTorch .pth or JAX), a folder of diffusers, or EDM's weights as safetensors
     source: PathBuf,
     /// Its configuration, JSON
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Say a field of the configuration that the file does not say or that was assumed wrongly, as data.centered=true
+    #[arg(long, value_name = "FIELD=VALUE")]
+    set: Vec<String>,
+    /// Which weights of a training checkpoint: their moving average, or the live ones
+    #[arg(long, value_enum, default_value = "average")]
+    weights: Kind,
     /// The name that people read [default: the file's]
     #[arg(long)]
     name: Option<String>,
@@ -35,13 +46,37 @@ pub(super) struct Args {
     output: Option<PathBuf>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    Average,
+    Live,
+}
+
+/// What names and shapes tell, as fields of a configuration.
+const TOLD_BY_SHAPES: [&str; 10] = [
+    "nf",
+    "ch_mult",
+    "num_res_blocks",
+    "attn_resolutions",
+    "resblock_type",
+    "conditional",
+    "embedding_type",
+    "progressive",
+    "progressive_input",
+    "num_channels",
+];
+
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let output = match &args.output {
         Some(file) => file.clone(),
         None => place_in_library(&args.name())?,
     };
     let card = args.card_file.as_deref().map(read_text).transpose()?.unwrap_or_default();
-    let moments = args.moments()?;
+    let told = Told::parse(args.set.iter().map(String::as_str)).map_err(|error| Failure::Usage(error.to_string()))?;
+    let asked = Asked { config: args.config.as_deref(), told, live: args.weights == Kind::Live };
+    let opened = open(&args.source, &asked)?;
+    show(&opened);
+    let moments = args.moments(&opened.network.description)?;
     if args.output.is_none()
         && let Some(folder) = output.parent()
     {
@@ -50,7 +85,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     }
     writable(&output)?;
     let about = About { name: args.name(), card, moments };
-    let written = import(&args.source, args.config.as_deref(), &about, &output)?;
+    let written = adopt(opened.network, &args.source, &about, &output)?;
     println!("wrote {}", written.display());
     if args.output.is_none()
         && let Some(stem) = written.file_stem()
@@ -60,6 +95,23 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Says what was inferred, and what was assumed because nothing tells it.
+fn show(opened: &Opened) {
+    if !opened.inferred {
+        return;
+    }
+    println!("inferred from names and shapes:");
+    let config = serde_json::to_value(&opened.network.description.config).unwrap_or(Value::Null);
+    for (field, value) in TOLD_BY_SHAPES.iter().filter_map(|&field| Some((field, config.get(field)?))) {
+        let section = if field == "num_channels" { "data" } else { "model" };
+        println!("  {section}.{field} = {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    }
+    if !opened.assumed.is_empty() {
+        println!("assumed, as no shape tells it; correct it with --set FIELD=VALUE:");
+        opened.assumed.iter().for_each(|assumption| println!("  {assumption}"));
+    }
+}
+
 impl Args {
     fn name(&self) -> String {
         let stem = || self.source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -67,9 +119,8 @@ impl Args {
     }
 
     /// Moments of the pictures that were given, in the network's range and size.
-    fn moments(&self) -> Result<Option<Moments>, Failure> {
+    fn moments(&self, description: &Description) -> Result<Option<Moments>, Failure> {
         let Some(pictures) = &self.moments_from else { return Ok(None) };
-        let description = open_network(&self.source, self.config.as_deref())?.description;
         let pictures = read_pictures(pictures, Some(description.config.image_size))?;
         for warning in &pictures.warnings {
             eprintln!("warning: {warning}");

@@ -90,8 +90,7 @@ fn evaluate(model: &NetworkScore, input: &Input, device: &Device) -> Result<(Vec
         let data = TensorData::new(x.to_vec(), [t.len(), channels, height, width]);
         let x = Image::from_data(data, device);
         let levels: Vec<Level> = t.iter().map(|&t| sde.level(t)).collect();
-        let labels: Vec<f64> = levels.iter().map(|&level| model.label(level)).collect();
-        output.extend(values(model.network().forward(x.clone(), &labels))?);
+        output.extend(values(model.output(&x, &levels))?);
         score.extend(values(model.score(&x, &levels)?)?);
     }
     Ok((output, score))

@@ -1,8 +1,8 @@
 //! Opens models for the worker and keeps the last few open.
 
 use super::{Failure, ModelReport};
-use crate::checkpoint::{self, FileError, OpenedNetwork};
-use crate::network::{Unet, WeightsError};
+use crate::checkpoint::{self, Asked, FileError, OpenedNetwork};
+use crate::network::{Assumption, Unet, WeightsError};
 use crate::score::{ImageSet, Mixture, MixtureError, NetworkScore, ScoreModel};
 use crate::task::ModelRef;
 use burn::tensor::Device;
@@ -18,6 +18,24 @@ const KEPT: usize = 3;
 pub(super) struct Loaded {
     pub(super) model: Box<dyn ScoreModel>,
     pub(super) report: Arc<ModelReport>,
+}
+
+impl Loaded {
+    /// With a warning of what was assumed of it, if anything was.
+    fn warned(mut self, assumed: &[Assumption]) -> Self {
+        if !assumed.is_empty() {
+            let fields: Vec<String> = assumed.iter().map(|it| format!("{} = {}", it.field, it.value)).collect();
+            let warning = format!(
+                "its file does not say what network it is, so this was assumed: {}; where that is wrong, import it \
+                 with --set",
+                fields.join(", ")
+            );
+            let report = Arc::make_mut(&mut self.report);
+            report.warnings.push(warning);
+            report.assumed = assumed.to_vec();
+        }
+        self
+    }
 }
 
 /// Why a model could not be opened.
@@ -76,7 +94,10 @@ impl Loader {
     fn load(&self, reference: &ModelRef, device: &Device) -> Result<Loaded, LoadError> {
         match reference {
             ModelRef::Named(name) => network(reference, checkpoint::find(name, self.library.as_deref())?, device),
-            ModelRef::File(path) => network(reference, checkpoint::open_network(path, None)?, device),
+            ModelRef::File(path) => {
+                let opened = checkpoint::open(path, &Asked::default())?;
+                network(reference, opened.network, device).map(|loaded| loaded.warned(&opened.assumed))
+            }
             ModelRef::Exact(folder) => pictures(reference, folder, device),
             ModelRef::Mixture(name) => mixture(reference, name),
         }
@@ -109,6 +130,7 @@ fn network(reference: &ModelRef, opened: OpenedNetwork, device: &Device) -> Resu
         family: Some(family),
         ratios: model.ratios(),
         description: described,
+        assumed: Vec::new(),
         warnings: Vec::new(),
     };
     Ok(Loaded { model: Box::new(model), report: Arc::new(report) })
@@ -134,6 +156,7 @@ fn pictures(reference: &ModelRef, folder: &Path, device: &Device) -> Result<Load
         family: None,
         ratios: None,
         description: None,
+        assumed: Vec::new(),
         warnings: set.warnings,
     };
     Ok(Loaded { model: Box::new(model), report: Arc::new(report) })
@@ -153,6 +176,7 @@ fn mixture(reference: &ModelRef, name: &str) -> Result<Loaded, LoadError> {
         family: None,
         ratios: None,
         description: None,
+        assumed: Vec::new(),
         warnings: Vec::new(),
     };
     Ok(Loaded { model: Box::new(model), report: Arc::new(report) })

@@ -111,7 +111,9 @@ pub struct ModelReport {
     pub ratios: Option<(f64, f64)>,
     /// What the network is; `None` of exact scores.
     pub description: Option<crate::network::Description>,
-    /// Files that were left out (a corrupt image in a folder), one sentence each.
+    /// What was assumed of it because its file does not say it.
+    pub assumed: Vec<crate::network::Assumption>,
+    /// Files that were left out (a corrupt image in a folder), or what was assumed; one sentence each.
     pub warnings: Vec<String>,
 }
 

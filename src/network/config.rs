@@ -1,7 +1,8 @@
 //! Published configurations, and all that must be known of a network beyond its weights.
 
 use super::plan::Plan;
-use super::{diffusers, published};
+use super::section::parse;
+use super::{Told, diffusers, published};
 use crate::score::{Moments, Range};
 use crate::sde::Family;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -69,8 +70,10 @@ pub enum Embedding {
     Fourier,
 }
 
-/// Where diffusers' `UNet2DModel` may differ from the published code, which is the default.
+/// Where other releases of these networks (diffusers' `UNet2DModel`, EDM's `SongUNet`) may differ from the published
+/// code, which is the default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Variant {
     /// ε of every group normalisation.
     pub norm_epsilon: f64,
@@ -86,6 +89,12 @@ pub struct Variant {
     pub margin_all_round: bool,
     /// The noise level scales and shifts the second normalisation of a block; else it is added before.
     pub scale_shift: bool,
+    /// Sines and cosines of the embedding; else `nf` of a positional one, 2·`nf` of a Fourier one.
+    pub embedding_width: Option<usize>,
+    /// The label is a logarithm already, which the Fourier embedding takes as it is.
+    pub log_label: bool,
+    /// σ_data of EDM's preconditioning (Karras et al. 2022, table 1), where the network was trained with it.
+    pub sigma_data: Option<f64>,
 }
 
 impl Default for Variant {
@@ -98,6 +107,9 @@ impl Default for Variant {
             frequency_shift: 1.0,
             margin_all_round: false,
             scale_shift: false,
+            embedding_width: None,
+            log_label: false,
+            sigma_data: None,
         }
     }
 }
@@ -180,6 +192,8 @@ impl Variant {
             }),
         };
         within(self.norm_epsilon, 1e-12, 1.0, "norm_eps")?;
+        within(self.embedding_width.unwrap_or(2) as f64, 2.0, 65536.0, "the width of the embedding")?;
+        within(self.sigma_data.unwrap_or(0.5), 1e-6, 1e6, "edm.sigma_data")?;
         within(self.frequency_shift, 0.0, 1.0, "freq_shift")
     }
 }
@@ -195,6 +209,24 @@ pub enum ConfigError {
     Size { field: String, value: String, rule: String },
     #[error("the configuration is not JSON: {0}")]
     Json(String),
+    #[error("{0:?} is no FIELD=VALUE; say it as data.centered=true")]
+    NoField(String),
+    #[error("there is no field {field} here; known are {known}")]
+    NoSuchField { field: String, known: String },
+    #[error("it is a network that is not read here: {0}; choose another")]
+    Foreign(&'static str),
+    #[error(
+        "its names and shapes are not those of a published ncsnpp or ddpm network ({0}); \
+         name its published configuration (a JSON file)"
+    )]
+    NotInferred(&'static str),
+}
+
+impl ConfigError {
+    /// Says what a field must be.
+    pub(super) fn size(field: &str, value: impl std::fmt::Display, rule: &str) -> Self {
+        ConfigError::Size { field: field.to_owned(), value: value.to_string(), rule: rule.to_owned() }
+    }
 }
 
 impl Config {
@@ -244,6 +276,37 @@ impl Config {
         Ok(())
     }
 
+    /// What published DDPM++ networks have in common; without a size yet.
+    pub(super) fn unsized_ddpmpp() -> Self {
+        Config {
+            nf: 0,
+            ch_mult: Vec::new(),
+            num_res_blocks: 0,
+            attn_resolutions: Vec::new(),
+            resamp_with_conv: true,
+            conditional: true,
+            fir: false,
+            fir_kernel: vec![1.0, 3.0, 3.0, 1.0],
+            skip_rescale: true,
+            resblock_type: BlockKind::BigGan,
+            progressive: Progressive::None,
+            progressive_input: ProgressiveInput::None,
+            progressive_combine: Combine::Sum,
+            embedding_type: Embedding::Positional,
+            fourier_scale: None,
+            scale_by_sigma: false,
+            nonlinearity: Nonlinearity::Swish,
+            norm_groups: None,
+            variant: Variant::default(),
+            image_size: 0,
+            num_channels: 0,
+            centered: true,
+            sigma_min: 0.01,
+            sigma_max: 50.0,
+            num_scales: 1000,
+        }
+    }
+
     /// Names and shapes of all parameters, in published order.
     pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
         Plan::new(self).parameters().into_iter().map(|p| (p.name, p.shape)).collect()
@@ -252,6 +315,14 @@ impl Config {
     /// Names of the parameters that an EMA list holds, in its order: all but the Fourier frequencies.
     pub fn trainable(&self) -> Vec<String> {
         Plan::new(self).parameters().into_iter().filter(|p| p.trainable).map(|p| p.name).collect()
+    }
+
+    /// Sines and cosines of the embedding of the noise level.
+    pub(super) fn embedding_width(&self) -> usize {
+        self.variant.embedding_width.unwrap_or(match self.embedding_type {
+            Embedding::Positional => self.nf,
+            Embedding::Fourier => 2 * self.nf,
+        })
     }
 
     /// Groups of a group normalisation over `channels`.
@@ -298,7 +369,17 @@ impl Description {
     /// # Errors
     /// If the text is not such JSON, a field is missing or not known, or no network can be built from it.
     pub fn from_published(json: &str) -> Result<Description, ConfigError> {
-        published::read(json)
+        Description::from_published_and(json, &Told::default())
+    }
+
+    /// Reads a published configuration with some of its fields `told` anew.
+    ///
+    /// # Errors
+    /// As [`Description::from_published`], or if a field that was told is not in it.
+    pub fn from_published_and(json: &str, told: &Told) -> Result<Description, ConfigError> {
+        let mut configuration = parse(json)?;
+        told.over(&mut configuration)?;
+        published::read(&configuration)
     }
 
     /// Reads a configuration of diffusers: `config.json` of a `UNet2DModel` and the `scheduler_config.json` beside it.

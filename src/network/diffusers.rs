@@ -223,5 +223,6 @@ fn variant(model: &Section, blocks: &Blocks, positional: bool) -> Result<Variant
         frequency_shift: model.or("freq_shift", NUMBER, 0.0)?,
         margin_all_round,
         scale_shift,
+        ..Variant::default()
     })
 }

@@ -4,6 +4,8 @@ mod blocks;
 mod config;
 mod cpu;
 mod diffusers;
+mod edm;
+mod infer;
 mod layers;
 mod outline;
 mod plan;
@@ -11,6 +13,8 @@ mod profile;
 mod published;
 mod resample;
 mod section;
+mod signs;
+mod told;
 mod unet;
 mod weights;
 
@@ -18,7 +22,11 @@ pub use config::{
     BlockKind, Combine, Config, ConfigError, Description, Embedding, Nonlinearity, Progressive, ProgressiveInput,
     Variant,
 };
+pub use edm::{EdmNetwork, Shapes, infer_edm, is_edm};
+pub use infer::{Inferred, infer};
 pub use outline::{Stage, StageKind};
 pub use profile::{LayerKind, profile};
+pub use signs::{Module, ModuleKind, Signs, modules};
+pub use told::{Assumption, Told};
 pub use unet::Unet;
 pub use weights::{Array, Weights, WeightsError};

@@ -253,13 +253,11 @@ impl List<'_> {
     }
 
     fn embedding(&mut self) {
-        let nf = self.config.nf;
-        let mut features = nf;
+        let (nf, features) = (self.config.nf, self.config.embedding_width());
         if self.config.embedding_type == Embedding::Fourier {
-            self.add("", "W", &[nf]);
+            self.add("", "W", &[features / 2]);
             self.parameters.iter_mut().for_each(|p| p.trainable = false);
             self.module += 1;
-            features = 2 * nf;
         }
         if self.config.conditional {
             self.pair("", &[4 * nf, features]);

@@ -1,6 +1,6 @@
 //! Reading the published JSON configurations.
 
-use super::section::{FLAG, NUMBER, NUMBERS, Section, WHOLE, WHOLES, disordered, parse};
+use super::section::{FLAG, NUMBER, NUMBERS, Section, WHOLE, WHOLES, disordered};
 use super::{
     BlockKind, Combine, Config, ConfigError, Description, Embedding, Nonlinearity, Progressive, ProgressiveInput,
     Variant,
@@ -9,10 +9,9 @@ use crate::score::Range;
 use crate::sde::{Family, ParameterError, SubVp, Ve, Vp};
 use serde_json::Value;
 
-pub(super) fn read(json: &str) -> Result<Description, ConfigError> {
-    let root = parse(json)?;
-    let (data, model) = (Section::of(&root, "data")?, Section::of(&root, "model")?);
-    let training = Section::of(&root, "training")?;
+pub(super) fn read(root: &Value) -> Result<Description, ConfigError> {
+    let (data, model) = (Section::of(root, "data")?, Section::of(root, "model")?);
+    let training = Section::of(root, "training")?;
     let known = "ncsnpp (NCSN++ and DDPM++) and ddpm";
     let name: String = model.get("name", known)?;
     let config = match name.as_str() {

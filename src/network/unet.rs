@@ -70,7 +70,9 @@ impl Unet {
         let loader = &mut Loader::new(parameters, weights, config, device);
         let frequencies = match config.embedding_type {
             Embedding::Fourier => loader.array()?.values.iter().map(|&w| TAU * f64::from(w)).collect(),
-            Embedding::Positional => positional_frequencies(config.nf / 2, config.variant.frequency_shift),
+            Embedding::Positional => {
+                positional_frequencies(config.embedding_width() / 2, config.variant.frequency_shift)
+            }
         };
         let dense = match config.conditional {
             true => Some([Linear::load(loader)?, Linear::load(loader)?]),
@@ -115,8 +117,9 @@ impl Unet {
     /// Sines, then cosines, of a label, or the other way round.
     fn features(&self, label: f64) -> Vec<f32> {
         let (place, odd) = match self.config.embedding_type {
+            Embedding::Fourier if self.config.variant.log_label => (label, false),
             Embedding::Fourier => (label.ln(), false),
-            Embedding::Positional => (label, !self.config.nf.is_multiple_of(2)),
+            Embedding::Positional => (label, !self.config.embedding_width().is_multiple_of(2)),
         };
         let phases = || self.frequencies.iter().map(|frequency| frequency * place);
         let turned = self.config.variant.cosines_first;

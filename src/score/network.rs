@@ -20,10 +20,13 @@ pub struct NetworkScore {
 struct Native {
     /// α′ of the network's family.
     alpha: f64,
+    /// What the network is given is `scale` × the native state.
+    scale: f64,
     /// What the network is told.
     label: f64,
-    /// Native score = `gain` × output.
+    /// Native score = `gain` × output + `skip` × native state.
     gain: f64,
+    skip: f64,
 }
 
 impl NetworkScore {
@@ -42,9 +45,17 @@ impl NetworkScore {
         &self.network
     }
 
-    /// What the network is told at this level, as published: score_sde's label.
+    /// What the network is told at this level, as published: score_sde's label, or EDM's c_noise.
     pub fn label(&self, at: Level) -> f64 {
         self.native(at).label
+    }
+
+    /// What the network itself answers for x (N×C×H×W) at these levels, one for all samples or one for each.
+    pub fn output(&self, x: &Image, at: &[Level]) -> Image {
+        let native: Vec<Native> = at.iter().map(|&level| self.native(level)).collect();
+        let labels: Vec<f64> = native.iter().map(|native| native.label).collect();
+        let scales = scaled(&native, at, |native, scale| native.scale * scale, &x.device());
+        self.network.forward(x.clone() * scales, &labels)
     }
 
     /// The native place with the same σ/α, at the nearest time that was trained. Labels are score_sde's
@@ -53,6 +64,9 @@ impl NetworkScore {
         let sde = self.description.family.sde();
         let t = sde.time_of_ratio(at.ratio()).clamp(FIRST_TIME, LAST_TIME);
         let Level { alpha, sigma } = sde.level(t);
+        if let Some(sigma_data) = self.description.config.variant.sigma_data {
+            return Native::edm(sigma, sigma_data);
+        }
         let last = self.description.levels.max(1) as f64 - 1.0;
         let (label, gain) = match (&self.description.family, self.description.continuous) {
             (Family::Ve(_), true) => (sigma, 1.0),
@@ -62,7 +76,7 @@ impl NetworkScore {
             // Sub-VP has no discrete form.
             (Family::Vp(_), true) | (Family::SubVp(_), _) => (t * 999.0, -1.0 / sigma),
         };
-        Native { alpha, label, gain }
+        Native { alpha, scale: 1.0, label, gain, skip: 0.0 }
     }
 
     /// √(1 − ᾱ_index) of DDPM's table of N levels: β_i linear, ᾱ the running product of 1 − β_i/N.
@@ -71,6 +85,17 @@ impl NetworkScore {
         let last = n.max(2) as f64 - 1.0;
         let log_alpha: f64 = (0..=index.min(n - 1)).map(|i| (-sde.beta(i as f64 / last) / n as f64).ln_1p()).sum();
         (-log_alpha.exp_m1()).sqrt()
+    }
+}
+
+impl Native {
+    /// EDM's preconditioning (Karras et al. 2022, table 1): D(x; σ) = c_skip·x + c_out·F(c_in·x; c_noise) is the
+    /// denoised image, and the score is (D − x)/σ².
+    fn edm(sigma: f64, sigma_data: f64) -> Self {
+        let total = sigma * sigma + sigma_data * sigma_data;
+        // c_out/σ², and (c_skip − 1)/σ².
+        let (gain, skip) = (sigma_data / (sigma * total.sqrt()), -1.0 / total);
+        Native { alpha: 1.0, scale: 1.0 / total.sqrt(), label: sigma.ln() / 4.0, gain, skip }
     }
 }
 
@@ -101,12 +126,20 @@ impl ScoreModel for NetworkScore {
             return Err(ScoreError::Shape { expected, found: [c, h, w] });
         }
         let native: Vec<Native> = at.iter().map(|&level| self.native(level)).collect();
-        let labels: Vec<f64> = native.iter().map(|native| native.label).collect();
-        let scales: Vec<f64> = native.iter().zip(at).map(|(native, level)| native.alpha / level.alpha).collect();
-        let gains: Vec<f64> = native.iter().zip(&scales).map(|(native, scale)| native.gain * scale).collect();
-        let output = self.network.forward(x.clone() * factors(&scales, &x.device()), &labels);
-        Ok(output * factors(&gains, &x.device()))
+        let device = &x.device();
+        let score = self.output(x, at) * scaled(&native, at, |native, scale| native.gain * scale, device);
+        Ok(match native.iter().all(|native| native.skip == 0.0) {
+            true => score,
+            false => score + x.clone() * scaled(&native, at, |native, scale| native.skip * scale * scale, device),
+        })
     }
+}
+
+/// A factor for each level, from its native place and α′/α, to broadcast over images.
+fn scaled(native: &[Native], at: &[Level], factor: impl Fn(&Native, f64) -> f64, device: &Device) -> Image {
+    let values: Vec<f64> =
+        native.iter().zip(at).map(|(native, level)| factor(native, native.alpha / level.alpha)).collect();
+    factors(&values, device)
 }
 
 /// One factor for all samples, or one for each, to broadcast over images.

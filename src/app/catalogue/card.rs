@@ -45,10 +45,11 @@ impl Catalogue {
             if ui.add_enabled(!used, button).on_hover_text(tip).clicked() {
                 shelf.actions.push(Action::Model(model.clone()));
             }
-            if let (ModelRef::File(path), Some(library)) = (model, shelf.library) {
-                self.importing.ui(ui, path, library);
-            }
         });
+        if let (ModelRef::File(path), Some(library)) = (model, shelf.library) {
+            ui.add_space(4.0);
+            self.importing.ui(ui, path, shelf.session.model(model), library);
+        }
     }
 
     /// The diagram, and the table of layers or tensors.

@@ -1,57 +1,62 @@
-//! Takes an open checkpoint into the library, in the background.
+//! Takes an open checkpoint into the library, in the background, with what a person says of it.
 
 use crate::app::Notice;
-use crate::checkpoint::{About, FileError, import, slug};
+use crate::app::theme::Theme;
+use crate::checkpoint::{About, Asked, FileError, adopt, open, slug};
+use crate::engine::ModelReport;
+use crate::network::{Assumption, Told};
 use crate::task::ModelRef;
 use crossbeam_channel::{Receiver, TryRecvError};
-use egui::Ui;
+use egui::{Grid, RichText, Ui};
 use std::path::{Path, PathBuf};
 
-/// The name that is typed, and the import that is under way.
+/// What is typed of the checkpoint that is shown, and the import that is under way.
 #[derive(Default)]
 pub struct Importing {
-    /// The file, and the name of the model.
-    named: Option<(PathBuf, String)>,
+    typed: Option<Typed>,
     under_way: Option<Receiver<Result<PathBuf, FileError>>>,
 }
 
-impl Importing {
-    /// A field for the name and a button, for the checkpoint at `path`.
-    pub fn ui(&mut self, ui: &mut Ui, path: &Path, library: &Path) {
-        if self.named.as_ref().is_none_or(|(of, _)| of != path) {
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            self.named = Some((path.into(), stem));
-        }
-        let Some((_, name)) = &mut self.named else { return };
-        ui.add_space(8.0);
-        let field = egui::TextEdit::singleline(name).desired_width(150.0);
-        ui.add(field).on_hover_text("The name that it is listed under").accessible_name("Name in the library");
-        let name = name.trim().to_owned();
-        let ready = self.under_way.is_none() && !slug(&name).is_empty();
-        let tip = "Copies it into the library in half precision, so that it is listed from now on";
-        if ui.add_enabled(ready, egui::Button::new("Import")).on_hover_text(tip).clicked() {
-            self.start(ui.ctx(), path.into(), name, library);
-        }
-        if self.under_way.is_some() {
-            ui.spinner().on_hover_text("Importing…");
-        }
-    }
+struct Typed {
+    path: PathBuf,
+    name: String,
+    /// The live weights instead of their average.
+    live: bool,
+    /// What was assumed, and what is said instead.
+    said: Vec<(Assumption, String)>,
+}
 
-    fn start(&mut self, ctx: &egui::Context, source: PathBuf, name: String, library: &Path) {
-        let (outbox, inbox) = crossbeam_channel::bounded(1);
-        let (ctx, library) = (ctx.clone(), library.to_owned());
-        std::thread::spawn(move || {
-            let about = About { name: name.clone(), ..About::default() };
-            let made = std::fs::create_dir_all(&library);
-            let result = match made {
-                Ok(()) => import(&source, None, &about, &free_place(&library, &slug(&name))),
-                Err(source) => Err(FileError::Write { path: library, source }),
-            };
-            // Nobody listens any more only when the window is gone.
-            let _ = outbox.send(result);
-            ctx.request_repaint();
+impl Importing {
+    /// A name, a button, and below them all that was assumed, to be corrected.
+    pub fn ui(&mut self, ui: &mut Ui, path: &Path, report: Option<&ModelReport>, library: &Path) {
+        let assumed = report.map(|report| report.assumed.as_slice()).unwrap_or_default();
+        if self.typed.as_ref().is_none_or(|typed| typed.path != path || typed.said.len() != assumed.len()) {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let said = assumed.iter().map(|assumption| (assumption.clone(), assumption.value.clone())).collect();
+            self.typed = Some(Typed { path: path.into(), name, live: false, said });
+        }
+        let Some(typed) = &mut self.typed else { return };
+        let mut asked = false;
+        ui.horizontal(|ui| {
+            let field = egui::TextEdit::singleline(&mut typed.name).desired_width(150.0);
+            ui.add(field).on_hover_text("The name that it is listed under").accessible_name("Name in the library");
+            let ready = self.under_way.is_none() && !slug(&typed.name).is_empty();
+            let tip = "Copies it into the library in half precision, so that it is listed from now on";
+            asked = ui.add_enabled(ready, egui::Button::new("Import")).on_hover_text(tip).clicked();
+            if path.extension().is_some_and(|extension| extension == "pth") {
+                let tip = "Take the weights as training left them, not their moving average (EMA)";
+                ui.checkbox(&mut typed.live, "live weights").on_hover_text(tip);
+            }
+            if self.under_way.is_some() {
+                ui.spinner().on_hover_text("Importing…");
+            }
         });
-        self.under_way = Some(inbox);
+        if !typed.said.is_empty() {
+            corrections(ui, &mut typed.said);
+        }
+        if asked {
+            self.under_way = Some(start(ui.ctx(), typed, library));
+        }
     }
 
     /// What has become of it; the model that it made, if it did.
@@ -70,6 +75,49 @@ impl Importing {
             Err(_) => (Notice::error("the import ended unexpectedly; try again"), None),
         })
     }
+}
+
+/// All that was assumed, each with a field to say it better.
+fn corrections(ui: &mut Ui, said: &mut [(Assumption, String)]) {
+    let theme = Theme::of(ui);
+    ui.add_space(6.0);
+    let line = "Its file does not say this, so it was assumed; correct what is wrong, then import:";
+    ui.label(RichText::new(line).color(theme.warning));
+    Grid::new("assumed").num_columns(2).spacing([16.0, 4.0]).show(ui, |ui| {
+        for (assumption, value) in said {
+            ui.label(RichText::new(&assumption.field).monospace().small()).on_hover_text(&assumption.reason);
+            let changed = *value != assumption.value;
+            let colour = if changed { theme.accent } else { theme.text };
+            let field = egui::TextEdit::singleline(value).desired_width(150.0).text_color(colour);
+            ui.add(field).on_hover_text(&assumption.reason).accessible_name(&assumption.field);
+            ui.end_row();
+        }
+    });
+}
+
+fn start(ctx: &egui::Context, typed: &Typed, library: &Path) -> Receiver<Result<PathBuf, FileError>> {
+    let (outbox, inbox) = crossbeam_channel::bounded(1);
+    let (ctx, library, source, live) = (ctx.clone(), library.to_owned(), typed.path.clone(), typed.live);
+    let name = typed.name.trim().to_owned();
+    let changed = typed.said.iter().filter(|(assumption, value)| *value != assumption.value);
+    let told: Vec<String> = changed.map(|(assumption, value)| format!("{}={value}", assumption.field)).collect();
+    std::thread::spawn(move || {
+        // Nobody listens any more only when the window is gone.
+        let _ = outbox.send(take(&source, &library, name, live, &told));
+        ctx.request_repaint();
+    });
+    inbox
+}
+
+/// Writes the checkpoint into the library; the file that was made.
+fn take(source: &Path, library: &Path, name: String, live: bool, told: &[String]) -> Result<PathBuf, FileError> {
+    let unclear = |error| FileError::Config { path: source.into(), source: error };
+    let told = Told::parse(told.iter().map(String::as_str)).map_err(unclear)?;
+    let opened = open(source, &Asked { config: None, told, live })?;
+    let unwritten = |error| FileError::Write { path: library.into(), source: error };
+    std::fs::create_dir_all(library).map_err(unwritten)?;
+    let place = free_place(library, &slug(&name));
+    adopt(opened.network, source, &About { name, ..About::default() }, &place)
 }
 
 /// A file of this name that is not there yet.

@@ -1,6 +1,8 @@
 //! Files: what is read is what was written elsewhere, and no file can do harm.
 
 mod diffusers;
+mod edm;
+mod flax;
 mod forge;
 mod formats;
 mod fuzz;

@@ -1,7 +1,9 @@
 //! Published checkpoints against figures that Python's own `pickle` and `struct` read from them.
 
 use super::{data, forge, project};
-use score_explorer::checkpoint::{open_network, read_torch};
+use score_explorer::checkpoint::{Asked, open, open_network, read_tensors, read_torch, write_tensors};
+use score_explorer::network::{Config, Told};
+use score_explorer::sde::Family;
 
 /// Name, shape, first EMA value, sum of all EMA values, first live value.
 type Figure = (&'static str, &'static [usize], f64, f64, f64);
@@ -18,9 +20,9 @@ const FFHQ: &[Figure] = &[
 ];
 
 const DDPM: &[Figure] = &[
-    ("all_modules.0.weight", &[128, 32], -0.05494051054120064, 18.792484926932957, -0.05584716796875),
-    ("all_modules.6.NIN_0.W", &[32, 32], -0.0352042093873024, -5.522474782599602, -0.0394287109375),
-    ("all_modules.17.bias", &[3], -0.05812118202447891, -0.18354959040880203, -0.0614013671875),
+    ("all_modules.0.weight", &[128, 32], -0.05494051054120064, 18.792484926932957, -0.05494051054120064),
+    ("all_modules.6.NIN_0.W", &[32, 32], -0.0352042093873024, -5.522474782599602, -0.0352042093873024),
+    ("all_modules.17.bias", &[3], -0.05812118202447891, -0.18354959040880203, -0.05812118202447891),
 ];
 
 fn opens_to_the_average(net: &str, figures: &[Figure], parameters: usize, trained: usize) {
@@ -45,9 +47,9 @@ fn sub_vp_checkpoint_opens_to_its_ema_weights() {
     opens_to_the_average("ddpmpp-subvp-cifar10", SUB_VP, 154, 154);
 }
 
-/// Live weights in half precision beside an average in single precision, as mixed training writes them.
+/// To save room, its live weights are its average here, and share its storages.
 #[test]
-fn ddpm_checkpoint_of_two_precisions_opens_to_its_ema_weights() {
+fn ddpm_checkpoint_with_shared_storages_opens_to_its_ema_weights() {
     opens_to_the_average("ddpm-vp-cifar10-discrete", DDPM, 132, 132);
 }
 
@@ -79,15 +81,28 @@ fn wider_configuration_is_refused_with_both_shapes() {
     assert!(message.contains("[128, 32]") && message.contains("[64, 16]"), "{message}");
 }
 
+/// What no shape tells is assumed as published, which is right here, and said on the card.
 #[test]
-fn checkpoint_without_configuration_asks_for_it() {
+fn checkpoint_without_configuration_is_inferred() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("alone.pth");
     std::fs::copy(data("nets/ddpmpp-subvp-cifar10/checkpoint.pth"), &path).unwrap();
-    let message = super::sentence(open_network(&path, None), &path);
-    assert!(message.contains("name its published configuration"), "{message}");
+    let alone = open(&path, &Asked::default()).unwrap();
+    assert!(alone.inferred && alone.network.description.card.starts_with("Trained for 1234 steps.\nAssumed: "));
+    let told = Told::parse(["training.sde=subvpsde"]).unwrap();
+    let alone = open(&path, &Asked { told: told.clone(), ..Asked::default() }).unwrap();
+    assert!(alone.assumed.iter().all(|assumption| assumption.field != "training.sde"));
+    let whole = open_network(&data("nets/ddpmpp-subvp-cifar10/checkpoint.pth"), None).unwrap();
+    assert_eq!(alone.network.weights, whole.weights);
+    let found = alone.network.description;
+    assert_eq!((found.family, found.range, found.levels), (whole.description.family, whole.description.range, 1000));
     std::fs::copy(data("nets/ddpmpp-subvp-cifar10/config.json"), folder.path().join("alone.json")).unwrap();
-    assert!(open_network(&path, None).is_ok(), "a configuration of the same name beside it is found");
+    let beside = open(&path, &Asked::default()).unwrap();
+    assert!(!beside.inferred && beside.assumed.is_empty(), "a configuration of the same name beside it is found");
+    assert_eq!(beside.network.description, whole.description);
+    // What is told goes before the file.
+    let told = open(&path, &Asked { told: Told::parse(["model.beta_max=10"]).unwrap(), ..Asked::default() }).unwrap();
+    assert!(matches!(told.network.description.family, Family::SubVp(sde) if sde.beta_max() == 10.0));
 }
 
 #[test]
@@ -136,4 +151,54 @@ fn shipped_network_is_whole() {
     assert!(network.weights.values().flat_map(|array| &array.values).all(|value| value.is_finite()));
     let card = &network.description.card;
     assert!(["Data:", "Licence: MIT OR Apache-2.0", "Trained for "].iter().all(|part| card.contains(part)), "{card}");
+}
+
+#[test]
+fn live_weights_are_opened_where_they_are_asked_for() {
+    let live = Asked { live: true, ..Asked::default() };
+    let path = data("nets/ncsnpp-ve-ffhq1024/checkpoint.pth");
+    let opened = open(&path, &live).unwrap().network;
+    assert_eq!(opened.weights.len(), 227);
+    for &(name, shape, average, _, first) in FFHQ {
+        assert_ne!(average, first);
+        assert_eq!((opened.weights[name].shape.as_slice(), f64::from(opened.weights[name].values[0])), (shape, first));
+    }
+    // Others hold one set only.
+    for name in ["edm/edm-ddpmpp.safetensors", "diffusers/ddpm"] {
+        assert!(super::sentence(open(&data(name), &live), &data(name)).contains("one set of weights"));
+    }
+    let ours = project("checkpoints/worlds-vp-small.safetensors");
+    assert!(super::sentence(open(&ours, &live), &ours).contains("one set of weights"));
+    let told = Asked { told: Told::parse(["model.nf=3"]).unwrap(), ..Asked::default() };
+    assert!(super::sentence(open(&ours, &told), &ours).contains("says itself what it is"));
+}
+
+#[test]
+fn a_state_dictionary_as_safetensors_is_that_of_its_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.safetensors");
+    let whole = open_network(&data("nets/ncsnpp-vp-cifar10/checkpoint.pth"), None).unwrap();
+    let parallel = whole.weights.iter().map(|(name, array)| (format!("module.{name}"), array.clone())).collect();
+    write_tensors(&path, &parallel).unwrap();
+    assert_eq!(read_tensors(&path).unwrap().len(), whole.weights.len());
+    let told = Told::parse(["training.sde=vpsde"]).unwrap();
+    let opened = open(&path, &Asked { told, ..Asked::default() }).unwrap();
+    assert!(opened.inferred && opened.network.weights == whole.weights);
+    let config = opened.network.description.config;
+    // How frequencies that are not there were drawn, only a file can tell.
+    assert_eq!(Config { fourier_scale: whole.description.config.fourier_scale, ..config }, whole.description.config);
+}
+
+#[test]
+fn pickled_programs_are_refused_with_the_way_to_convert_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("edm-cifar10-32x32-uncond-vp.pkl");
+    // As `pickle.dump` of a dictionary with a persistent class begins.
+    std::fs::write(
+        &path,
+        b"\x80\x04\x95\x00\x01\x00\x00\x00\x00\x00\x00}\x94(\x8c\x03ema\x94\x8c\x17torch_utils.persistence",
+    )
+    .unwrap();
+    let message = super::sentence(open_network(&path, None), &path);
+    assert!(message.contains("safetensors") && message.contains("README"), "{message}");
 }

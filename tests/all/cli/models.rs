@@ -52,6 +52,26 @@ fn an_imported_checkpoint_is_listed_and_sampled_by_its_name() {
 }
 
 #[test]
+fn a_checkpoint_without_configuration_is_imported_as_assumed_or_as_told() {
+    let place = Place::new();
+    std::fs::copy(reference("ddpmpp-subvp-cifar10", "checkpoint.pth"), place.path("alone.pth")).expect("a file");
+    let shown = place.succeeds("import alone.pth --name assumed").stdout;
+    assert!(shown.contains("\n  model.nf = 16\n  model.ch_mult = [1,2]\n"), "{shown}");
+    assert!(shown.contains("\n  training.sde = vpsde (as most DDPM++"), "{shown}");
+    let shown = place.succeeds("import alone.pth --name told --set training.sde=subvpsde").stdout;
+    assert!(shown.contains("\n  data.centered = true (") && !shown.contains("training.sde"), "{shown}");
+    place.succeeds("import alone.pth --name live --set training.sde=subvpsde --weights live");
+    let model = |name: &str| place.bytes(&format!("data/score-explorer/models/{name}.safetensors"));
+    assert!(model("told") != model("live") && model("told") != model("assumed"));
+    place.succeeds("sample --model told --count 1 --steps 1 --device cpu --output one.png");
+    let said = place.succeeds("sample --model ./alone.pth --count 1 --steps 1 --device cpu --output one.png").stderr;
+    assert!(said.contains("warning: ") && said.contains("training.sde = vpsde"), "{said}");
+    place.fails("import alone.pth --name x --set model.sde=vpsde", 3, "there is no field model.sde here");
+    place.fails("import alone.pth --name x --set centred", 2, "is no FIELD=VALUE");
+    place.fails("import alone.pth --name x --weights best", 2, "--weights");
+}
+
+#[test]
 fn without_a_display_the_window_points_to_the_command_line() {
     let sentence = Place::new().fails("", 1, "display");
     assert!(sentence.contains("score-explorer sample --help"), "{sentence}");

@@ -54,10 +54,24 @@ fn sub_vp_ddpmpp_gives_published_figures() {
     gives_published_figures("ddpmpp-subvp-cifar10", &Device::flex());
 }
 
-/// Its live weights are kept in half precision here; the figures are those of the average, which is exact.
 #[test]
 fn discrete_vp_ddpm_gives_published_figures() {
     gives_published_figures("ddpm-vp-cifar10-discrete", &Device::flex());
+}
+
+/// A small DDPM++ that flax itself made, ran and wrote (tests/data/flax/make.py).
+#[test]
+fn jax_checkpoint_answers_as_in_jax() {
+    let folder = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/flax");
+    let opened = open_network(&folder.join("checkpoint_24"), None).unwrap();
+    assert_eq!(opened.description.card, "Trained for 1234 steps.");
+    let (recorded, device) = (read_tensors(&folder.join("io.safetensors")).unwrap(), Device::flex());
+    let labels: Vec<f64> = recorded["labels"].values.iter().map(|&label| f64::from(label)).collect();
+    let output = values(build(&opened, &device).network().forward(image(&recorded["x"], &device), &labels));
+    let error = relative_error(&output, &recorded["output"].values);
+    println!("jax: {error:.1e}");
+    // Sines of labels near 1000 in JAX's single precision are off by up to 1000·2⁻²⁴.
+    assert!(error < 1e-4, "off by {error:.1e}");
 }
 
 /// The larger reference network, which is not part of the project: run by name, with the folder that holds its

@@ -2,7 +2,9 @@
 
 mod configuration;
 mod diffusers;
+mod edm;
 mod figures;
+mod inference;
 mod invariants;
 mod options;
 

@@ -1,0 +1,248 @@
+//! Opens any checkpoint that is known, by its content.
+
+use super::{
+    Checkpoint, FileError, diffusers, edm, flax, flax_names, native, open_file, read_bounded, read_torch, tensors,
+};
+use crate::network::{
+    Assumption, Config, Description, Inferred, Shapes, Signs, Told, Weights, WeightsError, infer, infer_edm, is_edm,
+};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// How the lines of a card begin that say how long the network was trained, and what is not certain.
+pub(super) const TRAINED: &str = "Trained for ";
+pub(super) const ASSUMED: &str = "Assumed: ";
+
+const CONFIG: &str = "a published configuration";
+
+/// A network's weights with what must be known of them.
+#[derive(Debug)]
+pub struct OpenedNetwork {
+    pub description: Description,
+    pub weights: Weights,
+}
+
+/// A network, and what was assumed of it because its file does not say it.
+#[derive(Debug)]
+pub struct Opened {
+    pub network: OpenedNetwork,
+    /// Whether the configuration was inferred from names and shapes.
+    pub inferred: bool,
+    pub assumed: Vec<Assumption>,
+}
+
+/// What is asked of a checkpoint, and said of it.
+#[derive(Clone, Debug, Default)]
+pub struct Asked<'a> {
+    /// Its configuration; else the one beside it, or what its names and shapes tell.
+    pub config: Option<&'a Path>,
+    /// Fields of the configuration that are known better.
+    pub told: Told,
+    /// The live weights instead of their average.
+    pub live: bool,
+}
+
+/// Opens any network checkpoint that is known, as [`open`], with nothing said of it but its configuration.
+///
+/// # Errors
+/// One sentence for each way in which a file can be wrong.
+pub fn open_network(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork, FileError> {
+    open(path, &Asked { config, ..Asked::default() }).map(|opened| opened.network)
+}
+
+/// Opens any network checkpoint that is known, by its content: our own safetensors, a published `.pth`, a checkpoint of
+/// the JAX code, a folder of diffusers (or the weights in one), EDM's or published state dictionaries as safetensors.
+/// Configurations lie beside published ones (the same name with `.json`, or `config.json`); else they are inferred.
+///
+/// # Errors
+/// One sentence for each way in which a file can be wrong.
+pub fn open(path: &Path, asked: &Asked) -> Result<Opened, FileError> {
+    if let Some(folder) = diffusers::folder(path).filter(|_| asked.config.is_none()) {
+        plain(path, asked, "a folder of diffusers")?;
+        return diffusers::open(&folder, path.is_file().then_some(path)).map(said);
+    }
+    let (mut file, length) = open_file(path)?;
+    let mut start = Vec::new();
+    (&mut file).take(9).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
+    drop(file);
+    match start.as_slice() {
+        [] => Err(FileError::format(path, "a checkpoint", "it is empty; download or write it again")),
+        start if flax::begins(start) => open_flax(path, asked),
+        [b'P', b'K', ..] | [0x80, ..] => open_torch(path, asked),
+        // The header's length, then its first brace.
+        [size @ .., b'{'] if size.len() == 8 => open_tensors(path, asked),
+        _ => Err(FileError::format(
+            path,
+            "a checkpoint",
+            format!(
+                "its {length} bytes begin neither as a PyTorch file nor as a safetensors file, nor as a JAX checkpoint; \
+                 choose a published checkpoint or one of our .safetensors"
+            ),
+        )),
+    }
+}
+
+/// A network that says itself what it is.
+fn said(network: OpenedNetwork) -> Opened {
+    Opened { network, inferred: false, assumed: Vec::new() }
+}
+
+/// Refuses to be told anything of a file that has one set of weights and says all of them.
+fn plain(path: &Path, asked: &Asked, what: &'static str) -> Result<(), FileError> {
+    one_set(path, asked)?;
+    match asked.told.is_empty() {
+        true => Ok(()),
+        false => Err(FileError::format(
+            path,
+            "a checkpoint to be told of",
+            format!("it is {what}, which says itself what it is"),
+        )),
+    }
+}
+
+fn one_set(path: &Path, asked: &Asked) -> Result<(), FileError> {
+    match asked.live {
+        true => Err(FileError::format(path, "a training checkpoint", "it holds one set of weights; ask for no other")),
+        false => Ok(()),
+    }
+}
+
+fn open_torch(path: &Path, asked: &Asked) -> Result<Opened, FileError> {
+    let checkpoint = read_torch(path)?;
+    let signs = Signs { levels: levels(&checkpoint.model), ..published_signs(&checkpoint.model) };
+    let found = describe(path, asked, &signs)?;
+    let step = checkpoint.step;
+    let weights = match asked.live {
+        true => fitting(checkpoint.model, &found.description.config, path)?,
+        false => averaged(checkpoint, &found.description.config, path)?,
+    };
+    Ok(found.with(weights, step))
+}
+
+fn open_flax(path: &Path, asked: &Asked) -> Result<Opened, FileError> {
+    let (tree, step) = flax::read(path, asked.live)?;
+    let found = describe(path, asked, &flax_names::signs(&tree))?;
+    let wrong = |source| FileError::Weights { path: path.into(), source };
+    let weights = flax_names::renamed(tree, &found.description.config).map_err(wrong)?;
+    Ok(found.with(weights, step))
+}
+
+/// A safetensors file: our own format, or a state dictionary.
+fn open_tensors(path: &Path, asked: &Asked) -> Result<Opened, FileError> {
+    let (notes, shapes) = tensors::read_header(path)?;
+    if !notes.contains_key(native::KEY) {
+        if shapes.keys().any(|name| bare(name).starts_with("all_modules.")) {
+            one_set(path, asked)?;
+            let tensors = super::read_tensors(path)?;
+            let weights: Weights = tensors.into_iter().map(|(name, array)| (bare(&name).to_owned(), array)).collect();
+            let signs = Signs { levels: levels(&weights), ..published_signs(&weights) };
+            let found = describe(path, asked, &signs)?;
+            let weights = fitting(weights, &found.description.config, path)?;
+            return Ok(found.with(weights, None));
+        }
+        let inner = edm::inner(shapes);
+        if is_edm(&inner) {
+            return open_edm(path, asked, &inner, notes.get("class").map(String::as_str));
+        }
+    }
+    plain(path, asked, "one of our own")?;
+    native::read_file(path).map(said)
+}
+
+fn open_edm(path: &Path, asked: &Asked, shapes: &Shapes, class: Option<&str>) -> Result<Opened, FileError> {
+    one_set(path, asked)?;
+    let config = |source| FileError::Config { path: path.into(), source };
+    let found = infer_edm(shapes, class, &asked.told).map_err(config)?;
+    let wrong = |source| FileError::Weights { path: path.into(), source };
+    let weights = edm::renamed(super::read_tensors(path)?, &found.description.config, found.class).map_err(wrong)?;
+    let found = Found { description: found.description, inferred: true, assumed: found.assumed };
+    Ok(found.with(weights, None))
+}
+
+/// A name without what data-parallel training puts before it.
+fn bare(name: &str) -> &str {
+    name.strip_prefix("module.").unwrap_or(name)
+}
+
+fn published_signs(weights: &Weights) -> Signs {
+    Signs::published(weights.iter().map(|(name, array)| (name.as_str(), array.shape.as_slice())))
+}
+
+/// The discrete levels, which the PyTorch code keeps from the largest σ to the smallest.
+fn levels(weights: &Weights) -> Option<(usize, f64, f64)> {
+    let sigmas = &weights.get("sigmas")?.values;
+    // As they were before they became powers of e in single precision.
+    let round = |sigma: f32| format!("{sigma:.4e}").parse::<f64>().ok();
+    Some((sigmas.len(), round(*sigmas.last()?)?, round(*sigmas.first()?)?))
+}
+
+/// A description, and how it was found.
+struct Found {
+    description: Description,
+    inferred: bool,
+    assumed: Vec<Assumption>,
+}
+
+impl Found {
+    /// With the weights, and with what is known of them on the card.
+    fn with(mut self, mut weights: Weights, step: Option<u64>) -> Opened {
+        // A buffer, which the configuration has too.
+        weights.remove("sigmas");
+        let mut lines: Vec<String> = step.map(|step| format!("{TRAINED}{step} steps.")).into_iter().collect();
+        if !self.assumed.is_empty() {
+            let all: Vec<String> = self.assumed.iter().map(|it| format!("{} = {}", it.field, it.value)).collect();
+            lines.push(format!("{ASSUMED}{}.", all.join(", ")));
+        }
+        self.description.card = lines.join("\n");
+        let network = OpenedNetwork { description: self.description, weights };
+        Opened { network, inferred: self.inferred, assumed: self.assumed }
+    }
+}
+
+/// What the configuration of a published checkpoint says; without one, what its names and shapes tell.
+fn describe(path: &Path, asked: &Asked, signs: &Signs) -> Result<Found, FileError> {
+    let Some(config) = find_config(path, asked.config) else {
+        let wrong = |source| FileError::Config { path: path.into(), source };
+        let Inferred { description, assumed } = infer(signs, &asked.told).map_err(wrong)?;
+        return Ok(Found { description, inferred: true, assumed });
+    };
+    let wrong = |source| FileError::Config { path: config.clone(), source };
+    let text = String::from_utf8(read_bounded(&config, 1 << 20, CONFIG)?)
+        .map_err(|_| FileError::format(&config, CONFIG, "it is not text; give the JSON file"))?;
+    let description = Description::from_published_and(&text, &asked.told).map_err(wrong)?;
+    Ok(Found { description, inferred: false, assumed: Vec::new() })
+}
+
+/// The configuration that was named, or that lies beside the checkpoint.
+fn find_config(path: &Path, config: Option<&Path>) -> Option<PathBuf> {
+    let beside = [path.with_extension("json"), path.with_file_name("config.json")];
+    config.map(Path::to_owned).or_else(|| beside.into_iter().find(|candidate| candidate.is_file()))
+}
+
+/// The EMA weights under the names of the parameters that they average; what was not trained
+/// comes from the live weights.
+fn averaged(mut checkpoint: Checkpoint, config: &Config, path: &Path) -> Result<Weights, FileError> {
+    let trained = config.trainable();
+    if trained.len() != checkpoint.ema.len() {
+        return Err(FileError::Ema { path: path.into(), expected: trained.len(), found: checkpoint.ema.len() });
+    }
+    let average: Weights = trained.into_iter().zip(checkpoint.ema).collect();
+    checkpoint.model.retain(|name, _| !average.contains_key(name) && name.starts_with("all_modules."));
+    checkpoint.model.extend(average);
+    fitting(checkpoint.model, config, path)
+}
+
+/// The weights, once all parameters of the configuration are there with their shapes.
+fn fitting(weights: Weights, config: &Config, path: &Path) -> Result<Weights, FileError> {
+    let wrong = |source| FileError::Weights { path: path.into(), source };
+    for (name, expected) in config.parameters() {
+        match weights.get(&name) {
+            None => return Err(wrong(WeightsError::Missing { name })),
+            Some(array) if array.shape != expected => {
+                return Err(wrong(WeightsError::Shape { name, expected, found: array.shape.clone() }));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(weights)
+}

@@ -1,0 +1,58 @@
+//! EDM's state dictionaries from strangers.
+
+use super::{data, sentence};
+use score_explorer::checkpoint::{open_network, read_tensors, write_tensors};
+use score_explorer::network::{Array, Weights};
+
+/// What is said of a network of EDM after a change.
+fn refused(change: impl Fn(&mut Weights)) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("edm.safetensors");
+    let mut tensors = read_tensors(&data("edm/edm-ncsnpp.safetensors")).unwrap();
+    change(&mut tensors);
+    write_tensors(&path, &tensors).unwrap();
+    sentence(open_network(&path, None), &path)
+}
+
+fn reshape(tensors: &mut Weights, name: &str, shape: &[usize]) {
+    let values = vec![0.5; shape.iter().product()];
+    tensors.insert(name.into(), Array { shape: shape.into(), values }).expect("the name is there");
+}
+
+#[test]
+fn networks_that_are_no_song_unet_are_refused() {
+    let adm = refused(|tensors| {
+        drop(tensors.insert("model.out_norm.weight".into(), Array { shape: vec![1], values: vec![1.0] }))
+    });
+    assert!(adm.contains("ADM's (DhariwalUNet)"), "{adm}");
+    let wide = refused(|tensors| reshape(tensors, "model.map_layer0.weight", &[30, 16]));
+    assert!(wide.contains("four times as wide"), "{wide}");
+    let flat = refused(|tensors| reshape(tensors, "model.map_layer0.weight", &[480]));
+    assert!(flat.contains("not two dimensions"), "{flat}");
+    let stem = refused(|tensors| reshape(tensors, "model.enc.16x16_conv.weight", &[8, 3]));
+    assert!(stem.contains("no 3×3"), "{stem}");
+    let filter = refused(|tensors| reshape(tensors, "model.dec.16x16_up.conv0.resample_filter", &[1, 1, 3, 3]));
+    assert!(filter.contains("neither two values nor four"), "{filter}");
+    let sized = |size: &str| {
+        refused(|tensors| {
+            let stem = tensors.remove("model.enc.16x16_conv.weight").unwrap();
+            tensors.insert(format!("model.enc.{size}_conv.weight"), stem);
+        })
+    };
+    assert!(sized("0x0").contains("the number of model.ch_mult = 0"));
+    assert!(sized("99999999999999999999x9").contains("enc.…_conv.weight"));
+    assert!(sized("18446744073709551615x9").contains("makes no network"));
+}
+
+#[test]
+fn parameters_that_are_missing_or_left_over_are_named_as_edm_names_them() {
+    let missing = refused(|tensors| drop(tensors.remove("model.dec.8x8_in0.qkv.weight")));
+    assert!(missing.contains("the parameter dec.8x8_in0.qkv.weight is missing"), "{missing}");
+    let narrow = refused(|tensors| reshape(tensors, "model.enc.8x8_block0.norm2.bias", &[3]));
+    assert!(narrow.contains("enc.8x8_block0.norm2.bias has the shape [3]"), "{narrow}");
+    for (name, shape) in [("map_label.bias", vec![3]), ("map_label.weight", vec![16]), ("map_label.weight", vec![3, 3])]
+    {
+        let said = refused(|tensors| reshape(tensors, &format!("model.{name}"), &shape));
+        assert!(said.contains("map_label"), "{said}");
+    }
+}
