@@ -10,6 +10,7 @@ mod diffusers;
 mod grid;
 mod import;
 mod latents;
+mod legacy;
 mod mask;
 mod native;
 mod npz;
@@ -22,6 +23,8 @@ mod sources;
 mod square;
 mod tensors;
 mod torch;
+mod yaml;
+mod zip_parts;
 
 pub use animation::{Animation, write_animation};
 pub use atomic::write_atomically;
@@ -39,7 +42,7 @@ pub use square::{Square, square};
 pub use tensors::{read_tensors, write_tensors};
 pub use torch::{Checkpoint, read_torch};
 
-use crate::network::{Array, Config, Description, Weights, WeightsError};
+use crate::network::{Architecture, Array, Description, Layout, Weights, WeightsError};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -91,9 +94,9 @@ pub struct OpenedNetwork {
 }
 
 /// Opens any network checkpoint that is known, by its content: our own safetensors, a
-/// published `.pth` with its configuration (`config`, or a JSON file beside it: the same
-/// name with `.json`, or `config.json`), of which the EMA weights are used, or a folder of
-/// diffusers (or the weights in one).
+/// published `.pth` with its configuration (`config`, or a JSON or YAML file beside it: the same
+/// name with `.json` or `.yml`, or `config.json` or `config.yml`), of which the EMA weights are
+/// used, or a folder of diffusers (or the weights in one).
 ///
 /// # Errors
 /// One sentence for each way in which a file can be wrong.
@@ -125,9 +128,15 @@ fn open_published(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork, F
     let checkpoint = read_torch(path)?;
     let config = find_config(path, config)?;
     let in_config = |source| FileError::Config { path: config.clone(), source };
-    let text = String::from_utf8(read_bounded(&config, 1 << 20, "a published configuration")?)
-        .map_err(|_| FileError::format(&config, "a published configuration", "it is not text; give the JSON file"))?;
-    let mut description = Description::from_published(&text).map_err(in_config)?;
+    let text = config_text(&config)?;
+    let mut description = match Layout::of(&checkpoint.model) {
+        Some(layout) => Description::from_ncsn(&text, layout),
+        None => Description::from_published(&text),
+    }
+    .map_err(in_config)?;
+    if let (Architecture::RefineNet(net), Some(sigmas)) = (&description.config, checkpoint.model.get("sigmas")) {
+        net.agrees(&sigmas.values).map_err(in_config)?;
+    }
     if let Some(step) = checkpoint.step {
         description.card = format!("{TRAINED}{step} steps.");
     }
@@ -135,31 +144,47 @@ fn open_published(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork, F
     Ok(OpenedNetwork { description, weights })
 }
 
+/// The text of a published configuration, as JSON.
+fn config_text(path: &Path) -> Result<String, FileError> {
+    let wrong = |reason: String| FileError::format(path, "a published configuration", reason);
+    let bytes = read_bounded(path, 1 << 20, "a published configuration")?;
+    let text = String::from_utf8(bytes).map_err(|_| wrong("it is not text; give the JSON or YAML file".into()))?;
+    match path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml") {
+        true => yaml::to_json(&text).map_err(wrong),
+        false => Ok(text),
+    }
+}
+
 /// The configuration that was named, or that lies beside the checkpoint.
 fn find_config(path: &Path, config: Option<&Path>) -> Result<PathBuf, FileError> {
     if let Some(config) = config {
         return Ok(config.into());
     }
-    let beside = [path.with_extension("json"), path.with_file_name("config.json")];
-    beside.into_iter().find(|candidate| candidate.is_file()).ok_or_else(|| {
+    let extensions = ["json", "yml", "yaml"];
+    let named = extensions.map(|extension| path.with_extension(extension));
+    let plain = extensions.map(|extension| path.with_file_name("config").with_extension(extension));
+    named.into_iter().chain(plain).find(|candidate| candidate.is_file()).ok_or_else(|| {
         FileError::format(
             path,
             "a checkpoint that can be opened alone",
-            "it does not say what network it is; name its published configuration (a JSON file), \
-             or put that beside it under the same name with .json",
+            "it does not say what network it is; name its published configuration (a JSON or YAML file), \
+             or put that beside it under the same name with .json, or .yml",
         )
     })
 }
 
 /// The EMA weights under the names of the parameters that they average; what was not trained
 /// comes from the live weights.
-fn averaged(mut checkpoint: Checkpoint, config: &Config, path: &Path) -> Result<Weights, FileError> {
+fn averaged(mut checkpoint: Checkpoint, config: &Architecture, path: &Path) -> Result<Weights, FileError> {
     let wrong = |source| FileError::Weights { path: path.into(), source };
     let trained = config.trainable();
-    if trained.len() != checkpoint.ema.len() {
-        return Err(FileError::Ema { path: path.into(), expected: trained.len(), found: checkpoint.ema.len() });
-    }
-    let mut average: Weights = trained.into_iter().zip(checkpoint.ema).collect();
+    let mut average: Weights = match checkpoint.average {
+        Some(average) => average,
+        None if trained.len() == checkpoint.ema.len() => trained.into_iter().zip(checkpoint.ema).collect(),
+        None => {
+            return Err(FileError::Ema { path: path.into(), expected: trained.len(), found: checkpoint.ema.len() });
+        }
+    };
     let mut weights = Weights::new();
     for (name, expected) in config.parameters() {
         let array: Option<Array> = average.remove(&name).or_else(|| checkpoint.model.remove(&name));

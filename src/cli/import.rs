@@ -13,12 +13,12 @@ Examples:
   score-explorer import google/ddpm-church-256 --name church
   score-explorer import worlds.pth --output checkpoints/worlds.safetensors
 
-The configuration is also found beside the checkpoint, as the same name with .json or as config.json.
+The configuration is also found beside the checkpoint, as the same name with .json or .yml, or as config.json or .yml.
 No code in a checkpoint is run. The weights are kept in half precision.")]
 pub(super) struct Args {
     /// A published PyTorch checkpoint (.pth) with its EMA weights, or a folder of diffusers
     source: PathBuf,
-    /// Its configuration, JSON
+    /// Its configuration, JSON or YAML
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The name that people read [default: the file's]
@@ -70,7 +70,8 @@ impl Args {
     fn moments(&self) -> Result<Option<Moments>, Failure> {
         let Some(pictures) = &self.moments_from else { return Ok(None) };
         let description = open_network(&self.source, self.config.as_deref())?.description;
-        let pictures = read_pictures(pictures, Some(description.config.image_size))?;
+        let [_, side, _] = description.config.shape();
+        let pictures = read_pictures(pictures, Some(side))?;
         for warning in &pictures.warnings {
             eprintln!("warning: {warning}");
         }

@@ -2,7 +2,7 @@
 
 use super::{Failure, ModelReport};
 use crate::checkpoint::{self, FileError, OpenedNetwork};
-use crate::network::{Unet, WeightsError};
+use crate::network::{Network, WeightsError};
 use crate::score::{ImageSet, Mixture, MixtureError, NetworkScore, ScoreModel};
 use crate::task::ModelRef;
 use burn::tensor::Device;
@@ -92,7 +92,7 @@ fn modified(reference: &ModelRef) -> Option<SystemTime> {
 
 fn network(reference: &ModelRef, opened: OpenedNetwork, device: &Device) -> Result<Loaded, LoadError> {
     let OpenedNetwork { description, weights } = opened;
-    let network = Unet::new(&description.config, &weights, device)?;
+    let network = Network::new(&description.config, &weights, device)?;
     drop(weights);
     let (name, card, family) = (description.name.clone(), description.card.clone(), description.family);
     let size = network.parameters();

@@ -1,7 +1,7 @@
 //! Published configurations, and all that must be known of a network beyond its weights.
 
 use super::plan::Plan;
-use super::{diffusers, published};
+use super::{Architecture, Layout, diffusers, published, refinenet, section};
 use crate::score::{Moments, Range};
 use crate::sde::Family;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -271,7 +271,7 @@ impl Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Description {
     /// The architecture.
-    pub config: Config,
+    pub config: Architecture,
     /// The family it was trained in.
     pub family: Family,
     /// Trained on continuous times; else on `levels` discrete ones.
@@ -299,6 +299,14 @@ impl Description {
     /// If the text is not such JSON, a field is missing or not known, or no network can be built from it.
     pub fn from_published(json: &str) -> Result<Description, ConfigError> {
         published::read(json)
+    }
+
+    /// Reads a published configuration of NCSN or NCSNv2, which does not say which of these networks it is for.
+    ///
+    /// # Errors
+    /// As for [`Description::from_published`].
+    pub fn from_ncsn(json: &str, layout: Layout) -> Result<Description, ConfigError> {
+        refinenet::read(&section::parse(json)?, layout)
     }
 
     /// Reads a configuration of diffusers: `config.json` of a `UNet2DModel` and the `scheduler_config.json` beside it.

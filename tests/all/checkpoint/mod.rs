@@ -5,6 +5,7 @@ mod forge;
 mod formats;
 mod hostile;
 mod memory;
+mod ncsn;
 mod outputs;
 mod pictures;
 mod published;
