@@ -1,6 +1,6 @@
 //! What is said of a network: its card, line by line.
 
-use crate::network::{BlockKind, Config, Description, Embedding, Progressive};
+use crate::network::{Architecture, BlockKind, Config, Description, Embedding, Progressive};
 use crate::sde::Family;
 
 /// One line of a card.
@@ -16,7 +16,7 @@ pub struct Fact {
 pub fn facts(description: &Description) -> Vec<Fact> {
     let fact = |what, value, tip| Fact { what, value, tip };
     let config = &description.config;
-    let [channels, height, width] = [config.num_channels, config.image_size, config.image_size];
+    let [channels, height, width] = config.shape();
     let parameters: usize = config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
     let (low, high) = description.range.bounds();
     let mut facts = vec![
@@ -46,7 +46,17 @@ pub fn count(parameters: usize) -> String {
     }
 }
 
-fn network(config: &Config) -> String {
+fn network(architecture: &Architecture) -> String {
+    match architecture {
+        Architecture::Unet(config) => unet(config),
+        Architecture::RefineNet(config) => {
+            let name = if config.conditional { "NCSN" } else { "NCSNv2" };
+            format!("{name} (RefineNet), {} channels", config.ngf)
+        }
+    }
+}
+
+fn unet(config: &Config) -> String {
     let name = match (config.resblock_type, config.progressive) {
         (BlockKind::Ddpm, _) => "DDPM",
         (BlockKind::BigGan, Progressive::None) if config.embedding_type == Embedding::Positional => "DDPM++",

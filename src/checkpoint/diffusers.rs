@@ -2,7 +2,8 @@
 
 use super::{FileError, OpenedNetwork, open_file, read_bounded, torch};
 use crate::network::{
-    Array, BlockKind, Config, Description, Embedding, Progressive, ProgressiveInput, Weights, WeightsError,
+    Architecture, Array, BlockKind, Config, Description, Embedding, Progressive, ProgressiveInput, Weights,
+    WeightsError,
 };
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -195,12 +196,12 @@ impl Module {
 }
 
 /// The weights by their published names and in their published layout. What is left over keeps its name.
-fn renamed(mut tensors: Weights, config: &Config) -> Result<Weights, WeightsError> {
+fn renamed(mut tensors: Weights, config: &Architecture) -> Result<Weights, WeightsError> {
     // A second name of the frequencies that some versions wrote.
     if tensors.contains_key("time_proj.weight") {
         tensors.remove("time_proj.W");
     }
-    let modules = modules(config);
+    let modules = config.unet().map(modules).unwrap_or_default();
     let mut weights = Weights::new();
     for (name, expected) in config.parameters() {
         let place = name.strip_prefix("all_modules.").and_then(|rest| rest.split_once('.'));

@@ -16,6 +16,7 @@ mod grid;
 mod import;
 mod latents;
 mod layer;
+mod legacy;
 mod mask;
 mod native;
 mod npz;
@@ -30,6 +31,8 @@ mod square;
 mod tensors;
 mod torch;
 mod well_known;
+mod yaml;
+mod zip_parts;
 
 pub use animation::{Animation, write_animation};
 pub use atomic::write_atomically;

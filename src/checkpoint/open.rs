@@ -1,10 +1,11 @@
 //! Opens any checkpoint that is known, by its content.
 
 use super::{
-    Checkpoint, FileError, diffusers, edm, flax, flax_names, native, open_file, read_bounded, read_torch, tensors,
+    Checkpoint, FileError, diffusers, edm, flax, flax_names, native, open_file, read_bounded, read_torch, tensors, yaml,
 };
 use crate::network::{
-    Assumption, Config, Description, Inferred, Shapes, Signs, Told, Weights, WeightsError, infer, infer_edm, is_edm,
+    Architecture, Assumption, Config, Description, Inferred, Layout, Shapes, Signs, Told, Weights, WeightsError, infer,
+    infer_edm, is_edm,
 };
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -109,8 +110,13 @@ fn one_set(path: &Path, asked: &Asked) -> Result<(), FileError> {
 
 fn open_torch(path: &Path, asked: &Asked) -> Result<Opened, FileError> {
     let checkpoint = read_torch(path)?;
-    let signs = Signs { levels: levels(&checkpoint.model), ..published_signs(&checkpoint.model) };
-    let found = describe(path, asked, &signs)?;
+    let found = match Layout::of(&checkpoint.model) {
+        Some(layout) => describe_ncsn(path, asked, layout, &checkpoint.model)?,
+        None => {
+            let signs = Signs { levels: levels(&checkpoint.model), ..published_signs(&checkpoint.model) };
+            describe(path, asked, &signs)?
+        }
+    };
     let step = checkpoint.step;
     let weights = match asked.live {
         true => fitting(checkpoint.model, &found.description.config, path)?,
@@ -123,7 +129,8 @@ fn open_flax(path: &Path, asked: &Asked) -> Result<Opened, FileError> {
     let (tree, step) = flax::read(path, asked.live)?;
     let found = describe(path, asked, &flax_names::signs(&tree))?;
     let wrong = |source| FileError::Weights { path: path.into(), source };
-    let weights = flax_names::renamed(tree, &found.description.config).map_err(wrong)?;
+    let config = u_net(&found.description, path)?;
+    let weights = flax_names::renamed(tree, config).map_err(wrong)?;
     Ok(found.with(weights, step))
 }
 
@@ -154,9 +161,16 @@ fn open_edm(path: &Path, asked: &Asked, shapes: &Shapes, class: Option<&str>) ->
     let config = |source| FileError::Config { path: path.into(), source };
     let found = infer_edm(shapes, class, &asked.told).map_err(config)?;
     let wrong = |source| FileError::Weights { path: path.into(), source };
-    let weights = edm::renamed(super::read_tensors(path)?, &found.description.config, found.class).map_err(wrong)?;
+    let unet = u_net(&found.description, path)?;
+    let weights = edm::renamed(super::read_tensors(path)?, unet, found.class).map_err(wrong)?;
     let found = Found { description: found.description, inferred: true, assumed: found.assumed };
     Ok(found.with(weights, None))
+}
+
+/// The configuration of a network that must be a U-Net.
+fn u_net<'a>(description: &'a Description, path: &Path) -> Result<&'a Config, FileError> {
+    let reason = "its configuration is that of an NCSN, which was published for PyTorch; give the one of this file";
+    description.config.unet().ok_or_else(|| FileError::format(path, "a checkpoint of this configuration", reason))
 }
 
 /// A name without what data-parallel training puts before it.
@@ -207,33 +221,67 @@ fn describe(path: &Path, asked: &Asked, signs: &Signs) -> Result<Found, FileErro
         return Ok(Found { description, inferred: true, assumed });
     };
     let wrong = |source| FileError::Config { path: config.clone(), source };
-    let text = String::from_utf8(read_bounded(&config, 1 << 20, CONFIG)?)
-        .map_err(|_| FileError::format(&config, CONFIG, "it is not text; give the JSON file"))?;
-    let description = Description::from_published_and(&text, &asked.told).map_err(wrong)?;
+    let description = Description::from_published_and(&config_text(&config)?, &asked.told).map_err(wrong)?;
     Ok(Found { description, inferred: false, assumed: Vec::new() })
+}
+
+/// What the configuration of an original NCSN or NCSNv2 says.
+fn describe_ncsn(path: &Path, asked: &Asked, layout: Layout, weights: &Weights) -> Result<Found, FileError> {
+    let config = find_config(path, asked.config).ok_or_else(|| {
+        FileError::format(
+            path,
+            "a checkpoint that can be opened alone",
+            "its noise levels are in its configuration; name that (a YAML or JSON file), or put it beside the checkpoint \
+             as config.yml",
+        )
+    })?;
+    let wrong = |source| FileError::Config { path: config.clone(), source };
+    let description = Description::from_ncsn(&config_text(&config)?, layout, &asked.told).map_err(wrong)?;
+    if let (Architecture::RefineNet(net), Some(sigmas)) = (&description.config, weights.get("sigmas")) {
+        net.agrees(&sigmas.values).map_err(wrong)?;
+    }
+    Ok(Found { description, inferred: false, assumed: Vec::new() })
+}
+
+/// The text of a published configuration, as JSON.
+fn config_text(path: &Path) -> Result<String, FileError> {
+    let wrong = |reason: String| FileError::format(path, CONFIG, reason);
+    let text = String::from_utf8(read_bounded(path, 1 << 20, CONFIG)?)
+        .map_err(|_| wrong("it is not text; give the JSON or YAML file".into()))?;
+    match path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml") {
+        true => yaml::to_json(&text).map_err(wrong),
+        false => Ok(text),
+    }
 }
 
 /// The configuration that was named, or that lies beside the checkpoint.
 fn find_config(path: &Path, config: Option<&Path>) -> Option<PathBuf> {
-    let beside = [path.with_extension("json"), path.with_file_name("config.json")];
-    config.map(Path::to_owned).or_else(|| beside.into_iter().find(|candidate| candidate.is_file()))
+    let extensions = ["json", "yml", "yaml"];
+    let named = extensions.map(|extension| path.with_extension(extension));
+    let plain = extensions.map(|extension| path.with_file_name("config").with_extension(extension));
+    let mut beside = named.into_iter().chain(plain);
+    config.map(Path::to_owned).or_else(|| beside.find(|candidate| candidate.is_file()))
 }
 
 /// The EMA weights under the names of the parameters that they average; what was not trained
 /// comes from the live weights.
-fn averaged(mut checkpoint: Checkpoint, config: &Config, path: &Path) -> Result<Weights, FileError> {
+fn averaged(mut checkpoint: Checkpoint, config: &Architecture, path: &Path) -> Result<Weights, FileError> {
     let trained = config.trainable();
-    if trained.len() != checkpoint.ema.len() {
-        return Err(FileError::Ema { path: path.into(), expected: trained.len(), found: checkpoint.ema.len() });
-    }
-    let average: Weights = trained.into_iter().zip(checkpoint.ema).collect();
-    checkpoint.model.retain(|name, _| !average.contains_key(name) && name.starts_with("all_modules."));
+    let average: Weights = match checkpoint.average {
+        Some(average) => average,
+        None if trained.len() == checkpoint.ema.len() => trained.into_iter().zip(checkpoint.ema).collect(),
+        None => {
+            return Err(FileError::Ema { path: path.into(), expected: trained.len(), found: checkpoint.ema.len() });
+        }
+    };
+    let is_buffer = |name: &str| config.unet().is_some() && !name.starts_with("all_modules.");
+    checkpoint.model.retain(|name, _| !average.contains_key(name) && !is_buffer(name));
     checkpoint.model.extend(average);
     fitting(checkpoint.model, config, path)
 }
 
 /// The weights, once all parameters of the configuration are there with their shapes.
-fn fitting(weights: Weights, config: &Config, path: &Path) -> Result<Weights, FileError> {
+fn fitting(weights: Weights, config: &Architecture, path: &Path) -> Result<Weights, FileError> {
     let wrong = |source| FileError::Weights { path: path.into(), source };
     for (name, expected) in config.parameters() {
         match weights.get(&name) {

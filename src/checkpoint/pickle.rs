@@ -129,11 +129,16 @@ pub(super) struct Pickle<'a> {
 impl<'a> Pickle<'a> {
     /// Reads a whole pickle.
     pub fn read(bytes: &'a [u8]) -> Result<Self, PickleError> {
+        Pickle::read_first(bytes).map(|(pickle, _)| pickle)
+    }
+
+    /// Reads the pickle that `bytes` begin with, and says what follows it.
+    pub fn read_first(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), PickleError> {
         let mut machine =
             Machine { rest: bytes, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new(), objects: Vec::new() };
         for _ in 0..MAX_INSTRUCTIONS {
             match machine.byte()? {
-                op::STOP => return Ok(Pickle { root: machine.pop()?, objects: machine.objects }),
+                op::STOP => return Ok((Pickle { root: machine.pop()?, objects: machine.objects }, machine.rest)),
                 instruction => machine.execute(instruction)?,
             }
         }
@@ -174,6 +179,13 @@ impl<'a> Pickle<'a> {
     /// The tensor that `value` is.
     pub fn tensor(&self, value: Value) -> Option<&Tensor> {
         if let Some(Object::Tensor(tensor)) = self.object(value) { Some(tensor) } else { None }
+    }
+
+    /// All storages that are referred to, some of them more than once.
+    pub fn storages(&self) -> impl Iterator<Item = Storage<'a>> {
+        self.objects
+            .iter()
+            .filter_map(|object| if let Object::Storage(storage) = object { Some(*storage) } else { None })
     }
 
     /// The storage that a tensor views.
@@ -438,12 +450,15 @@ impl<'a> Machine<'a> {
         Ok(tensor)
     }
 
-    /// `('storage', type, key, device, elements)`
+    /// `('storage', type, key, device, elements)`; before PyTorch 1.6 also `None`, or of what storage it is a part.
     fn persistent(&mut self) -> Result<(), PickleError> {
         let id = self.pop()?;
-        let &[tag, Value::Known(Known::Storage(number)), key, _, elements, ..] = self.tuple(id)? else {
+        let &[tag, Value::Known(Known::Storage(number)), key, _, elements, ref whole @ ..] = self.tuple(id)? else {
             return Err(Damaged("a storage lacks its type, name or size"));
         };
+        if whole.iter().any(|&whole| whole != Value::None) {
+            return Err(Damaged("a storage is part of another one"));
+        }
         if self.text(tag)? != "storage" {
             return Err(Damaged("it refers to something that is no storage"));
         }

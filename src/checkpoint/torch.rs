@@ -1,20 +1,16 @@
 use super::FileError;
+use super::legacy::{LEGACY, LegacyParts};
 use super::pickle::{Pickle, PickleError, Storage, Tensor, Value};
 use super::tensors::MAX_VALUES;
+use super::zip_parts::ZipParts;
 use crate::network::{Array, Weights};
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
-use zip::{CompressionMethod, ZipArchive};
 
-const WHAT: &str = "a score_sde PyTorch checkpoint that can be read";
+const WHAT: &str = "a PyTorch checkpoint that can be read";
 const STATE: &str = "a PyTorch state dictionary that can be read";
-/// The list of tensors of the largest published checkpoint takes half a MiB.
-const MAX_PICKLE: u64 = 16 << 20;
-/// The first bytes of files that PyTorch wrote before version 1.6.
-const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
-
-/// What a published score_sde PyTorch checkpoint holds.
+/// What a PyTorch checkpoint of score_sde, NCSN or NCSNv2 holds.
 #[derive(Debug)]
 pub struct Checkpoint {
     /// The live weights by name, without the `module.` prefix; buffers included.
@@ -23,6 +19,8 @@ pub struct Checkpoint {
     pub order: Vec<String>,
     /// EMA weights in parameter order.
     pub ema: Vec<Array>,
+    /// EMA weights by name, which NCSN and NCSNv2 keep instead; empty where none were kept.
+    pub average: Option<Weights>,
     /// Training steps done.
     pub step: Option<u64>,
     /// The EMA's decay.
@@ -51,21 +49,30 @@ pub(super) fn read_state(path: &Path) -> Result<Weights, FileError> {
 fn open(path: &Path, what: &'static str) -> Result<Archive, FileError> {
     let (mut file, length) = super::open_file(path)?;
     let wrong = |reason: String| FileError::format(path, what, reason);
-    check_kind(&mut file, length).map_err(|source| FileError::read(path, source))?.map_err(wrong)?;
-    Archive::open(file, length).map_err(wrong)
+    let parts = match kind(&mut file, length).map_err(|source| FileError::read(path, source))?.map_err(wrong)? {
+        Kind::Zip => ZipParts::open(file, length).map(Parts::Zip),
+        Kind::Legacy => LegacyParts::open(file, length).map(Parts::Legacy),
+    };
+    Ok(Archive::new(parts.map_err(wrong)?, length))
 }
 
-/// Whether the file begins and ends as a zip archive does, or in which way not.
-fn check_kind(file: &mut File, length: u64) -> std::io::Result<Result<(), String>> {
+/// The two formats of torch.save.
+enum Kind {
+    /// Since version 1.6.
+    Zip,
+    /// Before.
+    Legacy,
+}
+
+/// Which of them a file is in, or in which way in none.
+fn kind(file: &mut File, length: u64) -> std::io::Result<Result<Kind, String>> {
     let mut start = Vec::new();
     (&mut *file).take(16).read_to_end(&mut start)?;
     if start.is_empty() {
         return Ok(Err("it is empty; download it again".into()));
     }
     if start.starts_with(LEGACY) {
-        return Ok(Err("it was saved by PyTorch before version 1.6 or with its old format; \
-                       load it once in PyTorch and save it again with torch.save"
-            .into()));
+        return Ok(Ok(Kind::Legacy));
     }
     if start.starts_with(b"\x80") {
         return Ok(Err("it is a pickled Python program (as EDM's .pkl), which is not run here; save its weights as \
@@ -86,15 +93,12 @@ fn check_kind(file: &mut File, length: u64) -> std::io::Result<Result<(), String
             "it is cut short: its table of contents, which comes last, is missing; download it again".into()
         ));
     }
-    Ok(Ok(()))
+    Ok(Ok(Kind::Zip))
 }
 
-/// A checkpoint's zip archive, and how much of it may still be read.
+/// What a checkpoint's file holds, and how much of it may still be read.
 struct Archive {
-    zip: ZipArchive<BufReader<File>>,
-    /// The folder in the archive, with its slash.
-    root: String,
-    length: u64,
+    parts: Parts,
     /// Bytes of storages that may still be read: no honest file has a storage read many times.
     bytes_left: u64,
     values_left: usize,
@@ -102,25 +106,24 @@ struct Archive {
     last: Option<(String, Vec<f32>)>,
 }
 
+/// Where the pickled part and the storages lie.
+enum Parts {
+    Zip(ZipParts),
+    Legacy(LegacyParts),
+}
+
 impl Archive {
-    fn open(file: File, length: u64) -> Result<Self, String> {
-        let zip = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
-        let root = zip.file_names().filter_map(Result::ok).find_map(|name| {
-            name.strip_suffix("data.pkl").filter(|root| root.is_empty() || root.ends_with('/')).map(String::from)
-        });
-        let root = root.ok_or("it is a zip archive but holds no data.pkl; choose a .pth file that torch.save wrote")?;
+    fn new(parts: Parts, length: u64) -> Self {
         let values_left = MAX_VALUES.min(usize::try_from(length).unwrap_or(usize::MAX));
-        Ok(Archive { zip, root, length, bytes_left: length.saturating_mul(4), values_left, last: None })
+        Archive { parts, bytes_left: length.saturating_mul(4), values_left, last: None }
     }
 
     /// The pickled part.
     fn pickle(&mut self) -> Result<Vec<u8>, String> {
-        if self.zip.index_for_name(&format!("{}byteorder", self.root)).is_some()
-            && self.entry("byteorder", 16)? != b"little"
-        {
-            return Err("it was written on a big-endian machine; save it again on another".into());
+        match &mut self.parts {
+            Parts::Zip(parts) => parts.pickle(),
+            Parts::Legacy(parts) => parts.pickle(),
         }
-        self.entry("data.pkl", MAX_PICKLE)
     }
 
     /// The tensors of a state dictionary by their names without `module.`, and the names in order.
@@ -149,8 +152,12 @@ impl Archive {
     fn checkpoint(&mut self) -> Result<Checkpoint, String> {
         let bytes = self.pickle()?;
         let pickle = Pickle::read(&bytes).map_err(sentence)?;
+        if let Some(states) = pickle.items(pickle.root).filter(|states| begins_with_weights(&pickle, states)) {
+            return self.states(&pickle, states);
+        }
         let model = pickle.get(pickle.root, "model").and_then(|model| pickle.pairs(model)).ok_or(
-            "it holds no state dictionary called model; only checkpoints as score_sde's PyTorch code saves them are read",
+            "it holds no state dictionary called model; only checkpoints as the PyTorch code of score_sde, NCSN or NCSNv2 \
+             saves them are read",
         )?;
         let (weights, order) = self.tensors(&pickle, model)?;
         let average = pickle.get(pickle.root, "ema");
@@ -166,8 +173,26 @@ impl Archive {
             model: weights,
             order,
             ema,
+            average: None,
             step: step.filter(|&step| step >= 0.0).map(|step| step as u64),
             ema_decay: decay.and_then(|decay| self.number(&pickle, decay)),
+        })
+    }
+
+    /// What NCSN and NCSNv2 save: a list of weights, the optimizer's state, the epoch, the step, and the EMA weights
+    /// by their names. The first of them ends after the optimizer.
+    fn states(&mut self, pickle: &Pickle, states: &[Value]) -> Result<Checkpoint, String> {
+        let pairs = |index: usize| states.get(index).and_then(|&state| pickle.pairs(state));
+        let (weights, order) = self.tensors(pickle, pairs(0).unwrap_or_default())?;
+        let average = pairs(4).map(|average| self.tensors(pickle, average)).transpose()?;
+        let step = states.get(3).and_then(|&step| self.number(pickle, step));
+        Ok(Checkpoint {
+            model: weights,
+            order,
+            ema: Vec::new(),
+            average: Some(average.map_or_else(Weights::new, |(average, _)| average)),
+            step: step.filter(|&step| step >= 0.0).map(|step| step as u64),
+            ema_decay: None,
         })
     }
 
@@ -183,48 +208,15 @@ impl Archive {
         }
     }
 
-    /// An entry of at most `most` bytes, and its size.
-    fn open_entry(&mut self, name: &str, most: u64) -> Result<(impl Read, u64), String> {
-        let name = format!("{}{name}", self.root);
-        let index =
-            self.zip.index_for_name(&name).ok_or_else(|| format!("it is damaged: its part {name:?} is missing"))?;
-        let file = self.zip.by_index(index).map_err(damaged)?;
-        let size = file.size();
-        if file.compression() != CompressionMethod::Stored || size > self.length || size != file.compressed_size() {
-            return Err(format!(
-                "its part {name:?} is compressed or claims more than the file holds; torch.save writes neither"
-            ));
-        }
-        if size > most {
-            return Err(format!("its part {name:?} claims {size} bytes where at most {most} can be"));
-        }
-        Ok((file, size))
-    }
-
-    /// All bytes of an entry of at most `most`.
-    fn entry(&mut self, name: &str, most: u64) -> Result<Vec<u8>, String> {
-        let (file, size) = self.open_entry(name, most)?;
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-        file.take(size + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| format!("its part {name:?} is damaged ({error})"))?;
-        if bytes.len() as u64 == size { Ok(bytes) } else { Err(format!("its part {name:?} is cut short")) }
-    }
-
     /// All numbers of a storage.
     fn numbers(&mut self, storage: &Storage) -> Result<Vec<f32>, String> {
         let claimed = storage.elements.checked_mul(storage.number.size()).ok_or("claims more than memory can hold")?;
-        let (name, most) = (format!("data/{}", storage.key), self.bytes_left.min(MAX_VALUES as u64 * 4));
-        let (mut file, size) = self.open_entry(&name, most)?;
-        if size != claimed as u64 {
-            return Err(format!("claims {claimed} bytes but {size} are there; the file is damaged"));
-        }
-        let damaged = |error| format!("is damaged ({error})");
-        let values = storage.number.read(&mut file, storage.elements).map_err(damaged)?;
-        // The checksum is compared where the entry ends.
-        file.read(&mut [0]).map_err(damaged)?;
-        drop(file);
-        self.bytes_left -= size;
+        let most = self.bytes_left.min(MAX_VALUES as u64 * 4);
+        let values = match &mut self.parts {
+            Parts::Zip(parts) => parts.numbers(storage, claimed as u64, most)?,
+            Parts::Legacy(parts) => parts.numbers(storage, claimed as u64, most)?,
+        };
+        self.bytes_left -= claimed as u64;
         Ok(values)
     }
 
@@ -244,6 +236,10 @@ impl Archive {
         let values = gather(values, tensor, elements).ok_or("reaches beyond its storage; the file is damaged")?;
         Ok(Array { shape: tensor.shape.clone(), values })
     }
+}
+
+fn begins_with_weights(pickle: &Pickle, states: &[Value]) -> bool {
+    states.first().is_some_and(|&state| pickle.pairs(state).is_some())
 }
 
 /// The number of elements of a tensor, once all of them lie inside a storage of `available`.
@@ -293,10 +289,6 @@ fn is_contiguous(tensor: &Tensor) -> bool {
     })
 }
 
-fn damaged(error: zip::result::ZipError) -> String {
-    format!("it is damaged ({error}); download it again")
-}
-
-fn sentence(error: PickleError) -> String {
+pub(super) fn sentence(error: PickleError) -> String {
     format!("it {error}")
 }

@@ -5,7 +5,7 @@ use super::options::DeviceOption;
 use super::{Failure, library};
 use crate::Image;
 use crate::checkpoint::{find, open_network};
-use crate::network::{Unet, profile};
+use crate::network::{Network, profile};
 use crate::score::{Clipped, InRange, NetworkScore, ScoreModel};
 use crate::solver::{Noise, Predictor, Purpose, Unobserved};
 use crate::task::{Count, ModelRef, Plan, Preset, Run, Steps, sample};
@@ -178,7 +178,7 @@ fn open(model: &ModelRef, device: &Device) -> Result<NetworkScore, Failure> {
             return Err(Failure::Usage(format!("{other} is no network; give a name from `models` or a checkpoint")));
         }
     };
-    let network = Unet::new(&opened.description.config, &opened.weights, device)?;
+    let network = Network::new(&opened.description.config, &opened.weights, device)?;
     Ok(NetworkScore::new(network, opened.description))
 }
 

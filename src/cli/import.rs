@@ -17,13 +17,13 @@ Examples:
   score-explorer import checkpoint_8.pth --set training.sde=subvpsde --weights live
   score-explorer import edm-cifar10-cond.safetensors --set edm.class=3 --name automobiles
 
-The configuration is also found beside the checkpoint, as the same name with .json or as config.json. Without one it
-is inferred from names and shapes; what these do not tell is assumed as published, and listed.
+The configuration is also found beside the checkpoint, as the same name with .json or .yml, or as config.json or .yml.
+Without one it is inferred from names and shapes; what these do not tell is assumed as published, and listed.
 No code in a checkpoint is run. The weights are kept in half precision.")]
 pub(super) struct Args {
     /// A published checkpoint (PyTorch .pth or JAX), a folder of diffusers, or EDM's weights as safetensors
     source: PathBuf,
-    /// Its configuration, JSON
+    /// Its configuration, JSON or YAML
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Say a field of the configuration that the file does not say or that was assumed wrongly, as data.centered=true
@@ -121,7 +121,8 @@ impl Args {
     /// Moments of the pictures that were given, in the network's range and size.
     fn moments(&self, description: &Description) -> Result<Option<Moments>, Failure> {
         let Some(pictures) = &self.moments_from else { return Ok(None) };
-        let pictures = read_pictures(pictures, Some(description.config.image_size))?;
+        let [_, side, _] = description.config.shape();
+        let pictures = read_pictures(pictures, Some(side))?;
         for warning in &pictures.warnings {
             eprintln!("warning: {warning}");
         }

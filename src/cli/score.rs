@@ -2,7 +2,7 @@ use super::options::DeviceOption;
 use super::output::writable;
 use super::{Failure, devices};
 use crate::checkpoint::{open_network, read_tensors, write_tensors};
-use crate::network::{Array, Unet, Weights};
+use crate::network::{Array, Network, Weights};
 use crate::score::{NetworkScore, ScoreModel};
 use crate::{Image, sde::Level};
 use burn::tensor::{Device, TensorData};
@@ -40,11 +40,11 @@ pub(super) struct Args {
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let opened = open_network(&args.checkpoint, args.config.as_deref())?;
     let config = &opened.description.config;
-    let input = Input::read(&args.input, [config.num_channels, config.image_size, config.image_size])?;
+    let input = Input::read(&args.input, config.shape())?;
     writable(&args.output)?;
     let devices = devices::open(args.device.into())?;
     let device = &devices.choose(args.device.into()).0;
-    let network = Unet::new(config, &opened.weights, device)?;
+    let network = Network::new(config, &opened.weights, device)?;
     let model = NetworkScore::new(network, opened.description);
     let (output, score) = evaluate(&model, &input, device)?;
     let as_array = |values| Array { shape: input.shape.to_vec(), values };

@@ -2,7 +2,7 @@
 
 use super::{Failure, ModelReport};
 use crate::checkpoint::{self, Asked, FileError, OpenedNetwork};
-use crate::network::{Assumption, Unet, WeightsError};
+use crate::network::{Assumption, Network, WeightsError};
 use crate::score::{ImageSet, Mixture, MixtureError, NetworkScore, ScoreModel};
 use crate::task::ModelRef;
 use burn::tensor::Device;
@@ -113,7 +113,7 @@ fn modified(reference: &ModelRef) -> Option<SystemTime> {
 
 fn network(reference: &ModelRef, opened: OpenedNetwork, device: &Device) -> Result<Loaded, LoadError> {
     let OpenedNetwork { description, weights } = opened;
-    let network = Unet::new(&description.config, &weights, device)?;
+    let network = Network::new(&description.config, &weights, device)?;
     drop(weights);
     let (name, card, family) = (description.name.clone(), description.card.clone(), description.family);
     let described = Some(description.clone());

@@ -2,7 +2,7 @@
 
 use super::plan::Plan;
 use super::section::parse;
-use super::{Told, diffusers, published};
+use super::{Architecture, Layout, Told, diffusers, published, refinenet};
 use crate::score::{Moments, Range};
 use crate::sde::Family;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -342,7 +342,7 @@ impl Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Description {
     /// The architecture.
-    pub config: Config,
+    pub config: Architecture,
     /// The family it was trained in.
     pub family: Family,
     /// Trained on continuous times; else on `levels` discrete ones.
@@ -380,6 +380,17 @@ impl Description {
         let mut configuration = parse(json)?;
         told.over(&mut configuration)?;
         published::read(&configuration)
+    }
+
+    /// Reads a published configuration of NCSN or NCSNv2, which does not say which of these networks it is for, with some
+    /// of its fields `told` anew.
+    ///
+    /// # Errors
+    /// As for [`Description::from_published`].
+    pub fn from_ncsn(json: &str, layout: Layout, told: &Told) -> Result<Description, ConfigError> {
+        let mut configuration = parse(json)?;
+        told.over(&mut configuration)?;
+        refinenet::read(&configuration, layout)
     }
 
     /// Reads a configuration of diffusers: `config.json` of a `UNet2DModel` and the `scheduler_config.json` beside it.

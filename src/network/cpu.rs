@@ -50,6 +50,39 @@ pub(super) fn normalize(x: Image, offset: Option<Tensor<2>>, affine: &Affine, ki
     Tensor::from_data(TensorData::new(values, [n, c, h, w]), &device)
 }
 
+/// InstanceNorm++ (Song & Ermon 2019, appendix A), then a nonlinearity. Each channel is normalised by itself; as that
+/// forgets its mean, α times the place of this mean among those of all channels is added before γ scales and β shifts.
+/// `rows`: γ, α and β of all channels, one row for all samples or one for each.
+pub(super) fn normalize_plus(x: Image, rows: &[&[f32]], epsilon: f64, kind: Option<Nonlinearity>) -> Image {
+    let (device, [n, c, h, w]) = (x.device(), x.dims());
+    let (mut values, area, epsilon) = (host(x.into_data()), h * w, epsilon as f32);
+    let means: Vec<f32> = values.par_chunks(area).map(|channel| sum(channel, |x| x) / area as f32).collect();
+    let places: Vec<f32> = means.chunks(c).flat_map(|means| standardized(means, epsilon)).collect();
+    values.par_chunks_mut(area).zip(&places).enumerate().for_each(|(index, (channel, place))| {
+        let (row, k) = (rows[index / c % rows.len()], index % c);
+        let (gamma, alpha, beta) = (row[k], row[c + k], row[2 * c + k]);
+        let bias = gamma * alpha * place + beta;
+        Channels { offset: &[0.0], weight: &[gamma], bias: &[bias], area, epsilon }.normalize(channel, kind);
+    });
+    Tensor::from_data(TensorData::new(values, [n, c, h, w]), &device)
+}
+
+/// Values less their mean, over their standard deviation.
+fn standardized(values: &[f32], epsilon: f32) -> Vec<f32> {
+    let count = values.len() as f32;
+    let mean = sum(values, |x| x) / count;
+    let variance = sum(values, |x| (x - mean) * (x - mean)) / (count - 1.0);
+    values.iter().map(|x| (x - mean) / (variance + epsilon).sqrt()).collect()
+}
+
+/// A nonlinearity by itself.
+pub(super) fn activated(x: Image, kind: Nonlinearity) -> Image {
+    let (device, shape) = (x.device(), x.dims());
+    let mut values = host(x.into_data());
+    values.par_chunks_mut(1 << 14).for_each(|part| activate_wide(part, kind));
+    Tensor::from_data(TensorData::new(values, shape), &device)
+}
+
 /// The values of contiguous `f32` data, moved out where they are not shared.
 fn host(data: TensorData) -> Vec<f32> {
     data.try_into_vec().unwrap_or_default()
@@ -136,6 +169,21 @@ fn sum(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
     total
 }
 
+/// In wide registers where the processor has them.
+fn activate_wide(values: &mut [f32], kind: Nonlinearity) {
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn with_avx2(values: &mut [f32], kind: Nonlinearity) {
+        activate(values, kind);
+    }
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has just been asked for AVX2.
+        return unsafe { with_avx2(values, kind) };
+    }
+    activate(values, kind);
+}
+
 #[inline(always)]
 fn activate(values: &mut [f32], kind: Nonlinearity) {
     match kind {
@@ -144,7 +192,7 @@ fn activate(values: &mut [f32], kind: Nonlinearity) {
                 *x /= 1.0 + exp(-*x);
             }
         }
-        Nonlinearity::Elu => values.iter_mut().for_each(|x| *x = if *x > 0.0 { *x } else { x.exp_m1() }),
+        Nonlinearity::Elu => values.iter_mut().for_each(|x| *x = if *x > 0.0 { *x } else { exp(*x) - 1.0 }),
         Nonlinearity::Relu => values.iter_mut().for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x }),
         Nonlinearity::LeakyRelu => values.iter_mut().for_each(|x| *x *= if *x < 0.0 { 0.2 } else { 1.0 }),
     }
@@ -200,8 +248,9 @@ pub(super) fn patch_weight(weight: &Tensor<4>, bias: &Tensor<1>) -> Tensor<4> {
     Tensor::cat(vec![weight, bias.clone().reshape([o, 1, 1, 1])], 1)
 }
 
-/// 3×3 convolution with one zero all around; `weight` as [`patch_weight`] makes it.
-pub(super) fn convolve(x: Image, weight: &Tensor<4>) -> Image {
+/// 3×3 convolution with the kernel's places and the zeros all around `dilation` pixels wide; `weight` as
+/// [`patch_weight`] makes it.
+pub(super) fn convolve(x: Image, weight: &Tensor<4>, dilation: usize) -> Image {
     let (device, [n, c, h, w]) = (x.device(), x.dims());
     let values = host(x.into_data());
     let rows = (PATCH_VALUES / ((9 * c + 1) * w)).clamp(1, h);
@@ -211,7 +260,7 @@ pub(super) fn convolve(x: Image, weight: &Tensor<4>) -> Image {
         .map(|index| {
             let (sample, first) = (index / blocks, index % blocks * rows);
             let block = Block { height: h, width: w, first, last: (first + rows).min(h) };
-            let patches = block.patches(&values[sample * c * h * w..][..c * h * w]);
+            let patches = block.patches(&values[sample * c * h * w..][..c * h * w], dilation);
             let shape = [1, 9 * c + 1, block.last - block.first, w];
             let patches = Tensor::from_data(TensorData::new(patches, shape), &device);
             conv2d(patches, weight.clone(), None, ConvOptions::new([1; 2], [0; 2], [1; 2], 1))
@@ -231,17 +280,17 @@ struct Block {
 
 impl Block {
     /// For each channel and place in the kernel, the image shifted by that place; then ones, for the bias.
-    fn patches(&self, image: &[f32]) -> Vec<f32> {
+    fn patches(&self, image: &[f32], dilation: usize) -> Vec<f32> {
         let (area, width) = (self.height * self.width, self.width);
         let size = (self.last - self.first) * width;
         let mut patches = Vec::with_capacity((9 * image.len() / area + 1) * size);
         for channel in image.chunks(area) {
             for place in 0..9 {
-                let (down, right) = (place / 3, place % 3);
+                let (down, right) = (place / 3 * dilation, place % 3);
                 for row in self.first..self.last {
-                    // One row above and one column to the left are margin.
-                    match (row + down).checked_sub(1).filter(|&row| row < self.height) {
-                        Some(row) => shift(&mut patches, &channel[row * width..][..width], right),
+                    // The rows above and the columns to the left are margin.
+                    match (row + down).checked_sub(dilation).filter(|&row| row < self.height) {
+                        Some(row) => shift(&mut patches, &channel[row * width..][..width], right, dilation),
                         None => patches.resize(patches.len() + width, 0.0),
                     }
                 }
@@ -252,17 +301,18 @@ impl Block {
     }
 }
 
-/// Appends a row as seen from a kernel's left (0), middle (1) or right (2) column.
-fn shift(patches: &mut Vec<f32>, row: &[f32], right: usize) {
+/// Appends a row as seen from a kernel's left (0), middle (1) or right (2) column, `dilation` from the middle.
+fn shift(patches: &mut Vec<f32>, row: &[f32], right: usize, dilation: usize) {
+    let margin = dilation.min(row.len());
     match right {
         0 => {
-            patches.push(0.0);
-            patches.extend_from_slice(&row[..row.len() - 1]);
+            patches.resize(patches.len() + margin, 0.0);
+            patches.extend_from_slice(&row[..row.len() - margin]);
         }
         1 => patches.extend_from_slice(row),
         _ => {
-            patches.extend_from_slice(&row[1..]);
-            patches.push(0.0);
+            patches.extend_from_slice(&row[margin..]);
+            patches.resize(patches.len() + margin, 0.0);
         }
     }
 }

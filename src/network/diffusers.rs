@@ -29,7 +29,7 @@ pub(super) fn read(model: &str, scheduler: &str) -> Result<Description, ConfigEr
         continuous: process.continuous,
         levels: process.levels,
         range: process.range,
-        config,
+        config: config.into(),
         name: String::new(),
         card: String::new(),
         moments: None,

@@ -47,7 +47,7 @@ pub fn infer_edm(shapes: &Shapes, class: Option<&str>, told: &Told) -> Result<Ed
     let range = if config.centered { Range::Symmetric } else { Range::Unit };
     let levels = config.num_scales;
     let description = Description {
-        config,
+        config: config.into(),
         family,
         continuous: true,
         levels,

@@ -8,18 +8,34 @@ use crate::Image;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData, activation};
+use std::collections::BTreeSet;
 
 /// Hands out the parameters of a plan one after the other, checked.
-pub(super) struct Loader<'a> {
+pub(super) struct Loader<'a, C = Config> {
     parameters: std::vec::IntoIter<Parameter>,
     weights: &'a Weights,
-    pub config: &'a Config,
+    pub config: &'a C,
     pub device: &'a Device,
 }
 
-impl<'a> Loader<'a> {
-    pub fn new(parameters: Vec<Parameter>, weights: &'a Weights, config: &'a Config, device: &'a Device) -> Self {
-        Loader { parameters: parameters.into_iter(), weights, config, device }
+impl<'a, C> Loader<'a, C> {
+    /// # Errors
+    /// If a parameter is missing or left over. Buffers (`sigmas`) may be among the weights.
+    pub fn new(
+        parameters: Vec<Parameter>,
+        weights: &'a Weights,
+        config: &'a C,
+        device: &'a Device,
+    ) -> Result<Self, WeightsError> {
+        if let Some(p) = parameters.iter().find(|p| !weights.contains_key(&p.name)) {
+            return Err(WeightsError::Missing { name: p.name.clone() });
+        }
+        let known: BTreeSet<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
+        let mut unused = weights.keys().filter(|name| *name != "sigmas" && !known.contains(name.as_str()));
+        if let Some(example) = unused.next() {
+            return Err(WeightsError::Unused { count: 1 + unused.count(), example: example.clone() });
+        }
+        Ok(Loader { parameters: parameters.into_iter(), weights, config, device })
     }
 
     /// The next parameter on the host.
@@ -45,6 +61,14 @@ impl<'a> Loader<'a> {
         shape.iter_mut().zip(&array.shape).for_each(|(size, &found)| *size = found);
         Ok(Tensor::from_data(TensorData::new(array.values.clone(), shape), self.device))
     }
+}
+
+/// A pointwise nonlinearity by itself, written out for the CPU.
+pub(super) fn activated(x: Image, kind: Nonlinearity) -> Image {
+    timed(LayerKind::Normalisation, || match cpu::is_plain(&x.device()) {
+        true => cpu::activated(x, kind),
+        false => activate(x, kind),
+    })
 }
 
 /// A pointwise nonlinearity.
@@ -74,8 +98,15 @@ impl Conv {
     }
 
     /// Weight, then bias.
-    pub fn load(loader: &mut Loader) -> Result<Self, WeightsError> {
+    pub fn load<C>(loader: &mut Loader<C>) -> Result<Self, WeightsError> {
         Ok(Conv::new(loader.tensor()?, loader.tensor()?))
+    }
+
+    /// A weight that has no bias.
+    pub fn load_unbiased<C>(loader: &mut Loader<C>) -> Result<Self, WeightsError> {
+        let weight: Tensor<4> = loader.tensor()?;
+        let bias = Tensor::zeros([weight.dims()[0]], loader.device);
+        Ok(Conv::new(weight, bias))
     }
 
     /// A published per-pixel map W (in × out), b as a 1×1 convolution.
@@ -86,16 +117,22 @@ impl Conv {
 
     /// Keeps the size.
     pub fn forward(&self, x: Image) -> Image {
-        let kind = if self.weight.dims()[2] == 1 { LayerKind::Pointwise } else { LayerKind::Convolution };
-        timed(kind, || self.convolve(x))
+        self.dilated(x, 1)
     }
 
-    fn convolve(&self, x: Image) -> Image {
+    /// Keeps the size, with the kernel's places `dilation` pixels apart.
+    pub fn dilated(&self, x: Image, dilation: usize) -> Image {
+        let kind = if self.weight.dims()[2] == 1 { LayerKind::Pointwise } else { LayerKind::Convolution };
+        timed(kind, || self.convolve(x, dilation))
+    }
+
+    fn convolve(&self, x: Image, dilation: usize) -> Image {
         match &self.patches {
-            Some(weight) => cpu::convolve(x, weight),
+            Some(weight) => cpu::convolve(x, weight, dilation),
             None => {
-                let margin = self.weight.dims()[2] / 2;
-                self.strided(x, 1, (margin, margin))
+                let margin = self.weight.dims()[2] / 2 * dilation;
+                let options = ConvOptions::new([1; 2], [margin; 2], [dilation; 2], 1);
+                conv2d(x, self.weight.clone(), Some(self.bias.clone()), options)
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Score networks: the published architectures and their layers.
 
+mod architecture;
 mod blocks;
 mod config;
 mod cpu;
@@ -11,6 +12,7 @@ mod outline;
 mod plan;
 mod profile;
 mod published;
+mod refinenet;
 mod resample;
 mod section;
 mod signs;
@@ -18,6 +20,7 @@ mod told;
 mod unet;
 mod weights;
 
+pub use architecture::{Architecture, Network};
 pub use config::{
     BlockKind, Combine, Config, ConfigError, Description, Embedding, Nonlinearity, Progressive, ProgressiveInput,
     Variant,
@@ -26,6 +29,7 @@ pub use edm::{EdmNetwork, Shapes, infer_edm, is_edm};
 pub use infer::{Inferred, infer};
 pub use outline::{Stage, StageKind};
 pub use profile::{LayerKind, profile};
+pub use refinenet::{Layout, RefineNet, RefineNetConfig};
 pub use signs::{Module, ModuleKind, Signs, modules};
 pub use told::{Assumption, Told};
 pub use unet::Unet;

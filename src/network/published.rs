@@ -2,8 +2,8 @@
 
 use super::section::{FLAG, NUMBER, NUMBERS, Section, WHOLE, WHOLES, disordered};
 use super::{
-    BlockKind, Combine, Config, ConfigError, Description, Embedding, Nonlinearity, Progressive, ProgressiveInput,
-    Variant,
+    BlockKind, Combine, Config, ConfigError, Description, Embedding, Layout, Nonlinearity, Progressive,
+    ProgressiveInput, Variant, refinenet,
 };
 use crate::score::Range;
 use crate::sde::{Family, ParameterError, SubVp, Ve, Vp};
@@ -11,9 +11,12 @@ use serde_json::Value;
 
 pub(super) fn read(root: &Value) -> Result<Description, ConfigError> {
     let (data, model) = (Section::of(root, "data")?, Section::of(root, "model")?);
-    let training = Section::of(root, "training")?;
-    let known = "ncsnpp (NCSN++ and DDPM++) and ddpm";
+    let known = "ncsnpp (NCSN++ and DDPM++), ddpm, ncsn, ncsnv2_64, ncsnv2_128 and ncsnv2_256";
     let name: String = model.get("name", known)?;
+    if let Some(layout) = Layout::named(&name) {
+        return refinenet::read(root, layout);
+    }
+    let training = Section::of(root, "training")?;
     let config = match name.as_str() {
         "ncsnpp" => ncsnpp(&data, &model)?,
         "ddpm" => ddpm(&data, &model)?,
@@ -28,7 +31,7 @@ pub(super) fn read(root: &Value) -> Result<Description, ConfigError> {
         continuous: training.get("continuous", FLAG)?,
         levels: config.num_scales,
         range,
-        config,
+        config: config.into(),
         name: String::new(),
         card: String::new(),
         moments: None,

@@ -70,6 +70,11 @@ impl Resampler {
         Resampler(config.fir.then(|| Filter::new(&config.fir_kernel, device)))
     }
 
+    /// By nearest neighbours and means.
+    pub fn plain() -> Self {
+        Resampler(None)
+    }
+
     /// N×C×H×W to half or double the height and width.
     pub fn resample(&self, x: Image, direction: Direction) -> Image {
         timed(LayerKind::Resampling, || self.resized(x, direction))

@@ -7,7 +7,6 @@ use super::resample::{ConvResampler, Resampler};
 use super::{Combine, Config, Embedding, Weights, WeightsError};
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData};
-use std::collections::BTreeSet;
 use std::f64::consts::TAU;
 
 /// A published `ddpm` or `ncsnpp` network.
@@ -58,16 +57,8 @@ impl Unet {
     pub fn new(config: &Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
         let plan = Plan::new(config);
         let parameters = plan.parameters();
-        let known: BTreeSet<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
         let count = parameters.iter().map(|p| p.shape.iter().product::<usize>()).sum();
-        if let Some(p) = parameters.iter().find(|p| !weights.contains_key(&p.name)) {
-            return Err(WeightsError::Missing { name: p.name.clone() });
-        }
-        let mut unused = weights.keys().filter(|name| *name != "sigmas" && !known.contains(name.as_str()));
-        if let Some(example) = unused.next() {
-            return Err(WeightsError::Unused { count: 1 + unused.count(), example: example.clone() });
-        }
-        let loader = &mut Loader::new(parameters, weights, config, device);
+        let loader = &mut Loader::new(parameters, weights, config, device)?;
         let frequencies = match config.embedding_type {
             Embedding::Fourier => loader.array()?.values.iter().map(|&w| TAU * f64::from(w)).collect(),
             Embedding::Positional => {

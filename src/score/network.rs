@@ -1,17 +1,17 @@
 use super::{Moments, Range, ScoreError, ScoreModel};
 use crate::Image;
-use crate::network::{Description, Unet};
+use crate::network::{Description, Network};
 use crate::sde::{Family, Level};
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// The times that published networks are trained at.
+/// The times between which published networks are trained.
 const FIRST_TIME: f64 = 1e-5;
 const LAST_TIME: f64 = 1.0;
 
 /// A trained network as a score model: any (α, σ) is brought to the network's own family
 /// and to the time with the same σ/α.
 pub struct NetworkScore {
-    network: Unet,
+    network: Network,
     description: Description,
 }
 
@@ -31,7 +31,7 @@ struct Native {
 
 impl NetworkScore {
     /// A network and what must be known of it.
-    pub fn new(network: Unet, description: Description) -> Self {
+    pub fn new(network: Network, description: Description) -> Self {
         NetworkScore { network, description }
     }
 
@@ -41,7 +41,7 @@ impl NetworkScore {
     }
 
     /// The network itself.
-    pub fn network(&self) -> &Unet {
+    pub fn network(&self) -> &Network {
         &self.network
     }
 
@@ -62,21 +62,43 @@ impl NetworkScore {
     /// (`models/utils.py`, `get_score_fn`).
     fn native(&self, at: Level) -> Native {
         let sde = self.description.family.sde();
-        let t = sde.time_of_ratio(at.ratio()).clamp(FIRST_TIME, LAST_TIME);
+        let t = sde.time_of_ratio(at.ratio()).clamp(self.first_time(), LAST_TIME);
         let Level { alpha, sigma } = sde.level(t);
-        if let Some(sigma_data) = self.description.config.variant.sigma_data {
+        if let Some(sigma_data) = self.description.config.unet().and_then(|config| config.variant.sigma_data) {
             return Native::edm(sigma, sigma_data);
         }
         let last = self.description.levels.max(1) as f64 - 1.0;
         let (label, gain) = match (&self.description.family, self.description.continuous) {
             (Family::Ve(_), true) => (sigma, 1.0),
-            (Family::Ve(_), false) => (((1.0 - t) * last).round(), 1.0),
+            (Family::Ve(_), false) => self.discrete((1.0 - t) * last),
             // The time came through σ/α: what should be whole may have lost its last digits.
             (Family::Vp(_), false) => (t * last, -1.0 / self.table_sigma((t * last + 1e-6) as usize)),
             // Sub-VP has no discrete form.
             (Family::Vp(_), true) | (Family::SubVp(_), _) => (t * 999.0, -1.0 / sigma),
         };
         Native { alpha, scale: 1.0, label, gain, skip: 0.0 }
+    }
+
+    /// The first time that was trained. Discrete levels of VE begin with σ_min itself.
+    fn first_time(&self) -> f64 {
+        match (&self.description.family, self.description.continuous) {
+            (Family::Ve(_), false) => 0.0,
+            _ => FIRST_TIME,
+        }
+    }
+
+    /// Label and gain at a place among the levels of VE, the largest σ first.
+    fn discrete(&self, place: f64) -> (f64, f64) {
+        match &self.network {
+            Network::Unet(_) => (place.round(), 1.0),
+            // Only the division by σ knows the level, so that a place between two is as good as theirs.
+            Network::RefineNet(network) if !network.config().conditional => (place, 1.0),
+            // The levels are few. Between them the denoised picture of the nearest one, D, stands: (D − x)/σ².
+            Network::RefineNet(network) => {
+                let sigma = |place: f64| network.config().sigma(place);
+                (place.round(), (sigma(place.round()) / sigma(place)).powi(2))
+            }
+        }
     }
 
     /// √(1 − ᾱ_index) of DDPM's table of N levels: β_i linear, ᾱ the running product of 1 − β_i/N.
@@ -101,8 +123,7 @@ impl Native {
 
 impl ScoreModel for NetworkScore {
     fn shape(&self) -> [usize; 3] {
-        let config = self.network.config();
-        [config.num_channels, config.image_size, config.image_size]
+        self.description.config.shape()
     }
 
     fn range(&self) -> Option<Range> {
@@ -111,7 +132,7 @@ impl ScoreModel for NetworkScore {
 
     fn ratios(&self) -> Option<(f64, f64)> {
         let sde = self.description.family.sde();
-        Some((sde.level(FIRST_TIME).ratio(), sde.level(LAST_TIME).ratio()))
+        Some((sde.level(self.first_time()).ratio(), sde.level(LAST_TIME).ratio()))
     }
 
     fn moments(&self) -> Option<Moments> {

@@ -48,7 +48,7 @@ impl Catalogue {
         });
         if let (ModelRef::File(path), Some(library)) = (model, shelf.library) {
             ui.add_space(4.0);
-            self.importing.ui(ui, path, shelf.session.model(model), library);
+            self.importing.ui(ui, path, shelf.session.model(model).map(|report| &**report), library);
         }
     }
 
@@ -100,9 +100,13 @@ fn table(ui: &mut Ui, description: &Description, ratios: Option<(f64, f64)>) {
 fn prose(ui: &mut Ui, text: &str) {
     for line in text.lines() {
         match line.trim_start_matches('#') {
-            "" => drop(ui.add_space(4.0)),
-            heading if line.starts_with('#') => drop(ui.label(RichText::new(heading.trim()).strong())),
-            plain => drop(ui.add(egui::Label::new(plain).wrap())),
+            "" => ui.add_space(4.0),
+            heading if line.starts_with('#') => {
+                ui.strong(heading.trim());
+            }
+            plain => {
+                ui.add(egui::Label::new(plain).wrap());
+            }
         }
     }
 }

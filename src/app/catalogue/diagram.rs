@@ -2,7 +2,7 @@
 
 use crate::app::theme::Theme;
 use crate::checkpoint::count;
-use crate::network::{Description, Stage, StageKind};
+use crate::network::{Config, Description, Stage, StageKind};
 use crate::task::ModelRef;
 use egui::epaint::{CubicBezierShape, PathStroke};
 use egui::{Color32, Grid, Rect, RichText, ScrollArea, Sense, Stroke, Ui, pos2, vec2};
@@ -25,7 +25,7 @@ impl Drawn {
     pub fn learn(&mut self, model: &ModelRef, description: &Description) {
         if self.of.as_ref().is_none_or(|(known, said)| known != model || said != description) {
             self.of = Some((model.clone(), description.clone()));
-            self.stages = description.config.outline();
+            self.stages = description.config.unet().map(Config::outline).unwrap_or_default();
             self.tensors = description.config.parameters();
         }
     }

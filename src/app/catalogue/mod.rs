@@ -157,8 +157,8 @@ impl Catalogue {
                 section(ui, name);
             }
             for (model, entry) in found {
-                let config = entry.description.as_ref().map(|description| &description.config);
-                let size = config.map_or(String::new(), |config| format!("{0}×{0}", config.image_size));
+                let shape = entry.description.as_ref().map(|description| description.config.shape());
+                let size = shape.map_or(String::new(), |[_, height, width]| format!("{height}×{width}"));
                 self.line(ui, Choice::Model(model.clone()), &entry.title, &size);
             }
         }

@@ -8,6 +8,7 @@ mod formats;
 mod fuzz;
 mod hostile;
 mod memory;
+mod ncsn;
 mod outputs;
 mod pictures;
 mod published;

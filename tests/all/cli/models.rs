@@ -76,3 +76,22 @@ fn without_a_display_the_window_points_to_the_command_line() {
     let sentence = Place::new().fails("", 1, "display");
     assert!(sentence.contains("score-explorer sample --help"), "{sentence}");
 }
+
+/// The original releases' checkpoints, by annealed Langevin dynamics at as many steps as they have levels.
+#[test]
+fn ncsn_of_either_release_is_imported_listed_and_sampled() {
+    let place = Place::new();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ncsn");
+    for (net, steps) in [("ncsn", 10), ("ncsnv2", 20)] {
+        let file = folder.join(net).join("checkpoint.pth");
+        let langevin =
+            format!("--predictor none --corrector ald --snr 0.1 --corrector-steps 2 --steps {steps} --count 1");
+        place.succeeds(&format!("sample --model {} {langevin} --device cpu --output direct.png", file.display()));
+        place.succeeds(&format!("import {} --name {net}", file.display()));
+        assert!(place.succeeds("models").stdout.contains(net));
+        place.succeeds(&format!("sample --model {net} {langevin} --device cpu --output named.png"));
+        assert!(place.bytes("direct.png") == place.bytes("named.png"), "{net}");
+        // And in the family of other networks.
+        place.succeeds(&format!("sample --model {net} --family vp --steps 3 --count 1 --device cpu --output vp.png"));
+    }
+}

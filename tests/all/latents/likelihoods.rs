@@ -2,7 +2,7 @@ use super::{drawn, flow, gaussian, go_on};
 use burn::tensor::Device;
 use score_explorer::Pixels;
 use score_explorer::checkpoint::{OpenedNetwork, open_network, read_tensors};
-use score_explorer::network::{Array, Unet, Weights};
+use score_explorer::network::{Array, Network, Weights};
 use score_explorer::score::{ImageSet, Mixture, Moments, NetworkScore, Range, ScoreAndTrace, ScoreError, ScoreModel};
 use score_explorer::sde::{FamilyKind, Level};
 use score_explorer::solver::{Stepping, Tolerance};
@@ -157,7 +157,7 @@ fn published() -> (Flow, serde_json::Value, Weights, OpenedNetwork) {
 #[test]
 fn a_networks_likelihood_matches_the_published_code() {
     let (flow, figures, recorded, opened) = published();
-    let network = Unet::new(&opened.description.config, &opened.weights, &Device::flex().autodiff()).unwrap();
+    let network = Network::new(&opened.description.config, &opened.weights, &Device::flex().autodiff()).unwrap();
     let differentiable = NetworkScore::new(network, opened.description);
     let (pictures, probe) = (pixels(&recorded["data"], 0.5, 0.5), pixels(&recorded["probe"], 1.0, 0.0));
     let found = likelihood_along(&flow, &differentiable, &pictures, &probe, &Device::flex(), &mut go_on).unwrap();
@@ -180,7 +180,7 @@ fn a_networks_likelihood_matches_the_published_code() {
 #[test]
 fn a_networks_decoded_latents_match_the_published_code() {
     let (flow, figures, recorded, opened) = published();
-    let network = Unet::new(&opened.description.config, &opened.weights, &Device::flex()).unwrap();
+    let network = Network::new(&opened.description.config, &opened.weights, &Device::flex()).unwrap();
     let model = NetworkScore::new(network, opened.description);
     let flow = Flow { end: figures["eps_sampler"].as_f64().unwrap(), ..flow };
     let latents = pixels(&recorded["latent"], 1.0, 0.0);

@@ -3,13 +3,17 @@
 use super::{folder, open};
 use burn::tensor::Device;
 use score_explorer::checkpoint::PUBLISHED;
-use score_explorer::network::{Config, Description, Embedding, Unet, WeightsError};
+use score_explorer::network::{Config, Description, Embedding, Network, WeightsError};
 use score_explorer::score::Range;
 use score_explorer::sde::Family;
 use serde_json::{Value, json};
 
 fn published(name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(folder(name).join("config.json")).unwrap()).unwrap()
+}
+
+fn unet(description: &Description) -> &Config {
+    description.config.unet().unwrap()
 }
 
 /// What is said of the DDPM++ configuration with one field changed, or removed where it is null.
@@ -30,7 +34,7 @@ fn published_configurations_name_family_range_and_levels() {
     let Family::Ve(ve) = ffhq.family else { panic!("{:?}", ffhq.family) };
     assert_eq!((ve.sigma_min(), ve.sigma_max()), (0.01, 1348.0));
     assert_eq!((ffhq.range, ffhq.continuous, ffhq.levels), (Range::Unit, true, 2000));
-    assert_eq!(ffhq.config.fourier_scale, Some(16.0));
+    assert_eq!(unet(&ffhq).fourier_scale, Some(16.0));
     let discrete = Description::from_published(&published("ncsnpp-ve-cifar10-discrete").to_string()).unwrap();
     assert_eq!((discrete.continuous, discrete.levels), (false, 1000));
     let sub_vp = Description::from_published(&published("ddpmpp-subvp-cifar10").to_string()).unwrap();
@@ -45,8 +49,8 @@ fn a_wrong_configuration_is_answered_with_one_sentence() {
         (
             "model",
             "name",
-            json!("ncsnv2"),
-            "model.name = ncsnv2 is not known; known are ncsnpp (NCSN++ and DDPM++) and ddpm",
+            json!("wideresnet"),
+            "model.name = wideresnet is not known; known are ncsnpp (NCSN++ and DDPM++), ddpm, ncsn, ncsnv2_64",
         ),
         (
             "model",
@@ -91,7 +95,7 @@ fn ddpm_has_32_groups_and_sines_whatever_else_its_configuration_says() {
     assert_eq!(config["model"]["embedding_type"], "fourier", "as all published configurations of ddpm");
     let read = Description::from_published(&config.to_string()).unwrap();
     assert_eq!((read.continuous, read.levels, read.range), (false, 1000, Range::Symmetric));
-    assert_eq!((read.config.norm_groups, read.config.embedding_type), (Some(32), Embedding::Positional));
+    assert_eq!((unet(&read).norm_groups, unet(&read).embedding_type), (Some(32), Embedding::Positional));
     for (sde, name) in [("vesde", "Ve"), ("subvpsde", "SubVp")] {
         config["training"]["sde"] = json!(sde);
         let family = Description::from_published(&config.to_string()).unwrap().family;
@@ -121,7 +125,7 @@ fn weights_that_do_not_fit_are_named() {
     let refuse = |change: &dyn Fn(&mut score_explorer::network::Weights)| {
         let mut weights = opened.weights.clone();
         change(&mut weights);
-        Unet::new(&opened.description.config, &weights, &Device::flex()).unwrap_err()
+        Network::new(&opened.description.config, &weights, &Device::flex()).unwrap_err()
     };
     let name = || "all_modules.3.Conv_0.weight".to_owned();
     assert_eq!(refuse(&|weights| drop(weights.remove(&name()))), WeightsError::Missing { name: name() });

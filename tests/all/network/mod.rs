@@ -6,12 +6,13 @@ mod edm;
 mod figures;
 mod inference;
 mod invariants;
+mod ncsn;
 mod options;
 
 use burn::tensor::{Device, TensorData};
 use score_explorer::Image;
 use score_explorer::checkpoint::{OpenedNetwork, open_network, read_tensors};
-use score_explorer::network::{Array, Unet, Weights};
+use score_explorer::network::{Array, Network, Weights};
 use score_explorer::score::NetworkScore;
 use std::path::PathBuf;
 
@@ -26,7 +27,7 @@ fn open(name: &str) -> OpenedNetwork {
 }
 
 fn build(opened: &OpenedNetwork, device: &Device) -> NetworkScore {
-    let network = Unet::new(&opened.description.config, &opened.weights, device).unwrap();
+    let network = Network::new(&opened.description.config, &opened.weights, device).unwrap();
     NetworkScore::new(network, opened.description.clone())
 }
 

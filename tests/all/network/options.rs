@@ -7,7 +7,7 @@ use score_explorer::network::{
 };
 
 fn small() -> Config {
-    let config = open("ddpmpp-subvp-cifar10").description.config;
+    let config = open("ddpmpp-subvp-cifar10").description.config.unet().unwrap().clone();
     Config { nf: 4, ch_mult: vec![1, 2, 3], attn_resolutions: vec![4], image_size: 8, ..config }
 }
 

@@ -3,7 +3,7 @@
 use super::{doubles, pixels};
 use burn::tensor::Device;
 use score_explorer::checkpoint::{find, shipped_worlds};
-use score_explorer::network::Unet;
+use score_explorer::network::Network;
 use score_explorer::score::{Clipped, Condition, InRange, NetworkScore, Operator, ScoreModel};
 use score_explorer::solver::Unobserved;
 use score_explorer::task::{Count, Evidence, Method, Plan, Restoration, Shows, restore, unit};
@@ -13,7 +13,7 @@ const PICTURES: usize = 3;
 
 fn network(device: &Device) -> NetworkScore {
     let opened = find("worlds-vp-small", None).unwrap();
-    let network = Unet::new(&opened.description.config, &opened.weights, device).unwrap();
+    let network = Network::new(&opened.description.config, &opened.weights, device).unwrap();
     NetworkScore::new(network, opened.description)
 }
 

@@ -1,0 +1,114 @@
+//! Which architecture a network has.
+
+use super::{Config, RefineNet, RefineNetConfig, Unet, Weights, WeightsError, refinenet};
+use crate::Image;
+use burn::tensor::Device;
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::Value;
+
+/// The configuration of a network of any known architecture.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Architecture {
+    /// NCSN++, DDPM++ and DDPM.
+    Unet(Config),
+    /// NCSN and NCSNv2.
+    RefineNet(RefineNetConfig),
+}
+
+impl<'de> Deserialize<'de> for Architecture {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        // A field that only RefineNets have. The trait is named as its check would be passed over else.
+        if value.get("ngf").is_none() {
+            return <Config as Deserialize>::deserialize(value).map(Architecture::Unet).map_err(de::Error::custom);
+        }
+        let config = RefineNetConfig::deserialize(value).map_err(de::Error::custom)?;
+        config.check().map_err(de::Error::custom)?;
+        Ok(Architecture::RefineNet(config))
+    }
+}
+
+impl From<Config> for Architecture {
+    fn from(config: Config) -> Self {
+        Architecture::Unet(config)
+    }
+}
+
+impl From<RefineNetConfig> for Architecture {
+    fn from(config: RefineNetConfig) -> Self {
+        Architecture::RefineNet(config)
+    }
+}
+
+impl Architecture {
+    /// The configuration of a U-Net, if it is one.
+    pub fn unet(&self) -> Option<&Config> {
+        if let Architecture::Unet(config) = self { Some(config) } else { None }
+    }
+
+    /// Channels, height and width of an image.
+    pub fn shape(&self) -> [usize; 3] {
+        match self {
+            Architecture::Unet(config) => [config.num_channels, config.image_size, config.image_size],
+            Architecture::RefineNet(config) => [config.channels, config.image_size, config.image_size],
+        }
+    }
+
+    /// Names and shapes of all parameters, in published order.
+    pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
+        match self {
+            Architecture::Unet(config) => config.parameters(),
+            Architecture::RefineNet(config) => {
+                refinenet::parameters(config).into_iter().map(|p| (p.name, p.shape)).collect()
+            }
+        }
+    }
+
+    /// Names of the parameters that an EMA keeps, in order.
+    pub fn trainable(&self) -> Vec<String> {
+        match self {
+            Architecture::Unet(config) => config.trainable(),
+            Architecture::RefineNet(config) => refinenet::parameters(config).into_iter().map(|p| p.name).collect(),
+        }
+    }
+}
+
+/// A network of any known architecture.
+#[derive(Debug)]
+pub enum Network {
+    Unet(Box<Unet>),
+    RefineNet(Box<RefineNet>),
+}
+
+impl Network {
+    /// Builds a network from PyTorch weights. Buffers (`sigmas`) may be among them.
+    ///
+    /// # Errors
+    /// If a parameter is missing, left over, of the wrong shape, or not finite.
+    pub fn new(architecture: &Architecture, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+        match architecture {
+            Architecture::Unet(config) => Unet::new(config, weights, device).map(|net| Network::Unet(Box::new(net))),
+            Architecture::RefineNet(config) => {
+                RefineNet::new(config, weights, device).map(|net| Network::RefineNet(Box::new(net)))
+            }
+        }
+    }
+
+    /// The raw output for `x` (N×C×H×W, in the configuration's range) and the published labels, one for all samples
+    /// or one for each.
+    pub fn forward(&self, x: Image, labels: &[f64]) -> Image {
+        match self {
+            Network::Unet(network) => network.forward(x, labels),
+            Network::RefineNet(network) => network.forward(x, labels),
+        }
+    }
+
+    /// Number of parameters.
+    pub fn parameters(&self) -> usize {
+        match self {
+            Network::Unet(network) => network.parameters(),
+            Network::RefineNet(network) => network.parameters(),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The dilated RefineNets of NCSN (Song & Ermon 2019, appendix A) and NCSNv2 (Song & Ermon 2020, appendix B).
+
+mod blocks;
+mod config;
+mod norm;
+mod plan;
+mod published;
+mod resize;
+
+pub use config::{Layout, RefineNetConfig};
+pub(super) use plan::parameters;
+pub(super) use published::read;
+
+use super::layers::{Conv, Loader};
+use super::{Weights, WeightsError};
+use crate::Image;
+use blocks::{Context, RefineBlock, ResBlock};
+use burn::tensor::{Device, Tensor, TensorData};
+use norm::NormPlus;
+
+/// A published `ncsn` or `ncsnv2` network.
+#[derive(Debug)]
+pub struct RefineNet {
+    config: RefineNetConfig,
+    parameters: usize,
+    begin: Conv,
+    /// Two blocks each, from the highest resolution.
+    stages: Vec<[ResBlock; 2]>,
+    /// From the lowest resolution.
+    refinements: Vec<RefineBlock>,
+    normalizer: NormPlus,
+    end: Conv,
+}
+
+impl RefineNet {
+    /// Builds the network of `config` from PyTorch weights. Buffers (`sigmas`) may be among them.
+    ///
+    /// # Errors
+    /// If a parameter is missing, left over, of the wrong shape, or not finite.
+    pub fn new(config: &RefineNetConfig, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+        let parameters = plan::parameters(config);
+        let count = parameters.iter().map(|p| p.shape.iter().product::<usize>()).sum();
+        let loader = &mut Loader::new(parameters, weights, config, device)?;
+        let (begin, normalizer, end) = (Conv::load(loader)?, NormPlus::load(loader)?, Conv::load(loader)?);
+        let mut stages = Vec::new();
+        for stage in plan::stages(config) {
+            let [first, second] = stage.blocks;
+            stages.push([ResBlock::load(loader, first)?, ResBlock::load(loader, second)?]);
+        }
+        let mut refinements = Vec::new();
+        for refine in plan::refinements(config) {
+            refinements.push((refine.place, RefineBlock::load(loader, &refine)?));
+        }
+        refinements.sort_by_key(|(place, _)| *place);
+        let refinements = refinements.into_iter().map(|(_, block)| block).collect();
+        Ok(RefineNet { config: config.clone(), parameters: count, begin, stages, refinements, normalizer, end })
+    }
+
+    /// The raw output, which is the score, for `x` (N×C×H×W, in the configuration's range) and levels, one for all
+    /// samples or one for each: 0 is the largest σ. Conditional networks take the nearest whole level.
+    pub fn forward(&self, x: Image, labels: &[f64]) -> Image {
+        let last = self.config.num_classes - 1;
+        let levels: Vec<usize> = labels.iter().map(|label| (label.round() as usize).min(last)).collect();
+        let context = Context { levels: &levels, nonlinearity: self.config.nonlinearity };
+        let x = if self.config.rescaled { x } else { x * 2.0 - 1.0 };
+        let mut h = self.begin.forward(x);
+        let mut kept = Vec::new();
+        for blocks in &self.stages {
+            h = blocks.iter().fold(h, |h, block| block.forward(h, context));
+            kept.push(h.clone());
+        }
+        let mut coarse = None;
+        for (refine, fine) in self.refinements.iter().zip(kept.into_iter().rev()) {
+            h = refine.forward(fine, coarse, context);
+            coarse = Some(h.clone());
+        }
+        let h = self.normalizer.forward(h, &levels, Some(self.config.nonlinearity));
+        let output = self.end.forward(h);
+        if self.config.conditional { output } else { output * self.inverse_sigma(labels) }
+    }
+
+    /// The architecture.
+    pub fn config(&self) -> &RefineNetConfig {
+        &self.config
+    }
+
+    /// Number of parameters.
+    pub fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    /// 1/σ of each label, to broadcast over images.
+    fn inverse_sigma(&self, labels: &[f64]) -> Image {
+        let values: Vec<f32> = labels.iter().map(|&label| (1.0 / self.config.sigma(label)) as f32).collect();
+        Tensor::from_data(TensorData::new(values, [labels.len(), 1, 1, 1]), &self.begin.weight.device())
+    }
+}

@@ -1,0 +1,69 @@
+//! InstanceNorm++, with one set of parameters or one for each noise level (Song & Ermon 2019, appendix A).
+
+use super::RefineNetConfig;
+use crate::Image;
+use crate::network::layers::{Loader, activate};
+use crate::network::profile::{LayerKind, timed};
+use crate::network::{Nonlinearity, WeightsError, cpu};
+use burn::tensor::{Tensor, TensorData};
+
+const EPSILON: f64 = 1e-5;
+
+/// InstanceNorm++.
+#[derive(Debug)]
+pub(super) struct NormPlus {
+    channels: usize,
+    /// γ, α and β: one row of three times C values, or one for each level.
+    rows: Vec<f32>,
+    /// The same on the device.
+    table: Tensor<2>,
+}
+
+impl NormPlus {
+    pub fn load(loader: &mut Loader<RefineNetConfig>) -> Result<Self, WeightsError> {
+        let rows = if loader.config.conditional {
+            loader.array()?.values.clone()
+        } else {
+            let (alpha, gamma, beta) = (loader.array()?, loader.array()?, loader.array()?);
+            [gamma, alpha, beta].iter().flat_map(|array| &array.values).copied().collect()
+        };
+        let levels = if loader.config.conditional { loader.config.num_classes } else { 1 };
+        let table = Tensor::from_data(TensorData::new(rows.clone(), [levels, rows.len() / levels]), loader.device);
+        Ok(NormPlus { channels: rows.len() / levels / 3, rows, table })
+    }
+
+    /// Normalises x and applies a nonlinearity, if any. `levels`: one for all samples or one for each.
+    pub fn forward(&self, x: Image, levels: &[usize], kind: Option<Nonlinearity>) -> Image {
+        timed(LayerKind::Normalisation, || {
+            if cpu::is_plain(&x.device()) {
+                let width = 3 * self.channels;
+                let known = self.rows.len() / width;
+                let rows: Vec<&[f32]> =
+                    levels.iter().map(|level| &self.rows[level % known * width..][..width]).collect();
+                return cpu::normalize_plus(x, &rows, EPSILON, kind);
+            }
+            let y = self.tensors(x, levels);
+            match kind {
+                Some(kind) => activate(y, kind),
+                None => y,
+            }
+        })
+    }
+
+    /// All of it folds into one scale and one shift for each channel.
+    fn tensors(&self, x: Image, levels: &[usize]) -> Image {
+        let [n, c, h, w] = x.dims();
+        let known = self.table.dims()[0];
+        let row = |level: &usize| self.table.clone().narrow(0, level % known, 1);
+        let rows = Tensor::cat(levels.iter().map(row).collect(), 0);
+        let part = |index: usize| rows.clone().narrow(1, index * c, c);
+        let (gamma, alpha, beta) = (part(0), part(1), part(2));
+        let (variance, mean) = x.clone().reshape([n, c, h * w]).var_mean_bias(2);
+        let (variance, mean): (Tensor<2>, Tensor<2>) = (variance.reshape([n, c]), mean.reshape([n, c]));
+        let (spread, middle) = mean.clone().var_mean(1);
+        let place = (mean.clone() - middle) / (spread + EPSILON).sqrt();
+        let inverse = (variance + EPSILON).sqrt().recip();
+        let shift = (place * alpha - mean * inverse.clone()) * gamma.clone() + beta;
+        x * (inverse * gamma).reshape([n, c, 1, 1]) + shift.reshape([n, c, 1, 1])
+    }
+}
