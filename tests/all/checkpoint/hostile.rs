@@ -11,10 +11,10 @@ use zip::CompressionMethod;
 const SMALL: &str = "nets/ddpmpp-subvp-cifar10/checkpoint.pth";
 
 /// A small reproducible stream of numbers (Steele et al. 2014, SplitMix64).
-struct Numbers(u64);
+pub struct Numbers(pub u64);
 
 impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
