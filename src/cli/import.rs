@@ -53,7 +53,7 @@ enum Kind {
 }
 
 /// What names and shapes tell, as fields of a configuration.
-const TOLD_BY_SHAPES: [&str; 10] = [
+const TOLD_BY_SHAPES: [&str; 11] = [
     "nf",
     "ch_mult",
     "num_res_blocks",
@@ -64,6 +64,7 @@ const TOLD_BY_SHAPES: [&str; 10] = [
     "progressive",
     "progressive_input",
     "num_channels",
+    "image_size",
 ];
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
@@ -102,9 +103,12 @@ fn show(opened: &Opened) {
     }
     println!("inferred from names and shapes:");
     let config = serde_json::to_value(&opened.network.description.config).unwrap_or(Value::Null);
-    for (field, value) in TOLD_BY_SHAPES.iter().filter_map(|&field| Some((field, config.get(field)?))) {
-        let section = if field == "num_channels" { "data" } else { "model" };
-        println!("  {section}.{field} = {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    for (name, value) in TOLD_BY_SHAPES.iter().filter_map(|&name| Some((name, config.get(name)?))) {
+        let section = if ["num_channels", "image_size"].contains(&name) { "data" } else { "model" };
+        let field = format!("{section}.{name}");
+        if opened.assumed.iter().all(|assumption| assumption.field != field) {
+            println!("  {field} = {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
     }
     if !opened.assumed.is_empty() {
         println!("assumed, as no shape tells it; correct it with --set FIELD=VALUE:");

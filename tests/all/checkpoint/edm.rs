@@ -1,5 +1,6 @@
 //! EDM's state dictionaries from strangers.
 
+use super::hostile::Numbers;
 use super::{data, sentence};
 use score_explorer::checkpoint::{open_network, read_tensors, write_tensors};
 use score_explorer::network::{Array, Weights};
@@ -55,4 +56,40 @@ fn parameters_that_are_missing_or_left_over_are_named_as_edm_names_them() {
         let said = refused(|tensors| reshape(tensors, &format!("model.{name}"), &shape));
         assert!(said.contains("map_label"), "{said}");
     }
+}
+
+/// Names, shapes and trees changed at random, in files whose configuration is inferred from them.
+#[test]
+fn changed_files_whose_configuration_is_inferred_are_opened_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("changed");
+    let state = folder.path().join("state.safetensors");
+    let whole = open_network(&data("nets/ddpmpp-subvp-cifar10/checkpoint.pth"), None).unwrap();
+    write_tensors(&state, &whole.weights).unwrap();
+    let mut numbers = Numbers(3);
+    let (mut opened, mut refused) = (0, 0);
+    for (file, header) in
+        [(data("edm/edm-ncsnpp.safetensors"), 16_000), (state, 16_000), (data("flax/checkpoint_24"), 13_000)]
+    {
+        let original = std::fs::read(file).unwrap();
+        for _ in 0..250 {
+            let mut bytes = original.clone();
+            for _ in 0..=numbers.below(3) {
+                // Digits become other digits, so that shapes and numbers of modules change and stay numbers.
+                let place = 9 + numbers.below(header);
+                bytes[place] = match bytes[place] {
+                    b'0'..=b'9' => b'0' + numbers.below(10) as u8,
+                    _ if numbers.below(4) > 0 => continue,
+                    _ => numbers.below(256) as u8,
+                };
+            }
+            std::fs::write(&path, &bytes).unwrap();
+            match open_network(&path, None) {
+                Ok(_) => opened += 1,
+                Err(_) => refused += 1,
+            }
+        }
+    }
+    println!("{opened} opened, {refused} refused");
+    assert!(opened > 100 && refused > 100, "{opened} opened, {refused} refused");
 }

@@ -66,6 +66,10 @@ fn a_checkpoint_without_configuration_is_imported_as_assumed_or_as_told() {
     place.succeeds("sample --model told --count 1 --steps 1 --device cpu --output one.png");
     let said = place.succeeds("sample --model ./alone.pth --count 1 --steps 1 --device cpu --output one.png").stderr;
     assert!(said.contains("warning: ") && said.contains("training.sde = vpsde"), "{said}");
+    // EDM's names tell the size, too.
+    let edm = reference("../edm", "edm-ncsnpp.safetensors");
+    let shown = place.succeeds(&format!("import {} --name edm --set edm.class=1", edm.display())).stdout;
+    assert!(shown.contains("\n  data.image_size = 16\n") && !shown.contains("edm.class"), "{shown}");
     place.fails("import alone.pth --name x --set model.sde=vpsde", 3, "there is no field model.sde here");
     place.fails("import alone.pth --name x --set centred", 2, "is no FIELD=VALUE");
     place.fails("import alone.pth --name x --weights best", 2, "--weights");
