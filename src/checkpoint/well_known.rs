@@ -90,8 +90,9 @@ impl Published {
             Release::Edm => vec![
                 format!("Download {}.pkl from the address under \"Pre-trained models\" on the page.", self.name),
                 "A .pkl runs code when it is read, so convert it once where you trust it, with the page's code at hand: \
-                 `safetensors.torch.save_file(pickle.load(open(\"FILE.pkl\", \"rb\"))[\"ema\"].state_dict(), \
-                 \"FILE.safetensors\")`."
+                 `net = pickle.load(open(\"FILE.pkl\", \"rb\"))[\"ema\"]; safetensors.torch.save_file({name: \
+                 value.contiguous() for name, value in net.state_dict().items()}, \"FILE.safetensors\", \
+                 {\"class\": type(net).__name__})`."
                     .into(),
                 open("the .safetensors file"),
             ],
@@ -143,11 +144,11 @@ pub const PUBLISHED: [Published; 36] = [
     entry(Release::Diffusers, "google/ncsnpp-ffhq-256", "FFHQ", 256, "NCSN++, VE", 65.6),
     entry(Release::Diffusers, "google/ncsnpp-ffhq-1024", "FFHQ", 1024, "NCSN++, VE", 0.0),
     entry(Release::Edm, "edm-cifar10-32x32-uncond-vp", "CIFAR-10", 32, "DDPM++, EDM", 55.7),
-    entry(Release::Edm, "edm-cifar10-32x32-uncond-ve", "CIFAR-10", 32, "NCSN++, EDM", 56.5),
+    entry(Release::Edm, "edm-cifar10-32x32-uncond-ve", "CIFAR-10", 32, "NCSN++, EDM", 56.4),
     entry(Release::Edm, "edm-ffhq-64x64-uncond-vp", "FFHQ", 64, "DDPM++, EDM", 61.8),
-    entry(Release::Edm, "edm-ffhq-64x64-uncond-ve", "FFHQ", 64, "NCSN++, EDM", 62.6),
+    entry(Release::Edm, "edm-ffhq-64x64-uncond-ve", "FFHQ", 64, "NCSN++, EDM", 0.0),
     entry(Release::Edm, "edm-afhqv2-64x64-uncond-vp", "AFHQ v2", 64, "DDPM++, EDM", 61.8),
-    entry(Release::Edm, "edm-afhqv2-64x64-uncond-ve", "AFHQ v2", 64, "NCSN++, EDM", 62.6),
+    entry(Release::Edm, "edm-afhqv2-64x64-uncond-ve", "AFHQ v2", 64, "NCSN++, EDM", 0.0),
     entry(Release::Ncsnv2, "cifar10", "CIFAR-10", 32, "NCSNv2", 0.0),
     entry(Release::Ncsnv2, "celeba", "CelebA", 64, "NCSNv2", 0.0),
     entry(Release::Ncsnv2, "church", "LSUN church", 96, "NCSNv2", 0.0),

@@ -116,7 +116,7 @@ fn jax(network: &OpenedNetwork, block: &str, attention: &str) -> Tree {
 
 /// Attentions on the way down come before the one in the middle.
 fn middle_attention(network: &OpenedNetwork) -> usize {
-    let config = &network.description.config;
+    let config = network.description.config.unet().unwrap();
     let levels =
         (0..config.ch_mult.len()).filter(|level| config.attn_resolutions.contains(&(config.image_size >> level)));
     levels.count() * config.num_res_blocks

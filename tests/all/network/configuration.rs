@@ -1,6 +1,6 @@
 //! Configurations and weights from strangers.
 
-use super::{folder, open};
+use super::{AsUnet as _, folder, open};
 use burn::tensor::Device;
 use score_explorer::checkpoint::PUBLISHED;
 use score_explorer::network::{Config, Description, Embedding, Network, WeightsError};
@@ -150,7 +150,7 @@ fn weights_that_do_not_fit_are_named() {
 fn an_outline_has_all_parameters_and_comes_back_to_its_resolution() {
     for net in ["ddpm-vp-cifar10-discrete", "ddpmpp-vp-cifar10", "ncsnpp-ve-cifar10-discrete", "ncsnpp-ve-ffhq1024"] {
         let path = format!("{}/tests/data/nets/{net}/config.json", env!("CARGO_MANIFEST_DIR"));
-        let config = Description::from_published(&std::fs::read_to_string(path).unwrap()).unwrap().config;
+        let config = Description::from_published(&std::fs::read_to_string(path).unwrap()).unwrap().unet();
         let all: usize = config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
         let outline = config.outline();
         // The random frequencies of a Fourier embedding are counted with it.
@@ -170,7 +170,7 @@ fn published_networks_have_the_parameters_that_are_said_of_them() {
     // The configurations of Song et al. 2021 at full size, as their release has them.
     let with = |net: &str, change: &dyn Fn(&mut Config)| {
         let path = format!("{}/tests/data/nets/{net}/config.json", env!("CARGO_MANIFEST_DIR"));
-        let mut config = Description::from_published(&std::fs::read_to_string(path).unwrap()).unwrap().config;
+        let mut config = Description::from_published(&std::fs::read_to_string(path).unwrap()).unwrap().unet();
         change(&mut config);
         let count: usize = config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
         (count as f64 / 1e5).round() / 10.0

@@ -1,6 +1,6 @@
 //! Configurations inferred from names and shapes, against those that the networks were made with.
 
-use super::{folder, open};
+use super::{AsUnet as _, folder, open};
 use score_explorer::checkpoint::{Asked, open as open_asked, read_torch};
 use score_explorer::network::{
     BlockKind, Combine, Config, Description, Embedding, Inferred, ModuleKind, Progressive, ProgressiveInput, Signs,
@@ -40,7 +40,7 @@ fn shape(config: &Config) -> Config {
     let level = |resolution: &usize| (config.image_size / resolution).ilog2();
     let mut attn_resolutions: Vec<usize> = config.attn_resolutions.iter().map(|at| size >> level(at)).collect();
     attn_resolutions.sort_unstable();
-    let known = open("ddpmpp-vp-cifar10").description.config;
+    let known = open("ddpmpp-vp-cifar10").description.unet();
     Config {
         nf: config.nf,
         ch_mult: config.ch_mult.clone(),
@@ -61,12 +61,12 @@ fn shape(config: &Config) -> Config {
 fn fixtures_without_their_configuration_have_its_shapes() {
     for net in NETS {
         let truth = open(net).description;
-        let found = nothing_told(&signs(&truth.config, true)).description.config;
-        assert_eq!(shape(&found), shape(&truth.config), "{net}");
-        assert_eq!(found.image_size, truth.config.image_size, "{net}");
+        let found = nothing_told(&signs(&truth.unet(), true)).description.unet();
+        assert_eq!(shape(&found), shape(&truth.unet()), "{net}");
+        assert_eq!(found.image_size, truth.unet().image_size, "{net}");
         // JAX's code may have put attention elsewhere, with the same parameters.
-        let found = nothing_told(&signs(&truth.config, false)).description.config;
-        assert_eq!(signs(&found, false), signs(&truth.config, false), "{net}");
+        let found = nothing_told(&signs(&truth.unet(), false)).description.unet();
+        assert_eq!(signs(&found, false), signs(&truth.unet(), false), "{net}");
     }
 }
 
@@ -79,8 +79,8 @@ fn fixtures_with_their_assumptions_corrected_have_the_whole_description() {
         let truth = open(net).description;
         let weights: Weights = read_torch(&folder(net).join("checkpoint.pth")).unwrap().model;
         let sigmas = &weights["sigmas"].values;
-        let levels = Some((sigmas.len(), truth.config.sigma_min, truth.config.sigma_max));
-        let signs = Signs { levels, ..signs(&truth.config, true) };
+        let levels = Some((sigmas.len(), truth.unet().sigma_min, truth.unet().sigma_max));
+        let signs = Signs { levels, ..signs(&truth.unet(), true) };
         let mut told = Vec::new();
         // What is told may raise further questions.
         let found = loop {
@@ -95,8 +95,8 @@ fn fixtures_with_their_assumptions_corrected_have_the_whole_description() {
             }
             assert!(told.len() < 40, "{net}: {told:?}");
         };
-        let config = Config { fourier_scale: truth.config.fourier_scale, ..found.config.clone() };
-        assert_eq!(config, truth.config, "{net}");
+        let config = Config { fourier_scale: truth.unet().fourier_scale, ..found.unet() };
+        assert_eq!(config, truth.unet(), "{net}");
         assert_eq!((found.family, found.continuous, found.levels), (truth.family, truth.continuous, truth.levels));
         assert_eq!(found.range, truth.range, "{net}");
     }
@@ -125,12 +125,12 @@ fn files_without_their_configuration_open_to_the_same_weights() {
     let alone = open_asked(&path, &Asked::default()).unwrap().network;
     let truth = score_explorer::checkpoint::open_network(&jax.join("checkpoint_24"), None).unwrap();
     assert_eq!(alone.weights, truth.weights);
-    assert_eq!(alone.description.config, truth.description.config);
+    assert_eq!(alone.description.unet(), truth.description.unet());
 }
 
 #[test]
 fn every_combination_of_options_is_told_by_its_shapes() {
-    let base = Config { nf: 4, image_size: 64, ..open("ddpmpp-vp-cifar10").description.config };
+    let base = Config { nf: 4, image_size: 64, ..open("ddpmpp-vp-cifar10").description.unet() };
     let mut seen = 0;
     for resblock_type in [BlockKind::Ddpm, BlockKind::BigGan] {
         for progressive in [Progressive::None, Progressive::OutputSkip, Progressive::Residual] {
@@ -157,9 +157,9 @@ fn every_combination_of_options_is_told_by_its_shapes() {
                         fir: seen % 5 > 2,
                         ..base.clone()
                     };
-                    let found = nothing_told(&signs(&config, true)).description.config;
+                    let found = nothing_told(&signs(&config, true)).description.unet();
                     assert_eq!(shape(&found), shape(&config));
-                    let found = nothing_told(&signs(&config, false)).description.config;
+                    let found = nothing_told(&signs(&config, false)).description.unet();
                     assert_eq!(signs(&found, false), signs(&config, false));
                     seen += 1;
                 }
@@ -173,13 +173,13 @@ fn every_combination_of_options_is_told_by_its_shapes() {
 /// follow the defaults.
 #[test]
 fn published_networks_are_assumed_as_they_were_published() {
-    let base = open("ncsnpp-ve-ffhq1024").description.config;
+    let base = open("ncsnpp-ve-ffhq1024").description.unet();
     let infer_ve = |config: &Config| {
         let Inferred { description, .. } = nothing_told(&signs(config, true));
         let Family::Ve(ve) = description.family else { panic!("{:?}", description.family) };
-        assert!(description.continuous && description.range == Range::Unit && description.config.scale_by_sigma);
-        assert!(description.config.fir && description.config.skip_rescale);
-        (description.config.image_size, ve.sigma_max(), description.levels)
+        assert!(description.continuous && description.range == Range::Unit && description.unet().scale_by_sigma);
+        assert!(description.unet().fir && description.unet().skip_rescale);
+        (description.unet().image_size, ve.sigma_max(), description.levels)
     };
     let cifar = Config {
         nf: 128,
@@ -200,7 +200,7 @@ fn published_networks_are_assumed_as_they_were_published() {
     // JAX's checkpoints do not tell where attention is.
     for (config, size) in [(&cifar, 32), (&celeba, 256), (&ffhq, 1024)] {
         let Inferred { description, assumed } = nothing_told(&signs(config, false));
-        assert_eq!(description.config.image_size, size);
+        assert_eq!(description.unet().image_size, size);
         assert!(assumed.iter().any(|it| it.field == "data.image_size" && it.reason.contains("other places")));
     }
     // Churches have another σ_max, which PyTorch checkpoints keep.
@@ -211,24 +211,24 @@ fn published_networks_are_assumed_as_they_were_published() {
         nf: 128,
         ch_mult: vec![1, 2, 2, 2],
         num_res_blocks: 2,
-        ..open("ddpm-vp-cifar10-discrete").description.config
+        ..open("ddpm-vp-cifar10-discrete").description.unet()
     };
     let found = nothing_told(&signs(&ddpm, true)).description;
-    assert_eq!((found.config, found.continuous, found.range), (ddpm, false, Range::Symmetric));
+    assert_eq!((found.unet(), found.continuous, found.range), (ddpm, false, Range::Symmetric));
     let deep = Config {
         nf: 128,
         ch_mult: vec![1, 2, 2, 2],
         num_res_blocks: 8,
-        ..open("ddpmpp-vp-cifar10").description.config
+        ..open("ddpmpp-vp-cifar10").description.unet()
     };
     let found = nothing_told(&signs(&deep, true)).description;
-    assert_eq!(Config { fourier_scale: Some(16.0), ..found.config }, deep);
+    assert_eq!(Config { fourier_scale: Some(16.0), ..found.unet() }, deep);
     assert!(found.continuous && matches!(found.family, Family::Vp(_)));
 }
 
 #[test]
 fn signs_of_no_published_network_and_fields_that_are_none_are_refused() {
-    let whole = signs(&open("ddpmpp-vp-cifar10").description.config, true);
+    let whole = signs(&open("ddpmpp-vp-cifar10").description.unet(), true);
     let refuse = |signs: &Signs, told: &[&str]| {
         let said = Told::parse(told.iter().copied()).and_then(|told| infer(signs, &told)).unwrap_err().to_string();
         assert!(said.len() < 900 && !said.contains('\n'), "{said}");

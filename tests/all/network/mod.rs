@@ -12,7 +12,7 @@ mod options;
 use burn::tensor::{Device, TensorData};
 use score_explorer::Image;
 use score_explorer::checkpoint::{OpenedNetwork, open_network, read_tensors};
-use score_explorer::network::{Array, Network, Weights};
+use score_explorer::network::{Array, Config, Description, Network, Weights};
 use score_explorer::score::NetworkScore;
 use std::path::PathBuf;
 
@@ -62,4 +62,15 @@ fn noise(count: usize, seed: u64) -> Vec<f32> {
         (state >> 40) as f32 / (1 << 23) as f32 - 1.0
     };
     (0..count).map(|_| next()).collect()
+}
+
+/// Descriptions of networks that are U-Nets.
+trait AsUnet {
+    fn unet(&self) -> Config;
+}
+
+impl AsUnet for Description {
+    fn unet(&self) -> Config {
+        self.config.unet().expect("a U-Net").clone()
+    }
 }
