@@ -10,6 +10,7 @@ use crate::task::{ModelRef, Origin, Run};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Memory for the recorded moments of all runs together, in bytes.
 const RECORD_TOTAL: usize = 512 << 20;
@@ -48,6 +49,23 @@ impl Entry {
     }
 }
 
+/// A model that is being opened.
+#[derive(Clone, Debug)]
+pub struct Loading {
+    pub what: String,
+    /// How far, 0 to 1, where that is known.
+    pub fraction: Option<f32>,
+    pub began: Instant,
+}
+
+impl Loading {
+    /// Seconds left, from the speed so far.
+    pub fn left(&self) -> Option<f64> {
+        let share = self.fraction.map(f64::from).filter(|&share| share > 0.02)?;
+        Some(self.began.elapsed().as_secs_f64() * (1.0 - share) / share)
+    }
+}
+
 /// All that the window knows of the engine. It is asked and told by messages; nothing here waits.
 pub struct Session {
     engine: Engine,
@@ -57,7 +75,7 @@ pub struct Session {
     pub shown: Option<RunId>,
     pub pending: Option<Pending>,
     /// What is being opened, and how far (0 to 1).
-    pub loading: Option<(String, Option<f32>)>,
+    pub loading: Option<Loading>,
     models: HashMap<ModelRef, Arc<ModelReport>>,
     /// Image evaluations a second of a model, on a graphics device or not.
     rates: HashMap<(ModelRef, bool), f64>,
@@ -242,7 +260,9 @@ impl Session {
     fn hear(&mut self, event: Event) -> Vec<Notice> {
         match event {
             Event::Loading { what, fraction } => {
-                self.loading = Some((what, fraction));
+                let before = self.loading.take_if(|loading| loading.what == what);
+                let began = before.map_or_else(Instant::now, |loading| loading.began);
+                self.loading = Some(Loading { what, fraction, began });
                 Vec::new()
             }
             Event::Model(report) => {

@@ -50,7 +50,7 @@ impl Status<'_> {
         let (area, _) = ui.allocate_exact_size(vec2(ui.available_width(), 3.0), egui::Sense::hover());
         let theme = Theme::of(ui);
         ui.painter().rect_filled(area, 0, theme.line);
-        let loading = self.session.loading.as_ref().and_then(|(_, fraction)| *fraction);
+        let loading = self.session.loading.as_ref().and_then(|loading| loading.fraction);
         let share = loading.or_else(|| {
             let progress = self.entry()?.view.snapshot.as_ref()?.progress;
             (progress.steps > 0).then(|| progress.step as f32 / progress.steps as f32)
@@ -89,16 +89,20 @@ impl Status<'_> {
                 text(ui, &human_time(progress.elapsed.as_secs_f64())).on_hover_text("Time computing, without pauses");
             }
         }
-        if active && ui.button("Stop").on_hover_text("End this run and keep what it recorded (Esc)").clicked() {
+        let opening = self.session.loading.as_ref().is_some_and(|loading| loading.fraction.is_some());
+        let tip = if opening { "Do not open this model" } else { "End this run and keep what it recorded (Esc)" };
+        if (active || opening) && ui.button("Stop").on_hover_text(tip).clicked() {
             actions.push(Action::Stop);
         }
     }
 
     /// The state's colour and word.
     fn word(&self, theme: &Theme) -> (Color32, String) {
-        if let Some((what, fraction)) = &self.session.loading {
-            let share = fraction.map(|share| format!(" {:.0}%", share * 100.0)).unwrap_or_default();
-            return (theme.warning, format!("opening {what}{share}"));
+        if let Some(loading) = &self.session.loading {
+            let name = loading.what.rsplit(['/', '\\']).next().unwrap_or(&loading.what);
+            let share = loading.fraction.map(|share| format!(" · {:.0} %", share * 100.0)).unwrap_or_default();
+            let left = loading.left().map(|left| format!(" · {} left", human_time(left))).unwrap_or_default();
+            return (theme.warning, format!("opening {name}{share}{left}"));
         }
         if let Some(pending) = &self.session.pending {
             return (theme.warning, format!("starting {}", pending.name));

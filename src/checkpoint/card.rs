@@ -51,7 +51,8 @@ fn network(architecture: &Architecture) -> String {
         Architecture::Unet(config) => unet(config),
         Architecture::RefineNet(config) => {
             let name = if config.conditional { "NCSN" } else { "NCSNv2" };
-            format!("{name} (RefineNet), {} channels", config.ngf)
+            let widths: Vec<String> = config.widths().iter().map(ToString::to_string).collect();
+            format!("{name}, {} channels", widths.join("·"))
         }
     }
 }

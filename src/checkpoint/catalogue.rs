@@ -1,4 +1,4 @@
-use super::{FileError, OpenedNetwork, native, open_network, read_native};
+use super::{Asked, FileError, OpenedNetwork, Watch, native, open, read_native};
 use crate::network::Description;
 use crate::score::Mixture;
 use std::path::{Path, PathBuf};
@@ -81,13 +81,21 @@ fn entry(path: PathBuf) -> Option<Entry> {
 /// # Errors
 /// If no model has the name, or its file is damaged.
 pub fn find(name: &str, library: Option<&Path>) -> Result<OpenedNetwork, FileError> {
+    find_watched(name, library, &Watch::none())
+}
+
+/// The same, where `watch` is told how far its file is read.
+///
+/// # Errors
+/// As for [`find`], and if the watch ends it.
+pub fn find_watched(name: &str, library: Option<&Path>, watch: &Watch) -> Result<OpenedNetwork, FileError> {
     if name == SHIPPED {
         return read_native(SHIPPED_BYTES, Path::new("worlds-vp-small.safetensors"));
     }
     let entries = catalogue(library);
     let path = entries.iter().find(|entry| entry.reference == name).and_then(|entry| entry.path.as_deref());
     match path {
-        Some(path) => open_network(path, None),
+        Some(path) => open(path, &Asked { watch: Some(watch), ..Asked::default() }).map(|opened| opened.network),
         None => {
             let known: Vec<&str> = entries.iter().map(|entry| entry.reference.as_str()).collect();
             Err(FileError::Unknown { name: name.into(), known: known.join(", ") })

@@ -1,6 +1,6 @@
 //! Models as diffusers publishes them: a folder with a configuration, a scheduler's and the weights.
 
-use super::{FileError, OpenedNetwork, open_file, read_bounded, torch};
+use super::{FileError, OpenedNetwork, Watch, open_file, read_bounded, tensors, torch};
 use crate::network::{
     Architecture, Array, BlockKind, Config, Description, Embedding, Progressive, ProgressiveInput, Weights,
     WeightsError,
@@ -45,7 +45,7 @@ fn names_a_class(config: &Path) -> bool {
 }
 
 /// Opens the network in `folder`, from `weights` or from whichever file of them is there.
-pub(super) fn open(folder: &Path, weights: Option<&Path>) -> Result<OpenedNetwork, FileError> {
+pub(super) fn open(folder: &Path, weights: Option<&Path>, watch: &Watch) -> Result<OpenedNetwork, FileError> {
     let config = folder.join(CONFIG);
     let scheduler = scheduler(folder).ok_or_else(|| {
         FileError::format(
@@ -64,8 +64,8 @@ pub(super) fn open(folder: &Path, weights: Option<&Path>) -> Result<OpenedNetwor
         })?,
     };
     let tensors = match weights.extension().is_some_and(|extension| extension == "bin") {
-        true => torch::read_state(&weights)?,
-        false => super::read_tensors(&weights)?,
+        true => torch::read_state(&weights, watch)?,
+        false => tensors::read_watched(&weights, watch)?,
     };
     let wrong = |source| FileError::Weights { path: weights.clone(), source };
     let weights = renamed(tensors, &description.config).map_err(wrong)?;

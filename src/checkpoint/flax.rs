@@ -2,8 +2,8 @@
 
 use super::FileError;
 use super::tensors::{MAX_VALUES, Number};
+use super::watch::{Watch, Watched};
 use crate::network::{Array, Weights};
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -28,8 +28,8 @@ pub(super) fn begins(start: &[u8]) -> bool {
 }
 
 /// Averaged or `live` parameters by their names in the tree, joined by dots, and the training steps done.
-pub(super) fn read(path: &Path, live: bool) -> Result<(Weights, Option<u64>), FileError> {
-    let (file, left) = super::open_file(path)?;
+pub(super) fn read(path: &Path, live: bool, watch: &Watch) -> Result<(Weights, Option<u64>), FileError> {
+    let (file, left) = watch.open(path)?;
     let mut reader = Reader { file: BufReader::new(file), left, values_left: MAX_VALUES };
     reader.state(live).map_err(|reason| FileError::format(path, WHAT, reason))
 }
@@ -49,14 +49,14 @@ enum Item {
     Other,
 }
 
-struct Reader {
-    file: BufReader<File>,
+struct Reader<'a> {
+    file: BufReader<Watched<'a>>,
     /// Bytes not yet read: nothing can claim more.
     left: u64,
     values_left: usize,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn state(&mut self, live: bool) -> Result<(Weights, Option<u64>), String> {
         let Item::Map(entries) = self.item()? else {
             return Err("it is no tree; choose a checkpoint of score_sde".into());

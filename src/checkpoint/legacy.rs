@@ -2,9 +2,9 @@
 
 use super::pickle::{Pickle, Storage, Value};
 use super::torch::sentence;
+use super::watch::Watched;
 use super::zip_parts::MAX_PICKLE;
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
 /// The first pickle, a magic number, but for its end.
@@ -14,17 +14,17 @@ const PROTOCOL: Value = Value::Int(1001);
 const CUT: &str = "it is cut short or damaged; download it again";
 
 /// A checkpoint of those years.
-pub(super) struct LegacyParts {
-    file: BufReader<File>,
+pub(super) struct LegacyParts<'a> {
+    file: BufReader<Watched<'a>>,
     /// What was saved, and who refers to storages.
     pickle: Vec<u8>,
     /// Where each storage's numbers begin, by its key.
     places: HashMap<String, u64>,
 }
 
-impl LegacyParts {
+impl<'a> LegacyParts<'a> {
     /// Reads all but the numbers.
-    pub fn open(file: File, length: u64) -> Result<Self, String> {
+    pub fn open(file: Watched<'a>, length: u64) -> Result<Self, String> {
         let mut file = BufReader::new(file);
         let mut start = Vec::new();
         file.rewind().and_then(|()| (&mut file).take(MAX_PICKLE).read_to_end(&mut start)).map_err(damaged)?;

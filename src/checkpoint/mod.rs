@@ -30,6 +30,7 @@ mod sources;
 mod square;
 mod tensors;
 mod torch;
+mod watch;
 mod well_known;
 mod yaml;
 mod zip_parts;
@@ -37,7 +38,7 @@ mod zip_parts;
 pub use animation::{Animation, write_animation};
 pub use atomic::write_atomically;
 pub use card::{Fact, count, facts};
-pub use catalogue::{Entry, catalogue, find, slug};
+pub use catalogue::{Entry, catalogue, find, find_watched, slug};
 pub use checksum::checksum;
 pub use diffusers::holds_network;
 pub use grid::{grid_image, write_grid, write_picture, write_strip};
@@ -53,6 +54,7 @@ pub use run_file::{read_run, write_run};
 pub use square::{Square, square};
 pub use tensors::{read_tensors, write_tensors};
 pub use torch::{Checkpoint, read_torch};
+pub use watch::Watch;
 pub use well_known::{PUBLISHED, Published, Release};
 
 use crate::network::WeightsError;
@@ -82,6 +84,8 @@ pub enum FileError {
     Run { path: PathBuf, source: crate::task::RunError },
     #[error("no model is called {name:?}; known are {known}")]
     Unknown { name: String, known: String },
+    #[error("{0:?} was not opened: that was stopped; choose it again to open it")]
+    Ended(PathBuf),
     #[error("{0:?} holds no picture that can be read; choose a folder with PNG, JPEG, GIF, BMP or WebP files")]
     NoPictures(PathBuf),
 }

@@ -1,4 +1,5 @@
 use super::tensors::{self, Encoded};
+use super::watch::Watch;
 use super::{FileError, OpenedNetwork};
 use crate::network::{Array, Description};
 use half::f16;
@@ -19,10 +20,10 @@ pub fn read_native(bytes: &[u8], path: &Path) -> Result<OpenedNetwork, FileError
 }
 
 /// Reads our own format from a file.
-pub(super) fn read_file(path: &Path) -> Result<OpenedNetwork, FileError> {
+pub(super) fn read_file(path: &Path, watch: &Watch) -> Result<OpenedNetwork, FileError> {
     // The description first: a file of another kind is not read to its end.
     read_description(path)?;
-    let (metadata, weights) = tensors::read_file(path)?;
+    let (metadata, weights) = tensors::read_file(path, watch)?;
     Ok(OpenedNetwork { description: description(&metadata, path)?, weights })
 }
 

@@ -1,7 +1,8 @@
 //! Opens any checkpoint that is known, by its content.
 
 use super::{
-    Checkpoint, FileError, diffusers, edm, flax, flax_names, native, open_file, read_bounded, read_torch, tensors, yaml,
+    Checkpoint, FileError, Watch, diffusers, edm, flax, flax_names, native, open_file, read_bounded, tensors, torch,
+    yaml,
 };
 use crate::network::{
     Architecture, Assumption, Config, Description, Inferred, Layout, Shapes, Signs, Told, Weights, WeightsError, infer,
@@ -41,6 +42,8 @@ pub struct Asked<'a> {
     pub told: Told,
     /// The live weights instead of their average.
     pub live: bool,
+    /// Who is told how far it is read.
+    pub watch: Option<&'a Watch<'a>>,
 }
 
 /// Opens any network checkpoint that is known, as [`open`], with nothing said of it but its configuration.
@@ -58,9 +61,17 @@ pub fn open_network(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork,
 /// # Errors
 /// One sentence for each way in which a file can be wrong.
 pub fn open(path: &Path, asked: &Asked) -> Result<Opened, FileError> {
+    let nobody = Watch::none();
+    let watch = asked.watch.unwrap_or(&nobody);
+    let opened = open_watched(path, asked, watch);
+    // What a reader says of a file that it could not read to its end is beside the point.
+    if watch.ended() { Err(FileError::Ended(path.into())) } else { opened }
+}
+
+fn open_watched(path: &Path, asked: &Asked, watch: &Watch) -> Result<Opened, FileError> {
     if let Some(folder) = diffusers::folder(path).filter(|_| asked.config.is_none()) {
         plain(path, asked, "a folder of diffusers")?;
-        return diffusers::open(&folder, path.is_file().then_some(path)).map(said);
+        return diffusers::open(&folder, path.is_file().then_some(path), watch).map(said);
     }
     let (mut file, length) = open_file(path)?;
     let mut start = Vec::new();
@@ -68,10 +79,10 @@ pub fn open(path: &Path, asked: &Asked) -> Result<Opened, FileError> {
     drop(file);
     match start.as_slice() {
         [] => Err(FileError::format(path, "a checkpoint", "it is empty; download or write it again")),
-        start if flax::begins(start) => open_flax(path, asked),
-        [b'P', b'K', ..] | [0x80, ..] => open_torch(path, asked),
+        start if flax::begins(start) => open_flax(path, asked, watch),
+        [b'P', b'K', ..] | [0x80, ..] => open_torch(path, asked, watch),
         // The header's length, then its first brace.
-        [size @ .., b'{'] if size.len() == 8 => open_tensors(path, asked),
+        [size @ .., b'{'] if size.len() == 8 => open_tensors(path, asked, watch),
         _ => Err(FileError::format(
             path,
             "a checkpoint",
@@ -108,8 +119,8 @@ fn one_set(path: &Path, asked: &Asked) -> Result<(), FileError> {
     }
 }
 
-fn open_torch(path: &Path, asked: &Asked) -> Result<Opened, FileError> {
-    let checkpoint = read_torch(path)?;
+fn open_torch(path: &Path, asked: &Asked, watch: &Watch) -> Result<Opened, FileError> {
+    let checkpoint = torch::read_watched(path, watch)?;
     let found = match Layout::of(&checkpoint.model) {
         Some(layout) => describe_ncsn(path, asked, layout, &checkpoint.model)?,
         None => {
@@ -125,8 +136,8 @@ fn open_torch(path: &Path, asked: &Asked) -> Result<Opened, FileError> {
     Ok(found.with(weights, step))
 }
 
-fn open_flax(path: &Path, asked: &Asked) -> Result<Opened, FileError> {
-    let (tree, step) = flax::read(path, asked.live)?;
+fn open_flax(path: &Path, asked: &Asked, watch: &Watch) -> Result<Opened, FileError> {
+    let (tree, step) = flax::read(path, asked.live, watch)?;
     let found = describe(path, asked, &flax_names::signs(&tree))?;
     let wrong = |source| FileError::Weights { path: path.into(), source };
     let config = u_net(&found.description, path)?;
@@ -135,12 +146,12 @@ fn open_flax(path: &Path, asked: &Asked) -> Result<Opened, FileError> {
 }
 
 /// A safetensors file: our own format, or a state dictionary.
-fn open_tensors(path: &Path, asked: &Asked) -> Result<Opened, FileError> {
+fn open_tensors(path: &Path, asked: &Asked, watch: &Watch) -> Result<Opened, FileError> {
     let (notes, shapes) = tensors::read_header(path)?;
     if !notes.contains_key(native::KEY) {
         if shapes.keys().any(|name| bare(name).starts_with("all_modules.")) {
             one_set(path, asked)?;
-            let tensors = super::read_tensors(path)?;
+            let tensors = tensors::read_watched(path, watch)?;
             let weights: Weights = tensors.into_iter().map(|(name, array)| (bare(&name).to_owned(), array)).collect();
             let signs = Signs { levels: levels(&weights), ..published_signs(&weights) };
             let found = describe(path, asked, &signs)?;
@@ -149,20 +160,26 @@ fn open_tensors(path: &Path, asked: &Asked) -> Result<Opened, FileError> {
         }
         let inner = edm::inner(shapes);
         if is_edm(&inner) {
-            return open_edm(path, asked, &inner, notes.get("class").map(String::as_str));
+            return open_edm(path, asked, &inner, notes.get("class").map(String::as_str), watch);
         }
     }
     plain(path, asked, "one of our own")?;
-    native::read_file(path).map(said)
+    native::read_file(path, watch).map(said)
 }
 
-fn open_edm(path: &Path, asked: &Asked, shapes: &Shapes, class: Option<&str>) -> Result<Opened, FileError> {
+fn open_edm(
+    path: &Path,
+    asked: &Asked,
+    shapes: &Shapes,
+    class: Option<&str>,
+    watch: &Watch,
+) -> Result<Opened, FileError> {
     one_set(path, asked)?;
     let config = |source| FileError::Config { path: path.into(), source };
     let found = infer_edm(shapes, class, &asked.told).map_err(config)?;
     let wrong = |source| FileError::Weights { path: path.into(), source };
     let unet = u_net(&found.description, path)?;
-    let weights = edm::renamed(super::read_tensors(path)?, unet, found.class).map_err(wrong)?;
+    let weights = edm::renamed(tensors::read_watched(path, watch)?, unet, found.class).map_err(wrong)?;
     let found = Found { description: found.description, inferred: true, assumed: found.assumed };
     Ok(found.with(weights, None))
 }

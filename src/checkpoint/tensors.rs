@@ -1,3 +1,4 @@
+use super::watch::Watch;
 use super::{FileError, write_atomically};
 use crate::network::{Array, Shapes, Weights};
 use half::{bf16, f16};
@@ -96,12 +97,17 @@ fn numbers<const N: usize>(bytes: &[u8], values: &mut Vec<f32>, number: impl Fn(
 /// # Errors
 /// If the file cannot be read, is no safetensors file, or claims more than it holds.
 pub fn read_tensors(path: &Path) -> Result<Weights, FileError> {
-    read_file(path).map(|(_, tensors)| tensors)
+    read_watched(path, &Watch::none())
+}
+
+/// The same under a watch.
+pub(super) fn read_watched(path: &Path, watch: &Watch) -> Result<Weights, FileError> {
+    read_file(path, watch).map(|(_, tensors)| tensors)
 }
 
 /// Metadata and tensors of a safetensors file.
-pub(super) fn read_file(path: &Path) -> Result<(Notes, Weights), FileError> {
-    let (file, length) = super::open_file(path)?;
+pub(super) fn read_file(path: &Path, watch: &Watch) -> Result<(Notes, Weights), FileError> {
+    let (file, length) = watch.open(path)?;
     parse(file, length, path)
 }
 

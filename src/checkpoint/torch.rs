@@ -2,9 +2,9 @@ use super::FileError;
 use super::legacy::{LEGACY, LegacyParts};
 use super::pickle::{Pickle, PickleError, Storage, Tensor, Value};
 use super::tensors::MAX_VALUES;
+use super::watch::{Watch, Watched};
 use super::zip_parts::ZipParts;
 use crate::network::{Array, Weights};
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -32,28 +32,33 @@ pub struct Checkpoint {
 /// # Errors
 /// If the file is no such checkpoint, is damaged, or asks for anything but tensors and plain values.
 pub fn read_torch(path: &Path) -> Result<Checkpoint, FileError> {
-    open(path, WHAT)?.checkpoint().map_err(|reason| FileError::format(path, WHAT, reason))
+    read_watched(path, &Watch::none())
+}
+
+/// The same under a watch.
+pub(super) fn read_watched(path: &Path, watch: &Watch) -> Result<Checkpoint, FileError> {
+    open(path, WHAT, watch)?.checkpoint().map_err(|reason| FileError::format(path, WHAT, reason))
 }
 
 /// Reads a `.bin` that is one state dictionary, without running any of its code.
 ///
 /// # Errors
 /// As for [`read_torch`].
-pub(super) fn read_state(path: &Path) -> Result<Weights, FileError> {
+pub(super) fn read_state(path: &Path, watch: &Watch) -> Result<Weights, FileError> {
     let wrong = |reason: String| FileError::format(path, STATE, reason);
-    let mut archive = open(path, STATE)?;
+    let mut archive = open(path, STATE, watch)?;
     archive.state().map_err(wrong)
 }
 
 /// Opens a file that torch.save wrote.
-fn open(path: &Path, what: &'static str) -> Result<Archive, FileError> {
-    let (mut file, length) = super::open_file(path)?;
+fn open<'a>(path: &Path, what: &'static str, watch: &'a Watch) -> Result<Archive<'a>, FileError> {
+    let (mut file, length) = watch.open(path)?;
     let wrong = |reason: String| FileError::format(path, what, reason);
     let parts = match kind(&mut file, length).map_err(|source| FileError::read(path, source))?.map_err(wrong)? {
         Kind::Zip => ZipParts::open(file, length).map(Parts::Zip),
         Kind::Legacy => LegacyParts::open(file, length).map(Parts::Legacy),
     };
-    Ok(Archive::new(parts.map_err(wrong)?, length))
+    Ok(Archive::new(parts.map_err(wrong)?, length, watch))
 }
 
 /// The two formats of torch.save.
@@ -65,7 +70,7 @@ enum Kind {
 }
 
 /// Which of them a file is in, or in which way in none.
-fn kind(file: &mut File, length: u64) -> std::io::Result<Result<Kind, String>> {
+fn kind(file: &mut Watched, length: u64) -> std::io::Result<Result<Kind, String>> {
     let mut start = Vec::new();
     (&mut *file).take(16).read_to_end(&mut start)?;
     if start.is_empty() {
@@ -97,8 +102,9 @@ fn kind(file: &mut File, length: u64) -> std::io::Result<Result<Kind, String>> {
 }
 
 /// What a checkpoint's file holds, and how much of it may still be read.
-struct Archive {
-    parts: Parts,
+struct Archive<'a> {
+    parts: Parts<'a>,
+    watch: &'a Watch<'a>,
     /// Bytes of storages that may still be read: no honest file has a storage read many times.
     bytes_left: u64,
     values_left: usize,
@@ -107,15 +113,15 @@ struct Archive {
 }
 
 /// Where the pickled part and the storages lie.
-enum Parts {
-    Zip(ZipParts),
-    Legacy(LegacyParts),
+enum Parts<'a> {
+    Zip(ZipParts<'a>),
+    Legacy(LegacyParts<'a>),
 }
 
-impl Archive {
-    fn new(parts: Parts, length: u64) -> Self {
+impl<'a> Archive<'a> {
+    fn new(parts: Parts<'a>, length: u64, watch: &'a Watch<'a>) -> Self {
         let values_left = MAX_VALUES.min(usize::try_from(length).unwrap_or(usize::MAX));
-        Archive { parts, bytes_left: length.saturating_mul(4), values_left, last: None }
+        Archive { parts, watch, bytes_left: length.saturating_mul(4), values_left, last: None }
     }
 
     /// The pickled part.
@@ -159,11 +165,13 @@ impl Archive {
             "it holds no state dictionary called model; only checkpoints as the PyTorch code of score_sde, NCSN or NCSNv2 \
              saves them are read",
         )?;
-        let (weights, order) = self.tensors(&pickle, model)?;
         let average = pickle.get(pickle.root, "ema");
-        let mut ema = Vec::new();
         let shadow = average.and_then(|average| pickle.get(average, "shadow_params"));
-        for (index, &value) in shadow.and_then(|list| pickle.items(list)).unwrap_or_default().iter().enumerate() {
+        let shadow = shadow.and_then(|list| pickle.items(list)).unwrap_or_default();
+        self.expect(&pickle, model.iter().map(|(_, value)| value).chain(shadow));
+        let (weights, order) = self.tensors(&pickle, model)?;
+        let mut ema = Vec::new();
+        for (index, &value) in shadow.iter().enumerate() {
             let tensor = pickle.tensor(value).ok_or("it is damaged: its EMA holds something that is no tensor")?;
             ema.push(self.array(&pickle, tensor).map_err(|reason| format!("EMA tensor {index} {reason}"))?);
         }
@@ -183,6 +191,8 @@ impl Archive {
     /// by their names. The first of them ends after the optimizer.
     fn states(&mut self, pickle: &Pickle, states: &[Value]) -> Result<Checkpoint, String> {
         let pairs = |index: usize| states.get(index).and_then(|&state| pickle.pairs(state));
+        let wanted = [0, 4].into_iter().flat_map(|index| pairs(index).unwrap_or_default());
+        self.expect(pickle, wanted.map(|(_, value)| value));
         let (weights, order) = self.tensors(pickle, pairs(0).unwrap_or_default())?;
         let average = pairs(4).map(|average| self.tensors(pickle, average)).transpose()?;
         let step = states.get(3).and_then(|&step| self.number(pickle, step));
@@ -194,6 +204,15 @@ impl Archive {
             step: step.filter(|&step| step >= 0.0).map(|step| step as u64),
             ema_decay: None,
         })
+    }
+
+    /// From here on the storages of these tensors are read. (The optimizer's are passed over.)
+    fn expect<'v>(&self, pickle: &Pickle, tensors: impl Iterator<Item = &'v Value>) {
+        let bytes = |&value: &Value| {
+            let storage = pickle.storage(pickle.tensor(value)?)?;
+            storage.elements.checked_mul(storage.number.size())
+        };
+        self.watch.expect(tensors.filter_map(bytes).fold(0, |sum, bytes| sum.saturating_add(bytes as u64)));
     }
 
     /// A plain number, or the only value of a tensor.

@@ -74,7 +74,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     };
     let card = args.card_file.as_deref().map(read_text).transpose()?.unwrap_or_default();
     let told = Told::parse(args.set.iter().map(String::as_str)).map_err(|error| Failure::Usage(error.to_string()))?;
-    let asked = Asked { config: args.config.as_deref(), told, live: args.weights == Kind::Live };
+    let asked = Asked { config: args.config.as_deref(), told, live: args.weights == Kind::Live, watch: None };
     let opened = open(&args.source, &asked)?;
     show(&opened);
     let moments = args.moments(&opened.network.description)?;

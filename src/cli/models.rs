@@ -1,6 +1,6 @@
 use super::{Failure, library};
 use crate::checkpoint::{Entry, PUBLISHED, Release, catalogue, count, facts, find, open_network};
-use crate::network::{Config, Description};
+use crate::network::Description;
 use crate::task::ModelRef;
 use serde_json::{Value, json};
 
@@ -129,7 +129,7 @@ fn card(model: &ModelRef, args: &Args) -> Result<(), Failure> {
     }
     if args.layers {
         println!();
-        for stage in description.config.unet().map(Config::outline).unwrap_or_default() {
+        for stage in description.config.outline() {
             let [input, output] = stage.channels;
             let (side, joins) = (stage.side, if stage.joins.is_some() { " + skip" } else { "" });
             let channels = format!("{input} → {output}{joins}");

@@ -2,7 +2,7 @@
 
 use super::desk::{Asked, Desk};
 use super::recorder::Recorder;
-use super::{Command, DeviceChoice, Event, Failure, JobUpdate, Progress, Recorded, RunId, Snapshot, Wake};
+use super::{Command, Event, JobUpdate, Progress, Recorded, RunId, Snapshot, Wake};
 use crate::score::ScoreError;
 use crossbeam_channel::{Receiver, Sender};
 use std::cell::{Cell, RefCell};
@@ -119,7 +119,7 @@ impl<'a> Control<'a> {
                 self.desk.put(command);
                 return Err(ScoreError::Stopped);
             }
-            Command::Inspect(model) => inspect(self.desk, model),
+            Command::Inspect(model) => self.desk.inspect(model),
             Command::RecordLimit(bytes) => {
                 self.recorder.borrow_mut().set_limit(bytes);
                 self.desk.put(Command::RecordLimit(bytes));
@@ -192,16 +192,5 @@ impl<'a> Control<'a> {
             left: Duration::try_from_secs_f64(left).ok().filter(|_| running).unwrap_or_default(),
             recorded_bytes: self.recorder.borrow().bytes(),
         }
-    }
-}
-
-/// Opens a model and says what it is.
-pub(super) fn inspect(desk: &Desk, model: crate::task::ModelRef) {
-    desk.channels.say(Event::Loading { what: model.to_string(), fraction: None });
-    let (device, report) = desk.devices.choose(DeviceChoice::Auto);
-    let opened = desk.loader.borrow_mut().open(&model, device, report.gpu);
-    match opened {
-        Ok(loaded) => desk.channels.say(Event::Model(loaded.report.clone())),
-        Err(error) => desk.channels.say(Event::ModelFailed { model, failure: Failure::from(error) }),
     }
 }

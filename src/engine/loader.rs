@@ -1,7 +1,7 @@
 //! Opens models for the worker and keeps the last few open.
 
 use super::{Failure, ModelReport};
-use crate::checkpoint::{self, Asked, FileError, OpenedNetwork};
+use crate::checkpoint::{self, Asked, FileError, OpenedNetwork, Watch};
 use crate::network::{Assumption, Network, WeightsError};
 use crate::score::{ImageSet, Mixture, MixtureError, NetworkScore, ScoreModel};
 use crate::task::ModelRef;
@@ -75,13 +75,19 @@ impl Loader {
     }
 
     /// The model on the device, opened now or kept from before.
-    pub(super) fn open(&mut self, reference: &ModelRef, device: &Device, gpu: bool) -> Result<Rc<Loaded>, LoadError> {
+    pub(super) fn open(
+        &mut self,
+        reference: &ModelRef,
+        device: &Device,
+        gpu: bool,
+        watch: &Watch,
+    ) -> Result<Rc<Loaded>, LoadError> {
         let key = (reference.clone(), modified(reference), gpu, device.is_autodiff());
         if let Some(place) = self.open.iter().position(|(known, _)| *known == key) {
             let kept = self.open.remove(place);
             self.open.push(kept);
         } else {
-            let loaded = Rc::new(self.load(reference, device)?);
+            let loaded = Rc::new(self.load(reference, device, watch)?);
             if self.open.len() == KEPT {
                 self.open.remove(0);
             }
@@ -91,11 +97,13 @@ impl Loader {
         Ok(loaded.clone())
     }
 
-    fn load(&self, reference: &ModelRef, device: &Device) -> Result<Loaded, LoadError> {
+    fn load(&self, reference: &ModelRef, device: &Device, watch: &Watch) -> Result<Loaded, LoadError> {
         match reference {
-            ModelRef::Named(name) => network(reference, checkpoint::find(name, self.library.as_deref())?, device),
+            ModelRef::Named(name) => {
+                network(reference, checkpoint::find_watched(name, self.library.as_deref(), watch)?, device)
+            }
             ModelRef::File(path) => {
-                let opened = checkpoint::open(path, &Asked::default())?;
+                let opened = checkpoint::open(path, &Asked { watch: Some(watch), ..Asked::default() })?;
                 network(reference, opened.network, device).map(|loaded| loaded.warned(&opened.assumed))
             }
             ModelRef::Exact(folder) => pictures(reference, folder, device),

@@ -10,6 +10,7 @@ mod device;
 mod failure;
 mod job;
 mod loader;
+mod opening;
 mod recorder;
 mod restoring;
 mod watched;

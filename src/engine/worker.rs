@@ -1,6 +1,6 @@
 //! The background thread that owns the models.
 
-use super::control::{Channels, Control, inspect};
+use super::control::{Channels, Control};
 use super::desk::{Asked, Desk};
 use super::loader::Loaded;
 use super::recorder::Recorder;
@@ -39,7 +39,7 @@ impl Worker {
                     self.guard(id, || self.perform(id, &run, Some(from), device));
                 }
                 Command::Flow { id, job, device } => self.desk.work(Asked { id, job, device }, false),
-                Command::Inspect(model) => inspect(&self.desk, model),
+                Command::Inspect(model) => self.desk.inspect(model),
                 Command::RecordLimit(bytes) => self.record_limit = bytes,
                 // Nothing runs that these could be meant for.
                 Command::Pause
@@ -70,9 +70,9 @@ impl Worker {
     fn perform(&self, id: RunId, run: &Run, from: Option<Arc<Recorded>>, device: DeviceChoice) -> Result<(), Ending> {
         run.check().map_err(|error| Failure::from_sentence(&error.to_string(), "change the settings"))?;
         let (device, device_report) = self.desk.devices.choose(device);
-        self.desk.channels.say(Event::Loading { what: run.model.to_string(), fraction: None });
-        let loaded =
-            self.desk.loader.borrow_mut().open(&run.model, device, device_report.gpu).map_err(Failure::from)?;
+        let loaded = self.desk.open(&run.model, device, device_report.gpu, |command| {
+            matches!(command, Command::Stop | Command::Start { .. } | Command::Branch { .. })
+        })?;
 
         let recorder = Recorder::new(self.record_limit);
         let control = Control::new(&self.desk, id, recorder);

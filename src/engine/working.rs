@@ -3,7 +3,7 @@
 use super::desk::{Asked, Desk};
 use super::watched::batches;
 use super::worker::Ending;
-use super::{Command, Event, Failure, Job, JobProgress, JobReport, JobResult, JobUpdate, control::inspect, restoring};
+use super::{Command, Event, Failure, Job, JobProgress, JobReport, JobResult, JobUpdate, restoring};
 use crate::Image;
 use crate::score::{Clipped, Given, InRange, Measurement, Range, ScoreAndTrace, ScoreError, ScoreModel};
 use crate::sde::Level;
@@ -50,9 +50,13 @@ impl Desk {
         let (device, device_report) = self.devices.choose(asked.device);
         asked.job.check().map_err(|why| Failure::from_sentence(&why, "change the settings"))?;
         let name = asked.job.model();
-        self.channels.say(Event::Loading { what: name.to_string(), fraction: None });
         let place = if asked.job.is_differentiated() { device.clone().autodiff() } else { device.clone() };
-        let loaded = self.loader.borrow_mut().open(name, &place, device_report.gpu).map_err(Failure::from)?;
+        let ends = |command: &Command| match command {
+            Command::StopJob(id) => *id == asked.id,
+            Command::Stop => !in_run,
+            _ => false,
+        };
+        let loaded = self.open(name, &place, device_report.gpu, ends)?;
 
         let model = InRange::new(&*loaded.model, Plan::range(asked.job.family()));
         let control = JobControl {
@@ -168,7 +172,7 @@ impl JobControl<'_> {
                 Ok(())
             }
             Command::Inspect(model) => {
-                inspect(self.desk, model);
+                self.desk.inspect(model);
                 Ok(())
             }
             command @ (Command::Start { .. } | Command::Branch { .. } | Command::Stop) if self.in_run => {

@@ -1,6 +1,6 @@
 //! Which architecture a network has.
 
-use super::{Config, RefineNet, RefineNetConfig, Unet, Weights, WeightsError, refinenet};
+use super::{Config, RefineNet, RefineNetConfig, Stage, Unet, Weights, WeightsError, refinenet};
 use crate::Image;
 use burn::tensor::Device;
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -62,6 +62,14 @@ impl Architecture {
             Architecture::RefineNet(config) => {
                 refinenet::parameters(config).into_iter().map(|p| (p.name, p.shape)).collect()
             }
+        }
+    }
+
+    /// The layers in the order in which they compute.
+    pub fn outline(&self) -> Vec<Stage> {
+        match self {
+            Architecture::Unet(config) => config.outline(),
+            Architecture::RefineNet(config) => config.outline(),
         }
     }
 

@@ -13,6 +13,8 @@ pub enum StageKind {
     Attention,
     /// Halves or doubles the resolution.
     Resampling,
+    /// Fuses a stage's features with those of the coarser ones, as RefineNets do.
+    Refinement,
 }
 
 impl StageKind {
@@ -24,6 +26,7 @@ impl StageKind {
             StageKind::ResidualBlock => "residual block",
             StageKind::Attention => "self-attention",
             StageKind::Resampling => "resampling",
+            StageKind::Refinement => "refinement",
         }
     }
 }

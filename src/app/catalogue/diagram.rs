@@ -2,7 +2,7 @@
 
 use crate::app::theme::Theme;
 use crate::checkpoint::count;
-use crate::network::{Config, Description, Stage, StageKind};
+use crate::network::{Description, Stage, StageKind};
 use crate::task::ModelRef;
 use egui::epaint::{CubicBezierShape, PathStroke};
 use egui::{Color32, Grid, Rect, RichText, ScrollArea, Sense, Stroke, Ui, pos2, vec2};
@@ -25,7 +25,7 @@ impl Drawn {
     pub fn learn(&mut self, model: &ModelRef, description: &Description) {
         if self.of.as_ref().is_none_or(|(known, said)| known != model || said != description) {
             self.of = Some((model.clone(), description.clone()));
-            self.stages = description.config.unet().map(Config::outline).unwrap_or_default();
+            self.stages = description.config.outline();
             self.tensors = description.config.parameters();
         }
     }
@@ -46,6 +46,7 @@ fn colour(theme: &Theme, kind: StageKind) -> Color32 {
         StageKind::ResidualBlock => theme.accent,
         StageKind::Attention => theme.ve,
         StageKind::Resampling => theme.sub_vp,
+        StageKind::Refinement => theme.warning,
     }
 }
 
@@ -107,6 +108,7 @@ fn legend(ui: &mut Ui, stages: &[Stage]) {
             StageKind::ResidualBlock,
             StageKind::Attention,
             StageKind::Resampling,
+            StageKind::Refinement,
         ] {
             if stages.iter().any(|stage| stage.kind == kind) {
                 let (mark, _) = ui.allocate_exact_size(vec2(9.0, 9.0), Sense::hover());

@@ -113,7 +113,7 @@ fn start(ctx: &egui::Context, typed: &Typed, library: &Path) -> Receiver<Result<
 fn take(source: &Path, library: &Path, name: String, live: bool, told: &[String]) -> Result<PathBuf, FileError> {
     let unclear = |error| FileError::Config { path: source.into(), source: error };
     let told = Told::parse(told.iter().map(String::as_str)).map_err(unclear)?;
-    let opened = open(source, &Asked { config: None, told, live })?;
+    let opened = open(source, &Asked { told, live, ..Asked::default() })?;
     let unwritten = |error| FileError::Write { path: library.into(), source: error };
     std::fs::create_dir_all(library).map_err(unwritten)?;
     let place = free_place(library, &slug(&name));

@@ -3,6 +3,7 @@
 mod blocks;
 mod config;
 mod norm;
+mod outline;
 mod plan;
 mod published;
 mod resize;

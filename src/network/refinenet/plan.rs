@@ -28,19 +28,19 @@ impl Block {
 /// A stage on the way down: two blocks at one resolution.
 #[derive(Clone, Debug)]
 pub(super) struct Stage {
-    name: &'static str,
+    pub name: &'static str,
     pub blocks: [Block; 2],
 }
 
 /// A refinement on the way up.
 #[derive(Clone, Debug)]
 pub(super) struct Refine {
-    name: &'static str,
+    pub name: &'static str,
     /// Its place in the order of evaluation, from the coarsest.
     pub place: usize,
     /// Channels of the stage, and as many come from the coarser refinement.
-    input: usize,
-    output: usize,
+    pub input: usize,
+    pub output: usize,
     /// It has a coarser refinement.
     pub fuses: bool,
     /// Residual units after the fusion.
@@ -62,6 +62,13 @@ fn table(stages: usize) -> &'static [(&'static str, usize, usize)] {
     }
 }
 
+impl RefineNetConfig {
+    /// Channels of each stage, from the highest resolution.
+    pub fn widths(&self) -> Vec<usize> {
+        table(self.stages).iter().map(|(_, factor, _)| factor * self.ngf).collect()
+    }
+}
+
 /// The stages, from the highest resolution.
 pub(super) fn stages(config: &RefineNetConfig) -> Vec<Stage> {
     let mut input = config.ngf;
@@ -76,7 +83,7 @@ pub(super) fn stages(config: &RefineNetConfig) -> Vec<Stage> {
 
 /// The refinements in the order in which they are registered, which is that of their names.
 pub(super) fn refinements(config: &RefineNetConfig) -> Vec<Refine> {
-    let widths: Vec<usize> = table(config.stages).iter().map(|(_, factor, _)| factor * config.ngf).collect();
+    let widths = config.widths();
     let names: &[&str] = if widths.len() == 6 { &["1", "2", "31", "3", "4", "5"] } else { &["1", "2", "3", "4", "5"] };
     // Each comes out as wide as the next finer stage, the finest as wide as itself.
     let finer = |place: usize| widths.iter().rev().nth(place + 1).copied().unwrap_or(config.ngf);

@@ -9,6 +9,7 @@ mod fuzz;
 mod hostile;
 mod memory;
 mod ncsn;
+mod opening;
 mod outputs;
 mod pictures;
 mod published;

@@ -253,3 +253,33 @@ fn a_run_file_keeps_every_setting() {
     let text = serde_json::to_string(&run).expect("JSON");
     assert_eq!(serde_json::from_str::<Run>(&text).expect("a run"), run);
 }
+
+#[test]
+fn a_model_that_is_being_opened_can_be_let_go() {
+    // Sixteen million numbers of nothing, said to be one tensor; read to its end it would be refused.
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("all_modules.safetensors");
+    let header = r#"{"all_modules.0.bias":{"dtype":"F32","shape":[16777216],"data_offsets":[0,67108864]}}"#;
+    let start = [(header.len() as u64).to_le_bytes().as_slice(), header.as_bytes()].concat();
+    std::fs::write(&path, &start).expect("room");
+    let file = std::fs::File::options().write(true).open(&path).expect("the file");
+    file.set_len(start.len() as u64 + (64 << 20)).expect("room");
+    let engine = engine();
+    engine.send(Command::Inspect(ModelRef::File(path.clone())));
+    engine.send(Command::Stop);
+    let events = until(&engine, |event| matches!(event, Event::ModelFailed { .. }));
+    assert!(events.iter().any(|event| matches!(event, Event::Loading { fraction: Some(_), .. })), "{events:?}");
+    let Some(Event::ModelFailed { failure, .. }) = events.last() else { panic!("{events:?}") };
+    assert!(failure.what.contains("was stopped"), "{failure:?}");
+
+    // The same for a run, and what was asked meanwhile is not lost.
+    start_with(&engine, 1, path);
+    start(&engine, 2, quick(5));
+    let events = until(&engine, |event| matches!(event, Event::Finished(_)));
+    assert!(events.iter().any(|event| matches!(event, Event::Stopped(RunId(1)))), "{events:?}");
+    assert!(matches!(events.last(), Some(Event::Finished(RunId(2)))), "{events:?}");
+}
+
+fn start_with(engine: &Engine, id: u64, path: std::path::PathBuf) {
+    start(engine, id, Run { model: ModelRef::File(path), ..quick(5) });
+}

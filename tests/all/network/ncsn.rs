@@ -204,6 +204,20 @@ fn a_description_of_an_ncsn_is_checked_when_it_is_read_again() {
 }
 
 #[test]
+fn outlines_have_all_parameters_and_come_back_to_their_resolution() {
+    for model in [open("ncsn", &Device::flex()), deep("ncsnv2_256", &Device::flex())] {
+        let config = &model.description().config;
+        let outline = config.outline();
+        let all: usize = config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+        assert_eq!(outline.iter().map(|stage| stage.parameters).sum::<usize>(), all);
+        let (last, [channels, side, _]) = (outline.last().unwrap(), config.shape());
+        assert_eq!((last.side, last.channels[1]), (side, channels));
+        let joined: Vec<_> = outline.iter().filter_map(|stage| Some((stage, &outline[stage.joins?]))).collect();
+        assert!(!joined.is_empty() && joined.iter().all(|(stage, from)| stage.side == from.side));
+    }
+}
+
+#[test]
 fn imported_ncsn_is_the_same_network() {
     let folder = tempfile::tempdir().unwrap();
     for net in ["ncsn", "ncsnv2"] {
