@@ -4,6 +4,7 @@ mod blocks;
 mod config;
 mod cpu;
 mod diffusers;
+mod host;
 mod layers;
 mod plan;
 mod profile;
