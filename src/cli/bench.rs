@@ -2,7 +2,7 @@
 
 use super::drive::{Outcome, Session};
 use super::options::DeviceOption;
-use super::{Failure, library};
+use super::{Failure, devices, library};
 use crate::Image;
 use crate::checkpoint::{find, open_network};
 use crate::network::{Network, profile};
@@ -23,6 +23,7 @@ Examples:
   score-explorer bench --quick
   score-explorer bench --json > bench.json
   score-explorer bench --model cifar.safetensors --device gpu
+  score-explorer bench --evaluations 1,64
 
 Measures evaluations a second at batches of 1, 4, 16 and 64; where the time of one goes; the time to the first x(t); what streaming
 and recording cost beside the bare solver; noise; and the memory of a run of 1,000 steps and 16 samples
@@ -34,6 +35,9 @@ pub(super) struct Args {
     /// Take about a minute instead of ten, with less certain figures
     #[arg(long)]
     quick: bool,
+    /// Measure only evaluations a second, at batches of these sizes
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    evaluations: Vec<u16>,
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
@@ -73,6 +77,15 @@ struct Evaluations {
     batch: usize,
     /// Images evaluated a second.
     per_second: f64,
+    /// In the shortest evaluation: whatever else the machine does only ever adds time.
+    best: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct OnlyEvaluations {
+    evaluations: Vec<Evaluations>,
+    /// Most memory that was ever resident (Linux).
+    peak: Option<usize>,
 }
 
 #[derive(Debug, Serialize)]
@@ -113,6 +126,9 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         true => Effort { memory_steps: 100, streaming_steps: 5, repeats: 2, least: Duration::from_millis(500) },
         false => Effort { memory_steps: 1000, streaming_steps: 20, repeats: 5, least: Duration::from_secs(3) },
     };
+    if !args.evaluations.is_empty() {
+        return evaluations_only(args, &effort);
+    }
     let mut session = Session::open(args.device.into())?;
     // First of all, while nothing is open and the process is still small.
     let recorded = recorded_run(&mut session, &args.model, &effort)?;
@@ -142,12 +158,30 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Only the speed of evaluations, in a process that has done nothing else.
+fn evaluations_only(args: &Args, effort: &Effort) -> Result<(), Failure> {
+    let devices = devices::open(args.device.into())?;
+    let device = &devices.choose(args.device.into()).0;
+    let model = open(&args.model, device)?;
+    let batches = args.evaluations.iter().map(|&batch| evaluations(&model, device, batch.into(), effort));
+    let figures = OnlyEvaluations { evaluations: batches.collect::<Result<_, _>>()?, peak: peak_memory() };
+    match args.json {
+        true => println!("{}", serde_json::to_string_pretty(&figures)?),
+        false => figures.evaluations.iter().for_each(Evaluations::print),
+    }
+    Ok(())
+}
+
+impl Evaluations {
+    fn print(&self) {
+        println!("  batch {:>2}       {:>8.1} evaluations/s, {:>8.1} at best", self.batch, self.per_second, self.best);
+    }
+}
+
 impl Figures {
     fn print(&self) {
         println!("{} ({} parameters) on {}", self.model, self.parameters, self.device);
-        for Evaluations { batch, per_second } in &self.evaluations {
-            println!("  batch {batch:>2}       {per_second:>8.1} evaluations/s");
-        }
+        self.evaluations.iter().for_each(Evaluations::print);
         for LayerTime { kind, seconds, share } in &self.layers {
             println!("  {kind:<22} {:>6.1} ms, {:>4.1} % of an evaluation of {SAMPLES}", seconds * 1e3, share * 100.0);
         }
@@ -221,12 +255,15 @@ fn evaluations(model: &NetworkScore, device: &Device, batch: usize, effort: &Eff
     let level = model.description().family.sde().level(0.5);
     let evaluate = || model.score(&x, &[level]).map(wait_for);
     evaluate()?;
-    let (began, mut done) = (Instant::now(), 0usize);
+    let (began, mut done, mut shortest) = (Instant::now(), 0usize, f64::INFINITY);
     while began.elapsed() < effort.least {
+        let start = Instant::now();
         evaluate()?;
+        shortest = shortest.min(start.elapsed().as_secs_f64());
         done += batch;
     }
-    Ok(Evaluations { batch, per_second: done as f64 / began.elapsed().as_secs_f64() })
+    let per_second = done as f64 / began.elapsed().as_secs_f64();
+    Ok(Evaluations { batch, per_second, best: batch as f64 / shortest })
 }
 
 /// Time by kind of layer, and of what is no layer (sums, concatenation, the embedding).

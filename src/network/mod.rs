@@ -6,6 +6,7 @@ mod config;
 mod cpu;
 mod diffusers;
 mod edm;
+mod host;
 mod infer;
 mod layers;
 mod outline;

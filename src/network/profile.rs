@@ -54,9 +54,23 @@ pub fn profile(work: impl FnOnce()) -> [(LayerKind, Duration); LayerKind::ALL.le
     LayerKind::ALL.map(|kind| (kind, times[kind as usize]))
 }
 
+/// Whether a profile is being taken on this thread.
+pub(super) fn is_taken() -> bool {
+    TIMES.with_borrow(Option::is_some)
+}
+
+/// Adds time that was measured elsewhere.
+pub(super) fn add(kind: LayerKind, time: Duration) {
+    TIMES.with_borrow_mut(|times| {
+        if let Some(times) = times {
+            times[kind as usize] += time;
+        }
+    });
+}
+
 /// Does a layer's work, on the clock where a profile is being taken.
 pub(super) fn timed<T>(kind: LayerKind, layer: impl FnOnce() -> T) -> T {
-    if TIMES.with_borrow(Option::is_none) {
+    if !is_taken() {
         return layer();
     }
     let around = INNER.replace(Duration::ZERO);
@@ -65,11 +79,7 @@ pub(super) fn timed<T>(kind: LayerKind, layer: impl FnOnce() -> T) -> T {
     let whole = start.elapsed();
     let own = whole.saturating_sub(INNER.get());
     INNER.set(around + whole);
-    TIMES.with_borrow_mut(|times| {
-        if let Some(times) = times {
-            times[kind as usize] += own;
-        }
-    });
+    add(kind, own);
     result
 }
 

@@ -4,7 +4,7 @@ use super::blocks::{Attention, ResBlock, residual};
 use super::layers::{Conv, Linear, Loader, Norm, activate};
 use super::plan::{Direction, Plan, Step};
 use super::resample::{ConvResampler, Resampler};
-use super::{Combine, Config, Embedding, Weights, WeightsError};
+use super::{Combine, Config, Embedding, Weights, WeightsError, cpu, host};
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::f64::consts::TAU;
@@ -17,6 +17,19 @@ pub struct Unet {
     device: Device,
     /// Of the embedding's sines.
     frequencies: Vec<f64>,
+    body: Body,
+}
+
+/// All that has parameters, as the device wants it.
+#[derive(Debug)]
+enum Body {
+    Tensors(Box<Layers>),
+    Host(Box<host::Network>),
+}
+
+/// A network of tensor operations.
+#[derive(Debug)]
+struct Layers {
     dense: Option<[Linear; 2]>,
     resampler: Resampler,
     layers: Vec<Layer>,
@@ -65,23 +78,22 @@ impl Unet {
                 positional_frequencies(config.embedding_width() / 2, config.variant.frequency_shift)
             }
         };
-        let dense = match config.conditional {
-            true => Some([Linear::load(loader)?, Linear::load(loader)?]),
-            false => None,
+        let body = match cpu::is_plain(device) {
+            true => Body::Host(Box::new(host::Network::load(&plan.steps, loader)?)),
+            false => Body::Tensors(Box::new(Layers::load(&plan.steps, loader)?)),
         };
-        let resampler = Resampler::new(config, device);
-        let layers: Result<_, _> = plan.steps.iter().map(|step| Layer::load(step, loader, &resampler)).collect();
-        let (layers, config, device) = (layers?, config.clone(), device.clone());
-        Ok(Unet { config, parameters: count, device, frequencies, dense, resampler, layers })
+        Ok(Unet { config: config.clone(), parameters: count, device: device.clone(), frequencies, body })
     }
 
     /// The raw output for `x` (N×C×H×W, in the configuration's range) and the published labels, one for all samples
     /// or one for each: σ for Fourier embeddings, else the network's time or level.
     pub fn forward(&self, x: Image, labels: &[f64]) -> Image {
         let x = if self.config.centered { x } else { x * 2.0 - 1.0 };
-        let embedding = self.embed(labels);
-        let mut flow = Flow { kept: Vec::new(), input: x.clone(), output: None };
-        let h = self.layers.iter().fold(x, |h, layer| self.step(layer, h, &mut flow, embedding.as_ref()));
+        let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
+        let h = match &self.body {
+            Body::Host(network) => network.forward(x, features, labels.len()),
+            Body::Tensors(layers) => layers.forward(&self.config, x, features, labels.len()),
+        };
         if self.config.scale_by_sigma { h * self.inverse_sigma(labels) } else { h }
     }
 
@@ -93,16 +105,6 @@ impl Unet {
     /// Number of parameters.
     pub fn parameters(&self) -> usize {
         self.parameters
-    }
-
-    /// The activated embedding of the labels, one row each.
-    fn embed(&self, labels: &[f64]) -> Option<Tensor<2>> {
-        let [first, second] = self.dense.as_ref()?;
-        let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
-        let width = features.len() / labels.len().max(1);
-        let features = Tensor::from_data(TensorData::new(features, [labels.len(), width]), &self.device);
-        let hidden = activate(first.forward(features), self.config.nonlinearity);
-        Some(activate(second.forward(hidden), self.config.nonlinearity))
     }
 
     /// Sines, then cosines, of a label, or the other way round.
@@ -128,10 +130,44 @@ impl Unet {
         let values: Vec<f32> = labels.iter().map(|label| (1.0 / sigma(label)) as f32).collect();
         Tensor::from_data(TensorData::new(values, [labels.len(), 1, 1, 1]), &self.device)
     }
+}
+
+/// 10000^(−j/(count−shift)); DDPM's shift is 1.
+fn positional_frequencies(count: usize, shift: f64) -> Vec<f64> {
+    (0..count).map(|j| 10_000_f64.powf(-(j as f64) / (count as f64 - shift))).collect()
+}
+
+impl Layers {
+    /// Takes the parameters from the embedding's on.
+    fn load(steps: &[Step], loader: &mut Loader) -> Result<Self, WeightsError> {
+        let dense = match loader.config.conditional {
+            true => Some([Linear::load(loader)?, Linear::load(loader)?]),
+            false => None,
+        };
+        let resampler = Resampler::new(loader.config, loader.device);
+        let layers: Result<_, _> = steps.iter().map(|step| Layer::load(step, loader, &resampler)).collect();
+        Ok(Layers { dense, resampler, layers: layers? })
+    }
+
+    /// The output for images and the features of their noise levels, a row for all or one for each.
+    fn forward(&self, config: &Config, x: Image, features: Vec<f32>, rows: usize) -> Image {
+        let embedding = self.embed(config, features, rows, &x.device());
+        let mut flow = Flow { kept: Vec::new(), input: x.clone(), output: None };
+        self.layers.iter().fold(x, |h, layer| self.step(config, layer, h, &mut flow, embedding.as_ref()))
+    }
+
+    /// The activated embedding, one row for each row of features.
+    fn embed(&self, config: &Config, features: Vec<f32>, rows: usize, device: &Device) -> Option<Tensor<2>> {
+        let [first, second] = self.dense.as_ref()?;
+        let width = features.len() / rows.max(1);
+        let features = Tensor::from_data(TensorData::new(features, [rows, width]), device);
+        let hidden = activate(first.forward(features), config.nonlinearity);
+        Some(activate(second.forward(hidden), config.nonlinearity))
+    }
 
     /// One step on the features; see [`Step`] for the formulas.
-    fn step(&self, layer: &Layer, h: Image, flow: &mut Flow, embedding: Option<&Tensor<2>>) -> Image {
-        let rescale = self.config.skip_rescale;
+    fn step(&self, config: &Config, layer: &Layer, h: Image, flow: &mut Flow, embedding: Option<&Tensor<2>>) -> Image {
+        let rescale = config.skip_rescale;
         match layer {
             Layer::Conv(conv) => conv.forward(h),
             Layer::Block(block) => block.forward(h, embedding),
@@ -146,7 +182,7 @@ impl Unet {
             Layer::InputSkip(conv) => {
                 flow.input = self.resampler.resample(flow.input.clone(), Direction::Down);
                 let skip = conv.forward(flow.input.clone());
-                match self.config.progressive_combine {
+                match config.progressive_combine {
                     Combine::Sum => skip + h,
                     Combine::Cat => Tensor::cat(vec![skip, h], 1),
                 }
@@ -156,7 +192,7 @@ impl Unet {
                 flow.input.clone()
             }
             Layer::Output(norm, conv) => {
-                let part = conv.forward(norm.activated(h.clone(), None, self.config.nonlinearity));
+                let part = conv.forward(norm.activated(h.clone(), None, config.nonlinearity));
                 flow.output = Some(match flow.output.take() {
                     Some(output) => self.resampler.resample(output, Direction::Up) + part,
                     None => part,
@@ -168,15 +204,10 @@ impl Unet {
                 flow.output = output.clone();
                 output.unwrap_or(h)
             }
-            Layer::Head(norm, conv) => conv.forward(norm.activated(h, None, self.config.nonlinearity)),
+            Layer::Head(norm, conv) => conv.forward(norm.activated(h, None, config.nonlinearity)),
             Layer::TakeOutput => flow.output.take().unwrap_or(h),
         }
     }
-}
-
-/// 10000^(−j/(count−shift)); DDPM's shift is 1.
-fn positional_frequencies(count: usize, shift: f64) -> Vec<f64> {
-    (0..count).map(|j| 10_000_f64.powf(-(j as f64) / (count as f64 - shift))).collect()
 }
 
 impl Layer {

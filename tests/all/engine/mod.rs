@@ -260,10 +260,10 @@ fn a_model_that_is_being_opened_can_be_let_go() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("all_modules.safetensors");
     let header = r#"{"all_modules.0.bias":{"dtype":"F32","shape":[16777216],"data_offsets":[0,67108864]}}"#;
-    let start = [(header.len() as u64).to_le_bytes().as_slice(), header.as_bytes()].concat();
-    std::fs::write(&path, &start).expect("room");
+    let beginning = [(header.len() as u64).to_le_bytes().as_slice(), header.as_bytes()].concat();
+    std::fs::write(&path, &beginning).expect("room");
     let file = std::fs::File::options().write(true).open(&path).expect("the file");
-    file.set_len(start.len() as u64 + (64 << 20)).expect("room");
+    file.set_len(beginning.len() as u64 + (64 << 20)).expect("room");
     let engine = engine();
     engine.send(Command::Inspect(ModelRef::File(path.clone())));
     engine.send(Command::Stop);
@@ -273,13 +273,9 @@ fn a_model_that_is_being_opened_can_be_let_go() {
     assert!(failure.what.contains("was stopped"), "{failure:?}");
 
     // The same for a run, and what was asked meanwhile is not lost.
-    start_with(&engine, 1, path);
+    start(&engine, 1, Run { model: ModelRef::File(path), ..quick(5) });
     start(&engine, 2, quick(5));
     let events = until(&engine, |event| matches!(event, Event::Finished(_)));
     assert!(events.iter().any(|event| matches!(event, Event::Stopped(RunId(1)))), "{events:?}");
     assert!(matches!(events.last(), Some(Event::Finished(RunId(2)))), "{events:?}");
-}
-
-fn start_with(engine: &Engine, id: u64, path: std::path::PathBuf) {
-    start(engine, id, Run { model: ModelRef::File(path), ..quick(5) });
 }

@@ -3,7 +3,7 @@
 use super::{noise, open, relative_error, values};
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::network::{
-    Array, BlockKind, Combine, Config, Embedding, Nonlinearity, Progressive, ProgressiveInput, Unet, Weights,
+    Array, BlockKind, Combine, Config, Embedding, Nonlinearity, Progressive, ProgressiveInput, Unet, Variant, Weights,
 };
 
 fn small() -> Config {
@@ -18,6 +18,43 @@ fn weights(config: &Config) -> Weights {
         (name, Array { shape, values })
     };
     parameters.map(array).collect()
+}
+
+/// Rounding through some twenty layers of random weights, in units of the largest output.
+const HOST: f64 = 1e-4;
+
+/// The output where gradients may be asked for: there every layer is made of tensor operations.
+fn by_tensors(config: &Config, x: &Tensor<4>, labels: &[f64]) -> Vec<f32> {
+    let device = Device::flex().autodiff();
+    let network = Unet::new(config, &weights(config), &device).unwrap();
+    values(network.forward(Tensor::from_data(x.to_data(), &device), labels))
+}
+
+/// Maps of 20, 10 and 5 pixels, and channels that fill no register: tiles hang over every edge.
+#[test]
+fn odd_sizes_and_widths_agree_with_tensor_operations() {
+    let device = Device::flex();
+    for (nf, head_channels, norm_groups) in [(12, None, Some(3)), (20, Some(5), Some(4)), (24, Some(24), Some(8))] {
+        let variant = Variant { head_channels, scale_shift: head_channels.is_some(), ..Variant::default() };
+        let size = 20;
+        let config = Config {
+            nf,
+            image_size: size,
+            attn_resolutions: vec![10, 5],
+            norm_groups,
+            variant,
+            num_channels: 1,
+            ..small()
+        };
+        config.check().unwrap();
+        let network = Unet::new(&config, &weights(&config), &device).unwrap();
+        for images in [1, 3] {
+            let values_of = noise(images * size * size, 5);
+            let x: Tensor<4> = Tensor::from_data(TensorData::new(values_of, [images, 1, size, size]), &device);
+            let error = relative_error(&values(network.forward(x.clone(), &[7.0])), &by_tensors(&config, &x, &[7.0]));
+            assert!(error < HOST, "{nf} channels, {images} images: the CPU's own layers differ by {error:.1e}");
+        }
+    }
 }
 
 #[test]
@@ -48,6 +85,8 @@ fn every_combination_of_options_makes_a_network() {
                     let y = network.forward(x.clone(), &[0.5, 3.0]);
                     assert_eq!(y.dims(), [2, 3, 8, 8], "{config:?}");
                     let y = values(y);
+                    let error = relative_error(&y, &by_tensors(&config, &x, &[0.5, 3.0]));
+                    assert!(error < HOST, "{config:?}: the CPU's own layers differ by {error:.1e}");
                     assert!(y.iter().all(|value| value.is_finite()), "{config:?}");
                     assert!(!outputs.contains(&y), "an option has no effect: {config:?}");
                     outputs.push(y);
@@ -68,12 +107,8 @@ fn every_nonlinearity_and_an_odd_filter_make_a_network() {
             let config = Config { nonlinearity, fir: true, fir_kernel, progressive, progressive_input, ..small() };
             let network = Unet::new(&config, &weights(&config), &device).unwrap();
             let y = values(network.forward(x.clone(), &[40.0]));
-            // Where gradients may be asked for, every layer is made of tensor operations.
-            let differentiable = Device::flex().autodiff();
-            let again = Unet::new(&config, &weights(&config), &differentiable).unwrap();
-            let x = Tensor::from_data(x.to_data(), &differentiable);
-            let error = relative_error(&y, &values(again.forward(x, &[40.0])));
-            assert!(error < 1e-4, "{nonlinearity:?}: the CPU's own layers differ by {error:.1e}");
+            let error = relative_error(&y, &by_tensors(&config, &x, &[40.0]));
+            assert!(error < HOST, "{nonlinearity:?}: the CPU's own layers differ by {error:.1e}");
             assert!(y.len() == 192 && y.iter().all(|value| value.is_finite()) && !outputs.contains(&y));
             outputs.push(y);
         }

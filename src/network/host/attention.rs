@@ -1,0 +1,214 @@
+//! Self-attention over all pixels, a band of queries at a time, so that its scores never leave the cache.
+
+use super::Context;
+use super::gemm::Product;
+use super::maps::{Buffer, Features, Maps};
+use super::norm::{Affine, Norm, Pixelwise, Told, exp};
+use super::pointwise::{BAND, Pointwise, bands_of};
+use super::simd::{Kernel, Lanes, Simd};
+use crate::network::profile::LayerKind;
+use rayon::prelude::*;
+
+#[derive(Debug)]
+pub(super) struct Attention {
+    pub norm: Norm,
+    /// Queries (scaled by the head's width^−½), keys and values of head after head, each from a new sixteen on.
+    pub qkv: Pointwise,
+    /// Of the heads' values, laid out in the same way.
+    pub out: Pointwise,
+    pub heads: usize,
+    /// Channels of a head.
+    pub width: usize,
+    /// Of the sum.
+    pub scale: f32,
+}
+
+/// Queries, keys, transposed keys and values of one image.
+struct Projected<'a> {
+    /// Sixteens of channels of a head.
+    blocks: usize,
+    area: usize,
+    queries: &'a [Lanes],
+    /// For each head and each sixteen of keys, a row for each channel.
+    keys: &'a [Lanes],
+    values: &'a [Lanes],
+}
+
+impl Attention {
+    /// x·scale + out(attention(norm(x))), the last with weights that are scaled already.
+    pub fn run(&self, context: &Context, x: &Features) -> Maps {
+        let affine = self.norm.affine(context, x, Told::Nothing);
+        let whole = x.whole(context.pool);
+        let residual = &whole.maps;
+        let mut out = Maps::new(context.pool, residual.images, residual.channels, residual.height, residual.width);
+        let size = residual.blocks() * residual.area();
+        out.lanes.par_chunks_mut(size).enumerate().for_each(|(image, out)| {
+            self.image(context, residual, &affine, image, out);
+        });
+        out
+    }
+
+    fn image(&self, context: &Context, x: &Maps, affine: &Affine, image: usize, out: &mut [Lanes]) {
+        let (area, blocks) = (x.area(), self.width.div_ceil(Lanes::WIDTH));
+        let part = self.heads * blocks * area;
+        let mut qkv = context.pool.take(3 * part);
+        bands_of(&mut qkv, area).into_par_iter().enumerate().for_each(|(band, mut qkv)| {
+            self.project(context, x, affine, image, band, &mut qkv);
+        });
+        let (queries, rest) = qkv.split_at(part);
+        let (keys, values) = rest.split_at(part);
+        let mut watch = context.watch();
+        let keys = self.transposed(context, keys, area);
+        watch.lap(LayerKind::Attention);
+        let projected = Projected { blocks, area, queries, keys: &keys, values };
+        bands_of(out, area).into_par_iter().enumerate().for_each(|(band, mut out)| {
+            let mixed = self.mixed(context, &projected, band);
+            let mut watch = context.watch();
+            let rows = out[0].len();
+            let a: Vec<&[Lanes]> = mixed.chunks(rows).collect();
+            let added: Vec<&[Lanes]> = (0..x.blocks()).map(|block| &x.map(image, block)[band * BAND..]).collect();
+            self.out.rows(context, &a, &added, self.scale, &mut out);
+            watch.lap(LayerKind::Pointwise);
+        });
+    }
+
+    /// Queries, keys and values of some pixels.
+    fn project(
+        &self,
+        context: &Context,
+        x: &Maps,
+        affine: &Affine,
+        image: usize,
+        band: usize,
+        qkv: &mut [&mut [Lanes]],
+    ) {
+        let mut watch = context.watch();
+        let rows = qkv[0].len();
+        let mut normal = context.pool.take(x.blocks() * rows);
+        for (block, to) in normal.chunks_mut(rows).enumerate() {
+            let from = &x.map(image, block)[band * BAND..][..rows];
+            let affine = Some(affine.of(image, block));
+            context.isa.run(Pixelwise { from, width: rows, to, pitch: rows, affine, activation: None });
+        }
+        watch.lap(LayerKind::Normalisation);
+        let a: Vec<&[Lanes]> = normal.chunks(rows).collect();
+        self.qkv.rows(context, &a, &[], 0.0, qkv);
+        watch.lap(LayerKind::Pointwise);
+    }
+
+    /// Keys in sixteens of pixels, with a row for each channel.
+    fn transposed(&self, context: &Context, keys: &[Lanes], area: usize) -> Buffer {
+        let blocks = self.width.div_ceil(Lanes::WIDTH);
+        let (channels, columns) = (blocks * Lanes::WIDTH, area.div_ceil(Lanes::WIDTH));
+        let mut turned = context.pool.take(self.heads * columns * channels);
+        turned.fill(Lanes::default());
+        for (head, turned) in turned.chunks_mut(columns * channels).enumerate() {
+            for (block, map) in keys[head * blocks * area..][..blocks * area].chunks(area).enumerate() {
+                for (pixel, lanes) in map.iter().enumerate() {
+                    let (column, lane) = (pixel / Lanes::WIDTH, pixel % Lanes::WIDTH);
+                    let rows = &mut turned[column * channels + block * Lanes::WIDTH..][..Lanes::WIDTH];
+                    rows.iter_mut().zip(lanes.0).for_each(|(row, value)| row.0[lane] = value);
+                }
+            }
+        }
+        turned
+    }
+
+    /// The values, mixed by each query of a band: for each sixteen of all heads' channels, a row for each query.
+    fn mixed(&self, context: &Context, of: &Projected, band: usize) -> Buffer {
+        let mut watch = context.watch();
+        let (area, blocks) = (of.area, of.blocks);
+        let (first, columns) = (band * BAND, area.div_ceil(Lanes::WIDTH));
+        let rows = BAND.min(area - first);
+        let mut mixed = context.pool.take(self.heads * blocks * rows);
+        let mut scores = context.pool.take(columns * rows);
+        let mut sums = context.pool.take(rows);
+        for (head, mixed) in mixed.chunks_mut(blocks * rows).enumerate() {
+            let queries: Vec<&[Lanes]> =
+                of.queries[head * blocks * area..][..blocks * area].chunks(area).map(|map| &map[first..]).collect();
+            let channels = blocks * Lanes::WIDTH;
+            let keys = &of.keys[head * columns * channels..][..columns * channels];
+            product(context, &queries, rows, channels, keys, &mut scores);
+            context.isa.run(Softmax { scores: &mut scores, rows, columns: area, sums: &mut sums });
+            let weights: Vec<&[Lanes]> = scores.chunks(rows).collect();
+            let values = &of.values[head * blocks * area..][..blocks * area];
+            product(context, &weights, rows, area, values, mixed);
+            context.isa.run(Divide { maps: mixed, by: &sums });
+        }
+        watch.lap(LayerKind::Attention);
+        mixed
+    }
+}
+
+/// The product of `rows` × `depth` with all columns of `b`.
+fn product(context: &Context, a: &[&[Lanes]], rows: usize, depth: usize, b: &[Lanes], out: &mut [Lanes]) {
+    let mut out: Vec<&mut [Lanes]> = out.chunks_mut(rows).collect();
+    let b: Vec<&[Lanes]> = b.chunks(depth).collect();
+    for (b, out) in b.chunks(2).zip(out.chunks_mut(2)) {
+        context.isa.run(Product { a, rows, depth, b, out, add: false });
+    }
+}
+
+/// Each row of scores to e^(score − largest), and their sum in all lanes.
+struct Softmax<'a> {
+    scores: &'a mut [Lanes],
+    rows: usize,
+    /// Scores in a row.
+    columns: usize,
+    sums: &'a mut [Lanes],
+}
+
+impl Kernel for Softmax<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let rows = self.rows;
+        let beyond = self.columns % Lanes::WIDTH;
+        for row in 0..rows {
+            if beyond > 0 {
+                let last = self.columns / Lanes::WIDTH * rows + row;
+                self.scores[last].0[beyond..].fill(f32::NEG_INFINITY);
+            }
+            let mut most = simd.splat(f32::NEG_INFINITY);
+            for lanes in self.scores[row..].iter().step_by(rows) {
+                most = simd.max(most, simd.load(lanes));
+            }
+            let mut largest = Lanes::default();
+            simd.store(&mut largest, most);
+            let mut most = f32::NEG_INFINITY;
+            for x in largest.0 {
+                most = if most > x { most } else { x };
+            }
+            let most = simd.splat(most);
+            let mut sums = simd.splat(0.0);
+            for lanes in self.scores[row..].iter_mut().step_by(rows) {
+                let weight = exp(simd, simd.sub(simd.load(lanes), most));
+                simd.store(lanes, weight);
+                sums = simd.add(sums, weight);
+            }
+            let mut parts = Lanes::default();
+            simd.store(&mut parts, sums);
+            let mut total = 0.0;
+            for x in parts.0 {
+                total += x;
+            }
+            self.sums[row] = Lanes([total; 16]);
+        }
+    }
+}
+
+/// Divides each row of all maps.
+struct Divide<'a> {
+    maps: &'a mut [Lanes],
+    by: &'a [Lanes],
+}
+
+impl Kernel for Divide<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for map in self.maps.chunks_mut(self.by.len()) {
+            for (x, by) in map.iter_mut().zip(self.by) {
+                simd.store(x, simd.mul(simd.load(x), simd.reciprocal(simd.load(by))));
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Parameters as the layers want them.
+
+use super::attention::Attention;
+use super::convolution::{Convolution, Size};
+use super::gemm::blocks_of;
+use super::linear::Linear;
+use super::network::{Block, ConvResampler, Layer};
+use super::norm::Norm;
+use super::pointwise::Pointwise;
+use super::resize::Resampling;
+use super::simd::Lanes;
+use super::winograd::Keep;
+use crate::network::layers::Loader;
+use crate::network::plan::{self, Direction, Step, Width};
+use crate::network::{BlockKind, Combine, Config, WeightsError};
+
+/// Makes layers of steps, and knows in which parts and at which size the features come to them.
+pub(super) struct Builder<'a, 'b> {
+    config: &'a Config,
+    loader: &'b mut Loader<'a>,
+    /// Channels of each part.
+    h: Vec<usize>,
+    kept: Vec<Vec<usize>>,
+    /// Height and width.
+    size: usize,
+    /// Of residual sums.
+    scale: f32,
+}
+
+impl<'a, 'b> Builder<'a, 'b> {
+    pub fn new(loader: &'b mut Loader<'a>) -> Self {
+        let config = loader.config;
+        let scale = if config.skip_rescale { std::f32::consts::FRAC_1_SQRT_2 } else { 1.0 };
+        Builder { config, loader, h: vec![config.num_channels], kept: Vec::new(), size: config.image_size, scale }
+    }
+
+    pub fn layer(&mut self, step: &Step) -> Result<Layer, WeightsError> {
+        Ok(match *step {
+            Step::Stem(width) => Layer::Stem(self.convolution(width, 1.0)?),
+            Step::Block(block) => Layer::Block(Box::new(self.block(block)?)),
+            Step::Attention(channels) => Layer::Attention(Box::new(self.attention(channels)?)),
+            Step::Resample { direction, channels, conv } => {
+                self.resize(direction);
+                match conv {
+                    true => Layer::ConvResample(self.resampler(direction, &[channels], channels, 1.0)?),
+                    false => Layer::Resample(direction),
+                }
+            }
+            Step::Keep => {
+                self.kept.push(self.h.clone());
+                Layer::Keep
+            }
+            Step::Recall => {
+                self.h.extend(self.kept.pop().into_iter().flatten());
+                Layer::Recall
+            }
+            Step::InputSkip(width) => {
+                match self.config.progressive_combine {
+                    Combine::Sum => self.h = vec![width.output],
+                    Combine::Cat => self.h.insert(0, width.output),
+                }
+                Layer::InputSkip(self.convolution_1x1(&[width.input], 1.0)?)
+            }
+            Step::InputResidual(width) => {
+                Layer::InputResidual(self.resampler(Direction::Down, &[width.input], width.output, self.scale)?)
+            }
+            Step::OutputResidual(width) => {
+                Layer::OutputResidual(self.resampler(Direction::Up, &[width.input], width.output, self.scale)?)
+            }
+            // The features themselves stay.
+            Step::Output(width) => {
+                let h = self.h.clone();
+                let layer = Layer::Output(self.norm()?, self.convolution(width, 1.0)?);
+                self.h = h;
+                layer
+            }
+            Step::Head(width) => Layer::Head(self.norm()?, self.convolution(width, 1.0)?),
+            Step::TakeOutput => Layer::TakeOutput,
+        })
+    }
+
+    fn resize(&mut self, direction: Direction) {
+        self.size = match direction {
+            Direction::Down => self.size / 2,
+            Direction::Up => self.size * 2,
+        };
+    }
+
+    pub fn resampling(&self, direction: Direction) -> Resampling {
+        let taps = || self.config.fir_kernel.clone();
+        match (direction, self.config.fir) {
+            (Direction::Down, false) => Resampling::Halve,
+            (Direction::Up, false) => Resampling::Double,
+            (Direction::Down, true) => Resampling::FilteredHalve(taps()),
+            (Direction::Up, true) => Resampling::FilteredDouble(taps()),
+        }
+    }
+
+    pub fn linear(&mut self) -> Result<Linear, WeightsError> {
+        let (weight, bias) = (self.loader.array()?, self.loader.array()?);
+        Ok(Linear::new(&weight.values, &bias.values))
+    }
+
+    /// Of the present features.
+    fn norm(&mut self) -> Result<Norm, WeightsError> {
+        let (weight, bias) = (self.loader.array()?, self.loader.array()?);
+        let groups = self.config.groups(weight.values.len());
+        let epsilon = self.config.variant.norm_epsilon;
+        Ok(Norm::new(groups, epsilon, &weight.values, &bias.values, &self.h))
+    }
+
+    /// Of the present features, which become its output.
+    fn convolution(&mut self, width: Width, scale: f32) -> Result<Convolution, WeightsError> {
+        let (weight, bias) = (self.loader.array()?, self.loader.array()?);
+        let parts = std::mem::replace(&mut self.h, vec![width.output]);
+        let size = Size::for_maps(self.size, self.size);
+        Ok(Convolution::new(&weight.values, &bias.values, &parts, size, scale))
+    }
+
+    /// A convolution of 1×1.
+    fn convolution_1x1(&mut self, parts: &[usize], scale: f32) -> Result<Pointwise, WeightsError> {
+        let (weight, bias) = (&self.loader.array()?.values, &self.loader.array()?.values);
+        let inputs: usize = parts.iter().sum();
+        let weight = |output: usize, input: usize| scale * weight[output * inputs + input];
+        Ok(Pointwise::new(bias.len(), parts, weight, |output| scale * bias[output]))
+    }
+
+    /// A published per-pixel map W (in × out), b.
+    fn nin(&mut self, parts: &[usize], scale: f32) -> Result<Pointwise, WeightsError> {
+        let (weight, bias) = (&self.loader.array()?.values, &self.loader.array()?.values);
+        let outputs = bias.len();
+        let weight = |output: usize, input: usize| scale * weight[input * outputs + output];
+        Ok(Pointwise::new(outputs, parts, weight, |output| scale * bias[output]))
+    }
+
+    /// The input and the output of a resampling with a convolution, at the present size after it.
+    fn resampler(
+        &mut self,
+        direction: Direction,
+        parts: &[usize],
+        output: usize,
+        scale: f32,
+    ) -> Result<ConvResampler, WeightsError> {
+        let (weight, bias) = (&self.loader.array()?.values, &self.loader.array()?.values);
+        let taps = || self.config.fir_kernel.clone();
+        let odd = if self.config.variant.margin_all_round { Keep::Even } else { Keep::Odd };
+        let (before, keep, after) = match (direction, self.config.fir) {
+            (Direction::Down, false) => (None, odd, None),
+            (Direction::Down, true) => (Some(Resampling::Filtered(taps())), Keep::Odd, None),
+            (Direction::Up, false) => (Some(Resampling::Double), Keep::All, None),
+            (Direction::Up, true) => (Some(Resampling::Spread), Keep::All, Some(Resampling::Unspread(taps()))),
+        };
+        let zeros = vec![0.0; bias.len()];
+        let (own, last) = if after.is_some() { (&zeros, bias) } else { (bias, &zeros) };
+        let size = Size::for_maps(self.size * keep.step(), self.size * keep.step());
+        let convolution = Convolution::new(weight, own, parts, size, scale);
+        let after = after.map(|kind| (kind, blocks_of(1, output, |_, channel| scale * last[channel])));
+        self.h = vec![output];
+        Ok(ConvResampler { convolution, before, keep, after, scale })
+    }
+
+    fn block(&mut self, block: plan::Block) -> Result<Block, WeightsError> {
+        let plan::Block { width, resample } = block;
+        let parts = self.h.clone();
+        let norm = self.norm()?;
+        resample.into_iter().for_each(|direction| self.resize(direction));
+        let convolution = self.convolution(width, 1.0)?;
+        let level = self.linear()?;
+        let norms = [norm, self.norm()?];
+        let convolutions = [convolution, self.convolution(Width { input: width.output, ..width }, self.scale)?];
+        let shortcut = match self.config.resblock_type {
+            _ if width.input == width.output && resample.is_none() => None,
+            BlockKind::Ddpm => Some(self.nin(&parts, self.scale)?),
+            BlockKind::BigGan => Some(self.convolution_1x1(&parts, self.scale)?),
+        };
+        let (scale_shift, scale) = (self.config.variant.scale_shift, self.scale);
+        Ok(Block { norms, convolutions, level, scale_shift, shortcut, resample, scale })
+    }
+
+    fn attention(&mut self, channels: usize) -> Result<Attention, WeightsError> {
+        let norm = self.norm()?;
+        let width = self.config.variant.head_channels.unwrap_or(channels).clamp(1, channels);
+        let (heads, scale) = (channels / width, (width as f32).powf(-0.5));
+        // Each head begins a new sixteen.
+        let places = width.next_multiple_of(Lanes::WIDTH);
+        let channel_of = |place: usize| {
+            let (head, channel) = (place / places, place % places);
+            (channel < width).then_some(head * width + channel)
+        };
+        let mut arrays = Vec::new();
+        for _ in 0..8 {
+            arrays.push(&self.loader.array()?.values);
+        }
+        let scale_of = |part: usize| if part == 0 { scale } else { 1.0 };
+        let each = heads * places;
+        let qkv = Pointwise::new(
+            3 * each,
+            &self.h,
+            |output, input| {
+                let part = output / each;
+                channel_of(output % each)
+                    .map_or(0.0, |channel| scale_of(part) * arrays[2 * part][input * channels + channel])
+            },
+            |output| {
+                let part = output / each;
+                channel_of(output % each).map_or(0.0, |channel| scale_of(part) * arrays[2 * part + 1][channel])
+            },
+        );
+        let out = Pointwise::new(
+            channels,
+            &[each],
+            |output, input| {
+                channel_of(input).map_or(0.0, |channel| self.scale * arrays[6][channel * channels + output])
+            },
+            |output| self.scale * arrays[7][output],
+        );
+        self.h = vec![channels];
+        Ok(Attention { norm, qkv, out, heads, width, scale: self.scale })
+    }
+}

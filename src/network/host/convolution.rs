@@ -1,0 +1,341 @@
+//! 3×3 convolution with one zero all around.
+
+use super::gemm::Product;
+use super::maps::{Maps, places};
+use super::read::{Read, Residual};
+use super::simd::Lanes;
+use super::winograd::{Back, BackOf, Forward, ForwardOf, Four, Keep, Tile, Two};
+use super::{Context, for_each};
+use crate::network::profile::LayerKind;
+use rayon::prelude::*;
+
+/// Sixteens that one task works on: 768 KiB, what fits a core's cache with room for weights.
+const TASK: usize = 3 << 12;
+
+/// The size of the tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Size {
+    Two,
+    Four,
+}
+
+impl Size {
+    /// Small maps have few tiles, and then it takes longer to read the weights than to multiply by them: F(4×4) has
+    /// four times as many as the definition, F(2×2) not quite twice.
+    pub fn for_maps(height: usize, width: usize) -> Self {
+        if height * width < 256 { Size::Two } else { Size::Four }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Convolution {
+    size: Size,
+    outputs: usize,
+    /// Places of input channels.
+    depth: usize,
+    /// For each sixteen of outputs and each point, a row for each input.
+    weights: Vec<Lanes>,
+    bias: Vec<Lanes>,
+}
+
+/// One task: some images, or some rows of tiles of one image.
+struct Task<'a> {
+    first_image: usize,
+    images: usize,
+    /// Rows of tiles.
+    first_row: usize,
+    rows: usize,
+    /// For each image and each sixteen of outputs, the rows of the result.
+    out: Vec<&'a mut [Lanes]>,
+}
+
+impl Convolution {
+    /// `weight` (O×C×3×3) and `bias`, both times `scale`, on inputs in parts of these channels.
+    pub fn new(weight: &[f32], bias: &[f32], parts: &[usize], size: Size, scale: f32) -> Self {
+        let (outputs, depth) = (bias.len(), places(parts).iter().rposition(Option::is_some).map_or(0, |last| last + 1));
+        let weights = match size {
+            Size::Two => transformed::<Two, 4, 2>(weight, outputs, parts, depth, scale),
+            Size::Four => transformed::<Four, 6, 4>(weight, outputs, parts, depth, scale),
+        };
+        let mut lanes = vec![Lanes::default(); outputs.div_ceil(Lanes::WIDTH)];
+        for (output, bias) in bias.iter().enumerate() {
+            lanes[output / Lanes::WIDTH].0[output % Lanes::WIDTH] = bias * scale;
+        }
+        Convolution { size, outputs, depth, weights, bias: lanes }
+    }
+
+    /// The convolution of what is read, plus the residual.
+    pub fn run(&self, context: &Context, read: &Read, residual: Option<Residual>, keep: Keep) -> Maps {
+        match self.size {
+            Size::Two => self.tiled::<Two, 4, 2>(Two, context, read, residual, keep),
+            Size::Four => self.tiled::<Four, 6, 4>(Four, context, read, residual, keep),
+        }
+    }
+
+    fn tiled<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize>(
+        &self,
+        tile: T,
+        context: &Context,
+        read: &Read,
+        residual: Option<Residual>,
+        keep: Keep,
+    ) -> Maps {
+        let [images, height, width] = read.size();
+        let (height, width) = (keep.count(height), keep.count(width));
+        let mut out = Maps::new(context.pool, images, self.outputs, height, width);
+        let across = (width * keep.step()).div_ceil(OUT);
+        let down = (height * keep.step()).div_ceil(OUT);
+        let tiling = Tiling { tile, convolution: self, context, read, residual, keep, across };
+        let tasks = tiling.tasks(&mut out, down, OUT / keep.step() * width, SIDE * SIDE);
+        let alone = tasks.len() < rayon::current_num_threads();
+        for_each(!alone, tasks, |task| tiling.run(task, alone));
+        out
+    }
+}
+
+/// Weights at the points of their transform.
+fn transformed<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize>(
+    weight: &[f32],
+    outputs: usize,
+    parts: &[usize],
+    depth: usize,
+    scale: f32,
+) -> Vec<Lanes> {
+    let (area, inputs, places) = (SIDE * SIDE, parts.iter().sum::<usize>(), places(parts));
+    let mut all = vec![Lanes::default(); outputs.div_ceil(Lanes::WIDTH) * area * depth];
+    all.par_chunks_mut(area * depth).enumerate().for_each(|(block, points)| {
+        for lane in 0..Lanes::WIDTH.min(outputs - block * Lanes::WIDTH) {
+            let kernels = &weight[(block * Lanes::WIDTH + lane) * inputs * 9..][..inputs * 9];
+            for (place, channel) in places.iter().take(depth).enumerate() {
+                let Some(channel) = *channel else { continue };
+                let kernel = T::transformed(&kernels[channel * 9..][..9]);
+                for (point, value) in kernel.iter().flatten().enumerate() {
+                    points[point * depth + place].0[lane] = (value * f64::from(scale)) as f32;
+                }
+            }
+        }
+    });
+    all
+}
+
+/// One convolution at work, on tiles of one size.
+struct Tiling<'a, T, const SIDE: usize, const OUT: usize> {
+    tile: T,
+    convolution: &'a Convolution,
+    context: &'a Context<'a>,
+    read: &'a Read<'a>,
+    residual: Option<Residual<'a>>,
+    keep: Keep,
+    /// Tiles in a row.
+    across: usize,
+}
+
+impl<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize> Tiling<'_, T, SIDE, OUT> {
+    /// Cuts the work so that a task fits the cache, and into as many tasks as there are threads if they stay large
+    /// enough. `down`: rows of tiles; `line`: sixteens of the result in one of them; `points` of a tile.
+    fn tasks<'o>(&self, out: &'o mut Maps, down: usize, line: usize, points: usize) -> Vec<Task<'o>> {
+        let (per_image, blocks) = (down * self.across, out.blocks());
+        let fitting = TASK / (points * (self.read.features.blocks() + 2));
+        let shared = (out.images * per_image).div_ceil(rayon::current_num_threads());
+        let tiles = fitting.min(shared).clamp(16, 64);
+        let (group, band) = match tiles < per_image {
+            true => (1, (tiles / self.across).max(1)),
+            false => (tiles / per_image, down),
+        };
+        let area = out.area();
+        let mut tasks: Vec<Task> = Vec::new();
+        for (index, images) in out.lanes.chunks_mut(group * blocks * area).enumerate() {
+            let start = tasks.len();
+            let count = images.len() / (blocks * area);
+            tasks.extend((0..down).step_by(band).map(|first_row| Task {
+                first_image: index * group,
+                images: count,
+                first_row,
+                rows: band.min(down - first_row),
+                out: Vec::with_capacity(count * blocks),
+            }));
+            for map in images.chunks_mut(area) {
+                tasks[start..].iter_mut().zip(map.chunks_mut(band * line)).for_each(|(task, rows)| task.out.push(rows));
+            }
+        }
+        tasks
+    }
+
+    fn run(&self, task: Task, alone: bool) {
+        let (blocks, tiles) = (self.read.features.blocks(), task.rows * self.across);
+        // An odd number of cache lines from point to point, so that they do not crowd the same sets of the cache.
+        let stride = (task.images * tiles) | 1;
+        let mut points = self.context.pool.take(blocks * SIDE * SIDE * stride);
+        let inputs = points.chunks_mut(SIDE * SIDE * stride).enumerate().collect();
+        let range = [task.first_image, task.images, task.first_row, task.rows];
+        for_each(alone, inputs, |(block, points)| self.forward(range, block, points, stride));
+
+        let maps = self.convolution.bias.len();
+        let mut panels: Vec<Vec<&mut [Lanes]>> = (0..maps.div_ceil(2)).map(|_| Vec::new()).collect();
+        for (index, out) in task.out.into_iter().enumerate() {
+            panels[index % maps / 2].push(out);
+        }
+        let panels = panels.into_iter().enumerate().collect();
+        for_each(alone, panels, |(panel, out)| self.panel(range, panel, &points, stride, out));
+    }
+
+    /// Brings one map of each image to its points.
+    fn forward(
+        &self,
+        [first_image, images, first, down]: [usize; 4],
+        block: usize,
+        points: &mut [Lanes],
+        stride: usize,
+    ) {
+        let (context, across) = (self.context, self.across);
+        let pitch = across * OUT + 2;
+        let mut padded = context.pool.take(pitch * (down * OUT + 2));
+        for index in 0..images {
+            let image = first_image + index;
+            let Some(map) = self.read.features.map(image, block) else { continue };
+            self.read.padded(context, [image, block], map, first * OUT, pitch, &mut padded);
+            let mut watch = context.watch();
+            let points = &mut points[index * down * across..];
+            let forward = Forward { padded: &padded, pitch, down, across, points, stride };
+            context.isa.run(ForwardOf::<T, SIDE, OUT>(forward, self.tile));
+            watch.lap(LayerKind::Convolution);
+        }
+    }
+
+    /// Multiplies at the points and brings one or two sixteens of outputs of each image back.
+    fn panel(
+        &self,
+        [first_image, images, first, down]: [usize; 4],
+        panel: usize,
+        points: &[Lanes],
+        stride: usize,
+        out: Vec<&mut [Lanes]>,
+    ) {
+        let mut watch = self.context.watch();
+        let (context, across, depth) = (self.context, self.across, self.convolution.depth);
+        let (area, rows) = (SIDE * SIDE, images * down * across);
+        let width = out.len() / images;
+        let weights = &self.convolution.weights[panel * 2 * area * depth..];
+        let mut products = context.pool.take(width * area * stride);
+        let mut halves: Vec<&mut [Lanes]> = products.chunks_mut(area * stride).collect();
+        let mut a: Vec<&[Lanes]> = Vec::with_capacity(points.len() / (area * stride));
+        for point in 0..area {
+            a.clear();
+            a.extend(points.chunks(area * stride).map(|block| &block[point * stride..]));
+            let weights = |half: usize| &weights[(half * area + point) * depth..][..depth];
+            let product = |b: &[&[Lanes]], out: &mut [&mut [Lanes]]| {
+                context.isa.run(Product { a: &a, rows, depth, b, out, add: false });
+            };
+            match &mut halves[..] {
+                [first, second] => {
+                    let out = &mut [&mut first[point * stride..], &mut second[point * stride..]];
+                    product(&[weights(0), weights(1)], out);
+                }
+                halves => halves.iter_mut().for_each(|half| product(&[weights(0)], &mut [&mut half[point * stride..]])),
+            }
+        }
+        for (index, out) in out.into_iter().enumerate() {
+            let (image, half) = (index / width, index % width);
+            let block = panel * 2 + half;
+            let keep = self.keep;
+            let line = keep.count(across * OUT).min(self.width());
+            let start = first * OUT / keep.step() * line;
+            let residual =
+                self.residual.map(|Residual { maps, scale }| (&maps.map(first_image + image, block)[start..], scale));
+            let (points, bias) = (&halves[half][image * down * across..], &self.convolution.bias[block]);
+            let back = Back { points, stride, down, across, bias, residual, out, width: line, keep };
+            context.isa.run(BackOf::<T, SIDE, OUT>(back, self.tile));
+        }
+        watch.lap(LayerKind::Convolution);
+    }
+
+    /// Of the result.
+    fn width(&self) -> usize {
+        self.keep.count(self.read.size()[2])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::host::maps::{Features, Pool};
+    use crate::network::host::simd::Isa;
+
+    /// Numbers in [−1, 1] that look random.
+    fn noise(count: usize, seed: u64) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    /// An image, C×H×W.
+    struct Planes<'a> {
+        values: &'a [f32],
+        size: [usize; 3],
+    }
+
+    impl Planes<'_> {
+        /// The convolution at a place by its definition.
+        fn convolved(&self, weight: &[f32], output: usize, y: usize, x: usize) -> f64 {
+            let [channels, height, width] = self.size;
+            let mut sum = 0.0;
+            for place in 0..9 * channels {
+                let (channel, down, right) = (place / 9, place % 9 / 3, place % 3);
+                let inside = (1..=height).contains(&(y + down)) && (1..=width).contains(&(x + right));
+                if inside {
+                    let value = self.values[(channel * height + y + down - 1) * width + x + right - 1];
+                    sum += f64::from(value) * f64::from(weight[output * 9 * channels + place]);
+                }
+            }
+            sum
+        }
+    }
+
+    #[test]
+    fn convolution_is_that_of_its_definition() {
+        let pool = Pool::default();
+        let parts = [20, 3];
+        let ([n, height, width], outputs, channels) = ([3, 7, 10], 37, parts.iter().sum::<usize>());
+        let (weight, bias) = (noise(outputs * channels * 9, 1), noise(outputs, 2));
+        let images: Vec<Vec<f32>> = (0..n).map(|image| noise(channels * height * width, 3 + image as u64)).collect();
+        let part = |range: std::ops::Range<usize>| {
+            let of_image = |image: &Vec<f32>| image[range.start * height * width..range.end * height * width].to_vec();
+            let values: Vec<f32> = images.iter().flat_map(of_image).collect();
+            Features::from(Maps::from_planes(&pool, &values, [n, range.len(), height, width])).0
+        };
+        let features = Features(part(0..20).into_iter().chain(part(20..23)).collect());
+        for isa in Isa::all() {
+            let context = Context { isa, pool: &pool, clock: None };
+            for (size, scale) in [(Size::Two, 1.0), (Size::Four, 0.5)] {
+                let convolution = Convolution::new(&weight, &bias, &parts, size, scale);
+                for keep in [Keep::All, Keep::Even, Keep::Odd] {
+                    let plain = convolution.run(&context, &Read::plain(&features), None, keep);
+                    let residual = Some(Residual { maps: &plain, scale: 3.0 });
+                    let found = convolution.run(&context, &Read::plain(&features), residual, keep);
+                    let mut values = vec![0.0; n * outputs * found.area()];
+                    found.to_planes(&mut values);
+                    for (index, value) in values.into_iter().enumerate() {
+                        let (x, y) = (index % found.width, index / found.width % found.height);
+                        let (output, image) = (index / found.area() % outputs, index / found.area() / outputs);
+                        let planes = Planes { values: &images[image], size: [channels, height, width] };
+                        let place = |place: usize| place * keep.step() + keep.first();
+                        let exact = planes.convolved(&weight, output, place(y), place(x)) + f64::from(bias[output]);
+                        let exact = 4.0 * f64::from(scale) * exact;
+                        // Sums of 207 products have a root mean square of √207/3 = 4.8; transforms in single
+                        // precision err by 10⁻⁶ of that; six such errors for the worst of some ten thousand.
+                        let tolerance = 4.0 * f64::from(scale) * 4.8 * 6e-6;
+                        assert!(
+                            (f64::from(value) - exact).abs() < tolerance,
+                            "{isa:?} {size:?} {keep:?}: {value} {exact}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}

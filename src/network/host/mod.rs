@@ -1,0 +1,51 @@
+//! A network in the host's memory, for the CPU.
+//!
+//! All features lie in one layout from input to output: sixteens of channels, so that a register, a cache line and
+//! a column block of a matrix are the same thing. Work is cut into tasks that stay in a core's cache, over images,
+//! bands of rows and channels; how it is cut changes nothing in the results. Where gradients are asked for, and on
+//! other devices, the layers of [`super::unet`] use tensor operations instead.
+
+mod attention;
+mod build;
+mod clock;
+mod convolution;
+mod gemm;
+mod linear;
+mod maps;
+mod network;
+mod norm;
+mod pointwise;
+mod read;
+mod resize;
+mod simd;
+mod winograd;
+
+pub(super) use network::Network;
+
+use clock::{Clock, Watch};
+use maps::Pool;
+use rayon::prelude::*;
+use simd::Isa;
+
+/// What every layer computes with.
+#[derive(Clone, Copy, Debug)]
+struct Context<'a> {
+    isa: Isa,
+    pool: &'a Pool,
+    /// Where a profile is being taken.
+    clock: Option<&'a Clock>,
+}
+
+impl<'a> Context<'a> {
+    fn watch(&self) -> Watch<'a> {
+        Watch::new(self.clock)
+    }
+}
+
+/// Does something with each item, on all threads or on this one.
+fn for_each<T: Send>(parallel: bool, items: Vec<T>, work: impl Fn(T) + Send + Sync) {
+    match parallel {
+        true => items.into_par_iter().with_max_len(1).for_each(work),
+        false => items.into_iter().for_each(work),
+    }
+}

@@ -1,0 +1,278 @@
+//! The walk through a network's steps on the host's own memory.
+
+use super::attention::Attention;
+use super::clock::Clock;
+use super::convolution::Convolution;
+use super::linear::{Linear, Rows};
+use super::maps::{Features, Maps, Part, Pool};
+use super::norm::{Norm, Told};
+use super::pointwise::Pointwise;
+use super::read::{Read, Residual};
+use super::resize::{Resampling, Resize, sum};
+use super::simd::{Isa, Lanes};
+use super::winograd::Keep;
+use super::{Context, build::Builder};
+use crate::Image;
+use crate::network::layers::Loader;
+use crate::network::plan::{Direction, Step};
+use crate::network::{Combine, Nonlinearity, WeightsError, profile};
+use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Values of the widest maps of one group of images, which go through the network together: large enough that the
+/// weights are read seldom, small enough that features stay in the outer cache.
+const GROUP: usize = 1 << 20;
+
+/// A `ddpm` or `ncsnpp` network on the CPU.
+#[derive(Debug)]
+pub(in crate::network) struct Network {
+    isa: Isa,
+    pool: Pool,
+    /// Images of the last evaluation, whose memory the pool holds.
+    images: AtomicUsize,
+    nonlinearity: Nonlinearity,
+    combine: Combine,
+    resampling: [Resampling; 2],
+    /// Channels of the widest maps of the highest resolution.
+    channels: usize,
+    dense: Option<[Linear; 2]>,
+    layers: Vec<Layer>,
+}
+
+/// A [`Step`] with its parameters.
+#[derive(Debug)]
+pub(super) enum Layer {
+    Stem(Convolution),
+    Block(Box<Block>),
+    Attention(Box<Attention>),
+    Resample(Direction),
+    ConvResample(ConvResampler),
+    Keep,
+    Recall,
+    InputSkip(Pointwise),
+    InputResidual(ConvResampler),
+    Output(Norm, Convolution),
+    OutputResidual(ConvResampler),
+    Head(Norm, Convolution),
+    TakeOutput,
+}
+
+/// A residual block of DDPM or BigGAN.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub norms: [Norm; 2],
+    pub convolutions: [Convolution; 2],
+    pub level: Linear,
+    /// The level scales and shifts; else it is added.
+    pub scale_shift: bool,
+    pub shortcut: Option<Pointwise>,
+    pub resample: Option<Direction>,
+    /// Of the sum.
+    pub scale: f32,
+}
+
+/// Resampling with a learned 3×3 convolution.
+#[derive(Debug)]
+pub(super) struct ConvResampler {
+    pub convolution: Convolution,
+    pub before: Option<Resampling>,
+    pub keep: Keep,
+    /// Filtered doubling filters after the convolution, and adds the bias last.
+    pub after: Option<(Resampling, Vec<Lanes>)>,
+    pub scale: f32,
+}
+
+/// What flows beside the features.
+struct Flow {
+    h: Features,
+    kept: Vec<Features>,
+    /// The image at the present resolution.
+    input: Features,
+    /// The output gathered so far.
+    output: Option<Features>,
+}
+
+impl Network {
+    /// Takes the parameters from the embedding's on.
+    pub fn load(steps: &[Step], loader: &mut Loader) -> Result<Self, WeightsError> {
+        let config = loader.config;
+        let mut build = Builder::new(loader);
+        let dense = match config.conditional {
+            true => Some([build.linear()?, build.linear()?]),
+            false => None,
+        };
+        let layers = steps.iter().map(|step| build.layer(step)).collect::<Result<_, _>>()?;
+        let resampling = [Direction::Down, Direction::Up].map(|direction| build.resampling(direction));
+        Ok(Network {
+            isa: Isa::best(),
+            pool: Pool::default(),
+            images: AtomicUsize::new(0),
+            nonlinearity: config.nonlinearity,
+            combine: config.progressive_combine,
+            resampling,
+            channels: config.nf * config.ch_mult.first().unwrap_or(&1),
+            dense,
+            layers,
+        })
+    }
+
+    /// The output for images, from the features of their noise levels, a row for all images or one for each.
+    pub fn forward(&self, x: Image, features: Vec<f32>, rows: usize) -> Image {
+        let (device, dims) = (x.device(), x.dims());
+        let [n, c, h, w] = dims;
+        if self.images.swap(n, Ordering::Relaxed) != n {
+            self.pool.clear();
+        }
+        let x: Vec<f32> = x.into_data().try_into_vec().unwrap_or_default();
+        let mut out = vec![0.0; x.len()];
+        let clock = profile::is_taken().then(Clock::default);
+        let context = Context { isa: self.isa, pool: &self.pool, clock: clock.as_ref() };
+        let embedding = self.embed(&context, features, rows);
+        let most = (GROUP / (self.channels * h * w).max(1)).clamp(1, 16);
+        let group = n.div_ceil(rayon::current_num_threads()).clamp(1, most);
+        let image = c * h * w;
+        out.par_chunks_mut(group * image).zip(x.par_chunks(group * image)).enumerate().for_each(|(index, (out, x))| {
+            let images = x.len() / image;
+            let first = index * group;
+            let embedding = embedding.as_ref().map(|rows| rows.of(first..first + images));
+            let x = Maps::from_planes(context.pool, x, [images, c, h, w]);
+            self.images(&context, x, embedding.as_ref()).maps.to_planes(out);
+        });
+        if let Some(clock) = clock {
+            clock.times().into_iter().for_each(|(kind, time)| profile::add(kind, time));
+        }
+        Tensor::from_data(TensorData::new(out, dims), &device)
+    }
+
+    /// The activated embedding, one row for each row of features.
+    fn embed(&self, context: &Context, features: Vec<f32>, rows: usize) -> Option<Rows> {
+        let [first, second] = self.dense.as_ref()?;
+        let width = features.len() / rows.max(1);
+        let hidden = first.forward(context, &Rows { values: features, width }, Some(self.nonlinearity));
+        Some(second.forward(context, &hidden, Some(self.nonlinearity)))
+    }
+
+    /// The output for some images.
+    fn images(&self, context: &Context, x: Maps, embedding: Option<&Rows>) -> Arc<Part> {
+        let x = Features::from(x);
+        let flow = Flow { h: x.clone(), kept: Vec::new(), input: x, output: None };
+        let flow = self.layers.iter().fold(flow, |flow, layer| self.step(context, layer, flow, embedding));
+        flow.h.whole(context.pool)
+    }
+
+    /// One step on the features; see [`Step`] for the formulas.
+    fn step(&self, context: &Context, layer: &Layer, mut flow: Flow, embedding: Option<&Rows>) -> Flow {
+        let h = flow.h;
+        flow.h = match layer {
+            Layer::Stem(convolution) => convolution.run(context, &Read::plain(&h), None, Keep::All).into(),
+            Layer::Block(block) => self.block(context, block, &h, embedding),
+            Layer::Attention(attention) => attention.run(context, &h).into(),
+            Layer::Resample(direction) => self.resized(context, &h, *direction),
+            Layer::ConvResample(resampler) => resampler.run(context, &h, None).into(),
+            Layer::Keep => {
+                flow.kept.push(h.clone());
+                h
+            }
+            Layer::Recall => Features(h.0.into_iter().chain(flow.kept.pop().into_iter().flat_map(|f| f.0)).collect()),
+            Layer::InputSkip(pointwise) => {
+                flow.input = self.resized(context, &flow.input, Direction::Down);
+                match self.combine {
+                    Combine::Sum => {
+                        let whole = h.whole(context.pool);
+                        let residual = Residual { maps: &whole.maps, scale: 1.0 };
+                        pointwise.run(context, &flow.input, Some(residual)).into()
+                    }
+                    Combine::Cat => {
+                        let skip = Features::from(pointwise.run(context, &flow.input, None));
+                        Features(skip.0.into_iter().chain(h.0).collect())
+                    }
+                }
+            }
+            Layer::InputResidual(resampler) => {
+                flow.input = resampler.run(context, &flow.input, Some(&h)).into();
+                flow.input.clone()
+            }
+            Layer::Output(norm, convolution) => {
+                let before = flow.output.take().map(|output| self.resized(context, &output, Direction::Up));
+                let before = before.map(|output| output.whole(context.pool));
+                let residual = before.as_ref().map(|part| Residual { maps: &part.maps, scale: 1.0 });
+                flow.output = Some(self.activated(context, norm, convolution, &h, residual).into());
+                h
+            }
+            Layer::OutputResidual(resampler) => {
+                let output = flow.output.take().map(|output| resampler.run(context, &output, Some(&h)).into());
+                flow.output = output.clone();
+                output.unwrap_or(h)
+            }
+            Layer::Head(norm, convolution) => self.activated(context, norm, convolution, &h, None).into(),
+            Layer::TakeOutput => flow.output.take().unwrap_or(h),
+        };
+        flow
+    }
+
+    fn resized(&self, context: &Context, features: &Features, direction: Direction) -> Features {
+        let [_, height, width] = features.size();
+        Resize::new(&self.resampling[direction as usize], height, width).run(context, features)
+    }
+
+    /// convolution(act(norm(h))) + residual.
+    fn activated(
+        &self,
+        context: &Context,
+        norm: &Norm,
+        convolution: &Convolution,
+        h: &Features,
+        residual: Option<Residual>,
+    ) -> Maps {
+        let affine = norm.affine(context, h, Told::Nothing);
+        let read = Read { features: h, affine: Some(&affine), activation: Some(self.nonlinearity), resize: None };
+        convolution.run(context, &read, residual, Keep::All)
+    }
+
+    /// `embedding`: the activated embedding of the noise level.
+    fn block(&self, context: &Context, block: &Block, x: &Features, embedding: Option<&Rows>) -> Features {
+        let [_, height, width] = x.size();
+        let resize = block.resample.map(|to| Resize::new(&self.resampling[to as usize], height, width));
+        let affine = block.norms[0].affine(context, x, Told::Nothing);
+        let activation = Some(self.nonlinearity);
+        let read = Read { features: x, affine: Some(&affine), activation, resize: resize.as_ref() };
+        let h = Features::from(block.convolutions[0].run(context, &read, None, Keep::All));
+
+        let level = embedding.map(|embedding| block.level.forward(context, embedding, None));
+        let told = level.as_ref().map_or(Told::Nothing, |level| match block.scale_shift {
+            true => Told::Modulated(level),
+            false => Told::Added(level),
+        });
+        let affine = block.norms[1].affine(context, &h, told);
+        let read = Read { features: &h, affine: Some(&affine), activation, resize: None };
+
+        let x = resize.map_or_else(|| x.clone(), |resize| resize.run(context, x));
+        let (x, scale) = match &block.shortcut {
+            Some(shortcut) => (shortcut.run(context, &x, None).into(), 1.0),
+            None => (x, block.scale),
+        };
+        let whole = x.whole(context.pool);
+        let residual = Residual { maps: &whole.maps, scale };
+        block.convolutions[1].run(context, &read, Some(residual), Keep::All).into()
+    }
+}
+
+impl ConvResampler {
+    /// Of x, plus the scaled residual.
+    fn run(&self, context: &Context, x: &Features, residual: Option<&Features>) -> Maps {
+        let [_, height, width] = x.size();
+        let before = self.before.as_ref().map(|kind| Resize::new(kind, height, width));
+        let read = Read { resize: before.as_ref(), ..Read::plain(x) };
+        let residual = residual.map(|features| features.whole(context.pool));
+        let residual = residual.as_ref().map(|part| Residual { maps: &part.maps, scale: self.scale });
+        let Some((after, bias)) = &self.after else {
+            return self.convolution.run(context, &read, residual, self.keep);
+        };
+        let y = Features::from(self.convolution.run(context, &read, None, self.keep));
+        let [_, height, width] = y.size();
+        let y = Resize::new(after, height, width).run(context, &y).whole(context.pool);
+        sum(context, &y.maps, bias, residual)
+    }
+}

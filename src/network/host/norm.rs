@@ -1,0 +1,355 @@
+//! Group normalisation and nonlinearities.
+
+use super::Context;
+use super::linear::Rows;
+use super::maps::{Buffer, Features, Part, places};
+use super::simd::{Kernel, Lanes, Simd};
+use crate::network::Nonlinearity;
+use crate::network::profile::LayerKind;
+use rayon::prelude::*;
+
+/// Group normalisation over features in parts.
+#[derive(Debug)]
+pub(super) struct Norm {
+    groups: usize,
+    epsilon: f32,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    /// The channel in each place.
+    places: Vec<Option<usize>>,
+}
+
+/// What a block is told of the noise level, one row for all images or one for each.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Told<'a> {
+    Nothing,
+    /// Added to the channels before they are normalised.
+    Added(&'a Rows),
+    /// (scale, shift): normalised channels become h·(1 + scale) + shift.
+    Modulated(&'a Rows),
+}
+
+/// Scale and shift of every channel of every image, which is all that a normalisation amounts to.
+#[derive(Debug)]
+pub(super) struct Affine {
+    blocks: usize,
+    /// For each image and block the scale, then the shift.
+    values: Buffer,
+}
+
+impl Affine {
+    /// Scale and shift of a map.
+    pub fn of(&self, image: usize, block: usize) -> [Lanes; 2] {
+        let place = 2 * (image * self.blocks + block);
+        [self.values[place], self.values[place + 1]]
+    }
+}
+
+impl Norm {
+    pub fn new(groups: usize, epsilon: f64, weight: &[f32], bias: &[f32], parts: &[usize]) -> Self {
+        let (weight, bias) = (weight.to_vec(), bias.to_vec());
+        Norm { groups, epsilon: epsilon as f32, weight, bias, places: places(parts) }
+    }
+
+    pub fn affine(&self, context: &Context, features: &Features, told: Told) -> Affine {
+        let found: Vec<&Buffer> = features.0.iter().map(|part| moments(context, part)).collect();
+        let mut watch = context.watch();
+        let ([images, height, width], blocks) = (features.size(), features.blocks());
+        let mut values = context.pool.take(2 * images * blocks);
+        let mut channels = vec![Moments::default(); self.weight.len()];
+        for (image, values) in values.chunks_mut(2 * blocks).enumerate() {
+            let of_image =
+                found.iter().flat_map(|moments| &moments[moments.len() / images * image..][..moments.len() / images]);
+            let pairs: Vec<&Lanes> = of_image.collect();
+            let pairs = pairs.as_chunks::<2>().0.iter().flat_map(|[mean, squares]| mean.0.into_iter().zip(squares.0));
+            for ((mean, squares), place) in pairs.zip(&self.places) {
+                if let Some(channel) = *place {
+                    channels[channel] = Moments { mean, squares };
+                }
+            }
+            self.image(&mut channels, (height * width) as f32, told, image);
+            for (place, channel) in self.places.iter().enumerate() {
+                let Moments { mean: shift, squares: scale } = channel.map_or(Moments::default(), |c| channels[c]);
+                let (block, lane) = (place / Lanes::WIDTH, place % Lanes::WIDTH);
+                values[2 * block].0[lane] = scale;
+                values[2 * block + 1].0[lane] = shift;
+            }
+        }
+        watch.lap(LayerKind::Normalisation);
+        Affine { blocks, values }
+    }
+
+    /// From the mean and the summed squares of each channel to its shift and scale.
+    fn image(&self, channels: &mut [Moments], area: f32, told: Told, image: usize) {
+        if let Told::Added(rows) = told {
+            channels.iter_mut().zip(rows.row(image)).for_each(|(channel, offset)| channel.mean += offset);
+        }
+        let members = channels.len() / self.groups;
+        let affine = self.weight.chunks(members).zip(self.bias.chunks(members));
+        for (group, (weight, bias)) in channels.chunks_mut(members).zip(affine) {
+            let mean = group.iter().map(|channel| channel.mean).sum::<f32>() / members as f32;
+            let around = |channel: &Moments| channel.squares + area * (channel.mean - mean).powi(2);
+            let variance = group.iter().map(around).sum::<f32>() / (members as f32 * area);
+            let inverse = (variance + self.epsilon).sqrt().recip();
+            for ((channel, weight), bias) in group.iter_mut().zip(weight).zip(bias) {
+                let scale = inverse * weight;
+                *channel = Moments { mean: bias - mean * scale, squares: scale };
+            }
+        }
+        match told {
+            Told::Nothing => {}
+            // The maps themselves have no offset.
+            Told::Added(rows) => {
+                channels.iter_mut().zip(rows.row(image)).for_each(|(channel, offset)| {
+                    channel.mean += offset * channel.squares;
+                });
+            }
+            Told::Modulated(rows) => {
+                let (scales, shifts) = rows.row(image).split_at(channels.len());
+                for ((channel, scale), shift) in channels.iter_mut().zip(scales).zip(shifts) {
+                    let factor = 1.0 + scale;
+                    *channel = Moments { mean: channel.mean * factor + shift, squares: channel.squares * factor };
+                }
+            }
+        }
+    }
+}
+
+/// Mean and summed squares around it of a channel; later its shift and scale.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moments {
+    mean: f32,
+    squares: f32,
+}
+
+/// Mean and summed squares around it of every map, computed once.
+fn moments<'a>(context: &Context, part: &'a Part) -> &'a Buffer {
+    part.moments.get_or_init(|| {
+        let maps = &part.maps;
+        let mut moments = context.pool.take(2 * maps.images * maps.blocks());
+        moments.par_chunks_mut(2).zip(maps.lanes.par_chunks(maps.area())).for_each(|(out, map)| {
+            let mut watch = context.watch();
+            context.isa.run(MapMoments { map, out });
+            watch.lap(LayerKind::Normalisation);
+        });
+        moments
+    })
+}
+
+struct MapMoments<'a> {
+    map: &'a [Lanes],
+    out: &'a mut [Lanes],
+}
+
+impl Kernel for MapMoments<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let share = simd.splat(1.0 / self.map.len() as f32);
+        let zero = simd.splat(0.0);
+        let mean = simd.mul(squares::<S, false>(simd, self.map, zero), share);
+        simd.store(&mut self.out[0], mean);
+        simd.store(&mut self.out[1], squares::<S, true>(simd, self.map, mean));
+    }
+}
+
+/// Σ (x − centre), squared or not: sums of sums, so that large maps lose nothing.
+#[inline(always)]
+fn squares<S: Simd, const SQUARED: bool>(simd: S, map: &[Lanes], centre: S::V) -> S::V {
+    let zero = simd.splat(0.0);
+    let mut total = zero;
+    for chunk in map.chunks(64) {
+        let mut sums = [zero; 4];
+        let (fours, rest) = chunk.as_chunks::<4>();
+        for four in fours {
+            for i in 0..4 {
+                let x = simd.sub(simd.load(&four[i]), centre);
+                sums[i] = if SQUARED { simd.fma(x, x, sums[i]) } else { simd.add(x, sums[i]) };
+            }
+        }
+        for lanes in rest {
+            let x = simd.sub(simd.load(lanes), centre);
+            sums[0] = if SQUARED { simd.fma(x, x, sums[0]) } else { simd.add(x, sums[0]) };
+        }
+        total = simd.add(total, simd.add(simd.add(sums[0], sums[1]), simd.add(sums[2], sums[3])));
+    }
+    total
+}
+
+/// Rows of a map, scaled, shifted and activated.
+pub(super) struct Pixelwise<'a> {
+    pub from: &'a [Lanes],
+    pub width: usize,
+    pub to: &'a mut [Lanes],
+    /// From row to row of `to`.
+    pub pitch: usize,
+    pub affine: Option<[Lanes; 2]>,
+    pub activation: Option<Nonlinearity>,
+}
+
+/// A nonlinearity on sixteen values.
+trait Activation {
+    fn of<S: Simd>(simd: S, x: S::V) -> S::V;
+}
+
+struct Identity;
+struct Swish;
+struct Elu;
+struct Relu;
+struct LeakyRelu;
+
+impl Activation for Identity {
+    #[inline(always)]
+    fn of<S: Simd>(_: S, x: S::V) -> S::V {
+        x
+    }
+}
+
+impl Activation for Swish {
+    /// x/(1 + e⁻ˣ).
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, x: S::V) -> S::V {
+        let one = simd.splat(1.0);
+        simd.mul(x, simd.reciprocal(simd.add(one, exp(simd, simd.sub(simd.splat(0.0), x)))))
+    }
+}
+
+impl Activation for Elu {
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, x: S::V) -> S::V {
+        let zero = simd.splat(0.0);
+        let below = simd.sub(exp(simd, simd.min(zero, x)), simd.splat(1.0));
+        simd.add(simd.max(zero, x), below)
+    }
+}
+
+impl Activation for Relu {
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, x: S::V) -> S::V {
+        simd.max(simd.splat(0.0), x)
+    }
+}
+
+impl Activation for LeakyRelu {
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, x: S::V) -> S::V {
+        simd.max(simd.mul(simd.splat(0.2), x), x)
+    }
+}
+
+impl Kernel for Pixelwise<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        match self.activation {
+            None => self.all::<S, Identity>(simd),
+            Some(Nonlinearity::Swish) => self.all::<S, Swish>(simd),
+            Some(Nonlinearity::Elu) => self.all::<S, Elu>(simd),
+            Some(Nonlinearity::Relu) => self.all::<S, Relu>(simd),
+            Some(Nonlinearity::LeakyRelu) => self.all::<S, LeakyRelu>(simd),
+        }
+    }
+}
+
+impl Pixelwise<'_> {
+    #[inline(always)]
+    fn all<S: Simd, A: Activation>(self, simd: S) {
+        let [scale, shift] = self.affine.unwrap_or([Lanes([1.0; 16]), Lanes::default()]);
+        let (scale, shift) = (simd.load(&scale), simd.load(&shift));
+        for (from, to) in self.from.chunks(self.width).zip(self.to.chunks_mut(self.pitch)) {
+            for (from, to) in from.iter().zip(to) {
+                simd.store(to, A::of(simd, simd.fma(simd.load(from), scale, shift)));
+            }
+        }
+    }
+}
+
+/// eˣ to about two units in the last place for −87 ≤ x ≤ 87, at those ends beyond. x = k·ln 2 + r with |r| ≤ ½ ln 2,
+/// and eʳ by its Taylor polynomial.
+#[inline(always)]
+pub(super) fn exp<S: Simd>(simd: S, x: S::V) -> S::V {
+    /// Adding and taking away 1.5·2²³ rounds to a whole number.
+    const ROUND: f32 = 12_582_912.0;
+    /// −ln 2 in two parts, the first short enough that its product with k is exact.
+    const MINUS_LN_2: [f32; 2] = [-0.693_359_4, 2.121_944_4e-4];
+    let x = simd.max(simd.splat(-87.0), simd.min(simd.splat(87.0), x));
+    let shifted = simd.fma(x, simd.splat(std::f32::consts::LOG2_E), simd.splat(ROUND));
+    let k = simd.sub(shifted, simd.splat(ROUND));
+    let r = simd.fma(k, simd.splat(MINUS_LN_2[1]), simd.fma(k, simd.splat(MINUS_LN_2[0]), x));
+    let mut series = simd.splat(1.0 / 5040.0);
+    for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+        series = simd.fma(series, r, simd.splat(coefficient));
+    }
+    simd.mul(series, simd.power_of_two(shifted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::simd::Isa;
+    use super::*;
+
+    struct Exp<'a>(&'a mut [Lanes]);
+
+    impl Kernel for Exp<'_> {
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) {
+            for x in self.0 {
+                simd.store(x, exp(simd, simd.load(x)));
+            }
+        }
+    }
+
+    #[test]
+    fn exponential_is_that_of_the_standard_library() {
+        for isa in Isa::all() {
+            for first in (-870_000..=869_984).step_by(16) {
+                let x: [f32; 16] = std::array::from_fn(|lane| (first + lane as i32) as f32 * 1e-4);
+                let mut found = [Lanes(x)];
+                isa.run(Exp(&mut found));
+                for (x, found) in x.into_iter().zip(found[0].0) {
+                    let exact = f64::from(x).exp();
+                    assert!((f64::from(found) / exact - 1.0).abs() < 3e-7, "{isa:?}: e^{x} is {exact}, not {found}");
+                }
+            }
+            let mut ends = [Lanes([f32::INFINITY; 16]), Lanes([f32::NEG_INFINITY; 16])];
+            isa.run(Exp(&mut ends));
+            assert!(ends[0].0[0].is_finite() && ends[1].0[0] > 0.0);
+        }
+    }
+
+    #[test]
+    fn nonlinearities_are_those_of_their_definitions() {
+        let exact = |kind: Nonlinearity, x: f64| match kind {
+            Nonlinearity::Swish => x / (1.0 + (-x).exp()),
+            Nonlinearity::Elu => {
+                if x > 0.0 {
+                    x
+                } else {
+                    x.exp_m1()
+                }
+            }
+            Nonlinearity::Relu => x.max(0.0),
+            Nonlinearity::LeakyRelu => {
+                if x > 0.0 {
+                    x
+                } else {
+                    0.2 * x
+                }
+            }
+        };
+        for isa in Isa::all() {
+            for kind in [Nonlinearity::Swish, Nonlinearity::Elu, Nonlinearity::Relu, Nonlinearity::LeakyRelu] {
+                let from: Vec<Lanes> = (0..64).map(|i| Lanes([i as f32 - 32.0; 16])).collect();
+                let mut to = vec![Lanes::default(); 64];
+                let activation = Some(kind);
+                isa.run(Pixelwise { from: &from, width: 64, to: &mut to, pitch: 64, affine: None, activation });
+                for (x, y) in from.iter().zip(&to) {
+                    let expected = exact(kind, f64::from(x.0[0]));
+                    assert!((f64::from(y.0[3]) - expected).abs() <= 3e-7 * expected.abs().max(1.0), "{kind:?}({x:?})");
+                }
+                let mut lost = [Lanes::default()];
+                let from = [Lanes([f32::NAN; 16])];
+                isa.run(Pixelwise { from: &from, width: 1, to: &mut lost, pitch: 1, affine: None, activation });
+                assert!(lost[0].0.iter().all(|x| x.is_nan()), "{isa:?}: {kind:?} hides what is not a number");
+            }
+        }
+    }
+}

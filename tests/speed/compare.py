@@ -1,0 +1,164 @@
+"""Evaluations a second of score networks: this program beside PyTorch, on the same cores, in turn.
+
+Both load the same weights and must give the same output. Each figure is the best of some rounds, because whatever
+else the machine does only ever takes time away. Run by tests/speed/run.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from network import Network
+
+ROOT = Path(__file__).resolve().parents[2]
+PUBLISHED = dict(
+    nf=128, resamp_with_conv=True, conditional=True, fir=True, fir_kernel=[1.0, 3.0, 3.0, 1.0], skip_rescale=True,
+    resblock_type="biggan", progressive_combine="sum", embedding_type="fourier", fourier_scale=16.0,
+    scale_by_sigma=True, nonlinearity="swish", attn_resolutions=[16], num_channels=3, centered=False, num_scales=1000,
+    sigma_min=0.01,
+)
+# Continuous NCSN++ as published, with random weights.
+RANDOM = {
+    "cifar": dict(
+        PUBLISHED, ch_mult=[1, 2, 2, 2], num_res_blocks=4, progressive="none", progressive_input="residual",
+        image_size=32, sigma_max=50.0,
+    ),
+    "church": dict(
+        PUBLISHED, ch_mult=[1, 1, 2, 2, 2, 2, 2], num_res_blocks=2, progressive="output_skip",
+        progressive_input="input_skip", image_size=256, sigma_max=380.0,
+    ),
+}
+
+
+def shipped():
+    path = ROOT / "checkpoints/worlds-vp-small.safetensors"
+    with safe_open(path, "pt") as file:
+        description = json.loads(file.metadata()["score-explorer"])
+    network = Network(description["config"])
+    network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    return network, path
+
+
+def drawn(name, folder):
+    """A network with random weights of the size that keeps variances, and a file of it."""
+    config = RANDOM[name]
+    network = Network(config)
+    generator = torch.Generator().manual_seed(0)
+    for key, value in network.named_parameters():
+        fan = value[0].numel() if value.dim() > 1 else 1
+        scale = 16.0 if key == "all_modules.0.W" else 0.1 if value.dim() == 1 else fan**-0.5
+        value.data = scale * torch.randn(value.shape, generator=generator)
+        if "GroupNorm" in key and key.endswith("weight"):
+            value.data += 1
+    family = {"family": "ve", "sigma_min": config["sigma_min"], "sigma_max": config["sigma_max"]}
+    description = {"config": config, "family": family, "continuous": True, "levels": 1000, "range": "unit"}
+    path = Path(folder) / f"{name}.safetensors"
+    tensors = {key: value.data.contiguous() for key, value in network.named_parameters()}
+    save_file(tensors, path, {"score-explorer": json.dumps(description)})
+    return network, path
+
+
+def label(network, t):
+    config = network.config
+    if config["embedding_type"] == "fourier":
+        return config["sigma_min"] * (config["sigma_max"] / config["sigma_min"]) ** t
+    return t * 999
+
+
+def agreement(network, path, program, folder):
+    """Largest difference of the outputs, in units of the largest output."""
+    config, times = network.config, torch.tensor([0.2, 0.7])
+    size = config["image_size"]
+    x = torch.rand((2, config["num_channels"], size, size), generator=torch.Generator().manual_seed(1))
+    given, found = Path(folder) / "x.safetensors", Path(folder) / "y.safetensors"
+    save_file({"x": x, "t": times}, given)
+    command = [program, "score", "--checkpoint", path, "--input", given, "--output", found, "--device", "cpu"]
+    subprocess.run(command, check=True, capture_output=True)
+    with torch.inference_mode():
+        expected = network(x, label(network, times.double()).float())
+    ours = load_file(found)["output"]
+    errors = [((a - b).abs().max() / b.abs().max()).item() for a, b in zip(ours, expected)]
+    return max(errors)
+
+
+def ours(program, path, batch):
+    """Evaluations a second, and the most memory in MiB."""
+    command = [program, "bench", "--model", path, "--device", "cpu", "--evaluations", str(batch), "--json"]
+    figures = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return figures["evaluations"][0]["best"], figures["peak"] / 2**20
+
+
+def theirs(network, x, labels, seconds):
+    with torch.inference_mode():
+        network(x, labels)
+        best, began = float("inf"), time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            start = time.perf_counter()
+            network(x, labels)
+            best = min(best, time.perf_counter() - start)
+    return len(x) / best
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--program", required=True, type=Path)
+    parser.add_argument("--networks", nargs="+", default=["shipped", "cifar", "church"])
+    parser.add_argument("--batches", nargs="+", type=int, default=[1, 4, 16, 64])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3.0, help="least time for one figure")
+    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
+    args = parser.parse_args()
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads")
+    with tempfile.TemporaryDirectory() as folder:
+        for name in args.networks:
+            network, path = shipped() if name == "shipped" else drawn(name, folder)
+            compare(name, network.eval(), path, folder, args)
+
+
+def compare(name, network, path, folder, args):
+    error = agreement(network, path, args.program, folder)
+    parameters = sum(value.numel() for value in network.parameters())
+    print(f"\n{name}: {parameters / 1e6:.1f} M parameters; outputs differ by {error:.1e} of the largest")
+    assert error < 1e-3, "the outputs differ: the comparison would mean nothing"
+    size = network.config["image_size"]
+    rivals = ["eager", "channels-last"] + ([] if args.no_compile else ["compiled"])
+    print(f"{'batch':>6}{'ours':>10}" + "".join(f"{rival:>15}" for rival in rivals) + f"{'ours/best eager':>17}")
+    for batch in args.batches if size < 128 else [1]:
+        x = torch.rand((batch, network.config["num_channels"], size, size))
+        labels = label(network, torch.full((batch,), 0.5))
+        best = dict.fromkeys(["ours", *rivals], 0.0)
+        for _ in range(args.rounds):
+            speed, memory = ours(args.program, path, batch)
+            best["ours"] = max(best["ours"], speed)
+            for rival in rivals:
+                best[rival] = max(best[rival], rate(rival, network, x, labels, args.seconds))
+        ratio = best["ours"] / max(best["eager"], best["channels-last"])
+        print(f"{batch:>6}{best['ours']:>10.2f}" + "".join(f"{best[r]:>15.2f}" for r in rivals) + f"{ratio:>17.2f}")
+    theirs_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak memory at the last batch: {memory:.0f} MiB; of PyTorch's process so far: {theirs_memory:.0f} MiB")
+
+
+COMPILED = {}
+
+
+def rate(rival, network, x, labels, seconds):
+    if rival == "eager":
+        return theirs(network.to(memory_format=torch.contiguous_format), x, labels, seconds)
+    network = network.to(memory_format=torch.channels_last)
+    if rival == "compiled":
+        network = COMPILED.setdefault((id(network), len(x)), torch.compile(network, dynamic=False))
+    return theirs(network, x.contiguous(memory_format=torch.channels_last), labels, seconds)
+
+
+if __name__ == "__main__":
+    main()
