@@ -22,7 +22,11 @@ pub fn facts(description: &Description) -> Vec<Fact> {
     let mut facts = vec![
         fact("Network", network(config), "Architecture of the score model"),
         fact("Parameters", count(parameters), "Numbers that were trained"),
-        fact("Pictures", format!("{channels}×{height}×{width} in [{low}, {high}]"), "Channels, height, width, range"),
+        fact(
+            "Pictures",
+            format!("{channels}×{height}×{width} in [{low}, {high}]").replace('-', "−"),
+            "Channels, height, width, range",
+        ),
         fact("Family", family(&description.family), "The SDE that it was trained in; it runs in any"),
         fact("Times", times(description), "Times t at which it was trained"),
     ];
@@ -31,7 +35,8 @@ pub fn facts(description: &Description) -> Vec<Fact> {
         facts.push(fact("σ", range, "Noise levels in units of its pictures' range"));
     }
     if let Some(moments) = description.moments {
-        let text = format!("mean {:.3}, spread {:.3}", moments.mean, moments.variance().max(0.0).sqrt());
+        let text =
+            format!("mean {:.3}, spread {:.3}", moments.mean, moments.variance().max(0.0).sqrt()).replace('-', "−");
         facts.push(fact("Data", text, "Mean and standard deviation of its training data"));
     }
     facts

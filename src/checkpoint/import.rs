@@ -39,14 +39,22 @@ pub fn adopt(mut network: OpenedNetwork, source: &Path, about: &About, output: &
         description.name = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     }
     if !about.card.is_empty() {
-        let kept = description.card.lines().filter(|line| line.starts_with(TRAINED) || line.starts_with(ASSUMED));
+        let kept =
+            description.card.lines().filter(|line| [TRAINED, ASSUMED, FROM].iter().any(|kept| line.starts_with(kept)));
         description.card = std::iter::once(about.card.trim_end()).chain(kept).collect::<Vec<_>>().join("\n");
     }
     description.moments = about.moments.or(description.moments);
-    let weights = diffusers::weights(source).unwrap_or_else(|| source.into());
-    let (sha, bytes) = checksum(&weights)?;
-    let file = weights.file_name().unwrap_or_default().to_string_lossy();
-    description.card = format!("{}\n{FROM}{file}, {bytes} bytes, SHA-256 {sha}.", description.card).trim_start().into();
+    if !description.card.lines().any(|line| line.starts_with(FROM)) {
+        description.card = format!("{}\n{}", description.card, origin(source)?).trim_start().into();
+    }
     write_native(output, &network)?;
     Ok(output.into())
+}
+
+/// The line of a card that says what file a network came from.
+fn origin(source: &Path) -> Result<String, FileError> {
+    let weights = diffusers::weights(source).unwrap_or_else(|| source.into());
+    let (digest, bytes) = checksum(&weights)?;
+    let file = weights.file_name().unwrap_or_default().to_string_lossy();
+    Ok(format!("{FROM}{file}, {bytes} bytes, SHA-256 {digest}."))
 }

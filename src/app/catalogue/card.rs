@@ -24,7 +24,9 @@ impl Catalogue {
         let described = described.or_else(|| entry.and_then(|entry| entry.description.as_ref()));
         let Some(description) = described else {
             if report.is_none() && entry.is_none() {
-                ui.label(RichText::new("It is being opened…").weak());
+                let opening = shelf.session.loading.is_some();
+                let line = if opening { "It is being opened…" } else { "It is not open; choose it again to open it." };
+                ui.label(RichText::new(line).weak());
             }
             return;
         };
@@ -81,6 +83,7 @@ impl Catalogue {
 
 /// What the description says, line by line.
 fn table(ui: &mut Ui, description: &Description, ratios: Option<(f64, f64)>) {
+    ui.spacing_mut().interact_size.y = 18.0;
     Grid::new("facts").num_columns(2).spacing([16.0, 4.0]).show(ui, |ui| {
         for fact in facts(description) {
             ui.label(RichText::new(fact.what).weak()).on_hover_text(fact.tip);
@@ -127,6 +130,7 @@ pub(super) fn published(ui: &mut Ui, published: &Published, actions: &mut Vec<Ac
         ("Licence", published.release.licence().into()),
         ("Open", published.file()),
     ];
+    ui.spacing_mut().interact_size.y = 18.0;
     Grid::new("published").num_columns(2).spacing([16.0, 4.0]).show(ui, |ui| {
         for (what, value) in lines {
             ui.label(RichText::new(what).weak());

@@ -69,7 +69,7 @@ pub fn ui(ui: &mut Ui, stages: &[Stage]) {
     let ground = (area.top() + ARCS + area.bottom()) / 2.0;
     let tallest = area.height() - ARCS - 12.0;
     let bar = |place: usize, stage: &Stage| {
-        let share = (2.0 + (stage.side as f32).log2()) / (2.0 + (most as f32).log2());
+        let share = (stage.side as f32 / most as f32).sqrt().max(0.12);
         let middle = pos2(area.left() + 6.0 + (place as f32 + 0.5) * step, ground);
         Rect::from_center_size(middle, vec2((step - 1.5).clamp(1.0, 16.0), tallest * share))
     };

@@ -173,7 +173,8 @@ impl Catalogue {
     fn line(&mut self, ui: &mut Ui, choice: Choice, name: &str, size: &str) {
         let chosen = self.choice.as_ref() == Some(&choice);
         let button = egui::Button::selectable(chosen, name).right_text(RichText::new(size).small()).truncate();
-        if ui.add_sized(vec2(ui.available_width(), 22.0), button).clicked() {
+        let line = ui.add_sized(vec2(ui.available_width(), 22.0), button).accessible_name(name);
+        if line.clicked() {
             self.choice = Some(choice);
         }
     }

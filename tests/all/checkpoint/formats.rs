@@ -55,7 +55,9 @@ fn import_tells_what_it_was_told() {
     import(&data("nets/ddpmpp-subvp-cifar10/checkpoint.pth"), None, &about, &output).unwrap();
     let description = open_network(&output, None).unwrap().description;
     assert_eq!((description.name.as_str(), description.moments), ("Ours", moments));
-    assert_eq!(description.card, "Noise for tests.\nTrained for 1234 steps.");
+    let lines: Vec<&str> = description.card.lines().collect();
+    assert_eq!(lines[..2], ["Noise for tests.", "Trained for 1234 steps."]);
+    assert!(lines.len() == 3 && lines[2].starts_with("Imported from checkpoint.pth, "), "{}", description.card);
     // Imported again without words, it keeps those it has.
     import(&output, None, &About::default(), &output).unwrap();
     assert_eq!(open_network(&output, None).unwrap().description, description);
