@@ -25,7 +25,8 @@ impl Catalogue {
         let Some(description) = described else {
             if report.is_none() && entry.is_none() {
                 let opening = shelf.session.loading.is_some();
-                let line = if opening { "It is being opened…" } else { "It is not open; choose it again to open it." };
+                let line =
+                    if opening { "It is being opened…" } else { "It is not open; choose it again to open it." };
                 ui.label(RichText::new(line).weak());
             }
             return;
