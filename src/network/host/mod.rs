@@ -26,6 +26,7 @@ use clock::{Clock, Watch};
 use maps::Pool;
 use rayon::prelude::*;
 use simd::Isa;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What every layer computes with.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,36 @@ impl<'a> Context<'a> {
     fn watch(&self) -> Watch<'a> {
         Watch::new(self.clock)
     }
+}
+
+/// Threads that wait for work without sleeping; more would only stand in each other's way.
+const AWAKE: usize = 8;
+
+/// Does some work on one thread, while others stand by to take parts of it at once. Layers of a single image are over
+/// sooner than a sleeping thread is woken.
+fn wide_awake(work: impl Fn() + Send + Sync) {
+    /// Tells the others, whatever happens.
+    struct Done<'a>(&'a AtomicBool);
+    impl Drop for Done<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Release);
+        }
+    }
+    let done = AtomicBool::new(false);
+    rayon::broadcast(|thread| match thread.index() {
+        0 => {
+            let _done = Done(&done);
+            work();
+        }
+        1..AWAKE => {
+            while !done.load(Ordering::Acquire) {
+                if rayon::yield_now() != Some(rayon::Yield::Executed) {
+                    std::thread::yield_now();
+                }
+            }
+        }
+        _ => {}
+    });
 }
 
 /// Does something with each item, on all threads or on this one.

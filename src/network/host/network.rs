@@ -11,15 +11,14 @@ use super::read::{Read, Residual};
 use super::resize::{Resampling, Resize, sum};
 use super::simd::{Isa, Lanes};
 use super::winograd::Keep;
-use super::{Context, build::Builder};
+use super::{Context, build::Builder, for_each, wide_awake};
 use crate::Image;
 use crate::network::layers::Loader;
 use crate::network::plan::{Direction, Step};
 use crate::network::{Combine, Nonlinearity, WeightsError, profile};
 use burn::tensor::{Tensor, TensorData};
-use rayon::prelude::*;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Values of the widest maps of one group of images, which go through the network together: large enough that the
 /// weights are read seldom, small enough that features stay in the outer cache.
@@ -133,13 +132,23 @@ impl Network {
         let most = (GROUP / (self.channels * h * w).max(1)).clamp(1, 16);
         let group = n.div_ceil(rayon::current_num_threads()).clamp(1, most);
         let image = c * h * w;
-        out.par_chunks_mut(group * image).zip(x.par_chunks(group * image)).enumerate().for_each(|(index, (out, x))| {
-            let images = x.len() / image;
+        let evaluate = |index: usize, out: &mut [f32]| {
             let first = index * group;
+            let images = out.len() / image;
             let embedding = embedding.as_ref().map(|rows| rows.of(first..first + images));
-            let x = Maps::from_planes(context.pool, x, [images, c, h, w]);
+            let x = Maps::from_planes(context.pool, &x[first * image..][..images * image], [images, c, h, w]);
             self.images(&context, x, embedding.as_ref()).maps.to_planes(out);
-        });
+        };
+        let groups: Vec<_> = out.chunks_mut(group * image).enumerate().collect();
+        if groups.len() < rayon::current_num_threads() {
+            let groups = Mutex::new(groups);
+            wide_awake(|| {
+                let groups = std::mem::take(&mut *groups.lock().unwrap_or_else(PoisonError::into_inner));
+                for_each(true, groups, |(index, out)| evaluate(index, out));
+            });
+        } else {
+            for_each(true, groups, |(index, out)| evaluate(index, out));
+        }
         if let Some(clock) = clock {
             clock.times().into_iter().for_each(|(kind, time)| profile::add(kind, time));
         }
