@@ -7,10 +7,14 @@ use crate::engine::{Recorded, RunId, RunReport};
 use crate::sde::Family;
 use egui::{Align2, CollapsingHeader, Color32, FontId, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, vec2};
 use egui_plot::{
-    AxisHints, GridInput, GridMark, HLine, Line, LineStyle, Plot, PlotPoint, PlotPoints, PlotUi, Points, VLine,
+    AxisHints, GridInput, GridMark, HLine, Line, LineStyle, MarkerShape, Plot, PlotPoint, PlotPoints, PlotUi, Points,
+    VLine,
 };
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+
+/// Discrete levels that can be told apart in a plot.
+const MARKS: usize = 60;
 
 /// Height of one plot, in points: such that five of them and the values of a sample are seen at once,
 /// because nobody can scroll here and point at a picture.
@@ -19,9 +23,17 @@ fn height(ui: &Ui) -> f32 {
     ((ui.clip_rect().height() - sample) / 5.0 - titles).clamp(64.0, 128.0)
 }
 
-/// All plots, one under the other. `setup_family`: what is shown before any run.
+/// What is known before any run.
+#[derive(Clone, Copy)]
+pub struct Path<'a> {
+    pub family: &'a Family,
+    /// σ/α of the discrete levels that the model was trained on, if it was.
+    pub trained: &'a [f64],
+}
+
+/// All plots, one under the other. `setup`: what is shown before any run.
 /// Put it in a scroll area: it is taller than a small window.
-pub fn ui(ui: &mut Ui, run: Option<&RunView>, setup_family: &Family, hovered: Option<&Hovered>) {
+pub fn ui(ui: &mut Ui, run: Option<&RunView>, setup: Path<'_>, hovered: Option<&Hovered>) {
     ui.spacing_mut().item_spacing.y = UNIT;
     let shown = run.and_then(|run| run.shown().0);
     if let Some(run) = run {
@@ -31,8 +43,8 @@ pub fn ui(ui: &mut Ui, run: Option<&RunView>, setup_family: &Family, hovered: Op
         corrector(ui, run, &curves, shown.as_deref());
         log_snr(ui, run, &curves, shown.as_deref());
     }
-    let family = run.map_or(setup_family, |run| &run.report.run.family);
-    path(ui, family, shown.as_deref().map(|shown| shown.t));
+    let family = run.map_or(setup.family, |run| &run.report.run.family);
+    path(ui, Path { family, ..setup }, shown.as_deref().map(|shown| shown.t));
     if let (Some(run), Some(shown)) = (run, &shown) {
         sample(ui, run, shown, hovered);
     }
@@ -179,15 +191,19 @@ fn log_snr(ui: &mut Ui, run: &RunView, curves: &Curves, shown: Option<&Recorded>
     });
 }
 
-/// α, σ and β over time, each divided by its largest value.
-fn path(ui: &mut Ui, family: &Family, t: Option<f64>) {
+/// α, σ and β over time, each divided by its largest value, and the times of discrete levels.
+fn path(ui: &mut Ui, Path { family, trained }: Path<'_>, t: Option<f64>) {
     let sde = family.sde();
     let theme = Theme::of(ui);
     let colour = theme.family(sde.kind());
     let tip = "α(t), σ(t) and β(t) of the family, each divided by its largest value. \
                x(t) = α(t)·x(0) + σ(t)·z; for VE, β is dσ²/dt";
+    let tip = match trained.len() {
+        0 => tip.to_owned(),
+        levels => format!("{tip}.\nMarks: the {levels} levels of noise that the model was trained at"),
+    };
     let title = format!("α  σ  β of {}", sde.kind().name());
-    section(ui, &title, tip, t.map(|t| format!("t {t:.3}")), |ui| {
+    section(ui, &title, &tip, t.map(|t| format!("t {t:.3}")), |ui| {
         let curve = |value: &dyn Fn(f64) -> f64| -> Vec<[f64; 2]> {
             let times = (0..=80).map(|i| f64::from(i) / 80.0);
             let most = times.clone().map(value).fold(f64::MIN_POSITIVE, f64::max);
@@ -202,6 +218,14 @@ fn path(ui: &mut Ui, family: &Family, t: Option<f64>) {
         plot.label_formatter(|near| label(near, "t", Scale::Plain)).show(ui, |plot| {
             for (name, points, style) in curves {
                 plot.line(Line::new(name, points).color(colour).width(1.5).style(style));
+            }
+            // So many as can be told apart.
+            let shown = trained.iter().step_by(trained.len().div_ceil(MARKS).max(1));
+            let times = shown.map(|&ratio| sde.time_of_ratio(ratio)).filter(|t| (0.0..=1.0).contains(t));
+            let marks: Vec<[f64; 2]> = times.map(|t| [t, 0.0]).collect();
+            if !marks.is_empty() {
+                let marks = Points::new("levels", marks).shape(MarkerShape::Up).radius(2.5).color(theme.warning);
+                plot.points(marks.allow_hover(false));
             }
             now(plot, t);
         });

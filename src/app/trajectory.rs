@@ -9,6 +9,7 @@ use super::theme::Theme;
 use super::timeline::{self, TimelineAction, TimelineState};
 use super::{Action, Draft, Session, plots};
 use crate::engine::RunId;
+use crate::network::Description;
 use egui::{Frame, Margin, RichText, ScrollArea, Ui};
 
 /// What all workspaces share: the session, the next run's settings, the models.
@@ -50,7 +51,11 @@ impl Trajectory {
                     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
                         let family = desk.draft.family().unwrap_or_else(|_| desk.draft.family.published());
                         let run = desk.session.current().map(|entry| &entry.view);
-                        plots::ui(ui, run, &family, hovered.as_ref());
+                        let model = run.map_or(&desk.draft.model, |run| &run.report.run.model);
+                        let report = desk.session.model(model);
+                        let trained = report.and_then(|report| report.description.as_ref());
+                        let trained = trained.map(Description::trained_ratios).unwrap_or_default();
+                        plots::ui(ui, run, plots::Path { family: &family, trained: &trained }, hovered.as_ref());
                     });
                 });
             }

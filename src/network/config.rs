@@ -363,6 +363,17 @@ pub struct Description {
 }
 
 impl Description {
+    /// σ/α of each level of a network that was trained on discrete ones, the largest first; else nothing.
+    pub fn trained_ratios(&self) -> Vec<f64> {
+        let last = self.levels.max(2) - 1;
+        let ratio = |index: usize| match (&self.config, &self.family) {
+            (Architecture::RefineNet(config), _) => config.sigma(index as f64),
+            (Architecture::Unet(config), Family::Ve(_)) => config.discrete_sigma(index),
+            (Architecture::Unet(_), family) => family.sde().level(1.0 - index as f64 / last as f64).ratio(),
+        };
+        if self.continuous { Vec::new() } else { (0..=last).map(ratio).collect() }
+    }
+
     /// Reads a published configuration: JSON with `data`, `model` and `training`. Fields that a family or an
     /// architecture does without get their published defaults.
     ///

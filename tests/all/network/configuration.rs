@@ -2,7 +2,7 @@
 
 use super::{AsUnet as _, folder, open};
 use burn::tensor::Device;
-use score_explorer::checkpoint::PUBLISHED;
+use score_explorer::checkpoint::{PUBLISHED, read_torch};
 use score_explorer::network::{Config, Description, Embedding, Network, WeightsError};
 use score_explorer::score::Range;
 use score_explorer::sde::Family;
@@ -200,4 +200,24 @@ fn published_networks_have_the_parameters_that_are_said_of_them() {
     let said = |name: &str| PUBLISHED.iter().find(|published| published.name == name).unwrap().millions;
     let wrong: Vec<_> = counts.iter().filter(|(name, found)| (said(name) - found).abs() > 0.051).collect();
     assert!(wrong.is_empty(), "they have {wrong:?}");
+}
+
+#[test]
+fn discrete_levels_are_those_that_the_checkpoint_keeps() {
+    let checkpoint = read_torch(&folder("ncsnpp-ve-cifar10-discrete").join("checkpoint.pth")).unwrap();
+    let ratios = open("ncsnpp-ve-cifar10-discrete").description.trained_ratios();
+    let sigmas = &checkpoint.model["sigmas"].values;
+    assert!(ratios.len() == sigmas.len() && ratios.is_sorted_by(|a, b| a > b));
+    assert!(ratios.iter().zip(sigmas).all(|(a, &b)| (a / f64::from(b) - 1.0).abs() < 1e-5));
+    // DDPM's table (Ho et al. 2020): β from 1e-4 to 0.02, ᾱ the running product of 1 − β.
+    let ddpm = open("ddpm-vp-cifar10-discrete").description.trained_ratios();
+    let mut product = 1.0;
+    let table = (0..1000).map(|i| {
+        product *= 1.0 - (1e-4 + (0.02 - 1e-4) * f64::from(i) / 999.0);
+        f64::sqrt((1.0 - product) / product)
+    });
+    let table: Vec<f64> = table.collect();
+    // The continuous path is the limit of many levels: one level off at most.
+    assert!((1..999).all(|i| (table[i - 1]..table[i + 1]).contains(&ddpm[999 - i])), "{:?}", &ddpm[990..]);
+    assert!(open("ddpmpp-vp-cifar10").description.trained_ratios().is_empty());
 }

@@ -98,7 +98,8 @@ fn window(run: Option<RunView>) -> Harness<'static, Window> {
         let family = FamilyKind::Ve.published();
         egui::Panel::right("plots").exact_size(300.0).show(ui, |ui| {
             egui::ScrollArea::vertical().show(ui, |ui| {
-                plots::ui(ui, window.run.as_ref(), &family, window.hovered.as_ref());
+                let setup = plots::Path { family: &family, trained: &[] };
+                plots::ui(ui, window.run.as_ref(), setup, window.hovered.as_ref());
             });
         });
         let Some(run) = &mut window.run else { return window.view.empty(ui, 16) };
