@@ -365,13 +365,26 @@ pub struct Description {
 impl Description {
     /// σ/α of each level of a network that was trained on discrete ones, the largest first; else nothing.
     pub fn trained_ratios(&self) -> Vec<f64> {
-        let last = self.levels.max(2) - 1;
-        let ratio = |index: usize| match (&self.config, &self.family) {
-            (Architecture::RefineNet(config), _) => config.sigma(index as f64),
-            (Architecture::Unet(config), Family::Ve(_)) => config.discrete_sigma(index),
-            (Architecture::Unet(_), family) => family.sde().level(1.0 - index as f64 / last as f64).ratio(),
-        };
-        if self.continuous { Vec::new() } else { (0..=last).map(ratio).collect() }
+        let (levels, last) = (self.levels.max(2), self.levels.max(2) as f64 - 1.0);
+        match (&self.config, &self.family) {
+            _ if self.continuous => Vec::new(),
+            (Architecture::RefineNet(config), _) => (0..levels).map(|index| config.sigma(index as f64)).collect(),
+            (Architecture::Unet(config), Family::Ve(_)) => {
+                (0..levels).map(|index| config.discrete_sigma(index)).collect()
+            }
+            (Architecture::Unet(_), family) => {
+                // DDPM's table (Ho et al. 2020): ᾱ is the running product of 1 − β_i/N with β_i linear.
+                let sde = family.sde();
+                let betas = (0..levels).map(|index| sde.beta(index as f64 / last) / levels as f64);
+                let products = betas.scan(1.0, |product, beta| {
+                    *product *= 1.0 - beta;
+                    Some(*product)
+                });
+                let mut ratios: Vec<f64> = products.map(|product: f64| ((1.0 - product) / product).sqrt()).collect();
+                ratios.reverse();
+                ratios
+            }
+        }
     }
 
     /// Reads a published configuration: JSON with `data`, `model` and `training`. Fields that a family or an
