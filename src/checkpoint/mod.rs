@@ -47,7 +47,7 @@ pub use latents::{holds_latents, read_latents, write_latents};
 pub use layer::{read_layer, write_layer};
 pub use mask::{OpenedMask, read_mask, write_mask};
 pub use native::{read_native, write_native};
-pub use open::{Asked, Opened, OpenedNetwork, open, open_network};
+pub use open::{ASSUMED, Asked, Opened, OpenedNetwork, open, open_network};
 pub use photo::{MOST_PIXELS, OpenedPhoto, WORKING_SIDE, read_photo, reduce_to, shares, too_large, write_photo};
 pub use pictures::{PictureSet, moments, read_picture, read_pictures, shipped_worlds};
 pub use run_file::{read_run, write_run};

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// How the lines of a card begin that say how long the network was trained, and what is not certain.
 pub(super) const TRAINED: &str = "Trained for ";
-pub(super) const ASSUMED: &str = "Assumed: ";
+pub const ASSUMED: &str = "Assumed: ";
 
 const CONFIG: &str = "a published configuration";
 

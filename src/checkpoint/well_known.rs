@@ -77,11 +77,11 @@ impl Published {
         match self.release {
             Release::ScoreSde => vec![
                 format!("From the Google Drive folder that the page links to, take a checkpoint from {}/.", self.name),
-                "Save its configuration as JSON beside it, under the same name with .json: \
-                 `json.dump(config.to_dict(), open(\"checkpoint_N.json\", \"w\"))` in Python, with the file of that \
-                 name in the page's configs/."
-                    .into(),
                 open("the .pth file"),
+                "Its family, range and largest σ are assumed, and shown to be corrected. Or save its configuration beside \
+                 it first, from the file of its name in the page's configs/: \
+                 `json.dump(get_config().to_dict(), open(\"checkpoint_N.json\", \"w\"))`"
+                    .into(),
             ],
             Release::Diffusers => vec![
                 format!("Run `hf download {} --local-dir {}`.", self.name, self.name.replace('/', "-")),

@@ -3,7 +3,7 @@
 use super::{Catalogue, Shelf, diagram};
 use crate::app::Action;
 use crate::app::theme::Theme;
-use crate::checkpoint::{Published, count, facts};
+use crate::checkpoint::{ASSUMED, Published, count, facts};
 use crate::network::Description;
 use crate::task::ModelRef;
 use egui::{Grid, RichText, Ui};
@@ -19,7 +19,10 @@ impl Catalogue {
         ui.add_space(4.0);
         self.buttons(ui, model, shelf);
         ui.add_space(8.0);
-        prose(ui, &text);
+        // What was assumed is shown above, to be corrected.
+        let assumed = report.is_some_and(|report| !report.assumed.is_empty());
+        let told: Vec<&str> = text.lines().filter(|line| !(assumed && line.starts_with(ASSUMED))).collect();
+        prose(ui, &told.join("\n"));
         let described = report.and_then(|report| report.description.as_ref());
         let described = described.or_else(|| entry.and_then(|entry| entry.description.as_ref()));
         let Some(description) = described else {
@@ -164,12 +167,14 @@ pub(super) fn published(ui: &mut Ui, published: &Published, actions: &mut Vec<Ac
         ui.add_space(2.0);
     }
     ui.add_space(8.0);
-    if ui.button("Open file…").on_hover_text("Choose the file that you have").clicked() {
-        actions.push(Action::ChooseFile);
-    }
-    if ui.button("Open folder…").on_hover_text("Choose the folder that you have").clicked() {
-        actions.push(Action::ChooseFolder);
-    }
+    ui.horizontal(|ui| {
+        if ui.button("Open file…").on_hover_text("Choose the file that you have").clicked() {
+            actions.push(Action::ChooseFile);
+        }
+        if ui.button("Open folder…").on_hover_text("Choose the folder that you have").clicked() {
+            actions.push(Action::ChooseFolder);
+        }
+    });
 }
 
 /// Copies `text` to the clipboard.
