@@ -15,6 +15,7 @@ mod noise;
 mod predictor;
 mod predictor_corrector;
 mod projection;
+mod random;
 mod runge_kutta;
 
 pub use constraint::{Arrival, Constraint, Free, Stage};

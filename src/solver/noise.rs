@@ -1,5 +1,6 @@
 //! Addressed noise: a function of (seed, sample, step, purpose), never a stream that is consumed.
 
+use super::random::{Blocks, LANES, box_muller, philox};
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
@@ -61,30 +62,27 @@ pub struct Noise {
 impl Noise {
     /// Standard normal noise, N×C×H×W.
     pub fn normal(&self, step: usize, purpose: Purpose) -> Image {
-        self.images(step, purpose, box_muller)
+        self.images(step, purpose, fill_normal)
     }
 
     /// Uniform noise in (0, 1), N×C×H×W.
     pub fn uniforms(&self, step: usize, purpose: Purpose) -> Image {
-        self.images(step, purpose, |words| words.map(open_unit_single))
+        self.images(step, purpose, |stream, sample| fill(stream, sample, |words| words.map(|w| w.map(open_unit))))
     }
 
     /// −1 or 1 with equal chances (Rademacher), N×C×H×W.
     pub fn signs(&self, step: usize, purpose: Purpose) -> Image {
-        self.images(step, purpose, |words| words.map(|word| if word >> 31 == 0 { 1.0 } else { -1.0 }))
+        let sign = |word: u32| if word >> 31 == 0 { 1.0 } else { -1.0 };
+        self.images(step, purpose, |stream, sample| fill(stream, sample, |words| words.map(|w| w.map(sign))))
     }
 
-    fn images(&self, step: usize, purpose: Purpose, values_of: impl Fn([u32; 4]) -> [f32; 4] + Sync) -> Image {
+    fn images(&self, step: usize, purpose: Purpose, fill: impl Fn(Stream, &mut [f32]) + Sync) -> Image {
         let [channels, height, width] = self.shape;
         let size = channels * height * width;
         let mut values = vec![0.0f32; self.count * size];
         if size > 0 {
-            values.par_chunks_mut(size).enumerate().for_each(|(offset, sample)| {
-                let stream = self.stream(step, purpose, offset);
-                for (block, four) in sample.chunks_mut(4).enumerate() {
-                    four.copy_from_slice(&values_of(stream(block as u32))[..four.len()]);
-                }
-            });
+            let samples = values.par_chunks_mut(size).enumerate();
+            samples.for_each(|(offset, sample)| fill(self.stream(step, purpose, offset), sample));
         }
         let data = TensorData::new(values, [self.count, channels, height, width]);
         Tensor::from_data(data, &self.device)
@@ -92,64 +90,74 @@ impl Noise {
 
     /// One uniform number in (0, 1) for each sample, of shape N.
     pub fn uniform(&self, step: usize, purpose: Purpose) -> Tensor<1> {
-        let values: Vec<f32> =
-            (0..self.count).map(|offset| open_unit_single(self.stream(step, purpose, offset)(0)[0])).collect();
+        let of_sample = |offset| open_unit(self.stream(step, purpose, offset).blocks(0)[0][0]);
+        let values: Vec<f32> = (0..self.count).map(of_sample).collect();
         Tensor::from_data(TensorData::new(values, [self.count]), &self.device)
     }
 
-    /// The random blocks of one sample's draw, by number. The key is the seed; the counter
-    /// is (block, purpose, step, sample).
-    fn stream(&self, step: usize, purpose: Purpose, offset: usize) -> impl Fn(u32) -> [u32; 4] {
+    /// The random blocks of one sample's draw. The key is the seed; the counter is (block, purpose, step, sample).
+    fn stream(&self, step: usize, purpose: Purpose, offset: usize) -> Stream {
         let key = [self.seed as u32, (self.seed >> 32) as u32];
-        let (step, sample) = (step as u32, (self.first + offset) as u32);
-        move |block| philox([block, purpose.code(), step, sample], key)
+        Stream { key, counter: [purpose.code(), step as u32, (self.first + offset) as u32] }
     }
 }
 
-/// Philox4x32 with ten rounds, a counter-based generator (Salmon et al. 2011, "Parallel random numbers").
-fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
-    for _ in 0..10 {
-        let a = u64::from(counter[0]) * 0xD251_1F53;
-        let b = u64::from(counter[2]) * 0xCD9E_8D57;
-        counter = [(b >> 32) as u32 ^ counter[1] ^ key[0], b as u32, (a >> 32) as u32 ^ counter[3] ^ key[1], a as u32];
-        key = [key[0].wrapping_add(0x9E37_79B9), key[1].wrapping_add(0xBB67_AE85)];
-    }
-    counter
+/// Random words by the numbers of their blocks.
+#[derive(Clone, Copy)]
+struct Stream {
+    key: [u32; 2],
+    counter: [u32; 3],
 }
 
-/// A number in (0, 1), both ends excluded.
-fn open_unit(bits: u32) -> f64 {
-    (f64::from(bits) + 0.5) / 4_294_967_296.0
+impl Stream {
+    /// Sixteen blocks from this one on.
+    #[inline(always)]
+    fn blocks(self, first: u32) -> Blocks<u32> {
+        let numbers = std::array::from_fn(|lane| first.wrapping_add(lane as u32));
+        let [purpose, step, sample] = self.counter.map(|word| [word; LANES]);
+        philox([numbers, purpose, step, sample], self.key)
+    }
+}
+
+/// Fills a sample, four values from each block.
+#[inline(always)]
+fn fill(stream: Stream, sample: &mut [f32], values_of: impl Fn(&Blocks<u32>) -> Blocks<f32>) {
+    for (group, values) in sample.chunks_mut(4 * LANES).enumerate() {
+        let four = values_of(&stream.blocks((group * LANES) as u32));
+        for (place, value) in values.iter_mut().enumerate() {
+            *value = four[place % 4][place / 4];
+        }
+    }
+}
+
+/// The same with standard normals, in wide registers where the processor has them.
+fn fill_normal(stream: Stream, sample: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+        fn with_avx512(stream: Stream, sample: &mut [f32]) {
+            fill(stream, sample, box_muller);
+        }
+        #[target_feature(enable = "avx2")]
+        fn with_avx2(stream: Stream, sample: &mut [f32]) {
+            fill(stream, sample, box_muller);
+        }
+        let has_avx512 = std::arch::is_x86_feature_detected!("avx512f")
+            && std::arch::is_x86_feature_detected!("avx512dq")
+            && std::arch::is_x86_feature_detected!("avx512vl");
+        if has_avx512 {
+            // SAFETY: the processor has just been asked for these instructions.
+            return unsafe { with_avx512(stream, sample) };
+        }
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has just been asked for AVX2.
+            return unsafe { with_avx2(stream, sample) };
+        }
+    }
+    fill(stream, sample, box_muller);
 }
 
 /// A number in (0, 1), both ends excluded also after rounding to single precision.
-fn open_unit_single(bits: u32) -> f32 {
+fn open_unit(bits: u32) -> f32 {
     ((bits >> 9) as f32 + 0.5) / 8_388_608.0
-}
-
-/// Four standard normals from four random words (Box and Muller 1958).
-fn box_muller(words: [u32; 4]) -> [f32; 4] {
-    let pair = |a: u32, b: u32| {
-        let radius = (-2.0 * open_unit(a).ln()).sqrt();
-        let (sin, cos) = (std::f64::consts::TAU * open_unit(b)).sin_cos();
-        ((radius * cos) as f32, (radius * sin) as f32)
-    };
-    let ((a, b), (c, d)) = (pair(words[0], words[1]), pair(words[2], words[3]));
-    [a, b, c, d]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn philox_matches_the_published_known_answers() {
-        // Vectors distributed with Random123 for philox4x32, 10 rounds.
-        assert_eq!(philox([0; 4], [0; 2]), [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]);
-        assert_eq!(philox([u32::MAX; 4], [u32::MAX; 2]), [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]);
-        assert_eq!(
-            philox([0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0]),
-            [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1]
-        );
-    }
 }
