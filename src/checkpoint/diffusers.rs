@@ -107,7 +107,6 @@ enum Kind {
 fn modules(config: &Config) -> Vec<Module> {
     let mut list = Vec::new();
     let mut add = |kind, place: &str| list.push(Module { kind, place: place.to_owned() });
-    let attends = |level: usize| config.attn_resolutions.contains(&(config.image_size >> level));
     let (last, blocks) = (config.ch_mult.len() - 1, config.num_res_blocks);
     if config.embedding_type == Embedding::Fourier {
         add(Kind::Layer, "time_proj");
@@ -117,7 +116,7 @@ fn modules(config: &Config) -> Vec<Module> {
         let at = format!("down_blocks.{level}");
         for block in 0..blocks {
             add(Kind::Block, &format!("{at}.resnets.{block}"));
-            if attends(level) {
+            if config.attends(level) {
                 add(Kind::Attention, &format!("{at}.attentions.{block}"));
             }
         }
@@ -138,11 +137,11 @@ fn modules(config: &Config) -> Vec<Module> {
         let at = format!("up_blocks.{}", last - level);
         for block in 0..=blocks {
             add(Kind::Block, &format!("{at}.resnets.{block}"));
-            if attends(level) && config.variant.attention_after_each {
+            if config.attends(level) && config.variant.attention_after_each {
                 add(Kind::Attention, &format!("{at}.attentions.{block}"));
             }
         }
-        if attends(level) && !config.variant.attention_after_each {
+        if config.attends(level) && !config.variant.attention_after_each {
             add(Kind::Attention, &format!("{at}.attentions.0"));
         }
         if config.progressive == Progressive::OutputSkip && level > 0 {

@@ -32,7 +32,6 @@ fn modules(config: &Config) -> Vec<Module> {
     let mut list = Vec::new();
     let mut add = |kind, place: String| list.push(Module { kind, place });
     let at = |way: &str, level: usize, part: &str| format!("{way}.{0}x{0}_{part}", config.image_size >> level);
-    let attends = |level: usize| config.attn_resolutions.contains(&(config.image_size >> level));
     let (last, blocks) = (config.ch_mult.len() - 1, config.num_res_blocks);
     if config.embedding_type == Embedding::Fourier {
         add(Kind::Layer, "map_noise".into());
@@ -42,7 +41,7 @@ fn modules(config: &Config) -> Vec<Module> {
     for level in 0..=last {
         for block in 0..blocks {
             add(Kind::Block, at("enc", level, &format!("block{block}")));
-            if attends(level) {
+            if config.attends(level) {
                 add(Kind::Attention, at("enc", level, &format!("block{block}")));
             }
         }
@@ -60,7 +59,7 @@ fn modules(config: &Config) -> Vec<Module> {
     add(Kind::Block, at("dec", last, "in1"));
     for level in (0..=last).rev() {
         (0..=blocks).for_each(|block| add(Kind::Block, at("dec", level, &format!("block{block}"))));
-        if attends(level) {
+        if config.attends(level) {
             add(Kind::Attention, at("dec", level, &format!("block{blocks}")));
         }
         if config.progressive == Progressive::OutputSkip || level == 0 {

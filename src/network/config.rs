@@ -325,6 +325,11 @@ impl Config {
         })
     }
 
+    /// Whether the resolution that was halved `level` times has self-attention.
+    pub fn attends(&self, level: usize) -> bool {
+        self.attn_resolutions.contains(&(self.image_size >> level))
+    }
+
     /// Groups of a group normalisation over `channels`.
     pub(super) fn groups(&self, channels: usize) -> usize {
         self.norm_groups.map_or((channels / 4).clamp(1, 32), |groups| groups.max(1))

@@ -1,4 +1,4 @@
-//! The layers that take nearly all of the time, written out for the CPU.
+//! The layers of RefineNets that take nearly all of the time, written out for the CPU. (U-Nets have [`super::host`].)
 //!
 //! Burn's own CPU operations make one pass over memory each, many on one thread; here a normalisation with its
 //! nonlinearity is one pass, and a 3×3 convolution is one matrix product on patches that stay in the cache.
@@ -20,36 +20,6 @@ pub(super) fn is_plain(device: &Device) -> bool {
     !device.is_autodiff() && *device == Device::flex()
 }
 
-/// Scale and shift of each channel after normalisation, the number of groups, and ε.
-pub(super) struct Affine<'a> {
-    pub groups: usize,
-    pub epsilon: f64,
-    pub weight: &'a [f32],
-    pub bias: &'a [f32],
-}
-
-/// Group normalisation of x plus `offset` (one value for each channel, in one row or one row for each
-/// sample), then a nonlinearity.
-pub(super) fn normalize(x: Image, offset: Option<Tensor<2>>, affine: &Affine, kind: Option<Nonlinearity>) -> Image {
-    let (device, [n, c, h, w]) = (x.device(), x.dims());
-    let offset = offset.map_or(vec![0.0; c], |offset| host(offset.into_data()));
-    let mut values = host(x.into_data());
-    let (members, area) = (c / affine.groups, h * w);
-    values.par_chunks_mut(members * area).enumerate().for_each(|(index, group)| {
-        let (sample, first) = (index / affine.groups, index % affine.groups * members);
-        let row = if offset.len() == c { 0 } else { sample * c };
-        let channels = Channels {
-            offset: &offset[row + first..],
-            weight: &affine.weight[first..],
-            bias: &affine.bias[first..],
-            area,
-            epsilon: affine.epsilon as f32,
-        };
-        channels.normalize(group, kind);
-    });
-    Tensor::from_data(TensorData::new(values, [n, c, h, w]), &device)
-}
-
 /// InstanceNorm++ (Song & Ermon 2019, appendix A), then a nonlinearity. Each channel is normalised by itself; as that
 /// forgets its mean, α times the place of this mean among those of all channels is added before γ scales and β shifts.
 /// `rows`: γ, α and β of all channels, one row for all samples or one for each.
@@ -61,8 +31,7 @@ pub(super) fn normalize_plus(x: Image, rows: &[&[f32]], epsilon: f64, kind: Opti
     values.par_chunks_mut(area).zip(&places).enumerate().for_each(|(index, (channel, place))| {
         let (row, k) = (rows[index / c % rows.len()], index % c);
         let (gamma, alpha, beta) = (row[k], row[c + k], row[2 * c + k]);
-        let bias = gamma * alpha * place + beta;
-        Channels { offset: &[0.0], weight: &[gamma], bias: &[bias], area, epsilon }.normalize(channel, kind);
+        Channel { weight: gamma, bias: gamma * alpha * place + beta, epsilon }.normalize(channel, kind);
     });
     Tensor::from_data(TensorData::new(values, [n, c, h, w]), &device)
 }
@@ -88,63 +57,43 @@ fn host(data: TensorData) -> Vec<f32> {
     data.try_into_vec().unwrap_or_default()
 }
 
-/// What is known of the channels of one group.
-struct Channels<'a> {
-    offset: &'a [f32],
-    weight: &'a [f32],
-    bias: &'a [f32],
-    /// Pixels of a channel.
-    area: usize,
+/// Scale and shift of a channel after its normalisation, and ε.
+struct Channel {
+    weight: f32,
+    bias: f32,
     epsilon: f32,
 }
 
-impl Channels<'_> {
+impl Channel {
     /// Normalises and applies a nonlinearity, in wide registers where the processor has them.
-    fn normalize(&self, group: &mut [f32], kind: Option<Nonlinearity>) {
+    fn normalize(&self, values: &mut [f32], kind: Option<Nonlinearity>) {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has just been asked for AVX2.
-            return unsafe { self.with_avx2(group, kind) };
+            return unsafe { self.with_avx2(values, kind) };
         }
-        self.plain(group, kind);
+        self.plain(values, kind);
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    fn with_avx2(&self, group: &mut [f32], kind: Option<Nonlinearity>) {
-        self.plain(group, kind);
+    fn with_avx2(&self, values: &mut [f32], kind: Option<Nonlinearity>) {
+        self.plain(values, kind);
     }
 
     /// The loops themselves, compiled for either.
     #[inline(always)]
-    fn plain(&self, group: &mut [f32], kind: Option<Nonlinearity>) {
-        self.standardize(group);
+    fn plain(&self, values: &mut [f32], kind: Option<Nonlinearity>) {
+        let count = values.len() as f32;
+        let mean = sum(values, |x| x) / count;
+        let variance = sum(values, |x| (x - mean) * (x - mean)) / count;
+        let scale = (variance + self.epsilon).sqrt().recip() * self.weight;
+        let shift = self.bias - mean * scale;
+        for x in values.iter_mut() {
+            *x = *x * scale + shift;
+        }
         if let Some(kind) = kind {
-            activate(group, kind);
-        }
-    }
-
-    #[inline(always)]
-    fn standardize(&self, group: &mut [f32]) {
-        let (area, count) = (self.area, group.len() as f32);
-        let mut total = 0.0;
-        for (channel, offset) in group.chunks(area).zip(self.offset) {
-            total += sum(channel, |x| x) + offset * area as f32;
-        }
-        let mean = total / count;
-        let mut squares = 0.0;
-        for (channel, offset) in group.chunks(area).zip(self.offset) {
-            let centre = mean - offset;
-            squares += sum(channel, |x| (x - centre) * (x - centre));
-        }
-        let inverse = (squares / count + self.epsilon).sqrt().recip();
-        let channels = group.chunks_mut(area).zip(self.offset).zip(self.weight).zip(self.bias);
-        for (((channel, offset), weight), bias) in channels {
-            let scale = inverse * weight;
-            let shift = bias + (offset - mean) * scale;
-            for x in channel {
-                *x = *x * scale + shift;
-            }
+            activate(values, kind);
         }
     }
 }
@@ -226,19 +175,6 @@ pub(super) fn halve(x: Image) -> Image {
         means.iter_mut().zip(pairs).for_each(|(mean, ([a, b], [c, d]))| *mean = 0.25 * (a + b + c + d));
     });
     Tensor::from_data(TensorData::new(means, [n, c, h / 2, w / 2]), &device)
-}
-
-/// Each pixel four times: N×C×H×W to N×C×2H×2W.
-pub(super) fn double(x: Image) -> Image {
-    let (device, [n, c, h, w]) = (x.device(), x.dims());
-    let values = host(x.into_data());
-    let mut copies = vec![0.0; values.len() * 4];
-    copies.par_chunks_mut(4 * w).zip(values.par_chunks(w)).for_each(|(copies, row)| {
-        let (upper, lower) = copies.split_at_mut(2 * w);
-        upper.as_chunks_mut::<2>().0.iter_mut().zip(row).for_each(|(pair, &x)| *pair = [x, x]);
-        lower.copy_from_slice(upper);
-    });
-    Tensor::from_data(TensorData::new(copies, [n, c, 2 * h, 2 * w]), &device)
 }
 
 /// Weight (O×C×3×3) and bias of a convolution as one 1×1 convolution over patches: O×(9C+1)×1×1.

@@ -179,8 +179,6 @@ pub(super) struct Norm {
     /// 1×C.
     weight: Tensor<2>,
     bias: Tensor<2>,
-    /// Both on the host, for the CPU.
-    host: Option<[Vec<f32>; 2]>,
 }
 
 impl Norm {
@@ -190,17 +188,13 @@ impl Norm {
             let data = TensorData::new(array.values.clone(), [1, array.values.len()]);
             Tensor::from_data(data, loader.device)
         };
-        let host = cpu::is_plain(loader.device).then(|| [weights.values.clone(), biases.values.clone()]);
         let (groups, epsilon) = (loader.config.groups(weights.values.len()), loader.config.variant.norm_epsilon);
-        Ok(Norm { groups, epsilon, weight: row(weights), bias: row(biases), host })
+        Ok(Norm { groups, epsilon, weight: row(weights), bias: row(biases) })
     }
 
     /// Normalises x.
     pub fn forward(&self, x: Image) -> Image {
-        timed(LayerKind::Normalisation, || match &self.host {
-            Some(host) => cpu::normalize(x, None, &self.affine(host), None),
-            None => self.tensors(x),
-        })
+        timed(LayerKind::Normalisation, || self.tensors(x))
     }
 
     /// Normalises x (plus an `offset`, N×C or 1×C) and applies a nonlinearity.
@@ -209,9 +203,6 @@ impl Norm {
     }
 
     fn normalize_and_activate(&self, x: Image, offset: Option<Tensor<2>>, kind: Nonlinearity) -> Image {
-        if let Some(host) = &self.host {
-            return cpu::normalize(x, offset, &self.affine(host), Some(kind));
-        }
         let x = match offset {
             Some(offset) => {
                 let [n, c] = offset.dims();
@@ -220,10 +211,6 @@ impl Norm {
             None => x,
         };
         activate(self.tensors(x), kind)
-    }
-
-    fn affine<'a>(&self, [weight, bias]: &'a [Vec<f32>; 2]) -> cpu::Affine<'a> {
-        cpu::Affine { groups: self.groups, epsilon: self.epsilon, weight, bias }
     }
 
     /// Mean and variance fold into one scale and one shift for each channel.

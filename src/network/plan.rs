@@ -166,7 +166,7 @@ impl<'a> Plan<'a> {
     }
 
     fn attend(&mut self, level: usize, channels: usize) {
-        if self.config.attn_resolutions.contains(&(self.config.image_size >> level)) {
+        if self.config.attends(level) {
             self.steps.push(Step::Attention(channels));
         }
     }

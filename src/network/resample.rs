@@ -86,7 +86,6 @@ impl Resampler {
             (Some(filter), Direction::Down) => filter.down(x),
             (Some(filter), Direction::Up) => filter.up(x),
             (None, Direction::Down) if cpu::is_plain(&x.device()) => cpu::halve(x),
-            (None, Direction::Up) if cpu::is_plain(&x.device()) => cpu::double(x),
             (None, Direction::Down) => avg_pool2d(x, AvgPoolOptions::new([2, 2])),
             (None, Direction::Up) => {
                 let options = InterpolateOptions::new(InterpolateMode::Nearest).with_output_size([2 * h, 2 * w]);

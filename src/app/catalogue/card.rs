@@ -3,8 +3,7 @@
 use super::{Catalogue, Shelf, diagram};
 use crate::app::Action;
 use crate::app::theme::Theme;
-use crate::checkpoint::{ASSUMED, Published, count, facts};
-use crate::network::Description;
+use crate::checkpoint::{ASSUMED, Fact, Published, count};
 use crate::task::ModelRef;
 use egui::{Grid, RichText, Ui};
 
@@ -35,12 +34,13 @@ impl Catalogue {
             return;
         };
         ui.add_space(6.0);
-        table(ui, description, report.and_then(|report| report.ratios));
+        self.drawn.learn(model, description);
+        table(ui, self.drawn.facts(), report.and_then(|report| report.ratios));
         if let Some(path) = entry.and_then(|entry| entry.path.as_ref()) {
             ui.label(RichText::new(path.display().to_string()).small().weak());
         }
         ui.add_space(10.0);
-        self.layers(ui, model, description);
+        self.layers(ui);
     }
 
     fn buttons(&mut self, ui: &mut Ui, model: &ModelRef, shelf: &mut Shelf<'_>) {
@@ -59,8 +59,7 @@ impl Catalogue {
     }
 
     /// The diagram, and the table of layers or tensors.
-    fn layers(&mut self, ui: &mut Ui, model: &ModelRef, description: &Description) {
-        self.drawn.learn(model, description);
+    fn layers(&mut self, ui: &mut Ui) {
         if !self.drawn.stages().is_empty() {
             diagram::ui(ui, self.drawn.stages());
             ui.add_space(6.0);
@@ -86,12 +85,12 @@ impl Catalogue {
 }
 
 /// What the description says, line by line.
-fn table(ui: &mut Ui, description: &Description, ratios: Option<(f64, f64)>) {
+fn table(ui: &mut Ui, facts: &[Fact], ratios: Option<(f64, f64)>) {
     ui.spacing_mut().interact_size.y = 18.0;
     Grid::new("facts").num_columns(2).spacing([16.0, 4.0]).show(ui, |ui| {
-        for fact in facts(description) {
+        for fact in facts {
             ui.label(RichText::new(fact.what).weak()).on_hover_text(fact.tip);
-            ui.label(fact.value).on_hover_text(fact.tip);
+            ui.label(&fact.value).on_hover_text(fact.tip);
             ui.end_row();
         }
         if let Some((low, high)) = ratios {

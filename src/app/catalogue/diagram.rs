@@ -1,7 +1,7 @@
 //! A network as a picture and as tables.
 
 use crate::app::theme::Theme;
-use crate::checkpoint::count;
+use crate::checkpoint::{Fact, count, facts};
 use crate::network::{Description, Stage, StageKind};
 use crate::task::ModelRef;
 use egui::epaint::{CubicBezierShape, PathStroke};
@@ -17,6 +17,7 @@ const LINE: f32 = 17.0;
 #[derive(Default)]
 pub struct Drawn {
     of: Option<(ModelRef, Description)>,
+    facts: Vec<Fact>,
     stages: Vec<Stage>,
     tensors: Vec<(String, Vec<usize>)>,
 }
@@ -25,9 +26,14 @@ impl Drawn {
     pub fn learn(&mut self, model: &ModelRef, description: &Description) {
         if self.of.as_ref().is_none_or(|(known, said)| known != model || said != description) {
             self.of = Some((model.clone(), description.clone()));
+            self.facts = facts(description);
             self.stages = description.config.outline();
             self.tensors = description.config.parameters();
         }
+    }
+
+    pub fn facts(&self) -> &[Fact] {
+        &self.facts
     }
 
     pub fn stages(&self) -> &[Stage] {
