@@ -3,7 +3,7 @@
 use super::{FileError, OpenedNetwork, Watch, open_file, read_bounded, tensors, torch};
 use crate::network::{
     Architecture, Array, BlockKind, Config, Description, Embedding, Progressive, ProgressiveInput, Weights,
-    WeightsError,
+    WeightsError, module_of,
 };
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -203,8 +203,7 @@ fn renamed(mut tensors: Weights, config: &Architecture) -> Result<Weights, Weigh
     let modules = config.unet().map(modules).unwrap_or_default();
     let mut weights = Weights::new();
     for (name, expected) in config.parameters() {
-        let place = name.strip_prefix("all_modules.").and_then(|rest| rest.split_once('.'));
-        let place = place.and_then(|(index, part)| Some((modules.get(index.parse::<usize>().ok()?)?, part)));
+        let place = module_of(&name).and_then(|(index, part)| Some((modules.get(index)?, part)));
         let Some((module, part)) = place else { return Err(WeightsError::Missing { name }) };
         let [new, old] = module.parameter(part);
         let array = tensors.remove(&new).or_else(|| tensors.remove(&old));

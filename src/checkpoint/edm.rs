@@ -1,6 +1,6 @@
 //! EDM's networks: state dictionaries of its Python classes, as safetensors.
 
-use crate::network::{Array, Config, Embedding, Progressive, ProgressiveInput, Weights, WeightsError};
+use crate::network::{Array, Config, Embedding, Progressive, ProgressiveInput, Weights, WeightsError, module_of};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What stands before the names in the state dictionary of a preconditioned network.
@@ -111,8 +111,7 @@ pub(super) fn renamed(tensors: Weights, config: &Config, class: Option<usize>) -
     let modules = modules(config);
     let (mut weights, mut used) = (Weights::new(), BTreeSet::new());
     for (name, expected) in config.parameters() {
-        let place = name.strip_prefix("all_modules.").and_then(|rest| rest.split_once('.'));
-        let place = place.and_then(|(index, part)| Some((modules.get(index.parse::<usize>().ok()?)?, part)));
+        let place = module_of(&name).and_then(|(index, part)| Some((modules.get(index)?, part)));
         let Some((module, part)) = place else { return Err(WeightsError::Missing { name }) };
         let (source, third) = module.parameter(part);
         let array = tensors.get(&source).ok_or_else(|| WeightsError::Missing { name: source.clone() })?;

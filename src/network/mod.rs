@@ -31,7 +31,7 @@ pub use infer::{Inferred, infer};
 pub use outline::{Stage, StageKind};
 pub use profile::{LayerKind, profile};
 pub use refinenet::{Layout, RefineNet, RefineNetConfig};
-pub use signs::{Module, ModuleKind, Signs, modules};
+pub use signs::{Module, ModuleKind, Signs, module_of, modules};
 pub use told::{Assumption, Told};
 pub use unet::Unet;
 pub use weights::{Array, Weights, WeightsError};

@@ -76,12 +76,17 @@ impl Signs {
     }
 }
 
+/// The number of the module that a published name (`all_modules.…`) lies in, and its name inside of that.
+pub fn module_of(name: &str) -> Option<(usize, &str)> {
+    let (index, part) = name.strip_prefix("all_modules.")?.split_once('.')?;
+    Some((index.parse().ok()?, part))
+}
+
 /// The modules of published names (`all_modules.…`) by their numbers.
 pub fn modules<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a [usize])>) -> BTreeMap<usize, Module> {
     let mut modules: BTreeMap<usize, Module> = BTreeMap::new();
     for (name, shape) in parameters {
-        let place = name.strip_prefix("all_modules.").and_then(|rest| rest.split_once('.'));
-        if let Some((Ok(index), part)) = place.map(|(index, part)| (index.parse(), part)) {
+        if let Some((index, part)) = module_of(name) {
             modules.entry(index).or_default().insert(part.to_owned(), shape.to_vec());
         }
     }
