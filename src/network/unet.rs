@@ -79,7 +79,7 @@ impl Unet {
             }
         };
         let body = match cpu::is_plain(device) {
-            true => Body::Host(Box::new(host::Network::load(&plan.steps, loader)?)),
+            true => Body::Host(Box::new(host::Network::load(&plan.steps, loader, count)?)),
             false => Body::Tensors(Box::new(Layers::load(&plan.steps, loader)?)),
         };
         Ok(Unet { config: config.clone(), parameters: count, device: device.clone(), frequencies, body })

@@ -25,13 +25,16 @@ pub(super) struct Builder<'a, 'b> {
     size: usize,
     /// Of residual sums.
     scale: f32,
+    /// Caches do not hold the weights from one evaluation to the next.
+    heavy: bool,
 }
 
 impl<'a, 'b> Builder<'a, 'b> {
-    pub fn new(loader: &'b mut Loader<'a>) -> Self {
+    pub fn new(loader: &'b mut Loader<'a>, heavy: bool) -> Self {
         let config = loader.config;
         let scale = if config.skip_rescale { std::f32::consts::FRAC_1_SQRT_2 } else { 1.0 };
-        Builder { config, loader, h: vec![config.num_channels], kept: Vec::new(), size: config.image_size, scale }
+        let h = vec![config.num_channels];
+        Builder { config, loader, h, kept: Vec::new(), size: config.image_size, scale, heavy }
     }
 
     pub fn layer(&mut self, step: &Step) -> Result<Layer, WeightsError> {
@@ -114,7 +117,7 @@ impl<'a, 'b> Builder<'a, 'b> {
         let (weight, bias) = (self.loader.array()?, self.loader.array()?);
         let parts = std::mem::replace(&mut self.h, vec![width.output]);
         let size = Size::for_maps(self.size, self.size);
-        Ok(Convolution::new(&weight.values, &bias.values, &parts, size, scale))
+        Ok(Convolution::new(&weight.values, &bias.values, &parts, size, scale, self.heavy))
     }
 
     /// A convolution of 1×1.
@@ -153,7 +156,7 @@ impl<'a, 'b> Builder<'a, 'b> {
         let zeros = vec![0.0; bias.len()];
         let (own, last) = if after.is_some() { (&zeros, bias) } else { (bias, &zeros) };
         let size = Size::for_maps(self.size * keep.step(), self.size * keep.step());
-        let convolution = Convolution::new(weight, own, parts, size, scale);
+        let convolution = Convolution::new(weight, own, parts, size, scale, self.heavy);
         let after = after.map(|kind| (kind, blocks_of(1, output, |_, channel| scale * last[channel])));
         self.h = vec![output];
         Ok(ConvResampler { convolution, before, keep, after, scale })

@@ -1,13 +1,13 @@
 //! 3×3 convolution with one zero all around.
 
-use super::gemm::Product;
-use super::maps::{Maps, places};
+use super::gemm::{Product, blocks_of};
+use super::kernels::Kernels;
+use super::maps::Maps;
 use super::read::{Read, Residual};
 use super::simd::Lanes;
 use super::winograd::{Back, BackOf, Forward, ForwardOf, Four, Keep, Tile, Two};
 use super::{Context, for_each};
 use crate::network::profile::LayerKind;
-use rayon::prelude::*;
 
 /// Sixteens that one task works on: 768 KiB, what fits a core's cache with room for weights.
 const TASK: usize = 3 << 12;
@@ -27,14 +27,15 @@ impl Size {
     }
 }
 
+/// Tiles for which weights are transformed on the way: where there are so few, it takes longer to read transformed
+/// weights from memory, four times as many, than to transform them.
+const FEW: usize = 64;
+
 #[derive(Debug)]
 pub(super) struct Convolution {
     size: Size,
     outputs: usize,
-    /// Places of input channels.
-    depth: usize,
-    /// For each sixteen of outputs and each point, a row for each input.
-    weights: Vec<Lanes>,
+    kernels: Kernels,
     bias: Vec<Lanes>,
 }
 
@@ -50,18 +51,17 @@ struct Task<'a> {
 }
 
 impl Convolution {
-    /// `weight` (O×C×3×3) and `bias`, both times `scale`, on inputs in parts of these channels.
-    pub fn new(weight: &[f32], bias: &[f32], parts: &[usize], size: Size, scale: f32) -> Self {
-        let (outputs, depth) = (bias.len(), places(parts).iter().rposition(Option::is_some).map_or(0, |last| last + 1));
-        let weights = match size {
-            Size::Two => transformed::<Two, 4, 2>(weight, outputs, parts, depth, scale),
-            Size::Four => transformed::<Four, 6, 4>(weight, outputs, parts, depth, scale),
+    /// `weight` (O×C×3×3) and `bias`, both times `scale`, on inputs in parts of these channels. `heavy`: caches do not
+    /// hold the network's weights from one evaluation to the next.
+    pub fn new(weight: &[f32], bias: &[f32], parts: &[usize], size: Size, scale: f32, heavy: bool) -> Self {
+        let kernels = Kernels::new(weight, bias.len(), parts, scale);
+        let kernels = match size {
+            _ if heavy => kernels,
+            Size::Two => kernels.transformed::<Two, 4, 2>(),
+            Size::Four => kernels.transformed::<Four, 6, 4>(),
         };
-        let mut lanes = vec![Lanes::default(); outputs.div_ceil(Lanes::WIDTH)];
-        for (output, bias) in bias.iter().enumerate() {
-            lanes[output / Lanes::WIDTH].0[output % Lanes::WIDTH] = bias * scale;
-        }
-        Convolution { size, outputs, depth, weights, bias: lanes }
+        let lanes = blocks_of(1, bias.len(), |_, output| bias[output] * scale);
+        Convolution { size, outputs: bias.len(), kernels, bias: lanes }
     }
 
     /// The convolution of what is read, plus the residual.
@@ -85,7 +85,9 @@ impl Convolution {
         let mut out = Maps::new(context.pool, images, self.outputs, height, width);
         let across = (width * keep.step()).div_ceil(OUT);
         let down = (height * keep.step()).div_ceil(OUT);
-        let tiling = Tiling { tile, convolution: self, context, read, residual, keep, across };
+        let few = self.kernels.are_plain() && images * down * across <= FEW;
+        let weights = (!few).then(|| self.kernels.all::<T, SIDE, OUT>());
+        let tiling = Tiling { tile, convolution: self, weights, context, read, residual, keep, across };
         let tasks = tiling.tasks(&mut out, down, OUT / keep.step() * width, SIDE * SIDE);
         let alone = tasks.len() < rayon::current_num_threads();
         for_each(!alone, tasks, |task| tiling.run(task, alone));
@@ -93,35 +95,12 @@ impl Convolution {
     }
 }
 
-/// Weights at the points of their transform.
-fn transformed<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize>(
-    weight: &[f32],
-    outputs: usize,
-    parts: &[usize],
-    depth: usize,
-    scale: f32,
-) -> Vec<Lanes> {
-    let (area, inputs, places) = (SIDE * SIDE, parts.iter().sum::<usize>(), places(parts));
-    let mut all = vec![Lanes::default(); outputs.div_ceil(Lanes::WIDTH) * area * depth];
-    all.par_chunks_mut(area * depth).enumerate().for_each(|(block, points)| {
-        for lane in 0..Lanes::WIDTH.min(outputs - block * Lanes::WIDTH) {
-            let kernels = &weight[(block * Lanes::WIDTH + lane) * inputs * 9..][..inputs * 9];
-            for (place, channel) in places.iter().take(depth).enumerate() {
-                let Some(channel) = *channel else { continue };
-                let kernel = T::transformed(&kernels[channel * 9..][..9]);
-                for (point, value) in kernel.iter().flatten().enumerate() {
-                    points[point * depth + place].0[lane] = (value * f64::from(scale)) as f32;
-                }
-            }
-        }
-    });
-    all
-}
-
 /// One convolution at work, on tiles of one size.
 struct Tiling<'a, T, const SIDE: usize, const OUT: usize> {
     tile: T,
     convolution: &'a Convolution,
+    /// At all points; else they are transformed on the way.
+    weights: Option<&'a [Lanes]>,
     context: &'a Context<'a>,
     read: &'a Read<'a>,
     residual: Option<Residual<'a>>,
@@ -139,6 +118,8 @@ impl<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize> Tiling<'_, T, SIDE
         let shared = (out.images * per_image).div_ceil(rayon::current_num_threads());
         let tiles = fitting.min(shared).clamp(16, 64);
         let (group, band) = match tiles < per_image {
+            // Once for all tiles.
+            _ if self.weights.is_none() => (out.images, down),
             true => (1, (tiles / self.across).max(1)),
             false => (tiles / per_image, down),
         };
@@ -212,26 +193,38 @@ impl<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize> Tiling<'_, T, SIDE
         out: Vec<&mut [Lanes]>,
     ) {
         let mut watch = self.context.watch();
-        let (context, across, depth) = (self.context, self.across, self.convolution.depth);
+        let (context, across, depth) = (self.context, self.across, self.convolution.kernels.depth);
         let (area, rows) = (SIDE * SIDE, images * down * across);
         let width = out.len() / images;
-        let weights = &self.convolution.weights[panel * 2 * area * depth..];
+        let mut passing = context.pool.take(if self.weights.is_none() { width * SIDE * depth } else { 0 });
         let mut products = context.pool.take(width * area * stride);
         let mut halves: Vec<&mut [Lanes]> = products.chunks_mut(area * stride).collect();
         let mut a: Vec<&[Lanes]> = Vec::with_capacity(points.len() / (area * stride));
-        for point in 0..area {
-            a.clear();
-            a.extend(points.chunks(area * stride).map(|block| &block[point * stride..]));
-            let weights = |half: usize| &weights[(half * area + point) * depth..][..depth];
-            let product = |b: &[&[Lanes]], out: &mut [&mut [Lanes]]| {
-                context.isa.run(Product { a: &a, rows, depth, b, out, add: false });
-            };
-            match &mut halves[..] {
-                [first, second] => {
-                    let out = &mut [&mut first[point * stride..], &mut second[point * stride..]];
-                    product(&[weights(0), weights(1)], out);
+        for y in 0..SIDE {
+            let row = SIDE * depth;
+            for (half, passing) in passing.chunks_mut(row).enumerate() {
+                self.convolution.kernels.row::<T, SIDE, OUT>(context.isa, 2 * panel + half, y, passing);
+            }
+            for x in 0..SIDE {
+                let point = y * SIDE + x;
+                a.clear();
+                a.extend(points.chunks(area * stride).map(|block| &block[point * stride..]));
+                let weights = |half: usize| match self.weights {
+                    Some(all) => &all[((2 * panel + half) * area + point) * depth..][..depth],
+                    None => &passing[half * row + x * depth..][..depth],
+                };
+                let product = |b: &[&[Lanes]], out: &mut [&mut [Lanes]]| {
+                    context.isa.run(Product { a: &a, rows, depth, b, out, add: false });
+                };
+                match &mut halves[..] {
+                    [first, second] => {
+                        let out = &mut [&mut first[point * stride..], &mut second[point * stride..]];
+                        product(&[weights(0), weights(1)], out);
+                    }
+                    halves => {
+                        halves.iter_mut().for_each(|half| product(&[weights(0)], &mut [&mut half[point * stride..]]));
+                    }
                 }
-                halves => halves.iter_mut().for_each(|half| product(&[weights(0)], &mut [&mut half[point * stride..]])),
             }
         }
         for (index, out) in out.into_iter().enumerate() {
@@ -312,11 +305,16 @@ mod tests {
         for isa in Isa::all() {
             let context = Context { isa, pool: &pool, clock: None };
             for (size, scale) in [(Size::Two, 1.0), (Size::Four, 0.5)] {
-                let convolution = Convolution::new(&weight, &bias, &parts, size, scale);
+                let convolution = Convolution::new(&weight, &bias, &parts, size, scale, false);
+                let heavy = Convolution::new(&weight, &bias, &parts, size, scale, true);
                 for keep in [Keep::All, Keep::Even, Keep::Odd] {
                     let plain = convolution.run(&context, &Read::plain(&features), None, keep);
                     let residual = Some(Residual { maps: &plain, scale: 3.0 });
                     let found = convolution.run(&context, &Read::plain(&features), residual, keep);
+                    if isa == Isa::best() {
+                        let same = heavy.run(&context, &Read::plain(&features), residual, keep);
+                        assert!(heavy.kernels.are_plain() && *same.lanes == *found.lanes, "transformed on the way");
+                    }
                     let mut values = vec![0.0; n * outputs * found.area()];
                     found.to_planes(&mut values);
                     for (index, value) in values.into_iter().enumerate() {

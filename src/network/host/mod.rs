@@ -10,6 +10,7 @@ mod build;
 mod clock;
 mod convolution;
 mod gemm;
+mod kernels;
 mod linear;
 mod maps;
 mod network;

@@ -24,6 +24,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// weights are read seldom, small enough that features stay in the outer cache.
 const GROUP: usize = 1 << 20;
 
+/// Parameters from which on caches do not hold a network's weights.
+const HEAVY: usize = 8 << 20;
+
+/// Images of such networks that go through together, so that weights are read once.
+const TOGETHER: usize = 4;
+
 /// A `ddpm` or `ncsnpp` network on the CPU.
 #[derive(Debug)]
 pub(in crate::network) struct Network {
@@ -38,6 +44,7 @@ pub(in crate::network) struct Network {
     channels: usize,
     dense: Option<[Linear; 2]>,
     layers: Vec<Layer>,
+    heavy: bool,
 }
 
 /// A [`Step`] with its parameters.
@@ -94,10 +101,11 @@ struct Flow {
 }
 
 impl Network {
-    /// Takes the parameters from the embedding's on.
-    pub fn load(steps: &[Step], loader: &mut Loader) -> Result<Self, WeightsError> {
+    /// Takes the parameters from the embedding's on, of so many.
+    pub fn load(steps: &[Step], loader: &mut Loader, parameters: usize) -> Result<Self, WeightsError> {
         let config = loader.config;
-        let mut build = Builder::new(loader);
+        let heavy = parameters >= HEAVY;
+        let mut build = Builder::new(loader, heavy);
         let dense = match config.conditional {
             true => Some([build.linear()?, build.linear()?]),
             false => None,
@@ -114,6 +122,7 @@ impl Network {
             channels: config.nf * config.ch_mult.first().unwrap_or(&1),
             dense,
             layers,
+            heavy,
         })
     }
 
@@ -130,7 +139,8 @@ impl Network {
         let context = Context { isa: self.isa, pool: &self.pool, clock: clock.as_ref() };
         let embedding = self.embed(&context, features, rows);
         let most = (GROUP / (self.channels * h * w).max(1)).clamp(1, 16);
-        let group = n.div_ceil(rayon::current_num_threads()).clamp(1, most);
+        let least = if self.heavy { TOGETHER.min(most) } else { 1 };
+        let group = n.div_ceil(rayon::current_num_threads()).clamp(least, most);
         let image = c * h * w;
         let evaluate = |index: usize, out: &mut [f32]| {
             let first = index * group;

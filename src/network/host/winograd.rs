@@ -26,17 +26,6 @@ pub(super) trait Tile<const SIDE: usize, const OUT: usize>: Copy + Send + Sync {
         }
         rows
     }
-
-    /// G·g·Gᵀ of a 3×3 kernel g.
-    fn transformed(kernel: &[f32]) -> [[f64; SIDE]; SIDE] {
-        let g = Self::kernel();
-        let weigh = |[a, b, c]: [f64; 3], x: [f64; 3]| a * x[0] + b * x[1] + c * x[2];
-        let column = |x: usize| [0, 1, 2].map(|y| kernel.get(3 * y + x).map_or(0.0, |&value| f64::from(value)));
-        g.map(|row| {
-            let line = [0, 1, 2].map(|x| weigh(row, column(x)));
-            g.map(|row| weigh(row, line))
-        })
-    }
 }
 
 /// F(2×2, 3×3) at 0, ±1 and ∞.
