@@ -2,7 +2,7 @@
 
 use super::desk::{Asked, Desk};
 use super::recorder::Recorder;
-use super::{Command, Event, JobUpdate, Progress, Recorded, RunId, Snapshot, Wake};
+use super::{Command, Event, JobUpdate, Progress, Recorded, RunId, Snapshot, Spent, Wake};
 use crate::score::ScoreError;
 use crossbeam_channel::{Receiver, Sender};
 use std::cell::{Cell, RefCell};
@@ -48,6 +48,7 @@ pub(super) struct Control<'a> {
     /// Network evaluations so far; image evaluations count every sample.
     pub(super) nfe: Cell<usize>,
     pub(super) image_evaluations: Cell<usize>,
+    pub(super) spent: Cell<Spent>,
     held: Cell<bool>,
     /// Steps done at which to hold.
     hold_at: Cell<Option<usize>>,
@@ -66,6 +67,7 @@ impl<'a> Control<'a> {
             recorder: RefCell::new(recorder),
             nfe: Cell::new(0),
             image_evaluations: Cell::new(0),
+            spent: Cell::default(),
             held: Cell::new(false),
             hold_at: Cell::new(None),
             done: Cell::new(0),
@@ -191,6 +193,7 @@ impl<'a> Control<'a> {
             evaluations_per_second: self.image_evaluations.get() as f64 / seconds,
             left: Duration::try_from_secs_f64(left).ok().filter(|_| running).unwrap_or_default(),
             recorded_bytes: self.recorder.borrow().bytes(),
+            spent: self.spent.get(),
         }
     }
 }

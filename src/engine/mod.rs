@@ -155,6 +155,17 @@ pub struct Progress {
     pub left: Duration,
     /// Bytes that the recorder holds.
     pub recorded_bytes: usize,
+    pub spent: Spent,
+}
+
+/// Where the time of a run went; the rest is the solver's own arithmetic and its noise. A GPU computes later than it is
+/// asked to, so that it shows in whatever waits for its results.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spent {
+    /// In the score model.
+    pub model: Duration,
+    /// Recording moments and telling of them.
+    pub recording: Duration,
 }
 
 /// The newest state of a run; older ones that were not looked at in time are skipped.

@@ -1,16 +1,21 @@
 //! A run under observation: what the engine wraps around the score and hangs on the solver.
 
+use super::Spent;
 use super::control::Control;
 use super::recorder::{GpuPicture, Recorded, Stats};
 use crate::score::{Given, Measurement, ScoreError, ScoreModel};
 use crate::sde::{Level, Sde};
 use crate::solver::{Moment, Observer};
 use crate::{Image, Pixels};
+use burn::backend::Flex;
 use burn::tensor::Tensor;
 use burn_wgpu::{Wgpu, WgpuRuntime};
 use cubecl_runtime::runtime::Runtime;
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
 
 /// Values in one network evaluation: more samples than fit are evaluated in turn, which
 /// bounds the memory of activations and the time until a command is answered.
@@ -38,6 +43,29 @@ impl<M: ScoreModel> ScoreModel for Watched<'_, M> {
     fn given(&self, measurement: &Measurement) -> Option<Given<'_>> {
         let posterior = self.model.given(measurement)?;
         Some(posterior.map(|model| -> Box<dyn ScoreModel + '_> { Box::new(Watched { model, control: self.control }) }))
+    }
+}
+
+/// A score model whose time is kept.
+pub(super) struct Timed<'a, M> {
+    pub(super) model: M,
+    pub(super) control: &'a Control<'a>,
+}
+
+impl<M: ScoreModel> ScoreModel for Timed<'_, M> {
+    crate::score::described_by_its_model!();
+
+    fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        let began = Instant::now();
+        let score = self.model.score(x, at);
+        let spent = self.control.spent.get();
+        self.control.spent.set(Spent { model: spent.model + began.elapsed(), ..spent });
+        score
+    }
+
+    fn given(&self, measurement: &Measurement) -> Option<Given<'_>> {
+        let posterior = self.model.given(measurement)?;
+        Some(posterior.map(|model| -> Box<dyn ScoreModel + '_> { Box::new(Timed { model, control: self.control }) }))
     }
 }
 
@@ -78,22 +106,23 @@ impl Recording<'_> {
     /// # Errors
     /// If the device does.
     pub(super) fn first(&mut self, x: &Image, t: f64) -> Result<(), ScoreError> {
-        let moment = self.record(x, t, self.sde.level(t), None)?;
-        self.control.publish(moment, self.steps, self.evaluations);
-        Ok(())
+        self.publish(x, t, self.sde.level(t), None)
     }
 
     fn record(&self, x: &Image, t: f64, level: Level, moment: Option<&Moment<'_>>) -> Result<Recorded, ScoreError> {
-        let mut stats = Stats { rms: root_mean_square(x)?, ..Stats::default() };
+        let (state, squares): (Arc<[f32]>, f64) = with_values(x, |x| (x.into(), sum(x, |x| x * x)))?;
+        let root_mean = |sum: f64| (sum / state.len().max(1) as f64).sqrt();
+        let mut stats = Stats { rms: root_mean(squares), ..Stats::default() };
         let (mut denoised, mut score) = (None, None);
         if let Some(moment) = moment {
-            stats.score_rms = root_mean_square(moment.score)?;
+            let squares = moment.score.clone().square().sum_dim(1);
+            stats.score_rms = root_mean(with_values(&squares, |x| sum(x, |x| x))?);
+            score = Some(halves(&squares.sqrt())?);
+            denoised = Some(halves(moment.denoised)?);
             if let Some(figures) = moment.corrector {
                 stats.step_size = Some(mean(&figures.step_size)?);
                 stats.accept_rate = figures.accept_rate.as_ref().map(mean).transpose()?;
             }
-            denoised = Some(halves(moment.denoised)?);
-            score = Some(halves(&moment.score.clone().square().sum_dim(1).sqrt())?);
         }
         // One figure that is not finite makes its mean so, too.
         if !(stats.rms.is_finite() && stats.score_rms.is_finite()) {
@@ -104,24 +133,31 @@ impl Recording<'_> {
             t,
             level,
             nfe: self.control.nfe.get(),
-            x: host(x)?,
+            x: Pixels { shape: x.dims(), values: state },
             denoised,
             score,
             stats,
             on_gpu: on_gpu(x),
         })
     }
+
+    /// [`Recording::record`] and shows it, on the clock.
+    fn publish(&mut self, x: &Image, t: f64, level: Level, moment: Option<&Moment<'_>>) -> Result<(), ScoreError> {
+        let began = Instant::now();
+        let recorded = self.record(x, t, level, moment)?;
+        self.control.publish(recorded, self.steps, self.evaluations);
+        let spent = self.control.spent.get();
+        self.control.spent.set(Spent { recording: spent.recording + began.elapsed(), ..spent });
+        Ok(())
+    }
 }
 
 impl Observer for Recording<'_> {
     fn observe(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
         self.done += 1;
-        let recorded = self.record(moment.x, moment.step.next, self.sde.target(&moment.step), Some(moment));
-        match recorded {
-            Ok(recorded) => {
-                self.control.publish(recorded, self.steps, self.evaluations);
-                ControlFlow::Continue(())
-            }
+        let level = self.sde.target(&moment.step);
+        match self.publish(moment.x, moment.step.next, level, Some(moment)) {
+            Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 self.failure = Some(error);
                 ControlFlow::Break(())
@@ -130,25 +166,43 @@ impl Observer for Recording<'_> {
     }
 }
 
-/// Reads a tensor back.
-fn values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ScoreError> {
-    tensor.try_into_vec_as::<f32>().map_err(|error| ScoreError::Device(error.to_string()))
-}
-
-fn root_mean_square(x: &Image) -> Result<f64, ScoreError> {
-    Ok(mean(&x.clone().square())?.sqrt())
+/// What follows from a tensor's values: where they lie in the host's memory, they are not copied.
+fn with_values<const D: usize, T>(tensor: &Tensor<D>, work: impl FnOnce(&[f32]) -> T) -> Result<T, ScoreError> {
+    if let Ok(host) = tensor.clone().try_into_primitive::<Flex>()
+        && host.is_contiguous()
+        && let Some(values) = host.storage::<f32>().get(host.layout().start_offset()..)
+        && let Some(values) = values.get(..tensor.dims().iter().product())
+    {
+        return Ok(work(values));
+    }
+    let values = tensor.clone().try_into_vec_as::<f32>().map_err(|error| ScoreError::Device(error.to_string()))?;
+    Ok(work(&values))
 }
 
 fn mean<const D: usize>(x: &Tensor<D>) -> Result<f64, ScoreError> {
-    Ok(values(x.clone().mean())?.first().copied().unwrap_or_default().into())
+    with_values(&x.clone().mean(), |mean| mean.first().copied().unwrap_or_default().into())
 }
 
-fn host(x: &Image) -> Result<Pixels<f32>, ScoreError> {
-    Ok(Pixels { shape: x.dims(), values: values(x.clone())?.into() })
+/// Σ term(x), in sixteen interleaved parts so that the compiler may use wide registers.
+fn sum(values: &[f32], term: impl Fn(f32) -> f32) -> f64 {
+    let of_part = |part: &[f32]| {
+        let mut lanes = [0.0_f32; 16];
+        for values in part.chunks(lanes.len()) {
+            lanes.iter_mut().zip(values).for_each(|(lane, &x)| *lane += term(x));
+        }
+        lanes.into_iter().map(f64::from).sum::<f64>()
+    };
+    // In parts, so that large images lose no digits.
+    values.chunks(1 << 12).map(of_part).sum()
 }
 
 fn halves(x: &Image) -> Result<Pixels<f16>, ScoreError> {
-    Ok(Pixels { shape: x.dims(), values: values(x.clone())?.into_iter().map(f16::from_f32).collect() })
+    let values = with_values(x, |values| {
+        let mut narrow = vec![f16::ZERO; values.len()];
+        narrow.convert_from_f32_slice(values);
+        narrow.into()
+    })?;
+    Ok(Pixels { shape: x.dims(), values })
 }
 
 /// The tensor's own buffer, where it lies on a wgpu device.

@@ -4,7 +4,7 @@ use super::control::{Channels, Control};
 use super::desk::{Asked, Desk};
 use super::loader::Loaded;
 use super::recorder::Recorder;
-use super::watched::{Recording, Watched};
+use super::watched::{Recording, Timed, Watched};
 use super::{Command, DeviceChoice, DeviceReport, Devices, Event, Failure, Recorded, RunId, RunReport};
 use crate::Image;
 use crate::score::{Clipped, InRange, Range, ScoreError, ScoreModel};
@@ -77,8 +77,8 @@ impl Worker {
         let recorder = Recorder::new(self.record_limit);
         let control = Control::new(&self.desk, id, recorder);
         let range = Plan::range(run.family.kind());
-        let model = Clipped::new(InRange::new(&*loaded.model, range), run.clip);
-        let model = Watched { model, control: &control };
+        let model = Timed { model: &*loaded.model, control: &control };
+        let model = Watched { model: Clipped::new(InRange::new(model, range), run.clip), control: &control };
         let plan = Plan::new(run, &model);
         let report = report(id, run, &plan, &loaded, device_report, &model);
         let evaluations = report.evaluations;
@@ -91,6 +91,7 @@ impl Worker {
         };
         let start = start.unwrap_or_else(|| prior(run.family.sde(), &plan, &noise));
         control.nfe.set(0);
+        control.spent.take();
         let sde = run.family.sde();
         let mut recording =
             Recording { control: &control, sde, steps: plan.steps.len(), evaluations, done: 0, failure: None };

@@ -1,0 +1,160 @@
+//! What is measured, and how it is shown.
+
+use super::SAMPLES;
+use serde::Serialize;
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// All that was measured. Times are in seconds, memory in bytes.
+#[derive(Debug, Serialize)]
+pub(super) struct Figures {
+    pub(super) model: String,
+    pub(super) parameters: usize,
+    pub(super) device: String,
+    /// From Run to the first x(t), with the model still to be opened.
+    pub(super) first_state: f64,
+    pub(super) run: WholeRun,
+    pub(super) memory: Memory,
+    pub(super) evaluations: Vec<Evaluations>,
+    /// Where the time of one evaluation of a batch of 16 goes; on the CPU only.
+    pub(super) layers: Vec<LayerTime>,
+    /// On a GPU only.
+    pub(super) asked: Option<Asked>,
+    pub(super) streaming: Streaming,
+}
+
+/// Where the time of a run of predictor and corrector goes, with recording and events.
+#[derive(Debug, Serialize)]
+pub(super) struct WholeRun {
+    pub(super) steps: usize,
+    pub(super) samples: usize,
+    pub(super) evaluations: usize,
+    pub(super) seconds: f64,
+    pub(super) network: f64,
+    /// As many draws, by themselves.
+    pub(super) noise: f64,
+    /// Recording, and telling of it.
+    pub(super) recording: f64,
+    /// All else: the solver's own arithmetic, and looking for commands.
+    pub(super) solver: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Memory {
+    pub(super) steps: usize,
+    pub(super) samples: usize,
+    pub(super) resident: Option<usize>,
+    /// Most that was ever resident (Linux).
+    pub(super) peak: Option<usize>,
+    pub(super) recorded: usize,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Evaluations {
+    pub(super) batch: usize,
+    /// Images evaluated a second.
+    pub(super) per_second: f64,
+    /// In the shortest evaluation: whatever else the machine does only ever adds time.
+    pub(super) best: f64,
+}
+
+/// What one evaluation asks of a GPU.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Asked {
+    pub(super) dispatches: f64,
+    pub(super) submissions: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct OnlyEvaluations {
+    pub(super) evaluations: Vec<Evaluations>,
+    /// With the gradient of each.
+    pub(super) gradients: Vec<Evaluations>,
+    /// On a GPU only.
+    pub(super) asked: Option<Asked>,
+    /// Most memory that was ever resident (Linux).
+    pub(super) peak: Option<usize>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct LayerTime {
+    pub(super) kind: &'static str,
+    pub(super) seconds: f64,
+    /// Of the whole evaluation.
+    pub(super) share: f64,
+}
+
+/// One run by the bare solver loop, and by the engine with recording and display.
+#[derive(Debug, Serialize)]
+pub(super) struct Streaming {
+    pub(super) bare: f64,
+    pub(super) engine: f64,
+    /// What the engine adds, as a share of the bare run.
+    pub(super) cost: f64,
+}
+
+impl OnlyEvaluations {
+    pub(super) fn print(&self) {
+        self.evaluations.iter().for_each(|figures| figures.print("evaluations/s"));
+        self.gradients.iter().for_each(|figures| figures.print("gradients/s"));
+        self.asked.iter().for_each(Asked::print);
+    }
+}
+
+impl Asked {
+    fn print(&self) {
+        let Asked { dispatches, submissions } = self;
+        println!("  the GPU        {dispatches:>8.1} dispatches in {submissions:.1} submissions an evaluation");
+    }
+}
+
+impl Evaluations {
+    fn print(&self, what: &str) {
+        println!("  batch {:>2}       {:>8.1} {what}, {:>8.1} at best", self.batch, self.per_second, self.best);
+    }
+}
+
+impl Figures {
+    pub(super) fn print(&self) {
+        println!("{} ({} parameters) on {}", self.model, self.parameters, self.device);
+        self.evaluations.iter().for_each(|figures| figures.print("evaluations/s"));
+        for LayerTime { kind, seconds, share } in &self.layers {
+            println!("  {kind:<22} {:>6.1} ms, {:>4.1} % of an evaluation of {SAMPLES}", seconds * 1e3, share * 100.0);
+        }
+        self.asked.iter().for_each(Asked::print);
+        println!("  first x(t)     {:>8.2} s after Run, the model not yet open", self.first_state);
+        let Streaming { bare, engine, cost } = &self.streaming;
+        println!(
+            "  streaming      {:>8.1} % ({engine:.2} s with recording and display, {bare:.2} s bare)",
+            cost * 100.0
+        );
+        self.run.print();
+        let Memory { steps, samples, resident, peak, recorded } = &self.memory;
+        let mib = |bytes: &Option<usize>| bytes.map_or("?".into(), |bytes| format!("{:.0}", bytes as f64 / MIB));
+        println!(
+            "  memory         {:>8} MiB resident after {steps} steps of {samples} samples, {} MiB at most, {} MiB of it recorded",
+            mib(resident),
+            mib(peak),
+            mib(&Some(*recorded))
+        );
+    }
+}
+
+impl WholeRun {
+    pub(super) fn print(&self) {
+        let WholeRun { steps, samples, evaluations, seconds, .. } = self;
+        println!(
+            "  PC{steps}         {seconds:>8.2} s for {samples} samples, {:.1} evaluations/s; of it",
+            (evaluations * samples) as f64 / seconds
+        );
+        let parts = [
+            ("the network", self.network),
+            ("noise", self.noise),
+            ("recording and events", self.recording),
+            ("the solver's arithmetic", self.solver),
+        ];
+        for (name, part) in parts {
+            println!("    {name:<24} {part:>9.3} s, {:>6.2} %", part / seconds * 100.0);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The measurements.
+
+use super::figures::{Asked, Evaluations, LayerTime, Memory, Streaming, WholeRun};
+use super::{Effort, SAMPLES, counter};
+use crate::Image;
+use crate::checkpoint::{find, open_network};
+use crate::cli::drive::{Outcome, Session};
+use crate::cli::{Failure, library};
+use crate::engine::Spent;
+use crate::network::{Network, profile};
+use crate::score::{Clipped, InRange, NetworkScore, ScoreError, ScoreModel, vector_jacobian};
+use crate::solver::{Noise, Predictor, Purpose, Unobserved};
+use crate::task::{Count, ModelRef, Plan, Preset, Run, Steps, sample};
+use burn::tensor::Device;
+use std::time::Instant;
+
+/// Opens a network beside the engine's own, for the bare loops.
+pub(super) fn open(model: &ModelRef, device: &Device) -> Result<NetworkScore, Failure> {
+    let opened = match model {
+        ModelRef::Named(name) => find(name, library().as_deref())?,
+        ModelRef::File(path) => open_network(path, None)?,
+        other => {
+            return Err(Failure::Usage(format!("{other} is no network; give a name from `models` or a checkpoint")));
+        }
+    };
+    let network = Network::new(&opened.description.config, &opened.weights, device)?;
+    Ok(NetworkScore::new(network, opened.description))
+}
+
+/// One evaluation a step, on the published grid.
+fn run_of(model: &ModelRef, steps: usize) -> Result<Run, Failure> {
+    let mut run = Run { model: model.clone(), count: Count::new(SAMPLES)?, ..Run::default() };
+    Preset::P1000(Predictor::EulerMaruyama).apply(&mut run);
+    run.steps = Steps::new(steps)?;
+    Ok(run)
+}
+
+/// Predictor and corrector, two evaluations a step.
+pub(super) fn recorded_run(session: &mut Session, model: &ModelRef, effort: &Effort) -> Result<Outcome, Failure> {
+    let mut run = run_of(model, effort.memory_steps)?;
+    Preset::Pc1000(Predictor::ReverseDiffusion).apply(&mut run);
+    run.steps = Steps::new(effort.memory_steps)?;
+    session.sample(run)
+}
+
+pub(super) fn whole_run(outcome: &Outcome, draw: f64) -> WholeRun {
+    let (run, progress) = (&outcome.report.run, &outcome.last.progress);
+    let Spent { model, recording } = progress.spent;
+    let (seconds, network, recording) = (outcome.seconds(), model.as_secs_f64(), recording.as_secs_f64());
+    // One for each evaluation, and the prior.
+    let noise = draw * (progress.nfe + 1) as f64;
+    WholeRun {
+        steps: run.steps.get(),
+        samples: run.count.get(),
+        evaluations: progress.nfe,
+        seconds,
+        network,
+        noise,
+        recording,
+        solver: seconds - network - noise - recording,
+    }
+}
+
+pub(super) fn memory(outcome: &Outcome) -> Memory {
+    Memory {
+        steps: outcome.report.run.steps.get(),
+        samples: outcome.report.run.count.get(),
+        resident: memory_stats::memory_stats().map(|stats| stats.physical_mem),
+        peak: peak_memory(),
+        recorded: outcome.last.progress.recorded_bytes,
+    }
+}
+
+/// The most memory that this process ever had resident, where the system tells it (Linux).
+pub(super) fn peak_memory() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+fn noise_of(model: &NetworkScore, device: &Device, count: usize) -> Noise {
+    Noise { seed: 0, first: 0, count, shape: model.shape(), device: device.clone() }
+}
+
+pub(super) fn evaluations(
+    model: &NetworkScore,
+    device: &Device,
+    batch: usize,
+    effort: &Effort,
+) -> Result<Evaluations, Failure> {
+    let x = noise_of(model, device, batch).normal(0, Purpose::Prior);
+    let level = model.description().family.sde().level(0.5);
+    repeated(batch, effort, || model.score(&x, &[level]).map(wait_for))
+}
+
+/// Scores with vᵀ·∂s/∂x; the model's device keeps gradients.
+pub(super) fn gradients(
+    model: &NetworkScore,
+    device: &Device,
+    batch: usize,
+    effort: &Effort,
+) -> Result<Evaluations, Failure> {
+    let noise = noise_of(model, device, batch);
+    let (x, v) = (noise.normal(0, Purpose::Prior), noise.normal(0, Purpose::Predictor));
+    let level = [model.description().family.sde().level(0.5)];
+    repeated(batch, effort, || {
+        let (score, _, product) = vector_jacobian(model, &x, &level, |_| v.clone())?;
+        wait_for(score);
+        wait_for(product);
+        Ok(())
+    })
+}
+
+fn repeated(
+    batch: usize,
+    effort: &Effort,
+    evaluate: impl Fn() -> Result<(), ScoreError>,
+) -> Result<Evaluations, Failure> {
+    evaluate()?;
+    let (began, mut done, mut shortest) = (Instant::now(), 0usize, f64::INFINITY);
+    while began.elapsed() < effort.least {
+        let start = Instant::now();
+        evaluate()?;
+        shortest = shortest.min(start.elapsed().as_secs_f64());
+        done += batch;
+    }
+    let per_second = done as f64 / began.elapsed().as_secs_f64();
+    Ok(Evaluations { batch, per_second, best: batch as f64 / shortest })
+}
+
+/// Time by kind of layer, and of what is no layer (sums, concatenation, the embedding).
+pub(super) fn layers(model: &NetworkScore, device: &Device, effort: &Effort) -> Result<Vec<LayerTime>, Failure> {
+    let x = noise_of(model, device, SAMPLES).normal(0, Purpose::Prior);
+    let level = model.description().family.sde().level(0.5);
+    let (began, mut rounds, mut outcome) = (Instant::now(), 0, Ok(()));
+    let times = profile(|| {
+        while outcome.is_ok() && began.elapsed() < effort.least {
+            outcome = model.score(&x, &[level]).map(wait_for);
+            rounds += 1;
+        }
+    });
+    let whole = began.elapsed().as_secs_f64();
+    outcome?;
+    let timed: f64 = times.iter().map(|(_, time)| time.as_secs_f64()).sum();
+    let named = times.map(|(kind, time)| (kind.name(), time.as_secs_f64()));
+    let row = |(kind, seconds)| LayerTime { kind, seconds: seconds / f64::from(rounds), share: seconds / whole };
+    Ok(named.into_iter().chain([("everything else", whole - timed)]).map(row).collect())
+}
+
+/// What one evaluation asks of the GPU, whatever the batch.
+pub(super) fn asked(model: &NetworkScore, device: &Device) -> Result<Asked, Failure> {
+    const ROUNDS: usize = 4;
+    let x = noise_of(model, device, 1).normal(0, Purpose::Prior);
+    let level = model.description().family.sde().level(0.5);
+    let mut outcome = model.score(&x, &[level]).map(wait_for);
+    let [dispatches, submissions] = counter::count(|| {
+        for _ in 0..ROUNDS {
+            outcome = model.score(&x, &[level]).map(wait_for);
+        }
+    });
+    outcome?;
+    let each = |count: usize| count as f64 / ROUNDS as f64;
+    Ok(Asked { dispatches: each(dispatches), submissions: each(submissions) })
+}
+
+/// A result is only there once its values are.
+fn wait_for(tensor: Image) {
+    tensor.into_data();
+}
+
+/// The same run by the bare solver loop and by the engine, in turn; the fastest of each counts,
+/// because whatever else the machine does only ever adds time.
+pub(super) fn streaming(
+    session: &mut Session,
+    reference: &ModelRef,
+    model: &NetworkScore,
+    effort: &Effort,
+) -> Result<Streaming, Failure> {
+    let run = run_of(reference, effort.streaming_steps)?;
+    let noise = noise_of(model, session.device(), SAMPLES);
+    let in_range = Clipped::new(InRange::new(model, Plan::range(run.family.kind())), run.clip);
+    let plan = Plan::new(&run, &in_range);
+    let (mut bare, mut engine) = (f64::INFINITY, f64::INFINITY);
+    for _ in 0..effort.repeats {
+        let began = Instant::now();
+        wait_for(sample(&run, &plan, &in_range, None, &noise, &mut Unobserved)?);
+        bare = bare.min(began.elapsed().as_secs_f64());
+        engine = engine.min(session.sample(run.clone())?.seconds());
+    }
+    Ok(Streaming { bare, engine, cost: engine / bare - 1.0 })
+}
+
+/// Seconds for the noise of one step.
+pub(super) fn draw_seconds(model: &NetworkScore, device: &Device, effort: &Effort) -> f64 {
+    let noise = noise_of(model, device, SAMPLES);
+    let (began, mut steps) = (Instant::now(), 0);
+    while began.elapsed() < effort.least {
+        wait_for(noise.normal(steps, Purpose::Predictor));
+        steps += 1;
+    }
+    began.elapsed().as_secs_f64() / steps as f64
+}

@@ -1,0 +1,119 @@
+//! How fast this machine samples. Timing lives here, not in tests.
+
+mod counter;
+mod figures;
+mod measure;
+
+use super::drive::Session;
+use super::options::DeviceOption;
+use super::{Failure, devices};
+use crate::task::{ModelRef, Run};
+use figures::{Figures, OnlyEvaluations};
+use std::time::Duration;
+
+/// Samples in the runs that are measured.
+const SAMPLES: usize = 16;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  score-explorer bench --quick
+  score-explorer bench --json > bench.json
+  score-explorer bench --model cifar.safetensors --device gpu
+  score-explorer bench --evaluations 1,64 --gradients 1,16
+
+Measures the time to the first x(t); where the time and the memory of PC1000 go, a run of 1,000 predictor and corrector
+steps on 16 samples (100 steps with --quick); evaluations a second at batches of 1, 4, 16 and 64; where the time of one
+goes; and what streaming and recording cost beside the bare solver.")]
+pub(super) struct Args {
+    /// A network: a name from `models` or a checkpoint file
+    #[arg(long, short, default_value_t = Run::default().model)]
+    model: ModelRef,
+    /// Take about a minute instead of ten, with less certain figures
+    #[arg(long)]
+    quick: bool,
+    /// Measure only evaluations a second, at batches of these sizes
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    evaluations: Vec<u16>,
+    /// Measure only evaluations with gradients (for likelihoods and DPS), at batches of these sizes
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    gradients: Vec<u16>,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t)]
+    device: DeviceOption,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How thorough to be.
+struct Effort {
+    memory_steps: usize,
+    streaming_steps: usize,
+    repeats: usize,
+    /// Least time spent on one figure.
+    least: Duration,
+}
+
+pub(super) fn execute(args: &Args) -> Result<(), Failure> {
+    let effort = match args.quick {
+        true => Effort { memory_steps: 100, streaming_steps: 5, repeats: 2, least: Duration::from_millis(500) },
+        false => Effort { memory_steps: 1000, streaming_steps: 20, repeats: 5, least: Duration::from_secs(3) },
+    };
+    if !args.evaluations.is_empty() || !args.gradients.is_empty() {
+        return evaluations_only(args, &effort);
+    }
+    let mut session = Session::open(args.device.into())?;
+    // First of all, while nothing is open and the process is still small.
+    let recorded = measure::recorded_run(&mut session, &args.model, &effort)?;
+    let device = session.device().clone();
+    let model = measure::open(&args.model, &device)?;
+    let gpu = recorded.report.device.gpu;
+    let figures = Figures {
+        model: args.model.to_string(),
+        parameters: model.network().parameters(),
+        device: recorded.report.device.name.clone(),
+        first_state: recorded.first_shown.as_secs_f64(),
+        run: measure::whole_run(&recorded, measure::draw_seconds(&model, &device, &effort)),
+        memory: measure::memory(&recorded),
+        evaluations: [1, 4, 16, 64]
+            .into_iter()
+            .map(|batch| measure::evaluations(&model, &device, batch, &effort))
+            .collect::<Result<_, _>>()?,
+        layers: if gpu { Vec::new() } else { measure::layers(&model, &device, &effort)? },
+        asked: gpu.then(|| measure::asked(&model, &device)).transpose()?,
+        streaming: measure::streaming(&mut session, &args.model, &model, &effort)?,
+    };
+    drop(session);
+    match args.json {
+        true => println!("{}", serde_json::to_string_pretty(&figures)?),
+        false => figures.print(),
+    }
+    Ok(())
+}
+
+/// Only the speed of evaluations, in a process that has done nothing else.
+fn evaluations_only(args: &Args, effort: &Effort) -> Result<(), Failure> {
+    let devices = devices::open(args.device.into())?;
+    let (device, report) = devices.choose(args.device.into());
+    let (mut evaluations, mut gradients, mut asked) = (Vec::new(), Vec::new(), None);
+    if !args.evaluations.is_empty() {
+        let model = measure::open(&args.model, device)?;
+        for &batch in &args.evaluations {
+            evaluations.push(measure::evaluations(&model, device, batch.into(), effort)?);
+        }
+        asked = report.gpu.then(|| measure::asked(&model, device)).transpose()?;
+    }
+    if !args.gradients.is_empty() {
+        let model = measure::open(&args.model, &device.clone().autodiff())?;
+        for &batch in &args.gradients {
+            gradients.push(measure::gradients(&model, device, batch.into(), effort)?);
+        }
+    }
+    let figures = OnlyEvaluations { evaluations, gradients, asked, peak: measure::peak_memory() };
+    match args.json {
+        true => println!("{}", serde_json::to_string_pretty(&figures)?),
+        false => figures.print(),
+    }
+    Ok(())
+}
