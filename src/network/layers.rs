@@ -1,6 +1,5 @@
 //! The small layers: convolution, group normalisation, affine maps, nonlinearities.
 
-use super::cpu;
 use super::plan::Parameter;
 use super::profile::{LayerKind, timed};
 use super::{Array, Config, Nonlinearity, Weights, WeightsError};
@@ -63,12 +62,9 @@ impl<'a, C> Loader<'a, C> {
     }
 }
 
-/// A pointwise nonlinearity by itself, written out for the CPU.
+/// A pointwise nonlinearity by itself.
 pub(super) fn activated(x: Image, kind: Nonlinearity) -> Image {
-    timed(LayerKind::Normalisation, || match cpu::is_plain(&x.device()) {
-        true => cpu::activated(x, kind),
-        false => activate(x, kind),
-    })
+    timed(LayerKind::Normalisation, || activate(x, kind))
 }
 
 /// A pointwise nonlinearity.
@@ -86,15 +82,11 @@ pub(super) fn activate<const D: usize>(x: Tensor<D>, kind: Nonlinearity) -> Tens
 pub(super) struct Conv {
     pub weight: Tensor<4>,
     pub bias: Tensor<1>,
-    /// Both in one, for 3×3 kernels on the CPU.
-    patches: Option<Tensor<4>>,
 }
 
 impl Conv {
     pub fn new(weight: Tensor<4>, bias: Tensor<1>) -> Self {
-        let wide = weight.dims()[2] == 3 && cpu::is_plain(&weight.device());
-        let patches = wide.then(|| cpu::patch_weight(&weight, &bias));
-        Conv { weight, bias, patches }
+        Conv { weight, bias }
     }
 
     /// Weight, then bias.
@@ -123,18 +115,11 @@ impl Conv {
     /// Keeps the size, with the kernel's places `dilation` pixels apart.
     pub fn dilated(&self, x: Image, dilation: usize) -> Image {
         let kind = if self.weight.dims()[2] == 1 { LayerKind::Pointwise } else { LayerKind::Convolution };
-        timed(kind, || self.convolve(x, dilation))
-    }
-
-    fn convolve(&self, x: Image, dilation: usize) -> Image {
-        match &self.patches {
-            Some(weight) => cpu::convolve(x, weight, dilation),
-            None => {
-                let margin = self.weight.dims()[2] / 2 * dilation;
-                let options = ConvOptions::new([1; 2], [margin; 2], [dilation; 2], 1);
-                conv2d(x, self.weight.clone(), Some(self.bias.clone()), options)
-            }
-        }
+        timed(kind, || {
+            let margin = self.weight.dims()[2] / 2 * dilation;
+            let options = ConvOptions::new([1; 2], [margin; 2], [dilation; 2], 1);
+            conv2d(x, self.weight.clone(), Some(self.bias.clone()), options)
+        })
     }
 
     /// With a stride and zeros before and after each row and column.

@@ -3,7 +3,6 @@
 mod architecture;
 mod blocks;
 mod config;
-mod cpu;
 mod diffusers;
 mod edm;
 mod host;

@@ -1,7 +1,6 @@
 //! Halving and doubling the resolution, plain or low-pass filtered (Song et al. 2021, appendix H; the filter is
 //! StyleGAN2's upfirdn: insert zeros, pad, convolve with the kernel, keep every other value).
 
-use super::cpu;
 use super::layers::{Conv, Loader, contiguous};
 use super::plan::Direction;
 use super::profile::{LayerKind, timed};
@@ -85,7 +84,6 @@ impl Resampler {
         match (&self.0, direction) {
             (Some(filter), Direction::Down) => filter.down(x),
             (Some(filter), Direction::Up) => filter.up(x),
-            (None, Direction::Down) if cpu::is_plain(&x.device()) => cpu::halve(x),
             (None, Direction::Down) => avg_pool2d(x, AvgPoolOptions::new([2, 2])),
             (None, Direction::Up) => {
                 let options = InterpolateOptions::new(InterpolateMode::Nearest).with_output_size([2 * h, 2 * w]);

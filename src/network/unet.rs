@@ -4,7 +4,7 @@ use super::blocks::{Attention, ResBlock, residual};
 use super::layers::{Conv, Linear, Loader, Norm, activate};
 use super::plan::{Direction, Plan, Step};
 use super::resample::{ConvResampler, Resampler};
-use super::{Combine, Config, Embedding, Weights, WeightsError, cpu, host};
+use super::{Combine, Config, Embedding, Weights, WeightsError, host};
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::f64::consts::TAU;
@@ -78,7 +78,7 @@ impl Unet {
                 positional_frequencies(config.embedding_width() / 2, config.variant.frequency_shift)
             }
         };
-        let body = match cpu::is_plain(device) {
+        let body = match host::is_plain(device) {
             true => Body::Host(Box::new(host::Network::load(&plan.steps, loader, count)?)),
             false => Body::Tensors(Box::new(Layers::load(&plan.steps, loader)?)),
         };

@@ -14,9 +14,9 @@ pub(in crate::network) struct Rows {
 }
 
 impl Rows {
-    /// The row of an image; the only row is that of all.
-    pub fn row(&self, image: usize) -> &[f32] {
-        let first = if self.values.len() == self.width { 0 } else { image * self.width };
+    /// The row of an image or of a level; the only row is that of all.
+    pub fn row(&self, index: usize) -> &[f32] {
+        let first = if self.values.len() == self.width { 0 } else { index * self.width };
         &self.values[first..][..self.width]
     }
 

@@ -3,31 +3,43 @@
 //! All features lie in one layout from input to output: sixteens of channels, so that a register, a cache line and
 //! a column block of a matrix are the same thing. Work is cut into tasks that stay in a core's cache, over images,
 //! bands of rows and channels; how it is cut changes nothing in the results. Where gradients are asked for, and on
-//! other devices, the layers of [`super::unet`] use tensor operations instead.
+//! other devices, the layers of [`super::unet`] and [`super::refinenet`] use tensor operations instead.
 
 mod attention;
 mod build;
 mod clock;
 mod convolution;
+mod dilated;
+mod evaluator;
 mod gemm;
 mod kernels;
 mod linear;
 mod maps;
 mod network;
 mod norm;
+mod norm_plus;
 mod pointwise;
+mod pooling;
 mod read;
+mod refinenet;
 mod resize;
 mod simd;
 mod winograd;
 
 pub(super) use network::Network;
+pub(super) use refinenet::RefineNet;
 
+use burn::tensor::Device;
 use clock::{Clock, Watch};
 use maps::Pool;
 use rayon::prelude::*;
 use simd::Isa;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Tensors of this device lie in the host's memory and keep no gradients.
+pub(super) fn is_plain(device: &Device) -> bool {
+    !device.is_autodiff() && *device == Device::flex()
+}
 
 /// What every layer computes with.
 #[derive(Clone, Copy, Debug)]

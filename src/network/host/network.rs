@@ -1,50 +1,31 @@
 //! The walk through a network's steps on the host's own memory.
 
 use super::attention::Attention;
-use super::clock::Clock;
 use super::convolution::Convolution;
+use super::evaluator::{Evaluator, is_heavy};
 use super::linear::{Linear, Rows};
-use super::maps::{Features, Maps, Part, Pool};
+use super::maps::{Features, Maps};
 use super::norm::{Norm, Told};
 use super::pointwise::Pointwise;
 use super::read::{Read, Residual};
 use super::resize::{Resampling, Resize, sum};
-use super::simd::{Isa, Lanes};
+use super::simd::Lanes;
 use super::winograd::Keep;
-use super::{Context, build::Builder, for_each, wide_awake};
+use super::{Context, build::Builder};
 use crate::Image;
 use crate::network::layers::Loader;
 use crate::network::plan::{Direction, Step};
-use crate::network::{Combine, Nonlinearity, WeightsError, profile};
-use burn::tensor::{Tensor, TensorData};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// Values of the widest maps of one group of images, which go through the network together: large enough that the
-/// weights are read seldom, small enough that features stay in the outer cache.
-const GROUP: usize = 1 << 20;
-
-/// Parameters from which on caches do not hold a network's weights.
-const HEAVY: usize = 8 << 20;
-
-/// Images of such networks that go through together, so that weights are read once.
-const TOGETHER: usize = 4;
+use crate::network::{Combine, Nonlinearity, WeightsError};
 
 /// A `ddpm` or `ncsnpp` network on the CPU.
 #[derive(Debug)]
 pub(in crate::network) struct Network {
-    isa: Isa,
-    pool: Pool,
-    /// Images of the last evaluation, whose memory the pool holds.
-    images: AtomicUsize,
+    evaluator: Evaluator,
     nonlinearity: Nonlinearity,
     combine: Combine,
     resampling: [Resampling; 2],
-    /// Channels of the widest maps of the highest resolution.
-    channels: usize,
     dense: Option<[Linear; 2]>,
     layers: Vec<Layer>,
-    heavy: bool,
 }
 
 /// A [`Step`] with its parameters.
@@ -104,8 +85,7 @@ impl Network {
     /// Takes the parameters from the embedding's on, of so many.
     pub fn load(steps: &[Step], loader: &mut Loader, parameters: usize) -> Result<Self, WeightsError> {
         let config = loader.config;
-        let heavy = parameters >= HEAVY;
-        let mut build = Builder::new(loader, heavy);
+        let mut build = Builder::new(loader, is_heavy(parameters));
         let dense = match config.conditional {
             true => Some([build.linear()?, build.linear()?]),
             false => None,
@@ -113,56 +93,22 @@ impl Network {
         let layers = steps.iter().map(|step| build.layer(step)).collect::<Result<_, _>>()?;
         let resampling = [Direction::Down, Direction::Up].map(|direction| build.resampling(direction));
         Ok(Network {
-            isa: Isa::best(),
-            pool: Pool::default(),
-            images: AtomicUsize::new(0),
+            evaluator: Evaluator::new(config.nf * config.ch_mult.first().unwrap_or(&1), parameters),
             nonlinearity: config.nonlinearity,
             combine: config.progressive_combine,
             resampling,
-            channels: config.nf * config.ch_mult.first().unwrap_or(&1),
             dense,
             layers,
-            heavy,
         })
     }
 
     /// The output for images, from the features of their noise levels, a row for all images or one for each.
     pub fn forward(&self, x: Image, features: Vec<f32>, rows: usize) -> Image {
-        let (device, dims) = (x.device(), x.dims());
-        let [n, c, h, w] = dims;
-        if self.images.swap(n, Ordering::Relaxed) != n {
-            self.pool.clear();
-        }
-        let x: Vec<f32> = x.into_data().try_into_vec().unwrap_or_default();
-        let mut out = vec![0.0; x.len()];
-        let clock = profile::is_taken().then(Clock::default);
-        let context = Context { isa: self.isa, pool: &self.pool, clock: clock.as_ref() };
-        let embedding = self.embed(&context, features, rows);
-        let most = (GROUP / (self.channels * h * w).max(1)).clamp(1, 16);
-        let least = if self.heavy { TOGETHER.min(most) } else { 1 };
-        let group = n.div_ceil(rayon::current_num_threads()).clamp(least, most);
-        let image = c * h * w;
-        let evaluate = |index: usize, out: &mut [f32]| {
-            let first = index * group;
-            let images = out.len() / image;
-            let embedding = embedding.as_ref().map(|rows| rows.of(first..first + images));
-            let x = Maps::from_planes(context.pool, &x[first * image..][..images * image], [images, c, h, w]);
-            self.images(&context, x, embedding.as_ref()).maps.to_planes(out);
-        };
-        let groups: Vec<_> = out.chunks_mut(group * image).enumerate().collect();
-        if groups.len() < rayon::current_num_threads() {
-            let groups = Mutex::new(groups);
-            wide_awake(|| {
-                let groups = std::mem::take(&mut *groups.lock().unwrap_or_else(PoisonError::into_inner));
-                for_each(true, groups, |(index, out)| evaluate(index, out));
-            });
-        } else {
-            for_each(true, groups, |(index, out)| evaluate(index, out));
-        }
-        if let Some(clock) = clock {
-            clock.times().into_iter().for_each(|(kind, time)| profile::add(kind, time));
-        }
-        Tensor::from_data(TensorData::new(out, dims), &device)
+        let embedding = self.embed(&self.evaluator.context(), features, rows);
+        self.evaluator.evaluate(x, |context, x, images| {
+            let embedding = embedding.as_ref().map(|rows| rows.of(images));
+            self.images(context, x, embedding.as_ref())
+        })
     }
 
     /// The activated embedding, one row for each row of features.
@@ -174,11 +120,10 @@ impl Network {
     }
 
     /// The output for some images.
-    fn images(&self, context: &Context, x: Maps, embedding: Option<&Rows>) -> Arc<Part> {
+    fn images(&self, context: &Context, x: Maps, embedding: Option<&Rows>) -> Features {
         let x = Features::from(x);
         let flow = Flow { h: x.clone(), kept: Vec::new(), input: x, output: None };
-        let flow = self.layers.iter().fold(flow, |flow, layer| self.step(context, layer, flow, embedding));
-        flow.h.whole(context.pool)
+        self.layers.iter().fold(flow, |flow, layer| self.step(context, layer, flow, embedding)).h
     }
 
     /// One step on the features; see [`Step`] for the formulas.

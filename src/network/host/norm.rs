@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::linear::Rows;
-use super::maps::{Buffer, Features, Part, places};
+use super::maps::{Buffer, Features, Maps, Part, places};
 use super::simd::{Kernel, Lanes, Simd};
 use crate::network::Nonlinearity;
 use crate::network::profile::LayerKind;
@@ -32,9 +32,9 @@ pub(super) enum Told<'a> {
 /// Scale and shift of every channel of every image, which is all that a normalisation amounts to.
 #[derive(Debug)]
 pub(super) struct Affine {
-    blocks: usize,
+    pub blocks: usize,
     /// For each image and block the scale, then the shift.
-    values: Buffer,
+    pub values: Buffer,
 }
 
 impl Affine {
@@ -123,7 +123,7 @@ struct Moments {
 }
 
 /// Mean and summed squares around it of every map, computed once.
-fn moments<'a>(context: &Context, part: &'a Part) -> &'a Buffer {
+pub(super) fn moments<'a>(context: &Context, part: &'a Part) -> &'a Buffer {
     part.moments.get_or_init(|| {
         let maps = &part.maps;
         let mut moments = context.pool.take(2 * maps.images * maps.blocks());
@@ -260,6 +260,22 @@ impl Pixelwise<'_> {
             }
         }
     }
+}
+
+/// Features through a nonlinearity.
+pub(super) fn activated(context: &Context, features: &Features, kind: Nonlinearity) -> Features {
+    let parts = features.0.iter().flat_map(|part| {
+        let maps = &part.maps;
+        let mut out = Maps::new(context.pool, maps.images, maps.channels, maps.height, maps.width);
+        let width = maps.area();
+        out.lanes.par_chunks_mut(width).zip(maps.lanes.par_chunks(width)).for_each(|(to, from)| {
+            let mut watch = context.watch();
+            context.isa.run(Pixelwise { from, width, to, pitch: width, affine: None, activation: Some(kind) });
+            watch.lap(LayerKind::Normalisation);
+        });
+        Features::from(out).0
+    });
+    Features(parts.collect())
 }
 
 /// eˣ to about two units in the last place for −87 ≤ x ≤ 87, at those ends beyond. x = k·ln 2 + r with |r| ≤ ½ ln 2,

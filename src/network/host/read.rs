@@ -56,6 +56,12 @@ impl<'a> Read<'a> {
         self.rows(context, &mut watch, [image, block], map, start..start + inside, pitch, to);
     }
 
+    /// Writes all of a map.
+    pub fn whole(&self, context: &Context, place: [usize; 2], map: &[Lanes], to: &mut [Lanes]) {
+        let [_, height, width] = self.size();
+        self.rows(context, &mut context.watch(), place, map, 0..height, width, to);
+    }
+
     /// Writes these rows of a map.
     #[allow(clippy::too_many_arguments)]
     fn rows(

@@ -25,6 +25,8 @@ pub(super) enum Resampling {
     Spread,
     /// Low-pass filtered to one value less, after a convolution of spread values; gains what zeros have lost.
     Unspread(Vec<f64>),
+    /// Means of this many, an odd number, around each value; zeros beyond the border count.
+    Means(usize),
 }
 
 /// The weights of one place: those of the sources from the first on.
@@ -44,6 +46,11 @@ pub(super) struct Resize {
 impl Resize {
     pub fn new(kind: &Resampling, height: usize, width: usize) -> Self {
         Resize { rows: kind.axis(height), columns: kind.axis(width) }
+    }
+
+    /// Bilinear interpolation from one height and width to another, corners on corners.
+    pub fn bilinear(from: [usize; 2], to: [usize; 2]) -> Self {
+        Resize { rows: linear(from[0], to[0]), columns: linear(from[1], to[1]) }
     }
 
     pub fn height(&self) -> usize {
@@ -104,6 +111,10 @@ impl Resampling {
                 let (taps, before) = (correlated(taps, 2.0), (taps.len() - 1) / 2);
                 axis(size, size - 1, |place| (place as isize - before as isize, taps.clone()))
             }
+            Resampling::Means(count) => {
+                let (taps, before) = (vec![1.0 / *count as f64; *count], count / 2);
+                axis(size, size, |place| (place as isize - before as isize, taps.clone()))
+            }
             Resampling::FilteredDouble(taps) => {
                 let (taps, before) = (correlated(taps, 2.0), taps.len() - (taps.len() / 2));
                 axis(size, 2 * size, |place| {
@@ -136,6 +147,17 @@ fn axis(size: usize, count: usize, taps: impl Fn(usize) -> (isize, Vec<f64>)) ->
     (0..count).map(cut).collect()
 }
 
+/// The weights of `count` places evenly between the first of `size` values and the last.
+fn linear(size: usize, count: usize) -> Vec<Taps> {
+    let step = (size - 1) as f64 / (count.max(2) - 1) as f64;
+    axis(size, count, |place| {
+        let at = step * place as f64;
+        let below = (at as usize).min(size - 1);
+        let part = (at - below as f64).max(0.0);
+        (below as isize, vec![1.0 - part, part])
+    })
+}
+
 /// Maps, plus a bias for each channel, plus the residual.
 pub(super) fn sum(context: &Context, maps: &Maps, bias: &[Lanes], residual: Option<Residual>) -> Maps {
     let mut out = Maps::new(context.pool, maps.images, maps.channels, maps.height, maps.width);
@@ -151,11 +173,11 @@ pub(super) fn sum(context: &Context, maps: &Maps, bias: &[Lanes], residual: Opti
 }
 
 /// Adds to a map.
-struct Sum<'a> {
-    bias: &'a Lanes,
-    added: Option<&'a [Lanes]>,
-    scale: f32,
-    out: &'a mut [Lanes],
+pub(super) struct Sum<'a> {
+    pub bias: &'a Lanes,
+    pub added: Option<&'a [Lanes]>,
+    pub scale: f32,
+    pub out: &'a mut [Lanes],
 }
 
 impl Kernel for Sum<'_> {

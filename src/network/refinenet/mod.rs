@@ -2,9 +2,9 @@
 
 mod blocks;
 mod config;
-mod norm;
+pub(super) mod norm;
 mod outline;
-mod plan;
+pub(super) mod plan;
 mod published;
 mod resize;
 
@@ -13,7 +13,7 @@ pub(super) use plan::parameters;
 pub(super) use published::read;
 
 use super::layers::{Conv, Loader};
-use super::{Weights, WeightsError};
+use super::{Weights, WeightsError, host};
 use crate::Image;
 use blocks::{Context, RefineBlock, ResBlock};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -24,6 +24,20 @@ use norm::NormPlus;
 pub struct RefineNet {
     config: RefineNetConfig,
     parameters: usize,
+    device: Device,
+    body: Body,
+}
+
+/// All that has parameters, as the device wants it.
+#[derive(Debug)]
+enum Body {
+    Tensors(Box<Layers>),
+    Host(Box<host::RefineNet>),
+}
+
+/// A network of tensor operations.
+#[derive(Debug)]
+struct Layers {
     begin: Conv,
     /// Two blocks each, from the highest resolution.
     stages: Vec<[ResBlock; 2]>,
@@ -42,19 +56,11 @@ impl RefineNet {
         let parameters = plan::parameters(config);
         let count = parameters.iter().map(|p| p.shape.iter().product::<usize>()).sum();
         let loader = &mut Loader::new(parameters, weights, config, device)?;
-        let (begin, normalizer, end) = (Conv::load(loader)?, NormPlus::load(loader)?, Conv::load(loader)?);
-        let mut stages = Vec::new();
-        for stage in plan::stages(config) {
-            let [first, second] = stage.blocks;
-            stages.push([ResBlock::load(loader, first)?, ResBlock::load(loader, second)?]);
-        }
-        let mut refinements = Vec::new();
-        for refine in plan::refinements(config) {
-            refinements.push((refine.place, RefineBlock::load(loader, &refine)?));
-        }
-        refinements.sort_by_key(|(place, _)| *place);
-        let refinements = refinements.into_iter().map(|(_, block)| block).collect();
-        Ok(RefineNet { config: config.clone(), parameters: count, begin, stages, refinements, normalizer, end })
+        let body = match host::is_plain(device) {
+            true => Body::Host(Box::new(host::RefineNet::load(loader, count)?)),
+            false => Body::Tensors(Box::new(Layers::load(loader)?)),
+        };
+        Ok(RefineNet { config: config.clone(), parameters: count, device: device.clone(), body })
     }
 
     /// The raw output, which is the score, for `x` (N×C×H×W, in the configuration's range) and levels, one for all
@@ -62,21 +68,13 @@ impl RefineNet {
     pub fn forward(&self, x: Image, labels: &[f64]) -> Image {
         let last = self.config.num_classes - 1;
         let levels: Vec<usize> = labels.iter().map(|label| (label.round() as usize).min(last)).collect();
-        let context = Context { levels: &levels, nonlinearity: self.config.nonlinearity };
         let x = if self.config.rescaled { x } else { x * 2.0 - 1.0 };
-        let mut h = self.begin.forward(x);
-        let mut kept = Vec::new();
-        for blocks in &self.stages {
-            h = blocks.iter().fold(h, |h, block| block.forward(h, context));
-            kept.push(h.clone());
-        }
-        let mut coarse = None;
-        for (refine, fine) in self.refinements.iter().zip(kept.into_iter().rev()) {
-            h = refine.forward(fine, coarse, context);
-            coarse = Some(h.clone());
-        }
-        let h = self.normalizer.forward(h, &levels, Some(self.config.nonlinearity));
-        let output = self.end.forward(h);
+        let output = match &self.body {
+            Body::Host(network) => network.forward(x, &levels),
+            Body::Tensors(layers) => {
+                layers.forward(x, Context { levels: &levels, nonlinearity: self.config.nonlinearity })
+            }
+        };
         if self.config.conditional { output } else { output * self.inverse_sigma(labels) }
     }
 
@@ -93,6 +91,41 @@ impl RefineNet {
     /// 1/σ of each label, to broadcast over images.
     fn inverse_sigma(&self, labels: &[f64]) -> Image {
         let values: Vec<f32> = labels.iter().map(|&label| (1.0 / self.config.sigma(label)) as f32).collect();
-        Tensor::from_data(TensorData::new(values, [labels.len(), 1, 1, 1]), &self.begin.weight.device())
+        Tensor::from_data(TensorData::new(values, [labels.len(), 1, 1, 1]), &self.device)
+    }
+}
+
+impl Layers {
+    /// Takes all parameters.
+    fn load(loader: &mut Loader<RefineNetConfig>) -> Result<Self, WeightsError> {
+        let (begin, normalizer, end) = (Conv::load(loader)?, NormPlus::load(loader)?, Conv::load(loader)?);
+        let mut stages = Vec::new();
+        for stage in plan::stages(loader.config) {
+            let [first, second] = stage.blocks;
+            stages.push([ResBlock::load(loader, first)?, ResBlock::load(loader, second)?]);
+        }
+        let mut refinements = Vec::new();
+        for refine in plan::refinements(loader.config) {
+            refinements.push((refine.place, RefineBlock::load(loader, &refine)?));
+        }
+        refinements.sort_by_key(|(place, _)| *place);
+        let refinements = refinements.into_iter().map(|(_, block)| block).collect();
+        Ok(Layers { begin, stages, refinements, normalizer, end })
+    }
+
+    /// The output for images in [−1, 1].
+    fn forward(&self, x: Image, context: Context) -> Image {
+        let mut h = self.begin.forward(x);
+        let mut kept = Vec::new();
+        for blocks in &self.stages {
+            h = blocks.iter().fold(h, |h, block| block.forward(h, context));
+            kept.push(h.clone());
+        }
+        let mut coarse = None;
+        for (refine, fine) in self.refinements.iter().zip(kept.into_iter().rev()) {
+            h = refine.forward(fine, coarse, context);
+            coarse = Some(h.clone());
+        }
+        self.end.forward(self.normalizer.forward(h, context.levels, Some(context.nonlinearity)))
     }
 }

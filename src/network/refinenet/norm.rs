@@ -4,44 +4,38 @@ use super::RefineNetConfig;
 use crate::Image;
 use crate::network::layers::{Loader, activate};
 use crate::network::profile::{LayerKind, timed};
-use crate::network::{Nonlinearity, WeightsError, cpu};
+use crate::network::{Nonlinearity, WeightsError};
 use burn::tensor::{Tensor, TensorData};
 
-const EPSILON: f64 = 1e-5;
+/// What is added to variances.
+pub(in crate::network) const EPSILON: f64 = 1e-5;
+
+/// γ, α and β of all channels, in one row or in one for each level; and how many rows these are.
+pub(in crate::network) fn rows(loader: &mut Loader<RefineNetConfig>) -> Result<(Vec<f32>, usize), WeightsError> {
+    if loader.config.conditional {
+        return Ok((loader.array()?.values.clone(), loader.config.num_classes));
+    }
+    let (alpha, gamma, beta) = (loader.array()?, loader.array()?, loader.array()?);
+    Ok(([gamma, alpha, beta].iter().flat_map(|array| &array.values).copied().collect(), 1))
+}
 
 /// InstanceNorm++.
 #[derive(Debug)]
 pub(super) struct NormPlus {
-    channels: usize,
     /// γ, α and β: one row of three times C values, or one for each level.
-    rows: Vec<f32>,
-    /// The same on the device.
     table: Tensor<2>,
 }
 
 impl NormPlus {
     pub fn load(loader: &mut Loader<RefineNetConfig>) -> Result<Self, WeightsError> {
-        let rows = if loader.config.conditional {
-            loader.array()?.values.clone()
-        } else {
-            let (alpha, gamma, beta) = (loader.array()?, loader.array()?, loader.array()?);
-            [gamma, alpha, beta].iter().flat_map(|array| &array.values).copied().collect()
-        };
-        let levels = if loader.config.conditional { loader.config.num_classes } else { 1 };
-        let table = Tensor::from_data(TensorData::new(rows.clone(), [levels, rows.len() / levels]), loader.device);
-        Ok(NormPlus { channels: rows.len() / levels / 3, rows, table })
+        let (values, rows) = rows(loader)?;
+        let width = values.len() / rows;
+        Ok(NormPlus { table: Tensor::from_data(TensorData::new(values, [rows, width]), loader.device) })
     }
 
     /// Normalises x and applies a nonlinearity, if any. `levels`: one for all samples or one for each.
     pub fn forward(&self, x: Image, levels: &[usize], kind: Option<Nonlinearity>) -> Image {
         timed(LayerKind::Normalisation, || {
-            if cpu::is_plain(&x.device()) {
-                let width = 3 * self.channels;
-                let known = self.rows.len() / width;
-                let rows: Vec<&[f32]> =
-                    levels.iter().map(|level| &self.rows[level % known * width..][..width]).collect();
-                return cpu::normalize_plus(x, &rows, EPSILON, kind);
-            }
             let y = self.tensors(x, levels);
             match kind {
                 Some(kind) => activate(y, kind),

@@ -5,7 +5,7 @@ use crate::network::plan::Parameter;
 
 /// A residual block.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Block {
+pub(in crate::network) struct Block {
     pub input: usize,
     pub output: usize,
     pub dilation: usize,
@@ -20,21 +20,21 @@ impl Block {
     }
 
     /// Channels between its two convolutions.
-    fn inner(&self) -> usize {
+    pub fn inner(&self) -> usize {
         if self.first { self.input } else { self.output }
     }
 }
 
 /// A stage on the way down: two blocks at one resolution.
 #[derive(Clone, Debug)]
-pub(super) struct Stage {
+pub(in crate::network) struct Stage {
     pub name: &'static str,
     pub blocks: [Block; 2],
 }
 
 /// A refinement on the way up.
 #[derive(Clone, Debug)]
-pub(super) struct Refine {
+pub(in crate::network) struct Refine {
     pub name: &'static str,
     /// Its place in the order of evaluation, from the coarsest.
     pub place: usize,
@@ -48,10 +48,12 @@ pub(super) struct Refine {
 }
 
 /// Residual units on each input of a refinement, and convolutions in each.
-pub(super) const INPUT_UNITS: usize = 2;
-pub(super) const UNIT_CONVS: usize = 2;
+pub(in crate::network) const INPUT_UNITS: usize = 2;
+pub(in crate::network) const UNIT_CONVS: usize = 2;
 /// Poolings of a refinement.
-pub(super) const POOLINGS: usize = 2;
+pub(in crate::network) const POOLINGS: usize = 2;
+/// Pixels on a side of what a pooling takes together.
+pub(in crate::network) const POOLED: usize = 5;
 
 /// Name, channels in units of `ngf`, and dilation of each stage.
 fn table(stages: usize) -> &'static [(&'static str, usize, usize)] {
@@ -70,7 +72,7 @@ impl RefineNetConfig {
 }
 
 /// The stages, from the highest resolution.
-pub(super) fn stages(config: &RefineNetConfig) -> Vec<Stage> {
+pub(in crate::network) fn stages(config: &RefineNetConfig) -> Vec<Stage> {
     let mut input = config.ngf;
     let stage = |(index, &(name, factor, dilation)): (usize, &(&'static str, usize, usize))| {
         let output = factor * config.ngf;
@@ -82,7 +84,7 @@ pub(super) fn stages(config: &RefineNetConfig) -> Vec<Stage> {
 }
 
 /// The refinements in the order in which they are registered, which is that of their names.
-pub(super) fn refinements(config: &RefineNetConfig) -> Vec<Refine> {
+pub(in crate::network) fn refinements(config: &RefineNetConfig) -> Vec<Refine> {
     let widths = config.widths();
     let names: &[&str] = if widths.len() == 6 { &["1", "2", "31", "3", "4", "5"] } else { &["1", "2", "3", "4", "5"] };
     // Each comes out as wide as the next finer stage, the finest as wide as itself.

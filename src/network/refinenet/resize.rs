@@ -1,5 +1,6 @@
 //! Pooling that keeps the size, and bilinear enlargement.
 
+use super::plan::POOLED;
 use crate::Image;
 use crate::network::profile::{LayerKind, timed};
 use burn::tensor::module::{avg_pool2d, max_pool2d};
@@ -18,9 +19,10 @@ pub(super) enum Pool {
 impl Pool {
     /// Keeps the size.
     pub fn forward(self, x: Image) -> Image {
+        let (side, margin) = ([POOLED; 2], [POOLED / 2; 2]);
         timed(LayerKind::Resampling, || match self {
-            Pool::Largest => max_pool2d(x, MaxPoolOptions::new([5; 2]).with_stride([1; 2]).with_padding([2; 2])),
-            Pool::Mean => avg_pool2d(x, AvgPoolOptions::new([5; 2]).with_stride([1; 2]).with_padding([2; 2])),
+            Pool::Largest => max_pool2d(x, MaxPoolOptions::new(side).with_stride([1; 2]).with_padding(margin)),
+            Pool::Mean => avg_pool2d(x, AvgPoolOptions::new(side).with_stride([1; 2]).with_padding(margin)),
         })
     }
 }

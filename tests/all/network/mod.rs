@@ -8,6 +8,7 @@ mod inference;
 mod invariants;
 mod ncsn;
 mod options;
+mod refinenets;
 
 use burn::tensor::{Device, TensorData};
 use score_explorer::Image;
