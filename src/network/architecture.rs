@@ -103,6 +103,19 @@ impl Network {
         }
     }
 
+    /// The same of tensor operations on every device; see [`Unet::of_tensors`]. RefineNets are where gradients are kept.
+    ///
+    /// # Errors
+    /// Those of [`Network::new`].
+    pub fn of_tensors(architecture: &Architecture, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+        match architecture {
+            Architecture::Unet(config) => {
+                Unet::of_tensors(config, weights, device).map(|net| Network::Unet(Box::new(net)))
+            }
+            Architecture::RefineNet(_) => Network::new(architecture, weights, &device.clone().autodiff()),
+        }
+    }
+
     /// The raw output for `x` (N×C×H×W, in the configuration's range) and the published labels, one for all samples
     /// or one for each.
     pub fn forward(&self, x: Image, labels: &[f64]) -> Image {

@@ -8,6 +8,7 @@ use super::{Combine, Config, Embedding, Weights, WeightsError, host};
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::f64::consts::TAU;
+use std::sync::Arc;
 
 /// A published `ddpm` or `ncsnpp` network.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ pub struct Unet {
 #[derive(Debug)]
 enum Body {
     Tensors(Box<Layers>),
-    Host(Box<host::Network>),
+    Host(Arc<host::Network>),
 }
 
 /// A network of tensor operations.
@@ -68,6 +69,19 @@ impl Unet {
     /// # Errors
     /// If a parameter is missing, left over, of the wrong shape, or not finite.
     pub fn new(config: &Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+        Unet::build(config, weights, device, host::is_host(device))
+    }
+
+    /// The same of tensor operations on every device: on the CPU slower than its own layers, which are held against
+    /// them.
+    ///
+    /// # Errors
+    /// Those of [`Unet::new`].
+    pub fn of_tensors(config: &Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+        Unet::build(config, weights, device, false)
+    }
+
+    fn build(config: &Config, weights: &Weights, device: &Device, on_host: bool) -> Result<Self, WeightsError> {
         let plan = Plan::new(config);
         let parameters = plan.parameters();
         let count = parameters.iter().map(|p| p.shape.iter().product::<usize>()).sum();
@@ -78,8 +92,8 @@ impl Unet {
                 positional_frequencies(config.embedding_width() / 2, config.variant.frequency_shift)
             }
         };
-        let body = match host::is_plain(device) {
-            true => Body::Host(Box::new(host::Network::load(&plan.steps, loader, count)?)),
+        let body = match on_host {
+            true => Body::Host(Arc::new(host::Network::load(&plan.steps, loader, count)?)),
             false => Body::Tensors(Box::new(Layers::load(&plan.steps, loader)?)),
         };
         Ok(Unet { config: config.clone(), parameters: count, device: device.clone(), frequencies, body })
@@ -91,6 +105,7 @@ impl Unet {
         let x = if self.config.centered { x } else { x * 2.0 - 1.0 };
         let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
         let h = match &self.body {
+            Body::Host(network) if x.device().is_autodiff() => host::tracked(network, x, features, labels.len()),
             Body::Host(network) => network.forward(x, features, labels.len()),
             Body::Tensors(layers) => layers.forward(&self.config, x, features, labels.len()),
         };

@@ -1,5 +1,7 @@
 //! Self-attention over all pixels, a band of queries at a time, so that its scores never leave the cache.
 
+mod gradient;
+
 use super::Context;
 use super::gemm::Product;
 use super::maps::{Buffer, Features, Maps};
@@ -122,14 +124,15 @@ impl Attention {
         let rows = BAND.min(area - first);
         let mut mixed = context.pool.take(self.heads * blocks * rows);
         let mut scores = context.pool.take(columns * rows);
-        let mut sums = context.pool.take(rows);
+        let (mut sums, mut largest) = (context.pool.take(rows), context.pool.take(rows));
         for (head, mixed) in mixed.chunks_mut(blocks * rows).enumerate() {
             let queries: Vec<&[Lanes]> =
                 of.queries[head * blocks * area..][..blocks * area].chunks(area).map(|map| &map[first..]).collect();
             let channels = blocks * Lanes::WIDTH;
             let keys = &of.keys[head * columns * channels..][..columns * channels];
             product(context, &queries, rows, channels, keys, &mut scores);
-            context.isa.run(Softmax { scores: &mut scores, rows, columns: area, sums: &mut sums });
+            let (sums_of, largest) = (&mut sums[..], &mut largest[..]);
+            context.isa.run(Softmax { scores: &mut scores, rows, columns: area, sums: sums_of, largest });
             let weights: Vec<&[Lanes]> = scores.chunks(rows).collect();
             let values = &of.values[head * blocks * area..][..blocks * area];
             product(context, &weights, rows, area, values, mixed);
@@ -149,13 +152,14 @@ fn product(context: &Context, a: &[&[Lanes]], rows: usize, depth: usize, b: &[La
     }
 }
 
-/// Each row of scores to e^(score − largest), and their sum in all lanes.
+/// Each row of scores to e^(score − largest), and their sum and the largest in all lanes.
 struct Softmax<'a> {
     scores: &'a mut [Lanes],
     rows: usize,
     /// Scores in a row.
     columns: usize,
     sums: &'a mut [Lanes],
+    largest: &'a mut [Lanes],
 }
 
 impl Kernel for Softmax<'_> {
@@ -178,6 +182,7 @@ impl Kernel for Softmax<'_> {
             for x in largest.0 {
                 most = if most > x { most } else { x };
             }
+            self.largest[row] = Lanes([most; 16]);
             let most = simd.splat(most);
             let mut sums = simd.splat(0.0);
             for lanes in self.scores[row..].iter_mut().step_by(rows) {

@@ -3,6 +3,7 @@
 use super::attention::Attention;
 use super::convolution::{Convolution, Size};
 use super::gemm::blocks_of;
+use super::kernels::Purpose;
 use super::linear::Linear;
 use super::network::{Block, ConvResampler, Layer};
 use super::norm::Norm;
@@ -25,16 +26,15 @@ pub(super) struct Builder<'a, 'b> {
     size: usize,
     /// Of residual sums.
     scale: f32,
-    /// Caches do not hold the weights from one evaluation to the next.
-    heavy: bool,
+    purpose: Purpose,
 }
 
 impl<'a, 'b> Builder<'a, 'b> {
-    pub fn new(loader: &'b mut Loader<'a>, heavy: bool) -> Self {
+    pub fn new(loader: &'b mut Loader<'a>, purpose: Purpose) -> Self {
         let config = loader.config;
         let scale = if config.skip_rescale { std::f32::consts::FRAC_1_SQRT_2 } else { 1.0 };
         let h = vec![config.num_channels];
-        Builder { config, loader, h, kept: Vec::new(), size: config.image_size, scale, heavy }
+        Builder { config, loader, h, kept: Vec::new(), size: config.image_size, scale, purpose }
     }
 
     pub fn layer(&mut self, step: &Step) -> Result<Layer, WeightsError> {
@@ -117,7 +117,7 @@ impl<'a, 'b> Builder<'a, 'b> {
         let (weight, bias) = (self.loader.array()?, self.loader.array()?);
         let parts = std::mem::replace(&mut self.h, vec![width.output]);
         let size = Size::for_maps(self.size, self.size);
-        Ok(Convolution::new(&weight.values, &bias.values, &parts, size, scale, self.heavy))
+        Ok(Convolution::new(&weight.values, &bias.values, &parts, size, scale, self.purpose))
     }
 
     /// A convolution of 1×1.
@@ -125,7 +125,7 @@ impl<'a, 'b> Builder<'a, 'b> {
         let (weight, bias) = (&self.loader.array()?.values, &self.loader.array()?.values);
         let inputs: usize = parts.iter().sum();
         let weight = |output: usize, input: usize| scale * weight[output * inputs + input];
-        Ok(Pointwise::new(bias.len(), parts, weight, |output| scale * bias[output]))
+        Ok(Pointwise::new(bias.len(), parts, weight, |output| scale * bias[output], self.purpose))
     }
 
     /// A published per-pixel map W (in × out), b.
@@ -133,7 +133,7 @@ impl<'a, 'b> Builder<'a, 'b> {
         let (weight, bias) = (&self.loader.array()?.values, &self.loader.array()?.values);
         let outputs = bias.len();
         let weight = |output: usize, input: usize| scale * weight[input * outputs + output];
-        Ok(Pointwise::new(outputs, parts, weight, |output| scale * bias[output]))
+        Ok(Pointwise::new(outputs, parts, weight, |output| scale * bias[output], self.purpose))
     }
 
     /// The input and the output of a resampling with a convolution, at the present size after it.
@@ -156,7 +156,7 @@ impl<'a, 'b> Builder<'a, 'b> {
         let zeros = vec![0.0; bias.len()];
         let (own, last) = if after.is_some() { (&zeros, bias) } else { (bias, &zeros) };
         let size = Size::for_maps(self.size * keep.step(), self.size * keep.step());
-        let convolution = Convolution::new(weight, own, parts, size, scale, self.heavy);
+        let convolution = Convolution::new(weight, own, parts, size, scale, self.purpose);
         let after = after.map(|kind| (kind, blocks_of(1, output, |_, channel| scale * last[channel])));
         self.h = vec![output];
         Ok(ConvResampler { convolution, before, keep, after, scale })
@@ -208,6 +208,7 @@ impl<'a, 'b> Builder<'a, 'b> {
                 let part = output / each;
                 channel_of(output % each).map_or(0.0, |channel| scale_of(part) * arrays[2 * part + 1][channel])
             },
+            self.purpose,
         );
         let out = Pointwise::new(
             channels,
@@ -216,6 +217,7 @@ impl<'a, 'b> Builder<'a, 'b> {
                 channel_of(input).map_or(0.0, |channel| self.scale * arrays[6][channel * channels + output])
             },
             |output| self.scale * arrays[7][output],
+            self.purpose,
         );
         self.h = vec![channels];
         Ok(Attention { norm, qkv, out, heads, width, scale: self.scale })

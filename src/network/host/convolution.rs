@@ -1,8 +1,8 @@
 //! 3×3 convolution with one zero all around.
 
 use super::gemm::{Product, blocks_of};
-use super::kernels::Kernels;
-use super::maps::Maps;
+use super::kernels::{Kernels, Purpose};
+use super::maps::{Maps, places};
 use super::read::{Read, Residual};
 use super::simd::Lanes;
 use super::winograd::{Back, BackOf, Forward, ForwardOf, Four, Keep, Tile, Two};
@@ -37,6 +37,8 @@ pub(super) struct Convolution {
     outputs: usize,
     kernels: Kernels,
     bias: Vec<Lanes>,
+    /// From gradients of the outputs to gradients of the inputs, in the places of their parts.
+    transposed: Option<Box<Convolution>>,
 }
 
 /// One task: some images, or some rows of tiles of one image.
@@ -51,17 +53,27 @@ struct Task<'a> {
 }
 
 impl Convolution {
-    /// `weight` (O×C×3×3) and `bias`, both times `scale`, on inputs in parts of these channels. `heavy`: caches do not
-    /// hold the network's weights from one evaluation to the next.
-    pub fn new(weight: &[f32], bias: &[f32], parts: &[usize], size: Size, scale: f32, heavy: bool) -> Self {
-        let kernels = Kernels::new(weight, bias.len(), parts, scale);
+    /// `weight` (O×C×3×3) and `bias`, both times `scale`, on inputs in parts of these channels.
+    pub fn new(weight: &[f32], bias: &[f32], parts: &[usize], size: Size, scale: f32, purpose: Purpose) -> Self {
+        let outputs = bias.len();
+        let kernels = Kernels::new(weight, outputs, parts, scale);
         let kernels = match size {
-            _ if heavy => kernels,
+            _ if purpose.heavy => kernels,
             Size::Two => kernels.transformed::<Two, 4, 2>(),
             Size::Four => kernels.transformed::<Four, 6, 4>(),
         };
-        let lanes = blocks_of(1, bias.len(), |_, output| bias[output] * scale);
-        Convolution { size, outputs: bias.len(), kernels, bias: lanes }
+        let transposed = purpose.gradients.then(|| {
+            let (flipped, places) = transposed(weight, outputs, parts);
+            let purpose = Purpose { gradients: false, ..purpose };
+            Box::new(Convolution::new(&flipped, &vec![0.0; places], &[outputs], size, scale, purpose))
+        });
+        let bias = blocks_of(1, outputs, |_, output| bias[output] * scale);
+        Convolution { size, outputs, kernels, bias, transposed }
+    }
+
+    /// From gradients of the outputs to gradients of the inputs, where it was asked for.
+    pub fn transposed(&self) -> Option<&Convolution> {
+        self.transposed.as_deref()
     }
 
     /// The convolution of what is read, plus the residual.
@@ -93,6 +105,21 @@ impl Convolution {
         for_each(!alone, tasks, |task| tiling.run(task, alone));
         out
     }
+}
+
+/// The weights of the transposed map, inputs × outputs × 3 × 3, and how many inputs there are with the empty places
+/// between their parts.
+fn transposed(weight: &[f32], outputs: usize, parts: &[usize]) -> (Vec<f32>, usize) {
+    let (inputs, places) = (parts.iter().sum::<usize>(), places(parts));
+    let mut flipped = vec![0.0; places.len() * outputs * 9];
+    for (place, channel) in places.iter().enumerate() {
+        let Some(channel) = *channel else { continue };
+        for output in 0..outputs {
+            let from = weight[(output * inputs + channel) * 9..][..9].iter().rev();
+            flipped[(place * outputs + output) * 9..][..9].iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        }
+    }
+    (flipped, places.len())
 }
 
 /// One convolution at work, on tiles of one size.
@@ -305,8 +332,9 @@ mod tests {
         for isa in Isa::all() {
             let context = Context { isa, pool: &pool, clock: None };
             for (size, scale) in [(Size::Two, 1.0), (Size::Four, 0.5)] {
-                let convolution = Convolution::new(&weight, &bias, &parts, size, scale, false);
-                let heavy = Convolution::new(&weight, &bias, &parts, size, scale, true);
+                let convolution = Convolution::new(&weight, &bias, &parts, size, scale, Purpose::default());
+                let heavy =
+                    Convolution::new(&weight, &bias, &parts, size, scale, Purpose { heavy: true, gradients: false });
                 for keep in [Keep::All, Keep::Even, Keep::Odd] {
                     let plain = convolution.run(&context, &Read::plain(&features), None, keep);
                     let residual = Some(Residual { maps: &plain, scale: 3.0 });

@@ -4,6 +4,7 @@
 //! phase, which an ordinary convolution takes.
 
 use super::convolution::{Convolution, Size};
+use super::kernels::Purpose;
 use super::maps::Maps;
 use super::read::{Read, Residual};
 use super::resize::Sum;
@@ -20,10 +21,10 @@ pub(super) struct Dilated {
 }
 
 impl Dilated {
-    /// `weight` (O×`inputs`×3×3) and `bias`, for square maps of this side. `heavy`: see [`Convolution::new`].
-    pub fn new(weight: &[f32], bias: &[f32], inputs: usize, dilation: usize, side: usize, heavy: bool) -> Self {
+    /// `weight` (O×`inputs`×3×3) and `bias`, for square maps of this side.
+    pub fn new(weight: &[f32], bias: &[f32], inputs: usize, dilation: usize, side: usize, purpose: Purpose) -> Self {
         // All phases together have as many tiles as the map.
-        let convolution = Convolution::new(weight, bias, &[inputs], Size::for_maps(side, side), 1.0, heavy);
+        let convolution = Convolution::new(weight, bias, &[inputs], Size::for_maps(side, side), 1.0, purpose);
         Dilated { convolution, dilation }
     }
 
@@ -121,7 +122,7 @@ mod tests {
         for (height, width, dilation) in [(7, 9, 2), (8, 8, 4), (17, 16, 4), (3, 10, 4), (1, 1, 2)] {
             let values = whole(images * inputs * height * width, 3);
             let features = Features::from(Maps::from_planes(&pool, &values, [images, inputs, height, width]));
-            let convolution = Dilated::new(&weight, &bias, inputs, dilation, height, false);
+            let convolution = Dilated::new(&weight, &bias, inputs, dilation, height, Purpose::default());
             let read = Read { activation: Some(Nonlinearity::Relu), ..Read::plain(&features) };
             let plain = convolution.run(&context, &read, None);
             let found = convolution.run(&context, &read, Some(Residual { maps: &plain, scale: 2.0 }));

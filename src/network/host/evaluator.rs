@@ -4,9 +4,7 @@ use super::clock::Clock;
 use super::maps::{Features, Maps, Pool};
 use super::simd::Isa;
 use super::{Context, for_each, wide_awake};
-use crate::Image;
 use crate::network::profile;
-use burn::tensor::{Tensor, TensorData};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -51,19 +49,26 @@ impl Evaluator {
         Context { isa: self.isa, pool: &self.pool, clock: None }
     }
 
-    /// The output for images, by a network that is handed some of them and their places in the batch.
-    pub fn evaluate(&self, x: Image, network: impl Fn(&Context, Maps, Range<usize>) -> Features + Sync) -> Image {
-        let (device, dims) = (x.device(), x.dims());
-        let [n, c, h, w] = dims;
+    /// How many images go through together, in a batch of N×C×H×W.
+    pub fn group(&self, [n, _, h, w]: [usize; 4]) -> usize {
+        let most = (GROUP / (self.channels * h * w).max(1)).clamp(1, 16);
+        n.div_ceil(rayon::current_num_threads()).clamp(self.together.min(most), most)
+    }
+
+    /// The output for images, N×C×H×W, by a network that is handed a group of them and their places in the batch.
+    pub fn evaluate(
+        &self,
+        x: Vec<f32>,
+        [n, c, h, w]: [usize; 4],
+        group: usize,
+        network: impl Fn(&Context, Maps, Range<usize>) -> Features + Sync,
+    ) -> Vec<f32> {
         if self.images.swap(n, Ordering::Relaxed) != n {
             self.pool.clear();
         }
-        let x: Vec<f32> = x.into_data().try_into_vec().unwrap_or_default();
         let mut out = vec![0.0; x.len()];
         let clock = profile::is_taken().then(Clock::default);
         let context = Context { clock: clock.as_ref(), ..self.context() };
-        let most = (GROUP / (self.channels * h * w).max(1)).clamp(1, 16);
-        let group = n.div_ceil(rayon::current_num_threads()).clamp(self.together.min(most), most);
         let image = c * h * w;
         let evaluate = |index: usize, out: &mut [f32]| {
             let first = index * group;
@@ -84,6 +89,6 @@ impl Evaluator {
         if let Some(clock) = clock {
             clock.times().into_iter().for_each(|(kind, time)| profile::add(kind, time));
         }
-        Tensor::from_data(TensorData::new(out, dims), &device)
+        out
     }
 }

@@ -6,6 +6,15 @@ use super::winograd::Tile;
 use rayon::prelude::*;
 use std::sync::OnceLock;
 
+/// What weights are held for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Purpose {
+    /// Caches do not hold the network's weights from one evaluation to the next.
+    pub heavy: bool,
+    /// Gradients will be asked for.
+    pub gradients: bool,
+}
+
 /// Weights of one convolution.
 #[derive(Debug)]
 pub(super) struct Kernels {

@@ -24,10 +24,12 @@ mod read;
 mod refinenet;
 mod resize;
 mod simd;
+mod tracked;
 mod winograd;
 
 pub(super) use network::Network;
 pub(super) use refinenet::RefineNet;
+pub(super) use tracked::forward as tracked;
 
 use burn::tensor::Device;
 use clock::{Clock, Watch};
@@ -36,9 +38,14 @@ use rayon::prelude::*;
 use simd::Isa;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Tensors of this device lie in the host's memory, with or without gradients.
+pub(super) fn is_host(device: &Device) -> bool {
+    *device == Device::flex()
+}
+
 /// Tensors of this device lie in the host's memory and keep no gradients.
 pub(super) fn is_plain(device: &Device) -> bool {
-    !device.is_autodiff() && *device == Device::flex()
+    !device.is_autodiff() && is_host(device)
 }
 
 /// What every layer computes with.

@@ -1,8 +1,13 @@
 //! The walk through a network's steps on the host's own memory.
 
+mod gradient;
+
+pub(super) use gradient::Tape;
+
 use super::attention::Attention;
 use super::convolution::Convolution;
 use super::evaluator::{Evaluator, is_heavy};
+use super::kernels::Purpose;
 use super::linear::{Linear, Rows};
 use super::maps::{Features, Maps};
 use super::norm::{Norm, Told};
@@ -16,6 +21,7 @@ use crate::Image;
 use crate::network::layers::Loader;
 use crate::network::plan::{Direction, Step};
 use crate::network::{Combine, Nonlinearity, WeightsError};
+use burn::tensor::{Tensor, TensorData};
 
 /// A `ddpm` or `ncsnpp` network on the CPU.
 #[derive(Debug)]
@@ -83,9 +89,12 @@ struct Flow {
 
 impl Network {
     /// Takes the parameters from the embedding's on, of so many.
+    ///
+    /// On a device that keeps gradients it is loaded for these, too.
     pub fn load(steps: &[Step], loader: &mut Loader, parameters: usize) -> Result<Self, WeightsError> {
         let config = loader.config;
-        let mut build = Builder::new(loader, is_heavy(parameters));
+        let purpose = Purpose { heavy: is_heavy(parameters), gradients: loader.device.is_autodiff() };
+        let mut build = Builder::new(loader, purpose);
         let dense = match config.conditional {
             true => Some([build.linear()?, build.linear()?]),
             false => None,
@@ -104,10 +113,17 @@ impl Network {
 
     /// The output for images, from the features of their noise levels, a row for all images or one for each.
     pub fn forward(&self, x: Image, features: Vec<f32>, rows: usize) -> Image {
+        let (device, dims) = (x.device(), x.dims());
+        let x = x.into_data().try_into_vec().unwrap_or_default();
+        Tensor::from_data(TensorData::new(self.values(x, dims, features, rows), dims), &device)
+    }
+
+    /// The same on values, N×C×H×W.
+    pub(super) fn values(&self, x: Vec<f32>, dims: [usize; 4], features: Vec<f32>, rows: usize) -> Vec<f32> {
         let embedding = self.embed(&self.evaluator.context(), features, rows);
-        self.evaluator.evaluate(x, |context, x, images| {
+        self.evaluator.evaluate(x, dims, self.evaluator.group(dims), |context, x, images| {
             let embedding = embedding.as_ref().map(|rows| rows.of(images));
-            self.images(context, x, embedding.as_ref())
+            self.images(context, x, embedding.as_ref(), &mut |_| {})
         })
     }
 
@@ -119,19 +135,34 @@ impl Network {
         Some(second.forward(context, &hidden, Some(self.nonlinearity)))
     }
 
-    /// The output for some images.
-    fn images(&self, context: &Context, x: Maps, embedding: Option<&Rows>) -> Features {
+    /// The output for some images. `keep` is shown the features that come to each layer, and to the second half of each
+    /// block.
+    fn images(
+        &self,
+        context: &Context,
+        x: Maps,
+        embedding: Option<&Rows>,
+        keep: &mut dyn FnMut(&Features),
+    ) -> Features {
         let x = Features::from(x);
         let flow = Flow { h: x.clone(), kept: Vec::new(), input: x, output: None };
-        self.layers.iter().fold(flow, |flow, layer| self.step(context, layer, flow, embedding)).h
+        self.layers.iter().fold(flow, |flow, layer| self.step(context, layer, flow, embedding, keep)).h
     }
 
     /// One step on the features; see [`Step`] for the formulas.
-    fn step(&self, context: &Context, layer: &Layer, mut flow: Flow, embedding: Option<&Rows>) -> Flow {
+    fn step(
+        &self,
+        context: &Context,
+        layer: &Layer,
+        mut flow: Flow,
+        embedding: Option<&Rows>,
+        keep: &mut dyn FnMut(&Features),
+    ) -> Flow {
         let h = flow.h;
+        keep(&h);
         flow.h = match layer {
             Layer::Stem(convolution) => convolution.run(context, &Read::plain(&h), None, Keep::All).into(),
-            Layer::Block(block) => self.block(context, block, &h, embedding),
+            Layer::Block(block) => self.block(context, block, &h, embedding, keep),
             Layer::Attention(attention) => attention.run(context, &h).into(),
             Layer::Resample(direction) => self.resized(context, &h, *direction),
             Layer::ConvResample(resampler) => resampler.run(context, &h, None).into(),
@@ -196,7 +227,14 @@ impl Network {
     }
 
     /// `embedding`: the activated embedding of the noise level.
-    fn block(&self, context: &Context, block: &Block, x: &Features, embedding: Option<&Rows>) -> Features {
+    fn block(
+        &self,
+        context: &Context,
+        block: &Block,
+        x: &Features,
+        embedding: Option<&Rows>,
+        keep: &mut dyn FnMut(&Features),
+    ) -> Features {
         let [_, height, width] = x.size();
         let resize = block.resample.map(|to| Resize::new(&self.resampling[to as usize], height, width));
         let affine = block.norms[0].affine(context, x, Told::Nothing);
@@ -204,12 +242,10 @@ impl Network {
         let read = Read { features: x, affine: Some(&affine), activation, resize: resize.as_ref() };
         let h = Features::from(block.convolutions[0].run(context, &read, None, Keep::All));
 
+        keep(&h);
+
         let level = embedding.map(|embedding| block.level.forward(context, embedding, None));
-        let told = level.as_ref().map_or(Told::Nothing, |level| match block.scale_shift {
-            true => Told::Modulated(level),
-            false => Told::Added(level),
-        });
-        let affine = block.norms[1].affine(context, &h, told);
+        let affine = block.norms[1].affine(context, &h, block.told(level.as_ref()));
         let read = Read { features: &h, affine: Some(&affine), activation, resize: None };
 
         let x = resize.map_or_else(|| x.clone(), |resize| resize.run(context, x));
@@ -220,6 +256,16 @@ impl Network {
         let whole = x.whole(context.pool);
         let residual = Residual { maps: &whole.maps, scale };
         block.convolutions[1].run(context, &read, Some(residual), Keep::All).into()
+    }
+}
+
+impl Block {
+    /// `level`: the map of the embedding, where the network has one.
+    fn told<'a>(&self, level: Option<&'a Rows>) -> Told<'a> {
+        level.map_or(Told::Nothing, |level| match self.scale_shift {
+            true => Told::Modulated(level),
+            false => Told::Added(level),
+        })
     }
 }
 

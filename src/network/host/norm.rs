@@ -1,5 +1,7 @@
 //! Group normalisation and nonlinearities.
 
+mod gradient;
+
 use super::Context;
 use super::linear::Rows;
 use super::maps::{Buffer, Features, Maps, Part, places};

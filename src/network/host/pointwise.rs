@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::gemm::{Product, blocks_of};
+use super::kernels::Purpose;
 use super::maps::{Features, Maps, places};
 use super::read::Residual;
 use super::simd::{Kernel, Lanes, Simd};
@@ -19,6 +20,8 @@ pub(super) struct Pointwise {
     /// For each sixteen of outputs a row for each input.
     weights: Vec<Lanes>,
     bias: Vec<Lanes>,
+    /// From gradients of the outputs to gradients of the inputs, in the places of their parts.
+    transposed: Option<Box<Pointwise>>,
 }
 
 impl Pointwise {
@@ -28,12 +31,23 @@ impl Pointwise {
         parts: &[usize],
         weight: impl Fn(usize, usize) -> f32,
         bias: impl Fn(usize) -> f32,
+        purpose: Purpose,
     ) -> Self {
         let places = places(parts);
         let depth = places.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-        let weights =
-            blocks_of(depth, outputs, |place, output| places[place].map_or(0.0, |channel| weight(output, channel)));
-        Pointwise { outputs, depth, weights, bias: blocks_of(1, outputs, |_, output| bias(output)) }
+        let at = |output: usize, place: usize| places[place].map_or(0.0, |channel| weight(output, channel));
+        let weights = blocks_of(depth, outputs, |place, output| at(output, place));
+        let transposed = purpose.gradients.then(|| {
+            let (depth, outputs) = (outputs, places.len());
+            let weights = blocks_of(depth, outputs, at);
+            Box::new(Pointwise { outputs, depth, weights, bias: blocks_of(1, outputs, |_, _| 0.0), transposed: None })
+        });
+        Pointwise { outputs, depth, weights, bias: blocks_of(1, outputs, |_, output| bias(output)), transposed }
+    }
+
+    /// From gradients of the outputs to gradients of the inputs, where it was asked for.
+    pub fn transposed(&self) -> Option<&Pointwise> {
+        self.transposed.as_deref()
     }
 
     /// The convolution of the features, plus the residual.

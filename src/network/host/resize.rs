@@ -4,6 +4,7 @@ use super::Context;
 use super::maps::{Features, Maps};
 use super::read::Residual;
 use super::simd::{Kernel, Lanes, Simd};
+use super::winograd::Keep;
 use crate::network::profile::LayerKind;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -61,6 +62,25 @@ impl Resize {
         self.columns.len()
     }
 
+    /// Every other place from the first or the second on holds a value, as [`Keep`] says; the others zero.
+    pub fn spread(keep: Keep, height: usize, width: usize) -> Self {
+        let axis = |size: usize| {
+            let taps = |place: usize| match place.checked_sub(keep.first()) {
+                Some(beyond) if beyond.is_multiple_of(keep.step()) => {
+                    Taps { first: beyond / keep.step(), weights: vec![1.0] }
+                }
+                _ => Taps { first: 0, weights: Vec::new() },
+            };
+            (0..size).map(taps).collect()
+        };
+        Resize { rows: axis(height), columns: axis(width) }
+    }
+
+    /// From gradients of the result to gradients of the source, which is of this size.
+    pub fn transposed(&self, height: usize, width: usize) -> Self {
+        Resize { rows: transposed(&self.rows, height), columns: transposed(&self.columns, width) }
+    }
+
     /// The rows of the source that these rows are made of.
     pub fn rows_for(&self, rows: Range<usize>) -> Range<usize> {
         let taps = self.rows.get(rows).unwrap_or_default();
@@ -75,7 +95,7 @@ impl Resize {
         Features(resized.flat_map(|features| features.0).collect())
     }
 
-    fn maps(&self, context: &Context, maps: &Maps) -> Maps {
+    pub fn maps(&self, context: &Context, maps: &Maps) -> Maps {
         let (height, width) = (self.height(), self.width());
         let mut out = Maps::new(context.pool, maps.images, maps.channels, height, width);
         let sources = maps.lanes.par_chunks(maps.area());
@@ -156,6 +176,21 @@ fn linear(size: usize, count: usize) -> Vec<Taps> {
         let part = (at - below as f64).max(0.0);
         (below as isize, vec![1.0 - part, part])
     })
+}
+
+/// The weight that each of `size` sources has in the places.
+fn transposed(places: &[Taps], size: usize) -> Vec<Taps> {
+    let mut sources = vec![Taps { first: 0, weights: Vec::new() }; size];
+    for (place, taps) in places.iter().enumerate() {
+        for (source, &weight) in sources.iter_mut().skip(taps.first).zip(&taps.weights) {
+            if source.weights.is_empty() {
+                source.first = place;
+            }
+            source.weights.resize(place - source.first, 0.0);
+            source.weights.push(weight);
+        }
+    }
+    sources
 }
 
 /// Maps, plus a bias for each channel, plus the residual.

@@ -30,6 +30,8 @@ pub(super) trait Simd: Copy {
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
     /// a·b + c.
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// 1 where x is positive, else 0.
+    fn positive(self, x: Self::V) -> Self::V;
     /// 1/x for normal x, to about a unit in the last place.
     fn reciprocal(self, x: Self::V) -> Self::V;
     /// 2ᵏ, where x = k + 1.5·2²³.
@@ -140,6 +142,7 @@ impl Simd for Plain {
     lane_by_lane!(min(a, b) = if a < b { a } else { b });
     lane_by_lane!(max(a, b) = if a > b { a } else { b });
     lane_by_lane!(fma(a, b, c) = a * b + c);
+    lane_by_lane!(positive(x) = f32::from(u8::from(x > 0.0)));
     lane_by_lane!(reciprocal(x) = 1.0 / x);
     lane_by_lane!(power_of_two(x) = f32::from_bits((x.to_bits() << 23).wrapping_add(127 << 23)));
 }
@@ -212,6 +215,7 @@ macro_rules! instructions {
             min(a, b),
             max(a, b),
             fma(a, b, c),
+            positive(x),
             reciprocal(x),
             power_of_two(x)
         );
@@ -227,6 +231,12 @@ mod avx512 {
         _mm512_min_ps as min, _mm512_mul_ps as mul, _mm512_set1_ps as splat, _mm512_store_ps as store,
         _mm512_sub_ps as sub,
     };
+
+    #[inline(always)]
+    unsafe fn positive(x: __m512) -> __m512 {
+        // SAFETY: the caller's.
+        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, splat(0.0)), splat(1.0)) }
+    }
 
     /// One step of Newton's on fourteen bits.
     #[inline(always)]
@@ -259,6 +269,12 @@ mod avx2 {
         _mm256_min_ps as min, _mm256_mul_ps as mul, _mm256_set1_ps as splat, _mm256_store_ps as store,
         _mm256_sub_ps as sub,
     };
+
+    #[inline(always)]
+    unsafe fn positive(x: __m256) -> __m256 {
+        // SAFETY: the caller's.
+        unsafe { _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(x, splat(0.0)), splat(1.0)) }
+    }
 
     #[inline(always)]
     unsafe fn reciprocal(x: __m256) -> __m256 {
@@ -303,6 +319,12 @@ mod neon {
     unsafe fn max(a: float32x4_t, b: float32x4_t) -> float32x4_t {
         // SAFETY: the caller's.
         unsafe { vbslq_f32(vcgtq_f32(a, b), a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn positive(x: float32x4_t) -> float32x4_t {
+        // SAFETY: the caller's.
+        unsafe { vbslq_f32(vcgtq_f32(x, splat(0.0)), splat(1.0), splat(0.0)) }
     }
 
     #[inline(always)]

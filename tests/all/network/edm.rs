@@ -1,6 +1,6 @@
 //! Small networks of EDM, against what NVIDIA's own code answered (tests/data/edm/make.py).
 
-use super::{build, image, relative_error, values};
+use super::{build, build_of_tensors, image, relative_error, values};
 use burn::tensor::Device;
 use score_explorer::checkpoint::{About, Asked, adopt, open, open_network, read_tensors};
 use score_explorer::network::{Told, Weights};
@@ -80,12 +80,12 @@ fn a_class_that_was_told_is_the_one_that_is_painted() {
     assert!(apart > 1e-2, "{apart}");
 }
 
-/// Where gradients are kept, every layer is made of tensor operations.
 #[test]
 fn tensor_operations_denoise_as_recorded_too() {
     for name in ["edm-ddpmpp", "edm-ncsnpp", "ve-ncsnpp"] {
-        let device = Device::flex().autodiff();
-        denoises(&model(name, &[], &device), &device, &figures(name), "denoised", ROUNDING);
+        let opened = open_network(&file(&format!("{name}.safetensors")), None).unwrap();
+        let model = build_of_tensors(&opened, &Device::flex());
+        denoises(&model, &Device::flex(), &figures(name), "denoised", ROUNDING);
     }
 }
 

@@ -32,6 +32,12 @@ fn build(opened: &OpenedNetwork, device: &Device) -> NetworkScore {
     NetworkScore::new(network, opened.description.clone())
 }
 
+/// The same of tensor operations, also on the CPU.
+fn build_of_tensors(opened: &OpenedNetwork, device: &Device) -> NetworkScore {
+    let network = Network::of_tensors(&opened.description.config, &opened.weights, device).unwrap();
+    NetworkScore::new(network, opened.description.clone())
+}
+
 /// A reference network's recorded input and output.
 fn figures(name: &str) -> Weights {
     read_tensors(&folder(name).join("io.safetensors")).unwrap()

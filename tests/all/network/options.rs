@@ -23,11 +23,30 @@ fn weights(config: &Config) -> Weights {
 /// Rounding through some twenty layers of random weights, in units of the largest output.
 const HOST: f64 = 1e-4;
 
-/// The output where gradients may be asked for: there every layer is made of tensor operations.
-fn by_tensors(config: &Config, x: &Tensor<4>, labels: &[f64]) -> Vec<f32> {
+/// The network's output, and the gradient of its product with numbers that look random.
+fn output_and_gradient(network: &Unet, x: &Tensor<4>, labels: &[f64]) -> [Vec<f32>; 2] {
     let device = Device::flex().autodiff();
-    let network = Unet::new(config, &weights(config), &device).unwrap();
-    values(network.forward(Tensor::from_data(x.to_data(), &device), labels))
+    let x: Tensor<4> = Tensor::from_data(x.to_data(), &device).require_grad();
+    let y = network.forward(x.clone(), labels);
+    let output = values(y.clone().inner());
+    let probe: Tensor<4> = Tensor::from_data(TensorData::new(noise(output.len(), 6), y.dims()), &device);
+    let gradients = (y * probe).sum().backward();
+    [output, values(x.grad(&gradients).unwrap())]
+}
+
+/// The CPU's own layers give the output and the gradient that tensor operations give. Returns the output.
+fn agrees_with_tensors(config: &Config, x: &Tensor<4>, labels: &[f64]) -> Vec<f32> {
+    let (device, weights) = (Device::flex(), weights(config));
+    let plain = values(Unet::new(config, &weights, &device).unwrap().forward(x.clone(), labels));
+    let own = output_and_gradient(&Unet::new(config, &weights, &device.clone().autodiff()).unwrap(), x, labels);
+    let by_tensors = Unet::of_tensors(config, &weights, &device.autodiff()).unwrap();
+    let [output, gradient] = output_and_gradient(&by_tensors, x, labels);
+    assert_eq!(plain, own[0], "asking for gradients changes the output: {config:?}");
+    for (what, own, expected) in [("output", &own[0], output), ("gradient", &own[1], gradient)] {
+        let error = relative_error(own, &expected);
+        assert!(error < HOST, "{what}: the CPU's own layers differ by {error:.1e}: {config:?}");
+    }
+    plain
 }
 
 /// Maps of 20, 10 and 5 pixels, and channels that fill no register: tiles hang over every edge.
@@ -47,12 +66,10 @@ fn odd_sizes_and_widths_agree_with_tensor_operations() {
             ..small()
         };
         config.check().unwrap();
-        let network = Unet::new(&config, &weights(&config), &device).unwrap();
         for images in [1, 3] {
             let values_of = noise(images * size * size, 5);
             let x: Tensor<4> = Tensor::from_data(TensorData::new(values_of, [images, 1, size, size]), &device);
-            let error = relative_error(&values(network.forward(x.clone(), &[7.0])), &by_tensors(&config, &x, &[7.0]));
-            assert!(error < HOST, "{nf} channels, {images} images: the CPU's own layers differ by {error:.1e}");
+            agrees_with_tensors(&config, &x, &[7.0]);
         }
     }
 }
@@ -81,12 +98,8 @@ fn every_combination_of_options_makes_a_network() {
                         ..small()
                     };
                     config.check().unwrap();
-                    let network = Unet::new(&config, &weights(&config), &device).unwrap();
-                    let y = network.forward(x.clone(), &[0.5, 3.0]);
-                    assert_eq!(y.dims(), [2, 3, 8, 8], "{config:?}");
-                    let y = values(y);
-                    let error = relative_error(&y, &by_tensors(&config, &x, &[0.5, 3.0]));
-                    assert!(error < HOST, "{config:?}: the CPU's own layers differ by {error:.1e}");
+                    let y = agrees_with_tensors(&config, &x, &[0.5, 3.0]);
+                    assert_eq!(y.len(), 2 * 192, "{config:?}");
                     assert!(y.iter().all(|value| value.is_finite()), "{config:?}");
                     assert!(!outputs.contains(&y), "an option has no effect: {config:?}");
                     outputs.push(y);
@@ -105,10 +118,7 @@ fn every_nonlinearity_and_an_odd_filter_make_a_network() {
         for fir_kernel in [vec![1.0, 1.0], vec![1.0, 2.0, 1.0], vec![1.0, 4.0, 6.0, 4.0, 1.0]] {
             let (progressive, progressive_input) = (Progressive::Residual, ProgressiveInput::Residual);
             let config = Config { nonlinearity, fir: true, fir_kernel, progressive, progressive_input, ..small() };
-            let network = Unet::new(&config, &weights(&config), &device).unwrap();
-            let y = values(network.forward(x.clone(), &[40.0]));
-            let error = relative_error(&y, &by_tensors(&config, &x, &[40.0]));
-            assert!(error < HOST, "{nonlinearity:?}: the CPU's own layers differ by {error:.1e}");
+            let y = agrees_with_tensors(&config, &x, &[40.0]);
             assert!(y.len() == 192 && y.iter().all(|value| value.is_finite()) && !outputs.contains(&y));
             outputs.push(y);
         }

@@ -3,6 +3,7 @@
 use super::blocks::{Conv, Fusion, Pool, Poolings, RefineBlock, ResBlock, Shortcut, Units};
 use crate::network::WeightsError;
 use crate::network::host::dilated::Dilated;
+use crate::network::host::kernels::Purpose;
 use crate::network::host::norm_plus::NormPlus;
 use crate::network::host::pointwise::Pointwise;
 use crate::network::layers::Loader;
@@ -14,8 +15,7 @@ pub(super) struct Builder<'a, 'b> {
     pub loader: &'b mut Loader<'a, RefineNetConfig>,
     /// Height and width.
     pub side: usize,
-    /// Caches do not hold the weights from one evaluation to the next.
-    pub heavy: bool,
+    pub purpose: Purpose,
 }
 
 impl Builder<'_, '_> {
@@ -30,18 +30,18 @@ impl Builder<'_, '_> {
 
     pub fn convolution(&mut self, inputs: usize, dilation: usize) -> Result<Dilated, WeightsError> {
         let (weight, bias) = (self.loader.array()?, self.loader.array()?);
-        Ok(Dilated::new(&weight.values, &bias.values, inputs, dilation, self.side, self.heavy))
+        Ok(Dilated::new(&weight.values, &bias.values, inputs, dilation, self.side, self.purpose))
     }
 
     /// A convolution without bias, which keeps the channels.
     fn unbiased(&mut self, channels: usize) -> Result<Dilated, WeightsError> {
-        Ok(Dilated::new(&self.loader.array()?.values, &vec![0.0; channels], channels, 1, self.side, self.heavy))
+        Ok(Dilated::new(&self.loader.array()?.values, &vec![0.0; channels], channels, 1, self.side, self.purpose))
     }
 
     fn pointwise(&mut self, inputs: usize) -> Result<Pointwise, WeightsError> {
         let (weight, bias) = (&self.loader.array()?.values, &self.loader.array()?.values);
         let weight = |output: usize, input: usize| weight[output * inputs + input];
-        Ok(Pointwise::new(bias.len(), &[inputs], weight, |output| bias[output]))
+        Ok(Pointwise::new(bias.len(), &[inputs], weight, |output| bias[output], self.purpose))
     }
 
     /// The size after it is the present one from then on.

@@ -5,6 +5,7 @@ mod build;
 
 use super::Context;
 use super::evaluator::{Evaluator, is_heavy};
+use super::kernels::Purpose;
 use super::maps::Features;
 use crate::Image;
 use crate::network::layers::Loader;
@@ -12,6 +13,7 @@ use crate::network::refinenet::{RefineNetConfig, plan};
 use crate::network::{Nonlinearity, WeightsError};
 use blocks::{Between, Conv, RefineBlock, ResBlock};
 use build::Builder;
+use burn::tensor::{Tensor, TensorData};
 
 /// A published `ncsn` or `ncsnv2` network on the CPU.
 #[derive(Debug)]
@@ -39,7 +41,11 @@ impl RefineNet {
     /// Takes all parameters, of which there are so many.
     pub fn load(loader: &mut Loader<RefineNetConfig>, parameters: usize) -> Result<Self, WeightsError> {
         let config = loader.config;
-        let mut build = Builder { loader, side: config.image_size, heavy: is_heavy(parameters) };
+        let mut build = Builder {
+            loader,
+            side: config.image_size,
+            purpose: Purpose { heavy: is_heavy(parameters), gradients: false },
+        };
         let begin = Conv { norm: None, convolution: build.convolution(config.channels, 1)? };
         let norm = Some(build.norm()?);
         let end = Conv { norm, convolution: build.convolution(config.ngf, 1)? };
@@ -62,10 +68,13 @@ impl RefineNet {
 
     /// The output for images in [−1, 1] and levels, one for all images or one for each.
     pub fn forward(&self, x: Image, levels: &[usize]) -> Image {
-        self.evaluator.evaluate(x, |context, x, images| {
+        let (device, dims) = (x.device(), x.dims());
+        let x = x.into_data().try_into_vec().unwrap_or_default();
+        let out = self.evaluator.evaluate(x, dims, self.evaluator.group(dims), |context, x, images| {
             let levels = levels.get(images).unwrap_or(levels);
             self.images(Evaluation { context, levels, nonlinearity: self.nonlinearity }, &x.into())
-        })
+        });
+        Tensor::from_data(TensorData::new(out, dims), &device)
     }
 
     /// The output for some images.

@@ -1,0 +1,231 @@
+//! The gradient of self-attention. Scores are computed again, a band of queries and then a band of keys at a time, so
+//! that they never leave the cache (Dao et al. 2022, "FlashAttention", appendix B).
+
+use super::{Attention, Divide, Softmax, product};
+use crate::network::host::Context;
+use crate::network::host::maps::{Buffer, Features, Maps};
+use crate::network::host::norm::{Told, exp};
+use crate::network::host::pointwise::{BAND, bands_of};
+use crate::network::host::read::Residual;
+use crate::network::host::simd::{Kernel, Lanes, Simd};
+use crate::network::profile::LayerKind;
+use rayon::prelude::*;
+
+/// One image on the way back. Maps hold head after head, each from a new sixteen of channels on.
+struct Image<'a> {
+    area: usize,
+    queries: &'a [Lanes],
+    keys: &'a [Lanes],
+    values: &'a [Lanes],
+    /// Of the mixed values.
+    gradient: &'a [Lanes],
+    turned: Turned<'a>,
+}
+
+/// In sixteens of pixels, with a row for each channel.
+struct Turned<'a> {
+    queries: &'a [Lanes],
+    keys: &'a [Lanes],
+    values: &'a [Lanes],
+    gradient: &'a [Lanes],
+}
+
+/// Of each query: its largest score, 1/Σ e^(score − largest), and what all gradients of its weights lose.
+type Stats = [f32; 3];
+
+impl Attention {
+    /// From the gradient of the output to that of x.
+    pub fn back(&self, context: &Context, x: &Features, gradient: &Maps) -> Option<Maps> {
+        let (qkv, out) = (self.qkv.transposed()?, self.out.transposed()?);
+        let affine = self.norm.affine(context, x, Told::Nothing);
+        let whole = x.whole(context.pool);
+        let (area, part) = (gradient.area(), self.heads * self.blocks() * gradient.area());
+        let mut normal = Maps::new(context.pool, gradient.images, whole.maps.channels, gradient.height, gradient.width);
+        let size = normal.blocks() * area;
+        normal.lanes.par_chunks_mut(size).enumerate().for_each(|(image, normal)| {
+            let mut projected = context.pool.take(3 * part);
+            bands_of(&mut projected, area).into_par_iter().enumerate().for_each(|(band, mut to)| {
+                self.project(context, &whole.maps, &affine, image, band, &mut to);
+            });
+            let mut mixed = context.pool.take(part);
+            bands_of(&mut mixed, area).into_par_iter().enumerate().for_each(|(band, mut to)| {
+                let from: Vec<&[Lanes]> =
+                    (0..gradient.blocks()).map(|block| &gradient.map(image, block)[band * BAND..]).collect();
+                out.rows(context, &from, &[], 0.0, &mut to);
+            });
+            let projected = self.image_back(context, &projected, &mixed, area);
+            bands_of(normal, area).into_par_iter().enumerate().for_each(|(band, mut to)| {
+                let from: Vec<&[Lanes]> = projected.chunks(area).map(|map| &map[band * BAND..]).collect();
+                qkv.rows(context, &from, &[], 0.0, &mut to);
+            });
+        });
+        let residual = Some(Residual { maps: gradient, scale: self.scale });
+        Some(self.norm.back(context, x, Told::Nothing, None, normal, residual))
+    }
+
+    fn blocks(&self) -> usize {
+        self.width.div_ceil(Lanes::WIDTH)
+    }
+
+    /// From queries, keys and values, and the gradient of the mixed values, to the gradients of the three.
+    fn image_back(&self, context: &Context, projected: &[Lanes], gradient: &[Lanes], area: usize) -> Buffer {
+        let part = gradient.len();
+        let (queries, rest) = projected.split_at(part);
+        let (keys, values) = rest.split_at(part);
+        let [a, b, c, d] = [queries, keys, values, gradient].map(|maps| self.transposed(context, maps, area));
+        let turned = Turned { queries: &a, keys: &b, values: &c, gradient: &d };
+        let image = Image { area, queries, keys, values, gradient, turned };
+        let mut gradients = context.pool.take(3 * part);
+        let (of_queries, rest) = gradients.split_at_mut(part);
+        let (of_keys, of_values) = rest.split_at_mut(part);
+        let bands: Vec<_> = bands_of(of_queries, area).into_iter().enumerate().collect();
+        let stats: Vec<Vec<Stats>> =
+            bands.into_par_iter().map(|(band, mut to)| self.queries_back(context, &image, band, &mut to)).collect();
+        // Of all queries of each head, as the columns of the transposed scores; those beyond the last weigh nothing.
+        let columns = area.div_ceil(Lanes::WIDTH);
+        let mut of_columns = vec![[Lanes::default(); 3]; self.heads * columns];
+        for (band, stats) in stats.iter().enumerate() {
+            let rows = BAND.min(area - band * BAND);
+            for (index, stats) in stats.iter().enumerate() {
+                let (head, query) = (index / rows, band * BAND + index % rows);
+                let of_column = &mut of_columns[head * columns + query / Lanes::WIDTH];
+                of_column.iter_mut().zip(stats).for_each(|(lanes, &x)| lanes.0[query % Lanes::WIDTH] = x);
+            }
+        }
+        let bands = bands_of(of_keys, area).into_par_iter().zip(bands_of(of_values, area)).enumerate();
+        bands.for_each(|(band, (mut keys, mut values))| {
+            self.keys_back(context, &image, band, &of_columns, &mut keys, &mut values);
+        });
+        gradients
+    }
+
+    /// The gradient of a band of queries, and what the walk over the keys must know of them, head after head.
+    fn queries_back(&self, context: &Context, image: &Image, band: usize, to: &mut [&mut [Lanes]]) -> Vec<Stats> {
+        let mut watch = context.watch();
+        let (area, blocks, first) = (image.area, self.blocks(), band * BAND);
+        let (channels, columns, rows) = (blocks * Lanes::WIDTH, area.div_ceil(Lanes::WIDTH), BAND.min(area - first));
+        let mut scores = context.pool.take(columns * rows);
+        let mut slopes = context.pool.take(columns * rows);
+        let mut mixed = context.pool.take(blocks * rows);
+        let (mut sums, mut largest) = (context.pool.take(rows), context.pool.take(rows));
+        let mut stats = Vec::with_capacity(self.heads * rows);
+        for (head, to) in to.chunks_mut(blocks).enumerate() {
+            let of_maps = head * blocks * area..(head + 1) * blocks * area;
+            let of_turned = head * columns * channels..(head + 1) * columns * channels;
+            let queries = rows_from(first, &image.queries[of_maps.clone()], area);
+            let gradient = rows_from(first, &image.gradient[of_maps.clone()], area);
+            product(context, &queries, rows, channels, &image.turned.keys[of_turned.clone()], &mut scores);
+            let (scores_of, sums_of, largest_of) = (&mut scores[..], &mut sums[..], &mut largest[..]);
+            context.isa.run(Softmax { scores: scores_of, rows, columns: area, sums: sums_of, largest: largest_of });
+            let weights: Vec<&[Lanes]> = scores.chunks(rows).collect();
+            product(context, &weights, rows, area, &image.values[of_maps.clone()], &mut mixed);
+            context.isa.run(Divide { maps: &mut mixed, by: &sums });
+            product(context, &gradient, rows, channels, &image.turned.values[of_turned], &mut slopes);
+            let of_rows = (0..rows).map(|row| {
+                let lost = gradient.iter().zip(mixed.chunks(rows)).map(|(a, b)| dot(&a[row], &b[row])).sum();
+                [largest[row].0[0], sums[row].0[0].recip(), lost]
+            });
+            let of_rows: Vec<Stats> = of_rows.collect();
+            context.isa.run(RowSlopes { scores: &scores, slopes: &mut slopes, stats: &of_rows });
+            let weights: Vec<&[Lanes]> = slopes.chunks(rows).collect();
+            into(context, &weights, rows, area, &image.keys[of_maps], to);
+            stats.extend(of_rows);
+        }
+        watch.lap(LayerKind::Attention);
+        stats
+    }
+
+    /// The gradients of a band of keys and values.
+    fn keys_back(
+        &self,
+        context: &Context,
+        image: &Image,
+        band: usize,
+        stats: &[[Lanes; 3]],
+        of_keys: &mut [&mut [Lanes]],
+        of_values: &mut [&mut [Lanes]],
+    ) {
+        let mut watch = context.watch();
+        let (area, blocks, first) = (image.area, self.blocks(), band * BAND);
+        let (channels, columns, rows) = (blocks * Lanes::WIDTH, area.div_ceil(Lanes::WIDTH), BAND.min(area - first));
+        let mut scores = context.pool.take(columns * rows);
+        let mut slopes = context.pool.take(columns * rows);
+        let bands = of_keys.chunks_mut(blocks).zip(of_values.chunks_mut(blocks)).enumerate();
+        for (head, (of_keys, of_values)) in bands {
+            let maps = head * blocks * area..(head + 1) * blocks * area;
+            let turned = head * columns * channels..(head + 1) * columns * channels;
+            let keys = rows_from(first, &image.keys[maps.clone()], area);
+            let values = rows_from(first, &image.values[maps.clone()], area);
+            product(context, &keys, rows, channels, &image.turned.queries[turned.clone()], &mut scores);
+            product(context, &values, rows, channels, &image.turned.gradient[turned], &mut slopes);
+            let stats = &stats[head * columns..][..columns];
+            context.isa.run(ColumnSlopes { scores: &mut scores, slopes: &mut slopes, rows, stats });
+            let weights: Vec<&[Lanes]> = scores.chunks(rows).collect();
+            into(context, &weights, rows, area, &image.gradient[maps.clone()], of_values);
+            let weights: Vec<&[Lanes]> = slopes.chunks(rows).collect();
+            into(context, &weights, rows, area, &image.queries[maps], of_keys);
+        }
+        watch.lap(LayerKind::Attention);
+    }
+}
+
+/// The product of `rows` × `depth` with all columns of `b`, into rows that lie apart.
+fn into(context: &Context, a: &[&[Lanes]], rows: usize, depth: usize, b: &[Lanes], out: &mut [&mut [Lanes]]) {
+    let b: Vec<&[Lanes]> = b.chunks(depth).collect();
+    for (b, out) in b.chunks(2).zip(out.chunks_mut(2)) {
+        context.isa.run(super::Product { a, rows, depth, b, out, add: false });
+    }
+}
+
+/// The rows from `first` on of each map.
+fn rows_from(first: usize, maps: &[Lanes], area: usize) -> Vec<&[Lanes]> {
+    maps.chunks(area).map(|map| &map[first..]).collect()
+}
+
+fn dot(a: &Lanes, b: &Lanes) -> f32 {
+    a.0.iter().zip(b.0).map(|(a, b)| a * b).sum()
+}
+
+/// From the gradients of the weights to those of the scores, w·(g − lost), of a band of queries.
+struct RowSlopes<'a> {
+    /// e^(score − largest).
+    scores: &'a [Lanes],
+    slopes: &'a mut [Lanes],
+    stats: &'a [Stats],
+}
+
+impl Kernel for RowSlopes<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let rows = self.stats.len();
+        for (slopes, scores) in self.slopes.chunks_mut(rows).zip(self.scores.chunks(rows)) {
+            for ((slope, score), [_, share, lost]) in slopes.iter_mut().zip(scores).zip(self.stats) {
+                let weight = simd.mul(simd.load(score), simd.splat(*share));
+                simd.store(slope, simd.mul(weight, simd.sub(simd.load(slope), simd.splat(*lost))));
+            }
+        }
+    }
+}
+
+/// The same of a band of keys, where queries are columns; scores become weights.
+struct ColumnSlopes<'a> {
+    scores: &'a mut [Lanes],
+    slopes: &'a mut [Lanes],
+    rows: usize,
+    stats: &'a [[Lanes; 3]],
+}
+
+impl Kernel for ColumnSlopes<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let columns = self.slopes.chunks_mut(self.rows).zip(self.scores.chunks_mut(self.rows));
+        for ((slopes, scores), [largest, share, lost]) in columns.zip(self.stats) {
+            let (largest, share, lost) = (simd.load(largest), simd.load(share), simd.load(lost));
+            for (slope, score) in slopes.iter_mut().zip(scores) {
+                let weight = simd.mul(exp(simd, simd.sub(simd.load(score), largest)), share);
+                simd.store(score, weight);
+                simd.store(slope, simd.mul(weight, simd.sub(simd.load(slope), lost)));
+            }
+        }
+    }
+}

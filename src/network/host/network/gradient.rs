@@ -1,0 +1,305 @@
+//! Gradients of a network's output with respect to its input.
+//!
+//! On the way forwards, the features that come to each nonlinear layer are kept; the way back computes from them
+//! what else it needs.
+
+use super::{Block, ConvResampler, Layer, Network};
+use crate::network::Combine;
+use crate::network::host::Context;
+use crate::network::host::convolution::Convolution;
+use crate::network::host::linear::Rows;
+use crate::network::host::maps::{Features, Maps, places};
+use crate::network::host::norm::{Norm, Told};
+use crate::network::host::read::{Read, Residual};
+use crate::network::host::resize::{Resize, Sum};
+use crate::network::host::simd::Lanes;
+use crate::network::host::winograd::Keep;
+use crate::network::plan::Direction;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What is kept of the evaluation of some images: the features that came to each layer, and to the second half of each
+/// block.
+type Kept = Vec<Features>;
+
+/// An evaluation that can be walked back.
+#[derive(Debug)]
+pub(in crate::network::host) struct Tape {
+    network: Arc<Network>,
+    embedding: Option<Rows>,
+    /// Images that go through together.
+    group: usize,
+    /// By the first image of a group.
+    kept: BTreeMap<usize, Kept>,
+}
+
+/// Gradients beside one another on the way back.
+struct Flow {
+    h: Option<Maps>,
+    /// Of features that were recalled, the last first.
+    kept: Vec<Maps>,
+    input: Option<Maps>,
+    output: Option<Maps>,
+}
+
+impl Network {
+    /// The output for images, N×C×H×W, and what the way back needs. See [`Network::forward`].
+    pub(in crate::network::host) fn taped(
+        self: &Arc<Self>,
+        x: Vec<f32>,
+        dims: [usize; 4],
+        features: Vec<f32>,
+        rows: usize,
+    ) -> (Vec<f32>, Tape) {
+        let embedding = self.embed(&self.evaluator.context(), features, rows);
+        let group = self.evaluator.group(dims);
+        let tapes = Mutex::new(BTreeMap::new());
+        let out = self.evaluator.evaluate(x, dims, group, |context, x, images| {
+            let (first, embedding) = (images.start, embedding.as_ref().map(|rows| rows.of(images)));
+            let mut kept = Kept::new();
+            let out = self.images(context, x, embedding.as_ref(), &mut |features| kept.push(features.clone()));
+            tapes.lock().unwrap_or_else(PoisonError::into_inner).insert(first, kept);
+            out
+        });
+        let kept = tapes.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (out, Tape { network: self.clone(), embedding, group, kept })
+    }
+}
+
+impl Tape {
+    /// From the gradient of the output to that of the input, N×C×H×W. `None` where the network was not loaded for
+    /// gradients.
+    pub(in crate::network::host) fn back(&self, gradient: Vec<f32>, dims: [usize; 4]) -> Option<Vec<f32>> {
+        let lost = Mutex::new(false);
+        let out = self.network.evaluator.evaluate(gradient, dims, self.group, |context, gradient, images| {
+            let embedding = self.embedding.as_ref().map(|rows| rows.of(images.clone()));
+            let (images_of, [height, width]) = (gradient.images, [gradient.height, gradient.width]);
+            let kept = self.kept.get(&images.start).map_or(&[][..], Vec::as_slice);
+            let walk = Walk { network: &self.network, context, embedding: embedding.as_ref() };
+            let found = walk.back(kept, gradient).map(|maps| Maps { channels: dims[1], ..maps });
+            found.map_or_else(
+                || {
+                    *lost.lock().unwrap_or_else(PoisonError::into_inner) = true;
+                    Maps::new(context.pool, images_of, dims[1], height, width).into()
+                },
+                Features::from,
+            )
+        });
+        let lost = lost.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (!lost).then_some(out)
+    }
+}
+
+/// One walk back, for some images.
+struct Walk<'a> {
+    network: &'a Network,
+    context: &'a Context<'a>,
+    embedding: Option<&'a Rows>,
+}
+
+impl Walk<'_> {
+    fn back(&self, kept: &[Features], gradient: Maps) -> Option<Maps> {
+        let mut kept = kept.iter().rev();
+        let mut flow = Flow { h: Some(gradient), kept: Vec::new(), input: None, output: None };
+        let first = self.network.layers.iter().position(|layer| matches!(layer, Layer::Output(..)));
+        for (index, layer) in self.network.layers.iter().enumerate().rev() {
+            self.step(layer, first == Some(index), &mut kept, &mut flow)?;
+        }
+        self.both(flow.h, flow.input)
+    }
+
+    /// The way back through one layer; see [`Network::step`] for the way forwards. `first`: it is the
+    /// first output.
+    fn step<'a>(
+        &self,
+        layer: &Layer,
+        first: bool,
+        kept: &mut impl Iterator<Item = &'a Features>,
+        flow: &mut Flow,
+    ) -> Option<()> {
+        // Blocks have kept what is between their halves, too.
+        let between = if matches!(layer, Layer::Block(_)) { Some(kept.next()?) } else { None };
+        let x = kept.next()?;
+        let [_, height, width] = x.size();
+        match layer {
+            Layer::Stem(convolution) => flow.h = Some(self.convolution(convolution, flow.h.take()?)?),
+            Layer::Block(block) => flow.h = Some(self.block(block, x, between?, flow.h.take()?)?),
+            Layer::Attention(attention) => flow.h = Some(attention.back(self.context, x, &flow.h.take()?)?),
+            Layer::Resample(direction) => {
+                flow.h = Some(self.resized(*direction, [height, width], &flow.h.take()?));
+            }
+            Layer::ConvResample(resampler) => {
+                flow.h = Some(self.resampler(resampler, [height, width], flow.h.take()?)?);
+            }
+            Layer::Keep => flow.h = self.both(flow.h.take(), flow.kept.pop()),
+            Layer::Recall => {
+                let [h, kept] = self.apart(flow.h.take()?, x.blocks());
+                flow.h = Some(h);
+                flow.kept.push(kept);
+            }
+            Layer::InputSkip(pointwise) => {
+                let skip = match self.network.combine {
+                    Combine::Sum => self.copy(flow.h.as_ref()?, 1.0),
+                    Combine::Cat => {
+                        let gradient = flow.h.take()?;
+                        let own = gradient.blocks() - x.blocks();
+                        let [skip, h] = self.apart(gradient, own);
+                        flow.h = Some(h);
+                        skip
+                    }
+                };
+                let input = pointwise.transposed()?.run(self.context, &skip.into(), None);
+                let input = self.both(Some(input), flow.input.take())?;
+                flow.input = Some(self.resized(Direction::Down, [height * 2, width * 2], &input));
+            }
+            Layer::InputResidual(resampler) => {
+                let sum = self.both(flow.h.take(), flow.input.take())?;
+                flow.h = Some(self.copy(&sum, resampler.scale));
+                flow.input = Some(self.resampler(resampler, [height * 2, width * 2], sum)?);
+            }
+            Layer::Output(norm, convolution) => {
+                let output = flow.output.take()?;
+                let part = self.activated(norm, convolution, x, self.copy(&output, 1.0))?;
+                flow.h = self.both(flow.h.take(), Some(part));
+                // The first had nothing to add to.
+                flow.output = (!first).then(|| self.resized(Direction::Up, [height / 2, width / 2], &output));
+            }
+            Layer::OutputResidual(resampler) => {
+                let sum = self.both(flow.h.take(), flow.output.take())?;
+                flow.h = Some(self.copy(&sum, resampler.scale));
+                flow.output = Some(self.resampler(resampler, [height / 2, width / 2], sum)?);
+            }
+            Layer::Head(norm, convolution) => {
+                flow.h = Some(self.activated(norm, convolution, x, flow.h.take()?)?);
+            }
+            Layer::TakeOutput => flow.output = self.both(flow.h.take(), flow.output.take()),
+        }
+        Some(())
+    }
+
+    fn convolution(&self, convolution: &Convolution, gradient: Maps) -> Option<Maps> {
+        let gradient = Features::from(gradient);
+        Some(convolution.transposed()?.run(self.context, &Read::plain(&gradient), None, Keep::All))
+    }
+
+    /// Back through convolution(act(norm(h))).
+    fn activated(&self, norm: &Norm, convolution: &Convolution, h: &Features, gradient: Maps) -> Option<Maps> {
+        let gradient = self.convolution(convolution, gradient)?;
+        let activation = Some(self.network.nonlinearity);
+        Some(norm.back(self.context, h, Told::Nothing, activation, gradient, None))
+    }
+
+    /// Back through the network's own resampling of maps that had this size.
+    fn resized(&self, direction: Direction, [height, width]: [usize; 2], gradient: &Maps) -> Maps {
+        let resize = Resize::new(&self.network.resampling[direction as usize], height, width);
+        resize.transposed(height, width).maps(self.context, gradient)
+    }
+
+    /// `h`: the features between the block's two halves.
+    fn block(&self, block: &Block, x: &Features, h: &Features, gradient: Maps) -> Option<Maps> {
+        let [_, height, width] = x.size();
+        let (context, activation) = (self.context, Some(self.network.nonlinearity));
+        let gradient = Features::from(gradient);
+        let [whole] = &gradient.0[..] else { return None };
+        let half = block.convolutions[1].transposed()?.run(context, &Read::plain(&gradient), None, Keep::All);
+        let level = self.embedding.map(|embedding| block.level.forward(context, embedding, None));
+        let half = block.norms[1].back(context, h, block.told(level.as_ref()), activation, half, None);
+        let half = self.convolution(&block.convolutions[0], half)?;
+        let (aside, scale) = match &block.shortcut {
+            Some(shortcut) => (Some(shortcut.transposed()?.run(context, &gradient, None)), 1.0),
+            None => (self.in_parts(&whole.maps, x), block.scale),
+        };
+        let (half, aside) = match block.resample {
+            Some(direction) => {
+                let back = |maps| self.resized(direction, [height, width], maps);
+                (back(&half), Some(back(aside.as_ref().unwrap_or(&whole.maps))))
+            }
+            None => (half, aside),
+        };
+        let residual = Some(Residual { maps: aside.as_ref().unwrap_or(&whole.maps), scale });
+        Some(block.norms[0].back(context, x, Told::Nothing, activation, half, residual))
+    }
+
+    /// Back through resampling with a convolution, of maps that had this size.
+    fn resampler(&self, resampler: &ConvResampler, [height, width]: [usize; 2], gradient: Maps) -> Option<Maps> {
+        let before = resampler.before.as_ref().map(|kind| Resize::new(kind, height, width));
+        let (inner_height, inner_width) =
+            before.as_ref().map_or((height, width), |resize| (resize.height(), resize.width()));
+        let keep = resampler.keep;
+        let kept = [keep.count(inner_height), keep.count(inner_width)];
+        let gradient = match &resampler.after {
+            Some((after, _)) => {
+                let after = Resize::new(after, kept[0], kept[1]);
+                after.transposed(kept[0], kept[1]).maps(self.context, &gradient)
+            }
+            None => gradient,
+        };
+        let gradient = Features::from(gradient);
+        let spread = (keep != Keep::All).then(|| Resize::spread(keep, inner_height, inner_width));
+        let read = Read { resize: spread.as_ref(), ..Read::plain(&gradient) };
+        let gradient = resampler.convolution.transposed()?.run(self.context, &read, None, Keep::All);
+        Some(match before {
+            Some(before) => before.transposed(height, width).maps(self.context, &gradient),
+            None => gradient,
+        })
+    }
+
+    /// The sum of those that there are.
+    fn both(&self, a: Option<Maps>, b: Option<Maps>) -> Option<Maps> {
+        let (mut a, b) = match (a, b) {
+            (Some(a), Some(b)) => (a, b),
+            (a, b) => return a.or(b),
+        };
+        let area = a.area();
+        a.lanes.par_chunks_mut(area).zip(b.lanes.par_chunks(area)).for_each(|(out, added)| {
+            self.context.isa.run(Sum { bias: &Lanes::default(), added: Some(added), scale: 1.0, out });
+        });
+        Some(a)
+    }
+
+    fn copy(&self, maps: &Maps, scale: f32) -> Maps {
+        let mut out = Maps::new(self.context.pool, maps.images, maps.channels, maps.height, maps.width);
+        let area = maps.area();
+        out.lanes.par_chunks_mut(area).zip(maps.lanes.par_chunks(area)).for_each(|(out, added)| {
+            out.fill(Lanes::default());
+            self.context.isa.run(Sum { bias: &Lanes::default(), added: Some(added), scale, out });
+        });
+        out
+    }
+
+    /// Cuts each image's maps after some.
+    fn apart(&self, maps: Maps, blocks: usize) -> [Maps; 2] {
+        let (area, all) = (maps.area(), maps.blocks());
+        [0..blocks, blocks..all].map(|range| {
+            let channels = range.len() * Lanes::WIDTH;
+            let mut part = Maps::new(self.context.pool, maps.images, channels, maps.height, maps.width);
+            for (image, to) in part.lanes.chunks_mut((range.len() * area).max(1)).enumerate() {
+                to.copy_from_slice(&maps.lanes[(image * all + range.start) * area..][..range.len() * area]);
+            }
+            part
+        })
+    }
+
+    /// Brings channels that lie one after another to the places of the parts of x, where these differ.
+    fn in_parts(&self, maps: &Maps, x: &Features) -> Option<Maps> {
+        let parts: Vec<usize> = x.0.iter().map(|part| part.maps.channels).collect();
+        if parts.len() == 1 {
+            return None;
+        }
+        let (area, blocks) = (maps.area(), x.blocks());
+        let mut out = Maps::new(self.context.pool, maps.images, blocks * Lanes::WIDTH, maps.height, maps.width);
+        out.lanes.fill(Lanes::default());
+        for (image, to) in out.lanes.chunks_mut(blocks * area).enumerate() {
+            for (place, channel) in places(&parts).into_iter().enumerate() {
+                let Some(channel) = channel else { continue };
+                let from = maps.map(image, channel / Lanes::WIDTH);
+                let to = &mut to[place / Lanes::WIDTH * area..][..area];
+                for (to, from) in to.iter_mut().zip(from) {
+                    to.0[place % Lanes::WIDTH] = from.0[channel % Lanes::WIDTH];
+                }
+            }
+        }
+        Some(out)
+    }
+}
