@@ -67,13 +67,12 @@ impl Noise {
 
     /// Uniform noise in (0, 1), N×C×H×W.
     pub fn uniforms(&self, step: usize, purpose: Purpose) -> Image {
-        self.images(step, purpose, |stream, sample| fill(stream, sample, |words| words.map(|w| w.map(open_unit))))
+        self.images(step, purpose, fill::<Uniform>)
     }
 
     /// −1 or 1 with equal chances (Rademacher), N×C×H×W.
     pub fn signs(&self, step: usize, purpose: Purpose) -> Image {
-        let sign = |word: u32| if word >> 31 == 0 { 1.0 } else { -1.0 };
-        self.images(step, purpose, |stream, sample| fill(stream, sample, |words| words.map(|w| w.map(sign))))
+        self.images(step, purpose, fill::<Sign>)
     }
 
     fn images(&self, step: usize, purpose: Purpose, fill: impl Fn(Stream, &mut [f32]) + Sync) -> Image {
@@ -119,11 +118,41 @@ impl Stream {
     }
 }
 
+/// Values made of random words. What is not inlined would be compiled without the wide registers.
+trait Values {
+    fn of(words: &Blocks<u32>) -> Blocks<f32>;
+}
+
+struct Normal;
+struct Uniform;
+struct Sign;
+
+impl Values for Normal {
+    #[inline(always)]
+    fn of(words: &Blocks<u32>) -> Blocks<f32> {
+        box_muller(words)
+    }
+}
+
+impl Values for Uniform {
+    #[inline(always)]
+    fn of(words: &Blocks<u32>) -> Blocks<f32> {
+        words.map(|words| words.map(open_unit))
+    }
+}
+
+impl Values for Sign {
+    #[inline(always)]
+    fn of(words: &Blocks<u32>) -> Blocks<f32> {
+        words.map(|words| words.map(|word| if word >> 31 == 0 { 1.0 } else { -1.0 }))
+    }
+}
+
 /// Fills a sample, four values from each block.
 #[inline(always)]
-fn fill(stream: Stream, sample: &mut [f32], values_of: impl Fn(&Blocks<u32>) -> Blocks<f32>) {
+fn fill<V: Values>(stream: Stream, sample: &mut [f32]) {
     for (group, values) in sample.chunks_mut(4 * LANES).enumerate() {
-        let four = values_of(&stream.blocks((group * LANES) as u32));
+        let four = V::of(&stream.blocks((group * LANES) as u32));
         for (place, value) in values.iter_mut().enumerate() {
             *value = four[place % 4][place / 4];
         }
@@ -136,11 +165,11 @@ fn fill_normal(stream: Stream, sample: &mut [f32]) {
     {
         #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
         fn with_avx512(stream: Stream, sample: &mut [f32]) {
-            fill(stream, sample, box_muller);
+            fill::<Normal>(stream, sample);
         }
         #[target_feature(enable = "avx2")]
         fn with_avx2(stream: Stream, sample: &mut [f32]) {
-            fill(stream, sample, box_muller);
+            fill::<Normal>(stream, sample);
         }
         let has_avx512 = std::arch::is_x86_feature_detected!("avx512f")
             && std::arch::is_x86_feature_detected!("avx512dq")
@@ -154,7 +183,7 @@ fn fill_normal(stream: Stream, sample: &mut [f32]) {
             return unsafe { with_avx2(stream, sample) };
         }
     }
-    fill(stream, sample, box_muller);
+    fill::<Normal>(stream, sample);
 }
 
 /// A number in (0, 1), both ends excluded also after rounding to single precision.
