@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch.utils.flop_counter import FlopCounterMode
 
 from network import Network
 
@@ -90,22 +91,49 @@ def agreement(network, path, program, folder):
     return max(errors)
 
 
-def ours(program, path, batch):
-    """Evaluations a second, and the most memory in MiB."""
-    command = [program, "bench", "--model", path, "--device", "cpu", "--evaluations", str(batch), "--json"]
-    figures = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    return figures["evaluations"][0]["best"], figures["peak"] / 2**20
+def ours(program, path, batch, what="evaluations", threads=None):
+    """Evaluations a second, or such with gradients, and the most memory in MiB."""
+    command = [program, "bench", "--model", path, "--device", "cpu", f"--{what}", str(batch), "--json"]
+    environment = dict(os.environ, RAYON_NUM_THREADS=str(threads)) if threads else None
+    output = subprocess.run(command, check=True, capture_output=True, env=environment).stdout
+    figures = json.loads(output)
+    return figures[what][0]["best"], figures["peak"] / 2**20
+
+
+def shortest(work, seconds):
+    """Of the times that some work takes, again and again."""
+    work()
+    best, began = float("inf"), time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        start = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - start)
+    return best
 
 
 def theirs(network, x, labels, seconds):
     with torch.inference_mode():
-        network(x, labels)
-        best, began = float("inf"), time.perf_counter()
-        while time.perf_counter() - began < seconds:
-            start = time.perf_counter()
-            network(x, labels)
-            best = min(best, time.perf_counter() - start)
-    return len(x) / best
+        return len(x) / shortest(lambda: network(x, labels), seconds)
+
+
+def gradients(network, x, labels, seconds):
+    """vᵀ·∂output/∂x; the parameters want no gradients."""
+    network.requires_grad_(False)
+    v, x = torch.randn_like(x), x.clone().requires_grad_()
+    return len(x) / shortest(lambda: torch.autograd.grad(network(x, labels), x, v), seconds)
+
+
+def peak(seconds):
+    """GFLOP/s of a plain matrix product on all threads."""
+    a, b = torch.rand((2048, 2048)), torch.rand((2048, 2048))
+    return 2 * 2048**3 / shortest(lambda: a @ b, seconds) / 1e9
+
+
+def work(network, x, labels):
+    """GFLOP of one image by the definitions of its layers."""
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        network(x[:1], labels[:1])
+    return counter.get_total_flops() / 1e9
 
 
 def main():
@@ -132,20 +160,47 @@ def compare(name, network, path, folder, args):
     assert error < 1e-3, "the outputs differ: the comparison would mean nothing"
     size = network.config["image_size"]
     rivals = ["eager", "channels-last"] + ([] if args.no_compile else ["compiled"])
-    print(f"{'batch':>6}{'ours':>10}" + "".join(f"{rival:>15}" for rival in rivals) + f"{'ours/best eager':>17}")
-    for batch in args.batches if size < 128 else [1]:
+    heads = ["ours", *rivals, "ours/eager", *([] if args.no_compile else ["ours/compiled"]), "of peak", "2 threads/1"]
+    print(f"{'batch':>6}" + "".join(f"{head:>15}" for head in heads))
+    batches = args.batches if size < 128 else [1]
+    for batch in batches:
         x = torch.rand((batch, network.config["num_channels"], size, size))
         labels = label(network, torch.full((batch,), 0.5))
-        best = dict.fromkeys(["ours", *rivals], 0.0)
+        best = dict.fromkeys(["ours", "alone", "peak", *rivals], 0.0)
         for _ in range(args.rounds):
             speed, memory = ours(args.program, path, batch)
-            best["ours"] = max(best["ours"], speed)
+            alone, _ = ours(args.program, path, batch, threads=1)
+            best["ours"], best["alone"] = max(best["ours"], speed), max(best["alone"], alone)
+            best["peak"] = max(best["peak"], peak(args.seconds / 4))
             for rival in rivals:
                 best[rival] = max(best[rival], rate(rival, network, x, labels, args.seconds))
-        ratio = best["ours"] / max(best["eager"], best["channels-last"])
-        print(f"{batch:>6}{best['ours']:>10.2f}" + "".join(f"{best[r]:>15.2f}" for r in rivals) + f"{ratio:>17.2f}")
+        figures = [best[name] for name in ["ours", *rivals]]
+        figures += [best["ours"] / max(best["eager"], best["channels-last"])]
+        figures += [] if args.no_compile else [best["ours"] / best["compiled"]]
+        figures += [best["ours"] * work(network, x, labels) / best["peak"], best["ours"] / best["alone"]]
+        print(f"{batch:>6}" + "".join(f"{figure:>15.2f}" for figure in figures), flush=True)
+    print(f"{work(network, x, labels):.2f} GFLOP an image; the last peak was {best['peak']:.0f} GFLOP/s")
     theirs_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory at the last batch: {memory:.0f} MiB; of PyTorch's process so far: {theirs_memory:.0f} MiB")
+    compare_gradients(network, path, [batch for batch in batches if batch <= 16], args)
+
+
+def compare_gradients(network, path, batches, args):
+    layouts = {"eager": torch.contiguous_format, "channels-last": torch.channels_last}
+    print(f"with gradients\n{'batch':>6}" + "".join(f"{head:>15}" for head in ["ours", *layouts, "ours/eager"]))
+    size = network.config["image_size"]
+    for batch in batches:
+        x = torch.rand((batch, network.config["num_channels"], size, size))
+        labels = label(network, torch.full((batch,), 0.5))
+        best = dict.fromkeys(["ours", *layouts], 0.0)
+        for _ in range(args.rounds):
+            best["ours"] = max(best["ours"], ours(args.program, path, batch, "gradients")[0])
+            for layout, memory_format in layouts.items():
+                network = network.to(memory_format=memory_format)
+                found = gradients(network, x.contiguous(memory_format=memory_format), labels, args.seconds)
+                best[layout] = max(best[layout], found)
+        figures = [*best.values(), best["ours"] / max(best[layout] for layout in layouts)]
+        print(f"{batch:>6}" + "".join(f"{figure:>15.2f}" for figure in figures), flush=True)
 
 
 COMPILED = {}

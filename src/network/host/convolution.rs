@@ -27,9 +27,9 @@ impl Size {
     }
 }
 
-/// Tiles for which weights are transformed on the way: where there are so few, it takes longer to read transformed
-/// weights from memory, four times as many, than to transform them.
-const FEW: usize = 64;
+/// Least and most tiles that one task works on where weights are transformed on the way: that should be done seldom,
+/// and the tiles' points should stay in the outer cache.
+const PASSING: [usize; 2] = [128, 256];
 
 #[derive(Debug)]
 pub(super) struct Convolution {
@@ -56,11 +56,9 @@ impl Convolution {
     /// `weight` (O×C×3×3) and `bias`, both times `scale`, on inputs in parts of these channels.
     pub fn new(weight: &[f32], bias: &[f32], parts: &[usize], size: Size, scale: f32, purpose: Purpose) -> Self {
         let outputs = bias.len();
-        let kernels = Kernels::new(weight, outputs, parts, scale);
         let kernels = match size {
-            _ if purpose.heavy => kernels,
-            Size::Two => kernels.transformed::<Two, 4, 2>(),
-            Size::Four => kernels.transformed::<Four, 6, 4>(),
+            Size::Two => Kernels::new::<Two, 4, 2>(weight, outputs, parts, scale, purpose.heavy),
+            Size::Four => Kernels::new::<Four, 6, 4>(weight, outputs, parts, scale, purpose.heavy),
         };
         let transposed = purpose.gradients.then(|| {
             let (flipped, places) = transposed(weight, outputs, parts);
@@ -97,12 +95,10 @@ impl Convolution {
         let mut out = Maps::new(context.pool, images, self.outputs, height, width);
         let across = (width * keep.step()).div_ceil(OUT);
         let down = (height * keep.step()).div_ceil(OUT);
-        let few = self.kernels.are_plain() && images * down * across <= FEW;
-        let weights = (!few).then(|| self.kernels.all::<T, SIDE, OUT>());
-        let tiling = Tiling { tile, convolution: self, weights, context, read, residual, keep, across };
+        let tiling = Tiling { tile, convolution: self, context, read, residual, keep, across };
         let tasks = tiling.tasks(&mut out, down, OUT / keep.step() * width, SIDE * SIDE);
         let alone = tasks.len() < rayon::current_num_threads();
-        for_each(!alone, tasks, |task| tiling.run(task, alone));
+        for_each(true, tasks, |task| tiling.run(task, alone));
         out
     }
 }
@@ -126,8 +122,6 @@ fn transposed(weight: &[f32], outputs: usize, parts: &[usize]) -> (Vec<f32>, usi
 struct Tiling<'a, T, const SIDE: usize, const OUT: usize> {
     tile: T,
     convolution: &'a Convolution,
-    /// At all points; else they are transformed on the way.
-    weights: Option<&'a [Lanes]>,
     context: &'a Context<'a>,
     read: &'a Read<'a>,
     residual: Option<Residual<'a>>,
@@ -143,10 +137,11 @@ impl<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize> Tiling<'_, T, SIDE
         let (per_image, blocks) = (down * self.across, out.blocks());
         let fitting = TASK / (points * (self.read.features.blocks() + 2));
         let shared = (out.images * per_image).div_ceil(rayon::current_num_threads());
-        let tiles = fitting.min(shared).clamp(16, 64);
+        let tiles = match self.convolution.kernels.are_plain() {
+            true => shared.clamp(PASSING[0], PASSING[1]),
+            false => fitting.min(shared).clamp(16, 64),
+        };
         let (group, band) = match tiles < per_image {
-            // Once for all tiles.
-            _ if self.weights.is_none() => (out.images, down),
             true => (1, (tiles / self.across).max(1)),
             false => (tiles / per_image, down),
         };
@@ -220,40 +215,11 @@ impl<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize> Tiling<'_, T, SIDE
         out: Vec<&mut [Lanes]>,
     ) {
         let mut watch = self.context.watch();
-        let (context, across, depth) = (self.context, self.across, self.convolution.kernels.depth);
-        let (area, rows) = (SIDE * SIDE, images * down * across);
+        let (context, across, area) = (self.context, self.across, SIDE * SIDE);
         let width = out.len() / images;
-        let mut passing = context.pool.take(if self.weights.is_none() { width * SIDE * depth } else { 0 });
         let mut products = context.pool.take(width * area * stride);
         let mut halves: Vec<&mut [Lanes]> = products.chunks_mut(area * stride).collect();
-        let mut a: Vec<&[Lanes]> = Vec::with_capacity(points.len() / (area * stride));
-        for y in 0..SIDE {
-            let row = SIDE * depth;
-            for (half, passing) in passing.chunks_mut(row).enumerate() {
-                self.convolution.kernels.row::<T, SIDE, OUT>(context.isa, 2 * panel + half, y, passing);
-            }
-            for x in 0..SIDE {
-                let point = y * SIDE + x;
-                a.clear();
-                a.extend(points.chunks(area * stride).map(|block| &block[point * stride..]));
-                let weights = |half: usize| match self.weights {
-                    Some(all) => &all[((2 * panel + half) * area + point) * depth..][..depth],
-                    None => &passing[half * row + x * depth..][..depth],
-                };
-                let product = |b: &[&[Lanes]], out: &mut [&mut [Lanes]]| {
-                    context.isa.run(Product { a: &a, rows, depth, b, out, add: false });
-                };
-                match &mut halves[..] {
-                    [first, second] => {
-                        let out = &mut [&mut first[point * stride..], &mut second[point * stride..]];
-                        product(&[weights(0), weights(1)], out);
-                    }
-                    halves => {
-                        halves.iter_mut().for_each(|half| product(&[weights(0)], &mut [&mut half[point * stride..]]));
-                    }
-                }
-            }
-        }
+        self.multiply(panel, points, stride, images * down * across, &mut halves);
         for (index, out) in out.into_iter().enumerate() {
             let (image, half) = (index / width, index % width);
             let block = panel * 2 + half;
@@ -267,6 +233,32 @@ impl<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize> Tiling<'_, T, SIDE
             context.isa.run(BackOf::<T, SIDE, OUT>(back, self.tile));
         }
         watch.lap(LayerKind::Convolution);
+    }
+
+    /// Products at all points of `rows` tiles, for one or two sixteens of outputs.
+    fn multiply(&self, panel: usize, points: &[Lanes], stride: usize, rows: usize, halves: &mut [&mut [Lanes]]) {
+        let (context, kernels, area) = (self.context, &self.convolution.kernels, SIDE * SIDE);
+        let (depth, width) = (kernels.depth, halves.len());
+        let mut passing = context.pool.take(if kernels.are_plain() { width * SIDE * depth } else { 0 });
+        let mut a: Vec<&[Lanes]> = Vec::with_capacity(points.len() / (area * stride));
+        for y in 0..SIDE {
+            let mut weights: [&[Lanes]; 2] = [&[]; 2];
+            let mut passing = passing.chunks_mut(SIDE * depth);
+            for (half, weights) in weights.iter_mut().enumerate().take(width) {
+                let passing = passing.next().unwrap_or_default();
+                *weights = kernels.row::<T, SIDE, OUT>(context.isa, 2 * panel + half, y, passing);
+            }
+            for x in 0..SIDE {
+                let first = (y * SIDE + x) * stride;
+                a.clear();
+                a.extend(points.chunks(area * stride).map(|block| &block[first..]));
+                let b = weights.map(|row| row.get(x * depth..(x + 1) * depth).unwrap_or_default());
+                let mut out: [&mut [Lanes]; 2] = Default::default();
+                out.iter_mut().zip(&mut *halves).for_each(|(out, half)| *out = &mut half[first..]);
+                let (b, out) = (&b[..width], &mut out[..width]);
+                context.isa.run(Product { a: &a, rows, depth, b, out, add: false });
+            }
+        }
     }
 
     /// Of the result.

@@ -4,7 +4,6 @@ use super::maps::places;
 use super::simd::{Isa, Kernel, Lanes, Simd};
 use super::winograd::Tile;
 use rayon::prelude::*;
-use std::sync::OnceLock;
 
 /// What weights are held for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,15 +19,27 @@ pub(super) struct Purpose {
 pub(super) struct Kernels {
     /// Places of input channels.
     pub depth: usize,
-    /// As they were given: for each sixteen of outputs and each input nine sixteens. Kept by large networks only.
-    plain: Vec<Lanes>,
+    weights: Weights,
+}
+
+#[derive(Debug)]
+enum Weights {
+    /// As they were given: for each sixteen of outputs and each input nine sixteens. They are transformed on the way:
+    /// it takes less time than to read transformed weights, four times as many, from memory.
+    Plain(Vec<Lanes>),
     /// For each sixteen of outputs and each point, a row for each input.
-    at_points: OnceLock<Vec<Lanes>>,
+    AtPoints(Vec<Lanes>),
 }
 
 impl Kernels {
     /// `weight` (O×C×3×3) times `scale`, on inputs in parts of these channels.
-    pub fn new(weight: &[f32], outputs: usize, parts: &[usize], scale: f32) -> Self {
+    pub fn new<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize>(
+        weight: &[f32],
+        outputs: usize,
+        parts: &[usize],
+        scale: f32,
+        heavy: bool,
+    ) -> Self {
         let (inputs, places) = (parts.iter().sum::<usize>(), places(parts));
         let depth = places.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
         let mut plain = vec![Lanes::default(); outputs.div_ceil(Lanes::WIDTH) * depth * 9];
@@ -41,47 +52,52 @@ impl Kernels {
                 }
             }
         });
-        Kernels { depth, plain, at_points: OnceLock::new() }
+        if heavy {
+            return Kernels { depth, weights: Weights::Plain(plain) };
+        }
+        let mut all = vec![Lanes::default(); plain.len() / 9 * SIDE * SIDE];
+        let blocks = all.par_chunks_mut(SIDE * SIDE * depth).zip(plain.par_chunks(9 * depth));
+        blocks.for_each(|(points, plain)| {
+            let rows = points.chunks_mut(SIDE * depth).enumerate();
+            rows.for_each(|(y, out)| transform::<T, SIDE, OUT>(Isa::best(), plain, y, out));
+        });
+        Kernels { depth, weights: Weights::AtPoints(all) }
     }
 
-    /// Transforms them once and for all.
-    pub fn transformed<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize>(mut self) -> Self {
-        self.all::<T, SIDE, OUT>();
-        self.plain = Vec::new();
-        self
-    }
-
-    /// Whether they can be transformed on the way.
+    /// Whether they are transformed on the way.
     pub fn are_plain(&self) -> bool {
-        !self.plain.is_empty()
+        matches!(self.weights, Weights::Plain(_))
     }
 
-    /// At all points, transformed when they are first asked for.
-    pub fn all<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize>(&self) -> &[Lanes] {
-        self.at_points.get_or_init(|| {
-            let (isa, area, row) = (Isa::best(), SIDE * SIDE * self.depth, SIDE * self.depth);
-            let mut all = vec![Lanes::default(); self.plain.len() / (9 * self.depth).max(1) * area];
-            all.par_chunks_mut(area.max(1)).enumerate().for_each(|(block, points)| {
-                for (y, out) in points.chunks_mut(row).enumerate() {
-                    self.row::<T, SIDE, OUT>(isa, block, y, out);
-                }
-            });
-            all
-        })
-    }
-
-    /// At one row of points, for a sixteen of outputs: a row for each input of each point.
-    pub fn row<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize>(
-        &self,
+    /// At one row of points, for a sixteen of outputs: a row for each input of each point. They may come to lie in
+    /// `passing`, which then must have room for them.
+    pub fn row<'a, T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize>(
+        &'a self,
         isa: Isa,
         block: usize,
         y: usize,
-        out: &mut [Lanes],
-    ) {
-        let matrix = T::kernel().map(|row| row.map(|value| value as f32));
-        let kernels = &self.plain[block * self.depth * 9..][..self.depth * 9];
-        isa.run(Transform { kernels, matrix: &matrix, y, out });
+        passing: &'a mut [Lanes],
+    ) -> &'a [Lanes] {
+        match &self.weights {
+            Weights::AtPoints(all) => &all[(block * SIDE + y) * SIDE * self.depth..][..SIDE * self.depth],
+            Weights::Plain(plain) => {
+                let plain = &plain[block * self.depth * 9..][..self.depth * 9];
+                transform::<T, SIDE, OUT>(isa, plain, y, passing);
+                passing
+            }
+        }
     }
+}
+
+/// Transforms kernels to one row of points.
+fn transform<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize>(
+    isa: Isa,
+    kernels: &[Lanes],
+    y: usize,
+    out: &mut [Lanes],
+) {
+    let matrix = T::kernel().map(|row| row.map(|value| value as f32));
+    isa.run(Transform { kernels, matrix: &matrix, y, out });
 }
 
 /// One row of G·g·Gᵀ of 3×3 kernels g.
