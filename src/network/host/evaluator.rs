@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Values of the widest maps of one group of images, which go through the network together: large enough that the
 /// weights are read seldom, small enough that features stay in the outer cache.
-const GROUP: usize = 1 << 20;
+const GROUP: usize = 1 << 19;
 
 /// Parameters from which on caches do not hold a network's weights from one evaluation to the next.
 const HEAVY: usize = 8 << 20;

@@ -177,11 +177,11 @@ fn about(method: Method) -> &'static str {
         }
         Method::PiGdm(_) => {
             "The score is guided by ∇ log p(y | x(t)), with x(0) taken as Gaussian around its estimate \
-             (ΠGDM, Song et al. 2023). Needs gradients through the model: about four times as long"
+             (ΠGDM, Song et al. 2023). Needs gradients through the model: two to three times as long"
         }
         Method::Dps(_) => {
             "Each update goes down the gradient of ‖y − A x̂(0)‖ (DPS, Chung et al. 2023). Needs gradients through \
-             the model: about four times as long"
+             the model: two to three times as long"
         }
         Method::Exact => "The posterior itself: what all other methods approach",
     }
