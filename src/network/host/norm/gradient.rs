@@ -252,3 +252,55 @@ impl Kernel for Denormalize<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::host::simd::Isa;
+
+    fn exact(kind: Nonlinearity, x: f64) -> f64 {
+        match kind {
+            Nonlinearity::Swish => x / (1.0 + (-x).exp()),
+            Nonlinearity::Elu => x.max(0.0) + x.min(0.0).exp_m1(),
+            Nonlinearity::Relu => x.max(0.0),
+            Nonlinearity::LeakyRelu => x.max(0.2 * x),
+        }
+    }
+
+    #[test]
+    fn derivatives_are_those_of_differences() {
+        let x: Vec<Lanes> =
+            (0..80).map(|i| Lanes(std::array::from_fn(|lane| (i * 16 + lane) as f32 / 64.0 - 9.99))).collect();
+        let affine = [Lanes([0.5; 16]), Lanes([0.25; 16])];
+        for isa in Isa::all() {
+            for kind in [Nonlinearity::Swish, Nonlinearity::Elu, Nonlinearity::Relu, Nonlinearity::LeakyRelu] {
+                let (mut gradient, mut sums) = (vec![Lanes([2.0; 16]); x.len()], [Lanes::default(); 2]);
+                let mean = &Lanes([1.0; 16]);
+                let activation = Some(kind);
+                isa.run(Deactivate { x: &x, gradient: &mut gradient, affine, mean, sums: &mut sums, activation });
+                let mut expected = [0.0; 2];
+                for (x, found) in x.iter().zip(&gradient) {
+                    let at = |x: f64| exact(kind, 0.5 * x + 0.25);
+                    for (lane, (x, found)) in x.0.iter().zip(found.0).enumerate() {
+                        let x = f64::from(*x);
+                        // With respect to what comes out of scale and shift.
+                        let slope = 2.0 * (at(x + 1e-5) - at(x - 1e-5)) / 1e-5;
+                        assert!(
+                            (f64::from(found) - slope).abs() < 1e-5,
+                            "{isa:?}: {kind:?} at {x}: {found}, not {slope}"
+                        );
+                        if lane == 3 {
+                            expected = [expected[0] + slope, expected[1] + slope * (x - 1.0)];
+                        }
+                    }
+                }
+                for (found, expected) in sums.iter().zip(expected) {
+                    assert!(
+                        (f64::from(found.0[3]) - expected).abs() < 1e-4 * expected.abs().max(1.0),
+                        "{isa:?}: {kind:?}"
+                    );
+                }
+            }
+        }
+    }
+}
