@@ -32,6 +32,8 @@ pub(in crate::network) struct Network {
     resampling: [Resampling; 2],
     dense: Option<[Linear; 2]>,
     layers: Vec<Layer>,
+    /// It was loaded for gradients.
+    pub(super) gradients: bool,
 }
 
 /// A [`Step`] with its parameters.
@@ -108,6 +110,7 @@ impl Network {
             resampling,
             dense,
             layers,
+            gradients: purpose.gradients,
         })
     }
 

@@ -23,7 +23,7 @@ impl Backward<Flex, 1> for Back {
         let (tape, dims) = ops.state;
         unary::<Flex, _>(ops.parents, ops.node, gradients, |gradient| {
             let values = gradient.into_data().try_into_vec().unwrap_or_default();
-            tensor(tape.back(values, dims).unwrap_or_default(), dims)
+            tensor(tape.back(values, dims), dims)
         });
     }
 }
@@ -32,9 +32,13 @@ fn tensor(values: Vec<f32>, dims: [usize; 4]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, dims))
 }
 
-/// The network's output for images on a device that keeps gradients; see [`Network::forward`].
+/// The network's output for images on a device that keeps gradients; see [`Network::forward`]. The output of a network
+/// that was not loaded for gradients has none.
 pub(in crate::network) fn forward(network: &Arc<Network>, x: Image, features: Vec<f32>, rows: usize) -> Image {
     let dims = x.dims();
+    if !network.gradients {
+        return network.forward(x, features, rows);
+    }
     let Ok(x) = x.clone().try_into_primitive::<Autodiff<Flex>>() else {
         return network.forward(x, features, rows);
     };

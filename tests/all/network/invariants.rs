@@ -104,6 +104,16 @@ fn gradients_flow_through(name: &str) {
 }
 
 #[test]
+fn a_network_that_was_not_loaded_for_gradients_gives_none() {
+    let opened = open("ddpmpp-subvp-cifar10");
+    let model = build(&opened, &Device::flex());
+    let x: Tensor<4> = Tensor::zeros([1, 3, 32, 32], &Device::flex().autodiff()).require_grad();
+    assert!(!model.network().forward(x.clone(), &[500.0]).is_tracked());
+    let model = build(&opened, &Device::flex().autodiff());
+    assert!(model.network().forward(x, &[500.0]).is_tracked());
+}
+
+#[test]
 fn images_of_another_size_are_refused() {
     let (opened, device) = (open("ddpmpp-subvp-cifar10"), Device::flex());
     let model = build(&opened, &device);

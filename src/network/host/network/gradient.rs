@@ -68,26 +68,21 @@ impl Network {
 }
 
 impl Tape {
-    /// From the gradient of the output to that of the input, N×C×H×W. `None` where the network was not loaded for
-    /// gradients.
-    pub(in crate::network::host) fn back(&self, gradient: Vec<f32>, dims: [usize; 4]) -> Option<Vec<f32>> {
-        let lost = Mutex::new(false);
-        let out = self.network.evaluator.evaluate(gradient, dims, self.group, |context, gradient, images| {
+    /// From the gradient of the output to that of the input, N×C×H×W.
+    pub(in crate::network::host) fn back(&self, gradient: Vec<f32>, dims: [usize; 4]) -> Vec<f32> {
+        self.network.evaluator.evaluate(gradient, dims, self.group, |context, gradient, images| {
             let embedding = self.embedding.as_ref().map(|rows| rows.of(images.clone()));
-            let (images_of, [height, width]) = (gradient.images, [gradient.height, gradient.width]);
             let kept = self.kept.get(&images.start).map_or(&[][..], Vec::as_slice);
             let walk = Walk { network: &self.network, context, embedding: embedding.as_ref() };
-            let found = walk.back(kept, gradient).map(|maps| Maps { channels: dims[1], ..maps });
-            found.map_or_else(
-                || {
-                    *lost.lock().unwrap_or_else(PoisonError::into_inner) = true;
-                    Maps::new(context.pool, images_of, dims[1], height, width).into()
-                },
-                Features::from,
-            )
-        });
-        let lost = lost.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (!lost).then_some(out)
+            let [_, channels, height, width] = dims;
+            let found = walk.back(kept, gradient).unwrap_or_else(|| {
+                // Only where the tape is of another network: nobody should take this for a gradient.
+                let mut lost = Maps::new(context.pool, images.len(), channels, height, width);
+                lost.lanes.fill(Lanes([f32::NAN; 16]));
+                lost
+            });
+            Maps { channels, ..found }.into()
+        })
     }
 }
 
