@@ -18,6 +18,8 @@ const KEPT: usize = 3;
 pub(super) struct Loaded {
     pub(super) model: Box<dyn ScoreModel>,
     pub(super) report: Arc<ModelReport>,
+    /// Where it was opened for gradients, it is as fast without.
+    serves_both: bool,
 }
 
 impl Loaded {
@@ -55,13 +57,21 @@ impl From<LoadError> for Failure {
     }
 }
 
-/// What an open model was made from, on a GPU or not, differentiable or not; a file that changed is opened again.
-type Key = (ModelRef, Option<SystemTime>, bool, bool);
+/// What an open model was made from, and on a GPU or not; a file that changed is opened again.
+type Key = (ModelRef, Option<SystemTime>, bool);
+
+/// An open model.
+struct Open {
+    key: Key,
+    differentiable: bool,
+    loaded: Rc<Loaded>,
+}
 
 /// Opens models by reference.
 pub(super) struct Loader {
     library: Option<PathBuf>,
-    open: Vec<(Key, Rc<Loaded>)>,
+    /// The last used comes last.
+    open: Vec<Open>,
 }
 
 impl Loader {
@@ -82,19 +92,27 @@ impl Loader {
         gpu: bool,
         watch: &Watch,
     ) -> Result<Rc<Loaded>, LoadError> {
-        let key = (reference.clone(), modified(reference), gpu, device.is_autodiff());
-        if let Some(place) = self.open.iter().position(|(known, _)| *known == key) {
-            let kept = self.open.remove(place);
-            self.open.push(kept);
-        } else {
-            let loaded = Rc::new(self.load(reference, device, watch)?);
-            if self.open.len() == KEPT {
-                self.open.remove(0);
+        let key: Key = (reference.clone(), modified(reference), gpu);
+        let differentiable = device.is_autodiff();
+        let serves = |open: &Open| {
+            let fits = open.differentiable == differentiable || open.differentiable && open.loaded.serves_both;
+            open.key == key && fits
+        };
+        let open = match self.open.iter().position(serves) {
+            Some(place) => self.open.remove(place),
+            None => {
+                let loaded = Rc::new(self.load(reference, device, watch)?);
+                // One of the two is enough.
+                self.open.retain(|open| open.key != key || !loaded.serves_both);
+                if self.open.len() == KEPT {
+                    self.open.remove(0);
+                }
+                Open { key, differentiable, loaded }
             }
-            self.open.push((key, loaded));
-        }
-        let (_, loaded) = &self.open[self.open.len() - 1];
-        Ok(loaded.clone())
+        };
+        let loaded = open.loaded.clone();
+        self.open.push(open);
+        Ok(loaded)
     }
 
     fn load(&self, reference: &ModelRef, device: &Device, watch: &Watch) -> Result<Loaded, LoadError> {
@@ -126,6 +144,7 @@ fn network(reference: &ModelRef, opened: OpenedNetwork, device: &Device) -> Resu
     let (name, card, family) = (description.name.clone(), description.card.clone(), description.family);
     let described = Some(description.clone());
     let size = network.parameters();
+    let serves_both = matches!(network, Network::Unet(_)) && *device == Device::flex();
     let model = NetworkScore::new(network, description);
     let report = ModelReport {
         model: reference.clone(),
@@ -141,7 +160,7 @@ fn network(reference: &ModelRef, opened: OpenedNetwork, device: &Device) -> Resu
         assumed: Vec::new(),
         warnings: Vec::new(),
     };
-    Ok(Loaded { model: Box::new(model), report: Arc::new(report) })
+    Ok(Loaded { model: Box::new(model), report: Arc::new(report), serves_both })
 }
 
 fn pictures(reference: &ModelRef, folder: &Path, device: &Device) -> Result<Loaded, LoadError> {
@@ -167,7 +186,7 @@ fn pictures(reference: &ModelRef, folder: &Path, device: &Device) -> Result<Load
         assumed: Vec::new(),
         warnings: set.warnings,
     };
-    Ok(Loaded { model: Box::new(model), report: Arc::new(report) })
+    Ok(Loaded { model: Box::new(model), report: Arc::new(report), serves_both: false })
 }
 
 fn mixture(reference: &ModelRef, name: &str) -> Result<Loaded, LoadError> {
@@ -187,5 +206,30 @@ fn mixture(reference: &ModelRef, name: &str) -> Result<Loaded, LoadError> {
         assumed: Vec::new(),
         warnings: Vec::new(),
     };
-    Ok(Loaded { model: Box::new(model), report: Arc::new(report) })
+    Ok(Loaded { model: Box::new(model), report: Arc::new(report), serves_both: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::Run;
+
+    #[test]
+    fn a_network_opened_for_gradients_takes_the_place_of_the_other() {
+        let (mut loader, model) = (Loader::new(None), Run::default().model);
+        let (plain, gradients) = (Device::flex(), Device::flex().autodiff());
+        let mut open = |device| loader.open(&model, device, false, &Watch::none()).unwrap();
+        let (first, differentiable, second) = (open(&plain), open(&gradients), open(&plain));
+        assert!(Rc::ptr_eq(&differentiable, &second) && !Rc::ptr_eq(&first, &second));
+        drop(first);
+        assert_eq!(loader.open.len(), 1);
+    }
+
+    #[test]
+    fn mixtures_are_opened_for_each() {
+        let (mut loader, model) = (Loader::new(None), ModelRef::Mixture("ring".into()));
+        let mut open = |device| loader.open(&model, device, false, &Watch::none()).unwrap();
+        let (differentiable, plain) = (open(&Device::flex().autodiff()), open(&Device::flex()));
+        assert!(!Rc::ptr_eq(&differentiable, &plain));
+    }
 }

@@ -15,7 +15,6 @@ use std::sync::Arc;
 pub struct Unet {
     config: Config,
     parameters: usize,
-    device: Device,
     /// Of the embedding's sines.
     frequencies: Vec<f64>,
     body: Body,
@@ -96,12 +95,13 @@ impl Unet {
             true => Body::Host(Arc::new(host::Network::load(&plan.steps, loader, count)?)),
             false => Body::Tensors(Box::new(Layers::load(&plan.steps, loader)?)),
         };
-        Ok(Unet { config: config.clone(), parameters: count, device: device.clone(), frequencies, body })
+        Ok(Unet { config: config.clone(), parameters: count, frequencies, body })
     }
 
     /// The raw output for `x` (N×C×H×W, in the configuration's range) and the published labels, one for all samples
     /// or one for each: σ for Fourier embeddings, else the network's time or level.
     pub fn forward(&self, x: Image, labels: &[f64]) -> Image {
+        let device = x.device();
         let x = if self.config.centered { x } else { x * 2.0 - 1.0 };
         let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
         let h = match &self.body {
@@ -109,7 +109,7 @@ impl Unet {
             Body::Host(network) => network.forward(x, features, labels.len()),
             Body::Tensors(layers) => layers.forward(&self.config, x, features, labels.len()),
         };
-        if self.config.scale_by_sigma { h * self.inverse_sigma(labels) } else { h }
+        if self.config.scale_by_sigma { h * self.inverse_sigma(labels, &device) } else { h }
     }
 
     /// The architecture.
@@ -137,13 +137,13 @@ impl Unet {
     }
 
     /// 1/σ of each label, to broadcast over images.
-    fn inverse_sigma(&self, labels: &[f64]) -> Image {
+    fn inverse_sigma(&self, labels: &[f64], device: &Device) -> Image {
         let sigma = |&label: &f64| match self.config.embedding_type {
             Embedding::Fourier => label,
             Embedding::Positional => self.config.discrete_sigma(label as usize),
         };
         let values: Vec<f32> = labels.iter().map(|label| (1.0 / sigma(label)) as f32).collect();
-        Tensor::from_data(TensorData::new(values, [labels.len(), 1, 1, 1]), &self.device)
+        Tensor::from_data(TensorData::new(values, [labels.len(), 1, 1, 1]), device)
     }
 }
 
