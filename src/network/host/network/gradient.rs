@@ -10,6 +10,7 @@ use crate::network::host::convolution::Convolution;
 use crate::network::host::linear::Rows;
 use crate::network::host::maps::{Features, Maps, places};
 use crate::network::host::norm::{Norm, Told};
+use crate::network::host::pointwise::Pointwise;
 use crate::network::host::read::{Read, Residual};
 use crate::network::host::resize::{Resize, Sum};
 use crate::network::host::simd::Lanes;
@@ -133,21 +134,7 @@ impl Walk<'_> {
                 flow.h = Some(h);
                 flow.kept.push(kept);
             }
-            Layer::InputSkip(pointwise) => {
-                let skip = match self.network.combine {
-                    Combine::Sum => self.copy(flow.h.as_ref()?, 1.0),
-                    Combine::Cat => {
-                        let gradient = flow.h.take()?;
-                        let own = gradient.blocks() - x.blocks();
-                        let [skip, h] = self.apart(gradient, own);
-                        flow.h = Some(h);
-                        skip
-                    }
-                };
-                let input = pointwise.transposed()?.run(self.context, &skip.into(), None);
-                let input = self.both(Some(input), flow.input.take())?;
-                flow.input = Some(self.resized(Direction::Down, [height * 2, width * 2], &input));
-            }
+            Layer::InputSkip(pointwise) => self.input_skip(pointwise, x, flow)?,
             Layer::InputResidual(resampler) => {
                 let sum = self.both(flow.h.take(), flow.input.take())?;
                 flow.h = Some(self.copy(&sum, resampler.scale));
@@ -170,6 +157,25 @@ impl Walk<'_> {
             }
             Layer::TakeOutput => flow.output = self.both(flow.h.take(), flow.output.take()),
         }
+        Some(())
+    }
+
+    /// `x`: the features before the image joined them.
+    fn input_skip(&self, pointwise: &Pointwise, x: &Features, flow: &mut Flow) -> Option<()> {
+        let [_, height, width] = x.size();
+        let skip = match self.network.combine {
+            Combine::Sum => self.copy(flow.h.as_ref()?, 1.0),
+            Combine::Cat => {
+                let gradient = flow.h.take()?;
+                let own = gradient.blocks() - x.blocks();
+                let [skip, h] = self.apart(gradient, own);
+                flow.h = Some(h);
+                skip
+            }
+        };
+        let input = pointwise.transposed()?.run(self.context, &skip.into(), None);
+        let input = self.both(Some(input), flow.input.take())?;
+        flow.input = Some(self.resized(Direction::Down, [height * 2, width * 2], &input));
         Some(())
     }
 
