@@ -149,6 +149,13 @@ impl<'a> Control<'a> {
         }
     }
 
+    /// The time since then was spent on this part of the work.
+    pub(super) fn spend(&self, part: impl FnOnce(&mut Spent) -> &mut Duration, since: Instant) {
+        let mut spent = self.spent.get();
+        *part(&mut spent) += since.elapsed();
+        self.spent.set(spent);
+    }
+
     /// Time computing, without pauses.
     pub(super) fn elapsed(&self) -> Duration {
         self.started.elapsed().saturating_sub(self.paused_for.get())

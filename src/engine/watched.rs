@@ -1,6 +1,5 @@
 //! A run under observation: what the engine wraps around the score and hangs on the solver.
 
-use super::Spent;
 use super::control::Control;
 use super::recorder::{GpuPicture, Recorded, Stats};
 use crate::score::{Given, Measurement, ScoreError, ScoreModel};
@@ -21,7 +20,7 @@ use std::time::Instant;
 /// bounds the memory of activations and the time until a command is answered.
 const BATCH_VALUES: usize = 64 * 3 * 32 * 32;
 
-/// A score model that answers commands before every evaluation and counts them.
+/// A score model that answers commands before every evaluation, counts them and keeps their time.
 pub(super) struct Watched<'a, M> {
     pub(super) model: M,
     pub(super) control: &'a Control<'a>,
@@ -34,7 +33,9 @@ impl<M: ScoreModel> ScoreModel for Watched<'_, M> {
         self.control.nfe.set(self.control.nfe.get() + 1);
         batches(x, at, BATCH_VALUES, |x, at| {
             self.control.gate()?;
+            let began = Instant::now();
             let score = self.model.score(x, at)?;
+            self.control.spend(|spent| &mut spent.model, began);
             self.control.image_evaluations.set(self.control.image_evaluations.get() + x.dims()[0]);
             Ok(score)
         })
@@ -43,29 +44,6 @@ impl<M: ScoreModel> ScoreModel for Watched<'_, M> {
     fn given(&self, measurement: &Measurement) -> Option<Given<'_>> {
         let posterior = self.model.given(measurement)?;
         Some(posterior.map(|model| -> Box<dyn ScoreModel + '_> { Box::new(Watched { model, control: self.control }) }))
-    }
-}
-
-/// A score model whose time is kept.
-pub(super) struct Timed<'a, M> {
-    pub(super) model: M,
-    pub(super) control: &'a Control<'a>,
-}
-
-impl<M: ScoreModel> ScoreModel for Timed<'_, M> {
-    crate::score::described_by_its_model!();
-
-    fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
-        let began = Instant::now();
-        let score = self.model.score(x, at);
-        let spent = self.control.spent.get();
-        self.control.spent.set(Spent { model: spent.model + began.elapsed(), ..spent });
-        score
-    }
-
-    fn given(&self, measurement: &Measurement) -> Option<Given<'_>> {
-        let posterior = self.model.given(measurement)?;
-        Some(posterior.map(|model| -> Box<dyn ScoreModel + '_> { Box::new(Timed { model, control: self.control }) }))
     }
 }
 
@@ -146,8 +124,7 @@ impl Recording<'_> {
         let began = Instant::now();
         let recorded = self.record(x, t, level, moment)?;
         self.control.publish(recorded, self.steps, self.evaluations);
-        let spent = self.control.spent.get();
-        self.control.spent.set(Spent { recording: spent.recording + began.elapsed(), ..spent });
+        self.control.spend(|spent| &mut spent.recording, began);
         Ok(())
     }
 }
