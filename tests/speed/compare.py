@@ -129,6 +129,13 @@ def peak(seconds):
     return 2 * 2048**3 / shortest(lambda: a @ b, seconds) / 1e9
 
 
+def question(network, batch):
+    """Images and labels of a batch."""
+    size = network.config["image_size"]
+    x = torch.rand((batch, network.config["num_channels"], size, size))
+    return x, label(network, torch.full((batch,), 0.5))
+
+
 def work(network, x, labels):
     """GFLOP of one image by the definitions of its layers."""
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
@@ -164,8 +171,7 @@ def compare(name, network, path, folder, args):
     print(f"{'batch':>6}" + "".join(f"{head:>15}" for head in heads))
     batches = args.batches if size < 128 else [1]
     for batch in batches:
-        x = torch.rand((batch, network.config["num_channels"], size, size))
-        labels = label(network, torch.full((batch,), 0.5))
+        x, labels = question(network, batch)
         best = dict.fromkeys(["ours", "alone", "peak", *rivals], 0.0)
         for _ in range(args.rounds):
             speed, memory = ours(args.program, path, batch)
@@ -188,10 +194,8 @@ def compare(name, network, path, folder, args):
 def compare_gradients(network, path, batches, args):
     layouts = {"eager": torch.contiguous_format, "channels-last": torch.channels_last}
     print(f"with gradients\n{'batch':>6}" + "".join(f"{head:>15}" for head in ["ours", *layouts, "ours/eager"]))
-    size = network.config["image_size"]
     for batch in batches:
-        x = torch.rand((batch, network.config["num_channels"], size, size))
-        labels = label(network, torch.full((batch,), 0.5))
+        x, labels = question(network, batch)
         best = dict.fromkeys(["ours", *layouts], 0.0)
         for _ in range(args.rounds):
             best["ours"] = max(best["ours"], ours(args.program, path, batch, "gradients")[0])

@@ -9,6 +9,7 @@ use crate::cli::{Failure, library};
 use crate::engine::Spent;
 use crate::network::{Network, profile};
 use crate::score::{Clipped, InRange, NetworkScore, ScoreError, ScoreModel, vector_jacobian};
+use crate::sde::Level;
 use crate::solver::{Noise, Predictor, Purpose, Unobserved};
 use crate::task::{Count, ModelRef, Plan, Preset, Run, Steps, sample};
 use burn::tensor::Device;
@@ -27,20 +28,17 @@ pub(super) fn open(model: &ModelRef, device: &Device) -> Result<NetworkScore, Fa
     Ok(NetworkScore::new(network, opened.description))
 }
 
-/// One evaluation a step, on the published grid.
-fn run_of(model: &ModelRef, steps: usize) -> Result<Run, Failure> {
+/// A preset in so many steps.
+fn run_of(model: &ModelRef, preset: Preset, steps: usize) -> Result<Run, Failure> {
     let mut run = Run { model: model.clone(), count: Count::new(SAMPLES)?, ..Run::default() };
-    Preset::P1000(Predictor::EulerMaruyama).apply(&mut run);
+    preset.apply(&mut run);
     run.steps = Steps::new(steps)?;
     Ok(run)
 }
 
 /// Predictor and corrector, two evaluations a step.
 pub(super) fn recorded_run(session: &mut Session, model: &ModelRef, effort: &Effort) -> Result<Outcome, Failure> {
-    let mut run = run_of(model, effort.memory_steps)?;
-    Preset::Pc1000(Predictor::ReverseDiffusion).apply(&mut run);
-    run.steps = Steps::new(effort.memory_steps)?;
-    session.sample(run)
+    session.sample(run_of(model, Preset::Pc1000(Predictor::ReverseDiffusion), effort.memory_steps)?)
 }
 
 pub(super) fn whole_run(outcome: &Outcome, draw: f64) -> WholeRun {
@@ -83,15 +81,20 @@ fn noise_of(model: &NetworkScore, device: &Device, count: usize) -> Noise {
     Noise { seed: 0, first: 0, count, shape: model.shape(), device: device.clone() }
 }
 
+/// What an evaluation is asked: a batch of noise, and the level half-way.
+fn question(model: &NetworkScore, device: &Device, batch: usize) -> (Image, [Level; 1]) {
+    let level = model.description().family.sde().level(0.5);
+    (noise_of(model, device, batch).normal(0, Purpose::Prior), [level])
+}
+
 pub(super) fn evaluations(
     model: &NetworkScore,
     device: &Device,
     batch: usize,
     effort: &Effort,
 ) -> Result<Evaluations, Failure> {
-    let x = noise_of(model, device, batch).normal(0, Purpose::Prior);
-    let level = model.description().family.sde().level(0.5);
-    repeated(batch, effort, || model.score(&x, &[level]).map(wait_for))
+    let (x, level) = question(model, device, batch);
+    repeated(batch, effort, || model.score(&x, &level).map(wait_for))
 }
 
 /// Scores with vᵀ·∂s/∂x; the model's device keeps gradients.
@@ -101,9 +104,8 @@ pub(super) fn gradients(
     batch: usize,
     effort: &Effort,
 ) -> Result<Evaluations, Failure> {
-    let noise = noise_of(model, device, batch);
-    let (x, v) = (noise.normal(0, Purpose::Prior), noise.normal(0, Purpose::Predictor));
-    let level = [model.description().family.sde().level(0.5)];
+    let (x, level) = question(model, device, batch);
+    let v = noise_of(model, device, batch).normal(0, Purpose::Predictor);
     repeated(batch, effort, || {
         let (score, _, product) = vector_jacobian(model, &x, &level, |_| v.clone())?;
         wait_for(score);
@@ -131,12 +133,11 @@ fn repeated(
 
 /// Time by kind of layer, and of what is no layer (sums, concatenation, the embedding).
 pub(super) fn layers(model: &NetworkScore, device: &Device, effort: &Effort) -> Result<Vec<LayerTime>, Failure> {
-    let x = noise_of(model, device, SAMPLES).normal(0, Purpose::Prior);
-    let level = model.description().family.sde().level(0.5);
+    let (x, level) = question(model, device, SAMPLES);
     let (began, mut rounds, mut outcome) = (Instant::now(), 0, Ok(()));
     let times = profile(|| {
         while outcome.is_ok() && began.elapsed() < effort.least {
-            outcome = model.score(&x, &[level]).map(wait_for);
+            outcome = model.score(&x, &level).map(wait_for);
             rounds += 1;
         }
     });
@@ -151,12 +152,11 @@ pub(super) fn layers(model: &NetworkScore, device: &Device, effort: &Effort) -> 
 /// What one evaluation asks of the GPU, whatever the batch.
 pub(super) fn asked(model: &NetworkScore, device: &Device) -> Result<Asked, Failure> {
     const ROUNDS: usize = 4;
-    let x = noise_of(model, device, 1).normal(0, Purpose::Prior);
-    let level = model.description().family.sde().level(0.5);
-    let mut outcome = model.score(&x, &[level]).map(wait_for);
+    let (x, level) = question(model, device, 1);
+    let mut outcome = model.score(&x, &level).map(wait_for);
     let [dispatches, submissions] = counter::count(|| {
         for _ in 0..ROUNDS {
-            outcome = model.score(&x, &[level]).map(wait_for);
+            outcome = model.score(&x, &level).map(wait_for);
         }
     });
     outcome?;
@@ -177,7 +177,7 @@ pub(super) fn streaming(
     model: &NetworkScore,
     effort: &Effort,
 ) -> Result<Streaming, Failure> {
-    let run = run_of(reference, effort.streaming_steps)?;
+    let run = run_of(reference, Preset::P1000(Predictor::EulerMaruyama), effort.streaming_steps)?;
     let noise = noise_of(model, session.device(), SAMPLES);
     let in_range = Clipped::new(InRange::new(model, Plan::range(run.family.kind())), run.clip);
     let plan = Plan::new(&run, &in_range);
