@@ -10,7 +10,7 @@ use super::simd::{Kernel, Lanes, Simd};
 /// F(OUT×OUT, 3×3), on tiles of SIDE = OUT + 2.
 pub(super) trait Tile<const SIDE: usize, const OUT: usize>: Copy + Send + Sync {
     /// The finite points. The last point is infinity.
-    fn points() -> Vec<f64>;
+    const POINTS: &'static [f64];
     /// Bᵀx.
     fn forward<S: Simd>(simd: S, x: [S::V; SIDE]) -> [S::V; SIDE];
     /// Aᵀx.
@@ -18,10 +18,9 @@ pub(super) trait Tile<const SIDE: usize, const OUT: usize>: Copy + Send + Sync {
 
     /// G: for each finite point p, (1, p, p²) over the product of its distances to the others.
     fn kernel() -> [[f64; 3]; SIDE] {
-        let points = Self::points();
         let mut rows = [[0.0, 0.0, 1.0]; SIDE];
-        for (row, p) in rows.iter_mut().zip(&points) {
-            let distances: f64 = points.iter().filter(|q| *q != p).map(|q| p - q).product();
+        for (row, p) in rows.iter_mut().zip(Self::POINTS) {
+            let distances: f64 = Self::POINTS.iter().filter(|q| *q != p).map(|q| p - q).product();
             *row = [1.0 / distances, p / distances, p * p / distances];
         }
         rows
@@ -33,9 +32,7 @@ pub(super) trait Tile<const SIDE: usize, const OUT: usize>: Copy + Send + Sync {
 pub(super) struct Two;
 
 impl Tile<4, 2> for Two {
-    fn points() -> Vec<f64> {
-        vec![0.0, 1.0, -1.0]
-    }
+    const POINTS: &'static [f64] = &[0.0, 1.0, -1.0];
 
     #[inline(always)]
     fn forward<S: Simd>(simd: S, [x0, x1, x2, x3]: [S::V; 4]) -> [S::V; 4] {
@@ -57,9 +54,7 @@ const A: f32 = 0.625;
 const B: f32 = 1.5;
 
 impl Tile<6, 4> for Four {
-    fn points() -> Vec<f64> {
-        [0.0, A, -A, B, -B].map(f64::from).to_vec()
-    }
+    const POINTS: &'static [f64] = &[0.0, A as f64, -A as f64, B as f64, -B as f64];
 
     #[inline(always)]
     fn forward<S: Simd>(simd: S, [x0, x1, x2, x3, x4, x5]: [S::V; 6]) -> [S::V; 6] {
