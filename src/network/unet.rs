@@ -105,8 +105,7 @@ impl Unet {
         let x = if self.config.centered { x } else { x * 2.0 - 1.0 };
         let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
         let h = match &self.body {
-            Body::Host(network) if x.device().is_autodiff() => host::tracked(network, x, features, labels.len()),
-            Body::Host(network) => network.forward(x, features, labels.len()),
+            Body::Host(network) => host::tracked(network, x, features, labels.len()),
             Body::Tensors(layers) => layers.forward(&self.config, x, features, labels.len()),
         };
         if self.config.scale_by_sigma { h * self.inverse_sigma(labels, &device) } else { h }

@@ -51,7 +51,7 @@ impl Attention {
     }
 
     fn image(&self, context: &Context, x: &Maps, affine: &Affine, image: usize, out: &mut [Lanes]) {
-        let (area, blocks) = (x.area(), self.width.div_ceil(Lanes::WIDTH));
+        let (area, blocks) = (x.area(), self.blocks());
         let part = self.heads * blocks * area;
         let mut qkv = context.pool.take(3 * part);
         bands_of(&mut qkv, area).into_par_iter().enumerate().for_each(|(band, mut qkv)| {
@@ -98,14 +98,19 @@ impl Attention {
         watch.lap(LayerKind::Pointwise);
     }
 
-    /// Keys in sixteens of pixels, with a row for each channel.
-    fn transposed(&self, context: &Context, keys: &[Lanes], area: usize) -> Buffer {
-        let blocks = self.width.div_ceil(Lanes::WIDTH);
+    /// Sixteens of channels of a head.
+    fn blocks(&self) -> usize {
+        self.width.div_ceil(Lanes::WIDTH)
+    }
+
+    /// Maps in sixteens of pixels, with a row for each channel.
+    fn transposed(&self, context: &Context, maps: &[Lanes], area: usize) -> Buffer {
+        let blocks = self.blocks();
         let (channels, columns) = (blocks * Lanes::WIDTH, area.div_ceil(Lanes::WIDTH));
         let mut turned = context.pool.take(self.heads * columns * channels);
         turned.fill(Lanes::default());
         for (head, turned) in turned.chunks_mut(columns * channels).enumerate() {
-            for (block, map) in keys[head * blocks * area..][..blocks * area].chunks(area).enumerate() {
+            for (block, map) in maps[head * blocks * area..][..blocks * area].chunks(area).enumerate() {
                 for (pixel, lanes) in map.iter().enumerate() {
                     let (column, lane) = (pixel / Lanes::WIDTH, pixel % Lanes::WIDTH);
                     let rows = &mut turned[column * channels + block * Lanes::WIDTH..][..Lanes::WIDTH];
@@ -126,8 +131,7 @@ impl Attention {
         let mut scores = context.pool.take(columns * rows);
         let (mut sums, mut largest) = (context.pool.take(rows), context.pool.take(rows));
         for (head, mixed) in mixed.chunks_mut(blocks * rows).enumerate() {
-            let queries: Vec<&[Lanes]> =
-                of.queries[head * blocks * area..][..blocks * area].chunks(area).map(|map| &map[first..]).collect();
+            let queries = rows_from(first, &of.queries[head * blocks * area..][..blocks * area], area);
             let channels = blocks * Lanes::WIDTH;
             let keys = &of.keys[head * columns * channels..][..columns * channels];
             product(context, &queries, rows, channels, keys, &mut scores);
@@ -146,10 +150,20 @@ impl Attention {
 /// The product of `rows` × `depth` with all columns of `b`.
 fn product(context: &Context, a: &[&[Lanes]], rows: usize, depth: usize, b: &[Lanes], out: &mut [Lanes]) {
     let mut out: Vec<&mut [Lanes]> = out.chunks_mut(rows).collect();
+    into(context, a, rows, depth, b, &mut out);
+}
+
+/// The same into rows that lie apart.
+fn into(context: &Context, a: &[&[Lanes]], rows: usize, depth: usize, b: &[Lanes], out: &mut [&mut [Lanes]]) {
     let b: Vec<&[Lanes]> = b.chunks(depth).collect();
     for (b, out) in b.chunks(2).zip(out.chunks_mut(2)) {
         context.isa.run(Product { a, rows, depth, b, out, add: false });
     }
+}
+
+/// The rows from `first` on of each map.
+fn rows_from(first: usize, maps: &[Lanes], area: usize) -> Vec<&[Lanes]> {
+    maps.chunks(area).map(|map| &map[first..]).collect()
 }
 
 /// Each row of scores to e^(score − largest), and their sum and the largest in all lanes.

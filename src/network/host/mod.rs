@@ -31,7 +31,8 @@ pub(super) use network::Network;
 pub(super) use refinenet::RefineNet;
 pub(super) use tracked::forward as tracked;
 
-use burn::tensor::Device;
+use crate::Image;
+use burn::tensor::{Device, Tensor, TensorData};
 use clock::{Clock, Watch};
 use maps::Pool;
 use rayon::prelude::*;
@@ -46,6 +47,13 @@ pub(super) fn is_host(device: &Device) -> bool {
 /// Tensors of this device lie in the host's memory and keep no gradients.
 pub(super) fn is_plain(device: &Device) -> bool {
     !device.is_autodiff() && is_host(device)
+}
+
+/// Does something with the values of images, N×C×H×W.
+fn on_values(x: Image, work: impl FnOnce(Vec<f32>, [usize; 4]) -> Vec<f32>) -> Image {
+    let (device, dims) = (x.device(), x.dims());
+    let values = x.into_data().try_into_vec().unwrap_or_default();
+    Tensor::from_data(TensorData::new(work(values, dims), dims), &device)
 }
 
 /// What every layer computes with.

@@ -16,12 +16,11 @@ use super::read::{Read, Residual};
 use super::resize::{Resampling, Resize, sum};
 use super::simd::Lanes;
 use super::winograd::Keep;
-use super::{Context, build::Builder};
+use super::{Context, build::Builder, on_values};
 use crate::Image;
 use crate::network::layers::Loader;
 use crate::network::plan::{Direction, Step};
 use crate::network::{Combine, Nonlinearity, WeightsError};
-use burn::tensor::{Tensor, TensorData};
 
 /// A `ddpm` or `ncsnpp` network on the CPU.
 #[derive(Debug)]
@@ -116,9 +115,7 @@ impl Network {
 
     /// The output for images, from the features of their noise levels, a row for all images or one for each.
     pub fn forward(&self, x: Image, features: Vec<f32>, rows: usize) -> Image {
-        let (device, dims) = (x.device(), x.dims());
-        let x = x.into_data().try_into_vec().unwrap_or_default();
-        Tensor::from_data(TensorData::new(self.values(x, dims, features, rows), dims), &device)
+        on_values(x, |x, dims| self.values(x, dims, features, rows))
     }
 
     /// The same on values, N×C×H×W.

@@ -54,21 +54,12 @@ impl Norm {
     }
 
     pub fn affine(&self, context: &Context, features: &Features, told: Told) -> Affine {
-        let found: Vec<&Buffer> = features.0.iter().map(|part| moments(context, part)).collect();
+        let moments = moments_of(context, features);
         let mut watch = context.watch();
         let ([images, height, width], blocks) = (features.size(), features.blocks());
         let mut values = context.pool.take(2 * images * blocks);
-        let mut channels = vec![Moments::default(); self.weight.len()];
-        for (image, values) in values.chunks_mut(2 * blocks).enumerate() {
-            let of_image =
-                found.iter().flat_map(|moments| &moments[moments.len() / images * image..][..moments.len() / images]);
-            let pairs: Vec<&Lanes> = of_image.collect();
-            let pairs = pairs.as_chunks::<2>().0.iter().flat_map(|[mean, squares]| mean.0.into_iter().zip(squares.0));
-            for ((mean, squares), place) in pairs.zip(&self.places) {
-                if let Some(channel) = *place {
-                    channels[channel] = Moments { mean, squares };
-                }
-            }
+        for (image, (values, maps)) in values.chunks_mut(2 * blocks).zip(moments.chunks(blocks)).enumerate() {
+            let mut channels = self.channels_of(maps, told, image);
             self.image(&mut channels, (height * width) as f32, told, image);
             for (place, channel) in self.places.iter().enumerate() {
                 let Moments { mean: shift, squares: scale } = channel.map_or(Moments::default(), |c| channels[c]);
@@ -81,18 +72,35 @@ impl Norm {
         Affine { blocks, values }
     }
 
-    /// From the mean and the summed squares of each channel to its shift and scale.
-    fn image(&self, channels: &mut [Moments], area: f32, told: Told, image: usize) {
+    /// Mean and summed squares of each channel of an image, with what is added to it.
+    fn channels_of(&self, maps: &[[Lanes; 2]], told: Told, image: usize) -> Vec<Moments> {
+        let mut channels = vec![Moments::default(); self.weight.len()];
+        for (place, channel) in self.places.iter().enumerate() {
+            let Some(channel) = *channel else { continue };
+            let [mean, squares] = maps[place / Lanes::WIDTH].map(|lanes| lanes.0[place % Lanes::WIDTH]);
+            channels[channel] = Moments { mean, squares };
+        }
         if let Told::Added(rows) = told {
             channels.iter_mut().zip(rows.row(image)).for_each(|(channel, offset)| channel.mean += offset);
         }
+        channels
+    }
+
+    /// Mean and inverse standard deviation of a group.
+    fn statistics(&self, group: &[Moments], area: f32) -> [f32; 2] {
+        let members = group.len() as f32;
+        let mean = group.iter().map(|channel| channel.mean).sum::<f32>() / members;
+        let around = |channel: &Moments| channel.squares + area * (channel.mean - mean).powi(2);
+        let variance = group.iter().map(around).sum::<f32>() / (members * area);
+        [mean, (variance + self.epsilon).sqrt().recip()]
+    }
+
+    /// From the mean and the summed squares of each channel to its shift and scale.
+    fn image(&self, channels: &mut [Moments], area: f32, told: Told, image: usize) {
         let members = channels.len() / self.groups;
         let affine = self.weight.chunks(members).zip(self.bias.chunks(members));
         for (group, (weight, bias)) in channels.chunks_mut(members).zip(affine) {
-            let mean = group.iter().map(|channel| channel.mean).sum::<f32>() / members as f32;
-            let around = |channel: &Moments| channel.squares + area * (channel.mean - mean).powi(2);
-            let variance = group.iter().map(around).sum::<f32>() / (members as f32 * area);
-            let inverse = (variance + self.epsilon).sqrt().recip();
+            let [mean, inverse] = self.statistics(group, area);
             for ((channel, weight), bias) in group.iter_mut().zip(weight).zip(bias) {
                 let scale = inverse * weight;
                 *channel = Moments { mean: bias - mean * scale, squares: scale };
@@ -136,6 +144,19 @@ pub(super) fn moments<'a>(context: &Context, part: &'a Part) -> &'a Buffer {
         });
         moments
     })
+}
+
+/// [`moments`] of all maps, image by image.
+fn moments_of(context: &Context, features: &Features) -> Vec<[Lanes; 2]> {
+    let [images, ..] = features.size();
+    let parts: Vec<&[[Lanes; 2]]> = features.0.iter().map(|part| moments(context, part).as_chunks().0).collect();
+    let of_image = |image: usize| {
+        parts.iter().flat_map(move |part| {
+            let each = part.len() / images;
+            &part[image * each..][..each]
+        })
+    };
+    (0..images).flat_map(of_image).copied().collect()
 }
 
 struct MapMoments<'a> {
@@ -304,6 +325,16 @@ mod tests {
     use super::super::simd::Isa;
     use super::*;
 
+    /// A nonlinearity by its definition.
+    pub fn exact(kind: Nonlinearity, x: f64) -> f64 {
+        match kind {
+            Nonlinearity::Swish => x / (1.0 + (-x).exp()),
+            Nonlinearity::Elu => x.max(0.0) + x.min(0.0).exp_m1(),
+            Nonlinearity::Relu => x.max(0.0),
+            Nonlinearity::LeakyRelu => x.max(0.2 * x),
+        }
+    }
+
     struct Exp<'a>(&'a mut [Lanes]);
 
     impl Kernel for Exp<'_> {
@@ -335,24 +366,6 @@ mod tests {
 
     #[test]
     fn nonlinearities_are_those_of_their_definitions() {
-        let exact = |kind: Nonlinearity, x: f64| match kind {
-            Nonlinearity::Swish => x / (1.0 + (-x).exp()),
-            Nonlinearity::Elu => {
-                if x > 0.0 {
-                    x
-                } else {
-                    x.exp_m1()
-                }
-            }
-            Nonlinearity::Relu => x.max(0.0),
-            Nonlinearity::LeakyRelu => {
-                if x > 0.0 {
-                    x
-                } else {
-                    0.2 * x
-                }
-            }
-        };
         for isa in Isa::all() {
             for kind in [Nonlinearity::Swish, Nonlinearity::Elu, Nonlinearity::Relu, Nonlinearity::LeakyRelu] {
                 let from: Vec<Lanes> = (0..64).map(|i| Lanes([i as f32 - 32.0; 16])).collect();

@@ -94,12 +94,12 @@ pub(super) fn bands_of(maps: &mut [Lanes], area: usize) -> Vec<Vec<&mut [Lanes]>
     bands
 }
 
-/// What the products are added to.
-struct Start<'a> {
-    bias: &'a Lanes,
-    added: Option<&'a [Lanes]>,
-    scale: f32,
-    out: &'a mut [Lanes],
+/// What products are added to: the bias, plus what is added times the scale.
+pub(super) struct Start<'a> {
+    pub bias: &'a Lanes,
+    pub added: Option<&'a [Lanes]>,
+    pub scale: f32,
+    pub out: &'a mut [Lanes],
 }
 
 impl Kernel for Start<'_> {

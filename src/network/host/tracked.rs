@@ -32,17 +32,13 @@ fn tensor(values: Vec<f32>, dims: [usize; 4]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, dims))
 }
 
-/// The network's output for images on a device that keeps gradients; see [`Network::forward`]. The output of a network
-/// that was not loaded for gradients has none.
+/// The network's output; see [`Network::forward`]. It can be differentiated where the images lie on a device that keeps
+/// gradients, and the network was loaded for them.
 pub(in crate::network) fn forward(network: &Arc<Network>, x: Image, features: Vec<f32>, rows: usize) -> Image {
     let dims = x.dims();
-    if !network.gradients {
-        return network.forward(x, features, rows);
-    }
-    let Ok(x) = x.clone().try_into_primitive::<Autodiff<Flex>>() else {
-        return network.forward(x, features, rows);
-    };
-    let (x, node) = x.into_parts();
+    let tracked = network.gradients.then(|| x.clone().try_into_primitive::<Autodiff<Flex>>());
+    let Some(Ok(tracked)) = tracked else { return network.forward(x, features, rows) };
+    let (x, node) = tracked.into_parts();
     let x = x.into_data().try_into_vec().unwrap_or_default();
     let output = match Back.prepare::<NoCheckpointing>([node]).compute_bound().stateful() {
         OpsKind::Tracked(node) => {

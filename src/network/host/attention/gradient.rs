@@ -1,7 +1,7 @@
 //! The gradient of self-attention. Scores are computed again, a band of queries and then a band of keys at a time, so
 //! that they never leave the cache (Dao et al. 2022, "FlashAttention", appendix B).
 
-use super::{Attention, Divide, Softmax, product};
+use super::{Attention, Divide, Softmax, into, product, rows_from};
 use crate::network::host::Context;
 use crate::network::host::maps::{Buffer, Features, Maps};
 use crate::network::host::norm::{Told, exp};
@@ -61,10 +61,6 @@ impl Attention {
         });
         let residual = Some(Residual { maps: gradient, scale: self.scale });
         Some(self.norm.back(context, x, Told::Nothing, None, normal, residual))
-    }
-
-    fn blocks(&self) -> usize {
-        self.width.div_ceil(Lanes::WIDTH)
     }
 
     /// From queries, keys and values, and the gradient of the mixed values, to the gradients of the three.
@@ -167,19 +163,6 @@ impl Attention {
         }
         watch.lap(LayerKind::Attention);
     }
-}
-
-/// The product of `rows` × `depth` with all columns of `b`, into rows that lie apart.
-fn into(context: &Context, a: &[&[Lanes]], rows: usize, depth: usize, b: &[Lanes], out: &mut [&mut [Lanes]]) {
-    let b: Vec<&[Lanes]> = b.chunks(depth).collect();
-    for (b, out) in b.chunks(2).zip(out.chunks_mut(2)) {
-        context.isa.run(super::Product { a, rows, depth, b, out, add: false });
-    }
-}
-
-/// The rows from `first` on of each map.
-fn rows_from(first: usize, maps: &[Lanes], area: usize) -> Vec<&[Lanes]> {
-    maps.chunks(area).map(|map| &map[first..]).collect()
 }
 
 fn dot(a: &Lanes, b: &Lanes) -> f32 {

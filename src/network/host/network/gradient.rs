@@ -10,7 +10,7 @@ use crate::network::host::convolution::Convolution;
 use crate::network::host::linear::Rows;
 use crate::network::host::maps::{Features, Maps, places};
 use crate::network::host::norm::{Norm, Told};
-use crate::network::host::pointwise::Pointwise;
+use crate::network::host::pointwise::{Pointwise, Start};
 use crate::network::host::read::{Read, Residual};
 use crate::network::host::resize::{Resize, Sum};
 use crate::network::host::simd::Lanes;
@@ -263,8 +263,7 @@ impl Walk<'_> {
         let mut out = Maps::new(self.context.pool, maps.images, maps.channels, maps.height, maps.width);
         let area = maps.area();
         out.lanes.par_chunks_mut(area).zip(maps.lanes.par_chunks(area)).for_each(|(out, added)| {
-            out.fill(Lanes::default());
-            self.context.isa.run(Sum { bias: &Lanes::default(), added: Some(added), scale, out });
+            self.context.isa.run(Start { bias: &Lanes::default(), added: Some(added), scale, out });
         });
         out
     }

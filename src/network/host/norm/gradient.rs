@@ -1,6 +1,6 @@
 //! The gradient of group normalisation and the nonlinearity after it.
 
-use super::{Activation, Elu, Identity, LeakyRelu, Norm, Relu, Swish, Told, exp, moments};
+use super::{Activation, Elu, Identity, LeakyRelu, Moments, Norm, Relu, Swish, Told, exp, moments_of};
 use crate::network::Nonlinearity;
 use crate::network::host::Context;
 use crate::network::host::maps::{Features, Maps};
@@ -8,19 +8,6 @@ use crate::network::host::read::Residual;
 use crate::network::host::simd::{Kernel, Lanes, Simd};
 use crate::network::profile::LayerKind;
 use rayon::prelude::*;
-
-/// What the gradient of a channel needs to know of it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Channel {
-    mean: f32,
-    /// Summed squares around the mean.
-    squares: f32,
-    /// Of the gradient after scale and shift, and of its products with the features less their mean.
-    sums: [f32; 2],
-    /// The gradient of a pixel x has slope·x + offset besides its own part.
-    slope: f32,
-    offset: f32,
-}
 
 impl Norm {
     /// From the gradient of the activated features to that of the features, plus the residual. Gradients lie in the
@@ -38,17 +25,17 @@ impl Norm {
     ) -> Maps {
         let affine = self.affine(context, features, told);
         let (blocks, area) = (features.blocks(), gradient.area());
-        let means: Vec<Lanes> = self.moments_of(context, features, 0);
+        let moments = moments_of(context, features);
         let mut sums = context.pool.take(2 * gradient.images * blocks);
         gradient.lanes.par_chunks_mut(area).zip(sums.par_chunks_mut(2)).enumerate().for_each(|(index, (map, sums))| {
             let mut watch = context.watch();
             let (image, block) = (index / blocks, index % blocks);
             let Some(x) = features.map(image, block) else { return };
-            let (affine, mean) = (affine.of(image, block), &means[index]);
+            let (affine, mean) = (affine.of(image, block), &moments[index][0]);
             context.isa.run(Deactivate { x, gradient: map, affine, mean, sums, activation });
             watch.lap(LayerKind::Normalisation);
         });
-        let lines = self.lines(context, features, told, &means, &sums);
+        let lines = self.lines(&moments, &sums, blocks, area as f32, told);
         gradient.lanes.par_chunks_mut(area).enumerate().for_each(|(index, map)| {
             let mut watch = context.watch();
             let (image, block) = (index / blocks, index % blocks);
@@ -61,79 +48,47 @@ impl Norm {
         gradient
     }
 
-    /// The means (0) or the summed squares (1) of all maps, image by image.
-    fn moments_of(&self, context: &Context, features: &Features, which: usize) -> Vec<Lanes> {
-        let [images, ..] = features.size();
-        let of_image = |image: usize| {
-            features.0.iter().flat_map(move |part| {
-                let of_part = moments(context, part);
-                let each = of_part.len() / images;
-                of_part[image * each..][..each].iter().skip(which).step_by(2)
-            })
-        };
-        (0..images).flat_map(of_image).copied().collect()
-    }
-
-    /// Slope and offset of every map.
-    fn lines(
-        &self,
-        context: &Context,
-        features: &Features,
-        told: Told,
-        means: &[Lanes],
-        sums: &[Lanes],
-    ) -> Vec<[Lanes; 2]> {
-        let [_, height, width] = features.size();
-        let blocks = features.blocks();
-        let squares = self.moments_of(context, features, 1);
-        let mut lines = vec![[Lanes::default(); 2]; means.len()];
-        let mut channels = vec![Channel::default(); self.weight.len()];
-        for (image, lines) in lines.chunks_mut(blocks).enumerate() {
-            let at = |place: usize| (image * blocks + place / Lanes::WIDTH, place % Lanes::WIDTH);
+    /// The gradient of a pixel x has slope·x + offset besides its own part: both, of every map. `sums`: of each map's
+    /// gradient after scale and shift, and of its products with the features less their mean.
+    fn lines(&self, moments: &[[Lanes; 2]], sums: &[Lanes], blocks: usize, area: f32, told: Told) -> Vec<[Lanes; 2]> {
+        let mut lines = vec![[Lanes::default(); 2]; moments.len()];
+        let images = lines.chunks_mut(blocks).zip(moments.chunks(blocks)).zip(sums.as_chunks::<2>().0.chunks(blocks));
+        for (image, ((lines, moments), sums)) in images.enumerate() {
+            let channels = self.channels_of(moments, told, image);
+            let mut of_channels = vec![[0.0; 2]; channels.len()];
             for (place, channel) in self.places.iter().enumerate() {
                 let Some(channel) = *channel else { continue };
-                let (map, lane) = at(place);
-                let sums = [2 * map, 2 * map + 1].map(|index| sums[index].0[lane]);
-                let (mean, squares) = (means[map].0[lane], squares[map].0[lane]);
-                channels[channel] = Channel { mean, squares, sums, slope: 0.0, offset: 0.0 };
+                of_channels[channel] = sums[place / Lanes::WIDTH].map(|lanes| lanes.0[place % Lanes::WIDTH]);
             }
-            self.lines_of_image(&mut channels, (height * width) as f32, told, image);
+            self.lines_of_image(&channels, &mut of_channels, area, told, image);
             for (place, channel) in self.places.iter().enumerate() {
-                let Some(channel) = channel.map(|channel| channels[channel]) else { continue };
-                let [slope, offset] = &mut lines[place / Lanes::WIDTH];
-                slope.0[place % Lanes::WIDTH] = channel.slope;
-                offset.0[place % Lanes::WIDTH] = channel.offset;
+                let Some(channel) = *channel else { continue };
+                let line = &mut lines[place / Lanes::WIDTH];
+                line.iter_mut().zip(of_channels[channel]).for_each(|(to, x)| to.0[place % Lanes::WIDTH] = x);
             }
         }
         lines
     }
 
-    fn lines_of_image(&self, channels: &mut [Channel], area: f32, told: Told, image: usize) {
-        let count = channels.len();
-        let members = count / self.groups;
-        let told_of = |channel: usize| match told {
-            Told::Nothing => [0.0, 1.0],
-            Told::Added(rows) => [rows.row(image)[channel], 1.0],
-            Told::Modulated(rows) => [0.0, 1.0 + rows.row(image)[channel]],
-        };
-        for (group, channels) in channels.chunks_mut(members).enumerate() {
+    /// From the sums of each channel to its slope and offset.
+    fn lines_of_image(&self, channels: &[Moments], sums: &mut [[f32; 2]], area: f32, told: Told, image: usize) {
+        let members = channels.len() / self.groups;
+        let added = |channel: usize| if let Told::Added(rows) = told { rows.row(image)[channel] } else { 0.0 };
+        let factor =
+            |channel: usize| if let Told::Modulated(rows) = told { 1.0 + rows.row(image)[channel] } else { 1.0 };
+        for (group, (channels, sums)) in channels.chunks(members).zip(sums.chunks_mut(members)).enumerate() {
             let first = group * members;
-            let of = |index: usize| told_of(first + index);
-            let mean = channels.iter().enumerate().map(|(i, c)| c.mean + of(i)[0]).sum::<f32>() / members as f32;
-            let around = |(i, c): (usize, &Channel)| c.squares + area * (c.mean + of(i)[0] - mean).powi(2);
-            let variance = channels.iter().enumerate().map(around).sum::<f32>() / (members as f32 * area);
-            let inverse = (variance + self.epsilon).sqrt().recip();
+            let [mean, inverse] = self.statistics(channels, area);
             let (mut plain, mut product) = (0.0, 0.0);
-            for (index, channel) in channels.iter().enumerate() {
-                let ([offset, factor], [sum, centred]) = (of(index), channel.sums);
-                let weight = self.weight[first + index] * factor;
+            for (index, (channel, [sum, centred])) in channels.iter().zip(&*sums).enumerate() {
+                let weight = self.weight[first + index] * factor(first + index);
                 plain += weight * sum;
-                product += weight * inverse * (centred + (channel.mean + offset - mean) * sum);
+                product += weight * inverse * (centred + (channel.mean - mean) * sum);
             }
             let share = (members as f32 * area).recip();
-            for (index, channel) in channels.iter_mut().enumerate() {
-                channel.slope = -inverse * inverse * product * share;
-                channel.offset = (of(index)[0] - mean) * channel.slope - inverse * plain * share;
+            let slope = -inverse * inverse * product * share;
+            for (index, line) in sums.iter_mut().enumerate() {
+                *line = [slope, (added(first + index) - mean) * slope - inverse * plain * share];
             }
         }
     }
@@ -255,17 +210,9 @@ impl Kernel for Denormalize<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::exact;
     use super::*;
     use crate::network::host::simd::Isa;
-
-    fn exact(kind: Nonlinearity, x: f64) -> f64 {
-        match kind {
-            Nonlinearity::Swish => x / (1.0 + (-x).exp()),
-            Nonlinearity::Elu => x.max(0.0) + x.min(0.0).exp_m1(),
-            Nonlinearity::Relu => x.max(0.0),
-            Nonlinearity::LeakyRelu => x.max(0.2 * x),
-        }
-    }
 
     #[test]
     fn derivatives_are_those_of_differences() {

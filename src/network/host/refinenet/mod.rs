@@ -3,17 +3,16 @@
 mod blocks;
 mod build;
 
-use super::Context;
 use super::evaluator::{Evaluator, is_heavy};
 use super::kernels::Purpose;
 use super::maps::Features;
+use super::{Context, on_values};
 use crate::Image;
 use crate::network::layers::Loader;
 use crate::network::refinenet::{RefineNetConfig, plan};
 use crate::network::{Nonlinearity, WeightsError};
 use blocks::{Between, Conv, RefineBlock, ResBlock};
 use build::Builder;
-use burn::tensor::{Tensor, TensorData};
 
 /// A published `ncsn` or `ncsnv2` network on the CPU.
 #[derive(Debug)]
@@ -68,13 +67,12 @@ impl RefineNet {
 
     /// The output for images in [−1, 1] and levels, one for all images or one for each.
     pub fn forward(&self, x: Image, levels: &[usize]) -> Image {
-        let (device, dims) = (x.device(), x.dims());
-        let x = x.into_data().try_into_vec().unwrap_or_default();
-        let out = self.evaluator.evaluate(x, dims, self.evaluator.group(dims), |context, x, images| {
-            let levels = levels.get(images).unwrap_or(levels);
-            self.images(Evaluation { context, levels, nonlinearity: self.nonlinearity }, &x.into())
-        });
-        Tensor::from_data(TensorData::new(out, dims), &device)
+        on_values(x, |x, dims| {
+            self.evaluator.evaluate(x, dims, self.evaluator.group(dims), |context, x, images| {
+                let levels = levels.get(images).unwrap_or(levels);
+                self.images(Evaluation { context, levels, nonlinearity: self.nonlinearity }, &x.into())
+            })
+        })
     }
 
     /// The output for some images.
