@@ -13,6 +13,7 @@ pub mod cli;
 pub mod engine;
 pub mod network;
 mod pixels;
+pub mod registry;
 pub mod score;
 pub mod sde;
 pub mod solver;

@@ -19,6 +19,7 @@ mod layout;
 mod meter;
 mod models;
 mod notices;
+mod parameters;
 pub mod picture;
 pub mod plots;
 mod runs;
@@ -35,8 +36,8 @@ mod trajectory;
 mod widgets;
 mod workspace;
 
-pub use draft::{CorrectorKind, Draft, GridKind, Method};
-pub use equation::{Equation, equations};
+pub use draft::{Draft, Families};
+pub use equation::equations;
 pub use export::ExportJob;
 pub use graphics::{Shared, share, window_graphics};
 pub use notices::{Notice, Retry};

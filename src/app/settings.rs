@@ -92,6 +92,8 @@ fn part<T: serde::de::DeserializeOwned + Default>(saved: &Value, name: &str) -> 
 mod tests {
     use super::*;
     use crate::app::picture::View;
+    use crate::sde::{Family, Ve};
+    use crate::task::Run;
     use std::collections::HashMap;
 
     #[derive(Default)]
@@ -113,8 +115,9 @@ mod tests {
     fn changed() -> Settings {
         let mut settings = Settings { theme: ThemeChoice::Light, ..Settings::default() };
         settings.picture.view = View::Score;
+        let ve = Run { family: Family::Ve(Ve::new(0.02, 90.0).unwrap()), ..Run::default() };
+        settings.draft.take(&ve);
         settings.draft.steps = 77;
-        settings.draft.ve = [0.02, 90.0];
         settings
     }
 

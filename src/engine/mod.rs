@@ -131,8 +131,8 @@ pub struct RunReport {
     pub times: Vec<f64>,
     /// Levels (α, σ) at those times.
     pub levels: Vec<Level>,
-    /// Number of evaluations that the whole run takes.
-    pub evaluations: usize,
+    /// Number of evaluations that the whole run takes; `None` where the solver chooses its own steps.
+    pub evaluations: Option<usize>,
     /// Standard deviation of the data about zero where known, for the theoretical marginal.
     pub data_rms: Option<f64>,
     /// What a person should know, such as a start inside the trained range.

@@ -6,7 +6,7 @@ use super::{
     ProgressiveInput, Variant, refinenet,
 };
 use crate::score::Range;
-use crate::sde::{Family, ParameterError, SubVp, Ve, Vp};
+use crate::sde::{Family, FamilyError, SubVp, Ve, Vp};
 use serde_json::Value;
 
 pub(super) fn read(root: &Value) -> Result<Description, ConfigError> {
@@ -106,7 +106,7 @@ fn family(training: &Section, model: &Section, config: &Config) -> Result<Family
         }
     };
     family.map_err(|error| match error {
-        ParameterError::Sigma { min, max } => disordered("model.sigma_min to model.sigma_max", min, max),
-        ParameterError::Beta { min, max } => disordered("model.beta_min to model.beta_max", min, max),
+        FamilyError::Sigma { min, max } => disordered("model.sigma_min to model.sigma_max", min, max),
+        FamilyError::Beta { min, max } => disordered("model.beta_min to model.beta_max", min, max),
     })
 }

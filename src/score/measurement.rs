@@ -264,7 +264,7 @@ fn shape(x: &Image) -> [usize; 3] {
 ///
 /// # Errors
 /// If the model has none, or it is too large.
-pub(super) fn posterior<'a>(
+pub(crate) fn posterior<'a>(
     model: &'a dyn super::ScoreModel,
     measurement: &Measurement,
 ) -> Result<Box<dyn super::ScoreModel + 'a>, ScoreError> {

@@ -13,17 +13,19 @@ mod measurement;
 mod mixture;
 mod network;
 mod operator;
-mod posterior;
 
 pub use clipped::Clipped;
 pub(crate) use differentiate::{parts, through_denoiser, vector_jacobian};
 pub use image_set::ImageSet;
 pub use in_range::InRange;
+pub(crate) use measurement::posterior;
 pub use measurement::{Condition, Measurement};
 pub use mixture::{Component, Mixture, MixtureError};
 pub use network::NetworkScore;
-pub use operator::{Factor, Kernel, Linear, Motion, Operator, OperatorError, Sensing, Spread, Weights};
-pub use posterior::{Exact, NullSpace, PiGdm};
+pub use operator::{
+    ANGLE, Colourisation, CompressedSensing, Denoising, FACTOR, GaussianBlur, Inpainting, KernelBlur, LENGTH, Linear,
+    MotionBlur, Operator, OperatorError, SEED, SHARE, SIZE, SPREAD, SuperResolution, WEIGHTS,
+};
 
 use crate::Image;
 use crate::sde::Level;

@@ -48,10 +48,10 @@ impl Drawn {
 fn colour(theme: &Theme, kind: StageKind) -> Color32 {
     match kind {
         StageKind::Embedding => theme.weak,
-        StageKind::Convolution => theme.vp,
+        StageKind::Convolution => theme.series[1],
         StageKind::ResidualBlock => theme.accent,
-        StageKind::Attention => theme.ve,
-        StageKind::Resampling => theme.sub_vp,
+        StageKind::Attention => theme.series[0],
+        StageKind::Resampling => theme.series[2],
         StageKind::Refinement => theme.warning,
     }
 }

@@ -39,7 +39,7 @@ pub use area::Area;
 pub use brush::Brush;
 pub use canvas::{Canvas, Photo};
 pub use draft::{InpaintDraft, Tool};
-pub use fills::{FillDraft, Fills, Loss, Problem};
+pub use fills::{FillDraft, Fills, Problem};
 pub use hints::Hints;
 pub use history::{History, Step};
 pub use keep::{Kept, Painted};

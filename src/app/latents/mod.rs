@@ -19,7 +19,7 @@ mod work;
 
 pub use board::{Board, SavedSlot};
 pub(super) use canvas::{Canvas as Textures, dashed, frame};
-pub use draft::{FlowMethod, LatentsDraft, Mix};
+pub use draft::{LatentsDraft, Mix};
 pub(super) use photo::{Crop, Source, pasted_picture, sample_picture, world_picture};
 pub use work::{Held, JobLine};
 

@@ -1,18 +1,47 @@
-use super::Linear;
+use super::{Linear, Operator, OperatorError};
 use crate::Image;
+use crate::registry::{About, Entry, Settings};
+use burn::tensor::Device;
 
-/// The picture itself: A = I.
-pub(super) struct Denoising {
-    shape: [usize; 3],
-}
+/// The picture itself, under noise.
+pub struct Denoising;
 
-impl Denoising {
-    pub(super) fn new(shape: [usize; 3]) -> Self {
-        Denoising { shape }
+impl Entry for Denoising {
+    fn about(&self) -> &'static About {
+        const {
+            &About {
+                slug: "denoising",
+                name: "Noise",
+                summary: "The picture itself, under noise",
+                source: "",
+                parameters: &[],
+            }
+        }
     }
 }
 
-impl Linear for Denoising {
+impl Operator for Denoising {
+    fn over(
+        &self,
+        _settings: &Settings,
+        shape: [usize; 3],
+        _mask: Option<&Image>,
+        _device: &Device,
+    ) -> Result<Box<dyn Linear>, OperatorError> {
+        Ok(Box::new(Identity { shape }))
+    }
+
+    fn is_degradation(&self) -> bool {
+        true
+    }
+}
+
+/// A = I.
+struct Identity {
+    shape: [usize; 3],
+}
+
+impl Linear for Identity {
     fn measured(&self) -> [usize; 3] {
         self.shape
     }

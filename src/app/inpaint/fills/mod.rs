@@ -5,7 +5,7 @@ mod laid;
 mod results;
 mod setup;
 
-pub use draft::{FillDraft, Loss, Problem};
+pub use draft::{FillDraft, Problem};
 
 use super::Inpaint;
 use super::canvas::{Canvas, Photo};
