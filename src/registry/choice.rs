@@ -21,6 +21,43 @@ pub trait Entry: Sync {
     }
 }
 
+/// Declares an entry: a type without fields, and what it says of itself.
+macro_rules! entry {
+    (
+        $(#[$doc:meta])*
+        $name:ident {
+            slug: $slug:literal,
+            name: $title:literal,
+            summary: $summary:literal,
+            $(source: $source:literal,)?
+            $(parameters: [$($parameter:expr),*],)?
+            $(check: $check:expr,)?
+        }
+    ) => {
+        $(#[$doc])*
+        pub struct $name;
+
+        impl $crate::registry::Entry for $name {
+            fn about(&self) -> &'static $crate::registry::About {
+                const {
+                    &$crate::registry::About {
+                        slug: $slug,
+                        name: $title,
+                        summary: $summary,
+                        source: concat!($($source)?),
+                        parameters: &[$($($parameter),*)?],
+                    }
+                }
+            }
+
+            $(fn check(&self, settings: &$crate::registry::Settings) -> Result<(), String> {
+                $check(settings)
+            })?
+        }
+    };
+}
+pub(crate) use entry;
+
 /// A kind of entries, such as all solvers.
 pub trait Category: Entry + 'static {
     /// What such an entry is called, in files and in sentences.
@@ -46,6 +83,11 @@ pub enum ChoiceError {
 /// The entry of this slug.
 pub fn find<E: ?Sized + Category>(slug: &str) -> Option<&'static E> {
     E::all().iter().copied().find(|entry| entry.about().slug == slug)
+}
+
+/// What all entries say of themselves.
+pub fn abouts<E: ?Sized + Category>() -> Vec<&'static About> {
+    E::all().iter().map(|entry| entry.about()).collect()
 }
 
 /// The entry that is offered first.

@@ -11,7 +11,8 @@ mod settings;
 pub mod text;
 pub mod whole;
 
-pub use choice::{Category, Choice, ChoiceError, Entry, find};
+pub(crate) use choice::entry;
+pub use choice::{Category, Choice, ChoiceError, Entry, abouts, find};
 pub use equation::{Equation, number};
 pub use parameter::{Kind, Parameter, ParameterError, Scale, Value};
 pub use settings::{Settings, active};

@@ -1,7 +1,7 @@
 use super::runge_kutta::{Derivative, State, Stepping, Tolerance, runge_kutta_45};
 use super::{Grid, Observer, Process, Solver, Uniform, show};
 use crate::Image;
-use crate::registry::{About, Choice, Entry, Equation, Parameter, Scale, Settings, number};
+use crate::registry::{About, Choice, Equation, Parameter, Scale, Settings, entry, number};
 use crate::score::{ScoreError, ScoreModel, denoised};
 use crate::sde::{Family, Level, Sde};
 use burn::tensor::{Device, TensorData};
@@ -44,23 +44,17 @@ pub fn stepping(settings: &Settings) -> Stepping {
     if settings.option(&STEPPING) == SHARED.slug { Stepping::Batch } else { Stepping::Sample }
 }
 
-/// Dormand–Prince 5(4) on the probability-flow ODE, with controlled step sizes, as published.
-///
-/// On a grid it arrives at each of its times, however many steps of its own lie between; clean data are reached by
-/// the published last step, the denoised estimate.
-pub struct Adaptive;
-
-impl Entry for Adaptive {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "adaptive",
-                name: "Adaptive",
-                summary: "Dormand–Prince 5(4) with controlled step sizes, each sample its own, as published",
-                source: "Dormand and Prince 1980",
-                parameters: &[&RTOL, &ATOL, &STEPPING],
-            }
-        }
+entry! {
+    /// Dormand–Prince 5(4) on the probability-flow ODE, with controlled step sizes, as published.
+    ///
+    /// On a grid it arrives at each of its times, however many steps of its own lie between; clean data are reached by
+    /// the published last step, the denoised estimate.
+    Adaptive {
+        slug: "adaptive",
+        name: "Adaptive",
+        summary: "Dormand–Prince 5(4) with controlled step sizes, each sample its own, as published",
+        source: "Dormand and Prince 1980",
+        parameters: [&RTOL, &ATOL, &STEPPING],
     }
 }
 

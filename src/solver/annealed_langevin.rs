@@ -1,26 +1,20 @@
 use super::corrector::langevin_steps;
 use super::{CORRECTOR_STEPS, Correction, Corrector, Process, SNR};
 use crate::Image;
-use crate::registry::{About, Entry, Equation, Settings, number};
+use crate::registry::{Equation, Settings, entry, number};
 use crate::score::ScoreError;
 use crate::sde::{FamilyAbout, Step};
 use burn::tensor::Tensor;
 
-/// Langevin steps whose size follows the noise of the level: ε = 2a·(r·σ(t))²
-/// (annealed Langevin dynamics, Song and Ermon 2019, algorithm 1, as published with Song et al. 2021).
-pub struct AnnealedLangevin;
-
-impl Entry for AnnealedLangevin {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "ald",
-                name: "Annealed Langevin",
-                summary: "Annealed Langevin dynamics: the step size follows σ(t)",
-                source: "Song and Ermon 2019, algorithm 1",
-                parameters: &[&SNR, &CORRECTOR_STEPS],
-            }
-        }
+entry! {
+    /// Langevin steps whose size follows the noise of the level: ε = 2a·(r·σ(t))²
+    /// (annealed Langevin dynamics, Song and Ermon 2019, algorithm 1, as published with Song et al. 2021).
+    AnnealedLangevin {
+        slug: "ald",
+        name: "Annealed Langevin",
+        summary: "Annealed Langevin dynamics: the step size follows σ(t)",
+        source: "Song and Ermon 2019, algorithm 1",
+        parameters: [&SNR, &CORRECTOR_STEPS],
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{AnnealedLangevin, Hmc, Langevin, Process, Purpose, Update};
 use crate::Image;
-use crate::registry::{About, Category, Entry, Equation, Parameter, Scale, Settings};
+use crate::registry::{Category, Entry, Equation, Parameter, Scale, Settings, entry};
 use crate::score::ScoreError;
 use crate::sde::{FamilyAbout, Step};
 use burn::tensor::Tensor;
@@ -76,12 +76,12 @@ pub struct Correction {
     pub diagnostics: Diagnostics,
 }
 
-/// No correction.
-pub struct NoCorrector;
-
-impl Entry for NoCorrector {
-    fn about(&self) -> &'static About {
-        const { &About { slug: "none", name: "None", summary: "No correction", source: "", parameters: &[] } }
+entry! {
+    /// No correction.
+    NoCorrector {
+        slug: "none",
+        name: "None",
+        summary: "No correction",
     }
 }
 

@@ -1,24 +1,17 @@
 use super::{Observer, Process, Solver, show};
 use crate::Image;
-use crate::registry::{About, Entry, Equation, Settings};
+use crate::registry::{Equation, Settings, entry};
 use crate::score::{ScoreError, denoised};
 use crate::sde::Family;
 
-/// DDIM with η = 0 on any path: x(next) = α′·x̂(0) + σ′·ẑ, with the x̂(0) and ẑ = −σ·score that the
-/// score implies (Song, Meng and Ermon 2021, eq. 12). First order.
-pub struct Ddim;
-
-impl Entry for Ddim {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "ddim",
-                name: "DDIM",
-                summary: "Deterministic, first order",
-                source: "Song, Meng and Ermon 2021, η = 0",
-                parameters: &[],
-            }
-        }
+entry! {
+    /// DDIM with η = 0 on any path: x(next) = α′·x̂(0) + σ′·ẑ, with the x̂(0) and ẑ = −σ·score that the
+    /// score implies (Song, Meng and Ermon 2021, eq. 12). First order.
+    Ddim {
+        slug: "ddim",
+        name: "DDIM",
+        summary: "Deterministic, first order",
+        source: "Song, Meng and Ermon 2021, η = 0",
     }
 }
 

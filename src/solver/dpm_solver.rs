@@ -1,25 +1,18 @@
 use super::{Group, LogSnr, Observer, Preset, Process, Solver, show};
 use crate::Image;
-use crate::registry::{About, Choice, Entry, Equation, Settings};
+use crate::registry::{Choice, Equation, Settings, entry};
 use crate::score::{ScoreError, denoised};
 use crate::sde::Family;
 
-/// DPM-Solver++(2M): the exponential integrator in λ = log α/σ, with x̂(0) extrapolated from its last two
-/// values (Lu et al. 2022, algorithm 2). Second order; the first step and the one that arrives at clean
-/// data, where λ is infinite, are of first order.
-pub struct DpmSolverPlusPlus;
-
-impl Entry for DpmSolverPlusPlus {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "dpm++",
-                name: "DPM++",
-                summary: "Deterministic, second order, one evaluation a step: DPM-Solver++(2M)",
-                source: "Lu et al. 2022",
-                parameters: &[],
-            }
-        }
+entry! {
+    /// DPM-Solver++(2M): the exponential integrator in λ = log α/σ, with x̂(0) extrapolated from its last two
+    /// values (Lu et al. 2022, algorithm 2). Second order; the first step and the one that arrives at clean
+    /// data, where λ is infinite, are of first order.
+    DpmSolverPlusPlus {
+        slug: "dpm++",
+        name: "DPM++",
+        summary: "Deterministic, second order, one evaluation a step: DPM-Solver++(2M)",
+        source: "Lu et al. 2022",
     }
 }
 

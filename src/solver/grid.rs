@@ -1,6 +1,6 @@
 //! Time grids: where between noise and data the score is asked for.
 
-use crate::registry::{About, Category, Choice, Entry, Parameter, Scale, Settings, number};
+use crate::registry::{Category, Choice, Entry, Parameter, Scale, Settings, entry, number};
 use crate::sde::{Sde, Step};
 
 /// A discretisation of time, from the noise end to the data end.
@@ -56,21 +56,14 @@ fn between(a: f64, b: f64, s: f64) -> f64 {
     a + s * (b - a)
 }
 
-/// N equal steps of t. From 1 to the family's ε this is the published grid,
-/// and increments read the published tables of N levels.
-pub struct Uniform;
-
-impl Entry for Uniform {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "uniform",
-                name: "Uniform",
-                summary: "Equal steps of t, as published",
-                source: "Song et al. 2021",
-                parameters: &[],
-            }
-        }
+entry! {
+    /// N equal steps of t. From 1 to the family's ε this is the published grid,
+    /// and increments read the published tables of N levels.
+    Uniform {
+        slug: "uniform",
+        name: "Uniform",
+        summary: "Equal steps of t, as published",
+        source: "Song et al. 2021",
     }
 }
 
@@ -88,20 +81,13 @@ impl Grid for Uniform {
     }
 }
 
-/// Equal steps of √t: finer near the data.
-pub struct Quadratic;
-
-impl Entry for Quadratic {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "quadratic",
-                name: "Quadratic",
-                summary: "Equal steps of √t: finer near the data",
-                source: "Song, Meng and Ermon 2021",
-                parameters: &[],
-            }
-        }
+entry! {
+    /// Equal steps of √t: finer near the data.
+    Quadratic {
+        slug: "quadratic",
+        name: "Quadratic",
+        summary: "Equal steps of √t: finer near the data",
+        source: "Song, Meng and Ermon 2021",
     }
 }
 
@@ -122,20 +108,14 @@ pub const RHO: Parameter = Parameter::number("rho", 7.0, 0.1, 100.0)
     .named("Rho", "ρ", "ρ: larger puts more steps near the data (Karras et al. 2022, eq. 5)")
     .optional();
 
-/// Equal steps of (σ/α)^(1/ρ) (Karras et al. 2022, eq. 5).
-pub struct Edm;
-
-impl Entry for Edm {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "edm",
-                name: "EDM ρ",
-                summary: "Equal steps of (σ/α)^(1/ρ)",
-                source: "Karras et al. 2022, eq. 5",
-                parameters: &[&RHO],
-            }
-        }
+entry! {
+    /// Equal steps of (σ/α)^(1/ρ) (Karras et al. 2022, eq. 5).
+    Edm {
+        slug: "edm",
+        name: "EDM ρ",
+        summary: "Equal steps of (σ/α)^(1/ρ)",
+        source: "Karras et al. 2022, eq. 5",
+        parameters: [&RHO],
     }
 }
 
@@ -152,20 +132,13 @@ impl Grid for Edm {
     }
 }
 
-/// Equal steps of log α²/σ² (Lu et al. 2022).
-pub struct LogSnr;
-
-impl Entry for LogSnr {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "log-snr",
-                name: "log-SNR",
-                summary: "Equal steps of log α²/σ²",
-                source: "Lu et al. 2022",
-                parameters: &[],
-            }
-        }
+entry! {
+    /// Equal steps of log α²/σ² (Lu et al. 2022).
+    LogSnr {
+        slug: "log-snr",
+        name: "log-SNR",
+        summary: "Equal steps of log α²/σ²",
+        source: "Lu et al. 2022",
     }
 }
 

@@ -1,25 +1,18 @@
 use super::{Edm, Grid, Observer, Process, Solver, show};
 use crate::Image;
-use crate::registry::{About, Choice, Entry, Equation, Settings};
+use crate::registry::{Choice, Equation, Settings, entry};
 use crate::score::{ScoreError, denoised};
 use crate::sde::Family;
 
-/// Heun's method on the probability-flow ODE of any path, which in y = x/α and ρ = σ/α reads
-/// dy/dρ = (y − x̂(0))/ρ = −σ·score (Karras et al. 2022, algorithm 1 without churn). Second order;
-/// the step that arrives at ρ = 0, where the slope has no value, is Euler's.
-pub struct Heun;
-
-impl Entry for Heun {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "heun",
-                name: "Heun",
-                summary: "Deterministic, second order, two evaluations a step",
-                source: "Karras et al. 2022",
-                parameters: &[],
-            }
-        }
+entry! {
+    /// Heun's method on the probability-flow ODE of any path, which in y = x/α and ρ = σ/α reads
+    /// dy/dρ = (y − x̂(0))/ρ = −σ·score (Karras et al. 2022, algorithm 1 without churn). Second order;
+    /// the step that arrives at ρ = 0, where the slope has no value, is Euler's.
+    Heun {
+        slug: "heun",
+        name: "Heun",
+        summary: "Deterministic, second order, two evaluations a step",
+        source: "Karras et al. 2022",
     }
 }
 

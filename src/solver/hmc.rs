@@ -3,7 +3,7 @@
 use super::corrector::sample_sums;
 use super::{CORRECTOR_STEPS, Correction, Corrector, Diagnostics, Evaluation, Process, Purpose, SNR, Update};
 use crate::Image;
-use crate::registry::{About, Entry, Equation, Parameter, Settings};
+use crate::registry::{Equation, Parameter, Settings, entry};
 use crate::score::ScoreError;
 use crate::sde::{FamilyAbout, Step};
 use burn::tensor::Tensor;
@@ -20,31 +20,25 @@ pub const METROPOLIS: Parameter = Parameter::flag("adjusted", false)
     .flags(&["metropolis", "adjusted"])
     .optional();
 
-/// M trajectories of Hamilton's equations with potential −log p_t and unit mass
-/// (Neal 2011, "MCMC using Hamiltonian dynamics").
-///
-/// The leapfrog step is h = 2rσ(t)·√a with the SNR r and a of [`crate::sde::Sde::corrector_scale`]: a trajectory
-/// of a single step is then a step of annealed Langevin dynamics, whose noise √(2ε) is h. As
-/// −∇² log p_t ≤ σ⁻²·I for data noised by σ, leapfrog's stability bound h < 2σ holds wherever r√a < 1.
-///
-/// Adjusted, a trajectory is accepted with probability min(1, exp(−ΔH)), sample by sample. The
-/// potential difference is −∫ s·dx by the trapezoid rule on leapfrog's own points: exact where
-/// the score is linear (a Gaussian), else of second order in h, the order of leapfrog itself.
-///
-/// The diagnostics' step size is h.
-pub struct Hmc;
-
-impl Entry for Hmc {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "hmc",
-                name: "HMC",
-                summary: "Hamiltonian Monte Carlo: leapfrog steps on the score",
-                source: "Neal 2011",
-                parameters: &[&SNR, &CORRECTOR_STEPS, &LEAPFROG, &METROPOLIS],
-            }
-        }
+entry! {
+    /// M trajectories of Hamilton's equations with potential −log p_t and unit mass
+    /// (Neal 2011, "MCMC using Hamiltonian dynamics").
+    ///
+    /// The leapfrog step is h = 2rσ(t)·√a with the SNR r and a of [`crate::sde::Sde::corrector_scale`]: a trajectory
+    /// of a single step is then a step of annealed Langevin dynamics, whose noise √(2ε) is h. As
+    /// −∇² log p_t ≤ σ⁻²·I for data noised by σ, leapfrog's stability bound h < 2σ holds wherever r√a < 1.
+    ///
+    /// Adjusted, a trajectory is accepted with probability min(1, exp(−ΔH)), sample by sample. The
+    /// potential difference is −∫ s·dx by the trapezoid rule on leapfrog's own points: exact where
+    /// the score is linear (a Gaussian), else of second order in h, the order of leapfrog itself.
+    ///
+    /// The diagnostics' step size is h.
+    Hmc {
+        slug: "hmc",
+        name: "HMC",
+        summary: "Hamiltonian Monte Carlo: leapfrog steps on the score",
+        source: "Neal 2011",
+        parameters: [&SNR, &CORRECTOR_STEPS, &LEAPFROG, &METROPOLIS],
     }
 }
 

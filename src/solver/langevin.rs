@@ -1,7 +1,7 @@
 use super::corrector::{langevin_steps, sample_norms};
 use super::{CORRECTOR_STEPS, Correction, Corrector, Process, SNR};
 use crate::Image;
-use crate::registry::{About, Entry, Equation, Parameter, Settings, number};
+use crate::registry::{About, Equation, Parameter, Settings, entry, number};
 use crate::score::ScoreError;
 use crate::sde::{FamilyAbout, Step};
 
@@ -26,21 +26,15 @@ pub static SAMPLE: About =
 pub static BATCH: About =
     About { slug: "batch", name: "Batch mean", summary: "mean norms of the batch", source: "", parameters: &[] };
 
-/// Langevin dynamics with a step size set by the SNR r: ε = 2a·(r‖z‖/‖s‖)²,
-/// where a is [`crate::sde::Sde::corrector_scale`] (Song et al. 2021, algorithms 4 and 5).
-pub struct Langevin;
-
-impl Entry for Langevin {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "langevin",
-                name: "Langevin",
-                summary: "Langevin dynamics with a step size set by the SNR",
-                source: "Song et al. 2021, algorithms 4 and 5",
-                parameters: &[&SNR, &CORRECTOR_STEPS, &NORMS],
-            }
-        }
+entry! {
+    /// Langevin dynamics with a step size set by the SNR r: ε = 2a·(r‖z‖/‖s‖)²,
+    /// where a is [`crate::sde::Sde::corrector_scale`] (Song et al. 2021, algorithms 4 and 5).
+    Langevin {
+        slug: "langevin",
+        name: "Langevin",
+        summary: "Langevin dynamics with a step size set by the SNR",
+        source: "Song et al. 2021, algorithms 4 and 5",
+        parameters: [&SNR, &CORRECTOR_STEPS, &NORMS],
     }
 }
 

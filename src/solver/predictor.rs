@@ -1,7 +1,7 @@
 //! Predictors: one step of the reverse-time SDE, or of the probability-flow ODE.
 
 use crate::Image;
-use crate::registry::{About, Category, Entry};
+use crate::registry::{Category, Entry, entry};
 use crate::sde::{FamilyAbout, Increment, Sde, Step, Transition};
 
 /// What one update returns.
@@ -37,20 +37,13 @@ impl Category for dyn Predictor {
     }
 }
 
-/// Euler–Maruyama on the reverse SDE.
-pub struct EulerMaruyama;
-
-impl Entry for EulerMaruyama {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "euler-maruyama",
-                name: "Euler–Maruyama",
-                summary: "Euler–Maruyama on the reverse SDE",
-                source: "Song et al. 2021, eq. 6",
-                parameters: &[],
-            }
-        }
+entry! {
+    /// Euler–Maruyama on the reverse SDE.
+    EulerMaruyama {
+        slug: "euler-maruyama",
+        name: "Euler–Maruyama",
+        summary: "Euler–Maruyama on the reverse SDE",
+        source: "Song et al. 2021, eq. 6",
     }
 }
 
@@ -74,20 +67,13 @@ pub fn euler_maruyama(sde: &dyn Sde, x: &Image, step: &Step, score: &Image, nois
     Update { next: mean.clone() + noise.clone() * (g * dt.sqrt()), mean }
 }
 
-/// The forward process' own discretisation, reversed.
-pub struct ReverseDiffusion;
-
-impl Entry for ReverseDiffusion {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "reverse-diffusion",
-                name: "Reverse diffusion",
-                summary: "The forward process' own discretisation, reversed",
-                source: "Song et al. 2021, eq. 46",
-                parameters: &[],
-            }
-        }
+entry! {
+    /// The forward process' own discretisation, reversed.
+    ReverseDiffusion {
+        slug: "reverse-diffusion",
+        name: "Reverse diffusion",
+        summary: "The forward process' own discretisation, reversed",
+        source: "Song et al. 2021, eq. 46",
     }
 }
 
@@ -110,20 +96,13 @@ pub fn reverse_diffusion(sde: &dyn Sde, x: &Image, step: &Step, score: &Image, n
     Update { next: mean.clone() + noise.clone() * g, mean }
 }
 
-/// Sampling from the Gaussian posterior of the discrete chain.
-pub struct Ancestral;
-
-impl Entry for Ancestral {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "ancestral",
-                name: "Ancestral",
-                summary: "Sampling from the Gaussian posterior of the discrete chain",
-                source: "Ho et al. 2020; Song et al. 2021, eq. 47",
-                parameters: &[],
-            }
-        }
+entry! {
+    /// Sampling from the Gaussian posterior of the discrete chain.
+    Ancestral {
+        slug: "ancestral",
+        name: "Ancestral",
+        summary: "Sampling from the Gaussian posterior of the discrete chain",
+        source: "Ho et al. 2020; Song et al. 2021, eq. 47",
     }
 }
 
@@ -147,20 +126,13 @@ pub fn ancestral(sde: &dyn Sde, x: &Image, step: &Step, score: &Image, noise: &I
     Update { next: mean.clone() + noise.clone() * posterior_std, mean }
 }
 
-/// Reverse diffusion of the probability-flow ODE: no noise, half the score.
-pub struct ProbabilityFlow;
-
-impl Entry for ProbabilityFlow {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "probability-flow",
-                name: "Probability flow",
-                summary: "Reverse diffusion of the probability-flow ODE: no noise, half the score",
-                source: "Song et al. 2021, eq. 13",
-                parameters: &[],
-            }
-        }
+entry! {
+    /// Reverse diffusion of the probability-flow ODE: no noise, half the score.
+    ProbabilityFlow {
+        slug: "probability-flow",
+        name: "Probability flow",
+        summary: "Reverse diffusion of the probability-flow ODE: no noise, half the score",
+        source: "Song et al. 2021, eq. 13",
     }
 }
 
@@ -188,20 +160,12 @@ pub fn probability_flow(sde: &dyn Sde, x: &Image, step: &Step, score: &Image) ->
     Update { next: mean.clone(), mean }
 }
 
-/// No prediction: the corrector alone moves x.
-pub struct NoPredictor;
-
-impl Entry for NoPredictor {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "none",
-                name: "None",
-                summary: "No prediction: the corrector alone moves x",
-                source: "",
-                parameters: &[],
-            }
-        }
+entry! {
+    /// No prediction: the corrector alone moves x.
+    NoPredictor {
+        slug: "none",
+        name: "None",
+        summary: "No prediction: the corrector alone moves x",
     }
 }
 

@@ -6,45 +6,38 @@ use super::{
     Uniform, corrector_only,
 };
 use crate::Image;
-use crate::registry::{About, Category, Choice, Entry, Equation, Parameter, Settings};
+use crate::registry::{Choice, Equation, Parameter, Settings, abouts, entry};
 use crate::score::{ScoreError, denoised};
 use crate::sde::{Family, Step};
 
 /// The predictor.
-pub const PREDICTOR: Parameter = Parameter::choice("predictor", "reverse-diffusion", || {
-    <dyn Predictor>::all().iter().map(|entry| entry.about()).collect()
-})
-.named("Predictor", "Predictor", "Predictor: the numerical step that carries x from t to the next t")
-.optional();
+pub const PREDICTOR: Parameter = Parameter::choice("predictor", "reverse-diffusion", abouts::<dyn Predictor>)
+    .named("Predictor", "Predictor", "Predictor: the numerical step that carries x from t to the next t")
+    .optional();
 
 /// The corrector.
-pub const CORRECTOR: Parameter =
-    Parameter::choice("corrector", "none", || <dyn Corrector>::all().iter().map(|entry| entry.about()).collect())
-        .named("Corrector", "Corrector", "Corrector: Markov chain steps at each level that leave p(x, t) as it is")
-        .optional();
+pub const CORRECTOR: Parameter = Parameter::choice("corrector", "none", abouts::<dyn Corrector>)
+    .named("Corrector", "Corrector", "Corrector: Markov chain steps at each level that leave p(x, t) as it is")
+    .optional();
 
-/// At each level the corrector, then the predictor, as published; without a predictor the corrector alone.
-pub struct PredictorCorrector;
-
-impl Entry for PredictorCorrector {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "pc",
-                name: "PC",
-                summary: "Predictor–corrector sampler on the reverse SDE",
-                source: "Song et al. 2021, algorithm 1",
-                parameters: &[&PREDICTOR, &CORRECTOR],
-            }
-        }
+entry! {
+    /// At each level the corrector, then the predictor, as published; without a predictor the corrector alone.
+    PredictorCorrector {
+        slug: "pc",
+        name: "PC",
+        summary: "Predictor–corrector sampler on the reverse SDE",
+        source: "Song et al. 2021, algorithm 1",
+        parameters: [&PREDICTOR, &CORRECTOR],
+        check: check,
     }
+}
 
-    fn check(&self, settings: &Settings) -> Result<(), String> {
-        if predicts(settings) || corrects(settings) {
-            return Ok(());
-        }
-        Err("predictor None with corrector None does nothing; choose a predictor or a corrector".into())
+/// Whether the values fit together.
+fn check(settings: &Settings) -> Result<(), String> {
+    if predicts(settings) || corrects(settings) {
+        return Ok(());
     }
+    Err("predictor None with corrector None does nothing; choose a predictor or a corrector".into())
 }
 
 fn predictor(settings: &Settings) -> &'static dyn Predictor {

@@ -1,7 +1,7 @@
 use super::cosine::CosineTransform;
 use super::{Linear, Operator, OperatorError};
 use crate::Image;
-use crate::registry::{About, Entry, Parameter, Scale, Settings};
+use crate::registry::{Parameter, Scale, Settings, entry};
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// Standard deviation of a Gaussian blur, in pixels.
@@ -29,20 +29,13 @@ pub const WEIGHTS: Parameter =
 /// Largest size of a kernel of one's own.
 pub const LARGEST: u64 = 63;
 
-/// The picture blurred by a Gaussian.
-pub struct GaussianBlur;
-
-impl Entry for GaussianBlur {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "blur:gaussian",
-                name: "Gaussian blur",
-                summary: "The picture blurred by a Gaussian",
-                source: "",
-                parameters: &[&SPREAD],
-            }
-        }
+entry! {
+    /// The picture blurred by a Gaussian.
+    GaussianBlur {
+        slug: "blur:gaussian",
+        name: "Gaussian blur",
+        summary: "The picture blurred by a Gaussian",
+        parameters: [&SPREAD],
     }
 }
 
@@ -64,20 +57,13 @@ impl Operator for GaussianBlur {
     }
 }
 
-/// The picture blurred along a line, as of a camera that moves.
-pub struct MotionBlur;
-
-impl Entry for MotionBlur {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "blur:motion",
-                name: "Motion blur",
-                summary: "The picture blurred along a line, as of a camera that moves",
-                source: "",
-                parameters: &[&LENGTH, &ANGLE],
-            }
-        }
+entry! {
+    /// The picture blurred along a line, as of a camera that moves.
+    MotionBlur {
+        slug: "blur:motion",
+        name: "Motion blur",
+        summary: "The picture blurred along a line, as of a camera that moves",
+        parameters: [&LENGTH, &ANGLE],
     }
 }
 
@@ -98,30 +84,25 @@ impl Operator for MotionBlur {
     }
 }
 
-/// The picture blurred by weights of one's own.
-pub struct KernelBlur;
-
-impl Entry for KernelBlur {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "blur:own",
-                name: "Own kernel",
-                summary: "The picture blurred by weights of one's own",
-                source: "",
-                parameters: &[&SIZE, &WEIGHTS],
-            }
-        }
+entry! {
+    /// The picture blurred by weights of one's own.
+    KernelBlur {
+        slug: "blur:own",
+        name: "Own kernel",
+        summary: "The picture blurred by weights of one's own",
+        parameters: [&SIZE, &WEIGHTS],
+        check: check,
     }
+}
 
-    fn check(&self, settings: &Settings) -> Result<(), String> {
-        let (size, weights) = (settings.whole(&SIZE), settings.numbers(&WEIGHTS));
-        let sum: f64 = weights.iter().sum();
-        if size % 2 == 1 && weights.len() as u64 == size * size && sum > 0.0 && sum.is_finite() {
-            return Ok(());
-        }
-        Err(OperatorError::Weights { size, found: weights.len() }.to_string())
+/// Whether the values fit together.
+fn check(settings: &Settings) -> Result<(), String> {
+    let (size, weights) = (settings.whole(&SIZE), settings.numbers(&WEIGHTS));
+    let sum: f64 = weights.iter().sum();
+    if size % 2 == 1 && weights.len() as u64 == size * size && sum > 0.0 && sum.is_finite() {
+        return Ok(());
     }
+    Err(OperatorError::Weights { size, found: weights.len() }.to_string())
 }
 
 impl Operator for KernelBlur {

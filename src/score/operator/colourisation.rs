@@ -1,26 +1,19 @@
 use super::{Linear, Operator, OperatorError};
 use crate::Image;
-use crate::registry::{About, Entry, Settings};
+use crate::registry::{Settings, entry};
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// The first of the three orthonormal channels that are published with Song et al. 2021
 /// (score_sde, `controllable_generation.py`): the column of M that the grey picture lies along.
 const GREY: [f64; 3] = [0.57735014, 0.57735026, 0.57735026];
 
-/// The grey picture.
-pub struct Colourisation;
-
-impl Entry for Colourisation {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "colourisation",
-                name: "Colourisation",
-                summary: "The grey picture",
-                source: "Song et al. 2021, appendix I",
-                parameters: &[],
-            }
-        }
+entry! {
+    /// The grey picture.
+    Colourisation {
+        slug: "colourisation",
+        name: "Colourisation",
+        summary: "The grey picture",
+        source: "Song et al. 2021, appendix I",
     }
 }
 

@@ -1,7 +1,7 @@
 use super::cosine::{self, CosineTransform};
 use super::{Linear, Operator, OperatorError};
 use crate::Image;
-use crate::registry::{About, Entry, Parameter, Scale, Settings};
+use crate::registry::{Parameter, Scale, Settings, entry};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// Share of all coordinates that is measured.
@@ -16,20 +16,14 @@ pub const SEED: Parameter = Parameter::whole("sensing_seed", 0, 0, u64::MAX)
     .named("Sensing seed", "Sensing", "Which coordinates are measured")
     .optional();
 
-/// A share of random orthonormal coordinates.
-pub struct CompressedSensing;
-
-impl Entry for CompressedSensing {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "compressed-sensing",
-                name: "Compressed sensing",
-                summary: "A share of random orthonormal coordinates",
-                source: "Do et al. 2012",
-                parameters: &[&SHARE, &SEED],
-            }
-        }
+entry! {
+    /// A share of random orthonormal coordinates.
+    CompressedSensing {
+        slug: "compressed-sensing",
+        name: "Compressed sensing",
+        summary: "A share of random orthonormal coordinates",
+        source: "Do et al. 2012",
+        parameters: [&SHARE, &SEED],
     }
 }
 

@@ -1,22 +1,14 @@
 use super::{Linear, Operator, OperatorError};
 use crate::Image;
-use crate::registry::{About, Entry, Settings};
+use crate::registry::{Settings, entry};
 use burn::tensor::Device;
 
-/// The picture itself, under noise.
-pub struct Denoising;
-
-impl Entry for Denoising {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "denoising",
-                name: "Noise",
-                summary: "The picture itself, under noise",
-                source: "",
-                parameters: &[],
-            }
-        }
+entry! {
+    /// The picture itself, under noise.
+    Denoising {
+        slug: "denoising",
+        name: "Noise",
+        summary: "The picture itself, under noise",
     }
 }
 

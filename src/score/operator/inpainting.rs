@@ -1,22 +1,14 @@
 use super::{Linear, Operator, OperatorError};
 use crate::Image;
-use crate::registry::{About, Entry, Settings};
+use crate::registry::{Settings, entry};
 use burn::tensor::{Device, Tensor};
 
-/// Some pixels, as a mask says.
-pub struct Inpainting;
-
-impl Entry for Inpainting {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "inpainting",
-                name: "Inpainting",
-                summary: "Some pixels, as a mask says",
-                source: "",
-                parameters: &[],
-            }
-        }
+entry! {
+    /// Some pixels, as a mask says.
+    Inpainting {
+        slug: "inpainting",
+        name: "Inpainting",
+        summary: "Some pixels, as a mask says",
     }
 }
 

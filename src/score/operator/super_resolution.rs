@@ -1,6 +1,6 @@
 use super::{Linear, Operator, OperatorError};
 use crate::Image;
-use crate::registry::{About, Entry, Parameter, Settings};
+use crate::registry::{Parameter, Settings, entry};
 use burn::tensor::Device;
 
 /// By how much a small picture is to be enlarged.
@@ -10,20 +10,13 @@ pub const FACTOR: Parameter = Parameter::levels("factor", 4, &[2, 4, 8]).named(
     "Each pixel of y is the mean of a square of so many pixels a side",
 );
 
-/// The means of square blocks of pixels.
-pub struct SuperResolution;
-
-impl Entry for SuperResolution {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "super-resolution",
-                name: "Super-resolution",
-                summary: "The means of square blocks of pixels",
-                source: "",
-                parameters: &[&FACTOR],
-            }
-        }
+entry! {
+    /// The means of square blocks of pixels.
+    SuperResolution {
+        slug: "super-resolution",
+        name: "Super-resolution",
+        summary: "The means of square blocks of pixels",
+        parameters: [&FACTOR],
     }
 }
 

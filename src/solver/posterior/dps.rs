@@ -1,6 +1,6 @@
 use super::{Method, Posterior, Recipe, Walk};
 use crate::Image;
-use crate::registry::{About, Choice, Entry, Parameter, Scale, Settings};
+use crate::registry::{Choice, Parameter, Scale, Settings, entry};
 use crate::score::{Condition, ScoreError, ScoreModel, through_denoiser};
 use crate::sde::Level;
 use crate::solver::{Ancestral, Arrival, Constraint, Edm, Stage};
@@ -12,21 +12,15 @@ pub const ZETA: Parameter = Parameter::number("zeta", 3.0, 0.0, 100.0)
     .named("Weight", "Step ζ", "ζ: how far each update goes down the gradient")
     .optional();
 
-/// DPS: each update descends ‖y − A·x̂(0)‖.
-pub struct Dps;
-
-impl Entry for Dps {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "dps",
-                name: "DPS",
-                summary: "Each update goes down the gradient of ‖y − A x̂(0)‖. Needs gradients through the model: two \
-                          to three times as long",
-                source: "Chung et al. 2023",
-                parameters: &[&ZETA],
-            }
-        }
+entry! {
+    /// DPS: each update descends ‖y − A·x̂(0)‖.
+    Dps {
+        slug: "dps",
+        name: "DPS",
+        summary: "Each update goes down the gradient of ‖y − A x̂(0)‖. Needs gradients through the model: two \
+                  to three times as long",
+        source: "Chung et al. 2023",
+        parameters: [&ZETA],
     }
 }
 

@@ -1,26 +1,18 @@
 use super::{Method, Posterior, Recipe, Walk};
 use crate::Image;
-use crate::registry::{About, Choice, Entry, Settings};
+use crate::registry::{Choice, Settings, entry};
 use crate::score::{Condition, ScoreError, ScoreModel, posterior};
 use crate::sde::Level;
 use crate::solver::{Edm, Heun, Unconstrained};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// The exact posterior, of models that have one.
-pub struct Exact;
-
-impl Entry for Exact {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "exact",
-                name: "Exact",
-                summary: "The posterior itself: what all other methods approach",
-                source: "",
-                parameters: &[],
-            }
-        }
+entry! {
+    /// The exact posterior, of models that have one.
+    Exact {
+        slug: "exact",
+        name: "Exact",
+        summary: "The posterior itself: what all other methods approach",
     }
 }
 

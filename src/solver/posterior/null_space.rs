@@ -1,24 +1,17 @@
 use super::{Method, Posterior, Recipe, Walk};
 use crate::Image;
-use crate::registry::{About, Entry, Settings};
+use crate::registry::{Settings, entry};
 use crate::score::{Condition, ScoreError, ScoreModel, column, denoised};
 use crate::sde::Level;
 use crate::solver::Unconstrained;
 
-/// DDNM: the estimate of x(0) is corrected by what was measured.
-pub struct NullSpace;
-
-impl Entry for NullSpace {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "null-space",
-                name: "Null space (DDNM)",
-                summary: "Every estimate of x(0) is corrected by what is known. Fast: no gradients",
-                source: "DDNM, Wang et al. 2022",
-                parameters: &[],
-            }
-        }
+entry! {
+    /// DDNM: the estimate of x(0) is corrected by what was measured.
+    NullSpace {
+        slug: "null-space",
+        name: "Null space (DDNM)",
+        summary: "Every estimate of x(0) is corrected by what is known. Fast: no gradients",
+        source: "DDNM, Wang et al. 2022",
     }
 }
 

@@ -1,6 +1,6 @@
 use super::{Method, Posterior, Recipe, Walk};
 use crate::Image;
-use crate::registry::{About, Choice, Entry, Parameter, Scale, Settings};
+use crate::registry::{Choice, Parameter, Scale, Settings, entry};
 use crate::score::{Clipped, Condition, ScoreError, ScoreModel, through_denoiser};
 use crate::sde::Level;
 use crate::solver::{Ddim, LogSnr, Unconstrained};
@@ -11,21 +11,15 @@ pub const GUIDANCE_WEIGHT: Parameter = Parameter::number("weight", 1.0, 0.0, 100
     .named("Weight", "Weight", "Guidance weight: 1 is what the derivation gives")
     .optional();
 
-/// ΠGDM: the score is guided by the measurement through the denoiser.
-pub struct PiGdm;
-
-impl Entry for PiGdm {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "pigdm",
-                name: "ΠGDM",
-                summary: "The score is guided by ∇ log p(y | x(t)), with x(0) taken as Gaussian around its estimate. \
-                          Needs gradients through the model: two to three times as long",
-                source: "Song et al. 2023",
-                parameters: &[&GUIDANCE_WEIGHT],
-            }
-        }
+entry! {
+    /// ΠGDM: the score is guided by the measurement through the denoiser.
+    PiGdm {
+        slug: "pigdm",
+        name: "ΠGDM",
+        summary: "The score is guided by ∇ log p(y | x(t)), with x(0) taken as Gaussian around its estimate. \
+                  Needs gradients through the model: two to three times as long",
+        source: "Song et al. 2023",
+        parameters: [&GUIDANCE_WEIGHT],
     }
 }
 

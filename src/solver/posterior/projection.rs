@@ -1,24 +1,17 @@
 use super::{Method, Posterior, Recipe, Walk};
 use crate::Image;
-use crate::registry::{About, Entry, Settings};
+use crate::registry::{Settings, entry};
 use crate::score::{Condition, ScoreError};
 use crate::solver::{Arrival, Constraint, Noise, NoiseSource, Purpose, Stage};
 
-/// What was measured is replaced after every update.
-pub struct Projection;
-
-impl Entry for Projection {
-    fn about(&self) -> &'static About {
-        const {
-            &About {
-                slug: "projection",
-                name: "Projection",
-                summary: "What is known is replaced by its own forward-noised value after every update, as published. \
-                          Samples agree with it exactly, but not always with themselves",
-                source: "Song et al. 2021, appendix I",
-                parameters: &[],
-            }
-        }
+entry! {
+    /// What was measured is replaced after every update.
+    Projection {
+        slug: "projection",
+        name: "Projection",
+        summary: "What is known is replaced by its own forward-noised value after every update, as published. \
+                  Samples agree with it exactly, but not always with themselves",
+        source: "Song et al. 2021, appendix I",
     }
 }
 
