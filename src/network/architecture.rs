@@ -2,7 +2,7 @@
 
 use super::{Config, RefineNet, RefineNetConfig, Stage, Unet, Weights, WeightsError, refinenet};
 use crate::Image;
-use burn::tensor::Device;
+use burn::tensor::{Device, TensorReadError};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
@@ -118,7 +118,10 @@ impl Network {
 
     /// The raw output for `x` (N×C×H×W, in the configuration's range) and the published labels, one for all samples
     /// or one for each.
-    pub fn forward(&self, x: Image, labels: &[f64]) -> Image {
+    ///
+    /// # Errors
+    /// If the images cannot be read.
+    pub fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
         match self {
             Network::Unet(network) => network.forward(x, labels),
             Network::RefineNet(network) => network.forward(x, labels),

@@ -84,7 +84,7 @@ impl ImageSet {
             let images = (block.images.clone() + self.mean.clone()).reshape([block.images.dims()[0], c, h, w]);
             let terms = measurement.residual(&images).square() / variance.clone();
             let width = terms.dims()[1..].iter().product::<usize>().max(1);
-            let values = terms.try_into_vec_as::<f32>().map_err(|error| ScoreError::Device(error.to_string()))?;
+            let values = terms.try_into_vec_as::<f32>()?;
             all.extend(values.chunks(width).map(|row| -0.5 * row.iter().map(|&term| f64::from(term)).sum::<f64>()));
         }
         Ok(all)

@@ -27,7 +27,7 @@ pub use posterior::{Exact, NullSpace, PiGdm};
 
 use crate::Image;
 use crate::sde::Level;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
 use serde::{Deserialize, Serialize};
 
 /// The interval that clean data fill.
@@ -110,6 +110,12 @@ pub enum ScoreError {
     TooLarge { dimensions: usize },
     #[error("the device failed: {0}")]
     Device(String),
+}
+
+impl From<TensorReadError> for ScoreError {
+    fn from(error: TensorReadError) -> Self {
+        ScoreError::Device(error.to_string())
+    }
 }
 
 /// ∇ₓ log p of data noised to any level.

@@ -51,11 +51,14 @@ impl NetworkScore {
     }
 
     /// What the network itself answers for x (N×C×H×W) at these levels, one for all samples or one for each.
-    pub fn output(&self, x: &Image, at: &[Level]) -> Image {
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn output(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
         let native: Vec<Native> = at.iter().map(|&level| self.native(level)).collect();
         let labels: Vec<f64> = native.iter().map(|native| native.label).collect();
         let scales = scaled(&native, at, |native, scale| native.scale * scale, &x.device());
-        self.network.forward(x.clone() * scales, &labels)
+        Ok(self.network.forward(x.clone() * scales, &labels)?)
     }
 
     /// The native place with the same σ/α, at the nearest time that was trained. Labels are score_sde's
@@ -148,7 +151,7 @@ impl ScoreModel for NetworkScore {
         }
         let native: Vec<Native> = at.iter().map(|&level| self.native(level)).collect();
         let device = &x.device();
-        let score = self.output(x, at) * scaled(&native, at, |native, scale| native.gain * scale, device);
+        let score = self.output(x, at)? * scaled(&native, at, |native, scale| native.gain * scale, device);
         Ok(match native.iter().all(|native| native.skip == 0.0) {
             true => score,
             false => score + x.clone() * scaled(&native, at, |native, scale| native.skip * scale * scale, device),

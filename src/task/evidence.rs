@@ -66,7 +66,7 @@ impl Evidence {
                 linear.known().map_or(y.clone() + noise.clone(), |known| y + noise * known.clone())
             }
         };
-        Ok(Measurement::new(linear, y, variance, data))
+        Ok(Measurement::new(linear, y, variance, data)?)
     }
 
     /// The picture that SDEdit starts from, in the range of the data: of inpainting the whole picture, unknown parts

@@ -1,7 +1,7 @@
 //! A restoration, as a value: an inverse problem, and how it is solved with an unconditional model.
 
 use super::{Method, Origin, Run, RunError, Steps};
-use crate::score::{Operator, OperatorError};
+use crate::score::{Operator, OperatorError, ScoreError};
 use crate::solver::{Grid, Rho, Solver};
 use serde::{Deserialize, Serialize};
 
@@ -94,6 +94,8 @@ pub enum RestorationError {
     Run(#[from] RunError),
     #[error(transparent)]
     Operator(#[from] OperatorError),
+    #[error(transparent)]
+    Score(#[from] ScoreError),
     #[error("{0:?} names no method; choose projection, null-space, pigdm, dps or exact")]
     Method(String),
     #[error("a weight of {0} is not possible; choose 0 to {max}", max = super::Weight::MAX)]

@@ -28,7 +28,7 @@ fn gives_recorded_output(name: &str, device: &Device) {
 
 fn agrees(name: &str, model: &NetworkScore, device: &Device) {
     let (recorded, labels) = figures(name);
-    let found = values(model.network().forward(image(&recorded["x"], device), &labels));
+    let found = values(model.network().forward(image(&recorded["x"], device), &labels).unwrap());
     // The two labels' outputs may differ by orders of magnitude.
     for (found, expected) in found.chunks(192).zip(recorded["output"].values.chunks(192)) {
         let error = relative_error(found, expected);

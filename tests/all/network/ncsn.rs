@@ -70,7 +70,7 @@ fn agrees(net: &str, model: &NetworkScore, device: &Device) {
     let recorded = read_tensors(&file(net, "io.safetensors")).unwrap();
     let x = image(&recorded["x"], device);
     let labels: Vec<f64> = recorded["labels"].values.iter().map(|&label| f64::from(label)).collect();
-    let output = values(model.network().forward(x.clone(), &labels));
+    let output = values(model.network().forward(x.clone(), &labels).unwrap());
     let description = model.description();
     let last = description.levels as f64 - 1.0;
     let levels: Vec<Level> = labels.iter().map(|label| description.family.sde().level(1.0 - label / last)).collect();

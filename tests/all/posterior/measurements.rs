@@ -10,7 +10,7 @@ use score_explorer::task::{Evidence, Method};
 fn measured(operator: &str, shape: [usize; 3], y: &[f64], noise: f64, data: Moments) -> Measurement {
     let linear = linear(&operator.parse().unwrap(), shape);
     let y = image(y, linear.measured());
-    Measurement::new(linear.into(), y, Tensor::full([1; 4], noise, &Device::flex()), data)
+    Measurement::new(linear.into(), y, Tensor::full([1; 4], noise, &Device::flex()), data).unwrap()
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn lifting_a_residual_solves_its_linear_system() {
                 let r: Vec<f64> = apply(&rows, &normals(shape.iter().product(), 4));
                 let variance = Tensor::full([1; 4], noise, &Device::flex());
                 let y = image(&r, a.measured());
-                let measurement = Measurement::new(a.into(), y.clone(), variance, DATA);
+                let measurement = Measurement::new(a.into(), y.clone(), variance, DATA).unwrap();
                 let found = doubles(measurement.lift(&y, &Tensor::full([1; 4], uncertainty, &Device::flex())));
 
                 // uncertainty·Aᵀ(uncertainty·AAᵀ + noise)⁻¹r.
@@ -112,7 +112,7 @@ fn samples_of_a_batch_are_lifted_each_on_its_own() {
         let r = image(&normals(3 * measured.iter().product::<usize>(), 8), measured);
         let uncertainty = image(&[0.1, 1.0, 9.0], [1, 1, 1]);
         let variance = Tensor::full([1; 4], 0.1, &Device::flex());
-        let measurement = Measurement::new(linear(&operator, shape).into(), r.clone(), variance, DATA);
+        let measurement = Measurement::new(linear(&operator, shape).into(), r.clone(), variance, DATA).unwrap();
         let together = doubles(measurement.lift(&r, &uncertainty));
         let size = together.len() / 3;
         for sample in 0..3 {
