@@ -1,6 +1,6 @@
 use super::open::{ASSUMED, TRAINED};
 use super::{FileError, OpenedNetwork, checksum, diffusers, open_network, write_native};
-use crate::score::Moments;
+use crate::sde::Moments;
 use std::path::{Path, PathBuf};
 
 /// How the line of a card begins that says what file a network came from.

@@ -1,6 +1,6 @@
 use super::{Failure, library};
 use crate::checkpoint::{Entry, PUBLISHED, Release, catalogue, count, facts, find, open_network};
-use crate::network::Description;
+use crate::score::Description;
 use crate::task::ModelRef;
 use serde_json::{Value, json};
 

@@ -47,6 +47,11 @@ impl Architecture {
         if let Architecture::Unet(config) = self { Some(config) } else { None }
     }
 
+    /// σ_data of EDM's preconditioning (Karras et al. 2022, table 1), where the network was trained with it.
+    pub fn sigma_data(&self) -> Option<f64> {
+        self.unet()?.variant.sigma_data
+    }
+
     /// Channels, height and width of an image.
     pub fn shape(&self) -> [usize; 3] {
         match self {

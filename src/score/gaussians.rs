@@ -1,9 +1,9 @@
 //! The exact posterior of a mixture of Gaussians given a linear measurement.
 
 use super::dense::Matrix;
-use super::{Measurement, Mixture, Moments, Range, ScoreError, ScoreModel};
+use super::{Measurement, Mixture, ScoreError, ScoreModel};
 use crate::Image;
-use crate::sde::Level;
+use crate::sde::{Level, Moments, Range};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 

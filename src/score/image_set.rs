@@ -1,6 +1,6 @@
-use super::{Given, Measurement, Moments, Range, ScoreAndTrace, ScoreError, ScoreModel, column};
+use super::{Given, Measurement, ScoreAndTrace, ScoreError, ScoreModel, column};
 use crate::Image;
-use crate::sde::Level;
+use crate::sde::{Level, Moments, Range};
 use burn::tensor::{Device, Tensor, TensorData, activation};
 
 /// Images in one block: bounds the working memory of a matrix product.

@@ -1,9 +1,9 @@
 //! What is known of a picture: y = A·x(0) + noise.
 
 use super::operator::{Linear, conjugate_gradients};
-use super::{Moments, ScoreError, column};
+use super::{ScoreError, column};
 use crate::Image;
-use crate::sde::Level;
+use crate::sde::{Level, Moments};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

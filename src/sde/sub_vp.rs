@@ -1,4 +1,4 @@
-use super::{FamilyKind, Increment, ParameterError, Sde, Step, Vp, bisect_time};
+use super::{FamilyKind, Increment, LabelConvention, ParameterError, Sde, Step, Vp, bisect_time};
 use serde::{Deserialize, Serialize};
 
 /// The sub-VP SDE: VP's drift and mean, with σ = 1 − α²,
@@ -75,5 +75,10 @@ impl Sde for SubVp {
 
     fn beta(&self, t: f64) -> f64 {
         self.path.beta(t)
+    }
+
+    fn label_convention(&self, _continuous: bool) -> LabelConvention {
+        // No discrete form is published.
+        LabelConvention::Time
     }
 }

@@ -1,4 +1,4 @@
-use super::{FamilyKind, Increment, Level, ParameterError, Sde, Step, Transition};
+use super::{FamilyKind, Increment, LabelConvention, Level, ParameterError, Sde, Step, Transition};
 use serde::{Deserialize, Serialize};
 
 /// The variance-exploding SDE: α = 1, σ(t) = σ_min·(σ_max/σ_min)^t (Song et al. 2021, appendix C).
@@ -121,5 +121,9 @@ impl Sde for Ve {
 
     fn beta(&self, t: f64) -> f64 {
         self.diffusion(t).powi(2)
+    }
+
+    fn label_convention(&self, continuous: bool) -> LabelConvention {
+        if continuous { LabelConvention::Sigma } else { LabelConvention::SmldIndex }
     }
 }

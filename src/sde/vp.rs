@@ -1,4 +1,4 @@
-use super::{FamilyKind, Increment, ParameterError, Sde, Step, Transition, bisect_time};
+use super::{FamilyKind, Increment, LabelConvention, ParameterError, Sde, Step, Transition, bisect_time};
 use serde::{Deserialize, Serialize};
 
 /// The variance-preserving SDE: β(t) linear from β_min to β_max,
@@ -128,5 +128,9 @@ impl Sde for Vp {
 
     fn beta(&self, t: f64) -> f64 {
         self.beta_min + t * (self.beta_max - self.beta_min)
+    }
+
+    fn label_convention(&self, continuous: bool) -> LabelConvention {
+        if continuous { LabelConvention::Time } else { LabelConvention::DdpmIndex }
     }
 }

@@ -1,6 +1,7 @@
 use super::journey::data;
 use super::{Method, Restoration, RestorationError};
-use crate::score::{Linear, Measurement, Moments, Operator, Range, ScoreModel};
+use crate::score::{Linear, Measurement, Operator, ScoreModel};
+use crate::sde::{Moments, Range};
 use crate::solver::{Noise, Purpose};
 use crate::{Image, Pixels};
 use burn::tensor::{Device, Tensor, TensorData};

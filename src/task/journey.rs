@@ -1,8 +1,8 @@
 //! Encoding and decoding by the probability-flow ODE (Song et al. 2021, eq. 13 and section 4.3).
 
 use super::{Decoded, Encoded, Flow, FlowSolver, Latents};
-use crate::score::{Range, ScoreError, ScoreModel};
-use crate::sde::{Level, Sde, Step};
+use crate::score::{ScoreError, ScoreModel};
+use crate::sde::{Level, Range, Sde, Step};
 use crate::solver::{Derivative, Free, Grid, Moment, Observer, Rho, State, dpm_solver_plus_plus, heun, runge_kutta_45};
 use crate::{Image, Pixels};
 use burn::tensor::{Device, TensorData};

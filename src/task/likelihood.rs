@@ -2,8 +2,8 @@
 
 use super::journey::{self, FlowPlan, Progress, Watch, at_times, drift, images, levels};
 use super::{Estimate, Flow, FlowError, FlowSolver, Likelihood};
-use crate::score::{Range, ScoreError, ScoreModel, parts, vector_jacobian};
-use crate::sde::{Level, Sde};
+use crate::score::{ScoreError, ScoreModel, parts, vector_jacobian};
+use crate::sde::{Level, Range, Sde};
 use crate::solver::{Derivative, Noise, Purpose, State, runge_kutta_45};
 use crate::{Image, Pixels};
 use burn::tensor::{Device, Tensor, TensorData};

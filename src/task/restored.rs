@@ -1,7 +1,8 @@
 use super::journey::{host, unit};
 use crate::Image;
 use crate::Pixels;
-use crate::score::{Measurement, Range, ScoreError};
+use crate::score::{Measurement, ScoreError};
+use crate::sde::Range;
 
 /// What comes of a restoration.
 #[derive(Clone, Debug, PartialEq)]

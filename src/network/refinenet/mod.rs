@@ -5,12 +5,10 @@ mod config;
 pub(super) mod norm;
 mod outline;
 pub(super) mod plan;
-mod published;
 mod resize;
 
-pub use config::{Layout, RefineNetConfig};
+pub use config::RefineNetConfig;
 pub(super) use plan::parameters;
-pub(super) use published::read;
 
 use super::layers::{Conv, Loader};
 use super::{Weights, WeightsError, host};

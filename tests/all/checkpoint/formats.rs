@@ -5,7 +5,7 @@ use score_explorer::checkpoint::{
     About, catalogue, find, import, open_network, read_tensors, write_atomically, write_native, write_tensors,
 };
 use score_explorer::network::{Array, Weights};
-use score_explorer::score::Moments;
+use score_explorer::sde::Moments;
 use std::fs;
 use std::io;
 

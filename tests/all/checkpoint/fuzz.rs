@@ -4,8 +4,10 @@
 use super::forge;
 use super::{data, project};
 use crate::allocations::most_held;
-use score_explorer::checkpoint::{FileError, open_network, read_latents, read_run, read_tensors, read_torch};
-use score_explorer::network::Description;
+use score_explorer::checkpoint::{
+    FileError, Overrides, open_network, read_diffusers_config, read_latents, read_run, read_score_sde_config,
+    read_tensors, read_torch,
+};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -79,13 +81,15 @@ fn run() -> Vec<u8> {
 /// A configuration says what is wrong with it by itself.
 fn published(path: &Path) -> Result<(), FileError> {
     let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
-    Description::from_published(&text).map(drop).map_err(|source| FileError::Config { path: path.into(), source })
+    read_score_sde_config(&text, &Overrides::default())
+        .map(drop)
+        .map_err(|source| FileError::Config { path: path.into(), source })
 }
 
 fn diffusers(path: &Path) -> Result<(), FileError> {
     let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
     let scheduler = fs::read_to_string(data("diffusers/ncsnpp/scheduler_config.json")).unwrap();
-    let described = Description::from_diffusers(&text, &scheduler);
+    let described = read_diffusers_config(&text, &scheduler);
     described.map(drop).map_err(|source| FileError::Config { path: path.into(), source })
 }
 

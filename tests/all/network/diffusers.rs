@@ -2,10 +2,10 @@
 
 use super::{build, build_of_tensors, image, relative_error, values};
 use burn::tensor::{Device, Tensor};
-use score_explorer::checkpoint::{About, import, open_network, read_tensors};
-use score_explorer::network::{Description, Weights};
-use score_explorer::score::{NetworkScore, Range, ScoreModel};
-use score_explorer::sde::{Family, Level};
+use score_explorer::checkpoint::{About, import, open_network, read_diffusers_config, read_tensors};
+use score_explorer::network::Weights;
+use score_explorer::score::{NetworkScore, ScoreModel};
+use score_explorer::sde::{Family, Level, Range};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -184,7 +184,7 @@ fn models_of_another_kind_are_answered_with_one_sentence() {
 }
 
 fn says(config: &Value, scheduler: &Value, expected: &str) {
-    let said = Description::from_diffusers(&config.to_string(), &scheduler.to_string()).unwrap_err().to_string();
+    let said = read_diffusers_config(&config.to_string(), &scheduler.to_string()).unwrap_err().to_string();
     assert!(said.contains(expected), "{expected}: {said}");
     assert!(said.len() < 350 && !said.contains('\n'), "{said}");
 }
@@ -203,7 +203,7 @@ fn published_repositories_are_networks_of_their_published_size() {
         config["down_block_types"] = (0..levels).map(|level| kind(level, "Down")).collect();
         config["up_block_types"] = (0..levels).rev().map(|level| kind(level, "Up")).collect();
         let scheduler = json_of("ddpm/scheduler_config.json").to_string();
-        Description::from_diffusers(&config.to_string(), &scheduler).unwrap().config.parameters()
+        read_diffusers_config(&config.to_string(), &scheduler).unwrap().config.parameters()
     };
     let size = |parameters: Vec<(String, Vec<usize>)>| -> usize {
         parameters.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()

@@ -13,8 +13,8 @@ mod refinenets;
 use burn::tensor::{Device, TensorData};
 use score_explorer::Image;
 use score_explorer::checkpoint::{OpenedNetwork, open_network, read_tensors};
-use score_explorer::network::{Array, Config, Description, Network, Weights};
-use score_explorer::score::NetworkScore;
+use score_explorer::network::{Array, Config, Network, Weights};
+use score_explorer::score::{Description, NetworkScore};
 use std::path::PathBuf;
 
 /// A reference network's folder.

@@ -2,8 +2,8 @@
 
 use super::{doubles, evidence, image, linear, measure, normals, pixels, restoration};
 use burn::tensor::{Device, Tensor};
-use score_explorer::score::{Measurement, Mixture, Moments, Operator};
-use score_explorer::sde::{FamilyKind, Level};
+use score_explorer::score::{Measurement, Mixture, Operator};
+use score_explorer::sde::{FamilyKind, Level, Moments};
 use score_explorer::solver::Solver;
 use score_explorer::task::{Evidence, Method};
 

@@ -2,7 +2,8 @@ use super::dense::{apply, solve, times, transposed};
 use super::{M, doubles, image, linear, matrix, normals, operators, values};
 use burn::tensor::{Device, Tensor};
 use score_explorer::Image;
-use score_explorer::score::{Kernel, Measurement, Moments, Motion, Operator, OperatorError, Spread, Weights};
+use score_explorer::score::{Kernel, Measurement, Motion, Operator, OperatorError, Spread, Weights};
+use score_explorer::sde::Moments;
 
 /// Even, odd and smallest shapes.
 const SHAPES: [[usize; 3]; 5] = [[3, 8, 8], [1, 5, 7], [3, 7, 4], [2, 1, 1], [3, 4, 4]];
