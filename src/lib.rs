@@ -4,8 +4,9 @@
 //! A [`task::Run`] is a value; one [`engine::Engine`] turns it into a stream of
 //! snapshots; the window ([`app`]) and the command line ([`cli`]) are two listeners.
 //!
-//! Arrows between the rooms run one way:
-//! `app`, `cli` → `engine` → `task` → `solver` → `score` → `network`, `sde`.
+//! Dependencies between the modules point one way, those of the modules to come included:
+//! `cli` → `app` → `engine` → `train`, `compare`, `plane` → `checkpoint` → `task` → `metric`, `solver` → `score` →
+//! `network` → `sde` → `registry`, `pixels`.
 
 pub mod app;
 pub mod checkpoint;
