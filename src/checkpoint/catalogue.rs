@@ -75,23 +75,11 @@ fn entry(path: PathBuf) -> Option<Entry> {
     })
 }
 
-/// Opens a network by its catalogue name.
+/// Opens a network by its catalogue name, and reports how far its file has been read.
 ///
 /// # Errors
-/// If no model has the name, or its file is damaged.
-pub fn find(name: &str, library: Option<&Path>) -> Result<OpenedNetwork, FileError> {
-    find_with_progress(name, library, &ReadProgress::unheard())
-}
-
-/// The same, which reports how far its file has been read.
-///
-/// # Errors
-/// As for [`find`], and if the listener cancels it.
-pub fn find_with_progress(
-    name: &str,
-    library: Option<&Path>,
-    progress: &ReadProgress,
-) -> Result<OpenedNetwork, FileError> {
+/// If no model has the name, its file is damaged, or the listener cancels it.
+pub fn find(name: &str, library: Option<&Path>, progress: &ReadProgress) -> Result<OpenedNetwork, FileError> {
     if name == SHIPPED {
         return read_native(SHIPPED_BYTES, Path::new("worlds-vp-small.safetensors"));
     }

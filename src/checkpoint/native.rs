@@ -24,7 +24,7 @@ pub fn read_native(bytes: &[u8], path: &Path) -> Result<OpenedNetwork, FileError
 pub(super) fn read_file(path: &Path, progress: &ReadProgress) -> Result<OpenedNetwork, FileError> {
     // The description first: a file of another kind is not read to its end.
     read_description(path)?;
-    let (metadata, weights) = tensors::read_file(path, progress)?;
+    let (metadata, weights) = tensors::read(path, progress)?;
     Ok(OpenedNetwork { description: description(&metadata, path)?, weights })
 }
 

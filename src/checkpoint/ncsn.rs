@@ -78,25 +78,20 @@ pub(super) fn read(root: &Value, variant: NcsnVariant) -> Result<Description, Co
     let family = Ve::new(smallest, largest)
         .map_err(|_| disordered("model.sigma_end to model.sigma_begin", smallest, largest))?;
     let (levels, range) = (config.num_classes, if config.rescaled { Range::Symmetric } else { Range::Unit });
-    Ok(Description::new(config, Family::Ve(family), false, levels, range))
+    Ok(Description::new(config.into(), Family::Ve(family), false, levels, range))
 }
 
 /// Compares the levels with those that a checkpoint keeps beside its weights.
 fn agrees(config: &RefineNetConfig, sigmas: &[f32]) -> Result<(), ConfigError> {
-    let differs = |field: &str, value: String, kept: String| {
-        Err(ConfigError::invalid(field, value, &format!("{kept}, as the checkpoint says")))
-    };
-    if sigmas.len() != config.num_classes {
-        return differs("model.num_classes", config.num_classes.to_string(), sigmas.len().to_string());
-    }
-    let ends = [
-        ("model.sigma_begin", config.sigma_begin, sigmas.first()),
-        ("model.sigma_end", config.sigma_end, sigmas.last()),
+    let sigma = |kept: Option<&f32>| f64::from(kept.copied().unwrap_or_default());
+    let fields = [
+        ("model.num_classes", config.num_classes as f64, sigmas.len() as f64, 0.0),
+        ("model.sigma_begin", config.sigma_begin, sigma(sigmas.first()), 1e-3),
+        ("model.sigma_end", config.sigma_end, sigma(sigmas.last()), 1e-3),
     ];
-    for (field, value, sigma) in ends {
-        let sigma = f64::from(sigma.copied().unwrap_or_default());
-        if (sigma / value - 1.0).abs() > 1e-3 || sigma.is_nan() {
-            return differs(field, value.to_string(), sigma.to_string());
+    for (field, value, kept, tolerance) in fields {
+        if (kept / value - 1.0).abs() > tolerance || kept.is_nan() {
+            return Err(ConfigError::invalid(field, value, &format!("{kept}, as the checkpoint says")));
         }
     }
     Ok(())

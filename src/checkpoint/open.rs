@@ -2,7 +2,7 @@
 
 use super::ncsn::{self, NcsnVariant};
 use super::overrides::{Assumption, Overrides};
-use super::score_sde::{self, Inferred, Structure, flax, flax_names};
+use super::score_sde::{self, Structure, flax, flax_names};
 use super::tensors::Shapes;
 use super::{
     Checkpoint, FileError, ReadProgress, diffusers, edm, native, open_file, read_bounded, tensors, torch, yaml,
@@ -35,7 +35,7 @@ pub struct Opened {
 }
 
 /// How a checkpoint is opened.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct OpenOptions<'a> {
     /// Its configuration; else the one beside it, or what its names and shapes tell.
     pub config: Option<&'a Path>,
@@ -62,7 +62,7 @@ pub fn open_network(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork,
 /// # Errors
 /// One sentence for each way in which a file can be wrong.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Opened, FileError> {
-    let unheard = ReadProgress::unheard();
+    let unheard = ReadProgress::default();
     let progress = options.progress.unwrap_or(&unheard);
     let opened = open_known(path, options, progress);
     // What a reader says of a file that it could not read to its end is beside the point.
@@ -149,7 +149,7 @@ fn open_tensors(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> 
     if !notes.contains_key(native::KEY) {
         if shapes.keys().any(|name| bare(name).starts_with("all_modules.")) {
             one_set(path, options)?;
-            let tensors = tensors::read(path, progress)?;
+            let (_, tensors) = tensors::read(path, progress)?;
             let weights: Weights = tensors.into_iter().map(|(name, array)| (bare(&name).to_owned(), array)).collect();
             let found = describe(path, options, &Structure::of(&weights))?;
             let weights = fitting(weights, &found.description.config, path)?;
@@ -173,15 +173,15 @@ fn open_edm(
 ) -> Result<Opened, FileError> {
     one_set(path, options)?;
     let config = |source| FileError::Config { path: path.into(), source };
-    let (inferred, class) = edm::infer(shapes, class, &options.overrides).map_err(config)?;
+    let (described, class) = edm::infer(shapes, class, &options.overrides).map_err(config)?;
     let wrong = |source| FileError::Weights { path: path.into(), source };
-    let tensors = tensors::read(path, progress)?;
-    let weights = edm::renamed(tensors, &inferred.description.config, class).map_err(wrong)?;
-    Ok(Found::from(inferred).with(weights, None))
+    let (_, tensors) = tensors::read(path, progress)?;
+    let weights = edm::renamed(tensors, u_net(&described.description, path)?, class).map_err(wrong)?;
+    Ok(described.with(weights, None))
 }
 
 /// The configuration of a network that must be a U-Net.
-fn u_net<'a>(description: &'a Description, path: &Path) -> Result<&'a Config, FileError> {
+pub(super) fn u_net<'a>(description: &'a Description, path: &Path) -> Result<&'a Config, FileError> {
     let reason = "its configuration is that of an NCSN, which was published for PyTorch; give the one of this file";
     description.config.unet().ok_or_else(|| FileError::format(path, "a checkpoint of this configuration", reason))
 }
@@ -191,23 +191,18 @@ fn bare(name: &str) -> &str {
     name.strip_prefix("module.").unwrap_or(name)
 }
 
-/// A description, and how it was found.
-struct Found {
-    description: Description,
-    inferred: bool,
-    assumed: Vec<Assumption>,
+/// A network's description, and what was assumed of it where it was inferred rather than read.
+#[derive(Clone, Debug)]
+pub struct Described {
+    pub description: Description,
+    /// Whether the configuration was inferred from names and shapes.
+    pub inferred: bool,
+    pub assumed: Vec<Assumption>,
 }
 
-impl From<Inferred> for Found {
-    fn from(Inferred { description, assumed }: Inferred) -> Self {
-        Found { description, inferred: true, assumed }
-    }
-}
-
-impl Found {
-    /// Read from a configuration.
+impl Described {
     fn read(description: Description) -> Self {
-        Found { description, inferred: false, assumed: Vec::new() }
+        Described { description, inferred: false, assumed: Vec::new() }
     }
 
     /// With the weights, and with what is known of them on the card.
@@ -226,13 +221,13 @@ impl Found {
 }
 
 /// What the configuration of a published checkpoint says; without one, what its names and shapes tell.
-fn describe(path: &Path, options: &OpenOptions, structure: &Structure) -> Result<Found, FileError> {
+fn describe(path: &Path, options: &OpenOptions, structure: &Structure) -> Result<Described, FileError> {
     let Some(config) = find_config(path, options.config) else {
         let wrong = |source| FileError::Config { path: path.into(), source };
-        return score_sde::infer(structure, &options.overrides).map(Found::from).map_err(wrong);
+        return score_sde::infer(structure, &options.overrides).map_err(wrong);
     };
     let wrong = |source| FileError::Config { path: config.clone(), source };
-    score_sde::read_score_sde_config(&config_text(&config)?, &options.overrides).map(Found::read).map_err(wrong)
+    score_sde::read_score_sde_config(&config_text(&config)?, &options.overrides).map(Described::read).map_err(wrong)
 }
 
 /// What the configuration of an original NCSN or NCSNv2 says.
@@ -241,7 +236,7 @@ fn describe_ncsn(
     options: &OpenOptions,
     variant: NcsnVariant,
     weights: &Weights,
-) -> Result<Found, FileError> {
+) -> Result<Described, FileError> {
     let config = find_config(path, options.config).ok_or_else(|| {
         FileError::format(
             path,
@@ -253,7 +248,7 @@ fn describe_ncsn(
     let wrong = |source| FileError::Config { path: config.clone(), source };
     let sigmas = weights.get("sigmas").map(|sigmas| sigmas.values.as_slice());
     let description = ncsn::read_config(&config_text(&config)?, variant, &options.overrides, sigmas);
-    description.map(Found::read).map_err(wrong)
+    description.map(Described::read).map_err(wrong)
 }
 
 /// The text of a published configuration, as JSON.

@@ -88,15 +88,11 @@ impl std::fmt::Display for Assumption {
 
 /// Fills a configuration in from overrides, or else from assumptions, which are kept.
 pub(super) struct Completion<'a> {
-    overrides: &'a Overrides,
+    pub overrides: &'a Overrides,
     pub assumed: Vec<Assumption>,
 }
 
-impl<'a> Completion<'a> {
-    pub fn new(overrides: &'a Overrides) -> Self {
-        Completion { overrides, assumed: Vec::new() }
-    }
-
+impl Completion<'_> {
     /// The override of `field`, or `value`, which is assumed for this `reason`.
     pub fn value(&mut self, field: &str, value: impl Into<Value>, reason: &str) -> Value {
         if let Some(given) = self.overrides.get(field) {

@@ -1,7 +1,7 @@
 //! The modules of a U-Net by their places, for releases that name them by these rather than by numbers.
 
 use super::score_sde::module_of;
-use crate::network::{Architecture, Array, Config, Embedding, Progressive, ProgressiveInput, Weights, WeightsError};
+use crate::network::{Array, BlockKind, Config, Embedding, Progressive, ProgressiveInput, Weights, WeightsError};
 
 /// A module and where it is, where `level` counts how often the image was halved.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,28 +72,71 @@ fn places(config: &Config) -> Vec<Place> {
     list
 }
 
-/// The weights by our names and in our layout. `take` takes a parameter of the module at a place out of the tensors, and
-/// says what it is called there. What is left over keeps its name.
-pub(super) fn renamed(
-    mut tensors: Weights,
-    config: &Architecture,
-    take: impl Fn(&mut Weights, Place, &str) -> (String, Option<Array>),
-) -> Result<Weights, WeightsError> {
-    let places = config.unet().map(places).unwrap_or_default();
-    let mut weights = Weights::new();
-    for (name, expected) in config.parameters() {
-        let place = module_of(&name).and_then(|(index, part)| Some((*places.get(index)?, part)));
-        let Some((place, part)) = place else { return Err(WeightsError::Missing { name }) };
-        let (source, array) = take(&mut tensors, place, part);
-        let Some(array) = array else { return Err(WeightsError::Missing { name: source }) };
-        let array = if part.ends_with(".W") { turned(array) } else { array };
-        if array.shape != expected {
-            return Err(WeightsError::Shape { name: source, expected, found: array.shape });
+/// What a release calls the parameters of a U-Net.
+pub(super) struct Names<'a> {
+    /// A module, or the frequencies themselves.
+    pub module: &'a dyn Fn(Place) -> String,
+    /// First normalisation and convolution of a block, its level, second normalisation and convolution, shortcut.
+    pub block: [&'static str; 6],
+    /// Normalisation, query, key, value and output of an attention. Where query, key and value have one name, their rows
+    /// take turns in one map.
+    pub attention: [&'static str; 5],
+}
+
+impl Names<'_> {
+    /// What a parameter is called, and its turn in a map that it shares.
+    fn parameter(&self, config: &Config, place: Place, part: &str) -> (String, Option<usize>) {
+        let module = (self.module)(place);
+        let (part, end) = part.rsplit_once('.').unwrap_or(("", part));
+        let end = if end == "W" || end == "weight" { "weight" } else { "bias" };
+        let number = |parts: &[&str]| parts.iter().position(|known| *known == part);
+        match place {
+            Place::Frequencies => (module, None),
+            Place::Attention(..) => {
+                let number = number(&["GroupNorm_0", "NIN_0", "NIN_1", "NIN_2"]).unwrap_or(4);
+                let shared = self.attention[1] == self.attention[2] && (1..4).contains(&number);
+                (format!("{module}.{}.{end}", self.attention[number]), shared.then(|| number - 1))
+            }
+            Place::Resampling(..) if config.resblock_type == BlockKind::Ddpm => (format!("{module}.{end}"), None),
+            Place::Block(..) | Place::Resampling(..) => {
+                let number = number(&["GroupNorm_0", "Conv_0", "Dense_0", "GroupNorm_1", "Conv_1"]).unwrap_or(5);
+                (format!("{module}.{}.{end}", self.block[number]), None)
+            }
+            _ => (format!("{module}.{end}"), None),
         }
-        weights.insert(name, array);
     }
-    weights.extend(tensors);
-    Ok(weights)
+
+    /// The weights by our names and in our layout. What is left over keeps its name.
+    pub fn renamed(&self, mut tensors: Weights, config: &Config) -> Result<Weights, WeightsError> {
+        let places = places(config);
+        let mut weights = Weights::new();
+        for (name, expected) in config.parameters() {
+            let place = module_of(&name).and_then(|(index, part)| Some((*places.get(index)?, part)));
+            let Some((place, part)) = place else { return Err(WeightsError::Missing { name }) };
+            let (source, turn) = self.parameter(config, place, part);
+            let array = match turn {
+                None => tensors.remove(&source),
+                Some(last @ 2) => tensors.remove(&source).map(|array| every_third(&array, last)),
+                Some(turn) => tensors.get(&source).map(|array| every_third(array, turn)),
+            };
+            let Some(array) = array else { return Err(WeightsError::Missing { name: source }) };
+            let array = if part.ends_with(".W") { turned(array) } else { array };
+            if array.shape != expected {
+                return Err(WeightsError::Shape { name: source, expected, found: array.shape });
+            }
+            weights.insert(name, array);
+        }
+        weights.extend(tensors);
+        Ok(weights)
+    }
+}
+
+/// Every third row of a map.
+fn every_third(array: &Array, first: usize) -> Array {
+    let Some((&rows, rest)) = array.shape.split_first() else { return array.clone() };
+    let row = rest.iter().product::<usize>().max(1);
+    let values = array.values.chunks(row).skip(first).step_by(3).flatten().copied().collect();
+    Array { shape: [&[rows / 3], rest].concat(), values }
 }
 
 /// A map of pixels, out × in (with ones behind), as in × out.

@@ -9,7 +9,9 @@ use std::path::Path;
 /// Bytes between two reports.
 const STEP: u64 = 4 << 20;
 
-/// Reports the fraction of a file that has been read, 0 to 1, to a listener who answers whether to go on.
+/// Reports the fraction of a file that has been read, 0 to 1, to a listener, if there is one, who answers whether to go
+/// on.
+#[derive(Default)]
 pub struct ReadProgress<'a> {
     listener: Option<&'a dyn Fn(f32) -> bool>,
     /// Bytes that will be read, have been read, and had been at the last report.
@@ -19,21 +21,9 @@ pub struct ReadProgress<'a> {
     cancelled: Cell<bool>,
 }
 
-impl std::fmt::Debug for ReadProgress<'_> {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "ReadProgress({} of {} bytes)", self.read.get(), self.expected.get())
-    }
-}
-
 impl<'a> ReadProgress<'a> {
     pub fn new(listener: &'a dyn Fn(f32) -> bool) -> Self {
-        ReadProgress { listener: Some(listener), ..ReadProgress::unheard() }
-    }
-
-    /// Without a listener.
-    pub fn unheard() -> Self {
-        let [expected, read, reported] = [0; 3].map(Cell::new);
-        ReadProgress { listener: None, expected, read, reported, cancelled: Cell::new(false) }
+        ReadProgress { listener: Some(listener), ..ReadProgress::default() }
     }
 
     /// Whether the listener cancelled the reading.

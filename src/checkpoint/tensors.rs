@@ -100,24 +100,18 @@ fn numbers<const N: usize>(bytes: &[u8], values: &mut Vec<f32>, number: impl Fn(
 /// # Errors
 /// If the file cannot be read, is no safetensors file, or claims more than it holds.
 pub fn read_tensors(path: &Path) -> Result<Weights, FileError> {
-    read(path, &ReadProgress::unheard())
-}
-
-/// The same, reported.
-pub(super) fn read(path: &Path, progress: &ReadProgress) -> Result<Weights, FileError> {
-    read_file(path, progress).map(|(_, tensors)| tensors)
+    read(path, &ReadProgress::default()).map(|(_, tensors)| tensors)
 }
 
 /// Metadata and tensors of a safetensors file.
-pub(super) fn read_file(path: &Path, progress: &ReadProgress) -> Result<(Notes, Weights), FileError> {
+pub(super) fn read(path: &Path, progress: &ReadProgress) -> Result<(Notes, Weights), FileError> {
     let (file, length) = progress.open(path)?;
     parse(file, length, path)
 }
 
 /// The text that a safetensors file carries beside its tensors. Reads no tensor.
 pub(super) fn read_metadata(path: &Path) -> Result<Notes, FileError> {
-    let (mut file, length) = super::open_file(path)?;
-    header(&mut file, length, path).map(|header| header.metadata().clone().unwrap_or_default())
+    read_header(path).map(|(notes, _)| notes)
 }
 
 /// The same of the bytes of such a file.

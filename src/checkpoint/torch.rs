@@ -32,7 +32,7 @@ pub struct Checkpoint {
 /// # Errors
 /// If the file is no such checkpoint, is damaged, or asks for anything but tensors and plain values.
 pub fn read_torch(path: &Path) -> Result<Checkpoint, FileError> {
-    read(path, &ReadProgress::unheard())
+    read(path, &ReadProgress::default())
 }
 
 /// The same, reported.

@@ -118,7 +118,7 @@ impl Loader {
     fn load(&self, reference: &ModelRef, device: &Device, progress: &ReadProgress) -> Result<Loaded, LoadError> {
         match reference {
             ModelRef::Named(name) => {
-                network(reference, checkpoint::find_with_progress(name, self.library.as_deref(), progress)?, device)
+                network(reference, checkpoint::find(name, self.library.as_deref(), progress)?, device)
             }
             ModelRef::File(path) => {
                 let opened =
@@ -219,7 +219,7 @@ mod tests {
     fn a_network_opened_for_gradients_takes_the_place_of_the_other() {
         let (mut loader, model) = (Loader::new(None), Run::default().model);
         let (plain, gradients) = (Device::flex(), Device::flex().autodiff());
-        let mut open = |device| loader.open(&model, device, false, &ReadProgress::unheard()).unwrap();
+        let mut open = |device| loader.open(&model, device, false, &ReadProgress::default()).unwrap();
         let (first, differentiable, second) = (open(&plain), open(&gradients), open(&plain));
         assert!(Rc::ptr_eq(&differentiable, &second) && !Rc::ptr_eq(&first, &second));
         drop(first);
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn mixtures_are_opened_for_each() {
         let (mut loader, model) = (Loader::new(None), ModelRef::Mixture("ring".into()));
-        let mut open = |device| loader.open(&model, device, false, &ReadProgress::unheard()).unwrap();
+        let mut open = |device| loader.open(&model, device, false, &ReadProgress::default()).unwrap();
         let (differentiable, plain) = (open(&Device::flex().autodiff()), open(&Device::flex()));
         assert!(!Rc::ptr_eq(&differentiable, &plain));
     }

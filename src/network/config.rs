@@ -1,7 +1,7 @@
 //! What is configured of a U-Net.
 
 use super::plan::Plan;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 
 /// A pointwise nonlinearity (`model.nonlinearity`).
@@ -112,9 +112,8 @@ impl Default for Variant {
 }
 
 /// The architecture of a published `ncsnpp` (NCSN++ and DDPM++) or `ddpm` network, with the published field names
-/// (Song et al. 2021, appendix H). Every `Config` that was read from a file can be built.
+/// (Song et al. 2021, appendix H).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
 pub struct Config {
     /// Channels at the highest resolution, before `ch_mult`.
     pub nf: usize,
@@ -162,20 +161,6 @@ pub struct Config {
     pub sigma_max: f64,
     /// Number of discrete levels.
     pub num_scales: usize,
-}
-
-impl Serialize for Config {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Config::serialize(self, serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Config {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let config = Config::deserialize(deserializer)?;
-        config.check().map_err(de::Error::custom)?;
-        Ok(config)
-    }
 }
 
 impl Variant {
@@ -258,11 +243,6 @@ impl Config {
     /// Names and shapes of all parameters, in published order.
     pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
         Plan::new(self).parameters().into_iter().map(|p| (p.name, p.shape)).collect()
-    }
-
-    /// Names of the parameters that an EMA list holds, in its order: all but the Fourier frequencies.
-    pub fn trainable(&self) -> Vec<String> {
-        Plan::new(self).parameters().into_iter().filter(|p| p.trainable).map(|p| p.name).collect()
     }
 
     /// Sines and cosines of the embedding of the noise level.

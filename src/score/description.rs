@@ -56,14 +56,7 @@ impl From<Saved> for Description {
 impl Description {
     /// A network with the labels that are usual for it: EDM's where it has EDM's preconditioning, else those of its
     /// family. Its name, card and moments are left out.
-    pub fn new(
-        config: impl Into<Architecture>,
-        family: Family,
-        continuous: bool,
-        levels: usize,
-        range: Range,
-    ) -> Description {
-        let config = config.into();
+    pub fn new(config: Architecture, family: Family, continuous: bool, levels: usize, range: Range) -> Description {
         let labels = match config.sigma_data() {
             Some(_) => LabelConvention::LogSigma,
             None => family.sde().label_convention(continuous),
@@ -82,8 +75,7 @@ impl Description {
                 (0..levels).map(|index| sde.level(1.0 - index as f64 / last).ratio()).collect()
             }
             LabelConvention::DdpmIndex => {
-                let ratios = self.ddpm_log_alphas().map(|log_alpha| (-log_alpha).exp_m1().sqrt());
-                let mut ratios: Vec<f64> = ratios.collect();
+                let mut ratios: Vec<f64> = self.ddpm_log_alphas().map(|log| (-log).exp_m1().sqrt()).collect();
                 ratios.reverse();
                 ratios
             }

@@ -157,13 +157,8 @@ impl ScoreModel for NetworkScore {
 
 /// A factor for each level, from its native place and α′/α, to broadcast over images.
 fn scaled(native: &[Native], at: &[Level], factor: impl Fn(&Native, f64) -> f64, device: &Device) -> Image {
-    let values: Vec<f64> =
-        native.iter().zip(at).map(|(native, level)| factor(native, native.alpha / level.alpha)).collect();
-    factors(&values, device)
-}
-
-/// One factor for all samples, or one for each, to broadcast over images.
-fn factors(values: &[f64], device: &Device) -> Image {
-    let narrow: Vec<f32> = values.iter().map(|&value| value as f32).collect();
-    Tensor::from_data(TensorData::new(narrow, [values.len(), 1, 1, 1]), device)
+    let values = native.iter().zip(at).map(|(native, level)| factor(native, native.alpha / level.alpha) as f32);
+    let values: Vec<f32> = values.collect();
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count, 1, 1, 1]), device)
 }

@@ -37,8 +37,7 @@ impl Restored {
         }
         let measured = host(&unit(measurement.picture(), range))?;
         let span = range.map(Range::bounds).map_or(1.0, |(low, high)| high - low);
-        let inconsistency = measurement.inconsistency(x).try_into_vec_as::<f32>();
-        let inconsistency = inconsistency.map_err(|error| ScoreError::Device(error.to_string()))?;
+        let inconsistency = measurement.inconsistency(x).try_into_vec_as::<f32>()?;
         let inconsistency = inconsistency.into_iter().map(|value| f64::from(value) / span).collect();
         Ok(Restored { pictures, measured, inconsistency, nfe, exchanges })
     }

@@ -28,7 +28,7 @@ pub fn read_diffusers_config(model: &str, scheduler: &str) -> Result<Description
     let config = architecture(&model, &process)?;
     config.check()?;
     let Process { family, continuous, levels, range } = process;
-    Ok(Description::new(config, family, continuous, levels, range))
+    Ok(Description::new(config.into(), family, continuous, levels, range))
 }
 
 /// What the noise was.

@@ -5,6 +5,7 @@ mod names;
 
 pub use config::read_diffusers_config;
 
+use super::open::u_net;
 use super::{FileError, OpenedNetwork, ReadProgress, open_file, read_bounded, tensors, torch};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -66,10 +67,10 @@ pub(super) fn open(folder: &Path, weights: Option<&Path>, progress: &ReadProgres
     };
     let tensors = match weights.extension().is_some_and(|extension| extension == "bin") {
         true => torch::read_state(&weights, progress)?,
-        false => tensors::read(&weights, progress)?,
+        false => tensors::read(&weights, progress)?.1,
     };
     let wrong = |source| FileError::Weights { path: weights.clone(), source };
-    let weights = names::renamed(tensors, &description.config).map_err(wrong)?;
+    let weights = names::renamed(tensors, u_net(&description, &weights)?).map_err(wrong)?;
     Ok(OpenedNetwork { description, weights })
 }
 

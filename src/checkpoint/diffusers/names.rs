@@ -1,19 +1,25 @@
 //! What diffusers calls the parameters of a `UNet2DModel`.
 
-use crate::checkpoint::places::{self, Place, Way};
-use crate::network::{Architecture, BlockKind, Config, Weights, WeightsError};
+use crate::checkpoint::places::{Names, Place, Way};
+use crate::network::{BlockKind, Config, Weights, WeightsError};
+
+/// What attentions were called before version 0.15, and are called since.
+const RENAMED: [[&str; 2]; 4] =
+    [[".query.", ".to_q."], [".key.", ".to_k."], [".value.", ".to_v."], [".proj_attn.", ".to_out.0."]];
 
 /// The weights by our names and in our layout. What is left over keeps its name.
-pub(super) fn renamed(mut tensors: Weights, architecture: &Architecture) -> Result<Weights, WeightsError> {
+pub(super) fn renamed(mut tensors: Weights, config: &Config) -> Result<Weights, WeightsError> {
     // A second name of the frequencies that some versions wrote.
     if tensors.contains_key("time_proj.weight") {
         tensors.remove("time_proj.W");
     }
-    places::renamed(tensors, architecture, |tensors, place, part| {
-        let [new, old] = architecture.unet().map(|config| names(config, place, part)).unwrap_or_default();
-        let array = tensors.remove(&new).or_else(|| tensors.remove(&old));
-        (new, array)
-    })
+    let new = |name: String| RENAMED.iter().fold(name, |name, [old, new]| name.replace(old, new));
+    let names = Names {
+        module: &|place| module(config, place),
+        block: ["norm1", "conv1", "time_emb_proj", "norm2", "conv2", "conv_shortcut"],
+        attention: ["group_norm", "to_q", "to_k", "to_v", "to_out.0"],
+    };
+    names.renamed(tensors.into_iter().map(|(name, array)| (new(name), array)).collect(), config)
 }
 
 /// Where diffusers keeps a module.
@@ -25,7 +31,7 @@ fn module(config: &Config, place: Place) -> String {
         Way::Up => format!("up_blocks.{}", last - level),
     };
     match place {
-        Place::Frequencies => "time_proj".into(),
+        Place::Frequencies => "time_proj.weight".into(),
         Place::Dense(index) => format!("time_embedding.linear_{}", index + 1),
         Place::Stem => "conv_in".into(),
         Place::Block(way, level, block) => format!("{}.resnets.{block}", at(way, level)),
@@ -50,33 +56,4 @@ fn module(config: &Config, place: Place) -> String {
         Place::OutputNorm(level) => format!("{}.skip_norm", at(Way::Up, level)),
         Place::OutputConv(level) => format!("{}.skip_conv", at(Way::Up, level)),
     }
-}
-
-/// What diffusers calls a parameter of a module, and called it before its version 0.15.
-fn names(config: &Config, place: Place, part: &str) -> [String; 2] {
-    let (part, end) = part.rsplit_once('.').unwrap_or(("", part));
-    let end = match end {
-        "W" => "weight",
-        "b" => "bias",
-        other => other,
-    };
-    let resamples_in_blocks = config.resblock_type == BlockKind::BigGan;
-    let names = match (place, part) {
-        (Place::Attention(..), "NIN_0") => ["to_q.", "query."],
-        (Place::Attention(..), "NIN_1") => ["to_k.", "key."],
-        (Place::Attention(..), "NIN_2") => ["to_v.", "value."],
-        (Place::Attention(..), "NIN_3") => ["to_out.0.", "proj_attn."],
-        (Place::Attention(..), _) => ["group_norm."; 2],
-        (Place::Resampling(..), _) if !resamples_in_blocks => [""; 2],
-        (Place::Block(..) | Place::Resampling(..), part) => match part {
-            "GroupNorm_0" => ["norm1."; 2],
-            "Conv_0" => ["conv1."; 2],
-            "Dense_0" => ["time_emb_proj."; 2],
-            "GroupNorm_1" => ["norm2."; 2],
-            "Conv_1" => ["conv2."; 2],
-            _ => ["conv_shortcut."; 2],
-        },
-        _ => [""; 2],
-    };
-    names.map(|name| format!("{}.{name}{end}", module(config, place)))
 }

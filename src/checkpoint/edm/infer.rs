@@ -1,9 +1,10 @@
 //! What the names and shapes of EDM's `SongUNet` (Karras et al. 2022) tell of it.
 
+use crate::checkpoint::config::disordered;
 use crate::checkpoint::overrides::Completion;
-use crate::checkpoint::score_sde::{Inferred, ddpmpp};
+use crate::checkpoint::score_sde::ddpmpp;
 use crate::checkpoint::tensors::Shapes;
-use crate::checkpoint::{ConfigError, Overrides};
+use crate::checkpoint::{ConfigError, Described, Overrides};
 use crate::network::{Config, Embedding, Progressive, ProgressiveInput, Variant};
 use crate::score::Description;
 use crate::sde::{Family, Range, Ve, Vp};
@@ -28,9 +29,9 @@ pub(in crate::checkpoint) fn infer(
     shapes: &Shapes,
     class: Option<&str>,
     overrides: &Overrides,
-) -> Result<(Inferred, Option<usize>), ConfigError> {
+) -> Result<(Described, Option<usize>), ConfigError> {
     overrides.only(&FIELDS)?;
-    let mut completion = Completion::new(overrides);
+    let mut completion = Completion { overrides, assumed: Vec::new() };
     let mut config = Names { shapes }.config()?;
     let family = preconditioning(&mut config, class, overrides, &mut completion)?;
     let asked = match shapes.get("map_label.weight").map(Vec::as_slice) {
@@ -39,8 +40,8 @@ pub(in crate::checkpoint) fn infer(
     };
     config.check()?;
     let (levels, range) = (config.num_scales, if config.centered { Range::Symmetric } else { Range::Unit });
-    let description = Description::new(config, family, true, levels, range);
-    Ok((Inferred { description, assumed: completion.assumed }, asked))
+    let description = Description::new(config.into(), family, true, levels, range);
+    Ok((Described { description, inferred: true, assumed: completion.assumed }, asked))
 }
 
 /// The class that was given, one of `classes`.
@@ -93,9 +94,7 @@ fn preconditioning(
 
 fn ve(config: &mut Config, min: f64, max: f64) -> Result<Family, ConfigError> {
     (config.sigma_min, config.sigma_max) = (min, max);
-    let wrong =
-        |_| ConfigError::invalid("edm.sigma_min to edm.sigma_max", format!("{min} to {max}"), "positive and growing");
-    Ve::new(min, max).map(Family::Ve).map_err(wrong)
+    Ve::new(min, max).map(Family::Ve).map_err(|_| disordered("edm.sigma_min to edm.sigma_max", min, max))
 }
 
 /// The names and shapes, which tell an architecture.

@@ -1,7 +1,7 @@
 //! What EDM's Python classes call the parameters of a network.
 
-use crate::checkpoint::places::{self, Place, Way};
-use crate::network::{Architecture, Array, ProgressiveInput, Weights, WeightsError};
+use crate::checkpoint::places::{Names, Place, Way};
+use crate::network::{Array, Config, ProgressiveInput, Weights, WeightsError};
 use std::collections::BTreeMap;
 
 /// What stands before the names in the state dictionary of a preconditioned network.
@@ -16,30 +16,26 @@ pub(in crate::checkpoint) fn inner<T>(named: BTreeMap<String, T>) -> BTreeMap<St
 /// The weights by our names and in our layout, for one class where there are classes. What is left over keeps its name.
 pub(in crate::checkpoint) fn renamed(
     tensors: Weights,
-    config: &Architecture,
+    config: &Config,
     class: Option<usize>,
 ) -> Result<Weights, WeightsError> {
     let mut tensors = inner(tensors);
     // The filters are known, and no picture is augmented here.
     tensors.retain(|name, _| !name.ends_with(".resample_filter") && name != "map_augment.weight");
     choose_class(&mut tensors, class)?;
-    places::renamed(tensors, config, |tensors, place, part| {
-        let (name, third) = parameter(config, place, part);
-        let array = match third {
-            None => tensors.remove(&name),
-            Some(last @ 2) => tensors.remove(&name).map(|array| every_third(&array, last)),
-            Some(third) => tensors.get(&name).map(|array| every_third(array, third)),
-        };
-        (name, array)
-    })
+    let names = Names {
+        module: &|place| module(config, place),
+        block: ["norm0", "conv0", "affine", "norm1", "conv1", "skip"],
+        attention: ["norm2", "qkv", "qkv", "qkv", "proj"],
+    };
+    names.renamed(tensors, config)
 }
 
 /// Where EDM keeps a module. An attention is a part of the block before it.
-fn module(config: &Architecture, place: Place) -> String {
-    let [_, side, _] = config.shape();
-    let at = |way: &str, level: usize, part: &str| format!("{way}.{0}x{0}_{part}", side >> level);
+fn module(config: &Config, place: Place) -> String {
+    let at = |way: &str, level: usize, part: &str| format!("{way}.{0}x{0}_{part}", config.image_size >> level);
     match place {
-        Place::Frequencies => "map_noise".into(),
+        Place::Frequencies => "map_noise.freqs".into(),
         Place::Dense(index) => format!("map_layer{index}"),
         Place::Stem => at("enc", 0, "conv"),
         Place::Block(way, level, block) | Place::Attention(way, level, block) => match way {
@@ -49,52 +45,13 @@ fn module(config: &Architecture, place: Place) -> String {
         },
         Place::Resampling(Way::Up, level) => at("dec", level - 1, "up"),
         Place::Resampling(_, level) => at("enc", level + 1, "down"),
-        Place::Input(level) => {
-            let residual = config.unet().is_some_and(|net| net.progressive_input == ProgressiveInput::Residual);
-            at("enc", level + 1, if residual { "aux_residual" } else { "aux_skip" })
+        Place::Input(level) if config.progressive_input == ProgressiveInput::Residual => {
+            at("enc", level + 1, "aux_residual")
         }
+        Place::Input(level) => at("enc", level + 1, "aux_skip"),
         Place::OutputNorm(level) => at("dec", level, "aux_norm"),
         Place::OutputConv(level) => at("dec", level, "aux_conv"),
     }
-}
-
-/// What EDM calls a parameter of a module, and which third of its rows it is, if it is one.
-fn parameter(config: &Architecture, place: Place, part: &str) -> (String, Option<usize>) {
-    let (part, end) = part.rsplit_once('.').unwrap_or(("", part));
-    let end = match end {
-        "W" if place == Place::Frequencies => "freqs",
-        "W" => "weight",
-        "b" => "bias",
-        end => end,
-    };
-    let (middle, third) = match (place, part) {
-        (Place::Block(..) | Place::Resampling(..), part) => {
-            let name = match part {
-                "GroupNorm_0" => "norm0.",
-                "Conv_0" => "conv0.",
-                "Dense_0" => "affine.",
-                "GroupNorm_1" => "norm1.",
-                "Conv_1" => "conv1.",
-                _ => "skip.",
-            };
-            (name, None)
-        }
-        (Place::Attention(..), "NIN_0") => ("qkv.", Some(0)),
-        (Place::Attention(..), "NIN_1") => ("qkv.", Some(1)),
-        (Place::Attention(..), "NIN_2") => ("qkv.", Some(2)),
-        (Place::Attention(..), "NIN_3") => ("proj.", None),
-        (Place::Attention(..), _) => ("norm2.", None),
-        _ => ("", None),
-    };
-    (format!("{}.{middle}{end}", module(config, place)), third)
-}
-
-/// Query, key and value take turns in the rows of one map.
-fn every_third(array: &Array, first: usize) -> Array {
-    let Some((&rows, rest)) = array.shape.split_first() else { return array.clone() };
-    let row = rest.iter().product::<usize>().max(1);
-    let values = array.values.chunks(row).skip(first).step_by(3).flatten().copied().collect();
-    Array { shape: [&[rows / 3], rest].concat(), values }
 }
 
 /// Makes a network of classes one of a single class: M(e + √D·L(y) + b) is M(e) and a bias of its own, where y is one at

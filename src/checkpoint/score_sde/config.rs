@@ -38,7 +38,7 @@ pub(super) fn read(root: &Value) -> Result<Description, ConfigError> {
     config.check()?;
     let (family, continuous) = (family(&training, &model, &config)?, training.get("continuous", FLAG)?);
     let (levels, range) = (config.num_scales, if config.centered { Range::Symmetric } else { Range::Unit });
-    Ok(Description::new(config, family, continuous, levels, range))
+    Ok(Description::new(config.into(), family, continuous, levels, range))
 }
 
 /// What published DDPM++ networks have in common; without a size yet.

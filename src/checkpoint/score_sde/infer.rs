@@ -7,32 +7,24 @@
 use super::config::{self, ddpmpp};
 use super::structure::{Module, ModuleKind, Structure};
 use crate::checkpoint::overrides::Completion;
-use crate::checkpoint::{Assumption, ConfigError, Overrides};
+use crate::checkpoint::{ConfigError, Described, Overrides};
 use crate::network::{BlockKind, Combine, Config, Embedding, Progressive, ProgressiveInput};
-use crate::score::Description;
 use serde_json::{Value, json};
 
 /// Blocks on one level of any network that is read.
 const MOST_BLOCKS: usize = 32;
 
-/// An inferred description, and all that was assumed in it.
-#[derive(Clone, Debug)]
-pub struct Inferred {
-    pub description: Description,
-    pub assumed: Vec<Assumption>,
-}
-
 /// Infers a network of score_sde from its structure and the fields that were given by hand.
 ///
 /// # Errors
 /// If the structure is of no published architecture, or an override is not possible.
-pub fn infer(structure: &Structure, overrides: &Overrides) -> Result<Inferred, ConfigError> {
+pub fn infer(structure: &Structure, overrides: &Overrides) -> Result<Described, ConfigError> {
     let shape = Shape::of(structure)?;
-    let mut completion = Completion::new(overrides);
+    let mut completion = Completion { overrides, assumed: Vec::new() };
     let mut configuration = complete(&shape, structure.levels, &mut completion);
     overrides.apply(&mut configuration)?;
     let description = config::read(&configuration)?;
-    Ok(Inferred { description, assumed: completion.assumed })
+    Ok(Described { description, inferred: true, assumed: completion.assumed })
 }
 
 /// What shapes tell.

@@ -8,6 +8,6 @@ mod structure;
 
 pub(super) use config::ddpmpp;
 pub use config::read_score_sde_config;
-pub use infer::{Inferred, infer};
+pub use infer::infer;
 pub(super) use structure::module_of;
 pub use structure::{Module, ModuleKind, Structure};

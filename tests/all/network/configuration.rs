@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use score_explorer::checkpoint::{Overrides, PUBLISHED, read_score_sde_config, read_torch};
 use score_explorer::network::{Config, Embedding, Network, WeightsError};
 use score_explorer::score::Description;
-use score_explorer::sde::{Family, Range};
+use score_explorer::sde::{Family, LabelConvention, Range};
 use serde_json::{Value, json};
 
 fn published(name: &str) -> Value {
@@ -115,6 +115,11 @@ fn a_description_survives_its_own_format_and_is_checked_there_too() {
     let description = open("ncsnpp-ve-ffhq1024").description;
     let mut saved = serde_json::to_value(&description).unwrap();
     assert_eq!(serde_json::from_value::<Description>(saved.clone()).unwrap(), description);
+    // Version 0.1.0 did not say the labels.
+    assert_eq!(saved.as_object_mut().unwrap().remove("labels"), Some(json!("sigma")));
+    assert_eq!(serde_json::from_value::<Description>(saved.clone()).unwrap(), description);
+    saved["labels"] = json!("time");
+    assert_eq!(serde_json::from_value::<Description>(saved.clone()).unwrap().labels, LabelConvention::Time);
     saved["config"]["nf"] = json!(1_u64 << 40);
     let said = serde_json::from_value::<Description>(saved).unwrap_err().to_string();
     assert!(said.contains("model.nf = 1099511627776 makes no network"), "{said}");

@@ -2,7 +2,7 @@
 
 use super::{build, build_of_tensors, image, relative_error, values};
 use burn::tensor::{Device, Tensor};
-use score_explorer::checkpoint::{About, import, open_network, read_diffusers_config, read_tensors};
+use score_explorer::checkpoint::{About, adopt, open_network, read_diffusers_config, read_tensors};
 use score_explorer::network::Weights;
 use score_explorer::score::{NetworkScore, ScoreModel};
 use score_explorer::sde::{Family, Level, Range};
@@ -111,7 +111,7 @@ fn an_imported_folder_stays_the_same_network() {
     for name in ["ddpm", "heads", "ncsnpp"] {
         let output = place.path().join("ours.safetensors");
         let about = About { name: name.into(), ..About::default() };
-        import(&folder(name), None, &about, &output).unwrap();
+        adopt(open_network(&folder(name), None).unwrap(), &folder(name), &about, &output).unwrap();
         let (ours, theirs) = (open_network(&output, None).unwrap(), open_network(&folder(name), None).unwrap());
         assert_eq!(ours.description.config, theirs.description.config);
         // What was half precision is so again, to the bit.

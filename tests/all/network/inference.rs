@@ -2,7 +2,7 @@
 
 use super::{AsUnet as _, folder, open};
 use score_explorer::checkpoint::{
-    Inferred, ModuleKind, OpenOptions, Overrides, Structure, infer, open as open_with, read_torch,
+    Described, ModuleKind, OpenOptions, Overrides, Structure, infer, open as open_with, read_torch,
 };
 use score_explorer::network::{BlockKind, Combine, Config, Embedding, Progressive, ProgressiveInput, Weights};
 use score_explorer::score::Description;
@@ -29,7 +29,7 @@ fn structure(config: &Config, ordered: bool) -> Structure {
     Structure { modules, ordered, levels: None }
 }
 
-fn nothing_told(structure: &Structure) -> Inferred {
+fn nothing_told(structure: &Structure) -> Described {
     infer(structure, &Overrides::default()).unwrap()
 }
 
@@ -174,7 +174,7 @@ fn every_combination_of_options_is_told_by_its_shapes() {
 fn published_networks_are_assumed_as_they_were_published() {
     let base = open("ncsnpp-ve-ffhq1024").description.unet();
     let infer_ve = |config: &Config| {
-        let Inferred { description, .. } = nothing_told(&structure(config, true));
+        let Described { description, .. } = nothing_told(&structure(config, true));
         let Family::Ve(ve) = description.family else { panic!("{:?}", description.family) };
         assert!(description.continuous && description.range == Range::Unit && description.unet().scale_by_sigma);
         assert!(description.unet().fir && description.unet().skip_rescale);
@@ -198,7 +198,7 @@ fn published_networks_are_assumed_as_they_were_published() {
     assert_eq!(infer_ve(&ffhq), (1024, 1348.0, 2000));
     // JAX's checkpoints do not tell where attention is.
     for (config, size) in [(&cifar, 32), (&celeba, 256), (&ffhq, 1024)] {
-        let Inferred { description, assumed } = nothing_told(&structure(config, false));
+        let Described { description, assumed, .. } = nothing_told(&structure(config, false));
         assert_eq!(description.unet().image_size, size);
         assert!(assumed.iter().any(|it| it.field == "data.image_size" && it.reason.contains("other places")));
     }

@@ -3,7 +3,7 @@
 use super::{image, noise, relative_error, values};
 use burn::tensor::{Device, DeviceKind};
 use score_explorer::Image;
-use score_explorer::checkpoint::{Overrides, import, open_network, read_score_sde_config, read_tensors, read_torch};
+use score_explorer::checkpoint::{Overrides, adopt, open_network, read_score_sde_config, read_tensors, read_torch};
 use score_explorer::network::{Architecture, Array, Network, Nonlinearity, Weights};
 use score_explorer::score::{Description, NetworkScore, ScoreModel};
 use score_explorer::sde::{Family, Level, Range, Ve};
@@ -222,7 +222,13 @@ fn imported_ncsn_is_the_same_network() {
     let folder = tempfile::tempdir().unwrap();
     for net in ["ncsn", "ncsnv2"] {
         let output = folder.path().join(net).with_extension("safetensors");
-        import(&file(net, "checkpoint.pth"), None, &Default::default(), &output).unwrap();
+        adopt(
+            open_network(&file(net, "checkpoint.pth"), None).unwrap(),
+            &file(net, "checkpoint.pth"),
+            &Default::default(),
+            &output,
+        )
+        .unwrap();
         let again = open_network(&output, None).unwrap();
         // The file's weights are in half precision, which is what an import keeps.
         agrees(net, &build(again.description, &again.weights, &Device::flex()), &Device::flex());
