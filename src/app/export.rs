@@ -6,7 +6,7 @@ use super::{Action, Entry, Notice, Retry, Session};
 use crate::Pixels;
 use crate::checkpoint::{Animation, FileError, write_animation, write_grid, write_latents, write_picture, write_run};
 use crate::engine::Recorded;
-use crate::score::Range;
+use crate::sde::Range;
 use crate::task::{Latents, Run};
 use crossbeam_channel::Receiver;
 use egui::{RichText, Ui, vec2};

@@ -9,7 +9,7 @@ use super::theme::Theme;
 use super::timeline::{self, TimelineAction, TimelineState};
 use super::{Action, Draft, Session, plots};
 use crate::engine::RunId;
-use crate::network::Description;
+use crate::score::Description;
 use egui::{Frame, Margin, RichText, ScrollArea, Ui};
 
 /// What all workspaces share: the session, the next run's settings, the models.

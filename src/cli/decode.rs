@@ -7,7 +7,7 @@ use crate::Pixels;
 use crate::checkpoint::{read_latents, write_grid, write_tensors};
 use crate::engine::{Job, JobResult};
 use crate::network::{Array, Weights};
-use crate::score::Range;
+use crate::sde::Range;
 use crate::task::{ModelRef, temper};
 use serde_json::json;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-use crate::checkpoint::FileError;
-use crate::network::{ConfigError, WeightsError};
+use crate::checkpoint::{ConfigError, FileError};
+use crate::network::WeightsError;
 use crate::registry::{ChoiceError, ParameterError};
 use crate::score::ScoreError;
 use crate::sde::FamilyError;

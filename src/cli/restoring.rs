@@ -11,7 +11,8 @@ use crate::checkpoint::{Square, read_mask, read_photo, square, write_strip, writ
 use crate::engine::{Job, JobResult, ModelReport};
 use crate::network::{Array, Weights};
 use crate::registry::Choice;
-use crate::score::{Inpainting, Operator, Range};
+use crate::score::{Inpainting, Operator};
+use crate::sde::Range;
 use crate::solver::Method;
 use crate::task::{Count, Evidence, Resampling, Restoration, Restored, Shows, psnr};
 use serde_json::json;

@@ -2,7 +2,7 @@
 
 use super::{DeviceReport, Failure, ModelReport};
 use crate::Pixels;
-use crate::score::Range;
+use crate::sde::Range;
 use crate::task::{Decoded, Encoded, Estimate, Evidence, Flow, Likelihood, ModelRef, Restoration, Restored};
 use std::sync::Arc;
 

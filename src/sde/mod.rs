@@ -4,16 +4,19 @@
 //! the program knows which family it has. All scalars are `f64`; time runs from 0
 //! (data) to 1 (noise).
 
+mod data;
+mod label;
 mod sub_vp;
 mod ve;
 mod vp;
 
+pub use data::{Moments, Range};
+pub use label::LabelConvention;
 pub use sub_vp::SubVp;
 pub use ve::Ve;
 pub use vp::Vp;
 
 use crate::registry::{About, Settings};
-use crate::score::Range;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -153,6 +156,10 @@ pub trait Sde: Send + Sync + fmt::Debug {
 
     /// The instantaneous noise rate for display: β(t) for VP and sub-VP, dσ²/dt for VE.
     fn beta(&self, t: f64) -> f64;
+
+    /// Which number published networks of this family are given for the noise level, where they were trained on
+    /// continuous times or else on discrete ones.
+    fn label_convention(&self, continuous: bool) -> LabelConvention;
 
     /// α and σ at `t`.
     fn level(&self, t: f64) -> Level {

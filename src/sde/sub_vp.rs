@@ -1,7 +1,9 @@
 use super::vp::{ALPHA, BETA_MAX, BETA_MIN};
-use super::{Facts, FamilyAbout, FamilyError, FamilyKind, Increment, Sde, Step, StepTexts, Vp, bisect_time};
+use super::{
+    Facts, FamilyAbout, FamilyError, FamilyKind, Increment, LabelConvention, Range, Sde, Step, StepTexts, Vp,
+    bisect_time,
+};
 use crate::registry::{About, Settings};
-use crate::score::Range;
 use serde::{Deserialize, Serialize};
 
 /// The sub-VP SDE: VP's drift and mean, with σ = 1 − α²,
@@ -117,5 +119,10 @@ impl Sde for SubVp {
 
     fn beta(&self, t: f64) -> f64 {
         self.path.beta(t)
+    }
+
+    fn label_convention(&self, _continuous: bool) -> LabelConvention {
+        // No discrete form is published.
+        LabelConvention::Time
     }
 }

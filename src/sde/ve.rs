@@ -1,6 +1,8 @@
-use super::{Facts, FamilyAbout, FamilyError, FamilyKind, Increment, Level, Sde, Step, StepTexts, Transition};
+use super::{
+    Facts, FamilyAbout, FamilyError, FamilyKind, Increment, LabelConvention, Level, Range, Sde, Step, StepTexts,
+    Transition,
+};
 use crate::registry::{About, Parameter, Scale, Settings, number};
-use crate::score::Range;
 use serde::{Deserialize, Serialize};
 
 /// The variance-exploding SDE: α = 1, σ(t) = σ_min·(σ_max/σ_min)^t (Song et al. 2021, appendix C).
@@ -168,5 +170,9 @@ impl Sde for Ve {
 
     fn beta(&self, t: f64) -> f64 {
         self.diffusion(t).powi(2)
+    }
+
+    fn label_convention(&self, continuous: bool) -> LabelConvention {
+        if continuous { LabelConvention::Sigma } else { LabelConvention::SmldIndex }
     }
 }

@@ -1,6 +1,8 @@
-use super::{Facts, FamilyAbout, FamilyError, FamilyKind, Increment, Sde, Step, StepTexts, Transition, bisect_time};
+use super::{
+    Facts, FamilyAbout, FamilyError, FamilyKind, Increment, LabelConvention, Range, Sde, Step, StepTexts, Transition,
+    bisect_time,
+};
 use crate::registry::{About, Parameter, Scale, Settings, number};
-use crate::score::Range;
 use serde::{Deserialize, Serialize};
 
 /// The variance-preserving SDE: β(t) linear from β_min to β_max,
@@ -184,5 +186,9 @@ impl Sde for Vp {
 
     fn beta(&self, t: f64) -> f64 {
         self.beta_min + t * (self.beta_max - self.beta_min)
+    }
+
+    fn label_convention(&self, continuous: bool) -> LabelConvention {
+        if continuous { LabelConvention::Time } else { LabelConvention::DdpmIndex }
     }
 }

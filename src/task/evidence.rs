@@ -1,6 +1,7 @@
 use super::journey::data;
 use super::{Restoration, RestorationError};
-use crate::score::{Inpainting, Linear, Measurement, Moments, Range, ScoreModel};
+use crate::score::{Inpainting, Linear, Measurement, ScoreModel};
+use crate::sde::{Moments, Range};
 use crate::solver::{Noise, NoiseSource, Purpose};
 use crate::{Image, Pixels};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -66,7 +67,7 @@ impl Evidence {
                 linear.known().map_or(y.clone() + noise.clone(), |known| y + noise * known.clone())
             }
         };
-        Ok(Measurement::new(linear, y, variance, data))
+        Ok(Measurement::new(linear, y, variance, data)?)
     }
 
     /// The picture that SDEdit starts from, in the range of the data: of inpainting the whole picture, unknown parts

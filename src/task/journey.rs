@@ -2,8 +2,8 @@
 
 use super::{Decoded, Encoded, Flow, Latents, Steps};
 use crate::registry::Choice;
-use crate::score::{Range, ScoreError, ScoreModel};
-use crate::sde::{Level, Sde, Step};
+use crate::score::{ScoreError, ScoreModel};
+use crate::sde::{Level, Range, Sde, Step};
 use crate::solver::{Grid, Noise, Process};
 use crate::{Image, Pixels};
 use burn::tensor::{Device, TensorData};

@@ -3,8 +3,8 @@
 use super::journey::{self, FlowPlan, Progress, Watch};
 use super::{Estimate, Flow, FlowError, Likelihood};
 use crate::registry::Settings;
-use crate::score::{Range, ScoreError, ScoreModel, parts, vector_jacobian};
-use crate::sde::{Level, Sde};
+use crate::score::{ScoreError, ScoreModel, parts, vector_jacobian};
+use crate::sde::{Level, Range, Sde};
 use crate::solver::{
     Adaptive, Derivative, Noise, NoiseSource, Purpose, State, at_times, drift, images, levels, runge_kutta_45,
     stepping, tolerance,

@@ -2,7 +2,7 @@
 
 use super::{Origin, Run, RunError, Steps};
 use crate::registry::{Choice, ChoiceError};
-use crate::score::{Inpainting, Operator, OperatorError};
+use crate::score::{Inpainting, Operator, OperatorError, ScoreError};
 use crate::solver::{Method, NullSpace};
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +99,8 @@ pub enum RestorationError {
     Operator(#[from] OperatorError),
     #[error(transparent)]
     Choice(#[from] ChoiceError),
+    #[error(transparent)]
+    Score(#[from] ScoreError),
     #[error("a noise level of {0} is not possible; choose 0 to {max}", max = Restoration::MAX_NOISE)]
     Noise(f64),
     #[error("a strength of {0} is not possible; choose a number above 0, up to 1")]

@@ -2,8 +2,8 @@
 
 use super::Run;
 use crate::Image;
-use crate::score::{Range, ScoreError, ScoreModel};
-use crate::sde::{Level, Sde, Step};
+use crate::score::{ScoreError, ScoreModel};
+use crate::sde::{Level, Range, Sde, Step};
 use crate::solver::{Noise, NoiseSource, Observer, Process, Purpose};
 
 /// The part of the time grid that a run walks with a given model.

@@ -2,7 +2,8 @@
 
 use crate::app::theme::Theme;
 use crate::checkpoint::{Fact, count, facts};
-use crate::network::{Description, Stage, StageKind};
+use crate::network::{Stage, StageKind};
+use crate::score::Description;
 use crate::task::ModelRef;
 use egui::epaint::{CubicBezierShape, PathStroke};
 use egui::{Color32, Grid, Rect, RichText, ScrollArea, Sense, Stroke, Ui, pos2, vec2};

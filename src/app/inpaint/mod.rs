@@ -151,7 +151,8 @@ pub struct Inpaint {
     /// Side of the model's pictures.
     side: usize,
     inspected: Option<ModelRef>,
-    dice: u64,
+    /// Samples that were taken from Trajectory.
+    taken: usize,
 }
 
 impl Inpaint {
@@ -176,7 +177,7 @@ impl Inpaint {
             keeper: Keeper::new(painting),
             side: USUAL_SIDE,
             inspected: None,
-            dice: u64::from(std::process::id()),
+            taken: 0,
         }
     }
 
@@ -427,9 +428,7 @@ impl Inpaint {
 
     /// Takes a world that nobody chose.
     fn roll(&mut self, ctx: &egui::Context) {
-        // A linear congruential sequence (Knuth's MMIX), begun anew in each window.
-        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.loader.photo(ctx, Wanted::World((self.dice >> 33) as usize % WORLDS), Crop::default());
+        self.loader.photo(ctx, Wanted::World(fastrand::usize(..WORLDS)), Crop::default());
     }
 
     /// Takes a sample of the run that is shown in Trajectory, another each time.
@@ -439,8 +438,8 @@ impl Inpaint {
         let x = &snapshot.newest.x;
         let (low, high) = entry.view.report.range.bounds();
         let [count, c, h, w] = x.shape;
-        self.dice = self.dice.wrapping_add(1);
-        let sample = self.dice as usize % count.max(1);
+        let sample = self.taken % count.max(1);
+        self.taken += 1;
         let unit = |value: &f32| ((f64::from(*value) - low) / (high - low)).clamp(0.0, 1.0) as f32;
         let values = x.sample(sample).iter().map(unit).collect();
         let name = format!("sample {}", sample + 1);

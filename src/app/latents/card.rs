@@ -90,8 +90,8 @@ fn sources(
         let range = desk.session.current().map(|entry| entry.view.report.range.bounds());
         let (low, high) = range.unwrap_or((0.0, 1.0));
         let [count, c, h, w] = x.shape;
-        latents.dice = latents.dice.wrapping_add(1);
-        let sample = latents.dice as usize % count.max(1);
+        let sample = latents.taken % count.max(1);
+        latents.taken += 1;
         let unit = |value: &f32| ((f64::from(*value) - low) / (high - low)).clamp(0.0, 1.0) as f32;
         let values = x.sample(sample).iter().map(unit).collect();
         let name = format!("sample {}", sample + 1);

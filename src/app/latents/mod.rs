@@ -105,7 +105,8 @@ pub struct Latents {
     saved: Vec<SavedSlot>,
     /// Pictures of the last window that are on their way.
     restoring: usize,
-    dice: u64,
+    /// Samples that were taken from Trajectory.
+    taken: usize,
 }
 
 impl Latents {
@@ -137,7 +138,7 @@ impl Latents {
             told: HashSet::new(),
             saved: saved.slots,
             restoring: 0,
-            dice: u64::from(std::process::id()),
+            taken: 0,
         }
     }
 
@@ -339,10 +340,7 @@ impl Latents {
 
     /// Takes a world that nobody chose.
     fn roll(&mut self, ctx: &egui::Context, slot: usize) {
-        // A linear congruential sequence (Knuth's MMIX), begun anew in each window.
-        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let world = (self.dice >> 33) as usize % WORLDS;
-        self.photos.load(ctx, slot, Wanted::World(world), Crop::default());
+        self.photos.load(ctx, slot, Wanted::World(fastrand::usize(..WORLDS)), Crop::default());
     }
 
     fn try_two(&mut self, ctx: &egui::Context) {

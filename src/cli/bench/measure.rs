@@ -3,7 +3,7 @@
 use super::figures::{Asked, Evaluations, LayerTime, Memory, Streaming, WholeRun};
 use super::{Effort, SAMPLES, counter};
 use crate::Image;
-use crate::checkpoint::{find, open_network};
+use crate::checkpoint::{ReadProgress, find, open_network};
 use crate::cli::drive::{Outcome, Session};
 use crate::cli::{Failure, library};
 use crate::engine::Spent;
@@ -18,7 +18,7 @@ use std::time::Instant;
 /// Opens a network beside the engine's own, for the bare loops.
 pub(super) fn open(model: &ModelRef, device: &Device) -> Result<NetworkScore, Failure> {
     let opened = match model {
-        ModelRef::Named(name) => find(name, library().as_deref())?,
+        ModelRef::Named(name) => find(name, library().as_deref(), &ReadProgress::default())?,
         ModelRef::File(path) => open_network(path, None)?,
         other => {
             return Err(Failure::Usage(format!("{other} is no network; give a name from `models` or a checkpoint")));

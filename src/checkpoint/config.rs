@@ -1,8 +1,39 @@
-//! Sections of JSON configurations, read field by field.
+//! Published configurations: JSON, read section by section and field by field.
 
-use super::ConfigError;
+use crate::network::InvalidConfig;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+/// Why a published configuration cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ConfigError {
+    #[error("the configuration lacks {0}; give the published configuration of this checkpoint")]
+    Missing(String),
+    #[error("{field} = {value} is not known; known are {known}")]
+    Unknown { field: String, value: String, known: &'static str },
+    #[error(transparent)]
+    Invalid(#[from] InvalidConfig),
+    #[error("the configuration is not JSON: {0}")]
+    Json(String),
+    #[error("{0:?} is no FIELD=VALUE; say it as data.centered=true")]
+    NoField(String),
+    #[error("there is no field {field} here; known are {known}")]
+    NoSuchField { field: String, known: String },
+    #[error("it is a network that is not read here: {0}; choose another")]
+    Foreign(&'static str),
+    #[error(
+        "its names and shapes are not those of a published ncsnpp or ddpm network ({0}); \
+         name its published configuration (a JSON file)"
+    )]
+    NotInferred(&'static str),
+}
+
+impl ConfigError {
+    /// Says what a field must be.
+    pub(super) fn invalid(field: &str, value: impl std::fmt::Display, rule: &str) -> Self {
+        InvalidConfig::new(field, value, rule).into()
+    }
+}
 
 /// One section of a configuration.
 pub(super) struct Section<'a> {
@@ -66,8 +97,8 @@ impl<'a> Section<'a> {
     }
 
     /// Says what the field `name` must be.
-    pub fn size(&self, name: &str, value: String, rule: &str) -> ConfigError {
-        ConfigError::Size { field: format!("{}.{name}", self.name), value, rule: rule.to_owned() }
+    pub fn invalid(&self, name: &str, value: impl std::fmt::Display, rule: &str) -> ConfigError {
+        ConfigError::invalid(&format!("{}.{name}", self.name), value, rule)
     }
 }
 
@@ -78,8 +109,7 @@ pub(super) fn parse(json: &str) -> Result<Value, ConfigError> {
 
 /// Two ends of a range that are no range.
 pub(super) fn disordered(field: &str, min: f64, max: f64) -> ConfigError {
-    let (field, value) = (field.to_owned(), format!("{min} to {max}"));
-    ConfigError::Size { field, value, rule: "positive and growing".to_owned() }
+    ConfigError::invalid(field, format!("{min} to {max}"), "positive and growing")
 }
 
 /// A value as part of a sentence.

@@ -1,10 +1,13 @@
 //! What the names and shapes of EDM's `SongUNet` (Karras et al. 2022) tell of it.
 
-use super::told::Answers;
-use super::{Assumption, Config, ConfigError, Description, Embedding, Progressive, ProgressiveInput, Told, Variant};
-use crate::score::Range;
-use crate::sde::{Family, Ve, Vp};
-use std::collections::BTreeMap;
+use crate::checkpoint::config::disordered;
+use crate::checkpoint::overrides::Completion;
+use crate::checkpoint::score_sde::ddpmpp;
+use crate::checkpoint::tensors::Shapes;
+use crate::checkpoint::{ConfigError, Described, Overrides};
+use crate::network::{Config, Embedding, Progressive, ProgressiveInput, Variant};
+use crate::score::Description;
+use crate::sde::{Family, Range, Ve, Vp};
 
 /// The Python classes that make a score model of the network (table 1), and what they are called in short.
 const KINDS: [(&str, &str); 3] = [("EDMPrecond", "edm"), ("VPPrecond", "vp"), ("VEPrecond", "ve")];
@@ -12,81 +15,63 @@ const KIND: &str = "edm.preconditioning";
 const CLASS: &str = "edm.class";
 const FIELDS: [&str; 5] = [KIND, CLASS, "edm.sigma_data", "edm.sigma_min", "edm.sigma_max"];
 
-/// A description of a network of EDM, and the class that it is asked for.
-#[derive(Debug)]
-pub struct EdmNetwork {
-    pub description: Description,
-    pub assumed: Vec<Assumption>,
-    /// The class of a network with classes; none where it was not told one.
-    pub class: Option<usize>,
-}
-
-/// Names (without `model.`) to shapes.
-pub type Shapes = BTreeMap<String, Vec<usize>>;
-
 /// Whether these are the names of a network of EDM.
-pub fn is_edm(shapes: &Shapes) -> bool {
+pub(in crate::checkpoint) fn is_edm(shapes: &Shapes) -> bool {
     shapes.contains_key("map_layer0.weight") && shapes.keys().any(|name| name.starts_with("enc."))
 }
 
-/// Infers the network from names and shapes, from the name of its Python class where the file has it, and from what
-/// was told.
+/// Infers the network from names (without `model.`) and shapes, from the name of its Python class where the file has it,
+/// and from overrides; and the class of images that it is asked for, if it has classes and was given one.
 ///
 /// # Errors
-/// If the names are not those of a `SongUNet` that can be used here, or something told is not possible.
-pub fn infer_edm(shapes: &Shapes, class: Option<&str>, told: &Told) -> Result<EdmNetwork, ConfigError> {
-    told.only(&FIELDS)?;
-    let mut answers = Answers::new(told);
-    let mut config = Architecture { shapes }.config()?;
-    let family = preconditioning(&mut config, class, told, &mut answers)?;
+/// If the names are not those of a `SongUNet` that can be used here, or an override is not possible.
+pub(in crate::checkpoint) fn infer(
+    shapes: &Shapes,
+    class: Option<&str>,
+    overrides: &Overrides,
+) -> Result<(Described, Option<usize>), ConfigError> {
+    overrides.only(&FIELDS)?;
+    let mut completion = Completion { overrides, assumed: Vec::new() };
+    let mut config = Names { shapes }.config()?;
+    let family = preconditioning(&mut config, class, overrides, &mut completion)?;
     let asked = match shapes.get("map_label.weight").map(Vec::as_slice) {
-        Some(&[_, classes]) => class_of(classes, told, &mut answers)?,
+        Some(&[_, classes]) => class_of(classes, overrides, &mut completion)?,
         _ => None,
     };
     config.check()?;
-    let range = if config.centered { Range::Symmetric } else { Range::Unit };
-    let levels = config.num_scales;
-    let description = Description {
-        config: config.into(),
-        family,
-        continuous: true,
-        levels,
-        range,
-        name: String::new(),
-        card: String::new(),
-        moments: None,
-    };
-    Ok(EdmNetwork { description, assumed: answers.assumed, class: asked })
+    let (levels, range) = (config.num_scales, if config.centered { Range::Symmetric } else { Range::Unit });
+    let description = Description::new(config.into(), family, true, levels, range);
+    Ok((Described { description, inferred: true, assumed: completion.assumed }, asked))
 }
 
-/// The class that was told, one of `classes`.
-fn class_of(classes: usize, told: &Told, answers: &mut Answers) -> Result<Option<usize>, ConfigError> {
-    let Some(value) = told.get(CLASS) else {
+/// The class that was given, one of `classes`.
+fn class_of(classes: usize, overrides: &Overrides, completion: &mut Completion) -> Result<Option<usize>, ConfigError> {
+    let Some(value) = overrides.get(CLASS) else {
         let reason = format!("none of its {classes} classes, which only networks trained with label dropout know");
-        answers.ask(CLASS, "none", &reason);
+        completion.value(CLASS, "none", &reason);
         return Ok(None);
     };
     let class = value.as_u64().and_then(|class| usize::try_from(class).ok()).filter(|&class| class < classes);
     let rule = format!("below {classes}, its number of classes");
-    class.map(Some).ok_or_else(|| ConfigError::size(CLASS, value, &rule))
+    class.map(Some).ok_or_else(|| ConfigError::invalid(CLASS, value, &rule))
 }
 
 /// Completes the configuration with the preconditioning, and names the family that it is.
 fn preconditioning(
     config: &mut Config,
     class: Option<&str>,
-    told: &Told,
-    answers: &mut Answers,
+    overrides: &Overrides,
+    completion: &mut Completion,
 ) -> Result<Family, ConfigError> {
-    let known = class.filter(|_| told.get(KIND).is_none());
+    let known = class.filter(|_| overrides.get(KIND).is_none());
     let known = known.and_then(|class| KINDS.iter().find(|(name, _)| *name == class)).map(|(_, kind)| *kind);
     let kind = known.map_or_else(
-        || answers.ask(KIND, "edm", "as the networks called edm-…; those called baseline-… have vp or ve"),
+        || completion.value(KIND, "edm", "as the networks called edm-…; those called baseline-… have vp or ve"),
         Into::into,
     );
     let mut number = |field: &str, value: f64, reason: &str| {
-        let answer = answers.ask(field, value, reason);
-        answer.as_f64().ok_or_else(|| ConfigError::size(field, &answer, "a number"))
+        let answer = completion.value(field, value, reason);
+        answer.as_f64().ok_or_else(|| ConfigError::invalid(field, &answer, "a number"))
     };
     let paper = "as published";
     match kind.as_str() {
@@ -103,23 +88,21 @@ fn preconditioning(
             (config.centered, config.scale_by_sigma, config.variant.log_label) = (false, true, false);
             ve(config, min / 2.0, max / 2.0)
         }
-        _ => Err(ConfigError::size(KIND, &kind, "edm, vp, or, with a Fourier embedding, ve")),
+        _ => Err(ConfigError::invalid(KIND, &kind, "edm, vp, or, with a Fourier embedding, ve")),
     }
 }
 
 fn ve(config: &mut Config, min: f64, max: f64) -> Result<Family, ConfigError> {
     (config.sigma_min, config.sigma_max) = (min, max);
-    let wrong =
-        |_| ConfigError::size("edm.sigma_min to edm.sigma_max", format!("{min} to {max}"), "positive and growing");
-    Ve::new(min, max).map(Family::Ve).map_err(wrong)
+    Ve::new(min, max).map(Family::Ve).map_err(|_| disordered("edm.sigma_min to edm.sigma_max", min, max))
 }
 
-/// The names and shapes as an architecture.
-struct Architecture<'a> {
+/// The names and shapes, which tell an architecture.
+struct Names<'a> {
     shapes: &'a Shapes,
 }
 
-impl Architecture<'_> {
+impl Names<'_> {
     fn shape(&self, name: &str) -> &[usize] {
         self.shapes.get(name).map_or(&[], Vec::as_slice)
     }
@@ -169,7 +152,7 @@ impl Architecture<'_> {
             variant: Variant { embedding_width, log_label: fourier, ..Variant::default() },
             image_size: size,
             num_channels,
-            ..Config::unsized_ddpmpp()
+            ..ddpmpp()
         })
     }
 

@@ -1,38 +1,38 @@
-//! What a person says of a network that its file does not say, or says wrongly: fields of a configuration.
+//! Fields of a configuration that are given by hand, because a file does not say them or says them wrongly.
 
 use super::ConfigError;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Fields of a published configuration, as `data.centered`, with their values.
+/// Fields of a published configuration, as `data.centered`, with values that go before those of the file.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Told(BTreeMap<String, Value>);
+pub struct Overrides(BTreeMap<String, Value>);
 
-impl Told {
+impl Overrides {
     /// Reads `FIELD=VALUE`s; a value is JSON, or else a word.
     ///
     /// # Errors
     /// If one has no `=`, or no field before it.
-    pub fn parse<'a>(fields: impl IntoIterator<Item = &'a str>) -> Result<Told, ConfigError> {
+    pub fn parse<'a>(fields: impl IntoIterator<Item = &'a str>) -> Result<Overrides, ConfigError> {
         let read = |field: &str| {
             let (name, value) = field.split_once('=').filter(|(name, _)| !name.trim().is_empty())?;
             let value = serde_json::from_str(value.trim()).unwrap_or_else(|_| Value::String(value.trim().to_owned()));
             Some((name.trim().to_owned(), value))
         };
         let fields = fields.into_iter().map(|field| read(field).ok_or_else(|| ConfigError::NoField(field.to_owned())));
-        fields.collect::<Result<_, _>>().map(Told)
+        fields.collect::<Result<_, _>>().map(Overrides)
     }
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What was told of a field.
+    /// The value that was given for a field.
     pub fn get(&self, field: &str) -> Option<&Value> {
         self.0.get(field)
     }
 
-    /// Refuses what was told of fields that are not `known`.
+    /// Refuses fields that are not `known`.
     pub(super) fn only(&self, known: &[&str]) -> Result<(), ConfigError> {
         match self.0.keys().find(|field| !known.contains(&field.as_str())) {
             Some(field) => Err(ConfigError::NoSuchField { field: field.clone(), known: known.join(", ") }),
@@ -40,8 +40,8 @@ impl Told {
         }
     }
 
-    /// Writes all fields over those of a configuration, whose fields must have their names.
-    pub(super) fn over(&self, configuration: &mut Value) -> Result<(), ConfigError> {
+    /// Writes all fields over those of a configuration, which must have fields of these names.
+    pub(super) fn apply(&self, configuration: &mut Value) -> Result<(), ConfigError> {
         for (field, value) in &self.0 {
             let place = field.split_once('.').and_then(|(section, name)| {
                 let section = configuration.get_mut(section)?.as_object_mut()?;
@@ -86,21 +86,17 @@ impl std::fmt::Display for Assumption {
     }
 }
 
-/// Answers questions of a configuration by what was told, or else by an assumption that is kept.
-pub(super) struct Answers<'a> {
-    told: &'a Told,
+/// Fills a configuration in from overrides, or else from assumptions, which are kept.
+pub(super) struct Completion<'a> {
+    pub overrides: &'a Overrides,
     pub assumed: Vec<Assumption>,
 }
 
-impl<'a> Answers<'a> {
-    pub fn new(told: &'a Told) -> Self {
-        Answers { told, assumed: Vec::new() }
-    }
-
-    /// What was told of `field`, or `value`, for this `reason`.
-    pub fn ask(&mut self, field: &str, value: impl Into<Value>, reason: &str) -> Value {
-        if let Some(told) = self.told.get(field) {
-            return told.clone();
+impl Completion<'_> {
+    /// The override of `field`, or `value`, which is assumed for this `reason`.
+    pub fn value(&mut self, field: &str, value: impl Into<Value>, reason: &str) -> Value {
+        if let Some(given) = self.overrides.get(field) {
+            return given.clone();
         }
         let value = value.into();
         let words = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

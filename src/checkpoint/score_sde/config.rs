@@ -1,20 +1,31 @@
 //! Reading the published JSON configurations.
 
-use super::section::{FLAG, NUMBER, NUMBERS, Section, WHOLE, WHOLES, disordered};
-use super::{
-    BlockKind, Combine, Config, ConfigError, Description, Embedding, Layout, Nonlinearity, Progressive,
-    ProgressiveInput, Variant, refinenet,
-};
-use crate::score::Range;
-use crate::sde::{Family, FamilyError, SubVp, Ve, Vp};
+use crate::checkpoint::config::{FLAG, NUMBER, NUMBERS, Section, WHOLE, WHOLES, disordered, parse};
+use crate::checkpoint::ncsn::{self, NcsnVariant};
+use crate::checkpoint::{ConfigError, Overrides};
+use crate::network::{BlockKind, Combine, Config, Embedding, Nonlinearity, Progressive, ProgressiveInput, Variant};
+use crate::score::Description;
+use crate::sde::{Family, FamilyError, Range, SubVp, Ve, Vp};
 use serde_json::Value;
+
+/// Reads a configuration of score_sde (JSON with `data`, `model` and `training`), with some of its fields overridden.
+/// Fields that a family or an architecture does without get their published defaults.
+///
+/// # Errors
+/// If the text is not such JSON, a field is missing or not known (an override among them), or no network can be built
+/// from it.
+pub fn read_score_sde_config(json: &str, overrides: &Overrides) -> Result<Description, ConfigError> {
+    let mut configuration = parse(json)?;
+    overrides.apply(&mut configuration)?;
+    read(&configuration)
+}
 
 pub(super) fn read(root: &Value) -> Result<Description, ConfigError> {
     let (data, model) = (Section::of(root, "data")?, Section::of(root, "model")?);
     let known = "ncsnpp (NCSN++ and DDPM++), ddpm, ncsn, ncsnv2_64, ncsnv2_128 and ncsnv2_256";
     let name: String = model.get("name", known)?;
-    if let Some(layout) = Layout::named(&name) {
-        return refinenet::read(root, layout);
+    if let Some(variant) = NcsnVariant::named(&name) {
+        return ncsn::read(root, variant);
     }
     let training = Section::of(root, "training")?;
     let config = match name.as_str() {
@@ -25,17 +36,40 @@ pub(super) fn read(root: &Value) -> Result<Description, ConfigError> {
         }
     };
     config.check()?;
-    let range = if config.centered { Range::Symmetric } else { Range::Unit };
-    Ok(Description {
-        family: family(&training, &model, &config)?,
-        continuous: training.get("continuous", FLAG)?,
-        levels: config.num_scales,
-        range,
-        config: config.into(),
-        name: String::new(),
-        card: String::new(),
-        moments: None,
-    })
+    let (family, continuous) = (family(&training, &model, &config)?, training.get("continuous", FLAG)?);
+    let (levels, range) = (config.num_scales, if config.centered { Range::Symmetric } else { Range::Unit });
+    Ok(Description::new(config.into(), family, continuous, levels, range))
+}
+
+/// What published DDPM++ networks have in common; without a size yet.
+pub(in crate::checkpoint) fn ddpmpp() -> Config {
+    Config {
+        nf: 0,
+        ch_mult: Vec::new(),
+        num_res_blocks: 0,
+        attn_resolutions: Vec::new(),
+        resamp_with_conv: true,
+        conditional: true,
+        fir: false,
+        fir_kernel: vec![1.0, 3.0, 3.0, 1.0],
+        skip_rescale: true,
+        resblock_type: BlockKind::BigGan,
+        progressive: Progressive::None,
+        progressive_input: ProgressiveInput::None,
+        progressive_combine: Combine::Sum,
+        embedding_type: Embedding::Positional,
+        fourier_scale: None,
+        scale_by_sigma: false,
+        nonlinearity: Nonlinearity::Swish,
+        norm_groups: None,
+        variant: Variant::default(),
+        image_size: 0,
+        num_channels: 0,
+        centered: true,
+        sigma_min: 0.01,
+        sigma_max: 50.0,
+        num_scales: 1000,
+    }
 }
 
 /// DDPM as `models/ddpm.py` has it: all that is read has its published default, what is not read is left out.
@@ -44,33 +78,27 @@ fn ddpm(data: &Section, model: &Section) -> Result<Config, ConfigError> {
     if normalization != "GroupNorm" {
         return Err(model.unknown("normalization", &Value::String(normalization), "GroupNorm"));
     }
+    // Whatever the configuration says of it, the network has a positional embedding.
+    let usual = ddpmpp();
     Ok(Config {
         nf: model.get("nf", WHOLE)?,
         ch_mult: model.get("ch_mult", WHOLES)?,
         num_res_blocks: model.get("num_res_blocks", WHOLE)?,
         attn_resolutions: model.get("attn_resolutions", WHOLES)?,
-        resamp_with_conv: model.or("resamp_with_conv", FLAG, true)?,
-        conditional: model.or("conditional", FLAG, true)?,
-        fir: false,
-        fir_kernel: vec![1.0, 3.0, 3.0, 1.0],
+        resamp_with_conv: model.or("resamp_with_conv", FLAG, usual.resamp_with_conv)?,
+        conditional: model.or("conditional", FLAG, usual.conditional)?,
         skip_rescale: false,
         resblock_type: BlockKind::Ddpm,
-        progressive: Progressive::None,
-        progressive_input: ProgressiveInput::None,
-        progressive_combine: Combine::Sum,
-        // Whatever the configuration says: DDPM's published ones name an embedding that the network does not have.
-        embedding_type: Embedding::Positional,
-        fourier_scale: None,
-        scale_by_sigma: model.or("scale_by_sigma", FLAG, false)?,
-        nonlinearity: model.or("nonlinearity", "swish, elu, relu and lrelu", Nonlinearity::Swish)?,
+        scale_by_sigma: model.or("scale_by_sigma", FLAG, usual.scale_by_sigma)?,
+        nonlinearity: model.or("nonlinearity", "swish, elu, relu and lrelu", usual.nonlinearity)?,
         norm_groups: Some(32),
-        variant: Variant::default(),
         image_size: data.get("image_size", WHOLE)?,
         num_channels: data.or("num_channels", WHOLE, data.or("channels", WHOLE, 3)?)?,
         centered: data.get("centered", FLAG)?,
-        sigma_min: model.or("sigma_min", NUMBER, 0.01)?,
-        sigma_max: model.or("sigma_max", NUMBER, 50.0)?,
-        num_scales: model.or("num_scales", WHOLE, 1000)?,
+        sigma_min: model.or("sigma_min", NUMBER, usual.sigma_min)?,
+        sigma_max: model.or("sigma_max", NUMBER, usual.sigma_max)?,
+        num_scales: model.or("num_scales", WHOLE, usual.num_scales)?,
+        ..usual
     })
 }
 

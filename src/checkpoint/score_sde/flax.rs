@@ -1,17 +1,17 @@
 //! score_sde's JAX checkpoints: a tree of arrays in MessagePack, as `flax.serialization` writes it.
 
-use super::FileError;
-use super::tensors::{MAX_VALUES, Number};
-use super::watch::{Watch, Watched};
+use crate::checkpoint::FileError;
+use crate::checkpoint::progress::{ReadProgress, ReportedFile};
+use crate::checkpoint::tensors::{MAX_VALUES, Number};
 use crate::network::{Array, Weights};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 const WHAT: &str = "a score_sde JAX checkpoint that can be read";
-/// Where the average of the parameters lies, and where in which part the live ones do.
+/// Where the EMA of the parameters is, and where in which part the raw ones are.
 const AVERAGE: &str = "params_ema";
 const OPTIMIZER: &str = "optimizer";
-const LIVE: &str = "target";
+const RAW: &str = "target";
 /// The state of an optimizer in the tree is six deep.
 const MAX_DEPTH: usize = 32;
 const MAX_NAME: u64 = 256;
@@ -22,16 +22,20 @@ const SCALAR: u8 = 3;
 const IN_PIECES: &str = "__msgpack_chunked_array__";
 
 /// Whether a file that begins so is a tree with names.
-pub(super) fn begins(start: &[u8]) -> bool {
+pub(in crate::checkpoint) fn begins(start: &[u8]) -> bool {
     // Letters also tell it from safetensors, where a small number's upper bytes lie here.
     matches!(start, [0x81..=0x8f, 0xa2..=0xbf, a, b, ..] if a.is_ascii_lowercase() && b.is_ascii_lowercase())
 }
 
-/// Averaged or `live` parameters by their names in the tree, joined by dots, and the training steps done.
-pub(super) fn read(path: &Path, live: bool, watch: &Watch) -> Result<(Weights, Option<u64>), FileError> {
-    let (file, left) = watch.open(path)?;
+/// EMA or `raw` parameters by their names in the tree, joined by dots, and the training steps done.
+pub(in crate::checkpoint) fn read(
+    path: &Path,
+    raw: bool,
+    progress: &ReadProgress,
+) -> Result<(Weights, Option<u64>), FileError> {
+    let (file, left) = progress.open(path)?;
     let mut reader = Reader { file: BufReader::new(file), left, values_left: MAX_VALUES };
-    reader.state(live).map_err(|reason| FileError::format(path, WHAT, reason))
+    reader.state(raw).map_err(|reason| FileError::format(path, WHAT, reason))
 }
 
 /// The next value in the file, without what is inside.
@@ -50,38 +54,38 @@ enum Item {
 }
 
 struct Reader<'a> {
-    file: BufReader<Watched<'a>>,
+    file: BufReader<ReportedFile<'a>>,
     /// Bytes not yet read: nothing can claim more.
     left: u64,
     values_left: usize,
 }
 
 impl Reader<'_> {
-    fn state(&mut self, live: bool) -> Result<(Weights, Option<u64>), String> {
+    fn state(&mut self, raw: bool) -> Result<(Weights, Option<u64>), String> {
         let Item::Map(entries) = self.item()? else {
             return Err("it is no tree; choose a checkpoint of score_sde".into());
         };
         let (mut weights, mut step) = (None, None);
         for _ in 0..entries {
             match self.name()?.as_str() {
-                AVERAGE if !live => weights = Some(self.whole_tree()?),
-                OPTIMIZER if live => weights = self.target()?,
+                AVERAGE if !raw => weights = Some(self.whole_tree()?),
+                OPTIMIZER if raw => weights = self.target()?,
                 "step" => step = self.step()?,
                 _ => self.skip(0)?,
             }
         }
-        let place = if live { format!("{OPTIMIZER}.{LIVE}") } else { AVERAGE.into() };
+        let place = if raw { format!("{OPTIMIZER}.{RAW}") } else { AVERAGE.into() };
         let weights = weights.ok_or_else(|| format!("it holds no {place}; choose a checkpoint of score_sde"))?;
         Ok((weights, step))
     }
 
-    /// The live parameters, which are part of the optimizer.
+    /// The raw parameters, which are part of the optimizer.
     fn target(&mut self) -> Result<Option<Weights>, String> {
         let Item::Map(entries) = self.item()? else { return Err("it is damaged: its optimizer is no tree".into()) };
         let mut weights = None;
         for _ in 0..entries {
             match self.name()?.as_str() {
-                LIVE => weights = Some(self.whole_tree()?),
+                RAW => weights = Some(self.whole_tree()?),
                 _ => self.skip(0)?,
             }
         }

@@ -1,20 +1,23 @@
 //! Reading the configurations of diffusers: a `UNet2DModel` and the scheduler that it was trained with.
 
-use super::section::{FLAG, NUMBER, Section, WHOLE, WHOLES, disordered, parse};
-use super::{
-    BlockKind, Combine, Config, ConfigError, Description, Embedding, Nonlinearity, Progressive, ProgressiveInput,
-    Variant,
-};
-use crate::score::Range;
-use crate::sde::{Family, Ve, Vp};
+use crate::checkpoint::ConfigError;
+use crate::checkpoint::config::{FLAG, NUMBER, Section, WHOLE, WHOLES, disordered, parse};
+use crate::checkpoint::score_sde::ddpmpp;
+use crate::network::{BlockKind, Config, Embedding, Nonlinearity, Progressive, ProgressiveInput, Variant};
+use crate::score::Description;
+use crate::sde::{Family, Range, Ve, Vp};
 use serde_json::Value;
 use std::f64::consts::SQRT_2;
 
 const CLASS: &str = "_class_name";
 const NAMES: &str = "lists of names";
 
-/// `model`: the text of `config.json`; `scheduler`: of `scheduler_config.json`.
-pub(super) fn read(model: &str, scheduler: &str) -> Result<Description, ConfigError> {
+/// Reads a configuration of diffusers: `model`, the text of `config.json` of a `UNet2DModel`, and `scheduler`, that of the
+/// `scheduler_config.json` beside it.
+///
+/// # Errors
+/// If a text is not such JSON, a field is not known, or no network can be built from it.
+pub fn read_diffusers_config(model: &str, scheduler: &str) -> Result<Description, ConfigError> {
     let (model, scheduler) = (parse(model)?, parse(scheduler)?);
     let (model, scheduler) = (Section::whole(&model, "config"), Section::whole(&scheduler, "scheduler_config"));
     let class: String = model.get(CLASS, "UNet2DModel")?;
@@ -24,16 +27,8 @@ pub(super) fn read(model: &str, scheduler: &str) -> Result<Description, ConfigEr
     let process = process(&scheduler)?;
     let config = architecture(&model, &process)?;
     config.check()?;
-    Ok(Description {
-        family: process.family,
-        continuous: process.continuous,
-        levels: process.levels,
-        range: process.range,
-        config: config.into(),
-        name: String::new(),
-        card: String::new(),
-        moments: None,
-    })
+    let Process { family, continuous, levels, range } = process;
+    Ok(Description::new(config.into(), family, continuous, levels, range))
 }
 
 /// What the noise was.
@@ -78,43 +73,39 @@ fn architecture(model: &Section, process: &Process) -> Result<Config, ConfigErro
     let nf = widths.first().copied().unwrap_or(0);
     let rule = "multiples of the first, one for each of down_block_types";
     if nf == 0 || widths.len() != blocks.attention.len() || widths.iter().any(|width| !width.is_multiple_of(nf)) {
-        return Err(model.size("block_out_channels", format!("{widths:?}"), rule));
+        return Err(model.invalid("block_out_channels", format!("{widths:?}"), rule));
     }
     let image_size: usize = model.get("sample_size", WHOLE)?;
     let channels: usize = model.or("in_channels", WHOLE, 3)?;
     model.must("out_channels", channels, "as many as in_channels")?;
     let embedding_type = match model.or("time_embedding_type", "positional and fourier", Embedding::Positional)? {
         Embedding::Fourier if matches!(process.family, Family::Vp(_)) => {
-            return Err(model.size("time_embedding_type", "fourier".to_owned(), "positional for this scheduler"));
+            return Err(model.invalid("time_embedding_type", "fourier", "positional for this scheduler"));
         }
         embedding => embedding,
     };
     // Residual sums of NCSN++ are scaled everywhere, DDPM's nowhere.
     let (scale, expected) = (model.or("mid_block_scale_factor", NUMBER, 1.0)?, if blocks.skip { SQRT_2 } else { 1.0 });
     if (scale - expected).abs() > 1e-6 {
-        return Err(model.size("mid_block_scale_factor", scale.to_string(), &format!("{expected} with these blocks")));
+        return Err(model.invalid("mid_block_scale_factor", scale, &format!("{expected} with these blocks")));
     }
     let levels = blocks.attention.iter().enumerate().filter(|(_, attends)| **attends);
+    let usual = ddpmpp();
     let (sigma_min, sigma_max) = match process.family {
         Family::Ve(ve) => (ve.sigma_min(), ve.sigma_max()),
-        _ => (0.01, 50.0),
+        _ => (usual.sigma_min, usual.sigma_max),
     };
     Ok(Config {
         nf,
         ch_mult: widths.iter().map(|width| width / nf).collect(),
         num_res_blocks: model.or("layers_per_block", WHOLE, 2)?,
         attn_resolutions: levels.map(|(level, _)| image_size.checked_shr(level as u32).unwrap_or(0)).collect(),
-        resamp_with_conv: true,
-        conditional: true,
         fir: blocks.skip,
-        fir_kernel: vec![1.0, 3.0, 3.0, 1.0],
         skip_rescale: blocks.skip,
         resblock_type: if blocks.skip { BlockKind::BigGan } else { BlockKind::Ddpm },
         progressive: if blocks.skip { Progressive::OutputSkip } else { Progressive::None },
         progressive_input: if blocks.skip { ProgressiveInput::InputSkip } else { ProgressiveInput::None },
-        progressive_combine: Combine::Sum,
         embedding_type,
-        fourier_scale: None,
         scale_by_sigma: embedding_type == Embedding::Fourier,
         nonlinearity: nonlinearity(model)?,
         norm_groups: norm_groups(model, &blocks, &widths)?,
@@ -125,6 +116,7 @@ fn architecture(model: &Section, process: &Process) -> Result<Config, ConfigErro
         sigma_min,
         sigma_max,
         num_scales: process.levels,
+        ..usual
     })
 }
 
@@ -187,10 +179,10 @@ fn norm_groups(model: &Section, blocks: &Blocks, widths: &[usize]) -> Result<Opt
         let narrow = blocks.attention.iter().zip(widths).any(|(&attends, &width)| attends && width < 128);
         if narrow || groups.is_some() {
             let value = groups.map_or("null".to_owned(), |groups| groups.to_string());
-            return Err(model.size("norm_num_groups", value, "null, with attention over 128 channels or more"));
+            return Err(model.invalid("norm_num_groups", value, "null, with attention over 128 channels or more"));
         }
     } else if groups.is_none() {
-        return Err(model.size("norm_num_groups", "null".to_owned(), "a whole number for these blocks"));
+        return Err(model.invalid("norm_num_groups", "null", "a whole number for these blocks"));
     }
     Ok(groups)
 }
@@ -206,7 +198,7 @@ fn variant(model: &Section, blocks: &Blocks, positional: bool) -> Result<Variant
     let middle: Option<usize> = model.or_null("attn_norm_num_groups", WHOLE, None)?;
     if middle != groups && (middle.is_some() || scale_shift) {
         let value = middle.map_or("null".to_owned(), |middle| middle.to_string());
-        return Err(model.size("attn_norm_num_groups", value, "that of norm_num_groups"));
+        return Err(model.invalid("attn_norm_num_groups", value, "that of norm_num_groups"));
     }
     let known = "0 and 1";
     let margin_all_round = match model.or("downsample_padding", known, 1)? {

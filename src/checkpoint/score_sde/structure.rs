@@ -1,6 +1,6 @@
 //! What names and shapes alone tell of a network: its modules.
 
-use super::Config;
+use crate::network::{Config, Weights};
 use std::collections::BTreeMap;
 
 /// The kinds of modules, in which their parameters differ.
@@ -44,7 +44,7 @@ impl ModuleKind {
 
 /// All that can be seen of a network whose configuration is not at hand.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Signs {
+pub struct Structure {
     /// Its modules in PyTorch's layout.
     pub modules: Vec<Module>,
     /// Whether they are in the order of the network; else each kind is by itself.
@@ -53,22 +53,32 @@ pub struct Signs {
     pub levels: Option<(usize, f64, f64)>,
 }
 
-impl Signs {
-    /// Signs of a state dictionary with published names (`all_modules.…`); other names are passed over.
+impl Structure {
+    /// That of parameters with published names (`all_modules.…`); other names are passed over.
     pub fn published<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a [usize])>) -> Self {
-        Signs { modules: modules(parameters).into_values().collect(), ordered: true, levels: None }
+        Structure { modules: modules(parameters).into_values().collect(), ordered: true, levels: None }
+    }
+
+    /// That of a state dictionary, which keeps discrete levels from the largest σ to the smallest.
+    pub(in crate::checkpoint) fn of(weights: &Weights) -> Self {
+        let sigmas = weights.get("sigmas").map_or(&[][..], |sigmas| &sigmas.values);
+        // As they were before they became powers of e in single precision.
+        let round = |sigma: &f32| format!("{sigma:.4e}").parse::<f64>().ok();
+        let ends = sigmas.last().and_then(round).zip(sigmas.first().and_then(round));
+        let shapes = weights.iter().map(|(name, array)| (name.as_str(), array.shape.as_slice()));
+        Structure { levels: ends.map(|(min, max)| (sigmas.len(), min, max)), ..Structure::published(shapes) }
     }
 
     /// Modules of one kind.
-    pub(super) fn of(&self, kind: ModuleKind) -> impl Iterator<Item = &Module> {
+    pub(super) fn all(&self, kind: ModuleKind) -> impl Iterator<Item = &Module> {
         self.modules.iter().filter(move |module| ModuleKind::of(module) == kind)
     }
 
     /// Whether the network of `config` has these very modules.
-    pub(super) fn are_of(&self, config: &Config) -> bool {
+    pub(super) fn is_of(&self, config: &Config) -> bool {
         let parameters = config.parameters();
-        let mut modules =
-            Signs::published(parameters.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()))).modules;
+        let shapes = parameters.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()));
+        let mut modules = Structure::published(shapes).modules;
         if !self.ordered {
             modules.sort_by_key(ModuleKind::of);
         }

@@ -1,7 +1,8 @@
 //! What score_sde's JAX code calls the modules of its networks: flax numbers each class by itself, in the order of their
 //! making, where PyTorch's code numbers all modules in one list.
 
-use crate::network::{Array, Config, ModuleKind, Signs, Weights, WeightsError, modules};
+use super::structure::{ModuleKind, Structure, modules};
+use crate::network::{Array, Config, Weights, WeightsError};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Kinds of modules, how their names begin, and what they are. All of a second class come after all of the first in the
@@ -17,8 +18,8 @@ const KINDS: [(ModuleKind, &[&str], &str); 8] = [
     (ModuleKind::Resampling, &["Downsample_", "Upsample_"], "a resampling"),
 ];
 
-/// The signs of the network, kind by kind.
-pub(super) fn signs(tree: &Weights) -> Signs {
+/// The structure of the network, kind by kind.
+pub(in crate::checkpoint) fn structure(tree: &Weights) -> Structure {
     let modules = KINDS.iter().flat_map(|(_, prefixes, _)| places(tree, prefixes));
     let module = |place: String| {
         let inside = tree
@@ -26,11 +27,11 @@ pub(super) fn signs(tree: &Weights) -> Signs {
             .map_while(|(name, array)| Some((name.strip_prefix(&place)?.strip_prefix('.')?, array)));
         inside.map(|(name, array)| (published_part(name), turned_shape(name, &array.shape))).collect()
     };
-    Signs { modules: modules.map(module).collect(), ordered: false, levels: None }
+    Structure { modules: modules.map(module).collect(), ordered: false, levels: None }
 }
 
 /// The parameters by their published PyTorch names and in their layout. What is left over keeps its name.
-pub(super) fn renamed(mut tree: Weights, config: &Config) -> Result<Weights, WeightsError> {
+pub(in crate::checkpoint) fn renamed(mut tree: Weights, config: &Config) -> Result<Weights, WeightsError> {
     let parameters = config.parameters();
     let shapes = parameters.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()));
     let mut places: BTreeMap<ModuleKind, VecDeque<String>> =

@@ -4,33 +4,27 @@
 //! with as many blocks, the one that has these very parameters is taken. What no shape tells is answered as in the
 //! nearest published configuration (Song et al. 2021, appendix H), and said.
 
-use super::signs::{Module, ModuleKind, Signs};
-use super::told::Answers;
-use super::{Assumption, Config, ConfigError, Description, Embedding, Told, published};
-use super::{BlockKind, Combine, Progressive, ProgressiveInput};
+use super::config::{self, ddpmpp};
+use super::structure::{Module, ModuleKind, Structure};
+use crate::checkpoint::overrides::Completion;
+use crate::checkpoint::{ConfigError, Described, Overrides};
+use crate::network::{BlockKind, Combine, Config, Embedding, Progressive, ProgressiveInput};
 use serde_json::{Value, json};
 
 /// Blocks on one level of any network that is read.
 const MOST_BLOCKS: usize = 32;
 
-/// An inferred description, and all that was assumed in it.
-#[derive(Clone, Debug)]
-pub struct Inferred {
-    pub description: Description,
-    pub assumed: Vec<Assumption>,
-}
-
-/// Infers a published network from its signs and what was `told` of it.
+/// Infers a network of score_sde from its structure and the fields that were given by hand.
 ///
 /// # Errors
-/// If the signs are of no published architecture, or something told is not possible.
-pub fn infer(signs: &Signs, told: &Told) -> Result<Inferred, ConfigError> {
-    let shape = Shape::of(signs)?;
-    let mut answers = Answers::new(told);
-    let mut configuration = complete(&shape, signs.levels, &mut answers);
-    told.over(&mut configuration)?;
-    let description = published::read(&configuration)?;
-    Ok(Inferred { description, assumed: answers.assumed })
+/// If the structure is of no published architecture, or an override is not possible.
+pub fn infer(structure: &Structure, overrides: &Overrides) -> Result<Described, ConfigError> {
+    let shape = Shape::of(structure)?;
+    let mut completion = Completion { overrides, assumed: Vec::new() };
+    let mut configuration = complete(&shape, structure.levels, &mut completion);
+    overrides.apply(&mut configuration)?;
+    let description = config::read(&configuration)?;
+    Ok(Described { description, inferred: true, assumed: completion.assumed })
 }
 
 /// What shapes tell.
@@ -46,11 +40,11 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(signs: &Signs) -> Result<Shape, ConfigError> {
-        let (base, filtered) = Self::base(signs)?;
+    fn of(structure: &Structure) -> Result<Shape, ConfigError> {
+        let (base, filtered) = Self::base(structure)?;
         let blocks: Vec<usize> =
-            signs.of(ModuleKind::Block).filter_map(|block| sizes(block, "Conv_0.weight")).map(|s| s[0]).collect();
-        let attentions = signs.of(ModuleKind::Attention).count();
+            structure.all(ModuleKind::Block).filter_map(|block| sizes(block, "Conv_0.weight")).map(|s| s[0]).collect();
+        let attentions = structure.all(ModuleKind::Attention).count();
         let mut fitting = Vec::new();
         for (levels, per_level) in divisions(blocks.len(), base.resblock_type) {
             let Some(config) = with_levels(&base, &blocks, levels, per_level) else { continue };
@@ -59,7 +53,7 @@ impl Shape {
                 let attn_resolutions = attention.iter().map(|level| image >> level).collect();
                 let config = Config { image_size: image, attn_resolutions, ..config.clone() };
                 let mut pyramids = pyramids(&config).into_iter();
-                fitting.extend(pyramids.find(|config| signs.are_of(config)).map(|config| (config, attention)));
+                fitting.extend(pyramids.find(|config| structure.is_of(config)).map(|config| (config, attention)));
             }
         }
         let rivals = fitting.len().saturating_sub(1);
@@ -75,33 +69,33 @@ impl Shape {
     }
 
     /// What single modules tell, and whether their names tell a filter.
-    fn base(signs: &Signs) -> Result<(Config, Option<bool>), ConfigError> {
+    fn base(structure: &Structure) -> Result<(Config, Option<bool>), ConfigError> {
         let wrong = ConfigError::NotInferred;
-        let stem = signs.of(ModuleKind::Conv).next().and_then(|stem| sizes(stem, "weight"));
+        let stem = structure.all(ModuleKind::Conv).next().and_then(|stem| sizes(stem, "weight"));
         let [nf, num_channels] = stem.ok_or(wrong("its first convolution"))?;
-        let has = |kind: ModuleKind, part: &str| signs.of(kind).any(|module| module.contains_key(part));
-        let resampling = |part: &str| signs.of(ModuleKind::Resampling).any(|module| module.contains_key(part));
+        let has = |kind: ModuleKind, part: &str| structure.all(kind).any(|module| module.contains_key(part));
+        let resampling = |part: &str| structure.all(ModuleKind::Resampling).any(|module| module.contains_key(part));
         let (filtered, plain) = (resampling("Conv2d_0.weight"), resampling("Conv_0.weight"));
         let takes_image = |module: &Module| {
             let widths = sizes(module, "Conv2d_0.weight").or(sizes(module, "Conv_0.weight"));
             widths.is_some_and(|[_, input]| input == num_channels)
         };
-        let progressive_input = match signs.of(ModuleKind::Resampling).any(takes_image) {
-            _ if signs.of(ModuleKind::InputSkip).next().is_some() => ProgressiveInput::InputSkip,
+        let progressive_input = match structure.all(ModuleKind::Resampling).any(takes_image) {
+            _ if structure.all(ModuleKind::InputSkip).next().is_some() => ProgressiveInput::InputSkip,
             true => ProgressiveInput::Residual,
             false => ProgressiveInput::None,
         };
         let biggan = has(ModuleKind::Block, "Conv_2.weight");
-        let fourier = signs.of(ModuleKind::Frequencies).next().is_some();
+        let fourier = structure.all(ModuleKind::Frequencies).next().is_some();
         let config = Config {
             nf,
             num_channels,
             progressive_input,
             resblock_type: if biggan { BlockKind::BigGan } else { BlockKind::Ddpm },
-            conditional: signs.of(ModuleKind::Dense).next().is_some(),
+            conditional: structure.all(ModuleKind::Dense).next().is_some(),
             embedding_type: if fourier { Embedding::Fourier } else { Embedding::Positional },
             fir: filtered,
-            ..Config::unsized_ddpmpp()
+            ..ddpmpp()
         };
         Ok((config, (filtered || plain).then_some(filtered)))
     }
@@ -162,29 +156,31 @@ fn pyramids(config: &Config) -> Vec<Config> {
     all
 }
 
-/// The whole published configuration: what shapes tell, and answers for the rest.
-fn complete(shape: &Shape, levels: Option<(usize, f64, f64)>, answers: &mut Answers) -> Value {
+/// The whole published configuration: what shapes tell, and for the rest overrides or assumptions.
+fn complete(shape: &Shape, levels: Option<(usize, f64, f64)>, completion: &mut Completion) -> Value {
     let config = &shape.config;
     let fourier = config.embedding_type == Embedding::Fourier;
     let pyramid = config.progressive_input != ProgressiveInput::None || config.progressive != Progressive::None;
-    let name = name(config, pyramid || fourier, answers);
+    let name = name(config, pyramid || fourier, completion);
     let plus = name != "ddpm";
-    let size = image_size(shape, answers);
-    let sde = process(plus && (fourier || pyramid), levels, answers);
+    let size = image_size(shape, completion);
+    let sde = process(plus && (fourier || pyramid), levels, completion);
     let ve = sde == "vesde";
     let continuous = if ve { fourier } else { plus };
-    let continuous = answers.ask("training.continuous", continuous, "whether it was trained between the levels");
+    let continuous = completion.value("training.continuous", continuous, "whether it was trained between the levels");
     let range = if ve { "images in [0, 1], as with VE" } else { "images in [−1, 1], as with VP and sub-VP" };
-    let centered = answers.ask("data.centered", !ve, range);
-    let scaled = answers.ask("model.scale_by_sigma", ve, "the output is divided by σ with VE only");
+    let centered = completion.value("data.centered", !ve, range);
+    let scaled = completion.value("model.scale_by_sigma", ve, "the output is divided by σ with VE only");
     let (fir, rescale) = match plus {
         true => (
-            shape.filtered.map_or_else(|| answers.ask("model.fir", pyramid, "filters go with pyramids"), Value::from),
-            answers.ask("model.skip_rescale", true, "as all published ncsnpp networks"),
+            shape
+                .filtered
+                .map_or_else(|| completion.value("model.fir", pyramid, "filters go with pyramids"), Value::from),
+            completion.value("model.skip_rescale", true, "as all published ncsnpp networks"),
         ),
         false => (json!(false), json!(false)),
     };
-    let (sigma_min, sigma_max, num_scales, beta_min, beta_max) = scales(ve, &size, levels, answers);
+    let (sigma_min, sigma_max, num_scales, beta_min, beta_max) = scales(ve, &size, levels, completion);
     let pixels = size.as_u64().unwrap_or(0);
     let attn_resolutions: Vec<u64> = shape.attention.iter().map(|level| pixels >> level).collect();
     json!({
@@ -197,7 +193,7 @@ fn complete(shape: &Shape, levels: Option<(usize, f64, f64)>, answers: &mut Answ
             "resblock_type": config.resblock_type, "progressive": config.progressive,
             "progressive_input": config.progressive_input, "progressive_combine": config.progressive_combine,
             "embedding_type": config.embedding_type, "scale_by_sigma": scaled,
-            "nonlinearity": answers.ask("model.nonlinearity", "swish", "as all published networks"),
+            "nonlinearity": completion.value("model.nonlinearity", "swish", "as all published networks"),
             "sigma_min": sigma_min, "sigma_max": sigma_max, "num_scales": num_scales,
             "beta_min": beta_min, "beta_max": beta_max,
         },
@@ -205,38 +201,38 @@ fn complete(shape: &Shape, levels: Option<(usize, f64, f64)>, answers: &mut Answ
 }
 
 /// `ddpm` and an `ncsnpp` with DDPM's blocks have the same shapes.
-fn name(config: &Config, only_ncsnpp: bool, answers: &mut Answers) -> Value {
+fn name(config: &Config, only_ncsnpp: bool, completion: &mut Completion) -> Value {
     // DDPM's 32 groups must divide every width, and it resamples with convolutions.
     if only_ncsnpp || config.resblock_type == BlockKind::BigGan || !config.nf.is_multiple_of(32) {
         return json!("ncsnpp");
     }
-    answers.ask("model.name", "ddpm", "an ncsnpp network with ddpm blocks has the same shapes")
+    completion.value("model.name", "ddpm", "an ncsnpp network with ddpm blocks has the same shapes")
 }
 
 /// The image's height and width.
-fn image_size(shape: &Shape, answers: &mut Answers) -> Value {
+fn image_size(shape: &Shape, completion: &mut Completion) -> Value {
     let lowest = shape.config.ch_mult.len() - 1;
     match shape.attention.first() {
-        None => answers.ask("data.image_size", 4_u64 << lowest, "4 pixels at the lowest resolution, as published"),
+        None => completion.value("data.image_size", 4_u64 << lowest, "4 pixels at the lowest resolution, as published"),
         Some(level) if shape.rivals == 0 => {
-            answers.ask("data.image_size", 16_u64 << level, "attention at 16 pixels, as published")
+            completion.value("data.image_size", 16_u64 << level, "attention at 16 pixels, as published")
         }
         Some(level) => {
             let reason = format!("attention at 16 pixels; {} other places of it have the same shapes", shape.rivals);
-            answers.ask("data.image_size", 16_u64 << level, &reason)
+            completion.value("data.image_size", 16_u64 << level, &reason)
         }
     }
 }
 
 /// The SDE.
-fn process(ncsnpp: bool, levels: Option<(usize, f64, f64)>, answers: &mut Answers) -> Value {
+fn process(ncsnpp: bool, levels: Option<(usize, f64, f64)>, completion: &mut Completion) -> Value {
     // VP configurations keep the σ that CIFAR-10 has.
     let far = levels.is_some_and(|(_, _, largest)| (largest - 50.0).abs() > 0.01);
     let (sde, reason) = match ncsnpp || far {
         true => ("vesde", "as most NCSN++ networks; vpsde and subvpsde are the others"),
         false => ("vpsde", "as most DDPM++ and DDPM networks; subvpsde and vesde are the others"),
     };
-    answers.ask("training.sde", sde, reason)
+    completion.value("training.sde", sde, reason)
 }
 
 /// The least and the largest σ, the number of levels, and the least and the largest β.
@@ -244,7 +240,7 @@ fn scales(
     ve: bool,
     size: &Value,
     levels: Option<(usize, f64, f64)>,
-    answers: &mut Answers,
+    completion: &mut Completion,
 ) -> (Value, Value, Value, Value, Value) {
     let pixels = size.as_u64().unwrap_or(32);
     // CIFAR-10, CelebA, CelebA-HQ and FFHQ at 256 pixels, FFHQ at 1024.
@@ -256,7 +252,7 @@ fn scales(
     };
     let published = format!("as published for {pixels} pixels");
     let mut ask = |needed: bool, field: &str, value: Value, reason: &str| match needed {
-        true => answers.ask(field, value, reason),
+        true => completion.value(field, value, reason),
         false => value,
     };
     let (sigma_min, sigma_max, num_scales) = match levels {
