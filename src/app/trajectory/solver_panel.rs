@@ -1,7 +1,7 @@
 //! The solver's controls: only those that mean something for the solver that is chosen.
 
-use super::widgets::{Combo, control_width, named, row, segmented};
-use super::{CorrectorKind, Draft, GridKind, Method};
+use crate::app::widgets::{Combo, control_width, named, row, segmented};
+use crate::app::{CorrectorKind, Draft, GridKind, Method};
 use crate::solver::{Norms, Predictor, Rho};
 use crate::task::Steps;
 use egui::{DragValue, Ui, vec2};
