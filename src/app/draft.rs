@@ -144,6 +144,11 @@ impl Draft {
     }
 }
 
+/// A seed that nobody chose: short enough to be read out.
+pub fn new_seed() -> u64 {
+    fastrand::u64(..1 << 20)
+}
+
 /// An error as a sentence that stands alone.
 pub(super) fn sentence(error: impl std::error::Error) -> String {
     let text = error.to_string();

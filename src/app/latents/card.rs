@@ -5,19 +5,19 @@ use super::canvas::{dashed, frame};
 use super::crop::Cropping;
 use super::photo::{Crop, PictureKey, Wanted};
 use super::work::Task;
-use super::{Ask, Latents, figure};
-use crate::app::Action;
+use super::{Command, Latents, figure};
+use crate::app::Context;
+use crate::app::context::Sample;
 use crate::app::signs::{self, Sign};
 use crate::app::theme::{Theme, UNIT};
-use crate::app::trajectory::Desk;
 use egui::{Rect, RichText, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
 
 /// Shows slot `index` in the width there is.
-pub fn ui(ui: &mut Ui, latents: &mut Latents, index: usize, desk: &mut Desk<'_>) {
+pub fn ui(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
     ui.spacing_mut().item_spacing = vec2(UNIT, UNIT);
-    header(ui, latents, index, desk);
+    header(ui, latents, index, cx);
     let Some(photo) = latents.board.slots.get(index).and_then(|slot| slot.photo.clone()) else {
-        return empty(ui, latents, index, desk);
+        return empty(ui, latents, index);
     };
     let side = ((ui.available_width() - UNIT) / 2.0).floor();
     let key = latents.board.key(index);
@@ -39,7 +39,7 @@ pub fn ui(ui: &mut Ui, latents: &mut Latents, index: usize, desk: &mut Desk<'_>)
 }
 
 /// The slot's letter and what can be put in it.
-pub fn header(ui: &mut Ui, latents: &mut Latents, index: usize, desk: &mut Desk<'_>) {
+pub fn header(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
     let name = Board::name(index);
     let focused = latents.board.focused == index;
     let filled = latents.board.slots.get(index).is_some_and(|slot| slot.photo.is_some());
@@ -65,7 +65,7 @@ pub fn header(ui: &mut Ui, latents: &mut Latents, index: usize, desk: &mut Desk<
                     latents.cropping = Some(Cropping { slot: index, crop });
                 }
             }
-            sources(ui, latents, index, desk, &button);
+            sources(ui, latents, index, cx, &button);
         });
     });
 }
@@ -74,11 +74,10 @@ fn sources(
     ui: &mut Ui,
     latents: &mut Latents,
     index: usize,
-    desk: &mut Desk<'_>,
+    cx: &Context,
     button: &dyn Fn(&mut Ui, Sign, &str, &str) -> bool,
 ) {
-    let shown = desk.session.current().and_then(|entry| entry.view.snapshot.as_ref());
-    if let Some(snapshot) = shown
+    if let Some(offer) = cx.offers.first()
         && button(
             ui,
             Sign::Take,
@@ -86,28 +85,20 @@ fn sources(
             "Take a sample of the run shown in Trajectory, another each time",
         )
     {
-        let x = snapshot.newest.x.clone();
-        let range = desk.session.current().map(|entry| entry.view.report.range.bounds());
-        let (low, high) = range.unwrap_or((0.0, 1.0));
-        let [count, c, h, w] = x.shape;
-        let sample = latents.taken % count.max(1);
+        let Sample { shape, values, name } = offer.sample(latents.taken);
         latents.taken += 1;
-        let unit = |value: &f32| ((f64::from(*value) - low) / (high - low)).clamp(0.0, 1.0) as f32;
-        let values = x.sample(sample).iter().map(unit).collect();
-        let name = format!("sample {}", sample + 1);
-        let wanted = Wanted::Sample { shape: [c, h, w], values, name };
-        latents.photos.load(ui.ctx(), index, wanted, Crop::default());
+        latents.photos.load(ui.ctx(), index, Wanted::Sample { shape, values, name }, Crop::default());
     }
     if button(ui, Sign::Roll, "World to", "Another of the 512 little worlds that ship") {
         let ctx = ui.ctx().clone();
         latents.roll(&ctx, index);
     }
     if button(ui, Sign::Folder, "Open picture in", "Open a picture from a file (Ctrl+O: in the marked slot)") {
-        desk.actions.push(Action::Latents(Ask::Open(Some(index))));
+        latents.commands.push(Command::Open(Some(index)));
     }
 }
 
-fn empty(ui: &mut Ui, latents: &mut Latents, index: usize, _desk: &mut Desk<'_>) {
+fn empty(ui: &mut Ui, latents: &mut Latents, index: usize) {
     let name = Board::name(index);
     let side = ui.available_width().min(ui.available_height() - 8.0).max(40.0);
     let (rect, response) = frame(ui, vec2(ui.available_width(), side), Sense::click(), &format!("Empty slot {name}"));

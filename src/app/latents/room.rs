@@ -5,13 +5,12 @@ use super::canvas::{dashed, frame};
 use super::draft::Mix;
 use super::strip::Strip;
 use super::work::Held;
-use super::{Ask, Latents, card};
+use super::{Command, Latents, card};
 use crate::app::icon::{self, Icon};
 use crate::app::signs::{self, Sign};
 use crate::app::theme::{Theme, UNIT};
-use crate::app::trajectory::Desk;
 use crate::app::widgets::{human_time, named};
-use crate::app::{Action, Draft};
+use crate::app::{Context, Draft};
 use egui::{Align, Align2, DragValue, Frame, Margin, Rect, RichText, Sense, Slider, Stroke, Ui, UiBuilder, vec2};
 
 /// Narrowest and widest card, in points.
@@ -20,15 +19,15 @@ const CARD: std::ops::RangeInclusive<f32> = 136.0..=330.0;
 const FRAMES: std::ops::RangeInclusive<f32> = 28.0..=96.0;
 
 /// Shows the room.
-pub fn ui(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+pub fn ui(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
     let bar = Frame::new().inner_margin(Margin::symmetric(8, 4)).fill(ui.visuals().panel_fill);
-    egui::Panel::top("latents state").resizable(false).frame(bar).show(ui, |ui| state_bar(ui, latents, desk));
+    egui::Panel::top("latents state").resizable(false).frame(bar).show(ui, |ui| state_bar(ui, latents, cx));
     egui::Panel::bottom("latents strip").resizable(false).frame(bar).show(ui, |ui| {
         strip(ui, latents);
-        slider(ui, latents, desk);
+        slider(ui, latents);
     });
     if latents.board.slots.len() > 2 {
-        egui::Panel::bottom("latents board").resizable(false).frame(bar).show(ui, |ui| others(ui, latents, desk));
+        egui::Panel::bottom("latents board").resizable(false).frame(bar).show(ui, |ui| others(ui, latents, cx));
     }
     let well = Frame::new().inner_margin(Margin::symmetric(8, 6)).fill(ui.visuals().extreme_bg_color);
     egui::CentralPanel::no_frame().frame(well).show(ui, |ui| {
@@ -37,12 +36,12 @@ pub fn ui(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
             ui.centered_and_justified(|ui| ui.label(text));
             return;
         }
-        three(ui, latents, desk);
+        three(ui, latents, cx);
     });
 }
 
 /// A at the left, the mix in the middle, B at the right.
-fn three(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+fn three(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
     let area = ui.available_rect_before_wrap();
     let gap = 3.0 * UNIT;
     // The cards give the picture in the middle all the height there is, and take what is left.
@@ -53,7 +52,7 @@ fn three(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
     for (index, place) in [(0, left), (1, right)] {
         ui.scope_builder(UiBuilder::new().max_rect(place).id_salt(("card", index)), |ui| {
             ui.set_clip_rect(place.intersect(ui.clip_rect()));
-            card::ui(ui, latents, index, desk);
+            card::ui(ui, latents, index, cx);
         });
     }
     ui.scope_builder(UiBuilder::new().max_rect(middle).id_salt("mix"), |ui| mix(ui, latents));
@@ -134,7 +133,7 @@ fn first_steps(ui: &mut Ui, latents: &mut Latents, rect: Rect) {
 }
 
 /// Where the work stands, and the one button that carries it on.
-fn state_bar(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+fn state_bar(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
     ui.horizontal(|ui| {
         ui.set_min_height(24.0);
         let theme = Theme::of(ui);
@@ -148,12 +147,12 @@ fn state_bar(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
                 ui.label(RichText::new(format!("{} left", human_time(f64::from(line.seconds_left)))).weak());
             }
             if ui.button("Stop").on_hover_text("End this and keep what is done (Esc)").clicked() {
-                desk.actions.push(Action::Latents(Ask::Stop));
+                latents.commands.push(Command::Stop);
             }
         } else {
-            idle(ui, latents, desk.draft, theme);
+            idle(ui, latents, &cx.draft, theme);
         }
-        ui.with_layout(egui::Layout::right_to_left(Align::Center), |ui| tools(ui, latents, desk));
+        ui.with_layout(egui::Layout::right_to_left(Align::Center), |ui| tools(ui, latents));
     });
 }
 
@@ -189,11 +188,11 @@ fn idle(ui: &mut Ui, latents: &mut Latents, shared: &Draft, theme: &Theme) {
 }
 
 /// Buttons at the right of the state.
-fn tools(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+fn tools(ui: &mut Ui, latents: &mut Latents) {
     ui.spacing_mut().item_spacing.x = UNIT;
     let tip = "Save the strip, the loop or the latents (Ctrl+S)";
     if icon::button(ui, Icon::Save, false, "Save", tip).clicked() {
-        desk.actions.push(Action::Latents(Ask::OfferSave));
+        latents.commands.push(Command::OfferSave);
     }
     let (smooth, icon) = (latents.draft.smooth, if latents.draft.smooth { Icon::Smooth } else { Icon::Nearest });
     if icon::button(ui, icon, smooth, "Smooth pixels", "Interpolate between pixels on the screen").clicked() {
@@ -262,7 +261,7 @@ fn strip(ui: &mut Ui, latents: &mut Latents) {
 }
 
 /// The loop, and the slider over the strip.
-fn slider(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+fn slider(ui: &mut Ui, latents: &mut Latents) {
     let frames = latents.draft.frames as f32;
     // As wide as the strip above it.
     let strip = (frames * (*FRAMES.end() + 2.0)).min(ui.available_width());
@@ -274,7 +273,7 @@ fn slider(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
             let (icon, name) = if playing { (Icon::Pause, "Hold the loop") } else { (Icon::Play, "Play the loop") };
             let tip = "Play from A to B and back (Space)";
             if icon::button(ui, icon, playing, name, tip).clicked() {
-                desk.actions.push(Action::Latents(Ask::Play));
+                latents.commands.push(Command::Play);
             }
         });
         ui.label(RichText::new("A").strong());
@@ -295,7 +294,7 @@ fn slider(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
 }
 
 /// The slots beyond A and B as thumbnails, and the weights of all.
-fn others(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+fn others(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
     ui.horizontal(|ui| {
         ui.vertical(|ui| {
             ui.set_width(96.0);
@@ -317,19 +316,19 @@ fn others(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
             ui.spacing_mut().item_spacing.x = UNIT;
             for index in 0..latents.board.slots.len() {
                 ui.add(egui::Separator::default().spacing(2.0));
-                ui.push_id(index, |ui| ui.vertical(|ui| part(ui, latents, index, desk)));
+                ui.push_id(index, |ui| ui.vertical(|ui| part(ui, latents, index, cx)));
             }
         });
     });
 }
 
 /// A slot on the board: thumbnail and weight.
-fn part(ui: &mut Ui, latents: &mut Latents, index: usize, desk: &mut Desk<'_>) {
+fn part(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
     let letter = Board::name(index);
     ui.set_width(78.0);
     ui.spacing_mut().item_spacing = vec2(2.0, 2.0);
     if index >= 2 {
-        card::header(ui, latents, index, desk);
+        card::header(ui, latents, index, cx);
     } else {
         ui.label(RichText::new(letter.to_string()).strong());
     }

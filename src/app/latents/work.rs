@@ -10,7 +10,8 @@ use super::look::{Asked, Next};
 use super::photo::{Crop, Loaded, PictureKey, Source};
 use super::strip::{Strip, StripKey};
 use crate::Pixels;
-use crate::app::{Draft, Notice, Retry, Session};
+use crate::app::status::TaskLine;
+use crate::app::{Context, Draft, Notice, Session};
 use crate::engine::{DeviceChoice, Failure, Job, JobId, JobProgress, JobResult, JobUpdate};
 use crate::task::{Estimate, Flow, Latents as Encodings};
 use std::path::Path;
@@ -78,22 +79,16 @@ pub struct Work {
     pub answered: Option<std::time::Duration>,
 }
 
-/// A line for the status bar.
-#[derive(Clone, Debug, PartialEq)]
-pub struct JobLine {
-    pub what: String,
-    /// 0 to 1.
-    pub share: f32,
-    pub seconds_left: f32,
-    pub nfe: usize,
-}
-
 impl Latents {
     /// Takes in what threads and engine have said, and begins what lacks next. Never waits.
-    pub fn advance(&mut self, ctx: &egui::Context, session: &mut Session, shared: &Draft) -> Vec<Notice> {
+    pub(super) fn advance(&mut self, ctx: &egui::Context, cx: &mut Context) -> Vec<Notice> {
         let mut notices = self.take_loaded();
-        for (id, update) in session.take_jobs() {
-            notices.extend(self.hear(id, update));
+        let Context { session, draft: shared, .. } = cx;
+        notices.extend(self.take_news(session));
+        if let Some(flow) = self.work.opened.take() {
+            session.inspect(&flow.model);
+            self.draft.take(&flow);
+            shared.take_journey(&flow);
         }
         if !self.opened {
             return notices;
@@ -120,8 +115,22 @@ impl Latents {
         notices
     }
 
+    /// Takes in what the engine has said of the two jobs.
+    fn take_news(&mut self, session: &mut Session) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        if let Some(id) = self.look.asked.as_ref().map(|asked| asked.id) {
+            let news = session.take_news(id);
+            notices.extend(news.into_iter().filter_map(|update| self.hear_look(update)));
+        }
+        if let Some(id) = self.work.under_way.as_ref().map(|job| job.id) {
+            let news = session.take_news(id);
+            notices.extend(news.into_iter().flat_map(|update| self.hear(update, session)));
+        }
+        notices
+    }
+
     /// What is under way, for the status bar.
-    pub fn line(&self) -> Option<JobLine> {
+    pub fn line(&self) -> Option<TaskLine> {
         let job = self.work.under_way.as_ref()?;
         let what = match &job.task {
             Task::Open(_) => "opening latents".into(),
@@ -136,7 +145,7 @@ impl Latents {
             }
         };
         let progress = job.progress.as_ref();
-        Some(JobLine {
+        Some(TaskLine {
             what,
             share: progress.map_or(0.0, |progress| progress.share),
             seconds_left: progress
@@ -147,7 +156,7 @@ impl Latents {
     }
 
     /// Ends what is under way and begins nothing until asked.
-    pub fn stop(&mut self, session: &Session) {
+    pub(super) fn stop_work(&mut self, session: &Session) {
         self.look.hold();
         if let Some(job) = self.work.under_way.take() {
             session.stop_job(job.id);
@@ -390,21 +399,14 @@ impl Latents {
         }
     }
 
-    fn hear(&mut self, id: JobId, update: JobUpdate) -> Vec<Notice> {
-        if self.look.asked.as_ref().is_some_and(|asked| asked.id == id) {
-            return self.hear_look(update);
-        }
-        let Some(job) = self.work.under_way.as_mut().filter(|job| job.id == id) else { return Vec::new() };
+    fn hear(&mut self, update: JobUpdate, session: &mut Session) -> Vec<Notice> {
         match update {
-            JobUpdate::Started(report) => {
-                return report
-                    .notices
-                    .iter()
-                    .filter(|text| self.told.insert((*text).clone()))
-                    .map(Notice::remark)
-                    .collect();
+            JobUpdate::Started(report) => return session.tell_once(report.notices.iter().cloned()),
+            JobUpdate::Progress(progress) => {
+                if let Some(job) = &mut self.work.under_way {
+                    job.progress = Some(progress);
+                }
             }
-            JobUpdate::Progress(progress) => job.progress = Some(progress),
             JobUpdate::Done(result) => {
                 if let Some(job) = self.work.under_way.take() {
                     self.take_result(job.task, result);
@@ -414,21 +416,21 @@ impl Latents {
                 self.work.under_way = None;
                 self.work.held = Some(Held::Stopped);
             }
-            JobUpdate::Failed(failure) => return vec![self.failed(failure)],
+            JobUpdate::Failed(failure) => return vec![self.fail(failure)],
         }
         Vec::new()
     }
 
-    fn failed(&mut self, failure: Failure) -> Notice {
+    fn fail(&mut self, failure: Failure) -> Notice {
         self.work.under_way = None;
         self.work.to_measure.clear();
         self.work.to_open.clear();
         self.measure.stop();
         self.work.held = Some(Held::Failed(failure.clone()));
-        Notice::problem(failure).with_retry(Retry::Latents)
+        self.failed.offer(Notice::problem(failure), ())
     }
 
-    fn hear_look(&mut self, update: JobUpdate) -> Vec<Notice> {
+    fn hear_look(&mut self, update: JobUpdate) -> Option<Notice> {
         match update {
             JobUpdate::Started(_) | JobUpdate::Progress(_) => {}
             JobUpdate::Done(JobResult::Decoded(decoded)) => {
@@ -443,10 +445,10 @@ impl Latents {
             JobUpdate::Done(_) | JobUpdate::Stopped => self.look.asked = None,
             JobUpdate::Failed(failure) => {
                 self.look.asked = None;
-                return vec![self.failed(failure)];
+                return Some(self.fail(failure));
             }
         }
-        Vec::new()
+        None
     }
 
     fn take_result(&mut self, task: Task, result: JobResult) {

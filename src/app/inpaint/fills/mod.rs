@@ -13,9 +13,12 @@ use super::hints::Hints;
 use super::operation::Operation;
 use super::paste::Paste;
 use crate::Pixels;
-use crate::app::latents::{Crop, JobLine, Textures};
-use crate::app::{Draft, Notice, Retry, Session};
-use crate::engine::{Command, DeviceChoice, Failure, Job, JobId, JobProgress, JobResult, JobUpdate};
+use crate::app::draft::new_seed;
+use crate::app::latents::{Crop, Textures};
+use crate::app::notices::Retries;
+use crate::app::status::TaskLine;
+use crate::app::{Draft, Notice, Session};
+use crate::engine::{Command, DeviceChoice, Job, JobId, JobProgress, JobResult, JobUpdate};
 use crate::task::{Evidence, Restoration, Restored, Shows};
 use laid::Laid;
 pub use results::ui;
@@ -72,7 +75,8 @@ pub struct Fills {
     picked: usize,
     /// The whole square is being averaged for a question.
     seeing: bool,
-    failure: Option<Failure>,
+    /// What failed and can be asked again.
+    pub(super) failed: Retries<()>,
     /// From the button to the first estimate, lately.
     pub first: Option<Duration>,
     textures: Textures,
@@ -114,11 +118,11 @@ impl Fills {
     }
 
     /// What is under way, for the status bar.
-    pub fn line(&self) -> Option<JobLine> {
+    pub fn line(&self) -> Option<TaskLine> {
         let job = self.under_way.as_ref()?;
         let progress = job.progress.as_ref();
         let share = progress.map_or(0.0, |progress| progress.share);
-        Some(JobLine {
+        Some(TaskLine {
             what: format!("{} {}", job.question.restoration.run.count.get(), job.question.problem.noun()),
             share,
             seconds_left: progress.filter(|_| share > 0.05).map_or(f32::NAN, |progress| progress.seconds_left),
@@ -178,7 +182,7 @@ impl Inpaint {
     fn fill(&mut self, ctx: &egui::Context, session: &mut Session, shared: &Draft) -> Option<Notice> {
         let (fills, canvas) = (&mut self.fills, self.canvas.as_mut()?);
         if !fills.draft.seed_locked && !fills.answers.is_empty() {
-            fills.draft.seed = crate::app::shell::new_seed();
+            fills.draft.seed = new_seed();
         }
         let restoration = match fills.draft.restoration(shared) {
             Ok(restoration) => restoration,
@@ -200,7 +204,6 @@ impl Inpaint {
             mask: canvas.mask().values().clone(),
             generation: canvas.generation(),
         };
-        fills.failure = None;
         if problem == Problem::Fill {
             self.begin_filling(session, question);
         } else {
@@ -271,8 +274,7 @@ impl Inpaint {
             JobUpdate::Done(_) | JobUpdate::Stopped => fills.under_way = None,
             JobUpdate::Failed(failure) => {
                 fills.under_way = None;
-                fills.failure = Some(failure.clone());
-                return vec![Notice::problem(failure).with_retry(Retry::Fill)];
+                return vec![fills.failed.offer(Notice::problem(failure), ())];
             }
         }
         Vec::new()

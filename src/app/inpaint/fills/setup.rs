@@ -1,12 +1,11 @@
 //! The controls of what is asked of the model.
 
 use super::draft::{FillDraft, MOST, Problem};
-use crate::app::Action;
-use crate::app::inpaint::{Ask, Inpaint};
+use crate::app::Context;
+use crate::app::inpaint::{Command, Inpaint};
 use crate::app::parameters::{menu, parameters};
 use crate::app::signs::{self, Sign};
 use crate::app::theme::Theme;
-use crate::app::trajectory::Desk;
 use crate::app::widgets::{Combo, control_width, named, row, segmented};
 use crate::solver::Method;
 use crate::task::Resampling;
@@ -24,7 +23,7 @@ pub fn tabs(ui: &mut Ui, draft: &mut FillDraft) {
 }
 
 /// The controls under the tabs.
-pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, cx: &mut Context) {
     let draft = &mut inpaint.fills.draft;
     match draft.problem {
         Problem::Fill | Problem::Colourise => {}
@@ -33,14 +32,14 @@ pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
     }
     let measured = draft.problem != Problem::Edit || draft.only_painted;
     if measured {
-        method(ui, draft, desk);
+        method(ui, draft, cx);
     }
     sizes(ui, draft);
     if measured {
         resampling(ui, draft);
     }
     seed(ui, draft);
-    begin(ui, inpaint, desk);
+    begin(ui, inpaint, cx);
 }
 
 fn losses(ui: &mut Ui, draft: &mut FillDraft) {
@@ -88,8 +87,8 @@ fn slide(
     });
 }
 
-fn method(ui: &mut Ui, draft: &mut FillDraft, desk: &Desk<'_>) {
-    let exact = desk.session.model(&desk.draft.model).is_some_and(|report| report.exact);
+fn method(ui: &mut Ui, draft: &mut FillDraft, cx: &Context) {
+    let exact = cx.session.model(&cx.draft.model).is_some_and(|report| report.exact);
     let tip = draft.method.about().line();
     row(ui, "Method", &tip, |ui| {
         let combo = Combo { name: "Method", tip: &tip, width: control_width(ui) };
@@ -152,7 +151,7 @@ fn seed(ui: &mut Ui, draft: &mut FillDraft) {
 }
 
 /// The one button.
-fn begin(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+fn begin(ui: &mut Ui, inpaint: &mut Inpaint, cx: &mut Context) {
     let (busy, draft) = (inpaint.fills.is_busy(), &inpaint.fills.draft);
     let needs_paint = draft.problem == Problem::Fill || (draft.problem == Problem::Edit && draft.only_painted);
     let verb = draft.problem.verb();
@@ -161,7 +160,7 @@ fn begin(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
     } else if needs_paint && inpaint.canvas.as_mut().is_some_and(|canvas| canvas.share() <= 0.0) {
         Some("Paint over what is to be filled in first.".to_owned())
     } else {
-        draft.restoration(desk.draft).err()
+        draft.restoration(&cx.draft).err()
     };
     let theme = Theme::of(ui);
     let word = if busy { "Stop" } else { verb };
@@ -173,11 +172,11 @@ fn begin(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
     let font = egui::TextStyle::Small.resolve(ui.style());
     let place = response.rect.right_center() - vec2(10.0, 0.0);
     ui.painter().text(place, egui::Align2::RIGHT_CENTER, if busy { "Esc" } else { "Enter" }, font, ink);
-    let tip = if busy { "End this and keep the answers before (Esc)" } else { "Ask the model (Enter)" };
+    let tip = if busy { "End this and keep the answers before (Esc)" } else { "Command the model (Enter)" };
     if let Some(why) = &why {
         response.clone().on_disabled_hover_text(why);
     }
     if named(response, word, tip).clicked() {
-        desk.actions.push(Action::Inpaint(Ask::FillOrStop));
+        inpaint.commands.push(Command::FillOrStop);
     }
 }

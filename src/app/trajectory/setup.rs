@@ -1,14 +1,13 @@
 //! The panel that sets up the next run.
 
 use super::equation::equations;
-use super::models::{Models, Out};
-use super::signs::{self, Sign};
-use super::solver_panel;
-use super::status::why_device;
-use super::theme::Theme;
-use super::widgets::{Combo, control_width, human_time, named, row, segmented};
-use super::{Action, Draft, RunState, Session};
-use crate::engine::DeviceChoice;
+use super::{Command, Runs, solver_panel};
+use crate::app::device::{device_combo, why_device};
+use crate::app::models::{Models, Out};
+use crate::app::signs::{self, Sign};
+use crate::app::theme::Theme;
+use crate::app::widgets::{Combo, control_width, human_time, named, row, segmented};
+use crate::app::{Action, Draft, RunState, Session};
 use crate::registry::Kind;
 use crate::sde::FamilyKind;
 use crate::solver::Preset;
@@ -20,7 +19,9 @@ pub struct Setup<'a> {
     pub draft: &'a mut Draft,
     pub models: &'a mut Models,
     pub session: &'a Session,
+    pub runs: &'a Runs,
     pub actions: &'a mut Vec<Action>,
+    pub commands: &'a mut Vec<Command>,
 }
 
 impl Setup<'_> {
@@ -122,7 +123,7 @@ impl Setup<'_> {
             let field = DragValue::new(&mut self.draft.seed).speed(0.1);
             named(ui.add_sized(vec2(width, 24.0), field), "Seed", tip);
             if signs::button(ui, Sign::Roll, true, "New seed", "Another seed (R)").clicked() {
-                self.actions.push(Action::NewSeed);
+                self.commands.push(Command::NewSeed);
             }
             let (sign, tip) = if self.draft.seed_locked {
                 (Sign::Locked, "Locked: every run has this seed. Click to roll a new one for each run.")
@@ -139,7 +140,7 @@ impl Setup<'_> {
         let tip = "How many samples run side by side, 1 to 64";
         row(ui, "Samples", tip, |ui| {
             ui.spacing_mut().slider_width = (control_width(ui) - 56.0).max(40.0);
-            let slider = egui::Slider::new(&mut self.draft.count, 1..=super::draft::MOST_SAMPLES);
+            let slider = egui::Slider::new(&mut self.draft.count, 1..=crate::app::draft::MOST_SAMPLES);
             named(ui.add(slider), "Samples", tip);
         });
     }
@@ -183,29 +184,29 @@ impl Setup<'_> {
     }
 
     fn run_button(&mut self, ui: &mut Ui, run: &Result<Run, String>) {
-        let active = self.session.active().map(|entry| &entry.view.state);
-        let stale = self.session.current().is_some() && is_stale(self.session, run.as_ref().ok());
+        let active = self.runs.active().map(|entry| &entry.view.state);
+        let stale = self.runs.current().is_some() && is_stale(self.runs, run.as_ref().ok());
         let (word, action) = match active {
-            Some(RunState::Running) => ("Pause", Action::RunOrPause),
-            Some(_) => ("Resume", Action::RunOrPause),
-            None if stale => ("Run again", Action::RunOrPause),
-            None => ("Run", Action::RunOrPause),
+            Some(RunState::Running) => ("Pause", Command::RunOrPause),
+            Some(_) => ("Resume", Command::RunOrPause),
+            None if stale => ("Run again", Command::RunOrPause),
+            None => ("Run", Command::RunOrPause),
         };
-        let opening = self.session.pending.is_some();
+        let opening = self.runs.pending.is_some();
         let possible = active.is_some() || run.is_ok() && !opening;
         ui.horizontal(|ui| {
             let both = active.is_some() && stale && run.is_ok();
             let width = ui.available_width();
             let width = if both { (width - 8.0) * 0.6 } else { width };
             if big_button(ui, if opening { "Opening…" } else { word }, "Space", width, possible, run) {
-                self.actions.push(action);
+                self.commands.push(action);
             }
             if both {
                 let again = egui::Button::new("Run again").min_size(vec2(ui.available_width(), 36.0));
                 let tip =
                     "The settings were changed since this run began. Stop it and begin one with the new settings.";
                 if ui.add(again).on_hover_text(tip).clicked() {
-                    self.actions.push(Action::RunAgain);
+                    self.commands.push(Command::RunAgain);
                 }
             }
         });
@@ -213,8 +214,8 @@ impl Setup<'_> {
 }
 
 /// Whether the run that is looked at had other settings than the next one would have.
-pub fn is_stale(session: &Session, next: Option<&Run>) -> bool {
-    let (Some(entry), Some(next)) = (session.current(), next) else { return false };
+pub fn is_stale(runs: &Runs, next: Option<&Run>) -> bool {
+    let (Some(entry), Some(next)) = (runs.current(), next) else { return false };
     let shown = &entry.view.report.run;
     Run { origin: shown.origin.clone(), ..next.clone() } != *shown
 }
@@ -234,19 +235,4 @@ fn big_button(ui: &mut Ui, word: &str, key: &str, width: f32, possible: bool, ru
         response.on_disabled_hover_text(why);
     }
     clicked
-}
-
-/// The menu that chooses a device. `name` is its accessible name.
-pub fn device_combo(ui: &mut Ui, name: &str, width: f32, device: &mut DeviceChoice, session: &Session) {
-    let tip = why_device(session, *device);
-    let text = |choice: &DeviceChoice| match choice {
-        DeviceChoice::Auto => "Auto".to_owned(),
-        DeviceChoice::Cpu => "CPU".into(),
-        DeviceChoice::Gpu => "GPU".into(),
-    };
-    let missing = session.devices.gpu.is_none();
-    let options = [DeviceChoice::Auto, DeviceChoice::Cpu, DeviceChoice::Gpu];
-    Combo { name, tip: &tip, width }.show(ui, device, &options, text, |choice| {
-        (*choice == DeviceChoice::Gpu && missing).then(|| "No graphics adapter can be used here.".into())
-    });
 }

@@ -1,8 +1,8 @@
 //! Under the pictures: where in the run one looks, playback, and branching.
 
-use super::icon::{self, Icon};
-use super::theme::{SMALL, Theme, UNIT};
-use super::{Cursor, RunView};
+use crate::app::icon::{self, Icon};
+use crate::app::theme::{SMALL, Theme, UNIT};
+use crate::app::{Cursor, RunView};
 use crate::engine::{Recorded, RunId};
 use egui::{
     Align2, EventFilter, FontId, Key, Modifiers, Pos2, Rect, Response, RichText, Role, Sense, Stroke, Ui, WidgetInfo,

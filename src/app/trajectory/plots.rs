@@ -1,8 +1,8 @@
 //! The panel of plots: what theory says of the moment shown, and what was measured.
 
-use super::RunView;
-use super::picture::Hovered;
-use super::theme::{SMALL, Theme, UNIT};
+use crate::app::RunView;
+use crate::app::picture::Hovered;
+use crate::app::theme::{SMALL, Theme, UNIT};
 use crate::engine::{Recorded, RunId, RunReport};
 use crate::sde::Family;
 use egui::{Align2, CollapsingHeader, Color32, FontId, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, vec2};

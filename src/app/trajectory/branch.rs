@@ -1,7 +1,8 @@
 //! What a branch from the shown moment will do, before it does it.
 
-use super::widgets::modal;
-use super::{Action, Draft, Entry, Session};
+use super::{Command, Entry, Runs};
+use crate::app::Draft;
+use crate::app::widgets::modal;
 use crate::engine::Recorded;
 use crate::registry::number;
 use crate::task::Run;
@@ -17,9 +18,9 @@ pub struct Point<'a> {
 ///
 /// # Errors
 /// If nothing is shown, or it is the first or the last state.
-pub fn point(session: &Session) -> Result<Point<'_>, String> {
+pub fn point(runs: &Runs) -> Result<Point<'_>, String> {
     let nothing = || "Run first: a branch continues a recorded run.".to_owned();
-    let entry = session.current().ok_or_else(nothing)?;
+    let entry = runs.current().ok_or_else(nothing)?;
     let moment = entry.view.shown().0.ok_or_else(nothing)?;
     let steps = entry.view.report.times.len().saturating_sub(1);
     if moment.step == 0 {
@@ -39,15 +40,15 @@ pub fn planned(point: &Point<'_>, draft: &Draft) -> Result<Run, String> {
 }
 
 /// Shows the panel while `open`; its button asks for the branch.
-pub fn ui(ui: &egui::Ui, open: &mut bool, session: &Session, draft: &Draft, actions: &mut Vec<Action>) {
+pub fn ui(ui: &egui::Ui, open: &mut bool, runs: &Runs, draft: &Draft, commands: &mut Vec<Command>) {
     if !*open {
         return;
     }
     modal(ui, "branch", open, 360.0, |ui| {
         ui.heading("Branch");
         ui.add_space(4.0);
-        match point(session) {
-            Ok(point) => content(ui, &point, draft, actions),
+        match point(runs) {
+            Ok(point) => content(ui, &point, draft, commands),
             Err(why) => {
                 ui.label(why);
                 ui.add_space(8.0);
@@ -58,7 +59,7 @@ pub fn ui(ui: &egui::Ui, open: &mut bool, session: &Session, draft: &Draft, acti
 }
 
 /// Whether the panel is done with.
-fn content(ui: &mut egui::Ui, point: &Point<'_>, draft: &Draft, actions: &mut Vec<Action>) -> bool {
+fn content(ui: &mut egui::Ui, point: &Point<'_>, draft: &Draft, commands: &mut Vec<Command>) -> bool {
     let Point { entry, moment } = point;
     let report = &entry.view.report;
     let steps = report.times.len().saturating_sub(1);
@@ -90,7 +91,7 @@ fn content(ui: &mut egui::Ui, point: &Point<'_>, draft: &Draft, actions: &mut Ve
     ui.horizontal(|ui| {
         let start = ui.add_enabled(planned.is_ok(), egui::Button::new("Start branch"));
         if start.clicked() || planned.is_ok() && ui.input(|input| input.key_pressed(egui::Key::Enter)) {
-            actions.push(Action::Branch);
+            commands.push(Command::Branch);
             return true;
         }
         ui.button("Cancel").clicked()

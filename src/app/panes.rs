@@ -3,7 +3,7 @@
 use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
 use serde::{Deserialize, Serialize};
 
-/// A pane of the workspace "Trajectory".
+/// A pane: what is set up at the left, what is looked at in the middle, what is measured at the right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pane {
@@ -30,13 +30,13 @@ const WIDTHS: std::ops::RangeInclusive<f32> = 220.0..=640.0;
 
 /// The tile tree, and widths in points: side panes keep theirs when the window grows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Layout {
+pub struct Panes {
     tree: Tree<Pane>,
     setup_width: f32,
     plots_width: f32,
 }
 
-impl PartialEq for Layout {
+impl PartialEq for Panes {
     fn eq(&self, other: &Self) -> bool {
         // Shares follow from the widths and the window.
         (self.setup_width, self.plots_width) == (other.setup_width, other.plots_width)
@@ -44,21 +44,21 @@ impl PartialEq for Layout {
     }
 }
 
-impl Default for Layout {
+impl Default for Panes {
     fn default() -> Self {
         let mut tiles = Tiles::default();
         let panes = Pane::ALL.map(|pane| tiles.insert_pane(pane)).to_vec();
         let root = tiles.insert_container(Linear::new(LinearDir::Horizontal, panes));
-        Layout { tree: Tree::new(egui::Id::unique("panes"), root, tiles), setup_width: 280.0, plots_width: 300.0 }
+        Panes { tree: Tree::new(egui::Id::unique("panes"), root, tiles), setup_width: 280.0, plots_width: 300.0 }
     }
 }
 
-impl Layout {
+impl Panes {
     /// A tree that does not hold each pane exactly once, all within reach, becomes the default.
     pub fn mend(&mut self) {
         let widths_known = self.setup_width.is_finite() && self.plots_width.is_finite();
         if !widths_known || !self.is_whole() {
-            *self = Layout::default();
+            *self = Panes::default();
         }
         self.setup_width = self.setup_width.clamp(*WIDTHS.start(), *WIDTHS.end());
         self.plots_width = self.plots_width.clamp(*WIDTHS.start(), *WIDTHS.end());
@@ -112,9 +112,9 @@ impl Layout {
     /// Shows the panes in all the room there is; `add` fills each.
     pub fn ui(&mut self, ui: &mut egui::Ui, add: &mut dyn FnMut(&mut egui::Ui, Pane)) {
         self.share_out(ui.available_width());
-        let mut panes = Panes { add, resized: false };
-        self.tree.ui(&mut panes, ui);
-        if panes.resized {
+        let mut fill = Fill { add, resized: false };
+        self.tree.ui(&mut fill, ui);
+        if fill.resized {
             self.take_widths();
         }
     }
@@ -160,12 +160,12 @@ impl Layout {
     }
 }
 
-struct Panes<'a> {
+struct Fill<'a> {
     add: &'a mut dyn FnMut(&mut egui::Ui, Pane),
     resized: bool,
 }
 
-impl egui_tiles::Behavior<Pane> for Panes<'_> {
+impl egui_tiles::Behavior<Pane> for Fill<'_> {
     fn pane_ui(&mut self, ui: &mut egui::Ui, _tile: TileId, pane: &mut Pane) -> egui_tiles::UiResponse {
         (self.add)(ui, *pane);
         egui_tiles::UiResponse::None
@@ -194,39 +194,39 @@ mod tests {
 
     #[test]
     fn closed_panes_and_widths_survive_saving() {
-        let mut layout = Layout { setup_width: 333.0, ..Layout::default() };
-        layout.set_open(Pane::Plots, false);
-        let text = serde_json::to_string(&layout).unwrap();
-        let mut loaded: Layout = serde_json::from_str(&text).unwrap();
+        let mut panes = Panes { setup_width: 333.0, ..Panes::default() };
+        panes.set_open(Pane::Plots, false);
+        let text = serde_json::to_string(&panes).unwrap();
+        let mut loaded: Panes = serde_json::from_str(&text).unwrap();
         loaded.mend();
-        assert_eq!(loaded, layout);
+        assert_eq!(loaded, panes);
         assert!(!loaded.is_open(Pane::Plots) && loaded.is_open(Pane::Setup));
     }
 
     #[test]
     fn a_tree_without_its_picture_becomes_the_default() {
-        let mut layout = Layout { setup_width: 333.0, ..Layout::default() };
-        let picture = layout.tile(Pane::Picture).unwrap();
-        layout.tree.tiles.remove(picture);
-        layout.mend();
-        assert_eq!(layout, Layout::default());
+        let mut panes = Panes { setup_width: 333.0, ..Panes::default() };
+        let picture = panes.tile(Pane::Picture).unwrap();
+        panes.tree.tiles.remove(picture);
+        panes.mend();
+        assert_eq!(panes, Panes::default());
     }
 
     #[test]
     fn a_tree_that_bites_its_tail_becomes_the_default() {
-        let mut layout = Layout { setup_width: 333.0, ..Layout::default() };
-        let root = layout.tree.root().unwrap();
-        if let Some(Tile::Container(container)) = layout.tree.tiles.get_mut(root) {
+        let mut panes = Panes { setup_width: 333.0, ..Panes::default() };
+        let root = panes.tree.root().unwrap();
+        if let Some(Tile::Container(container)) = panes.tree.tiles.get_mut(root) {
             container.add_child(root);
         }
-        layout.mend();
-        assert_eq!(layout, Layout::default());
+        panes.mend();
+        assert_eq!(panes, Panes::default());
     }
 
     #[test]
     fn impossible_widths_are_mended() {
-        let mut layout = Layout { setup_width: -5.0, plots_width: 1e9, ..Layout::default() };
-        layout.mend();
-        assert_eq!((layout.setup_width, layout.plots_width), (*WIDTHS.start(), *WIDTHS.end()));
+        let mut panes = Panes { setup_width: -5.0, plots_width: 1e9, ..Panes::default() };
+        panes.mend();
+        assert_eq!((panes.setup_width, panes.plots_width), (*WIDTHS.start(), *WIDTHS.end()));
     }
 }

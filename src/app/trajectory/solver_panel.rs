@@ -1,8 +1,8 @@
 //! The solver's controls: only those that mean something for the solver that is chosen.
 
-use super::Draft;
-use super::parameters::{entries, menu, parameters};
-use super::widgets::{Combo, control_width, named, row};
+use crate::app::Draft;
+use crate::app::parameters::{entries, menu, parameters};
+use crate::app::widgets::{Combo, control_width, named, row};
 use crate::task::Steps;
 use egui::{DragValue, Ui, vec2};
 
