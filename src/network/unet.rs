@@ -2,7 +2,7 @@
 
 use super::blocks::{Attention, ResBlock, residual};
 use super::layers::{Conv, Linear, Loader, Norm, activate};
-use super::plan::{Direction, Plan, Step};
+use super::plan::{Direction, Op, Plan};
 use super::resample::{ConvResampler, Resampler};
 use super::{Combine, Config, Embedding, Weights, WeightsError, host};
 use crate::Image;
@@ -35,7 +35,7 @@ struct Layers {
     layers: Vec<Layer>,
 }
 
-/// A [`Step`] with its parameters.
+/// An [`Op`] with its parameters.
 #[derive(Debug)]
 enum Layer {
     Conv(Conv),
@@ -92,8 +92,8 @@ impl Unet {
             }
         };
         let body = match on_host {
-            true => Body::Host(Arc::new(host::Network::load(&plan.steps, loader, count)?)),
-            false => Body::Tensors(Box::new(Layers::load(&plan.steps, loader)?)),
+            true => Body::Host(Arc::new(host::Network::load(&plan.ops, loader, count)?)),
+            false => Body::Tensors(Box::new(Layers::load(&plan.ops, loader)?)),
         };
         Ok(Unet { config: config.clone(), parameters: count, frequencies, body })
     }
@@ -156,13 +156,13 @@ fn positional_frequencies(count: usize, shift: f64) -> Vec<f64> {
 
 impl Layers {
     /// Takes the parameters from the embedding's on.
-    fn load(steps: &[Step], loader: &mut Loader) -> Result<Self, WeightsError> {
+    fn load(ops: &[Op], loader: &mut Loader) -> Result<Self, WeightsError> {
         let dense = match loader.config.conditional {
             true => Some([Linear::load(loader)?, Linear::load(loader)?]),
             false => None,
         };
         let resampler = Resampler::new(loader.config, loader.device);
-        let layers: Result<_, _> = steps.iter().map(|step| Layer::load(step, loader, &resampler)).collect();
+        let layers: Result<_, _> = ops.iter().map(|op| Layer::load(op, loader, &resampler)).collect();
         Ok(Layers { dense, resampler, layers: layers? })
     }
 
@@ -170,7 +170,7 @@ impl Layers {
     fn forward(&self, config: &Config, x: Image, features: Vec<f32>, rows: usize) -> Image {
         let embedding = self.embed(config, features, rows, &x.device());
         let mut flow = Flow { kept: Vec::new(), input: x.clone(), output: None };
-        self.layers.iter().fold(x, |h, layer| self.step(config, layer, h, &mut flow, embedding.as_ref()))
+        self.layers.iter().fold(x, |h, layer| self.op(config, layer, h, &mut flow, embedding.as_ref()))
     }
 
     /// The activated embedding, one row for each row of features.
@@ -182,8 +182,8 @@ impl Layers {
         Some(activate(second.forward(hidden), config.nonlinearity))
     }
 
-    /// One step on the features; see [`Step`] for the formulas.
-    fn step(&self, config: &Config, layer: &Layer, h: Image, flow: &mut Flow, embedding: Option<&Tensor<2>>) -> Image {
+    /// One operation on the features; see [`Op`] for the formulas.
+    fn op(&self, config: &Config, layer: &Layer, h: Image, flow: &mut Flow, embedding: Option<&Tensor<2>>) -> Image {
         let rescale = config.skip_rescale;
         match layer {
             Layer::Conv(conv) => conv.forward(h),
@@ -228,23 +228,23 @@ impl Layers {
 }
 
 impl Layer {
-    fn load(step: &Step, loader: &mut Loader, resampler: &Resampler) -> Result<Self, WeightsError> {
-        Ok(match *step {
-            Step::Stem(_) => Layer::Conv(Conv::load(loader)?),
-            Step::Block(block) => Layer::Block(Box::new(ResBlock::load(loader, block, resampler)?)),
-            Step::Attention(_) => Layer::Attention(Box::new(Attention::load(loader)?)),
-            Step::Resample { direction, conv: true, .. } => {
+    fn load(op: &Op, loader: &mut Loader, resampler: &Resampler) -> Result<Self, WeightsError> {
+        Ok(match *op {
+            Op::Stem(_) => Layer::Conv(Conv::load(loader)?),
+            Op::Block(block) => Layer::Block(Box::new(ResBlock::load(loader, block, resampler)?)),
+            Op::Attention(_) => Layer::Attention(Box::new(Attention::load(loader)?)),
+            Op::Resample { direction, conv: true, .. } => {
                 Layer::ConvResample(ConvResampler::load(loader, resampler, direction)?)
             }
-            Step::Resample { direction, .. } => Layer::Resample(direction),
-            Step::Keep => Layer::Keep,
-            Step::Recall => Layer::Recall,
-            Step::InputSkip(_) => Layer::InputSkip(Conv::load(loader)?),
-            Step::InputResidual(_) => Layer::InputResidual(ConvResampler::load(loader, resampler, Direction::Down)?),
-            Step::Output(_) => Layer::Output(Norm::load(loader)?, Conv::load(loader)?),
-            Step::OutputResidual(_) => Layer::OutputResidual(ConvResampler::load(loader, resampler, Direction::Up)?),
-            Step::Head(_) => Layer::Head(Norm::load(loader)?, Conv::load(loader)?),
-            Step::TakeOutput => Layer::TakeOutput,
+            Op::Resample { direction, .. } => Layer::Resample(direction),
+            Op::Keep => Layer::Keep,
+            Op::Recall => Layer::Recall,
+            Op::InputSkip(_) => Layer::InputSkip(Conv::load(loader)?),
+            Op::InputResidual(_) => Layer::InputResidual(ConvResampler::load(loader, resampler, Direction::Down)?),
+            Op::Output(_) => Layer::Output(Norm::load(loader)?, Conv::load(loader)?),
+            Op::OutputResidual(_) => Layer::OutputResidual(ConvResampler::load(loader, resampler, Direction::Up)?),
+            Op::Head(_) => Layer::Head(Norm::load(loader)?, Conv::load(loader)?),
+            Op::TakeOutput => Layer::TakeOutput,
         })
     }
 }
