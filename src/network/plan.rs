@@ -64,7 +64,7 @@ pub(super) struct Plan<'a> {
 }
 
 /// A parameter: its published name, its shape, and whether an EMA keeps it.
-pub(super) struct Parameter {
+pub struct Parameter {
     pub name: String,
     pub shape: Vec<usize>,
     pub trainable: bool,

@@ -2,9 +2,12 @@
 
 use super::blocks::{Attention, ResBlock, residual};
 use super::layers::{Conv, Linear, Loader, Norm, activate};
-use super::plan::{Direction, Op, Plan};
+use super::plan::{Direction, Op, Parameter, Plan};
 use super::resample::{ConvResampler, Resampler};
-use super::{Combine, Config, Embedding, Weights, WeightsError, host};
+use super::{
+    BlockKind, Combine, Config, Embedding, InvalidConfig, NetworkConfig, Progressive, ScoreNetwork, Stage, Weights,
+    WeightsError, host,
+};
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
 use std::f64::consts::TAU;
@@ -62,24 +65,73 @@ struct Flow {
     output: Option<Image>,
 }
 
-impl Unet {
-    /// Builds the network of `config` from PyTorch weights. Buffers (`sigmas`) may be among them.
-    ///
-    /// # Errors
-    /// If a parameter is missing, left over, of the wrong shape, or not finite.
-    pub fn new(config: &Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+impl NetworkConfig for Config {
+    const FIELD: &'static str = "nf";
+
+    fn check(&self) -> Result<(), InvalidConfig> {
+        Config::check(self)
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        [self.num_channels, self.image_size, self.image_size]
+    }
+
+    fn plan(&self) -> Vec<Parameter> {
+        Plan::new(self).parameters()
+    }
+
+    fn outline(&self) -> Vec<Stage> {
+        Config::outline(self)
+    }
+
+    fn summary(&self) -> String {
+        let name = match (self.resblock_type, self.progressive) {
+            (BlockKind::Ddpm, _) => "DDPM",
+            (BlockKind::BigGan, Progressive::None) if self.embedding_type == Embedding::Positional => "DDPM++",
+            (BlockKind::BigGan, _) => "NCSN++",
+        };
+        let widths: Vec<String> = self.ch_mult.iter().map(|factor| (self.nf * factor).to_string()).collect();
+        format!("{name}, {} channels, {} blocks each", widths.join("·"), self.num_res_blocks)
+    }
+
+    fn sigma_data(&self) -> Option<f64> {
+        self.variant.sigma_data
+    }
+}
+
+impl ScoreNetwork for Unet {
+    type Config = Config;
+
+    fn new(config: &Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
         Unet::build(config, weights, device, host::is_host(device))
     }
 
-    /// The same of tensor operations on every device: on the CPU slower than its own layers, which are held against
-    /// them.
-    ///
-    /// # Errors
-    /// Those of [`Unet::new`].
-    pub fn of_tensors(config: &Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+    fn of_tensors(config: &Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
         Unet::build(config, weights, device, false)
     }
 
+    /// Labels are σ for Fourier embeddings, else the network's time or level.
+    fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
+        let device = x.device();
+        let x = if self.config.centered { x } else { x * 2.0 - 1.0 };
+        let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
+        let h = match &self.body {
+            Body::Host(network) => host::tracked(network, x, features, labels.len())?,
+            Body::Tensors(layers) => layers.forward(&self.config, x, features, labels.len()),
+        };
+        Ok(if self.config.scale_by_sigma { h * self.inverse_sigma(labels, &device) } else { h })
+    }
+
+    fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    fn differentiates_on_the_cpu() -> bool {
+        true
+    }
+}
+
+impl Unet {
     fn build(config: &Config, weights: &Weights, device: &Device, on_host: bool) -> Result<Self, WeightsError> {
         let plan = Plan::new(config);
         let parameters = plan.parameters();
@@ -98,30 +150,9 @@ impl Unet {
         Ok(Unet { config: config.clone(), parameters: count, frequencies, body })
     }
 
-    /// The raw output for `x` (N×C×H×W, in the configuration's range) and the published labels, one for all samples
-    /// or one for each: σ for Fourier embeddings, else the network's time or level.
-    ///
-    /// # Errors
-    /// If the images cannot be read.
-    pub fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
-        let device = x.device();
-        let x = if self.config.centered { x } else { x * 2.0 - 1.0 };
-        let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
-        let h = match &self.body {
-            Body::Host(network) => host::tracked(network, x, features, labels.len())?,
-            Body::Tensors(layers) => layers.forward(&self.config, x, features, labels.len()),
-        };
-        Ok(if self.config.scale_by_sigma { h * self.inverse_sigma(labels, &device) } else { h })
-    }
-
     /// The architecture.
     pub fn config(&self) -> &Config {
         &self.config
-    }
-
-    /// Number of parameters.
-    pub fn parameters(&self) -> usize {
-        self.parameters
     }
 
     /// Sines, then cosines, of a label, or the other way round.
