@@ -46,7 +46,19 @@ pub use workspace::Workspace;
 
 use crate::task::ModelRef;
 use anyhow::anyhow;
+use inpaint::Inpaint;
+use latents::Latents;
 use std::path::PathBuf;
+use trajectory::Trajectory;
+
+/// All workspaces, in the order of their tabs. A new one is a folder, and its lines in this file.
+fn workspaces(settings: &Settings, start: &Start<'_>) -> Vec<Box<dyn Workspace>> {
+    vec![
+        Box::new(Trajectory::new(settings, start)),
+        Box::new(Latents::new(settings, start)),
+        Box::new(Inpaint::new(settings, start)),
+    ]
+}
 
 /// What a person or a workspace asks of the window.
 #[derive(Clone, Debug)]

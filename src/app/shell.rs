@@ -14,7 +14,7 @@ use super::settings::{Settings, ThemeChoice};
 use super::signs::{self, Sign};
 use super::status::Status;
 use super::theme::Theme;
-use super::workspace::{self, Workspace};
+use super::workspace::Workspace;
 use super::{Action, Context, Draft, Session, help, theme};
 use crate::engine::{Command, Devices, Wake};
 use anyhow::Context as _;
@@ -71,7 +71,7 @@ impl App {
         let settings = Settings::load(start.storage);
         theme::install(ctx);
         ctx.set_theme(settings.theme.preference());
-        let workspaces = workspace::all(&settings, &start);
+        let workspaces = super::workspaces(&settings, &start);
         let wake = ctx.clone();
         let drawn_by_cpu = start.devices.gpu.as_ref().is_some_and(|(_, gpu)| gpu.software);
         let session = Session::start(start.devices, start.library.clone(), move |how| match how {
