@@ -88,7 +88,7 @@ impl<T: Task> Context<T> {
         self.engine.wake(Wake::Now);
     }
 
-    /// Begins to count evaluations, of so many samples, and tells the owner what has begun.
+    /// Starts the clock of a task of so many samples, and tells the owner what has begun.
     pub(super) fn begin(&self, samples: usize, report: T::Report, notices: impl IntoIterator<Item = String>) {
         self.meter.begin(samples);
         self.say(Update::Report(report));

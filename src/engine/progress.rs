@@ -45,7 +45,7 @@ pub(super) struct Place {
 /// A task's clock, and its counter of evaluations.
 #[derive(Debug)]
 pub(super) struct Meter {
-    began: Instant,
+    began: Cell<Instant>,
     /// Held, and waiting for a turn.
     paused: Cell<Duration>,
     waited: Cell<Duration>,
@@ -60,7 +60,7 @@ pub(super) struct Meter {
 impl Meter {
     pub(super) fn new() -> Meter {
         Meter {
-            began: Instant::now(),
+            began: Cell::new(Instant::now()),
             paused: Cell::default(),
             waited: Cell::default(),
             evaluations: Cell::new(0),
@@ -70,9 +70,14 @@ impl Meter {
         }
     }
 
-    /// From here on evaluations count, of so many samples.
+    /// The clock starts, of a task of so many samples.
     pub(super) fn begin(&self, samples: usize) {
+        self.began.set(Instant::now());
         self.samples.set(samples.max(1));
+    }
+
+    /// From here on evaluations are the task's own.
+    pub(super) fn count_from_here(&self) {
         self.before.set(self.evaluations.get());
         self.spent.take();
     }
@@ -108,7 +113,7 @@ impl Meter {
     /// All that is known of a task that is at this place.
     pub(super) fn progress(&self, Place { step, steps, share }: Place) -> Progress {
         // The others will go on taking their turns: what is left will last as what is done did.
-        let lasted = self.began.elapsed().saturating_sub(self.paused.get());
+        let lasted = self.began.get().elapsed().saturating_sub(self.paused.get());
         let elapsed = lasted.saturating_sub(self.waited.get());
         let share = share.clamp(0.0, 1.0);
         let left = lasted.as_secs_f64() * (1.0 - share) / share;

@@ -9,7 +9,7 @@ use crate::sde::{Level, Sde};
 use crate::solver::{Diagnostics, Moment, Observer};
 use crate::{Image, Pixels};
 use burn::backend::Flex;
-use burn::tensor::{Tensor, Transaction};
+use burn::tensor::Tensor;
 use burn_wgpu::{Wgpu, WgpuRuntime};
 use cubecl_runtime::runtime::Runtime;
 use half::f16;
@@ -277,22 +277,24 @@ fn flat(x: &Image) -> Tensor<1> {
     x.clone().flatten(0, 3)
 }
 
-/// Reads tensors back, all others than those in the host's memory together; `each` is told their index and values.
+/// Tells each tensor's index and values. Those that do not lie in the host's memory are read back together, once.
 fn read_all(tensors: Vec<Tensor<1>>, mut each: impl FnMut(usize, &[f32])) -> Result<(), ScoreError> {
-    let (mut far, mut transaction) = (Vec::new(), Transaction::default());
+    let (mut far, mut sizes) = (Vec::new(), Vec::new());
     for (index, tensor) in tensors.into_iter().enumerate() {
         if !on_host(&tensor, |values| each(index, values)) {
-            far.push(index);
-            transaction = transaction.register(tensor);
+            sizes.push((index, tensor.dims()[0]));
+            far.push(tensor);
         }
     }
     if far.is_empty() {
         return Ok(());
     }
-    let failed = |error: &dyn std::fmt::Display| ScoreError::Device(error.to_string());
-    let read = transaction.try_execute().map_err(|error| failed(&error))?;
-    for (index, data) in far.into_iter().zip(read) {
-        each(index, &data.try_into_vec::<f32>().map_err(|error| failed(&error))?);
+    let read = Tensor::cat(far, 0).try_into_vec_as::<f32>().map_err(|error| ScoreError::Device(error.to_string()))?;
+    let mut rest = read.as_slice();
+    for (index, size) in sizes {
+        let (values, others) = rest.split_at(size.min(rest.len()));
+        each(index, values);
+        rest = others;
     }
     Ok(())
 }

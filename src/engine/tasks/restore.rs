@@ -45,7 +45,7 @@ impl Task for Restore {
             Some(recorded) => tensor(&recorded.x, device),
             None => restoration.first_state(&plan, &model, &evidence, &noise)?,
         };
-        context.meter.begin(samples);
+        context.meter.count_from_here();
         let mut observed = Observed::new(context, run.family.sde(), plan.steps.len(), evaluations);
         observed.first(&start, plan.time_after(0))?;
         let mut held =

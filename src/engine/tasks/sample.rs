@@ -42,7 +42,7 @@ impl Task for Sample {
             None => first_state(&run, &model, &noise)?,
         };
         let start = start.unwrap_or_else(|| prior(sde, &plan, &noise));
-        context.meter.begin(samples);
+        context.meter.count_from_here();
         let mut observed = Observed::new(context, sde, plan.steps.len(), evaluations);
         observed.first(&start, plan.time_after(0))?;
         let end = sample(&run, &plan, &model, Some(start), &noise, &mut observed);
