@@ -4,10 +4,9 @@ use super::dialog::Dialogs;
 use super::files::Files;
 use super::models::Models;
 use super::notices::{Notice, Notices};
+use super::photos::Offer;
 use super::saving::Saver;
 use super::{Action, Draft, Session};
-use crate::Pixels;
-use crate::score::Range;
 
 /// What every workspace may look at, change and ask for.
 pub struct Context {
@@ -32,36 +31,5 @@ impl Context {
     /// Tells a person something.
     pub fn tell(&mut self, notices: impl IntoIterator<Item = Notice>) {
         notices.into_iter().for_each(|notice| self.notices.push(notice));
-    }
-}
-
-/// Samples of one workspace that others can go on from.
-#[derive(Clone, Debug)]
-pub struct Offer {
-    /// N×C×H×W.
-    pub samples: Pixels<f32>,
-    /// The values that show as black and white.
-    pub range: Range,
-}
-
-/// A picture that was made here.
-#[derive(Clone, Debug)]
-pub struct Sample {
-    /// Channels, height, width.
-    pub shape: [usize; 3],
-    /// In [0, 1].
-    pub values: Vec<f32>,
-    pub name: String,
-}
-
-impl Offer {
-    /// One of the samples; numbers beyond the last begin anew.
-    pub fn sample(&self, number: usize) -> Sample {
-        let (low, high) = self.range.bounds();
-        let [count, channels, height, width] = self.samples.shape;
-        let index = number % count.max(1);
-        let unit = |value: &f32| ((f64::from(*value) - low) / (high - low)).clamp(0.0, 1.0) as f32;
-        let values = self.samples.sample(index).iter().map(unit).collect();
-        Sample { shape: [channels, height, width], values, name: format!("sample {}", index + 1) }
     }
 }

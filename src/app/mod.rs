@@ -4,11 +4,11 @@
 //! for the window or a command of its own workspace, which are obeyed once a frame. What the engine does is learnt from
 //! its messages, which [`Session`] keeps in order.
 
+mod background;
 mod catalogue;
 mod context;
 mod device;
 mod dialog;
-mod dice;
 mod draft;
 mod files;
 mod graphics;
@@ -21,23 +21,27 @@ mod meter;
 mod models;
 mod notices;
 mod panes;
+mod photos;
 pub mod picture;
 mod run_view;
 mod saving;
+mod seed;
 mod session;
 mod settings;
 mod shell;
 mod signs;
 mod status;
+mod textures;
 pub mod theme;
 pub mod trajectory;
 mod widgets;
 mod workspace;
 
-pub use context::{Context, Offer};
+pub use context::Context;
 pub use draft::{CorrectorKind, Draft, GridKind, Method};
 pub use graphics::{Shared, share, window_graphics};
 pub use notices::Notice;
+pub use photos::Offer;
 pub use run_view::{Cursor, RunState, RunView};
 pub use session::Session;
 pub use settings::{Settings, ThemeChoice};

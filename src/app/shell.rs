@@ -3,7 +3,7 @@
 use super::catalogue::{Catalogue, Shelf};
 use super::device::device_combo;
 use super::dialog::{Dialog, Dialogs, PathRequest};
-use super::files::{Files, Opened, dropped};
+use super::files::{Files, OpenedFile, dropped};
 use super::keys::{self, Keys};
 use super::meter::Meter;
 use super::models::{Models, Out};
@@ -160,8 +160,8 @@ impl App {
         }
         for opened in cx.files.poll() {
             match opened {
-                Opened::Model(model) => cx.actions.push(Action::Model(model)),
-                Opened::Refused(notice) => cx.notices.push(notice),
+                OpenedFile::Model(model) => cx.actions.push(Action::Model(model)),
+                OpenedFile::Refused(notice) => cx.notices.push(notice),
                 opened => drop(workspaces.iter_mut().any(|workspace| workspace.take_file(&opened, cx))),
             }
         }

@@ -1,11 +1,12 @@
 //! Workspaces: the one door through which the window knows them, and the list of all.
 
-use super::context::{Context, Offer};
-use super::files::Opened;
+use super::context::Context;
+use super::files::OpenedFile;
 use super::inpaint::Inpaint;
 use super::keys::{Keys, Line};
 use super::latents::Latents;
 use super::panes::Panes;
+use super::photos::Offer;
 use super::status::{Standing, TaskLine};
 use super::theme::Theme;
 use super::trajectory::Trajectory;
@@ -81,7 +82,7 @@ pub trait Workspace: Any {
     }
 
     /// Takes what was opened, shown or not; whether it does. Models never come here: they are for all.
-    fn take_file(&mut self, _opened: &Opened, _cx: &mut Context) -> bool {
+    fn take_file(&mut self, _opened: &OpenedFile, _cx: &mut Context) -> bool {
         false
     }
 

@@ -4,7 +4,7 @@ use super::Inpaint;
 use super::draft::Tool;
 use super::operation::{Operation, Shape};
 use super::view::Placed;
-use crate::app::latents::Crop;
+use crate::app::photos::Crop;
 use egui::{Event, Key, PointerButton, Pos2, Response, Ui};
 
 /// How near a corner of the square it is taken, in points.

@@ -45,19 +45,20 @@ pub use hints::Hints;
 pub use history::{History, Step};
 pub use keep::{Kept, Painted};
 pub use mask::Mask;
-pub use operation::{Job, Operation, Shape};
+pub use operation::{MaskChange, Operation, Shape};
 pub use paste::Paste;
 
-use super::context::{Context, Sample};
+use super::context::Context;
 use super::dialog::{Dialog, PathRequest};
-use super::dice::Dice;
-use super::files::{Opened, is_picture};
+use super::files::{OpenedFile, is_picture};
 use super::keys::{self, Keys};
-use super::latents::{Crop, Source, WORLDS};
 use super::panes::{Pane, Panes};
+use super::photos::{Crop, Dice, Source, Wanted, pasted};
+use super::saving::SaveJob;
 use super::status::TaskLine;
 use super::workspace::Workspace;
 use super::{Action, Draft, Notice, Session, Settings, Start};
+use crate::checkpoint::write_mask;
 use crate::task::ModelRef;
 use commands::{Command, KEYS};
 use display::Display;
@@ -65,10 +66,10 @@ use egui::{Frame, Margin, ScrollArea, Ui};
 use hand::Gesture;
 use inset::Inset;
 use keep::Keeper;
-use load::{Loaded, Loader, Wanted};
+use load::{Loaded, Loader};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use view::View;
 
@@ -250,7 +251,8 @@ impl Inpaint {
             Command::Zoom(steps) => self.view.step(steps),
             Command::Fit => self.view.fit(),
             Command::Actual => self.view.actual(),
-            Command::World => self.roll(&ctx),
+            Command::World => self.loader.photo(&ctx, self.dice.world()),
+            Command::Sample => self.dice.sample(cx).into_iter().for_each(|wanted| self.loader.photo(&ctx, wanted)),
             Command::OpenPhoto => self.request.ask(cx, Dialog::OpenPicture, Purpose::Photo),
             Command::OpenMask if self.canvas.is_some() => self.request.ask(cx, Dialog::OpenPicture, Purpose::Mask),
             Command::SaveMask if self.canvas.is_some() => self.ask_place(cx, "mask", Purpose::SaveMask),
@@ -282,22 +284,21 @@ impl Inpaint {
             Purpose::Photo => self.open_photo(&cx.egui, &path),
             Purpose::Mask => self.open_mask(&cx.egui, &path),
             Purpose::SaveMask => {
-                cx.saver.folder = path.parent().map(PathBuf::from);
-                if let Some(canvas) = &self.canvas {
-                    let mask = canvas.mask();
-                    self.loader.save_mask(&cx.egui, path, mask.size(), mask.values().clone());
-                }
+                let Some(mask) = self.canvas.as_ref().map(Canvas::mask) else { return };
+                let (size, values) = (mask.size().map(|side| side as u32), mask.values().clone());
+                let job = SaveJob::new(path, "saving the mask", move |path, _| write_mask(path, size, &values));
+                cx.saver.start(&cx.egui, job);
             }
             Purpose::SaveFilled => {
-                cx.saver.folder = path.parent().map(PathBuf::from);
-                self.save_answer(&cx.egui, &path);
+                let job = self.fills.save_job(path);
+                job.into_iter().for_each(|job| cx.saver.start(&cx.egui, job));
             }
         }
     }
 
     /// Reads a photo and paints on it.
     pub fn open_photo(&mut self, ctx: &egui::Context, path: &Path) {
-        self.loader.photo(ctx, Wanted::File(path.into()), Crop::default());
+        self.loader.photo(ctx, Wanted::File(path.into()));
     }
 
     /// Reads a mask for the photo.
@@ -312,39 +313,10 @@ impl Inpaint {
         if std::mem::replace(&mut self.opened, true) {
             return;
         }
-        let (Some(source), crop, kept) = &self.saved else { return };
-        let wanted = match (source, &kept.photo) {
-            (source, Some(name)) => Wanted::Kept(source.clone(), name.clone()),
-            (Source::World(index), None) => Wanted::World(*index),
-            (Source::File(path), None) => Wanted::File(path.clone()),
-            (Source::Latents { .. } | Source::Trajectory | Source::Clipboard, None) => return,
-        };
-        let kept = self.keeper.folder().map(|folder| (folder.to_owned(), kept.clone()));
-        self.loader.photo_as_kept(ctx, wanted, *crop, kept);
-    }
-
-    fn paste(&mut self, ui: &Ui) {
-        let pasted = ui.input(|input| {
-            input.events.iter().rev().find_map(|event| match event {
-                egui::Event::PasteImage(image) => Some(image.clone()),
-                _ => None,
-            })
-        });
-        if let Some(image) = pasted {
-            self.loader.photo(ui.ctx(), Wanted::Pasted(image), Crop::default());
+        let (Some(source), crop, kept) = self.saved.clone() else { return };
+        if kept.photo.is_some() || source.again().is_some() {
+            self.loader.restore(ctx, source, crop, kept, self.keeper.folder().map(Path::to_owned));
         }
-    }
-
-    /// Takes a world that nobody chose.
-    fn roll(&mut self, ctx: &egui::Context) {
-        self.loader.photo(ctx, Wanted::World(self.dice.roll(WORLDS)), Crop::default());
-    }
-
-    /// Takes a sample of another workspace, another each time.
-    fn take_sample(&mut self, ctx: &egui::Context, cx: &Context) {
-        let Some(offer) = cx.offers.first() else { return };
-        let Sample { shape, values, name } = offer.sample(self.dice.next());
-        self.loader.photo(ctx, Wanted::Sample { shape, values, name }, Crop::default());
     }
 
     /// Takes up another tool; what is being drawn is let go.
@@ -366,7 +338,7 @@ impl Inpaint {
     fn change(&mut self, ctx: &egui::Context, operation: Operation) {
         if let Some(canvas) = self.canvas.as_mut().filter(|_| !self.changing) {
             self.changing = true;
-            self.loader.change(ctx, canvas.job(operation));
+            self.loader.change(ctx, canvas.change(operation));
         }
     }
 
@@ -394,7 +366,7 @@ impl Workspace for Inpaint {
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut Context) {
         self.open(ui.ctx());
-        self.paste(ui);
+        pasted(ui).into_iter().for_each(|wanted| self.loader.photo(ui.ctx(), wanted));
         let mut panes = std::mem::take(&mut self.panes);
         let panel = || Frame::new().fill(ui.visuals().panel_fill);
         let (setup, plots) = (panel(), panel().inner_margin(Margin::symmetric(8, 6)));
@@ -451,8 +423,8 @@ impl Workspace for Inpaint {
         picture
     }
 
-    fn take_file(&mut self, opened: &Opened, cx: &mut Context) -> bool {
-        let Opened::Picture(path) = opened else { return false };
+    fn take_file(&mut self, opened: &OpenedFile, cx: &mut Context) -> bool {
+        let OpenedFile::Picture(path) = opened else { return false };
         cx.actions.push(Action::Show(self.name()));
         self.open_photo(&cx.egui, path);
         true

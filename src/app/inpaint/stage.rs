@@ -3,8 +3,8 @@
 use super::look::Look;
 use super::view::Placed;
 use super::{Command, Inpaint, hand, overlay};
-use crate::app::latents::dashed;
 use crate::app::theme::{Theme, UNIT};
+use crate::app::widgets::dashed;
 use egui::emath::GuiRounding;
 use egui::{Align, Button, Frame, Margin, Rect, RichText, Role, Sense, Stroke, Ui, UiBuilder, WidgetInfo, vec2};
 

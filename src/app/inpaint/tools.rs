@@ -4,8 +4,8 @@ use super::draft::{InpaintDraft, Tool};
 use super::operation::Operation;
 use super::{Command, Inpaint, glyph};
 use crate::app::Context;
-use crate::app::latents::Crop;
 use crate::app::models::Out;
+use crate::app::photos::Crop;
 use crate::app::theme::UNIT;
 use crate::app::widgets::{control_width, named, row, segmented};
 use egui::{Button, DragValue, Response, RichText, ScrollArea, Slider, Ui, vec2};
@@ -62,15 +62,9 @@ fn photo(ui: &mut Ui, inpaint: &mut Inpaint, cx: &Context) {
             ("Trajectory", "A sample of the run shown in Trajectory, another each time; run one there first", sample),
         ],
     );
-    match clicked {
-        Some(0) => inpaint.commands.push(Command::OpenPhoto),
-        Some(1) => inpaint.commands.push(Command::World),
-        Some(_) => {
-            let ctx = ui.ctx().clone();
-            inpaint.take_sample(&ctx, cx);
-        }
-        None => {}
-    }
+    inpaint
+        .commands
+        .extend(clicked.and_then(|place| [Command::OpenPhoto, Command::World, Command::Sample].into_iter().nth(place)));
 }
 
 fn tools(ui: &mut Ui, inpaint: &mut Inpaint) {

@@ -2,7 +2,7 @@
 
 use super::board::Board;
 use super::draft::{LatentsDraft, Mix};
-use super::photo::PictureKey;
+use super::original::PictureKey;
 use super::strip::{Strip, ends};
 use crate::Pixels;
 use crate::engine::JobId;

@@ -4,13 +4,12 @@
 //! `work` decides what is computed next, `look` what the middle of the room shows; the rest is the room.
 
 mod board;
-mod canvas;
 mod card;
 mod crop;
 mod draft;
 mod look;
 mod measure;
-mod photo;
+mod original;
 mod room;
 mod save;
 mod setup;
@@ -18,32 +17,30 @@ mod strip;
 mod work;
 
 pub use board::{Board, SavedSlot};
-pub(super) use canvas::{Canvas as Textures, dashed, frame};
 pub use draft::{FlowMethod, LatentsDraft, Mix};
-pub(super) use photo::{Crop, Source, pasted_picture, sample_picture, world_picture};
 pub use work::Held;
 
 use super::context::Context;
 use super::dialog::{Dialog, PathRequest};
-use super::dice::Dice;
-use super::files::{Opened, has_extension, is_picture};
+use super::files::{OpenedFile, has_extension, is_picture};
 use super::keys::{self, Binding, Keys, plain, with};
 use super::notices::Retries;
 use super::panes::{Pane, Panes};
+use super::photos::{Crop, Dice, Source, Wanted, pasted};
 use super::shell::Start;
 use super::status::TaskLine;
+use super::textures::Textures;
 use super::theme::Theme;
 use super::workspace::Workspace;
 use super::{Action, Settings};
 use crate::task::ModelRef;
 use board::Slot;
-use canvas::Canvas;
 use crop::Cropping;
 use egui::util::undoer::Undoer;
 use egui::{Frame, Key, Margin, Modifiers, RichText, ScrollArea, Ui};
 use look::Look;
 use measure::Measure;
-use photo::{Photos, Wanted};
+use original::Originals;
 use save::LatentsSavePanel;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -51,9 +48,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use strip::Strip;
 use work::Work;
-
-/// Worlds that ship.
-pub(super) const WORLDS: usize = 512;
 
 /// What a key or a button asks of this workspace.
 #[derive(Clone, Debug)]
@@ -107,12 +101,12 @@ pub struct Latents {
     save_panel: LatentsSavePanel,
     request: PathRequest<Purpose>,
     board: Board,
-    photos: Photos,
+    originals: Originals,
     work: Work,
     strip: Option<Strip>,
     look: Look,
     measure: Measure,
-    canvas: Canvas,
+    textures: Textures,
     cropping: Option<Cropping>,
     history: Undoer<(Vec<Slot>, LatentsDraft)>,
     /// The workspace has been looked at: nothing is computed before.
@@ -146,12 +140,12 @@ impl Latents {
             save_panel: LatentsSavePanel::default(),
             request: PathRequest::default(),
             board,
-            photos: Photos::default(),
+            originals: Originals::default(),
             work: Work::default(),
             strip: None,
             look: Look::default(),
             measure: Measure::default(),
-            canvas: Canvas::default(),
+            textures: Textures::default(),
             cropping: None,
             history: Undoer::default(),
             opened: false,
@@ -206,16 +200,16 @@ impl Latents {
         self.work.held.as_ref()
     }
 
-    /// Puts a file into a slot.
-    fn put_file(&mut self, ctx: &egui::Context, slot: usize, path: PathBuf) {
-        self.photos.load(ctx, slot, Wanted::File(path), Crop::default());
+    /// Puts a picture into a slot.
+    fn put(&mut self, ctx: &egui::Context, slot: usize, wanted: Wanted) {
+        self.originals.load(ctx, slot, wanted, Crop::default());
     }
 
     /// Puts a file of latents into slots: into this one and those after it, or where there is room.
     fn put_latents(&mut self, ctx: &egui::Context, slot: Option<usize>, path: PathBuf) {
         // Restored slots come first.
         self.open(ctx);
-        self.photos.latents(ctx, slot, path, None);
+        self.originals.latents(ctx, slot, path, None);
     }
 
     fn obey(&mut self, command: Command, cx: &mut Context) {
@@ -238,7 +232,7 @@ impl Latents {
             Some((Purpose::Slot(slot), path)) if has_extension(&path, &["safetensors", "npz"]) => {
                 self.put_latents(ctx, Some(slot), path);
             }
-            Some((Purpose::Slot(slot), path)) => self.put_file(ctx, slot, path),
+            Some((Purpose::Slot(slot), path)) => self.put(ctx, slot, Wanted::File(path)),
             Some((Purpose::Set, path)) => self.measure.folder = Some(path),
             None => {}
         }
@@ -250,39 +244,23 @@ impl Latents {
             return;
         }
         for (slot, saved) in std::mem::take(&mut self.saved).into_iter().enumerate().take(board::MOST_SLOTS) {
-            let wanted = match saved.source {
-                Some(Source::World(index)) => Wanted::World(index),
-                Some(Source::File(path)) => Wanted::File(path),
-                Some(Source::Latents { path, index }) => {
-                    self.restoring += 1;
-                    self.work.held = Some(Held::Fresh);
-                    self.photos.latents(ctx, Some(slot), path, Some(index));
-                    continue;
-                }
-                Some(Source::Trajectory | Source::Clipboard) | None => continue,
-            };
+            let Some(source) = saved.source else { continue };
+            if let Source::Latents { path, index } = source {
+                self.originals.latents(ctx, Some(slot), path, Some(index));
+            } else if let Some(wanted) = source.again() {
+                self.originals.load(ctx, slot, wanted, saved.crop);
+            } else {
+                continue;
+            }
             self.restoring += 1;
             self.work.held = Some(Held::Fresh);
-            self.photos.load(ctx, slot, wanted, saved.crop);
-        }
-    }
-
-    fn paste(&mut self, ui: &Ui) {
-        let pasted = ui.input(|input| {
-            input.events.iter().rev().find_map(|event| match event {
-                egui::Event::PasteImage(image) => Some(image.clone()),
-                _ => None,
-            })
-        });
-        if let Some(image) = pasted {
-            let slot = self.board.free();
-            self.photos.load(ui.ctx(), slot, Wanted::Image(image), Crop::default());
         }
     }
 
     /// Takes a world that nobody chose.
     fn roll(&mut self, ctx: &egui::Context, slot: usize) {
-        self.photos.load(ctx, slot, Wanted::World(self.dice.roll(WORLDS)), Crop::default());
+        let wanted = self.dice.world();
+        self.put(ctx, slot, wanted);
     }
 
     fn try_two(&mut self, ctx: &egui::Context) {
@@ -311,8 +289,10 @@ impl Workspace for Latents {
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut Context) {
         self.open(ui.ctx());
-        self.canvas.begin();
-        self.paste(ui);
+        self.textures.begin();
+        if let Some(wanted) = pasted(ui) {
+            self.put(ui.ctx(), self.board.free(), wanted);
+        }
         let mut panes = std::mem::take(&mut self.panes);
         panes.ui(ui, &mut |ui, pane| match pane {
             Pane::Setup => {
@@ -369,15 +349,15 @@ impl Workspace for Latents {
         let picture = is_picture(path);
         if picture {
             let slot = self.board.free();
-            self.put_file(&cx.egui, slot, path.into());
+            self.put(&cx.egui, slot, Wanted::File(path.into()));
             // The next of several files goes to the next slot.
             self.board.focused = (slot + 1) % self.board.slots.len();
         }
         picture
     }
 
-    fn take_file(&mut self, opened: &Opened, cx: &mut Context) -> bool {
-        let Opened::Latents(path) = opened else { return false };
+    fn take_file(&mut self, opened: &OpenedFile, cx: &mut Context) -> bool {
+        let OpenedFile::Latents(path) = opened else { return false };
         cx.actions.push(Action::Show(self.name()));
         self.put_latents(&cx.egui, None, path.clone());
         true

@@ -1,7 +1,6 @@
 //! The middle of the workspace: A, the mix, B; the strip between them and the hand that moves along it.
 
 use super::board::{Board, MOST_SLOTS};
-use super::canvas::{dashed, frame};
 use super::draft::Mix;
 use super::strip::Strip;
 use super::work::Held;
@@ -9,7 +8,7 @@ use super::{Command, Latents, card};
 use crate::app::icon::{self, Icon};
 use crate::app::signs::{self, Sign};
 use crate::app::theme::{Theme, UNIT};
-use crate::app::widgets::{human_time, named};
+use crate::app::widgets::{dashed, frame, human_time, named};
 use crate::app::{Context, Draft};
 use egui::{Align, Align2, DragValue, Frame, Margin, Rect, RichText, Sense, Slider, Stroke, Ui, UiBuilder, vec2};
 
@@ -76,7 +75,7 @@ fn mix(ui: &mut Ui, latents: &mut Latents) {
             String::new()
         }
         Some(shown) => {
-            latents.canvas.paint(ui, rect, &shown.picture, 0, None, latents.draft.smooth);
+            latents.textures.paint(ui, rect, &shown.picture, 0, None, latents.draft.smooth);
             let place = match latents.draft.mix {
                 Mix::Between => format!("s = {:.3}", latents.look.place),
                 Mix::Weights => "weighted sum".into(),
@@ -125,8 +124,7 @@ fn first_steps(ui: &mut Ui, latents: &mut Latents, rect: Rect) {
             let button = egui::Button::new(text).fill(theme.selected).min_size(vec2(170.0, 36.0));
             let tip = "Take two of the worlds that ship, encode them, and fill the strip";
             if ui.add(button).on_hover_text(tip).clicked() {
-                let ctx = ui.ctx().clone();
-                latents.try_two(&ctx);
+                latents.try_two(ui.ctx());
             }
         });
     });
@@ -201,8 +199,7 @@ fn tools(ui: &mut Ui, latents: &mut Latents) {
     if !latents.board.is_empty() {
         let two = ui.button("Two worlds").on_hover_text("Put two other worlds in A and B");
         if two.clicked() {
-            let ctx = ui.ctx().clone();
-            latents.try_two(&ctx);
+            latents.try_two(ui.ctx());
         }
     }
     let room = latents.board.slots.len() < MOST_SLOTS;
@@ -238,7 +235,7 @@ fn strip(ui: &mut Ui, latents: &mut Latents) {
             let (rect, response) = frame(ui, vec2(side, side), Sense::click(), &name);
             match found {
                 Some((picture, fine)) => {
-                    latents.canvas.paint(ui, rect, picture, 0, None, latents.draft.smooth);
+                    latents.textures.paint(ui, rect, picture, 0, None, latents.draft.smooth);
                     if !fine {
                         let corner = Rect::from_min_size(rect.right_top() - vec2(7.0, -3.0), vec2(4.0, 4.0));
                         ui.painter().rect_filled(corner, 2, theme.warning);
@@ -336,7 +333,7 @@ fn part(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
         let (rect, response) = frame(ui, vec2(40.0, 40.0), Sense::click(), &format!("Thumbnail {letter}"));
         let key = latents.board.key(index);
         match key.and_then(|key| latents.board.picture(&key)) {
-            Some(picture) => latents.canvas.paint(ui, rect, picture, 0, None, latents.draft.smooth),
+            Some(picture) => latents.textures.paint(ui, rect, picture, 0, None, latents.draft.smooth),
             None => dashed(ui, rect, ""),
         }
         if response.on_hover_text("Files go to this slot once it is marked").clicked() {
@@ -351,7 +348,7 @@ fn part(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
                     latents.draft.mix = Mix::Weights;
                 }
             }
-            if index >= 2 && latents.board.slots.get(index).is_some_and(|slot| slot.photo.is_none()) {
+            if index >= 2 && latents.board.slots.get(index).is_some_and(|slot| slot.original.is_none()) {
                 let name = format!("Remove slot {letter}");
                 if signs::button(ui, Sign::Cross, true, &name, "Take this slot away").clicked() {
                     latents.board.clear(index);

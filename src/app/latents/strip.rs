@@ -2,7 +2,7 @@
 
 use super::board::{Board, Encoding};
 use super::draft::LatentsDraft;
-use super::photo::PictureKey;
+use super::original::PictureKey;
 use crate::Pixels;
 use crate::task::{Flow, between, temper};
 

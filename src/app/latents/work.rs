@@ -7,9 +7,10 @@ use super::Latents;
 use super::board::{Encoding, MOST_SLOTS};
 use super::draft::quick;
 use super::look::{Asked, Next};
-use super::photo::{Crop, Loaded, PictureKey, Source};
+use super::original::{Loaded, PictureKey};
 use super::strip::{Strip, StripKey};
 use crate::Pixels;
+use crate::app::photos::{Crop, Source};
 use crate::app::status::TaskLine;
 use crate::app::{Context, Draft, Notice, Session};
 use crate::engine::{DeviceChoice, Failure, Job, JobId, JobProgress, JobResult, JobUpdate};
@@ -94,14 +95,14 @@ impl Latents {
             return notices;
         }
         self.learn_shape(session, shared);
-        for (photo, key) in self.board.take_uncut() {
-            self.photos.cut(ctx, photo, key);
+        for (original, key) in self.board.take_uncut() {
+            self.originals.cut(ctx, original, key);
         }
         let Ok(flow) = self.draft.flow(shared) else { return notices };
         self.renew_strip();
         if self.measure.renew(&flow, &self.draft.estimate(), &self.board, self.draft.set_size) {
             let shape = self.board.shape.unwrap_or([3, 32, 32]);
-            self.photos.set(ctx, self.measure.folder.clone(), self.draft.set_size, shape);
+            self.originals.set(ctx, self.measure.folder.clone(), self.draft.set_size, shape);
         }
         self.drop_unwanted(session, &flow);
         if self.work.under_way.is_none()
@@ -190,10 +191,10 @@ impl Latents {
 
     fn take_loaded(&mut self) -> Vec<Notice> {
         let mut notices = Vec::new();
-        for loaded in self.photos.poll() {
+        for loaded in self.originals.poll() {
             match loaded {
-                Loaded::Photo { slot, photo, crop } => {
-                    self.board.put(slot, photo, crop);
+                Loaded::Original { slot, original, crop } => {
+                    self.board.put(slot, original, crop);
                     if self.restoring > 0 {
                         self.restoring -= 1;
                     } else {
@@ -205,7 +206,7 @@ impl Latents {
                 Loaded::Latents { slot, path, only, latents } => {
                     notices.extend(self.line_up(slot, &path, only, &latents))
                 }
-                Loaded::Refused { notice } => {
+                Loaded::Refused(notice) => {
                     self.measure.refused();
                     self.restoring = self.restoring.saturating_sub(1);
                     notices.push(notice);
@@ -259,9 +260,9 @@ impl Latents {
         let [_, c, h, w] = pictures.shape;
         for (index, opening) in openings.into_iter().enumerate() {
             let picture = one(pictures, index);
-            let photo = self.photos.decoded(opening.source, opening.name, &picture);
-            let key = PictureKey::new(&photo, Crop::default(), [c, h, w]);
-            self.board.put(opening.slot, photo, Crop::default());
+            let original = self.originals.decoded(opening.source, opening.name, &picture);
+            let key = PictureKey::new(&original, Crop::default(), [c, h, w]);
+            self.board.put(opening.slot, original, Crop::default());
             self.board.insert_picture(key, picture.clone());
             self.board.insert_encoding(key, Encoding::new(opening.latents, 0));
             self.board.insert_back(key, picture, nfe.get(index).copied().unwrap_or_default());

@@ -17,12 +17,13 @@ pub mod timeline;
 pub use equation::{Equation, equations};
 pub use runs::{Entry, Pending, Runs};
 
-use super::context::{Context, Offer};
-use super::dice::new_seed;
-use super::files::Opened;
+use super::context::Context;
+use super::files::OpenedFile;
 use super::keys::{self, Binding, Keys, obeyed_elsewhere, plain, with};
 use super::panes::{Pane, Panes};
+use super::photos::Offer;
 use super::picture::{Hovered, PictureSettings, PictureView};
+use super::seed::new_seed;
 use super::status::Standing;
 use super::theme::Theme;
 use super::workspace::Workspace;
@@ -247,8 +248,8 @@ impl Workspace for Trajectory {
         self.picture.takes_escape()
     }
 
-    fn take_file(&mut self, opened: &Opened, cx: &mut Context) -> bool {
-        let Opened::Run(run, path) = opened else { return false };
+    fn take_file(&mut self, opened: &OpenedFile, cx: &mut Context) -> bool {
+        let OpenedFile::Run(run, path) = opened else { return false };
         cx.draft.take(run);
         let name = path.file_name().unwrap_or(path.as_os_str()).display();
         cx.notices.push(Notice::remark(format!("The settings are now those of {name}; press Run.")));
