@@ -1,4 +1,3 @@
-use crate::score::Range;
 use std::sync::Arc;
 
 /// Values of a batch of images on the host: N×C×H×W, in that order.
@@ -20,11 +19,4 @@ impl<T> Pixels<T> {
         let size = self.shape[1..].iter().product::<usize>();
         self.values.get(index * size..(index + 1) * size).unwrap_or_default()
     }
-}
-
-/// The grey level, 0 to 255, of a value in `range`: rounded, clamped, 0 for NaN.
-pub fn to_byte(value: f32, range: Range) -> u8 {
-    let (low, high) = range.bounds();
-    let unit = (f64::from(value) - low) / (high - low);
-    (unit * 255.0).round() as u8
 }

@@ -4,7 +4,7 @@ use super::dialog::Dialogs;
 use super::files::Files;
 use super::models::Models;
 use super::notices::{Notice, Notices};
-use super::photos::Offer;
+use super::photos::{Offer, Wanted};
 use super::saving::Saver;
 use super::{Action, Draft, Session};
 
@@ -31,5 +31,10 @@ impl Context {
     /// Tells a person something.
     pub fn tell(&mut self, notices: impl IntoIterator<Item = Notice>) {
         notices.into_iter().for_each(|notice| self.notices.push(notice));
+    }
+
+    /// One of the samples that another workspace has, if one has any.
+    pub fn sample(&self, number: usize) -> Option<Wanted> {
+        self.offers.first().map(|offer| offer.sample(number))
     }
 }

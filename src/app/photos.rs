@@ -1,9 +1,8 @@
 //! Pictures to go on from: where they come from, how they are read, and which square of them is used.
 
-use super::context::Context;
 use crate::Pixels;
 use crate::checkpoint::{MOST_PIXELS, OpenedPhoto, PictureSet, read_photo, reduce_to, shipped_worlds, too_large};
-use crate::score::Range;
+use crate::sde::Range;
 use egui::{ColorImage, Ui};
 use image::{Rgb, RgbImage};
 use serde::{Deserialize, Serialize};
@@ -71,40 +70,19 @@ pub struct Offer {
 
 impl Offer {
     /// One of the samples; numbers beyond the last begin anew.
-    fn sample(&self, number: usize) -> Sample {
+    pub fn sample(&self, number: usize) -> Wanted {
         let (low, high) = self.range.bounds();
         let [count, channels, height, width] = self.samples.shape;
         let index = number % count.max(1);
         let unit = |value: &f32| ((f64::from(*value) - low) / (high - low)).clamp(0.0, 1.0) as f32;
         let values = self.samples.sample(index).iter().map(unit).collect();
-        Sample { shape: [channels, height, width], values, name: format!("sample {}", index + 1) }
+        Wanted::Sample(Sample { shape: [channels, height, width], values, name: format!("sample {}", index + 1) })
     }
 }
 
-/// Chooses pictures that nobody chose, another each time; begun anew in each window.
-#[derive(Clone, Copy, Debug)]
-pub struct Dice(u64);
-
-impl Default for Dice {
-    fn default() -> Self {
-        Dice(u64::from(std::process::id()))
-    }
-}
-
-impl Dice {
-    /// One of the worlds that ship.
-    pub fn world(&mut self) -> Wanted {
-        // A linear congruential sequence (Knuth's MMIX).
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        Wanted::World((self.0 >> 33) as usize % WORLDS)
-    }
-
-    /// A sample of another workspace, if one has any.
-    pub fn sample(&mut self, cx: &Context) -> Option<Wanted> {
-        let offer = cx.offers.first()?;
-        self.0 = self.0.wrapping_add(1);
-        Some(Wanted::Sample(offer.sample(self.0 as usize)))
-    }
+/// One of the worlds that ship, which nobody chose.
+pub fn any_world() -> Wanted {
+    Wanted::World(fastrand::usize(..WORLDS))
 }
 
 /// The picture that was pasted in this frame.

@@ -91,8 +91,7 @@ impl Session {
     /// Seconds that `evaluations` of `run` will take, where its model's speed is known.
     pub fn forecast(&self, run: &Run, device: DeviceChoice) -> Option<f64> {
         let rate = self.rates.get(&(run.model.clone(), self.device(device).gpu))?;
-        let evaluations = run.solver.evaluations(run.steps.get()) * run.count.get();
-        Some(evaluations as f64 / rate)
+        Some((run.evaluations()? * run.count.get()) as f64 / rate)
     }
 
     /// Sends a command that needs no book-keeping.

@@ -100,6 +100,8 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sde::{Family, Ve};
+    use crate::task::Run;
     use std::collections::HashMap;
 
     #[derive(Default)]
@@ -120,8 +122,9 @@ mod tests {
 
     fn changed() -> Settings {
         let mut settings = Settings { theme: ThemeChoice::Light, ..Settings::default() }.with("plane", [1, 2]);
+        let ve = Run { family: Family::Ve(Ve::new(0.02, 90.0).unwrap()), ..Run::default() };
+        settings.draft.take(&ve);
         settings.draft.steps = 77;
-        settings.draft.ve = [0.02, 90.0];
         settings
     }
 

@@ -1,6 +1,7 @@
 //! What is said of a network: its card, line by line.
 
-use crate::network::{Architecture, BlockKind, Config, Description, Embedding, Progressive};
+use crate::network::{Architecture, BlockKind, Config, Embedding, Progressive};
+use crate::score::Description;
 use crate::sde::Family;
 
 /// One line of a card.

@@ -1,6 +1,6 @@
 use super::{FileError, write_atomically};
-use crate::score::Range;
-use crate::{Pixels, to_byte};
+use crate::Pixels;
+use crate::sde::Range;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageFormat, Rgb, RgbImage};
 use std::io::Cursor;
@@ -158,4 +158,11 @@ fn colour(values: &[f32], place: usize, plane: usize, range: Range) -> Rgb<u8> {
         if is_grey { first } else { level(1).unwrap_or(0) },
         if is_grey { first } else { level(2).unwrap_or(0) },
     ])
+}
+
+/// The grey level, 0 to 255, of a value in `range`: rounded, clamped, 0 for NaN.
+fn to_byte(value: f32, range: Range) -> u8 {
+    let (low, high) = range.bounds();
+    let unit = (f64::from(value) - low) / (high - low);
+    (unit * 255.0).round() as u8
 }

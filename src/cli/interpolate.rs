@@ -8,7 +8,7 @@ use super::output::{known, writable};
 use crate::Pixels;
 use crate::checkpoint::{Animation, write_animation, write_strip};
 use crate::engine::{Job, JobResult};
-use crate::score::Range;
+use crate::sde::Range;
 use crate::task::{between, temper};
 use serde_json::json;
 use std::path::PathBuf;

@@ -162,7 +162,7 @@ impl<'a> Control<'a> {
     }
 
     /// Records a moment and shows it, unless another was shown a moment ago.
-    pub(super) fn publish(&self, newest: Recorded, steps: usize, evaluations: usize) {
+    pub(super) fn publish(&self, newest: Recorded, steps: usize, evaluations: Option<usize>) {
         self.done.set(newest.step);
         let kept = Arc::new(Recorded { on_gpu: None, ..newest.clone() });
         self.recorder.borrow_mut().push(kept.clone());
@@ -186,11 +186,13 @@ impl<'a> Control<'a> {
         }
     }
 
-    fn progress(&self, step: usize, steps: usize, evaluations: usize) -> Progress {
+    fn progress(&self, step: usize, steps: usize, evaluations: Option<usize>) -> Progress {
         let elapsed = self.elapsed();
         let seconds = elapsed.as_secs_f64().max(1e-9);
         let nfe = self.nfe.get();
-        let left = seconds / nfe.max(1) as f64 * evaluations.saturating_sub(nfe) as f64;
+        // Where the evaluations to come are not known, the steps are.
+        let (done, whole) = evaluations.map_or((step, steps), |evaluations| (nfe, evaluations));
+        let left = seconds / done.max(1) as f64 * whole.saturating_sub(done) as f64;
         let running = step < steps && nfe > 0;
         Progress {
             step,

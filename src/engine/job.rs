@@ -2,7 +2,7 @@
 
 use super::{DeviceReport, Failure, ModelReport};
 use crate::Pixels;
-use crate::sde::FamilyKind;
+use crate::sde::Range;
 use crate::task::{Decoded, Encoded, Estimate, Evidence, Flow, Likelihood, ModelRef, Restoration, Restored};
 use std::sync::Arc;
 
@@ -44,11 +44,13 @@ impl Job {
         }
     }
 
-    pub(super) fn family(&self) -> FamilyKind {
-        match self {
-            Job::Encode { flow, .. } | Job::Decode { flow, .. } | Job::Likelihood { flow, .. } => flow.family.kind(),
-            Job::Restore { restoration, .. } => restoration.run.family.kind(),
-        }
+    /// The range that it works in.
+    pub(super) fn range(&self) -> Range {
+        let family = match self {
+            Job::Encode { flow, .. } | Job::Decode { flow, .. } | Job::Likelihood { flow, .. } => flow.family,
+            Job::Restore { restoration, .. } => restoration.run.family,
+        };
+        family.facts().range
     }
 
     /// Number of samples.
@@ -66,7 +68,7 @@ impl Job {
             Job::Likelihood { flow, estimate, .. } => {
                 !estimate.exact || matches!(flow.model, ModelRef::Named(_) | ModelRef::File(_))
             }
-            Job::Restore { restoration, .. } => restoration.method.is_differentiated(),
+            Job::Restore { restoration, .. } => restoration.method.entry().is_differentiated(),
             Job::Encode { .. } | Job::Decode { .. } => false,
         }
     }

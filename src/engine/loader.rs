@@ -1,8 +1,8 @@
 //! Opens models for the worker and keeps the last few open.
 
 use super::{Failure, ModelReport};
-use crate::checkpoint::{self, Asked, FileError, OpenedNetwork, Watch};
-use crate::network::{Assumption, Network, WeightsError};
+use crate::checkpoint::{self, Assumption, FileError, OpenOptions, OpenedNetwork, ReadProgress};
+use crate::network::{Network, WeightsError};
 use crate::score::{ImageSet, Mixture, MixtureError, NetworkScore, ScoreModel};
 use crate::task::ModelRef;
 use burn::tensor::Device;
@@ -90,7 +90,7 @@ impl Loader {
         reference: &ModelRef,
         device: &Device,
         gpu: bool,
-        watch: &Watch,
+        progress: &ReadProgress,
     ) -> Result<Rc<Loaded>, LoadError> {
         let key: Key = (reference.clone(), modified(reference), gpu);
         let differentiable = device.is_autodiff();
@@ -101,7 +101,7 @@ impl Loader {
         let open = match self.open.iter().position(serves) {
             Some(place) => self.open.remove(place),
             None => {
-                let loaded = Rc::new(self.load(reference, device, watch)?);
+                let loaded = Rc::new(self.load(reference, device, progress)?);
                 // One of the two is enough.
                 self.open.retain(|open| open.key != key || !loaded.serves_both);
                 if self.open.len() == KEPT {
@@ -115,13 +115,14 @@ impl Loader {
         Ok(loaded)
     }
 
-    fn load(&self, reference: &ModelRef, device: &Device, watch: &Watch) -> Result<Loaded, LoadError> {
+    fn load(&self, reference: &ModelRef, device: &Device, progress: &ReadProgress) -> Result<Loaded, LoadError> {
         match reference {
             ModelRef::Named(name) => {
-                network(reference, checkpoint::find_watched(name, self.library.as_deref(), watch)?, device)
+                network(reference, checkpoint::find(name, self.library.as_deref(), progress)?, device)
             }
             ModelRef::File(path) => {
-                let opened = checkpoint::open(path, &Asked { watch: Some(watch), ..Asked::default() })?;
+                let opened =
+                    checkpoint::open(path, &OpenOptions { progress: Some(progress), ..OpenOptions::default() })?;
                 network(reference, opened.network, device).map(|loaded| loaded.warned(&opened.assumed))
             }
             ModelRef::Exact(folder) => pictures(reference, folder, device),
@@ -218,7 +219,7 @@ mod tests {
     fn a_network_opened_for_gradients_takes_the_place_of_the_other() {
         let (mut loader, model) = (Loader::new(None), Run::default().model);
         let (plain, gradients) = (Device::flex(), Device::flex().autodiff());
-        let mut open = |device| loader.open(&model, device, false, &Watch::none()).unwrap();
+        let mut open = |device| loader.open(&model, device, false, &ReadProgress::default()).unwrap();
         let (first, differentiable, second) = (open(&plain), open(&gradients), open(&plain));
         assert!(Rc::ptr_eq(&differentiable, &second) && !Rc::ptr_eq(&first, &second));
         drop(first);
@@ -228,7 +229,7 @@ mod tests {
     #[test]
     fn mixtures_are_opened_for_each() {
         let (mut loader, model) = (Loader::new(None), ModelRef::Mixture("ring".into()));
-        let mut open = |device| loader.open(&model, device, false, &Watch::none()).unwrap();
+        let mut open = |device| loader.open(&model, device, false, &ReadProgress::default()).unwrap();
         let (differentiable, plain) = (open(&Device::flex().autodiff()), open(&Device::flex()));
         assert!(!Rc::ptr_eq(&differentiable, &plain));
     }

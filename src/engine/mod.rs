@@ -105,15 +105,15 @@ pub struct ModelReport {
     /// Whether the score is exact.
     pub exact: bool,
     /// Range of its data; `None` for vectors that are no pictures.
-    pub range: Option<crate::score::Range>,
+    pub range: Option<crate::sde::Range>,
     /// The family it was trained in, with its parameters.
     pub family: Option<crate::sde::Family>,
     /// σ/α that it was trained on, in units of its range.
     pub ratios: Option<(f64, f64)>,
     /// What the network is; `None` of exact scores.
-    pub description: Option<crate::network::Description>,
+    pub description: Option<crate::score::Description>,
     /// What was assumed of it because its file does not say it.
-    pub assumed: Vec<crate::network::Assumption>,
+    pub assumed: Vec<crate::checkpoint::Assumption>,
     /// Files that were left out (a corrupt image in a folder), or what was assumed; one sentence each.
     pub warnings: Vec<String>,
 }
@@ -126,13 +126,13 @@ pub struct RunReport {
     pub model: Arc<ModelReport>,
     pub device: DeviceReport,
     /// Range of x(0) in this run: the values that show as black and white.
-    pub range: crate::score::Range,
+    pub range: crate::sde::Range,
     /// Times of the whole grid that this run walks: of its first state, then after each step.
     pub times: Vec<f64>,
     /// Levels (α, σ) at those times.
     pub levels: Vec<Level>,
-    /// Number of evaluations that the whole run takes.
-    pub evaluations: usize,
+    /// Number of evaluations that the whole run takes; `None` where the solver chooses its own steps.
+    pub evaluations: Option<usize>,
     /// Standard deviation of the data about zero where known, for the theoretical marginal.
     pub data_rms: Option<f64>,
     /// What a person should know, such as a start inside the trained range.

@@ -4,7 +4,7 @@ use super::desk::Desk;
 use super::loader::{LoadError, Loaded};
 use super::worker::Ending;
 use super::{Command, DeviceChoice, Event, Failure};
-use crate::checkpoint::{FileError, Watch};
+use crate::checkpoint::{FileError, ReadProgress};
 use crate::task::ModelRef;
 use burn::tensor::Device;
 use std::rc::Rc;
@@ -27,9 +27,9 @@ impl Desk {
             self.channels.say(Event::Loading { what: model.to_string(), fraction: Some(share) });
             self.goes_on(&ends)
         };
-        match self.loader.borrow_mut().open(model, device, gpu, &Watch::new(&tell)) {
+        match self.loader.borrow_mut().open(model, device, gpu, &ReadProgress::new(&tell)) {
             Ok(loaded) => Ok(loaded),
-            Err(LoadError::File(FileError::Ended(_))) => Err(Ending::Stopped),
+            Err(LoadError::File(FileError::Cancelled(_))) => Err(Ending::Stopped),
             Err(error) => Err(Failure::from(error).into()),
         }
     }

@@ -32,7 +32,7 @@ pub(super) fn restore(
         control,
         device,
         condition: &condition,
-        evaluations: restoration.evaluations(&plan).max(1),
+        evaluations: restoration.evaluations(&plan).unwrap_or(plan.steps.len()).max(1),
         refused: Cell::new(None),
     };
     let end = sample_posterior(restoration, &plan, model, &condition, start, &noise, &mut watching);

@@ -71,7 +71,7 @@ pub(super) struct Recording<'a> {
     pub(super) sde: &'a dyn Sde,
     /// Steps of the run and evaluations that they take.
     pub(super) steps: usize,
-    pub(super) evaluations: usize,
+    pub(super) evaluations: Option<usize>,
     /// Steps done.
     pub(super) done: usize,
     /// The first failure; the solver is told to break off.

@@ -7,7 +7,8 @@ use super::recorder::Recorder;
 use super::watched::{Recording, Watched};
 use super::{Command, DeviceChoice, DeviceReport, Devices, Event, Failure, Recorded, RunId, RunReport};
 use crate::Image;
-use crate::score::{Clipped, InRange, Range, ScoreError, ScoreModel};
+use crate::score::{Clipped, InRange, ScoreError, ScoreModel};
+use crate::sde::Range;
 use crate::solver::{Moment, Noise, Observer};
 use crate::task::{Origin, Plan, Run, prior, sample};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -76,7 +77,7 @@ impl Worker {
 
         let recorder = Recorder::new(self.record_limit);
         let control = Control::new(&self.desk, id, recorder);
-        let range = Plan::range(run.family.kind());
+        let range = run.family.facts().range;
         let model = Watched { model: &*loaded.model, control: &control };
         let model = Clipped::new(InRange::new(model, range), run.clip);
         let plan = Plan::new(run, &model);
@@ -143,7 +144,7 @@ fn report(
         range: model.range().unwrap_or(Range::Symmetric),
         times: plan.times(),
         levels: plan.levels(run.family.sde()),
-        evaluations: run.solver.evaluations(plan.steps.len()),
+        evaluations: run.solver.evaluations(plan.steps.len(), true),
         data_rms: model.moments().map(|moments| moments.mean_square.sqrt()),
         notices: plan.notices.clone(),
     }

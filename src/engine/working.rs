@@ -5,9 +5,9 @@ use super::watched::batches;
 use super::worker::Ending;
 use super::{Command, Event, Failure, Job, JobProgress, JobReport, JobResult, JobUpdate, restoring};
 use crate::Image;
-use crate::score::{Clipped, Given, InRange, Measurement, Range, ScoreAndTrace, ScoreError, ScoreModel};
-use crate::sde::Level;
-use crate::task::{self, Evidence, FlowPlan, FlowProgress, Plan, decode, encode, host, likelihood};
+use crate::score::{Clipped, Given, InRange, Measurement, ScoreAndTrace, ScoreError, ScoreModel};
+use crate::sde::{Level, Range};
+use crate::task::{self, Evidence, FlowPlan, FlowProgress, decode, encode, host, likelihood};
 use burn::tensor::Device;
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
@@ -58,7 +58,7 @@ impl Desk {
         };
         let loaded = self.open(name, &place, device_report.gpu, ends)?;
 
-        let model = InRange::new(&*loaded.model, Plan::range(asked.job.family()));
+        let model = InRange::new(&*loaded.model, asked.job.range());
         let control = JobControl {
             desk: self,
             asked,

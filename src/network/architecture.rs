@@ -1,12 +1,13 @@
 //! Which architecture a network has.
 
+use super::plan::{Parameter, Plan};
 use super::{Config, RefineNet, RefineNetConfig, Stage, Unet, Weights, WeightsError, refinenet};
 use crate::Image;
-use burn::tensor::Device;
+use burn::tensor::{Device, TensorReadError};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
-/// The configuration of a network of any known architecture.
+/// The configuration of a network of any known architecture. What was read from a file can be built.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Architecture {
@@ -19,13 +20,17 @@ pub enum Architecture {
 impl<'de> Deserialize<'de> for Architecture {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        // A field that only RefineNets have. The trait is named as its check would be passed over else.
-        if value.get("ngf").is_none() {
-            return <Config as Deserialize>::deserialize(value).map(Architecture::Unet).map_err(de::Error::custom);
-        }
-        let config = RefineNetConfig::deserialize(value).map_err(de::Error::custom)?;
-        config.check().map_err(de::Error::custom)?;
-        Ok(Architecture::RefineNet(config))
+        // A field that only RefineNets have.
+        let architecture = match value.get("ngf") {
+            None => Config::deserialize(value).map(Architecture::Unet),
+            Some(_) => RefineNetConfig::deserialize(value).map(Architecture::RefineNet),
+        };
+        let architecture = architecture.map_err(de::Error::custom)?;
+        let checked = match &architecture {
+            Architecture::Unet(config) => config.check(),
+            Architecture::RefineNet(config) => config.check(),
+        };
+        checked.map_err(de::Error::custom).map(|()| architecture)
     }
 }
 
@@ -47,6 +52,11 @@ impl Architecture {
         if let Architecture::Unet(config) = self { Some(config) } else { None }
     }
 
+    /// σ_data of EDM's preconditioning (Karras et al. 2022, table 1), where the network was trained with it.
+    pub fn sigma_data(&self) -> Option<f64> {
+        self.unet()?.variant.sigma_data
+    }
+
     /// Channels, height and width of an image.
     pub fn shape(&self) -> [usize; 3] {
         match self {
@@ -55,14 +65,22 @@ impl Architecture {
         }
     }
 
+    /// All parameters, in published order.
+    fn plan(&self) -> Vec<Parameter> {
+        match self {
+            Architecture::Unet(config) => Plan::new(config).parameters(),
+            Architecture::RefineNet(config) => refinenet::parameters(config),
+        }
+    }
+
     /// Names and shapes of all parameters, in published order.
     pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
-        match self {
-            Architecture::Unet(config) => config.parameters(),
-            Architecture::RefineNet(config) => {
-                refinenet::parameters(config).into_iter().map(|p| (p.name, p.shape)).collect()
-            }
-        }
+        self.plan().into_iter().map(|p| (p.name, p.shape)).collect()
+    }
+
+    /// Names of the parameters that an EMA keeps, in its order: all but the frequencies of a Fourier embedding.
+    pub fn trainable(&self) -> Vec<String> {
+        self.plan().into_iter().filter(|p| p.trainable).map(|p| p.name).collect()
     }
 
     /// The layers in the order in which they compute.
@@ -70,14 +88,6 @@ impl Architecture {
         match self {
             Architecture::Unet(config) => config.outline(),
             Architecture::RefineNet(config) => config.outline(),
-        }
-    }
-
-    /// Names of the parameters that an EMA keeps, in order.
-    pub fn trainable(&self) -> Vec<String> {
-        match self {
-            Architecture::Unet(config) => config.trainable(),
-            Architecture::RefineNet(config) => refinenet::parameters(config).into_iter().map(|p| p.name).collect(),
         }
     }
 }
@@ -118,7 +128,10 @@ impl Network {
 
     /// The raw output for `x` (N×C×H×W, in the configuration's range) and the published labels, one for all samples
     /// or one for each.
-    pub fn forward(&self, x: Image, labels: &[f64]) -> Image {
+    ///
+    /// # Errors
+    /// If the images cannot be read.
+    pub fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
         match self {
             Network::Unet(network) => network.forward(x, labels),
             Network::RefineNet(network) => network.forward(x, labels),

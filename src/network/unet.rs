@@ -6,7 +6,7 @@ use super::plan::{Direction, Plan, Step};
 use super::resample::{ConvResampler, Resampler};
 use super::{Combine, Config, Embedding, Weights, WeightsError, host};
 use crate::Image;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
@@ -100,15 +100,18 @@ impl Unet {
 
     /// The raw output for `x` (N×C×H×W, in the configuration's range) and the published labels, one for all samples
     /// or one for each: σ for Fourier embeddings, else the network's time or level.
-    pub fn forward(&self, x: Image, labels: &[f64]) -> Image {
+    ///
+    /// # Errors
+    /// If the images cannot be read.
+    pub fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
         let device = x.device();
         let x = if self.config.centered { x } else { x * 2.0 - 1.0 };
         let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
         let h = match &self.body {
-            Body::Host(network) => host::tracked(network, x, features, labels.len()),
+            Body::Host(network) => host::tracked(network, x, features, labels.len())?,
             Body::Tensors(layers) => layers.forward(&self.config, x, features, labels.len()),
         };
-        if self.config.scale_by_sigma { h * self.inverse_sigma(labels, &device) } else { h }
+        Ok(if self.config.scale_by_sigma { h * self.inverse_sigma(labels, &device) } else { h })
     }
 
     /// The architecture.

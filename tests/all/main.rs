@@ -2,6 +2,7 @@
 //! One binary, so that the large dependencies are linked once.
 
 mod allocations;
+mod architecture;
 mod checkpoint;
 mod cli;
 mod desktop;

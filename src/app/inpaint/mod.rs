@@ -40,7 +40,7 @@ pub use area::Area;
 pub use brush::Brush;
 pub use canvas::{Canvas, Photo};
 pub use draft::{InpaintDraft, Tool};
-pub use fills::{FillDraft, Fills, Loss, Problem};
+pub use fills::{FillDraft, Fills, Problem};
 pub use hints::Hints;
 pub use history::{History, Step};
 pub use keep::{Kept, Painted};
@@ -53,7 +53,7 @@ use super::dialog::{Dialog, PathRequest};
 use super::files::{OpenedFile, is_picture};
 use super::keys::{self, Keys};
 use super::panes::{Pane, Panes};
-use super::photos::{Crop, Dice, Source, Wanted, pasted};
+use super::photos::{Crop, Source, Wanted, any_world, pasted};
 use super::saving::SaveJob;
 use super::status::TaskLine;
 use super::workspace::Workspace;
@@ -118,7 +118,8 @@ pub struct Inpaint {
     /// Side of the model's pictures.
     side: usize,
     inspected: Option<ModelRef>,
-    dice: Dice,
+    /// Samples that were taken from other workspaces.
+    taken: usize,
     /// What was asked for in this frame.
     commands: Vec<Command>,
 }
@@ -146,7 +147,7 @@ impl Inpaint {
             keeper: Keeper::new(start.painting.clone()),
             side: USUAL_SIDE,
             inspected: None,
-            dice: Dice::default(),
+            taken: 0,
             commands: Vec::new(),
         }
     }
@@ -251,8 +252,11 @@ impl Inpaint {
             Command::Zoom(steps) => self.view.step(steps),
             Command::Fit => self.view.fit(),
             Command::Actual => self.view.actual(),
-            Command::World => self.loader.photo(&ctx, self.dice.world()),
-            Command::Sample => self.dice.sample(cx).into_iter().for_each(|wanted| self.loader.photo(&ctx, wanted)),
+            Command::World => self.loader.photo(&ctx, any_world()),
+            Command::Sample => {
+                self.taken += 1;
+                cx.sample(self.taken).into_iter().for_each(|wanted| self.loader.photo(&ctx, wanted));
+            }
             Command::OpenPhoto => self.request.ask(cx, Dialog::OpenPicture, Purpose::Photo),
             Command::OpenMask if self.canvas.is_some() => self.request.ask(cx, Dialog::OpenPicture, Purpose::Mask),
             Command::SaveMask if self.canvas.is_some() => self.ask_place(cx, "mask", Purpose::SaveMask),

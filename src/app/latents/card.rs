@@ -79,8 +79,8 @@ fn sources(
 ) {
     let tip = "Take a sample of the run shown in Trajectory, another each time";
     if !cx.offers.is_empty() && button(ui, Sign::Take, "From Trajectory to", tip) {
-        let wanted = latents.dice.sample(cx);
-        wanted.into_iter().for_each(|wanted| latents.put(ui.ctx(), index, wanted));
+        latents.taken += 1;
+        cx.sample(latents.taken).into_iter().for_each(|wanted| latents.put(ui.ctx(), index, wanted));
     }
     if button(ui, Sign::Roll, "World to", "Another of the 512 little worlds that ship") {
         latents.roll(ui.ctx(), index);

@@ -7,7 +7,6 @@ use crate::app::Context;
 use crate::app::theme::{Theme, UNIT};
 use crate::app::widgets::{Combo, control_width, named, row};
 use crate::engine::Job;
-use crate::sde::FamilyKind;
 use crate::task::{Estimate, Flow, Likelihood};
 use egui::{Color32, DragValue, RichText, Ui, vec2};
 use egui_plot::{Bar, BarChart, Plot, VLine};
@@ -265,7 +264,7 @@ fn plot(ui: &mut Ui, latents: &Latents) {
         ui.add(egui::Label::new(RichText::new(text).small().weak()).wrap());
         return;
     }
-    let colours = [theme.accent, theme.family(FamilyKind::Ve)];
+    let colours = [theme.accent, theme.series[0]];
     let tip = "Mean over the set, and the standard error of that mean";
     for (set, colour) in sets.iter().zip(colours) {
         ui.horizontal(|ui| {

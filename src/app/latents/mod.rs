@@ -17,7 +17,7 @@ mod strip;
 mod work;
 
 pub use board::{Board, SavedSlot};
-pub use draft::{FlowMethod, LatentsDraft, Mix};
+pub use draft::{LatentsDraft, Mix};
 pub use work::Held;
 
 use super::context::Context;
@@ -26,7 +26,7 @@ use super::files::{OpenedFile, has_extension, is_picture};
 use super::keys::{self, Binding, Keys, plain, with};
 use super::notices::Retries;
 use super::panes::{Pane, Panes};
-use super::photos::{Crop, Dice, Source, Wanted, pasted};
+use super::photos::{Crop, Source, Wanted, any_world, pasted};
 use super::shell::Start;
 use super::status::TaskLine;
 use super::textures::Textures;
@@ -117,7 +117,8 @@ pub struct Latents {
     saved: Vec<SavedSlot>,
     /// Pictures of the last window that are on their way.
     restoring: usize,
-    dice: Dice,
+    /// Samples that were taken from other workspaces.
+    taken: usize,
     /// What failed and can be tried again.
     failed: Retries<()>,
     /// What was asked for in this frame.
@@ -153,7 +154,7 @@ impl Latents {
             inspected: None,
             saved: saved.slots,
             restoring: 0,
-            dice: Dice::default(),
+            taken: 0,
             failed: Retries::default(),
             commands: Vec::new(),
         }
@@ -259,8 +260,7 @@ impl Latents {
 
     /// Takes a world that nobody chose.
     fn roll(&mut self, ctx: &egui::Context, slot: usize) {
-        let wanted = self.dice.world();
-        self.put(ctx, slot, wanted);
+        self.put(ctx, slot, any_world());
     }
 
     fn try_two(&mut self, ctx: &egui::Context) {

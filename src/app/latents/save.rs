@@ -7,7 +7,7 @@ use crate::app::Context;
 use crate::app::saving::{SaveJob, SavePanel, Saver, frame_time, save_buttons};
 use crate::app::widgets::{Combo, control_width, modal, row, segmented};
 use crate::checkpoint::{Animation, write_animation, write_latents, write_picture};
-use crate::score::Range;
+use crate::sde::Range;
 use crate::task::Latents as Encodings;
 use egui::Ui;
 

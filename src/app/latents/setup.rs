@@ -1,10 +1,11 @@
 //! The panel at the left: how the flow is solved, how latents are mixed, how likelihoods are estimated.
 
 use super::Latents;
-use super::draft::{FlowMethod, LatentsDraft};
+use super::draft::LatentsDraft;
 use crate::app::Context;
 use crate::app::device::{device_combo, why_device};
 use crate::app::models::Out;
+use crate::app::parameters::{entries, parameters};
 use crate::app::theme::Theme;
 use crate::app::widgets::{Combo, control_width, named, row, segmented};
 use crate::sde::FamilyKind;
@@ -41,7 +42,8 @@ fn shared(ui: &mut Ui, cx: &mut Context) {
     });
     let theme = Theme::of(ui);
     let tip = "The SDE whose probability-flow ODE is followed; its parameters are those of Trajectory";
-    let options = FamilyKind::ALL.map(|kind| (kind, kind.name(), Some(theme.family(kind)), tip));
+    let option = |&kind: &FamilyKind| (kind, kind.name(), Some(theme.family(kind)), tip);
+    let options: Vec<_> = FamilyKind::ALL.iter().map(option).collect();
     segmented(ui, &mut cx.draft.family, &options);
     let tip = why_device(&cx.session, cx.draft.device);
     row(ui, "Device", &tip, |ui| {
@@ -53,26 +55,9 @@ fn flow(ui: &mut Ui, draft: &mut LatentsDraft) {
     ui.label(RichText::new("Flow  dx/dt = f·x − ½ g²·∇ log p").small().weak()).on_hover_text(
         "The probability-flow ODE (Song et al. 2021, eq. 13): forwards it encodes, backwards it decodes",
     );
-    let options = [
-        (
-            FlowMethod::Adaptive,
-            "Adaptive",
-            None,
-            "Dormand–Prince 5(4) with controlled step sizes, each picture its own, as published",
-        ),
-        (FlowMethod::Heun, "Heun", None, "Second order on a fixed grid, two evaluations a step (Karras et al. 2022)"),
-        (
-            FlowMethod::DpmPlusPlus,
-            "DPM++",
-            None,
-            "DPM-Solver++(2M) on a fixed grid, one evaluation a step (Lu et al. 2022); fast, less exact both ways",
-        ),
-    ];
-    segmented(ui, &mut draft.method, &options);
-    if draft.method == FlowMethod::Adaptive {
-        tolerance(ui, "rtol", &mut draft.rtol, "Relative tolerance of a step's error, 1e-7 to 1; published: 1e-5");
-        tolerance(ui, "atol", &mut draft.atol, "Absolute tolerance of a step's error, 1e-7 to 1; published: 1e-5");
-    } else {
+    entries(ui, &mut draft.solver, |solver| solver.is_invertible());
+    parameters(ui, &mut draft.solver);
+    if draft.solver.evaluations(1, false).is_some() {
         let tip = "Steps N of the fixed grid";
         row(ui, "Steps", tip, |ui| {
             let field = DragValue::new(&mut draft.steps).range(1..=1000);
@@ -85,24 +70,6 @@ fn flow(ui: &mut Ui, draft: &mut LatentsDraft) {
         ui.spacing_mut().slider_width = (control_width(ui) - 56.0).max(40.0);
         let slider = Slider::new(&mut draft.until, 0.05..=1.0).fixed_decimals(2);
         named(ui.add(slider), "Until t", tip);
-    });
-}
-
-/// A power of ten, typed or chosen.
-fn tolerance(ui: &mut Ui, name: &'static str, value: &mut f64, tip: &str) {
-    row(ui, name, tip, |ui| {
-        let mut exponent = value.log10();
-        let field = DragValue::new(&mut exponent)
-            .range(-7.0..=0.0)
-            .speed(0.02)
-            .custom_formatter(|exponent, _| format!("{:.1e}", 10f64.powf(exponent)).replace(".0e", "e"))
-            .custom_parser(|text| text.trim().parse::<f64>().ok().filter(|v| *v > 0.0).map(f64::log10));
-        let response = named(ui.add_sized(vec2(control_width(ui), 24.0), field), name, tip);
-        if response.changed() {
-            // Two figures are as many as anybody means.
-            let rounded = format!("{:.1e}", 10f64.powf(exponent)).parse::<f64>().unwrap_or(*value);
-            *value = rounded.clamp(1e-7, 1.0);
-        }
     });
 }
 

@@ -1,10 +1,10 @@
 //! What a branch from the shown moment will do, before it does it.
 
-use super::equation::number;
 use super::{Command, Entry, Runs};
+use crate::app::Draft;
 use crate::app::widgets::modal;
-use crate::app::{Draft, Method};
 use crate::engine::Recorded;
+use crate::registry::number;
 use crate::task::Run;
 use std::sync::Arc;
 
@@ -69,14 +69,14 @@ fn content(ui: &mut egui::Ui, point: &Point<'_>, draft: &Draft, commands: &mut V
     let planned = planned(point, draft);
     match &planned {
         Ok(run) => {
-            let solver = solver_name(draft);
-            let (grid, seed) = (draft.grid.name(), run.seed);
+            let solver = run.solver.entry().title(run.solver.settings());
+            let (grid, seed) = (run.grid.about().name, run.seed);
             ui.label(format!("With: {solver}, the rest of {} steps ({grid}), seed {seed}", run.steps.get()));
             let (family, count) = (run.family.kind(), run.count.get());
             ui.label(format!("As before: model, family ({family}) and {count} samples"));
             let parent = &report.run;
-            let same = (run.solver, run.grid, run.steps, run.seed, run.denoise, run.clip)
-                == (parent.solver, parent.grid, parent.steps, parent.seed, parent.denoise, parent.clip);
+            let same = (&run.solver, &run.grid, run.steps, run.seed, run.denoise, run.clip)
+                == (&parent.solver, &parent.grid, parent.steps, parent.seed, parent.denoise, parent.clip);
             if same {
                 let text = "These are its own settings and seed: it will retrace the same path. \
                             Change solver, steps or seed (R) first.";
@@ -97,11 +97,4 @@ fn content(ui: &mut egui::Ui, point: &Point<'_>, draft: &Draft, commands: &mut V
         ui.button("Cancel").clicked()
     })
     .inner
-}
-
-fn solver_name(draft: &Draft) -> String {
-    match draft.method {
-        Method::Pc => format!("{} + {}", draft.predictor.name(), draft.corrector.name()),
-        method => method.name().into(),
-    }
 }

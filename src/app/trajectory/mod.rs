@@ -14,22 +14,22 @@ mod standing;
 mod strip;
 pub mod timeline;
 
-pub use equation::{Equation, equations};
+pub use equation::equations;
 pub use runs::{Entry, Pending, Runs};
 
 use super::context::Context;
+use super::draft::new_seed;
 use super::files::OpenedFile;
 use super::keys::{self, Binding, Keys, obeyed_elsewhere, plain, with};
 use super::panes::{Pane, Panes};
 use super::photos::Offer;
 use super::picture::{Hovered, PictureSettings, PictureView};
-use super::seed::new_seed;
 use super::status::Standing;
 use super::theme::Theme;
 use super::workspace::Workspace;
 use super::{Action, Draft, Notice, RunState, Settings, Start};
 use crate::engine::{self, RunId};
-use crate::network::Description;
+use crate::score::Description;
 use egui::util::undoer::Undoer;
 use egui::{Frame, Key, Margin, Modifiers, ScrollArea, Ui};
 use export::ExportPanel;

@@ -8,8 +8,10 @@ use crate::app::signs::{self, Sign};
 use crate::app::theme::Theme;
 use crate::app::widgets::{Combo, control_width, human_time, named, row, segmented};
 use crate::app::{Action, Draft, RunState, Session};
+use crate::registry::Kind;
 use crate::sde::FamilyKind;
-use crate::task::{Preset, Run};
+use crate::solver::Preset;
+use crate::task::Run;
 use egui::{DragValue, RichText, ScrollArea, Ui, vec2};
 
 /// What the panel shows and changes.
@@ -58,19 +60,18 @@ impl Setup<'_> {
         let tip = "Solver, grid and steps by name: fast ones, and those of the paper's table 1";
         row(ui, "Preset", tip, |ui| {
             let run = self.draft.run().unwrap_or_default();
-            let now = Preset::of(&run);
-            let shown = now.map_or_else(|| "Custom".to_owned(), Preset::name);
-            Combo { name: "Preset", tip, width: control_width(ui) }.menu(ui, &shown, |ui| {
+            let now = run.preset();
+            let shown = now.as_ref().map_or("Custom", |now| &now.name);
+            Combo { name: "Preset", tip, width: control_width(ui) }.menu(ui, shown, |ui| {
                 for preset in Preset::all() {
-                    let button = egui::Button::selectable(now == Some(preset), preset.name());
-                    if ui.add(button).on_hover_text(about(preset)).clicked() {
+                    let button = egui::Button::selectable(now.as_ref() == Some(&preset), preset.name.as_str());
+                    if ui.add(button).on_hover_text(&preset.summary).clicked() {
                         let mut run = run.clone();
-                        preset.apply(&mut run);
+                        run.apply(&preset);
                         // The family's parameters may be such as make no run yet: they stay.
-                        let Draft { ve, vp, sub_vp, family, .. } = *self.draft;
+                        let (family, families) = (self.draft.family, self.draft.families.clone());
                         self.draft.take(&run);
-                        (self.draft.ve, self.draft.vp, self.draft.sub_vp) = (ve, vp, sub_vp);
-                        self.draft.family = family;
+                        (self.draft.family, self.draft.families) = (family, families);
                     }
                 }
             });
@@ -87,33 +88,23 @@ impl Setup<'_> {
 
     fn family(&mut self, ui: &mut Ui) {
         let theme = Theme::of(ui);
-        let tips = [
-            "Variance exploding: x(t) = x(0) + σ(t) z, σ geometric from σ_min to σ_max",
-            "Variance preserving: x(t) = α(t) x(0) + √(1 − α²) z, β linear from β_min to β_max",
-            "sub-VP: α as in VP with less noise, σ(t) = 1 − α²",
-        ];
-        let mut options = FamilyKind::ALL.map(|kind| (kind, kind.name(), Some(theme.family(kind)), ""));
-        for (option, tip) in options.iter_mut().zip(tips) {
-            option.3 = tip;
-        }
+        let option = |&kind: &FamilyKind| (kind, kind.name(), Some(theme.family(kind)), kind.about().summary);
+        let options: Vec<_> = FamilyKind::ALL.iter().map(option).collect();
         segmented(ui, &mut self.draft.family, &options);
-        let ([low, high], range, speed) = match self.draft.family {
-            FamilyKind::Ve => (["σ_min", "σ_max"], 0.0..=10_000.0, 0.01),
-            FamilyKind::Vp | FamilyKind::SubVp => (["β_min", "β_max"], 0.0..=1_000.0, 0.05),
-        };
-        let tips = match self.draft.family {
-            FamilyKind::Ve => ["Smallest noise σ(0), in units of the data range [0, 1]", "Largest noise σ(1)"],
-            _ => ["Noise rate β(0)", "Noise rate β(1)"],
-        };
-        let parameters = self.draft.parameters();
+        let kind = self.draft.family;
+        let mut settings = self.draft.families.of(kind);
         ui.horizontal(|ui| {
-            let width = (ui.available_width() - 8.0) / 2.0;
-            for (index, (name, tip)) in [low, high].into_iter().zip(tips).enumerate() {
-                let value = &mut parameters[index];
-                let prefix = format!("{name}  ");
-                let field = DragValue::new(value).range(range.clone()).speed(speed).max_decimals(4).prefix(prefix);
-                let response = ui.add_sized(vec2(width, 24.0), field);
-                named(response, name, tip);
+            let parameters = kind.about().parameters;
+            let width = (ui.available_width() - 8.0 * (parameters.len() as f32 - 1.0)) / parameters.len() as f32;
+            for parameter in parameters {
+                let mut value = settings.number(parameter);
+                let Kind::Number { possible, .. } = parameter.kind else { continue };
+                let field = DragValue::new(&mut value).range(possible.0..=possible.1).speed(0.02).max_decimals(4);
+                let response = ui.add_sized(vec2(width, 24.0), field.prefix(format!("{}  ", parameter.label)));
+                if named(response, parameter.name, parameter.tip).changed() {
+                    settings.set_nearest(parameter, value);
+                    self.draft.families.set(kind, settings.clone());
+                }
             }
         });
     }
@@ -182,10 +173,12 @@ impl Setup<'_> {
     /// "20 evaluations, about 6 s".
     fn forecast(&self, ui: &mut Ui, run: &Result<Run, String>) {
         let Ok(run) = run else { return };
-        let evaluations = run.solver.evaluations(run.steps.get());
         let time = self.session.forecast(run, self.draft.device);
         let about = time.map(|seconds| format!(", about {}", human_time(seconds))).unwrap_or_default();
-        let text = format!("{evaluations} evaluations{about}");
+        let text = match run.evaluations() {
+            Some(evaluations) => format!("{evaluations} evaluations{about}"),
+            None => "As many evaluations as the tolerance needs".into(),
+        };
         let tip = "Network evaluations per sample that the whole run takes, and the time at this model's speed";
         ui.label(RichText::new(text).small().weak()).on_hover_text(tip);
     }
@@ -242,17 +235,4 @@ fn big_button(ui: &mut Ui, word: &str, key: &str, width: f32, possible: bool, ru
         response.on_disabled_hover_text(why);
     }
     clicked
-}
-
-fn about(preset: Preset) -> String {
-    match preset {
-        Preset::Fast10 | Preset::Fast20 | Preset::Fast50 => {
-            "The ancestral sampler on equal steps of log-SNR, x̂(0) kept in range".into()
-        }
-        Preset::Ode20 => "The probability-flow ODE by DPM-Solver++(2M), x̂(0) kept in range".into(),
-        Preset::P1000(predictor) => format!("{} alone, 1000 steps", predictor.name()),
-        Preset::P2000(predictor) => format!("{} alone, 2000 steps", predictor.name()),
-        Preset::C2000 => "The Langevin corrector alone, 2000 steps".into(),
-        Preset::Pc1000(predictor) => format!("A Langevin step, then {}, at each of 1000 levels", predictor.name()),
-    }
 }

@@ -35,7 +35,7 @@ pub fn state_color(state: &RunState, theme: &Theme) -> Color32 {
     match state {
         RunState::Running => theme.accent,
         RunState::Paused => theme.warning,
-        RunState::Finished => theme.sub_vp,
+        RunState::Finished => theme.good,
         RunState::Stopped => theme.weak,
         RunState::Failed(_) => theme.bad,
     }

@@ -275,14 +275,8 @@ mod tests {
 
     /// Numbers in [−1, 1] that look random.
     fn noise(count: usize, seed: u64) -> Vec<f32> {
-        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-        let mut next = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-        };
-        (0..count).map(|_| next()).collect()
+        let mut random = fastrand::Rng::with_seed(seed);
+        (0..count).map(|_| 2.0 * random.f32() - 1.0).collect()
     }
 
     /// An image, C×H×W.

@@ -21,6 +21,7 @@ use crate::Image;
 use crate::network::layers::Loader;
 use crate::network::plan::{Direction, Step};
 use crate::network::{Combine, Nonlinearity, WeightsError};
+use burn::tensor::TensorReadError;
 
 /// A `ddpm` or `ncsnpp` network on the CPU.
 #[derive(Debug)]
@@ -114,7 +115,7 @@ impl Network {
     }
 
     /// The output for images, from the features of their noise levels, a row for all images or one for each.
-    pub fn forward(&self, x: Image, features: Vec<f32>, rows: usize) -> Image {
+    pub fn forward(&self, x: Image, features: Vec<f32>, rows: usize) -> Result<Image, TensorReadError> {
         on_values(x, |x, dims| self.values(x, dims, features, rows))
     }
 

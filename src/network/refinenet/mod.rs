@@ -5,18 +5,16 @@ mod config;
 pub(super) mod norm;
 mod outline;
 pub(super) mod plan;
-mod published;
 mod resize;
 
-pub use config::{Layout, RefineNetConfig};
+pub use config::RefineNetConfig;
 pub(super) use plan::parameters;
-pub(super) use published::read;
 
 use super::layers::{Conv, Loader};
 use super::{Weights, WeightsError, host};
 use crate::Image;
 use blocks::{Context, RefineBlock, ResBlock};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
 use norm::NormPlus;
 
 /// A published `ncsn` or `ncsnv2` network.
@@ -65,17 +63,20 @@ impl RefineNet {
 
     /// The raw output, which is the score, for `x` (N×C×H×W, in the configuration's range) and levels, one for all
     /// samples or one for each: 0 is the largest σ. Conditional networks take the nearest whole level.
-    pub fn forward(&self, x: Image, labels: &[f64]) -> Image {
+    ///
+    /// # Errors
+    /// If the images cannot be read.
+    pub fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
         let last = self.config.num_classes - 1;
         let levels: Vec<usize> = labels.iter().map(|label| (label.round() as usize).min(last)).collect();
         let x = if self.config.rescaled { x } else { x * 2.0 - 1.0 };
         let output = match &self.body {
-            Body::Host(network) => network.forward(x, &levels),
+            Body::Host(network) => network.forward(x, &levels)?,
             Body::Tensors(layers) => {
                 layers.forward(x, Context { levels: &levels, nonlinearity: self.config.nonlinearity })
             }
         };
-        if self.config.conditional { output } else { output * self.inverse_sigma(labels) }
+        Ok(if self.config.conditional { output } else { output * self.inverse_sigma(labels) })
     }
 
     /// The architecture.

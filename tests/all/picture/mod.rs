@@ -10,8 +10,7 @@ use score_explorer::app::trajectory::plots;
 use score_explorer::app::trajectory::timeline::{self, TimelineAction, TimelineState};
 use score_explorer::app::{Cursor, RunState, RunView, theme};
 use score_explorer::engine::{Devices, ModelReport, Recorded, RunId, RunReport, Snapshot, Stats};
-use score_explorer::score::Range;
-use score_explorer::sde::{FamilyKind, Level};
+use score_explorer::sde::{FamilyKind, Level, Range};
 use score_explorer::task::{Count, Run, Steps};
 use std::sync::Arc;
 

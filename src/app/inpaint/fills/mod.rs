@@ -5,7 +5,7 @@ mod laid;
 mod results;
 mod setup;
 
-pub use draft::{FillDraft, Loss, Problem};
+pub use draft::{FillDraft, Problem};
 
 use super::Inpaint;
 use super::canvas::{Canvas, Photo};
@@ -13,10 +13,10 @@ use super::hints::Hints;
 use super::operation::Operation;
 use super::paste::Paste;
 use crate::Pixels;
+use crate::app::draft::new_seed;
 use crate::app::notices::Retries;
 use crate::app::photos::Crop;
 use crate::app::saving::SaveJob;
-use crate::app::seed::new_seed;
 use crate::app::status::TaskLine;
 use crate::app::textures::Textures;
 use crate::app::{Draft, Notice, Session};

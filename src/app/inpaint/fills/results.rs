@@ -179,7 +179,7 @@ fn history(ui: &mut Ui, inpaint: &mut Inpaint) {
                 ui.painter().rect_stroke(rect, 0, Stroke::new(2.0, accent), StrokeKind::Inside);
             }
             let what = format!("{} {}", answer.question.restoration.run.count.get(), answer.question.problem.noun());
-            let method = answer.question.restoration.method.name();
+            let method = answer.question.restoration.method.about().name;
             if response.on_hover_text(format!("{what} by {method}: go back to them")).clicked() {
                 wanted = Some(index);
             }
