@@ -13,7 +13,6 @@ mod draft;
 mod files;
 mod graphics;
 mod help;
-mod icon;
 pub mod inpaint;
 mod keys;
 pub mod latents;
@@ -29,7 +28,6 @@ mod saving;
 mod session;
 mod settings;
 mod shell;
-mod signs;
 mod status;
 mod textures;
 pub mod theme;
@@ -45,11 +43,13 @@ pub use photos::Offer;
 pub use run_view::{Cursor, RunState, RunView};
 pub use session::Session;
 pub use settings::{Settings, ThemeChoice};
-pub use shell::{App, Start};
+pub use shell::App;
 pub use workspace::Workspace;
 
+use crate::engine::Devices;
 use crate::task::ModelRef;
 use anyhow::anyhow;
+use eframe::egui_wgpu::RenderState;
 use std::path::PathBuf;
 
 /// What a person or a workspace asks of the window.
@@ -85,6 +85,20 @@ pub struct WindowOptions {
     /// Where what is painted is kept from window to window.
     pub painting: Option<PathBuf>,
     /// A run file, checkpoint, or folder of pictures to open at once.
+    pub open: Option<PathBuf>,
+}
+
+/// What a window begins with.
+pub struct Start<'a> {
+    pub devices: Devices,
+    pub storage: Option<&'a dyn eframe::Storage>,
+    pub render_state: Option<&'a RenderState>,
+    /// Where imported models lie.
+    pub library: Option<PathBuf>,
+    /// Where what is painted is kept from window to window.
+    pub painting: Option<PathBuf>,
+    pub notices: Vec<Notice>,
+    /// A file or folder to open at once.
     pub open: Option<PathBuf>,
 }
 

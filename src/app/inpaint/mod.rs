@@ -14,7 +14,6 @@ mod draft;
 mod evidence;
 mod fills;
 pub mod filter;
-mod glyph;
 mod gpu;
 mod hand;
 mod hints;
@@ -52,17 +51,17 @@ use super::context::Context;
 use super::dialog::{Dialog, PathRequest};
 use super::files::{OpenedFile, is_picture};
 use super::keys::{self, Keys};
-use super::panes::{Pane, Panes};
+use super::panes::{self, Pane, Panes};
 use super::photos::{Crop, Source, Wanted, any_world, pasted};
 use super::saving::SaveJob;
 use super::status::TaskLine;
-use super::workspace::Workspace;
+use super::workspace::{Workspace, WorkspaceInfo};
 use super::{Action, Draft, Notice, Session, Settings, Start};
 use crate::checkpoint::write_mask;
 use crate::task::ModelRef;
 use commands::{Command, KEYS};
 use display::Display;
-use egui::{Frame, Margin, ScrollArea, Ui};
+use egui::Ui;
 use hand::Gesture;
 use inset::Inset;
 use keep::Keeper;
@@ -354,38 +353,31 @@ impl Inpaint {
     }
 }
 
+static INFO: WorkspaceInfo = WorkspaceInfo {
+    name: "Inpaint",
+    question: "What else could be here?",
+    help: "Open a photo and paint over what you would like to know. What is painted is unknown to the model, \
+           what is left is kept; the model answers with pictures of what could be there.",
+    keys: || keys::lines(&KEYS),
+    picture_drop: Some("paint on this photo, or with Alt, use it as the mask"),
+    undoes: Some("a stroke or a change of mask or hints"),
+};
+
 impl Workspace for Inpaint {
-    fn name(&self) -> &'static str {
-        "Inpaint"
-    }
-
-    fn question(&self) -> &'static str {
-        "What else could be here?"
-    }
-
-    fn about(&self) -> &'static str {
-        "Open a photo and paint over what you would like to know. What is painted is unknown to the model, \
-         what is left is kept; the model answers with pictures of what could be there."
+    fn info(&self) -> &'static WorkspaceInfo {
+        &INFO
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut Context) {
         self.open(ui.ctx());
         pasted(ui).into_iter().for_each(|wanted| self.loader.photo(ui.ctx(), wanted));
-        let mut panes = std::mem::take(&mut self.panes);
-        let panel = || Frame::new().fill(ui.visuals().panel_fill);
-        let (setup, plots) = (panel(), panel().inner_margin(Margin::symmetric(8, 6)));
-        panes.ui(ui, &mut |ui, pane| match pane {
-            Pane::Setup => {
-                setup.show(ui, |ui| tools::ui(ui, self, cx));
-            }
+        let mut all = std::mem::take(&mut self.panes);
+        all.ui(ui, &mut |ui, pane| match pane {
+            Pane::Setup => tools::ui(ui, self, cx),
             Pane::Picture => stage::ui(ui, self),
-            Pane::Plots => {
-                plots.show(ui, |ui| {
-                    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| fills::ui(ui, self, cx));
-                });
-            }
+            Pane::Plots => panes::figures(ui, 6, |ui| fills::ui(ui, self, cx)),
         });
-        self.panes = panes;
+        self.panes = all;
         std::mem::take(&mut self.commands).into_iter().for_each(|command| self.obey(command, cx));
     }
 
@@ -407,14 +399,6 @@ impl Workspace for Inpaint {
         keys.take(&KEYS).into_iter().for_each(|command| self.obey(command, cx));
     }
 
-    fn key_lines(&self) -> Vec<keys::Line> {
-        keys::lines(&KEYS)
-    }
-
-    fn picture_drop(&self) -> Option<&'static str> {
-        Some("paint on this photo, or with Alt, use it as the mask")
-    }
-
     /// Takes a picture; with Alt it becomes the mask.
     fn take_drop(&mut self, path: &Path, cx: &mut Context) -> bool {
         let as_mask = cx.egui.input(|input| input.modifiers.alt);
@@ -429,13 +413,9 @@ impl Workspace for Inpaint {
 
     fn take_file(&mut self, opened: &OpenedFile, cx: &mut Context) -> bool {
         let OpenedFile::Picture(path) = opened else { return false };
-        cx.actions.push(Action::Show(self.name()));
+        cx.actions.push(Action::Show(INFO.name));
         self.open_photo(&cx.egui, path);
         true
-    }
-
-    fn undoes(&self) -> Option<&'static str> {
-        Some("a stroke or a change of mask or hints")
     }
 
     fn undo(&mut self, _cx: &mut Context) {

@@ -7,8 +7,8 @@ use super::work::Task;
 use super::{Command, Latents, figure};
 use crate::app::Context;
 use crate::app::photos::Crop;
-use crate::app::signs::{self, Sign};
 use crate::app::theme::{Theme, UNIT};
+use crate::app::widgets::icon::{self, Icon};
 use crate::app::widgets::{dashed, frame};
 use egui::{Rect, RichText, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
 
@@ -51,16 +51,16 @@ pub fn header(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
         if letter.on_hover_text(tip).accessible_name(format!("Slot {name}")).clicked() {
             latents.board.focused = index;
         }
-        let button = |ui: &mut Ui, sign, what: &str, tip: &str| {
-            signs::button(ui, sign, true, &format!("{what} {name}"), tip).clicked()
+        let button = |ui: &mut Ui, icon, what: &str, tip: &str| {
+            icon::quiet_button(ui, icon, true, &format!("{what} {name}"), tip).clicked()
         };
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             if filled {
-                if button(ui, Sign::Cross, "Clear", "Take the picture out of this slot (Ctrl+Z brings it back)") {
+                if button(ui, Icon::CROSS, "Clear", "Take the picture out of this slot (Ctrl+Z brings it back)") {
                     latents.board.clear(index);
                     return;
                 }
-                if button(ui, Sign::Crop, "Crop", "Move or resize the square of the photo that is used") {
+                if button(ui, Icon::CROP, "Crop", "Move or resize the square of the photo that is used") {
                     let crop = latents.board.slots.get(index).map_or(Crop::default(), |slot| slot.crop);
                     latents.cropping = Some(Cropping { slot: index, crop });
                 }
@@ -75,17 +75,17 @@ fn sources(
     latents: &mut Latents,
     index: usize,
     cx: &Context,
-    button: &dyn Fn(&mut Ui, Sign, &str, &str) -> bool,
+    button: &dyn Fn(&mut Ui, Icon, &str, &str) -> bool,
 ) {
     let tip = "Take a sample of the run shown in Trajectory, another each time";
-    if !cx.offers.is_empty() && button(ui, Sign::Take, "From Trajectory to", tip) {
+    if !cx.offers.is_empty() && button(ui, Icon::TAKE, "From Trajectory to", tip) {
         latents.taken += 1;
         cx.sample(latents.taken).into_iter().for_each(|wanted| latents.put(ui.ctx(), index, wanted));
     }
-    if button(ui, Sign::Roll, "World to", "Another of the 512 little worlds that ship") {
+    if button(ui, Icon::ROLL, "World to", "Another of the 512 little worlds that ship") {
         latents.roll(ui.ctx(), index);
     }
-    if button(ui, Sign::Folder, "Open picture in", "Open a picture from a file (Ctrl+O: in the marked slot)") {
+    if button(ui, Icon::FOLDER, "Open picture in", "Open a picture from a file (Ctrl+O: in the marked slot)") {
         latents.commands.push(Command::Open(Some(index)));
     }
 }

@@ -25,19 +25,18 @@ use super::dialog::{Dialog, PathRequest};
 use super::files::{OpenedFile, has_extension, is_picture};
 use super::keys::{self, Binding, Keys, plain, with};
 use super::notices::Retries;
-use super::panes::{Pane, Panes};
+use super::panes::{self, Pane, Panes};
 use super::photos::{Crop, Source, Wanted, any_world, pasted};
-use super::shell::Start;
 use super::status::TaskLine;
 use super::textures::Textures;
 use super::theme::Theme;
-use super::workspace::Workspace;
-use super::{Action, Settings};
+use super::workspace::{Workspace, WorkspaceInfo};
+use super::{Action, Settings, Start};
 use crate::task::ModelRef;
 use board::Slot;
 use crop::Cropping;
 use egui::util::undoer::Undoer;
-use egui::{Frame, Key, Margin, Modifiers, RichText, ScrollArea, Ui};
+use egui::{Key, Modifiers, RichText, Ui};
 use look::Look;
 use measure::Measure;
 use original::Originals;
@@ -272,19 +271,20 @@ impl Latents {
     }
 }
 
+static INFO: WorkspaceInfo = WorkspaceInfo {
+    name: "Latents",
+    question: "Where does a picture live?",
+    help: "The probability-flow ODE carries every picture to one latent and back. Put a picture in A and one \
+           in B; the strip fills with pictures between them, and the slider decodes any other place. More \
+           slots make weighted sums; likelihoods are measured at the right.",
+    keys: || keys::lines(&KEYS),
+    picture_drop: Some("put this picture into a slot"),
+    undoes: Some("a change of slots or settings"),
+};
+
 impl Workspace for Latents {
-    fn name(&self) -> &'static str {
-        "Latents"
-    }
-
-    fn question(&self) -> &'static str {
-        "Where does a picture live?"
-    }
-
-    fn about(&self) -> &'static str {
-        "The probability-flow ODE carries every picture to one latent and back. Put a picture in A and one \
-         in B; the strip fills with pictures between them, and the slider decodes any other place. More \
-         slots make weighted sums; likelihoods are measured at the right."
+    fn info(&self) -> &'static WorkspaceInfo {
+        &INFO
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut Context) {
@@ -293,19 +293,13 @@ impl Workspace for Latents {
         if let Some(wanted) = pasted(ui) {
             self.put(ui.ctx(), self.board.free(), wanted);
         }
-        let mut panes = std::mem::take(&mut self.panes);
-        panes.ui(ui, &mut |ui, pane| match pane {
-            Pane::Setup => {
-                panel(ui).show(ui, |ui| setup::ui(ui, self, cx));
-            }
+        let mut all = std::mem::take(&mut self.panes);
+        all.ui(ui, &mut |ui, pane| match pane {
+            Pane::Setup => setup::ui(ui, self, cx),
             Pane::Picture => room::ui(ui, self, cx),
-            Pane::Plots => {
-                panel(ui).inner_margin(Margin::symmetric(8, 6)).show(ui, |ui| {
-                    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| measure::ui(ui, self, cx));
-                });
-            }
+            Pane::Plots => panes::figures(ui, 6, |ui| measure::ui(ui, self, cx)),
         });
-        self.panes = panes;
+        self.panes = all;
         crop::ui(ui, self);
         std::mem::take(&mut self.commands).into_iter().for_each(|command| self.obey(command, cx));
     }
@@ -336,14 +330,6 @@ impl Workspace for Latents {
         keys.take(&KEYS).into_iter().for_each(|command| self.obey(command, cx));
     }
 
-    fn key_lines(&self) -> Vec<keys::Line> {
-        keys::lines(&KEYS)
-    }
-
-    fn picture_drop(&self) -> Option<&'static str> {
-        Some("put this picture into a slot")
-    }
-
     /// Takes a picture.
     fn take_drop(&mut self, path: &Path, cx: &mut Context) -> bool {
         let picture = is_picture(path);
@@ -358,13 +344,9 @@ impl Workspace for Latents {
 
     fn take_file(&mut self, opened: &OpenedFile, cx: &mut Context) -> bool {
         let OpenedFile::Latents(path) = opened else { return false };
-        cx.actions.push(Action::Show(self.name()));
+        cx.actions.push(Action::Show(INFO.name));
         self.put_latents(&cx.egui, None, path.clone());
         true
-    }
-
-    fn undoes(&self) -> Option<&'static str> {
-        Some("a change of slots or settings")
     }
 
     fn undo(&mut self, _cx: &mut Context) {
@@ -399,11 +381,6 @@ impl Workspace for Latents {
         let saved = SavedLatents { draft: self.draft.clone(), layout: self.panes.clone(), slots };
         serde_json::to_value(saved).unwrap_or_default()
     }
-}
-
-/// The ground of a side pane.
-fn panel(ui: &Ui) -> Frame {
-    Frame::new().fill(ui.visuals().panel_fill)
 }
 
 /// A figure with what it means.

@@ -5,9 +5,8 @@ use super::draft::Mix;
 use super::strip::Strip;
 use super::work::Held;
 use super::{Command, Latents, card};
-use crate::app::icon::{self, Icon};
-use crate::app::signs::{self, Sign};
 use crate::app::theme::{Theme, UNIT};
+use crate::app::widgets::icon::{self, Icon};
 use crate::app::widgets::{dashed, frame, human_time, named};
 use crate::app::{Context, Draft};
 use egui::{Align, Align2, DragValue, Frame, Margin, Rect, RichText, Sense, Slider, Stroke, Ui, UiBuilder, vec2};
@@ -189,10 +188,10 @@ fn idle(ui: &mut Ui, latents: &mut Latents, shared: &Draft, theme: &Theme) {
 fn tools(ui: &mut Ui, latents: &mut Latents) {
     ui.spacing_mut().item_spacing.x = UNIT;
     let tip = "Save the strip, the loop or the latents (Ctrl+S)";
-    if icon::button(ui, Icon::Save, false, "Save", tip).clicked() {
+    if icon::button(ui, Icon::SAVE, false, "Save", tip).clicked() {
         latents.commands.push(Command::OfferSave);
     }
-    let (smooth, icon) = (latents.draft.smooth, if latents.draft.smooth { Icon::Smooth } else { Icon::Nearest });
+    let (smooth, icon) = (latents.draft.smooth, if latents.draft.smooth { Icon::SMOOTH } else { Icon::NEAREST });
     if icon::button(ui, icon, smooth, "Smooth pixels", "Interpolate between pixels on the screen").clicked() {
         latents.draft.smooth = !smooth;
     }
@@ -267,7 +266,7 @@ fn slider(ui: &mut Ui, latents: &mut Latents) {
         let playing = latents.look.is_playing();
         let whole = latents.strip.as_ref().is_some_and(|strip: &Strip| strip.pictures().is_some());
         ui.add_enabled_ui(whole, |ui| {
-            let (icon, name) = if playing { (Icon::Pause, "Hold the loop") } else { (Icon::Play, "Play the loop") };
+            let (icon, name) = if playing { (Icon::PAUSE, "Hold the loop") } else { (Icon::PLAY, "Play the loop") };
             let tip = "Play from A to B and back (Space)";
             if icon::button(ui, icon, playing, name, tip).clicked() {
                 latents.commands.push(Command::Play);
@@ -350,7 +349,7 @@ fn part(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
             }
             if index >= 2 && latents.board.slots.get(index).is_some_and(|slot| slot.original.is_none()) {
                 let name = format!("Remove slot {letter}");
-                if signs::button(ui, Sign::Cross, true, &name, "Take this slot away").clicked() {
+                if icon::quiet_button(ui, Icon::CROSS, true, &name, "Take this slot away").clicked() {
                     latents.board.clear(index);
                 }
             }

@@ -1,5 +1,7 @@
 //! Controls that all panels share: a labelled row, a combo, a segmented choice, room for a picture.
 
+pub mod icon;
+
 use super::theme::Theme;
 use egui::{Align2, Color32, ComboBox, Rect, Response, RichText, Role, Sense, Stroke, Ui, WidgetInfo, vec2};
 
