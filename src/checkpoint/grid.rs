@@ -40,7 +40,7 @@ pub fn write_picture(
 /// # Errors
 /// If the extension is not known, the picture would be too large, or the file cannot be written.
 pub fn write_grid(path: &Path, pixels: &Pixels<f32>, range: Range, zoom: usize) -> Result<(), FileError> {
-    write(path, pixels, range, Layout::of(pixels.shape, zoom))
+    write(path, pixels, range, Tiling::of(pixels.shape, zoom))
 }
 
 /// Writes all samples in one row with a gap of two pixels.
@@ -48,18 +48,18 @@ pub fn write_grid(path: &Path, pixels: &Pixels<f32>, range: Range, zoom: usize) 
 /// # Errors
 /// As for [`write_grid`].
 pub fn write_strip(path: &Path, pixels: &Pixels<f32>, range: Range, zoom: usize) -> Result<(), FileError> {
-    let layout = Layout { columns: pixels.shape[0].max(1), ..Layout::of(pixels.shape, zoom) };
-    write(path, pixels, range, layout)
+    let tiling = Tiling { columns: pixels.shape[0].max(1), ..Tiling::of(pixels.shape, zoom) };
+    write(path, pixels, range, tiling)
 }
 
-fn write(path: &Path, pixels: &Pixels<f32>, range: Range, layout: Layout) -> Result<(), FileError> {
+fn write(path: &Path, pixels: &Pixels<f32>, range: Range, tiling: Tiling) -> Result<(), FileError> {
     use ImageFormat::{Bmp, Gif, Jpeg, Png, WebP};
     let format = path.extension().and_then(ImageFormat::from_extension);
     let Some(format @ (Png | Jpeg | Gif | Bmp | WebP)) = format else {
         return Err(FileError::format(path, WHAT, "its name must end in .png, .jpg, .webp, .gif or .bmp"));
     };
-    if pixels.values.is_empty() || !layout.fits() {
-        let (width, height) = (layout.width(), layout.height());
+    if pixels.values.is_empty() || !tiling.fits() {
+        let (width, height) = (tiling.width(), tiling.height());
         return Err(FileError::format(
             path,
             WHAT,
@@ -68,7 +68,7 @@ fn write(path: &Path, pixels: &Pixels<f32>, range: Range, layout: Layout) -> Res
             ),
         ));
     }
-    let image = layout.draw(pixels, range);
+    let image = tiling.draw(pixels, range);
     let mut bytes = Cursor::new(Vec::new());
     match format {
         Jpeg => image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)),
@@ -82,20 +82,20 @@ fn write(path: &Path, pixels: &Pixels<f32>, range: Range, layout: Layout) -> Res
 /// without smoothing. One channel shows as grey; of more than three the first three show.
 /// Where the grid would be wider or higher than 16,384 pixels, zoom and then samples are left out.
 pub fn grid_image(pixels: &Pixels<f32>, range: Range, zoom: usize) -> RgbImage {
-    let mut layout = Layout::of(pixels.shape, zoom);
-    while !layout.fits() && (layout.zoom > 1 || layout.count > 1) {
-        layout = if layout.zoom > 1 {
-            Layout { zoom: layout.zoom / 2, ..layout }
+    let mut tiling = Tiling::of(pixels.shape, zoom);
+    while !tiling.fits() && (tiling.zoom > 1 || tiling.count > 1) {
+        tiling = if tiling.zoom > 1 {
+            Tiling { zoom: tiling.zoom / 2, ..tiling }
         } else {
-            Layout::of([layout.count / 2, 0, layout.sample.0, layout.sample.1], 1)
+            Tiling::of([tiling.count / 2, 0, tiling.sample.0, tiling.sample.1], 1)
         };
     }
-    if layout.fits() { layout.draw(pixels, range) } else { RgbImage::from_pixel(1, 1, BACKGROUND) }
+    if tiling.fits() { tiling.draw(pixels, range) } else { RgbImage::from_pixel(1, 1, BACKGROUND) }
 }
 
 /// Where the samples of a grid lie.
 #[derive(Clone, Copy)]
-struct Layout {
+struct Tiling {
     count: usize,
     columns: usize,
     /// Height and width of one sample before it is enlarged.
@@ -103,10 +103,10 @@ struct Layout {
     zoom: usize,
 }
 
-impl Layout {
+impl Tiling {
     fn of([count, _, height, width]: [usize; 4], zoom: usize) -> Self {
         let columns = (1..).find(|columns| columns * columns >= count).unwrap_or(1);
-        Layout { count, columns, sample: (height, width), zoom: zoom.max(1) }
+        Tiling { count, columns, sample: (height, width), zoom: zoom.max(1) }
     }
 
     fn rows(self) -> usize {

@@ -145,7 +145,7 @@ fn network(reference: &ModelRef, opened: OpenedNetwork, device: &Device) -> Resu
     let (name, card, family) = (description.name.clone(), description.card.clone(), description.family);
     let described = Some(description.clone());
     let size = network.parameters();
-    let serves_both = matches!(network, Network::Unet(_)) && *device == Device::flex();
+    let serves_both = description.config.differentiates_on_the_cpu() && *device == Device::flex();
     let model = NetworkScore::new(network, description);
     let report = ModelReport {
         model: reference.clone(),

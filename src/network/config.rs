@@ -67,8 +67,7 @@ pub enum Embedding {
     Fourier,
 }
 
-/// Where other releases of these networks (diffusers' `UNet2DModel`, EDM's `SongUNet`) may differ from the published
-/// code, which is the default.
+/// Where other releases of these networks may differ from the first (Song et al. 2021), which is the default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Variant {
@@ -147,7 +146,7 @@ pub struct Config {
     /// Groups of every group normalisation (DDPM: 32); else min(channels/4, 32).
     #[serde(default)]
     pub norm_groups: Option<usize>,
-    /// What other code than the published does in another way.
+    /// What other releases do in another way.
     #[serde(default)]
     pub variant: Variant,
     /// Height and width.

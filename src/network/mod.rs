@@ -13,7 +13,7 @@ mod resample;
 mod unet;
 mod weights;
 
-pub use architecture::{Architecture, Network};
+pub use architecture::{Architecture, Network, NetworkConfig, ScoreNetwork};
 pub use config::{
     BlockKind, Combine, Config, Embedding, InvalidConfig, Nonlinearity, Progressive, ProgressiveInput, Variant,
 };

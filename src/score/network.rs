@@ -72,7 +72,7 @@ impl NetworkScore {
             LabelConvention::Time => (t * 999.0, -1.0 / sigma),
             LabelConvention::Sigma => (sigma, 1.0),
             LabelConvention::LogSigma => (sigma.ln() / 4.0, 1.0),
-            LabelConvention::SmldIndex => self.discrete((1.0 - t) * last),
+            LabelConvention::SmldIndex => self.network.smld_label((1.0 - t) * last),
             // The time came through σ/α: what should be whole may have lost its last digits.
             LabelConvention::DdpmIndex => (t * last, -1.0 / self.table_sigma((t * last + 1e-6) as usize)),
         };
@@ -86,20 +86,6 @@ impl NetworkScore {
     /// The first time that was trained. SMLD's levels begin with σ_min itself.
     fn first_time(&self) -> f64 {
         if self.description.labels == LabelConvention::SmldIndex { 0.0 } else { FIRST_TIME }
-    }
-
-    /// Label and gain at a place among the levels of VE, the largest σ first.
-    fn discrete(&self, place: f64) -> (f64, f64) {
-        match &self.network {
-            Network::Unet(_) => (place.round(), 1.0),
-            // Only the division by σ knows the level, so that a place between two is as good as theirs.
-            Network::RefineNet(network) if !network.config().conditional => (place, 1.0),
-            // The levels are few. Between them the denoised picture of the nearest one, D, stands: (D − x)/σ².
-            Network::RefineNet(network) => {
-                let sigma = |place: f64| network.config().sigma(place);
-                (place.round(), (sigma(place.round()) / sigma(place)).powi(2))
-            }
-        }
     }
 
     /// √(1 − ᾱ_index) of DDPM's table, or of its last step.

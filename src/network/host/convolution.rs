@@ -197,11 +197,11 @@ impl<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize> Tiling<'_, T, SIDE
             let image = first_image + index;
             let Some(map) = self.read.features.map(image, block) else { continue };
             self.read.padded(context, [image, block], map, first * OUT, pitch, &mut padded);
-            let mut watch = context.watch();
+            let mut stopwatch = context.stopwatch();
             let points = &mut points[index * down * across..];
             let forward = Forward { padded: &padded, pitch, down, across, points, stride };
             context.isa.run(ForwardOf::<T, SIDE, OUT>(forward, self.tile));
-            watch.lap(LayerKind::Convolution);
+            stopwatch.lap(LayerKind::Convolution);
         }
     }
 
@@ -214,7 +214,7 @@ impl<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize> Tiling<'_, T, SIDE
         stride: usize,
         out: Vec<&mut [Lanes]>,
     ) {
-        let mut watch = self.context.watch();
+        let mut stopwatch = self.context.stopwatch();
         let (context, across, area) = (self.context, self.across, SIDE * SIDE);
         let width = out.len() / images;
         let mut products = context.pool.take(width * area * stride);
@@ -232,7 +232,7 @@ impl<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize> Tiling<'_, T, SIDE
             let back = Back { points, stride, down, across, bias, residual, out, width: line, keep };
             context.isa.run(BackOf::<T, SIDE, OUT>(back, self.tile));
         }
-        watch.lap(LayerKind::Convolution);
+        stopwatch.lap(LayerKind::Convolution);
     }
 
     /// Products at all points of `rows` tiles, for one or two sixteens of outputs.

@@ -33,7 +33,7 @@ pub(super) use tracked::forward as tracked;
 
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
-use clock::{Clock, Watch};
+use clock::{Clock, Stopwatch};
 use maps::Pool;
 use rayon::prelude::*;
 use simd::Isa;
@@ -66,8 +66,8 @@ struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    fn watch(&self) -> Watch<'a> {
-        Watch::new(self.clock)
+    fn stopwatch(&self) -> Stopwatch<'a> {
+        Stopwatch::new(self.clock)
     }
 }
 
