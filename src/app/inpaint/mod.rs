@@ -33,7 +33,7 @@ mod stage;
 mod tests;
 mod tiles;
 mod tools;
-mod view;
+mod viewport;
 
 pub use area::Area;
 pub use brush::Brush;
@@ -70,7 +70,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
-use view::View;
+use viewport::Viewport;
 
 /// Side of the pictures of a model that is not known yet.
 const USUAL_SIDE: usize = 32;
@@ -103,7 +103,7 @@ pub struct Inpaint {
     request: PathRequest<Purpose>,
     pub fills: Fills,
     canvas: Option<Canvas>,
-    view: View,
+    viewport: Viewport,
     gesture: Gesture,
     display: Display,
     inset: Inset,
@@ -135,7 +135,7 @@ impl Inpaint {
             request: PathRequest::default(),
             fills: Fills::new(saved.fills),
             canvas: None,
-            view: View::default(),
+            viewport: Viewport::default(),
             gesture: Gesture::None,
             display: Display::new(start.render_state),
             inset: Inset::default(),
@@ -189,7 +189,7 @@ impl Inpaint {
                 let notices = photo.notes.iter().map(|note| Notice::remark(format!("{}: {note}", photo.name)));
                 let notices = notices.collect();
                 self.canvas = Some(Canvas::new(*photo, crop).with(painted));
-                (self.view, self.gesture, self.changing) = (View::default(), Gesture::None, false);
+                (self.viewport, self.gesture, self.changing) = (Viewport::default(), Gesture::None, false);
                 notices
             }
             Loaded::Mask(mask) => {
@@ -248,9 +248,9 @@ impl Inpaint {
             Command::ClearHints => self.rewind(Canvas::clear_hints),
             Command::Undo => self.rewind(Canvas::undo),
             Command::Redo => self.rewind(Canvas::redo),
-            Command::Zoom(steps) => self.view.step(steps),
-            Command::Fit => self.view.fit(),
-            Command::Actual => self.view.actual(),
+            Command::Zoom(steps) => self.viewport.step(steps),
+            Command::Fit => self.viewport.fit(),
+            Command::Actual => self.viewport.actual(),
             Command::World => self.loader.photo(&ctx, any_world()),
             Command::Sample => {
                 self.taken += 1;

@@ -1,14 +1,15 @@
 //! The workspace "Latents": where does a picture live?
 //!
 //! Pictures in slots are encoded to latents along the probability-flow ODE, decoded again, mixed and measured.
-//! `work` decides what is computed next, `look` what the middle of the room shows; the rest is the room.
+//! `work` decides what is computed next, `arrivals` takes in what was, `middle` what the middle of the room shows; the rest is the room.
 
+mod arrivals;
 mod board;
 mod card;
 mod crop;
 mod draft;
-mod look;
 mod measure;
+mod middle;
 mod original;
 mod room;
 mod save;
@@ -37,8 +38,8 @@ use board::Slot;
 use crop::Cropping;
 use egui::util::undoer::Undoer;
 use egui::{Key, Modifiers, RichText, Ui};
-use look::Look;
 use measure::Measure;
+use middle::Middle;
 use original::Originals;
 use save::LatentsSavePanel;
 use serde::{Deserialize, Serialize};
@@ -103,7 +104,7 @@ pub struct Latents {
     originals: Originals,
     work: Work,
     strip: Option<Strip>,
-    look: Look,
+    middle: Middle,
     measure: Measure,
     textures: Textures,
     cropping: Option<Cropping>,
@@ -143,7 +144,7 @@ impl Latents {
             originals: Originals::default(),
             work: Work::default(),
             strip: None,
-            look: Look::default(),
+            middle: Middle::default(),
             measure: Measure::default(),
             textures: Textures::default(),
             cropping: None,
@@ -172,7 +173,7 @@ impl Latents {
 
     /// Where the slider stands, from A (0) to B (1), and the number of evaluations of the picture there.
     pub fn shown(&self) -> Option<(f64, usize)> {
-        self.look.shown.as_ref().map(|shown| (self.look.place, shown.nfe))
+        self.middle.shown.as_ref().map(|shown| (self.middle.place, shown.nfe))
     }
 
     /// From the newest move of the slider to the first picture there.
@@ -214,8 +215,8 @@ impl Latents {
 
     fn obey(&mut self, command: Command, cx: &mut Context) {
         match command {
-            Command::Play => self.look.play_or_hold(self.strip.as_ref()),
-            Command::Move(frames) => self.look.step(frames, self.draft.frames),
+            Command::Play => self.middle.play_or_hold(self.strip.as_ref()),
+            Command::Move(frames) => self.middle.step(frames, self.draft.frames),
             Command::Stop => self.stop(cx),
             Command::Open(slot) => {
                 let slot = slot.unwrap_or(self.board.focused);

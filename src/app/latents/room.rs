@@ -68,7 +68,7 @@ fn mix(ui: &mut Ui, latents: &mut Latents) {
     }
     let response = ui.interact(rect, ui.scope_id().with("picture"), Sense::hover());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Picture in the middle"));
-    let words = match &latents.look.shown {
+    let words = match &latents.middle.shown {
         None => {
             dashed(ui, rect, waiting(latents));
             String::new()
@@ -76,7 +76,7 @@ fn mix(ui: &mut Ui, latents: &mut Latents) {
         Some(shown) => {
             latents.textures.paint(ui, rect, &shown.picture, 0, None, latents.draft.smooth);
             let place = match latents.draft.mix {
-                Mix::Between => format!("s = {:.3}", latents.look.place),
+                Mix::Between => format!("s = {:.3}", latents.middle.place),
                 Mix::Weights => "weighted sum".into(),
             };
             let how = match (shown.fine, shown.nfe) {
@@ -242,14 +242,14 @@ fn strip(ui: &mut Ui, latents: &mut Latents) {
                 }
                 None => dashed(ui, rect, ""),
             }
-            let here = latents.draft.mix == Mix::Between && (latents.look.place - share).abs() < 1e-6;
+            let here = latents.draft.mix == Mix::Between && (latents.middle.place - share).abs() < 1e-6;
             if here || response.has_focus() {
                 let line = Stroke::new(2.0, theme.accent);
                 ui.painter().rect_stroke(rect, 0, line, egui::StrokeKind::Inside);
             }
             if response.on_hover_text(format!("s = {share:.3}, {state}")).clicked() {
-                latents.look.hold();
-                latents.look.place = share;
+                latents.middle.hold();
+                latents.middle.place = share;
                 latents.draft.mix = Mix::Between;
             }
         }
@@ -263,7 +263,7 @@ fn slider(ui: &mut Ui, latents: &mut Latents) {
     let strip = (frames * (*FRAMES.end() + 2.0)).min(ui.available_width());
     ui.horizontal(|ui| {
         ui.add_space((ui.available_width() - strip) / 2.0);
-        let playing = latents.look.is_playing();
+        let playing = latents.middle.is_playing();
         let whole = latents.strip.as_ref().is_some_and(|strip: &Strip| strip.pictures().is_some());
         ui.add_enabled_ui(whole, |ui| {
             let (icon, name) = if playing { (Icon::PAUSE, "Hold the loop") } else { (Icon::PLAY, "Play the loop") };
@@ -276,13 +276,13 @@ fn slider(ui: &mut Ui, latents: &mut Latents) {
         let taken = ui.cursor().left() - ui.min_rect().left() - (ui.max_rect().width() - strip) / 2.0;
         ui.spacing_mut().slider_width = (strip - taken - 24.0).max(60.0);
         let enabled = super::strip::ends(&latents.board).is_some();
-        let mut place = latents.look.place;
+        let mut place = latents.middle.place;
         let slider = Slider::new(&mut place, 0.0..=1.0).show_value(false);
         let response = ui.add_enabled(enabled, slider);
         let tip = "s: the place on the way from A (0) to B (1). Decoded by 8 evaluations at once, exactly at rest (← →: by frames)";
         if named(response, "Place between A and B", tip).changed() {
-            latents.look.hold();
-            latents.look.place = place;
+            latents.middle.hold();
+            latents.middle.place = place;
             latents.draft.mix = Mix::Between;
         }
         ui.label(RichText::new("B").strong());

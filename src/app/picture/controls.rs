@@ -1,7 +1,7 @@
 //! The row above the pictures, and what is written over them.
 
 use super::field::Field;
-use super::{Filter, Hovered, Kind, Layout, PictureSettings, View};
+use super::{Arrangement, Filter, Hovered, Kind, PictureSettings, View};
 use crate::app::theme::{SMALL, Theme, UNIT};
 use crate::app::widgets::icon::{self, Icon};
 use crate::engine::{Failure, Recorded};
@@ -41,9 +41,9 @@ fn explain(view: View) -> &'static str {
 
 fn layout(ui: &mut Ui, settings: &mut PictureSettings) {
     let options = [
-        (Layout::Grid, Icon::GRID, "All samples", "All samples (key G)"),
+        (Arrangement::Grid, Icon::GRID, "All samples", "All samples (key G)"),
         (
-            Layout::One,
+            Arrangement::One,
             Icon::ONE,
             "One sample",
             "One sample, as large as it goes (key G, or click it; Page Up and Page Down for others)",
