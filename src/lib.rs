@@ -4,8 +4,9 @@
 //! A [`task::Run`] is a value; one [`engine::Engine`] turns it into a stream of
 //! snapshots; the window ([`app`]) and the command line ([`cli`]) are two listeners.
 //!
-//! Arrows between the rooms run one way:
-//! `app`, `cli` → `engine` → `task` → `solver` → `score` → `network`, `sde`.
+//! Dependencies between the modules point one way, those of the modules to come included:
+//! `cli` → `app` → `engine` → `train`, `compare`, `plane` → `checkpoint` → `task` → `metric`, `solver` → `score` →
+//! `network` → `sde` → `registry`, `pixels`.
 
 pub mod app;
 pub mod checkpoint;
@@ -13,12 +14,13 @@ pub mod cli;
 pub mod engine;
 pub mod network;
 mod pixels;
+pub mod registry;
 pub mod score;
 pub mod sde;
 pub mod solver;
 pub mod task;
 
-pub use pixels::{Pixels, to_byte};
+pub use pixels::Pixels;
 
 /// A batch of images (or of plain vectors, as N×D×1×1): N×C×H×W, `f32`.
 pub type Image = burn::tensor::Tensor<4>;

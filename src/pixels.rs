@@ -1,4 +1,3 @@
-use crate::score::Range;
 use std::sync::Arc;
 
 /// Values of a batch of images on the host: N×C×H×W, in that order.
@@ -20,11 +19,25 @@ impl<T> Pixels<T> {
         let size = self.shape[1..].iter().product::<usize>();
         self.values.get(index * size..(index + 1) * size).unwrap_or_default()
     }
-}
 
-/// The grey level, 0 to 255, of a value in `range`: rounded, clamped, 0 for NaN.
-pub fn to_byte(value: f32, range: Range) -> u8 {
-    let (low, high) = range.bounds();
-    let unit = (f64::from(value) - low) / (high - low);
-    (unit * 255.0).round() as u8
+    /// The same as a batch of one.
+    pub fn one(&self, index: usize) -> Pixels<T>
+    where
+        T: Copy,
+    {
+        let [_, channels, height, width] = self.shape;
+        Pixels { shape: [1, channels, height, width], values: self.sample(index).into() }
+    }
+
+    /// Batches of one shape one after the other, as one batch; nothing where one lacks.
+    pub fn together<'a>(all: impl IntoIterator<Item = Option<&'a Pixels<T>>>) -> Option<Pixels<T>>
+    where
+        T: Copy + 'a,
+    {
+        let all: Vec<&Pixels<T>> = all.into_iter().collect::<Option<_>>()?;
+        let [_, channels, height, width] = all.first()?.shape;
+        let count = all.iter().map(|pixels| pixels.shape[0]).sum();
+        let values: Vec<T> = all.iter().flat_map(|pixels| pixels.values.iter().copied()).collect();
+        Some(Pixels { shape: [count, channels, height, width], values: values.into() })
+    }
 }

@@ -1,85 +1,42 @@
 //! The settings that the panel edits: every value can be reached by hand, also such as make no run yet.
 
 use crate::engine::DeviceChoice;
-use crate::sde::{Family, FamilyKind, ParameterError, SubVp, Ve, Vp};
-use crate::solver::{Corrector, Grid, Hmc, Norms, Predictor, PredictorCorrector, Rho, Snr, Solver};
+use crate::registry::{Choice, Settings};
+use crate::sde::{Family, FamilyError, FamilyKind};
+use crate::solver::{Dynamics, Grid, Solver};
 use crate::task::{Count, Flow, ModelRef, Origin, Run, Steps};
 use serde::{Deserialize, Serialize};
-use std::num::NonZeroU32;
+use std::collections::BTreeMap;
 
 /// Most samples that the window offers.
 pub const MOST_SAMPLES: usize = 64;
 
-/// Which solver is chosen; its parameters are kept beside it, so that none is lost by looking at another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    Pc,
-    Ddim,
-    Heun,
-    DpmPlusPlus,
-}
+/// Values of each family's parameters, also such as make no SDE yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Vec<Family>", into = "Vec<Family>")]
+pub struct Families(BTreeMap<FamilyKind, Settings>);
 
-impl Method {
-    pub const ALL: [Method; 4] = [Method::DpmPlusPlus, Method::Ddim, Method::Heun, Method::Pc];
+impl Families {
+    /// Those of one family.
+    pub fn of(&self, kind: FamilyKind) -> Settings {
+        self.0.get(&kind).cloned().unwrap_or_else(|| kind.published().sde().settings())
+    }
 
-    /// The name people read.
-    pub fn name(self) -> &'static str {
-        match self {
-            Method::Pc => "PC",
-            Method::Ddim => "DDIM",
-            Method::Heun => "Heun",
-            Method::DpmPlusPlus => "DPM++",
-        }
+    /// Changes those of one family.
+    pub fn set(&mut self, kind: FamilyKind, settings: Settings) {
+        self.0.insert(kind, settings);
     }
 }
 
-/// Which corrector is chosen; HMC's own parameters are kept beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CorrectorKind {
-    None,
-    Langevin,
-    Ald,
-    Hmc,
-}
-
-impl CorrectorKind {
-    pub const ALL: [CorrectorKind; 4] =
-        [CorrectorKind::None, CorrectorKind::Langevin, CorrectorKind::Ald, CorrectorKind::Hmc];
-
-    /// The name people read.
-    pub fn name(self) -> &'static str {
-        match self {
-            CorrectorKind::None => "None",
-            CorrectorKind::Langevin => "Langevin",
-            CorrectorKind::Ald => "Annealed Langevin",
-            CorrectorKind::Hmc => "HMC",
-        }
+impl From<Vec<Family>> for Families {
+    fn from(families: Vec<Family>) -> Self {
+        Families(families.iter().map(|family| (family.kind(), family.sde().settings())).collect())
     }
 }
 
-/// Which time grid is chosen; ρ is kept beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GridKind {
-    Uniform,
-    Quadratic,
-    Edm,
-    LogSnr,
-}
-
-impl GridKind {
-    pub const ALL: [GridKind; 4] = [GridKind::Uniform, GridKind::Quadratic, GridKind::Edm, GridKind::LogSnr];
-
-    /// The name people read.
-    pub fn name(self) -> &'static str {
-        match self {
-            GridKind::Uniform => "Uniform",
-            GridKind::Quadratic => "Quadratic",
-            GridKind::Edm => "EDM ρ",
-            GridKind::LogSnr => "log-SNR",
-        }
+impl From<Families> for Vec<Family> {
+    fn from(families: Families) -> Self {
+        families.0.iter().filter_map(|(kind, settings)| kind.with(settings).ok()).collect()
     }
 }
 
@@ -88,22 +45,11 @@ impl GridKind {
 pub struct Draft {
     pub model: ModelRef,
     pub family: FamilyKind,
-    /// σ_min and σ_max.
-    pub ve: [f64; 2],
-    /// β_min and β_max.
-    pub vp: [f64; 2],
-    /// β_min and β_max.
-    pub sub_vp: [f64; 2],
-    pub method: Method,
-    pub predictor: Predictor,
-    pub corrector: CorrectorKind,
-    pub snr: f64,
-    pub corrector_steps: u32,
-    pub leapfrog: u32,
-    pub adjusted: bool,
-    pub norms: Norms,
-    pub grid: GridKind,
-    pub rho: f64,
+    pub families: Families,
+    #[serde(with = "crate::registry::whole")]
+    pub solver: Choice<dyn Solver>,
+    #[serde(with = "crate::registry::whole")]
+    pub grid: Choice<dyn Grid>,
     pub steps: usize,
     pub denoise: bool,
     /// Keep every estimate of x(0) inside the data's range.
@@ -117,34 +63,21 @@ pub struct Draft {
 
 impl Default for Draft {
     fn default() -> Self {
-        let (ve, vp) = (Ve::default(), Vp::default());
-        let betas = [vp.beta_min(), vp.beta_max()];
-        let mut draft = Draft {
-            model: Run::default().model,
-            family: FamilyKind::Vp,
-            ve: [ve.sigma_min(), ve.sigma_max()],
-            vp: betas,
-            sub_vp: betas,
-            method: Method::DpmPlusPlus,
-            predictor: Predictor::ReverseDiffusion,
-            corrector: CorrectorKind::Langevin,
-            snr: Snr::default().get(),
-            corrector_steps: 1,
-            leapfrog: Hmc::default().leapfrog.get(),
-            adjusted: Hmc::default().adjusted,
-            norms: Norms::Sample,
-            grid: GridKind::LogSnr,
-            rho: Rho::default().get(),
-            steps: 20,
-            denoise: true,
-            clip: true,
-            seed: 0,
+        let run = Run::default();
+        Draft {
+            family: run.family.kind(),
+            families: vec![run.family].into(),
+            model: run.model,
+            solver: run.solver,
+            grid: run.grid,
+            steps: run.steps.get(),
+            denoise: run.denoise,
+            clip: run.clip,
+            seed: run.seed,
             seed_locked: true,
-            count: 16,
+            count: run.count.get(),
             device: DeviceChoice::Auto,
-        };
-        draft.take(&Run::default());
-        draft
+        }
     }
 }
 
@@ -154,11 +87,10 @@ impl Draft {
         let run = Run {
             model: self.model.clone(),
             family: self.family().map_err(sentence)?,
-            solver: self.solver()?,
-            grid: self.grid()?,
+            solver: self.solver.clone(),
+            grid: self.grid.clone(),
             steps: Steps::new(self.steps).map_err(sentence)?,
-            // Deterministic solvers have no last noise to leave out.
-            denoise: self.denoise || self.method != Method::Pc,
+            denoise: self.denoise || !self.has_last_noise(),
             clip: self.clip,
             seed: self.seed,
             count: Count::new(self.count).map_err(sentence)?,
@@ -168,71 +100,25 @@ impl Draft {
         Ok(run)
     }
 
-    /// The parameters of the family that is chosen, to be edited.
-    pub fn parameters(&mut self) -> &mut [f64; 2] {
-        match self.family {
-            FamilyKind::Ve => &mut self.ve,
-            FamilyKind::Vp => &mut self.vp,
-            FamilyKind::SubVp => &mut self.sub_vp,
-        }
+    /// Whether the solver has noise that the last step may leave out.
+    pub fn has_last_noise(&self) -> bool {
+        self.solver.entry().dynamics(self.solver.settings()) != Dynamics::ProbabilityFlow
     }
 
     /// The family with its parameters.
     ///
     /// # Errors
     /// If the parameters make no SDE.
-    pub fn family(&self) -> Result<Family, ParameterError> {
-        Ok(match self.family {
-            FamilyKind::Ve => Family::Ve(Ve::new(self.ve[0], self.ve[1])?),
-            FamilyKind::Vp => Family::Vp(Vp::new(self.vp[0], self.vp[1])?),
-            FamilyKind::SubVp => Family::SubVp(SubVp::new(self.sub_vp[0], self.sub_vp[1])?),
-        })
-    }
-
-    fn solver(&self) -> Result<Solver, String> {
-        Ok(match self.method {
-            Method::Ddim => Solver::Ddim,
-            Method::Heun => Solver::Heun,
-            Method::DpmPlusPlus => Solver::DpmPlusPlus,
-            Method::Pc => Solver::Pc(PredictorCorrector {
-                predictor: self.predictor,
-                corrector: self.corrector(),
-                snr: Snr::new(self.snr).map_err(sentence)?,
-                corrector_steps: positive(self.corrector_steps),
-                norms: self.norms,
-            }),
-        })
-    }
-
-    fn corrector(&self) -> Corrector {
-        match self.corrector {
-            CorrectorKind::None => Corrector::None,
-            CorrectorKind::Langevin => Corrector::Langevin,
-            CorrectorKind::Ald => Corrector::Ald,
-            CorrectorKind::Hmc => Corrector::Hmc(Hmc { leapfrog: positive(self.leapfrog), adjusted: self.adjusted }),
-        }
-    }
-
-    fn grid(&self) -> Result<Grid, String> {
-        match self.grid {
-            GridKind::Uniform => Ok(Grid::Uniform),
-            GridKind::Quadratic => Ok(Grid::Quadratic),
-            GridKind::Edm => Ok(Grid::Edm { rho: Rho::new(self.rho).map_err(sentence)? }),
-            GridKind::LogSnr => Ok(Grid::LogSnr),
-        }
+    pub fn family(&self) -> Result<Family, FamilyError> {
+        self.family.with(&self.families.of(self.family))
     }
 
     /// Takes over all that `run` says; what it does not say stays.
     pub fn take(&mut self, run: &Run) {
         self.model = run.model.clone();
         self.take_family(&run.family);
-        self.take_solver(&run.solver);
-        match run.grid {
-            Grid::Uniform => self.grid = GridKind::Uniform,
-            Grid::Quadratic => self.grid = GridKind::Quadratic,
-            Grid::LogSnr => self.grid = GridKind::LogSnr,
-            Grid::Edm { rho } => (self.grid, self.rho) = (GridKind::Edm, rho.get()),
-        }
+        self.solver.take(&run.solver);
+        self.grid.take(&run.grid);
         self.steps = run.steps.get();
         self.denoise = run.denoise;
         self.clip = run.clip;
@@ -248,54 +134,19 @@ impl Draft {
 
     fn take_family(&mut self, family: &Family) {
         self.family = family.kind();
-        *self.parameters() = match family {
-            Family::Ve(ve) => [ve.sigma_min(), ve.sigma_max()],
-            Family::Vp(vp) => [vp.beta_min(), vp.beta_max()],
-            Family::SubVp(sub) => [sub.beta_min(), sub.beta_max()],
-        };
-    }
-
-    fn take_solver(&mut self, solver: &Solver) {
-        self.method = match solver {
-            Solver::Pc(_) => Method::Pc,
-            Solver::Ddim => Method::Ddim,
-            Solver::Heun => Method::Heun,
-            Solver::DpmPlusPlus => Method::DpmPlusPlus,
-        };
-        let Solver::Pc(pc) = solver else { return };
-        self.predictor = pc.predictor;
-        self.snr = pc.snr.get();
-        self.corrector_steps = pc.corrector_steps.get();
-        self.norms = pc.norms;
-        self.corrector = match pc.corrector {
-            Corrector::None => CorrectorKind::None,
-            Corrector::Langevin => CorrectorKind::Langevin,
-            Corrector::Ald => CorrectorKind::Ald,
-            Corrector::Hmc(hmc) => {
-                (self.leapfrog, self.adjusted) = (hmc.leapfrog.get(), hmc.adjusted);
-                CorrectorKind::Hmc
-            }
-        };
+        self.families.set(family.kind(), family.sde().settings());
     }
 
     /// Brings values that no control can show (a settings file edited by hand) back into reach.
     pub fn mend(&mut self) {
         self.count = self.count.clamp(1, MOST_SAMPLES);
         self.steps = self.steps.clamp(1, Steps::MAX);
-        self.corrector_steps = self.corrector_steps.clamp(1, 100);
-        self.leapfrog = self.leapfrog.clamp(1, 100);
-        if Snr::new(self.snr).is_err() {
-            self.snr = Snr::default().get();
-        }
-        if Rho::new(self.rho).is_err() {
-            self.rho = Rho::default().get();
-        }
     }
 }
 
-/// A count that is at least one.
-fn positive(count: u32) -> NonZeroU32 {
-    NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)
+/// A seed that nobody chose: short enough to be read out.
+pub fn new_seed() -> u64 {
+    fastrand::u64(..1 << 20)
 }
 
 /// An error as a sentence that stands alone.
@@ -310,7 +161,9 @@ pub(super) fn sentence(error: impl std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::Preset;
+    use crate::registry::{Category, active};
+    use crate::sde::Ve;
+    use crate::solver::{CORRECTOR, PREDICTOR, PredictorCorrector, Preset};
 
     #[test]
     fn a_fresh_draft_makes_the_default_run() {
@@ -320,45 +173,71 @@ mod tests {
     #[test]
     fn every_preset_in_every_family_is_taken_over_whole() {
         for preset in Preset::all() {
-            for kind in FamilyKind::ALL {
+            for &kind in FamilyKind::ALL {
                 let mut run = Run { family: kind.published(), seed: 9, ..Run::default() };
-                preset.apply(&mut run);
+                run.apply(&preset);
                 let mut draft = Draft::default();
                 draft.take(&run);
-                assert_eq!(draft.run(), Ok(run), "{} in {kind}", preset.name());
+                assert_eq!(draft.run(), Ok(run), "{} in {kind}", preset.name);
             }
         }
     }
 
     #[test]
     fn crossed_parameters_make_no_run_and_say_why() {
-        let draft = Draft { family: FamilyKind::Ve, ve: [60.0, 50.0], ..Draft::default() };
+        let mut draft = Draft { family: FamilyKind::Ve, ..Draft::default() };
+        let mut settings = draft.families.of(FamilyKind::Ve);
+        settings.set(FamilyKind::Ve.about().parameters[0], 60.0).unwrap();
+        draft.families.set(FamilyKind::Ve, settings);
         let why = draft.run().unwrap_err();
         assert_eq!(why, "σ_min is 60 and σ_max is 50; choose 0 < σ_min < σ_max.");
     }
 
     #[test]
     fn parameters_of_the_families_not_chosen_are_kept() {
-        let mut draft = Draft { ve: [0.02, 90.0], ..Draft::default() };
+        let mut draft = Draft::default();
+        let ve = Family::Ve(Ve::new(0.02, 90.0).unwrap());
+        draft.take(&Run { family: ve, ..Run::default() });
         draft.take(&Run { family: FamilyKind::SubVp.published(), ..Run::default() });
-        assert_eq!((draft.ve, draft.family), ([0.02, 90.0], FamilyKind::SubVp));
+        assert_eq!((draft.families.of(FamilyKind::Ve), draft.family), (ve.sde().settings(), FamilyKind::SubVp));
+    }
+
+    #[test]
+    fn values_of_solvers_not_chosen_are_kept_through_a_restart() {
+        for solver in <dyn Solver>::all() {
+            let mut draft = Draft::default();
+            draft.solver.choose(*solver);
+            for parameter in active(solver.about().parameters, draft.solver.settings()) {
+                // Another value than the usual one, where there is one near.
+                if let crate::registry::Value::Number(usual) = parameter.default() {
+                    draft.solver.settings_mut().set_nearest(parameter, usual * 1.5);
+                }
+            }
+            let chosen = draft.solver.clone();
+            draft.solver.choose(&PredictorCorrector);
+            let mut again: Draft = serde_json::from_str(&serde_json::to_string(&draft).unwrap()).unwrap();
+            again.solver.choose(*solver);
+            assert_eq!(again.solver, chosen);
+        }
     }
 
     #[test]
     fn doing_nothing_is_no_run() {
-        let draft = Draft {
-            method: Method::Pc,
-            predictor: Predictor::None,
-            corrector: CorrectorKind::None,
-            ..Draft::default()
-        };
+        let idle: Choice<dyn Solver> = Choice::new(&PredictorCorrector);
+        let idle = idle.with(&PREDICTOR, "none").with(&CORRECTOR, "none");
+        let draft = Draft { solver: idle, ..Draft::default() };
         assert!(draft.run().unwrap_err().contains("does nothing"));
     }
 
     #[test]
     fn impossible_saved_values_are_mended() {
-        let mut draft = Draft { count: 0, steps: 0, snr: f64::NAN, rho: -1.0, leapfrog: 0, ..Draft::default() };
+        let mut draft = Draft { count: 0, steps: 0, ..Draft::default() };
         draft.mend();
         assert!(draft.run().is_ok());
+        let mut saved = serde_json::to_value(Draft::default()).unwrap();
+        saved["solver"]["snr"] = (-1.0).into();
+        saved["grid"]["rho"] = "steep".into();
+        let draft: Draft = serde_json::from_value(saved).unwrap();
+        assert_eq!(draft.run(), Ok(Run::default()));
     }
 }

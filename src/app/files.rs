@@ -1,148 +1,73 @@
-//! Files that are chosen or dropped. Dialogs and reading run on threads of their own.
+//! Files that are opened: what lies at a path is looked at on a thread of its own, then a workspace takes it.
 
 use super::Notice;
-use super::latents::is_picture;
+use super::background::Background;
 use crate::checkpoint::{holds_latents, holds_network, read_run};
 use crate::task::{ModelRef, Run};
-use crossbeam_channel::{Receiver, Sender};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What came of a file.
+/// What lies at a path.
 #[derive(Clone, Debug)]
-pub enum Opened {
+pub enum OpenedFile {
     /// Settings of a run file.
     Run(Box<Run>, PathBuf),
     Model(ModelRef),
     /// Latents that were saved.
     Latents(PathBuf),
-    /// A picture, to be painted on.
     Picture(PathBuf),
-    /// A path was chosen to be opened.
-    Path(PathBuf),
-    /// A path was chosen to be written.
-    SaveTo(PathBuf),
     Refused(Notice),
 }
 
-/// Which dialog to show.
-#[derive(Clone, Copy, Debug)]
-pub enum Dialog<'a> {
-    OpenFile,
-    /// A picture to work with.
-    OpenPicture,
-    OpenFolder,
-    Save {
-        folder: Option<&'a Path>,
-        name: &'a str,
-    },
-}
-
 /// Files on their way.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Files {
-    outbox: Sender<Opened>,
-    inbox: Receiver<Opened>,
-    asking: Arc<AtomicBool>,
-}
-
-impl Default for Files {
-    fn default() -> Self {
-        let (outbox, inbox) = crossbeam_channel::unbounded();
-        Files { outbox, inbox, asking: Arc::default() }
-    }
+    threads: Background<OpenedFile>,
 }
 
 impl Files {
     /// What has come since the last call.
-    pub fn poll(&self) -> Vec<Opened> {
-        self.inbox.try_iter().collect()
-    }
-
-    /// Shows a dialog, unless one is open.
-    pub fn ask(&self, ctx: &egui::Context, dialog: Dialog<'_>) {
-        if self.asking.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let saves = matches!(dialog, Dialog::Save { .. });
-        let (prepared, folder) = match dialog {
-            Dialog::OpenFile => (open_dialog(), false),
-            Dialog::OpenPicture => (picture_dialog(), false),
-            Dialog::OpenFolder => (rfd::FileDialog::new().set_title("Open a folder of pictures"), true),
-            Dialog::Save { folder, name } => (save_dialog(folder, name), false),
-        };
-        let (outbox, asking, ctx) = (self.outbox.clone(), self.asking.clone(), ctx.clone());
-        std::thread::spawn(move || {
-            let chosen = match (saves, folder) {
-                (true, _) => prepared.save_file().map(Opened::SaveTo),
-                (_, true) => prepared.pick_folder().map(Opened::Path),
-                _ => prepared.pick_file().map(Opened::Path),
-            };
-            asking.store(false, Ordering::Release);
-            if let Some(chosen) = chosen {
-                let _ = outbox.send(chosen);
-                ctx.request_repaint();
-            }
-        });
+    pub fn poll(&self) -> impl Iterator<Item = OpenedFile> + use<> {
+        self.threads.poll()
     }
 
     /// Looks at what lies at `path` and opens it.
     pub fn open(&self, ctx: &egui::Context, path: PathBuf) {
-        let (outbox, ctx) = (self.outbox.clone(), ctx.clone());
-        std::thread::spawn(move || {
-            let _ = outbox.send(look(path));
-            ctx.request_repaint();
-        });
-    }
-}
-
-fn open_dialog() -> rfd::FileDialog {
-    rfd::FileDialog::new()
-        .set_title("Open a model, pictures or a run file")
-        .add_filter("Everything that can be opened", &["json", "safetensors", "pth", "pt", "zip", "npz"])
-        .add_filter("Run files", &["json"])
-        .add_filter("Checkpoints", &["safetensors", "pth", "pt"])
-        .add_filter("Pictures in an archive", &["zip"])
-        .add_filter("Latents", &["safetensors", "npz"])
-}
-
-fn picture_dialog() -> rfd::FileDialog {
-    rfd::FileDialog::new()
-        .set_title("Open a picture or latents")
-        .add_filter("Pictures and latents", &["png", "jpg", "jpeg", "gif", "bmp", "webp", "safetensors", "npz"])
-}
-
-fn save_dialog(folder: Option<&Path>, name: &str) -> rfd::FileDialog {
-    let dialog = rfd::FileDialog::new().set_title("Save").set_file_name(name);
-    match folder {
-        Some(folder) => dialog.set_directory(folder),
-        None => dialog,
+        self.threads.spawn(ctx, move || look(path));
     }
 }
 
 /// What a path is, by its kind and extension.
-fn look(path: PathBuf) -> Opened {
+fn look(path: PathBuf) -> OpenedFile {
     if path.is_dir() {
-        return Opened::Model(if holds_network(&path) { ModelRef::File(path) } else { ModelRef::Exact(path) });
+        return OpenedFile::Model(if holds_network(&path) { ModelRef::File(path) } else { ModelRef::Exact(path) });
     }
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     match extension.as_deref() {
         Some("json") => match read_run(&path) {
-            Ok(run) => Opened::Run(Box::new(run), path),
-            Err(error) => Opened::Refused(Notice::error(error)),
+            Ok(run) => OpenedFile::Run(Box::new(run), path),
+            Err(error) => OpenedFile::Refused(Notice::error(error)),
         },
-        Some("npz") => Opened::Latents(path),
-        Some("safetensors") if holds_latents(&path) => Opened::Latents(path),
-        Some("safetensors" | "pth" | "pt") => Opened::Model(ModelRef::File(path)),
-        Some("zip") => Opened::Model(ModelRef::Exact(path)),
-        _ if is_picture(&path) => Opened::Picture(path),
-        _ => Opened::Refused(Notice::error(format!(
+        Some("npz") => OpenedFile::Latents(path),
+        Some("safetensors") if holds_latents(&path) => OpenedFile::Latents(path),
+        Some("safetensors" | "pth" | "pt") => OpenedFile::Model(ModelRef::File(path)),
+        Some("zip") => OpenedFile::Model(ModelRef::Exact(path)),
+        _ if is_picture(&path) => OpenedFile::Picture(path),
+        _ => OpenedFile::Refused(Notice::error(format!(
             "the file {} cannot be opened; choose a run file (.json), a checkpoint (.safetensors, .pth), \
              latents (.safetensors, .npz), a picture, or a folder or .zip of pictures",
             path.file_name().unwrap_or(path.as_os_str()).display()
         ))),
     }
+}
+
+/// Whether a file's name says that it is a picture.
+pub fn is_picture(path: &Path) -> bool {
+    has_extension(path, &["png", "jpg", "jpeg", "gif", "bmp", "webp"])
+}
+
+/// Whether a file's name ends so.
+pub fn has_extension(path: &Path, any: &[&str]) -> bool {
+    path.extension().is_some_and(|extension| any.iter().any(|one| extension.eq_ignore_ascii_case(one)))
 }
 
 /// Dims the window while something is dragged over it, and says what a drop will do.
@@ -189,14 +114,14 @@ mod tests {
     #[test]
     fn a_path_is_opened_as_what_it_is() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(look(folder.path().into()), Opened::Model(ModelRef::Exact(_))));
+        assert!(matches!(look(folder.path().into()), OpenedFile::Model(ModelRef::Exact(_))));
         std::fs::write(folder.path().join("config.json"), "{\"_class_name\": \"UNet2DModel\"}").unwrap();
-        assert!(matches!(look(folder.path().into()), Opened::Model(ModelRef::File(_))));
-        assert!(matches!(look("x/model.PTH".into()), Opened::Model(ModelRef::File(_))));
-        assert!(matches!(look("x/pictures.zip".into()), Opened::Model(ModelRef::Exact(_))));
-        assert!(matches!(look("x/photo.JPG".into()), Opened::Picture(_)));
-        assert!(matches!(look("x/latents.npz".into()), Opened::Latents(_)));
-        let Opened::Refused(notice) = look("x/notes.txt".into()) else { panic!("a text file was opened") };
+        assert!(matches!(look(folder.path().into()), OpenedFile::Model(ModelRef::File(_))));
+        assert!(matches!(look("x/model.PTH".into()), OpenedFile::Model(ModelRef::File(_))));
+        assert!(matches!(look("x/pictures.zip".into()), OpenedFile::Model(ModelRef::Exact(_))));
+        assert!(matches!(look("x/photo.JPG".into()), OpenedFile::Picture(_)));
+        assert!(matches!(look("x/latents.npz".into()), OpenedFile::Latents(_)));
+        let OpenedFile::Refused(notice) = look("x/notes.txt".into()) else { panic!("a text file was opened") };
         assert!(notice.what.contains("notes.txt") && notice.remedy.contains(".safetensors"), "{notice:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! The graphics device that the window draws with, shared with Burn.
 
 use super::Notice;
-use crate::engine::Devices;
+use crate::engine::{Devices, Failure};
 use burn::tensor::wgpu::WgpuSetup;
 use eframe::egui_wgpu::{self, RenderState, wgpu};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -68,11 +68,9 @@ pub fn share(state: Option<&RenderState>) -> Shared {
         Ok(Err(error)) => error.to_string(),
         Err(_) => "the driver refused".to_owned(),
     };
-    let notice = Notice {
-        problem: true,
+    let notice = Notice::problem(Failure {
         what: format!("{} cannot be shared with the sampler ({why}).", info.name),
         remedy: "The CPU computes instead; a newer graphics driver may help.".into(),
-        retry: None,
-    };
+    });
     Shared { devices: Devices::cpu_only(), notice: Some(notice) }
 }

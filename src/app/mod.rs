@@ -1,93 +1,81 @@
-//! The window: one file a workspace, shared widgets, theme. Nothing here computes or waits.
+//! The window: a frame, shared widgets, and one folder a workspace. Nothing here computes or waits.
 //!
-//! Every control only pushes an [`Action`]; [`App`] carries them out once a frame. What the
-//! engine does is learnt from its messages, which [`session::Session`] keeps in order.
+//! [`App`] knows workspaces only as [`Workspace`]s, and what they share is the [`Context`]. A control pushes an [`Action`]
+//! for the window or a command of its own workspace, which are obeyed once a frame. What the engine does is learnt from
+//! its messages, which [`Session`] keeps in order.
 
-mod branch;
+mod background;
 mod catalogue;
+mod context;
+mod device;
+mod dialog;
 mod draft;
-mod equation;
-mod export;
 mod files;
 mod graphics;
 mod help;
-mod icon;
 pub mod inpaint;
 mod keys;
 pub mod latents;
-mod layout;
 mod meter;
 mod models;
 mod notices;
+mod panes;
+mod parameters;
+mod photos;
 pub mod picture;
-pub mod plots;
-mod runs;
+mod run_view;
+mod saving;
 mod session;
 mod settings;
-mod setup;
 mod shell;
-mod signs;
-mod solver_panel;
 mod status;
+mod textures;
 pub mod theme;
 pub mod timeline;
-mod trajectory;
+pub mod trajectory;
 mod widgets;
 mod workspace;
 
-pub use draft::{CorrectorKind, Draft, GridKind, Method};
-pub use equation::{Equation, equations};
-pub use export::ExportJob;
+pub use context::Context;
+pub use draft::{Draft, Families};
 pub use graphics::{Shared, share, window_graphics};
-pub use notices::{Notice, Retry};
-pub use runs::{Cursor, RunState, RunView};
-pub use session::{Entry, Pending, Session};
+pub use notices::Notice;
+pub use photos::Offer;
+pub use run_view::{Cursor, RunState, RunView};
+pub use session::Session;
 pub use settings::{Settings, ThemeChoice};
-pub use shell::{App, Start};
+pub use shell::App;
+pub use workspace::Workspace;
 
-use crate::engine::RunId;
+use crate::engine::Devices;
 use crate::task::ModelRef;
 use anyhow::anyhow;
+use eframe::egui_wgpu::RenderState;
 use std::path::PathBuf;
 
-/// What a person asked for, by key, button or drop.
+/// What a person or a workspace asks of the window.
 #[derive(Clone, Debug)]
 pub enum Action {
-    /// Run, pause or resume, whichever is next.
-    RunOrPause,
-    /// Begin anew with the present settings, whatever is in progress.
-    RunAgain,
-    /// One step, then hold.
-    Step,
-    Stop,
-    /// Show what a branch from the shown moment would do.
-    OfferBranch,
-    Branch,
-    NewSeed,
-    Select(RunId),
-    Close(RunId),
     /// Ask for a file and open it.
     ChooseFile,
     /// Ask for a folder of pictures and open it.
     ChooseFolder,
-    /// Open whatever lies there: a run file, a checkpoint, pictures.
-    Open(PathBuf),
     Model(ModelRef),
     /// Show all models with their cards.
     Models,
-    /// Show what can be saved.
-    OfferExport,
-    Export(Box<ExportJob>),
-    StopExport,
+    /// In the workspace that is shown.
     Undo,
     Redo,
     Help,
     Theme(ThemeChoice),
-    Retry(Retry),
-    /// Something that only the workspace "Latents" knows.
-    Latents(latents::Ask),
-    /// Something that only the workspace "Inpaint" knows.
-    Inpaint(inpaint::Ask),
+    /// Show the workspace of this name.
+    Show(&'static str),
+    /// Stop what the workspace of this name works on.
+    Stop(&'static str),
+    /// Do not open the model that is being opened.
+    StopOpening,
+    /// Do not write the file that is being written.
+    StopSaving,
 }
 
 /// How the window is opened.
@@ -98,6 +86,20 @@ pub struct WindowOptions {
     /// Where what is painted is kept from window to window.
     pub painting: Option<PathBuf>,
     /// A run file, checkpoint, or folder of pictures to open at once.
+    pub open: Option<PathBuf>,
+}
+
+/// What a window begins with.
+pub struct Start<'a> {
+    pub devices: Devices,
+    pub storage: Option<&'a dyn eframe::Storage>,
+    pub render_state: Option<&'a RenderState>,
+    /// Where imported models lie.
+    pub library: Option<PathBuf>,
+    /// Where what is painted is kept from window to window.
+    pub painting: Option<PathBuf>,
+    pub notices: Vec<Notice>,
+    /// A file or folder to open at once.
     pub open: Option<PathBuf>,
 }
 
@@ -128,7 +130,7 @@ pub fn run_window(options: WindowOptions) -> anyhow::Result<()> {
                 notices: notice.into_iter().collect(),
                 open: options.open,
             };
-            Ok(Box::new(App::new(&context.egui_ctx, start)?))
+            Ok(Box::new(App::new(&context.egui_ctx, start)))
         }),
     );
     // What the windowing library adds to its errors is for its own developers.

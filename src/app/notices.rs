@@ -1,22 +1,43 @@
 //! Notices: one sentence of what, one of what to do, dismissible; Retry where that makes sense.
 
-use super::{Action, ExportJob};
-use crate::engine::{DeviceChoice, Failure};
-use crate::task::Run;
+use crate::engine::Failure;
 use egui::{Align2, RichText, Ui};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How many are shown at once; older ones wait.
 const SHOWN: usize = 4;
 
-/// What Retry does.
-#[derive(Clone, Debug)]
-pub enum Retry {
-    Run(Box<Run>, DeviceChoice),
-    Export(Box<ExportJob>),
-    /// What failed in the workspace "Latents".
-    Latents,
-    /// What failed in the workspace "Inpaint".
-    Fill,
+/// A Retry button, as whoever offered it sees it.
+#[derive(Clone, Debug, Default)]
+struct Retry(Arc<AtomicBool>);
+
+/// What is tried again when the Retry of its notice is pressed. Kept by whoever gave the notice, and asked once a frame.
+#[derive(Debug)]
+pub struct Retries<T>(Vec<(Retry, T)>);
+
+impl<T> Default for Retries<T> {
+    fn default() -> Self {
+        Retries(Vec::new())
+    }
+}
+
+impl<T> Retries<T> {
+    /// The notice with a Retry for `what`.
+    pub fn offer(&mut self, notice: Notice, what: T) -> Notice {
+        let retry = Retry::default();
+        self.0.push((retry.clone(), what));
+        Notice { retry: Some(retry), ..notice }
+    }
+
+    /// What is to be tried again since the last call.
+    pub fn pressed(&mut self) -> Vec<T> {
+        let pressed = |retry: &Retry| retry.0.load(Ordering::Relaxed);
+        let again = self.0.extract_if(.., |(retry, _)| pressed(retry)).map(|(_, what)| what).collect();
+        // A notice that is gone cannot be pressed any more.
+        self.0.retain(|(retry, _)| Arc::strong_count(&retry.0) > 1);
+        again
+    }
 }
 
 /// Something that a person should know.
@@ -28,7 +49,7 @@ pub struct Notice {
     pub what: String,
     /// One sentence of what to do; empty where there is nothing to do.
     pub remedy: String,
-    pub retry: Option<Retry>,
+    retry: Option<Retry>,
 }
 
 impl Notice {
@@ -47,11 +68,6 @@ impl Notice {
         let text = error.to_string();
         let (what, remedy) = text.rsplit_once("; ").unwrap_or((&text, ""));
         Notice { problem: true, what: sentence(what), remedy: sentence(remedy), retry: None }
-    }
-
-    /// The same with a Retry.
-    pub fn with_retry(self, retry: Retry) -> Self {
-        Notice { retry: Some(retry), ..self }
     }
 }
 
@@ -82,7 +98,7 @@ impl Notices {
     }
 
     /// Shows the newest ones at the lower right, above all panels.
-    pub fn ui(&mut self, ui: &Ui, actions: &mut Vec<Action>) {
+    pub fn ui(&mut self, ui: &Ui) {
         if self.all.is_empty() {
             return;
         }
@@ -94,7 +110,7 @@ impl Notices {
                 ui.set_max_width(380.0);
                 let first = self.all.len().saturating_sub(SHOWN);
                 for (index, notice) in self.all.iter().enumerate().skip(first) {
-                    if card(ui, index, notice, actions) {
+                    if card(ui, index, notice) {
                         dismissed = Some(index);
                     }
                 }
@@ -106,7 +122,7 @@ impl Notices {
 }
 
 /// One notice; whether it was dismissed.
-fn card(ui: &mut Ui, index: usize, notice: &Notice, actions: &mut Vec<Action>) -> bool {
+fn card(ui: &mut Ui, index: usize, notice: &Notice) -> bool {
     let mut dismissed = false;
     let color = if notice.problem { ui.visuals().error_fg_color } else { ui.visuals().selection.bg_fill };
     let frame = egui::Frame::popup(ui.style()).stroke(egui::Stroke::new(1.0, color));
@@ -121,7 +137,8 @@ fn card(ui: &mut Ui, index: usize, notice: &Notice, actions: &mut Vec<Action>) -
                 if let Some(retry) = &notice.retry
                     && ui.button("Retry").clicked()
                 {
-                    actions.push(Action::Retry(retry.clone()));
+                    retry.0.store(true, Ordering::Relaxed);
+                    ui.request_repaint();
                     dismissed = true;
                 }
                 dismissed |= ui.button("Dismiss").clicked();
@@ -141,6 +158,20 @@ mod tests {
         let notice = Notice::error("\"/x/y.pth\" cannot be read: no such file; check the path and its permissions");
         assert_eq!(notice.what, "\"/x/y.pth\" cannot be read: no such file.");
         assert_eq!(notice.remedy, "Check the path and its permissions.");
+    }
+
+    #[test]
+    fn what_failed_is_tried_again_once_when_its_retry_is_pressed() {
+        let mut retries = Retries::default();
+        let notices = ["run", "file", "fill"].map(|what| retries.offer(Notice::remark(what), what));
+        assert!(retries.pressed().is_empty());
+        let [run, file, fill] = notices;
+        drop(file);
+        fill.retry.unwrap().0.store(true, Ordering::Relaxed);
+        assert_eq!(retries.pressed(), ["fill"]);
+        assert!(retries.pressed().is_empty());
+        assert_eq!(retries.0.len(), 1, "a notice that is gone is forgotten");
+        drop(run);
     }
 
     #[test]

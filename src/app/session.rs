@@ -1,138 +1,56 @@
-//! The window's side of the engine: the runs kept side by side, and what is known of models and speeds.
+//! The window's side of the engine: what is known of models and speeds. Tasks belong to those who began them.
 
-use super::notices::{Notice, Retry};
-use super::{RunState, RunView};
+use super::notices::Notice;
 use crate::engine::{
-    Command, DeviceChoice, DeviceReport, Devices, Engine, Event, Job, JobId, JobUpdate, ModelReport, Recorded, RunId,
+    DeviceChoice, DeviceReport, Devices, End, Engine, Inspect, Loading, ModelReport, Options, Task, TaskHandle, Update,
     Wake,
 };
-use crate::task::{ModelRef, Origin, Run};
+use crate::task::{ModelRef, Run};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
-/// Memory for the recorded moments of all runs together, in bytes.
-const RECORD_TOTAL: usize = 512 << 20;
-/// The least that a new run gets of it.
-const RECORD_LEAST: usize = 64 << 20;
+/// Pictures need not come faster than screens show them.
+const FRAME: Duration = Duration::from_millis(16);
+/// The same where the CPU draws: each frame takes from the sampler what it costs.
+const SOFTWARE_FRAME: Duration = Duration::from_millis(300);
 
-/// A run that was asked for and has not begun: its model is being opened.
-#[derive(Clone, Debug)]
-pub struct Pending {
-    pub id: RunId,
-    pub run: Run,
-    pub device: DeviceChoice,
-    pub name: String,
-    parent: Option<(RunId, usize)>,
-}
-
-/// A run in the strip above the picture.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// "Run 2", "Branch 2.1".
-    pub name: String,
-    pub device: DeviceChoice,
-    pub view: RunView,
-    branches: usize,
-}
-
-impl Entry {
-    /// Its name in the engine.
-    pub fn id(&self) -> RunId {
-        self.view.report.id
-    }
-
-    /// Bytes that its recorded moments take.
-    pub fn bytes(&self) -> usize {
-        self.view.snapshot.as_ref().map_or(0, |snapshot| snapshot.progress.recorded_bytes)
-    }
-}
-
-/// A model that is being opened.
-#[derive(Clone, Debug)]
-pub struct Loading {
-    pub what: String,
-    /// How far, 0 to 1, where that is known.
-    pub fraction: Option<f32>,
-    pub began: Instant,
-}
-
-impl Loading {
-    /// Seconds left, from the speed so far.
-    pub fn left(&self) -> Option<f64> {
-        let share = self.fraction.map(f64::from).filter(|&share| share > 0.02)?;
-        Some(self.began.elapsed().as_secs_f64() * (1.0 - share) / share)
-    }
-}
-
-/// All that the window knows of the engine. It is asked and told by messages; nothing here waits.
+/// What all workspaces know of the engine. Nothing here waits.
 pub struct Session {
     engine: Engine,
-    pub devices: Devices,
-    pub runs: Vec<Entry>,
-    /// The run that is looked at.
-    pub shown: Option<RunId>,
-    pub pending: Option<Pending>,
-    /// What is being opened, and how far (0 to 1).
+    /// What is being opened for whichever task, since the last poll.
     pub loading: Option<Loading>,
+    inspecting: Option<TaskHandle<Inspect>>,
     models: HashMap<ModelRef, Arc<ModelReport>>,
     /// Image evaluations a second of a model, on a graphics device or not.
     rates: HashMap<(ModelRef, bool), f64>,
-    /// What was said of earlier runs already.
+    /// What was said before already.
     told: HashSet<String>,
-    /// Runs whose tab was closed: the end of such a run is no news.
-    closed: HashSet<RunId>,
-    /// News of jobs that nobody has taken yet.
-    jobs: Vec<(JobId, JobUpdate)>,
-    next: u64,
-    next_job: u64,
-    roots: usize,
 }
 
 impl Session {
-    /// Starts the engine. `wake` is called from its thread whenever there is something new.
-    ///
-    /// # Errors
-    /// If the system gives no thread.
-    pub fn start(
-        devices: Devices,
-        library: Option<PathBuf>,
-        wake: impl Fn(Wake) + Send + 'static,
-    ) -> std::io::Result<Self> {
-        let engine = Engine::start(devices.clone(), library, wake)?;
-        Ok(Session {
-            engine,
-            devices,
-            runs: Vec::new(),
-            shown: None,
-            pending: None,
+    /// A session with an engine of its own, which wakes the window whenever there is something new.
+    pub fn new(ctx: &egui::Context, devices: Devices, library: Option<PathBuf>) -> Self {
+        let window = ctx.clone();
+        let drawn_by_cpu = devices.gpu.as_ref().is_some_and(|(_, gpu)| gpu.software);
+        let wake = move |how| match how {
+            Wake::Soon if drawn_by_cpu => window.request_repaint_after(SOFTWARE_FRAME),
+            Wake::Now | Wake::Soon => window.request_repaint_after(FRAME),
+        };
+        Session {
+            engine: Engine::new(devices, library, wake),
             loading: None,
+            inspecting: None,
             models: HashMap::new(),
             rates: HashMap::new(),
             told: HashSet::new(),
-            closed: HashSet::new(),
-            jobs: Vec::new(),
-            next: 1,
-            next_job: 1,
-            roots: 0,
-        })
+        }
     }
 
-    /// The run that is looked at.
-    pub fn current(&self) -> Option<&Entry> {
-        self.runs.iter().find(|entry| Some(entry.id()) == self.shown)
-    }
-
-    /// The run that is looked at, to move its cursor.
-    pub fn current_mut(&mut self) -> Option<&mut Entry> {
-        let shown = self.shown;
-        self.runs.iter_mut().find(|entry| Some(entry.id()) == shown)
-    }
-
-    /// The run that the engine works on.
-    pub fn active(&self) -> Option<&Entry> {
-        self.runs.iter().find(|entry| entry.view.is_active())
+    /// The devices that the engine computes on.
+    pub fn devices(&self) -> &Devices {
+        self.engine.devices()
     }
 
     /// What is known of an opened model.
@@ -142,214 +60,79 @@ impl Session {
 
     /// The device that a choice means here.
     pub fn device(&self, choice: DeviceChoice) -> &DeviceReport {
-        &self.devices.choose(choice).1
+        &self.devices().choose(choice).1
+    }
+
+    /// Keeps how many images a second a model is evaluated for.
+    pub fn learn_rate(&mut self, model: &ModelRef, gpu: bool, rate: f64) {
+        if rate.is_finite() && rate > 0.0 {
+            self.rates.insert((model.clone(), gpu), rate);
+        }
     }
 
     /// Seconds that `evaluations` of `run` will take, where its model's speed is known.
     pub fn forecast(&self, run: &Run, device: DeviceChoice) -> Option<f64> {
         let rate = self.rates.get(&(run.model.clone(), self.device(device).gpu))?;
-        let evaluations = run.solver.evaluations(run.steps.get()) * run.count.get();
-        Some(evaluations as f64 / rate)
+        Some((run.evaluations()? * run.count.get()) as f64 / rate)
     }
 
-    /// Begins a run; one in progress is stopped and kept.
-    pub fn begin(&mut self, run: Run, device: DeviceChoice) {
-        self.roots += 1;
-        let name = format!("Run {}", self.roots);
-        let id = self.announce(run.clone(), device, name, None);
-        self.engine.send(Command::Start { id, run, device });
+    /// Begins a task, which is the caller's from then on.
+    pub fn begin<T: Task>(&self, task: T, options: Options) -> TaskHandle<T> {
+        self.engine.start(task, options)
     }
 
-    /// Continues the run `parent` from `moment` with the settings of `run`, whose model, family
-    /// and number of samples become the parent's.
-    pub fn branch(&mut self, parent: RunId, moment: Arc<Recorded>, mut run: Run, device: DeviceChoice) {
-        let Some(entry) = self.runs.iter_mut().find(|entry| entry.id() == parent) else { return };
-        entry.branches += 1;
-        let number = entry.name.trim_start_matches("Run ").trim_start_matches("Branch ");
-        let name = format!("Branch {number}.{}", entry.branches);
-        let origin = entry.view.report.run.clone();
-        (run.model, run.family, run.count) = (origin.model.clone(), origin.family, origin.count);
-        run.origin = Origin::Branch { parent: Box::new(origin), step: moment.step };
-        let id = self.announce(run.clone(), device, name, Some((parent, moment.step)));
-        self.engine.send(Command::Branch { id, run, from: moment, device });
+    /// What a task has said since the last call, oldest first.
+    pub fn hear<T: Task>(&mut self, task: &TaskHandle<T>) -> Vec<Update<T>> {
+        if let Some(loading) = task.loading() {
+            self.loading = Some(loading);
+        }
+        task.updates().collect()
     }
 
-    fn announce(&mut self, run: Run, device: DeviceChoice, name: String, parent: Option<(RunId, usize)>) -> RunId {
-        let id = RunId(self.next);
-        self.next += 1;
-        let held: usize = self.runs.iter().map(Entry::bytes).sum();
-        self.engine.send(Command::RecordLimit(RECORD_TOTAL.saturating_sub(held).max(RECORD_LEAST)));
-        self.pending = Some(Pending { id, run, device, name, parent });
-        id
-    }
-
-    /// Sends a command that needs no book-keeping: pause, resume, step, stop.
-    pub fn send(&self, command: Command) {
-        self.engine.send(command);
-    }
-
-    /// Asks for a job. Its news are among [`Session::take_jobs`].
-    pub fn job(&mut self, job: Job, device: DeviceChoice) -> JobId {
-        let id = JobId(self.next_job);
-        self.next_job += 1;
-        self.engine.send(Command::Flow { id, job, device });
-        id
-    }
-
-    /// Ends a job, waiting or under way.
-    pub fn stop_job(&self, id: JobId) {
-        self.engine.send(Command::StopJob(id));
-    }
-
-    /// News of one job since the last call, oldest first.
-    pub fn take_news(&mut self, of: JobId) -> Vec<JobUpdate> {
-        let all = std::mem::take(&mut self.jobs);
-        let (news, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(id, _)| *id == of);
-        self.jobs = others;
-        news.into_iter().map(|(_, update)| update).collect()
-    }
-
-    /// News of jobs since the last call, oldest first, but for what [`Session::take_news`] took.
-    pub fn take_jobs(&mut self) -> Vec<(JobId, JobUpdate)> {
-        std::mem::take(&mut self.jobs)
-    }
-
-    /// Asks what a model is, unless that is known.
-    pub fn inspect(&self, model: &ModelRef) {
+    /// Asks what a model is, unless that is known. It is opened where it will be computed with.
+    pub fn inspect(&mut self, model: &ModelRef, device: DeviceChoice) {
         if !self.models.contains_key(model) {
-            self.engine.send(Command::Inspect(model.clone()));
+            self.inspecting = Some(self.begin(Inspect(model.clone()), Options::on(device)));
         }
     }
 
-    /// Forgets a run and frees what it recorded; if it is in progress it is stopped.
-    pub fn close(&mut self, id: RunId) {
-        let Some(index) = self.runs.iter().position(|entry| entry.id() == id) else { return };
-        if self.runs[index].view.is_active() {
-            self.engine.send(Command::Stop);
-            self.closed.insert(id);
-        }
-        self.runs.remove(index);
-        if self.shown == Some(id) {
-            let neighbour = self.runs.get(index).or(self.runs.last());
-            self.shown = neighbour.map(Entry::id);
-        }
+    /// Lets go of a model that is being opened only to be looked at; whether one is.
+    pub fn stop_opening(&self) -> bool {
+        self.inspecting.as_ref().map(TaskHandle::stop).is_some()
     }
 
-    /// Takes in all that the engine has said. Returns what a person should know.
+    /// Takes in what is new of models. Returns what a person should know.
     pub fn poll(&mut self) -> Vec<Notice> {
-        // A snapshot may belong to a run whose beginning is among the events.
-        let snapshot = self.engine.snapshot();
-        let events: Vec<Event> = self.engine.events().collect();
-        let mut notices = Vec::new();
-        for event in events {
-            notices.extend(self.hear(event));
-        }
-        if let Some(snapshot) = snapshot
-            && let Some(entry) = self.runs.iter_mut().find(|entry| entry.id() == snapshot.id)
-        {
-            let speed = snapshot.progress.evaluations_per_second;
-            if speed.is_finite() && speed > 0.0 {
-                let report = &entry.view.report;
-                self.rates.insert((report.run.model.clone(), report.device.gpu), speed);
-            }
-            entry.view.snapshot = Some(snapshot);
-        }
-        notices
-    }
-
-    fn hear(&mut self, event: Event) -> Vec<Notice> {
-        match event {
-            Event::Loading { what, fraction } => {
-                let before = self.loading.take_if(|loading| loading.what == what);
-                let began = before.map_or_else(Instant::now, |loading| loading.began);
-                self.loading = Some(Loading { what, fraction, began });
+        self.loading = None;
+        let Some(task) = self.inspecting.take() else { return Vec::new() };
+        let ended = self.hear(&task).into_iter().find_map(|update| match update {
+            Update::Ended(end) => Some(end),
+            _ => None,
+        });
+        match ended {
+            None => {
+                self.inspecting = Some(task);
                 Vec::new()
             }
-            Event::Model(report) => {
-                self.loading = None;
-                self.learn(report)
-            }
-            Event::ModelFailed { failure, .. } => {
-                self.loading = None;
-                vec![Notice::problem(failure)]
-            }
-            Event::Started(report) => self.started(report),
-            Event::Paused(id) => self.settle(id, RunState::Paused),
-            Event::Resumed(id) => self.settle(id, RunState::Running),
-            Event::Finished(id) => self.settle(id, RunState::Finished),
-            Event::Stopped(id) => self.settle(id, RunState::Stopped),
-            Event::Failed { id, failure } => self.failed(id, failure),
-            Event::Notice(text) => vec![Notice::remark(text)],
-            Event::Job { id, update } => {
-                if matches!(update, JobUpdate::Started(_) | JobUpdate::Failed(_) | JobUpdate::Stopped) {
-                    self.loading = None;
-                }
-                self.jobs.push((id, update));
-                Vec::new()
-            }
+            Some(End::Finished(report)) => self.learn(report),
+            Some(End::Failed(failure)) => vec![Notice::problem(failure)],
+            Some(End::Stopped) => vec![Notice::error("opening the model was stopped; choose it again to open it")],
         }
     }
 
     /// Keeps what is known of a model; says once which files were left out.
-    fn learn(&mut self, report: Arc<ModelReport>) -> Vec<Notice> {
+    pub fn learn(&mut self, report: Arc<ModelReport>) -> Vec<Notice> {
         let text = match report.warnings.as_slice() {
             [] => None,
             [only] => Some(only.clone()),
             [first, rest @ ..] => Some(format!("{first} {} more files were left out.", rest.len())),
         };
         self.models.insert(report.model.clone(), report);
-        self.tell(text)
+        self.tell_once(text)
     }
 
-    /// The texts that have not been said yet.
-    fn tell(&mut self, texts: impl IntoIterator<Item = String>) -> Vec<Notice> {
+    /// Notices of the texts that have not been said before.
+    pub fn tell_once(&mut self, texts: impl IntoIterator<Item = String>) -> Vec<Notice> {
         texts.into_iter().filter(|text| self.told.insert(text.clone())).map(Notice::remark).collect()
-    }
-
-    fn started(&mut self, report: Arc<crate::engine::RunReport>) -> Vec<Notice> {
-        self.loading = None;
-        let mut notices = self.learn(report.model.clone());
-        notices.extend(self.tell(report.notices.iter().cloned()));
-        let pending = self.pending.take_if(|pending| pending.id == report.id);
-        let (name, device, parent) = match pending {
-            Some(pending) => (pending.name, pending.device, pending.parent),
-            None => (format!("Run {}", report.id.0), DeviceChoice::Auto, None),
-        };
-        self.shown = Some(report.id);
-        let view = RunView { parent, ..RunView::new(report) };
-        self.runs.push(Entry { name, device, view, branches: 0 });
-        notices
-    }
-
-    fn settle(&mut self, id: RunId, state: RunState) -> Vec<Notice> {
-        let ended = !matches!(state, RunState::Paused | RunState::Running);
-        if ended {
-            self.pending.take_if(|pending| pending.id == id);
-            self.loading = None;
-            self.closed.remove(&id);
-        }
-        if let Some(entry) = self.runs.iter_mut().find(|entry| entry.id() == id) {
-            entry.view.state = state;
-        }
-        Vec::new()
-    }
-
-    fn failed(&mut self, id: RunId, failure: crate::engine::Failure) -> Vec<Notice> {
-        let pending = self.pending.take_if(|pending| pending.id == id);
-        let closed = self.closed.contains(&id);
-        let begun = self.runs.iter().find(|entry| entry.id() == id).map(|entry| {
-            let report = &entry.view.report;
-            (report.run.clone(), entry.device)
-        });
-        self.settle(id, RunState::Failed(failure.clone()));
-        if closed {
-            return Vec::new();
-        }
-        let notice = Notice::problem(failure);
-        // A branch is tried again from its parents' beginning: the state at hand may be what failed.
-        vec![match pending.map(|pending| (pending.run, pending.device)).or(begun) {
-            Some((run, device)) => notice.with_retry(Retry::Run(Box::new(run), device)),
-            None => notice,
-        }]
     }
 }

@@ -1,12 +1,10 @@
-//! What survives a restart: the next run's settings, theme, layout, view, the export folder.
+//! What survives a restart: the next run's settings, theme, the folder, and what each workspace keeps.
 
 use super::draft::Draft;
-use super::inpaint::SavedInpaint;
-use super::latents::SavedLatents;
-use super::layout::Layout;
-use super::picture::PictureSettings;
+use super::widgets::icon::{self, Icon};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::path::PathBuf;
 
 /// The key under which all settings are stored.
@@ -17,12 +15,11 @@ const KEY: &str = "score-explorer";
 pub struct Settings {
     pub draft: Draft,
     pub theme: ThemeChoice,
-    pub layout: Layout,
-    pub picture: PictureSettings,
-    pub latents: SavedLatents,
-    pub inpaint: SavedInpaint,
     /// Where files were last written.
     pub folder: Option<PathBuf>,
+    /// What each workspace keeps, under its name.
+    #[serde(flatten)]
+    pub workspaces: Map<String, Value>,
 }
 
 /// Dark, light, or what the system says.
@@ -47,6 +44,20 @@ impl ThemeChoice {
         }
     }
 
+    /// A menu of all; the one that was chosen.
+    pub fn menu(self, ui: &mut egui::Ui) -> Option<ThemeChoice> {
+        let icon = match self {
+            ThemeChoice::Dark => Icon::MOON,
+            ThemeChoice::Light => Icon::SUN,
+            ThemeChoice::System => Icon::HALF_MOON,
+        };
+        let button = icon::quiet_button(ui, icon, true, "Theme", "Theme: dark, light, or the system's");
+        let line = |ui: &mut egui::Ui, theme: &ThemeChoice| ui.selectable_label(self == *theme, theme.name()).clicked();
+        let menu =
+            egui::Popup::menu(&button).show(|ui| ThemeChoice::ALL.into_iter().filter(|theme| line(ui, theme)).last());
+        menu.and_then(|menu| menu.inner)
+    }
+
     /// What egui calls it.
     pub fn preference(self) -> egui::ThemePreference {
         match self {
@@ -61,18 +72,15 @@ impl Settings {
     /// What was saved. Each part that cannot be read is the default, whatever the others are.
     pub fn load(storage: Option<&dyn eframe::Storage>) -> Settings {
         let text = storage.and_then(|storage| storage.get_string(KEY)).unwrap_or_default();
-        let saved: Value = serde_json::from_str(&text).unwrap_or_default();
+        let mut saved = Settings { workspaces: serde_json::from_str(&text).unwrap_or_default(), ..Settings::default() };
+        let folder: Option<PathBuf> = saved.take("folder");
         let mut settings = Settings {
-            draft: part(&saved, "draft"),
-            theme: part(&saved, "theme"),
-            layout: part(&saved, "layout"),
-            picture: part(&saved, "picture"),
-            latents: part(&saved, "latents"),
-            inpaint: part(&saved, "inpaint"),
-            folder: part::<Option<PathBuf>>(&saved, "folder").filter(|folder| folder.is_dir()),
+            draft: saved.take("draft"),
+            theme: saved.take("theme"),
+            folder: folder.filter(|folder| folder.is_dir()),
+            workspaces: saved.workspaces,
         };
         settings.draft.mend();
-        settings.layout.mend();
         settings
     }
 
@@ -82,16 +90,33 @@ impl Settings {
             storage.set_string(KEY, text);
         }
     }
-}
 
-fn part<T: serde::de::DeserializeOwned + Default>(saved: &Value, name: &str) -> T {
-    saved.get(name).and_then(|value| T::deserialize(value).ok()).unwrap_or_default()
+    /// What a workspace kept under this name; the default where there is nothing, or nothing that can be read.
+    pub fn of<T: DeserializeOwned + Default>(&self, name: &str) -> T {
+        self.workspaces.get(name).and_then(|value| T::deserialize(value).ok()).unwrap_or_default()
+    }
+
+    /// The same with what a workspace keeps.
+    pub fn with(mut self, name: &str, kept: impl Serialize) -> Settings {
+        // What cannot be written is left out, as if it had never been kept.
+        if let Ok(value) = serde_json::to_value(kept) {
+            self.workspaces.insert(name.into(), value);
+        }
+        self
+    }
+
+    fn take<T: DeserializeOwned + Default>(&mut self, name: &str) -> T {
+        let part = self.of(name);
+        self.workspaces.remove(name);
+        part
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::picture::View;
+    use crate::sde::{Family, Ve};
+    use crate::task::Run;
     use std::collections::HashMap;
 
     #[derive(Default)]
@@ -111,10 +136,10 @@ mod tests {
     }
 
     fn changed() -> Settings {
-        let mut settings = Settings { theme: ThemeChoice::Light, ..Settings::default() };
-        settings.picture.view = View::Score;
+        let mut settings = Settings { theme: ThemeChoice::Light, ..Settings::default() }.with("plane", [1, 2]);
+        let ve = Run { family: Family::Ve(Ve::new(0.02, 90.0).unwrap()), ..Run::default() };
+        settings.draft.take(&ve);
         settings.draft.steps = 77;
-        settings.draft.ve = [0.02, 90.0];
         settings
     }
 
@@ -122,7 +147,9 @@ mod tests {
     fn what_is_saved_is_loaded() {
         let mut storage = Memory::default();
         changed().save(&mut storage);
-        assert_eq!(Settings::load(Some(&storage)), changed());
+        let loaded = Settings::load(Some(&storage));
+        assert_eq!(loaded, changed());
+        assert_eq!((loaded.of::<Vec<i32>>("plane"), loaded.of::<Vec<i32>>("train")), (vec![1, 2], vec![]));
     }
 
     #[test]

@@ -1,540 +1,272 @@
 //! The window's frame: top bar, workspace, status bar, panels above them; and what each action does.
 
-use super::branch;
 use super::catalogue::{Catalogue, Shelf};
-use super::draft::Draft;
-use super::export::Exporter;
-use super::files::{Dialog, Files, Opened, dropped};
-use super::inpaint::{self, Inpaint};
-use super::latents::{Ask, Asking, Latents};
-use super::layout::{Layout, Pane};
+use super::dialog::{Dialog, PathRequest};
+use super::files::{OpenedFile, dropped};
+use super::keys::{self, Keys};
 use super::meter::Meter;
-use super::models::{Models, Out};
-use super::notices::{Notice, Notices, Retry};
-use super::picture::PictureView;
 use super::settings::{Settings, ThemeChoice};
-use super::setup::device_combo;
-use super::signs::{self, Sign};
 use super::status::Status;
-use super::trajectory::{Desk, Trajectory};
-use super::workspace::Workspace;
-use super::{Action, RunState, Session, help, keys, theme};
-use crate::engine::{Command, Devices, Wake};
-use anyhow::Context as _;
-use eframe::egui_wgpu::RenderState;
-use egui::util::undoer::Undoer;
+use super::theme::Theme;
+use super::workspace::{self, Workspace};
+use super::{Action, Context, Draft, Session, Start, help, theme};
 use egui::{Frame, Margin, RichText, Ui};
-use std::path::{Path, PathBuf};
+use std::any::Any;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
-
-/// Pictures need not come faster than screens show them.
-const FRAME: Duration = Duration::from_millis(16);
-/// The same where the CPU draws: each frame takes from the sampler what it costs.
-const SOFTWARE_FRAME: Duration = Duration::from_millis(300);
-/// How often the memory of the process is looked at.
-const MEMORY_EVERY: Duration = Duration::from_secs(1);
-
-/// What a window begins with.
-pub struct Start<'a> {
-    pub devices: Devices,
-    pub storage: Option<&'a dyn eframe::Storage>,
-    pub render_state: Option<&'a RenderState>,
-    /// Where imported models lie.
-    pub library: Option<PathBuf>,
-    /// Where what is painted is kept from window to window.
-    pub painting: Option<PathBuf>,
-    pub notices: Vec<Notice>,
-    /// A file or folder to open at once.
-    pub open: Option<PathBuf>,
-}
 
 /// The whole window.
 pub struct App {
-    session: Session,
-    draft: Draft,
-    history: Undoer<Draft>,
-    models: Models,
+    cx: Context,
+    workspaces: Vec<Box<dyn Workspace>>,
+    /// Place of the workspace that is shown.
+    shown: usize,
     catalogue: Catalogue,
     library: Option<PathBuf>,
-    files: Files,
-    exporter: Exporter,
-    notices: Notices,
+    /// A file or folder to open.
+    request: PathRequest<()>,
     theme: ThemeChoice,
-    workspace: Workspace,
-    trajectory: Trajectory,
-    latents: Latents,
-    inpaint: Inpaint,
-    branching: bool,
     help: bool,
     meter: Meter,
-    resident: Option<usize>,
-    measured: Option<Instant>,
 }
 
 impl App {
     /// A window with the settings of the last one.
-    ///
-    /// # Errors
-    /// If the system gives no thread for the engine.
-    pub fn new(ctx: &egui::Context, start: Start<'_>) -> anyhow::Result<App> {
+    pub fn new(ctx: &egui::Context, start: Start<'_>) -> App {
         let settings = Settings::load(start.storage);
         theme::install(ctx);
         ctx.set_theme(settings.theme.preference());
-        let wake = ctx.clone();
-        let drawn_by_cpu = start.devices.gpu.as_ref().is_some_and(|(_, gpu)| gpu.software);
-        let session = Session::start(start.devices, start.library.clone(), move |how| match how {
-            Wake::Soon if drawn_by_cpu => wake.request_repaint_after(SOFTWARE_FRAME),
-            Wake::Now | Wake::Soon => wake.request_repaint_after(FRAME),
-        })
-        .context("the sampler's thread cannot be started; close other programs and try again")?;
-        let mut picture = PictureView::new(start.render_state);
-        picture.settings = settings.picture;
-        let mut app = App {
-            session,
-            draft: settings.draft,
-            history: Undoer::default(),
-            models: Models::default(),
+        let workspaces = workspace::all(&settings, &start);
+        let session = Session::new(ctx, start.devices, start.library.clone());
+        let mut cx = Context::new(ctx, session, &settings);
+        cx.models.refresh(ctx, start.library.clone());
+        cx.tell(start.notices);
+        start.open.into_iter().for_each(|path| cx.files.open(ctx, path));
+        App {
+            cx,
+            workspaces,
+            shown: 0,
             catalogue: Catalogue::default(),
             library: start.library,
-            files: Files::default(),
-            exporter: Exporter::new(settings.folder),
-            notices: Notices::default(),
+            request: PathRequest::default(),
             theme: settings.theme,
-            workspace: Workspace::Trajectory,
-            trajectory: Trajectory::new(settings.layout, picture),
-            latents: Latents::new(settings.latents),
-            inpaint: Inpaint::new(settings.inpaint, start.render_state, start.painting),
-            branching: false,
             help: false,
             meter: Meter::default(),
-            resident: None,
-            measured: None,
-        };
-        app.models.refresh(ctx, app.library.clone());
-        start.notices.into_iter().for_each(|notice| app.notices.push(notice));
-        if let Some(path) = start.open {
-            app.files.open(ctx, path);
         }
-        Ok(app)
     }
 
-    /// The runs and what is known of models and devices.
+    /// What is known of models and devices.
     pub fn session(&self) -> &Session {
-        &self.session
+        &self.cx.session
     }
 
     /// The settings of the next run.
     pub fn draft(&self) -> &Draft {
-        &self.draft
+        &self.cx.draft
     }
 
-    /// The workspace "Latents".
-    pub fn latents(&self) -> &Latents {
-        &self.latents
-    }
-
-    /// The workspace "Inpaint".
-    pub fn inpaint(&self) -> &Inpaint {
-        &self.inpaint
-    }
-
-    /// The window's frame times.
-    pub fn frame_time(&self, part: f64) -> Option<Duration> {
-        self.meter.quantile(part)
+    /// A workspace by its type.
+    pub fn workspace<W: Workspace>(&self) -> Option<&W> {
+        self.workspaces.iter().find_map(|workspace| (&**workspace as &dyn Any).downcast_ref())
     }
 
     /// The texts of the notices that stand.
     pub fn notices(&self) -> impl Iterator<Item = &str> {
-        self.notices.texts()
+        self.cx.notices.texts()
     }
 
-    fn settings(&self) -> Settings {
-        Settings {
-            draft: self.draft.clone(),
-            theme: self.theme,
-            layout: self.trajectory.layout.clone(),
-            picture: self.trajectory.picture.settings.clone(),
-            latents: self.latents.saved(),
-            inpaint: self.inpaint.saved(),
-            folder: self.exporter.folder.clone(),
-        }
+    /// The workspace that is shown, and what it may use.
+    fn shown(&mut self) -> Option<(&mut dyn Workspace, &mut Context)> {
+        Some((&mut **self.workspaces.get_mut(self.shown)?, &mut self.cx))
     }
 
-    /// Takes in what engine, dialogs and writers have said.
-    fn poll(&mut self, ctx: &egui::Context) {
-        for notice in self.session.poll() {
-            self.notices.push(notice);
+    fn place(&self, name: &str) -> Option<usize> {
+        self.workspaces.iter().position(|workspace| workspace.info().name == name)
+    }
+
+    /// Takes in what engine, threads and dialogs have said.
+    fn poll(&mut self) {
+        let App { cx, workspaces, catalogue, library, .. } = self;
+        let notices = cx.session.poll();
+        cx.tell(notices);
+        workspaces.iter_mut().for_each(|workspace| workspace.poll(cx));
+        cx.models.poll();
+        if let Some((notice, model)) = catalogue.poll() {
+            cx.notices.push(notice);
+            cx.models.refresh(&cx.egui, library.clone());
+            cx.actions.extend(model.map(Action::Model));
         }
-        // Inpaint takes the news of its own job; all others are of the latents.
-        let mut notices = self.inpaint.advance(ctx, &mut self.session, &self.draft);
-        notices.extend(self.latents.advance(ctx, &mut self.session, &self.draft));
-        notices.into_iter().for_each(|notice| self.notices.push(notice));
-        if let Some(flow) = self.latents.take_journey() {
-            self.session.inspect(&flow.model);
-            self.draft.take_journey(&flow);
+        if let Some(((), path)) = self.request.poll() {
+            cx.files.open(&cx.egui, path);
         }
-        self.models.poll();
-        if let Some((notice, model)) = self.catalogue.poll() {
-            self.notices.push(notice);
-            self.models.refresh(ctx, self.library.clone());
-            model.into_iter().for_each(|model| self.apply(ctx, Action::Model(model)));
-        }
-        for opened in self.files.poll() {
+        for opened in cx.files.poll() {
             match opened {
-                Opened::Run(run, path) => {
-                    self.draft.take(&run);
-                    let name = path.file_name().unwrap_or(path.as_os_str()).display();
-                    self.notices.push(Notice::remark(format!("The settings are now those of {name}; press Run.")));
-                }
-                Opened::Model(model) => self.apply(ctx, Action::Model(model)),
-                Opened::Latents(path) => {
-                    self.workspace = Workspace::Latents;
-                    self.latents.put_latents(ctx, None, path);
-                }
-                Opened::Picture(path) => {
-                    self.workspace = Workspace::Inpaint;
-                    self.inpaint.open_photo(ctx, &path);
-                }
-                Opened::Path(path) if self.latents.take_path(ctx, &path) => {}
-                Opened::Path(path) if self.inpaint.take_path(ctx, &path) => {}
-                Opened::Path(path) => self.files.open(ctx, path),
-                Opened::SaveTo(path) if self.inpaint.save_to(ctx, &path) => {
-                    self.exporter.folder = path.parent().map(PathBuf::from);
-                }
-                Opened::SaveTo(path) if self.latents.saver.is_open() => self.latents.saver.save_to(&path),
-                Opened::SaveTo(path) => self.exporter.save_to(&path),
-                Opened::Refused(notice) => self.notices.push(notice),
+                OpenedFile::Model(model) => cx.actions.push(Action::Model(model)),
+                OpenedFile::Refused(notice) => cx.notices.push(notice),
+                opened => drop(workspaces.iter_mut().any(|workspace| workspace.take_file(&opened, cx))),
             }
         }
-        if let Some(notice) = self.exporter.poll() {
-            self.notices.push(notice);
-        }
-        if self.measured.is_none_or(|at| at.elapsed() > MEMORY_EVERY) {
-            self.measured = Some(Instant::now());
-            self.resident = memory_stats::memory_stats().map(|stats| stats.physical_mem);
-        }
+        let saved = cx.saver.poll(&cx.egui);
+        cx.tell(saved);
+        cx.offers = workspaces.iter().filter_map(|workspace| workspace.offer()).collect();
+        self.meter.weigh();
+        self.obey();
     }
 
-    fn top_bar(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
+    fn top_bar(&mut self, ui: &mut Ui) {
         ui.horizontal(|ui| {
             ui.label(RichText::new("Score Explorer").strong().size(14.0));
             ui.add_space(8.0);
-            for (workspace, name, question) in Workspace::ALL {
-                let tab = ui.selectable_label(self.workspace == workspace, name);
-                if tab.on_hover_text(question).clicked() {
-                    self.workspace = workspace;
+            for (place, workspace) in self.workspaces.iter().enumerate() {
+                let tab = ui.selectable_label(self.shown == place, workspace.info().name);
+                if tab.on_hover_text(workspace.info().question).clicked() {
+                    self.shown = place;
                 }
             }
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 if ui.button("?").on_hover_text("Keys and help (F1)").accessible_name("Help").clicked() {
-                    actions.push(Action::Help);
+                    self.cx.actions.push(Action::Help);
                 }
-                self.theme_menu(ui, actions);
+                self.cx.actions.extend(self.theme.menu(ui).map(Action::Theme));
                 ui.spacing_mut().item_spacing.x = 6.0;
-                device_combo(ui, "Device menu", 84.0, &mut self.draft.device, &self.session);
-                let mut out = Out { session: &self.session, actions };
-                self.models.combo(ui, "Model menu", 190.0, &self.draft.model, &mut out);
+                self.cx.device_combo(ui, "Device menu", 84.0);
+                self.cx.model_combo(ui, "Model menu", 190.0);
                 let tip = "All models: cards, layers, and how to get published ones (F2)";
                 if ui.button("Models").on_hover_text(tip).clicked() {
-                    out.actions.push(Action::Models);
+                    self.cx.actions.push(Action::Models);
                 }
-                self.pane_toggles(ui);
+                let panes = self.shown().and_then(|(workspace, _)| workspace.panes());
+                panes.into_iter().for_each(|panes| panes.toggles(ui));
             });
         });
     }
 
-    fn theme_menu(&self, ui: &mut Ui, actions: &mut Vec<Action>) {
-        let sign = match self.theme {
-            ThemeChoice::Dark => Sign::Moon,
-            ThemeChoice::Light => Sign::Sun,
-            ThemeChoice::System => Sign::HalfMoon,
-        };
-        let button = signs::button(ui, sign, true, "Theme", "Theme: dark, light, or the system's");
-        egui::Popup::menu(&button).show(|ui| {
-            for theme in ThemeChoice::ALL {
-                if ui.selectable_label(self.theme == theme, theme.name()).clicked() {
-                    actions.push(Action::Theme(theme));
-                }
-            }
-        });
-    }
-
-    /// The panes of the workspace that is shown.
-    fn layout(&mut self) -> &mut Layout {
-        match self.workspace {
-            Workspace::Trajectory => &mut self.trajectory.layout,
-            Workspace::Latents => &mut self.latents.layout,
-            Workspace::Inpaint => &mut self.inpaint.layout,
-        }
-    }
-
-    fn pane_toggles(&mut self, ui: &mut Ui) {
-        let layout = self.layout();
-        for (pane, sign, side) in [(Pane::Plots, Sign::RightPanel, "right"), (Pane::Setup, Sign::LeftPanel, "left")] {
-            let open = layout.is_open(pane);
-            let verb = if open { "Hide" } else { "Show" };
-            let tip = format!("{verb} the panel at the {side}");
-            if signs::button(ui, sign, open, &format!("{} panel", pane.name()), &tip).clicked() {
-                layout.set_open(pane, !open);
-            }
-        }
-    }
-
-    fn workspace(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
-        let App { session, draft, models, trajectory, latents, inpaint, .. } = self;
-        let mut desk = Desk { session, draft, models, actions };
-        match self.workspace {
-            Workspace::Trajectory => trajectory.ui(ui, &mut desk),
-            Workspace::Latents => latents.ui(ui, &mut desk),
-            Workspace::Inpaint => inpaint.ui(ui, &mut desk),
-        }
-    }
-
-    fn status_bar(&self, ui: &mut Ui, actions: &mut Vec<Action>) {
+    /// Shows the status bar. Whether a run goes on.
+    fn status_bar(&mut self, ui: &mut Ui) -> bool {
+        let theme = Theme::of(ui);
+        let all = || self.workspaces.iter();
         let status = Status {
-            session: &self.session,
-            device: self.draft.device,
+            session: &self.cx.session,
+            device: self.cx.draft.device,
             meter: &self.meter,
-            resident: self.resident,
-            export: self.exporter.progress(),
-            job: self.latents.line().map(|line| (line, Action::Latents(Ask::Stop))).or_else(|| {
-                let line = self.inpaint.fills.line()?;
-                Some((line, Action::Inpaint(inpaint::Ask::Stop)))
-            }),
-            job_shown: self.workspace != Workspace::Trajectory,
+            saving: self.cx.saver.progress(),
+            standing: all().find_map(|workspace| Some((workspace.info().name, workspace.standing(theme)?))),
+            task: all().find_map(|workspace| Some((workspace.info().name, workspace.task()?))),
+            shown: all().nth(self.shown).map_or("", |workspace| workspace.info().name),
         };
-        status.ui(ui, actions);
+        let mut actions = Vec::new();
+        status.ui(ui, &mut actions);
+        let active = status.is_active();
+        self.cx.actions.extend(actions);
+        active
     }
 
-    fn panels_above(&mut self, ui: &Ui, actions: &mut Vec<Action>) {
-        if self.exporter.ui(ui, &self.session, actions) {
-            let name = self.exporter.file_name();
-            let dialog = Dialog::Save { folder: self.exporter.folder.as_deref(), name: &name };
-            self.inpaint.asking = None;
-            self.files.ask(ui.ctx(), dialog);
+    fn panels_above(&mut self, ui: &Ui) {
+        let App { cx, catalogue, library, .. } = self;
+        let Context { session, models, draft, actions, .. } = cx;
+        catalogue.ui(ui, &mut Shelf { session, models, model: &draft.model, library: library.as_ref(), actions });
+        if self.help
+            && let Some((workspace, _)) = self.shown()
+        {
+            let info = workspace.info();
+            let lines = [(info.keys)(), keys::undo_lines(info.undoes), keys::lines(&keys::WINDOW)].concat();
+            help::ui(ui, &mut self.help, info.help, &lines);
         }
-        if self.latents.save_ui(ui, actions) {
-            let name = self.latents.saver.file_name();
-            let dialog = Dialog::Save { folder: self.exporter.folder.as_deref(), name: &name };
-            self.inpaint.asking = None;
-            self.files.ask(ui.ctx(), dialog);
-        }
-        let App { session, models, catalogue, draft, library, .. } = self;
-        let mut shelf = Shelf { session, models, model: &draft.model, library: library.as_ref(), actions };
-        catalogue.ui(ui, &mut shelf);
-        branch::ui(ui, &mut self.branching, &self.session, &self.draft, actions);
-        help::ui(ui, &mut self.help, self.workspace.about(), self.workspace.bindings());
-        self.notices.ui(ui, actions);
+        self.cx.notices.ui(ui);
     }
 
-    /// Settings that stay as they are for a moment become a step that can be undone.
-    fn remember(&mut self, ctx: &egui::Context) {
-        let busy = ctx.input(|input| input.pointer.any_down()) || ctx.text_edit_focused();
-        if !busy {
-            self.history.add_undo(&self.draft);
-            self.latents.remember();
-        }
-    }
-
-    fn apply(&mut self, ctx: &egui::Context, action: Action) {
-        match action {
-            Action::RunOrPause => self.run_or_pause(),
-            Action::RunAgain => self.begin(),
-            Action::Step => self.step(),
-            Action::Stop => self.session.send(Command::Stop),
-            Action::OfferBranch => self.branching = true,
-            Action::Branch => self.branch(),
-            Action::NewSeed => self.draft.seed = new_seed(),
-            Action::Select(id) => self.session.shown = Some(id),
-            Action::Close(id) => self.session.close(id),
-            Action::ChooseFile => self.choose(ctx, Dialog::OpenFile, None),
-            Action::ChooseFolder => self.choose(ctx, Dialog::OpenFolder, None),
-            Action::Open(path) if self.take_drop(ctx, &path) => {}
-            Action::Open(path) => self.files.open(ctx, path),
-            Action::Model(model) => {
-                self.session.inspect(&model);
-                self.catalogue.show(&model);
-                self.draft.model = model;
+    /// Obeys keys and takes in files that were dropped.
+    fn input(&mut self, ui: &Ui) {
+        let covered = self.help || self.catalogue.is_open();
+        let Some((workspace, cx)) = self.shown() else { return };
+        if !covered && !workspace.is_covered() {
+            let keys = Keys::new(ui.ctx(), workspace.takes_escape());
+            workspace.keys(&keys, cx);
+            if workspace.info().undoes.is_some() {
+                cx.actions.extend(keys.take(&keys::UNDO));
             }
-            Action::Models => self.catalogue.toggle(&self.draft.model),
-            Action::OfferExport => self.exporter.offer(self.trajectory.sample(), self.session.current()),
-            Action::Export(job) => self.exporter.start(ctx, job),
-            Action::StopExport => self.exporter.stop(),
-            Action::Undo => {
-                if let Some(draft) = self.history.undo(&self.draft) {
-                    self.draft = draft.clone();
+            cx.actions.extend(keys.take(&keys::WINDOW));
+        }
+        for path in dropped(ui, workspace.info().picture_drop) {
+            if !workspace.take_drop(&path, cx) {
+                cx.files.open(ui.ctx(), path);
+            }
+        }
+    }
+
+    /// Does what was asked of the window.
+    fn obey(&mut self) {
+        for action in std::mem::take(&mut self.cx.actions) {
+            match action {
+                Action::ChooseFile => self.request.ask(&self.cx, Dialog::OpenFile, ()),
+                Action::ChooseFolder => self.request.ask(&self.cx, Dialog::OpenFolder, ()),
+                Action::Model(model) => {
+                    self.cx.session.inspect(&model, self.cx.draft.device);
+                    self.catalogue.show(&model);
+                    self.cx.draft.model = model;
                 }
-            }
-            Action::Redo => {
-                if let Some(draft) = self.history.redo(&self.draft) {
-                    self.draft = draft.clone();
+                Action::Models => self.catalogue.toggle(&self.cx.draft.model),
+                Action::Undo => self.shown().into_iter().for_each(|(workspace, cx)| workspace.undo(cx)),
+                Action::Redo => self.shown().into_iter().for_each(|(workspace, cx)| workspace.redo(cx)),
+                Action::Help => self.help = !self.help,
+                Action::Theme(theme) => {
+                    self.theme = theme;
+                    self.cx.egui.set_theme(theme.preference());
                 }
+                Action::Show(name) => self.shown = self.place(name).unwrap_or(self.shown),
+                Action::Stop(name) => {
+                    let place = self.place(name).and_then(|place| self.workspaces.get_mut(place));
+                    place.into_iter().for_each(|workspace| workspace.stop(&mut self.cx));
+                }
+                Action::StopOpening if self.cx.session.stop_opening() => {}
+                Action::StopOpening => {
+                    let busy = self.workspaces.iter_mut().filter(|workspace| workspace.task().is_some());
+                    busy.for_each(|workspace| workspace.stop(&mut self.cx));
+                }
+                Action::StopSaving => self.cx.saver.stop(),
             }
-            Action::Help => self.help = !self.help,
-            Action::Theme(theme) => {
-                self.theme = theme;
-                ctx.set_theme(theme.preference());
-            }
-            Action::Retry(Retry::Run(run, device)) => self.session.begin(*run, device),
-            Action::Retry(Retry::Export(job)) => self.exporter.start(ctx, job),
-            Action::Retry(Retry::Fill) => self.ask_inpaint(ctx, inpaint::Ask::FillOrStop),
-            Action::Retry(Retry::Latents) => self.latents.go_on(&self.draft),
-            Action::Latents(ask) => self.ask(ctx, ask),
-            Action::Inpaint(ask) => self.ask_inpaint(ctx, ask),
-        }
-    }
-
-    /// Hands a dropped file to the workspace that is shown; whether it takes it.
-    fn take_drop(&mut self, ctx: &egui::Context, path: &Path) -> bool {
-        match self.workspace {
-            Workspace::Trajectory => false,
-            Workspace::Latents => self.latents.take_drop(ctx, path),
-            Workspace::Inpaint => self.inpaint.take_drop(ctx, path, ctx.input(|input| input.modifiers.alt)),
-        }
-    }
-
-    /// What only the workspace "Inpaint" knows.
-    fn ask_inpaint(&mut self, ctx: &egui::Context, ask: inpaint::Ask) {
-        match ask {
-            inpaint::Ask::FillOrStop => {
-                let notice = self.inpaint.fill_or_stop(ctx, &mut self.session, &self.draft);
-                notice.into_iter().for_each(|notice| self.notices.push(notice));
-                return;
-            }
-            inpaint::Ask::Stop => return self.inpaint.stop(&self.session),
-            _ => {}
-        }
-        let Some(asking) = self.inpaint.ask(ctx, ask) else { return };
-        self.latents.asking = None;
-        self.inpaint.asking = Some(asking);
-        let name = match asking {
-            inpaint::Asking::SaveFilled => self.inpaint.filled_name(),
-            _ => self.inpaint.mask_name(),
-        };
-        let dialog = match asking {
-            inpaint::Asking::Photo | inpaint::Asking::Mask => Dialog::OpenPicture,
-            inpaint::Asking::SaveMask | inpaint::Asking::SaveFilled => {
-                Dialog::Save { folder: self.exporter.folder.as_deref(), name: &name }
-            }
-        };
-        self.files.ask(ctx, dialog);
-    }
-
-    /// What only the workspace "Latents" knows.
-    fn ask(&mut self, ctx: &egui::Context, ask: Ask) {
-        let latents = &mut self.latents;
-        match ask {
-            Ask::Play => latents.play_or_hold(),
-            Ask::Move(frames) => latents.step(frames),
-            Ask::Stop => latents.stop(&self.session),
-            Ask::GoOn => latents.go_on(&self.draft),
-            Ask::Open(slot) => {
-                let slot = slot.unwrap_or(latents.focused());
-                self.choose(ctx, Dialog::OpenPicture, Some(Asking::Slot(slot)));
-            }
-            Ask::ChooseSet => self.choose(ctx, Dialog::OpenFolder, Some(Asking::Set)),
-            Ask::OfferSave => latents.offer_save(self.exporter.folder.as_deref()),
-            Ask::Undo => latents.undo(),
-            Ask::Redo => latents.redo(),
-        }
-    }
-
-    /// Shows a dialog; what is chosen in it is for `asking`, or to be opened.
-    fn choose(&mut self, ctx: &egui::Context, dialog: Dialog<'_>, asking: Option<Asking>) {
-        self.latents.asking = asking;
-        self.inpaint.asking = None;
-        self.files.ask(ctx, dialog);
-    }
-
-    fn run_or_pause(&mut self) {
-        match self.session.active().map(|entry| &entry.view.state) {
-            Some(RunState::Running) => self.session.send(Command::Pause),
-            Some(_) => self.session.send(Command::Resume),
-            None if self.session.pending.is_none() => self.begin(),
-            None => {}
-        }
-    }
-
-    fn begin(&mut self) {
-        if !self.draft.seed_locked && !self.session.runs.is_empty() {
-            self.draft.seed = new_seed();
-        }
-        match self.draft.run() {
-            Ok(run) => self.session.begin(run, self.draft.device),
-            Err(why) => self.notices.push(Notice::error(why)),
-        }
-    }
-
-    /// Holds a run after one more step; from nothing, begins one and holds it after its first.
-    fn step(&mut self) {
-        let active = self.session.active().map(|entry| entry.view.state.clone());
-        if active.is_none() {
-            if self.session.pending.is_some() {
-                return;
-            }
-            self.begin();
-        }
-        if active != Some(RunState::Paused) {
-            self.session.send(Command::Pause);
-        }
-        self.session.send(Command::Step(1));
-    }
-
-    fn branch(&mut self) {
-        let planned = branch::point(&self.session)
-            .and_then(|point| Ok((point.entry.id(), point.moment.clone(), branch::planned(&point, &self.draft)?)));
-        match planned {
-            Ok((parent, moment, run)) => self.session.branch(parent, moment, run, self.draft.device),
-            Err(why) => self.notices.push(Notice::error(why)),
         }
     }
 }
 
 impl eframe::App for App {
-    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
-        self.poll(ctx);
+    fn logic(&mut self, _ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.poll();
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         let began = Instant::now();
-        let ctx = ui.ctx().clone();
-        let above = self.branching
-            || self.help
-            || self.catalogue.is_open()
-            || self.exporter.is_open()
-            || self.latents.is_covered();
-        let escape_taken = self.workspace == Workspace::Trajectory && self.trajectory.picture.takes_escape();
-        let bindings = self.workspace.bindings();
-        let mut actions = if above { Vec::new() } else { keys::actions(&ctx, bindings, escape_taken) };
-        actions.extend(dropped(ui, self.workspace.promise()).into_iter().map(Action::Open));
+        self.input(ui);
         let slim = |margin| Frame::new().fill(ui.visuals().panel_fill).inner_margin(margin);
         let (top, bottom) = (slim(Margin::symmetric(12, 5)), slim(Margin { left: 12, right: 12, top: 0, bottom: 4 }));
-        egui::Panel::top("top").frame(top).show(ui, |ui| self.top_bar(ui, &mut actions));
-        egui::Panel::bottom("status").frame(bottom).show(ui, |ui| self.status_bar(ui, &mut actions));
-        egui::CentralPanel::no_frame().show(ui, |ui| self.workspace(ui, &mut actions));
-        self.panels_above(ui, &mut actions);
-        for action in actions {
-            self.apply(&ctx, action);
+        egui::Panel::top("top").frame(top).show(ui, |ui| self.top_bar(ui));
+        let active = egui::Panel::bottom("status").frame(bottom).show(ui, |ui| self.status_bar(ui)).inner;
+        if let Some((workspace, cx)) = self.shown() {
+            egui::CentralPanel::no_frame().show(ui, |ui| workspace.ui(ui, cx));
+            workspace.above(ui, cx);
         }
-        self.remember(&ctx);
-        if self.session.active().is_some() {
+        self.panels_above(ui);
+        self.obey();
+        let busy = ui.input(|input| input.pointer.any_down()) || ui.ctx().text_edit_focused();
+        if !busy {
+            self.workspaces.iter_mut().for_each(|workspace| workspace.settle(&self.cx));
+        }
+        if active {
             self.meter.add(began.elapsed());
         }
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
-        self.inpaint.keep();
-        self.settings().save(storage);
+        let Context { draft, saver, .. } = &self.cx;
+        let (draft, folder) = (draft.clone(), saver.folder.clone());
+        let mut settings = Settings { draft, theme: self.theme, folder, ..Settings::default() };
+        for workspace in &mut self.workspaces {
+            settings = settings.with(&workspace.info().name.to_lowercase(), workspace.save());
+        }
+        settings.save(storage);
     }
 
     fn auto_save_interval(&self) -> Duration {
         Duration::from_secs(15)
     }
-}
-
-/// A seed that nobody chose: short enough to be read out.
-pub(super) fn new_seed() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    // Multiplied so that neighbouring moments give seeds far apart (Knuth's multiplicative hash).
-    (now.as_nanos() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 44
 }

@@ -1,26 +1,61 @@
 //! The status bar: where the run stands, how fast, on what, with how much memory.
 
-use super::latents::JobLine;
+use super::device::why_device;
 use super::meter::Meter;
 use super::theme::Theme;
 use super::widgets::{human_bytes, human_time};
-use super::{Action, Entry, RunState, Session};
-use crate::engine::DeviceChoice;
+use super::{Action, Session};
+use crate::engine::{DeviceChoice, Progress};
 use egui::{Align, Color32, Layout, Response, RichText, Ui, vec2};
 
-/// What the bar shows besides the session.
+/// Where a workspace's newest run stands, while it goes on and after it has ended.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    pub color: Color32,
+    pub word: String,
+    pub about: String,
+    /// Steps that are done, 0 to 1.
+    pub share: Option<f32>,
+    /// Figures, each with what it means.
+    pub figures: Vec<(String, &'static str)>,
+    /// It has not ended.
+    pub active: bool,
+    /// The device that computes it, while it is active.
+    pub device: Option<String>,
+    /// Bytes that recorded moments of all runs take.
+    pub recorded: usize,
+}
+
+/// What a workspace works on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskLine {
+    pub what: String,
+    /// 0 to 1.
+    pub share: f32,
+    /// NaN where that is not known.
+    pub seconds_left: f32,
+    pub nfe: usize,
+}
+
+impl TaskLine {
+    /// The line of a task that is so far. The time left is known from this share on.
+    pub fn new(what: String, progress: Progress, known: f64) -> Self {
+        let left = if progress.share > known { progress.left.as_secs_f32() } else { f32::NAN };
+        TaskLine { what, share: progress.share as f32, seconds_left: left, nfe: progress.nfe }
+    }
+}
+
+/// What the bar shows besides the session. What belongs to a workspace comes with that workspace's name.
 pub struct Status<'a> {
     pub session: &'a Session,
     pub device: DeviceChoice,
     pub meter: &'a Meter,
-    /// Bytes that this process holds in memory.
-    pub resident: Option<usize>,
-    /// An export in progress: what, and how far (0 to 1).
-    pub export: Option<(&'a str, f32)>,
-    /// A job of a workspace under way, and what ends it.
-    pub job: Option<(JobLine, Action)>,
-    /// Whether that workspace is shown, which has a button of its own to stop it.
-    pub job_shown: bool,
+    /// A file that is being written: what, and how far (0 to 1).
+    pub saving: Option<(&'a str, f32)>,
+    pub standing: Option<(&'static str, Standing)>,
+    pub task: Option<(&'static str, TaskLine)>,
+    /// The workspace that is shown, which has a button of its own to stop its task.
+    pub shown: &'static str,
 }
 
 impl Status<'_> {
@@ -34,15 +69,19 @@ impl Status<'_> {
                 self.memory(ui);
                 separator(ui);
                 self.device(ui);
-                self.exporting(ui, actions);
+                self.saving(ui, actions);
                 self.working(ui, actions);
             });
         });
     }
 
-    /// The run in progress, else the one that is looked at.
-    fn entry(&self) -> Option<&Entry> {
-        self.session.active().or_else(|| self.session.current())
+    fn standing(&self) -> Option<&Standing> {
+        self.standing.as_ref().map(|(_, standing)| standing)
+    }
+
+    /// Whether a run goes on, or is about to.
+    pub fn is_active(&self) -> bool {
+        self.standing().is_some_and(|standing| standing.active)
     }
 
     /// A slim line across the window.
@@ -51,11 +90,7 @@ impl Status<'_> {
         let theme = Theme::of(ui);
         ui.painter().rect_filled(area, 0, theme.line);
         let loading = self.session.loading.as_ref().and_then(|loading| loading.fraction);
-        let share = loading.or_else(|| {
-            let progress = self.entry()?.view.snapshot.as_ref()?.progress;
-            (progress.steps > 0).then(|| progress.step as f32 / progress.steps as f32)
-        });
-        if let Some(share) = share {
+        if let Some(share) = loading.or_else(|| self.standing()?.share) {
             let mut done = area;
             done.set_width(area.width() * share.clamp(0.0, 1.0));
             ui.painter().rect_filled(done, 0, theme.accent);
@@ -63,36 +98,19 @@ impl Status<'_> {
     }
 
     fn state(&self, ui: &mut Ui, actions: &mut Vec<Action>) {
-        let theme = Theme::of(ui);
-        let (color, word) = self.word(theme);
+        let (color, word) = self.word(Theme::of(ui));
         dot(ui, color);
-        text(ui, &word).on_hover_text(self.about_run());
-        let active = self.session.active().is_some() || self.session.pending.is_some();
-        if let Some(progress) = self.entry().and_then(|entry| entry.view.snapshot.as_ref()).map(|s| s.progress) {
+        let nothing = "Nothing has run yet. Press Run, or Space.";
+        text(ui, &word).on_hover_text(self.standing().map_or(nothing, |standing| standing.about.as_str()));
+        for (figure, tip) in self.standing().iter().flat_map(|standing| &standing.figures) {
             separator(ui);
-            text(ui, &format!("step {}/{}", progress.step, progress.steps))
-                .on_hover_text("Steps i of N of the time grid that are done");
-            separator(ui);
-            text(ui, &format!("{} NFE", progress.nfe))
-                .on_hover_text("Number of function evaluations: how often the score s(x, t) was asked for, per sample");
-            if progress.evaluations_per_second > 0.0 {
-                separator(ui);
-                text(ui, &format!("{} evaluations/s", rate(progress.evaluations_per_second)))
-                    .on_hover_text("Evaluations of the score of one sample in a second, lately");
-            }
-            if active && progress.step < progress.steps {
-                separator(ui);
-                text(ui, &format!("{} left", human_time(progress.left.as_secs_f64())))
-                    .on_hover_text("Estimated from the speed lately; pauses are not counted");
-            } else {
-                separator(ui);
-                text(ui, &human_time(progress.elapsed.as_secs_f64())).on_hover_text("Time computing, without pauses");
-            }
+            text(ui, figure).on_hover_text(*tip);
         }
         let opening = self.session.loading.as_ref().is_some_and(|loading| loading.fraction.is_some());
         let tip = if opening { "Do not open this model" } else { "End this run and keep what it recorded (Esc)" };
-        if (active || opening) && ui.button("Stop").on_hover_text(tip).clicked() {
-            actions.push(Action::Stop);
+        if (self.is_active() || opening) && ui.button("Stop").on_hover_text(tip).clicked() {
+            let of = self.standing.as_ref().filter(|_| self.is_active()).map(|(name, _)| *name);
+            actions.push(of.map_or(Action::StopOpening, Action::Stop));
         }
     }
 
@@ -104,44 +122,21 @@ impl Status<'_> {
             let left = loading.left().map(|left| format!(" · {} left", human_time(left))).unwrap_or_default();
             return (theme.warning, format!("opening {name}{share}{left}"));
         }
-        if let Some(pending) = &self.session.pending {
-            return (theme.warning, format!("starting {}", pending.name));
-        }
-        if self.job.is_some() && self.session.active().is_none() {
+        if self.task.is_some() && !self.is_active() {
             return (theme.accent, "working".into());
         }
-        let Some(entry) = self.entry() else { return (theme.weak, "ready".into()) };
-        let color = state_color(&entry.view.state, theme);
-        let name = &entry.name;
-        let word = match &entry.view.state {
-            RunState::Running => format!("{name} · sampling"),
-            RunState::Paused => format!("{name} · paused"),
-            RunState::Finished => format!("{name} · finished"),
-            RunState::Stopped => format!("{name} · stopped"),
-            RunState::Failed(_) => format!("{name} · failed"),
-        };
-        (color, word)
-    }
-
-    fn about_run(&self) -> String {
-        match self.entry() {
-            None => "Nothing has run yet. Press Run, or Space.".into(),
-            Some(Entry { view, .. }) => match &view.state {
-                RunState::Failed(failure) => format!("{} {}", failure.what, failure.remedy),
-                _ => format!("{} on {}", view.report.model.name, view.report.device.name),
-            },
-        }
+        self.standing().map_or((theme.weak, "ready".into()), |standing| (standing.color, standing.word.clone()))
     }
 
     fn device(&self, ui: &mut Ui) {
-        let running = self.session.active().map(|entry| &entry.view.report.device);
-        let device = running.unwrap_or_else(|| self.session.device(self.device));
-        text(ui, &device.name).on_hover_text(why_device(self.session, self.device));
+        let running = self.standing().and_then(|standing| standing.device.as_ref());
+        let device = running.unwrap_or_else(|| &self.session.device(self.device).name);
+        text(ui, device).on_hover_text(why_device(self.session, self.device));
     }
 
     fn memory(&self, ui: &mut Ui) {
-        let resident = self.resident.map_or_else(|| "–".into(), human_bytes);
-        let recorded: usize = self.session.runs.iter().map(Entry::bytes).sum();
+        let resident = self.meter.resident().map_or_else(|| "–".into(), human_bytes);
+        let recorded = self.standing().map_or(0, |standing| standing.recorded);
         let ms = |part| self.meter.quantile(part).map_or(0.0, |frame| frame.as_secs_f64() * 1e3);
         let tip = format!(
             "Memory of this process; {} of it are recorded moments.\n\
@@ -155,56 +150,27 @@ impl Status<'_> {
     }
 
     fn working(&self, ui: &mut Ui, actions: &mut Vec<Action>) {
-        let Some((job, stop)) = &self.job else { return };
+        let Some((workspace, task)) = &self.task else { return };
         separator(ui);
         let tip = "End what this workspace computes; what is done is kept";
-        if !self.job_shown && ui.button("Stop job").on_hover_text(tip).clicked() {
-            actions.push(stop.clone());
+        if *workspace != self.shown && ui.button("Stop job").on_hover_text(tip).clicked() {
+            actions.push(Action::Stop(workspace));
         }
-        ui.add(egui::ProgressBar::new(job.share).desired_width(90.0).desired_height(6.0));
-        if job.seconds_left.is_finite() {
-            text(ui, &format!("{} left", human_time(f64::from(job.seconds_left))));
+        ui.add(egui::ProgressBar::new(task.share).desired_width(90.0).desired_height(6.0));
+        if task.seconds_left.is_finite() {
+            text(ui, &format!("{} left", human_time(f64::from(task.seconds_left))));
         }
-        text(ui, &job.what);
+        text(ui, &task.what);
     }
 
-    fn exporting(&self, ui: &mut Ui, actions: &mut Vec<Action>) {
-        let Some((what, share)) = self.export else { return };
+    fn saving(&self, ui: &mut Ui, actions: &mut Vec<Action>) {
+        let Some((what, share)) = self.saving else { return };
         separator(ui);
         if ui.button("Stop export").clicked() {
-            actions.push(Action::StopExport);
+            actions.push(Action::StopSaving);
         }
         ui.add(egui::ProgressBar::new(share).desired_width(90.0).desired_height(6.0));
         text(ui, what);
-    }
-}
-
-/// Which device computes, and why.
-pub fn why_device(session: &Session, choice: DeviceChoice) -> String {
-    let chosen = session.device(choice);
-    let gpu = session.devices.gpu.as_ref().map(|(_, report)| report);
-    let because = match (choice, gpu) {
-        (DeviceChoice::Cpu, _) => "you chose the CPU".into(),
-        (DeviceChoice::Auto | DeviceChoice::Gpu, None) => "no graphics adapter can be used here".into(),
-        (DeviceChoice::Gpu, Some(gpu)) if gpu.software => "you chose it, though it is a software adapter".into(),
-        (DeviceChoice::Gpu, Some(_)) => "you chose the graphics adapter".into(),
-        (DeviceChoice::Auto, Some(gpu)) if gpu.software => {
-            let name = gpu.name.split(" (").next().unwrap_or(&gpu.name);
-            format!("the only graphics adapter here is a software one ({name})")
-        }
-        (DeviceChoice::Auto, Some(_)) => "it is a real graphics adapter, shared with this window".into(),
-    };
-    format!("{}: {because}", chosen.name)
-}
-
-/// The colour of a state, the same in the bar and on the tabs.
-pub fn state_color(state: &RunState, theme: &Theme) -> Color32 {
-    match state {
-        RunState::Running => theme.accent,
-        RunState::Paused => theme.warning,
-        RunState::Finished => theme.sub_vp,
-        RunState::Stopped => theme.weak,
-        RunState::Failed(_) => theme.bad,
     }
 }
 
@@ -220,9 +186,4 @@ fn text(ui: &mut Ui, text: &str) -> Response {
 
 fn separator(ui: &mut Ui) {
     ui.label(RichText::new("·").weak());
-}
-
-/// A speed with two or three digits.
-fn rate(rate: f64) -> String {
-    if rate < 10.0 { format!("{rate:.1}") } else { format!("{rate:.0}") }
 }

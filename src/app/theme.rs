@@ -47,12 +47,12 @@ pub struct Theme {
     pub warning: Color32,
     /// Something that failed.
     pub bad: Color32,
-    /// The variance-exploding family.
-    pub ve: Color32,
-    /// The variance-preserving family.
-    pub vp: Color32,
-    /// The sub-VP family.
-    pub sub_vp: Color32,
+    /// What came to a good end.
+    pub good: Color32,
+    /// Kinds of things beside each other.
+    pub series: [Color32; 3],
+    /// Which of a family's two colours is for this ground.
+    ground: usize,
 }
 
 const fn grey(level: u8) -> Color32 {
@@ -78,9 +78,9 @@ impl Theme {
         on_selected: grey(0xff),
         warning: hex(0xf2c14e),
         bad: hex(0xff8a80),
-        ve: hex(0xf29f3d),
-        vp: hex(0x5fb0f5),
-        sub_vp: hex(0x3fc48f),
+        good: hex(0x9ccc65),
+        series: [hex(0xf29f3d), hex(0x5fb0f5), hex(0x3fc48f)],
+        ground: 0,
     };
 
     /// Dark on light.
@@ -97,9 +97,9 @@ impl Theme {
         on_selected: grey(0xff),
         warning: hex(0x7a5600),
         bad: hex(0xb3261e),
-        ve: hex(0xb05a00),
-        vp: hex(0x0a62a9),
-        sub_vp: hex(0x00724f),
+        good: hex(0x3f6b12),
+        series: [hex(0xb05a00), hex(0x0a62a9), hex(0x00724f)],
+        ground: 1,
     };
 
     /// The theme that `ui` is drawn in.
@@ -109,11 +109,7 @@ impl Theme {
 
     /// The colour of a family, the same everywhere.
     pub fn family(&self, kind: FamilyKind) -> Color32 {
-        match kind {
-            FamilyKind::Ve => self.ve,
-            FamilyKind::Vp => self.vp,
-            FamilyKind::SubVp => self.sub_vp,
-        }
+        hex(kind.facts().colours[self.ground])
     }
 }
 
@@ -235,7 +231,7 @@ mod tests {
     #[test]
     fn family_colours_stand_out_from_every_ground() {
         for theme in [Theme::DARK, Theme::LIGHT] {
-            for kind in FamilyKind::ALL {
+            for &kind in FamilyKind::ALL {
                 for ground in [theme.surround, theme.panel] {
                     assert!(contrast(theme.family(kind), ground) >= 3.0, "{kind} on {ground:?}");
                 }

@@ -1,57 +1,120 @@
-//! The workspaces by name: their questions, keys and first words of help.
+//! Workspaces: the one door through which the window knows them, and the list of all.
 
-use super::keys;
+use super::context::Context;
+use super::files::OpenedFile;
+use super::inpaint::Inpaint;
+use super::keys::{Keys, Line};
+use super::latents::Latents;
+use super::panes::Panes;
+use super::photos::Offer;
+use super::status::{Standing, TaskLine};
+use super::theme::Theme;
+use super::trajectory::Trajectory;
+use super::{Settings, Start};
+use egui::Ui;
+use serde_json::Value;
+use std::any::Any;
+use std::path::Path;
 
-/// The workspaces. A new one is a line here, and one in `App::workspace`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Workspace {
-    Trajectory,
-    Latents,
-    Inpaint,
+/// All workspaces, in the order of their tabs. A new one is a folder and a line here.
+pub fn all(settings: &Settings, start: &Start<'_>) -> Vec<Box<dyn Workspace>> {
+    vec![
+        Box::new(Trajectory::new(settings, start)),
+        Box::new(Latents::new(settings, start)),
+        Box::new(Inpaint::new(settings, start)),
+    ]
 }
 
-impl Workspace {
-    /// Each with its name and the question that it answers.
-    pub const ALL: [(Workspace, &'static str, &'static str); 3] = [
-        (Workspace::Trajectory, "Trajectory", "How does it get there?"),
-        (Workspace::Latents, "Latents", "Where does a picture live?"),
-        (Workspace::Inpaint, "Inpaint", "What else could be here?"),
-    ];
-
-    /// The keys that it obeys.
-    pub fn bindings(self) -> &'static [keys::Binding] {
-        match self {
-            Workspace::Trajectory => &keys::BINDINGS,
-            Workspace::Latents => &keys::LATENTS,
-            Workspace::Inpaint => &keys::INPAINT,
-        }
-    }
-
-    /// What dropping a picture does.
-    pub fn promise(self) -> Option<&'static str> {
-        match self {
-            Workspace::Trajectory => None,
-            Workspace::Latents => Some("put this picture into a slot"),
-            Workspace::Inpaint => Some("paint on this photo, or with Alt, use it as the mask"),
-        }
-    }
-
+/// What a workspace says of itself.
+pub struct WorkspaceInfo {
+    /// On its tab; in lower case, the name under which it is saved.
+    pub name: &'static str,
+    /// The question that it answers.
+    pub question: &'static str,
     /// What the help says first.
-    pub fn about(self) -> &'static str {
-        match self {
-            Workspace::Trajectory => {
-                "Noise becomes a picture along a reverse-time SDE. Choose a model, a family and a solver at the left, \
-                 press Run, and watch it get there. Any moment can be scrubbed back to and branched from."
-            }
-            Workspace::Latents => {
-                "The probability-flow ODE carries every picture to one latent and back. Put a picture in A and one \
-                 in B; the strip fills with pictures between them, and the slider decodes any other place. More \
-                 slots make weighted sums; likelihoods are measured at the right."
-            }
-            Workspace::Inpaint => {
-                "Open a photo and paint over what you would like to know. What is painted is unknown to the model, \
-                 what is left is kept; the model answers with pictures of what could be there."
-            }
-        }
+    pub help: &'static str,
+    /// The keys that it obeys.
+    pub keys: fn() -> Vec<Line>,
+    /// What a dropped picture does here, if anything of its own: "put this picture into a slot".
+    pub picture_drop: Option<&'static str>,
+    /// What can be undone, if anything: "a change of settings".
+    pub undoes: Option<&'static str>,
+}
+
+/// One question, and all that answers it. Each method but the first two may be left out.
+///
+/// In a frame come, in this order: `poll` of every workspace; of the one that is shown `keys`, `ui` and `above`; `settle`
+/// of every workspace. What is not this workspace's own is in the [`Context`]. Nothing here waits.
+pub trait Workspace: Any {
+    /// What it says of itself.
+    fn info(&self) -> &'static WorkspaceInfo;
+
+    /// Shows it in all the room there is.
+    fn ui(&mut self, ui: &mut Ui, cx: &mut Context);
+
+    /// Shows its panels above everything.
+    fn above(&mut self, _ui: &Ui, _cx: &mut Context) {}
+
+    /// Whether such a panel is shown: keys are not obeyed then.
+    fn is_covered(&self) -> bool {
+        false
+    }
+
+    /// Its panes, which the window can show and hide.
+    fn panes(&mut self) -> Option<&mut Panes> {
+        None
+    }
+
+    /// Takes in what its tasks, threads and dialogs have said, whether it is shown or not.
+    fn poll(&mut self, _cx: &mut Context) {}
+
+    /// Obeys keys.
+    fn keys(&mut self, _keys: &Keys<'_>, _cx: &mut Context) {}
+
+    /// Whether Esc means something on the screen, before it stops anything.
+    fn takes_escape(&self) -> bool {
+        false
+    }
+
+    /// Takes a file that was dropped on it, by its name; whether it does.
+    fn take_drop(&mut self, _path: &Path, _cx: &mut Context) -> bool {
+        false
+    }
+
+    /// Takes what was opened, shown or not; whether it does. Models never come here: they are for all.
+    fn take_file(&mut self, _opened: &OpenedFile, _cx: &mut Context) -> bool {
+        false
+    }
+
+    /// Takes a change back.
+    fn undo(&mut self, _cx: &mut Context) {}
+
+    /// Makes it again.
+    fn redo(&mut self, _cx: &mut Context) {}
+
+    /// No hand is on a control: what stays as it is for a moment becomes a step that can be undone.
+    fn settle(&mut self, _cx: &Context) {}
+
+    /// Where its newest run stands, for the left of the status bar.
+    fn standing(&self, _theme: &Theme) -> Option<Standing> {
+        None
+    }
+
+    /// What it works on, for the right of the status bar.
+    fn task(&self) -> Option<TaskLine> {
+        None
+    }
+
+    /// Ends that, and keeps what is done.
+    fn stop(&mut self, _cx: &mut Context) {}
+
+    /// What other workspaces can go on from.
+    fn offer(&self) -> Option<Offer> {
+        None
+    }
+
+    /// What survives a restart; [`Settings::of`] gives it back. Called every few seconds.
+    fn save(&mut self) -> Value {
+        Value::Null
     }
 }

@@ -1,7 +1,7 @@
 use super::grid::grid_image;
 use super::{FileError, write_atomically};
 use crate::Pixels;
-use crate::score::Range;
+use crate::sde::Range;
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, DynamicImage, Frame};
 use std::io::{self, Write};

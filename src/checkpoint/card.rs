@@ -1,6 +1,6 @@
 //! What is said of a network: its card, line by line.
 
-use crate::network::{Architecture, BlockKind, Config, Description, Embedding, Progressive};
+use crate::score::Description;
 use crate::sde::Family;
 
 /// One line of a card.
@@ -20,7 +20,7 @@ pub fn facts(description: &Description) -> Vec<Fact> {
     let parameters: usize = config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
     let (low, high) = description.range.bounds();
     let mut facts = vec![
-        fact("Network", network(config), "Architecture of the score model"),
+        fact("Network", config.summary(), "Architecture of the score model"),
         fact("Parameters", count(parameters), "Numbers that were trained"),
         fact(
             "Pictures",
@@ -30,10 +30,6 @@ pub fn facts(description: &Description) -> Vec<Fact> {
         fact("Family", family(&description.family), "The SDE that it was trained in; it runs in any"),
         fact("Times", times(description), "Times t at which it was trained"),
     ];
-    if let Family::Ve(ve) = &description.family {
-        let range = format!("{} to {}", ve.sigma_min(), ve.sigma_max());
-        facts.push(fact("σ", range, "Noise levels in units of its pictures' range"));
-    }
     if let Some(moments) = description.moments {
         let text =
             format!("mean {:.3}, spread {:.3}", moments.mean, moments.variance().max(0.0).sqrt()).replace('-', "−");
@@ -51,33 +47,12 @@ pub fn count(parameters: usize) -> String {
     }
 }
 
-fn network(architecture: &Architecture) -> String {
-    match architecture {
-        Architecture::Unet(config) => unet(config),
-        Architecture::RefineNet(config) => {
-            let name = if config.conditional { "NCSN" } else { "NCSNv2" };
-            let widths: Vec<String> = config.widths().iter().map(ToString::to_string).collect();
-            format!("{name}, {} channels", widths.join("·"))
-        }
-    }
-}
-
-fn unet(config: &Config) -> String {
-    let name = match (config.resblock_type, config.progressive) {
-        (BlockKind::Ddpm, _) => "DDPM",
-        (BlockKind::BigGan, Progressive::None) if config.embedding_type == Embedding::Positional => "DDPM++",
-        (BlockKind::BigGan, _) => "NCSN++",
-    };
-    let widths: Vec<String> = config.ch_mult.iter().map(|factor| (config.nf * factor).to_string()).collect();
-    format!("{name}, {} channels, {} blocks each", widths.join("·"), config.num_res_blocks)
-}
-
+/// "VP, β_min 0.1, β_max 20".
 fn family(family: &Family) -> String {
-    match family {
-        Family::Ve(_) => "VE".into(),
-        Family::Vp(vp) => format!("VP, β {} to {}", vp.beta_min(), vp.beta_max()),
-        Family::SubVp(sub_vp) => format!("sub-VP, β {} to {}", sub_vp.beta_min(), sub_vp.beta_max()),
-    }
+    let (about, settings) = (family.kind().about(), family.sde().settings());
+    let values =
+        about.parameters.iter().map(|parameter| format!(", {} {}", parameter.label, settings.number(parameter)));
+    about.name.to_owned() + &values.collect::<String>()
 }
 
 fn times(description: &Description) -> String {

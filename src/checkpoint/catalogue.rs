@@ -1,6 +1,5 @@
-use super::{Asked, FileError, OpenedNetwork, Watch, native, open, read_native};
-use crate::network::Description;
-use crate::score::Mixture;
+use super::{FileError, OpenOptions, OpenedNetwork, ReadProgress, native, open, read_native};
+use crate::score::{Description, Mixture};
 use std::path::{Path, PathBuf};
 
 /// The network that is part of the program.
@@ -76,26 +75,21 @@ fn entry(path: PathBuf) -> Option<Entry> {
     })
 }
 
-/// Opens a network by its catalogue name.
+/// Opens a network by its catalogue name, and reports how far its file has been read.
 ///
 /// # Errors
-/// If no model has the name, or its file is damaged.
-pub fn find(name: &str, library: Option<&Path>) -> Result<OpenedNetwork, FileError> {
-    find_watched(name, library, &Watch::none())
-}
-
-/// The same, where `watch` is told how far its file is read.
-///
-/// # Errors
-/// As for [`find`], and if the watch ends it.
-pub fn find_watched(name: &str, library: Option<&Path>, watch: &Watch) -> Result<OpenedNetwork, FileError> {
+/// If no model has the name, its file is damaged, or the listener cancels it.
+pub fn find(name: &str, library: Option<&Path>, progress: &ReadProgress) -> Result<OpenedNetwork, FileError> {
     if name == SHIPPED {
         return read_native(SHIPPED_BYTES, Path::new("worlds-vp-small.safetensors"));
     }
     let entries = catalogue(library);
     let path = entries.iter().find(|entry| entry.reference == name).and_then(|entry| entry.path.as_deref());
     match path {
-        Some(path) => open(path, &Asked { watch: Some(watch), ..Asked::default() }).map(|opened| opened.network),
+        Some(path) => {
+            let options = OpenOptions { progress: Some(progress), ..OpenOptions::default() };
+            open(path, &options).map(|opened| opened.network)
+        }
         None => {
             let known: Vec<&str> = entries.iter().map(|entry| entry.reference.as_str()).collect();
             Err(FileError::Unknown { name: name.into(), known: known.join(", ") })

@@ -1,6 +1,6 @@
 use super::{FileError, write_atomically};
-use crate::score::Range;
-use crate::{Pixels, to_byte};
+use crate::Pixels;
+use crate::sde::Range;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageFormat, Rgb, RgbImage};
 use std::io::Cursor;
@@ -30,8 +30,7 @@ pub fn write_picture(
     if sample >= count {
         return Err(FileError::format(path, WHAT, format!("there is no sample {sample} among {count}")));
     }
-    let [_, channels, height, width] = pixels.shape;
-    let one = Pixels { shape: [1, channels, height, width], values: pixels.sample(sample).into() };
+    let one = pixels.one(sample);
     write_grid(path, &one, range, zoom)
 }
 
@@ -40,7 +39,7 @@ pub fn write_picture(
 /// # Errors
 /// If the extension is not known, the picture would be too large, or the file cannot be written.
 pub fn write_grid(path: &Path, pixels: &Pixels<f32>, range: Range, zoom: usize) -> Result<(), FileError> {
-    write(path, pixels, range, Layout::of(pixels.shape, zoom))
+    write(path, pixels, range, Tiling::of(pixels.shape, zoom))
 }
 
 /// Writes all samples in one row with a gap of two pixels.
@@ -48,18 +47,18 @@ pub fn write_grid(path: &Path, pixels: &Pixels<f32>, range: Range, zoom: usize) 
 /// # Errors
 /// As for [`write_grid`].
 pub fn write_strip(path: &Path, pixels: &Pixels<f32>, range: Range, zoom: usize) -> Result<(), FileError> {
-    let layout = Layout { columns: pixels.shape[0].max(1), ..Layout::of(pixels.shape, zoom) };
-    write(path, pixels, range, layout)
+    let tiling = Tiling { columns: pixels.shape[0].max(1), ..Tiling::of(pixels.shape, zoom) };
+    write(path, pixels, range, tiling)
 }
 
-fn write(path: &Path, pixels: &Pixels<f32>, range: Range, layout: Layout) -> Result<(), FileError> {
+fn write(path: &Path, pixels: &Pixels<f32>, range: Range, tiling: Tiling) -> Result<(), FileError> {
     use ImageFormat::{Bmp, Gif, Jpeg, Png, WebP};
     let format = path.extension().and_then(ImageFormat::from_extension);
     let Some(format @ (Png | Jpeg | Gif | Bmp | WebP)) = format else {
         return Err(FileError::format(path, WHAT, "its name must end in .png, .jpg, .webp, .gif or .bmp"));
     };
-    if pixels.values.is_empty() || !layout.fits() {
-        let (width, height) = (layout.width(), layout.height());
+    if pixels.values.is_empty() || !tiling.fits() {
+        let (width, height) = (tiling.width(), tiling.height());
         return Err(FileError::format(
             path,
             WHAT,
@@ -68,7 +67,7 @@ fn write(path: &Path, pixels: &Pixels<f32>, range: Range, layout: Layout) -> Res
             ),
         ));
     }
-    let image = layout.draw(pixels, range);
+    let image = tiling.draw(pixels, range);
     let mut bytes = Cursor::new(Vec::new());
     match format {
         Jpeg => image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)),
@@ -82,20 +81,20 @@ fn write(path: &Path, pixels: &Pixels<f32>, range: Range, layout: Layout) -> Res
 /// without smoothing. One channel shows as grey; of more than three the first three show.
 /// Where the grid would be wider or higher than 16,384 pixels, zoom and then samples are left out.
 pub fn grid_image(pixels: &Pixels<f32>, range: Range, zoom: usize) -> RgbImage {
-    let mut layout = Layout::of(pixels.shape, zoom);
-    while !layout.fits() && (layout.zoom > 1 || layout.count > 1) {
-        layout = if layout.zoom > 1 {
-            Layout { zoom: layout.zoom / 2, ..layout }
+    let mut tiling = Tiling::of(pixels.shape, zoom);
+    while !tiling.fits() && (tiling.zoom > 1 || tiling.count > 1) {
+        tiling = if tiling.zoom > 1 {
+            Tiling { zoom: tiling.zoom / 2, ..tiling }
         } else {
-            Layout::of([layout.count / 2, 0, layout.sample.0, layout.sample.1], 1)
+            Tiling::of([tiling.count / 2, 0, tiling.sample.0, tiling.sample.1], 1)
         };
     }
-    if layout.fits() { layout.draw(pixels, range) } else { RgbImage::from_pixel(1, 1, BACKGROUND) }
+    if tiling.fits() { tiling.draw(pixels, range) } else { RgbImage::from_pixel(1, 1, BACKGROUND) }
 }
 
 /// Where the samples of a grid lie.
 #[derive(Clone, Copy)]
-struct Layout {
+struct Tiling {
     count: usize,
     columns: usize,
     /// Height and width of one sample before it is enlarged.
@@ -103,10 +102,10 @@ struct Layout {
     zoom: usize,
 }
 
-impl Layout {
+impl Tiling {
     fn of([count, _, height, width]: [usize; 4], zoom: usize) -> Self {
         let columns = (1..).find(|columns| columns * columns >= count).unwrap_or(1);
-        Layout { count, columns, sample: (height, width), zoom: zoom.max(1) }
+        Tiling { count, columns, sample: (height, width), zoom: zoom.max(1) }
     }
 
     fn rows(self) -> usize {
@@ -158,4 +157,11 @@ fn colour(values: &[f32], place: usize, plane: usize, range: Range) -> Rgb<u8> {
         if is_grey { first } else { level(1).unwrap_or(0) },
         if is_grey { first } else { level(2).unwrap_or(0) },
     ])
+}
+
+/// The grey level, 0 to 255, of a value in `range`: rounded, clamped, 0 for NaN.
+fn to_byte(value: f32, range: Range) -> u8 {
+    let (low, high) = range.bounds();
+    let unit = (f64::from(value) - low) / (high - low);
+    (unit * 255.0).round() as u8
 }

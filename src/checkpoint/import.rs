@@ -1,6 +1,6 @@
 use super::open::{ASSUMED, TRAINED};
-use super::{FileError, OpenedNetwork, checksum, diffusers, open_network, write_native};
-use crate::score::Moments;
+use super::{FileError, OpenedNetwork, checksum, diffusers, write_native};
+use crate::sde::Moments;
 use std::path::{Path, PathBuf};
 
 /// How the line of a card begins that says what file a network came from.
@@ -17,17 +17,9 @@ pub struct About {
     pub moments: Option<Moments>,
 }
 
-/// Reads a published checkpoint and writes it as our own, in half precision, to `output`
-/// (a file). Returns the path written. Where `about` says nothing, what `source` says of
-/// itself stays; how long it was trained and what was assumed stay in any case.
-///
-/// # Errors
-/// If the checkpoint cannot be opened or the new file not be written.
-pub fn import(source: &Path, config: Option<&Path>, about: &About, output: &Path) -> Result<PathBuf, FileError> {
-    adopt(open_network(source, config)?, source, about, output)
-}
-
-/// Writes a network that was opened from `source` as our own; see [`import`].
+/// Writes a network that was opened from `source` as our own, in half precision, to `output` (a file). Returns the path
+/// written. Where `about` says nothing, what `source` says of itself stays; how long it was trained and what was assumed
+/// stay in any case.
 ///
 /// # Errors
 /// If the file cannot be written.

@@ -1,8 +1,8 @@
 //! The files that torch.save wrote before PyTorch 1.6: pickles one after the other, then all storages.
 
 use super::pickle::{Pickle, Storage, Value};
+use super::progress::ReportedFile;
 use super::torch::sentence;
-use super::watch::Watched;
 use super::zip_parts::MAX_PICKLE;
 use std::collections::HashMap;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -15,7 +15,7 @@ const CUT: &str = "it is cut short or damaged; download it again";
 
 /// A checkpoint of those years.
 pub(super) struct LegacyParts<'a> {
-    file: BufReader<Watched<'a>>,
+    file: BufReader<ReportedFile<'a>>,
     /// What was saved, and who refers to storages.
     pickle: Vec<u8>,
     /// Where each storage's numbers begin, by its key.
@@ -24,7 +24,7 @@ pub(super) struct LegacyParts<'a> {
 
 impl<'a> LegacyParts<'a> {
     /// Reads all but the numbers.
-    pub fn open(file: Watched<'a>, length: u64) -> Result<Self, String> {
+    pub fn open(file: ReportedFile<'a>, length: u64) -> Result<Self, String> {
         let mut file = BufReader::new(file);
         let mut start = Vec::new();
         file.rewind().and_then(|()| (&mut file).take(MAX_PICKLE).read_to_end(&mut start)).map_err(damaged)?;

@@ -8,10 +8,9 @@ mod atomic;
 mod card;
 mod catalogue;
 mod checksum;
+mod config;
 mod diffusers;
 mod edm;
-mod flax;
-mod flax_names;
 mod grid;
 mod import;
 mod latents;
@@ -19,18 +18,22 @@ mod layer;
 mod legacy;
 mod mask;
 mod native;
+mod ncsn;
 mod npz;
 mod opcode;
 mod open;
+mod overrides;
 mod photo;
 mod pickle;
 mod pictures;
+mod places;
+mod progress;
 mod run_file;
+mod score_sde;
 mod sources;
 mod square;
 mod tensors;
 mod torch;
-mod watch;
 mod well_known;
 mod yaml;
 mod zip_parts;
@@ -38,23 +41,26 @@ mod zip_parts;
 pub use animation::{Animation, write_animation};
 pub use atomic::write_atomically;
 pub use card::{Fact, count, facts};
-pub use catalogue::{Entry, catalogue, find, find_watched, slug};
+pub use catalogue::{Entry, catalogue, find, slug};
 pub use checksum::checksum;
-pub use diffusers::holds_network;
+pub use config::ConfigError;
+pub use diffusers::{holds_network, read_diffusers_config};
 pub use grid::{grid_image, write_grid, write_picture, write_strip};
-pub use import::{About, adopt, import};
+pub use import::{About, adopt};
 pub use latents::{holds_latents, read_latents, write_latents};
 pub use layer::{read_layer, write_layer};
 pub use mask::{OpenedMask, read_mask, write_mask};
 pub use native::{read_native, write_native};
-pub use open::{ASSUMED, Asked, Opened, OpenedNetwork, open, open_network};
+pub use open::{ASSUMED, Described, OpenOptions, Opened, OpenedNetwork, open, open_network};
+pub use overrides::{Assumption, Overrides};
 pub use photo::{MOST_PIXELS, OpenedPhoto, WORKING_SIDE, read_photo, reduce_to, shares, too_large, write_photo};
 pub use pictures::{PictureSet, moments, read_picture, read_pictures, shipped_worlds};
+pub use progress::ReadProgress;
 pub use run_file::{read_run, write_run};
+pub use score_sde::{Module, ModuleKind, Structure, infer, read_score_sde_config};
 pub use square::{Square, square};
 pub use tensors::{read_tensors, write_tensors};
 pub use torch::{Checkpoint, read_torch};
-pub use watch::Watch;
 pub use well_known::{PUBLISHED, Published, Release};
 
 use crate::network::WeightsError;
@@ -72,7 +78,7 @@ pub enum FileError {
     #[error("{path:?} is not {expected}: {reason}")]
     Format { path: PathBuf, expected: &'static str, reason: String },
     #[error("{path:?}: {source}")]
-    Config { path: PathBuf, source: crate::network::ConfigError },
+    Config { path: PathBuf, source: ConfigError },
     #[error("{path:?}: {source}")]
     Weights { path: PathBuf, source: WeightsError },
     #[error(
@@ -85,7 +91,7 @@ pub enum FileError {
     #[error("no model is called {name:?}; known are {known}")]
     Unknown { name: String, known: String },
     #[error("{0:?} was not opened: that was stopped; choose it again to open it")]
-    Ended(PathBuf),
+    Cancelled(PathBuf),
     #[error("{0:?} holds no picture that can be read; choose a folder with PNG, JPEG, GIF, BMP or WebP files")]
     NoPictures(PathBuf),
 }

@@ -1,7 +1,8 @@
+use super::progress::ReadProgress;
 use super::tensors::{self, Encoded};
-use super::watch::Watch;
 use super::{FileError, OpenedNetwork};
-use crate::network::{Array, Description};
+use crate::network::Array;
+use crate::score::Description;
 use half::f16;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -20,10 +21,10 @@ pub fn read_native(bytes: &[u8], path: &Path) -> Result<OpenedNetwork, FileError
 }
 
 /// Reads our own format from a file.
-pub(super) fn read_file(path: &Path, watch: &Watch) -> Result<OpenedNetwork, FileError> {
+pub(super) fn read_file(path: &Path, progress: &ReadProgress) -> Result<OpenedNetwork, FileError> {
     // The description first: a file of another kind is not read to its end.
     read_description(path)?;
-    let (metadata, weights) = tensors::read_file(path, watch)?;
+    let (metadata, weights) = tensors::read(path, progress)?;
     Ok(OpenedNetwork { description: description(&metadata, path)?, weights })
 }
 

@@ -1,13 +1,14 @@
 //! Opens any checkpoint that is known, by its content.
 
+use super::ncsn::{self, NcsnVariant};
+use super::overrides::{Assumption, Overrides};
+use super::score_sde::{self, Structure, flax, flax_names};
+use super::tensors::Shapes;
 use super::{
-    Checkpoint, FileError, Watch, diffusers, edm, flax, flax_names, native, open_file, read_bounded, tensors, torch,
-    yaml,
+    Checkpoint, FileError, ReadProgress, diffusers, edm, native, open_file, read_bounded, tensors, torch, yaml,
 };
-use crate::network::{
-    Architecture, Assumption, Config, Description, Inferred, Layout, Shapes, Signs, Told, Weights, WeightsError, infer,
-    infer_edm, is_edm,
-};
+use crate::network::{Architecture, Config, Weights, WeightsError};
+use crate::score::Description;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -33,25 +34,25 @@ pub struct Opened {
     pub assumed: Vec<Assumption>,
 }
 
-/// What is asked of a checkpoint, and said of it.
-#[derive(Clone, Debug, Default)]
-pub struct Asked<'a> {
+/// How a checkpoint is opened.
+#[derive(Clone, Default)]
+pub struct OpenOptions<'a> {
     /// Its configuration; else the one beside it, or what its names and shapes tell.
     pub config: Option<&'a Path>,
     /// Fields of the configuration that are known better.
-    pub told: Told,
-    /// The live weights instead of their average.
-    pub live: bool,
-    /// Who is told how far it is read.
-    pub watch: Option<&'a Watch<'a>>,
+    pub overrides: Overrides,
+    /// The raw weights instead of their EMA.
+    pub raw: bool,
+    /// Reports how far it is read.
+    pub progress: Option<&'a ReadProgress<'a>>,
 }
 
-/// Opens any network checkpoint that is known, as [`open`], with nothing said of it but its configuration.
+/// Opens any network checkpoint that is known, as [`open`], with no other option than its configuration.
 ///
 /// # Errors
 /// One sentence for each way in which a file can be wrong.
 pub fn open_network(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork, FileError> {
-    open(path, &Asked { config, ..Asked::default() }).map(|opened| opened.network)
+    open(path, &OpenOptions { config, ..OpenOptions::default() }).map(|opened| opened.network)
 }
 
 /// Opens any network checkpoint that is known, by its content: our own safetensors, a published `.pth`, a checkpoint of
@@ -60,18 +61,18 @@ pub fn open_network(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork,
 ///
 /// # Errors
 /// One sentence for each way in which a file can be wrong.
-pub fn open(path: &Path, asked: &Asked) -> Result<Opened, FileError> {
-    let nobody = Watch::none();
-    let watch = asked.watch.unwrap_or(&nobody);
-    let opened = open_watched(path, asked, watch);
+pub fn open(path: &Path, options: &OpenOptions) -> Result<Opened, FileError> {
+    let unheard = ReadProgress::default();
+    let progress = options.progress.unwrap_or(&unheard);
+    let opened = open_known(path, options, progress);
     // What a reader says of a file that it could not read to its end is beside the point.
-    if watch.ended() { Err(FileError::Ended(path.into())) } else { opened }
+    if progress.is_cancelled() { Err(FileError::Cancelled(path.into())) } else { opened }
 }
 
-fn open_watched(path: &Path, asked: &Asked, watch: &Watch) -> Result<Opened, FileError> {
-    if let Some(folder) = diffusers::folder(path).filter(|_| asked.config.is_none()) {
-        plain(path, asked, "a folder of diffusers")?;
-        return diffusers::open(&folder, path.is_file().then_some(path), watch).map(said);
+fn open_known(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> Result<Opened, FileError> {
+    if let Some(folder) = diffusers::folder(path).filter(|_| options.config.is_none()) {
+        plain(path, options, "a folder of diffusers")?;
+        return diffusers::open(&folder, path.is_file().then_some(path), progress).map(said);
     }
     let (mut file, length) = open_file(path)?;
     let mut start = Vec::new();
@@ -79,10 +80,10 @@ fn open_watched(path: &Path, asked: &Asked, watch: &Watch) -> Result<Opened, Fil
     drop(file);
     match start.as_slice() {
         [] => Err(FileError::format(path, "a checkpoint", "it is empty; download or write it again")),
-        start if flax::begins(start) => open_flax(path, asked, watch),
-        [b'P', b'K', ..] | [0x80, ..] => open_torch(path, asked, watch),
+        start if flax::begins(start) => open_flax(path, options, progress),
+        [b'P', b'K', ..] | [0x80, ..] => open_torch(path, options, progress),
         // The header's length, then its first brace.
-        [size @ .., b'{'] if size.len() == 8 => open_tensors(path, asked, watch),
+        [size @ .., b'{'] if size.len() == 8 => open_tensors(path, options, progress),
         _ => Err(FileError::format(
             path,
             "a checkpoint",
@@ -99,10 +100,10 @@ fn said(network: OpenedNetwork) -> Opened {
     Opened { network, inferred: false, assumed: Vec::new() }
 }
 
-/// Refuses to be told anything of a file that has one set of weights and says all of them.
-fn plain(path: &Path, asked: &Asked, what: &'static str) -> Result<(), FileError> {
-    one_set(path, asked)?;
-    match asked.told.is_empty() {
+/// Refuses options for a file that has one set of weights and says all of them.
+fn plain(path: &Path, options: &OpenOptions, what: &'static str) -> Result<(), FileError> {
+    one_set(path, options)?;
+    match options.overrides.is_empty() {
         true => Ok(()),
         false => Err(FileError::format(
             path,
@@ -112,33 +113,30 @@ fn plain(path: &Path, asked: &Asked, what: &'static str) -> Result<(), FileError
     }
 }
 
-fn one_set(path: &Path, asked: &Asked) -> Result<(), FileError> {
-    match asked.live {
+fn one_set(path: &Path, options: &OpenOptions) -> Result<(), FileError> {
+    match options.raw {
         true => Err(FileError::format(path, "a training checkpoint", "it holds one set of weights; ask for no other")),
         false => Ok(()),
     }
 }
 
-fn open_torch(path: &Path, asked: &Asked, watch: &Watch) -> Result<Opened, FileError> {
-    let checkpoint = torch::read_watched(path, watch)?;
-    let found = match Layout::of(&checkpoint.model) {
-        Some(layout) => describe_ncsn(path, asked, layout, &checkpoint.model)?,
-        None => {
-            let signs = Signs { levels: levels(&checkpoint.model), ..published_signs(&checkpoint.model) };
-            describe(path, asked, &signs)?
-        }
+fn open_torch(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> Result<Opened, FileError> {
+    let checkpoint = torch::read(path, progress)?;
+    let found = match NcsnVariant::of(&checkpoint.model) {
+        Some(variant) => describe_ncsn(path, options, variant, &checkpoint.model)?,
+        None => describe(path, options, &Structure::of(&checkpoint.model))?,
     };
     let step = checkpoint.step;
-    let weights = match asked.live {
+    let weights = match options.raw {
         true => fitting(checkpoint.model, &found.description.config, path)?,
         false => averaged(checkpoint, &found.description.config, path)?,
     };
     Ok(found.with(weights, step))
 }
 
-fn open_flax(path: &Path, asked: &Asked, watch: &Watch) -> Result<Opened, FileError> {
-    let (tree, step) = flax::read(path, asked.live, watch)?;
-    let found = describe(path, asked, &flax_names::signs(&tree))?;
+fn open_flax(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> Result<Opened, FileError> {
+    let (tree, step) = flax::read(path, options.raw, progress)?;
+    let found = describe(path, options, &flax_names::structure(&tree))?;
     let wrong = |source| FileError::Weights { path: path.into(), source };
     let config = u_net(&found.description, path)?;
     let weights = flax_names::renamed(tree, config).map_err(wrong)?;
@@ -146,46 +144,44 @@ fn open_flax(path: &Path, asked: &Asked, watch: &Watch) -> Result<Opened, FileEr
 }
 
 /// A safetensors file: our own format, or a state dictionary.
-fn open_tensors(path: &Path, asked: &Asked, watch: &Watch) -> Result<Opened, FileError> {
+fn open_tensors(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> Result<Opened, FileError> {
     let (notes, shapes) = tensors::read_header(path)?;
     if !notes.contains_key(native::KEY) {
         if shapes.keys().any(|name| bare(name).starts_with("all_modules.")) {
-            one_set(path, asked)?;
-            let tensors = tensors::read_watched(path, watch)?;
+            one_set(path, options)?;
+            let (_, tensors) = tensors::read(path, progress)?;
             let weights: Weights = tensors.into_iter().map(|(name, array)| (bare(&name).to_owned(), array)).collect();
-            let signs = Signs { levels: levels(&weights), ..published_signs(&weights) };
-            let found = describe(path, asked, &signs)?;
+            let found = describe(path, options, &Structure::of(&weights))?;
             let weights = fitting(weights, &found.description.config, path)?;
             return Ok(found.with(weights, None));
         }
         let inner = edm::inner(shapes);
-        if is_edm(&inner) {
-            return open_edm(path, asked, &inner, notes.get("class").map(String::as_str), watch);
+        if edm::is_edm(&inner) {
+            return open_edm(path, options, &inner, notes.get("class").map(String::as_str), progress);
         }
     }
-    plain(path, asked, "one of our own")?;
-    native::read_file(path, watch).map(said)
+    plain(path, options, "one of our own")?;
+    native::read_file(path, progress).map(said)
 }
 
 fn open_edm(
     path: &Path,
-    asked: &Asked,
+    options: &OpenOptions,
     shapes: &Shapes,
     class: Option<&str>,
-    watch: &Watch,
+    progress: &ReadProgress,
 ) -> Result<Opened, FileError> {
-    one_set(path, asked)?;
+    one_set(path, options)?;
     let config = |source| FileError::Config { path: path.into(), source };
-    let found = infer_edm(shapes, class, &asked.told).map_err(config)?;
+    let (described, class) = edm::infer(shapes, class, &options.overrides).map_err(config)?;
     let wrong = |source| FileError::Weights { path: path.into(), source };
-    let unet = u_net(&found.description, path)?;
-    let weights = edm::renamed(tensors::read_watched(path, watch)?, unet, found.class).map_err(wrong)?;
-    let found = Found { description: found.description, inferred: true, assumed: found.assumed };
-    Ok(found.with(weights, None))
+    let (_, tensors) = tensors::read(path, progress)?;
+    let weights = edm::renamed(tensors, u_net(&described.description, path)?, class).map_err(wrong)?;
+    Ok(described.with(weights, None))
 }
 
 /// The configuration of a network that must be a U-Net.
-fn u_net<'a>(description: &'a Description, path: &Path) -> Result<&'a Config, FileError> {
+pub(super) fn u_net<'a>(description: &'a Description, path: &Path) -> Result<&'a Config, FileError> {
     let reason = "its configuration is that of an NCSN, which was published for PyTorch; give the one of this file";
     description.config.unet().ok_or_else(|| FileError::format(path, "a checkpoint of this configuration", reason))
 }
@@ -195,26 +191,20 @@ fn bare(name: &str) -> &str {
     name.strip_prefix("module.").unwrap_or(name)
 }
 
-fn published_signs(weights: &Weights) -> Signs {
-    Signs::published(weights.iter().map(|(name, array)| (name.as_str(), array.shape.as_slice())))
+/// A network's description, and what was assumed of it where it was inferred rather than read.
+#[derive(Clone, Debug)]
+pub struct Described {
+    pub description: Description,
+    /// Whether the configuration was inferred from names and shapes.
+    pub inferred: bool,
+    pub assumed: Vec<Assumption>,
 }
 
-/// The discrete levels, which the PyTorch code keeps from the largest σ to the smallest.
-fn levels(weights: &Weights) -> Option<(usize, f64, f64)> {
-    let sigmas = &weights.get("sigmas")?.values;
-    // As they were before they became powers of e in single precision.
-    let round = |sigma: f32| format!("{sigma:.4e}").parse::<f64>().ok();
-    Some((sigmas.len(), round(*sigmas.last()?)?, round(*sigmas.first()?)?))
-}
+impl Described {
+    fn read(description: Description) -> Self {
+        Described { description, inferred: false, assumed: Vec::new() }
+    }
 
-/// A description, and how it was found.
-struct Found {
-    description: Description,
-    inferred: bool,
-    assumed: Vec<Assumption>,
-}
-
-impl Found {
     /// With the weights, and with what is known of them on the card.
     fn with(mut self, mut weights: Weights, step: Option<u64>) -> Opened {
         // A buffer, which the configuration has too.
@@ -231,20 +221,23 @@ impl Found {
 }
 
 /// What the configuration of a published checkpoint says; without one, what its names and shapes tell.
-fn describe(path: &Path, asked: &Asked, signs: &Signs) -> Result<Found, FileError> {
-    let Some(config) = find_config(path, asked.config) else {
+fn describe(path: &Path, options: &OpenOptions, structure: &Structure) -> Result<Described, FileError> {
+    let Some(config) = find_config(path, options.config) else {
         let wrong = |source| FileError::Config { path: path.into(), source };
-        let Inferred { description, assumed } = infer(signs, &asked.told).map_err(wrong)?;
-        return Ok(Found { description, inferred: true, assumed });
+        return score_sde::infer(structure, &options.overrides).map_err(wrong);
     };
     let wrong = |source| FileError::Config { path: config.clone(), source };
-    let description = Description::from_published_and(&config_text(&config)?, &asked.told).map_err(wrong)?;
-    Ok(Found { description, inferred: false, assumed: Vec::new() })
+    score_sde::read_score_sde_config(&config_text(&config)?, &options.overrides).map(Described::read).map_err(wrong)
 }
 
 /// What the configuration of an original NCSN or NCSNv2 says.
-fn describe_ncsn(path: &Path, asked: &Asked, layout: Layout, weights: &Weights) -> Result<Found, FileError> {
-    let config = find_config(path, asked.config).ok_or_else(|| {
+fn describe_ncsn(
+    path: &Path,
+    options: &OpenOptions,
+    variant: NcsnVariant,
+    weights: &Weights,
+) -> Result<Described, FileError> {
+    let config = find_config(path, options.config).ok_or_else(|| {
         FileError::format(
             path,
             "a checkpoint that can be opened alone",
@@ -253,11 +246,9 @@ fn describe_ncsn(path: &Path, asked: &Asked, layout: Layout, weights: &Weights) 
         )
     })?;
     let wrong = |source| FileError::Config { path: config.clone(), source };
-    let description = Description::from_ncsn(&config_text(&config)?, layout, &asked.told).map_err(wrong)?;
-    if let (Architecture::RefineNet(net), Some(sigmas)) = (&description.config, weights.get("sigmas")) {
-        net.agrees(&sigmas.values).map_err(wrong)?;
-    }
-    Ok(Found { description, inferred: false, assumed: Vec::new() })
+    let sigmas = weights.get("sigmas").map(|sigmas| sigmas.values.as_slice());
+    let description = ncsn::read_config(&config_text(&config)?, variant, &options.overrides, sigmas);
+    description.map(Described::read).map_err(wrong)
 }
 
 /// The text of a published configuration, as JSON.
@@ -281,7 +272,7 @@ fn find_config(path: &Path, config: Option<&Path>) -> Option<PathBuf> {
 }
 
 /// The EMA weights under the names of the parameters that they average; what was not trained
-/// comes from the live weights.
+/// comes from the raw weights.
 fn averaged(mut checkpoint: Checkpoint, config: &Architecture, path: &Path) -> Result<Weights, FileError> {
     let trained = config.trainable();
     let average: Weights = match checkpoint.average {

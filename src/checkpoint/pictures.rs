@@ -1,7 +1,7 @@
 use super::FileError;
 use super::photo::on_white;
 use super::sources::{MAX_FILE, MAX_PICTURES, Source};
-use crate::score::{Moments, Range};
+use crate::sde::{Moments, Range};
 use image::imageops::FilterType;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};

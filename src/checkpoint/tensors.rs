@@ -1,9 +1,9 @@
-use super::watch::Watch;
+use super::progress::ReadProgress;
 use super::{FileError, write_atomically};
-use crate::network::{Array, Shapes, Weights};
+use crate::network::{Array, Weights};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -17,6 +17,9 @@ const WHAT: &str = "a safetensors file that can be used";
 
 /// What a safetensors file says beside its tensors, by name.
 pub(super) type Notes = HashMap<String, String>;
+
+/// Names of tensors to their shapes.
+pub(super) type Shapes = BTreeMap<String, Vec<usize>>;
 
 /// How a number is written, little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,24 +100,18 @@ fn numbers<const N: usize>(bytes: &[u8], values: &mut Vec<f32>, number: impl Fn(
 /// # Errors
 /// If the file cannot be read, is no safetensors file, or claims more than it holds.
 pub fn read_tensors(path: &Path) -> Result<Weights, FileError> {
-    read_watched(path, &Watch::none())
-}
-
-/// The same under a watch.
-pub(super) fn read_watched(path: &Path, watch: &Watch) -> Result<Weights, FileError> {
-    read_file(path, watch).map(|(_, tensors)| tensors)
+    read(path, &ReadProgress::default()).map(|(_, tensors)| tensors)
 }
 
 /// Metadata and tensors of a safetensors file.
-pub(super) fn read_file(path: &Path, watch: &Watch) -> Result<(Notes, Weights), FileError> {
-    let (file, length) = watch.open(path)?;
+pub(super) fn read(path: &Path, progress: &ReadProgress) -> Result<(Notes, Weights), FileError> {
+    let (file, length) = progress.open(path)?;
     parse(file, length, path)
 }
 
 /// The text that a safetensors file carries beside its tensors. Reads no tensor.
 pub(super) fn read_metadata(path: &Path) -> Result<Notes, FileError> {
-    let (mut file, length) = super::open_file(path)?;
-    header(&mut file, length, path).map(|header| header.metadata().clone().unwrap_or_default())
+    read_header(path).map(|(notes, _)| notes)
 }
 
 /// The same of the bytes of such a file.

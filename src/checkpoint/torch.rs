@@ -1,8 +1,8 @@
 use super::FileError;
 use super::legacy::{LEGACY, LegacyParts};
 use super::pickle::{Pickle, PickleError, Storage, Tensor, Value};
+use super::progress::{ReadProgress, ReportedFile};
 use super::tensors::MAX_VALUES;
-use super::watch::{Watch, Watched};
 use super::zip_parts::ZipParts;
 use crate::network::{Array, Weights};
 use std::io::{Read, Seek, SeekFrom};
@@ -32,33 +32,33 @@ pub struct Checkpoint {
 /// # Errors
 /// If the file is no such checkpoint, is damaged, or asks for anything but tensors and plain values.
 pub fn read_torch(path: &Path) -> Result<Checkpoint, FileError> {
-    read_watched(path, &Watch::none())
+    read(path, &ReadProgress::default())
 }
 
-/// The same under a watch.
-pub(super) fn read_watched(path: &Path, watch: &Watch) -> Result<Checkpoint, FileError> {
-    open(path, WHAT, watch)?.checkpoint().map_err(|reason| FileError::format(path, WHAT, reason))
+/// The same, reported.
+pub(super) fn read(path: &Path, progress: &ReadProgress) -> Result<Checkpoint, FileError> {
+    open(path, WHAT, progress)?.checkpoint().map_err(|reason| FileError::format(path, WHAT, reason))
 }
 
 /// Reads a `.bin` that is one state dictionary, without running any of its code.
 ///
 /// # Errors
 /// As for [`read_torch`].
-pub(super) fn read_state(path: &Path, watch: &Watch) -> Result<Weights, FileError> {
+pub(super) fn read_state(path: &Path, progress: &ReadProgress) -> Result<Weights, FileError> {
     let wrong = |reason: String| FileError::format(path, STATE, reason);
-    let mut archive = open(path, STATE, watch)?;
+    let mut archive = open(path, STATE, progress)?;
     archive.state().map_err(wrong)
 }
 
 /// Opens a file that torch.save wrote.
-fn open<'a>(path: &Path, what: &'static str, watch: &'a Watch) -> Result<Archive<'a>, FileError> {
-    let (mut file, length) = watch.open(path)?;
+fn open<'a>(path: &Path, what: &'static str, progress: &'a ReadProgress) -> Result<Archive<'a>, FileError> {
+    let (mut file, length) = progress.open(path)?;
     let wrong = |reason: String| FileError::format(path, what, reason);
     let parts = match kind(&mut file, length).map_err(|source| FileError::read(path, source))?.map_err(wrong)? {
         Kind::Zip => ZipParts::open(file, length).map(Parts::Zip),
         Kind::Legacy => LegacyParts::open(file, length).map(Parts::Legacy),
     };
-    Ok(Archive::new(parts.map_err(wrong)?, length, watch))
+    Ok(Archive::new(parts.map_err(wrong)?, length, progress))
 }
 
 /// The two formats of torch.save.
@@ -70,7 +70,7 @@ enum Kind {
 }
 
 /// Which of them a file is in, or in which way in none.
-fn kind(file: &mut Watched, length: u64) -> std::io::Result<Result<Kind, String>> {
+fn kind(file: &mut ReportedFile, length: u64) -> std::io::Result<Result<Kind, String>> {
     let mut start = Vec::new();
     (&mut *file).take(16).read_to_end(&mut start)?;
     if start.is_empty() {
@@ -104,7 +104,7 @@ fn kind(file: &mut Watched, length: u64) -> std::io::Result<Result<Kind, String>
 /// What a checkpoint's file holds, and how much of it may still be read.
 struct Archive<'a> {
     parts: Parts<'a>,
-    watch: &'a Watch<'a>,
+    progress: &'a ReadProgress<'a>,
     /// Bytes of storages that may still be read: no honest file has a storage read many times.
     bytes_left: u64,
     values_left: usize,
@@ -119,9 +119,9 @@ enum Parts<'a> {
 }
 
 impl<'a> Archive<'a> {
-    fn new(parts: Parts<'a>, length: u64, watch: &'a Watch<'a>) -> Self {
+    fn new(parts: Parts<'a>, length: u64, progress: &'a ReadProgress<'a>) -> Self {
         let values_left = MAX_VALUES.min(usize::try_from(length).unwrap_or(usize::MAX));
-        Archive { parts, watch, bytes_left: length.saturating_mul(4), values_left, last: None }
+        Archive { parts, progress, bytes_left: length.saturating_mul(4), values_left, last: None }
     }
 
     /// The pickled part.
@@ -212,7 +212,7 @@ impl<'a> Archive<'a> {
             let storage = pickle.storage(pickle.tensor(value)?)?;
             storage.elements.checked_mul(storage.number.size())
         };
-        self.watch.expect(tensors.filter_map(bytes).fold(0, |sum, bytes| sum.saturating_add(bytes as u64)));
+        self.progress.expect(tensors.filter_map(bytes).fold(0, |sum, bytes| sum.saturating_add(bytes as u64)));
     }
 
     /// A plain number, or the only value of a tensor.

@@ -1,7 +1,7 @@
 //! The zip archives that torch.save writes since PyTorch 1.6.
 
 use super::pickle::Storage;
-use super::watch::Watched;
+use super::progress::ReportedFile;
 use std::io::{BufReader, Read};
 use zip::{CompressionMethod, ZipArchive};
 
@@ -10,14 +10,14 @@ pub(super) const MAX_PICKLE: u64 = 16 << 20;
 
 /// A checkpoint's zip archive.
 pub(super) struct ZipParts<'a> {
-    zip: ZipArchive<BufReader<Watched<'a>>>,
+    zip: ZipArchive<BufReader<ReportedFile<'a>>>,
     /// The folder in the archive, with its slash.
     root: String,
     length: u64,
 }
 
 impl<'a> ZipParts<'a> {
-    pub fn open(file: Watched<'a>, length: u64) -> Result<Self, String> {
+    pub fn open(file: ReportedFile<'a>, length: u64) -> Result<Self, String> {
         let zip = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
         let root = zip.file_names().filter_map(Result::ok).find_map(|name| {
             name.strip_suffix("data.pkl").filter(|root| root.is_empty() || root.ends_with('/')).map(String::from)

@@ -1,6 +1,7 @@
 use super::Failure;
 use super::restoring::{self, Question, RestoringOptions};
-use crate::score::Operator;
+use crate::registry::Choice;
+use crate::score::Colourisation;
 use crate::task::Shows;
 
 #[derive(Debug, clap::Args)]
@@ -14,7 +15,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
-    let operator = Operator::Colourisation;
-    let question = Question { operator, mask: None, shows: Shows::Original, strength: 1.0 };
+    let question =
+        Question { operator: Choice::new(&Colourisation), mask: None, shows: Shows::Original, strength: 1.0 };
     restoring::execute(&args.restoring, &question)
 }

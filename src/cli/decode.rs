@@ -7,7 +7,7 @@ use crate::Pixels;
 use crate::checkpoint::{read_latents, write_grid, write_tensors};
 use crate::engine::Decode;
 use crate::network::{Array, Weights};
-use crate::score::Range;
+use crate::sde::Range;
 use crate::task::{ModelRef, temper};
 use serde_json::json;
 use std::path::PathBuf;
@@ -51,8 +51,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let files = || std::iter::once(&args.output).chain(&args.tensor);
     files().try_for_each(|file| writable(file))?;
     let latents = read_latents(&args.latents)?;
-    let mut flow = latents.flow;
-    flow.solver = args.solver.solver(flow.solver)?;
+    let mut flow = args.solver.over(latents.flow)?;
     flow.model = args.model.clone().unwrap_or(flow.model);
     let mut session = Session::open(args.device.into())?;
     session.inspect(&flow.model)?;

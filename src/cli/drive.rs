@@ -120,7 +120,7 @@ impl Session {
         Ok(Done { report, notices, output, seconds: began.elapsed().as_secs_f64() })
     }
 
-    /// Hears of a task until it ends, and looks at it meanwhile. Openings are told on the way.
+    /// Hears of a task until it ends, and looks at it meanwhile. What is being opened is told on the way.
     fn listen<T: Task>(
         &mut self,
         handle: &TaskHandle<T>,
@@ -130,7 +130,6 @@ impl Session {
         let mut begun = false;
         loop {
             match handle.wait(TICK) {
-                Some(Update::Opening { what, fraction }) => self.progress.loading(&what, fraction),
                 Some(Update::Ended(end)) => return end,
                 Some(update) => {
                     begun = true;
@@ -138,8 +137,10 @@ impl Session {
                 }
                 None => {}
             }
-            if begun {
-                look(&mut self.progress, handle);
+            match handle.loading() {
+                Some(loading) => self.progress.loading(&loading.what, loading.fraction),
+                None if begun => look(&mut self.progress, handle),
+                None => {}
             }
         }
     }

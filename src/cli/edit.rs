@@ -1,6 +1,7 @@
 use super::Failure;
 use super::restoring::{self, Question, RestoringOptions};
-use crate::score::Operator;
+use crate::registry::Choice;
+use crate::score::Inpainting;
 use crate::task::Shows;
 use std::path::PathBuf;
 
@@ -21,7 +22,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
-    let (operator, mask) = (Operator::Inpainting, args.mask.as_deref());
-    let question = Question { operator, mask, shows: Shows::Original, strength: args.strength };
+    let mask = args.mask.as_deref();
+    let question =
+        Question { operator: Choice::new(&Inpainting), mask, shows: Shows::Original, strength: args.strength };
     restoring::execute(&args.restoring, &question)
 }

@@ -1,8 +1,8 @@
-use crate::checkpoint::FileError;
-use crate::network::{ConfigError, WeightsError};
+use crate::checkpoint::{ConfigError, FileError};
+use crate::network::WeightsError;
+use crate::registry::{ChoiceError, ParameterError};
 use crate::score::ScoreError;
-use crate::sde::ParameterError;
-use crate::solver::ToleranceError;
+use crate::sde::FamilyError;
 use crate::task::{FlowError, RestorationError, RunError};
 
 /// Why a command ended: one sentence for people, and a kind that decides the exit code.
@@ -61,8 +61,9 @@ failure_from! {
     RunError => Usage,
     FlowError => Usage,
     RestorationError => Usage,
-    ToleranceError => Usage,
+    FamilyError => Usage,
     ParameterError => Usage,
+    ChoiceError => Usage,
     ConfigError => Input,
     WeightsError => Input,
     ScoreError => Running,

@@ -1,33 +1,16 @@
 //! What a journey between pictures and latents is made of, as written on the command line.
 
+use super::choices::{Given, Options, flattened};
 use super::options::{FamilyOptions, steps};
 use super::{Failure, progress::Progress};
 use crate::Pixels;
 use crate::checkpoint::{read_picture, read_pictures};
 use crate::engine::ModelReport;
-use crate::solver::{Stepping, Tolerance};
-use crate::task::{Flow, FlowSolver, ModelRef, Run, Steps};
-use clap::{Args, ValueEnum};
+use crate::registry::find;
+use crate::solver::Solver;
+use crate::task::{Flow, ModelRef, Run, Steps};
+use clap::Args;
 use std::path::{Path, PathBuf};
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, ValueEnum)]
-enum SolverOption {
-    /// Dormand–Prince 5(4) with controlled steps
-    #[default]
-    Adaptive,
-    Heun,
-    #[value(name = "dpm++")]
-    DpmPlusPlus,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum SteppingOption {
-    /// Each sample has its own step size
-    #[default]
-    Sample,
-    /// One step size for all, as published
-    Batch,
-}
 
 /// The model and family of a journey.
 #[derive(Debug, Args)]
@@ -49,24 +32,24 @@ pub(super) struct FlowOptions {
 
 /// How the ODE is solved.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Solver")]
 pub(super) struct SolverOptions {
-    /// [default: adaptive, or that of the latents]
-    #[arg(long, value_enum)]
-    solver: Option<SolverOption>,
-    /// Relative tolerance of the adaptive solver [default: 1e-5]
-    #[arg(long, value_name = "x", allow_negative_numbers = true)]
-    rtol: Option<f64>,
-    /// Absolute tolerance of the adaptive solver [default: 1e-5]
-    #[arg(long, value_name = "x", allow_negative_numbers = true)]
-    atol: Option<f64>,
-    /// Step sizes of the adaptive solver [default: sample]
-    #[arg(long, value_enum)]
-    stepping: Option<SteppingOption>,
+    #[command(flatten)]
+    solver: FlowSolver,
     /// Steps of the other solvers [default: 32]
-    #[arg(long, short = 'n', value_name = "N", value_parser = steps, allow_negative_numbers = true)]
+    #[arg(long, short = 'n', value_name = "N", value_parser = steps, allow_negative_numbers = true, help_heading = "Solver")]
     steps: Option<Steps>,
 }
+
+/// A solver that goes both ways, and its parameters.
+#[derive(Debug)]
+struct FlowSolver(Given);
+
+fn solvers() -> Options {
+    let help = "Solver [default: adaptive, or that of the latents]";
+    Options::of::<dyn Solver>(help, "Solver", |solver| solver.is_invertible())
+}
+
+flattened!(FlowSolver, solvers());
 
 impl FlowOptions {
     /// The journey with a model that was opened.
@@ -74,65 +57,35 @@ impl FlowOptions {
     /// # Errors
     /// If options contradict each other or make no journey.
     pub(super) fn flow(&self, model: &ModelReport) -> Result<Flow, Failure> {
-        let solver = self.solver.solver(FlowSolver::default())?;
         let family = self.family.of(model.family)?;
-        let flow = Flow { model: self.model.clone(), family, solver, until: self.until, end: self.end };
+        let usual = Flow::new(self.model.clone(), family);
+        let flow = self.solver.over(Flow { until: self.until, end: self.end, ..usual })?;
         flow.check()?;
         Ok(flow)
     }
 }
 
 impl SolverOptions {
-    /// The solver, where nothing is said `before`.
+    /// The flow with the solver that is asked for; what is not said stays.
     ///
     /// # Errors
     /// If options contradict each other, or a number is not possible.
-    pub(super) fn solver(&self, before: FlowSolver) -> Result<FlowSolver, Failure> {
-        let adaptive = self.rtol.is_some() || self.atol.is_some() || self.stepping.is_some();
-        let kept = match before {
-            FlowSolver::Adaptive { .. } => SolverOption::Adaptive,
-            FlowSolver::Heun { .. } => SolverOption::Heun,
-            FlowSolver::DpmPlusPlus { .. } => SolverOption::DpmPlusPlus,
+    pub(super) fn over(&self, flow: Flow) -> Result<Flow, Failure> {
+        let (FlowSolver(given), options) = (&self.solver, solvers());
+        let mut solver = flow.solver.clone();
+        if let Some(chosen) = given.slug().or_else(|| options.implied(given)).and_then(find) {
+            solver.choose(chosen);
+        }
+        options.apply(given, solver.about(), solver.settings_mut())?;
+        if solver.evaluations(1, false).is_none() && self.steps.is_some() {
+            let slug = solver.about().slug;
+            return Err(Failure::Usage(format!("--steps has no effect on {slug}; name another --solver too")));
+        }
+        let steps = match self.steps.or(flow.steps) {
+            Some(steps) => steps,
+            None => Steps::new(32)?,
         };
-        let kind = self.solver.unwrap_or(if adaptive { SolverOption::Adaptive } else { kept });
-        if kind == SolverOption::Adaptive && self.steps.is_some() {
-            return Err(Failure::Usage("--steps belongs to --solver heun and dpm++; name one of them too".into()));
-        }
-        if kind != SolverOption::Adaptive && adaptive {
-            return Err(Failure::Usage(
-                "--rtol, --atol and --stepping belong to --solver adaptive; leave them or the solver out".into(),
-            ));
-        }
-        let steps = |kept: Option<Steps>| match self.steps.or(kept) {
-            Some(steps) => Ok(steps),
-            None => Steps::new(32),
-        };
-        match (kind, before) {
-            (SolverOption::Adaptive, _) => {
-                let (tolerance, stepping) = match before {
-                    FlowSolver::Adaptive { tolerance, stepping } => (tolerance, stepping),
-                    FlowSolver::Heun { .. } | FlowSolver::DpmPlusPlus { .. } => Default::default(),
-                };
-                let tolerance = Tolerance::new(
-                    self.rtol.unwrap_or(tolerance.relative()),
-                    self.atol.unwrap_or(tolerance.absolute()),
-                )?;
-                let stepping = match self.stepping {
-                    Some(SteppingOption::Sample) => Stepping::Sample,
-                    Some(SteppingOption::Batch) => Stepping::Batch,
-                    None => stepping,
-                };
-                Ok(FlowSolver::Adaptive { tolerance, stepping })
-            }
-            (SolverOption::Heun, FlowSolver::Heun { steps: kept }) => {
-                Ok(FlowSolver::Heun { steps: steps(Some(kept))? })
-            }
-            (SolverOption::Heun, _) => Ok(FlowSolver::Heun { steps: steps(None)? }),
-            (SolverOption::DpmPlusPlus, FlowSolver::DpmPlusPlus { steps: kept }) => {
-                Ok(FlowSolver::DpmPlusPlus { steps: steps(Some(kept))? })
-            }
-            (SolverOption::DpmPlusPlus, _) => Ok(FlowSolver::DpmPlusPlus { steps: steps(None)? }),
-        }
+        Ok(flow.by(solver, steps))
     }
 }
 

@@ -1,8 +1,8 @@
 use super::output::writable;
 use super::{Failure, library};
-use crate::checkpoint::{About, Asked, Opened, adopt, moments, open, read_pictures, slug};
-use crate::network::{Description, Told};
-use crate::score::Moments;
+use crate::checkpoint::{About, OpenOptions, Opened, Overrides, adopt, moments, open, read_pictures, slug};
+use crate::score::Description;
+use crate::sde::Moments;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -73,9 +73,11 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         None => place_in_library(&args.name())?,
     };
     let card = args.card_file.as_deref().map(read_text).transpose()?.unwrap_or_default();
-    let told = Told::parse(args.set.iter().map(String::as_str)).map_err(|error| Failure::Usage(error.to_string()))?;
-    let asked = Asked { config: args.config.as_deref(), told, live: args.weights == Kind::Live, watch: None };
-    let opened = open(&args.source, &asked)?;
+    let overrides = Overrides::parse(args.set.iter().map(String::as_str));
+    let overrides = overrides.map_err(|error| Failure::Usage(error.to_string()))?;
+    let raw = args.weights == Kind::Live;
+    let options = OpenOptions { config: args.config.as_deref(), overrides, raw, progress: None };
+    let opened = open(&args.source, &options)?;
     show(&opened);
     let moments = args.moments(&opened.network.description)?;
     if args.output.is_none()

@@ -1,6 +1,7 @@
 use super::Failure;
 use super::restoring::{self, Question, RestoringOptions};
-use crate::score::Operator;
+use crate::registry::Choice;
+use crate::score::Inpainting;
 use crate::task::Shows;
 use std::path::PathBuf;
 
@@ -19,7 +20,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
-    let operator = Operator::Inpainting;
-    let question = Question { operator, mask: Some(&args.mask), shows: Shows::Original, strength: 1.0 };
+    let question =
+        Question { operator: Choice::new(&Inpainting), mask: Some(&args.mask), shows: Shows::Original, strength: 1.0 };
     restoring::execute(&args.restoring, &question)
 }

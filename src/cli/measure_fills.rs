@@ -1,12 +1,15 @@
 //! How well hidden parts of pictures are filled in: each method, held against fillings that know no pictures.
 
 use super::Failure;
+use super::choices::choice;
 use super::drive::Session;
 use super::flow_options::Pictures;
 use super::options::DeviceOption;
 use crate::Pixels;
 use crate::engine::Restore;
-use crate::task::{Count, Evidence, Method, ModelRef, Restoration, Run, Shows, psnr};
+use crate::registry::{Category, Choice};
+use crate::solver::Method;
+use crate::task::{Count, Evidence, ModelRef, Restoration, Run, Shows, psnr};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -30,8 +33,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least_two)]
     pictures: usize,
     /// Only these methods (can be given several times) [default: all that need no exact model]
-    #[arg(long, value_name = "METHOD")]
-    method: Vec<Method>,
+    #[arg(long, value_name = "METHOD", value_parser = choice::<dyn Method>)]
+    method: Vec<Choice<dyn Method>>,
     /// Seed of all noise
     #[arg(long, short, default_value_t = 0)]
     seed: u64,
@@ -108,13 +111,14 @@ fn spread(all: &Pixels<f32>, most: usize) -> Pixels<f32> {
 }
 
 /// The restorations that are held against each other, each with its name.
-fn restorations(asked: &[Method]) -> Result<Vec<(String, Restoration)>, Failure> {
+fn restorations(asked: &[Choice<dyn Method>]) -> Result<Vec<(String, Restoration)>, Failure> {
     if !asked.is_empty() {
-        return Ok(asked.iter().map(|&method| (method.to_string(), Restoration::default_for(method))).collect());
+        return Ok(asked.iter().map(|method| (method.to_string(), Restoration::default_for(method.clone()))).collect());
     }
     let mut all = Vec::new();
-    for method in Method::ALL.into_iter().filter(|method| *method != Method::Exact) {
-        let usual = Restoration::default_for(method);
+    for method in <dyn Method>::all().iter().filter(|method| !method.is_exact()) {
+        let method = Choice::new(*method);
+        let usual = Restoration::default_for(method.clone());
         if usual.resampling.is_some() {
             all.push((format!("{method}, once"), Restoration { resampling: None, ..usual.clone() }));
         }

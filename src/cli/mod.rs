@@ -1,6 +1,7 @@
 //! The command line: one file a command, over the same engine as the window.
 
 mod bench;
+mod choices;
 mod colorize;
 mod decode;
 mod devices;

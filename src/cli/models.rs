@@ -1,6 +1,6 @@
 use super::{Failure, library};
-use crate::checkpoint::{Entry, PUBLISHED, Release, catalogue, count, facts, find, open_network};
-use crate::network::Description;
+use crate::checkpoint::{Entry, PUBLISHED, ReadProgress, Release, catalogue, count, facts, find, open_network};
+use crate::score::Description;
 use crate::task::ModelRef;
 use serde_json::{Value, json};
 
@@ -106,7 +106,7 @@ fn published(as_json: bool) -> Result<(), Failure> {
 
 fn card(model: &ModelRef, args: &Args) -> Result<(), Failure> {
     let description = match model {
-        ModelRef::Named(name) => find(name, library().as_deref())?.description,
+        ModelRef::Named(name) => find(name, library().as_deref(), &ReadProgress::default())?.description,
         ModelRef::File(path) => open_network(path, None)?.description,
         ModelRef::Exact(_) | ModelRef::Mixture(_) => {
             let why = format!(

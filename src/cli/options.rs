@@ -1,12 +1,13 @@
 //! What a run is made of, as written on the command line.
 
 use super::Failure;
+use super::choices::{Given, Options, choice, flattened};
 use crate::engine::DeviceChoice;
-use crate::sde::{Family, FamilyKind, SubVp, Ve, Vp};
-use crate::solver::{Corrector, Grid, Hmc, Norms, Predictor, PredictorCorrector, Rho, Snr, Solver};
-use crate::task::{Count, ModelRef, Preset, Run, Steps};
+use crate::registry::{Choice, find};
+use crate::sde::{Family, FamilyKind};
+use crate::solver::{CORRECTOR, Grid, PREDICTOR, PredictorCorrector, Preset, Solver};
+use crate::task::{Count, ModelRef, Run, Steps};
 use clap::{Args, ValueEnum};
-use std::num::NonZero;
 
 /// Where to compute.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -28,67 +29,17 @@ impl From<DeviceOption> for DeviceChoice {
     }
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum FamilyOption {
-    Vp,
-    Ve,
-    SubVp,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-enum SolverOption {
-    /// Predictor and corrector in turn
-    Pc,
-    Ddim,
-    Heun,
-    #[value(name = "dpm++")]
-    DpmPlusPlus,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum PredictorOption {
-    EulerMaruyama,
-    ReverseDiffusion,
-    Ancestral,
-    ProbabilityFlow,
-    None,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum CorrectorOption {
-    Langevin,
-    /// Annealed Langevin dynamics
-    Ald,
-    /// Hamiltonian Monte Carlo
-    Hmc,
-    None,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum NormsOption {
-    Sample,
-    Batch,
-}
-
 /// An SDE family and its parameters.
-#[derive(Debug, Args)]
-pub(super) struct FamilyOptions {
-    /// SDE family [default: the one the model was trained in]
-    #[arg(long, value_enum, help_heading = "Family")]
-    family: Option<FamilyOption>,
-    /// Smallest σ of VE
-    #[arg(long, value_name = "σ", allow_negative_numbers = true, help_heading = "Family")]
-    sigma_min: Option<f64>,
-    /// Largest σ of VE
-    #[arg(long, value_name = "σ", allow_negative_numbers = true, help_heading = "Family")]
-    sigma_max: Option<f64>,
-    /// β(0) of VP and sub-VP
-    #[arg(long, value_name = "β", allow_negative_numbers = true, help_heading = "Family")]
-    beta_min: Option<f64>,
-    /// β(1) of VP and sub-VP
-    #[arg(long, value_name = "β", allow_negative_numbers = true, help_heading = "Family")]
-    beta_max: Option<f64>,
+#[derive(Debug)]
+pub(super) struct FamilyOptions(Given);
+
+fn families() -> Options {
+    let entries = FamilyKind::ALL.iter().map(|kind| kind.about()).collect();
+    let help = "SDE family [default: the one the model was trained in]";
+    Options { name: "family", help, entries, heading: "Family" }
 }
+
+flattened!(FamilyOptions, families());
 
 impl FamilyOptions {
     /// The family, where `own` is the one that the model was trained in.
@@ -97,38 +48,24 @@ impl FamilyOptions {
     /// If options belong to another family, or make none.
     pub(super) fn of(&self, own: Option<Family>) -> Result<Family, Failure> {
         let own = own.unwrap_or(Run::default().family);
-        let kind = match self.family {
-            None => own.kind(),
-            Some(FamilyOption::Vp) => FamilyKind::Vp,
-            Some(FamilyOption::Ve) => FamilyKind::Ve,
-            Some(FamilyOption::SubVp) => FamilyKind::SubVp,
-        };
+        let named = |slug: &str| FamilyKind::ALL.iter().copied().find(|kind| kind.about().slug == slug);
+        let kind = self.0.slug().and_then(named).unwrap_or(own.kind());
         let base = if own.kind() == kind { own } else { kind.published() };
-        let (sigma, beta) = ((self.sigma_min, self.sigma_max), (self.beta_min, self.beta_max));
-        match kind {
-            FamilyKind::Ve if beta != (None, None) => {
-                return Err(Failure::Usage(
-                    "β belongs to VP and sub-VP; the family VE takes --sigma-min and --sigma-max".into(),
-                ));
-            }
-            FamilyKind::Vp | FamilyKind::SubVp if sigma != (None, None) => {
-                return Err(Failure::Usage(format!(
-                    "σ belongs to VE; the family {kind} takes --beta-min and --beta-max"
-                )));
-            }
-            _ => {}
-        }
-        Ok(match base {
-            Family::Ve(ve) => {
-                Family::Ve(Ve::new(sigma.0.unwrap_or(ve.sigma_min()), sigma.1.unwrap_or(ve.sigma_max()))?)
-            }
-            Family::Vp(vp) => Family::Vp(Vp::new(beta.0.unwrap_or(vp.beta_min()), beta.1.unwrap_or(vp.beta_max()))?),
-            Family::SubVp(sub) => {
-                Family::SubVp(SubVp::new(beta.0.unwrap_or(sub.beta_min()), beta.1.unwrap_or(sub.beta_max()))?)
-            }
-        })
+        let mut settings = base.sde().settings();
+        families().apply(&self.0, kind.about(), &mut settings)?;
+        Ok(kind.with(&settings)?)
     }
 }
+
+/// A solver for samples and its parameters.
+#[derive(Debug)]
+struct SolverOptions(Given);
+
+fn solvers() -> Options {
+    Options::of::<dyn Solver>("Solver [default: pc, as --preset fast-20 has it]", "Solver", |_| true)
+}
+
+flattened!(SolverOptions, solvers());
 
 /// All that decides a run's pixels.
 #[derive(Debug, Args)]
@@ -144,33 +81,15 @@ pub(super) struct RunOptions {
     /// or p1000-, p2000-, pc1000- and a predictor, such as pc1000-ancestral
     #[arg(long, value_name = "NAME", value_parser = preset, help_heading = "Solver")]
     preset: Option<Preset>,
-    /// [default: pc, as --preset fast-20 has it]
-    #[arg(long, value_enum, help_heading = "Solver")]
-    solver: Option<SolverOption>,
-    /// Implies --solver pc [default: reverse-diffusion, ancestral in the fast presets]
-    #[arg(long, value_enum, help_heading = "Solver")]
-    predictor: Option<PredictorOption>,
-    /// Implies --solver pc [default: none]
-    #[arg(long, value_enum, help_heading = "Solver")]
-    corrector: Option<CorrectorOption>,
-    /// The corrector's signal-to-noise ratio [default: 0.16]
-    #[arg(long, value_name = "r", value_parser = snr, allow_negative_numbers = true, help_heading = "Solver")]
-    snr: Option<Snr>,
-    /// Corrector steps at each time [default: 1]
-    #[arg(long, value_name = "M", value_parser = repeats, help_heading = "Solver")]
-    corrector_steps: Option<NonZero<u32>>,
-    /// Langevin's norms: of each sample, or of the batch as published [default: sample]
-    #[arg(long, value_enum, help_heading = "Solver")]
-    norms: Option<NormsOption>,
-    /// Leapfrog steps of one HMC trajectory [default: 3]
-    #[arg(long, value_name = "L", value_parser = repeats, help_heading = "Solver")]
-    leapfrog: Option<NonZero<u32>>,
-    /// Let HMC accept or reject its proposals
-    #[arg(long, help_heading = "Solver")]
-    adjusted: bool,
-    /// Keep every estimate of x(0) inside the data's range [default: true in the fast presets; false once a predictor or corrector is named]
-    #[arg(long, value_name = "true|false", help_heading = "Solver")]
+    /// Naming a predictor or a corrector implies --solver pc and --preset p1000-reverse-diffusion
+    #[command(flatten)]
+    solver: SolverOptions,
+    /// Clip each denoised estimate x̂₀ to the data range [default: in the fast presets]
+    #[arg(long, num_args = 0..=1, value_name = "true|false", hide_possible_values = true, default_missing_value = "true", help_heading = "Solver")]
     clip: Option<bool>,
+    /// Do not clip
+    #[arg(long, conflicts_with = "clip", help_heading = "Solver")]
+    no_clip: bool,
     /// Keep the last step's noise
     #[arg(long, help_heading = "Solver")]
     no_denoise: bool,
@@ -179,8 +98,8 @@ pub(super) struct RunOptions {
     #[arg(long, short = 'n', value_name = "N", value_parser = steps, allow_negative_numbers = true, help_heading = "Time")]
     steps: Option<Steps>,
     /// uniform, quadratic, edm[:RHO] or log-snr [default: log-snr; uniform once a predictor or corrector is named]
-    #[arg(long, value_parser = grid, help_heading = "Time")]
-    grid: Option<Grid>,
+    #[arg(long, value_parser = choice::<dyn Grid>, help_heading = "Time")]
+    grid: Option<Choice<dyn Grid>>,
 
     /// Number of samples [default: 16; 4 of restorations]
     #[arg(long, short, value_name = "N", value_parser = count, allow_negative_numbers = true)]
@@ -210,13 +129,13 @@ impl RunOptions {
     /// If options contradict each other or make no run.
     pub(super) fn over(&self, base: Run, own: Option<Family>) -> Result<Run, Failure> {
         let mut run = Run { model: self.model.clone(), family: self.family.of(own)?, ..base };
-        if let Some(preset) = self.preset {
-            preset.apply(&mut run);
+        if let Some(preset) = &self.preset {
+            run.apply(preset);
         }
         self.set_solver(&mut run)?;
         run.steps = self.steps.unwrap_or(run.steps);
-        run.grid = self.grid.unwrap_or(run.grid);
-        run.clip = self.clip.unwrap_or(run.clip);
+        run.grid = self.grid.clone().unwrap_or(run.grid);
+        run.clip = !self.no_clip && self.clip.unwrap_or(run.clip);
         run.denoise &= !self.no_denoise;
         (run.seed, run.count) = (self.seed, self.count.unwrap_or(run.count));
         run.check()?;
@@ -224,100 +143,25 @@ impl RunOptions {
     }
 
     fn set_solver(&self, run: &mut Run) -> Result<(), Failure> {
-        match self.solver {
-            Some(SolverOption::Ddim) => run.solver = Solver::Ddim,
-            Some(SolverOption::Heun) => run.solver = Solver::Heun,
-            Some(SolverOption::DpmPlusPlus) => run.solver = Solver::DpmPlusPlus,
-            Some(SolverOption::Pc) | None => {}
-        }
-        let asks_pc = self.solver == Some(SolverOption::Pc) || self.predictor.is_some() || self.corrector.is_some();
-        let allows_pc = self.solver.is_none_or(|solver| solver == SolverOption::Pc);
-        let has_preset = self.preset.is_some() && matches!(run.solver, Solver::Pc(_));
-        if asks_pc && allows_pc && !has_preset {
-            Preset::P1000(Predictor::ReverseDiffusion).apply(run);
-        }
-        match &mut run.solver {
-            Solver::Pc(pc) => self.set_pc(pc),
-            _ => match self.first_pc_option() {
-                Some(option) => Err(Failure::Usage(format!(
-                    "{option} has no effect on this solver; leave it out, or name a --predictor or --corrector"
-                ))),
-                None => Ok(()),
-            },
-        }
-    }
-
-    fn set_pc(&self, pc: &mut PredictorCorrector) -> Result<(), Failure> {
-        if let Some(predictor) = self.predictor {
-            pc.predictor = match predictor {
-                PredictorOption::EulerMaruyama => Predictor::EulerMaruyama,
-                PredictorOption::ReverseDiffusion => Predictor::ReverseDiffusion,
-                PredictorOption::Ancestral => Predictor::Ancestral,
-                PredictorOption::ProbabilityFlow => Predictor::ProbabilityFlow,
-                PredictorOption::None => Predictor::None,
-            };
-        }
-        if let Some(corrector) = self.corrector {
-            pc.corrector = match corrector {
-                CorrectorOption::Langevin => Corrector::Langevin,
-                CorrectorOption::Ald => Corrector::Ald,
-                CorrectorOption::Hmc => Corrector::Hmc(self.hmc()),
-                CorrectorOption::None => Corrector::None,
-            };
-        }
-        if !matches!(pc.corrector, Corrector::Hmc(_)) && (self.leapfrog.is_some() || self.adjusted) {
-            return Err(Failure::Usage("--leapfrog and --adjusted belong to --corrector hmc; name it too".into()));
-        }
-        if pc.corrector == Corrector::None
-            && let Some(option) = self.first_corrector_option()
-        {
-            return Err(Failure::Usage(format!("{option} has no effect without a corrector; name a --corrector too")));
-        }
-        pc.snr = self.snr.unwrap_or(pc.snr);
-        pc.corrector_steps = self.corrector_steps.unwrap_or(pc.corrector_steps);
-        pc.norms = match self.norms {
-            Some(NormsOption::Sample) => Norms::Sample,
-            Some(NormsOption::Batch) => Norms::Batch,
-            None => pc.norms,
+        let SolverOptions(given) = &self.solver;
+        let named: Option<&'static dyn Solver> = given.slug().and_then(find);
+        let pc: &dyn Solver = &PredictorCorrector;
+        let asks_pc = match named {
+            Some(solver) => solver.about().slug == pc.about().slug,
+            None => given.has(&[&PREDICTOR, &CORRECTOR]),
         };
-        Ok(())
-    }
-
-    fn hmc(&self) -> Hmc {
-        let leapfrog = self.leapfrog.unwrap_or(Hmc::default().leapfrog);
-        Hmc { leapfrog, adjusted: self.adjusted }
-    }
-
-    /// The first option given that only predictor–corrector sampling has.
-    fn first_pc_option(&self) -> Option<&'static str> {
-        let parts = [
-            (self.predictor.is_some(), "--predictor"),
-            (self.corrector.is_some(), "--corrector"),
-            (self.leapfrog.is_some(), "--leapfrog"),
-            (self.adjusted, "--adjusted"),
-        ];
-        parts.into_iter().find_map(|(given, option)| given.then_some(option)).or_else(|| self.first_corrector_option())
-    }
-
-    /// The first option given that every corrector has.
-    fn first_corrector_option(&self) -> Option<&'static str> {
-        let given = [
-            (self.snr.is_some(), "--snr"),
-            (self.corrector_steps.is_some(), "--corrector-steps"),
-            (self.norms.is_some(), "--norms"),
-        ];
-        given.into_iter().find_map(|(given, option)| given.then_some(option))
+        if asks_pc && !(self.preset.is_some() && run.solver.is(pc)) {
+            run.apply(&preset("p1000-reverse-diffusion")?);
+        } else if let Some(solver) = named.filter(|solver| !run.solver.is(*solver)) {
+            run.solver.choose(solver);
+        }
+        solvers().apply(given, run.solver.about(), run.solver.settings_mut())
     }
 }
 
-/// A preset's name as typed: lower case, one hyphen between words.
-fn slug(preset: Preset) -> String {
-    preset.name().to_lowercase().replace([' ', '–'], "-")
-}
-
-fn preset(text: &str) -> Result<Preset, String> {
-    let known = || Preset::all().into_iter().map(slug).collect::<Vec<_>>().join(", ");
-    Preset::all().into_iter().find(|&preset| slug(preset) == text).ok_or_else(|| format!("choose one of {}", known()))
+fn preset(text: &str) -> Result<Preset, Failure> {
+    let known = || Preset::all().iter().map(Preset::slug).collect::<Vec<_>>().join(", ");
+    Preset::find(text).ok_or_else(|| Failure::Usage(format!("unknown preset {text:?}; choose one of {}", known())))
 }
 
 fn whole(text: &str) -> Result<usize, String> {
@@ -332,32 +176,12 @@ fn count(text: &str) -> Result<Count, String> {
     Count::new(whole(text)?).map_err(|error| error.to_string())
 }
 
-fn snr(text: &str) -> Result<Snr, String> {
-    let number = text.parse().map_err(|_| "a number is needed, such as 0.16")?;
-    Snr::new(number).map_err(|error| error.to_string())
-}
-
-fn repeats(text: &str) -> Result<NonZero<u32>, String> {
-    text.parse().map_err(|_| "a whole number from 1 is needed".into())
-}
-
-fn grid(text: &str) -> Result<Grid, String> {
-    match (text, text.strip_prefix("edm:")) {
-        ("uniform", _) => Ok(Grid::Uniform),
-        ("quadratic", _) => Ok(Grid::Quadratic),
-        ("log-snr", _) => Ok(Grid::LogSnr),
-        ("edm", _) => Ok(Grid::Edm { rho: Rho::default() }),
-        (_, Some(rho)) => {
-            let rho = rho.parse().map_err(|_| "ρ is a number, such as edm:7")?;
-            Ok(Grid::Edm { rho: Rho::new(rho).map_err(|error| error.to_string())? })
-        }
-        _ => Err("choose uniform, quadratic, edm[:RHO] or log-snr".into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::Entry as _;
+    use crate::sde::Ve;
+    use crate::solver::{Edm, Hmc, LEAPFROG, METROPOLIS, RHO, SNR};
     use clap::Parser;
 
     #[derive(Parser)]
@@ -379,9 +203,10 @@ mod tests {
     #[test]
     fn naming_a_predictor_or_corrector_samples_by_predictor_and_corrector() {
         let run = run_of("--corrector langevin --snr 0.2 --steps 30", None).expect("a run");
-        let Solver::Pc(pc) = run.solver else { panic!("{:?}", run.solver) };
-        assert_eq!((pc.predictor, pc.corrector), (Predictor::ReverseDiffusion, Corrector::Langevin));
-        assert_eq!((pc.snr.get(), run.steps.get(), run.grid), (0.2, 30, Grid::Uniform));
+        let settings = run.solver.settings();
+        let chosen = (run.solver.about().slug, settings.option(&PREDICTOR), settings.option(&CORRECTOR));
+        assert_eq!(chosen, ("pc", "reverse-diffusion", "langevin"));
+        assert_eq!((settings.number(&SNR), run.steps.get(), run.grid.about().slug), (0.2, 30, "uniform"));
         assert_eq!(run_of("--predictor ancestral", None).expect("a run").steps.get(), 1000);
     }
 
@@ -397,8 +222,8 @@ mod tests {
     #[test]
     fn every_preset_can_be_named() {
         for preset in Preset::all() {
-            let run = run_of(&format!("--preset {}", slug(preset)), None).expect("a run");
-            assert_eq!(Preset::of(&run), Some(preset));
+            let run = run_of(&format!("--preset {}", preset.slug()), None).expect("a run");
+            assert_eq!(run.preset(), Some(preset));
         }
     }
 
@@ -427,22 +252,26 @@ mod tests {
 
     #[test]
     fn hmc_takes_its_own_options() {
-        let run = run_of("--corrector hmc --leapfrog 5 --adjusted", None).expect("a run");
-        let Solver::Pc(pc) = run.solver else { panic!("{:?}", run.solver) };
-        assert_eq!(pc.corrector, Corrector::Hmc(Hmc { leapfrog: NonZero::new(5).expect("not zero"), adjusted: true }));
+        for line in ["--corrector hmc --leapfrog 5 --adjusted", "--corrector hmc --leapfrog-steps 5 --metropolis"] {
+            let run = run_of(line, None).expect("a run");
+            let settings = run.solver.settings();
+            assert_eq!(settings.option(&CORRECTOR), Hmc.about().slug);
+            assert_eq!((settings.whole(&LEAPFROG), settings.flag(&METROPOLIS)), (5, true));
+        }
     }
 
     #[test]
     fn published_sampling_does_not_clip_unless_asked() {
         let clips = |line: &str| run_of(line, None).expect("a run").clip;
         assert_eq!(
-            ["", "--predictor ancestral", "--predictor ancestral --clip true", "--clip false"].map(clips),
-            [true, false, true, false]
+            ["", "--predictor ancestral", "--predictor ancestral --clip true", "--clip false", "--no-clip"].map(clips),
+            [true, false, true, false, false]
         );
     }
 
     #[test]
     fn edm_takes_a_rho() {
-        assert_eq!(run_of("--grid edm:3.5", None).expect("a run").grid, Grid::Edm { rho: Rho::new(3.5).expect("a ρ") });
+        let grid: Choice<dyn Grid> = Choice::new(&Edm);
+        assert_eq!(run_of("--grid edm:3.5", None).expect("a run").grid, grid.with(&RHO, 3.5));
     }
 }

@@ -7,7 +7,7 @@ use super::scatter;
 use crate::Pixels;
 use crate::checkpoint::{Animation, write_animation, write_grid, write_tensors};
 use crate::network::{Array, Weights};
-use crate::score::Range;
+use crate::sde::Range;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

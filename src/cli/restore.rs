@@ -1,6 +1,8 @@
 use super::Failure;
+use super::choices::choice;
 use super::restoring::{self, Question, RestoringOptions};
-use crate::score::Operator;
+use crate::registry::Choice;
+use crate::score::{Inpainting, Operator};
 use crate::task::Shows;
 
 #[derive(Debug, clap::Args)]
@@ -14,15 +16,15 @@ pub(super) struct Args {
     restoring: RestoringOptions,
     /// super-resolution:2|4|8, blur:gaussian:STD, blur:motion:LENGTH:ANGLE, blur:own:SIZE:WEIGHTS,
     /// compressed-sensing:SHARE[:SEED], denoising (with --noise) or colourisation
-    #[arg(long, value_name = "A")]
-    operator: Operator,
+    #[arg(long, value_name = "A", value_parser = choice::<dyn Operator>)]
+    operator: Choice<dyn Operator>,
     /// The picture is the measurement already: small, blurred, noisy. Without this it is measured first
     #[arg(long)]
     measured: bool,
 }
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
-    if args.operator == Operator::Inpainting {
+    if args.operator.is(&Inpainting) {
         return Err(Failure::Usage("inpainting needs a mask; see `score-explorer inpaint --help`".into()));
     }
     let shows = if args.measured { Shows::Measurement } else { Shows::Original };

@@ -2,6 +2,7 @@
 //! are drawn with an unconditional model.
 
 use super::Failure;
+use super::choices::choice;
 use super::drive::{Done, Session};
 use super::options::{DeviceOption, RunOptions};
 use super::output::{known, writable};
@@ -9,8 +10,11 @@ use crate::Pixels;
 use crate::checkpoint::{Square, read_mask, read_photo, square, write_strip, write_tensors};
 use crate::engine::{ModelReport, Restore};
 use crate::network::{Array, Weights};
-use crate::score::{Operator, Range};
-use crate::task::{Count, Evidence, Method, Resampling, Restoration, Restored, Shows, psnr};
+use crate::registry::Choice;
+use crate::score::{Inpainting, Operator};
+use crate::sde::Range;
+use crate::solver::Method;
+use crate::task::{Count, Evidence, Resampling, Restoration, Restored, Shows, psnr};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -26,8 +30,8 @@ pub(super) struct RestoringOptions {
     #[command(flatten)]
     run: RunOptions,
     /// How what is known is imposed: projection (as published), null-space, pigdm[:WEIGHT], dps[:ζ] or exact
-    #[arg(long, value_name = "METHOD", default_value_t = Restoration::default().method, help_heading = "Posterior")]
-    method: Method,
+    #[arg(long, value_name = "METHOD", default_value_t = Restoration::default().method, value_parser = choice::<dyn Method>, help_heading = "Posterior")]
+    method: Choice<dyn Method>,
     /// Go each leg of J steps down K times, with noise leading up again in between (RePaint); K of 1 leaves it out
     /// [default: 2:3 with projection and null-space]
     #[arg(long, value_name = "J:K", value_parser = resampling, help_heading = "Posterior")]
@@ -54,7 +58,7 @@ pub(super) struct RestoringOptions {
 
 /// What is asked of the model.
 pub(super) struct Question<'a> {
-    pub(super) operator: Operator,
+    pub(super) operator: Choice<dyn Operator>,
     /// A mask: what is white is unknown.
     pub(super) mask: Option<&'a Path>,
     pub(super) shows: Shows,
@@ -65,7 +69,7 @@ pub(super) struct Question<'a> {
 impl Question<'_> {
     /// Whether anything is known that samples could agree with.
     fn measures(&self) -> bool {
-        self.operator != Operator::Inpainting || self.mask.is_some()
+        !self.operator.is(&Inpainting) || self.mask.is_some()
     }
 }
 
@@ -83,7 +87,7 @@ pub(super) fn execute(options: &RestoringOptions, question: &Question<'_>) -> Re
     let task = Restore { restoration: restoration.clone(), evidence: evidence.clone(), from: None };
     let Done { report, notices, output: restored, seconds } = session.perform(task)?;
 
-    let unmeasured = question.strength < 1.0 && evidence.trust.is_none() && question.operator == Operator::Inpainting;
+    let unmeasured = question.strength < 1.0 && evidence.trust.is_none() && question.operator.is(&Inpainting);
     let row =
         if unmeasured { vec![&seen, &restored.pictures] } else { vec![&seen, &restored.measured, &restored.pictures] };
     write_strip(&options.output, &joined(&row), Range::Unit, options.zoom.into())?;
@@ -118,7 +122,7 @@ pub(super) fn execute(options: &RestoringOptions, question: &Question<'_>) -> Re
 
 impl RestoringOptions {
     fn restoration(&self, question: &Question<'_>, model: &ModelReport) -> Result<Restoration, Failure> {
-        let base = Restoration::default_for(self.method);
+        let base = Restoration::default_for(self.method.clone());
         let four = crate::task::Run { count: Count::new(4)?, ..base.run.clone() };
         let restoration = Restoration {
             run: self.run.over(four, model.family)?,

@@ -90,7 +90,7 @@ fn evaluate(model: &NetworkScore, input: &Input, device: &Device) -> Result<(Vec
         let data = TensorData::new(x.to_vec(), [t.len(), channels, height, width]);
         let x = Image::from_data(data, device);
         let levels: Vec<Level> = t.iter().map(|&t| sde.level(t)).collect();
-        output.extend(values(model.output(&x, &levels))?);
+        output.extend(values(model.output(&x, &levels)?)?);
         score.extend(values(model.score(&x, &levels)?)?);
     }
     Ok((output, score))

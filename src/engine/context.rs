@@ -1,6 +1,6 @@
 //! A task's own view of the engine: its mailbox, its turns, its models, and how it tells of itself.
 
-use super::handle::{Board, Mail, TaskId};
+use super::handle::{Board, Loading, Mail, TaskId};
 use super::loader::{LoadError, Loaded};
 use super::progress::{Meter, Place};
 use super::recording::{Recording, State};
@@ -22,6 +22,7 @@ pub struct Context<T: Task> {
     options: Options,
     mail: Receiver<Mail<T::Message>>,
     updates: Sender<Update<T>>,
+    board: Arc<Board>,
     seat: Seat,
     /// Mail to be answered at the first gate: it came while a model was being opened.
     early: RefCell<VecDeque<Mail<T::Message>>>,
@@ -49,6 +50,7 @@ impl<T: Task> Context<T> {
             options,
             mail,
             updates,
+            board: board.clone(),
             seat: Seat::new(&engine.turnstile, id.0, options.priority),
             early: RefCell::new(early),
             messages: RefCell::default(),
@@ -107,11 +109,15 @@ impl<T: Task> Context<T> {
     pub(super) fn open(&self, model: &ModelRef, gradients: bool) -> Result<Arc<Loaded>, Ending> {
         let (device, report) = self.device();
         let device = if gradients { device.clone().autodiff() } else { device.clone() };
+        let began = Instant::now();
         let tell = |fraction| {
-            self.say(Update::Opening { what: model.to_string(), fraction });
+            self.board.load(Some(Loading { what: model.to_string(), fraction, began }));
+            self.engine.wake(Wake::Now);
             self.goes_on()
         };
-        self.engine.loader.open(model, &device, report.gpu, &tell).map_err(|error| match error {
+        let opened = self.engine.loader.open(model, &device, report.gpu, &tell);
+        self.board.load(None);
+        opened.map_err(|error| match error {
             LoadError::Ended => Ending::Stopped,
             error => Failure::from(error).into(),
         })

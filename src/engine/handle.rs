@@ -3,7 +3,7 @@
 use super::{End, Progress, Snapshot, Task, Update, locked};
 use crossbeam_channel::{Receiver, Sender};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Names one task of this process; later ones have larger numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,11 +19,29 @@ pub(super) enum Mail<Message> {
     Message(Message),
 }
 
+/// A model that a task is opening, or waits for while another task is.
+#[derive(Clone, Debug)]
+pub struct Loading {
+    pub what: String,
+    /// How much of its file is read, 0 to 1, where that is known.
+    pub fraction: Option<f32>,
+    pub began: Instant,
+}
+
+impl Loading {
+    /// Seconds left, from the speed so far.
+    pub fn left(&self) -> Option<f64> {
+        let share = self.fraction.map(f64::from).filter(|&share| share > 0.02)?;
+        Some(self.began.elapsed().as_secs_f64() * (1.0 - share) / share)
+    }
+}
+
 /// What an owner may look at whenever it likes; the task only ever puts the newest there.
 #[derive(Debug, Default)]
 pub(super) struct Board {
     snapshot: Mutex<Option<Arc<Snapshot>>>,
     progress: Mutex<Progress>,
+    loading: Mutex<Option<Loading>>,
 }
 
 impl Board {
@@ -35,6 +53,10 @@ impl Board {
 
     pub(super) fn set(&self, progress: Progress) {
         *locked(&self.progress) = progress;
+    }
+
+    pub(super) fn load(&self, loading: Option<Loading>) {
+        *locked(&self.loading) = loading;
     }
 }
 
@@ -106,6 +128,11 @@ impl<T: Task> TaskHandle<T> {
     /// The newest snapshot since the last call. Never waits.
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
         locked(&self.board.snapshot).take()
+    }
+
+    /// The model that is being opened.
+    pub fn loading(&self) -> Option<Loading> {
+        locked(&self.board.loading).clone()
     }
 
     /// How far the task is.

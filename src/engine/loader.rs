@@ -1,8 +1,8 @@
 //! Opens models for all tasks, each once, and keeps the last few open.
 
 use super::{Failure, ModelReport, locked};
-use crate::checkpoint::{self, Asked, FileError, OpenedNetwork, Watch};
-use crate::network::{Assumption, Network, WeightsError};
+use crate::checkpoint::{self, Assumption, FileError, OpenOptions, OpenedNetwork, ReadProgress};
+use crate::network::{Network, WeightsError};
 use crate::score::{ImageSet, Mixture, MixtureError, NetworkScore, ScoreModel};
 use crate::task::ModelRef;
 use burn::tensor::Device;
@@ -57,7 +57,7 @@ pub(super) enum LoadError {
 impl From<FileError> for LoadError {
     fn from(error: FileError) -> LoadError {
         match error {
-            FileError::Ended(_) => LoadError::Ended,
+            FileError::Cancelled(_) => LoadError::Ended,
             error => LoadError::File(error),
         }
     }
@@ -175,18 +175,19 @@ impl Loader {
             }
             tell(Some(share))
         };
-        let loaded = Arc::new(self.load(reference, device, &Watch::new(&told))?);
+        let loaded = Arc::new(self.load(reference, device, &ReadProgress::new(&told))?);
         locked(&self.models).keep(key.clone(), gradients, loaded.clone());
         Ok(loaded)
     }
 
-    fn load(&self, reference: &ModelRef, device: &Device, watch: &Watch) -> Result<Loaded, LoadError> {
+    fn load(&self, reference: &ModelRef, device: &Device, progress: &ReadProgress) -> Result<Loaded, LoadError> {
         match reference {
             ModelRef::Named(name) => {
-                network(reference, checkpoint::find_watched(name, self.library.as_deref(), watch)?, device)
+                network(reference, checkpoint::find(name, self.library.as_deref(), progress)?, device)
             }
             ModelRef::File(path) => {
-                let opened = checkpoint::open(path, &Asked { watch: Some(watch), ..Asked::default() })?;
+                let options = OpenOptions { progress: Some(progress), ..OpenOptions::default() };
+                let opened = checkpoint::open(path, &options)?;
                 network(reference, opened.network, device).map(|loaded| loaded.warned(&opened.assumed))
             }
             ModelRef::Exact(folder) => pictures(reference, folder, device),
@@ -224,7 +225,7 @@ fn network(reference: &ModelRef, opened: OpenedNetwork, device: &Device) -> Resu
     let (name, card, family) = (description.name.clone(), description.card.clone(), description.family);
     let described = Some(description.clone());
     let size = network.parameters();
-    let serves_both = matches!(network, Network::Unet(_)) && *device == Device::flex();
+    let serves_both = description.config.differentiates_on_the_cpu() && *device == Device::flex();
     let model = NetworkScore::new(network, description);
     let report = ModelReport {
         model: reference.clone(),
@@ -314,6 +315,28 @@ mod tests {
         let (differentiable, plain) =
             (open(&loader, &model, &Device::flex().autodiff()), open(&loader, &model, &Device::flex()));
         assert!(!Arc::ptr_eq(&differentiable, &plain));
+    }
+
+    #[test]
+    fn how_much_is_read_is_told_and_a_model_can_be_let_go_meanwhile() {
+        // Sixteen million numbers of nothing, said to be one tensor; read to its end it would be refused.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("all_modules.safetensors");
+        let header = r#"{"all_modules.0.bias":{"dtype":"F32","shape":[16777216],"data_offsets":[0,67108864]}}"#;
+        let beginning = [(header.len() as u64).to_le_bytes().as_slice(), header.as_bytes()].concat();
+        std::fs::write(&path, &beginning).unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_len(beginning.len() as u64 + (64 << 20)).unwrap();
+        let (loader, shares) = (Loader::new(None), std::cell::RefCell::new(Vec::new()));
+        let tell = |share: Option<f32>| {
+            shares.borrow_mut().push(share);
+            share.is_none_or(|share| share < 0.5)
+        };
+        let opened = loader.open(&ModelRef::File(path), &Device::flex(), false, &tell);
+        assert!(matches!(opened, Err(LoadError::Ended)));
+        let shares = shares.into_inner();
+        assert!(shares.len() > 2 && shares[0].is_none() && shares.is_sorted(), "{shares:?}");
+        assert!(locked(&loader.models).opening.is_empty());
     }
 
     #[test]

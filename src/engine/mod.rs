@@ -23,7 +23,7 @@ mod watched;
 pub use context::Context;
 pub use device::{DeviceChoice, DeviceReport, Devices};
 pub use failure::Failure;
-pub use handle::{TaskHandle, TaskId};
+pub use handle::{Loading, TaskHandle, TaskId};
 pub use progress::{Progress, Spent};
 pub use recorder::{GpuPicture, Recorded, Snapshot, Stats, Timeline};
 pub use report::{FlowReport, ModelReport, RunReport};

@@ -148,9 +148,9 @@ impl Recording {
 pub(super) struct Observed<'a, T: Task> {
     pub(super) context: &'a Context<T>,
     pub(super) sde: &'a dyn Sde,
-    /// Steps of the task, and score evaluations that they take.
-    pub(super) steps: usize,
-    pub(super) evaluations: usize,
+    /// Steps of the task, and score evaluations that they take, where that is known.
+    steps: usize,
+    evaluations: Option<usize>,
     /// Steps done.
     done: usize,
     /// The first failure; the solver is told to break off.
@@ -158,7 +158,7 @@ pub(super) struct Observed<'a, T: Task> {
 }
 
 impl<'a, T: Task> Observed<'a, T> {
-    pub(super) fn new(context: &'a Context<T>, sde: &'a dyn Sde, steps: usize, evaluations: usize) -> Self {
+    pub(super) fn new(context: &'a Context<T>, sde: &'a dyn Sde, steps: usize, evaluations: Option<usize>) -> Self {
         Observed { context, sde, steps, evaluations, done: 0, failure: None }
     }
 
@@ -180,7 +180,9 @@ impl<'a, T: Task> Observed<'a, T> {
 
     fn take(&self, step: usize, t: f64, level: Level, x: Image, answer: Option<Answer>) -> Result<(), ScoreError> {
         let (began, meter, nfe) = (Instant::now(), &self.context.meter, self.context.meter.nfe());
-        let share = if step == self.steps { 1.0 } else { nfe as f64 / self.evaluations.max(1) as f64 };
+        // Where the evaluations to come are not known, the steps are.
+        let (done, whole) = self.evaluations.map_or((step, self.steps), |evaluations| (nfe, evaluations));
+        let share = if step == self.steps { 1.0 } else { done as f64 / whole.max(1) as f64 };
         let state = State { step, t, level, nfe, x, answer };
         self.context.reach(Place { step, steps: self.steps, share }, state)?;
         meter.spend(|spent| &mut spent.recording, began.elapsed());

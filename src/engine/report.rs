@@ -1,9 +1,9 @@
 //! What is known of models and tasks.
 
 use super::DeviceReport;
-use crate::network::{Assumption, Description};
-use crate::score::Range;
-use crate::sde::{Family, Level};
+use crate::checkpoint::Assumption;
+use crate::score::Description;
+use crate::sde::{Family, Level, Range};
 use crate::task::{ModelRef, Run};
 use std::sync::Arc;
 
@@ -47,8 +47,8 @@ pub struct RunReport {
     pub times: Vec<f64>,
     /// Levels (α, σ) at those times.
     pub levels: Vec<Level>,
-    /// Number of score evaluations that the whole run takes, per sample.
-    pub evaluations: usize,
+    /// Number of score evaluations that the whole run takes, per sample; `None` where the solver chooses its own steps.
+    pub evaluations: Option<usize>,
     /// Standard deviation of the data about zero where known, for the theoretical marginal.
     pub data_rms: Option<f64>,
 }

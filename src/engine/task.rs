@@ -37,11 +37,9 @@ pub enum End<Output> {
     Failed(Failure),
 }
 
-/// What a task's owner hears of it, in this order: openings, the report, what comes on the way, and exactly one end.
+/// What a task's owner hears of it, in this order: the report, what comes on the way, and exactly one end.
 #[derive(Debug)]
 pub enum Update<T: Task> {
-    /// A model is being opened. `fraction` runs from 0 to 1 where it is known.
-    Opening { what: String, fraction: Option<f32> },
     /// What the task is, now that it has begun.
     Report(T::Report),
     /// Something a person should know that is not a failure.

@@ -3,8 +3,8 @@
 use super::watched::Watched;
 use super::{Context, DeviceChoice, Devices, End, Ending, Engine, Options, Priority, Task, TaskHandle, Update};
 use crate::Image;
-use crate::score::{Moments, Range, ScoreError, ScoreModel};
-use crate::sde::Level;
+use crate::score::{ScoreError, ScoreModel};
+use crate::sde::{Level, Moments, Range};
 use burn::tensor::Device;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::convert::Infallible;

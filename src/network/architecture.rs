@@ -1,45 +1,216 @@
 //! Which architecture a network has.
 
-use super::{Config, RefineNet, RefineNetConfig, Stage, Unet, Weights, WeightsError, refinenet};
+use super::plan::Parameter;
+use super::{Config, InvalidConfig, RefineNet, Stage, Unet, Weights, WeightsError};
 use crate::Image;
-use burn::tensor::Device;
+use burn::tensor::{Device, TensorReadError};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
+use std::fmt::Debug;
 
-/// The configuration of a network of any known architecture.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
-pub enum Architecture {
-    /// NCSN++, DDPM++ and DDPM.
-    Unet(Config),
-    /// NCSN and NCSNv2.
-    RefineNet(RefineNetConfig),
+/// The configuration of one kind of network: what can be said of it before it is built.
+pub trait NetworkConfig: Clone + Debug + PartialEq + Serialize + de::DeserializeOwned {
+    /// A field that configurations of this kind have, and no others.
+    const FIELD: &'static str;
+
+    /// Whether a network can be built from it.
+    ///
+    /// # Errors
+    /// If a field is not possible.
+    fn check(&self) -> Result<(), InvalidConfig>;
+
+    /// Channels, height and width of an image.
+    fn shape(&self) -> [usize; 3];
+
+    /// All parameters, in published order.
+    fn plan(&self) -> Vec<Parameter>;
+
+    /// The layers in the order in which they compute.
+    fn outline(&self) -> Vec<Stage>;
+
+    /// Its name and sizes, as people say them: "DDPM++, 32·64 channels, 2 blocks each".
+    fn summary(&self) -> String;
+
+    /// σ_data of EDM's preconditioning (Karras et al. 2022, table 1), where the network was trained with it.
+    fn sigma_data(&self) -> Option<f64> {
+        None
+    }
 }
 
-impl<'de> Deserialize<'de> for Architecture {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        // A field that only RefineNets have. The trait is named as its check would be passed over else.
-        if value.get("ngf").is_none() {
-            return <Config as Deserialize>::deserialize(value).map(Architecture::Unet).map_err(de::Error::custom);
+/// One kind of network.
+pub trait ScoreNetwork: Debug + Sized + Send + Sync {
+    type Config: NetworkConfig;
+
+    /// Builds the network of `config` from PyTorch weights. Buffers (`sigmas`) may be among them.
+    ///
+    /// # Errors
+    /// If a parameter is missing, left over, of the wrong shape, or not finite.
+    fn new(config: &Self::Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError>;
+
+    /// The same of tensor operations on every device: on the CPU slower than its own layers, which are held against
+    /// them.
+    ///
+    /// # Errors
+    /// Those of [`ScoreNetwork::new`].
+    fn of_tensors(config: &Self::Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError>;
+
+    /// The raw output for `x` (N×C×H×W, in the configuration's range) and the published labels, one for all samples
+    /// or one for each.
+    ///
+    /// # Errors
+    /// If the images cannot be read.
+    fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError>;
+
+    /// Number of parameters.
+    fn parameters(&self) -> usize;
+
+    /// Label and gain at a place, whole or not, among the levels of SMLD, the largest σ first.
+    fn smld_label(&self, place: f64) -> (f64, f64) {
+        (place.round(), 1.0)
+    }
+
+    /// Whether a network that was built for gradients on the CPU is as fast without.
+    fn differentiates_on_the_cpu() -> bool {
+        false
+    }
+}
+
+/// The kinds of networks. Each needs nothing but its folder and its place in this list.
+macro_rules! architectures {
+    ($($kind:ident),* $(,)?) => {
+        /// The configuration of a network of any known architecture. What was read from a file can be built.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(untagged)]
+        pub enum Architecture {
+            $($kind(<$kind as ScoreNetwork>::Config)),*
         }
-        let config = RefineNetConfig::deserialize(value).map_err(de::Error::custom)?;
-        config.check().map_err(de::Error::custom)?;
-        Ok(Architecture::RefineNet(config))
-    }
+
+        /// A network of any known architecture.
+        #[derive(Debug)]
+        pub enum Network {
+            $($kind(Box<$kind>)),*
+        }
+
+        $(impl From<<$kind as ScoreNetwork>::Config> for Architecture {
+            fn from(config: <$kind as ScoreNetwork>::Config) -> Self {
+                Architecture::$kind(config)
+            }
+        })*
+
+        impl<'de> Deserialize<'de> for Architecture {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let value = Value::deserialize(deserializer)?;
+                $({
+                    type Config = <$kind as ScoreNetwork>::Config;
+                    if value.get(Config::FIELD).is_some() {
+                        let config = Config::deserialize(value).map_err(de::Error::custom)?;
+                        return config.check().map_err(de::Error::custom).map(|()| config.into());
+                    }
+                })*
+                Err(de::Error::custom("the configuration is of no known architecture"))
+            }
+        }
+
+        impl Architecture {
+            /// σ_data of EDM's preconditioning, where the network was trained with it.
+            pub fn sigma_data(&self) -> Option<f64> {
+                match self {
+                    $(Architecture::$kind(config) => config.sigma_data()),*
+                }
+            }
+
+            /// Channels, height and width of an image.
+            pub fn shape(&self) -> [usize; 3] {
+                match self {
+                    $(Architecture::$kind(config) => NetworkConfig::shape(config)),*
+                }
+            }
+
+            /// The layers in the order in which they compute.
+            pub fn outline(&self) -> Vec<Stage> {
+                match self {
+                    $(Architecture::$kind(config) => config.outline()),*
+                }
+            }
+
+            /// Its name and sizes, as people say them.
+            pub fn summary(&self) -> String {
+                match self {
+                    $(Architecture::$kind(config) => config.summary()),*
+                }
+            }
+
+            fn plan(&self) -> Vec<Parameter> {
+                match self {
+                    $(Architecture::$kind(config) => config.plan()),*
+                }
+            }
+
+            /// Whether a network that was built for gradients on the CPU is as fast without.
+            pub fn differentiates_on_the_cpu(&self) -> bool {
+                match self {
+                    $(Architecture::$kind(_) => $kind::differentiates_on_the_cpu()),*
+                }
+            }
+        }
+
+        impl Network {
+            /// [`ScoreNetwork::new`].
+            ///
+            /// # Errors
+            /// If a parameter is missing, left over, of the wrong shape, or not finite.
+            pub fn new(architecture: &Architecture, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+                match architecture {
+                    $(Architecture::$kind(config) => {
+                        $kind::new(config, weights, device).map(|network| Network::$kind(Box::new(network)))
+                    })*
+                }
+            }
+
+            /// [`ScoreNetwork::of_tensors`].
+            ///
+            /// # Errors
+            /// Those of [`Network::new`].
+            pub fn of_tensors(
+                architecture: &Architecture,
+                weights: &Weights,
+                device: &Device,
+            ) -> Result<Self, WeightsError> {
+                match architecture {
+                    $(Architecture::$kind(config) => {
+                        $kind::of_tensors(config, weights, device).map(|network| Network::$kind(Box::new(network)))
+                    })*
+                }
+            }
+
+            /// [`ScoreNetwork::forward`].
+            ///
+            /// # Errors
+            /// If the images cannot be read.
+            pub fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
+                match self {
+                    $(Network::$kind(network) => network.forward(x, labels)),*
+                }
+            }
+
+            /// Number of parameters.
+            pub fn parameters(&self) -> usize {
+                match self {
+                    $(Network::$kind(network) => network.parameters()),*
+                }
+            }
+
+            /// [`ScoreNetwork::smld_label`].
+            pub fn smld_label(&self, place: f64) -> (f64, f64) {
+                match self {
+                    $(Network::$kind(network) => network.smld_label(place)),*
+                }
+            }
+        }
+    };
 }
 
-impl From<Config> for Architecture {
-    fn from(config: Config) -> Self {
-        Architecture::Unet(config)
-    }
-}
-
-impl From<RefineNetConfig> for Architecture {
-    fn from(config: RefineNetConfig) -> Self {
-        Architecture::RefineNet(config)
-    }
-}
+architectures!(RefineNet, Unet);
 
 impl Architecture {
     /// The configuration of a U-Net, if it is one.
@@ -47,89 +218,13 @@ impl Architecture {
         if let Architecture::Unet(config) = self { Some(config) } else { None }
     }
 
-    /// Channels, height and width of an image.
-    pub fn shape(&self) -> [usize; 3] {
-        match self {
-            Architecture::Unet(config) => [config.num_channels, config.image_size, config.image_size],
-            Architecture::RefineNet(config) => [config.channels, config.image_size, config.image_size],
-        }
-    }
-
     /// Names and shapes of all parameters, in published order.
     pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
-        match self {
-            Architecture::Unet(config) => config.parameters(),
-            Architecture::RefineNet(config) => {
-                refinenet::parameters(config).into_iter().map(|p| (p.name, p.shape)).collect()
-            }
-        }
+        self.plan().into_iter().map(|p| (p.name, p.shape)).collect()
     }
 
-    /// The layers in the order in which they compute.
-    pub fn outline(&self) -> Vec<Stage> {
-        match self {
-            Architecture::Unet(config) => config.outline(),
-            Architecture::RefineNet(config) => config.outline(),
-        }
-    }
-
-    /// Names of the parameters that an EMA keeps, in order.
+    /// Names of the parameters that an EMA keeps, in its order: all but the frequencies of a Fourier embedding.
     pub fn trainable(&self) -> Vec<String> {
-        match self {
-            Architecture::Unet(config) => config.trainable(),
-            Architecture::RefineNet(config) => refinenet::parameters(config).into_iter().map(|p| p.name).collect(),
-        }
-    }
-}
-
-/// A network of any known architecture.
-#[derive(Debug)]
-pub enum Network {
-    Unet(Box<Unet>),
-    RefineNet(Box<RefineNet>),
-}
-
-impl Network {
-    /// Builds a network from PyTorch weights. Buffers (`sigmas`) may be among them.
-    ///
-    /// # Errors
-    /// If a parameter is missing, left over, of the wrong shape, or not finite.
-    pub fn new(architecture: &Architecture, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
-        match architecture {
-            Architecture::Unet(config) => Unet::new(config, weights, device).map(|net| Network::Unet(Box::new(net))),
-            Architecture::RefineNet(config) => {
-                RefineNet::new(config, weights, device).map(|net| Network::RefineNet(Box::new(net)))
-            }
-        }
-    }
-
-    /// The same of tensor operations on every device; see [`Unet::of_tensors`]. RefineNets are where gradients are kept.
-    ///
-    /// # Errors
-    /// Those of [`Network::new`].
-    pub fn of_tensors(architecture: &Architecture, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
-        match architecture {
-            Architecture::Unet(config) => {
-                Unet::of_tensors(config, weights, device).map(|net| Network::Unet(Box::new(net)))
-            }
-            Architecture::RefineNet(_) => Network::new(architecture, weights, &device.clone().autodiff()),
-        }
-    }
-
-    /// The raw output for `x` (N×C×H×W, in the configuration's range) and the published labels, one for all samples
-    /// or one for each.
-    pub fn forward(&self, x: Image, labels: &[f64]) -> Image {
-        match self {
-            Network::Unet(network) => network.forward(x, labels),
-            Network::RefineNet(network) => network.forward(x, labels),
-        }
-    }
-
-    /// Number of parameters.
-    pub fn parameters(&self) -> usize {
-        match self {
-            Network::Unet(network) => network.parameters(),
-            Network::RefineNet(network) => network.parameters(),
-        }
+        self.plan().into_iter().filter(|p| p.trainable).map(|p| p.name).collect()
     }
 }

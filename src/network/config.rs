@@ -1,11 +1,8 @@
-//! Published configurations, and all that must be known of a network beyond its weights.
+//! What is configured of a U-Net.
 
 use super::plan::Plan;
-use super::section::parse;
-use super::{Architecture, Layout, Told, diffusers, published, refinenet};
-use crate::score::{Moments, Range};
-use crate::sde::Family;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 
 /// A pointwise nonlinearity (`model.nonlinearity`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,8 +67,7 @@ pub enum Embedding {
     Fourier,
 }
 
-/// Where other releases of these networks (diffusers' `UNet2DModel`, EDM's `SongUNet`) may differ from the published
-/// code, which is the default.
+/// Where other releases of these networks may differ from the first (Song et al. 2021), which is the default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Variant {
@@ -115,9 +111,8 @@ impl Default for Variant {
 }
 
 /// The architecture of a published `ncsnpp` (NCSN++ and DDPM++) or `ddpm` network, with the published field names
-/// (Song et al. 2021, appendix H). Every `Config` that was read from a file can be built.
+/// (Song et al. 2021, appendix H).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
 pub struct Config {
     /// Channels at the highest resolution, before `ch_mult`.
     pub nf: usize,
@@ -151,7 +146,7 @@ pub struct Config {
     /// Groups of every group normalisation (DDPM: 32); else min(channels/4, 32).
     #[serde(default)]
     pub norm_groups: Option<usize>,
-    /// What other code than the published does in another way.
+    /// What other releases do in another way.
     #[serde(default)]
     pub variant: Variant,
     /// Height and width.
@@ -167,66 +162,41 @@ pub struct Config {
     pub num_scales: usize,
 }
 
-impl Serialize for Config {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Config::serialize(self, serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Config {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let config = Config::deserialize(deserializer)?;
-        config.check().map_err(de::Error::custom)?;
-        Ok(config)
-    }
-}
-
 impl Variant {
-    fn check(&self) -> Result<(), ConfigError> {
-        let within = |value: f64, low: f64, high: f64, field: &str| match (low..=high).contains(&value) {
-            true => Ok(()),
-            false => Err(ConfigError::Size {
-                field: field.to_owned(),
-                value: value.to_string(),
-                rule: format!("from {low} to {high}"),
-            }),
-        };
+    fn check(&self) -> Result<(), InvalidConfig> {
         within(self.norm_epsilon, 1e-12, 1.0, "norm_eps")?;
-        within(self.embedding_width.unwrap_or(2) as f64, 2.0, 65536.0, "the width of the embedding")?;
+        within(self.embedding_width.unwrap_or(2), 2, 65536, "the width of the embedding")?;
         within(self.sigma_data.unwrap_or(0.5), 1e-6, 1e6, "edm.sigma_data")?;
         within(self.frequency_shift, 0.0, 1.0, "freq_shift")
     }
 }
 
-/// Why a configuration makes no network.
+/// Why no network can be built from a configuration: the first field that is out of bounds.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum ConfigError {
-    #[error("the configuration lacks {0}; give the published configuration of this checkpoint")]
-    Missing(String),
-    #[error("{field} = {value} is not known; known are {known}")]
-    Unknown { field: String, value: String, known: &'static str },
-    #[error("{field} = {value} makes no network; it must be {rule}")]
-    Size { field: String, value: String, rule: String },
-    #[error("the configuration is not JSON: {0}")]
-    Json(String),
-    #[error("{0:?} is no FIELD=VALUE; say it as data.centered=true")]
-    NoField(String),
-    #[error("there is no field {field} here; known are {known}")]
-    NoSuchField { field: String, known: String },
-    #[error("it is a network that is not read here: {0}; choose another")]
-    Foreign(&'static str),
-    #[error(
-        "its names and shapes are not those of a published ncsnpp or ddpm network ({0}); \
-         name its published configuration (a JSON file)"
-    )]
-    NotInferred(&'static str),
+#[error("{field} = {value} makes no network; it must be {rule}")]
+pub struct InvalidConfig {
+    /// The field by its published name.
+    pub field: String,
+    pub value: String,
+    /// What it must be.
+    pub rule: String,
 }
 
-impl ConfigError {
-    /// Says what a field must be.
-    pub(super) fn size(field: &str, value: impl std::fmt::Display, rule: &str) -> Self {
-        ConfigError::Size { field: field.to_owned(), value: value.to_string(), rule: rule.to_owned() }
+impl InvalidConfig {
+    pub fn new(field: &str, value: impl Display, rule: &str) -> Self {
+        InvalidConfig { field: field.to_owned(), value: value.to_string(), rule: rule.to_owned() }
     }
+}
+
+/// Refuses a field that is not as its `rule` says.
+pub(super) fn bound(ok: bool, field: &str, value: impl Display, rule: &str) -> Result<(), InvalidConfig> {
+    if ok { Ok(()) } else { Err(InvalidConfig::new(field, value, rule)) }
+}
+
+/// Refuses a field that is out of its range.
+pub(super) fn within<T: PartialOrd + Display>(value: T, low: T, high: T, field: &str) -> Result<(), InvalidConfig> {
+    let rule = format!("from {low} to {high}");
+    bound((low..=high).contains(&value), field, value, &rule)
 }
 
 impl Config {
@@ -234,14 +204,7 @@ impl Config {
     ///
     /// # Errors
     /// The first field that is out of bounds.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let bound = |ok: bool, field: &str, value: String, rule: &str| match ok {
-            true => Ok(()),
-            false => Err(ConfigError::Size { field: field.to_owned(), value, rule: rule.to_owned() }),
-        };
-        let within = |value: usize, low: usize, high: usize, field: &str| {
-            bound((low..=high).contains(&value), field, value.to_string(), &format!("from {low} to {high}"))
-        };
+    pub fn check(&self) -> Result<(), InvalidConfig> {
         within(self.nf, 4, 1024, "model.nf")?;
         within(self.ch_mult.len(), 1, 10, "the number of model.ch_mult")?;
         self.ch_mult.iter().try_for_each(|&m| within(m, 1, 64, "an entry of model.ch_mult"))?;
@@ -251,19 +214,19 @@ impl Config {
         within(self.image_size, 1, 4096, "data.image_size")?;
         let coarsest = 1 << (self.ch_mult.len() - 1);
         let rule = format!("divisible by {coarsest}, for {} resolutions", self.ch_mult.len());
-        bound(self.image_size.is_multiple_of(coarsest), "data.image_size", self.image_size.to_string(), &rule)?;
+        bound(self.image_size.is_multiple_of(coarsest), "data.image_size", self.image_size, &rule)?;
         let finest_attention = (0..self.ch_mult.len()).map(|level| self.image_size >> level);
         let finest_attention = finest_attention.filter(|size| self.attn_resolutions.contains(size)).max();
         let attention = finest_attention.unwrap_or(0).max(self.image_size / coarsest);
         within(attention, 1, 64, "the resolution of self-attention")?;
         within(self.fir_kernel.len(), 2, 16, "the length of model.fir_kernel")?;
         let sum: f64 = self.fir_kernel.iter().sum();
-        bound(sum.is_finite() && sum > 0.0, "the sum of model.fir_kernel", sum.to_string(), "positive")?;
+        bound(sum.is_finite() && sum > 0.0, "the sum of model.fir_kernel", sum, "positive")?;
         self.variant.check()?;
         for channels in Plan::new(self).attentions() {
             let head = self.variant.head_channels.unwrap_or(channels);
             let rule = format!("a multiple of the width of a head, {head}");
-            bound(head > 0 && channels.is_multiple_of(head), "the width of an attention", channels.to_string(), &rule)?;
+            bound(head > 0 && channels.is_multiple_of(head), "the width of an attention", channels, &rule)?;
         }
         let ordered = self.sigma_min > 0.0 && self.sigma_min < self.sigma_max && self.sigma_max.is_finite();
         let sigmas = format!("{} to {}", self.sigma_min, self.sigma_max);
@@ -271,50 +234,14 @@ impl Config {
         for channels in Plan::new(self).norms() {
             let groups = self.groups(channels);
             let rule = format!("a multiple of its number of groups, {groups}");
-            bound(channels.is_multiple_of(groups), "the width of a layer", channels.to_string(), &rule)?;
+            bound(channels.is_multiple_of(groups), "the width of a layer", channels, &rule)?;
         }
         Ok(())
-    }
-
-    /// What published DDPM++ networks have in common; without a size yet.
-    pub(super) fn unsized_ddpmpp() -> Self {
-        Config {
-            nf: 0,
-            ch_mult: Vec::new(),
-            num_res_blocks: 0,
-            attn_resolutions: Vec::new(),
-            resamp_with_conv: true,
-            conditional: true,
-            fir: false,
-            fir_kernel: vec![1.0, 3.0, 3.0, 1.0],
-            skip_rescale: true,
-            resblock_type: BlockKind::BigGan,
-            progressive: Progressive::None,
-            progressive_input: ProgressiveInput::None,
-            progressive_combine: Combine::Sum,
-            embedding_type: Embedding::Positional,
-            fourier_scale: None,
-            scale_by_sigma: false,
-            nonlinearity: Nonlinearity::Swish,
-            norm_groups: None,
-            variant: Variant::default(),
-            image_size: 0,
-            num_channels: 0,
-            centered: true,
-            sigma_min: 0.01,
-            sigma_max: 50.0,
-            num_scales: 1000,
-        }
     }
 
     /// Names and shapes of all parameters, in published order.
     pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
         Plan::new(self).parameters().into_iter().map(|p| (p.name, p.shape)).collect()
-    }
-
-    /// Names of the parameters that an EMA list holds, in its order: all but the Fourier frequencies.
-    pub fn trainable(&self) -> Vec<String> {
-        Plan::new(self).parameters().into_iter().filter(|p| p.trainable).map(|p| p.name).collect()
     }
 
     /// Sines and cosines of the embedding of the noise level.
@@ -340,93 +267,5 @@ impl Config {
         let last = self.num_scales.max(2) - 1;
         let place = index.min(last) as f64 / last as f64;
         self.sigma_max * (self.sigma_min / self.sigma_max).powf(place)
-    }
-}
-
-/// A network's description: what it is and how its output becomes a score. Saved in our own checkpoints' metadata.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Description {
-    /// The architecture.
-    pub config: Architecture,
-    /// The family it was trained in.
-    pub family: Family,
-    /// Trained on continuous times; else on `levels` discrete ones.
-    pub continuous: bool,
-    /// N, the number of discrete levels.
-    pub levels: usize,
-    /// The range of its images.
-    pub range: Range,
-    /// The name people read.
-    #[serde(default)]
-    pub name: String,
-    /// Data, licence, training: a few lines for people.
-    #[serde(default)]
-    pub card: String,
-    /// Moments of its data in its range, where known.
-    #[serde(default)]
-    pub moments: Option<Moments>,
-}
-
-impl Description {
-    /// σ/α of each level of a network that was trained on discrete ones, the largest first; else nothing.
-    pub fn trained_ratios(&self) -> Vec<f64> {
-        let (levels, last) = (self.levels.max(2), self.levels.max(2) as f64 - 1.0);
-        match (&self.config, &self.family) {
-            _ if self.continuous => Vec::new(),
-            (Architecture::RefineNet(config), _) => (0..levels).map(|index| config.sigma(index as f64)).collect(),
-            (Architecture::Unet(config), Family::Ve(_)) => {
-                (0..levels).map(|index| config.discrete_sigma(index)).collect()
-            }
-            (Architecture::Unet(_), family) => {
-                // DDPM's table (Ho et al. 2020): ᾱ is the running product of 1 − β_i/N with β_i linear.
-                let sde = family.sde();
-                let betas = (0..levels).map(|index| sde.beta(index as f64 / last) / levels as f64);
-                let products = betas.scan(1.0, |product, beta| {
-                    *product *= 1.0 - beta;
-                    Some(*product)
-                });
-                let mut ratios: Vec<f64> = products.map(|product: f64| ((1.0 - product) / product).sqrt()).collect();
-                ratios.reverse();
-                ratios
-            }
-        }
-    }
-
-    /// Reads a published configuration: JSON with `data`, `model` and `training`. Fields that a family or an
-    /// architecture does without get their published defaults.
-    ///
-    /// # Errors
-    /// If the text is not such JSON, a field is missing or not known, or no network can be built from it.
-    pub fn from_published(json: &str) -> Result<Description, ConfigError> {
-        Description::from_published_and(json, &Told::default())
-    }
-
-    /// Reads a published configuration with some of its fields `told` anew.
-    ///
-    /// # Errors
-    /// As [`Description::from_published`], or if a field that was told is not in it.
-    pub fn from_published_and(json: &str, told: &Told) -> Result<Description, ConfigError> {
-        let mut configuration = parse(json)?;
-        told.over(&mut configuration)?;
-        published::read(&configuration)
-    }
-
-    /// Reads a published configuration of NCSN or NCSNv2, which does not say which of these networks it is for, with some
-    /// of its fields `told` anew.
-    ///
-    /// # Errors
-    /// As for [`Description::from_published`].
-    pub fn from_ncsn(json: &str, layout: Layout, told: &Told) -> Result<Description, ConfigError> {
-        let mut configuration = parse(json)?;
-        told.over(&mut configuration)?;
-        refinenet::read(&configuration, layout)
-    }
-
-    /// Reads a configuration of diffusers: `config.json` of a `UNet2DModel` and the `scheduler_config.json` beside it.
-    ///
-    /// # Errors
-    /// If a text is not such JSON, a field is not known, or no network can be built from it.
-    pub fn from_diffusers(model: &str, scheduler: &str) -> Result<Description, ConfigError> {
-        diffusers::read(model, scheduler)
     }
 }

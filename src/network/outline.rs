@@ -1,7 +1,7 @@
 //! A U-Net layer by layer, as people draw it.
 
 use super::Config;
-use super::plan::{Block, Direction, Plan, Step, Width};
+use super::plan::{Block, Direction, Op, Plan, Width};
 
 /// What a layer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,13 +56,13 @@ impl Config {
             stages.push(Stage { kind: StageKind::Embedding, side: 1, channels, parameters: embedding, joins: None });
         }
         let (mut side, mut kept, mut joins) = (self.image_size, Vec::new(), None);
-        for (step, parameters) in plan.steps.iter().zip(counts) {
-            match *step {
-                Step::Keep => kept.push(stages.len().saturating_sub(1)),
-                Step::Recall => joins = kept.pop(),
-                Step::TakeOutput => {}
+        for (op, parameters) in plan.ops.iter().zip(counts) {
+            match *op {
+                Op::Keep => kept.push(stages.len().saturating_sub(1)),
+                Op::Recall => joins = kept.pop(),
+                Op::TakeOutput => {}
                 _ => {
-                    let (kind, channels, direction) = what(step);
+                    let (kind, channels, direction) = what(op);
                     side = match direction {
                         Some(Direction::Down) => side / 2,
                         Some(Direction::Up) => side * 2,
@@ -76,20 +76,20 @@ impl Config {
     }
 }
 
-/// Kind, channels and change of resolution of a step that computes.
-fn what(step: &Step) -> (StageKind, [usize; 2], Option<Direction>) {
+/// Kind, channels and change of resolution of an operation that computes.
+fn what(op: &Op) -> (StageKind, [usize; 2], Option<Direction>) {
     let both = |Width { input, output }: Width| [input, output];
-    match *step {
-        Step::Block(Block { width, resample: None }) => (StageKind::ResidualBlock, both(width), None),
-        Step::Block(Block { width, resample }) => (StageKind::Resampling, both(width), resample),
-        Step::Attention(channels) => (StageKind::Attention, [channels; 2], None),
-        Step::Resample { direction, channels, .. } => (StageKind::Resampling, [channels; 2], Some(direction)),
-        Step::Stem(width)
-        | Step::InputSkip(width)
-        | Step::InputResidual(width)
-        | Step::Output(width)
-        | Step::OutputResidual(width)
-        | Step::Head(width) => (StageKind::Convolution, both(width), None),
-        Step::Keep | Step::Recall | Step::TakeOutput => (StageKind::Convolution, [0; 2], None),
+    match *op {
+        Op::Block(Block { width, resample: None }) => (StageKind::ResidualBlock, both(width), None),
+        Op::Block(Block { width, resample }) => (StageKind::Resampling, both(width), resample),
+        Op::Attention(channels) => (StageKind::Attention, [channels; 2], None),
+        Op::Resample { direction, channels, .. } => (StageKind::Resampling, [channels; 2], Some(direction)),
+        Op::Stem(width)
+        | Op::InputSkip(width)
+        | Op::InputResidual(width)
+        | Op::Output(width)
+        | Op::OutputResidual(width)
+        | Op::Head(width) => (StageKind::Convolution, both(width), None),
+        Op::Keep | Op::Recall | Op::TakeOutput => (StageKind::Convolution, [0; 2], None),
     }
 }

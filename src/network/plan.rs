@@ -1,6 +1,6 @@
-//! The one walk through the architecture (Song et al. 2021, appendix H): a network is a list of steps.
+//! The one walk through the architecture (Song et al. 2021, appendix H): a network is a list of operations.
 //!
-//! Order, names and shapes of the parameters, and what `forward` does, all follow from it. The steps act on the
+//! Order, names and shapes of the parameters, and what `forward` does, all follow from it. The operations act on the
 //! features h, a stack of features kept for the way up, and two pyramids: the image going down, the output
 //! coming up.
 
@@ -28,9 +28,9 @@ pub(super) struct Block {
     pub resample: Option<Direction>,
 }
 
-/// What happens to the features, in order. Steps with parameters take the next places in `all_modules`.
+/// What happens to the features, in order. Operations with parameters take the next places in `all_modules`.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Step {
+pub(super) enum Op {
     /// h ← conv₃ₓ₃(h).
     Stem(Width),
     /// h ← block(h).
@@ -57,14 +57,14 @@ pub(super) enum Step {
     TakeOutput,
 }
 
-/// The steps of a configuration.
+/// The operations of a configuration.
 pub(super) struct Plan<'a> {
     config: &'a Config,
-    pub steps: Vec<Step>,
+    pub ops: Vec<Op>,
 }
 
 /// A parameter: its published name, its shape, and whether an EMA keeps it.
-pub(super) struct Parameter {
+pub struct Parameter {
     pub name: String,
     pub shape: Vec<usize>,
     pub trainable: bool,
@@ -72,25 +72,25 @@ pub(super) struct Parameter {
 
 impl<'a> Plan<'a> {
     pub fn new(config: &'a Config) -> Self {
-        let mut plan = Plan { config, steps: Vec::new() };
+        let mut plan = Plan { config, ops: Vec::new() };
         let mut kept = Vec::new();
         let channels = plan.way_down(&mut kept);
-        let middle = Step::Block(Block { width: Width { input: channels, output: channels }, resample: None });
-        plan.steps.extend([middle, Step::Attention(channels), middle]);
+        let middle = Op::Block(Block { width: Width { input: channels, output: channels }, resample: None });
+        plan.ops.extend([middle, Op::Attention(channels), middle]);
         let channels = plan.way_up(channels, kept);
-        plan.steps.push(match config.progressive {
-            Progressive::OutputSkip => Step::TakeOutput,
-            _ => Step::Head(Width { input: channels, output: config.num_channels }),
+        plan.ops.push(match config.progressive {
+            Progressive::OutputSkip => Op::TakeOutput,
+            _ => Op::Head(Width { input: channels, output: config.num_channels }),
         });
         plan
     }
 
-    /// Appends the steps from the image to the lowest resolution; returns the channels there.
+    /// Appends the operations from the image to the lowest resolution; returns the channels there.
     fn way_down(&mut self, kept: &mut Vec<usize>) -> usize {
         let config = self.config;
         let mut channels = config.nf;
         let mut pyramid = config.num_channels;
-        self.steps.push(Step::Stem(Width { input: config.num_channels, output: channels }));
+        self.ops.push(Op::Stem(Width { input: config.num_channels, output: channels }));
         self.keep(kept, channels);
         for (level, factor) in config.ch_mult.iter().enumerate() {
             for _ in 0..config.num_res_blocks {
@@ -106,11 +106,11 @@ impl<'a> Plan<'a> {
             match config.progressive_input {
                 ProgressiveInput::None => {}
                 ProgressiveInput::InputSkip => {
-                    self.steps.push(Step::InputSkip(width));
+                    self.ops.push(Op::InputSkip(width));
                     channels *= if config.progressive_combine == Combine::Cat { 2 } else { 1 };
                 }
                 ProgressiveInput::Residual => {
-                    self.steps.push(Step::InputResidual(width));
+                    self.ops.push(Op::InputResidual(width));
                     pyramid = channels;
                 }
             }
@@ -119,13 +119,13 @@ impl<'a> Plan<'a> {
         channels
     }
 
-    /// Appends the steps from the lowest resolution to the highest; returns the channels there.
+    /// Appends the operations from the lowest resolution to the highest; returns the channels there.
     fn way_up(&mut self, mut channels: usize, mut kept: Vec<usize>) -> usize {
         let config = self.config;
         let mut pyramid = None;
         for (level, factor) in config.ch_mult.iter().enumerate().rev() {
             for _ in 0..=config.num_res_blocks {
-                self.steps.push(Step::Recall);
+                self.ops.push(Op::Recall);
                 channels = self.block(channels + kept.pop().unwrap_or(0), config.nf * factor);
                 if config.variant.attention_after_each {
                     self.attend(level, channels);
@@ -137,14 +137,14 @@ impl<'a> Plan<'a> {
             match (config.progressive, pyramid) {
                 (Progressive::None, _) => {}
                 (Progressive::OutputSkip, _) => {
-                    self.steps.push(Step::Output(Width { input: channels, output: config.num_channels }));
+                    self.ops.push(Op::Output(Width { input: channels, output: config.num_channels }));
                 }
                 (Progressive::Residual, None) => {
-                    self.steps.push(Step::Output(Width { input: channels, output: channels }));
+                    self.ops.push(Op::Output(Width { input: channels, output: channels }));
                     pyramid = Some(channels);
                 }
                 (Progressive::Residual, Some(input)) => {
-                    self.steps.push(Step::OutputResidual(Width { input, output: channels }));
+                    self.ops.push(Op::OutputResidual(Width { input, output: channels }));
                     pyramid = Some(channels);
                 }
             }
@@ -157,60 +157,60 @@ impl<'a> Plan<'a> {
 
     fn keep(&mut self, kept: &mut Vec<usize>, channels: usize) {
         kept.push(channels);
-        self.steps.push(Step::Keep);
+        self.ops.push(Op::Keep);
     }
 
     fn block(&mut self, input: usize, output: usize) -> usize {
-        self.steps.push(Step::Block(Block { width: Width { input, output }, resample: None }));
+        self.ops.push(Op::Block(Block { width: Width { input, output }, resample: None }));
         output
     }
 
     fn attend(&mut self, level: usize, channels: usize) {
         if self.config.attends(level) {
-            self.steps.push(Step::Attention(channels));
+            self.ops.push(Op::Attention(channels));
         }
     }
 
     fn resample(&mut self, direction: Direction, channels: usize) {
-        self.steps.push(match self.config.resblock_type {
-            BlockKind::Ddpm => Step::Resample { direction, channels, conv: self.config.resamp_with_conv },
+        self.ops.push(match self.config.resblock_type {
+            BlockKind::Ddpm => Op::Resample { direction, channels, conv: self.config.resamp_with_conv },
             BlockKind::BigGan => {
                 let width = Width { input: channels, output: channels };
-                Step::Block(Block { width, resample: Some(direction) })
+                Op::Block(Block { width, resample: Some(direction) })
             }
         });
     }
 
     /// Channels of every group normalisation.
     pub fn norms(&self) -> impl Iterator<Item = usize> {
-        self.steps.iter().flat_map(|step| match *step {
-            Step::Block(Block { width, .. }) => vec![width.input, width.output],
-            Step::Attention(channels) => vec![channels],
-            Step::Output(width) | Step::Head(width) => vec![width.input],
+        self.ops.iter().flat_map(|op| match *op {
+            Op::Block(Block { width, .. }) => vec![width.input, width.output],
+            Op::Attention(channels) => vec![channels],
+            Op::Output(width) | Op::Head(width) => vec![width.input],
             _ => Vec::new(),
         })
     }
 
     /// Channels of every self-attention.
     pub fn attentions(&self) -> impl Iterator<Item = usize> {
-        self.steps.iter().filter_map(|step| if let Step::Attention(channels) = *step { Some(channels) } else { None })
+        self.ops.iter().filter_map(|op| if let Op::Attention(channels) = *op { Some(channels) } else { None })
     }
 
     /// All parameters in published order.
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut list = List { config: self.config, module: 0, parameters: Vec::new() };
         list.embedding();
-        self.steps.iter().for_each(|step| list.step(step));
+        self.ops.iter().for_each(|op| list.op(op));
         list.parameters
     }
 
-    /// The number of values in the parameters of the embedding, and of each step.
+    /// The number of values in the parameters of the embedding, and of each operation.
     pub fn counts(&self) -> Vec<usize> {
         let mut list = List { config: self.config, module: 0, parameters: Vec::new() };
         list.embedding();
         let mut counts = vec![list.take_count()];
-        counts.extend(self.steps.iter().map(|step| {
-            list.step(step);
+        counts.extend(self.ops.iter().map(|op| {
+            list.op(op);
             list.take_count()
         }));
         counts
@@ -267,25 +267,25 @@ impl List<'_> {
         }
     }
 
-    /// Adds the parameters of a step's modules.
-    fn step(&mut self, step: &Step) {
-        match *step {
-            Step::Keep | Step::Recall | Step::TakeOutput => return,
-            Step::Stem(width) => self.conv("", width),
-            Step::Block(block) => self.block(block),
-            Step::Attention(channels) => {
+    /// Adds the parameters of an operation's modules.
+    fn op(&mut self, op: &Op) {
+        match *op {
+            Op::Keep | Op::Recall | Op::TakeOutput => return,
+            Op::Stem(width) => self.conv("", width),
+            Op::Block(block) => self.block(block),
+            Op::Attention(channels) => {
                 self.pair("GroupNorm_0", &[channels]);
                 let width = Width { input: channels, output: channels };
                 ["NIN_0", "NIN_1", "NIN_2", "NIN_3"].iter().for_each(|part| self.nin(part, width));
             }
-            Step::Resample { channels, conv, .. } => {
+            Op::Resample { channels, conv, .. } => {
                 if conv {
                     self.resampling_conv(Width { input: channels, output: channels });
                 }
             }
-            Step::InputSkip(width) => self.pair("Conv_0", &[width.output, width.input, 1, 1]),
-            Step::InputResidual(width) | Step::OutputResidual(width) => self.resampling_conv(width),
-            Step::Output(width) | Step::Head(width) => {
+            Op::InputSkip(width) => self.pair("Conv_0", &[width.output, width.input, 1, 1]),
+            Op::InputResidual(width) | Op::OutputResidual(width) => self.resampling_conv(width),
+            Op::Output(width) | Op::Head(width) => {
                 self.pair("", &[width.input]);
                 self.module += 1;
                 self.conv("", width);

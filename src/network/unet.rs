@@ -2,11 +2,14 @@
 
 use super::blocks::{Attention, ResBlock, residual};
 use super::layers::{Conv, Linear, Loader, Norm, activate};
-use super::plan::{Direction, Plan, Step};
+use super::plan::{Direction, Op, Parameter, Plan};
 use super::resample::{ConvResampler, Resampler};
-use super::{Combine, Config, Embedding, Weights, WeightsError, host};
+use super::{
+    BlockKind, Combine, Config, Embedding, InvalidConfig, NetworkConfig, Progressive, ScoreNetwork, Stage, Weights,
+    WeightsError, host,
+};
 use crate::Image;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
@@ -35,7 +38,7 @@ struct Layers {
     layers: Vec<Layer>,
 }
 
-/// A [`Step`] with its parameters.
+/// An [`Op`] with its parameters.
 #[derive(Debug)]
 enum Layer {
     Conv(Conv),
@@ -62,24 +65,73 @@ struct Flow {
     output: Option<Image>,
 }
 
-impl Unet {
-    /// Builds the network of `config` from PyTorch weights. Buffers (`sigmas`) may be among them.
-    ///
-    /// # Errors
-    /// If a parameter is missing, left over, of the wrong shape, or not finite.
-    pub fn new(config: &Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+impl NetworkConfig for Config {
+    const FIELD: &'static str = "nf";
+
+    fn check(&self) -> Result<(), InvalidConfig> {
+        Config::check(self)
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        [self.num_channels, self.image_size, self.image_size]
+    }
+
+    fn plan(&self) -> Vec<Parameter> {
+        Plan::new(self).parameters()
+    }
+
+    fn outline(&self) -> Vec<Stage> {
+        Config::outline(self)
+    }
+
+    fn summary(&self) -> String {
+        let name = match (self.resblock_type, self.progressive) {
+            (BlockKind::Ddpm, _) => "DDPM",
+            (BlockKind::BigGan, Progressive::None) if self.embedding_type == Embedding::Positional => "DDPM++",
+            (BlockKind::BigGan, _) => "NCSN++",
+        };
+        let widths: Vec<String> = self.ch_mult.iter().map(|factor| (self.nf * factor).to_string()).collect();
+        format!("{name}, {} channels, {} blocks each", widths.join("·"), self.num_res_blocks)
+    }
+
+    fn sigma_data(&self) -> Option<f64> {
+        self.variant.sigma_data
+    }
+}
+
+impl ScoreNetwork for Unet {
+    type Config = Config;
+
+    fn new(config: &Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
         Unet::build(config, weights, device, host::is_host(device))
     }
 
-    /// The same of tensor operations on every device: on the CPU slower than its own layers, which are held against
-    /// them.
-    ///
-    /// # Errors
-    /// Those of [`Unet::new`].
-    pub fn of_tensors(config: &Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+    fn of_tensors(config: &Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
         Unet::build(config, weights, device, false)
     }
 
+    /// Labels are σ for Fourier embeddings, else the network's time or level.
+    fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
+        let device = x.device();
+        let x = if self.config.centered { x } else { x * 2.0 - 1.0 };
+        let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
+        let h = match &self.body {
+            Body::Host(network) => host::tracked(network, x, features, labels.len())?,
+            Body::Tensors(layers) => layers.forward(&self.config, x, features, labels.len()),
+        };
+        Ok(if self.config.scale_by_sigma { h * self.inverse_sigma(labels, &device) } else { h })
+    }
+
+    fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    fn differentiates_on_the_cpu() -> bool {
+        true
+    }
+}
+
+impl Unet {
     fn build(config: &Config, weights: &Weights, device: &Device, on_host: bool) -> Result<Self, WeightsError> {
         let plan = Plan::new(config);
         let parameters = plan.parameters();
@@ -92,33 +144,15 @@ impl Unet {
             }
         };
         let body = match on_host {
-            true => Body::Host(Arc::new(host::Network::load(&plan.steps, loader, count)?)),
-            false => Body::Tensors(Box::new(Layers::load(&plan.steps, loader)?)),
+            true => Body::Host(Arc::new(host::Network::load(&plan.ops, loader, count)?)),
+            false => Body::Tensors(Box::new(Layers::load(&plan.ops, loader)?)),
         };
         Ok(Unet { config: config.clone(), parameters: count, frequencies, body })
-    }
-
-    /// The raw output for `x` (N×C×H×W, in the configuration's range) and the published labels, one for all samples
-    /// or one for each: σ for Fourier embeddings, else the network's time or level.
-    pub fn forward(&self, x: Image, labels: &[f64]) -> Image {
-        let device = x.device();
-        let x = if self.config.centered { x } else { x * 2.0 - 1.0 };
-        let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
-        let h = match &self.body {
-            Body::Host(network) => host::tracked(network, x, features, labels.len()),
-            Body::Tensors(layers) => layers.forward(&self.config, x, features, labels.len()),
-        };
-        if self.config.scale_by_sigma { h * self.inverse_sigma(labels, &device) } else { h }
     }
 
     /// The architecture.
     pub fn config(&self) -> &Config {
         &self.config
-    }
-
-    /// Number of parameters.
-    pub fn parameters(&self) -> usize {
-        self.parameters
     }
 
     /// Sines, then cosines, of a label, or the other way round.
@@ -153,13 +187,13 @@ fn positional_frequencies(count: usize, shift: f64) -> Vec<f64> {
 
 impl Layers {
     /// Takes the parameters from the embedding's on.
-    fn load(steps: &[Step], loader: &mut Loader) -> Result<Self, WeightsError> {
+    fn load(ops: &[Op], loader: &mut Loader) -> Result<Self, WeightsError> {
         let dense = match loader.config.conditional {
             true => Some([Linear::load(loader)?, Linear::load(loader)?]),
             false => None,
         };
         let resampler = Resampler::new(loader.config, loader.device);
-        let layers: Result<_, _> = steps.iter().map(|step| Layer::load(step, loader, &resampler)).collect();
+        let layers: Result<_, _> = ops.iter().map(|op| Layer::load(op, loader, &resampler)).collect();
         Ok(Layers { dense, resampler, layers: layers? })
     }
 
@@ -167,7 +201,7 @@ impl Layers {
     fn forward(&self, config: &Config, x: Image, features: Vec<f32>, rows: usize) -> Image {
         let embedding = self.embed(config, features, rows, &x.device());
         let mut flow = Flow { kept: Vec::new(), input: x.clone(), output: None };
-        self.layers.iter().fold(x, |h, layer| self.step(config, layer, h, &mut flow, embedding.as_ref()))
+        self.layers.iter().fold(x, |h, layer| self.op(config, layer, h, &mut flow, embedding.as_ref()))
     }
 
     /// The activated embedding, one row for each row of features.
@@ -179,8 +213,8 @@ impl Layers {
         Some(activate(second.forward(hidden), config.nonlinearity))
     }
 
-    /// One step on the features; see [`Step`] for the formulas.
-    fn step(&self, config: &Config, layer: &Layer, h: Image, flow: &mut Flow, embedding: Option<&Tensor<2>>) -> Image {
+    /// One operation on the features; see [`Op`] for the formulas.
+    fn op(&self, config: &Config, layer: &Layer, h: Image, flow: &mut Flow, embedding: Option<&Tensor<2>>) -> Image {
         let rescale = config.skip_rescale;
         match layer {
             Layer::Conv(conv) => conv.forward(h),
@@ -225,23 +259,23 @@ impl Layers {
 }
 
 impl Layer {
-    fn load(step: &Step, loader: &mut Loader, resampler: &Resampler) -> Result<Self, WeightsError> {
-        Ok(match *step {
-            Step::Stem(_) => Layer::Conv(Conv::load(loader)?),
-            Step::Block(block) => Layer::Block(Box::new(ResBlock::load(loader, block, resampler)?)),
-            Step::Attention(_) => Layer::Attention(Box::new(Attention::load(loader)?)),
-            Step::Resample { direction, conv: true, .. } => {
+    fn load(op: &Op, loader: &mut Loader, resampler: &Resampler) -> Result<Self, WeightsError> {
+        Ok(match *op {
+            Op::Stem(_) => Layer::Conv(Conv::load(loader)?),
+            Op::Block(block) => Layer::Block(Box::new(ResBlock::load(loader, block, resampler)?)),
+            Op::Attention(_) => Layer::Attention(Box::new(Attention::load(loader)?)),
+            Op::Resample { direction, conv: true, .. } => {
                 Layer::ConvResample(ConvResampler::load(loader, resampler, direction)?)
             }
-            Step::Resample { direction, .. } => Layer::Resample(direction),
-            Step::Keep => Layer::Keep,
-            Step::Recall => Layer::Recall,
-            Step::InputSkip(_) => Layer::InputSkip(Conv::load(loader)?),
-            Step::InputResidual(_) => Layer::InputResidual(ConvResampler::load(loader, resampler, Direction::Down)?),
-            Step::Output(_) => Layer::Output(Norm::load(loader)?, Conv::load(loader)?),
-            Step::OutputResidual(_) => Layer::OutputResidual(ConvResampler::load(loader, resampler, Direction::Up)?),
-            Step::Head(_) => Layer::Head(Norm::load(loader)?, Conv::load(loader)?),
-            Step::TakeOutput => Layer::TakeOutput,
+            Op::Resample { direction, .. } => Layer::Resample(direction),
+            Op::Keep => Layer::Keep,
+            Op::Recall => Layer::Recall,
+            Op::InputSkip(_) => Layer::InputSkip(Conv::load(loader)?),
+            Op::InputResidual(_) => Layer::InputResidual(ConvResampler::load(loader, resampler, Direction::Down)?),
+            Op::Output(_) => Layer::Output(Norm::load(loader)?, Conv::load(loader)?),
+            Op::OutputResidual(_) => Layer::OutputResidual(ConvResampler::load(loader, resampler, Direction::Up)?),
+            Op::Head(_) => Layer::Head(Norm::load(loader)?, Conv::load(loader)?),
+            Op::TakeOutput => Layer::TakeOutput,
         })
     }
 }

@@ -1,9 +1,9 @@
 //! The exact posterior of a mixture of Gaussians given a linear measurement.
 
 use super::dense::Matrix;
-use super::{Measurement, Mixture, Moments, Range, ScoreError, ScoreModel};
+use super::{Measurement, Mixture, ScoreError, ScoreModel};
 use crate::Image;
-use crate::sde::Level;
+use crate::sde::{Level, Moments, Range};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -134,7 +134,7 @@ impl Seen {
         let columns = measurement.linear().apply(&unit);
         let [_, a, b, d] = columns.dims();
         let read = |tensor: Image| -> Result<Vec<f64>, ScoreError> {
-            let values = tensor.try_into_vec_as::<f32>().map_err(|error| ScoreError::Device(error.to_string()))?;
+            let values = tensor.try_into_vec_as::<f32>()?;
             Ok(values.into_iter().map(f64::from).collect())
         };
         let all = Matrix::new(size, a * b * d, {

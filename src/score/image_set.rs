@@ -1,6 +1,6 @@
-use super::{Given, Measurement, Moments, Range, ScoreAndTrace, ScoreError, ScoreModel, column};
+use super::{Given, Measurement, ScoreAndTrace, ScoreError, ScoreModel, column};
 use crate::Image;
-use crate::sde::Level;
+use crate::sde::{Level, Moments, Range};
 use burn::tensor::{Device, Tensor, TensorData, activation};
 
 /// Images in one block: bounds the working memory of a matrix product.
@@ -84,7 +84,7 @@ impl ImageSet {
             let images = (block.images.clone() + self.mean.clone()).reshape([block.images.dims()[0], c, h, w]);
             let terms = measurement.residual(&images).square() / variance.clone();
             let width = terms.dims()[1..].iter().product::<usize>().max(1);
-            let values = terms.try_into_vec_as::<f32>().map_err(|error| ScoreError::Device(error.to_string()))?;
+            let values = terms.try_into_vec_as::<f32>()?;
             all.extend(values.chunks(width).map(|row| -0.5 * row.iter().map(|&term| f64::from(term)).sum::<f64>()));
         }
         Ok(all)

@@ -1,6 +1,6 @@
-use super::{Given, Measurement, Moments, Range, ScoreAndTrace, ScoreError, ScoreModel};
+use super::{Given, Measurement, ScoreAndTrace, ScoreError, ScoreModel};
 use crate::Image;
-use crate::sde::Level;
+use crate::sde::{Level, Moments, Range};
 
 /// A model seen from a run that works in another data range.
 ///

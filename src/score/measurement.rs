@@ -1,9 +1,9 @@
 //! What is known of a picture: y = A·x(0) + noise.
 
 use super::operator::{Linear, conjugate_gradients};
-use super::{Moments, ScoreError, column};
+use super::{ScoreError, column};
 use crate::Image;
-use crate::sde::Level;
+use crate::sde::{Level, Moments};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -32,11 +32,14 @@ pub struct Measurement {
 impl Measurement {
     /// A measurement `y` whose noise has the variance `variance` (which broadcasts over `y`), of data with the moments
     /// `data`. Of operators that cannot be inverted the noise is never taken to be less than a hundredth of the data.
-    pub fn new(linear: Rc<dyn Linear>, y: Image, variance: Image, data: Moments) -> Self {
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn new(linear: Rc<dyn Linear>, y: Image, variance: Image, data: Moments) -> Result<Self, ScoreError> {
         let least = if linear.gram().is_none() { LEAST_NOISE.powi(2) * data.variance() } else { 0.0 };
         let variance = variance.clamp_min(least);
-        let along = variance_along(&*linear, &y, &variance, data);
-        Measurement { linear, y, variance, data, along }
+        let along = variance_along(&*linear, &y, &variance, data)?;
+        Ok(Measurement { linear, y, variance, data, along })
     }
 
     /// The operator A.
@@ -223,15 +226,15 @@ impl Condition {
 
 /// For each y the variance λ with Σ(y − A·μ)²/(c·λ + σ_y²) = M, its expectation, where that of the data is too small for
 /// what is seen by five standard deviations of chance, √(2/M); else that of the data.
-fn variance_along(linear: &dyn Linear, y: &Image, variance: &Image, data: Moments) -> Vec<f64> {
+fn variance_along(linear: &dyn Linear, y: &Image, variance: &Image, data: Moments) -> Result<Vec<f64>, ScoreError> {
     let ([n, c, h, w], prior) = (y.dims(), data.variance());
-    let Some(gram) = linear.gram() else { return vec![prior; n] };
+    let Some(gram) = linear.gram() else { return Ok(vec![prior; n]) };
     let mean = linear.apply(&(linear.picture(y).ones_like() * data.mean));
     let squares = (y.clone() - mean).square();
     let known = linear.known().map_or_else(|| y.ones_like(), |known| known.clone().expand([n, c, h, w]));
-    // A device that fails says so at the next evaluation.
-    let read = |image: Image| image.try_into_vec_as::<f32>().unwrap_or_default();
-    let (squares, noise, known) = (read(squares), read(variance.clone().expand([n, c, h, w])), read(known));
+    let noise = variance.clone().expand([n, c, h, w]);
+    let [squares, noise, known] = [squares, noise, known].map(|image| image.try_into_vec_as::<f32>());
+    let (squares, noise, known) = (squares?, noise?, known?);
     let size = (c * h * w).max(1);
     let of_sample = |sample: usize| {
         let places = sample * size..(sample + 1) * size;
@@ -252,7 +255,7 @@ fn variance_along(linear: &dyn Linear, y: &Image, variance: &Image, data: Moment
         }
         low
     };
-    (0..n).map(of_sample).collect()
+    Ok((0..n).map(of_sample).collect())
 }
 
 fn shape(x: &Image) -> [usize; 3] {
@@ -264,7 +267,7 @@ fn shape(x: &Image) -> [usize; 3] {
 ///
 /// # Errors
 /// If the model has none, or it is too large.
-pub(super) fn posterior<'a>(
+pub(crate) fn posterior<'a>(
     model: &'a dyn super::ScoreModel,
     measurement: &Measurement,
 ) -> Result<Box<dyn super::ScoreModel + 'a>, ScoreError> {

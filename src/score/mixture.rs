@@ -1,9 +1,9 @@
 //! Mixtures of Gaussians, whose score is known exactly at every noise level.
 
 use super::gaussians::Gaussians;
-use super::{Given, Measurement, Moments, Range, ScoreAndTrace, ScoreError, ScoreModel};
+use super::{Given, Measurement, ScoreAndTrace, ScoreError, ScoreModel};
 use crate::Image;
-use crate::sde::Level;
+use crate::sde::{Level, Moments, Range};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::f64::consts::{PI, TAU};

@@ -5,6 +5,7 @@
 
 mod clipped;
 mod dense;
+mod description;
 mod differentiate;
 mod gaussians;
 mod image_set;
@@ -13,58 +14,24 @@ mod measurement;
 mod mixture;
 mod network;
 mod operator;
-mod posterior;
 
 pub use clipped::Clipped;
+pub use description::Description;
 pub(crate) use differentiate::{parts, through_denoiser, vector_jacobian};
 pub use image_set::ImageSet;
 pub use in_range::InRange;
+pub(crate) use measurement::posterior;
 pub use measurement::{Condition, Measurement};
 pub use mixture::{Component, Mixture, MixtureError};
 pub use network::NetworkScore;
-pub use operator::{Factor, Kernel, Linear, Motion, Operator, OperatorError, Sensing, Spread, Weights};
-pub use posterior::{Exact, NullSpace, PiGdm};
+pub use operator::{
+    ANGLE, Colourisation, CompressedSensing, Denoising, FACTOR, GaussianBlur, Inpainting, KernelBlur, LENGTH, Linear,
+    MotionBlur, Operator, OperatorError, SEED, SHARE, SIZE, SPREAD, SuperResolution, WEIGHTS,
+};
 
 use crate::Image;
-use crate::sde::Level;
-use burn::tensor::{Device, Tensor, TensorData};
-use serde::{Deserialize, Serialize};
-
-/// The interval that clean data fill.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Range {
-    /// [0, 1]: `data.centered = false`, every published VE configuration.
-    Unit,
-    /// [−1, 1]: `data.centered = true`, published VP and sub-VP.
-    Symmetric,
-}
-
-impl Range {
-    /// Lowest and highest value of clean data.
-    pub fn bounds(self) -> (f64, f64) {
-        match self {
-            Range::Unit => (0.0, 1.0),
-            Range::Symmetric => (-1.0, 1.0),
-        }
-    }
-}
-
-/// First two moments of clean data, over all pixels and channels.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Moments {
-    /// Mean of x(0).
-    pub mean: f64,
-    /// Mean of x(0)².
-    pub mean_square: f64,
-}
-
-impl Moments {
-    /// Variance of x(0).
-    pub fn variance(self) -> f64 {
-        self.mean_square - self.mean * self.mean
-    }
-}
+use crate::sde::{Level, Moments, Range};
+use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
 
 /// What a wrapper around `self.model` that changes nothing but the score says of itself.
 macro_rules! described_by_its_model {
@@ -73,7 +40,7 @@ macro_rules! described_by_its_model {
             self.model.shape()
         }
 
-        fn range(&self) -> Option<$crate::score::Range> {
+        fn range(&self) -> Option<$crate::sde::Range> {
             self.model.range()
         }
 
@@ -81,7 +48,7 @@ macro_rules! described_by_its_model {
             self.model.ratios()
         }
 
-        fn moments(&self) -> Option<$crate::score::Moments> {
+        fn moments(&self) -> Option<$crate::sde::Moments> {
             self.model.moments()
         }
     };
@@ -110,6 +77,12 @@ pub enum ScoreError {
     TooLarge { dimensions: usize },
     #[error("the device failed: {0}")]
     Device(String),
+}
+
+impl From<TensorReadError> for ScoreError {
+    fn from(error: TensorReadError) -> Self {
+        ScoreError::Device(error.to_string())
+    }
 }
 
 /// ∇ₓ log p of data noised to any level.

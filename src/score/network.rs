@@ -1,7 +1,7 @@
-use super::{Moments, Range, ScoreError, ScoreModel};
+use super::{Description, ScoreError, ScoreModel};
 use crate::Image;
-use crate::network::{Description, Network};
-use crate::sde::{Family, Level};
+use crate::network::Network;
+use crate::sde::{LabelConvention, Level, Moments, Range};
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// The times between which published networks are trained.
@@ -51,73 +51,58 @@ impl NetworkScore {
     }
 
     /// What the network itself answers for x (N×C×H×W) at these levels, one for all samples or one for each.
-    pub fn output(&self, x: &Image, at: &[Level]) -> Image {
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn output(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
         let native: Vec<Native> = at.iter().map(|&level| self.native(level)).collect();
         let labels: Vec<f64> = native.iter().map(|native| native.label).collect();
         let scales = scaled(&native, at, |native, scale| native.scale * scale, &x.device());
-        self.network.forward(x.clone() * scales, &labels)
+        Ok(self.network.forward(x.clone() * scales, &labels)?)
     }
 
-    /// The native place with the same σ/α, at the nearest time that was trained. Labels are score_sde's
-    /// (`models/utils.py`, `get_score_fn`).
+    /// The native place with the same σ/α, at the nearest time that was trained. Labels go with what the network answers,
+    /// as in score_sde (`models/utils.py`, `get_score_fn`), but for EDM's preconditioning.
     fn native(&self, at: Level) -> Native {
         let sde = self.description.family.sde();
         let t = sde.time_of_ratio(at.ratio()).clamp(self.first_time(), LAST_TIME);
         let Level { alpha, sigma } = sde.level(t);
-        if let Some(sigma_data) = self.description.config.unet().and_then(|config| config.variant.sigma_data) {
-            return Native::edm(sigma, sigma_data);
-        }
         let last = self.description.levels.max(1) as f64 - 1.0;
-        let (label, gain) = match (&self.description.family, self.description.continuous) {
-            (Family::Ve(_), true) => (sigma, 1.0),
-            (Family::Ve(_), false) => self.discrete((1.0 - t) * last),
+        let (label, gain) = match self.description.labels {
+            LabelConvention::Time => (t * 999.0, -1.0 / sigma),
+            LabelConvention::Sigma => (sigma, 1.0),
+            LabelConvention::LogSigma => (sigma.ln() / 4.0, 1.0),
+            LabelConvention::SmldIndex => self.network.smld_label((1.0 - t) * last),
             // The time came through σ/α: what should be whole may have lost its last digits.
-            (Family::Vp(_), false) => (t * last, -1.0 / self.table_sigma((t * last + 1e-6) as usize)),
-            // Sub-VP has no discrete form.
-            (Family::Vp(_), true) | (Family::SubVp(_), _) => (t * 999.0, -1.0 / sigma),
+            LabelConvention::DdpmIndex => (t * last, -1.0 / self.table_sigma((t * last + 1e-6) as usize)),
         };
-        Native { alpha, scale: 1.0, label, gain, skip: 0.0 }
+        let native = Native { alpha, scale: 1.0, label, gain, skip: 0.0 };
+        match self.description.config.sigma_data() {
+            Some(sigma_data) => native.preconditioned(sigma, sigma_data),
+            None => native,
+        }
     }
 
-    /// The first time that was trained. Discrete levels of VE begin with σ_min itself.
+    /// The first time that was trained. SMLD's levels begin with σ_min itself.
     fn first_time(&self) -> f64 {
-        match (&self.description.family, self.description.continuous) {
-            (Family::Ve(_), false) => 0.0,
-            _ => FIRST_TIME,
-        }
+        if self.description.labels == LabelConvention::SmldIndex { 0.0 } else { FIRST_TIME }
     }
 
-    /// Label and gain at a place among the levels of VE, the largest σ first.
-    fn discrete(&self, place: f64) -> (f64, f64) {
-        match &self.network {
-            Network::Unet(_) => (place.round(), 1.0),
-            // Only the division by σ knows the level, so that a place between two is as good as theirs.
-            Network::RefineNet(network) if !network.config().conditional => (place, 1.0),
-            // The levels are few. Between them the denoised picture of the nearest one, D, stands: (D − x)/σ².
-            Network::RefineNet(network) => {
-                let sigma = |place: f64| network.config().sigma(place);
-                (place.round(), (sigma(place.round()) / sigma(place)).powi(2))
-            }
-        }
-    }
-
-    /// √(1 − ᾱ_index) of DDPM's table of N levels: β_i linear, ᾱ the running product of 1 − β_i/N.
+    /// √(1 − ᾱ_index) of DDPM's table, or of its last step.
     fn table_sigma(&self, index: usize) -> f64 {
-        let (n, sde) = (self.description.levels.max(1), self.description.family.sde());
-        let last = n.max(2) as f64 - 1.0;
-        let log_alpha: f64 = (0..=index.min(n - 1)).map(|i| (-sde.beta(i as f64 / last) / n as f64).ln_1p()).sum();
+        let log_alpha = self.description.ddpm_log_alphas().take(index + 1).last().unwrap_or(0.0);
         (-log_alpha.exp_m1()).sqrt()
     }
 }
 
 impl Native {
-    /// EDM's preconditioning (Karras et al. 2022, table 1): D(x; σ) = c_skip·x + c_out·F(c_in·x; c_noise) is the
-    /// denoised image, and the score is (D − x)/σ².
-    fn edm(sigma: f64, sigma_data: f64) -> Self {
+    /// The same with EDM's preconditioning (Karras et al. 2022, table 1): D(x; σ) = c_skip·x + c_out·F(c_in·x; c_noise)
+    /// is the denoised image, and the score is (D − x)/σ².
+    fn preconditioned(self, sigma: f64, sigma_data: f64) -> Self {
         let total = sigma * sigma + sigma_data * sigma_data;
         // c_out/σ², and (c_skip − 1)/σ².
         let (gain, skip) = (sigma_data / (sigma * total.sqrt()), -1.0 / total);
-        Native { alpha: 1.0, scale: 1.0 / total.sqrt(), label: sigma.ln() / 4.0, gain, skip }
+        Native { scale: 1.0 / total.sqrt(), gain, skip, ..self }
     }
 }
 
@@ -148,7 +133,7 @@ impl ScoreModel for NetworkScore {
         }
         let native: Vec<Native> = at.iter().map(|&level| self.native(level)).collect();
         let device = &x.device();
-        let score = self.output(x, at) * scaled(&native, at, |native, scale| native.gain * scale, device);
+        let score = self.output(x, at)? * scaled(&native, at, |native, scale| native.gain * scale, device);
         Ok(match native.iter().all(|native| native.skip == 0.0) {
             true => score,
             false => score + x.clone() * scaled(&native, at, |native, scale| native.skip * scale * scale, device),
@@ -158,13 +143,8 @@ impl ScoreModel for NetworkScore {
 
 /// A factor for each level, from its native place and α′/α, to broadcast over images.
 fn scaled(native: &[Native], at: &[Level], factor: impl Fn(&Native, f64) -> f64, device: &Device) -> Image {
-    let values: Vec<f64> =
-        native.iter().zip(at).map(|(native, level)| factor(native, native.alpha / level.alpha)).collect();
-    factors(&values, device)
-}
-
-/// One factor for all samples, or one for each, to broadcast over images.
-fn factors(values: &[f64], device: &Device) -> Image {
-    let narrow: Vec<f32> = values.iter().map(|&value| value as f32).collect();
-    Tensor::from_data(TensorData::new(narrow, [values.len(), 1, 1, 1]), device)
+    let values = native.iter().zip(at).map(|(native, level)| factor(native, native.alpha / level.alpha) as f32);
+    let values: Vec<f32> = values.collect();
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count, 1, 1, 1]), device)
 }

@@ -4,14 +4,19 @@
 //! the program knows which family it has. All scalars are `f64`; time runs from 0
 //! (data) to 1 (noise).
 
+mod data;
+mod label;
 mod sub_vp;
 mod ve;
 mod vp;
 
+pub use data::{Moments, Range};
+pub use label::LabelConvention;
 pub use sub_vp::SubVp;
 pub use ve::Ve;
 pub use vp::Vp;
 
+use crate::registry::{About, Settings};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -105,8 +110,14 @@ impl Step {
 
 /// An affine forward SDE dx = drift(t)·x dt + diffusion(t) dw.
 pub trait Sde: Send + Sync + fmt::Debug {
-    /// Which family this is, for its name and colour only.
+    /// Which family this is: for what it says of itself, see [`FamilyKind::facts`].
     fn kind(&self) -> FamilyKind;
+
+    /// The values of its parameters.
+    fn settings(&self) -> Settings;
+
+    /// The forward process with its parameters, a line each.
+    fn forward(&self) -> Vec<String>;
 
     /// α(t), the coefficient of x(0) in the marginal mean.
     fn alpha(&self, t: f64) -> f64;
@@ -146,6 +157,10 @@ pub trait Sde: Send + Sync + fmt::Debug {
     /// The instantaneous noise rate for display: β(t) for VP and sub-VP, dσ²/dt for VE.
     fn beta(&self, t: f64) -> f64;
 
+    /// Which number published networks of this family are given for the noise level, where they were trained on
+    /// continuous times or else on discrete ones.
+    fn label_convention(&self, continuous: bool) -> LabelConvention;
+
     /// α and σ at `t`.
     fn level(&self, t: f64) -> Level {
         Level { alpha: self.alpha(t), sigma: self.sigma(t) }
@@ -163,34 +178,121 @@ pub trait Sde: Send + Sync + fmt::Debug {
     }
 }
 
-/// The name of a family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FamilyKind {
-    Ve,
-    Vp,
-    SubVp,
+/// What a family says of itself besides its mathematics.
+#[derive(Debug)]
+pub struct FamilyAbout {
+    pub about: About,
+    /// The range of the data that runs in this family work in, as published.
+    pub range: Range,
+    /// Its colour on a dark and on a light ground, as 0xRRGGBB.
+    pub colours: [u32; 2],
+    /// The drift as text, with a trailing space; empty where there is none.
+    pub drift: &'static str,
+    /// g² and g as text.
+    pub diffusion: [&'static str; 2],
+    /// The scale of corrector steps as text, with a trailing space; empty: 1.
+    pub corrector_scale: &'static str,
+    /// One step of each discretisation as text.
+    pub steps: StepTexts,
 }
 
+/// One step as text: x at the step's time to x at the next, written x₋ where it has an index.
+#[derive(Debug)]
+pub struct StepTexts {
+    pub reverse_diffusion: &'static str,
+    pub ancestral: &'static str,
+    pub probability_flow: &'static str,
+}
+
+/// A family as a type: its facts, and how its parameters make one.
+trait Facts: Sde + Sized {
+    const ABOUT: FamilyAbout;
+
+    /// # Errors
+    /// If the values make no SDE.
+    fn with(settings: &Settings) -> Result<Self, FamilyError>;
+}
+
+/// The families. Each needs nothing but its file and its place in this list.
+macro_rules! families {
+    ($($family:ident),* $(,)?) => {
+        /// The name of a family.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum FamilyKind {
+            $($family),*
+        }
+
+        /// A family with its parameters: a value that can be saved and compared.
+        #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "family", rename_all = "kebab-case")]
+        pub enum Family {
+            $($family($family)),*
+        }
+
+        impl FamilyKind {
+            /// All of them, in the order in which they are offered.
+            pub const ALL: &'static [FamilyKind] = &[$(FamilyKind::$family),*];
+
+            /// What the family says of itself.
+            pub fn facts(self) -> &'static FamilyAbout {
+                match self {
+                    $(FamilyKind::$family => &const { <$family as Facts>::ABOUT }),*
+                }
+            }
+
+            /// The family with these parameters.
+            ///
+            /// # Errors
+            /// If they make no SDE.
+            pub fn with(self, settings: &Settings) -> Result<Family, FamilyError> {
+                match self {
+                    $(FamilyKind::$family => <$family as Facts>::with(settings).map(Family::$family)),*
+                }
+            }
+
+            /// The family with the parameters published for CIFAR-10.
+            pub fn published(self) -> Family {
+                match self {
+                    $(FamilyKind::$family => Family::$family($family::default())),*
+                }
+            }
+        }
+
+        impl Family {
+            /// The family as an SDE.
+            pub fn sde(&self) -> &dyn Sde {
+                match self {
+                    $(Family::$family(sde) => sde),*
+                }
+            }
+        }
+    };
+}
+
+families!(Ve, Vp, SubVp);
+
 impl FamilyKind {
-    pub const ALL: [FamilyKind; 3] = [FamilyKind::Ve, FamilyKind::Vp, FamilyKind::SubVp];
+    /// Names, summary, source, parameters.
+    pub fn about(self) -> &'static About {
+        &self.facts().about
+    }
 
     /// The name people read: VE, VP, sub-VP.
     pub fn name(self) -> &'static str {
-        match self {
-            FamilyKind::Ve => "VE",
-            FamilyKind::Vp => "VP",
-            FamilyKind::SubVp => "sub-VP",
-        }
+        self.about().name
+    }
+}
+
+impl Family {
+    /// Which family this is.
+    pub fn kind(&self) -> FamilyKind {
+        self.sde().kind()
     }
 
-    /// The family with the parameters published for CIFAR-10.
-    pub fn published(self) -> Family {
-        match self {
-            FamilyKind::Ve => Family::Ve(Ve::default()),
-            FamilyKind::Vp => Family::Vp(Vp::default()),
-            FamilyKind::SubVp => Family::SubVp(SubVp::default()),
-        }
+    /// What the family says of itself.
+    pub fn facts(&self) -> &'static FamilyAbout {
+        self.kind().facts()
     }
 }
 
@@ -200,34 +302,9 @@ impl fmt::Display for FamilyKind {
     }
 }
 
-/// A family with its parameters: a value that can be saved and compared.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "family", rename_all = "kebab-case")]
-pub enum Family {
-    Ve(Ve),
-    Vp(Vp),
-    SubVp(SubVp),
-}
-
-impl Family {
-    /// The family as an SDE.
-    pub fn sde(&self) -> &dyn Sde {
-        match self {
-            Family::Ve(sde) => sde,
-            Family::Vp(sde) => sde,
-            Family::SubVp(sde) => sde,
-        }
-    }
-
-    /// Which family this is.
-    pub fn kind(&self) -> FamilyKind {
-        self.sde().kind()
-    }
-}
-
 /// A family parameter that makes no SDE.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum ParameterError {
+pub enum FamilyError {
     #[error("σ_min is {min} and σ_max is {max}; choose 0 < σ_min < σ_max")]
     Sigma { min: f64, max: f64 },
     #[error("β_min is {min} and β_max is {max}; choose 0 ≤ β_min < β_max")]

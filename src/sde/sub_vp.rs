@@ -1,4 +1,9 @@
-use super::{FamilyKind, Increment, ParameterError, Sde, Step, Vp, bisect_time};
+use super::vp::{ALPHA, BETA_MAX, BETA_MIN};
+use super::{
+    Facts, FamilyAbout, FamilyError, FamilyKind, Increment, LabelConvention, Range, Sde, Step, StepTexts, Vp,
+    bisect_time,
+};
+use crate::registry::{About, Settings};
 use serde::{Deserialize, Serialize};
 
 /// The sub-VP SDE: VP's drift and mean, with σ = 1 − α²,
@@ -14,7 +19,7 @@ impl SubVp {
     ///
     /// # Errors
     /// Unless 0 ≤ `beta_min` < `beta_max`, both finite.
-    pub fn new(beta_min: f64, beta_max: f64) -> Result<Self, ParameterError> {
+    pub fn new(beta_min: f64, beta_max: f64) -> Result<Self, FamilyError> {
         Ok(SubVp { path: Vp::new(beta_min, beta_max)? })
     }
 
@@ -29,9 +34,48 @@ impl SubVp {
     }
 }
 
+impl Facts for SubVp {
+    const ABOUT: FamilyAbout = FamilyAbout {
+        about: About {
+            slug: "sub-vp",
+            name: "sub-VP",
+            summary: "sub-VP: α as in VP with less noise, σ(t) = 1 − α²",
+            source: "",
+            parameters: &[&BETA_MIN, &BETA_MAX],
+        },
+        range: Range::Symmetric,
+        colours: [0x3fc48f, 0x00724f],
+        drift: "−½ β x ",
+        diffusion: ["β (1 − α⁴)", "√(β (1 − α⁴))"],
+        corrector_scale: "α_i ",
+        steps: StepTexts {
+            reverse_diffusion: "x ← x − f(x, t) Δt + g(t)² Δt s + g(t) √Δt z",
+            ancestral: "x ∼ p(x₋ | x, x₀),  x₀ = (x + σ² s) / α",
+            probability_flow: "x ← x − f(x, t) Δt + ½ g(t)² Δt s",
+        },
+    };
+
+    fn with(settings: &Settings) -> Result<Self, FamilyError> {
+        Vp::with(settings).map(|path| SubVp { path })
+    }
+}
+
 impl Sde for SubVp {
     fn kind(&self) -> FamilyKind {
         FamilyKind::SubVp
+    }
+
+    fn settings(&self) -> Settings {
+        self.path.settings()
+    }
+
+    fn forward(&self) -> Vec<String> {
+        vec![
+            "dx = −½ β(t) x dt + √(β(t) (1 − α(t)⁴)) dw".into(),
+            self.path.rate(),
+            ALPHA.into(),
+            "x(t) = α(t) x(0) + (1 − α(t)²) z".into(),
+        ]
     }
 
     fn alpha(&self, t: f64) -> f64 {
@@ -75,5 +119,10 @@ impl Sde for SubVp {
 
     fn beta(&self, t: f64) -> f64 {
         self.path.beta(t)
+    }
+
+    fn label_convention(&self, _continuous: bool) -> LabelConvention {
+        // No discrete form is published.
+        LabelConvention::Time
     }
 }

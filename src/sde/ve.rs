@@ -1,4 +1,8 @@
-use super::{FamilyKind, Increment, Level, ParameterError, Sde, Step, Transition};
+use super::{
+    Facts, FamilyAbout, FamilyError, FamilyKind, Increment, LabelConvention, Level, Range, Sde, Step, StepTexts,
+    Transition,
+};
+use crate::registry::{About, Parameter, Scale, Settings, number};
 use serde::{Deserialize, Serialize};
 
 /// The variance-exploding SDE: α = 1, σ(t) = σ_min·(σ_max/σ_min)^t (Song et al. 2021, appendix C).
@@ -18,7 +22,7 @@ struct Parameters {
 }
 
 impl TryFrom<Parameters> for Ve {
-    type Error = ParameterError;
+    type Error = FamilyError;
     fn try_from(p: Parameters) -> Result<Self, Self::Error> {
         Ve::new(p.sigma_min, p.sigma_max)
     }
@@ -36,11 +40,11 @@ impl Ve {
     ///
     /// # Errors
     /// Unless 0 < `sigma_min` < `sigma_max`, both finite.
-    pub fn new(sigma_min: f64, sigma_max: f64) -> Result<Self, ParameterError> {
+    pub fn new(sigma_min: f64, sigma_max: f64) -> Result<Self, FamilyError> {
         if sigma_min > 0.0 && sigma_min < sigma_max && sigma_max.is_finite() {
             Ok(Ve { sigma_min, sigma_max })
         } else {
-            Err(ParameterError::Sigma { min: sigma_min, max: sigma_max })
+            Err(FamilyError::Sigma { min: sigma_min, max: sigma_max })
         }
     }
 
@@ -65,9 +69,54 @@ impl Ve {
     }
 }
 
+const SIGMA_MIN: Parameter = Parameter::number("sigma_min", 0.01, 0.0, 10_000.0)
+    .usual(0.0, 10_000.0, Scale::Linear(4))
+    .named("σ_min", "σ_min", "Smallest noise σ(0), in units of the data range [0, 1]");
+const SIGMA_MAX: Parameter = Parameter::number("sigma_max", 50.0, 0.0, 10_000.0)
+    .usual(0.0, 10_000.0, Scale::Linear(4))
+    .named("σ_max", "σ_max", "Largest noise σ(1)");
+
+impl Facts for Ve {
+    const ABOUT: FamilyAbout = FamilyAbout {
+        about: About {
+            slug: "ve",
+            name: "VE",
+            summary: "Variance exploding: x(t) = x(0) + σ(t) z, σ geometric from σ_min to σ_max",
+            source: "",
+            parameters: &[&SIGMA_MIN, &SIGMA_MAX],
+        },
+        range: Range::Unit,
+        colours: [0xf29f3d, 0xb05a00],
+        drift: "",
+        diffusion: ["dσ²/dt", "√(dσ²/dt)"],
+        corrector_scale: "",
+        steps: StepTexts {
+            reverse_diffusion: "x ← x + (σ_i² − σ₋²) s + √(σ_i² − σ₋²) z",
+            ancestral: "x ← x + (σ_i² − σ₋²) s + √(σ₋² (σ_i² − σ₋²) / σ_i²) z",
+            probability_flow: "x ← x + ½ (σ_i² − σ₋²) s",
+        },
+    };
+
+    fn with(settings: &Settings) -> Result<Self, FamilyError> {
+        Ve::new(settings.number(&SIGMA_MIN), settings.number(&SIGMA_MAX))
+    }
+}
+
 impl Sde for Ve {
     fn kind(&self) -> FamilyKind {
         FamilyKind::Ve
+    }
+
+    fn settings(&self) -> Settings {
+        Settings::of([(&SIGMA_MIN, self.sigma_min), (&SIGMA_MAX, self.sigma_max)])
+    }
+
+    fn forward(&self) -> Vec<String> {
+        vec![
+            "dx = √(dσ²/dt) dw".into(),
+            format!("σ(t) = {} · {}^t", number(self.sigma_min), number(self.sigma_max / self.sigma_min)),
+            "x(t) = x(0) + σ(t) z".into(),
+        ]
     }
 
     fn alpha(&self, _t: f64) -> f64 {
@@ -121,5 +170,9 @@ impl Sde for Ve {
 
     fn beta(&self, t: f64) -> f64 {
         self.diffusion(t).powi(2)
+    }
+
+    fn label_convention(&self, continuous: bool) -> LabelConvention {
+        if continuous { LabelConvention::Sigma } else { LabelConvention::SmldIndex }
     }
 }

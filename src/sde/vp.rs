@@ -1,4 +1,8 @@
-use super::{FamilyKind, Increment, ParameterError, Sde, Step, Transition, bisect_time};
+use super::{
+    Facts, FamilyAbout, FamilyError, FamilyKind, Increment, LabelConvention, Range, Sde, Step, StepTexts, Transition,
+    bisect_time,
+};
+use crate::registry::{About, Parameter, Scale, Settings, number};
 use serde::{Deserialize, Serialize};
 
 /// The variance-preserving SDE: β(t) linear from β_min to β_max,
@@ -17,7 +21,7 @@ struct Parameters {
 }
 
 impl TryFrom<Parameters> for Vp {
-    type Error = ParameterError;
+    type Error = FamilyError;
     fn try_from(p: Parameters) -> Result<Self, Self::Error> {
         Vp::new(p.beta_min, p.beta_max)
     }
@@ -30,16 +34,19 @@ impl Default for Vp {
     }
 }
 
+/// α(t) as text.
+pub(super) const ALPHA: &str = "α(t) = exp(−½ ∫β)";
+
 impl Vp {
     /// A noise rate that grows linearly from `beta_min` to `beta_max`.
     ///
     /// # Errors
     /// Unless 0 ≤ `beta_min` < `beta_max`, both finite.
-    pub fn new(beta_min: f64, beta_max: f64) -> Result<Self, ParameterError> {
+    pub fn new(beta_min: f64, beta_max: f64) -> Result<Self, FamilyError> {
         if beta_min >= 0.0 && beta_min < beta_max && beta_max.is_finite() {
             Ok(Vp { beta_min, beta_max })
         } else {
-            Err(ParameterError::Beta { min: beta_min, max: beta_max })
+            Err(FamilyError::Beta { min: beta_min, max: beta_max })
         }
     }
 
@@ -51,6 +58,11 @@ impl Vp {
     /// β_max.
     pub fn beta_max(&self) -> f64 {
         self.beta_max
+    }
+
+    /// β(t) as text.
+    pub(super) fn rate(&self) -> String {
+        format!("β(t) = {} + {} t", number(self.beta_min), number(self.beta_max - self.beta_min))
     }
 
     /// ∫₀ᵗ β.
@@ -66,9 +78,55 @@ impl Vp {
     }
 }
 
+pub(super) const BETA_MIN: Parameter = Parameter::number("beta_min", 0.1, 0.0, 1_000.0)
+    .usual(0.0, 1_000.0, Scale::Linear(4))
+    .named("β_min", "β_min", "Noise rate β(0)");
+pub(super) const BETA_MAX: Parameter = Parameter::number("beta_max", 20.0, 0.0, 1_000.0)
+    .usual(0.0, 1_000.0, Scale::Linear(4))
+    .named("β_max", "β_max", "Noise rate β(1)");
+
+impl Facts for Vp {
+    const ABOUT: FamilyAbout = FamilyAbout {
+        about: About {
+            slug: "vp",
+            name: "VP",
+            summary: "Variance preserving: x(t) = α(t) x(0) + √(1 − α²) z, β linear from β_min to β_max",
+            source: "",
+            parameters: &[&BETA_MIN, &BETA_MAX],
+        },
+        range: Range::Symmetric,
+        colours: [0x5fb0f5, 0x0a62a9],
+        drift: "−½ β x ",
+        diffusion: ["β", "√β"],
+        corrector_scale: "α_i ",
+        steps: StepTexts {
+            reverse_diffusion: "x ← (2 − √(1 − β_i)) x + β_i s + √β_i z",
+            ancestral: "x ← (x + β_i s) / √(1 − β_i) + √β_i z",
+            probability_flow: "x ← (2 − √(1 − β_i)) x + ½ β_i s",
+        },
+    };
+
+    fn with(settings: &Settings) -> Result<Self, FamilyError> {
+        Vp::new(settings.number(&BETA_MIN), settings.number(&BETA_MAX))
+    }
+}
+
 impl Sde for Vp {
     fn kind(&self) -> FamilyKind {
         FamilyKind::Vp
+    }
+
+    fn settings(&self) -> Settings {
+        Settings::of([(&BETA_MIN, self.beta_min), (&BETA_MAX, self.beta_max)])
+    }
+
+    fn forward(&self) -> Vec<String> {
+        vec![
+            "dx = −½ β(t) x dt + √β(t) dw".into(),
+            self.rate(),
+            ALPHA.into(),
+            "x(t) = α(t) x(0) + √(1 − α(t)²) z".into(),
+        ]
     }
 
     fn alpha(&self, t: f64) -> f64 {
@@ -128,5 +186,9 @@ impl Sde for Vp {
 
     fn beta(&self, t: f64) -> f64 {
         self.beta_min + t * (self.beta_max - self.beta_min)
+    }
+
+    fn label_convention(&self, continuous: bool) -> LabelConvention {
+        if continuous { LabelConvention::Time } else { LabelConvention::DdpmIndex }
     }
 }

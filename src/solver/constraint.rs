@@ -2,7 +2,7 @@
 
 use crate::Image;
 use crate::score::ScoreError;
-use crate::sde::{Level, Sde, Step};
+use crate::sde::{Level, Step};
 
 /// Which half of a step has just moved the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,19 +28,14 @@ pub trait Constraint {
     ///
     /// # Errors
     /// Whatever computing it comes to.
-    fn hold(&self, x: Image, arrival: Arrival) -> Result<Image, ScoreError>;
+    fn apply(&self, x: Image, arrival: Arrival) -> Result<Image, ScoreError>;
 }
 
 /// No constraint.
-pub struct Free;
+pub struct Unconstrained;
 
-impl Constraint for Free {
-    fn hold(&self, x: Image, _arrival: Arrival) -> Result<Image, ScoreError> {
+impl Constraint for Unconstrained {
+    fn apply(&self, x: Image, _arrival: Arrival) -> Result<Image, ScoreError> {
         Ok(x)
     }
-}
-
-/// `x` held after a step of `sde`'s path.
-pub(super) fn arrive(constraint: &dyn Constraint, sde: &dyn Sde, step: &Step, x: Image) -> Result<Image, ScoreError> {
-    constraint.hold(x, Arrival { step: *step, stage: Stage::Predictor, level: sde.target(step) })
 }

@@ -1,95 +1,68 @@
 //! Correctors: Markov chain Monte Carlo steps that leave p_t as it is (Song et al. 2021, algorithms 4 and 5).
 
-use super::{Diagnostics, Evaluation, Hmc, Update};
+use super::{AnnealedLangevin, Hmc, Langevin, Process, Purpose, Update};
 use crate::Image;
-use crate::score::{ScoreError, ScoreModel};
-use crate::sde::{Sde, Step};
+use crate::registry::{Category, Entry, Equation, Parameter, Scale, Settings, entry};
+use crate::score::ScoreError;
+use crate::sde::{FamilyAbout, Step};
 use burn::tensor::Tensor;
-use serde::{Deserialize, Serialize};
-use std::num::NonZeroU32;
 
-/// The signal-to-noise ratio r of a Langevin step: positive and finite.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
-pub struct Snr(f64);
+/// The signal-to-noise ratio r of a corrector's step: 0.16 as published for CIFAR-10.
+pub const SNR: Parameter = Parameter::number("snr", 0.16, 1e-4, 100.0)
+    .usual(0.001, 10.0, Scale::Logarithmic)
+    .named("SNR", "SNR r", "Signal-to-noise ratio r of the corrector: sets its step size ε")
+    .optional();
 
-/// A number that is no signal-to-noise ratio.
-#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("an SNR of {0} is not possible; choose a positive number such as 0.16")]
-pub struct SnrError(f64);
-
-impl Snr {
-    /// # Errors
-    /// Unless positive and finite.
-    pub fn new(snr: f64) -> Result<Self, SnrError> {
-        if snr > 0.0 && snr.is_finite() { Ok(Snr(snr)) } else { Err(SnrError(snr)) }
-    }
-
-    /// The number.
-    pub fn get(self) -> f64 {
-        self.0
-    }
-}
-
-impl Default for Snr {
-    /// 0.16, as published for CIFAR-10.
-    fn default() -> Self {
-        Snr(0.16)
-    }
-}
-
-impl TryFrom<f64> for Snr {
-    type Error = SnrError;
-    fn try_from(snr: f64) -> Result<Self, SnrError> {
-        Snr::new(snr)
-    }
-}
-
-impl From<Snr> for f64 {
-    fn from(snr: Snr) -> f64 {
-        snr.0
-    }
-}
-
-/// Over what the norms in Langevin's step size are taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Norms {
-    /// Each sample has its own step size, whatever else is in the batch.
-    ///
-    /// In D dimensions this widens a Gaussian's variance by (1 + 2/D)²: once because a step size ε(x)
-    /// settles in p/ε ∝ p·‖∇log p‖², and once because ε grows with the very noise that it scales.
-    /// That is nothing for pictures, but the factor 4 in the plane: choose [`Norms::Batch`] there.
-    #[default]
-    Sample,
-    /// One step size from the batch's mean norms, as the published code has it.
-    Batch,
-}
+/// Corrector steps M at each level.
+pub const CORRECTOR_STEPS: Parameter = Parameter::whole("corrector_steps", 1, 1, 1000)
+    .named("Corrector steps", "Steps M", "Corrector steps M at each level")
+    .optional();
 
 /// Which corrector runs before each prediction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Corrector {
-    /// Langevin dynamics with a step size set by the SNR.
-    Langevin,
-    /// Annealed Langevin dynamics: the step size follows σ(t).
-    Ald,
-    /// Hamiltonian Monte Carlo: leapfrog steps on the score.
-    Hmc(Hmc),
-    /// No correction.
-    None,
+pub trait Corrector: Entry {
+    /// The corrector's work at the level of `step.t`, on `x` (N×C×H×W); `None` where it does nothing.
+    ///
+    /// # Errors
+    /// Whatever the score model answers.
+    fn correct(
+        &self,
+        settings: &Settings,
+        process: &Process<'_>,
+        x: &Image,
+        step: &Step,
+    ) -> Result<Option<Correction>, ScoreError>;
+
+    /// Score evaluations at one level.
+    fn evaluations(&self, settings: &Settings) -> usize;
+
+    /// The rule of one step in a family; `None` where there is none.
+    fn equation(&self, settings: &Settings, family: &FamilyAbout) -> Option<Equation>;
 }
 
-impl Corrector {
-    /// The name people read.
-    pub fn name(self) -> &'static str {
-        match self {
-            Corrector::Langevin => "Langevin",
-            Corrector::Ald => "Annealed Langevin",
-            Corrector::Hmc(_) => "HMC",
-            Corrector::None => "None",
-        }
+/// The correctors, in the order in which they are offered.
+impl Category for dyn Corrector {
+    const NAME: &'static str = "corrector";
+
+    fn all() -> &'static [&'static Self] {
+        &[&NoCorrector, &Langevin, &AnnealedLangevin, &Hmc]
     }
+}
+
+/// A score and where it was evaluated.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    pub x: Image,
+    /// ∇ log p at `x`.
+    pub score: Image,
+}
+
+/// What a corrector did besides moving: figures of each sample, of shape N.
+#[derive(Clone, Debug)]
+pub struct Diagnostics {
+    /// The step size of the last inner step: Langevin's ε, HMC's h.
+    pub step_size: Tensor<1>,
+    /// The share of proposals accepted, for adjusted HMC.
+    pub accept_rate: Option<Tensor<1>>,
 }
 
 /// What a corrector did at one level.
@@ -103,64 +76,42 @@ pub struct Correction {
     pub diagnostics: Diagnostics,
 }
 
-/// `inner` (1 or more) Langevin steps x ← x + ε·s + √(2ε)·z with ε = 2a·(r‖z‖/‖s‖)²,
-/// where a is [`Sde::corrector_scale`] (Song et al. 2021, algorithms 4 and 5).
-///
-/// `x`: N×C×H×W. `noise` answers the standard normal noise of each inner step, of the shape of `x`.
-///
-/// # Errors
-/// Whatever the score model answers.
-#[allow(clippy::too_many_arguments)]
-pub fn langevin(
-    model: &dyn ScoreModel,
-    sde: &dyn Sde,
-    x: &Image,
-    step: &Step,
-    snr: Snr,
-    norms: Norms,
-    inner: NonZeroU32,
-    noise: impl Fn(u32) -> Image,
-) -> Result<Correction, ScoreError> {
-    let scale = 2.0 * sde.corrector_scale(step) * snr.get().powi(2);
-    let norm = |v: &Image| match norms {
-        Norms::Sample => sample_norms(v),
-        Norms::Batch => sample_norms(v).mean_dim(0),
-    };
-    langevin_steps(model, sde, x, step, inner, noise, |score, z| (norm(z) / norm(score)).square() * scale)
+entry! {
+    /// No correction.
+    NoCorrector {
+        slug: "none",
+        name: "None",
+        summary: "No correction",
+    }
 }
 
-/// `inner` (1 or more) Langevin steps whose size follows the noise of the level: ε = 2a·(r·σ(t))²
-/// (annealed Langevin dynamics, Song and Ermon 2019, algorithm 1, as published with Song et al. 2021).
-///
-/// Arguments, shapes and errors are those of [`langevin`].
-pub fn annealed_langevin(
-    model: &dyn ScoreModel,
-    sde: &dyn Sde,
-    x: &Image,
-    step: &Step,
-    snr: Snr,
-    inner: NonZeroU32,
-    noise: impl Fn(u32) -> Image,
-) -> Result<Correction, ScoreError> {
-    let epsilon = 2.0 * sde.corrector_scale(step) * (snr.get() * sde.sigma(step.t)).powi(2);
-    let device = x.device();
-    langevin_steps(model, sde, x, step, inner, noise, |_, _| Tensor::full([1; 4], epsilon, &device))
+impl Corrector for NoCorrector {
+    fn correct(&self, _: &Settings, _: &Process<'_>, _: &Image, _: &Step) -> Result<Option<Correction>, ScoreError> {
+        Ok(None)
+    }
+
+    fn evaluations(&self, _settings: &Settings) -> usize {
+        0
+    }
+
+    fn equation(&self, _settings: &Settings, _family: &FamilyAbout) -> Option<Equation> {
+        None
+    }
 }
 
-/// Langevin dynamics whose step size, (1 or N)×1×1×1, follows from the score and the noise.
-fn langevin_steps(
-    model: &dyn ScoreModel,
-    sde: &dyn Sde,
+/// M steps of Langevin dynamics x ← x + ε·s + √(2ε)·z, whose step size ε, (1 or N)×1×1×1, follows from the score and
+/// the noise.
+pub(super) fn langevin_steps(
+    settings: &Settings,
+    process: &Process<'_>,
     x: &Image,
     step: &Step,
-    inner: NonZeroU32,
-    noise: impl Fn(u32) -> Image,
     step_size: impl Fn(&Image, &Image) -> Image,
-) -> Result<Correction, ScoreError> {
-    let level = [sde.level(step.t)];
-    let langevin_step = |x: Image, k: u32| -> Result<Correction, ScoreError> {
-        let score = model.score(&x, &level)?;
-        let z = noise(k);
+) -> Result<Option<Correction>, ScoreError> {
+    let level = [process.sde.level(step.t)];
+    let langevin_step = |x: Image, k: u64| -> Result<Correction, ScoreError> {
+        let score = process.model.score(&x, &level)?;
+        let z = process.noise.normal(step.index, Purpose::Corrector(k as u32));
         let epsilon = step_size(&score, &z);
         let mean = x.clone() + score.clone() * epsilon.clone();
         let next = mean.clone() + z * (epsilon.clone() * 2.0).sqrt();
@@ -171,11 +122,12 @@ fn langevin_steps(
             diagnostics: Diagnostics { step_size, accept_rate: None },
         })
     };
-    (1..inner.get()).try_fold(langevin_step(x.clone(), 0)?, |last, k| langevin_step(last.update.next, k))
+    let inner = settings.whole(&CORRECTOR_STEPS);
+    (1..inner).try_fold(langevin_step(x.clone(), 0)?, |last, k| langevin_step(last.update.next, k)).map(Some)
 }
 
 /// The Euclidean norm of each sample: N×1×1×1.
-fn sample_norms(v: &Image) -> Image {
+pub(super) fn sample_norms(v: &Image) -> Image {
     sample_sums(v.clone().square()).sqrt()
 }
 

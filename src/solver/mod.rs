@@ -3,66 +3,198 @@
 //! A step is a pure function of (x, t, t_next, score, noise); one short loop combines
 //! predictors and correctors; the deterministic solvers are short loops of their own.
 
+mod adaptive;
+mod annealed_langevin;
 mod constraint;
 mod corrector;
+mod corrector_only;
 mod ddim;
 mod dpm_solver;
-mod dps;
 mod grid;
 mod heun;
 mod hmc;
+mod langevin;
 mod noise;
+mod posterior;
 mod predictor;
 mod predictor_corrector;
-mod projection;
+mod preset;
 mod random;
 mod runge_kutta;
 
-pub use constraint::{Arrival, Constraint, Free, Stage};
-pub use corrector::{Correction, Corrector, Norms, Snr, SnrError, annealed_langevin, langevin};
-pub use ddim::ddim;
-pub use dpm_solver::dpm_solver_plus_plus;
-pub use dps::Dps;
-pub use grid::{Grid, Rho, RhoError};
-pub use heun::heun;
-pub use hmc::{Hmc, hamiltonian};
-pub use noise::{Noise, Purpose};
-pub use predictor::{Predictor, ancestral, euler_maruyama, probability_flow, reverse_diffusion};
-pub use predictor_corrector::{PredictorCorrector, predictor_corrector};
-pub use projection::Projection;
+pub use adaptive::{ATOL, Adaptive, Progress, RTOL, STEPPING, stepping, tolerance};
+pub(crate) use adaptive::{at_times, drift, images, levels};
+pub use annealed_langevin::AnnealedLangevin;
+pub use constraint::{Arrival, Constraint, Stage, Unconstrained};
+pub use corrector::{CORRECTOR_STEPS, Correction, Corrector, Diagnostics, Evaluation, NoCorrector, SNR};
+pub use corrector_only::corrector_only;
+pub use ddim::Ddim;
+pub use dpm_solver::DpmSolverPlusPlus;
+pub use grid::{Edm, Grid, LogSnr, Quadratic, RHO, Uniform};
+pub use heun::Heun;
+pub use hmc::{Hmc, LEAPFROG, METROPOLIS};
+pub use langevin::{BATCH, Langevin, NORMS, SAMPLE};
+pub use noise::{Noise, NoiseSource, Purpose};
+pub use posterior::{
+    Dps, DpsGuidance, Exact, ExactPosterior, GUIDANCE_WEIGHT, Method, NullSpace, NullSpaceCorrection, PiGdm,
+    PiGdmGuidance, Posterior, Projection, ProjectionConstraint, Recipe, Walk, ZETA,
+};
+pub use predictor::{
+    Ancestral, EulerMaruyama, NoPredictor, Predictor, ProbabilityFlow, ReverseDiffusion, Update, ancestral,
+    euler_maruyama, probability_flow, reverse_diffusion,
+};
+pub use predictor_corrector::{CORRECTOR, PREDICTOR, PredictorCorrector};
+pub use preset::{Group, Preset};
 pub use runge_kutta::{Derivative, Solution, State, Stepping, Tolerance, ToleranceError, runge_kutta_45};
 
 use crate::Image;
+use crate::registry::{Category, Choice, Entry, Equation, Settings};
 use crate::score::{ScoreError, ScoreModel};
-use crate::sde::{Sde, Step};
-use burn::tensor::Tensor;
-use serde::{Deserialize, Serialize};
+use crate::sde::{Family, Sde, Step};
 use std::ops::ControlFlow;
 
-/// What one update returns.
-#[derive(Clone, Debug)]
-pub struct Update {
-    /// The new state.
-    pub next: Image,
-    /// The new state without its last noise.
-    pub mean: Image,
+/// A way to travel from noise to data.
+pub trait Solver: Entry {
+    /// Carries `x` (N×C×H×W, at the first step's `t`) along the process, showing each step to `observer`. Returns the
+    /// last state, also when the observer breaks off.
+    ///
+    /// # Errors
+    /// Whatever the score model or the constraint answers.
+    fn solve(
+        &self,
+        settings: &Settings,
+        process: &Process<'_>,
+        x: Image,
+        observer: &mut dyn Observer,
+    ) -> Result<Image, ScoreError>;
+
+    /// Follows the probability-flow ODE from the first step's time to where the last one arrives, in either direction:
+    /// the last states, and the evaluations of each sample. Only of solvers that are invertible.
+    ///
+    /// # Errors
+    /// Whatever the score model answers; [`ScoreError::Stopped`] if `progress` breaks off.
+    fn integrate(
+        &self,
+        settings: &Settings,
+        process: &Process<'_>,
+        x: Image,
+        progress: Progress<'_>,
+    ) -> Result<(Image, Vec<usize>), ScoreError> {
+        let (count, steps) = (x.dims()[0], process.steps.len());
+        let mut counted = Counted { steps, done: 0, progress, stopped: false };
+        let x = self.solve(settings, process, x, &mut counted)?;
+        if counted.stopped {
+            return Err(ScoreError::Stopped);
+        }
+        Ok((x, vec![self.evaluations(settings, steps, false).unwrap_or_default(); count]))
+    }
+
+    /// Score evaluations of each sample over `steps` steps, the last of which arrives at clean data or not.
+    /// `None` where the solver chooses its own steps.
+    fn evaluations(&self, _settings: &Settings, steps: usize, _to_clean_data: bool) -> Option<usize> {
+        Some(steps)
+    }
+
+    /// What it follows.
+    fn dynamics(&self, _settings: &Settings) -> Dynamics {
+        Dynamics::ProbabilityFlow
+    }
+
+    /// Whether it has noise of its own, besides that of the start.
+    fn is_stochastic(&self, _settings: &Settings) -> bool {
+        false
+    }
+
+    /// Whether it follows the probability-flow ODE in both directions, so that it encodes, too.
+    fn is_invertible(&self) -> bool {
+        false
+    }
+
+    /// What it is called with these values.
+    fn title(&self, _settings: &Settings) -> String {
+        self.about().name.into()
+    }
+
+    /// The time grid that suits it.
+    fn grid(&self) -> Choice<dyn Grid> {
+        Choice::new(&LogSnr)
+    }
+
+    /// The rule of one step.
+    fn equations(&self, settings: &Settings, family: &Family) -> Vec<Equation>;
+
+    /// Named settings that people start from.
+    fn presets(&self) -> Vec<Preset> {
+        Vec::new()
+    }
 }
 
-/// A score and where it was evaluated.
-#[derive(Clone, Debug)]
-pub struct Evaluation {
-    pub x: Image,
-    /// ∇ log p at `x`.
-    pub score: Image,
+/// The solvers, in the order in which they are offered.
+impl Category for dyn Solver {
+    const NAME: &'static str = "solver";
+
+    fn all() -> &'static [&'static Self] {
+        &[&DpmSolverPlusPlus, &Ddim, &Heun, &PredictorCorrector, &Adaptive]
+    }
 }
 
-/// What a corrector did besides moving: figures of each sample, of shape N.
-#[derive(Clone, Debug)]
-pub struct Diagnostics {
-    /// The step size of the last inner step: Langevin's ε, HMC's h.
-    pub step_size: Tensor<1>,
-    /// The share of proposals accepted, for adjusted HMC.
-    pub accept_rate: Option<Tensor<1>>,
+impl Choice<dyn Solver> {
+    /// [`Solver::solve`] with the values of this choice.
+    ///
+    /// # Errors
+    /// Whatever the score model or the constraint answers.
+    pub fn solve(&self, process: &Process<'_>, x: Image, observer: &mut dyn Observer) -> Result<Image, ScoreError> {
+        self.entry().solve(self.settings(), process, x, observer)
+    }
+
+    /// [`Solver::evaluations`] with the values of this choice.
+    pub fn evaluations(&self, steps: usize, to_clean_data: bool) -> Option<usize> {
+        self.entry().evaluations(self.settings(), steps, to_clean_data)
+    }
+}
+
+/// What a solver follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dynamics {
+    /// The reverse-time SDE (Song et al. 2021, eq. 6).
+    ReverseSde,
+    /// The probability-flow ODE (eq. 13).
+    ProbabilityFlow,
+    /// Markov chains that leave p_t as it is, at one time after the other.
+    MarkovChains,
+}
+
+/// The reverse process that a solver is to follow.
+#[derive(Clone, Copy)]
+pub struct Process<'a> {
+    pub model: &'a dyn ScoreModel,
+    pub sde: &'a dyn Sde,
+    /// The steps, noise end first (of solvers that are invertible: in either direction).
+    pub steps: &'a [Step],
+    /// Leave the last update's noise out.
+    pub denoise: bool,
+    pub noise: &'a dyn NoiseSource,
+    /// Consulted after every update.
+    pub constraint: &'a dyn Constraint,
+}
+
+impl<'a> Process<'a> {
+    /// A process without a constraint.
+    pub fn free(
+        model: &'a dyn ScoreModel,
+        sde: &'a dyn Sde,
+        steps: &'a [Step],
+        denoise: bool,
+        noise: &'a dyn NoiseSource,
+    ) -> Process<'a> {
+        Process { model, sde, steps, denoise, noise, constraint: &Unconstrained }
+    }
+
+    /// `x` as the constraint will have it after a step.
+    fn arrive(&self, step: &Step, x: Image) -> Result<Image, ScoreError> {
+        let level = self.sde.target(step);
+        self.constraint.apply(x, Arrival { step: *step, stage: Stage::Predictor, level })
+    }
 }
 
 /// The state after one step of the grid, as shown to an observer.
@@ -95,75 +227,24 @@ impl Observer for Unobserved {
     }
 }
 
+/// Tells how many of the steps are done.
+struct Counted<'a> {
+    steps: usize,
+    done: usize,
+    progress: Progress<'a>,
+    stopped: bool,
+}
+
+impl Observer for Counted<'_> {
+    fn observe(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
+        self.done += 1;
+        let answer = (self.progress)(self.done as f64 / self.steps as f64, moment.x);
+        self.stopped |= answer.is_break();
+        answer
+    }
+}
+
 /// Shows `observer` a step of a solver that has no corrector.
 fn show(observer: &mut dyn Observer, step: &Step, x: &Image, denoised: &Image, score: &Image) -> ControlFlow<()> {
     observer.observe(&Moment { step: *step, x, denoised, score, corrector: None })
-}
-
-/// The reverse process that a solver is to follow.
-#[derive(Clone, Copy)]
-pub struct Passage<'a> {
-    pub model: &'a dyn ScoreModel,
-    pub sde: &'a dyn Sde,
-    /// The steps, noise end first.
-    pub steps: &'a [Step],
-    /// Leave the last update's noise out.
-    pub denoise: bool,
-    pub noise: &'a Noise,
-    /// Consulted after every update.
-    pub constraint: &'a dyn Constraint,
-}
-
-impl<'a> Passage<'a> {
-    /// A passage without a constraint.
-    pub fn free(
-        model: &'a dyn ScoreModel,
-        sde: &'a dyn Sde,
-        steps: &'a [Step],
-        denoise: bool,
-        noise: &'a Noise,
-    ) -> Passage<'a> {
-        Passage { model, sde, steps, denoise, noise, constraint: &Free }
-    }
-}
-
-/// A way to travel from noise to data.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "solver", rename_all = "kebab-case")]
-pub enum Solver {
-    /// Predictor and corrector in turn (Song et al. 2021, algorithm 1).
-    Pc(PredictorCorrector),
-    /// First-order, deterministic (Song, Meng and Ermon 2021, η = 0).
-    Ddim,
-    /// Second-order, two evaluations a step (Karras et al. 2022, algorithm 1).
-    Heun,
-    /// Second-order multistep DPM-Solver++ (Lu et al. 2022, algorithm 2).
-    #[serde(rename = "dpm++")]
-    DpmPlusPlus,
-}
-
-impl Solver {
-    /// Carries `x` along a passage, showing each step to `observer`. Returns the last state, also when
-    /// the observer breaks off.
-    ///
-    /// # Errors
-    /// Whatever the score model or the constraint answers.
-    pub fn solve(&self, passage: &Passage<'_>, x: Image, observer: &mut dyn Observer) -> Result<Image, ScoreError> {
-        let &Passage { model, sde, steps, constraint, .. } = passage;
-        match self {
-            Solver::Pc(pc) => predictor_corrector(passage, pc, x, observer),
-            Solver::Ddim => ddim(model, sde, steps, x, constraint, observer),
-            Solver::Heun => heun(model, sde, steps, x, constraint, observer),
-            Solver::DpmPlusPlus => dpm_solver_plus_plus(model, sde, steps, x, constraint, observer),
-        }
-    }
-
-    /// Network evaluations in a run over `steps` steps.
-    pub fn evaluations(&self, steps: usize) -> usize {
-        match self {
-            Solver::Pc(pc) => steps * pc.evaluations_per_step(),
-            Solver::Ddim | Solver::DpmPlusPlus => steps,
-            Solver::Heun => (2 * steps).saturating_sub(1),
-        }
-    }
 }

@@ -44,6 +44,27 @@ impl Purpose {
     }
 }
 
+/// Where the noise of a process comes from.
+pub trait NoiseSource {
+    /// Standard normal noise, N×C×H×W.
+    fn normal(&self, step: usize, purpose: Purpose) -> Image;
+
+    /// One uniform number in (0, 1) for each sample, of shape N.
+    fn uniform(&self, step: usize, purpose: Purpose) -> Tensor<1>;
+}
+
+impl NoiseSource for Noise {
+    fn normal(&self, step: usize, purpose: Purpose) -> Image {
+        self.images(step, purpose, fill_normal)
+    }
+
+    fn uniform(&self, step: usize, purpose: Purpose) -> Tensor<1> {
+        let of_sample = |offset| open_unit(self.stream(step, purpose, offset).blocks(0)[0][0]);
+        let values: Vec<f32> = (0..self.count).map(of_sample).collect();
+        Tensor::from_data(TensorData::new(values, [self.count]), &self.device)
+    }
+}
+
 /// The noise of a batch of samples of one run.
 #[derive(Clone, Debug)]
 pub struct Noise {
@@ -60,11 +81,6 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// Standard normal noise, N×C×H×W.
-    pub fn normal(&self, step: usize, purpose: Purpose) -> Image {
-        self.images(step, purpose, fill_normal)
-    }
-
     /// Uniform noise in (0, 1), N×C×H×W.
     pub fn uniforms(&self, step: usize, purpose: Purpose) -> Image {
         self.images(step, purpose, fill::<Uniform>)
@@ -85,13 +101,6 @@ impl Noise {
         }
         let data = TensorData::new(values, [self.count, channels, height, width]);
         Tensor::from_data(data, &self.device)
-    }
-
-    /// One uniform number in (0, 1) for each sample, of shape N.
-    pub fn uniform(&self, step: usize, purpose: Purpose) -> Tensor<1> {
-        let of_sample = |offset| open_unit(self.stream(step, purpose, offset).blocks(0)[0][0]);
-        let values: Vec<f32> = (0..self.count).map(of_sample).collect();
-        Tensor::from_data(TensorData::new(values, [self.count]), &self.device)
     }
 
     /// The random blocks of one sample's draw. The key is the seed; the counter is (block, purpose, step, sample).

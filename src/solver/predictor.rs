@@ -1,56 +1,59 @@
 //! Predictors: one step of the reverse-time SDE, or of the probability-flow ODE.
 
-use super::Update;
 use crate::Image;
-use crate::sde::{Increment, Sde, Step, Transition};
-use serde::{Deserialize, Serialize};
+use crate::registry::{Category, Entry, entry};
+use crate::sde::{FamilyAbout, Increment, Sde, Step, Transition};
 
-/// Which numerical step carries x from t to t_next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Predictor {
-    /// Euler–Maruyama on the reverse SDE.
-    EulerMaruyama,
-    /// The forward process' own discretisation, reversed (eq. 46).
-    ReverseDiffusion,
-    /// Sampling from the Gaussian posterior of the discrete chain (DDPM; SMLD, eq. 47).
-    Ancestral,
-    /// Reverse diffusion of the probability-flow ODE: no noise, half the score (eq. 13).
-    ProbabilityFlow,
-    /// No prediction: the corrector alone moves x.
-    None,
+/// What one update returns.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// The new state.
+    pub next: Image,
+    /// The new state without its last noise.
+    pub mean: Image,
 }
 
-impl Predictor {
-    pub const ALL: [Predictor; 5] = [
-        Predictor::EulerMaruyama,
-        Predictor::ReverseDiffusion,
-        Predictor::Ancestral,
-        Predictor::ProbabilityFlow,
-        Predictor::None,
-    ];
-
-    /// The name people read.
-    pub fn name(self) -> &'static str {
-        match self {
-            Predictor::EulerMaruyama => "Euler–Maruyama",
-            Predictor::ReverseDiffusion => "Reverse diffusion",
-            Predictor::Ancestral => "Ancestral",
-            Predictor::ProbabilityFlow => "Probability flow",
-            Predictor::None => "None",
-        }
-    }
-
+/// Which numerical step carries x from t to t_next.
+pub trait Predictor: Entry {
     /// One step from `step.t` to `step.next`, given the score at `x`. `noise` is asked for only where
     /// the step has some, and answers standard normal noise of the shape of `x`.
-    pub fn step(self, sde: &dyn Sde, x: &Image, step: &Step, score: &Image, noise: impl FnOnce() -> Image) -> Update {
-        match self {
-            Predictor::EulerMaruyama => euler_maruyama(sde, x, step, score, &noise()),
-            Predictor::ReverseDiffusion => reverse_diffusion(sde, x, step, score, &noise()),
-            Predictor::Ancestral => ancestral(sde, x, step, score, &noise()),
-            Predictor::ProbabilityFlow => probability_flow(sde, x, step, score),
-            Predictor::None => Update { next: x.clone(), mean: x.clone() },
-        }
+    fn step(&self, sde: &dyn Sde, x: &Image, step: &Step, score: &Image, noise: &dyn Fn() -> Image) -> Update;
+
+    /// Whether the step has no noise.
+    fn is_deterministic(&self) -> bool {
+        false
+    }
+
+    /// The rule of one step in a family.
+    fn equation(&self, family: &FamilyAbout) -> &'static str;
+}
+
+/// The predictors, in the order in which they are offered.
+impl Category for dyn Predictor {
+    const NAME: &'static str = "predictor";
+
+    fn all() -> &'static [&'static Self] {
+        &[&EulerMaruyama, &ReverseDiffusion, &Ancestral, &ProbabilityFlow, &NoPredictor]
+    }
+}
+
+entry! {
+    /// Euler–Maruyama on the reverse SDE.
+    EulerMaruyama {
+        slug: "euler-maruyama",
+        name: "Euler–Maruyama",
+        summary: "Euler–Maruyama on the reverse SDE",
+        source: "Song et al. 2021, eq. 6",
+    }
+}
+
+impl Predictor for EulerMaruyama {
+    fn step(&self, sde: &dyn Sde, x: &Image, step: &Step, score: &Image, noise: &dyn Fn() -> Image) -> Update {
+        euler_maruyama(sde, x, step, score, &noise())
+    }
+
+    fn equation(&self, _family: &FamilyAbout) -> &'static str {
+        "x ← x − [f(x, t) − g(t)² s] Δt + g(t) √Δt z"
     }
 }
 
@@ -64,6 +67,26 @@ pub fn euler_maruyama(sde: &dyn Sde, x: &Image, step: &Step, score: &Image, nois
     Update { next: mean.clone() + noise.clone() * (g * dt.sqrt()), mean }
 }
 
+entry! {
+    /// The forward process' own discretisation, reversed.
+    ReverseDiffusion {
+        slug: "reverse-diffusion",
+        name: "Reverse diffusion",
+        summary: "The forward process' own discretisation, reversed",
+        source: "Song et al. 2021, eq. 46",
+    }
+}
+
+impl Predictor for ReverseDiffusion {
+    fn step(&self, sde: &dyn Sde, x: &Image, step: &Step, score: &Image, noise: &dyn Fn() -> Image) -> Update {
+        reverse_diffusion(sde, x, step, score, &noise())
+    }
+
+    fn equation(&self, family: &FamilyAbout) -> &'static str {
+        family.steps.reverse_diffusion
+    }
+}
+
 /// One reverse-diffusion step: the forward process' own f and G, reversed (Song et al. 2021, eq. 46).
 ///
 /// `x`, `score`, `noise`: N×C×H×W, the noise standard normal.
@@ -71,6 +94,26 @@ pub fn reverse_diffusion(sde: &dyn Sde, x: &Image, step: &Step, score: &Image, n
     let Increment { f, g } = sde.increment(step);
     let mean = x.clone() * (1.0 - f) + score.clone() * (g * g);
     Update { next: mean.clone() + noise.clone() * g, mean }
+}
+
+entry! {
+    /// Sampling from the Gaussian posterior of the discrete chain.
+    Ancestral {
+        slug: "ancestral",
+        name: "Ancestral",
+        summary: "Sampling from the Gaussian posterior of the discrete chain",
+        source: "Ho et al. 2020; Song et al. 2021, eq. 47",
+    }
+}
+
+impl Predictor for Ancestral {
+    fn step(&self, sde: &dyn Sde, x: &Image, step: &Step, score: &Image, noise: &dyn Fn() -> Image) -> Update {
+        ancestral(sde, x, step, score, &noise())
+    }
+
+    fn equation(&self, family: &FamilyAbout) -> &'static str {
+        family.steps.ancestral
+    }
 }
 
 /// One ancestral step: a sample of the Gaussian posterior of the forward chain's transition
@@ -83,6 +126,30 @@ pub fn ancestral(sde: &dyn Sde, x: &Image, step: &Step, score: &Image, noise: &I
     Update { next: mean.clone() + noise.clone() * posterior_std, mean }
 }
 
+entry! {
+    /// Reverse diffusion of the probability-flow ODE: no noise, half the score.
+    ProbabilityFlow {
+        slug: "probability-flow",
+        name: "Probability flow",
+        summary: "Reverse diffusion of the probability-flow ODE: no noise, half the score",
+        source: "Song et al. 2021, eq. 13",
+    }
+}
+
+impl Predictor for ProbabilityFlow {
+    fn step(&self, sde: &dyn Sde, x: &Image, step: &Step, score: &Image, _noise: &dyn Fn() -> Image) -> Update {
+        probability_flow(sde, x, step, score)
+    }
+
+    fn is_deterministic(&self) -> bool {
+        true
+    }
+
+    fn equation(&self, family: &FamilyAbout) -> &'static str {
+        family.steps.probability_flow
+    }
+}
+
 /// One step of the probability-flow ODE: reverse diffusion with half the score and no noise
 /// (Song et al. 2021, eq. 13).
 ///
@@ -91,4 +158,27 @@ pub fn probability_flow(sde: &dyn Sde, x: &Image, step: &Step, score: &Image) ->
     let Increment { f, g } = sde.increment(step);
     let mean = x.clone() * (1.0 - f) + score.clone() * (0.5 * g * g);
     Update { next: mean.clone(), mean }
+}
+
+entry! {
+    /// No prediction: the corrector alone moves x.
+    NoPredictor {
+        slug: "none",
+        name: "None",
+        summary: "No prediction: the corrector alone moves x",
+    }
+}
+
+impl Predictor for NoPredictor {
+    fn step(&self, _sde: &dyn Sde, x: &Image, _step: &Step, _score: &Image, _noise: &dyn Fn() -> Image) -> Update {
+        Update { next: x.clone(), mean: x.clone() }
+    }
+
+    fn is_deterministic(&self) -> bool {
+        true
+    }
+
+    fn equation(&self, _family: &FamilyAbout) -> &'static str {
+        ""
+    }
 }

@@ -1,108 +1,200 @@
 //! The predictor–corrector sampler (Song et al. 2021, algorithm 1).
 
-use super::constraint::arrive;
-use super::{Arrival, Correction, Corrector, Evaluation, Moment, Noise, Norms, Observer, Passage, Predictor, Purpose};
-use super::{Snr, Stage, Update, annealed_langevin, hamiltonian, langevin};
+use super::{
+    Ancestral, Arrival, CORRECTOR_STEPS, Correction, Corrector, Dynamics, EulerMaruyama, Evaluation, Grid, Group,
+    LogSnr, Moment, Observer, Predictor, Preset, ProbabilityFlow, Process, Purpose, ReverseDiffusion, Solver, Stage,
+    Uniform, corrector_only,
+};
 use crate::Image;
-use crate::score::{ScoreError, ScoreModel, denoised};
-use crate::sde::{Sde, Step};
-use serde::{Deserialize, Serialize};
-use std::num::NonZeroU32;
+use crate::registry::{Choice, Equation, Parameter, Settings, abouts, entry};
+use crate::score::{ScoreError, denoised};
+use crate::sde::{Family, Step};
 
-/// A predictor and a corrector with its parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PredictorCorrector {
-    pub predictor: Predictor,
-    pub corrector: Corrector,
-    /// The corrector's signal-to-noise ratio r.
-    pub snr: Snr,
-    /// Corrector steps M per level.
-    pub corrector_steps: NonZeroU32,
-    /// Over what Langevin's norms are taken.
-    #[serde(default)]
-    pub norms: Norms,
+/// The predictor.
+pub const PREDICTOR: Parameter = Parameter::choice("predictor", "reverse-diffusion", abouts::<dyn Predictor>)
+    .named("Predictor", "Predictor", "Predictor: the numerical step that carries x from t to the next t")
+    .optional();
+
+/// The corrector.
+pub const CORRECTOR: Parameter = Parameter::choice("corrector", "none", abouts::<dyn Corrector>)
+    .named("Corrector", "Corrector", "Corrector: Markov chain steps at each level that leave p(x, t) as it is")
+    .optional();
+
+entry! {
+    /// At each level the corrector, then the predictor, as published; without a predictor the corrector alone.
+    PredictorCorrector {
+        slug: "pc",
+        name: "PC",
+        summary: "Predictor–corrector sampler on the reverse SDE",
+        source: "Song et al. 2021, algorithm 1",
+        parameters: [&PREDICTOR, &CORRECTOR],
+        check: check,
+    }
 }
 
-impl PredictorCorrector {
-    /// Whether neither part does anything.
-    pub fn is_idle(&self) -> bool {
-        self.predictor == Predictor::None && self.corrector == Corrector::None
+/// Whether the values fit together.
+fn check(settings: &Settings) -> Result<(), String> {
+    if predicts(settings) || corrects(settings) {
+        return Ok(());
     }
+    Err("predictor None with corrector None does nothing; choose a predictor or a corrector".into())
+}
 
-    /// Network evaluations of one step of the grid.
-    pub fn evaluations_per_step(&self) -> usize {
-        // Even an idle step looks once, for its observer.
-        let predict = usize::from(self.predictor != Predictor::None || self.is_idle());
-        let correct = match self.corrector {
-            Corrector::Langevin | Corrector::Ald => self.corrector_steps.get() as usize,
-            Corrector::Hmc(hmc) => hmc.evaluations(self.corrector_steps),
-            Corrector::None => 0,
-        };
-        predict + correct
-    }
+fn predictor(settings: &Settings) -> &'static dyn Predictor {
+    settings.entry(&PREDICTOR)
+}
 
-    /// The corrector's work at the level of `step.t`.
-    fn correct(
+fn corrector(settings: &Settings) -> &'static dyn Corrector {
+    settings.entry(&CORRECTOR)
+}
+
+fn predicts(settings: &Settings) -> bool {
+    settings.option(&PREDICTOR) != "none"
+}
+
+fn corrects(settings: &Settings) -> bool {
+    settings.option(&CORRECTOR) != "none"
+}
+
+impl Solver for PredictorCorrector {
+    fn solve(
         &self,
-        model: &dyn ScoreModel,
-        sde: &dyn Sde,
-        x: &Image,
-        step: &Step,
-        noise: &Noise,
-    ) -> Result<Option<Correction>, ScoreError> {
-        let (snr, inner) = (self.snr, self.corrector_steps);
-        let z = |k| noise.normal(step.index, Purpose::Corrector(k));
-        match self.corrector {
-            Corrector::Langevin => langevin(model, sde, x, step, snr, self.norms, inner, z).map(Some),
-            Corrector::Ald => annealed_langevin(model, sde, x, step, snr, inner, z).map(Some),
-            Corrector::Hmc(hmc) => hamiltonian(model, sde, x, step, hmc, snr, inner, noise).map(Some),
-            Corrector::None => Ok(None),
+        settings: &Settings,
+        process: &Process<'_>,
+        mut x: Image,
+        observer: &mut dyn Observer,
+    ) -> Result<Image, ScoreError> {
+        let (predictor, corrector) = (predictor(settings), corrector(settings));
+        if !predicts(settings) {
+            return corrector_only(corrector, settings, process, x, observer);
         }
+        for step in process.steps {
+            let level = [process.sde.level(step.t)];
+            let correction = corrector.correct(settings, process, &x, step)?;
+            if let Some(correction) = &correction {
+                x = process.corrected(step, correction)?;
+            }
+            let score = process.model.score(&x, &level)?;
+            let seen = Evaluation { x, score };
+            let z = || process.noise.normal(step.index, Purpose::Predictor);
+            let update = predictor.step(process.sde, &seen.x, step, &seen.score, &z);
+            x = process.arrive(step, process.last_noise(step, update))?;
+            if process.show(observer, step, &x, &seen, correction.as_ref()).is_break() {
+                break;
+            }
+        }
+        Ok(x)
+    }
+
+    fn evaluations(&self, settings: &Settings, steps: usize, _to_clean_data: bool) -> Option<usize> {
+        Some(steps * (usize::from(predicts(settings)) + corrector(settings).evaluations(settings)))
+    }
+
+    fn dynamics(&self, settings: &Settings) -> Dynamics {
+        match predictor(settings) {
+            _ if !predicts(settings) => Dynamics::MarkovChains,
+            predictor if predictor.is_deterministic() => Dynamics::ProbabilityFlow,
+            _ => Dynamics::ReverseSde,
+        }
+    }
+
+    fn is_stochastic(&self, settings: &Settings) -> bool {
+        corrects(settings) || !predictor(settings).is_deterministic()
+    }
+
+    fn title(&self, settings: &Settings) -> String {
+        format!("{} + {}", predictor(settings).about().name, corrector(settings).about().name)
+    }
+
+    fn grid(&self) -> Choice<dyn Grid> {
+        Choice::new(&Uniform)
+    }
+
+    fn equations(&self, settings: &Settings, family: &Family) -> Vec<Equation> {
+        let facts = family.facts();
+        let mut all: Vec<Equation> = corrector(settings)
+            .equation(settings, facts)
+            .into_iter()
+            .map(|mut equation| {
+                if let steps @ 2.. = settings.whole(&CORRECTOR_STEPS) {
+                    equation.title += &format!(", {steps} times");
+                }
+                equation
+            })
+            .collect();
+        if predicts(settings) {
+            let predictor = predictor(settings);
+            all.push(Equation::new(format!("{} step", predictor.about().name), [predictor.equation(facts)]));
+        }
+        all
+    }
+
+    /// Fast ones with little noise, and the grid of Song et al. 2021, table 1.
+    fn presets(&self) -> Vec<Preset> {
+        let pc = |predictor: &dyn Predictor, corrector: &'static str| {
+            let solver: Choice<dyn Solver> = Choice::new(&PredictorCorrector);
+            solver.with(&PREDICTOR, predictor.about().slug).with(&CORRECTOR, corrector)
+        };
+        let preset = |name: String, summary: String, group, solver, steps| {
+            let fast = group == Group::Fast;
+            let grid: Choice<dyn Grid> = if fast { Choice::new(&LogSnr) } else { Choice::new(&Uniform) };
+            Preset { name, summary, group, solver, grid, steps, clip: fast }
+        };
+        // Its noise washes out the errors of an imperfect network, which an ODE keeps to the end.
+        let fast = |steps| {
+            let summary = "The ancestral sampler on equal steps of log-SNR, x̂(0) kept in range";
+            preset(format!("Fast {steps}"), summary.into(), Group::Fast, pc(&Ancestral, "none"), steps)
+        };
+        let alone = |predictor: &&dyn Predictor, steps| {
+            let name = predictor.about().name;
+            let (title, summary) = (format!("P{steps} {name}"), format!("{name} alone, {steps} steps"));
+            preset(title, summary, Group::Published, pc(*predictor, "none"), steps)
+        };
+        let both = |predictor: &&dyn Predictor| {
+            let name = predictor.about().name;
+            let summary = format!("A Langevin step, then {name}, at each of 1000 levels");
+            preset(format!("PC1000 {name}"), summary, Group::Published, pc(*predictor, "langevin"), 1000)
+        };
+        let predictors: [&dyn Predictor; 4] = [&Ancestral, &ReverseDiffusion, &EulerMaruyama, &ProbabilityFlow];
+        let corrector = "The Langevin corrector alone, 2000 steps".into();
+        let corrector =
+            preset("C2000 Langevin".into(), corrector, Group::Published, pc(&super::NoPredictor, "langevin"), 2000);
+        let mut all: Vec<Preset> = [10, 20, 50].map(fast).into();
+        all.extend(predictors.iter().map(|predictor| alone(predictor, 1000)));
+        all.extend(predictors.iter().map(|predictor| alone(predictor, 2000)));
+        all.push(corrector);
+        all.extend(predictors.iter().map(both));
+        all
     }
 }
 
-/// Carries `x` along a passage: at each level the corrector, then the predictor, as published.
-///
-/// Returns the last state, also when `observer` breaks off.
-///
-/// # Errors
-/// Whatever the score model or the constraint answers.
-pub fn predictor_corrector(
-    passage: &Passage<'_>,
-    pc: &PredictorCorrector,
-    mut x: Image,
-    observer: &mut dyn Observer,
-) -> Result<Image, ScoreError> {
-    let &Passage { model, sde, steps, denoise, noise, constraint } = passage;
-    for step in steps {
-        let level = [sde.level(step.t)];
-        let correction = pc.correct(model, sde, &x, step, noise)?;
-        if let Some(correction) = &correction {
-            let arrival = Arrival { step: *step, stage: Stage::Corrector, level: level[0] };
-            x = constraint.hold(correction.update.next.clone(), arrival)?;
-        }
-        let (update, seen) = match (pc.predictor, &correction) {
-            (Predictor::None, Some(correction)) => {
-                let update = Update { next: x, mean: correction.update.mean.clone() };
-                (update, correction.seen.clone())
-            }
-            (predictor, _) => {
-                let score = model.score(&x, &level)?;
-                let z = || noise.normal(step.index, Purpose::Predictor);
-                (predictor.step(sde, &x, step, &score, z), Evaluation { x, score })
-            }
-        };
-        x = arrive(constraint, sde, step, if denoise && step.next == 0.0 { update.mean } else { update.next })?;
-        let moment = Moment {
-            step: *step,
-            x: &x,
-            denoised: &denoised(&seen.x, &seen.score, &level),
-            score: &seen.score,
-            corrector: correction.as_ref().map(|correction| &correction.diagnostics),
-        };
-        if observer.observe(&moment).is_break() {
-            break;
-        }
+impl Process<'_> {
+    /// The state after a correction, as the constraint will have it.
+    pub(super) fn corrected(&self, step: &Step, correction: &Correction) -> Result<Image, ScoreError> {
+        let level = self.sde.level(step.t);
+        self.constraint.apply(correction.update.next.clone(), Arrival { step: *step, stage: Stage::Corrector, level })
     }
-    Ok(x)
+
+    /// The state that an update leads to: without its noise at the end of a process that leaves the last noise out.
+    pub(super) fn last_noise(&self, step: &Step, update: super::Update) -> Image {
+        if self.denoise && step.next == 0.0 { update.mean } else { update.next }
+    }
+
+    /// Shows `observer` a step with what was last evaluated in it.
+    pub(super) fn show(
+        &self,
+        observer: &mut dyn Observer,
+        step: &Step,
+        x: &Image,
+        seen: &Evaluation,
+        correction: Option<&Correction>,
+    ) -> std::ops::ControlFlow<()> {
+        observer.observe(&Moment {
+            step: *step,
+            x,
+            denoised: &denoised(&seen.x, &seen.score, &[self.sde.level(step.t)]),
+            score: &seen.score,
+            corrector: correction.map(|correction| &correction.diagnostics),
+        })
+    }
 }

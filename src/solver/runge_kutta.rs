@@ -31,12 +31,16 @@ pub struct ToleranceError {
 }
 
 impl Tolerance {
+    /// Below, states of single precision have no digits left.
+    pub const MIN: f64 = 1e-7;
+    pub const MAX: f64 = 1.0;
+
     /// A relative and an absolute tolerance, each from 1e-7 (states have single precision) to 1.
     ///
     /// # Errors
     /// Outside that range.
     pub fn new(rtol: f64, atol: f64) -> Result<Self, ToleranceError> {
-        let possible = 1e-7..=1.0;
+        let possible = Self::MIN..=Self::MAX;
         if possible.contains(&rtol) && possible.contains(&atol) {
             Ok(Tolerance { relative: rtol, absolute: atol })
         } else {

@@ -1,7 +1,8 @@
 use super::journey::data;
-use super::{Method, Restoration, RestorationError};
-use crate::score::{Linear, Measurement, Moments, Operator, Range, ScoreModel};
-use crate::solver::{Noise, Purpose};
+use super::{Restoration, RestorationError};
+use crate::score::{Inpainting, Linear, Measurement, ScoreModel};
+use crate::sde::{Moments, Range};
+use crate::solver::{Noise, NoiseSource, Purpose};
 use crate::{Image, Pixels};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -46,7 +47,7 @@ impl Evidence {
     ) -> Result<Measurement, RestorationError> {
         let (shape, range) = (model.shape(), model.range());
         let x = self.data(shape, range, restoration.run.count.get(), device)?;
-        if restoration.method == Method::Exact && x.dims()[0] != 1 {
+        if restoration.method.entry().is_exact() && x.dims()[0] != 1 {
             return Err(RestorationError::Exact(x.dims()[0]));
         }
         let trust = self.trust.as_ref().map(|trust| trusted(trust, device)).transpose()?;
@@ -54,7 +55,7 @@ impl Evidence {
         let std = restoration.noise * span(range);
         let data = model.moments().unwrap_or_else(|| even(range));
         let mut variance = Tensor::full([1; 4], std * std, device);
-        if let (Operator::Inpainting, Some(trust)) = (&restoration.operator, trust) {
+        if let Some(trust) = trust.filter(|_| restoration.operator.is(&Inpainting)) {
             let partial = (trust.clone().recip() - 1.0) * data.variance();
             variance = partial.mask_fill(trust.lower_equal_elem(0.0), 0.0) + variance;
         }
@@ -66,7 +67,7 @@ impl Evidence {
                 linear.known().map_or(y.clone() + noise.clone(), |known| y + noise * known.clone())
             }
         };
-        Ok(Measurement::new(linear, y, variance, data))
+        Ok(Measurement::new(linear, y, variance, data)?)
     }
 
     /// The picture that SDEdit starts from, in the range of the data: of inpainting the whole picture, unknown parts
@@ -80,7 +81,7 @@ impl Evidence {
         model: &dyn ScoreModel,
         device: &Device,
     ) -> Result<Image, RestorationError> {
-        if restoration.operator == Operator::Inpainting || self.shows == Shows::Measurement {
+        if restoration.operator.is(&Inpainting) || self.shows == Shows::Measurement {
             return self.data(model.shape(), model.range(), restoration.run.count.get(), device);
         }
         Ok(self.measure(restoration, model, device)?.picture())

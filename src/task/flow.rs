@@ -1,33 +1,10 @@
 //! A journey along the probability-flow ODE, as a value.
 
 use super::{ModelRef, Steps};
+use crate::registry::{Choice, ChoiceError};
 use crate::sde::{Family, FamilyKind};
-use crate::solver::{Stepping, Tolerance};
+use crate::solver::{Adaptive, Solver};
 use serde::{Deserialize, Serialize};
-
-/// How a probability-flow ODE is solved, in either direction.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "solver", rename_all = "kebab-case")]
-pub enum FlowSolver {
-    /// Dormand–Prince 5(4) with controlled step sizes, as published.
-    Adaptive {
-        #[serde(flatten)]
-        tolerance: Tolerance,
-        stepping: Stepping,
-    },
-    /// Heun's method on a fixed grid (EDM's, ρ = 7): two evaluations a step.
-    Heun { steps: Steps },
-    /// DPM-Solver++(2M) on a fixed grid (equal steps of log-SNR): one evaluation a step.
-    #[serde(rename = "dpm++")]
-    DpmPlusPlus { steps: Steps },
-}
-
-impl Default for FlowSolver {
-    /// Adaptive, rtol = atol = 1e-5, each sample with its own step size.
-    fn default() -> Self {
-        FlowSolver::Adaptive { tolerance: Tolerance::default(), stepping: Stepping::default() }
-    }
-}
 
 /// A journey between data and latents that follows dx/dt = f(t)·x − ½g(t)²·∇ log p_t(x)
 /// (Song et al. 2021, eq. 13): to encode, from `end` up to `until`; to decode, back again.
@@ -40,7 +17,10 @@ pub struct Flow {
     pub family: Family,
     /// How the ODE is solved.
     #[serde(flatten)]
-    pub solver: FlowSolver,
+    pub solver: Choice<dyn Solver>,
+    /// Steps of the solver's own grid; none of solvers that choose their steps themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Steps>,
     /// Time of the latent, above `end`, at most 1: the whole way. Earlier keeps more of the picture.
     pub until: f64,
     /// Time of the data, above 0. Encoded and decoded with the same end, a picture comes back.
@@ -52,6 +32,10 @@ pub struct Flow {
 pub enum FlowError {
     #[error("a latent at t = {until} with data at t = {end} is not possible; choose 0 < end < until ≤ 1")]
     Times { until: f64, end: f64 },
+    #[error(transparent)]
+    Choice(#[from] ChoiceError),
+    #[error("{0} does not encode; choose a solver that follows the probability-flow ODE in both directions")]
+    OneWay(&'static str),
     #[error("a likelihood needs the whole way to the prior, not only to t = {0}; choose 1")]
     Truncated(f64),
     #[error("{0} probes are not possible; choose 1 to {max}", max = super::Estimate::MAX_PROBES)]
@@ -64,14 +48,25 @@ impl Flow {
 
     /// The whole way with published tolerances, for a model in a family.
     pub fn new(model: ModelRef, family: Family) -> Flow {
-        Flow { model, family, solver: FlowSolver::default(), until: 1.0, end: Flow::END }
+        Flow { model, family, solver: Choice::new(&Adaptive), steps: None, until: 1.0, end: Flow::END }
+    }
+
+    /// With a solver in `steps` steps of its own grid; solvers that choose their steps themselves take none.
+    #[must_use]
+    pub fn by(self, solver: Choice<dyn Solver>, steps: Steps) -> Flow {
+        let steps = solver.evaluations(1, false).map(|_| steps);
+        Flow { solver, steps, ..self }
     }
 
     /// Whether the journey can be made.
     ///
     /// # Errors
-    /// Unless 0 < `end` < `until` ≤ 1.
+    /// Unless 0 < `end` < `until` ≤ 1, and the solver goes both ways.
     pub fn check(&self) -> Result<(), FlowError> {
+        self.solver.check()?;
+        if !self.solver.entry().is_invertible() {
+            return Err(FlowError::OneWay(self.solver.about().name));
+        }
         if self.end > 0.0 && self.end < self.until && self.until <= 1.0 {
             Ok(())
         } else {

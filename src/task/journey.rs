@@ -1,9 +1,10 @@
 //! Encoding and decoding by the probability-flow ODE (Song et al. 2021, eq. 13 and section 4.3).
 
-use super::{Decoded, Encoded, Flow, FlowSolver, Latents};
-use crate::score::{Range, ScoreError, ScoreModel};
-use crate::sde::{Level, Sde, Step};
-use crate::solver::{Derivative, Free, Grid, Moment, Observer, Rho, State, dpm_solver_plus_plus, heun, runge_kutta_45};
+use super::{Decoded, Encoded, Flow, Latents, Steps};
+use crate::registry::Choice;
+use crate::score::{ScoreError, ScoreModel};
+use crate::sde::{Level, Range, Sde, Step};
+use crate::solver::{Grid, Noise, Process};
 use crate::{Image, Pixels};
 use burn::tensor::{Device, TensorData};
 use std::ops::ControlFlow;
@@ -105,33 +106,18 @@ fn travel(
     to: f64,
     watch: Watch<'_>,
 ) -> Result<(Image, Vec<usize>), ScoreError> {
-    let (sde, [n, c, h, w]) = (flow.family.sde(), x.dims());
-    let (edm, log_snr) = (Grid::Edm { rho: Rho::default() }, Grid::LogSnr);
-    let mut observer = Shares { from, to, watch, stopped: false };
-    let (x, evaluations) = match flow.solver {
-        FlowSolver::Adaptive { tolerance, stepping } => {
-            let mut ode = ProbabilityFlow { model, sde, watch: observer.watch };
-            let y = x.reshape([n, c * h * w]);
-            let solution = runge_kutta_45(&mut ode, y, from, to, tolerance, stepping)?;
-            return Ok((finite(solution.y.reshape([n, c, h, w]), sde.level(to))?, solution.evaluations));
-        }
-        FlowSolver::Heun { steps } => {
-            let steps = fixed(edm, sde, steps.get(), from, to);
-            (heun(model, sde, &steps, x, &Free, &mut observer)?, 2 * steps.len())
-        }
-        FlowSolver::DpmPlusPlus { steps } => {
-            let steps = fixed(log_snr, sde, steps.get(), from, to);
-            (dpm_solver_plus_plus(model, sde, &steps, x, &Free, &mut observer)?, steps.len())
-        }
-    };
-    if observer.stopped {
-        return Err(ScoreError::Stopped);
-    }
-    Ok((finite(x, sde.level(to))?, vec![evaluations; n]))
+    let (sde, [count, ..]) = (flow.family.sde(), x.dims());
+    let steps = fixed(&flow.solver.entry().grid(), sde, flow.steps.map_or(1, Steps::get), from, to);
+    // Nothing that follows the ODE asks for noise.
+    let noise = Noise { seed: 0, first: 0, count, shape: model.shape(), device: x.device() };
+    let process = Process::free(model, sde, &steps, false, &noise);
+    let mut progress = |share: f64, x: &Image| watch(Progress { share, x });
+    let (x, evaluations) = flow.solver.entry().integrate(flow.solver.settings(), &process, x, &mut progress)?;
+    Ok((finite(x, sde.level(to))?, evaluations))
 }
 
 /// `count` steps of a grid between two times, in either direction.
-fn fixed(grid: Grid, sde: &dyn Sde, count: usize, from: f64, to: f64) -> Vec<Step> {
+fn fixed(grid: &Choice<dyn Grid>, sde: &dyn Sde, count: usize, from: f64, to: f64) -> Vec<Step> {
     if from == to {
         return Vec::new();
     }
@@ -142,66 +128,6 @@ fn fixed(grid: Grid, sde: &dyn Sde, count: usize, from: f64, to: f64) -> Vec<Ste
     }
     let pairs = times.windows(2).enumerate();
     pairs.map(|(index, pair)| Step { index, t: pair[0], next: pair[1], table: None }).collect()
-}
-
-/// dx/dt = f(t)·x − ½g(t)²·∇ log p_t(x) of rows of a batch, each at its own time.
-struct ProbabilityFlow<'a, 'b> {
-    model: &'a dyn ScoreModel,
-    sde: &'a dyn Sde,
-    watch: Watch<'b>,
-}
-
-impl Derivative for ProbabilityFlow<'_, '_> {
-    fn derivative(&mut self, y: &State, times: &[f64], _samples: &[usize]) -> Result<State, ScoreError> {
-        let x = images(y, self.model.shape());
-        let score = self.model.score(&x, &levels(self.sde, times))?;
-        Ok(drift(self.sde, &x, &score, times).reshape(y.dims()))
-    }
-
-    fn progress(&mut self, share: f64, y: &State) -> ControlFlow<()> {
-        (self.watch)(Progress { share, x: &images(y, self.model.shape()) })
-    }
-}
-
-/// The right-hand side, given the score.
-pub(super) fn drift(sde: &dyn Sde, x: &Image, score: &Image, times: &[f64]) -> Image {
-    let device = x.device();
-    x.clone() * at_times(times, &device, |t| sde.drift(t))
-        - score.clone() * at_times(times, &device, |t| 0.5 * sde.diffusion(t).powi(2))
-}
-
-/// A coefficient of each row's time, N×1×1×1.
-pub(super) fn at_times(times: &[f64], device: &Device, coefficient: impl Fn(f64) -> f64) -> Image {
-    let values: Vec<f32> = times.iter().map(|&t| coefficient(t) as f32).collect();
-    Image::from_data(TensorData::new(values, [times.len(), 1, 1, 1]), device)
-}
-
-/// The level of each row, or the one of all.
-pub(super) fn levels(sde: &dyn Sde, times: &[f64]) -> Vec<Level> {
-    let all_at_once = times.windows(2).all(|pair| pair[0] == pair[1]);
-    let distinct = if all_at_once { &times[..times.len().min(1)] } else { times };
-    distinct.iter().map(|&t| sde.level(t)).collect()
-}
-
-pub(super) fn images(y: &State, [c, h, w]: [usize; 3]) -> Image {
-    y.clone().reshape([y.dims()[0], c, h, w])
-}
-
-/// Tells how far a solver on a fixed grid is.
-struct Shares<'a> {
-    from: f64,
-    to: f64,
-    watch: Watch<'a>,
-    stopped: bool,
-}
-
-impl Observer for Shares<'_> {
-    fn observe(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
-        let share = (moment.step.next - self.from) / (self.to - self.from);
-        let answer = (self.watch)(Progress { share, x: moment.x });
-        self.stopped |= answer.is_break();
-        answer
-    }
 }
 
 /// Pixels of the model's shape on the device.

@@ -1,10 +1,14 @@
 //! Likelihoods by the instantaneous change of variables (Song et al. 2021, eq. 39; Chen et al. 2018).
 
-use super::journey::{self, FlowPlan, Progress, Watch, at_times, drift, images, levels};
-use super::{Estimate, Flow, FlowError, FlowSolver, Likelihood};
-use crate::score::{Range, ScoreError, ScoreModel, parts, vector_jacobian};
-use crate::sde::{Level, Sde};
-use crate::solver::{Derivative, Noise, Purpose, State, runge_kutta_45};
+use super::journey::{self, FlowPlan, Progress, Watch};
+use super::{Estimate, Flow, FlowError, Likelihood};
+use crate::registry::Settings;
+use crate::score::{ScoreError, ScoreModel, parts, vector_jacobian};
+use crate::sde::{Level, Range, Sde};
+use crate::solver::{
+    Adaptive, Derivative, Noise, NoiseSource, Purpose, State, at_times, drift, images, levels, runge_kutta_45,
+    stepping, tolerance,
+};
 use crate::{Image, Pixels};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::f64::consts::LN_2;
@@ -95,12 +99,10 @@ fn measure(
     };
     let y = Tensor::cat(vec![x.reshape([count, size]), Tensor::zeros([count, 1], &device)], 1);
     let y = y.repeat_dim(0, probes);
-    let (tolerance, stepping) = match flow.solver {
-        FlowSolver::Adaptive { tolerance, stepping } => (tolerance, stepping),
-        FlowSolver::Heun { .. } | FlowSolver::DpmPlusPlus { .. } => Default::default(),
-    };
+    let usual = Settings::default();
+    let settings = if flow.solver.is(&Adaptive) { flow.solver.settings() } else { &usual };
     let mut density = Density { model, sde, trace, watch };
-    let solution = runge_kutta_45(&mut density, y, plan.end, plan.until, tolerance, stepping)?;
+    let solution = runge_kutta_45(&mut density, y, plan.end, plan.until, tolerance(settings), stepping(settings))?;
 
     let values = solution.y.try_into_vec_as::<f32>().map_err(|error| ScoreError::Device(error.to_string()))?;
     let prior_std = plan.latent_std(sde);

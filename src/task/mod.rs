@@ -7,7 +7,6 @@ mod interpolate;
 mod journey;
 mod latents;
 mod likelihood;
-mod method;
 mod preset;
 mod restoration;
 mod restore;
@@ -16,15 +15,13 @@ mod run;
 mod sample;
 
 pub use evidence::{Evidence, Shows};
-pub use flow::{Flow, FlowError, FlowSolver};
+pub use flow::{Flow, FlowError};
 pub use interpolate::{
     between, combine, histogram, largest_error, latent_std, linear, norm_in_units, psnr, spherical, temper,
 };
 pub use journey::{FlowPlan, Progress as FlowProgress, Watch, decode, encode, host, unit};
 pub use latents::{Decoded, Encoded, Estimate, Latents, Likelihood};
 pub use likelihood::{likelihood, likelihood_along};
-pub use method::{Method, Weight};
-pub use preset::Preset;
 pub use restoration::{Fork, Resampling, Restoration, RestorationError};
 pub use restore::restore;
 pub use restored::Restored;

@@ -1,8 +1,9 @@
 //! A restoration, as a value: an inverse problem, and how it is solved with an unconditional model.
 
-use super::{Method, Origin, Run, RunError, Steps};
-use crate::score::{Operator, OperatorError, ScoreError};
-use crate::solver::{Grid, Rho, Solver};
+use super::{Origin, Run, RunError, Steps};
+use crate::registry::{Choice, ChoiceError};
+use crate::score::{Inpainting, Operator, OperatorError, ScoreError};
+use crate::solver::{Method, NullSpace};
 use serde::{Deserialize, Serialize};
 
 /// RePaint's resampling (Lugmayr et al. 2022, algorithm 1): the steps are cut into legs, and each leg is gone down
@@ -74,11 +75,13 @@ pub struct Restoration {
     /// Model, family, solver, grid, seed and count; its origin is the prior.
     pub run: Run,
     /// What is measured.
-    pub operator: Operator,
+    #[serde(with = "crate::registry::text")]
+    pub operator: Choice<dyn Operator>,
     /// σ_y, standard deviation of the measurement's noise, in units of pictures in [0, 1].
     pub noise: f64,
     /// How the measurement is imposed.
-    pub method: Method,
+    #[serde(with = "crate::registry::text")]
+    pub method: Choice<dyn Method>,
     /// RePaint's resampling.
     #[serde(default)]
     pub resampling: Option<Resampling>,
@@ -107,11 +110,9 @@ pub enum RestorationError {
     #[error(transparent)]
     Operator(#[from] OperatorError),
     #[error(transparent)]
+    Choice(#[from] ChoiceError),
+    #[error(transparent)]
     Score(#[from] ScoreError),
-    #[error("{0:?} names no method; choose projection, null-space, pigdm, dps or exact")]
-    Method(String),
-    #[error("a weight of {0} is not possible; choose 0 to {max}", max = super::Weight::MAX)]
-    Weight(f64),
     #[error("a noise level of {0} is not possible; choose 0 to {max}", max = Restoration::MAX_NOISE)]
     Noise(f64),
     #[error("a strength of {0} is not possible; choose a number above 0, up to 1")]
@@ -148,6 +149,8 @@ impl Restoration {
     /// If a number is out of its range, or the run cannot be.
     pub fn check(&self) -> Result<(), RestorationError> {
         self.run.check()?;
+        self.operator.check()?;
+        self.method.check()?;
         if self.run.origin != Origin::Prior {
             return Err(RestorationError::Branch);
         }
@@ -169,26 +172,23 @@ impl Restoration {
         self.run.steps.get().saturating_mul(self.resampling.map_or(1, Resampling::times))
     }
 
-    /// A restoration with the settings that suit a method with a small network: solver, grid, steps, clipping and
-    /// resampling, chosen by the PSNR of what was hidden of pictures that it had not seen. Fill in the rest.
-    pub fn default_for(method: Method) -> Restoration {
-        let edm = Grid::Edm { rho: Rho::default() };
-        let ancestral = Run::default().solver;
-        // Short legs gone down three times bring what is filled in to agree with what is known: by more than 1 dB over
-        // as many short steps (of 24 worlds, 20.4 against 19.3 dB where a square was hidden, 26.0 against 24.6 dB
-        // where they were enlarged four times).
-        let thrice = Some(Resampling { jump: 2, times: 3 });
-        let (solver, grid, steps, resampling) = match method {
-            Method::Projection | Method::NullSpace => (ancestral, edm, 10, thrice),
-            // Noise that the solver adds, ΠGDM's guidance amplifies.
-            Method::PiGdm(_) => (Solver::Ddim, Grid::LogSnr, 20, None),
-            Method::Dps(_) => (ancestral, edm, 50, None),
-            // The only error that is left is the solver's: ancestral steps as few as these lose a fifth of the variance.
-            Method::Exact => (Solver::Heun, edm, 20, None),
-        };
+    /// Inpainting with the settings that suit a method with a small network (see [`crate::solver::Recipe`]).
+    /// Fill in the rest.
+    pub fn default_for(method: Choice<dyn Method>) -> Restoration {
+        let recipe = method.entry().recipe();
         let usual = Run::default();
-        let run = Run { solver, grid, steps: Steps::new(steps).unwrap_or(usual.steps), ..usual };
-        Restoration { run, operator: Operator::Inpainting, noise: 0.0, method, resampling, strength: 1.0, fork: None }
+        let steps = Steps::new(recipe.steps).unwrap_or(usual.steps);
+        let run = Run { solver: recipe.solver, grid: recipe.grid, steps, ..usual };
+        let resampling = recipe.resampling.and_then(|(jump, times)| Resampling::new(jump, times).ok());
+        Restoration {
+            run,
+            operator: Choice::new(&Inpainting),
+            noise: 0.0,
+            method,
+            resampling,
+            strength: 1.0,
+            fork: None,
+        }
     }
 }
 
@@ -210,6 +210,6 @@ impl Fork {
 impl Default for Restoration {
     /// Inpainting with the fast method.
     fn default() -> Self {
-        Restoration::default_for(Method::NullSpace)
+        Restoration::default_for(Choice::new(&NullSpace))
     }
 }

@@ -1,11 +1,11 @@
 //! Restoring: samples of the posterior of a measured picture.
 
 use super::sample::{Until, cut};
-use super::{Evidence, Fork, Method, Plan, Resampling, Restoration, RestorationError, prior};
+use super::{Evidence, Fork, Plan, Resampling, Restoration, RestorationError, prior};
 use crate::Image;
-use crate::score::{Clipped, Condition, Exact, NullSpace, PiGdm, ScoreError, ScoreModel};
+use crate::score::{Condition, ScoreError, ScoreModel};
 use crate::sde::{Sde, Step, Transition};
-use crate::solver::{Constraint, Dps, Free, Moment, Noise, Observer, Passage, Projection, Purpose, Solver};
+use crate::solver::{Constraint, Moment, Noise, NoiseSource, Observer, Posterior, Process, Purpose};
 use std::ops::ControlFlow;
 
 impl Restoration {
@@ -30,9 +30,10 @@ impl Restoration {
         plan
     }
 
-    /// Network evaluations of a plan.
-    pub fn evaluations(&self, plan: &Plan) -> usize {
-        legs(&plan.steps).map(|leg| evaluations(&self.run.solver, leg)).sum()
+    /// Score evaluations of a plan; `None` where the solver chooses its own steps.
+    pub fn evaluations(&self, plan: &Plan) -> Option<usize> {
+        let clean = |leg: &[Step]| leg.last().is_none_or(|last| last.next == 0.0);
+        legs(&plan.steps).map(|leg| self.run.solver.evaluations(leg.len(), clean(leg))).sum()
     }
 
     /// x where the plan starts: the prior, the given picture under noise, or what the parent comes to when it is held
@@ -90,23 +91,11 @@ pub fn restore(
     noise: &Noise,
     observer: &mut dyn Observer,
 ) -> Result<Image, ScoreError> {
-    let walk = |model: &dyn ScoreModel, constraint: &dyn Constraint, observer: &mut dyn Observer| {
+    let posterior = Posterior { model, condition, noise, clip: restoration.run.clip };
+    let walk = |model: &dyn ScoreModel, constraint: &dyn Constraint| {
         walk(restoration, plan, model, constraint, start, noise, observer)
     };
-    match restoration.method {
-        Method::Projection => walk(model, &Projection::new(condition, noise), observer),
-        Method::NullSpace => walk(&NullSpace::new(model, condition), &Free, observer),
-        // A network's Jacobian errs by more than it says at the noise end: without a bound, guided estimates overflow.
-        Method::PiGdm(weight) => {
-            let guided = PiGdm::new(model, condition, weight.get());
-            walk(&Clipped::new(guided, restoration.run.clip), &Free, observer)
-        }
-        Method::Dps(zeta) => {
-            let dps = Dps::new(model, condition, zeta.get());
-            walk(&dps, &dps, observer)
-        }
-        Method::Exact => walk(&Exact::new(model, condition)?, &Free, observer),
-    }
+    restoration.method.entry().solve(restoration.method.settings(), &posterior, Box::new(walk))
 }
 
 /// The legs of a plan, down by the solver, up by forward noise.
@@ -129,8 +118,8 @@ fn walk(
         {
             x = ascend(sde, &last, first, x, noise);
         }
-        let passage = Passage { model, sde, steps, denoise, noise, constraint };
-        x = solver.solve(&passage, x, &mut observer)?;
+        let process = Process { model, sde, steps, denoise, noise, constraint };
+        x = solver.solve(&process, x, &mut observer)?;
         if observer.broken {
             break;
         }
@@ -169,13 +158,4 @@ fn resampled(steps: &[Step], resampling: Resampling) -> Vec<Step> {
 /// Runs of steps each of which begins where the one before ended.
 fn legs(steps: &[Step]) -> impl Iterator<Item = &[Step]> {
     steps.chunk_by(|before, after| after.t <= before.next)
-}
-
-/// Evaluations of a leg: Heun's last step to clean data has one instead of two.
-fn evaluations(solver: &Solver, leg: &[Step]) -> usize {
-    let steps = leg.len();
-    match solver {
-        Solver::Heun if leg.last().is_some_and(|last| last.next > 0.0) => 2 * steps,
-        _ => solver.evaluations(steps),
-    }
 }

@@ -1,7 +1,8 @@
 use super::journey::{host, unit};
 use crate::Image;
 use crate::Pixels;
-use crate::score::{Measurement, Range, ScoreError};
+use crate::score::{Measurement, ScoreError};
+use crate::sde::Range;
 
 /// What comes of a restoration.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +37,7 @@ impl Restored {
         }
         let measured = host(&unit(measurement.picture(), range))?;
         let span = range.map(Range::bounds).map_or(1.0, |(low, high)| high - low);
-        let inconsistency = measurement.inconsistency(x).try_into_vec_as::<f32>();
-        let inconsistency = inconsistency.map_err(|error| ScoreError::Device(error.to_string()))?;
+        let inconsistency = measurement.inconsistency(x).try_into_vec_as::<f32>()?;
         let inconsistency = inconsistency.into_iter().map(|value| f64::from(value) / span).collect();
         Ok(Restored { pictures, measured, inconsistency, nfe, exchanges })
     }

@@ -1,6 +1,7 @@
+use super::preset::first_start;
+use crate::registry::{Choice, ChoiceError};
 use crate::sde::{Family, FamilyKind};
 use crate::solver::{Grid, Solver};
-use crate::task::Preset;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -15,8 +16,8 @@ pub enum RunError {
     Count(usize),
     #[error("{0:?} names no model; give a catalogue name, a checkpoint's path, exact:FOLDER or mixture:NAME")]
     Model(String),
-    #[error("{predictor} with {corrector} does nothing; choose a predictor or a corrector")]
-    Idle { predictor: String, corrector: String },
+    #[error(transparent)]
+    Choice(#[from] ChoiceError),
     #[error("a branch keeps its parent's model, family and number of samples; change those in a new run")]
     Unlike,
     #[error("branching at step {step} is not possible: the run before it has {steps} steps")]
@@ -173,10 +174,10 @@ pub struct Run {
     pub family: Family,
     /// The solver and its parameters.
     #[serde(flatten)]
-    pub solver: Solver,
+    pub solver: Choice<dyn Solver>,
     /// The time grid.
     #[serde(flatten)]
-    pub grid: Grid,
+    pub grid: Choice<dyn Grid>,
     /// Number of steps of the whole grid.
     pub steps: Steps,
     /// Leave the last update's noise out, as published (`noise_removal`).
@@ -196,20 +197,19 @@ pub struct Run {
 impl Default for Run {
     /// What a first start shows: the shipped model, its own family, the fast preset.
     fn default() -> Self {
-        let mut run = Run {
+        let preset = first_start();
+        Run {
             model: ModelRef::Named("worlds-vp-small".into()),
             family: FamilyKind::Vp.published(),
-            solver: Solver::DpmPlusPlus,
-            grid: Grid::LogSnr,
-            steps: Steps(20),
+            solver: preset.solver,
+            grid: preset.grid,
+            steps: Steps(preset.steps),
             denoise: true,
-            clip: true,
+            clip: preset.clip,
             seed: 0,
             count: Count(16),
             origin: Origin::Prior,
-        };
-        Preset::Fast20.apply(&mut run);
-        run
+        }
     }
 }
 
@@ -217,16 +217,10 @@ impl Run {
     /// Whether the parts fit together.
     ///
     /// # Errors
-    /// If neither predictor nor corrector does anything, or a branch point lies outside its parent.
+    /// If the solver's or the grid's values do not, or a branch point lies outside its parent.
     pub fn check(&self) -> Result<(), RunError> {
-        if let Solver::Pc(pc) = &self.solver
-            && pc.is_idle()
-        {
-            return Err(RunError::Idle {
-                predictor: pc.predictor.name().into(),
-                corrector: pc.corrector.name().into(),
-            });
-        }
+        self.solver.check()?;
+        self.grid.check()?;
         if let Origin::Branch { parent, step } = &self.origin {
             parent.check()?;
             if !(1..parent.steps.get()).contains(step) {
@@ -237,5 +231,10 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// Score evaluations of each sample; `None` where the solver chooses its own steps.
+    pub fn evaluations(&self) -> Option<usize> {
+        self.solver.evaluations(self.steps.get(), true)
     }
 }

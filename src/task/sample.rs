@@ -2,9 +2,9 @@
 
 use super::{Origin, Run};
 use crate::Image;
-use crate::score::{Range, ScoreError, ScoreModel};
-use crate::sde::{FamilyKind, Level, Sde, Step};
-use crate::solver::{Moment, Noise, Observer, Passage, Purpose};
+use crate::score::{ScoreError, ScoreModel};
+use crate::sde::{Level, Range, Sde, Step};
+use crate::solver::{Moment, Noise, NoiseSource, Observer, Process, Purpose};
 use std::ops::ControlFlow;
 
 /// The part of the time grid that a run walks with a given model.
@@ -19,14 +19,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The data range of a run in this family, as published: VE works in [0, 1], VP and sub-VP in [−1, 1].
-    pub fn range(kind: FamilyKind) -> Range {
-        match kind {
-            FamilyKind::Ve => Range::Unit,
-            FamilyKind::Vp | FamilyKind::SubVp => Range::Symmetric,
-        }
-    }
-
     /// Lays the run's grid over the times at which `model` (already in the run's range) is valid.
     pub fn new(run: &Run, model: &dyn ScoreModel) -> Plan {
         Plan::starting(run, model, 1.0)
@@ -41,7 +33,7 @@ impl Plan {
         if let Origin::Branch { parent, step } = &run.origin {
             steps = cut(steps, Plan::new(parent, model).time_after(*step), *step);
         }
-        Plan { steps, range: Plan::range(run.family.kind()), notices }
+        Plan { steps, range: run.family.facts().range, notices }
     }
 
     /// Time of x after `step` steps of this plan.
@@ -111,7 +103,7 @@ pub fn sample(
 ) -> Result<Image, ScoreError> {
     let sde = run.family.sde();
     let x = start.unwrap_or_else(|| prior(sde, plan, noise));
-    run.solver.solve(&Passage::free(model, sde, &plan.steps, run.denoise, noise), x, observer)
+    run.solver.solve(&Process::free(model, sde, &plan.steps, run.denoise, noise), x, observer)
 }
 
 /// x(T): the prior, or where a plan starts inside the trained range noise of that level.

@@ -1,7 +1,10 @@
 //! All tests of the program through its public face, a module for each capability.
 //! One binary, so that the large dependencies are linked once.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable)]
+
 mod allocations;
+mod architecture;
 mod checkpoint;
 mod cli;
 mod desktop;

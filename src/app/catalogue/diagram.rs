@@ -2,7 +2,8 @@
 
 use crate::app::theme::Theme;
 use crate::checkpoint::{Fact, count, facts};
-use crate::network::{Description, Stage, StageKind};
+use crate::network::{Stage, StageKind};
+use crate::score::Description;
 use crate::task::ModelRef;
 use egui::epaint::{CubicBezierShape, PathStroke};
 use egui::{Color32, Grid, Rect, RichText, ScrollArea, Sense, Stroke, Ui, pos2, vec2};
@@ -48,10 +49,10 @@ impl Drawn {
 fn colour(theme: &Theme, kind: StageKind) -> Color32 {
     match kind {
         StageKind::Embedding => theme.weak,
-        StageKind::Convolution => theme.vp,
+        StageKind::Convolution => theme.series[1],
         StageKind::ResidualBlock => theme.accent,
-        StageKind::Attention => theme.ve,
-        StageKind::Resampling => theme.sub_vp,
+        StageKind::Attention => theme.series[0],
+        StageKind::Resampling => theme.series[2],
         StageKind::Refinement => theme.warning,
     }
 }

@@ -2,9 +2,8 @@
 
 use crate::app::Notice;
 use crate::app::theme::Theme;
-use crate::checkpoint::{About, Asked, FileError, adopt, open, slug};
+use crate::checkpoint::{About, Assumption, FileError, OpenOptions, Overrides, adopt, open, slug};
 use crate::engine::ModelReport;
-use crate::network::{Assumption, Told};
 use crate::task::ModelRef;
 use crossbeam_channel::{Receiver, TryRecvError};
 use egui::{Grid, RichText, Ui};
@@ -112,8 +111,8 @@ fn start(ctx: &egui::Context, typed: &Typed, library: &Path) -> Receiver<Result<
 /// Writes the checkpoint into the library; the file that was made.
 fn take(source: &Path, library: &Path, name: String, live: bool, told: &[String]) -> Result<PathBuf, FileError> {
     let unclear = |error| FileError::Config { path: source.into(), source: error };
-    let told = Told::parse(told.iter().map(String::as_str)).map_err(unclear)?;
-    let opened = open(source, &Asked { told, live, ..Asked::default() })?;
+    let overrides = Overrides::parse(told.iter().map(String::as_str)).map_err(unclear)?;
+    let opened = open(source, &OpenOptions { overrides, raw: live, ..OpenOptions::default() })?;
     let unwritten = |error| FileError::Write { path: library.into(), source: error };
     std::fs::create_dir_all(library).map_err(unwritten)?;
     let place = free_place(library, &slug(&name));

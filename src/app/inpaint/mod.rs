@@ -8,12 +8,12 @@
 mod area;
 mod brush;
 mod canvas;
+mod commands;
 mod display;
 mod draft;
 mod evidence;
 mod fills;
 pub mod filter;
-mod glyph;
 mod gpu;
 mod hand;
 mod hints;
@@ -33,84 +33,51 @@ mod stage;
 mod tests;
 mod tiles;
 mod tools;
-mod view;
+mod viewport;
 
 pub use area::Area;
 pub use brush::Brush;
 pub use canvas::{Canvas, Photo};
 pub use draft::{InpaintDraft, Tool};
-pub use fills::{FillDraft, Fills, Loss, Problem};
+pub use fills::{FillDraft, Fills, Problem};
 pub use hints::Hints;
 pub use history::{History, Step};
 pub use keep::{Kept, Painted};
 pub use mask::Mask;
-pub use operation::{Job, Operation, Shape};
+pub use operation::{MaskChange, Operation, Shape};
 pub use paste::Paste;
 
-use super::latents::{Crop, Source, WORLDS, is_picture};
-use super::layout::{Layout, Pane};
-use super::trajectory::Desk;
-use super::{Draft, Notice, Session};
+use super::context::Context;
+use super::dialog::{Dialog, PathRequest};
+use super::files::{OpenedFile, is_picture};
+use super::keys::{self, Keys};
+use super::panes::{self, Pane, Panes};
+use super::photos::{Crop, Source, Wanted, any_world, pasted};
+use super::saving::SaveJob;
+use super::status::TaskLine;
+use super::workspace::{Workspace, WorkspaceInfo};
+use super::{Action, Draft, Notice, Session, Settings, Start};
+use crate::checkpoint::write_mask;
 use crate::task::ModelRef;
+use commands::{Command, KEYS};
 use display::Display;
-use eframe::egui_wgpu::RenderState;
-use egui::{Frame, Margin, ScrollArea, Ui};
+use egui::Ui;
 use hand::Gesture;
 use inset::Inset;
 use keep::Keeper;
-use load::{Loaded, Loader, Wanted};
+use load::{Loaded, Loader};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use serde_json::Value;
+use std::path::Path;
 use std::sync::Arc;
-use view::View;
+use viewport::Viewport;
 
 /// Side of the pictures of a model that is not known yet.
 const USUAL_SIDE: usize = 32;
 
-/// What a key, a drop or a button asks of this workspace.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Ask {
-    Tool(Tool),
-    /// Brush and eraser, or adding and taking away, change places.
-    Swap,
-    /// A larger or smaller brush.
-    Resize(i32),
-    /// A harder or softer brush.
-    Harden(i32),
-    Change(Operation),
-    /// Take all colour hints away.
-    ClearHints,
-    Undo,
-    Redo,
-    /// Let go of what is being drawn.
-    Cancel,
-    /// Closer, or further away.
-    Zoom(i32),
-    /// The whole photo.
-    Fit,
-    /// A pixel of the photo as a pixel of the screen.
-    Actual,
-    OpenPhoto,
-    OpenMask,
-    SaveMask,
-    /// Paint on one of the worlds that ship.
-    World,
-    /// Ask the model, or end what it works on.
-    FillOrStop,
-    /// End what the model works on, or let go of what is being drawn.
-    Stop,
-    /// Lay the picked sample on the photo, or do not.
-    Lay,
-    /// The picked sample becomes part of the photo.
-    Adopt,
-    /// Back to an earlier answer, with its photo and mask.
-    GoBack(usize),
-    SaveFilled,
-}
-
-/// What a dialog was opened for.
+/// What a path was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asking {
+enum Purpose {
     Photo,
     Mask,
     SaveMask,
@@ -123,7 +90,7 @@ pub enum Asking {
 pub struct SavedInpaint {
     pub draft: InpaintDraft,
     pub fills: FillDraft,
-    pub layout: Layout,
+    pub layout: Panes,
     pub source: Option<Source>,
     pub crop: Crop,
     pub kept: Kept,
@@ -132,12 +99,11 @@ pub struct SavedInpaint {
 /// The workspace's own state.
 pub struct Inpaint {
     pub draft: InpaintDraft,
-    pub layout: Layout,
-    /// What the dialog that is open is for.
-    pub asking: Option<Asking>,
+    panes: Panes,
+    request: PathRequest<Purpose>,
     pub fills: Fills,
     canvas: Option<Canvas>,
-    view: View,
+    viewport: Viewport,
     gesture: Gesture,
     display: Display,
     inset: Inset,
@@ -151,49 +117,37 @@ pub struct Inpaint {
     /// Side of the model's pictures.
     side: usize,
     inspected: Option<ModelRef>,
-    dice: u64,
+    /// Samples that were taken from other workspaces.
+    taken: usize,
+    /// What was asked for in this frame.
+    commands: Vec<Command>,
 }
 
 impl Inpaint {
-    /// The workspace as it was saved; what is painted is kept in the folder `painting`.
-    pub fn new(mut saved: SavedInpaint, state: Option<&RenderState>, painting: Option<PathBuf>) -> Self {
+    /// The workspace as it was saved.
+    pub fn new(settings: &Settings, start: &Start<'_>) -> Self {
+        let mut saved: SavedInpaint = settings.of("inpaint");
         saved.draft.mend();
         saved.layout.mend();
         Inpaint {
             draft: saved.draft,
-            layout: saved.layout,
-            asking: None,
+            panes: saved.layout,
+            request: PathRequest::default(),
             fills: Fills::new(saved.fills),
             canvas: None,
-            view: View::default(),
+            viewport: Viewport::default(),
             gesture: Gesture::None,
-            display: Display::new(state),
+            display: Display::new(start.render_state),
             inset: Inset::default(),
             loader: Loader::default(),
             changing: false,
             opened: false,
             saved: (saved.source, saved.crop, saved.kept),
-            keeper: Keeper::new(painting),
+            keeper: Keeper::new(start.painting.clone()),
             side: USUAL_SIDE,
             inspected: None,
-            dice: u64::from(std::process::id()),
-        }
-    }
-
-    /// What is to be saved.
-    pub fn saved(&self) -> SavedInpaint {
-        let (source, crop, kept) = match &self.canvas {
-            Some(canvas) => (Some(canvas.photo.source.clone()), canvas.crop(), Kept::of(canvas)),
-            None => self.saved.clone(),
-        };
-        let (draft, fills) = (self.draft.clone(), self.fills.draft.clone());
-        SavedInpaint { draft, fills, layout: self.layout.clone(), source, crop, kept }
-    }
-
-    /// Keeps what is painted, on another thread.
-    pub fn keep(&mut self) {
-        if let Some(canvas) = &self.canvas {
-            self.keeper.keep(canvas);
+            taken: 0,
+            commands: Vec::new(),
         }
     }
 
@@ -218,7 +172,7 @@ impl Inpaint {
     }
 
     /// Takes in what threads have said. Never waits.
-    pub fn advance(&mut self, ctx: &egui::Context, session: &mut Session, shared: &Draft) -> Vec<Notice> {
+    fn advance(&mut self, ctx: &egui::Context, session: &mut Session, shared: &Draft) -> Vec<Notice> {
         let loaded = self.loader.poll();
         let mut notices: Vec<Notice> = loaded.into_iter().flat_map(|loaded| self.take(ctx, session, loaded)).collect();
         notices.extend(self.keeper.poll().map(Notice::error));
@@ -235,7 +189,7 @@ impl Inpaint {
                 let notices = photo.notes.iter().map(|note| Notice::remark(format!("{}: {note}", photo.name)));
                 let notices = notices.collect();
                 self.canvas = Some(Canvas::new(*photo, crop).with(painted));
-                (self.view, self.gesture, self.changing) = (View::default(), Gesture::None, false);
+                (self.viewport, self.gesture, self.changing) = (Viewport::default(), Gesture::None, false);
                 notices
             }
             Loaded::Mask(mask) => {
@@ -260,11 +214,11 @@ impl Inpaint {
         }
     }
 
-    fn learn_side(&mut self, session: &Session, shared: &Draft) {
+    fn learn_side(&mut self, session: &mut Session, shared: &Draft) {
         match session.model(&shared.model) {
             Some(report) => self.side = if report.range.is_some() { report.shape[1].max(1) } else { USUAL_SIDE },
             None if self.inspected.as_ref() != Some(&shared.model) => {
-                session.inspect(&shared.model);
+                session.inspect(&shared.model, shared.device);
                 self.inspected = Some(shared.model.clone());
             }
             None => {}
@@ -272,101 +226,86 @@ impl Inpaint {
     }
 
     /// Lets go of what is being drawn; where nothing is, ends what the model works on.
-    pub fn stop(&mut self, session: &Session) {
+    fn let_go_or_stop(&mut self) {
         let drawing = self.canvas.as_ref().is_some_and(Canvas::is_painting) || !matches!(self.gesture, Gesture::None);
         self.cancel();
         if !drawing {
-            self.stop_filling(session);
+            self.stop_filling();
         }
     }
 
-    /// Does what was asked; the dialog that it needs.
-    pub fn ask(&mut self, ctx: &egui::Context, ask: Ask) -> Option<Asking> {
-        match ask {
-            Ask::Tool(tool) => self.choose(tool),
-            Ask::Swap => self.draft.swap(),
-            Ask::Resize(steps) => {
+    fn obey(&mut self, command: Command, cx: &mut Context) {
+        let ctx = cx.egui.clone();
+        match command {
+            Command::Tool(tool) => self.choose(tool),
+            Command::Swap => self.draft.swap(),
+            Command::Resize(steps) => {
                 let size = self.canvas.as_ref().map_or([USUAL_SIDE; 2], |canvas| canvas.photo.size());
                 self.draft.resize(steps, size);
             }
-            Ask::Harden(steps) => self.draft.harden(steps),
-            Ask::Change(operation) => self.change(ctx, operation),
-            Ask::ClearHints => self.rewind(Canvas::clear_hints),
-            Ask::Undo => self.rewind(Canvas::undo),
-            Ask::Redo => self.rewind(Canvas::redo),
-            Ask::Cancel => self.cancel(),
-            Ask::Zoom(steps) => self.view.step(steps),
-            Ask::Fit => self.view.fit(),
-            Ask::Actual => self.view.actual(),
-            Ask::World => self.roll(ctx),
-            Ask::OpenPhoto => return Some(Asking::Photo),
-            Ask::OpenMask => return self.canvas.is_some().then_some(Asking::Mask),
-            Ask::SaveMask => return self.canvas.is_some().then_some(Asking::SaveMask),
-            Ask::Lay => self.fills.draft.laid = !self.fills.draft.laid,
-            Ask::Adopt => self.adopt(ctx),
-            Ask::GoBack(answer) => self.go_back(ctx, answer),
-            Ask::SaveFilled => return self.fills.answer().map(|_| Asking::SaveFilled),
-            // The shell does these: they need the engine.
-            Ask::FillOrStop | Ask::Stop => {}
+            Command::Harden(steps) => self.draft.harden(steps),
+            Command::Change(operation) => self.change(&ctx, operation),
+            Command::ClearHints => self.rewind(Canvas::clear_hints),
+            Command::Undo => self.rewind(Canvas::undo),
+            Command::Redo => self.rewind(Canvas::redo),
+            Command::Zoom(steps) => self.viewport.step(steps),
+            Command::Fit => self.viewport.fit(),
+            Command::Actual => self.viewport.actual(),
+            Command::World => self.loader.photo(&ctx, any_world()),
+            Command::Sample => {
+                self.taken += 1;
+                cx.sample(self.taken).into_iter().for_each(|wanted| self.loader.photo(&ctx, wanted));
+            }
+            Command::OpenPhoto => self.request.ask(cx, Dialog::OpenPicture, Purpose::Photo),
+            Command::OpenMask if self.canvas.is_some() => self.request.ask(cx, Dialog::OpenPicture, Purpose::Mask),
+            Command::SaveMask if self.canvas.is_some() => self.ask_place(cx, "mask", Purpose::SaveMask),
+            Command::SaveFilled if self.fills.has_pictures() => self.ask_place(cx, "filled", Purpose::SaveFilled),
+            Command::OpenMask | Command::SaveMask | Command::SaveFilled => {}
+            Command::FillOrStop => {
+                let notice = self.fill_or_stop(&ctx, &cx.session, &cx.draft);
+                cx.tell(notice);
+            }
+            Command::Branch => {
+                let notice = self.branch(&cx.session, &cx.draft);
+                cx.tell(notice);
+            }
+            Command::Stop => self.let_go_or_stop(),
+            Command::Lay => self.fills.draft.laid = !self.fills.draft.laid,
+            Command::Adopt => self.adopt(&ctx),
+            Command::GoBack(answer) => self.go_back(&ctx, answer),
         }
-        None
     }
 
-    /// The name that a dialog to save the mask begins with.
-    pub fn mask_name(&self) -> String {
+    /// Asks where `what` of the photo is to be written.
+    fn ask_place(&mut self, cx: &Context, what: &str, purpose: Purpose) {
         let name = self.canvas.as_ref().map_or("photo", |canvas| canvas.photo.name.as_str());
         let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
-        format!("{}-mask.png", stem.replace(' ', "-"))
+        let name = format!("{}-{what}.png", stem.replace(' ', "-"));
+        self.request.ask(cx, Dialog::Save { name: &name }, purpose);
     }
 
-    /// The name that a dialog to save the filled photo begins with.
-    pub fn filled_name(&self) -> String {
-        self.mask_name().replace("-mask.png", "-filled.png")
-    }
-
-    /// Takes a path that was chosen for this workspace; whether it was.
-    pub fn take_path(&mut self, ctx: &egui::Context, path: &Path) -> bool {
-        match self.asking.take() {
-            Some(Asking::Photo) => self.open_photo(ctx, path),
-            Some(Asking::Mask) => self.open_mask(ctx, path),
-            other => {
-                self.asking = other;
-                return false;
+    /// Takes in a path that was asked for.
+    fn take_path(&mut self, cx: &mut Context) {
+        let Some((purpose, path)) = self.request.poll() else { return };
+        match purpose {
+            Purpose::Photo => self.open_photo(&cx.egui, &path),
+            Purpose::Mask => self.open_mask(&cx.egui, &path),
+            Purpose::SaveMask => {
+                let Some(mask) = self.canvas.as_ref().map(Canvas::mask) else { return };
+                let (size, values) = (mask.size().map(|side| side as u32), mask.values().clone());
+                let job = SaveJob::new(path, "saving the mask", move |path, _| write_mask(path, size, &values));
+                cx.saver.start(&cx.egui, job);
+            }
+            Purpose::SaveFilled => {
+                let job = self.fills.save_job(path);
+                job.into_iter().for_each(|job| cx.saver.start(&cx.egui, job));
             }
         }
-        true
-    }
-
-    /// Takes the place that was chosen for the mask; whether one was asked for.
-    pub fn save_to(&mut self, ctx: &egui::Context, path: &Path) -> bool {
-        let asked = matches!(self.asking, Some(Asking::SaveMask | Asking::SaveFilled));
-        if self.asking == Some(Asking::SaveFilled) {
-            self.asking = None;
-            self.save_answer(ctx, path);
-        } else if asked {
-            self.asking = None;
-            if let Some(canvas) = &self.canvas {
-                let mask = canvas.mask();
-                self.loader.save_mask(ctx, path.into(), mask.size(), mask.values().clone());
-            }
-        }
-        asked
-    }
-
-    /// Takes a dropped file if it is a picture; whether it is, by its name. `as_mask`: it becomes the mask.
-    pub fn take_drop(&mut self, ctx: &egui::Context, path: &Path, as_mask: bool) -> bool {
-        let picture = is_picture(path);
-        match picture {
-            true if as_mask && self.canvas.is_some() => self.open_mask(ctx, path),
-            true => self.open_photo(ctx, path),
-            false => {}
-        }
-        picture
     }
 
     /// Reads a photo and paints on it.
     pub fn open_photo(&mut self, ctx: &egui::Context, path: &Path) {
-        self.loader.photo(ctx, Wanted::File(path.into()), Crop::default());
+        self.loader.photo(ctx, Wanted::File(path.into()));
     }
 
     /// Reads a mask for the photo.
@@ -376,75 +315,15 @@ impl Inpaint {
         }
     }
 
-    /// Shows the workspace in all the room there is.
-    pub fn ui(&mut self, ui: &mut Ui, desk: &mut Desk<'_>) {
-        self.open(ui.ctx());
-        self.paste(ui);
-        let mut layout = std::mem::take(&mut self.layout);
-        let panel = || Frame::new().fill(ui.visuals().panel_fill);
-        let (setup, plots) = (panel(), panel().inner_margin(Margin::symmetric(8, 6)));
-        layout.ui(ui, &mut |ui, pane| match pane {
-            Pane::Setup => {
-                setup.show(ui, |ui| tools::ui(ui, self, desk));
-            }
-            Pane::Picture => stage::ui(ui, self, desk),
-            Pane::Plots => {
-                plots.show(ui, |ui| {
-                    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| fills::ui(ui, self, desk));
-                });
-            }
-        });
-        self.layout = layout;
-    }
-
     /// Brings back the photo of the last window, once.
     fn open(&mut self, ctx: &egui::Context) {
         if std::mem::replace(&mut self.opened, true) {
             return;
         }
-        let (Some(source), crop, kept) = &self.saved else { return };
-        let wanted = match (source, &kept.photo) {
-            (source, Some(name)) => Wanted::Kept(source.clone(), name.clone()),
-            (Source::World(index), None) => Wanted::World(*index),
-            (Source::File(path), None) => Wanted::File(path.clone()),
-            (Source::Latents { .. } | Source::Trajectory | Source::Clipboard, None) => return,
-        };
-        let kept = self.keeper.folder().map(|folder| (folder.to_owned(), kept.clone()));
-        self.loader.photo_as_kept(ctx, wanted, *crop, kept);
-    }
-
-    fn paste(&mut self, ui: &Ui) {
-        let pasted = ui.input(|input| {
-            input.events.iter().rev().find_map(|event| match event {
-                egui::Event::PasteImage(image) => Some(image.clone()),
-                _ => None,
-            })
-        });
-        if let Some(image) = pasted {
-            self.loader.photo(ui.ctx(), Wanted::Pasted(image), Crop::default());
+        let (Some(source), crop, kept) = self.saved.clone() else { return };
+        if kept.photo.is_some() || source.again().is_some() {
+            self.loader.restore(ctx, source, crop, kept, self.keeper.folder().map(Path::to_owned));
         }
-    }
-
-    /// Takes a world that nobody chose.
-    fn roll(&mut self, ctx: &egui::Context) {
-        // A linear congruential sequence (Knuth's MMIX), begun anew in each window.
-        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.loader.photo(ctx, Wanted::World((self.dice >> 33) as usize % WORLDS), Crop::default());
-    }
-
-    /// Takes a sample of the run that is shown in Trajectory, another each time.
-    fn take_sample(&mut self, ctx: &egui::Context, session: &Session) {
-        let Some(entry) = session.current() else { return };
-        let Some(snapshot) = &entry.view.snapshot else { return };
-        let x = &snapshot.newest.x;
-        let (low, high) = entry.view.report.range.bounds();
-        let [count, c, h, w] = x.shape;
-        self.dice = self.dice.wrapping_add(1);
-        let sample = self.dice as usize % count.max(1);
-        let unit = |value: &f32| ((f64::from(*value) - low) / (high - low)).clamp(0.0, 1.0) as f32;
-        let values = x.sample(sample).iter().map(unit).collect();
-        let name = format!("sample {}", sample + 1);
-        self.loader.photo(ctx, Wanted::Sample { shape: [c, h, w], values, name }, Crop::default());
     }
 
     /// Takes up another tool; what is being drawn is let go.
@@ -466,7 +345,7 @@ impl Inpaint {
     fn change(&mut self, ctx: &egui::Context, operation: Operation) {
         if let Some(canvas) = self.canvas.as_mut().filter(|_| !self.changing) {
             self.changing = true;
-            self.loader.change(ctx, canvas.job(operation));
+            self.loader.change(ctx, canvas.change(operation));
         }
     }
 
@@ -475,5 +354,99 @@ impl Inpaint {
             self.gesture = Gesture::None;
             step(canvas);
         }
+    }
+}
+
+static INFO: WorkspaceInfo = WorkspaceInfo {
+    name: "Inpaint",
+    question: "What else could be here?",
+    help: "Open a photo and paint over what you would like to know. What is painted is unknown to the model, \
+           what is left is kept; the model answers with pictures of what could be there.",
+    keys: || keys::lines(&KEYS),
+    picture_drop: Some("paint on this photo, or with Alt, use it as the mask"),
+    undoes: Some("a stroke or a change of mask or hints"),
+};
+
+impl Workspace for Inpaint {
+    fn info(&self) -> &'static WorkspaceInfo {
+        &INFO
+    }
+
+    fn ui(&mut self, ui: &mut Ui, cx: &mut Context) {
+        self.open(ui.ctx());
+        pasted(ui).into_iter().for_each(|wanted| self.loader.photo(ui.ctx(), wanted));
+        let mut all = std::mem::take(&mut self.panes);
+        all.ui(ui, &mut |ui, pane| match pane {
+            Pane::Setup => tools::ui(ui, self, cx),
+            Pane::Picture => stage::ui(ui, self),
+            Pane::Plots => panes::figures(ui, 6, |ui| fills::ui(ui, self, cx)),
+        });
+        self.panes = all;
+        std::mem::take(&mut self.commands).into_iter().for_each(|command| self.obey(command, cx));
+    }
+
+    fn panes(&mut self) -> Option<&mut Panes> {
+        Some(&mut self.panes)
+    }
+
+    fn poll(&mut self, cx: &mut Context) {
+        let ctx = cx.egui.clone();
+        self.take_path(cx);
+        if !self.fills.failed.pressed().is_empty() {
+            self.obey(Command::FillOrStop, cx);
+        }
+        let notices = self.advance(&ctx, &mut cx.session, &cx.draft);
+        cx.tell(notices);
+    }
+
+    fn keys(&mut self, keys: &Keys<'_>, cx: &mut Context) {
+        keys.take(&KEYS).into_iter().for_each(|command| self.obey(command, cx));
+    }
+
+    /// Takes a picture; with Alt it becomes the mask.
+    fn take_drop(&mut self, path: &Path, cx: &mut Context) -> bool {
+        let as_mask = cx.egui.input(|input| input.modifiers.alt);
+        let picture = is_picture(path);
+        match picture {
+            true if as_mask && self.canvas.is_some() => self.open_mask(&cx.egui, path),
+            true => self.open_photo(&cx.egui, path),
+            false => {}
+        }
+        picture
+    }
+
+    fn take_file(&mut self, opened: &OpenedFile, cx: &mut Context) -> bool {
+        let OpenedFile::Picture(path) = opened else { return false };
+        cx.actions.push(Action::Show(INFO.name));
+        self.open_photo(&cx.egui, path);
+        true
+    }
+
+    fn undo(&mut self, _cx: &mut Context) {
+        self.rewind(Canvas::undo);
+    }
+
+    fn redo(&mut self, _cx: &mut Context) {
+        self.rewind(Canvas::redo);
+    }
+
+    fn task(&self) -> Option<TaskLine> {
+        self.fills.line()
+    }
+
+    fn stop(&mut self, _cx: &mut Context) {
+        self.stop_filling();
+    }
+
+    fn save(&mut self) -> Value {
+        let (source, crop, kept) = match &self.canvas {
+            Some(canvas) => {
+                self.keeper.keep(canvas);
+                (Some(canvas.photo.source.clone()), canvas.crop(), Kept::of(canvas))
+            }
+            None => self.saved.clone(),
+        };
+        let (draft, fills, layout) = (self.draft.clone(), self.fills.draft.clone(), self.panes.clone());
+        serde_json::to_value(SavedInpaint { draft, fills, layout, source, crop, kept }).unwrap_or_default()
     }
 }

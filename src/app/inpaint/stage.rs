@@ -1,12 +1,10 @@
 //! The middle of the workspace: the photo, as large as it goes, and what is painted on it.
 
 use super::look::Look;
-use super::view::Placed;
-use super::{Ask, Inpaint, hand, overlay};
-use crate::app::Action;
-use crate::app::latents::dashed;
+use super::viewport::Placed;
+use super::{Command, Inpaint, fills, hand, overlay};
 use crate::app::theme::{Theme, UNIT};
-use crate::app::trajectory::Desk;
+use crate::app::widgets::dashed;
 use egui::emath::GuiRounding;
 use egui::{Align, Button, Frame, Margin, Rect, RichText, Role, Sense, Stroke, Ui, UiBuilder, WidgetInfo, vec2};
 
@@ -18,20 +16,23 @@ const SHADE: f32 = 0.55;
 const CHECK: f32 = 8.0;
 
 /// Shows the stage.
-pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint) {
     let bar = Frame::new().inner_margin(Margin::symmetric(8, 4)).fill(ui.visuals().panel_fill);
     if inpaint.canvas.is_some() {
-        egui::Panel::top("inpaint bar").resizable(false).frame(bar).show(ui, |ui| top(ui, inpaint, desk));
+        egui::Panel::top("inpaint bar").resizable(false).frame(bar).show(ui, |ui| top(ui, inpaint));
+    }
+    if inpaint.canvas.is_some() {
+        fills::timeline(ui, inpaint);
     }
     let well = Frame::new().fill(ui.visuals().extreme_bg_color);
     egui::CentralPanel::no_frame().frame(well).show(ui, |ui| match inpaint.canvas {
         Some(_) => photo(ui, inpaint),
-        None => empty(ui, inpaint, desk),
+        None => empty(ui, inpaint),
     });
 }
 
 /// The photo's name and size, how much of it is painted, and how large it is shown.
-fn top(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+fn top(ui: &mut Ui, inpaint: &mut Inpaint) {
     let Some(canvas) = &mut inpaint.canvas else { return };
     ui.horizontal(|ui| {
         ui.set_min_height(24.0);
@@ -39,16 +40,16 @@ fn top(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
             ui.spacing_mut().item_spacing.x = UNIT;
             ui.toggle_value(&mut inpaint.draft.inset, "Model's view")
                 .on_hover_text("Show what the model is given, in a corner");
-            let asks = [
-                ("+", "Closer", "Closer (+, or the wheel)", Ask::Zoom(1)),
-                ("Fit", "Fit", "The whole photo (0)", Ask::Fit),
-                ("1:1", "Actual pixels", "A pixel of the photo for each pixel of the screen (1)", Ask::Actual),
-                ("−", "Further away", "Further away (−, or the wheel)", Ask::Zoom(-1)),
+            let commands = [
+                ("+", "Closer", "Closer (+, or the wheel)", Command::Zoom(1)),
+                ("Fit", "Fit", "The whole photo (0)", Command::Fit),
+                ("1:1", "Actual pixels", "A pixel of the photo for each pixel of the screen (1)", Command::Actual),
+                ("−", "Further away", "Further away (−, or the wheel)", Command::Zoom(-1)),
             ];
-            for (text, name, tip, ask) in asks {
+            for (text, name, tip, command) in commands {
                 let button = ui.add(Button::new(text).min_size(vec2(24.0, 24.0)));
                 if button.on_hover_text(tip).accessible_name(name).clicked() {
-                    desk.actions.push(Action::Inpaint(ask));
+                    inpaint.commands.push(command);
                 }
             }
             ui.with_layout(egui::Layout::left_to_right(Align::Center), |ui| {
@@ -70,7 +71,7 @@ fn photo(ui: &mut Ui, inpaint: &mut Inpaint) {
     response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, "Photo with its mask"));
     let Some(size) = inpaint.canvas.as_ref().map(|canvas| canvas.photo.size()) else { return };
     hand::navigate(ui, &response, inpaint, size);
-    let placed = inpaint.view.place(pane, size);
+    let placed = inpaint.viewport.place(pane, size);
     hand::draw(ui, &response, inpaint, placed);
     let look = look(ui, inpaint, placed);
     if let (Some(canvas), Some(look)) = (&mut inpaint.canvas, look) {
@@ -100,7 +101,7 @@ fn look(ui: &Ui, inpaint: &Inpaint, placed: Placed) -> Option<Look> {
 }
 
 /// What to do first.
-fn empty(ui: &mut Ui, inpaint: &Inpaint, desk: &mut Desk<'_>) {
+fn empty(ui: &mut Ui, inpaint: &mut Inpaint) {
     let area = ui.available_rect_before_wrap();
     let side = (area.width().min(area.height()) - 48.0).clamp(200.0, 560.0);
     let rect = Rect::from_center_size(area.center(), vec2(side, side));
@@ -119,12 +120,12 @@ fn empty(ui: &mut Ui, inpaint: &Inpaint, desk: &mut Desk<'_>) {
             let text = RichText::new("Open a photo…").size(15.0).strong().color(theme.on_selected);
             let button = Button::new(text).fill(theme.selected).min_size(vec2(170.0, 36.0));
             if ui.add(button).on_hover_text("JPEG, PNG, GIF, BMP or WebP (Ctrl+O)").clicked() {
-                desk.actions.push(Action::Inpaint(Ask::OpenPhoto));
+                inpaint.commands.push(Command::OpenPhoto);
             }
             let line = Stroke::new(1.0, theme.weak);
             let button = Button::new("Try a little world").stroke(line).min_size(vec2(170.0, 28.0));
             if ui.add(button).on_hover_text("Paint on one of the 512 worlds that ship").clicked() {
-                desk.actions.push(Action::Inpaint(Ask::World));
+                inpaint.commands.push(Command::World);
             }
             ui.add_space(4.0);
             ui.label(RichText::new("Or drop a photo here, or paste one.").small().weak());

@@ -2,37 +2,26 @@
 
 use super::draft::{InpaintDraft, Tool};
 use super::operation::Operation;
-use super::{Ask, Inpaint, glyph};
-use crate::app::Action;
-use crate::app::latents::Crop;
-use crate::app::models::Out;
+use super::{Command, Inpaint};
+use crate::app::photos::Crop;
 use crate::app::theme::UNIT;
-use crate::app::trajectory::Desk;
-use crate::app::widgets::{control_width, named, row, segmented};
-use egui::{Button, DragValue, Response, RichText, ScrollArea, Slider, Ui, vec2};
+use crate::app::widgets::{control_width, icon, named, row, segmented};
+use crate::app::{Context, panes};
+use egui::{Button, DragValue, Response, RichText, Slider, Ui, vec2};
 
 /// Room for the number beside a slider, in points.
 const NUMBER: f32 = 76.0;
 
 /// Shows the panel.
-pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
-    let margin = egui::Margin { left: 8, right: 0, top: 8, bottom: 0 };
-    egui::CentralPanel::no_frame().frame(egui::Frame::new().inner_margin(margin)).show(ui, |ui| {
-        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            ui.set_max_width(ui.available_width() - 8.0);
-            ui.spacing_mut().item_spacing.y = 6.0;
-            let tip = "Score model s(x, t) ≈ ∇ log p(x, t) that fills in, shared with Trajectory";
-            row(ui, "Model", tip, |ui| {
-                let mut out = Out { session: desk.session, actions: desk.actions };
-                desk.models.combo(ui, "Model", control_width(ui), &desk.draft.model, &mut out);
-            });
-            ui.separator();
-            photo(ui, inpaint, desk);
-            ui.separator();
-            tools(ui, inpaint, desk);
-            ui.separator();
-            ui.add_enabled_ui(inpaint.canvas.is_some(), |ui| mask(ui, inpaint, desk));
-        });
+pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, cx: &mut Context) {
+    panes::settings(ui, |ui| {
+        cx.model_row(ui, "Score model s(x, t) ≈ ∇ log p(x, t) that fills in, shared with Trajectory");
+        ui.separator();
+        photo(ui, inpaint, cx);
+        ui.separator();
+        tools(ui, inpaint);
+        ui.separator();
+        ui.add_enabled_ui(inpaint.canvas.is_some(), |ui| mask(ui, inpaint));
     });
 }
 
@@ -52,9 +41,9 @@ fn buttons(ui: &mut Ui, all: &[(&str, &str, bool)]) -> Option<usize> {
     .inner
 }
 
-fn photo(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+fn photo(ui: &mut Ui, inpaint: &mut Inpaint, cx: &Context) {
     caption(ui, "Photo", "What is painted on: JPEG, PNG, GIF, BMP or WebP, up to 100 megapixels");
-    let sample = desk.session.current().is_some_and(|entry| entry.view.snapshot.is_some());
+    let sample = !cx.offers.is_empty();
     let clicked = buttons(
         ui,
         &[
@@ -63,26 +52,22 @@ fn photo(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
             ("Trajectory", "A sample of the run shown in Trajectory, another each time; run one there first", sample),
         ],
     );
-    match clicked {
-        Some(0) => desk.actions.push(Action::Inpaint(Ask::OpenPhoto)),
-        Some(1) => desk.actions.push(Action::Inpaint(Ask::World)),
-        Some(_) => {
-            let ctx = ui.ctx().clone();
-            inpaint.take_sample(&ctx, desk.session);
-        }
-        None => {}
-    }
+    inpaint
+        .commands
+        .extend(clicked.and_then(|place| [Command::OpenPhoto, Command::World, Command::Sample].into_iter().nth(place)));
 }
 
-fn tools(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+fn tools(ui: &mut Ui, inpaint: &mut Inpaint) {
     let gap = UNIT;
     let width = (ui.available_width() - 2.0 * gap) / 3.0;
     for three in Tool::ALL.chunks(3) {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = gap;
             for &tool in three {
-                if glyph::button(ui, tool, inpaint.draft.tool == tool, width).clicked() {
-                    desk.actions.push(Action::Inpaint(Ask::Tool(tool)));
+                if icon::tool_button(ui, tool.icon(), inpaint.draft.tool == tool, width, tool.name(), tool.tip())
+                    .clicked()
+                {
+                    inpaint.commands.push(Command::Tool(tool));
                 }
             }
         });
@@ -98,7 +83,7 @@ fn tools(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
                 brush(ui, inpaint);
             }
             Tool::Colour => {
-                colour(ui, inpaint, desk);
+                colour(ui, inpaint);
                 brush(ui, inpaint);
             }
             Tool::Rectangle | Tool::Lasso => takes(ui, &mut inpaint.draft),
@@ -144,14 +129,14 @@ fn erases(ui: &mut Ui, draft: &mut InpaintDraft) {
 }
 
 /// The colour of the hints, and the way back to none.
-fn colour(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+fn colour(ui: &mut Ui, inpaint: &mut Inpaint) {
     let any = inpaint.canvas.as_ref().is_some_and(|canvas| !canvas.hints().is_blank());
     let tip = "Colour of the hints, sRGB; Alt+click on the photo takes up the one under the pointer";
     row(ui, "Colour", tip, |ui| {
         ui.spacing_mut().interact_size = vec2(56.0, 24.0);
         named(ui.color_edit_button_srgb(&mut inpaint.draft.colour), "Colour of the hints", tip);
         let tip = "Take all colour hints away: the photo as it was (Ctrl+Z brings them back)";
-        asks(ui, desk, [("Clear hints", tip, any && !inpaint.changing, Ask::ClearHints)]);
+        asks(ui, &mut inpaint.commands, [("Clear hints", tip, any && !inpaint.changing, Command::ClearHints)]);
     });
 }
 
@@ -201,21 +186,21 @@ fn square(ui: &mut Ui, inpaint: &mut Inpaint) {
     }
 }
 
-fn mask(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+fn mask(ui: &mut Ui, inpaint: &mut Inpaint) {
     caption(ui, "Mask", "Painted is unknown: there the model fills in. All else is kept");
     let [undo, redo] = inpaint.canvas.as_ref().map_or([0; 2], |canvas| canvas.history().steps());
     let free = !inpaint.changing;
     let all = [
-        ("Undo", "Take the last stroke or change of mask or hints back (Ctrl+Z)", undo > 0 && free, Ask::Undo),
-        ("Redo", "Make it again (Ctrl+Shift+Z)", redo > 0 && free, Ask::Redo),
-        ("Invert", "Turn painted and kept round (Ctrl+I)", free, Ask::Change(Operation::Invert)),
+        ("Undo", "Take the last stroke or change of mask or hints back (Ctrl+Z)", undo > 0 && free, Command::Undo),
+        ("Redo", "Make it again (Ctrl+Shift+Z)", redo > 0 && free, Command::Redo),
+        ("Invert", "Turn painted and kept round (Ctrl+I)", free, Command::Change(Operation::Invert)),
     ];
-    asks(ui, desk, all);
+    asks(ui, &mut inpaint.commands, all);
     let all = [
-        ("Fill all", "Paint the whole photo", free, Ask::Change(Operation::FillAll)),
-        ("Clear", "Take all paint away (Delete)", free, Ask::Change(Operation::Clear)),
+        ("Fill all", "Paint the whole photo", free, Command::Change(Operation::FillAll)),
+        ("Clear", "Take all paint away (Delete)", free, Command::Change(Operation::Clear)),
     ];
-    asks(ui, desk, all);
+    asks(ui, &mut inpaint.commands, all);
     let most = InpaintDraft::MOST;
     let tip = "Radius of the disc by which the mask grows or shrinks, in pixels of the photo";
     row(ui, "Disc", tip, |ui| {
@@ -223,36 +208,40 @@ fn mask(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
         named(ui.add_sized(vec2(56.0, 24.0), field), "Radius of the disc", tip);
         let radius = inpaint.draft.grow;
         let all = [
-            ("Grow", "Wider on all sides: the dilation by a disc", free, Ask::Change(Operation::Grow(radius))),
-            ("Shrink", "Narrower on all sides: the erosion by a disc", free, Ask::Change(Operation::Shrink(radius))),
+            ("Grow", "Wider on all sides: the dilation by a disc", free, Command::Change(Operation::Grow(radius))),
+            (
+                "Shrink",
+                "Narrower on all sides: the erosion by a disc",
+                free,
+                Command::Change(Operation::Shrink(radius)),
+            ),
         ];
-        asks(ui, desk, all);
+        asks(ui, &mut inpaint.commands, all);
     });
     let tip = "Standard deviation σ of the Gaussian that softens the mask's edge, in pixels of the photo";
     row(ui, "Gaussian", tip, |ui| {
         let field = DragValue::new(&mut inpaint.draft.feather).range(0.5..=most as f32).speed(0.1).suffix(" px");
         named(ui.add_sized(vec2(56.0, 24.0), field), "Standard deviation of the Gaussian", tip);
         let operation = Operation::Feather(inpaint.draft.feather);
-        asks(ui, desk, [("Feather", "Soften the mask's edge", free, Ask::Change(operation))]);
+        asks(ui, &mut inpaint.commands, [("Feather", "Soften the mask's edge", free, Command::Change(operation))]);
     });
     let all = [
         (
             "Open mask…",
             "A PNG of the photo's shape: white, or opaque, is to be filled (or drop it with Alt)",
             free,
-            Ask::OpenMask,
+            Command::OpenMask,
         ),
-        ("Save mask…", "As a grey PNG: white is to be filled (Ctrl+S)", true, Ask::SaveMask),
+        ("Save mask…", "As a grey PNG: white is to be filled (Ctrl+S)", true, Command::SaveMask),
     ];
-    asks(ui, desk, all);
+    asks(ui, &mut inpaint.commands, all);
 }
 
 /// Buttons that ask for something.
-fn asks<const N: usize>(ui: &mut Ui, desk: &mut Desk<'_>, all: [(&str, &str, bool, Ask); N]) {
+fn asks<const N: usize>(ui: &mut Ui, commands: &mut Vec<Command>, all: [(&str, &str, bool, Command); N]) {
     let shown = all.each_ref().map(|(name, tip, enabled, _)| (*name, *tip, *enabled));
-    if let Some((.., ask)) = buttons(ui, &shown).and_then(|clicked| all.into_iter().nth(clicked)) {
-        desk.actions.push(Action::Inpaint(ask));
-    }
+    let clicked = buttons(ui, &shown).and_then(|clicked| all.into_iter().nth(clicked));
+    commands.extend(clicked.map(|(.., command)| command));
 }
 
 fn caption(ui: &mut Ui, text: &str, tip: &str) {

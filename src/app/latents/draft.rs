@@ -2,23 +2,15 @@
 
 use crate::app::Draft;
 use crate::app::draft::sentence;
-use crate::solver::{Stepping, Tolerance};
-use crate::task::{Estimate, Flow, FlowSolver, Steps};
+use crate::registry::Choice;
+use crate::solver::{DpmSolverPlusPlus, Heun, Solver};
+use crate::task::{Estimate, Flow, Steps};
 use serde::{Deserialize, Serialize};
 
 /// Evaluations that answer a moving slider: few enough to follow the hand.
 pub const QUICK_STEPS: usize = 8;
 /// Most pictures that the window offers for a likelihood's histogram.
 pub const MOST_OF_SET: usize = 512;
-
-/// How the ODE is solved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FlowMethod {
-    Adaptive,
-    Heun,
-    DpmPlusPlus,
-}
 
 /// What the middle of the room shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,10 +26,9 @@ pub enum Mix {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LatentsDraft {
-    pub method: FlowMethod,
-    pub rtol: f64,
-    pub atol: f64,
-    /// Steps of Heun and DPM-Solver++.
+    #[serde(with = "crate::registry::whole")]
+    pub solver: Choice<dyn Solver>,
+    /// Steps of solvers that have a grid.
     pub steps: usize,
     /// Time of the latent.
     pub until: f64,
@@ -63,9 +54,7 @@ impl Default for LatentsDraft {
     fn default() -> Self {
         LatentsDraft {
             // 36 evaluations there, 36 back: pictures in seconds, and at 50 dB the same picture.
-            method: FlowMethod::Heun,
-            rtol: 1e-5,
-            atol: 1e-5,
+            solver: Choice::new(&Heun),
             steps: 18,
             until: 1.0,
             temperature: 1.0,
@@ -85,16 +74,9 @@ impl Default for LatentsDraft {
 impl LatentsDraft {
     /// The journey that these settings make with the model and family of `shared`, or one sentence of why none.
     pub fn flow(&self, shared: &Draft) -> Result<Flow, String> {
-        let solver = match self.method {
-            FlowMethod::Adaptive => FlowSolver::Adaptive {
-                tolerance: Tolerance::new(self.rtol, self.atol).map_err(sentence)?,
-                stepping: Stepping::Sample,
-            },
-            FlowMethod::Heun => FlowSolver::Heun { steps: Steps::new(self.steps).map_err(sentence)? },
-            FlowMethod::DpmPlusPlus => FlowSolver::DpmPlusPlus { steps: Steps::new(self.steps).map_err(sentence)? },
-        };
         let family = shared.family().map_err(sentence)?;
-        let flow = Flow { solver, until: self.until, ..Flow::new(shared.model.clone(), family) };
+        let steps = Steps::new(self.steps).map_err(sentence)?;
+        let flow = Flow { until: self.until, ..Flow::new(shared.model.clone(), family) }.by(self.solver.clone(), steps);
         flow.check().map_err(sentence)?;
         Ok(flow)
     }
@@ -102,14 +84,8 @@ impl LatentsDraft {
     /// Takes over how a journey was made.
     pub fn take(&mut self, flow: &Flow) {
         self.until = flow.until;
-        match flow.solver {
-            FlowSolver::Adaptive { tolerance, .. } => {
-                self.method = FlowMethod::Adaptive;
-                (self.rtol, self.atol) = (tolerance.relative(), tolerance.absolute());
-            }
-            FlowSolver::Heun { steps } => (self.method, self.steps) = (FlowMethod::Heun, steps.get()),
-            FlowSolver::DpmPlusPlus { steps } => (self.method, self.steps) = (FlowMethod::DpmPlusPlus, steps.get()),
-        }
+        self.solver.take(&flow.solver);
+        self.steps = flow.steps.map_or(self.steps, Steps::get);
     }
 
     /// How log p is estimated.
@@ -120,9 +96,6 @@ impl LatentsDraft {
 
     /// Brings values that no control can show back into reach.
     pub fn mend(&mut self) {
-        if Tolerance::new(self.rtol, self.atol).is_err() {
-            (self.rtol, self.atol) = (1e-5, 1e-5);
-        }
         self.steps = self.steps.clamp(1, 1000);
         self.frames = if self.frames > 12 { 17 } else { 9 };
         self.probes = self.probes.clamp(1, Estimate::MAX_PROBES);
@@ -137,32 +110,36 @@ impl LatentsDraft {
 
 /// The same journey by few steps, for a hand that moves.
 pub fn quick(flow: &Flow) -> Flow {
-    let solver = Steps::new(QUICK_STEPS).map_or(flow.solver, |steps| FlowSolver::DpmPlusPlus { steps });
-    Flow { solver, ..flow.clone() }
+    match Steps::new(QUICK_STEPS) {
+        Ok(steps) => flow.clone().by(Choice::new(&DpmSolverPlusPlus), steps),
+        Err(_) => flow.clone(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::Category;
+    use crate::solver::{ATOL, Adaptive, RTOL};
 
     #[test]
     fn fresh_settings_go_the_whole_way_in_few_evaluations() {
         let flow = LatentsDraft::default().flow(&Draft::default()).unwrap();
-        assert_eq!(flow, Flow { solver: FlowSolver::Heun { steps: Steps::new(18).unwrap() }, ..Flow::default() });
+        assert_eq!(flow, Flow::default().by(Choice::new(&Heun), Steps::new(18).unwrap()));
     }
 
     #[test]
     fn the_adaptive_solver_is_the_published_one_unless_changed() {
-        let draft = LatentsDraft { method: FlowMethod::Adaptive, ..LatentsDraft::default() };
+        let draft = LatentsDraft { solver: Choice::new(&Adaptive), ..LatentsDraft::default() };
         assert_eq!(draft.flow(&Draft::default()), Ok(Flow::default()));
     }
 
     #[test]
     fn the_settings_of_saved_latents_make_their_journey_again() {
         let shared = Draft::default();
-        for method in [FlowMethod::Adaptive, FlowMethod::Heun, FlowMethod::DpmPlusPlus] {
-            let made = LatentsDraft { method, steps: 7, until: 0.5, rtol: 1e-4, atol: 1e-3, ..Default::default() }
-                .flow(&shared);
+        for solver in <dyn Solver>::all().iter().filter(|solver| solver.is_invertible()) {
+            let solver = Choice::new(*solver).with(&RTOL, 1e-4).with(&ATOL, 1e-3);
+            let made = LatentsDraft { solver, steps: 7, until: 0.5, ..Default::default() }.flow(&shared);
             let mut draft = LatentsDraft::default();
             draft.take(made.as_ref().unwrap());
             assert_eq!(draft.flow(&shared), made);
@@ -171,7 +148,7 @@ mod tests {
 
     #[test]
     fn impossible_saved_values_are_mended() {
-        let mut draft = LatentsDraft { rtol: -1.0, until: f64::NAN, temperature: 9.0, frames: 0, ..Default::default() };
+        let mut draft = LatentsDraft { steps: 0, until: f64::NAN, temperature: 9.0, frames: 0, ..Default::default() };
         draft.mend();
         assert!(draft.flow(&Draft::default()).is_ok());
         assert_eq!((draft.temperature, draft.frames, draft.until), (2.0, 9, 1.0));

@@ -1,14 +1,12 @@
 //! Likelihoods: of the pictures in the slots, against those of a set. The panel at the right.
 
 use super::board::Board;
-use super::{Latents, figure};
+use super::{Command, Latents, figure};
 use crate::Pixels;
+use crate::app::Context;
 use crate::app::theme::{Theme, UNIT};
-use crate::app::trajectory::Desk;
 use crate::app::widgets::{Combo, control_width, named, row};
-use crate::app::{Action, latents::Ask};
-use crate::engine::Job;
-use crate::sde::FamilyKind;
+use crate::engine;
 use crate::task::{Estimate, Flow, Likelihood};
 use egui::{Color32, DragValue, RichText, Ui, vec2};
 use egui_plot::{Bar, BarChart, Plot, VLine};
@@ -120,12 +118,13 @@ impl Measure {
     }
 
     /// Measures some pictures of the set.
-    pub fn job(&self, first: usize, count: usize) -> Option<Job> {
+    pub fn task(&self, first: usize, count: usize) -> Option<engine::Likelihood> {
         let (flow, estimate, ..) = self.key.clone()?;
         let pictures = self.pictures.as_ref()?;
         let values: Vec<f32> = (first..first + count).flat_map(|index| pictures.sample(index).to_vec()).collect();
         let [_, c, h, w] = pictures.shape;
-        Some(Job::Likelihood { flow, images: Pixels { shape: [count, c, h, w], values: values.into() }, estimate })
+        let images = Pixels { shape: [count, c, h, w], values: values.into() };
+        Some(engine::Likelihood { flow, images, estimate })
     }
 
     /// Takes in figures.
@@ -153,22 +152,22 @@ impl Measure {
 }
 
 /// The panel.
-pub fn ui(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+pub fn ui(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
     ui.spacing_mut().item_spacing.y = UNIT;
     ui.label(RichText::new("Likelihood").strong()).on_hover_text(
         "log p(x) by the instantaneous change of variables (Song et al. 2021, eq. 39), as bits for each dimension: \
          fewer bits, more like what the model knows",
     );
-    slots(ui, latents, desk);
+    slots(ui, latents, cx);
     ui.separator();
-    set(ui, latents, desk);
+    set(ui, latents);
     ui.add_space(UNIT);
     plot(ui, latents);
 }
 
-fn slots(ui: &mut Ui, latents: &mut Latents, desk: &Desk<'_>) {
+fn slots(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
     let mut asked = None;
-    let now = latents.draft.flow(desk.draft).ok().map(|flow| (Flow { until: 1.0, ..flow }, latents.draft.estimate()));
+    let now = latents.draft.flow(&cx.draft).ok().map(|flow| (Flow { until: 1.0, ..flow }, latents.draft.estimate()));
     for index in 0..latents.board.slots.len() {
         let name = Board::name(index);
         let key = latents.board.key(index);
@@ -215,7 +214,7 @@ fn about(likelihood: &Likelihood) -> String {
     )
 }
 
-fn set(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+fn set(ui: &mut Ui, latents: &mut Latents) {
     let tip = "The pictures that those in the slots are held against";
     row(ui, "Set", tip, |ui| {
         let folder = latents.measure.folder.as_deref().and_then(|folder| folder.file_name());
@@ -225,7 +224,7 @@ fn set(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
                 latents.measure.folder = None;
             }
             if ui.button("Folder of pictures…").clicked() {
-                desk.actions.push(Action::Latents(Ask::ChooseSet));
+                latents.commands.push(Command::ChooseSet);
             }
         });
     });
@@ -266,7 +265,7 @@ fn plot(ui: &mut Ui, latents: &Latents) {
         ui.add(egui::Label::new(RichText::new(text).small().weak()).wrap());
         return;
     }
-    let colours = [theme.accent, theme.family(FamilyKind::Ve)];
+    let colours = [theme.accent, theme.series[0]];
     let tip = "Mean over the set, and the standard error of that mean";
     for (set, colour) in sets.iter().zip(colours) {
         ui.horizontal(|ui| {

@@ -1,16 +1,17 @@
 //! The workspace "Latents": where does a picture live?
 //!
 //! Pictures in slots are encoded to latents along the probability-flow ODE, decoded again, mixed and measured.
-//! `work` decides what is computed next, `look` what the middle of the room shows; the rest is the room.
+//! `work` decides what is computed next, `arrivals` takes in what was, `middle` what the middle of the room shows; the rest is the room.
 
+mod arrivals;
 mod board;
-mod canvas;
 mod card;
 mod crop;
 mod draft;
-mod look;
+mod job;
 mod measure;
-mod photo;
+mod middle;
+mod original;
 mod room;
 mod save;
 mod setup;
@@ -18,56 +19,70 @@ mod strip;
 mod work;
 
 pub use board::{Board, SavedSlot};
-pub(super) use canvas::{Canvas as Textures, dashed, frame};
-pub use draft::{FlowMethod, LatentsDraft, Mix};
-pub(super) use photo::{Crop, Source, pasted_picture, sample_picture, world_picture};
-pub use work::{Held, JobLine};
+pub use draft::{LatentsDraft, Mix};
+pub use work::Held;
 
-use super::layout::{Layout, Pane};
+use super::context::Context;
+use super::dialog::{Dialog, PathRequest};
+use super::files::{OpenedFile, has_extension, is_picture};
+use super::keys::{self, Binding, Keys, plain, with};
+use super::notices::Retries;
+use super::panes::{self, Pane, Panes};
+use super::photos::{Crop, Source, Wanted, any_world, pasted};
+use super::status::TaskLine;
+use super::textures::Textures;
 use super::theme::Theme;
-use super::trajectory::Desk;
-use crate::task::{Flow, ModelRef};
+use super::workspace::{Workspace, WorkspaceInfo};
+use super::{Action, Settings, Start};
+use crate::task::ModelRef;
 use board::Slot;
-use canvas::Canvas;
 use crop::Cropping;
 use egui::util::undoer::Undoer;
-use egui::{Frame, Margin, RichText, ScrollArea, Ui};
-use look::Look;
+use egui::{Key, Modifiers, RichText, Ui};
 use measure::Measure;
-use photo::{Photos, Wanted};
-use save::Saver;
+use middle::Middle;
+use original::Originals;
+use save::LatentsSavePanel;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use strip::Strip;
 use work::Work;
 
-/// Worlds that ship.
-pub(super) const WORLDS: usize = 512;
-
-/// What a key, a drop or a menu asks of this workspace.
+/// What a key or a button asks of this workspace.
 #[derive(Clone, Debug)]
-pub enum Ask {
+pub enum Command {
     /// Play the loop, or hold it.
     Play,
     /// Move the slider by whole frames.
     Move(i32),
     Stop,
-    /// Do again what failed.
-    GoOn,
     /// Choose a file for a slot; of none, for the focused one.
     Open(Option<usize>),
     /// Choose a folder that likelihoods are compared with.
     ChooseSet,
     OfferSave,
-    Undo,
-    Redo,
 }
 
-/// What a dialog was opened for.
+static KEYS: [Binding<Command>; 6] = [
+    plain(Key::Space, "Space", "Play the loop from A to B and back, or hold it", Command::Play),
+    plain(Key::ArrowLeft, "←", "One frame towards A", Command::Move(-1)),
+    plain(Key::ArrowRight, "→", "One frame towards B", Command::Move(1)),
+    plain(Key::Escape, "Esc", "Stop what is computed, and keep what is done", Command::Stop),
+    with(
+        Modifiers::COMMAND,
+        Key::O,
+        "Ctrl+O",
+        "Open a picture into the marked slot (Ctrl+V pastes one)",
+        Command::Open(None),
+    ),
+    with(Modifiers::COMMAND, Key::S, "Ctrl+S", "Save the strip, the loop or the latents", Command::OfferSave),
+];
+
+/// What a path was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asking {
+enum Purpose {
     Slot(usize),
     Set,
 }
@@ -76,24 +91,23 @@ pub enum Asking {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SavedLatents {
     pub draft: LatentsDraft,
-    pub layout: Layout,
+    pub layout: Panes,
     pub slots: Vec<SavedSlot>,
 }
 
 /// The workspace's own state.
 pub struct Latents {
     pub draft: LatentsDraft,
-    pub layout: Layout,
-    pub saver: Saver,
-    /// What the dialog that is open is for.
-    pub asking: Option<Asking>,
+    panes: Panes,
+    save_panel: LatentsSavePanel,
+    request: PathRequest<Purpose>,
     board: Board,
-    photos: Photos,
+    originals: Originals,
     work: Work,
     strip: Option<Strip>,
-    look: Look,
+    middle: Middle,
     measure: Measure,
-    canvas: Canvas,
+    textures: Textures,
     cropping: Option<Cropping>,
     history: Undoer<(Vec<Slot>, LatentsDraft)>,
     /// The workspace has been looked at: nothing is computed before.
@@ -101,16 +115,21 @@ pub struct Latents {
     /// The model's data are no pictures.
     no_pictures: bool,
     inspected: Option<ModelRef>,
-    told: HashSet<String>,
     saved: Vec<SavedSlot>,
     /// Pictures of the last window that are on their way.
     restoring: usize,
-    dice: u64,
+    /// Samples that were taken from other workspaces.
+    taken: usize,
+    /// What failed and can be tried again.
+    failed: Retries<()>,
+    /// What was asked for in this frame.
+    commands: Vec<Command>,
 }
 
 impl Latents {
     /// The workspace as it was saved.
-    pub fn new(mut saved: SavedLatents) -> Self {
+    pub fn new(settings: &Settings, _start: &Start<'_>) -> Self {
+        let mut saved: SavedLatents = settings.of("latents");
         saved.draft.mend();
         saved.layout.mend();
         let mut board = Board::default();
@@ -119,32 +138,27 @@ impl Latents {
         }
         Latents {
             draft: saved.draft,
-            layout: saved.layout,
-            saver: Saver::default(),
-            asking: None,
+            panes: saved.layout,
+            save_panel: LatentsSavePanel::default(),
+            request: PathRequest::default(),
             board,
-            photos: Photos::default(),
+            originals: Originals::default(),
             work: Work::default(),
             strip: None,
-            look: Look::default(),
+            middle: Middle::default(),
             measure: Measure::default(),
-            canvas: Canvas::default(),
+            textures: Textures::default(),
             cropping: None,
             history: Undoer::default(),
             opened: false,
             no_pictures: false,
             inspected: None,
-            told: HashSet::new(),
             saved: saved.slots,
             restoring: 0,
-            dice: u64::from(std::process::id()),
+            taken: 0,
+            failed: Retries::default(),
+            commands: Vec::new(),
         }
-    }
-
-    /// What is to be saved.
-    pub fn saved(&self) -> SavedLatents {
-        let slots = if self.opened { self.board.saved() } else { self.saved.clone() };
-        SavedLatents { draft: self.draft.clone(), layout: self.layout.clone(), slots }
     }
 
     /// Frames of the strip that have a picture, and of how many.
@@ -160,7 +174,7 @@ impl Latents {
 
     /// Where the slider stands, from A (0) to B (1), and the number of evaluations of the picture there.
     pub fn shown(&self) -> Option<(f64, usize)> {
-        self.look.shown.as_ref().map(|shown| (self.look.place, shown.nfe))
+        self.middle.shown.as_ref().map(|shown| (self.middle.place, shown.nfe))
     }
 
     /// From the newest move of the slider to the first picture there.
@@ -188,117 +202,42 @@ impl Latents {
         self.work.held.as_ref()
     }
 
-    /// Whether a panel stands above the room.
-    pub fn is_covered(&self) -> bool {
-        self.cropping.is_some() || self.saver.is_open()
-    }
-
-    /// Puts a file into a slot.
-    pub fn put_file(&mut self, ctx: &egui::Context, slot: usize, path: PathBuf) {
-        self.photos.load(ctx, slot, Wanted::File(path), Crop::default());
+    /// Puts a picture into a slot.
+    fn put(&mut self, ctx: &egui::Context, slot: usize, wanted: Wanted) {
+        self.originals.load(ctx, slot, wanted, Crop::default());
     }
 
     /// Puts a file of latents into slots: into this one and those after it, or where there is room.
-    pub fn put_latents(&mut self, ctx: &egui::Context, slot: Option<usize>, path: PathBuf) {
+    fn put_latents(&mut self, ctx: &egui::Context, slot: Option<usize>, path: PathBuf) {
         // Restored slots come first.
         self.open(ctx);
-        self.photos.latents(ctx, slot, path, None);
+        self.originals.latents(ctx, slot, path, None);
     }
 
-    /// The journey of latents that were just opened: what the settings should make now.
-    pub fn take_journey(&mut self) -> Option<Flow> {
-        let flow = self.work.opened.take()?;
-        self.draft.take(&flow);
-        Some(flow)
-    }
-
-    /// Takes a path that was chosen for this workspace; whether it was.
-    pub fn take_path(&mut self, ctx: &egui::Context, path: &Path) -> bool {
-        match self.asking.take() {
-            Some(Asking::Slot(slot)) if has_extension(path, &["safetensors", "npz"]) => {
-                self.put_latents(ctx, Some(slot), path.into());
+    fn obey(&mut self, command: Command, cx: &mut Context) {
+        match command {
+            Command::Play => self.middle.play_or_hold(self.strip.as_ref()),
+            Command::Move(frames) => self.middle.step(frames, self.draft.frames),
+            Command::Stop => self.stop(cx),
+            Command::Open(slot) => {
+                let slot = slot.unwrap_or(self.board.focused);
+                self.request.ask(cx, Dialog::OpenPicture, Purpose::Slot(slot));
             }
-            Some(Asking::Slot(slot)) => self.put_file(ctx, slot, path.into()),
-            Some(Asking::Set) => self.measure.folder = Some(path.into()),
-            None => return false,
-        }
-        true
-    }
-
-    /// Takes a dropped file if it is a picture; whether it is, by its name.
-    pub fn take_drop(&mut self, ctx: &egui::Context, path: &Path) -> bool {
-        let picture = is_picture(path);
-        if picture {
-            let slot = self.board.free();
-            self.board.focused = slot;
-            self.put_file(ctx, slot, path.into());
-            // The next of several files goes to the next slot.
-            self.board.focused = (slot + 1) % self.board.slots.len();
-        }
-        picture
-    }
-
-    /// The slot that files go to.
-    pub fn focused(&self) -> usize {
-        self.board.focused
-    }
-
-    /// Moves by a key.
-    pub fn play_or_hold(&mut self) {
-        self.look.play_or_hold(self.strip.as_ref());
-    }
-
-    /// Moves the slider by frames.
-    pub fn step(&mut self, frames: i32) {
-        self.look.step(frames, self.draft.frames);
-    }
-
-    /// Takes back a change of slots or settings.
-    pub fn undo(&mut self) {
-        let now = (self.board.slots.clone(), self.draft.clone());
-        if let Some((slots, draft)) = self.history.undo(&now).cloned() {
-            (self.board.slots, self.draft) = (slots, draft);
-            self.board.focused = self.board.focused.min(self.board.slots.len().saturating_sub(1));
+            Command::ChooseSet => self.request.ask(cx, Dialog::OpenFolder, Purpose::Set),
+            Command::OfferSave => self.save_panel.offer(&cx.saver),
         }
     }
 
-    /// Makes it again.
-    pub fn redo(&mut self) {
-        let now = (self.board.slots.clone(), self.draft.clone());
-        if let Some((slots, draft)) = self.history.redo(&now).cloned() {
-            (self.board.slots, self.draft) = (slots, draft);
-        }
-    }
-
-    /// What stays as it is for a moment becomes a step that can be undone.
-    pub fn remember(&mut self) {
-        self.history.add_undo(&(self.board.slots.clone(), self.draft.clone()));
-    }
-
-    /// Offers to save the strip, the loop or the latents.
-    pub fn offer_save(&mut self, folder: Option<&Path>) {
-        self.saver.offer(folder);
-    }
-
-    /// Shows the workspace in all the room there is.
-    pub fn ui(&mut self, ui: &mut Ui, desk: &mut Desk<'_>) {
-        self.open(ui.ctx());
-        self.canvas.begin();
-        self.paste(ui);
-        let mut layout = std::mem::take(&mut self.layout);
-        layout.ui(ui, &mut |ui, pane| match pane {
-            Pane::Setup => {
-                panel(ui).show(ui, |ui| setup::ui(ui, self, desk));
+    /// Takes in a path that was asked for.
+    fn take_path(&mut self, ctx: &egui::Context) {
+        match self.request.poll() {
+            Some((Purpose::Slot(slot), path)) if has_extension(&path, &["safetensors", "npz"]) => {
+                self.put_latents(ctx, Some(slot), path);
             }
-            Pane::Picture => room::ui(ui, self, desk),
-            Pane::Plots => {
-                panel(ui).inner_margin(Margin::symmetric(8, 6)).show(ui, |ui| {
-                    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| measure::ui(ui, self, desk));
-                });
-            }
-        });
-        self.layout = layout;
-        crop::ui(ui, self);
+            Some((Purpose::Slot(slot), path)) => self.put(ctx, slot, Wanted::File(path)),
+            Some((Purpose::Set, path)) => self.measure.folder = Some(path),
+            None => {}
+        }
     }
 
     /// Brings back the pictures of the last window, once.
@@ -307,42 +246,22 @@ impl Latents {
             return;
         }
         for (slot, saved) in std::mem::take(&mut self.saved).into_iter().enumerate().take(board::MOST_SLOTS) {
-            let wanted = match saved.source {
-                Some(Source::World(index)) => Wanted::World(index),
-                Some(Source::File(path)) => Wanted::File(path),
-                Some(Source::Latents { path, index }) => {
-                    self.restoring += 1;
-                    self.work.held = Some(Held::Fresh);
-                    self.photos.latents(ctx, Some(slot), path, Some(index));
-                    continue;
-                }
-                Some(Source::Trajectory | Source::Clipboard) | None => continue,
-            };
+            let Some(source) = saved.source else { continue };
+            if let Source::Latents { path, index } = source {
+                self.originals.latents(ctx, Some(slot), path, Some(index));
+            } else if let Some(wanted) = source.again() {
+                self.originals.load(ctx, slot, wanted, saved.crop);
+            } else {
+                continue;
+            }
             self.restoring += 1;
             self.work.held = Some(Held::Fresh);
-            self.photos.load(ctx, slot, wanted, saved.crop);
-        }
-    }
-
-    fn paste(&mut self, ui: &Ui) {
-        let pasted = ui.input(|input| {
-            input.events.iter().rev().find_map(|event| match event {
-                egui::Event::PasteImage(image) => Some(image.clone()),
-                _ => None,
-            })
-        });
-        if let Some(image) = pasted {
-            let slot = self.board.free();
-            self.photos.load(ui.ctx(), slot, Wanted::Image(image), Crop::default());
         }
     }
 
     /// Takes a world that nobody chose.
     fn roll(&mut self, ctx: &egui::Context, slot: usize) {
-        // A linear congruential sequence (Knuth's MMIX), begun anew in each window.
-        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let world = (self.dice >> 33) as usize % WORLDS;
-        self.photos.load(ctx, slot, Wanted::World(world), Crop::default());
+        self.put(ctx, slot, any_world());
     }
 
     fn try_two(&mut self, ctx: &egui::Context) {
@@ -354,18 +273,116 @@ impl Latents {
     }
 }
 
-/// Whether a file's name says that it is a picture.
-pub fn is_picture(path: &Path) -> bool {
-    has_extension(path, &["png", "jpg", "jpeg", "gif", "bmp", "webp"])
-}
+static INFO: WorkspaceInfo = WorkspaceInfo {
+    name: "Latents",
+    question: "Where does a picture live?",
+    help: "The probability-flow ODE carries every picture to one latent and back. Put a picture in A and one \
+           in B; the strip fills with pictures between them, and the slider decodes any other place. More \
+           slots make weighted sums; likelihoods are measured at the right.",
+    keys: || keys::lines(&KEYS),
+    picture_drop: Some("put this picture into a slot"),
+    undoes: Some("a change of slots or settings"),
+};
 
-fn has_extension(path: &Path, any: &[&str]) -> bool {
-    path.extension().is_some_and(|extension| any.iter().any(|one| extension.eq_ignore_ascii_case(one)))
-}
+impl Workspace for Latents {
+    fn info(&self) -> &'static WorkspaceInfo {
+        &INFO
+    }
 
-/// The ground of a side pane.
-fn panel(ui: &Ui) -> Frame {
-    Frame::new().fill(ui.visuals().panel_fill)
+    fn ui(&mut self, ui: &mut Ui, cx: &mut Context) {
+        self.open(ui.ctx());
+        self.textures.begin();
+        if let Some(wanted) = pasted(ui) {
+            self.put(ui.ctx(), self.board.free(), wanted);
+        }
+        let mut all = std::mem::take(&mut self.panes);
+        all.ui(ui, &mut |ui, pane| match pane {
+            Pane::Setup => setup::ui(ui, self, cx),
+            Pane::Picture => room::ui(ui, self, cx),
+            Pane::Plots => panes::figures(ui, 6, |ui| measure::ui(ui, self, cx)),
+        });
+        self.panes = all;
+        crop::ui(ui, self);
+        std::mem::take(&mut self.commands).into_iter().for_each(|command| self.obey(command, cx));
+    }
+
+    fn above(&mut self, ui: &Ui, cx: &mut Context) {
+        self.save_ui(ui, cx);
+    }
+
+    fn is_covered(&self) -> bool {
+        self.cropping.is_some() || self.save_panel.is_open()
+    }
+
+    fn panes(&mut self) -> Option<&mut Panes> {
+        Some(&mut self.panes)
+    }
+
+    fn poll(&mut self, cx: &mut Context) {
+        let ctx = cx.egui.clone();
+        self.take_path(&ctx);
+        if !self.failed.pressed().is_empty() {
+            self.go_on(&cx.draft);
+        }
+        let notices = self.advance(&ctx, cx);
+        cx.tell(notices);
+    }
+
+    fn keys(&mut self, keys: &Keys<'_>, cx: &mut Context) {
+        keys.take(&KEYS).into_iter().for_each(|command| self.obey(command, cx));
+    }
+
+    /// Takes a picture.
+    fn take_drop(&mut self, path: &Path, cx: &mut Context) -> bool {
+        let picture = is_picture(path);
+        if picture {
+            let slot = self.board.free();
+            self.put(&cx.egui, slot, Wanted::File(path.into()));
+            // The next of several files goes to the next slot.
+            self.board.focused = (slot + 1) % self.board.slots.len();
+        }
+        picture
+    }
+
+    fn take_file(&mut self, opened: &OpenedFile, cx: &mut Context) -> bool {
+        let OpenedFile::Latents(path) = opened else { return false };
+        cx.actions.push(Action::Show(INFO.name));
+        self.put_latents(&cx.egui, None, path.clone());
+        true
+    }
+
+    fn undo(&mut self, _cx: &mut Context) {
+        let now = (self.board.slots.clone(), self.draft.clone());
+        if let Some((slots, draft)) = self.history.undo(&now).cloned() {
+            (self.board.slots, self.draft) = (slots, draft);
+            self.board.focused = self.board.focused.min(self.board.slots.len().saturating_sub(1));
+        }
+    }
+
+    fn redo(&mut self, _cx: &mut Context) {
+        let now = (self.board.slots.clone(), self.draft.clone());
+        if let Some((slots, draft)) = self.history.redo(&now).cloned() {
+            (self.board.slots, self.draft) = (slots, draft);
+        }
+    }
+
+    fn settle(&mut self, _cx: &Context) {
+        self.history.add_undo(&(self.board.slots.clone(), self.draft.clone()));
+    }
+
+    fn task(&self) -> Option<TaskLine> {
+        self.line()
+    }
+
+    fn stop(&mut self, _cx: &mut Context) {
+        self.stop_work();
+    }
+
+    fn save(&mut self) -> Value {
+        let slots = if self.opened { self.board.saved() } else { self.saved.clone() };
+        let saved = SavedLatents { draft: self.draft.clone(), layout: self.panes.clone(), slots };
+        serde_json::to_value(saved).unwrap_or_default()
+    }
 }
 
 /// A figure with what it means.

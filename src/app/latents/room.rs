@@ -1,17 +1,14 @@
 //! The middle of the workspace: A, the mix, B; the strip between them and the hand that moves along it.
 
 use super::board::{Board, MOST_SLOTS};
-use super::canvas::{dashed, frame};
 use super::draft::Mix;
 use super::strip::Strip;
 use super::work::Held;
-use super::{Ask, Latents, card};
-use crate::app::icon::{self, Icon};
-use crate::app::signs::{self, Sign};
+use super::{Command, Latents, card};
 use crate::app::theme::{Theme, UNIT};
-use crate::app::trajectory::Desk;
-use crate::app::widgets::{human_time, named};
-use crate::app::{Action, Draft};
+use crate::app::widgets::icon::{self, Icon};
+use crate::app::widgets::{dashed, frame, human_time, named};
+use crate::app::{Context, Draft};
 use egui::{Align, Align2, DragValue, Frame, Margin, Rect, RichText, Sense, Slider, Stroke, Ui, UiBuilder, vec2};
 
 /// Narrowest and widest card, in points.
@@ -20,15 +17,15 @@ const CARD: std::ops::RangeInclusive<f32> = 136.0..=330.0;
 const FRAMES: std::ops::RangeInclusive<f32> = 28.0..=96.0;
 
 /// Shows the room.
-pub fn ui(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+pub fn ui(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
     let bar = Frame::new().inner_margin(Margin::symmetric(8, 4)).fill(ui.visuals().panel_fill);
-    egui::Panel::top("latents state").resizable(false).frame(bar).show(ui, |ui| state_bar(ui, latents, desk));
+    egui::Panel::top("latents state").resizable(false).frame(bar).show(ui, |ui| state_bar(ui, latents, cx));
     egui::Panel::bottom("latents strip").resizable(false).frame(bar).show(ui, |ui| {
         strip(ui, latents);
-        slider(ui, latents, desk);
+        slider(ui, latents);
     });
     if latents.board.slots.len() > 2 {
-        egui::Panel::bottom("latents board").resizable(false).frame(bar).show(ui, |ui| others(ui, latents, desk));
+        egui::Panel::bottom("latents board").resizable(false).frame(bar).show(ui, |ui| others(ui, latents, cx));
     }
     let well = Frame::new().inner_margin(Margin::symmetric(8, 6)).fill(ui.visuals().extreme_bg_color);
     egui::CentralPanel::no_frame().frame(well).show(ui, |ui| {
@@ -37,12 +34,12 @@ pub fn ui(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
             ui.centered_and_justified(|ui| ui.label(text));
             return;
         }
-        three(ui, latents, desk);
+        three(ui, latents, cx);
     });
 }
 
 /// A at the left, the mix in the middle, B at the right.
-fn three(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+fn three(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
     let area = ui.available_rect_before_wrap();
     let gap = 3.0 * UNIT;
     // The cards give the picture in the middle all the height there is, and take what is left.
@@ -53,7 +50,7 @@ fn three(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
     for (index, place) in [(0, left), (1, right)] {
         ui.scope_builder(UiBuilder::new().max_rect(place).id_salt(("card", index)), |ui| {
             ui.set_clip_rect(place.intersect(ui.clip_rect()));
-            card::ui(ui, latents, index, desk);
+            card::ui(ui, latents, index, cx);
         });
     }
     ui.scope_builder(UiBuilder::new().max_rect(middle).id_salt("mix"), |ui| mix(ui, latents));
@@ -71,15 +68,15 @@ fn mix(ui: &mut Ui, latents: &mut Latents) {
     }
     let response = ui.interact(rect, ui.scope_id().with("picture"), Sense::hover());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Picture in the middle"));
-    let words = match &latents.look.shown {
+    let words = match &latents.middle.shown {
         None => {
             dashed(ui, rect, waiting(latents));
             String::new()
         }
         Some(shown) => {
-            latents.canvas.paint(ui, rect, &shown.picture, 0, None, latents.draft.smooth);
+            latents.textures.paint(ui, rect, &shown.picture, 0, None, latents.draft.smooth);
             let place = match latents.draft.mix {
-                Mix::Between => format!("s = {:.3}", latents.look.place),
+                Mix::Between => format!("s = {:.3}", latents.middle.place),
                 Mix::Weights => "weighted sum".into(),
             };
             let how = match (shown.fine, shown.nfe) {
@@ -126,15 +123,14 @@ fn first_steps(ui: &mut Ui, latents: &mut Latents, rect: Rect) {
             let button = egui::Button::new(text).fill(theme.selected).min_size(vec2(170.0, 36.0));
             let tip = "Take two of the worlds that ship, encode them, and fill the strip";
             if ui.add(button).on_hover_text(tip).clicked() {
-                let ctx = ui.ctx().clone();
-                latents.try_two(&ctx);
+                latents.try_two(ui.ctx());
             }
         });
     });
 }
 
 /// Where the work stands, and the one button that carries it on.
-fn state_bar(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+fn state_bar(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
     ui.horizontal(|ui| {
         ui.set_min_height(24.0);
         let theme = Theme::of(ui);
@@ -148,12 +144,12 @@ fn state_bar(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
                 ui.label(RichText::new(format!("{} left", human_time(f64::from(line.seconds_left)))).weak());
             }
             if ui.button("Stop").on_hover_text("End this and keep what is done (Esc)").clicked() {
-                desk.actions.push(Action::Latents(Ask::Stop));
+                latents.commands.push(Command::Stop);
             }
         } else {
-            idle(ui, latents, desk.draft, theme);
+            idle(ui, latents, &cx.draft, theme);
         }
-        ui.with_layout(egui::Layout::right_to_left(Align::Center), |ui| tools(ui, latents, desk));
+        ui.with_layout(egui::Layout::right_to_left(Align::Center), |ui| tools(ui, latents));
     });
 }
 
@@ -189,21 +185,20 @@ fn idle(ui: &mut Ui, latents: &mut Latents, shared: &Draft, theme: &Theme) {
 }
 
 /// Buttons at the right of the state.
-fn tools(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+fn tools(ui: &mut Ui, latents: &mut Latents) {
     ui.spacing_mut().item_spacing.x = UNIT;
     let tip = "Save the strip, the loop or the latents (Ctrl+S)";
-    if icon::button(ui, Icon::Save, false, "Save", tip).clicked() {
-        desk.actions.push(Action::Latents(Ask::OfferSave));
+    if icon::button(ui, Icon::SAVE, false, "Save", tip).clicked() {
+        latents.commands.push(Command::OfferSave);
     }
-    let (smooth, icon) = (latents.draft.smooth, if latents.draft.smooth { Icon::Smooth } else { Icon::Nearest });
+    let (smooth, icon) = (latents.draft.smooth, if latents.draft.smooth { Icon::SMOOTH } else { Icon::NEAREST });
     if icon::button(ui, icon, smooth, "Smooth pixels", "Interpolate between pixels on the screen").clicked() {
         latents.draft.smooth = !smooth;
     }
     if !latents.board.is_empty() {
         let two = ui.button("Two worlds").on_hover_text("Put two other worlds in A and B");
         if two.clicked() {
-            let ctx = ui.ctx().clone();
-            latents.try_two(&ctx);
+            latents.try_two(ui.ctx());
         }
     }
     let room = latents.board.slots.len() < MOST_SLOTS;
@@ -239,7 +234,7 @@ fn strip(ui: &mut Ui, latents: &mut Latents) {
             let (rect, response) = frame(ui, vec2(side, side), Sense::click(), &name);
             match found {
                 Some((picture, fine)) => {
-                    latents.canvas.paint(ui, rect, picture, 0, None, latents.draft.smooth);
+                    latents.textures.paint(ui, rect, picture, 0, None, latents.draft.smooth);
                     if !fine {
                         let corner = Rect::from_min_size(rect.right_top() - vec2(7.0, -3.0), vec2(4.0, 4.0));
                         ui.painter().rect_filled(corner, 2, theme.warning);
@@ -247,14 +242,14 @@ fn strip(ui: &mut Ui, latents: &mut Latents) {
                 }
                 None => dashed(ui, rect, ""),
             }
-            let here = latents.draft.mix == Mix::Between && (latents.look.place - share).abs() < 1e-6;
+            let here = latents.draft.mix == Mix::Between && (latents.middle.place - share).abs() < 1e-6;
             if here || response.has_focus() {
                 let line = Stroke::new(2.0, theme.accent);
                 ui.painter().rect_stroke(rect, 0, line, egui::StrokeKind::Inside);
             }
             if response.on_hover_text(format!("s = {share:.3}, {state}")).clicked() {
-                latents.look.hold();
-                latents.look.place = share;
+                latents.middle.hold();
+                latents.middle.place = share;
                 latents.draft.mix = Mix::Between;
             }
         }
@@ -262,32 +257,32 @@ fn strip(ui: &mut Ui, latents: &mut Latents) {
 }
 
 /// The loop, and the slider over the strip.
-fn slider(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+fn slider(ui: &mut Ui, latents: &mut Latents) {
     let frames = latents.draft.frames as f32;
     // As wide as the strip above it.
     let strip = (frames * (*FRAMES.end() + 2.0)).min(ui.available_width());
     ui.horizontal(|ui| {
         ui.add_space((ui.available_width() - strip) / 2.0);
-        let playing = latents.look.is_playing();
+        let playing = latents.middle.is_playing();
         let whole = latents.strip.as_ref().is_some_and(|strip: &Strip| strip.pictures().is_some());
         ui.add_enabled_ui(whole, |ui| {
-            let (icon, name) = if playing { (Icon::Pause, "Hold the loop") } else { (Icon::Play, "Play the loop") };
+            let (icon, name) = if playing { (Icon::PAUSE, "Hold the loop") } else { (Icon::PLAY, "Play the loop") };
             let tip = "Play from A to B and back (Space)";
             if icon::button(ui, icon, playing, name, tip).clicked() {
-                desk.actions.push(Action::Latents(Ask::Play));
+                latents.commands.push(Command::Play);
             }
         });
         ui.label(RichText::new("A").strong());
         let taken = ui.cursor().left() - ui.min_rect().left() - (ui.max_rect().width() - strip) / 2.0;
         ui.spacing_mut().slider_width = (strip - taken - 24.0).max(60.0);
         let enabled = super::strip::ends(&latents.board).is_some();
-        let mut place = latents.look.place;
+        let mut place = latents.middle.place;
         let slider = Slider::new(&mut place, 0.0..=1.0).show_value(false);
         let response = ui.add_enabled(enabled, slider);
         let tip = "s: the place on the way from A (0) to B (1). Decoded by 8 evaluations at once, exactly at rest (← →: by frames)";
         if named(response, "Place between A and B", tip).changed() {
-            latents.look.hold();
-            latents.look.place = place;
+            latents.middle.hold();
+            latents.middle.place = place;
             latents.draft.mix = Mix::Between;
         }
         ui.label(RichText::new("B").strong());
@@ -295,7 +290,7 @@ fn slider(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
 }
 
 /// The slots beyond A and B as thumbnails, and the weights of all.
-fn others(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
+fn others(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
     ui.horizontal(|ui| {
         ui.vertical(|ui| {
             ui.set_width(96.0);
@@ -317,19 +312,19 @@ fn others(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
             ui.spacing_mut().item_spacing.x = UNIT;
             for index in 0..latents.board.slots.len() {
                 ui.add(egui::Separator::default().spacing(2.0));
-                ui.push_id(index, |ui| ui.vertical(|ui| part(ui, latents, index, desk)));
+                ui.push_id(index, |ui| ui.vertical(|ui| part(ui, latents, index, cx)));
             }
         });
     });
 }
 
 /// A slot on the board: thumbnail and weight.
-fn part(ui: &mut Ui, latents: &mut Latents, index: usize, desk: &mut Desk<'_>) {
+fn part(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
     let letter = Board::name(index);
     ui.set_width(78.0);
     ui.spacing_mut().item_spacing = vec2(2.0, 2.0);
     if index >= 2 {
-        card::header(ui, latents, index, desk);
+        card::header(ui, latents, index, cx);
     } else {
         ui.label(RichText::new(letter.to_string()).strong());
     }
@@ -337,7 +332,7 @@ fn part(ui: &mut Ui, latents: &mut Latents, index: usize, desk: &mut Desk<'_>) {
         let (rect, response) = frame(ui, vec2(40.0, 40.0), Sense::click(), &format!("Thumbnail {letter}"));
         let key = latents.board.key(index);
         match key.and_then(|key| latents.board.picture(&key)) {
-            Some(picture) => latents.canvas.paint(ui, rect, picture, 0, None, latents.draft.smooth),
+            Some(picture) => latents.textures.paint(ui, rect, picture, 0, None, latents.draft.smooth),
             None => dashed(ui, rect, ""),
         }
         if response.on_hover_text("Files go to this slot once it is marked").clicked() {
@@ -352,9 +347,9 @@ fn part(ui: &mut Ui, latents: &mut Latents, index: usize, desk: &mut Desk<'_>) {
                     latents.draft.mix = Mix::Weights;
                 }
             }
-            if index >= 2 && latents.board.slots.get(index).is_some_and(|slot| slot.photo.is_none()) {
+            if index >= 2 && latents.board.slots.get(index).is_some_and(|slot| slot.original.is_none()) {
                 let name = format!("Remove slot {letter}");
-                if signs::button(ui, Sign::Cross, true, &name, "Take this slot away").clicked() {
+                if icon::quiet_button(ui, Icon::CROSS, true, &name, "Take this slot away").clicked() {
                     latents.board.clear(index);
                 }
             }

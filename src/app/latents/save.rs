@@ -1,22 +1,22 @@
-//! The panel that saves: the strip, the loop, the latents. Written by the exporter's thread.
+//! The panel that saves: the strip, the loop, the latents.
 
 use super::Latents;
 use super::strip::ends;
 use crate::Pixels;
-use crate::app::Action;
-use crate::app::export::{Content, ExportJob, save_buttons};
-use crate::app::widgets::{Combo, control_width, modal, named, row, segmented};
+use crate::app::Context;
+use crate::app::saving::{SaveJob, SavePanel, Saver, frame_time, save_buttons};
+use crate::app::widgets::{Combo, control_width, modal, row, segmented};
+use crate::checkpoint::{Animation, write_animation, write_latents, write_picture};
+use crate::sde::Range;
 use crate::task::Latents as Encodings;
-use egui::{Ui, vec2};
-use std::path::{Path, PathBuf};
+use egui::Ui;
 
 /// Pixels between the frames of a saved strip.
 const GAP: usize = 1;
 
 /// What can be saved.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
-    #[default]
     Strip,
     Loop,
     Latents,
@@ -24,68 +24,43 @@ enum What {
 
 /// The panel.
 #[derive(Debug)]
-pub struct Saver {
-    open: bool,
+pub struct LatentsSavePanel {
+    panel: SavePanel,
     what: What,
-    zoom: usize,
-    seconds: f32,
-    animated_png: bool,
     numpy: bool,
-    path: String,
-    folder: PathBuf,
 }
 
-impl Default for Saver {
+impl Default for LatentsSavePanel {
     fn default() -> Self {
-        Saver {
-            open: false,
-            what: What::Strip,
-            zoom: 4,
-            seconds: 2.0,
-            animated_png: false,
-            numpy: false,
-            path: String::new(),
-            folder: PathBuf::new(),
-        }
+        LatentsSavePanel { panel: SavePanel::new(2.0), what: What::Strip, numpy: false }
     }
 }
 
-impl Saver {
+impl LatentsSavePanel {
     /// Opens the panel.
-    pub fn offer(&mut self, folder: Option<&Path>) {
-        self.open = true;
-        self.folder = folder.map_or_else(|| std::env::home_dir().unwrap_or_default(), Path::to_owned);
-        self.suggest();
+    pub fn offer(&mut self, saver: &Saver) {
+        self.panel.open = true;
+        self.suggest(saver);
     }
 
     /// Whether the panel is shown.
     pub fn is_open(&self) -> bool {
-        self.open
+        self.panel.open
     }
 
-    /// The name that a save dialog begins with.
-    pub fn file_name(&self) -> String {
-        Path::new(&self.path).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-    }
-
-    /// A place that was chosen in a dialog.
-    pub fn save_to(&mut self, path: &Path) {
-        self.path = path.display().to_string();
-    }
-
-    fn suggest(&mut self) {
+    fn suggest(&mut self, saver: &Saver) {
         let name = match self.what {
             What::Strip => "strip.png",
-            What::Loop if self.animated_png => "loop.png",
+            What::Loop if self.panel.animated_png => "loop.png",
             What::Loop => "loop.gif",
             What::Latents if self.numpy => "latents.npz",
             What::Latents => "latents.safetensors",
         };
-        self.path = self.folder.join(name).display().to_string();
+        self.panel.suggest(saver, name);
     }
 
-    fn choices(&mut self, ui: &mut Ui) {
-        let before = (self.what, self.animated_png, self.numpy);
+    fn choices(&mut self, ui: &mut Ui, saver: &Saver) {
+        let before = (self.what, self.panel.animated_png, self.numpy);
         let options = [
             (What::Strip, "Strip", None, "All frames side by side, in one picture"),
             (What::Loop, "Loop", None, "From A to B and back, as an animation"),
@@ -93,27 +68,11 @@ impl Saver {
         ];
         segmented(ui, &mut self.what, &options);
         if self.what != What::Latents {
-            let tip = "Screen pixels for each pixel, without smoothing";
-            row(ui, "Zoom", tip, |ui| {
-                let field = egui::DragValue::new(&mut self.zoom).range(1..=32).suffix("×").speed(0.1);
-                named(ui.add_sized(vec2(64.0, 24.0), field), "Zoom", tip);
-            });
+            self.panel.zoom_row(ui);
         }
         match self.what {
             What::Strip => {}
-            What::Loop => {
-                let tip = "How long the way there and back takes";
-                row(ui, "Length", tip, |ui| {
-                    let field = egui::DragValue::new(&mut self.seconds).range(0.5..=60.0).speed(0.1).suffix(" s");
-                    named(ui.add_sized(vec2(64.0, 24.0), field), "Length", tip);
-                });
-                let tip = "GIF shows everywhere in 256 colours; animated PNG has all colours";
-                row(ui, "Format", tip, |ui| {
-                    let combo = Combo { name: "Format", tip, width: control_width(ui) };
-                    let text = |png: &bool| if *png { "Animated PNG" } else { "GIF" }.to_owned();
-                    combo.show(ui, &mut self.animated_png, &[false, true], text, |_| None);
-                });
-            }
+            What::Loop => self.panel.animation_rows(ui, "How long the way there and back takes"),
             What::Latents => {
                 let tip = "safetensors, or NumPy's archive of arrays";
                 row(ui, "Format", tip, |ui| {
@@ -123,54 +82,56 @@ impl Saver {
                 });
             }
         }
-        if before != (self.what, self.animated_png, self.numpy) {
-            self.suggest();
+        if before != (self.what, self.panel.animated_png, self.numpy) {
+            self.suggest(saver);
         }
     }
 }
 
 impl Latents {
-    /// Shows the panel while it is open. Whether a dialog for the place is asked for.
-    pub fn save_ui(&mut self, ui: &Ui, actions: &mut Vec<Action>) -> bool {
-        if !self.saver.open {
-            return false;
+    /// Shows the panel while it is open.
+    pub(super) fn save_ui(&mut self, ui: &Ui, cx: &mut Context) {
+        if !self.save_panel.is_open() {
+            return;
         }
-        let (mut choose, mut open) = (false, true);
+        let mut open = true;
         modal(ui, "save latents", &mut open, 420.0, |ui| {
             ui.heading("Save");
             ui.add_space(4.0);
-            self.saver.choices(ui);
-            choose = row(ui, "File", "Where it is written", |ui| {
-                let width = control_width(ui) - 84.0;
-                ui.add(egui::TextEdit::singleline(&mut self.saver.path).desired_width(width)).accessible_name("File");
-                ui.button("Choose…").clicked()
-            });
+            self.save_panel.choices(ui, &cx.saver);
+            self.save_panel.panel.place_row(ui, cx);
             ui.add_space(8.0);
             // Named apart from the button in the room.
-            save_buttons(ui, "Save file", self.export(), actions)
+            save_buttons(ui, "Save file", self.save_job(), cx)
         });
-        self.saver.open = open;
-        choose
+        self.save_panel.panel.open = open;
     }
 
-    fn export(&self) -> Result<ExportJob, String> {
-        if self.saver.path.trim().is_empty() {
-            return Err("Give the file a name.".into());
-        }
+    fn save_job(&self) -> Result<SaveJob, String> {
+        let LatentsSavePanel { panel, what, .. } = &self.save_panel;
+        let (path, zoom, seconds) = (panel.path()?, panel.zoom, panel.seconds);
         let frames = || {
             let strip = self.strip.as_ref().ok_or("Put a picture in A and one in B first.")?;
             strip.pictures().ok_or("The strip is not filled yet. Wait for its last frame.")
         };
-        let content = match self.saver.what {
-            What::Strip => Content::Strip(side_by_side(&frames()?)),
+        Ok(match what {
+            What::Strip => {
+                let strip = side_by_side(&frames()?);
+                SaveJob::new(path, "saving the strip", move |path, _| write_picture(path, &strip, 0, Range::Unit, zoom))
+            }
             What::Loop => {
                 let there = frames()?;
-                let back = there.iter().rev().skip(1).take(there.len().saturating_sub(2)).cloned();
-                Content::Loop { frames: there.iter().cloned().chain(back).collect(), seconds: self.saver.seconds }
+                let back = there.iter().rev().skip(1).take(there.len().saturating_sub(2));
+                let frames: Vec<_> = there.iter().chain(back).cloned().collect();
+                let frame_time = frame_time(seconds, frames.len());
+                let animation = Animation { frames, range: Range::Unit, frame_time, zoom };
+                SaveJob::new(path, "saving the loop", move |path, progress| write_animation(path, &animation, progress))
             }
-            What::Latents => Content::Latents(Box::new(self.all_latents()?)),
-        };
-        Ok(ExportJob::new(self.saver.path.trim().into(), content, self.saver.zoom))
+            What::Latents => {
+                let latents = self.all_latents()?;
+                SaveJob::new(path, "saving the latents", move |path, _| write_latents(path, &latents))
+            }
+        })
     }
 
     /// The latents of all slots that the same journey made as the first.
@@ -181,11 +142,9 @@ impl Latents {
             return Err("The slots were encoded with different settings. Encode again first.".into());
         }
         let flow = first.latents.flow.clone();
-        let same: Vec<_> = encodings.iter().filter(|encoding| encoding.latents.flow == flow).collect();
-        let values: Vec<f32> =
-            same.iter().flat_map(|encoding| encoding.latents.pixels.values.iter().copied()).collect();
-        let [_, c, h, w] = first.latents.pixels.shape;
-        Ok(Encodings { pixels: Pixels { shape: [same.len(), c, h, w], values: values.into() }, flow })
+        let same = encodings.iter().filter(|encoding| encoding.latents.flow == flow);
+        let pixels = Pixels::together(same.map(|encoding| Some(&encoding.latents.pixels)));
+        Ok(Encodings { pixels: pixels.unwrap_or_else(|| first.latents.pixels.clone()), flow })
     }
 }
 

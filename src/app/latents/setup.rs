@@ -1,79 +1,50 @@
 //! The panel at the left: how the flow is solved, how latents are mixed, how likelihoods are estimated.
 
 use super::Latents;
-use super::draft::{FlowMethod, LatentsDraft};
-use crate::app::models::Out;
-use crate::app::setup::device_combo;
-use crate::app::status::why_device;
+use super::draft::LatentsDraft;
+use crate::app::parameters::{entries, parameters};
 use crate::app::theme::Theme;
-use crate::app::trajectory::Desk;
 use crate::app::widgets::{Combo, control_width, named, row, segmented};
+use crate::app::{Context, panes};
 use crate::sde::FamilyKind;
 use crate::task::Estimate;
-use egui::{DragValue, RichText, ScrollArea, Slider, Ui, vec2};
+use egui::{DragValue, RichText, Slider, Ui, vec2};
 
 /// Shows the panel.
-pub fn ui(ui: &mut Ui, latents: &mut Latents, desk: &mut Desk<'_>) {
-    let margin = egui::Margin { left: 8, right: 0, top: 8, bottom: 0 };
-    egui::CentralPanel::no_frame().frame(egui::Frame::new().inner_margin(margin)).show(ui, |ui| {
-        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            ui.set_max_width(ui.available_width() - 8.0);
-            ui.spacing_mut().item_spacing.y = 6.0;
-            shared(ui, desk);
-            ui.separator();
-            flow(ui, &mut latents.draft);
-            if let Err(why) = latents.draft.flow(desk.draft) {
-                ui.add(egui::Label::new(RichText::new(why).color(ui.visuals().error_fg_color)).wrap());
-            }
-            ui.separator();
-            mixing(ui, &mut latents.draft);
-            ui.separator();
-            estimate(ui, &mut latents.draft);
-        });
+pub fn ui(ui: &mut Ui, latents: &mut Latents, cx: &mut Context) {
+    panes::settings(ui, |ui| {
+        shared(ui, cx);
+        ui.separator();
+        flow(ui, &mut latents.draft);
+        if let Err(why) = latents.draft.flow(&cx.draft) {
+            ui.add(egui::Label::new(RichText::new(why).color(ui.visuals().error_fg_color)).wrap());
+        }
+        ui.separator();
+        mixing(ui, &mut latents.draft);
+        ui.separator();
+        estimate(ui, &mut latents.draft);
     });
 }
 
 /// What is the same in the workspace "Trajectory".
-fn shared(ui: &mut Ui, desk: &mut Desk<'_>) {
+fn shared(ui: &mut Ui, cx: &mut Context) {
     let tip = "Score model s(x, t) ≈ ∇ log p(x, t), shared with Trajectory: latents belong to a model";
-    row(ui, "Model", tip, |ui| {
-        let mut out = Out { session: desk.session, actions: desk.actions };
-        desk.models.combo(ui, "Model", control_width(ui), &desk.draft.model, &mut out);
-    });
+    cx.model_row(ui, tip);
     let theme = Theme::of(ui);
     let tip = "The SDE whose probability-flow ODE is followed; its parameters are those of Trajectory";
-    let options = FamilyKind::ALL.map(|kind| (kind, kind.name(), Some(theme.family(kind)), tip));
-    segmented(ui, &mut desk.draft.family, &options);
-    let tip = why_device(desk.session, desk.draft.device);
-    row(ui, "Device", &tip, |ui| {
-        device_combo(ui, "Device", control_width(ui), &mut desk.draft.device, desk.session);
-    });
+    let option = |&kind: &FamilyKind| (kind, kind.name(), Some(theme.family(kind)), tip);
+    let options: Vec<_> = FamilyKind::ALL.iter().map(option).collect();
+    segmented(ui, &mut cx.draft.family, &options);
+    cx.device_row(ui);
 }
 
 fn flow(ui: &mut Ui, draft: &mut LatentsDraft) {
     ui.label(RichText::new("Flow  dx/dt = f·x − ½ g²·∇ log p").small().weak()).on_hover_text(
         "The probability-flow ODE (Song et al. 2021, eq. 13): forwards it encodes, backwards it decodes",
     );
-    let options = [
-        (
-            FlowMethod::Adaptive,
-            "Adaptive",
-            None,
-            "Dormand–Prince 5(4) with controlled step sizes, each picture its own, as published",
-        ),
-        (FlowMethod::Heun, "Heun", None, "Second order on a fixed grid, two evaluations a step (Karras et al. 2022)"),
-        (
-            FlowMethod::DpmPlusPlus,
-            "DPM++",
-            None,
-            "DPM-Solver++(2M) on a fixed grid, one evaluation a step (Lu et al. 2022); fast, less exact both ways",
-        ),
-    ];
-    segmented(ui, &mut draft.method, &options);
-    if draft.method == FlowMethod::Adaptive {
-        tolerance(ui, "rtol", &mut draft.rtol, "Relative tolerance of a step's error, 1e-7 to 1; published: 1e-5");
-        tolerance(ui, "atol", &mut draft.atol, "Absolute tolerance of a step's error, 1e-7 to 1; published: 1e-5");
-    } else {
+    entries(ui, &mut draft.solver, |solver| solver.is_invertible());
+    parameters(ui, &mut draft.solver);
+    if draft.solver.evaluations(1, false).is_some() {
         let tip = "Steps N of the fixed grid";
         row(ui, "Steps", tip, |ui| {
             let field = DragValue::new(&mut draft.steps).range(1..=1000);
@@ -86,24 +57,6 @@ fn flow(ui: &mut Ui, draft: &mut LatentsDraft) {
         ui.spacing_mut().slider_width = (control_width(ui) - 56.0).max(40.0);
         let slider = Slider::new(&mut draft.until, 0.05..=1.0).fixed_decimals(2);
         named(ui.add(slider), "Until t", tip);
-    });
-}
-
-/// A power of ten, typed or chosen.
-fn tolerance(ui: &mut Ui, name: &'static str, value: &mut f64, tip: &str) {
-    row(ui, name, tip, |ui| {
-        let mut exponent = value.log10();
-        let field = DragValue::new(&mut exponent)
-            .range(-7.0..=0.0)
-            .speed(0.02)
-            .custom_formatter(|exponent, _| format!("{:.1e}", 10f64.powf(exponent)).replace(".0e", "e"))
-            .custom_parser(|text| text.trim().parse::<f64>().ok().filter(|v| *v > 0.0).map(f64::log10));
-        let response = named(ui.add_sized(vec2(control_width(ui), 24.0), field), name, tip);
-        if response.changed() {
-            // Two figures are as many as anybody means.
-            let rounded = format!("{:.1e}", 10f64.powf(exponent)).parse::<f64>().unwrap_or(*value);
-            *value = rounded.clamp(1e-7, 1.0);
-        }
     });
 }
 

@@ -4,7 +4,7 @@ use super::View;
 use super::colour::{ColourMap, DIVERGING, VIRIDIS};
 use crate::Pixels;
 use crate::engine::{GpuPicture, Recorded};
-use crate::score::Range;
+use crate::sde::Range;
 use half::f16;
 use std::sync::Arc;
 

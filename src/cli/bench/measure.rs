@@ -3,22 +3,22 @@
 use super::figures::{Asked, Evaluations, LayerTime, Memory, Streaming, WholeRun};
 use super::{Effort, SAMPLES, counter};
 use crate::Image;
-use crate::checkpoint::{find, open_network};
+use crate::checkpoint::{ReadProgress, find, open_network};
 use crate::cli::drive::{Outcome, Recording, Session};
 use crate::cli::{Failure, library};
 use crate::engine::Spent;
 use crate::network::{Network, profile};
 use crate::score::{Clipped, InRange, NetworkScore, ScoreError, ScoreModel, vector_jacobian};
 use crate::sde::Level;
-use crate::solver::{Noise, Predictor, Purpose, Unobserved};
-use crate::task::{Count, ModelRef, Plan, Preset, Run, Steps, sample};
+use crate::solver::{Noise, NoiseSource, Preset, Purpose, Unobserved};
+use crate::task::{Count, ModelRef, Plan, Run, Steps, sample};
 use burn::tensor::Device;
 use std::time::Instant;
 
 /// Opens a network beside the engine's own, for the bare loops.
 pub(super) fn open(model: &ModelRef, device: &Device) -> Result<NetworkScore, Failure> {
     let opened = match model {
-        ModelRef::Named(name) => find(name, library().as_deref())?,
+        ModelRef::Named(name) => find(name, library().as_deref(), &ReadProgress::default())?,
         ModelRef::File(path) => open_network(path, None)?,
         other => {
             return Err(Failure::Usage(format!("{other} is no network; give a name from `models` or a checkpoint")));
@@ -29,16 +29,17 @@ pub(super) fn open(model: &ModelRef, device: &Device) -> Result<NetworkScore, Fa
 }
 
 /// A preset in so many steps.
-fn run_of(model: &ModelRef, preset: Preset, steps: usize) -> Result<Run, Failure> {
+fn run_of(model: &ModelRef, preset: &str, steps: usize) -> Result<Run, Failure> {
     let mut run = Run { model: model.clone(), count: Count::new(SAMPLES)?, ..Run::default() };
-    preset.apply(&mut run);
+    let known = Preset::find(preset);
+    run.apply(&known.ok_or_else(|| Failure::Running(format!("the preset {preset} is missing; please report this")))?);
     run.steps = Steps::new(steps)?;
     Ok(run)
 }
 
 /// Predictor and corrector, two evaluations a step.
 pub(super) fn recorded_run(session: &mut Session, model: &ModelRef, effort: &Effort) -> Result<Outcome, Failure> {
-    let run = run_of(model, Preset::Pc1000(Predictor::ReverseDiffusion), effort.memory_steps)?;
+    let run = run_of(model, "pc1000-reverse-diffusion", effort.memory_steps)?;
     session.sample(run, Recording::Shown)
 }
 
@@ -178,9 +179,9 @@ pub(super) fn streaming(
     model: &NetworkScore,
     effort: &Effort,
 ) -> Result<Streaming, Failure> {
-    let run = run_of(reference, Preset::P1000(Predictor::EulerMaruyama), effort.streaming_steps)?;
+    let run = run_of(reference, "p1000-euler-maruyama", effort.streaming_steps)?;
     let noise = noise_of(model, session.device(), SAMPLES);
-    let in_range = Clipped::new(InRange::new(model, Plan::range(run.family.kind())), run.clip);
+    let in_range = Clipped::new(InRange::new(model, run.family.facts().range), run.clip);
     let plan = Plan::new(&run, &in_range);
     let (mut bare, mut engine) = (f64::INFINITY, f64::INFINITY);
     for _ in 0..effort.repeats {

@@ -19,7 +19,8 @@ use super::progress::Place;
 use super::recording::State;
 use super::watched::Watched;
 use super::{Context, Ending, Failure, FlowReport, RunReport, Task};
-use crate::score::{InRange, Range, ScoreError, ScoreModel};
+use crate::score::{InRange, ScoreError, ScoreModel};
+use crate::sde::Range;
 use crate::solver::Noise;
 use crate::task::{Flow, FlowPlan, FlowProgress, Plan, Run, Watch};
 use crate::{Image, Pixels};
@@ -41,7 +42,7 @@ fn report<T: Task>(
     context: &Context<T>,
     run: &Run,
     plan: &Plan,
-    evaluations: usize,
+    evaluations: Option<usize>,
     loaded: &Loaded,
     model: &dyn ScoreModel,
 ) -> RunReport {
@@ -84,7 +85,7 @@ fn along<T: Task<Report = FlowReport, Message = Infallible>, R>(
     work: impl FnOnce(&dyn ScoreModel, &Device, Watch<'_>) -> Result<R, ScoreError>,
 ) -> Result<R, Ending> {
     let loaded = context.open(&flow.model, gradients)?;
-    let model = InRange::new(&*loaded.model, Plan::range(flow.family.kind()));
+    let model = InRange::new(&*loaded.model, flow.family.facts().range);
     let model = Watched::new(model, context, BATCH);
     let FlowPlan { end, until, notices } = FlowPlan::new(flow, &model);
     let (device, device_report) = context.device();

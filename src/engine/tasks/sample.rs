@@ -29,9 +29,9 @@ impl Task for Sample {
         run.check().map_err(refused)?;
         let loaded = context.open(&run.model, false)?;
         let model = Watched::new(&*loaded.model, context, BATCH);
-        let model = Clipped::new(InRange::new(model, Plan::range(run.family.kind())), run.clip);
+        let model = Clipped::new(InRange::new(model, run.family.facts().range), run.clip);
         let plan = Plan::new(&run, &model);
-        let (samples, evaluations) = (run.count.get(), run.solver.evaluations(plan.steps.len()));
+        let (samples, evaluations) = (run.count.get(), run.solver.evaluations(plan.steps.len(), true));
         let report = report(context, &run, &plan, evaluations, &loaded, &model);
         context.begin(samples, report, plan.notices.iter().cloned());
 

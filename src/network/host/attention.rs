@@ -5,7 +5,7 @@ mod gradient;
 use super::Context;
 use super::gemm::Product;
 use super::maps::{Buffer, Features, Maps};
-use super::norm::{Affine, Norm, Pixelwise, Told, exp};
+use super::norm::{Affine, Film, Norm, Pixelwise, exp};
 use super::pointwise::{BAND, Pointwise, bands_of};
 use super::simd::{Kernel, Lanes, Simd};
 use crate::network::profile::LayerKind;
@@ -39,7 +39,7 @@ struct Projected<'a> {
 impl Attention {
     /// x·scale + out(attention(norm(x))), the last with weights that are scaled already.
     pub fn run(&self, context: &Context, x: &Features) -> Maps {
-        let affine = self.norm.affine(context, x, Told::Nothing);
+        let affine = self.norm.affine(context, x, Film::Nothing);
         let whole = x.whole(context.pool);
         let residual = &whole.maps;
         let mut out = Maps::new(context.pool, residual.images, residual.channels, residual.height, residual.width);
@@ -59,18 +59,18 @@ impl Attention {
         });
         let (queries, rest) = qkv.split_at(part);
         let (keys, values) = rest.split_at(part);
-        let mut watch = context.watch();
+        let mut stopwatch = context.stopwatch();
         let keys = self.transposed(context, keys, area);
-        watch.lap(LayerKind::Attention);
+        stopwatch.lap(LayerKind::Attention);
         let projected = Projected { blocks, area, queries, keys: &keys, values };
         bands_of(out, area).into_par_iter().enumerate().for_each(|(band, mut out)| {
             let mixed = self.mixed(context, &projected, band);
-            let mut watch = context.watch();
+            let mut stopwatch = context.stopwatch();
             let rows = out[0].len();
             let a: Vec<&[Lanes]> = mixed.chunks(rows).collect();
             let added: Vec<&[Lanes]> = (0..x.blocks()).map(|block| &x.map(image, block)[band * BAND..]).collect();
             self.out.rows(context, &a, &added, self.scale, &mut out);
-            watch.lap(LayerKind::Pointwise);
+            stopwatch.lap(LayerKind::Pointwise);
         });
     }
 
@@ -84,7 +84,7 @@ impl Attention {
         band: usize,
         qkv: &mut [&mut [Lanes]],
     ) {
-        let mut watch = context.watch();
+        let mut stopwatch = context.stopwatch();
         let rows = qkv[0].len();
         let mut normal = context.pool.take(x.blocks() * rows);
         for (block, to) in normal.chunks_mut(rows).enumerate() {
@@ -92,10 +92,10 @@ impl Attention {
             let affine = Some(affine.of(image, block));
             context.isa.run(Pixelwise { from, width: rows, to, pitch: rows, affine, activation: None });
         }
-        watch.lap(LayerKind::Normalisation);
+        stopwatch.lap(LayerKind::Normalisation);
         let a: Vec<&[Lanes]> = normal.chunks(rows).collect();
         self.qkv.rows(context, &a, &[], 0.0, qkv);
-        watch.lap(LayerKind::Pointwise);
+        stopwatch.lap(LayerKind::Pointwise);
     }
 
     /// Sixteens of channels of a head.
@@ -123,7 +123,7 @@ impl Attention {
 
     /// The values, mixed by each query of a band: for each sixteen of all heads' channels, a row for each query.
     fn mixed(&self, context: &Context, of: &Projected, band: usize) -> Buffer {
-        let mut watch = context.watch();
+        let mut stopwatch = context.stopwatch();
         let (area, blocks) = (of.area, of.blocks);
         let (first, columns) = (band * BAND, area.div_ceil(Lanes::WIDTH));
         let rows = BAND.min(area - first);
@@ -142,7 +142,7 @@ impl Attention {
             product(context, &weights, rows, area, values, mixed);
             context.isa.run(Divide { maps: mixed, by: &sums });
         }
-        watch.lap(LayerKind::Attention);
+        stopwatch.lap(LayerKind::Attention);
         mixed
     }
 }

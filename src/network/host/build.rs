@@ -12,10 +12,10 @@ use super::resize::Resampling;
 use super::simd::Lanes;
 use super::winograd::Keep;
 use crate::network::layers::Loader;
-use crate::network::plan::{self, Direction, Step, Width};
+use crate::network::plan::{self, Direction, Op, Width};
 use crate::network::{BlockKind, Combine, Config, WeightsError};
 
-/// Makes layers of steps, and knows in which parts and at which size the features come to them.
+/// Makes layers of operations, and knows in which parts and at which size the features come to them.
 pub(super) struct Builder<'a, 'b> {
     config: &'a Config,
     loader: &'b mut Loader<'a>,
@@ -37,48 +37,48 @@ impl<'a, 'b> Builder<'a, 'b> {
         Builder { config, loader, h, kept: Vec::new(), size: config.image_size, scale, purpose }
     }
 
-    pub fn layer(&mut self, step: &Step) -> Result<Layer, WeightsError> {
-        Ok(match *step {
-            Step::Stem(width) => Layer::Stem(self.convolution(width, 1.0)?),
-            Step::Block(block) => Layer::Block(Box::new(self.block(block)?)),
-            Step::Attention(channels) => Layer::Attention(Box::new(self.attention(channels)?)),
-            Step::Resample { direction, channels, conv } => {
+    pub fn layer(&mut self, op: &Op) -> Result<Layer, WeightsError> {
+        Ok(match *op {
+            Op::Stem(width) => Layer::Stem(self.convolution(width, 1.0)?),
+            Op::Block(block) => Layer::Block(Box::new(self.block(block)?)),
+            Op::Attention(channels) => Layer::Attention(Box::new(self.attention(channels)?)),
+            Op::Resample { direction, channels, conv } => {
                 self.resize(direction);
                 match conv {
                     true => Layer::ConvResample(self.resampler(direction, &[channels], channels, 1.0)?),
                     false => Layer::Resample(direction),
                 }
             }
-            Step::Keep => {
+            Op::Keep => {
                 self.kept.push(self.h.clone());
                 Layer::Keep
             }
-            Step::Recall => {
+            Op::Recall => {
                 self.h.extend(self.kept.pop().into_iter().flatten());
                 Layer::Recall
             }
-            Step::InputSkip(width) => {
+            Op::InputSkip(width) => {
                 match self.config.progressive_combine {
                     Combine::Sum => self.h = vec![width.output],
                     Combine::Cat => self.h.insert(0, width.output),
                 }
                 Layer::InputSkip(self.convolution_1x1(&[width.input], 1.0)?)
             }
-            Step::InputResidual(width) => {
+            Op::InputResidual(width) => {
                 Layer::InputResidual(self.resampler(Direction::Down, &[width.input], width.output, self.scale)?)
             }
-            Step::OutputResidual(width) => {
+            Op::OutputResidual(width) => {
                 Layer::OutputResidual(self.resampler(Direction::Up, &[width.input], width.output, self.scale)?)
             }
             // The features themselves stay.
-            Step::Output(width) => {
+            Op::Output(width) => {
                 let h = self.h.clone();
                 let layer = Layer::Output(self.norm()?, self.convolution(width, 1.0)?);
                 self.h = h;
                 layer
             }
-            Step::Head(width) => Layer::Head(self.norm()?, self.convolution(width, 1.0)?),
-            Step::TakeOutput => Layer::TakeOutput,
+            Op::Head(width) => Layer::Head(self.norm()?, self.convolution(width, 1.0)?),
+            Op::TakeOutput => Layer::TakeOutput,
         })
     }
 

@@ -17,11 +17,11 @@ impl Clock {
 }
 
 /// Tells a clock what the time since the last call was spent on.
-pub(super) struct Watch<'a>(Option<(&'a Clock, Instant)>);
+pub(super) struct Stopwatch<'a>(Option<(&'a Clock, Instant)>);
 
-impl<'a> Watch<'a> {
+impl<'a> Stopwatch<'a> {
     pub fn new(clock: Option<&'a Clock>) -> Self {
-        Watch(clock.map(|clock| (clock, Instant::now())))
+        Stopwatch(clock.map(|clock| (clock, Instant::now())))
     }
 
     pub fn lap(&mut self, kind: LayerKind) {

@@ -197,11 +197,11 @@ impl<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize> Tiling<'_, T, SIDE
             let image = first_image + index;
             let Some(map) = self.read.features.map(image, block) else { continue };
             self.read.padded(context, [image, block], map, first * OUT, pitch, &mut padded);
-            let mut watch = context.watch();
+            let mut stopwatch = context.stopwatch();
             let points = &mut points[index * down * across..];
             let forward = Forward { padded: &padded, pitch, down, across, points, stride };
             context.isa.run(ForwardOf::<T, SIDE, OUT>(forward, self.tile));
-            watch.lap(LayerKind::Convolution);
+            stopwatch.lap(LayerKind::Convolution);
         }
     }
 
@@ -214,7 +214,7 @@ impl<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize> Tiling<'_, T, SIDE
         stride: usize,
         out: Vec<&mut [Lanes]>,
     ) {
-        let mut watch = self.context.watch();
+        let mut stopwatch = self.context.stopwatch();
         let (context, across, area) = (self.context, self.across, SIDE * SIDE);
         let width = out.len() / images;
         let mut products = context.pool.take(width * area * stride);
@@ -232,7 +232,7 @@ impl<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize> Tiling<'_, T, SIDE
             let back = Back { points, stride, down, across, bias, residual, out, width: line, keep };
             context.isa.run(BackOf::<T, SIDE, OUT>(back, self.tile));
         }
-        watch.lap(LayerKind::Convolution);
+        stopwatch.lap(LayerKind::Convolution);
     }
 
     /// Products at all points of `rows` tiles, for one or two sixteens of outputs.
@@ -275,14 +275,8 @@ mod tests {
 
     /// Numbers in [−1, 1] that look random.
     fn noise(count: usize, seed: u64) -> Vec<f32> {
-        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-        let mut next = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-        };
-        (0..count).map(|_| next()).collect()
+        let mut random = fastrand::Rng::with_seed(seed);
+        (0..count).map(|_| 2.0 * random.f32() - 1.0).collect()
     }
 
     /// An image, C×H×W.

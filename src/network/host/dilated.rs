@@ -55,7 +55,7 @@ impl Dilated {
             let Some(map) = read.features.map(image, block) else { return };
             let mut whole = context.pool.take(height * width);
             read.whole(context, [image, block], map, &mut whole);
-            let mut watch = context.watch();
+            let mut stopwatch = context.stopwatch();
             for (phase, to) in phases.into_iter().enumerate() {
                 to.fill(Lanes::default());
                 let rows = whole.chunks(width).skip(phase / dilation).step_by(dilation);
@@ -64,7 +64,7 @@ impl Dilated {
                     to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
                 }
             }
-            watch.lap(LayerKind::Convolution);
+            stopwatch.lap(LayerKind::Convolution);
         });
         out
     }
@@ -80,7 +80,7 @@ impl Dilated {
         let (dilation, blocks) = (self.dilation, phases.blocks());
         let mut out = Maps::new(context.pool, images, phases.channels, height, width);
         out.lanes.par_chunks_mut(height * width).enumerate().for_each(|(index, out)| {
-            let mut watch = context.watch();
+            let mut stopwatch = context.stopwatch();
             let (image, block) = (index / blocks, index % blocks);
             for phase in 0..dilation * dilation {
                 let from = phases.map(image * dilation * dilation + phase, block);
@@ -94,7 +94,7 @@ impl Dilated {
                 let added = Some(maps.map(image, block));
                 context.isa.run(Sum { bias: &Lanes::default(), added, scale, out });
             }
-            watch.lap(LayerKind::Convolution);
+            stopwatch.lap(LayerKind::Convolution);
         });
         out
     }

@@ -32,8 +32,8 @@ pub(super) use refinenet::RefineNet;
 pub(super) use tracked::forward as tracked;
 
 use crate::Image;
-use burn::tensor::{Device, Tensor, TensorData};
-use clock::{Clock, Watch};
+use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
+use clock::{Clock, Stopwatch};
 use maps::Pool;
 use rayon::prelude::*;
 use simd::Isa;
@@ -50,10 +50,10 @@ pub(super) fn is_plain(device: &Device) -> bool {
 }
 
 /// Does something with the values of images, N×C×H×W.
-fn on_values(x: Image, work: impl FnOnce(Vec<f32>, [usize; 4]) -> Vec<f32>) -> Image {
+fn on_values(x: Image, work: impl FnOnce(Vec<f32>, [usize; 4]) -> Vec<f32>) -> Result<Image, TensorReadError> {
     let (device, dims) = (x.device(), x.dims());
-    let values = x.into_data().try_into_vec().unwrap_or_default();
-    Tensor::from_data(TensorData::new(work(values, dims), dims), &device)
+    let values = x.try_into_vec_as()?;
+    Ok(Tensor::from_data(TensorData::new(work(values, dims), dims), &device))
 }
 
 /// What every layer computes with.
@@ -66,8 +66,8 @@ struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    fn watch(&self) -> Watch<'a> {
-        Watch::new(self.clock)
+    fn stopwatch(&self) -> Stopwatch<'a> {
+        Stopwatch::new(self.clock)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The walk through a network's steps on the host's own memory.
+//! The walk through a network's operations on the host's own memory.
 
 mod gradient;
 
@@ -10,7 +10,7 @@ use super::evaluator::{Evaluator, is_heavy};
 use super::kernels::Purpose;
 use super::linear::{Linear, Rows};
 use super::maps::{Features, Maps};
-use super::norm::{Norm, Told};
+use super::norm::{Film, Norm};
 use super::pointwise::Pointwise;
 use super::read::{Read, Residual};
 use super::resize::{Resampling, Resize, sum};
@@ -19,8 +19,9 @@ use super::winograd::Keep;
 use super::{Context, build::Builder, on_values};
 use crate::Image;
 use crate::network::layers::Loader;
-use crate::network::plan::{Direction, Step};
+use crate::network::plan::{Direction, Op};
 use crate::network::{Combine, Nonlinearity, WeightsError};
+use burn::tensor::TensorReadError;
 
 /// A `ddpm` or `ncsnpp` network on the CPU.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ pub(in crate::network) struct Network {
     pub(super) gradients: bool,
 }
 
-/// A [`Step`] with its parameters.
+/// An [`Op`] with its parameters.
 #[derive(Debug)]
 pub(super) enum Layer {
     Stem(Convolution),
@@ -92,7 +93,7 @@ impl Network {
     /// Takes the parameters from the embedding's on, of so many.
     ///
     /// On a device that keeps gradients it is loaded for these, too.
-    pub fn load(steps: &[Step], loader: &mut Loader, parameters: usize) -> Result<Self, WeightsError> {
+    pub fn load(ops: &[Op], loader: &mut Loader, parameters: usize) -> Result<Self, WeightsError> {
         let config = loader.config;
         let purpose = Purpose { heavy: is_heavy(parameters), gradients: loader.device.is_autodiff() };
         let mut build = Builder::new(loader, purpose);
@@ -100,7 +101,7 @@ impl Network {
             true => Some([build.linear()?, build.linear()?]),
             false => None,
         };
-        let layers = steps.iter().map(|step| build.layer(step)).collect::<Result<_, _>>()?;
+        let layers = ops.iter().map(|op| build.layer(op)).collect::<Result<_, _>>()?;
         let resampling = [Direction::Down, Direction::Up].map(|direction| build.resampling(direction));
         Ok(Network {
             evaluator: Evaluator::new(config.nf * config.ch_mult.first().unwrap_or(&1), parameters),
@@ -114,7 +115,7 @@ impl Network {
     }
 
     /// The output for images, from the features of their noise levels, a row for all images or one for each.
-    pub fn forward(&self, x: Image, features: Vec<f32>, rows: usize) -> Image {
+    pub fn forward(&self, x: Image, features: Vec<f32>, rows: usize) -> Result<Image, TensorReadError> {
         on_values(x, |x, dims| self.values(x, dims, features, rows))
     }
 
@@ -146,11 +147,11 @@ impl Network {
     ) -> Features {
         let x = Features::from(x);
         let flow = Flow { h: x.clone(), kept: Vec::new(), input: x, output: None };
-        self.layers.iter().fold(flow, |flow, layer| self.step(context, layer, flow, embedding, keep)).h
+        self.layers.iter().fold(flow, |flow, layer| self.op(context, layer, flow, embedding, keep)).h
     }
 
-    /// One step on the features; see [`Step`] for the formulas.
-    fn step(
+    /// One operation on the features; see [`Op`] for the formulas.
+    fn op(
         &self,
         context: &Context,
         layer: &Layer,
@@ -221,7 +222,7 @@ impl Network {
         h: &Features,
         residual: Option<Residual>,
     ) -> Maps {
-        let affine = norm.affine(context, h, Told::Nothing);
+        let affine = norm.affine(context, h, Film::Nothing);
         let read = Read { features: h, affine: Some(&affine), activation: Some(self.nonlinearity), resize: None };
         convolution.run(context, &read, residual, Keep::All)
     }
@@ -237,7 +238,7 @@ impl Network {
     ) -> Features {
         let [_, height, width] = x.size();
         let resize = block.resample.map(|to| Resize::new(&self.resampling[to as usize], height, width));
-        let affine = block.norms[0].affine(context, x, Told::Nothing);
+        let affine = block.norms[0].affine(context, x, Film::Nothing);
         let activation = Some(self.nonlinearity);
         let read = Read { features: x, affine: Some(&affine), activation, resize: resize.as_ref() };
         let h = Features::from(block.convolutions[0].run(context, &read, None, Keep::All));
@@ -245,7 +246,7 @@ impl Network {
         keep(&h);
 
         let level = embedding.map(|embedding| block.level.forward(context, embedding, None));
-        let affine = block.norms[1].affine(context, &h, block.told(level.as_ref()));
+        let affine = block.norms[1].affine(context, &h, block.film(level.as_ref()));
         let read = Read { features: &h, affine: Some(&affine), activation, resize: None };
 
         let x = resize.map_or_else(|| x.clone(), |resize| resize.run(context, x));
@@ -261,10 +262,10 @@ impl Network {
 
 impl Block {
     /// `level`: the map of the embedding, where the network has one.
-    fn told<'a>(&self, level: Option<&'a Rows>) -> Told<'a> {
-        level.map_or(Told::Nothing, |level| match self.scale_shift {
-            true => Told::Modulated(level),
-            false => Told::Added(level),
+    fn film<'a>(&self, level: Option<&'a Rows>) -> Film<'a> {
+        level.map_or(Film::Nothing, |level| match self.scale_shift {
+            true => Film::Modulated(level),
+            false => Film::Added(level),
         })
     }
 }

@@ -21,9 +21,9 @@ pub(super) struct Norm {
     places: Vec<Option<usize>>,
 }
 
-/// What a block is told of the noise level, one row for all images or one for each.
+/// How the noise level shifts, or scales and shifts, channels (FiLM, Perez et al. 2018): one row for all images or one for each.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Told<'a> {
+pub(super) enum Film<'a> {
     Nothing,
     /// Added to the channels before they are normalised.
     Added(&'a Rows),
@@ -53,14 +53,14 @@ impl Norm {
         Norm { groups, epsilon: epsilon as f32, weight, bias, places: places(parts) }
     }
 
-    pub fn affine(&self, context: &Context, features: &Features, told: Told) -> Affine {
+    pub fn affine(&self, context: &Context, features: &Features, film: Film) -> Affine {
         let moments = moments_of(context, features);
-        let mut watch = context.watch();
+        let mut stopwatch = context.stopwatch();
         let ([images, height, width], blocks) = (features.size(), features.blocks());
         let mut values = context.pool.take(2 * images * blocks);
         for (image, (values, maps)) in values.chunks_mut(2 * blocks).zip(moments.chunks(blocks)).enumerate() {
-            let mut channels = self.channels_of(maps, told, image);
-            self.image(&mut channels, (height * width) as f32, told, image);
+            let mut channels = self.channels_of(maps, film, image);
+            self.image(&mut channels, (height * width) as f32, film, image);
             for (place, channel) in self.places.iter().enumerate() {
                 let Moments { mean: shift, squares: scale } = channel.map_or(Moments::default(), |c| channels[c]);
                 let (block, lane) = (place / Lanes::WIDTH, place % Lanes::WIDTH);
@@ -68,19 +68,19 @@ impl Norm {
                 values[2 * block + 1].0[lane] = shift;
             }
         }
-        watch.lap(LayerKind::Normalisation);
+        stopwatch.lap(LayerKind::Normalisation);
         Affine { blocks, values }
     }
 
     /// Mean and summed squares of each channel of an image, with what is added to it.
-    fn channels_of(&self, maps: &[[Lanes; 2]], told: Told, image: usize) -> Vec<Moments> {
+    fn channels_of(&self, maps: &[[Lanes; 2]], film: Film, image: usize) -> Vec<Moments> {
         let mut channels = vec![Moments::default(); self.weight.len()];
         for (place, channel) in self.places.iter().enumerate() {
             let Some(channel) = *channel else { continue };
             let [mean, squares] = maps[place / Lanes::WIDTH].map(|lanes| lanes.0[place % Lanes::WIDTH]);
             channels[channel] = Moments { mean, squares };
         }
-        if let Told::Added(rows) = told {
+        if let Film::Added(rows) = film {
             channels.iter_mut().zip(rows.row(image)).for_each(|(channel, offset)| channel.mean += offset);
         }
         channels
@@ -96,7 +96,7 @@ impl Norm {
     }
 
     /// From the mean and the summed squares of each channel to its shift and scale.
-    fn image(&self, channels: &mut [Moments], area: f32, told: Told, image: usize) {
+    fn image(&self, channels: &mut [Moments], area: f32, film: Film, image: usize) {
         let members = channels.len() / self.groups;
         let affine = self.weight.chunks(members).zip(self.bias.chunks(members));
         for (group, (weight, bias)) in channels.chunks_mut(members).zip(affine) {
@@ -106,15 +106,15 @@ impl Norm {
                 *channel = Moments { mean: bias - mean * scale, squares: scale };
             }
         }
-        match told {
-            Told::Nothing => {}
+        match film {
+            Film::Nothing => {}
             // The maps themselves have no offset.
-            Told::Added(rows) => {
+            Film::Added(rows) => {
                 channels.iter_mut().zip(rows.row(image)).for_each(|(channel, offset)| {
                     channel.mean += offset * channel.squares;
                 });
             }
-            Told::Modulated(rows) => {
+            Film::Modulated(rows) => {
                 let (scales, shifts) = rows.row(image).split_at(channels.len());
                 for ((channel, scale), shift) in channels.iter_mut().zip(scales).zip(shifts) {
                     let factor = 1.0 + scale;
@@ -138,9 +138,9 @@ pub(super) fn moments<'a>(context: &Context, part: &'a Part) -> &'a Buffer {
         let maps = &part.maps;
         let mut moments = context.pool.take(2 * maps.images * maps.blocks());
         moments.par_chunks_mut(2).zip(maps.lanes.par_chunks(maps.area())).for_each(|(out, map)| {
-            let mut watch = context.watch();
+            let mut stopwatch = context.stopwatch();
             context.isa.run(MapMoments { map, out });
-            watch.lap(LayerKind::Normalisation);
+            stopwatch.lap(LayerKind::Normalisation);
         });
         moments
     })
@@ -292,9 +292,9 @@ pub(super) fn activated(context: &Context, features: &Features, kind: Nonlineari
         let mut out = Maps::new(context.pool, maps.images, maps.channels, maps.height, maps.width);
         let width = maps.area();
         out.lanes.par_chunks_mut(width).zip(maps.lanes.par_chunks(width)).for_each(|(to, from)| {
-            let mut watch = context.watch();
+            let mut stopwatch = context.stopwatch();
             context.isa.run(Pixelwise { from, width, to, pitch: width, affine: None, activation: Some(kind) });
-            watch.lap(LayerKind::Normalisation);
+            stopwatch.lap(LayerKind::Normalisation);
         });
         Features::from(out).0
     });

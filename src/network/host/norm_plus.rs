@@ -29,7 +29,7 @@ impl NormPlus {
     pub fn affine(&self, context: &Context, features: &Features, levels: &[usize]) -> Affine {
         let part = features.whole(context.pool);
         let (maps, moments) = (&part.maps, moments(context, &part));
-        let mut watch = context.watch();
+        let mut stopwatch = context.stopwatch();
         let blocks = maps.blocks();
         let mut values = context.pool.take(2 * maps.images * blocks);
         values.fill(Lanes::default());
@@ -37,7 +37,7 @@ impl NormPlus {
         for ((values, moments), &level) in images.zip(levels.iter().cycle()) {
             affine_of(self.table.row(level), moments, maps.area() as f32, values);
         }
-        watch.lap(LayerKind::Normalisation);
+        stopwatch.lap(LayerKind::Normalisation);
         Affine { blocks, values }
     }
 }

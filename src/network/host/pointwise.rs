@@ -58,13 +58,13 @@ impl Pointwise {
         out.lanes.par_chunks_mut(blocks * area).enumerate().for_each(|(image, out)| {
             let maps = features.maps_of(image);
             bands_of(out, area).into_par_iter().enumerate().for_each(|(band, mut out)| {
-                let mut watch = context.watch();
+                let mut stopwatch = context.stopwatch();
                 let first = band * BAND;
                 let added: Vec<&[Lanes]> =
                     (0..blocks).filter_map(|b| residual.map(|r| &r.maps.map(image, b)[first..])).collect();
                 let a: Vec<&[Lanes]> = maps.iter().map(|map| &map[first..]).collect();
                 self.rows(context, &a, residual.map_or(&[], |_| &added), residual.map_or(0.0, |r| r.scale), &mut out);
-                watch.lap(LayerKind::Pointwise);
+                stopwatch.lap(LayerKind::Pointwise);
             });
         });
         out

@@ -15,10 +15,10 @@ pub(super) fn largest(context: &Context, features: &Features, side: usize) -> Fe
 fn maps(context: &Context, maps: &Maps, side: usize) -> Maps {
     let mut out = Maps::new(context.pool, maps.images, maps.channels, maps.height, maps.width);
     out.lanes.par_chunks_mut(maps.area()).zip(maps.lanes.par_chunks(maps.area())).for_each(|(to, from)| {
-        let mut watch = context.watch();
+        let mut stopwatch = context.stopwatch();
         let mut line = context.pool.take(maps.width);
         context.isa.run(Largest { from, to, line: &mut line, reach: side / 2 });
-        watch.lap(LayerKind::Resampling);
+        stopwatch.lap(LayerKind::Resampling);
     });
     out
 }

@@ -1,7 +1,7 @@
 //! Features on their way into a convolution: normalised, activated, resampled, and with a margin of zeros.
 
 use super::Context;
-use super::clock::Watch;
+use super::clock::Stopwatch;
 use super::maps::{Features, Maps};
 use super::norm::{Affine, Pixelwise};
 use super::resize::{Resize, Resizing};
@@ -40,7 +40,7 @@ impl<'a> Read<'a> {
         pitch: usize,
         to: &mut [Lanes],
     ) {
-        let mut watch = context.watch();
+        let mut stopwatch = context.stopwatch();
         let [_, height, width] = self.size();
         let rows = to.len() / pitch;
         // Rows of the image among those asked for.
@@ -53,13 +53,13 @@ impl<'a> Read<'a> {
             row[margin..].fill(Lanes::default());
         }
         let to = &mut to[(above * pitch + 1).min(rows * pitch)..];
-        self.rows(context, &mut watch, [image, block], map, start..start + inside, pitch, to);
+        self.rows(context, &mut stopwatch, [image, block], map, start..start + inside, pitch, to);
     }
 
     /// Writes all of a map.
     pub fn whole(&self, context: &Context, place: [usize; 2], map: &[Lanes], to: &mut [Lanes]) {
         let [_, height, width] = self.size();
-        self.rows(context, &mut context.watch(), place, map, 0..height, width, to);
+        self.rows(context, &mut context.stopwatch(), place, map, 0..height, width, to);
     }
 
     /// Writes these rows of a map.
@@ -67,7 +67,7 @@ impl<'a> Read<'a> {
     fn rows(
         &self,
         context: &Context,
-        watch: &mut Watch,
+        stopwatch: &mut Stopwatch,
         [image, block]: [usize; 2],
         map: &[Lanes],
         rows: std::ops::Range<usize>,
@@ -82,16 +82,16 @@ impl<'a> Read<'a> {
         };
         let Some(resize) = self.resize else {
             pixelwise(rows, to, pitch);
-            return watch.lap(LayerKind::Normalisation);
+            return stopwatch.lap(LayerKind::Normalisation);
         };
         let source = resize.rows_for(rows.clone());
         let mut activated = context.pool.take(source.len() * width);
         pixelwise(source.clone(), &mut activated, width);
-        watch.lap(LayerKind::Normalisation);
+        stopwatch.lap(LayerKind::Normalisation);
         let mut line = context.pool.take(width);
         let line = &mut line;
         context.isa.run(Resizing { resize, from: &activated, first: source.start, rows, line, to, pitch });
-        watch.lap(LayerKind::Resampling);
+        stopwatch.lap(LayerKind::Resampling);
     }
 }
 

@@ -100,11 +100,11 @@ impl Resize {
         let mut out = Maps::new(context.pool, maps.images, maps.channels, height, width);
         let sources = maps.lanes.par_chunks(maps.area());
         out.lanes.par_chunks_mut(height * width).zip(sources).for_each(|(to, from)| {
-            let mut watch = context.watch();
+            let mut stopwatch = context.stopwatch();
             let mut line = context.pool.take(maps.width);
             let line = &mut line;
             context.isa.run(Resizing { resize: self, from, first: 0, rows: 0..height, line, to, pitch: width });
-            watch.lap(LayerKind::Resampling);
+            stopwatch.lap(LayerKind::Resampling);
         });
         out
     }

@@ -9,7 +9,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::flex::FlexTensor;
 use burn::backend::{Autodiff, Flex};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData, TensorReadError};
 use std::sync::Arc;
 
 /// The way back.
@@ -22,7 +22,7 @@ impl Backward<Flex, 1> for Back {
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let (tape, dims) = ops.state;
         unary::<Flex, _>(ops.parents, ops.node, gradients, |gradient| {
-            let values = gradient.into_data().try_into_vec().unwrap_or_default();
+            let values = gradient.into_data().iter().collect();
             tensor(tape.back(values, dims), dims)
         });
     }
@@ -34,12 +34,17 @@ fn tensor(values: Vec<f32>, dims: [usize; 4]) -> FlexTensor {
 
 /// The network's output; see [`Network::forward`]. It can be differentiated where the images lie on a device that keeps
 /// gradients, and the network was loaded for them.
-pub(in crate::network) fn forward(network: &Arc<Network>, x: Image, features: Vec<f32>, rows: usize) -> Image {
+pub(in crate::network) fn forward(
+    network: &Arc<Network>,
+    x: Image,
+    features: Vec<f32>,
+    rows: usize,
+) -> Result<Image, TensorReadError> {
     let dims = x.dims();
     let tracked = network.gradients.then(|| x.clone().try_into_primitive::<Autodiff<Flex>>());
     let Some(Ok(tracked)) = tracked else { return network.forward(x, features, rows) };
     let (x, node) = tracked.into_parts();
-    let x = x.into_data().try_into_vec().unwrap_or_default();
+    let x = x.into_data().try_into_vec_as()?;
     let output = match Back.prepare::<NoCheckpointing>([node]).compute_bound().stateful() {
         OpsKind::Tracked(node) => {
             let (values, tape) = network.taped(x, dims, features, rows);
@@ -47,5 +52,5 @@ pub(in crate::network) fn forward(network: &Arc<Network>, x: Image, features: Ve
         }
         OpsKind::UnTracked(node) => node.finish(tensor(network.values(x, dims, features, rows), dims)),
     };
-    Tensor::from_primitive::<Autodiff<Flex>>(output)
+    Ok(Tensor::from_primitive::<Autodiff<Flex>>(output))
 }

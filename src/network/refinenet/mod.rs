@@ -5,18 +5,16 @@ mod config;
 pub(super) mod norm;
 mod outline;
 pub(super) mod plan;
-mod published;
 mod resize;
 
-pub use config::{Layout, RefineNetConfig};
-pub(super) use plan::parameters;
-pub(super) use published::read;
+pub use config::RefineNetConfig;
 
 use super::layers::{Conv, Loader};
-use super::{Weights, WeightsError, host};
+use super::plan::Parameter;
+use super::{InvalidConfig, NetworkConfig, ScoreNetwork, Stage, Weights, WeightsError, host};
 use crate::Image;
 use blocks::{Context, RefineBlock, ResBlock};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
 use norm::NormPlus;
 
 /// A published `ncsn` or `ncsnv2` network.
@@ -47,12 +45,36 @@ struct Layers {
     end: Conv,
 }
 
-impl RefineNet {
-    /// Builds the network of `config` from PyTorch weights. Buffers (`sigmas`) may be among them.
-    ///
-    /// # Errors
-    /// If a parameter is missing, left over, of the wrong shape, or not finite.
-    pub fn new(config: &RefineNetConfig, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+impl NetworkConfig for RefineNetConfig {
+    const FIELD: &'static str = "ngf";
+
+    fn check(&self) -> Result<(), InvalidConfig> {
+        RefineNetConfig::check(self)
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        [self.channels, self.image_size, self.image_size]
+    }
+
+    fn plan(&self) -> Vec<Parameter> {
+        plan::parameters(self)
+    }
+
+    fn outline(&self) -> Vec<Stage> {
+        RefineNetConfig::outline(self)
+    }
+
+    fn summary(&self) -> String {
+        let name = if self.conditional { "NCSN" } else { "NCSNv2" };
+        let widths: Vec<String> = self.widths().iter().map(ToString::to_string).collect();
+        format!("{name}, {} channels", widths.join("·"))
+    }
+}
+
+impl ScoreNetwork for RefineNet {
+    type Config = RefineNetConfig;
+
+    fn new(config: &RefineNetConfig, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
         let parameters = plan::parameters(config);
         let count = parameters.iter().map(|p| p.shape.iter().product::<usize>()).sum();
         let loader = &mut Loader::new(parameters, weights, config, device)?;
@@ -63,29 +85,44 @@ impl RefineNet {
         Ok(RefineNet { config: config.clone(), parameters: count, device: device.clone(), body })
     }
 
-    /// The raw output, which is the score, for `x` (N×C×H×W, in the configuration's range) and levels, one for all
-    /// samples or one for each: 0 is the largest σ. Conditional networks take the nearest whole level.
-    pub fn forward(&self, x: Image, labels: &[f64]) -> Image {
+    /// Tensor operations are where gradients are kept.
+    fn of_tensors(config: &RefineNetConfig, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+        RefineNet::new(config, weights, &device.clone().autodiff())
+    }
+
+    /// The output is the score. Labels are levels: 0 is the largest σ. Conditional networks take the nearest whole level.
+    fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
         let last = self.config.num_classes - 1;
         let levels: Vec<usize> = labels.iter().map(|label| (label.round() as usize).min(last)).collect();
         let x = if self.config.rescaled { x } else { x * 2.0 - 1.0 };
         let output = match &self.body {
-            Body::Host(network) => network.forward(x, &levels),
+            Body::Host(network) => network.forward(x, &levels)?,
             Body::Tensors(layers) => {
                 layers.forward(x, Context { levels: &levels, nonlinearity: self.config.nonlinearity })
             }
         };
-        if self.config.conditional { output } else { output * self.inverse_sigma(labels) }
+        Ok(if self.config.conditional { output } else { output * self.inverse_sigma(labels) })
     }
 
+    fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    fn smld_label(&self, place: f64) -> (f64, f64) {
+        if !self.config.conditional {
+            // Only the division by σ knows the level, so that a place between two is as good as theirs.
+            return (place, 1.0);
+        }
+        // The levels are few. Between them the denoised picture of the nearest one, D, stands: (D − x)/σ².
+        let sigma = |place: f64| self.config.sigma(place);
+        (place.round(), (sigma(place.round()) / sigma(place)).powi(2))
+    }
+}
+
+impl RefineNet {
     /// The architecture.
     pub fn config(&self) -> &RefineNetConfig {
         &self.config
-    }
-
-    /// Number of parameters.
-    pub fn parameters(&self) -> usize {
-        self.parameters
     }
 
     /// 1/σ of each label, to broadcast over images.

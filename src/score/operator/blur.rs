@@ -1,136 +1,120 @@
 use super::cosine::CosineTransform;
-use super::{Linear, OperatorError};
+use super::{Linear, Operator, OperatorError};
 use crate::Image;
+use crate::registry::{Parameter, Scale, Settings, entry};
 use burn::tensor::{Device, Tensor, TensorData};
-use std::sync::Arc;
-
-/// What a point of light becomes.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Kernel {
-    /// A Gaussian.
-    Gaussian(Spread),
-    /// A line, as of a camera that moves.
-    Motion(Motion),
-    /// Weights of one's own.
-    Own(Weights),
-}
 
 /// Standard deviation of a Gaussian blur, in pixels.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Spread(f64);
+pub const SPREAD: Parameter = Parameter::number("spread", 2.0, 0.1, 16.0).usual(0.3, 8.0, Scale::Linear(1)).named(
+    "Spread σ",
+    "Spread σ",
+    "Standard deviation of the Gaussian, in pixels of the model",
+);
+/// Length of a straight movement during the exposure, in pixels.
+pub const LENGTH: Parameter = Parameter::number("length", 9.0, 1.0, 64.0).usual(1.0, 31.0, Scale::Linear(0)).named(
+    "Length",
+    "Length",
+    "Length of the motion, in pixels of the model",
+);
+/// Direction of the movement in degrees, anticlockwise from the right.
+pub const ANGLE: Parameter = Parameter::number("angle", 30.0, -360.0, 360.0)
+    .usual(-180.0, 180.0, Scale::Linear(0))
+    .named("Angle", "Angle", "Direction of the motion in degrees, 0 to the right");
+/// Rows of a kernel of one's own: odd.
+pub const SIZE: Parameter =
+    Parameter::whole("size", 3, 1, LARGEST).named("Kernel size", "Size", "Rows and columns of the kernel, odd");
+/// Weights of a kernel by rows, which are brought to the sum 1.
+pub const WEIGHTS: Parameter =
+    Parameter::numbers("weights").named("Weights", "Weights", "Weights of the kernel by rows");
+/// Largest size of a kernel of one's own.
+pub const LARGEST: u64 = 63;
 
-impl Spread {
-    pub const MIN: f64 = 0.1;
-    pub const MAX: f64 = 16.0;
-
-    /// # Errors
-    /// Outside [`Spread::MIN`] to [`Spread::MAX`].
-    pub fn new(std: f64) -> Result<Self, OperatorError> {
-        if (Self::MIN..=Self::MAX).contains(&std) { Ok(Spread(std)) } else { Err(OperatorError::Spread(std)) }
-    }
-
-    /// The number of pixels.
-    pub fn get(self) -> f64 {
-        self.0
-    }
-}
-
-impl Default for Spread {
-    fn default() -> Self {
-        Spread(2.0)
-    }
-}
-
-/// A straight movement during the exposure.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Motion {
-    length: f64,
-    angle: f64,
-}
-
-impl Motion {
-    /// Longest movement, in pixels.
-    pub const MAX: f64 = 64.0;
-
-    /// A movement of `length` pixels (1 to [`Motion::MAX`]) at `angle` degrees, anticlockwise from the right.
-    ///
-    /// # Errors
-    /// If a number is out of its range.
-    pub fn new(length: f64, angle: f64) -> Result<Self, OperatorError> {
-        if (1.0..=Self::MAX).contains(&length) && (-360.0..=360.0).contains(&angle) {
-            Ok(Motion { length, angle })
-        } else {
-            Err(OperatorError::Motion { length, angle })
-        }
-    }
-
-    /// In pixels.
-    pub fn length(self) -> f64 {
-        self.length
-    }
-
-    /// In degrees.
-    pub fn angle(self) -> f64 {
-        self.angle
+entry! {
+    /// The picture blurred by a Gaussian.
+    GaussianBlur {
+        slug: "blur:gaussian",
+        name: "Gaussian blur",
+        summary: "The picture blurred by a Gaussian",
+        parameters: [&SPREAD],
     }
 }
 
-impl Default for Motion {
-    fn default() -> Self {
-        Motion { length: 9.0, angle: 30.0 }
+impl Operator for GaussianBlur {
+    fn over(
+        &self,
+        settings: &Settings,
+        shape: [usize; 3],
+        _mask: Option<&Image>,
+        device: &Device,
+    ) -> Result<Box<dyn Linear>, OperatorError> {
+        // One convolution of columns and one of rows.
+        let ([_, h, w], row) = (shape, gaussian(settings.number(&SPREAD)));
+        Ok(Box::new(Blur::new(&[(convolution(h, &row), convolution(w, &row))], shape, device)))
+    }
+
+    fn is_degradation(&self) -> bool {
+        true
     }
 }
 
-/// A square kernel given by its weights, which are brought to the sum 1.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Weights {
-    size: usize,
-    values: Arc<[f64]>,
-}
-
-impl Weights {
-    /// Largest size.
-    pub const MAX: usize = 63;
-
-    /// `size`×`size` weights by rows.
-    ///
-    /// # Errors
-    /// Unless the size is odd and at most [`Weights::MAX`], and there are that many finite weights with a positive sum.
-    pub fn new(size: usize, values: Vec<f64>) -> Result<Self, OperatorError> {
-        let sum: f64 = values.iter().sum();
-        let fits = size % 2 == 1 && size <= Self::MAX && values.len() == size * size;
-        if fits && sum > 0.0 && sum.is_finite() {
-            Ok(Weights { size, values: values.into() })
-        } else {
-            Err(OperatorError::Weights { size, found: values.len() })
-        }
-    }
-
-    pub fn size(&self) -> usize {
-        self.size
-    }
-
-    /// The weights as given.
-    pub fn values(&self) -> &[f64] {
-        &self.values
+entry! {
+    /// The picture blurred along a line, as of a camera that moves.
+    MotionBlur {
+        slug: "blur:motion",
+        name: "Motion blur",
+        summary: "The picture blurred along a line, as of a camera that moves",
+        parameters: [&LENGTH, &ANGLE],
     }
 }
 
-impl Kernel {
-    /// The weights, by rows, with the sum 1, and the odd length of a row.
-    pub fn weights(&self) -> (Vec<f64>, usize) {
-        let (mut weights, size) = match self {
-            Kernel::Gaussian(spread) => {
-                let row = gaussian(spread.get());
-                let outer = row.iter().flat_map(|a| row.iter().map(move |b| a * b));
-                (outer.collect(), row.len())
-            }
-            Kernel::Motion(motion) => line(*motion),
-            Kernel::Own(weights) => (weights.values.to_vec(), weights.size),
-        };
-        let sum: f64 = weights.iter().sum();
-        weights.iter_mut().for_each(|weight| *weight /= sum);
-        (weights, size)
+impl Operator for MotionBlur {
+    fn over(
+        &self,
+        settings: &Settings,
+        shape: [usize; 3],
+        _mask: Option<&Image>,
+        device: &Device,
+    ) -> Result<Box<dyn Linear>, OperatorError> {
+        let (weights, size) = line(settings.number(&LENGTH), settings.number(&ANGLE));
+        Ok(Box::new(Blur::new(&by_rows(&weights, size, shape), shape, device)))
+    }
+
+    fn is_degradation(&self) -> bool {
+        true
+    }
+}
+
+entry! {
+    /// The picture blurred by weights of one's own.
+    KernelBlur {
+        slug: "blur:own",
+        name: "Own kernel",
+        summary: "The picture blurred by weights of one's own",
+        parameters: [&SIZE, &WEIGHTS],
+        check: check,
+    }
+}
+
+/// Whether the values fit together.
+fn check(settings: &Settings) -> Result<(), String> {
+    let (size, weights) = (settings.whole(&SIZE), settings.numbers(&WEIGHTS));
+    let sum: f64 = weights.iter().sum();
+    if size % 2 == 1 && weights.len() as u64 == size * size && sum > 0.0 && sum.is_finite() {
+        return Ok(());
+    }
+    Err(OperatorError::Weights { size, found: weights.len() }.to_string())
+}
+
+impl Operator for KernelBlur {
+    fn over(
+        &self,
+        settings: &Settings,
+        shape: [usize; 3],
+        _mask: Option<&Image>,
+        device: &Device,
+    ) -> Result<Box<dyn Linear>, OperatorError> {
+        let (weights, size) = (settings.numbers(&WEIGHTS), settings.whole(&SIZE) as usize);
+        Ok(Box::new(Blur::new(&by_rows(&weights, size, shape), shape, device)))
     }
 }
 
@@ -143,13 +127,13 @@ fn gaussian(std: f64) -> Vec<f64> {
 }
 
 /// A line drawn by many points, each shared among the four pixels around it.
-fn line(motion: Motion) -> (Vec<f64>, usize) {
+fn line(length: f64, angle: f64) -> (Vec<f64>, usize) {
     // A line of one pixel's length is that pixel.
-    let half = 0.5 * (motion.length - 1.0);
+    let half = 0.5 * (length - 1.0);
     let reach = half.ceil() as usize;
     let size = 2 * reach + 1;
     let points = 64 * size;
-    let (sin, cos) = motion.angle.to_radians().sin_cos();
+    let (sin, cos) = angle.to_radians().sin_cos();
     let mut weights = vec![0.0; size * size];
     for point in 0..points {
         let along = half * (2.0 * (point as f64 + 0.5) / points as f64 - 1.0);
@@ -170,9 +154,22 @@ fn line(motion: Motion) -> (Vec<f64>, usize) {
     (weights, size)
 }
 
+/// The convolution by a kernel of weights by rows, brought to the sum 1: one term for each of its rows.
+fn by_rows(weights: &[f64], size: usize, [_, h, w]: [usize; 3]) -> Vec<(Matrix, Matrix)> {
+    let sum: f64 = weights.iter().sum();
+    let rows = weights.chunks(size).enumerate().filter(|(_, row)| row.iter().any(|&weight| weight != 0.0));
+    rows.map(|(k, row)| {
+        let row: Vec<f64> = row.iter().map(|weight| weight / sum).collect();
+        let mut shift = vec![0.0; size];
+        shift[k] = 1.0;
+        (convolution(h, &shift), convolution(w, &row))
+    })
+    .collect()
+}
+
 /// A convolution of every channel, with the picture mirrored at its edges: A·x = Σₖ Lₖ·x·Rₖᵀ over the kernel's rows,
 /// where Lₖ moves the picture up or down and Rₖ is that row's convolution. Written so, the adjoint is exact.
-pub(super) struct Blur {
+struct Blur {
     shape: [usize; 3],
     forward: Sandwich,
     backward: Sandwich,
@@ -183,27 +180,10 @@ pub(super) struct Blur {
 }
 
 impl Blur {
-    pub(super) fn new(kernel: &Kernel, shape: [usize; 3], device: &Device) -> Self {
+    fn new(terms: &[(Matrix, Matrix)], shape: [usize; 3], device: &Device) -> Self {
         let [_, h, w] = shape;
-        // A Gaussian is one convolution of columns and one of rows.
-        let terms: Vec<(Matrix, Matrix)> = match kernel {
-            Kernel::Gaussian(spread) => {
-                let row = gaussian(spread.get());
-                vec![(convolution(h, &row), convolution(w, &row))]
-            }
-            Kernel::Motion(_) | Kernel::Own(_) => {
-                let (weights, size) = kernel.weights();
-                let rows = weights.chunks(size).enumerate().filter(|(_, row)| row.iter().any(|&weight| weight != 0.0));
-                rows.map(|(k, row)| {
-                    let mut shift = vec![0.0; size];
-                    shift[k] = 1.0;
-                    (convolution(h, &shift), convolution(w, row))
-                })
-                .collect()
-            }
-        };
         let transposed: Vec<(Matrix, Matrix)> = terms.iter().map(|(l, r)| (l.transposed(), r.transposed())).collect();
-        let (forward, backward) = (Sandwich::new(&terms, device), Sandwich::new(&transposed, device));
+        let (forward, backward) = (Sandwich::new(terms, device), Sandwich::new(&transposed, device));
         let cosines = CosineTransform::new(h, w, device);
         let unit = Tensor::<2>::eye(h * w, device).reshape([h * w, 1, h, w]);
         let spectrum = backward.apply(&cosines.inverse(unit)).square().reshape([h * w, h * w]).sum_dim(1);

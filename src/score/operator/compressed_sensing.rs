@@ -1,43 +1,52 @@
 use super::cosine::{self, CosineTransform};
-use super::{Linear, OperatorError};
+use super::{Linear, Operator, OperatorError};
 use crate::Image;
+use crate::registry::{Parameter, Scale, Settings, entry};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// How much is sensed, and which coordinates.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sensing {
-    share: f64,
-    seed: u64,
-}
+/// Share of all coordinates that is measured.
+pub const SHARE: Parameter = Parameter::number("share", 0.25, 1e-6, 1.0).usual(0.01, 1.0, Scale::Linear(2)).named(
+    "Share",
+    "Share",
+    "Share of the picture's random orthonormal coordinates that are measured",
+);
 
-impl Sensing {
-    /// A `share` (above 0, up to 1) of all coordinates, chosen by `seed`.
-    ///
-    /// # Errors
-    /// If the share is out of its range.
-    pub fn new(share: f64, seed: u64) -> Result<Self, OperatorError> {
-        if share > 0.0 && share <= 1.0 { Ok(Sensing { share, seed }) } else { Err(OperatorError::Share(share)) }
-    }
+/// Chooses the coordinates.
+pub const SEED: Parameter = Parameter::whole("sensing_seed", 0, 0, u64::MAX)
+    .named("Sensing seed", "Sensing", "Which coordinates are measured")
+    .optional();
 
-    pub fn share(self) -> f64 {
-        self.share
-    }
-
-    pub fn seed(self) -> u64 {
-        self.seed
+entry! {
+    /// A share of random orthonormal coordinates.
+    CompressedSensing {
+        slug: "compressed-sensing",
+        name: "Compressed sensing",
+        summary: "A share of random orthonormal coordinates",
+        source: "Do et al. 2012",
+        parameters: [&SHARE, &SEED],
     }
 }
 
-impl Default for Sensing {
-    fn default() -> Self {
-        Sensing { share: 0.25, seed: 0 }
+impl Operator for CompressedSensing {
+    fn over(
+        &self,
+        settings: &Settings,
+        shape: [usize; 3],
+        _mask: Option<&Image>,
+        device: &Device,
+    ) -> Result<Box<dyn Linear>, OperatorError> {
+        Ok(Box::new(Sensed::new(settings.number(&SHARE), settings.whole(&SEED), shape, device)))
+    }
+
+    fn is_degradation(&self) -> bool {
+        true
     }
 }
 
 /// Random orthonormal rows: random signs, the orthonormal cosine transform over channels, rows and columns,
 /// and a random choice of its coefficients (a subsampled randomised transform; Do et al. 2012,
 /// "Fast and efficient compressive sensing using structurally random matrices"). AAᵀ = I.
-pub(super) struct CompressedSensing {
+struct Sensed {
     shape: [usize; 3],
     /// 1×C×H×W of −1 and 1.
     signs: Image,
@@ -51,12 +60,12 @@ pub(super) struct CompressedSensing {
     count: usize,
 }
 
-impl CompressedSensing {
-    pub(super) fn new(sensing: Sensing, shape: [usize; 3], device: &Device) -> Self {
+impl Sensed {
+    fn new(share: f64, seed: u64, shape: [usize; 3], device: &Device) -> Self {
         let size = shape.iter().product::<usize>();
-        let mut random = SplitMix(sensing.seed);
+        let mut random = SplitMix(seed);
         let signs: Vec<f32> = (0..size).map(|_| if random.next() >> 63 == 0 { 1.0 } else { -1.0 }).collect();
-        let count = ((sensing.share * size as f64).round() as usize).clamp(1, size.max(1)).min(size);
+        let count = ((share * size as f64).round() as usize).clamp(1, size.max(1)).min(size);
         // The first of Fisher and Yates' shuffle.
         let mut order: Vec<usize> = (0..size).collect();
         for i in 0..count {
@@ -66,7 +75,7 @@ impl CompressedSensing {
         chosen.sort_unstable();
         let mut place = vec![count; size];
         chosen.iter().enumerate().for_each(|(at, &coefficient)| place[coefficient] = at);
-        CompressedSensing {
+        Sensed {
             shape,
             signs: Tensor::from_data(TensorData::new(signs, [1, shape[0], shape[1], shape[2]]), device),
             channels: cosine::matrix(shape[0], device),
@@ -84,7 +93,7 @@ impl CompressedSensing {
     }
 }
 
-impl Linear for CompressedSensing {
+impl Linear for Sensed {
     fn measured(&self) -> [usize; 3] {
         [self.count, 1, 1]
     }

@@ -1,18 +1,39 @@
-use super::Linear;
+use super::{Linear, Operator, OperatorError};
 use crate::Image;
+use crate::registry::{Settings, entry};
+use burn::tensor::Device;
 
-/// The picture itself: A = I.
-pub(super) struct Denoising {
-    shape: [usize; 3],
-}
-
-impl Denoising {
-    pub(super) fn new(shape: [usize; 3]) -> Self {
-        Denoising { shape }
+entry! {
+    /// The picture itself, under noise.
+    Denoising {
+        slug: "denoising",
+        name: "Noise",
+        summary: "The picture itself, under noise",
     }
 }
 
-impl Linear for Denoising {
+impl Operator for Denoising {
+    fn over(
+        &self,
+        _settings: &Settings,
+        shape: [usize; 3],
+        _mask: Option<&Image>,
+        _device: &Device,
+    ) -> Result<Box<dyn Linear>, OperatorError> {
+        Ok(Box::new(Identity { shape }))
+    }
+
+    fn is_degradation(&self) -> bool {
+        true
+    }
+}
+
+/// A = I.
+struct Identity {
+    shape: [usize; 3],
+}
+
+impl Linear for Identity {
     fn measured(&self) -> [usize; 3] {
         self.shape
     }

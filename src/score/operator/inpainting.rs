@@ -1,28 +1,50 @@
-use super::{Linear, OperatorError};
+use super::{Linear, Operator, OperatorError};
 use crate::Image;
+use crate::registry::{Settings, entry};
 use burn::tensor::{Device, Tensor};
 
+entry! {
+    /// Some pixels, as a mask says.
+    Inpainting {
+        slug: "inpainting",
+        name: "Inpainting",
+        summary: "Some pixels, as a mask says",
+    }
+}
+
+impl Operator for Inpainting {
+    fn over(
+        &self,
+        _settings: &Settings,
+        shape: [usize; 3],
+        mask: Option<&Image>,
+        device: &Device,
+    ) -> Result<Box<dyn Linear>, OperatorError> {
+        Ok(Box::new(Masked::new(shape, mask, device)?))
+    }
+}
+
 /// Some of the pixels: A is a diagonal of ones and zeros. What is not known is measured as 0.
-pub(super) struct Inpainting {
+struct Masked {
     shape: [usize; 3],
     /// 1 where something is known, else 0: 1×(1 or C)×H×W.
     known: Image,
 }
 
-impl Inpainting {
+impl Masked {
     /// Pixels where `trust` is above 0; without it none.
-    pub(super) fn new(shape: [usize; 3], trust: Option<&Image>, device: &Device) -> Result<Self, OperatorError> {
+    fn new(shape: [usize; 3], trust: Option<&Image>, device: &Device) -> Result<Self, OperatorError> {
         let [c, h, w] = shape;
-        let Some(trust) = trust else { return Ok(Inpainting { shape, known: Tensor::zeros([1, 1, h, w], device) }) };
+        let Some(trust) = trust else { return Ok(Masked { shape, known: Tensor::zeros([1, 1, h, w], device) }) };
         let found = trust.dims();
         if found[2..] != [h, w] || ![1, c].contains(&found[1]) || found[0] == 0 {
             return Err(OperatorError::Trust { expected: shape, found });
         }
-        Ok(Inpainting { shape, known: trust.clone().greater_elem(0.0).float() })
+        Ok(Masked { shape, known: trust.clone().greater_elem(0.0).float() })
     }
 }
 
-impl Linear for Inpainting {
+impl Linear for Masked {
     fn measured(&self) -> [usize; 3] {
         self.shape
     }

@@ -1,6 +1,6 @@
 //! Linear operators A on clean data: what is measured of a picture.
 //!
-//! An [`Operator`] is a value that people name and save; over data of a given shape it becomes a [`Linear`] map.
+//! An [`Operator`] is chosen by name; over data of a given shape it becomes a [`Linear`] map.
 
 mod blur;
 mod colourisation;
@@ -9,64 +9,83 @@ mod conjugate_gradients;
 mod cosine;
 mod denoising;
 mod inpainting;
-mod name;
 mod super_resolution;
 
-pub use blur::{Kernel, Motion, Spread, Weights};
-pub use compressed_sensing::Sensing;
-pub use super_resolution::Factor;
+pub use blur::{ANGLE, GaussianBlur, KernelBlur, LENGTH, MotionBlur, SIZE, SPREAD, WEIGHTS};
+pub use colourisation::Colourisation;
+pub use compressed_sensing::{CompressedSensing, SEED, SHARE};
+pub(super) use conjugate_gradients::conjugate_gradients;
+pub use denoising::Denoising;
+pub use inpainting::Inpainting;
+pub use super_resolution::{FACTOR, SuperResolution};
 
 use crate::Image;
-use blur::Blur;
+use crate::registry::{Category, Choice, Entry, Settings};
 use burn::tensor::Device;
-use colourisation::Colourisation;
-use compressed_sensing::CompressedSensing;
-pub(super) use conjugate_gradients::conjugate_gradients;
-use denoising::Denoising;
-use inpainting::Inpainting;
-use serde::{Deserialize, Serialize};
-use super_resolution::SuperResolution;
 
-/// What is measured of a picture, as people write it: `inpainting`, `super-resolution:4`, `blur:gaussian:2`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Operator {
-    /// Some pixels, as a trust map says.
-    Inpainting,
-    /// The grey picture.
-    Colourisation,
-    /// The means of square blocks of pixels.
-    SuperResolution(Factor),
-    /// The blurred picture.
-    Blur(Kernel),
-    /// A share of random orthonormal coordinates.
-    CompressedSensing(Sensing),
-    /// The picture itself, under noise.
-    Denoising,
+/// What is measured of a picture: `inpainting`, `super-resolution:4`, `blur:gaussian:2`.
+pub trait Operator: Entry {
+    /// A over data of `shape` (C, H, W). Inpainting measures where `mask` (1×(1 or C)×H×W) is above 0,
+    /// and nothing without it; others do not read it.
+    ///
+    /// # Errors
+    /// If the operator does not fit the shape, or the mask does not.
+    fn over(
+        &self,
+        settings: &Settings,
+        shape: [usize; 3],
+        mask: Option<&Image>,
+        device: &Device,
+    ) -> Result<Box<dyn Linear>, OperatorError>;
+
+    /// Whether it degrades a picture, in a way that people may want to undo.
+    fn is_degradation(&self) -> bool {
+        false
+    }
 }
 
-/// A description that is no operator, or one that does not fit the data.
+/// The operators, in the order in which they are offered.
+impl Category for dyn Operator {
+    const NAME: &'static str = "operator";
+
+    fn all() -> &'static [&'static Self] {
+        &[
+            &Inpainting,
+            &Colourisation,
+            &SuperResolution,
+            &GaussianBlur,
+            &MotionBlur,
+            &KernelBlur,
+            &CompressedSensing,
+            &Denoising,
+        ]
+    }
+}
+
+impl Choice<dyn Operator> {
+    /// [`Operator::over`] with the values of this choice.
+    ///
+    /// # Errors
+    /// If the operator does not fit the shape, or the mask does not.
+    pub fn over(
+        &self,
+        shape: [usize; 3],
+        mask: Option<&Image>,
+        device: &Device,
+    ) -> Result<Box<dyn Linear>, OperatorError> {
+        self.entry().over(self.settings(), shape, mask, device)
+    }
+}
+
+/// An operator that does not fit the data.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum OperatorError {
     #[error(
-        "{0:?} names no measurement; choose inpainting, colourisation, super-resolution:4, blur:gaussian:2, \
-         blur:motion:9:30, blur:own:SIZE:WEIGHTS, compressed-sensing:0.25 or denoising"
-    )]
-    Unknown(String),
-    #[error("super-resolution by {0} is not possible; choose 2, 4 or 8")]
-    Factor(usize),
-    #[error("a blur of standard deviation {0} is not possible; choose {min} to {max} pixels", min = Spread::MIN, max = Spread::MAX)]
-    Spread(f64),
-    #[error("a motion blur of {length} pixels at {angle}° is not possible; choose 1 to {max} pixels", max = Motion::MAX)]
-    Motion { length: f64, angle: f64 },
-    #[error(
         "{found} weights are no kernel of {size}×{size}; give an odd size up to {max} and that many finite weights \
          with a positive sum",
-        max = Weights::MAX
+        max = blur::LARGEST
     )]
-    Weights { size: usize, found: usize },
-    #[error("a share of {0} of all coordinates is not possible; choose a number above 0, up to 1")]
-    Share(f64),
+    Weights { size: u64, found: usize },
     #[error("{operator} needs pictures {needs}, not {channels}×{height}×{width}")]
     Shape { operator: String, needs: String, channels: usize, height: usize, width: usize },
     #[error("a trust map of {found:?} does not fit data of {expected:?}; give one value for each pixel")]
@@ -108,53 +127,5 @@ pub trait Linear {
     /// The measurement that a picture made by [`Linear::picture`] shows.
     fn read(&self, picture: &Image) -> Image {
         self.apply(picture)
-    }
-}
-
-impl Operator {
-    /// One operator of each kind, with common parameters.
-    pub fn examples() -> Vec<Operator> {
-        vec![
-            Operator::Inpainting,
-            Operator::Colourisation,
-            Operator::SuperResolution(Factor::Four),
-            Operator::Blur(Kernel::Gaussian(Spread::default())),
-            Operator::Blur(Kernel::Motion(Motion::default())),
-            Operator::CompressedSensing(Sensing::default()),
-            Operator::Denoising,
-        ]
-    }
-
-    /// The name people read.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Operator::Inpainting => "Inpainting",
-            Operator::Colourisation => "Colourisation",
-            Operator::SuperResolution(_) => "Super-resolution",
-            Operator::Blur(_) => "Deblurring",
-            Operator::CompressedSensing(_) => "Compressed sensing",
-            Operator::Denoising => "Denoising",
-        }
-    }
-
-    /// A over data of `shape` (C, H, W). Inpainting measures where `trust` (1×(1 or C)×H×W) is above 0,
-    /// and nothing without it; others do not read it.
-    ///
-    /// # Errors
-    /// If the operator does not fit the shape, or the trust map does not.
-    pub fn over(
-        &self,
-        shape: [usize; 3],
-        trust: Option<&Image>,
-        device: &Device,
-    ) -> Result<Box<dyn Linear>, OperatorError> {
-        Ok(match self {
-            Operator::Inpainting => Box::new(Inpainting::new(shape, trust, device)?),
-            Operator::Colourisation => Box::new(Colourisation::new(shape, device)?),
-            Operator::SuperResolution(factor) => Box::new(SuperResolution::new(*factor, shape)?),
-            Operator::Blur(kernel) => Box::new(Blur::new(kernel, shape, device)),
-            Operator::CompressedSensing(sensing) => Box::new(CompressedSensing::new(*sensing, shape, device)),
-            Operator::Denoising => Box::new(Denoising::new(shape)),
-        })
     }
 }

@@ -1,53 +1,60 @@
-use super::{Linear, OperatorError};
+use super::{Linear, Operator, OperatorError};
 use crate::Image;
+use crate::registry::{Parameter, Settings, entry};
+use burn::tensor::Device;
 
 /// By how much a small picture is to be enlarged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Factor {
-    Two,
-    Four,
-    Eight,
+pub const FACTOR: Parameter = Parameter::levels("factor", 4, &[2, 4, 8]).named(
+    "Factor",
+    "Factor",
+    "Each pixel of y is the mean of a square of so many pixels a side",
+);
+
+entry! {
+    /// The means of square blocks of pixels.
+    SuperResolution {
+        slug: "super-resolution",
+        name: "Super-resolution",
+        summary: "The means of square blocks of pixels",
+        parameters: [&FACTOR],
+    }
 }
 
-impl Factor {
-    pub const ALL: [Factor; 3] = [Factor::Two, Factor::Four, Factor::Eight];
-
-    /// # Errors
-    /// Unless 2, 4 or 8.
-    pub fn new(factor: usize) -> Result<Self, OperatorError> {
-        Factor::ALL.into_iter().find(|known| known.get() == factor).ok_or(OperatorError::Factor(factor))
+impl Operator for SuperResolution {
+    fn over(
+        &self,
+        settings: &Settings,
+        shape: [usize; 3],
+        _mask: Option<&Image>,
+        _device: &Device,
+    ) -> Result<Box<dyn Linear>, OperatorError> {
+        Ok(Box::new(Blocks::new(settings.whole(&FACTOR) as usize, shape)?))
     }
 
-    /// The number.
-    pub fn get(self) -> usize {
-        match self {
-            Factor::Two => 2,
-            Factor::Four => 4,
-            Factor::Eight => 8,
-        }
+    fn is_degradation(&self) -> bool {
+        true
     }
 }
 
 /// Means of f×f blocks: AAᵀ = I/f². A⁺ enlarges by repeating pixels.
-pub(super) struct SuperResolution {
+struct Blocks {
     factor: usize,
     /// Of the small picture.
     shape: [usize; 3],
 }
 
-impl SuperResolution {
-    pub(super) fn new(factor: Factor, [channels, height, width]: [usize; 3]) -> Result<Self, OperatorError> {
-        let factor = factor.get();
+impl Blocks {
+    fn new(factor: usize, [channels, height, width]: [usize; 3]) -> Result<Self, OperatorError> {
         if !height.is_multiple_of(factor) || !width.is_multiple_of(factor) {
             let operator = format!("super-resolution:{factor}");
             let needs = format!("whose sides are multiples of {factor}");
             return Err(OperatorError::Shape { operator, needs, channels, height, width });
         }
-        Ok(SuperResolution { factor, shape: [channels, height / factor, width / factor] })
+        Ok(Blocks { factor, shape: [channels, height / factor, width / factor] })
     }
 }
 
-impl Linear for SuperResolution {
+impl Linear for Blocks {
     fn measured(&self) -> [usize; 3] {
         self.shape
     }

@@ -1,6 +1,5 @@
 //! EDM's state dictionaries from strangers.
 
-use super::hostile::Numbers;
 use super::{data, sentence};
 use score_explorer::checkpoint::{open_network, read_tensors, write_tensors};
 use score_explorer::network::{Array, Weights};
@@ -66,7 +65,7 @@ fn changed_files_whose_configuration_is_inferred_are_opened_or_refused() {
     let state = folder.path().join("state.safetensors");
     let whole = open_network(&data("nets/ddpmpp-subvp-cifar10/checkpoint.pth"), None).unwrap();
     write_tensors(&state, &whole.weights).unwrap();
-    let mut numbers = Numbers(3);
+    let mut random = fastrand::Rng::with_seed(3);
     let (mut opened, mut refused) = (0, 0);
     for (file, header) in
         [(data("edm/edm-ncsnpp.safetensors"), 16_000), (state, 16_000), (data("flax/checkpoint_24"), 13_000)]
@@ -74,13 +73,13 @@ fn changed_files_whose_configuration_is_inferred_are_opened_or_refused() {
         let original = std::fs::read(file).unwrap();
         for _ in 0..250 {
             let mut bytes = original.clone();
-            for _ in 0..=numbers.below(3) {
+            for _ in 0..=random.usize(..3) {
                 // Digits become other digits, so that shapes and numbers of modules change and stay numbers.
-                let place = 9 + numbers.below(header);
+                let place = 9 + random.usize(..header);
                 bytes[place] = match bytes[place] {
-                    b'0'..=b'9' => b'0' + numbers.below(10) as u8,
-                    _ if numbers.below(4) > 0 => continue,
-                    _ => numbers.below(256) as u8,
+                    b'0'..=b'9' => b'0' + random.usize(..10) as u8,
+                    _ if random.usize(..4) > 0 => continue,
+                    _ => random.u8(..),
                 };
             }
             std::fs::write(&path, &bytes).unwrap();

@@ -2,10 +2,11 @@
 
 use super::{data, project, sentence};
 use score_explorer::checkpoint::{
-    About, catalogue, find, import, open_network, read_tensors, write_atomically, write_native, write_tensors,
+    About, ReadProgress, adopt, catalogue, find, open_network, read_tensors, write_atomically, write_native,
+    write_tensors,
 };
 use score_explorer::network::{Array, Weights};
-use score_explorer::score::Moments;
+use score_explorer::sde::Moments;
 use std::fs;
 use std::io;
 
@@ -52,14 +53,15 @@ fn import_tells_what_it_was_told() {
     let output = folder.path().join("ours.safetensors");
     let moments = Some(Moments { mean: 0.25, mean_square: 0.5 });
     let about = About { name: "Ours".into(), card: "Noise for tests.\n".into(), moments };
-    import(&data("nets/ddpmpp-subvp-cifar10/checkpoint.pth"), None, &about, &output).unwrap();
+    let source = data("nets/ddpmpp-subvp-cifar10/checkpoint.pth");
+    adopt(open_network(&source, None).unwrap(), &source, &about, &output).unwrap();
     let description = open_network(&output, None).unwrap().description;
     assert_eq!((description.name.as_str(), description.moments), ("Ours", moments));
     let lines: Vec<&str> = description.card.lines().collect();
     assert_eq!(lines[..2], ["Noise for tests.", "Trained for 1234 steps."]);
     assert!(lines.len() == 3 && lines[2].starts_with("Imported from checkpoint.pth, "), "{}", description.card);
     // Imported again without words, it keeps those it has.
-    import(&output, None, &About::default(), &output).unwrap();
+    adopt(open_network(&output, None).unwrap(), &output, &About::default(), &output).unwrap();
     assert_eq!(open_network(&output, None).unwrap().description, description);
 }
 
@@ -182,7 +184,7 @@ fn catalogue_lists_what_it_finds() {
     let about = About { name: "Ours".into(), card: "# Noise\nfor tests".into(), moments: None };
     let source = data("nets/ddpmpp-subvp-cifar10/checkpoint.pth");
     for name in ["ours.safetensors", "v1.5.safetensors"] {
-        import(&source, None, &about, &library.path().join(name)).unwrap();
+        adopt(open_network(&source, None).unwrap(), &source, &about, &library.path().join(name)).unwrap();
     }
     fs::write(library.path().join("broken.safetensors"), "no").unwrap();
     let entries = catalogue(Some(library.path()));
@@ -194,18 +196,18 @@ fn catalogue_lists_what_it_finds() {
     assert_eq!((ours.title.as_str(), ours.summary.as_str()), ("Ours", "Noise"));
     // Every reference finds its model, also one whose name would be read as a path.
     for entry in entries.iter().filter(|entry| entry.path.is_some()) {
-        assert_eq!(find(&entry.reference, Some(library.path())).unwrap().weights.len(), 154);
+        assert_eq!(find(&entry.reference, Some(library.path()), &ReadProgress::default()).unwrap().weights.len(), 154);
         let model: score_explorer::task::ModelRef = entry.reference.parse().unwrap();
         let is_path = matches!(model, score_explorer::task::ModelRef::File(_));
         assert_eq!(is_path, entry.reference != "ours");
     }
-    let message = find("../ours", Some(library.path())).unwrap_err().to_string();
+    let message = find("../ours", Some(library.path()), &ReadProgress::default()).unwrap_err().to_string();
     assert!(message.contains("../ours") && message.contains("known are worlds-vp-small, "), "{message}");
 }
 
 #[test]
 fn embedded_model_is_the_file_in_the_project() {
-    let embedded = find("worlds-vp-small", None).unwrap();
+    let embedded = find("worlds-vp-small", None, &ReadProgress::default()).unwrap();
     let file = open_network(&project("checkpoints/worlds-vp-small.safetensors"), None).unwrap();
     assert_eq!((embedded.description, embedded.weights), (file.description, file.weights));
 }

@@ -2,11 +2,12 @@
 //! and 64 MiB.
 
 use super::forge;
-use super::hostile::Numbers;
 use super::{data, project};
 use crate::allocations::most_held;
-use score_explorer::checkpoint::{FileError, open_network, read_latents, read_run, read_tensors, read_torch};
-use score_explorer::network::Description;
+use score_explorer::checkpoint::{
+    FileError, Overrides, open_network, read_diffusers_config, read_latents, read_run, read_score_sde_config,
+    read_tensors, read_torch,
+};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -80,44 +81,46 @@ fn run() -> Vec<u8> {
 /// A configuration says what is wrong with it by itself.
 fn published(path: &Path) -> Result<(), FileError> {
     let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
-    Description::from_published(&text).map(drop).map_err(|source| FileError::Config { path: path.into(), source })
+    read_score_sde_config(&text, &Overrides::default())
+        .map(drop)
+        .map_err(|source| FileError::Config { path: path.into(), source })
 }
 
 fn diffusers(path: &Path) -> Result<(), FileError> {
     let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
     let scheduler = fs::read_to_string(data("diffusers/ncsnpp/scheduler_config.json")).unwrap();
-    let described = Description::from_diffusers(&text, &scheduler);
+    let described = read_diffusers_config(&text, &scheduler);
     described.map(drop).map_err(|source| FileError::Config { path: path.into(), source })
 }
 
 /// One to four changes of a kind that finds faults: bits, bytes, numbers at their limits, parts lost, doubled, swapped.
-fn changed(bytes: &[u8], numbers: &mut Numbers) -> Vec<u8> {
+fn changed(bytes: &[u8], random: &mut fastrand::Rng) -> Vec<u8> {
     const LIMITS: [u64; 10] =
         [0, 1, 0x7f, 0xff, 0x7fff_ffff, 0xffff_ffff, 1 << 32, i64::MAX as u64, i64::MIN as u64, u64::MAX];
     let mut bytes = bytes.to_vec();
-    for _ in 0..=numbers.below(4) {
+    for _ in 0..=random.usize(..4) {
         if bytes.is_empty() {
             break;
         }
-        let at = numbers.below(bytes.len());
-        let length = (1 + numbers.below(32)).min(bytes.len() - at);
-        match numbers.below(8) {
-            0 => bytes[at] ^= 1 << numbers.below(8),
-            1 => bytes[at] = numbers.below(256) as u8,
+        let at = random.usize(..bytes.len());
+        let length = (1 + random.usize(..32)).min(bytes.len() - at);
+        match random.usize(..8) {
+            0 => bytes[at] ^= 1 << random.usize(..8),
+            1 => bytes[at] = random.u8(..),
             2 | 3 => {
-                let limit = LIMITS[numbers.below(LIMITS.len())].to_le_bytes();
-                let width = [1, 2, 4, 8][numbers.below(4)].min(bytes.len() - at);
+                let limit = LIMITS[random.usize(..LIMITS.len())].to_le_bytes();
+                let width = [1, 2, 4, 8][random.usize(..4)].min(bytes.len() - at);
                 bytes[at..at + width].copy_from_slice(&limit[..width]);
             }
             4 => bytes.truncate(at),
             5 => drop(bytes.drain(at..at + length)),
             6 => {
                 let part = bytes[at..at + length].to_vec();
-                let to = numbers.below(bytes.len() + 1);
+                let to = random.usize(..bytes.len() + 1);
                 bytes.splice(to..to, part);
             }
             _ => {
-                let part: Vec<u8> = (0..length).map(|_| b"0123456789\"{}[]:,-.eE"[numbers.below(21)]).collect();
+                let part: Vec<u8> = (0..length).map(|_| b"0123456789\"{}[]:,-.eE"[random.usize(..21)]).collect();
                 bytes[at..at + length].copy_from_slice(&part);
             }
         }
@@ -129,7 +132,7 @@ fn changed(bytes: &[u8], numbers: &mut Numbers) -> Vec<u8> {
 fn attack(seed: &Seed, path: &Path, first: usize, step: usize) -> usize {
     let mut refused = 0;
     for case in (first..FILES * seed.share / 100).step_by(step) {
-        let bytes = (seed.wrap)(changed(&seed.bytes, &mut Numbers(1 + case as u64)));
+        let bytes = (seed.wrap)(changed(&seed.bytes, &mut fastrand::Rng::with_seed(1 + case as u64)));
         fs::write(path, &bytes).unwrap();
         let (result, held) = most_held(|| catch_unwind(AssertUnwindSafe(|| (seed.read)(path))));
         let Ok(result) = result else { panic!("{}: file {case} makes its reader panic", seed.name) };

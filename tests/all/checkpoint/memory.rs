@@ -1,8 +1,8 @@
 //! What opening a network of 62 million parameters takes. Slow, so run by name.
 
 use super::{data, forge};
-use score_explorer::checkpoint::open_network;
-use score_explorer::network::Description;
+use score_explorer::checkpoint::{Overrides, open_network, read_score_sde_config};
+use score_explorer::score::Description;
 use std::fs::{self, File};
 use std::io::{Seek, Write};
 use std::path::Path;
@@ -16,7 +16,7 @@ fn large() -> (String, Description) {
     config["model"]["nf"] = 128.into();
     config["model"]["ch_mult"] = serde_json::json!([1, 2, 2, 2]);
     config["model"]["num_res_blocks"] = 4.into();
-    let description = Description::from_published(&config.to_string()).unwrap();
+    let description = read_score_sde_config(&config.to_string(), &Overrides::default()).unwrap();
     (config.to_string(), description)
 }
 

@@ -112,15 +112,11 @@ fn damage_to_old_files_never_panics() {
     let path = folder.path().join("damaged.pth");
     // About a third of this file is pickles, and they come first.
     let pickles = whole.len() / 4;
-    let (mut refused, mut state) = (0, 1_u64);
-    let mut below = |limit: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % limit
-    };
+    let (mut refused, mut random) = (0, fastrand::Rng::with_seed(1));
     for _ in 0..500 {
         let mut bytes = whole.clone();
-        for _ in 0..=below(4) {
-            bytes[below(pickles)] = below(256) as u8;
+        for _ in 0..=random.usize(..4) {
+            bytes[random.usize(..pickles)] = random.u8(..);
         }
         fs::write(&path, &bytes).unwrap();
         if let Err(error) = read_torch(&path) {

@@ -1,7 +1,7 @@
 //! Large files: how far they are read is told, and the reading can be ended.
 
 use super::{forge, sentence};
-use score_explorer::checkpoint::{Asked, FileError, Watch, open};
+use score_explorer::checkpoint::{FileError, OpenOptions, ReadProgress, open};
 use std::cell::RefCell;
 use std::fs;
 use zip::CompressionMethod;
@@ -27,16 +27,16 @@ fn a_checkpoint_tells_how_far_it_is_read_and_can_be_ended() {
         shares.borrow_mut().push(share);
         true
     };
-    let asked = Asked { watch: Some(&Watch::new(&tell)), ..Asked::default() };
+    let asked = OpenOptions { progress: Some(&ReadProgress::new(&tell)), ..OpenOptions::default() };
     // One bias is no network, which is found out once all is read.
     let error = open(&path, &asked).unwrap_err();
-    assert!(!matches!(error, FileError::Ended(_)), "{error}");
+    assert!(!matches!(error, FileError::Cancelled(_)), "{error}");
     let shares = shares.take();
     assert!(shares.len() >= 6 && shares.is_sorted() && shares[0] < 0.3, "{shares:?}");
     assert!((0.85..=1.0).contains(shares.last().unwrap()), "{shares:?}");
 
-    let watch = Watch::new(&|_| false);
-    let ended = open(&path, &Asked { watch: Some(&watch), ..Asked::default() });
-    assert!(matches!(ended, Err(FileError::Ended(_))) && watch.ended());
+    let progress = ReadProgress::new(&|_| false);
+    let ended = open(&path, &OpenOptions { progress: Some(&progress), ..OpenOptions::default() });
+    assert!(matches!(ended, Err(FileError::Cancelled(_))) && progress.is_cancelled());
     assert!(sentence(ended, &path).contains("was stopped"));
 }

@@ -6,7 +6,7 @@ use image::codecs::png::PngDecoder;
 use image::{AnimationDecoder, Frame, ImageReader, Rgb, RgbImage};
 use score_explorer::Pixels;
 use score_explorer::checkpoint::{Animation, grid_image, write_animation, write_grid, write_picture};
-use score_explorer::score::Range;
+use score_explorer::sde::Range;
 use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::Path;

@@ -3,7 +3,7 @@
 use super::{forge, sentence};
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use score_explorer::checkpoint::{PictureSet, moments, read_pictures, shipped_worlds};
-use score_explorer::score::Range;
+use score_explorer::sde::Range;
 use std::fs;
 use std::io::Cursor;
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! Published checkpoints against figures that Python's own `pickle` and `struct` read from them.
 
 use super::{data, forge, project};
-use score_explorer::checkpoint::{Asked, open, open_network, read_tensors, read_torch, write_tensors};
-use score_explorer::network::{Config, Told};
+use score_explorer::checkpoint::{OpenOptions, Overrides, open, open_network, read_tensors, read_torch, write_tensors};
+use score_explorer::network::Config;
 use score_explorer::sde::Family;
 
 /// Name, shape, first EMA value, sum of all EMA values, first live value.
@@ -87,21 +87,25 @@ fn checkpoint_without_configuration_is_inferred() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("alone.pth");
     std::fs::copy(data("nets/ddpmpp-subvp-cifar10/checkpoint.pth"), &path).unwrap();
-    let alone = open(&path, &Asked::default()).unwrap();
+    let alone = open(&path, &OpenOptions::default()).unwrap();
     assert!(alone.inferred && alone.network.description.card.starts_with("Trained for 1234 steps.\nAssumed: "));
-    let told = Told::parse(["training.sde=subvpsde"]).unwrap();
-    let alone = open(&path, &Asked { told: told.clone(), ..Asked::default() }).unwrap();
+    let told = Overrides::parse(["training.sde=subvpsde"]).unwrap();
+    let alone = open(&path, &OpenOptions { overrides: told.clone(), ..OpenOptions::default() }).unwrap();
     assert!(alone.assumed.iter().all(|assumption| assumption.field != "training.sde"));
     let whole = open_network(&data("nets/ddpmpp-subvp-cifar10/checkpoint.pth"), None).unwrap();
     assert_eq!(alone.network.weights, whole.weights);
     let found = alone.network.description;
     assert_eq!((found.family, found.range, found.levels), (whole.description.family, whole.description.range, 1000));
     std::fs::copy(data("nets/ddpmpp-subvp-cifar10/config.json"), folder.path().join("alone.json")).unwrap();
-    let beside = open(&path, &Asked::default()).unwrap();
+    let beside = open(&path, &OpenOptions::default()).unwrap();
     assert!(!beside.inferred && beside.assumed.is_empty(), "a configuration of the same name beside it is found");
     assert_eq!(beside.network.description, whole.description);
     // What is told goes before the file.
-    let told = open(&path, &Asked { told: Told::parse(["model.beta_max=10"]).unwrap(), ..Asked::default() }).unwrap();
+    let told = open(
+        &path,
+        &OpenOptions { overrides: Overrides::parse(["model.beta_max=10"]).unwrap(), ..OpenOptions::default() },
+    )
+    .unwrap();
     assert!(matches!(told.network.description.family, Family::SubVp(sde) if sde.beta_max() == 10.0));
 }
 
@@ -155,7 +159,7 @@ fn shipped_network_is_whole() {
 
 #[test]
 fn live_weights_are_opened_where_they_are_asked_for() {
-    let live = Asked { live: true, ..Asked::default() };
+    let live = OpenOptions { raw: true, ..OpenOptions::default() };
     let path = data("nets/ncsnpp-ve-ffhq1024/checkpoint.pth");
     let opened = open(&path, &live).unwrap().network;
     assert_eq!(opened.weights.len(), 227);
@@ -169,7 +173,7 @@ fn live_weights_are_opened_where_they_are_asked_for() {
     }
     let ours = project("checkpoints/worlds-vp-small.safetensors");
     assert!(super::sentence(open(&ours, &live), &ours).contains("one set of weights"));
-    let told = Asked { told: Told::parse(["model.nf=3"]).unwrap(), ..Asked::default() };
+    let told = OpenOptions { overrides: Overrides::parse(["model.nf=3"]).unwrap(), ..OpenOptions::default() };
     assert!(super::sentence(open(&ours, &told), &ours).contains("says itself what it is"));
 }
 
@@ -181,8 +185,8 @@ fn a_state_dictionary_as_safetensors_is_that_of_its_checkpoint() {
     let parallel = whole.weights.iter().map(|(name, array)| (format!("module.{name}"), array.clone())).collect();
     write_tensors(&path, &parallel).unwrap();
     assert_eq!(read_tensors(&path).unwrap().len(), whole.weights.len());
-    let told = Told::parse(["training.sde=vpsde"]).unwrap();
-    let opened = open(&path, &Asked { told, ..Asked::default() }).unwrap();
+    let told = Overrides::parse(["training.sde=vpsde"]).unwrap();
+    let opened = open(&path, &OpenOptions { overrides: told, ..OpenOptions::default() }).unwrap();
     assert!(opened.inferred && opened.network.weights == whole.weights);
     let known = whole.description.config.unet().unwrap();
     let config = opened.network.description.config.unet().unwrap().clone();

@@ -1,7 +1,7 @@
 //! Any model runs in any family: the proof, by exact models and by the network that ships.
 
 use burn::tensor::Device;
-use score_explorer::checkpoint::{find, shipped_worlds};
+use score_explorer::checkpoint::{ReadProgress, find, shipped_worlds};
 use score_explorer::network::Network;
 use score_explorer::score::{Clipped, ImageSet, InRange, NetworkScore, ScoreModel};
 use score_explorer::sde::{Family, FamilyKind};
@@ -82,7 +82,7 @@ fn samples_of_an_image_set_are_its_images_equally_often_in_every_family() {
 
 #[test]
 fn the_shipped_network_draws_worlds_in_every_family() {
-    let opened = find("worlds-vp-small", None).expect("the model that ships");
+    let opened = find("worlds-vp-small", None, &ReadProgress::default()).expect("the model that ships");
     let network = Network::new(&opened.description.config, &opened.weights, &Device::flex()).expect("a network");
     let model = NetworkScore::new(network, opened.description);
     let worlds = shipped_worlds().expect("worlds");

@@ -1,6 +1,5 @@
 //! Growing, shrinking, feathering; shapes and regions.
 
-use super::Dice;
 use image::{Rgb, RgbImage};
 use score_explorer::app::inpaint::filter::{feather, grow, shrink};
 use score_explorer::app::inpaint::shape::{lasso, rectangle, similar};
@@ -8,8 +7,8 @@ use score_explorer::app::inpaint::shape::{lasso, rectangle, similar};
 const SIZE: [usize; 2] = [61, 43];
 
 fn noise(density: f32, seed: u64) -> Vec<u8> {
-    let mut dice = Dice(seed);
-    (0..SIZE[0] * SIZE[1]).map(|_| if dice.roll() < density { (256.0 * dice.roll()) as u8 } else { 0 }).collect()
+    let mut random = fastrand::Rng::with_seed(seed);
+    (0..SIZE[0] * SIZE[1]).map(|_| if random.f32() < density { (256.0 * random.f32()) as u8 } else { 0 }).collect()
 }
 
 /// The largest (or smallest) value among all centres at most `radius` away, by looking at each.

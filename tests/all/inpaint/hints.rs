@@ -1,6 +1,6 @@
 //! Colours painted on the photo: what they do to it, their undoing, and what the model is given of them.
 
-use super::{Dice, canvas, hard, stroke};
+use super::{canvas, hard, place, stroke};
 use image::RgbImage;
 use score_explorer::Pixels;
 use score_explorer::app::inpaint::{Brush, Canvas, Operation, Photo, Shape};
@@ -42,12 +42,12 @@ fn a_hint_covers_the_photo_as_the_brush_says_and_the_photo_itself_stays() {
 
 #[test]
 fn erasing_and_clearing_give_the_photo_back_to_the_byte() {
-    let (mut canvas, mut dice) = (canvas(400, 300), Dice(5));
+    let (mut canvas, mut random) = (canvas(400, 300), fastrand::Rng::with_seed(5));
     let original = (*canvas.photo.image).clone();
     for _ in 0..12 {
-        let path: Vec<[f32; 2]> = (0..4).map(|_| dice.place([400, 300])).collect();
-        let colour = [0; 3].map(|_: u8| (256.0 * dice.roll()) as u8);
-        stroke(&mut canvas, Brush { hardness: dice.roll(), colour: Some(colour), ..hard(25.0) }, &path);
+        let path: Vec<[f32; 2]> = (0..4).map(|_| place(&mut random, [400, 300])).collect();
+        let colour = [0; 3].map(|_: u8| (256.0 * random.f32()) as u8);
+        stroke(&mut canvas, Brush { hardness: random.f32(), colour: Some(colour), ..hard(25.0) }, &path);
     }
     let painted = canvas.hinted().into_owned();
     assert_ne!(painted, original);
@@ -66,17 +66,17 @@ fn erasing_and_clearing_give_the_photo_back_to_the_byte() {
 #[test]
 fn strokes_on_mask_and_photo_are_undone_in_the_order_they_were_made() {
     let size = [500, 400];
-    let (mut canvas, mut dice) = (canvas(500, 400), Dice(17));
+    let (mut canvas, mut random) = (canvas(500, 400), fastrand::Rng::with_seed(17));
     let mut states = vec![state(&canvas)];
     for round in 0..60 {
         match round % 12 {
             9 => canvas.apply(Operation::Invert),
             10 => _ = canvas.clear_hints(),
             _ => {
-                let colour = (round % 2 == 0).then(|| [0; 3].map(|_: u8| (256.0 * dice.roll()) as u8));
-                let (radius, opacity) = (4.0 + 40.0 * dice.roll(), 0.3 + 0.7 * dice.roll());
-                let brush = Brush { radius, hardness: dice.roll(), opacity, erases: round % 5 == 4, colour };
-                let path: Vec<[f32; 2]> = (0..4).map(|_| dice.place(size)).collect();
+                let colour = (round % 2 == 0).then(|| [0; 3].map(|_: u8| (256.0 * random.f32()) as u8));
+                let (radius, opacity) = (4.0 + 40.0 * random.f32(), 0.3 + 0.7 * random.f32());
+                let brush = Brush { radius, hardness: random.f32(), opacity, erases: round % 5 == 4, colour };
+                let path: Vec<[f32; 2]> = (0..4).map(|_| place(&mut random, size)).collect();
                 stroke(&mut canvas, brush, &path);
             }
         }
@@ -126,14 +126,14 @@ fn a_cancelled_hint_leaves_nothing() {
 
 #[test]
 fn the_model_is_given_the_photo_with_its_hints() {
-    let (mut canvas, mut dice) = (canvas(700, 500), Dice(23));
+    let (mut canvas, mut random) = (canvas(700, 500), fastrand::Rng::with_seed(23));
     canvas.evidence(32);
     for round in 0..20 {
-        let brush = Brush { radius: 5.0 + 40.0 * dice.roll(), erases: round % 4 == 3, ..red(1.0) };
+        let brush = Brush { radius: 5.0 + 40.0 * random.f32(), erases: round % 4 == 3, ..red(1.0) };
         // Now and then what is hidden from the model is painted too.
         let brush = if round % 5 == 1 { Brush { colour: None, ..brush } } else { brush };
-        canvas.press(brush, dice.place([700, 500]), false);
-        canvas.drag(&[dice.place([700, 500])]);
+        canvas.press(brush, place(&mut random, [700, 500]), false);
+        canvas.drag(&[place(&mut random, [700, 500])]);
         canvas.evidence(32);
         canvas.lift();
         if round % 6 == 5 {

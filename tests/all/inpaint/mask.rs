@@ -1,6 +1,6 @@
 //! Strokes, and their undoing.
 
-use super::{Dice, canvas, hard, stroke};
+use super::{canvas, hard, place, stroke};
 use score_explorer::app::inpaint::{Brush, Canvas, Operation, Shape};
 
 fn at(canvas: &Canvas, x: usize, y: usize) -> u8 {
@@ -109,24 +109,24 @@ fn shift_draws_a_line_from_the_last_stroke() {
 #[test]
 fn a_hundred_and_fifty_strokes_are_undone_and_redone_to_the_byte() {
     let size = [1200, 900];
-    let (mut canvas, mut dice) = (canvas(1200, 900), Dice(7));
+    let (mut canvas, mut random) = (canvas(1200, 900), fastrand::Rng::with_seed(7));
     let mut states = vec![canvas.mask().clone()];
     for round in 0..150 {
         match round % 10 {
             7 => canvas.apply(Operation::Invert),
             8 => {
-                let corners = [dice.place(size), dice.place(size)];
+                let corners = [place(&mut random, size), place(&mut random, size)];
                 canvas.apply(Operation::Lay { shape: Shape::Rectangle(corners), takes: round % 20 == 8 });
             }
             _ => {
                 let brush = Brush {
-                    radius: 5.0 + 60.0 * dice.roll(),
-                    hardness: dice.roll(),
-                    opacity: 0.2 + 0.8 * dice.roll(),
+                    radius: 5.0 + 60.0 * random.f32(),
+                    hardness: random.f32(),
+                    opacity: 0.2 + 0.8 * random.f32(),
                     erases: round % 3 == 2,
                     ..hard(1.0)
                 };
-                let path: Vec<[f32; 2]> = (0..6).map(|_| dice.place(size)).collect();
+                let path: Vec<[f32; 2]> = (0..6).map(|_| place(&mut random, size)).collect();
                 stroke(&mut canvas, brush, &path);
             }
         }
@@ -150,8 +150,8 @@ fn a_hundred_and_fifty_strokes_are_undone_and_redone_to_the_byte() {
 #[test]
 fn undo_is_bounded_even_where_nothing_can_be_packed() {
     let mut canvas = canvas(2048, 2048);
-    let mut dice = Dice(3);
-    let noise: Vec<u8> = (0..2048 * 2048).map(|_| (256.0 * dice.roll()) as u8).collect();
+    let mut random = fastrand::Rng::with_seed(3);
+    let noise: Vec<u8> = (0..2048 * 2048).map(|_| (256.0 * random.f32()) as u8).collect();
     for round in 0..50u8 {
         let values = noise.iter().map(|value| value.wrapping_add(round)).collect::<Vec<_>>();
         canvas.apply(Operation::Replace(values.into()));
@@ -179,7 +179,7 @@ fn a_stroke_after_an_undo_forgets_what_was_undone() {
 #[test]
 fn a_change_that_was_overtaken_is_not_taken() {
     let mut canvas = canvas(100, 100);
-    let job = canvas.job(Operation::FillAll);
+    let job = canvas.change(Operation::FillAll);
     stroke(&mut canvas, hard(5.0), &[[20.0, 20.0]]);
     let before = canvas.mask().clone();
     assert!(!canvas.accept(job.run()));

@@ -31,16 +31,7 @@ fn stroke(canvas: &mut Canvas, brush: Brush, points: &[[f32; 2]]) {
     canvas.lift();
 }
 
-/// Uniform numbers in [0, 1): a linear congruential sequence (Knuth's MMIX).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 40) as f32 / (1 << 24) as f32
-    }
-
-    fn place(&mut self, size: [usize; 2]) -> [f32; 2] {
-        size.map(|side| self.roll() * side as f32)
-    }
+/// A place on a picture of this size that nobody chose.
+fn place(random: &mut fastrand::Rng, size: [usize; 2]) -> [f32; 2] {
+    size.map(|side| random.f32() * side as f32)
 }

@@ -1,6 +1,6 @@
 //! What the model is given, and how its fill comes back.
 
-use super::{Dice, canvas, hard};
+use super::{canvas, hard, place};
 use image::{Rgb, RgbImage};
 use score_explorer::Pixels;
 use score_explorer::app::inpaint::{Brush, Canvas, Operation, Photo, Shape};
@@ -64,13 +64,13 @@ fn evidence_is_the_mean_of_what_is_known_and_the_share_of_it() {
 
 #[test]
 fn evidence_after_many_strokes_is_that_of_the_whole_mask() {
-    let (mut canvas, mut dice) = (canvas(700, 500), Dice(11));
+    let (mut canvas, mut random) = (canvas(700, 500), fastrand::Rng::with_seed(11));
     canvas.evidence(32);
     for round in 0..40 {
         let generation = canvas.generation();
-        let brush = Brush { radius: 30.0 * dice.roll() + 1.0, erases: round % 3 == 2, ..hard(1.0) };
-        canvas.press(brush, dice.place([700, 500]), false);
-        canvas.drag(&[dice.place([700, 500])]);
+        let brush = Brush { radius: 30.0 * random.f32() + 1.0, erases: round % 3 == 2, ..hard(1.0) };
+        canvas.press(brush, place(&mut random, [700, 500]), false);
+        canvas.drag(&[place(&mut random, [700, 500])]);
         assert_ne!(canvas.generation(), generation);
         canvas.evidence(32);
         canvas.lift();

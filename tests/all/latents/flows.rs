@@ -1,7 +1,7 @@
 use super::{drawn, flow, gaussian, go_on, largest};
 use burn::tensor::Device;
-use score_explorer::score::{Mixture, Moments, Range, ScoreError, ScoreModel};
-use score_explorer::sde::{FamilyKind, Level};
+use score_explorer::score::{Mixture, ScoreError, ScoreModel};
+use score_explorer::sde::{FamilyKind, Level, Moments, Range};
 use score_explorer::solver::Stepping;
 use score_explorer::task::{Flow, FlowSolver, Steps, decode, encode};
 use score_explorer::{Image, Pixels};

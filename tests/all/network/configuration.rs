@@ -2,10 +2,10 @@
 
 use super::{AsUnet as _, folder, open};
 use burn::tensor::Device;
-use score_explorer::checkpoint::{PUBLISHED, read_torch};
-use score_explorer::network::{Config, Description, Embedding, Network, WeightsError};
-use score_explorer::score::Range;
-use score_explorer::sde::Family;
+use score_explorer::checkpoint::{Overrides, PUBLISHED, read_score_sde_config, read_torch};
+use score_explorer::network::{Config, Embedding, Network, WeightsError};
+use score_explorer::score::Description;
+use score_explorer::sde::{Family, LabelConvention, Range};
 use serde_json::{Value, json};
 
 fn published(name: &str) -> Value {
@@ -24,20 +24,21 @@ fn complaint(section: &str, field: &str, value: Value) -> String {
         Value::Null => drop(fields.remove(field).unwrap()),
         value => drop(fields.insert(field.to_owned(), value)),
     }
-    Description::from_published(&config.to_string()).unwrap_err().to_string()
+    read_score_sde_config(&config.to_string(), &Overrides::default()).unwrap_err().to_string()
 }
 
 #[test]
 fn published_configurations_name_family_range_and_levels() {
     // This one has no β at all.
-    let ffhq = Description::from_published(&published("ncsnpp-ve-ffhq1024").to_string()).unwrap();
+    let ffhq = read_score_sde_config(&published("ncsnpp-ve-ffhq1024").to_string(), &Overrides::default()).unwrap();
     let Family::Ve(ve) = ffhq.family else { panic!("{:?}", ffhq.family) };
     assert_eq!((ve.sigma_min(), ve.sigma_max()), (0.01, 1348.0));
     assert_eq!((ffhq.range, ffhq.continuous, ffhq.levels), (Range::Unit, true, 2000));
     assert_eq!(unet(&ffhq).fourier_scale, Some(16.0));
-    let discrete = Description::from_published(&published("ncsnpp-ve-cifar10-discrete").to_string()).unwrap();
+    let discrete =
+        read_score_sde_config(&published("ncsnpp-ve-cifar10-discrete").to_string(), &Overrides::default()).unwrap();
     assert_eq!((discrete.continuous, discrete.levels), (false, 1000));
-    let sub_vp = Description::from_published(&published("ddpmpp-subvp-cifar10").to_string()).unwrap();
+    let sub_vp = read_score_sde_config(&published("ddpmpp-subvp-cifar10").to_string(), &Overrides::default()).unwrap();
     let Family::SubVp(sde) = sub_vp.family else { panic!("{:?}", sub_vp.family) };
     assert_eq!((sde.beta_min(), sde.beta_max(), sub_vp.range), (0.1, 20.0, Range::Symmetric));
 }
@@ -85,7 +86,7 @@ fn a_wrong_configuration_is_answered_with_one_sentence() {
         assert!(said.contains(expected), "{section}.{field}: {said}");
         assert!(said.len() < 250 && !said.contains('\n'), "{said}");
     }
-    let said = Description::from_published("{\"data\": ").unwrap_err().to_string();
+    let said = read_score_sde_config("{\"data\": ", &Overrides::default()).unwrap_err().to_string();
     assert!(said.starts_with("the configuration is not JSON"), "{said}");
 }
 
@@ -93,16 +94,16 @@ fn a_wrong_configuration_is_answered_with_one_sentence() {
 fn ddpm_has_32_groups_and_sines_whatever_else_its_configuration_says() {
     let mut config = published("ddpm-vp-cifar10-discrete");
     assert_eq!(config["model"]["embedding_type"], "fourier", "as all published configurations of ddpm");
-    let read = Description::from_published(&config.to_string()).unwrap();
+    let read = read_score_sde_config(&config.to_string(), &Overrides::default()).unwrap();
     assert_eq!((read.continuous, read.levels, read.range), (false, 1000, Range::Symmetric));
     assert_eq!((unet(&read).norm_groups, unet(&read).embedding_type), (Some(32), Embedding::Positional));
     for (sde, name) in [("vesde", "Ve"), ("subvpsde", "SubVp")] {
         config["training"]["sde"] = json!(sde);
-        let family = Description::from_published(&config.to_string()).unwrap().family;
+        let family = read_score_sde_config(&config.to_string(), &Overrides::default()).unwrap().family;
         assert!(format!("{family:?}").starts_with(name), "{family:?}");
     }
     config["model"]["nf"] = json!(48);
-    let said = Description::from_published(&config.to_string()).unwrap_err().to_string();
+    let said = read_score_sde_config(&config.to_string(), &Overrides::default()).unwrap_err().to_string();
     assert!(
         said.contains("the width of a layer = 48 makes no network; it must be a multiple of its number of groups, 32"),
         "{said}"
@@ -114,6 +115,11 @@ fn a_description_survives_its_own_format_and_is_checked_there_too() {
     let description = open("ncsnpp-ve-ffhq1024").description;
     let mut saved = serde_json::to_value(&description).unwrap();
     assert_eq!(serde_json::from_value::<Description>(saved.clone()).unwrap(), description);
+    // Version 0.1.0 did not say the labels.
+    assert_eq!(saved.as_object_mut().unwrap().remove("labels"), Some(json!("sigma")));
+    assert_eq!(serde_json::from_value::<Description>(saved.clone()).unwrap(), description);
+    saved["labels"] = json!("time");
+    assert_eq!(serde_json::from_value::<Description>(saved.clone()).unwrap().labels, LabelConvention::Time);
     saved["config"]["nf"] = json!(1_u64 << 40);
     let said = serde_json::from_value::<Description>(saved).unwrap_err().to_string();
     assert!(said.contains("model.nf = 1099511627776 makes no network"), "{said}");
@@ -150,7 +156,8 @@ fn weights_that_do_not_fit_are_named() {
 fn an_outline_has_all_parameters_and_comes_back_to_its_resolution() {
     for net in ["ddpm-vp-cifar10-discrete", "ddpmpp-vp-cifar10", "ncsnpp-ve-cifar10-discrete", "ncsnpp-ve-ffhq1024"] {
         let path = format!("{}/tests/data/nets/{net}/config.json", env!("CARGO_MANIFEST_DIR"));
-        let config = Description::from_published(&std::fs::read_to_string(path).unwrap()).unwrap().unet();
+        let config =
+            read_score_sde_config(&std::fs::read_to_string(path).unwrap(), &Overrides::default()).unwrap().unet();
         let all: usize = config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
         let outline = config.outline();
         // The random frequencies of a Fourier embedding are counted with it.
@@ -170,7 +177,8 @@ fn published_networks_have_the_parameters_that_are_said_of_them() {
     // The configurations of Song et al. 2021 at full size, as their release has them.
     let with = |net: &str, change: &dyn Fn(&mut Config)| {
         let path = format!("{}/tests/data/nets/{net}/config.json", env!("CARGO_MANIFEST_DIR"));
-        let mut config = Description::from_published(&std::fs::read_to_string(path).unwrap()).unwrap().unet();
+        let mut config =
+            read_score_sde_config(&std::fs::read_to_string(path).unwrap(), &Overrides::default()).unwrap().unet();
         change(&mut config);
         let count: usize = config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
         (count as f64 / 1e5).round() / 10.0

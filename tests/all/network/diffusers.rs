@@ -2,10 +2,10 @@
 
 use super::{build, build_of_tensors, image, relative_error, values};
 use burn::tensor::{Device, Tensor};
-use score_explorer::checkpoint::{About, import, open_network, read_tensors};
-use score_explorer::network::{Description, Weights};
-use score_explorer::score::{NetworkScore, Range, ScoreModel};
-use score_explorer::sde::{Family, Level};
+use score_explorer::checkpoint::{About, adopt, open_network, read_diffusers_config, read_tensors};
+use score_explorer::network::Weights;
+use score_explorer::score::{NetworkScore, ScoreModel};
+use score_explorer::sde::{Family, Level, Range};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ fn gives_recorded_output(name: &str, device: &Device) {
 
 fn agrees(name: &str, model: &NetworkScore, device: &Device) {
     let (recorded, labels) = figures(name);
-    let found = values(model.network().forward(image(&recorded["x"], device), &labels));
+    let found = values(model.network().forward(image(&recorded["x"], device), &labels).unwrap());
     // The two labels' outputs may differ by orders of magnitude.
     for (found, expected) in found.chunks(192).zip(recorded["output"].values.chunks(192)) {
         let error = relative_error(found, expected);
@@ -111,7 +111,7 @@ fn an_imported_folder_stays_the_same_network() {
     for name in ["ddpm", "heads", "ncsnpp"] {
         let output = place.path().join("ours.safetensors");
         let about = About { name: name.into(), ..About::default() };
-        import(&folder(name), None, &about, &output).unwrap();
+        adopt(open_network(&folder(name), None).unwrap(), &folder(name), &about, &output).unwrap();
         let (ours, theirs) = (open_network(&output, None).unwrap(), open_network(&folder(name), None).unwrap());
         assert_eq!(ours.description.config, theirs.description.config);
         // What was half precision is so again, to the bit.
@@ -184,7 +184,7 @@ fn models_of_another_kind_are_answered_with_one_sentence() {
 }
 
 fn says(config: &Value, scheduler: &Value, expected: &str) {
-    let said = Description::from_diffusers(&config.to_string(), &scheduler.to_string()).unwrap_err().to_string();
+    let said = read_diffusers_config(&config.to_string(), &scheduler.to_string()).unwrap_err().to_string();
     assert!(said.contains(expected), "{expected}: {said}");
     assert!(said.len() < 350 && !said.contains('\n'), "{said}");
 }
@@ -203,7 +203,7 @@ fn published_repositories_are_networks_of_their_published_size() {
         config["down_block_types"] = (0..levels).map(|level| kind(level, "Down")).collect();
         config["up_block_types"] = (0..levels).rev().map(|level| kind(level, "Up")).collect();
         let scheduler = json_of("ddpm/scheduler_config.json").to_string();
-        Description::from_diffusers(&config.to_string(), &scheduler).unwrap().config.parameters()
+        read_diffusers_config(&config.to_string(), &scheduler).unwrap().config.parameters()
     };
     let size = |parameters: Vec<(String, Vec<usize>)>| -> usize {
         parameters.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()

@@ -2,10 +2,10 @@
 
 use super::{build, build_of_tensors, image, relative_error, values};
 use burn::tensor::Device;
-use score_explorer::checkpoint::{About, Asked, adopt, open, open_network, read_tensors};
-use score_explorer::network::{Told, Weights};
-use score_explorer::score::{NetworkScore, Range, ScoreModel};
-use score_explorer::sde::{Family, Level};
+use score_explorer::checkpoint::{About, OpenOptions, Overrides, adopt, open, open_network, read_tensors};
+use score_explorer::network::Weights;
+use score_explorer::score::{NetworkScore, ScoreModel};
+use score_explorer::sde::{Family, Level, Range};
 use std::path::{Path, PathBuf};
 
 fn file(name: &str) -> PathBuf {
@@ -17,7 +17,7 @@ fn figures(name: &str) -> Weights {
 }
 
 fn model(name: &str, told: &[&str], device: &Device) -> NetworkScore {
-    let asked = Asked { told: Told::parse(told.iter().copied()).unwrap(), ..Asked::default() };
+    let asked = OpenOptions { overrides: Overrides::parse(told.iter().copied()).unwrap(), ..OpenOptions::default() };
     build(&open(&file(&format!("{name}.safetensors")), &asked).unwrap().network, device)
 }
 
@@ -106,7 +106,8 @@ fn imported_networks_answer_the_same() {
 #[test]
 fn what_no_shape_tells_of_a_network_of_edm_is_said() {
     let assumed = |name: &str, told: &[&str]| {
-        let asked = Asked { told: Told::parse(told.iter().copied()).unwrap(), ..Asked::default() };
+        let asked =
+            OpenOptions { overrides: Overrides::parse(told.iter().copied()).unwrap(), ..OpenOptions::default() };
         let opened = open(&file(&format!("{name}.safetensors")), &asked);
         opened
             .map(|opened| opened.assumed.into_iter().map(|it| it.field).collect::<Vec<_>>())

@@ -18,7 +18,7 @@ fn agrees(name: &str, opened: OpenedNetwork, recorded: Weights, device: &Device)
     let model = build(&opened, device);
     let x = image(&recorded["x"], device);
     let labels: Vec<f64> = recorded["labels"].values.iter().map(|&label| f64::from(label)).collect();
-    let output = values(model.network().forward(x.clone(), &labels));
+    let output = values(model.network().forward(x.clone(), &labels).unwrap());
     let error = relative_error(&output, &recorded["output"].values);
     assert!(error < PUBLISHED, "{name}: output off by {error:.1e}");
 
@@ -67,7 +67,7 @@ fn jax_checkpoint_answers_as_in_jax() {
     assert_eq!(opened.description.card, "Trained for 1234 steps.");
     let (recorded, device) = (read_tensors(&folder.join("io.safetensors")).unwrap(), Device::flex());
     let labels: Vec<f64> = recorded["labels"].values.iter().map(|&label| f64::from(label)).collect();
-    let output = values(build(&opened, &device).network().forward(image(&recorded["x"], &device), &labels));
+    let output = values(build(&opened, &device).network().forward(image(&recorded["x"], &device), &labels).unwrap());
     let error = relative_error(&output, &recorded["output"].values);
     println!("jax: {error:.1e}");
     // Sines of labels near 1000 in JAX's single precision are off by up to 1000·2⁻²⁴.

@@ -1,13 +1,12 @@
 //! Configurations inferred from names and shapes, against those that the networks were made with.
 
 use super::{AsUnet as _, folder, open};
-use score_explorer::checkpoint::{Asked, open as open_asked, read_torch};
-use score_explorer::network::{
-    BlockKind, Combine, Config, Description, Embedding, Inferred, ModuleKind, Progressive, ProgressiveInput, Signs,
-    Told, Weights, infer,
+use score_explorer::checkpoint::{
+    Described, ModuleKind, OpenOptions, Overrides, Structure, infer, open as open_with, read_torch,
 };
-use score_explorer::score::Range;
-use score_explorer::sde::Family;
+use score_explorer::network::{BlockKind, Combine, Config, Embedding, Progressive, ProgressiveInput, Weights};
+use score_explorer::score::Description;
+use score_explorer::sde::{Family, Range};
 use serde_json::Value;
 
 const NETS: [&str; 6] = [
@@ -19,19 +18,19 @@ const NETS: [&str; 6] = [
     "ncsnpp-vp-cifar10",
 ];
 
-/// Signs of a network of this configuration, as PyTorch's code has them or, unordered, as JAX's has.
-fn signs(config: &Config, ordered: bool) -> Signs {
+/// Structure of a network of this configuration, as PyTorch's code has it or, unordered, as JAX's has.
+fn structure(config: &Config, ordered: bool) -> Structure {
     let parameters = config.parameters();
-    let published = Signs::published(parameters.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())));
+    let published = Structure::published(parameters.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())));
     let mut modules = published.modules;
     if !ordered {
         modules.sort_by_key(ModuleKind::of);
     }
-    Signs { modules, ordered, levels: None }
+    Structure { modules, ordered, levels: None }
 }
 
-fn nothing_told(signs: &Signs) -> Inferred {
-    infer(signs, &Told::default()).unwrap()
+fn nothing_told(structure: &Structure) -> Described {
+    infer(structure, &Overrides::default()).unwrap()
 }
 
 /// All that shapes tell: with `image_size` apart, which is told by no shape, attention is a matter of levels.
@@ -61,12 +60,12 @@ fn shape(config: &Config) -> Config {
 fn fixtures_without_their_configuration_have_its_shapes() {
     for net in NETS {
         let truth = open(net).description;
-        let found = nothing_told(&signs(&truth.unet(), true)).description.unet();
+        let found = nothing_told(&structure(&truth.unet(), true)).description.unet();
         assert_eq!(shape(&found), shape(&truth.unet()), "{net}");
         assert_eq!(found.image_size, truth.unet().image_size, "{net}");
         // JAX's code may have put attention elsewhere, with the same parameters.
-        let found = nothing_told(&signs(&truth.unet(), false)).description.unet();
-        assert_eq!(signs(&found, false), signs(&truth.unet(), false), "{net}");
+        let found = nothing_told(&structure(&truth.unet(), false)).description.unet();
+        assert_eq!(structure(&found, false), structure(&truth.unet(), false), "{net}");
     }
 }
 
@@ -80,11 +79,11 @@ fn fixtures_with_their_assumptions_corrected_have_the_whole_description() {
         let weights: Weights = read_torch(&folder(net).join("checkpoint.pth")).unwrap().model;
         let sigmas = &weights["sigmas"].values;
         let levels = Some((sigmas.len(), truth.unet().sigma_min, truth.unet().sigma_max));
-        let signs = Signs { levels, ..signs(&truth.unet(), true) };
+        let seen = Structure { levels, ..structure(&truth.unet(), true) };
         let mut told = Vec::new();
         // What is told may raise further questions.
         let found = loop {
-            let found = infer(&signs, &Told::parse(told.iter().map(String::as_str)).unwrap()).unwrap();
+            let found = infer(&seen, &Overrides::parse(told.iter().map(String::as_str)).unwrap()).unwrap();
             if found.assumed.is_empty() {
                 break found.description;
             }
@@ -109,7 +108,7 @@ fn files_without_their_configuration_open_to_the_same_weights() {
     for net in ["ddpm-vp-cifar10-discrete", "ncsnpp-ve-ffhq1024"] {
         let truth = open(net);
         std::fs::copy(folder(net).join("checkpoint.pth"), &path).unwrap();
-        let alone = open_asked(&path, &Asked::default()).unwrap();
+        let alone = open_with(&path, &OpenOptions::default()).unwrap();
         assert!(alone.inferred);
         assert_eq!(alone.network.weights, truth.weights, "{net}");
         let found = alone.network.description;
@@ -122,7 +121,7 @@ fn files_without_their_configuration_open_to_the_same_weights() {
     let jax = folder("../flax");
     let path = place.path().join("checkpoint_24");
     std::fs::copy(jax.join("checkpoint_24"), &path).unwrap();
-    let alone = open_asked(&path, &Asked::default()).unwrap().network;
+    let alone = open_with(&path, &OpenOptions::default()).unwrap().network;
     let truth = score_explorer::checkpoint::open_network(&jax.join("checkpoint_24"), None).unwrap();
     assert_eq!(alone.weights, truth.weights);
     assert_eq!(alone.description.unet(), truth.description.unet());
@@ -157,10 +156,10 @@ fn every_combination_of_options_is_told_by_its_shapes() {
                         fir: seen % 5 > 2,
                         ..base.clone()
                     };
-                    let found = nothing_told(&signs(&config, true)).description.unet();
+                    let found = nothing_told(&structure(&config, true)).description.unet();
                     assert_eq!(shape(&found), shape(&config));
-                    let found = nothing_told(&signs(&config, false)).description.unet();
-                    assert_eq!(signs(&found, false), signs(&config, false));
+                    let found = nothing_told(&structure(&config, false)).description.unet();
+                    assert_eq!(structure(&found, false), structure(&config, false));
                     seen += 1;
                 }
             }
@@ -175,7 +174,7 @@ fn every_combination_of_options_is_told_by_its_shapes() {
 fn published_networks_are_assumed_as_they_were_published() {
     let base = open("ncsnpp-ve-ffhq1024").description.unet();
     let infer_ve = |config: &Config| {
-        let Inferred { description, .. } = nothing_told(&signs(config, true));
+        let Described { description, .. } = nothing_told(&structure(config, true));
         let Family::Ve(ve) = description.family else { panic!("{:?}", description.family) };
         assert!(description.continuous && description.range == Range::Unit && description.unet().scale_by_sigma);
         assert!(description.unet().fir && description.unet().skip_rescale);
@@ -199,12 +198,12 @@ fn published_networks_are_assumed_as_they_were_published() {
     assert_eq!(infer_ve(&ffhq), (1024, 1348.0, 2000));
     // JAX's checkpoints do not tell where attention is.
     for (config, size) in [(&cifar, 32), (&celeba, 256), (&ffhq, 1024)] {
-        let Inferred { description, assumed } = nothing_told(&signs(config, false));
+        let Described { description, assumed, .. } = nothing_told(&structure(config, false));
         assert_eq!(description.unet().image_size, size);
         assert!(assumed.iter().any(|it| it.field == "data.image_size" && it.reason.contains("other places")));
     }
     // Churches have another σ_max, which PyTorch checkpoints keep.
-    let church = Signs { levels: Some((2000, 0.01, 380.0)), ..signs(&celeba, true) };
+    let church = Structure { levels: Some((2000, 0.01, 380.0)), ..structure(&celeba, true) };
     let found: Description = nothing_told(&church).description;
     assert!(matches!(found.family, Family::Ve(ve) if ve.sigma_max() == 380.0), "{:?}", found.family);
     let ddpm = Config {
@@ -213,7 +212,7 @@ fn published_networks_are_assumed_as_they_were_published() {
         num_res_blocks: 2,
         ..open("ddpm-vp-cifar10-discrete").description.unet()
     };
-    let found = nothing_told(&signs(&ddpm, true)).description;
+    let found = nothing_told(&structure(&ddpm, true)).description;
     assert_eq!((found.unet(), found.continuous, found.range), (ddpm, false, Range::Symmetric));
     let deep = Config {
         nf: 128,
@@ -221,20 +220,21 @@ fn published_networks_are_assumed_as_they_were_published() {
         num_res_blocks: 8,
         ..open("ddpmpp-vp-cifar10").description.unet()
     };
-    let found = nothing_told(&signs(&deep, true)).description;
+    let found = nothing_told(&structure(&deep, true)).description;
     assert_eq!(Config { fourier_scale: Some(16.0), ..found.unet() }, deep);
     assert!(found.continuous && matches!(found.family, Family::Vp(_)));
 }
 
 #[test]
-fn signs_of_no_published_network_and_fields_that_are_none_are_refused() {
-    let whole = signs(&open("ddpmpp-vp-cifar10").description.unet(), true);
-    let refuse = |signs: &Signs, told: &[&str]| {
-        let said = Told::parse(told.iter().copied()).and_then(|told| infer(signs, &told)).unwrap_err().to_string();
+fn structures_of_no_published_network_and_fields_that_are_none_are_refused() {
+    let whole = structure(&open("ddpmpp-vp-cifar10").description.unet(), true);
+    let refuse = |structure: &Structure, told: &[&str]| {
+        let said =
+            Overrides::parse(told.iter().copied()).and_then(|told| infer(structure, &told)).unwrap_err().to_string();
         assert!(said.len() < 900 && !said.contains('\n'), "{said}");
         said
     };
-    assert!(refuse(&Signs::default(), &[]).contains("its first convolution"));
+    assert!(refuse(&Structure::default(), &[]).contains("its first convolution"));
     let mut cut = whole.clone();
     cut.modules.truncate(20);
     assert!(refuse(&cut, &[]).contains("name its published configuration"));

@@ -87,7 +87,7 @@ fn gradients_flow_through(name: &str) {
     let model = build(&opened, &device);
     let at = |values: Vec<f32>| -> Tensor<4> { Tensor::from_data(TensorData::new(values, [1, 3, 32, 32]), &device) };
     let (start, direction, probe) = (noise(3072, 2), noise(3072, 3), noise(3072, 4));
-    let output = |x: Tensor<4>| model.network().forward(x, &[500.0]);
+    let output = |x: Tensor<4>| model.network().forward(x, &[500.0]).unwrap();
     let x = at(start.clone()).require_grad();
     let gradients = (output(x.clone()) * at(probe.clone())).sum().backward();
     let gradient: Vec<f32> = x.grad(&gradients).unwrap().into_data().try_into_vec().unwrap();
@@ -108,9 +108,9 @@ fn a_network_that_was_not_loaded_for_gradients_gives_none() {
     let opened = open("ddpmpp-subvp-cifar10");
     let model = build(&opened, &Device::flex());
     let x: Tensor<4> = Tensor::zeros([1, 3, 32, 32], &Device::flex().autodiff()).require_grad();
-    assert!(!model.network().forward(x.clone(), &[500.0]).is_tracked());
+    assert!(!model.network().forward(x.clone(), &[500.0]).unwrap().is_tracked());
     let model = build(&opened, &Device::flex().autodiff());
-    assert!(model.network().forward(x, &[500.0]).is_tracked());
+    assert!(model.network().forward(x, &[500.0]).unwrap().is_tracked());
 }
 
 #[test]

@@ -13,8 +13,8 @@ mod refinenets;
 use burn::tensor::{Device, TensorData};
 use score_explorer::Image;
 use score_explorer::checkpoint::{OpenedNetwork, open_network, read_tensors};
-use score_explorer::network::{Array, Config, Description, Network, Weights};
-use score_explorer::score::NetworkScore;
+use score_explorer::network::{Array, Config, Network, Weights};
+use score_explorer::score::{Description, NetworkScore};
 use std::path::PathBuf;
 
 /// A reference network's folder.
@@ -61,14 +61,8 @@ fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
 
 /// Numbers in [−1, 1] that look random; the same for the same `seed`.
 fn noise(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
+    let mut random = fastrand::Rng::with_seed(seed);
+    (0..count).map(|_| 2.0 * random.f32() - 1.0).collect()
 }
 
 /// Descriptions of networks that are U-Nets.

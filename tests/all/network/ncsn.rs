@@ -3,10 +3,10 @@
 use super::{image, noise, relative_error, values};
 use burn::tensor::{Device, DeviceKind};
 use score_explorer::Image;
-use score_explorer::checkpoint::{import, open_network, read_tensors, read_torch};
-use score_explorer::network::{Architecture, Array, Description, Network, Nonlinearity, Weights};
-use score_explorer::score::{NetworkScore, Range, ScoreModel};
-use score_explorer::sde::{Family, Level, Ve};
+use score_explorer::checkpoint::{Overrides, adopt, open_network, read_score_sde_config, read_tensors, read_torch};
+use score_explorer::network::{Architecture, Array, Network, Nonlinearity, Weights};
+use score_explorer::score::{Description, NetworkScore, ScoreModel};
+use score_explorer::sde::{Family, Level, Range, Ve};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -57,7 +57,7 @@ fn deep(name: &str, device: &Device) -> NetworkScore {
             "normalization": "InstanceNorm++", "nonlinearity": nonlinearity, "scale_by_sigma": true,
         },
     });
-    let description = Description::from_published(&config.to_string()).unwrap();
+    let description = read_score_sde_config(&config.to_string(), &Overrides::default()).unwrap();
     let mut parameters = description.config.parameters();
     parameters.sort();
     let filled = parameters.into_iter().enumerate();
@@ -70,7 +70,7 @@ fn agrees(net: &str, model: &NetworkScore, device: &Device) {
     let recorded = read_tensors(&file(net, "io.safetensors")).unwrap();
     let x = image(&recorded["x"], device);
     let labels: Vec<f64> = recorded["labels"].values.iter().map(|&label| f64::from(label)).collect();
-    let output = values(model.network().forward(x.clone(), &labels));
+    let output = values(model.network().forward(x.clone(), &labels).unwrap());
     let description = model.description();
     let last = description.levels as f64 - 1.0;
     let levels: Vec<Level> = labels.iter().map(|label| description.family.sde().level(1.0 - label / last)).collect();
@@ -154,7 +154,7 @@ fn published_sizes_have_the_published_number_of_parameters() {
             "data": { "image_size": size, "channels": 3 },
             "model": { "name": name, "ngf": 128, "num_classes": 10, "sigma_begin": 1, "sigma_end": 0.01 },
         });
-        let parameters = Description::from_published(&config.to_string()).unwrap().config.parameters();
+        let parameters = read_score_sde_config(&config.to_string(), &Overrides::default()).unwrap().config.parameters();
         parameters.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
     };
     let counts = [("ncsn", 32), ("ncsnv2_64", 64), ("ncsnv2_128", 128), ("ncsnv2_256", 256)].map(|(n, s)| count(n, s));
@@ -222,7 +222,13 @@ fn imported_ncsn_is_the_same_network() {
     let folder = tempfile::tempdir().unwrap();
     for net in ["ncsn", "ncsnv2"] {
         let output = folder.path().join(net).with_extension("safetensors");
-        import(&file(net, "checkpoint.pth"), None, &Default::default(), &output).unwrap();
+        adopt(
+            open_network(&file(net, "checkpoint.pth"), None).unwrap(),
+            &file(net, "checkpoint.pth"),
+            &Default::default(),
+            &output,
+        )
+        .unwrap();
         let again = open_network(&output, None).unwrap();
         // The file's weights are in half precision, which is what an import keeps.
         agrees(net, &build(again.description, &again.weights, &Device::flex()), &Device::flex());

@@ -27,7 +27,7 @@ const HOST: f64 = 1e-4;
 fn output_and_gradient(network: &Unet, x: &Tensor<4>, labels: &[f64]) -> [Vec<f32>; 2] {
     let device = Device::flex().autodiff();
     let x: Tensor<4> = Tensor::from_data(x.to_data(), &device).require_grad();
-    let y = network.forward(x.clone(), labels);
+    let y = network.forward(x.clone(), labels).unwrap();
     let output = values(y.clone().inner());
     let probe: Tensor<4> = Tensor::from_data(TensorData::new(noise(output.len(), 6), y.dims()), &device);
     let gradients = (y * probe).sum().backward();
@@ -37,7 +37,7 @@ fn output_and_gradient(network: &Unet, x: &Tensor<4>, labels: &[f64]) -> [Vec<f3
 /// The CPU's own layers give the output and the gradient that tensor operations give. Returns the output.
 fn agrees_with_tensors(config: &Config, x: &Tensor<4>, labels: &[f64]) -> Vec<f32> {
     let (device, weights) = (Device::flex(), weights(config));
-    let plain = values(Unet::new(config, &weights, &device).unwrap().forward(x.clone(), labels));
+    let plain = values(Unet::new(config, &weights, &device).unwrap().forward(x.clone(), labels).unwrap());
     let own = output_and_gradient(&Unet::new(config, &weights, &device.clone().autodiff()).unwrap(), x, labels);
     let by_tensors = Unet::of_tensors(config, &weights, &device.autodiff()).unwrap();
     let [output, gradient] = output_and_gradient(&by_tensors, x, labels);

@@ -55,7 +55,7 @@ fn agrees_with_tensors(config: &RefineNetConfig, images: usize, labels: &[f64]) 
     let weights = weights(config);
     let answer = |device: &Device| {
         let network = RefineNet::new(config, &weights, device).unwrap();
-        values(network.forward(batch(config, images, device), labels))
+        values(network.forward(batch(config, images, device), labels).unwrap())
     };
     let (found, expected) = (answer(&Device::flex()), answer(&Device::flex().autodiff()));
     let each = expected.len() / images;
@@ -106,17 +106,20 @@ fn a_batch_gives_what_its_samples_give_alone_to_the_bit() {
         let network = RefineNet::new(&config, &weights(&config), &device).unwrap();
         let x = batch(&config, COUNT, &device);
         let labels: Vec<f64> = (0..COUNT).map(|index| (index % 7) as f64).collect();
-        let together = values(network.forward(x.clone(), &labels));
+        let together = values(network.forward(x.clone(), &labels).unwrap());
         let each = together.len() / COUNT;
         for (index, label) in labels.iter().enumerate() {
-            let alone = values(network.forward(x.clone().narrow(0, index, 1), &[*label]));
+            let alone = values(network.forward(x.clone().narrow(0, index, 1), &[*label]).unwrap());
             assert!(together[index * each..][..each] == alone, "sample {index} differs");
         }
         for threads in [1, 3] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            assert!(pool.install(|| values(network.forward(x.clone(), &labels))) == together, "{threads} threads");
+            assert!(
+                pool.install(|| values(network.forward(x.clone(), &labels).unwrap())) == together,
+                "{threads} threads"
+            );
         }
-        let one = values(network.forward(x.clone(), &[2.0]));
-        assert!(one == values(network.forward(x, &[2.0; COUNT])));
+        let one = values(network.forward(x.clone(), &[2.0]).unwrap());
+        assert!(one == values(network.forward(x, &[2.0; COUNT]).unwrap()));
     }
 }

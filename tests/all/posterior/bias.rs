@@ -5,8 +5,8 @@ use super::dense::{self, Gaussian};
 use super::{doubles, evidence, gaussians, known, measure, normals, pixels, restoration, run, sample_moments};
 use burn::tensor::{Tensor, TensorData};
 use score_explorer::Image;
-use score_explorer::score::{Component, Mixture, Moments, Operator, Range, ScoreError, ScoreModel};
-use score_explorer::sde::{FamilyKind, Level};
+use score_explorer::score::{Component, Mixture, Operator, ScoreError, ScoreModel};
+use score_explorer::sde::{FamilyKind, Level, Moments, Range};
 use score_explorer::solver::{Corrector, Predictor};
 use score_explorer::task::{Count, Evidence, Method, Resampling, Restoration, Steps, Weight};
 

@@ -2,7 +2,7 @@
 
 use super::{doubles, pixels};
 use burn::tensor::Device;
-use score_explorer::checkpoint::{find, shipped_worlds};
+use score_explorer::checkpoint::{ReadProgress, find, shipped_worlds};
 use score_explorer::network::Network;
 use score_explorer::score::{Clipped, Condition, InRange, NetworkScore, Operator, ScoreModel};
 use score_explorer::solver::Unobserved;
@@ -12,7 +12,7 @@ const SIZE: usize = 3 * 32 * 32;
 const PICTURES: usize = 3;
 
 fn network(device: &Device) -> NetworkScore {
-    let opened = find("worlds-vp-small", None).unwrap();
+    let opened = find("worlds-vp-small", None, &ReadProgress::default()).unwrap();
     let network = Network::new(&opened.description.config, &opened.weights, device).unwrap();
     NetworkScore::new(network, opened.description)
 }

@@ -2,15 +2,15 @@
 
 use super::{doubles, evidence, image, linear, measure, normals, pixels, restoration};
 use burn::tensor::{Device, Tensor};
-use score_explorer::score::{Measurement, Mixture, Moments, Operator};
-use score_explorer::sde::{FamilyKind, Level};
+use score_explorer::score::{Measurement, Mixture, Operator};
+use score_explorer::sde::{FamilyKind, Level, Moments};
 use score_explorer::solver::Solver;
 use score_explorer::task::{Evidence, Method};
 
 fn measured(operator: &str, shape: [usize; 3], y: &[f64], noise: f64, data: Moments) -> Measurement {
     let linear = linear(&operator.parse().unwrap(), shape);
     let y = image(y, linear.measured());
-    Measurement::new(linear.into(), y, Tensor::full([1; 4], noise, &Device::flex()), data)
+    Measurement::new(linear.into(), y, Tensor::full([1; 4], noise, &Device::flex()), data).unwrap()
 }
 
 #[test]

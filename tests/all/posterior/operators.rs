@@ -2,7 +2,8 @@ use super::dense::{apply, solve, times, transposed};
 use super::{M, doubles, image, linear, matrix, normals, operators, values};
 use burn::tensor::{Device, Tensor};
 use score_explorer::Image;
-use score_explorer::score::{Kernel, Measurement, Moments, Motion, Operator, OperatorError, Spread, Weights};
+use score_explorer::score::{Kernel, Measurement, Motion, Operator, OperatorError, Spread, Weights};
+use score_explorer::sde::Moments;
 
 /// Even, odd and smallest shapes.
 const SHAPES: [[usize; 3]; 5] = [[3, 8, 8], [1, 5, 7], [3, 7, 4], [2, 1, 1], [3, 4, 4]];
@@ -87,7 +88,7 @@ fn lifting_a_residual_solves_its_linear_system() {
                 let r: Vec<f64> = apply(&rows, &normals(shape.iter().product(), 4));
                 let variance = Tensor::full([1; 4], noise, &Device::flex());
                 let y = image(&r, a.measured());
-                let measurement = Measurement::new(a.into(), y.clone(), variance, DATA);
+                let measurement = Measurement::new(a.into(), y.clone(), variance, DATA).unwrap();
                 let found = doubles(measurement.lift(&y, &Tensor::full([1; 4], uncertainty, &Device::flex())));
 
                 // uncertainty·Aᵀ(uncertainty·AAᵀ + noise)⁻¹r.
@@ -112,7 +113,7 @@ fn samples_of_a_batch_are_lifted_each_on_its_own() {
         let r = image(&normals(3 * measured.iter().product::<usize>(), 8), measured);
         let uncertainty = image(&[0.1, 1.0, 9.0], [1, 1, 1]);
         let variance = Tensor::full([1; 4], 0.1, &Device::flex());
-        let measurement = Measurement::new(linear(&operator, shape).into(), r.clone(), variance, DATA);
+        let measurement = Measurement::new(linear(&operator, shape).into(), r.clone(), variance, DATA).unwrap();
         let together = doubles(measurement.lift(&r, &uncertainty));
         let size = together.len() / 3;
         for sample in 0..3 {

@@ -93,7 +93,7 @@ impl ScoreModel for Counted<'_> {
         self.model.shape()
     }
 
-    fn range(&self) -> Option<score_explorer::score::Range> {
+    fn range(&self) -> Option<score_explorer::sde::Range> {
         None
     }
 
@@ -101,7 +101,7 @@ impl ScoreModel for Counted<'_> {
         None
     }
 
-    fn moments(&self) -> Option<score_explorer::score::Moments> {
+    fn moments(&self) -> Option<score_explorer::sde::Moments> {
         self.model.moments()
     }
 

@@ -4,10 +4,10 @@ use super::dense::{self, apply, transposed};
 use super::{doubles, evidence, gaussians, image, isotropic, known, measure, normals, operators, restoration};
 use score_explorer::Image;
 use score_explorer::score::{
-    Clipped, Component, Condition, Exact, InRange, Measurement, Mixture, NullSpace, Operator, PiGdm, Range, ScoreError,
+    Clipped, Component, Condition, Exact, InRange, Measurement, Mixture, NullSpace, Operator, PiGdm, ScoreError,
     ScoreModel, denoised,
 };
-use score_explorer::sde::{FamilyKind, Level, Step};
+use score_explorer::sde::{FamilyKind, Level, Range, Step};
 use score_explorer::solver::{Arrival, Constraint, Dps, Solver, Stage};
 use score_explorer::task::Method;
 
@@ -248,7 +248,7 @@ fn models_without_an_exact_posterior_or_with_too_large_a_one_say_so() {
         fn ratios(&self) -> Option<(f64, f64)> {
             None
         }
-        fn moments(&self) -> Option<score_explorer::score::Moments> {
+        fn moments(&self) -> Option<score_explorer::sde::Moments> {
             None
         }
         fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {

@@ -2,8 +2,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::Image;
-use score_explorer::score::{ImageSet, InRange, Range, ScoreModel, denoised};
-use score_explorer::sde::{FamilyKind, Level};
+use score_explorer::score::{ImageSet, InRange, ScoreModel, denoised};
+use score_explorer::sde::{FamilyKind, Level, Range};
 use score_explorer::solver::{Noise, Purpose};
 
 const SHAPE: [usize; 3] = [3, 4, 4];

@@ -12,8 +12,8 @@ mod run;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::Image;
-use score_explorer::score::{Component, Mixture, Moments, Range, ScoreError, ScoreModel};
-use score_explorer::sde::Level;
+use score_explorer::score::{Component, Mixture, ScoreError, ScoreModel};
+use score_explorer::sde::{Level, Moments, Range};
 use score_explorer::solver::{Corrector, Noise, Norms, Predictor, PredictorCorrector, Snr, Solver};
 use std::cell::Cell;
 use std::num::NonZeroU32;

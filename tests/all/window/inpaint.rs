@@ -1,6 +1,6 @@
 //! The workspace "Inpaint": opening, painting, keys, files.
 
-use super::{Folders, Storage, build, click, is_enabled, open, open_in, quick, stored, wait_until};
+use super::{Folders, Storage, build, click, inpaint, is_enabled, open, open_in, quick, runs, stored, wait_until};
 use eframe::App as _;
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, Vec2};
 use egui_kittest::Harness;
@@ -40,7 +40,7 @@ fn photo(folder: &Path) -> std::path::PathBuf {
 }
 
 fn share(app: &App) -> f64 {
-    app.inpaint().canvas().map_or(0.0, |canvas| canvas.mask().share())
+    inpaint(app).canvas().map_or(0.0, |canvas| canvas.mask().share())
 }
 
 /// The workspace with a photo of 600 × 400 pixels.
@@ -48,7 +48,7 @@ fn with_photo(folder: &Path) -> Harness<'static, App> {
     let mut harness = open(&stored(quick(3)));
     click(&mut harness, "Inpaint");
     drop_file(&mut harness, &photo(folder), Modifiers::NONE);
-    wait_until(&mut harness, "the photo", |app| app.inpaint().canvas().is_some());
+    wait_until(&mut harness, "the photo", |app| inpaint(app).canvas().is_some());
     harness
 }
 
@@ -72,7 +72,7 @@ fn drag(harness: &mut Harness<'static, App>, from: [f32; 2], to: [f32; 2], steps
     harness.step();
     harness.event(button(to, false));
     harness.run_steps(3);
-    let changed = |app: &App| !app.inpaint().is_changing();
+    let changed = |app: &App| !inpaint(app).is_changing();
     wait_until(harness, "the change", changed);
 }
 
@@ -82,9 +82,9 @@ fn the_first_look_says_what_to_do() {
     click(&mut harness, "Inpaint");
     assert!(harness.query_by_label_contains("paint over what you would like to know").is_some());
     click(&mut harness, "Try a little world");
-    wait_until(&mut harness, "a world", |app| app.inpaint().canvas().is_some());
+    wait_until(&mut harness, "a world", |app| inpaint(app).canvas().is_some());
     assert!(harness.query_by_label(PHOTO).is_some());
-    assert_eq!(harness.state().inpaint().canvas().unwrap().photo.size(), [32, 32]);
+    assert_eq!(inpaint(harness.state()).canvas().unwrap().photo.size(), [32, 32]);
 }
 
 #[test]
@@ -126,15 +126,15 @@ fn letters_take_up_tools_and_brackets_change_the_brush() {
     for (key, tool) in keys {
         harness.key_press(key);
         harness.run_steps(2);
-        assert_eq!(harness.state().inpaint().draft.tool, tool, "{key:?}");
+        assert_eq!(inpaint(harness.state()).draft.tool, tool, "{key:?}");
     }
-    let before = harness.state().inpaint().draft.clone();
+    let before = inpaint(harness.state()).draft.clone();
     harness.key_press(Key::CloseBracket);
     harness.key_press_modifiers(Modifiers::SHIFT, Key::OpenBracket);
     harness.run_steps(2);
-    let after = harness.state().inpaint().draft.clone();
+    let after = inpaint(harness.state()).draft.clone();
     assert!(after.size > before.size && after.hardness < before.hardness, "{before:?} {after:?}");
-    assert!(harness.state().session().pending.is_none(), "no key of another workspace is obeyed");
+    assert!(runs(harness.state()).pending.is_none(), "no key of another workspace is obeyed");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_mask_is_dropped_with_alt_and_a_wrong_one_is_a_notice() {
     drop_file(&mut harness, &wrong, Modifiers::ALT);
     wait_until(&mut harness, "a notice", |app| app.notices().any(|notice| notice.contains("300×300")));
     assert!((share(harness.state()) - 0.25).abs() < 1e-6);
-    assert_eq!(harness.state().inpaint().canvas().unwrap().photo.size(), [600, 400]);
+    assert_eq!(inpaint(harness.state()).canvas().unwrap().photo.size(), [600, 400]);
 }
 
 #[test]
@@ -212,11 +212,11 @@ fn photo_and_tools_survive_a_restart() {
     let mut storage = Storage::default();
     harness.state_mut().save(&mut storage);
     let mut again = open(&storage);
-    assert!(again.state().inpaint().canvas().is_none(), "nothing is read before it is looked at");
+    assert!(inpaint(again.state()).canvas().is_none(), "nothing is read before it is looked at");
     click(&mut again, "Inpaint");
-    wait_until(&mut again, "the photo", |app| app.inpaint().canvas().is_some());
-    assert_eq!(again.state().inpaint().canvas().unwrap().photo.size(), [600, 400]);
-    assert_eq!(again.state().inpaint().draft.tool, Tool::Lasso);
+    wait_until(&mut again, "the photo", |app| inpaint(app).canvas().is_some());
+    assert_eq!(inpaint(again.state()).canvas().unwrap().photo.size(), [600, 400]);
+    assert_eq!(inpaint(again.state()).draft.tool, Tool::Lasso);
 }
 
 #[test]
@@ -231,19 +231,19 @@ fn what_is_painted_survives_a_restart() {
         drop(harness);
         let mut again = open(&storage);
         click(&mut again, "Inpaint");
-        wait_until(&mut again, "the photo", |app| app.inpaint().canvas().is_some());
+        wait_until(&mut again, "the photo", |app| inpaint(app).canvas().is_some());
         again
     };
     let mut harness = open(&stored(quick(3)));
     click(&mut harness, "Inpaint");
     click(&mut harness, "Try a little world");
-    wait_until(&mut harness, "a world", |app| app.inpaint().canvas().is_some());
+    wait_until(&mut harness, "a world", |app| inpaint(app).canvas().is_some());
     drag(&mut harness, [-100.0, 0.0], [100.0, 30.0], 50);
     harness.key_press(Key::P);
     harness.run_steps(2);
     drag(&mut harness, [-40.0, -40.0], [40.0, -40.0], 20);
     let layers = |harness: &Harness<'static, App>| {
-        let canvas = harness.state().inpaint().canvas().unwrap();
+        let canvas = inpaint(harness.state()).canvas().unwrap();
         let size = canvas.photo.size();
         let hints: Vec<_> =
             (0..size[0] * size[1]).map(|place| canvas.hints().at([place % size[0], place / size[0]])).collect();
@@ -261,14 +261,14 @@ fn what_is_painted_survives_a_restart() {
     let before = layers(&harness);
     let harness = restart(harness);
     assert_eq!(layers(&harness), before);
-    assert!(harness.state().inpaint().canvas().unwrap().photo.name.ends_with('*'));
+    assert!(inpaint(harness.state()).canvas().unwrap().photo.name.ends_with('*'));
 
     // A layer that is damaged is told of; the photo is there all the same.
     drop(harness);
     let mut harness = open(&stored(quick(3)));
     click(&mut harness, "Inpaint");
     click(&mut harness, "Try a little world");
-    wait_until(&mut harness, "a world", |app| app.inpaint().canvas().is_some());
+    wait_until(&mut harness, "a world", |app| inpaint(app).canvas().is_some());
     drag(&mut harness, [-100.0, 0.0], [100.0, 30.0], 50);
     let mut storage = Storage::default();
     harness.state_mut().save(&mut storage);
@@ -276,7 +276,7 @@ fn what_is_painted_survives_a_restart() {
     std::fs::write(painting.join("mask.png"), b"no picture").unwrap();
     let mut harness = open(&storage);
     click(&mut harness, "Inpaint");
-    wait_until(&mut harness, "the photo", |app| app.inpaint().canvas().is_some());
+    wait_until(&mut harness, "the photo", |app| inpaint(app).canvas().is_some());
     wait_until(&mut harness, "a notice", |app| app.notices().any(|notice| notice.contains("what was painted on it")));
 }
 
@@ -304,7 +304,7 @@ fn painting_is_seen_in_the_next_frame_with_and_without_a_device() {
         };
         click(&mut harness, "Inpaint");
         drop_file(&mut harness, &path, Modifiers::NONE);
-        wait_until(&mut harness, "the photo", |app| app.inpaint().canvas().is_some());
+        wait_until(&mut harness, "the photo", |app| inpaint(app).canvas().is_some());
         let before = harness.render().unwrap();
         drag(&mut harness, [-60.0, -30.0], [80.0, 30.0], 50);
         harness.event(Event::PointerMoved(Pos2::new(5.0, 300.0)));
@@ -331,7 +331,7 @@ fn a_fast_stroke_on_a_large_photo_keeps_the_window_at_its_pace() {
     let mut harness = build(builder, &stored(quick(3)));
     click(&mut harness, "Inpaint");
     drop_file(&mut harness, &path, Modifiers::NONE);
-    wait_until(&mut harness, "the photo", |app| app.inpaint().canvas().is_some());
+    wait_until(&mut harness, "the photo", |app| inpaint(app).canvas().is_some());
     // From 300 pixels, as a tenth of the smaller side, to about 200.
     (0..4).for_each(|_| harness.key_press(Key::OpenBracket));
     harness.run_steps(4);
@@ -372,7 +372,7 @@ fn a_fast_stroke_on_a_large_photo_keeps_the_window_at_its_pace() {
         println!(
             "a frame of the window, {tool}, 1,000 events/s, 12 MP, brush of {:.0} px: p50 {:.2?}, p99 {:.2?}, largest \
              {:.2?}; at rest {idle:.2?}",
-            3000.0 * harness.state().inpaint().draft.size,
+            3000.0 * inpaint(harness.state()).draft.size,
             part(0.5),
             part(0.99),
             part(1.0)
@@ -380,7 +380,7 @@ fn a_fast_stroke_on_a_large_photo_keeps_the_window_at_its_pace() {
         assert!(part(0.5) < std::time::Duration::from_millis(100));
     }
     assert!(share(harness.state()) > 0.05, "{}", share(harness.state()));
-    assert!(!harness.state().inpaint().canvas().unwrap().hints().is_blank());
+    assert!(!inpaint(harness.state()).canvas().unwrap().hints().is_blank());
 }
 
 /// A world with a stroke across it, to be filled by the exact score of the worlds.
@@ -392,13 +392,13 @@ fn paint_a_world(storage: &Storage) -> Harness<'static, App> {
     let mut harness = open(storage);
     click(&mut harness, "Inpaint");
     click(&mut harness, "Try a little world");
-    wait_until(&mut harness, "a world", |app| app.inpaint().canvas().is_some());
+    wait_until(&mut harness, "a world", |app| inpaint(app).canvas().is_some());
     drag(&mut harness, [-100.0, 0.0], [100.0, 30.0], 50);
     harness
 }
 
 fn answers(app: &App) -> usize {
-    app.inpaint().fills.answers()
+    inpaint(app).fills.answers()
 }
 
 #[test]
@@ -412,13 +412,13 @@ fn enter_fills_what_is_painted_several_ways_and_going_on_keeps_one() {
     for name in ["Sample 1", "Sample 4", "Go on from it", "Save photo"] {
         assert!(harness.query_by_label(name).is_some(), "{name}");
     }
-    let answer = harness.state().inpaint().fills.answer().unwrap();
+    let answer = inpaint(harness.state()).fills.answer().unwrap();
     assert_eq!(answer.restored.pictures.shape, [4, 3, 32, 32]);
-    let before = harness.state().inpaint().canvas().unwrap().photo.image.clone();
+    let before = inpaint(harness.state()).canvas().unwrap().photo.image.clone();
     click(&mut harness, "Sample 2");
     click(&mut harness, "Go on from it");
     wait_until(&mut harness, "the filled photo", |app| share(app) == 0.0);
-    let canvas = harness.state().inpaint().canvas().unwrap();
+    let canvas = inpaint(harness.state()).canvas().unwrap();
     // The set holds this very world, so the fill may be just what was there.
     assert!(!Arc::ptr_eq(&canvas.photo.image, &before) && canvas.photo.name.ends_with('*'), "{}", canvas.photo.name);
     assert_eq!(canvas.photo.image.get_pixel(2, 2), before.get_pixel(2, 2), "what was not painted stays");
@@ -429,7 +429,7 @@ fn enter_fills_what_is_painted_several_ways_and_going_on_keeps_one() {
     wait_until(&mut harness, "more fills", |app| answers(app) == 2);
     click(&mut harness, "Answer 2");
     wait_until(&mut harness, "the old mask", |app| share(app) > 0.0);
-    assert!(Arc::ptr_eq(&harness.state().inpaint().canvas().unwrap().photo.image, &before));
+    assert!(Arc::ptr_eq(&inpaint(harness.state()).canvas().unwrap().photo.image, &before));
 }
 
 #[test]
@@ -437,21 +437,21 @@ fn escape_ends_a_fill_and_painting_meanwhile_changes_it() {
     // Enough steps to paint meanwhile.
     let fills = FillDraft { steps: 2000, resample: false, ..FillDraft::default() };
     let mut storage = stored(quick(3));
-    let inpaint = SavedInpaint { fills, ..SavedInpaint::default() };
-    Settings { draft: quick(3), inpaint, ..Settings::default() }.save(&mut storage);
+    let saved = SavedInpaint { fills, ..SavedInpaint::default() };
+    Settings { draft: quick(3), ..Settings::default() }.with("inpaint", saved).save(&mut storage);
     let mut harness = paint_a_world(&storage);
     click(&mut harness, "Fill it in");
-    wait_until(&mut harness, "an estimate", |app| app.inpaint().fills.first.is_some());
+    wait_until(&mut harness, "an estimate", |app| inpaint(app).fills.first.is_some());
     drag(&mut harness, [-60.0, 60.0], [60.0, 80.0], 50);
     wait_until(&mut harness, "the fills", |app| answers(app) == 1);
-    let restored = &harness.state().inpaint().fills.answer().unwrap().restored;
+    let restored = &inpaint(harness.state()).fills.answer().unwrap().restored;
     assert_eq!((restored.exchanges, restored.nfe), (1, 2000));
 
     click(&mut harness, "Fill it in");
-    wait_until(&mut harness, "an estimate", |app| app.inpaint().fills.line().is_some());
+    wait_until(&mut harness, "an estimate", |app| inpaint(app).fills.line().is_some());
     harness.key_press(Key::Escape);
     harness.run_steps(3);
-    assert!(!harness.state().inpaint().fills.is_busy());
+    assert!(!inpaint(harness.state()).fills.is_busy());
     assert_eq!(answers(harness.state()), 1, "what was answered before stays");
 }
 
@@ -473,12 +473,12 @@ fn a_hint_is_painted_seen_by_the_model_and_erased() {
     let mut harness = open(&stored(quick(3)));
     click(&mut harness, "Inpaint");
     click(&mut harness, "Try a little world");
-    wait_until(&mut harness, "a world", |app| app.inpaint().canvas().is_some());
+    wait_until(&mut harness, "a world", |app| inpaint(app).canvas().is_some());
     click(&mut harness, "Edit");
     harness.key_press(Key::P);
     harness.run_steps(2);
-    let hint = harness.state().inpaint().draft.colour;
-    let seen = |harness: &Harness<'static, App>| harness.state().inpaint().canvas().unwrap().colour_at([16.5, 16.5]);
+    let hint = inpaint(harness.state()).draft.colour;
+    let seen = |harness: &Harness<'static, App>| inpaint(harness.state()).canvas().unwrap().colour_at([16.5, 16.5]);
     let before = seen(&harness);
     assert!(before != hint && !is_enabled(&harness, "Clear hints"));
     drag(&mut harness, [-40.0, 0.0], [40.0, 0.0], 20);
@@ -487,7 +487,7 @@ fn a_hint_is_painted_seen_by_the_model_and_erased() {
     click(&mut harness, "Edit photo");
     wait_until(&mut harness, "the edits", |app| answers(app) == 1);
     assert!(harness.query_by_label("Picture of the original").is_some());
-    let picture = &harness.state().inpaint().fills.answer().unwrap().evidence().picture;
+    let picture = &inpaint(harness.state()).fills.answer().unwrap().evidence().picture;
     for (channel, level) in hint.into_iter().enumerate() {
         let given = picture.values[(channel * 32 + 16) * 32 + 16];
         assert!((given - f32::from(level) / 255.0).abs() < 1e-3, "channel {channel}: {given}");
@@ -507,7 +507,7 @@ fn a_hint_is_painted_seen_by_the_model_and_erased() {
     wait_until(&mut harness, "more edits", |app| answers(app) == 2);
     // It may be scrolled out of the panel.
     harness.get_by_label("Answer 2").click_accesskit();
-    wait_until(&mut harness, "the hint", |app| !app.inpaint().canvas().unwrap().hints().is_blank());
+    wait_until(&mut harness, "the hint", |app| !inpaint(app).canvas().unwrap().hints().is_blank());
     assert_eq!(seen(&harness), hint);
 
     // The eraser takes away what was painted last.
@@ -533,7 +533,7 @@ fn alt_takes_up_the_colour_under_the_pointer() {
         harness.run_steps(2);
     }
     // In the middle the photo is (300/3, 200/2, 90); the pointer may be a pixel or two beside it.
-    let [r, g, b] = harness.state().inpaint().draft.colour;
+    let [r, g, b] = inpaint(harness.state()).draft.colour;
     assert!(r.abs_diff(100) <= 1 && g.abs_diff(100) <= 1 && b == 90, "{r} {g} {b}");
-    assert!(harness.state().inpaint().canvas().unwrap().hints().is_blank());
+    assert!(inpaint(harness.state()).canvas().unwrap().hints().is_blank());
 }

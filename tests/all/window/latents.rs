@@ -1,6 +1,6 @@
 //! The workspace "Latents": two pictures, the strip between them, the slider, likelihoods, files.
 
-use super::{build, click, quick, save_as, stored, wait_until};
+use super::{build, click, latents, quick, save_as, stored, wait_until};
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
@@ -17,14 +17,14 @@ fn few_steps() -> LatentsDraft {
 fn window(draft: Draft, latents: LatentsDraft) -> Harness<'static, App> {
     let mut storage = stored(draft.clone());
     let latents = SavedLatents { draft: latents, ..SavedLatents::default() };
-    Settings { draft, latents, ..Settings::default() }.save(&mut storage);
+    Settings { draft, ..Settings::default() }.with("latents", latents).save(&mut storage);
     let mut harness = build(Harness::builder().with_size([1280.0, 800.0]), &storage);
     click(&mut harness, "Latents");
     harness
 }
 
 fn exact(app: &App) -> bool {
-    app.latents().exact() == 9
+    latents(app).exact() == 9
 }
 
 fn two_worlds() -> Harness<'static, App> {
@@ -37,14 +37,14 @@ fn two_worlds() -> Harness<'static, App> {
 #[test]
 fn two_worlds_fill_the_strip_and_come_back_as_they_were() {
     let harness = two_worlds();
-    assert_eq!(harness.state().latents().filled(), (9, 9));
+    assert_eq!(latents(harness.state()).filled(), (9, 9));
     for name in ["Picture A", "Reconstruction of B", "Latent of A", "Frame 5 of 9", "Picture in the middle"] {
         assert!(harness.query_by_label(name).is_some(), "{name}");
     }
     for slot in [0, 1] {
         // At noise below their distances the exact score of a set leads every trajectory onto one of its pictures;
         // a picture of the set comes back as itself, up to the steps' error.
-        let psnr = harness.state().latents().psnr(slot).unwrap();
+        let psnr = latents(harness.state()).psnr(slot).unwrap();
         assert!(psnr > 20.0, "{psnr} dB in slot {slot}");
     }
 }
@@ -54,12 +54,12 @@ fn the_slider_decodes_where_it_stands() {
     let mut harness = two_worlds();
     harness.get_by_label("Place between A and B").focus();
     harness.run_steps(2);
-    let before = harness.state().latents().shown().unwrap().0;
+    let before = latents(harness.state()).shown().unwrap().0;
     harness.key_press(Key::ArrowRight);
-    wait_until(&mut harness, "a picture beside the frames", |app| app.latents().answered().is_some());
-    let moved = harness.state().latents().shown().unwrap().0;
+    wait_until(&mut harness, "a picture beside the frames", |app| latents(app).answered().is_some());
+    let moved = latents(harness.state()).shown().unwrap().0;
     assert!(moved > before, "from {before} to {moved}");
-    wait_until(&mut harness, "the exact picture", |app| app.latents().shown().is_some_and(|(_, nfe)| nfe >= 12));
+    wait_until(&mut harness, "the exact picture", |app| latents(app).shown().is_some_and(|(_, nfe)| nfe >= 12));
 }
 
 #[test]
@@ -67,11 +67,11 @@ fn arrows_move_by_frames_and_space_plays() {
     let mut harness = two_worlds();
     harness.key_press(Key::ArrowLeft);
     harness.run_steps(3);
-    assert_eq!(harness.state().latents().shown().unwrap().0, 3.0 / 8.0);
+    assert_eq!(latents(harness.state()).shown().unwrap().0, 3.0 / 8.0);
     harness.key_press(Key::Space);
     harness.run_steps(2);
     assert!(harness.query_by_label("Hold the loop").is_some());
-    wait_until(&mut harness, "the loop's next frame", |app| app.latents().shown().unwrap().0 != 3.0 / 8.0);
+    wait_until(&mut harness, "the loop's next frame", |app| latents(app).shown().unwrap().0 != 3.0 / 8.0);
     harness.key_press(Key::Space);
     harness.run_steps(2);
     assert!(harness.query_by_label("Play the loop").is_some());
@@ -121,7 +121,7 @@ fn a_broken_picture_is_a_notice_and_a_whole_one_is_encoded() {
     drop_file(&mut harness, &broken);
     wait_until(&mut harness, "a notice", |app| app.notices().any(|notice| notice.contains("broken.png")));
     drop_file(&mut harness, &whole);
-    wait_until(&mut harness, "the way back", |app| [0, 1].iter().any(|&slot| app.latents().psnr(slot).is_some()));
+    wait_until(&mut harness, "the way back", |app| [0, 1].iter().any(|&slot| latents(app).psnr(slot).is_some()));
     assert!(harness.query_by_label("Crop A").is_some() || harness.query_by_label("Crop B").is_some());
 }
 
@@ -140,9 +140,9 @@ fn saved_latents_open_in_another_window_as_they_were() {
     wait_until(&mut harness, "the whole strip", exact);
     let (app, wanted) = (harness.state(), few_steps());
     assert_eq!(app.draft().model, quick(3).model);
-    assert_eq!((app.latents().draft.method, app.latents().draft.steps), (wanted.method, wanted.steps));
+    assert_eq!((latents(app).draft.method, latents(app).draft.steps), (wanted.method, wanted.steps));
     // A slot's picture is what its latent decodes to, so nothing is lost between them.
-    assert_eq!([0, 1].map(|slot| app.latents().psnr(slot)), [Some(f64::INFINITY); 2]);
+    assert_eq!([0, 1].map(|slot| latents(app).psnr(slot)), [Some(f64::INFINITY); 2]);
     assert!(harness.query_by_label("Encode again").is_none(), "the settings make the same journey");
 
     let broken = folder.path().join("broken.npz");
@@ -166,15 +166,15 @@ fn another_workspace_does_not_stop_the_job() {
 fn escape_stops_and_going_on_finishes() {
     let mut harness = window(quick(3), LatentsDraft { steps: 1000, ..few_steps() });
     click(&mut harness, "Try two worlds");
-    wait_until(&mut harness, "a job", |app| app.latents().line().is_some());
+    wait_until(&mut harness, "a job", |app| latents(app).line().is_some());
     harness.key_press(Key::Escape);
     harness.run_steps(3);
-    assert_eq!(harness.state().latents().held(), Some(&Held::Stopped));
-    assert!(harness.state().latents().line().is_none());
+    assert_eq!(latents(harness.state()).held(), Some(&Held::Stopped));
+    assert!(latents(harness.state()).line().is_none());
     harness.run_steps(10);
-    assert!(harness.state().latents().line().is_none(), "nothing is begun until asked");
+    assert!(latents(harness.state()).line().is_none(), "nothing is begun until asked");
     click(&mut harness, "Go on");
-    wait_until(&mut harness, "a job again", |app| app.latents().line().is_some());
+    wait_until(&mut harness, "a job again", |app| latents(app).line().is_some());
 }
 
 #[test]
@@ -182,23 +182,23 @@ fn changed_settings_offer_to_encode_again() {
     let mut harness = two_worlds();
     assert!(harness.query_by_label("Encode again").is_none());
     click(&mut harness, "Heun");
-    let before = harness.state().latents().psnr(0);
+    let before = latents(harness.state()).psnr(0);
     click(&mut harness, "Encode again");
-    wait_until(&mut harness, "other encodings", |app| exact(app) && app.latents().psnr(0) != before);
+    wait_until(&mut harness, "other encodings", |app| exact(app) && latents(app).psnr(0) != before);
     assert!(harness.query_by_label("Encode again").is_none());
 }
 
 #[test]
 fn undo_brings_a_cleared_picture_back_with_its_latent() {
     let mut harness = two_worlds();
-    let before = harness.state().latents().psnr(0);
+    let before = latents(harness.state()).psnr(0);
     // What stays for a second becomes a step.
     harness.run_steps(90);
     click(&mut harness, "Clear A");
-    assert_eq!(harness.state().latents().psnr(0), None);
+    assert_eq!(latents(harness.state()).psnr(0), None);
     harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
     harness.run_steps(3);
-    assert_eq!(harness.state().latents().psnr(0), before);
+    assert_eq!(latents(harness.state()).psnr(0), before);
 }
 
 #[test]
@@ -209,9 +209,9 @@ fn likelihoods_are_measured_against_a_set() {
     click(&mut harness, "Try two worlds");
     wait_until(&mut harness, "the strip", exact);
     click(&mut harness, "Measure A");
-    wait_until(&mut harness, "a likelihood", |app| app.latents().bits_per_dim(0).is_some());
+    wait_until(&mut harness, "a likelihood", |app| latents(app).bits_per_dim(0).is_some());
     click(&mut harness, "Measure the set");
-    wait_until(&mut harness, "the set", |app| app.latents().set_bits().len() == 4);
+    wait_until(&mut harness, "the set", |app| latents(app).set_bits().len() == 4);
     assert!(harness.query_by_label("Histogram of bits/dim").is_some());
     assert!(harness.query_by_label_contains("(old)").is_none());
     click(&mut harness, "Adaptive");

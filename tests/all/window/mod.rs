@@ -9,6 +9,9 @@ mod settings;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::{Harness, HarnessBuilder};
+use score_explorer::app::inpaint::Inpaint;
+use score_explorer::app::latents::Latents;
+use score_explorer::app::trajectory::{Runs, Trajectory};
 use score_explorer::app::{App, Draft, Settings, Start};
 use score_explorer::engine::Devices;
 use std::collections::HashMap;
@@ -75,7 +78,7 @@ fn start(
             notices: Vec::new(),
             open: None,
         };
-        App::new(&context.egui_ctx, start).expect("a thread for the engine")
+        App::new(&context.egui_ctx, start)
     });
     harness.run_steps(3);
     harness
@@ -109,6 +112,19 @@ pub fn wait_until(harness: &mut Harness<'static, App>, what: &str, done: impl Fn
         harness.step();
     }
     harness.run_steps(2);
+}
+
+/// The runs that the window keeps.
+pub fn runs(app: &App) -> &Runs {
+    app.workspace::<Trajectory>().expect("the workspace").runs()
+}
+
+pub fn latents(app: &App) -> &Latents {
+    app.workspace().expect("the workspace")
+}
+
+pub fn inpaint(app: &App) -> &Inpaint {
+    app.workspace().expect("the workspace")
 }
 
 /// Clicks what has this name.

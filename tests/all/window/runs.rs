@@ -1,6 +1,6 @@
 //! Running, pausing, branching, failing, saving.
 
-use super::{click, open_with, quick, save_as, wait_until};
+use super::{click, open_with, quick, runs, save_as, wait_until};
 use egui::Key;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
@@ -8,11 +8,11 @@ use score_explorer::app::{App, Draft, RunState};
 use std::path::Path;
 
 fn state(app: &App) -> Option<&RunState> {
-    app.session().current().map(|entry| &entry.view.state)
+    runs(app).current().map(|entry| &entry.view.state)
 }
 
 fn step(app: &App) -> usize {
-    let snapshot = app.session().current().and_then(|entry| entry.view.snapshot.as_ref());
+    let snapshot = runs(app).current().and_then(|entry| entry.view.snapshot.as_ref());
     snapshot.map_or(0, |snapshot| snapshot.progress.step)
 }
 
@@ -68,7 +68,7 @@ fn changed_settings_offer_to_run_again() {
     assert!(harness.query_by_label("Run again").is_none());
     click(&mut harness, "Heun");
     click(&mut harness, "Run again");
-    wait_until(&mut harness, "a second run", |app| app.session().runs.len() == 2 && finished(app));
+    wait_until(&mut harness, "a second run", |app| runs(app).entries.len() == 2 && finished(app));
     assert!(harness.query_by_label("Run 2").is_some());
 }
 
@@ -83,21 +83,21 @@ fn a_branch_is_kept_beside_its_parent() {
     harness.run_steps(3);
     assert!(harness.query_by_label_contains("retrace").is_some(), "the same settings lead the same way");
     click(&mut harness, "Start branch");
-    wait_until(&mut harness, "the branch", |app| app.session().runs.len() == 2 && finished(app));
+    wait_until(&mut harness, "the branch", |app| runs(app).entries.len() == 2 && finished(app));
 
-    let [run, branch] = harness.state().session().runs.as_slice() else { panic!("two runs") };
+    let [run, branch] = runs(harness.state()).entries.as_slice() else { panic!("two runs") };
     assert_eq!((run.name.as_str(), branch.name.as_str()), ("Run 1", "Branch 1.1"));
     assert_eq!(branch.view.parent, Some((run.id(), 4)));
-    let end = |entry: &score_explorer::app::Entry| entry.view.snapshot.as_ref().unwrap().newest.x.clone();
+    let end = |entry: &score_explorer::app::trajectory::Entry| entry.view.snapshot.as_ref().unwrap().newest.x.clone();
     let furthest =
         end(run).values.iter().zip(end(branch).values.iter()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     // DPM-Solver++ is multistep: a branch forgets the step before it and begins with a first-order step.
     assert!(furthest < 0.5, "{furthest}");
 
     click(&mut harness, "Run 1");
-    assert_eq!(harness.state().session().shown, Some(harness.state().session().runs[0].id()));
+    assert_eq!(runs(harness.state()).shown, Some(runs(harness.state()).entries[0].id()));
     click(&mut harness, "Close Run 1");
-    assert_eq!(harness.state().session().runs.len(), 1);
+    assert_eq!(runs(harness.state()).entries.len(), 1);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn keys_belong_to_a_text_field_that_has_the_focus() {
     harness.key_press(Key::S);
     harness.key_press(Key::Space);
     harness.run_steps(3);
-    assert!(harness.state().session().pending.is_none() && harness.state().session().runs.is_empty());
+    assert!(runs(harness.state()).pending.is_none() && runs(harness.state()).entries.is_empty());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Setting up a run.
 
-use super::{Storage, click, is_enabled, open, open_with, quick, stored, wait_until};
+use super::{Storage, click, is_enabled, open, open_with, quick, runs, stored, wait_until};
 use eframe::App as _;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
@@ -56,7 +56,7 @@ fn crossed_parameters_are_explained_and_cannot_run() {
     assert!(harness.query_all_by_label_contains("choose 0 < σ_min").count() > 1, "the button's tooltip says why");
     harness.key_press(Key::Space);
     harness.run_steps(3);
-    assert!(harness.state().session().pending.is_none());
+    assert!(runs(harness.state()).pending.is_none());
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn every_equation_can_be_drawn() {
     context.set_missing_glyph_policy(egui::MissingGlyphPolicy::Panic);
     let _ = context.run_ui(egui::RawInput::default(), |ui| {
         for draft in &drafts {
-            for equation in score_explorer::app::equations(&draft.run().expect("a run")) {
+            for equation in score_explorer::app::trajectory::equations(&draft.run().expect("a run")) {
                 ui.label(&equation.title);
                 equation.lines.iter().for_each(|line| drop(ui.monospace(line)));
             }
@@ -153,6 +153,29 @@ fn settings_survive_a_restart() {
         harness.get_by_label("Plots panel").accesskit_node().toggled()
     };
     assert_eq!(toggled(&reopened), toggled(&harness));
+}
+
+#[test]
+fn panes_and_view_of_the_first_version_are_taken_over() {
+    use eframe::Storage as _;
+    let kept = |harness: &mut egui_kittest::Harness<'_, score_explorer::app::App>| {
+        let mut storage = Storage::default();
+        harness.state_mut().save(&mut storage);
+        let text = storage.get_string("score-explorer").expect("settings");
+        serde_json::from_str::<serde_json::Value>(&text).expect("JSON")
+    };
+    let mut harness = open(&Storage::default());
+    click(&mut harness, "Plots panel");
+    let now = kept(&mut harness)["trajectory"].clone();
+
+    // 0.1.0 kept both beside the settings of the other workspaces.
+    let mut storage = Storage::default();
+    let early = Settings::default().with("layout", &now["layout"]);
+    early.with("picture", serde_json::json!({ "view": "score" })).save(&mut storage);
+    let again = kept(&mut open(&storage));
+    assert_eq!(again["trajectory"]["layout"], now["layout"]);
+    assert_eq!(again["trajectory"]["picture"]["view"], "score");
+    assert!(again.get("layout").is_none() && again.get("picture").is_none(), "kept once");
 }
 
 #[test]

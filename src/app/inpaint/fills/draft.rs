@@ -2,8 +2,10 @@
 
 use crate::app::Draft;
 use crate::app::draft::sentence;
-use crate::score::{Factor, Kernel, Motion, Operator, Sensing, Spread};
-use crate::task::{Count, Method, Resampling, Restoration, Steps};
+use crate::registry::Choice;
+use crate::score::{Colourisation, Inpainting, Operator, SuperResolution};
+use crate::solver::Method;
+use crate::task::{Count, Resampling, Restoration, Steps};
 use serde::{Deserialize, Serialize};
 
 /// Most samples that the window offers.
@@ -46,39 +48,13 @@ impl Problem {
     }
 }
 
-/// How a photo was lost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Loss {
-    #[default]
-    Size,
-    Blur,
-    Motion,
-    Sensing,
-    Noise,
-}
-
-impl Loss {
-    pub const ALL: [Loss; 5] = [Loss::Size, Loss::Blur, Loss::Motion, Loss::Sensing, Loss::Noise];
-
-    /// The name people read.
-    pub fn name(self) -> &'static str {
-        match self {
-            Loss::Size => "Super-resolution",
-            Loss::Blur => "Gaussian blur",
-            Loss::Motion => "Motion blur",
-            Loss::Sensing => "Compressed sensing",
-            Loss::Noise => "Noise",
-        }
-    }
-}
-
 /// All settings but those of the tools. Model, family and device are those of the workspace "Trajectory".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FillDraft {
     pub problem: Problem,
-    pub method: Method,
+    #[serde(with = "crate::registry::whole")]
+    pub method: Choice<dyn Method>,
     pub count: usize,
     pub steps: usize,
     pub resample: bool,
@@ -86,13 +62,9 @@ pub struct FillDraft {
     pub times: usize,
     pub seed: u64,
     pub seed_locked: bool,
-    pub loss: Loss,
-    pub factor: usize,
-    /// Of the Gaussian blur, in pixels of the model.
-    pub spread: f64,
-    pub length: f64,
-    pub angle: f64,
-    pub share: f64,
+    /// What is undone.
+    #[serde(with = "crate::registry::whole")]
+    pub degradation: Choice<dyn Operator>,
     /// σ_y of the measurement, in units of pictures from 0 to 1.
     pub noise: f64,
     /// Where edits start, t.
@@ -119,12 +91,7 @@ impl Default for FillDraft {
             times: resampling.times(),
             seed: 0,
             seed_locked: false,
-            loss: Loss::Size,
-            factor: 4,
-            spread: 2.0,
-            length: 9.0,
-            angle: 30.0,
-            share: 0.25,
+            degradation: Choice::new(&SuperResolution),
             noise: 0.0,
             strength: 0.5,
             only_painted: false,
@@ -136,9 +103,9 @@ impl Default for FillDraft {
 
 impl FillDraft {
     /// Takes another method, and the steps and the resampling that suit it.
-    pub fn choose(&mut self, method: Method) {
-        let usual = Restoration::default_for(method);
-        self.method = method;
+    pub fn choose(&mut self, method: &'static dyn Method) {
+        self.method.choose(method);
+        let usual = Restoration::default_for(self.method.clone());
         self.steps = usual.run.steps.get();
         self.resample = usual.resampling.is_some();
         if let Some(resampling) = usual.resampling {
@@ -146,29 +113,19 @@ impl FillDraft {
         }
     }
 
-    /// What is measured, or one sentence of why that is not possible.
-    pub fn operator(&self) -> Result<Operator, String> {
-        Ok(match (self.problem, self.loss) {
-            (Problem::Fill | Problem::Edit, _) => Operator::Inpainting,
-            (Problem::Colourise, _) => Operator::Colourisation,
-            (Problem::Restore, Loss::Size) => Operator::SuperResolution(Factor::new(self.factor).map_err(sentence)?),
-            (Problem::Restore, Loss::Blur) => {
-                Operator::Blur(Kernel::Gaussian(Spread::new(self.spread).map_err(sentence)?))
-            }
-            (Problem::Restore, Loss::Motion) => {
-                Operator::Blur(Kernel::Motion(Motion::new(self.length, self.angle).map_err(sentence)?))
-            }
-            (Problem::Restore, Loss::Sensing) => {
-                Operator::CompressedSensing(Sensing::new(self.share, 0).map_err(sentence)?)
-            }
-            (Problem::Restore, Loss::Noise) => Operator::Denoising,
-        })
+    /// What is measured.
+    pub fn operator(&self) -> Choice<dyn Operator> {
+        match self.problem {
+            Problem::Fill | Problem::Edit => Choice::new(&Inpainting),
+            Problem::Colourise => Choice::new(&Colourisation),
+            Problem::Restore => self.degradation.clone(),
+        }
     }
 
     /// The restoration that these settings make with the model and family of `shared`, or one sentence of why none.
     pub fn restoration(&self, shared: &Draft) -> Result<Restoration, String> {
-        let mut restoration = Restoration::default_for(self.method);
-        restoration.operator = self.operator()?;
+        let mut restoration = Restoration::default_for(self.method.clone());
+        restoration.operator = self.operator();
         restoration.noise = if self.problem == Problem::Restore { self.noise } else { 0.0 };
         restoration.resampling = None;
         if self.resample {
@@ -201,13 +158,6 @@ impl FillDraft {
         self.steps = self.steps.clamp(1, 2000);
         self.jump = self.jump.clamp(1, 100);
         self.times = self.times.clamp(1, Resampling::MAX_TIMES);
-        if Factor::new(self.factor).is_err() {
-            self.factor = fresh.factor;
-        }
-        self.spread = within(self.spread, 0.3..=8.0, fresh.spread);
-        self.length = within(self.length, 1.0..=31.0, fresh.length);
-        self.angle = within(self.angle, -180.0..=180.0, fresh.angle);
-        self.share = within(self.share, 0.01..=1.0, fresh.share);
         self.noise = within(self.noise, 0.0..=1.0, fresh.noise);
         self.strength = within(self.strength, 0.02..=1.0, fresh.strength);
     }
@@ -216,12 +166,14 @@ impl FillDraft {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::Category;
 
     #[test]
     fn every_question_makes_a_restoration() {
         for problem in [Problem::Fill, Problem::Colourise, Problem::Restore, Problem::Edit] {
-            for loss in Loss::ALL {
-                let draft = FillDraft { problem, loss, resample: true, ..FillDraft::default() };
+            for degradation in <dyn Operator>::all().iter().filter(|operator| operator.is_degradation()) {
+                let degradation = Choice::new(*degradation);
+                let draft = FillDraft { problem, degradation, resample: true, ..FillDraft::default() };
                 let made = draft.restoration(&Draft::default()).unwrap();
                 assert_eq!((made.strength < 1.0, made.run.count.get()), (problem == Problem::Edit, 4));
             }
@@ -234,7 +186,6 @@ mod tests {
             problem: Problem::Restore,
             count: 0,
             steps: 0,
-            factor: 3,
             noise: f64::NAN,
             strength: 0.0,
             ..FillDraft::default()

@@ -1,31 +1,29 @@
 //! The panel at the right: what is asked, and what the model answers.
 
 use super::{Answer, Problem, setup};
-use crate::app::Action;
-use crate::app::inpaint::{Ask, Inpaint};
-use crate::app::latents::{dashed, frame};
+use crate::app::Context;
+use crate::app::inpaint::{Command, Inpaint};
 use crate::app::theme::{Theme, UNIT};
-use crate::app::trajectory::Desk;
-use crate::app::widgets::{human_time, named};
+use crate::app::widgets::{dashed, frame, human_time, named};
 use egui::{Button, ProgressBar, RichText, Sense, Stroke, StrokeKind, Ui, vec2};
 
 /// Side of a picture of the history, in points.
 const PAST: f32 = 40.0;
 
 /// Shows the panel.
-pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, cx: &mut Context) {
     ui.spacing_mut().item_spacing.y = 1.5 * UNIT;
     inpaint.fills.textures.begin();
     setup::tabs(ui, &mut inpaint.fills.draft);
-    setup::ui(ui, inpaint, desk);
+    setup::ui(ui, inpaint, cx);
     progress(ui, inpaint);
     if inpaint.fills.pictures().is_none() && !inpaint.fills.is_busy() {
         return nothing_yet(ui, inpaint);
     }
     compared(ui, inpaint);
     grid(ui, inpaint);
-    picked(ui, inpaint, desk);
-    history(ui, inpaint, desk);
+    picked(ui, inpaint);
+    history(ui, inpaint);
 }
 
 fn progress(ui: &mut Ui, inpaint: &Inpaint) {
@@ -125,7 +123,7 @@ fn grid(ui: &mut Ui, inpaint: &mut Inpaint) {
 }
 
 /// What can be done with the sample that is picked.
-fn picked(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+fn picked(ui: &mut Ui, inpaint: &mut Inpaint) {
     let fills = &mut inpaint.fills;
     ui.checkbox(&mut fills.draft.laid, "Lay it on the photo")
         .on_hover_text("Show the picked sample on the photo, where it changes it (V)");
@@ -136,11 +134,11 @@ fn picked(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
         let width = (ui.available_width() - UNIT) / 2.0;
         let tip = "Make it part of the photo, and paint again: what you paint next is filled in anew, the rest stays";
         if named(ui.add(Button::new("Go on from it").min_size(vec2(width, 24.0))), "Go on from it", tip).clicked() {
-            desk.actions.push(Action::Inpaint(Ask::Adopt));
+            inpaint.commands.push(Command::Adopt);
         }
         let tip = "Write the photo at its full size with this sample in it, its edge blended (PNG or JPEG)";
         if named(ui.add(Button::new("Save photo…").min_size(vec2(width, 24.0))), "Save photo", tip).clicked() {
-            desk.actions.push(Action::Inpaint(Ask::SaveFilled));
+            inpaint.commands.push(Command::SaveFilled);
         }
     });
     figures(ui, answer, picked);
@@ -161,7 +159,7 @@ fn figures(ui: &mut Ui, answer: &Answer, picked: usize) {
 }
 
 /// Earlier answers.
-fn history(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+fn history(ui: &mut Ui, inpaint: &mut Inpaint) {
     let fills = &mut inpaint.fills;
     if fills.answers.len() < 2 {
         return;
@@ -181,13 +179,13 @@ fn history(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
                 ui.painter().rect_stroke(rect, 0, Stroke::new(2.0, accent), StrokeKind::Inside);
             }
             let what = format!("{} {}", answer.question.restoration.run.count.get(), answer.question.problem.noun());
-            let method = answer.question.restoration.method.name();
+            let method = answer.question.restoration.method.about().name;
             if response.on_hover_text(format!("{what} by {method}: go back to them")).clicked() {
                 wanted = Some(index);
             }
         }
     });
     if let Some(index) = wanted {
-        desk.actions.push(Action::Inpaint(Ask::GoBack(index)));
+        inpaint.commands.push(Command::GoBack(index));
     }
 }

@@ -1,13 +1,14 @@
 //! The controls of what is asked of the model.
 
-use super::draft::{FillDraft, Loss, MOST, Problem};
-use crate::app::Action;
-use crate::app::inpaint::{Ask, Inpaint};
-use crate::app::signs::{self, Sign};
+use super::draft::{FillDraft, MOST, Problem};
+use crate::app::Context;
+use crate::app::inpaint::{Command, Inpaint};
+use crate::app::parameters::{menu, parameters};
 use crate::app::theme::Theme;
-use crate::app::trajectory::Desk;
+use crate::app::widgets::icon::{self, Icon};
 use crate::app::widgets::{Combo, control_width, named, row, segmented};
-use crate::task::{Method, Resampling, Weight};
+use crate::solver::Method;
+use crate::task::Resampling;
 use egui::{Button, DragValue, RichText, Slider, Ui, vec2};
 
 /// The tabs.
@@ -22,7 +23,7 @@ pub fn tabs(ui: &mut Ui, draft: &mut FillDraft) {
 }
 
 /// The controls under the tabs.
-pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, cx: &mut Context) {
     let draft = &mut inpaint.fills.draft;
     match draft.problem {
         Problem::Fill | Problem::Colourise => {}
@@ -31,73 +32,23 @@ pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
     }
     let measured = draft.problem != Problem::Edit || draft.only_painted;
     if measured {
-        method(ui, draft, desk);
+        method(ui, draft, cx);
     }
     sizes(ui, draft);
     if measured {
         resampling(ui, draft);
     }
     seed(ui, draft);
-    begin(ui, inpaint, desk);
+    begin(ui, inpaint, cx);
 }
 
 fn losses(ui: &mut Ui, draft: &mut FillDraft) {
     let tip = "A, the loss that is undone: the photo is measured by it first, y = A(x) + noise";
     row(ui, "Loss A", tip, |ui| {
         let combo = Combo { name: "Loss", tip, width: control_width(ui) };
-        combo.show(ui, &mut draft.loss, &Loss::ALL, |loss| loss.name().into(), |_| None);
+        menu(ui, &combo, &mut draft.degradation, |operator| operator.is_degradation(), |_| None);
     });
-    match draft.loss {
-        Loss::Size => {
-            let tip = "Each pixel of y is the mean of a square of so many pixels a side";
-            row(ui, "Factor", tip, |ui| {
-                segmented(
-                    ui,
-                    &mut draft.factor,
-                    &[2, 4, 8].map(|factor| {
-                        (
-                            factor,
-                            match factor {
-                                2 => "×2",
-                                4 => "×4",
-                                _ => "×8",
-                            },
-                            None,
-                            tip,
-                        )
-                    }),
-                );
-            });
-        }
-        Loss::Blur => slide(
-            ui,
-            "Spread σ",
-            &mut draft.spread,
-            0.3..=8.0,
-            1,
-            "Standard deviation of the Gaussian, in pixels of the model",
-        ),
-        Loss::Motion => {
-            slide(ui, "Length", &mut draft.length, 1.0..=31.0, 0, "Length of the motion, in pixels of the model");
-            slide(
-                ui,
-                "Angle",
-                &mut draft.angle,
-                -180.0..=180.0,
-                0,
-                "Direction of the motion in degrees, 0 to the right",
-            );
-        }
-        Loss::Sensing => slide(
-            ui,
-            "Share",
-            &mut draft.share,
-            0.01..=1.0,
-            2,
-            "Share of the picture's random orthonormal coordinates that are measured",
-        ),
-        Loss::Noise => {}
-    }
+    parameters(ui, &mut draft.degradation);
     slide(
         ui,
         "Noise σ_y",
@@ -136,55 +87,22 @@ fn slide(
     });
 }
 
-fn method(ui: &mut Ui, draft: &mut FillDraft, desk: &Desk<'_>) {
-    let exact = desk.session.model(&desk.draft.model).is_some_and(|report| report.exact);
-    let tip = about(draft.method);
-    row(ui, "Method", tip, |ui| {
-        let weighs = draft.method.weight();
-        let width = control_width(ui) - if weighs.is_some() { 62.0 } else { 0.0 };
-        let combo = Combo { name: "Method", tip, width };
-        let mut method = Method::ALL.into_iter().find(|one| one.name() == draft.method.name()).unwrap_or(draft.method);
-        let impossible = |method: &Method| {
-            (*method == Method::Exact && !exact).then(|| {
+fn method(ui: &mut Ui, draft: &mut FillDraft, cx: &Context) {
+    let exact = cx.session.model(&cx.draft.model).is_some_and(|report| report.exact);
+    let tip = draft.method.about().line();
+    row(ui, "Method", &tip, |ui| {
+        let combo = Combo { name: "Method", tip: &tip, width: control_width(ui) };
+        let impossible = |method: &(dyn Method + 'static)| {
+            (method.is_exact() && !exact).then(|| {
                 "Only an exact model (little worlds, a folder of pictures, a mixture) knows its posterior.".into()
             })
         };
-        if combo.show(ui, &mut method, &Method::ALL, |method| method.name().into(), impossible) {
-            draft.choose(method);
-        }
-        if let Some(weight) = draft.method.weight() {
-            let mut number = weight.get();
-            let tip = "Strength: of ΠGDM 1 is what its derivation gives; of DPS it is ζ";
-            let field = DragValue::new(&mut number).range(0.0..=Weight::MAX).speed(0.01).max_decimals(2);
-            if named(ui.add_sized(vec2(54.0, 24.0), field), "Weight", tip).changed()
-                && let Ok(weight) = Weight::new(number)
-            {
-                draft.method = draft.method.with_weight(weight);
-            }
+        let mut method = draft.method.clone();
+        if menu(ui, &combo, &mut method, |_| true, impossible) {
+            draft.choose(method.entry());
         }
     });
-}
-
-/// What a method is, with its source.
-fn about(method: Method) -> &'static str {
-    match method {
-        Method::Projection => {
-            "What is known is replaced by its own forward-noised value after every update, as published \
-             (Song et al. 2021, appendix I). Samples agree with it exactly, but not always with themselves"
-        }
-        Method::NullSpace => {
-            "Every estimate of x(0) is corrected by what is known (DDNM, Wang et al. 2022). Fast: no gradients"
-        }
-        Method::PiGdm(_) => {
-            "The score is guided by ∇ log p(y | x(t)), with x(0) taken as Gaussian around its estimate \
-             (ΠGDM, Song et al. 2023). Needs gradients through the model: two to three times as long"
-        }
-        Method::Dps(_) => {
-            "Each update goes down the gradient of ‖y − A x̂(0)‖ (DPS, Chung et al. 2023). Needs gradients through \
-             the model: two to three times as long"
-        }
-        Method::Exact => "The posterior itself: what all other methods approach",
-    }
+    parameters(ui, &mut draft.method);
 }
 
 fn sizes(ui: &mut Ui, draft: &mut FillDraft) {
@@ -224,8 +142,9 @@ fn seed(ui: &mut Ui, draft: &mut FillDraft) {
     row(ui, "Seed", tip, |ui| {
         let width = control_width(ui) - 28.0;
         named(ui.add_sized(vec2(width, 24.0), DragValue::new(&mut draft.seed)), "Seed", tip);
-        let sign = if draft.seed_locked { Sign::Locked } else { Sign::Unlocked };
-        if signs::button(ui, sign, draft.seed_locked, "Lock the seed", "Keep this seed for the next question").clicked()
+        let icon = if draft.seed_locked { Icon::LOCKED } else { Icon::UNLOCKED };
+        if icon::quiet_button(ui, icon, draft.seed_locked, "Lock the seed", "Keep this seed for the next question")
+            .clicked()
         {
             draft.seed_locked = !draft.seed_locked;
         }
@@ -233,7 +152,7 @@ fn seed(ui: &mut Ui, draft: &mut FillDraft) {
 }
 
 /// The one button.
-fn begin(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
+fn begin(ui: &mut Ui, inpaint: &mut Inpaint, cx: &mut Context) {
     let (busy, draft) = (inpaint.fills.is_busy(), &inpaint.fills.draft);
     let needs_paint = draft.problem == Problem::Fill || (draft.problem == Problem::Edit && draft.only_painted);
     let verb = draft.problem.verb();
@@ -242,7 +161,7 @@ fn begin(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
     } else if needs_paint && inpaint.canvas.as_mut().is_some_and(|canvas| canvas.share() <= 0.0) {
         Some("Paint over what is to be filled in first.".to_owned())
     } else {
-        draft.restoration(desk.draft).err()
+        draft.restoration(&cx.draft).err()
     };
     let theme = Theme::of(ui);
     let word = if busy { "Stop" } else { verb };
@@ -259,6 +178,6 @@ fn begin(ui: &mut Ui, inpaint: &mut Inpaint, desk: &mut Desk<'_>) {
         response.clone().on_disabled_hover_text(why);
     }
     if named(response, word, tip).clicked() {
-        desk.actions.push(Action::Inpaint(Ask::FillOrStop));
+        inpaint.commands.push(Command::FillOrStop);
     }
 }

@@ -4,7 +4,7 @@
 use super::{Attention, Divide, Softmax, into, product, rows_from};
 use crate::network::host::Context;
 use crate::network::host::maps::{Buffer, Features, Maps};
-use crate::network::host::norm::{Told, exp};
+use crate::network::host::norm::{Film, exp};
 use crate::network::host::pointwise::{BAND, bands_of};
 use crate::network::host::read::Residual;
 use crate::network::host::simd::{Kernel, Lanes, Simd};
@@ -37,7 +37,7 @@ impl Attention {
     /// From the gradient of the output to that of x.
     pub fn back(&self, context: &Context, x: &Features, gradient: &Maps) -> Option<Maps> {
         let (qkv, out) = (self.qkv.transposed()?, self.out.transposed()?);
-        let affine = self.norm.affine(context, x, Told::Nothing);
+        let affine = self.norm.affine(context, x, Film::Nothing);
         let whole = x.whole(context.pool);
         let (area, part) = (gradient.area(), self.heads * self.blocks() * gradient.area());
         let mut normal = Maps::new(context.pool, gradient.images, whole.maps.channels, gradient.height, gradient.width);
@@ -60,7 +60,7 @@ impl Attention {
             });
         });
         let residual = Some(Residual { maps: gradient, scale: self.scale });
-        Some(self.norm.back(context, x, Told::Nothing, None, normal, residual))
+        Some(self.norm.back(context, x, Film::Nothing, None, normal, residual))
     }
 
     /// From queries, keys and values, and the gradient of the mixed values, to the gradients of the three.
@@ -97,7 +97,7 @@ impl Attention {
 
     /// The gradient of a band of queries, and what the walk over the keys must know of them, head after head.
     fn queries_back(&self, context: &Context, image: &Image, band: usize, to: &mut [&mut [Lanes]]) -> Vec<Stats> {
-        let mut watch = context.watch();
+        let mut stopwatch = context.stopwatch();
         let (area, blocks, first) = (image.area, self.blocks(), band * BAND);
         let (channels, columns, rows) = (blocks * Lanes::WIDTH, area.div_ceil(Lanes::WIDTH), BAND.min(area - first));
         let mut scores = context.pool.take(columns * rows);
@@ -127,7 +127,7 @@ impl Attention {
             into(context, &weights, rows, area, &image.keys[of_maps], to);
             stats.extend(of_rows);
         }
-        watch.lap(LayerKind::Attention);
+        stopwatch.lap(LayerKind::Attention);
         stats
     }
 
@@ -141,7 +141,7 @@ impl Attention {
         of_keys: &mut [&mut [Lanes]],
         of_values: &mut [&mut [Lanes]],
     ) {
-        let mut watch = context.watch();
+        let mut stopwatch = context.stopwatch();
         let (area, blocks, first) = (image.area, self.blocks(), band * BAND);
         let (channels, columns, rows) = (blocks * Lanes::WIDTH, area.div_ceil(Lanes::WIDTH), BAND.min(area - first));
         let mut scores = context.pool.take(columns * rows);
@@ -161,7 +161,7 @@ impl Attention {
             let weights: Vec<&[Lanes]> = slopes.chunks(rows).collect();
             into(context, &weights, rows, area, &image.queries[maps], of_keys);
         }
-        watch.lap(LayerKind::Attention);
+        stopwatch.lap(LayerKind::Attention);
     }
 }
 

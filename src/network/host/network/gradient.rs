@@ -9,7 +9,7 @@ use crate::network::host::Context;
 use crate::network::host::convolution::Convolution;
 use crate::network::host::linear::Rows;
 use crate::network::host::maps::{Features, Maps, places};
-use crate::network::host::norm::{Norm, Told};
+use crate::network::host::norm::{Film, Norm};
 use crate::network::host::pointwise::{Pointwise, Start};
 use crate::network::host::read::{Read, Residual};
 use crate::network::host::resize::{Resize, Sum};
@@ -188,7 +188,7 @@ impl Walk<'_> {
     fn activated(&self, norm: &Norm, convolution: &Convolution, h: &Features, gradient: Maps) -> Option<Maps> {
         let gradient = self.convolution(convolution, gradient)?;
         let activation = Some(self.network.nonlinearity);
-        Some(norm.back(self.context, h, Told::Nothing, activation, gradient, None))
+        Some(norm.back(self.context, h, Film::Nothing, activation, gradient, None))
     }
 
     /// Back through the network's own resampling of maps that had this size.
@@ -205,7 +205,7 @@ impl Walk<'_> {
         let [whole] = &gradient.0[..] else { return None };
         let half = block.convolutions[1].transposed()?.run(context, &Read::plain(&gradient), None, Keep::All);
         let level = self.embedding.map(|embedding| block.level.forward(context, embedding, None));
-        let half = block.norms[1].back(context, h, block.told(level.as_ref()), activation, half, None);
+        let half = block.norms[1].back(context, h, block.film(level.as_ref()), activation, half, None);
         let half = self.convolution(&block.convolutions[0], half)?;
         let (aside, scale) = match &block.shortcut {
             Some(shortcut) => (Some(shortcut.transposed()?.run(context, &gradient, None)), 1.0),
@@ -219,7 +219,7 @@ impl Walk<'_> {
             None => (half, aside),
         };
         let residual = Some(Residual { maps: aside.as_ref().unwrap_or(&whole.maps), scale });
-        Some(block.norms[0].back(context, x, Told::Nothing, activation, half, residual))
+        Some(block.norms[0].back(context, x, Film::Nothing, activation, half, residual))
     }
 
     /// Back through resampling with a convolution, of maps that had this size.

@@ -1,6 +1,6 @@
 //! The gradient of group normalisation and the nonlinearity after it.
 
-use super::{Activation, Elu, Identity, LeakyRelu, Moments, Norm, Relu, Swish, Told, exp, moments_of};
+use super::{Activation, Elu, Film, Identity, LeakyRelu, Moments, Norm, Relu, Swish, exp, moments_of};
 use crate::network::Nonlinearity;
 use crate::network::host::Context;
 use crate::network::host::maps::{Features, Maps};
@@ -18,49 +18,49 @@ impl Norm {
         &self,
         context: &Context,
         features: &Features,
-        told: Told,
+        film: Film,
         activation: Option<Nonlinearity>,
         mut gradient: Maps,
         residual: Option<Residual>,
     ) -> Maps {
-        let affine = self.affine(context, features, told);
+        let affine = self.affine(context, features, film);
         let (blocks, area) = (features.blocks(), gradient.area());
         let moments = moments_of(context, features);
         let mut sums = context.pool.take(2 * gradient.images * blocks);
         gradient.lanes.par_chunks_mut(area).zip(sums.par_chunks_mut(2)).enumerate().for_each(|(index, (map, sums))| {
-            let mut watch = context.watch();
+            let mut stopwatch = context.stopwatch();
             let (image, block) = (index / blocks, index % blocks);
             let Some(x) = features.map(image, block) else { return };
             let (affine, mean) = (affine.of(image, block), &moments[index][0]);
             context.isa.run(Deactivate { x, gradient: map, affine, mean, sums, activation });
-            watch.lap(LayerKind::Normalisation);
+            stopwatch.lap(LayerKind::Normalisation);
         });
-        let lines = self.lines(&moments, &sums, blocks, area as f32, told);
+        let lines = self.lines(&moments, &sums, blocks, area as f32, film);
         gradient.lanes.par_chunks_mut(area).enumerate().for_each(|(index, map)| {
-            let mut watch = context.watch();
+            let mut stopwatch = context.stopwatch();
             let (image, block) = (index / blocks, index % blocks);
             let Some(x) = features.map(image, block) else { return };
             let ([scale, _], [slope, offset]) = (affine.of(image, block), lines[index]);
             let added = residual.map(|residual| (residual.maps.map(image, block), residual.scale));
             context.isa.run(Denormalize { x, gradient: map, line: [scale, slope, offset], added });
-            watch.lap(LayerKind::Normalisation);
+            stopwatch.lap(LayerKind::Normalisation);
         });
         gradient
     }
 
     /// The gradient of a pixel x has slope·x + offset besides its own part: both, of every map. `sums`: of each map's
     /// gradient after scale and shift, and of its products with the features less their mean.
-    fn lines(&self, moments: &[[Lanes; 2]], sums: &[Lanes], blocks: usize, area: f32, told: Told) -> Vec<[Lanes; 2]> {
+    fn lines(&self, moments: &[[Lanes; 2]], sums: &[Lanes], blocks: usize, area: f32, film: Film) -> Vec<[Lanes; 2]> {
         let mut lines = vec![[Lanes::default(); 2]; moments.len()];
         let images = lines.chunks_mut(blocks).zip(moments.chunks(blocks)).zip(sums.as_chunks::<2>().0.chunks(blocks));
         for (image, ((lines, moments), sums)) in images.enumerate() {
-            let channels = self.channels_of(moments, told, image);
+            let channels = self.channels_of(moments, film, image);
             let mut of_channels = vec![[0.0; 2]; channels.len()];
             for (place, channel) in self.places.iter().enumerate() {
                 let Some(channel) = *channel else { continue };
                 of_channels[channel] = sums[place / Lanes::WIDTH].map(|lanes| lanes.0[place % Lanes::WIDTH]);
             }
-            self.lines_of_image(&channels, &mut of_channels, area, told, image);
+            self.lines_of_image(&channels, &mut of_channels, area, film, image);
             for (place, channel) in self.places.iter().enumerate() {
                 let Some(channel) = *channel else { continue };
                 let line = &mut lines[place / Lanes::WIDTH];
@@ -71,11 +71,11 @@ impl Norm {
     }
 
     /// From the sums of each channel to its slope and offset.
-    fn lines_of_image(&self, channels: &[Moments], sums: &mut [[f32; 2]], area: f32, told: Told, image: usize) {
+    fn lines_of_image(&self, channels: &[Moments], sums: &mut [[f32; 2]], area: f32, film: Film, image: usize) {
         let members = channels.len() / self.groups;
-        let added = |channel: usize| if let Told::Added(rows) = told { rows.row(image)[channel] } else { 0.0 };
+        let added = |channel: usize| if let Film::Added(rows) = film { rows.row(image)[channel] } else { 0.0 };
         let factor =
-            |channel: usize| if let Told::Modulated(rows) = told { 1.0 + rows.row(image)[channel] } else { 1.0 };
+            |channel: usize| if let Film::Modulated(rows) = film { 1.0 + rows.row(image)[channel] } else { 1.0 };
         for (group, (channels, sums)) in channels.chunks(members).zip(sums.chunks_mut(members)).enumerate() {
             let first = group * members;
             let [mean, inverse] = self.statistics(channels, area);

@@ -13,6 +13,7 @@ use crate::network::refinenet::{RefineNetConfig, plan};
 use crate::network::{Nonlinearity, WeightsError};
 use blocks::{Between, Conv, RefineBlock, ResBlock};
 use build::Builder;
+use burn::tensor::TensorReadError;
 
 /// A published `ncsn` or `ncsnv2` network on the CPU.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ impl RefineNet {
     }
 
     /// The output for images in [−1, 1] and levels, one for all images or one for each.
-    pub fn forward(&self, x: Image, levels: &[usize]) -> Image {
+    pub fn forward(&self, x: Image, levels: &[usize]) -> Result<Image, TensorReadError> {
         on_values(x, |x, dims| {
             self.evaluator.evaluate(x, dims, self.evaluator.group(dims), |context, x, images| {
                 let levels = levels.get(images).unwrap_or(levels);

@@ -1,0 +1,39 @@
+//! The choice of a device, and which one it means.
+
+use super::Session;
+use super::widgets::Combo;
+use crate::engine::DeviceChoice;
+use egui::Ui;
+
+/// The menu that chooses a device. `name` is its accessible name.
+pub fn device_combo(ui: &mut Ui, name: &str, width: f32, device: &mut DeviceChoice, session: &Session) {
+    let tip = why_device(session, *device);
+    let text = |choice: &DeviceChoice| match choice {
+        DeviceChoice::Auto => "Auto".to_owned(),
+        DeviceChoice::Cpu => "CPU".into(),
+        DeviceChoice::Gpu => "GPU".into(),
+    };
+    let missing = session.devices().gpu.is_none();
+    let options = [DeviceChoice::Auto, DeviceChoice::Cpu, DeviceChoice::Gpu];
+    Combo { name, tip: &tip, width }.show(ui, device, &options, text, |choice| {
+        (*choice == DeviceChoice::Gpu && missing).then(|| "No graphics adapter can be used here.".into())
+    });
+}
+
+/// Which device computes, and why.
+pub fn why_device(session: &Session, choice: DeviceChoice) -> String {
+    let chosen = session.device(choice);
+    let gpu = session.devices().gpu.as_ref().map(|(_, report)| report);
+    let because = match (choice, gpu) {
+        (DeviceChoice::Cpu, _) => "you chose the CPU".into(),
+        (DeviceChoice::Auto | DeviceChoice::Gpu, None) => "no graphics adapter can be used here".into(),
+        (DeviceChoice::Gpu, Some(gpu)) if gpu.software => "you chose it, though it is a software adapter".into(),
+        (DeviceChoice::Gpu, Some(_)) => "you chose the graphics adapter".into(),
+        (DeviceChoice::Auto, Some(gpu)) if gpu.software => {
+            let name = gpu.name.split(" (").next().unwrap_or(&gpu.name);
+            format!("the only graphics adapter here is a software one ({name})")
+        }
+        (DeviceChoice::Auto, Some(_)) => "it is a real graphics adapter, shared with this window".into(),
+    };
+    format!("{}: {because}", chosen.name)
+}

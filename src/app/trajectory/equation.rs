@@ -1,0 +1,101 @@
+//! The equation in force, written out with a run's own symbols and numbers.
+
+use crate::registry::{Equation, number};
+use crate::solver::Dynamics;
+use crate::task::Run;
+
+/// All that a run computes, from the forward process to the rule of one step, in the order
+/// in which it is read: the family, what is solved, how a step is made, and at which times.
+pub fn equations(run: &Run) -> Vec<Equation> {
+    let sde = run.family.sde();
+    let mut all = vec![Equation::new(format!("Forward, {}", sde.kind()), sde.forward()), solved(run)];
+    all.extend(run.solver.entry().equations(run.solver.settings(), &run.family));
+    all.push(times(run));
+    all
+}
+
+/// The reverse SDE or the probability-flow ODE, with the family's own drift and diffusion.
+fn solved(run: &Run) -> Equation {
+    let facts = run.family.facts();
+    let (drift, [squared, noise]) = (facts.drift, facts.diffusion);
+    match run.solver.entry().dynamics(run.solver.settings()) {
+        Dynamics::MarkovChains => {
+            Equation::new("Corrector only", ["x ∼ p(x, t) at each t, by Markov chains on s ≈ ∇ log p"])
+        }
+        Dynamics::ProbabilityFlow => {
+            Equation::new("Probability-flow ODE", [format!("dx = [{drift}− ½ {squared} s(x, t)] dt")])
+        }
+        Dynamics::ReverseSde => {
+            Equation::new("Reverse SDE", [format!("dx = [{drift}− {squared} s(x, t)] dt + {noise} dw")])
+        }
+    }
+}
+
+/// Where in time the score is asked for.
+fn times(run: &Run) -> Equation {
+    let (steps, spacing) = (run.steps.get(), run.grid.entry().spacing(run.grid.settings()));
+    let end = number(run.family.sde().epsilon());
+    let last = if run.denoise { "the last step adds no noise" } else { "the last step adds its noise" };
+    let clip = if run.clip { "x₀ is kept inside the data's range" } else { "x₀ is not clipped" };
+    Equation::new("Times", [format!("{steps} {spacing}, t = 1 … {end}"), format!("{last}; {clip}")])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sde::{Family, FamilyKind, Ve, Vp};
+    use crate::solver::{CORRECTOR, CORRECTOR_STEPS, LEAPFROG, METROPOLIS, Preset, SNR};
+
+    fn text(run: &Run) -> String {
+        let lines: Vec<String> =
+            equations(run).into_iter().flat_map(|e| std::iter::once(e.title).chain(e.lines)).collect();
+        lines.join("\n")
+    }
+
+    fn preset(slug: &str, family: Family) -> Run {
+        let mut run = Run { family, ..Run::default() };
+        run.apply(&Preset::find(slug).unwrap());
+        run
+    }
+
+    #[test]
+    fn the_forward_process_shows_the_runs_own_parameters() {
+        let run = preset("fast-20", Family::Vp(Vp::new(0.2, 15.0).unwrap()));
+        assert!(text(&run).contains("β(t) = 0.2 + 14.8 t"), "{}", text(&run));
+        let run = preset("fast-20", Family::Ve(Ve::new(0.02, 90.0).unwrap()));
+        assert!(text(&run).contains("σ(t) = 0.02 · 4500^t"), "{}", text(&run));
+    }
+
+    #[test]
+    fn stochastic_predictors_solve_the_reverse_sde_and_the_others_the_ode() {
+        for (predictor, expected) in [
+            ("p1000-euler-maruyama", "Reverse SDE"),
+            ("p1000-ancestral", "Reverse SDE"),
+            ("p1000-probability-flow", "Probability-flow ODE"),
+        ] {
+            let run = preset(predictor, FamilyKind::SubVp.published());
+            assert!(text(&run).contains(expected), "{predictor}");
+        }
+        let ode = text(&preset("ode-20", FamilyKind::Vp.published()));
+        assert!(ode.contains("Probability-flow ODE") && ode.contains("½ β s(x, t)"), "{ode}");
+    }
+
+    #[test]
+    fn a_corrector_shows_its_own_snr_and_steps() {
+        let mut run = preset("c2000-langevin", FamilyKind::Vp.published());
+        run.solver = run.solver.with(&SNR, 0.05).with(&CORRECTOR_STEPS, 2);
+        let shown = text(&run);
+        assert!(shown.contains("Langevin step, 2 times") && shown.contains("(0.05 ‖z‖ / ‖s‖)²"), "{shown}");
+        assert!(shown.contains("Corrector only"), "{shown}");
+        run.solver = run.solver.with(&CORRECTOR, "hmc").with(&LEAPFROG, 5).with(&METROPOLIS, true);
+        assert!(text(&run).contains("5 leapfrog steps") && text(&run).contains("accept with"));
+    }
+
+    #[test]
+    fn ancestral_sampling_is_written_for_each_family() {
+        let of = |kind: FamilyKind| text(&preset("p1000-ancestral", kind.published()));
+        assert!(of(FamilyKind::Ve).contains("σ₋² (σ_i² − σ₋²) / σ_i²"));
+        assert!(of(FamilyKind::Vp).contains("(x + β_i s) / √(1 − β_i)"));
+        assert!(of(FamilyKind::SubVp).contains("x₀ = (x + σ² s) / α"));
+    }
+}

@@ -1,0 +1,213 @@
+//! The panel that sets up the next run.
+
+use super::equation::equations;
+use super::{Command, Runs, solver_panel};
+use crate::app::theme::Theme;
+use crate::app::widgets::icon::{self, Icon};
+use crate::app::widgets::{Combo, control_width, human_time, named, row, segmented};
+use crate::app::{Context, RunState, panes};
+use crate::registry::Kind;
+use crate::sde::FamilyKind;
+use crate::solver::Preset;
+use crate::task::Run;
+use egui::{DragValue, RichText, Ui, vec2};
+
+/// What the panel shows and changes.
+pub struct Setup<'a> {
+    pub cx: &'a mut Context,
+    pub runs: &'a Runs,
+    pub commands: &'a mut Vec<Command>,
+}
+
+impl Setup<'_> {
+    /// Shows the panel: settings that scroll, and below them the button that never does.
+    pub fn ui(&mut self, ui: &mut Ui) {
+        let run = self.cx.draft.run();
+        egui::Panel::bottom("run").resizable(false).show_separator_line(false).show(ui, |ui| {
+            ui.add_space(4.0);
+            self.forecast(ui, &run);
+            self.run_button(ui, &run);
+            ui.add_space(4.0);
+        });
+        panes::settings(ui, |ui| {
+            self.preset(ui);
+            let tip = "Score model s(x, t) ≈ ∇ log p(x, t): a trained network, or an exact score";
+            self.cx.model_row(ui, tip);
+            self.family(ui);
+            self.problem(ui, &run);
+            ui.separator();
+            solver_panel::ui(ui, &mut self.cx.draft);
+            ui.separator();
+            self.seed(ui);
+            self.count(ui);
+            let why = self.cx.device_row(ui);
+            ui.label(RichText::new(why).small().weak());
+            ui.separator();
+            self.equation(ui, &run);
+        });
+    }
+
+    fn preset(&mut self, ui: &mut Ui) {
+        let tip = "Solver, grid and steps by name: fast ones, and those of the paper's table 1";
+        row(ui, "Preset", tip, |ui| {
+            let run = self.cx.draft.run().unwrap_or_default();
+            let now = run.preset();
+            let shown = now.as_ref().map_or("Custom", |now| &now.name);
+            Combo { name: "Preset", tip, width: control_width(ui) }.menu(ui, shown, |ui| {
+                for preset in Preset::all() {
+                    let button = egui::Button::selectable(now.as_ref() == Some(&preset), preset.name.as_str());
+                    if ui.add(button).on_hover_text(&preset.summary).clicked() {
+                        let mut run = run.clone();
+                        run.apply(&preset);
+                        // The family's parameters may be such as make no run yet: they stay.
+                        let (family, families) = (self.cx.draft.family, self.cx.draft.families.clone());
+                        self.cx.draft.take(&run);
+                        (self.cx.draft.family, self.cx.draft.families) = (family, families);
+                    }
+                }
+            });
+        });
+    }
+
+    fn family(&mut self, ui: &mut Ui) {
+        let theme = Theme::of(ui);
+        let option = |&kind: &FamilyKind| (kind, kind.name(), Some(theme.family(kind)), kind.about().summary);
+        let options: Vec<_> = FamilyKind::ALL.iter().map(option).collect();
+        segmented(ui, &mut self.cx.draft.family, &options);
+        let kind = self.cx.draft.family;
+        let mut settings = self.cx.draft.families.of(kind);
+        ui.horizontal(|ui| {
+            let parameters = kind.about().parameters;
+            let width = (ui.available_width() - 8.0 * (parameters.len() as f32 - 1.0)) / parameters.len() as f32;
+            for parameter in parameters {
+                let mut value = settings.number(parameter);
+                let Kind::Number { possible, .. } = parameter.kind else { continue };
+                let field = DragValue::new(&mut value).range(possible.0..=possible.1).speed(0.02).max_decimals(4);
+                let response = ui.add_sized(vec2(width, 24.0), field.prefix(format!("{}  ", parameter.label)));
+                if named(response, parameter.name, parameter.tip).changed() {
+                    settings.set_nearest(parameter, value);
+                    self.cx.draft.families.set(kind, settings.clone());
+                }
+            }
+        });
+    }
+
+    fn problem(&self, ui: &mut Ui, run: &Result<Run, String>) {
+        if let Err(why) = run {
+            ui.add(egui::Label::new(RichText::new(why).color(ui.visuals().error_fg_color)).wrap());
+        }
+    }
+
+    fn seed(&mut self, ui: &mut Ui) {
+        let tip = "Decides all noise: the same seed gives the same pictures on any device (R: new seed)";
+        row(ui, "Seed", tip, |ui| {
+            let width = control_width(ui) - 2.0 * 28.0;
+            ui.spacing_mut().item_spacing.x = 4.0;
+            let field = DragValue::new(&mut self.cx.draft.seed).speed(0.1);
+            named(ui.add_sized(vec2(width, 24.0), field), "Seed", tip);
+            if icon::quiet_button(ui, Icon::ROLL, true, "New seed", "Another seed (R)").clicked() {
+                self.commands.push(Command::NewSeed);
+            }
+            let (icon, tip) = if self.cx.draft.seed_locked {
+                (Icon::LOCKED, "Locked: every run has this seed. Click to roll a new one for each run.")
+            } else {
+                (Icon::UNLOCKED, "Unlocked: each run rolls a new seed. Click to keep this one.")
+            };
+            if icon::quiet_button(ui, icon, self.cx.draft.seed_locked, "Keep seed", tip).clicked() {
+                self.cx.draft.seed_locked = !self.cx.draft.seed_locked;
+            }
+        });
+    }
+
+    fn count(&mut self, ui: &mut Ui) {
+        let tip = "How many samples run side by side, 1 to 64";
+        row(ui, "Samples", tip, |ui| {
+            ui.spacing_mut().slider_width = (control_width(ui) - 56.0).max(40.0);
+            let slider = egui::Slider::new(&mut self.cx.draft.count, 1..=crate::app::draft::MOST_SAMPLES);
+            named(ui.add(slider), "Samples", tip);
+        });
+    }
+
+    fn equation(&self, ui: &mut Ui, run: &Result<Run, String>) {
+        let Ok(run) = run else { return };
+        egui::CollapsingHeader::new("Equation").default_open(true).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 2.0;
+            for equation in equations(run) {
+                ui.label(RichText::new(equation.title).small().weak());
+                for line in equation.lines {
+                    ui.add(egui::Label::new(RichText::new(line).monospace()).wrap().selectable(true));
+                }
+                ui.add_space(4.0);
+            }
+            let key = "s(x, t): the score model. z: standard normal noise. x₀: the estimate of x(0). \
+                       ₋: at the time that the step arrives at. ₊: at the step before.";
+            ui.label(RichText::new(key).small().weak());
+        });
+    }
+
+    /// "20 evaluations, about 6 s".
+    fn forecast(&self, ui: &mut Ui, run: &Result<Run, String>) {
+        let Ok(run) = run else { return };
+        let time = self.cx.session.forecast(run, self.cx.draft.device);
+        let about = time.map(|seconds| format!(", about {}", human_time(seconds))).unwrap_or_default();
+        let text = match run.evaluations() {
+            Some(evaluations) => format!("{evaluations} evaluations{about}"),
+            None => "As many evaluations as the tolerance needs".into(),
+        };
+        let tip = "Network evaluations per sample that the whole run takes, and the time at this model's speed";
+        ui.label(RichText::new(text).small().weak()).on_hover_text(tip);
+    }
+
+    fn run_button(&mut self, ui: &mut Ui, run: &Result<Run, String>) {
+        let active = self.runs.active().map(|entry| &entry.view.state);
+        let stale = self.runs.current().is_some() && is_stale(self.runs, run.as_ref().ok());
+        let (word, action) = match active {
+            Some(RunState::Running) => ("Pause", Command::RunOrPause),
+            Some(_) => ("Resume", Command::RunOrPause),
+            None if stale => ("Run again", Command::RunOrPause),
+            None => ("Run", Command::RunOrPause),
+        };
+        let opening = self.runs.pending.is_some();
+        let possible = active.is_some() || run.is_ok() && !opening;
+        ui.horizontal(|ui| {
+            let both = active.is_some() && stale && run.is_ok();
+            let width = ui.available_width();
+            let width = if both { (width - 8.0) * 0.6 } else { width };
+            if big_button(ui, if opening { "Opening…" } else { word }, "Space", width, possible, run) {
+                self.commands.push(action);
+            }
+            if both {
+                let again = egui::Button::new("Run again").min_size(vec2(ui.available_width(), 36.0));
+                let tip =
+                    "The settings were changed since this run began. Stop it and begin one with the new settings.";
+                if ui.add(again).on_hover_text(tip).clicked() {
+                    self.commands.push(Command::RunAgain);
+                }
+            }
+        });
+    }
+}
+
+/// Whether the run that is looked at had other settings than the next one would have.
+pub fn is_stale(runs: &Runs, next: Option<&Run>) -> bool {
+    let (Some(entry), Some(next)) = (runs.current(), next) else { return false };
+    let shown = &entry.view.report.run;
+    Run { origin: shown.origin.clone(), ..next.clone() } != *shown
+}
+
+fn big_button(ui: &mut Ui, word: &str, key: &str, width: f32, possible: bool, run: &Result<Run, String>) -> bool {
+    let theme = Theme::of(ui);
+    let text = RichText::new(word).size(15.0).strong().color(theme.on_selected);
+    let button = egui::Button::new(text).fill(theme.selected).min_size(vec2(width, 36.0));
+    let response = ui.add_enabled(possible, button);
+    let place = response.rect.right_center() - vec2(10.0, 0.0);
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let ink = theme.on_selected.gamma_multiply(if possible { 0.75 } else { 0.4 });
+    ui.painter().text(place, egui::Align2::RIGHT_CENTER, key, font, ink);
+    let clicked = response.clicked();
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, possible, word));
+    if let Err(why) = run {
+        response.on_disabled_hover_text(why);
+    }
+    clicked
+}

@@ -1,0 +1,48 @@
+//! The solver's controls: only those that mean something for the solver that is chosen.
+
+use crate::app::Draft;
+use crate::app::parameters::{entries, menu, parameters};
+use crate::app::widgets::{Combo, control_width, named, row};
+use crate::task::Steps;
+use egui::{DragValue, Ui, vec2};
+
+/// Shows solver, steps, grid and last-step denoising.
+pub fn ui(ui: &mut Ui, draft: &mut Draft) {
+    // Solvers that choose their own steps have no place on a run's grid here.
+    entries(ui, &mut draft.solver, |solver| solver.evaluations(&Default::default(), 1, false).is_some());
+    parameters(ui, &mut draft.solver);
+    steps(ui, draft);
+    grid(ui, draft);
+    clip(ui, draft);
+    denoise(ui, draft);
+}
+
+fn steps(ui: &mut Ui, draft: &mut Draft) {
+    let tip = "Number of steps N of the time grid, from noise (t = 1) to data (t = 0)";
+    row(ui, "Steps N", tip, |ui| {
+        let field = DragValue::new(&mut draft.steps).range(1..=Steps::MAX).speed(0.5);
+        named(ui.add_sized(vec2(control_width(ui), 24.0), field), "Steps", tip);
+    });
+}
+
+fn grid(ui: &mut Ui, draft: &mut Draft) {
+    let tip =
+        "How the N times are spaced: uniform as published, quadratic, Karras et al.'s ρ, or equal steps of log-SNR";
+    row(ui, "Grid", tip, |ui| {
+        let combo = Combo { name: "Grid", tip, width: control_width(ui) };
+        menu(ui, &combo, &mut draft.grid, |_| true, |_| None);
+    });
+    parameters(ui, &mut draft.grid);
+}
+
+fn clip(ui: &mut Ui, draft: &mut Draft) {
+    let tip = "Keep every estimate x₀ of x(0) inside the data's range; the published samplers do not";
+    ui.checkbox(&mut draft.clip, "Clip x₀ to the range").on_hover_text(tip).accessible_name("Clip");
+}
+
+fn denoise(ui: &mut Ui, draft: &mut Draft) {
+    if draft.has_last_noise() {
+        let tip = "Leave the noise of the last update out, as published (noise_removal)";
+        ui.checkbox(&mut draft.denoise, "Denoise the last step").on_hover_text(tip);
+    }
+}

@@ -1,0 +1,196 @@
+//! Controls that all panels share: a labelled row, a combo, a segmented choice, room for a picture.
+
+pub mod icon;
+
+use super::theme::Theme;
+use egui::{Align2, Color32, ComboBox, Rect, Response, RichText, Role, Sense, Stroke, Ui, WidgetInfo, vec2};
+
+/// Width of the labels to the left of the controls.
+const LABEL: f32 = 76.0;
+
+/// Points that a row's control may take.
+pub fn control_width(ui: &Ui) -> f32 {
+    ui.available_width().max(40.0)
+}
+
+/// A label and a control beside it. The label has the same tooltip as the control.
+pub fn row<R>(ui: &mut Ui, label: &str, tip: &str, add: impl FnOnce(&mut Ui) -> R) -> R {
+    ui.horizontal(|ui| {
+        let height = ui.spacing().interact_size.y;
+        let (area, response) = ui.allocate_exact_size(vec2(LABEL, height), Sense::hover());
+        let color = ui.visuals().text_color();
+        let font = egui::TextStyle::Body.resolve(ui.style());
+        ui.painter().text(area.left_center(), egui::Align2::LEFT_CENTER, label, font, color);
+        response.on_hover_text(tip);
+        add(ui)
+    })
+    .inner
+}
+
+/// One choice among several, with an accessible name, a tooltip, and for each option that
+/// is not possible now the sentence that says why.
+pub struct Combo<'a> {
+    pub name: &'a str,
+    pub tip: &'a str,
+    pub width: f32,
+}
+
+impl Combo<'_> {
+    /// Shows the combo; whether the value changed.
+    pub fn show<T: Clone + PartialEq>(
+        &self,
+        ui: &mut Ui,
+        value: &mut T,
+        options: &[T],
+        text: impl Fn(&T) -> String,
+        impossible: impl Fn(&T) -> Option<String>,
+    ) -> bool {
+        let before = value.clone();
+        let shown = self.menu(ui, &text(value), |ui| {
+            for option in options {
+                let why = impossible(option);
+                let chosen = *option == *value;
+                let button = egui::Button::selectable(chosen, text(option));
+                let response = ui.add_enabled(why.is_none(), button);
+                if response.clicked() {
+                    *value = option.clone();
+                }
+                if let Some(why) = why {
+                    response.on_disabled_hover_text(why);
+                }
+            }
+        });
+        let _ = shown;
+        *value != before
+    }
+
+    /// Shows a combo with a menu of one's own.
+    pub fn menu<R>(&self, ui: &mut Ui, selected: &str, add: impl FnOnce(&mut Ui) -> R) -> Option<R> {
+        let shown = ComboBox::from_id_salt(self.name)
+            .selected_text(selected)
+            .width(self.width)
+            .height(440.0)
+            .truncate()
+            .show_ui(ui, add);
+        shown.response.on_hover_text(self.tip).accessible_name(self.name);
+        shown.inner
+    }
+}
+
+/// One choice among few, all visible, each with its own colour. Whether the value changed.
+pub fn segmented<T: Copy + PartialEq>(
+    ui: &mut Ui,
+    value: &mut T,
+    options: &[(T, &str, Option<Color32>, &str)],
+) -> bool {
+    let before = *value;
+    let gap = 2.0;
+    let width = (ui.available_width() - gap * (options.len() as f32 - 1.0)) / options.len() as f32;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = gap;
+        for &(option, name, color, tip) in options {
+            let chosen = *value == option;
+            let mut text = RichText::new(name);
+            if let Some(color) = color
+                && !chosen
+            {
+                text = text.color(color);
+            }
+            let mut button = egui::Button::new(text).selected(chosen).min_size(vec2(width, 24.0));
+            if let (Some(color), true) = (color, chosen) {
+                button = egui::Button::new(RichText::new(name).color(on(color)).strong())
+                    .fill(color)
+                    .min_size(vec2(width, 24.0));
+            }
+            let response = ui.add(button);
+            response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, name));
+            if response.on_hover_text(tip).clicked() {
+                *value = option;
+            }
+        }
+    });
+    *value != before
+}
+
+/// Black or white, whichever reads better on `color`.
+pub fn on(color: Color32) -> Color32 {
+    let [r, g, b, _] = color.to_normalized_gamma_f32().map(|v| v.powf(2.2));
+    if 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 { Color32::BLACK } else { Color32::WHITE }
+}
+
+/// A panel above all others, closed by its own button, by Esc, or by a click beside it.
+/// `add` answers whether it is done with.
+pub fn modal(ui: &Ui, name: &'static str, open: &mut bool, width: f32, add: impl FnOnce(&mut Ui) -> bool) {
+    let frame = egui::Frame::popup(ui.style()).inner_margin(16);
+    let shown = egui::Modal::new(egui::Id::unique(name)).frame(frame).show(ui.ctx(), |ui| {
+        ui.set_width(width);
+        add(ui)
+    });
+    if shown.inner || shown.should_close() {
+        *open = false;
+    }
+}
+
+/// A number with a tooltip and an accessible name.
+pub fn named(response: Response, name: &str, tip: &str) -> Response {
+    response.on_hover_text(tip).accessible_name(name)
+}
+
+/// Room for a picture with an accessible name.
+pub fn frame(ui: &mut Ui, size: egui::Vec2, sense: Sense, name: &str) -> (Rect, Response) {
+    let (rect, response) = ui.allocate_exact_size(size, sense);
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
+    (rect, response)
+}
+
+/// A dashed square that says what will be there.
+pub fn dashed(ui: &Ui, rect: Rect, text: &str) {
+    let theme = Theme::of(ui);
+    let rect = rect.shrink(0.5);
+    let corners = [rect.left_top(), rect.right_top(), rect.right_bottom(), rect.left_bottom(), rect.left_top()];
+    ui.painter().extend(egui::Shape::dashed_line(&corners, Stroke::new(1.0, theme.weak), 5.0, 4.0));
+    if !text.is_empty() {
+        let font = egui::TextStyle::Small.resolve(ui.style());
+        let galley = ui.painter().layout(text.into(), font, theme.weak, rect.width() - 12.0);
+        let corner = Align2::CENTER_CENTER.align_size_within_rect(galley.size(), rect).min;
+        ui.painter().galley(corner, galley, theme.weak);
+    }
+}
+
+/// A length of time as people say it: "17 s", "3 min 20 s", "2 h 5 min".
+pub fn human_time(seconds: f64) -> String {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return "–".into();
+    }
+    let whole = seconds.round() as u64;
+    match whole {
+        0 if seconds < 0.1 => "no time".into(),
+        0..=1 => format!("{seconds:.1} s"),
+        2..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// A quantity of memory in MB, or GB where there is more.
+pub fn human_bytes(bytes: usize) -> String {
+    let mb = bytes as f64 / 1e6;
+    if mb < 1000.0 { format!("{mb:.0} MB") } else { format!("{:.2} GB", mb / 1000.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_said_as_people_say_them() {
+        let said = [0.0, 0.4, 17.2, 200.0, 7500.0, f64::INFINITY].map(human_time);
+        assert_eq!(said, ["no time", "0.4 s", "17 s", "3 min 20 s", "2 h 5 min", "–"]);
+    }
+
+    #[test]
+    fn text_on_a_colour_is_the_one_that_reads_better() {
+        assert_eq!(on(Color32::YELLOW), Color32::BLACK);
+        assert_eq!(on(Color32::DARK_BLUE), Color32::WHITE);
+    }
+}

@@ -1,0 +1,128 @@
+//! Published configurations: JSON, read section by section and field by field.
+
+use crate::network::InvalidConfig;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Why a published configuration cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ConfigError {
+    #[error("the configuration lacks {0}; give the published configuration of this checkpoint")]
+    Missing(String),
+    #[error("{field} = {value} is not known; known are {known}")]
+    Unknown { field: String, value: String, known: &'static str },
+    #[error(transparent)]
+    Invalid(#[from] InvalidConfig),
+    #[error("the configuration is not JSON: {0}")]
+    Json(String),
+    #[error("{0:?} is no FIELD=VALUE; say it as data.centered=true")]
+    NoField(String),
+    #[error("there is no field {field} here; known are {known}")]
+    NoSuchField { field: String, known: String },
+    #[error("it is a network that is not read here: {0}; choose another")]
+    Foreign(&'static str),
+    #[error(
+        "its names and shapes are not those of a published ncsnpp or ddpm network ({0}); \
+         name its published configuration (a JSON file)"
+    )]
+    NotInferred(&'static str),
+}
+
+impl ConfigError {
+    /// Says what a field must be.
+    pub(super) fn invalid(field: &str, value: impl std::fmt::Display, rule: &str) -> Self {
+        InvalidConfig::new(field, value, rule).into()
+    }
+}
+
+/// One section of a configuration.
+pub(super) struct Section<'a> {
+    name: &'static str,
+    fields: &'a Value,
+}
+
+impl<'a> Section<'a> {
+    /// The section `name` of a whole configuration.
+    pub fn of(root: &'a Value, name: &'static str) -> Result<Self, ConfigError> {
+        let fields = root.get(name).filter(|fields| fields.is_object());
+        Ok(Section { name, fields: fields.ok_or_else(|| ConfigError::Missing(name.to_owned()))? })
+    }
+
+    /// A whole configuration, called `name` where it is wrong.
+    pub fn whole(root: &'a Value, name: &'static str) -> Self {
+        Section { name, fields: root }
+    }
+
+    /// The field `name`, or `default`; `known` says what it may be.
+    pub fn or<T: DeserializeOwned>(&self, name: &str, known: &'static str, default: T) -> Result<T, ConfigError> {
+        let Some(value) = self.fields.get(name).filter(|value| !value.is_null()) else { return Ok(default) };
+        T::deserialize(value).map_err(|_| self.unknown(name, value, known))
+    }
+
+    /// The field `name`, or `default` where it is missing; null is a value.
+    pub fn or_null(
+        &self,
+        name: &str,
+        known: &'static str,
+        default: Option<usize>,
+    ) -> Result<Option<usize>, ConfigError> {
+        if self.fields.get(name).is_some() { self.or(name, known, None) } else { Ok(default) }
+    }
+
+    /// The field `name`, which must be there.
+    pub fn get<T: DeserializeOwned>(&self, name: &str, known: &'static str) -> Result<T, ConfigError> {
+        let missing = || ConfigError::Missing(format!("{}.{name}", self.name));
+        self.or(name, known, None)?.ok_or_else(missing)
+    }
+
+    /// Refuses the field `name` where it is there and is not `only`.
+    pub fn must(&self, name: &str, only: impl Into<Value>, known: &'static str) -> Result<(), ConfigError> {
+        match self.fields.get(name) {
+            Some(value) if *value != only.into() => Err(self.unknown(name, value, known)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses the field `name` where it is anything but null.
+    pub fn without(&self, name: &str) -> Result<(), ConfigError> {
+        match self.fields.get(name).filter(|value| !value.is_null()) {
+            Some(value) => Err(self.unknown(name, value, "null")),
+            None => Ok(()),
+        }
+    }
+
+    /// Says that the field `name` has a value that is not known.
+    pub fn unknown(&self, name: &str, value: &Value, known: &'static str) -> ConfigError {
+        ConfigError::Unknown { field: format!("{}.{name}", self.name), value: shorten(value), known }
+    }
+
+    /// Says what the field `name` must be.
+    pub fn invalid(&self, name: &str, value: impl std::fmt::Display, rule: &str) -> ConfigError {
+        ConfigError::invalid(&format!("{}.{name}", self.name), value, rule)
+    }
+}
+
+/// A whole configuration.
+pub(super) fn parse(json: &str) -> Result<Value, ConfigError> {
+    serde_json::from_str(json).map_err(|error| ConfigError::Json(error.to_string()))
+}
+
+/// Two ends of a range that are no range.
+pub(super) fn disordered(field: &str, min: f64, max: f64) -> ConfigError {
+    ConfigError::invalid(field, format!("{min} to {max}"), "positive and growing")
+}
+
+/// A value as part of a sentence.
+fn shorten(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+pub(super) const WHOLE: &str = "whole numbers";
+pub(super) const WHOLES: &str = "lists of whole numbers";
+pub(super) const NUMBER: &str = "numbers";
+pub(super) const NUMBERS: &str = "lists of numbers";
+pub(super) const FLAG: &str = "true and false";

@@ -1,0 +1,181 @@
+//! What the names and shapes of EDM's `SongUNet` (Karras et al. 2022) tell of it.
+
+use crate::checkpoint::config::disordered;
+use crate::checkpoint::overrides::Completion;
+use crate::checkpoint::score_sde::ddpmpp;
+use crate::checkpoint::tensors::Shapes;
+use crate::checkpoint::{ConfigError, Described, Overrides};
+use crate::network::{Config, Embedding, Progressive, ProgressiveInput, Variant};
+use crate::score::Description;
+use crate::sde::{Family, Range, Ve, Vp};
+
+/// The Python classes that make a score model of the network (table 1), and what they are called in short.
+const KINDS: [(&str, &str); 3] = [("EDMPrecond", "edm"), ("VPPrecond", "vp"), ("VEPrecond", "ve")];
+const KIND: &str = "edm.preconditioning";
+const CLASS: &str = "edm.class";
+const FIELDS: [&str; 5] = [KIND, CLASS, "edm.sigma_data", "edm.sigma_min", "edm.sigma_max"];
+
+/// Whether these are the names of a network of EDM.
+pub(in crate::checkpoint) fn is_edm(shapes: &Shapes) -> bool {
+    shapes.contains_key("map_layer0.weight") && shapes.keys().any(|name| name.starts_with("enc."))
+}
+
+/// Infers the network from names (without `model.`) and shapes, from the name of its Python class where the file has it,
+/// and from overrides; and the class of images that it is asked for, if it has classes and was given one.
+///
+/// # Errors
+/// If the names are not those of a `SongUNet` that can be used here, or an override is not possible.
+pub(in crate::checkpoint) fn infer(
+    shapes: &Shapes,
+    class: Option<&str>,
+    overrides: &Overrides,
+) -> Result<(Described, Option<usize>), ConfigError> {
+    overrides.only(&FIELDS)?;
+    let mut completion = Completion { overrides, assumed: Vec::new() };
+    let mut config = Names { shapes }.config()?;
+    let family = preconditioning(&mut config, class, overrides, &mut completion)?;
+    let asked = match shapes.get("map_label.weight").map(Vec::as_slice) {
+        Some(&[_, classes]) => class_of(classes, overrides, &mut completion)?,
+        _ => None,
+    };
+    config.check()?;
+    let (levels, range) = (config.num_scales, if config.centered { Range::Symmetric } else { Range::Unit });
+    let description = Description::new(config.into(), family, true, levels, range);
+    Ok((Described { description, inferred: true, assumed: completion.assumed }, asked))
+}
+
+/// The class that was given, one of `classes`.
+fn class_of(classes: usize, overrides: &Overrides, completion: &mut Completion) -> Result<Option<usize>, ConfigError> {
+    let Some(value) = overrides.get(CLASS) else {
+        let reason = format!("none of its {classes} classes, which only networks trained with label dropout know");
+        completion.value(CLASS, "none", &reason);
+        return Ok(None);
+    };
+    let class = value.as_u64().and_then(|class| usize::try_from(class).ok()).filter(|&class| class < classes);
+    let rule = format!("below {classes}, its number of classes");
+    class.map(Some).ok_or_else(|| ConfigError::invalid(CLASS, value, &rule))
+}
+
+/// Completes the configuration with the preconditioning, and names the family that it is.
+fn preconditioning(
+    config: &mut Config,
+    class: Option<&str>,
+    overrides: &Overrides,
+    completion: &mut Completion,
+) -> Result<Family, ConfigError> {
+    let known = class.filter(|_| overrides.get(KIND).is_none());
+    let known = known.and_then(|class| KINDS.iter().find(|(name, _)| *name == class)).map(|(_, kind)| *kind);
+    let kind = known.map_or_else(
+        || completion.value(KIND, "edm", "as the networks called edm-…; those called baseline-… have vp or ve"),
+        Into::into,
+    );
+    let mut number = |field: &str, value: f64, reason: &str| {
+        let answer = completion.value(field, value, reason);
+        answer.as_f64().ok_or_else(|| ConfigError::invalid(field, &answer, "a number"))
+    };
+    let paper = "as published";
+    match kind.as_str() {
+        Some("edm") => {
+            config.variant.sigma_data = Some(number("edm.sigma_data", 0.5, paper)?);
+            let (min, max) = (number("edm.sigma_min", 0.002, paper)?, number("edm.sigma_max", 80.0, paper)?);
+            ve(config, min, max)
+        }
+        // Both are the published parametrisations in other units.
+        Some("vp") => Ok(Family::Vp(Vp::default())),
+        Some("ve") if config.embedding_type == Embedding::Fourier => {
+            let (min, max) = (number("edm.sigma_min", 0.02, paper)?, number("edm.sigma_max", 100.0, paper)?);
+            // σ of images in [−1, 1] is twice that of images in [0, 1], and the label is ln(σ/2).
+            (config.centered, config.scale_by_sigma, config.variant.log_label) = (false, true, false);
+            ve(config, min / 2.0, max / 2.0)
+        }
+        _ => Err(ConfigError::invalid(KIND, &kind, "edm, vp, or, with a Fourier embedding, ve")),
+    }
+}
+
+fn ve(config: &mut Config, min: f64, max: f64) -> Result<Family, ConfigError> {
+    (config.sigma_min, config.sigma_max) = (min, max);
+    Ve::new(min, max).map(Family::Ve).map_err(|_| disordered("edm.sigma_min to edm.sigma_max", min, max))
+}
+
+/// The names and shapes, which tell an architecture.
+struct Names<'a> {
+    shapes: &'a Shapes,
+}
+
+impl Names<'_> {
+    fn shape(&self, name: &str) -> &[usize] {
+        self.shapes.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    fn has(&self, part: &str) -> bool {
+        self.shapes.keys().any(|name| name.contains(part))
+    }
+
+    fn config(&self) -> Result<Config, ConfigError> {
+        let (size, stem) = self.stem().ok_or_else(|| ConfigError::Missing("enc.…_conv.weight".to_owned()))?;
+        let &[nf, num_channels, 3, 3] = stem else { return Err(ConfigError::Foreign("its first layer is no 3×3")) };
+        if self.shapes.contains_key("out_norm.weight") {
+            return Err(ConfigError::Foreign("it is ADM's (DhariwalUNet), and SongUNet is read"));
+        }
+        let &[wide, embedding_width] = self.shape("map_layer0.weight") else {
+            return Err(ConfigError::Foreign("its map_layer0.weight has not two dimensions"));
+        };
+        if wide != 4 * nf {
+            return Err(ConfigError::Foreign("its embedding is not four times as wide as its first layer"));
+        }
+        let block = |level: usize, rest: &str| format!("enc.{0}x{0}_block{rest}", size >> level);
+        let levels =
+            (0..10).take_while(|&l| size >> l > 0 && self.shapes.contains_key(&block(l, "0.norm0.weight"))).count();
+        let widths = (0..levels).map(|level| self.shape(&block(level, "0.conv0.weight")).first().copied().unwrap_or(0));
+        let blocks = (0..32).take_while(|i| self.shapes.contains_key(&block(0, &format!("{i}.norm0.weight")))).count();
+        let attends = |&level: &usize| self.shapes.contains_key(&block(level, "0.norm2.weight"));
+        let fourier = self.has("map_noise.freqs");
+        let usual = if fourier { 2 * nf } else { nf };
+        let embedding_width = (embedding_width != usual).then_some(embedding_width);
+        Ok(Config {
+            nf,
+            ch_mult: widths.map(|width| width / nf.max(1)).collect(),
+            num_res_blocks: blocks,
+            attn_resolutions: (0..levels).filter(attends).map(|level| size >> level).collect(),
+            fir: self.filtered()?,
+            progressive: if self.has("_aux_up") || self.outputs() > 1 {
+                Progressive::OutputSkip
+            } else {
+                Progressive::None
+            },
+            progressive_input: match (self.has("_aux_residual"), self.has("_aux_skip")) {
+                (true, _) => ProgressiveInput::Residual,
+                (_, true) => ProgressiveInput::InputSkip,
+                _ => ProgressiveInput::None,
+            },
+            embedding_type: if fourier { Embedding::Fourier } else { Embedding::Positional },
+            variant: Variant { embedding_width, log_label: fourier, ..Variant::default() },
+            image_size: size,
+            num_channels,
+            ..ddpmpp()
+        })
+    }
+
+    /// The image's size and the shape of the first convolution.
+    fn stem(&self) -> Option<(usize, &[usize])> {
+        self.shapes.iter().find_map(|(name, shape)| {
+            let place = name.strip_prefix("enc.")?.strip_suffix("_conv.weight")?;
+            let (size, _) = place.split_once('x')?;
+            Some((size.parse().ok()?, shape.as_slice()))
+        })
+    }
+
+    fn outputs(&self) -> usize {
+        self.shapes.keys().filter(|name| name.ends_with("_aux_conv.weight")).count()
+    }
+
+    /// Whether resampling is filtered: the published filters are \[1, 1\], which is none, and \[1, 3, 3, 1\].
+    fn filtered(&self) -> Result<bool, ConfigError> {
+        let filter = self.shapes.iter().find(|(name, _)| name.ends_with(".resample_filter"));
+        match filter.map(|(_, shape)| shape.as_slice()) {
+            None | Some([1, 1, 2, 2]) => Ok(false),
+            Some([1, 1, 4, 4]) => Ok(true),
+            Some(_) => Err(ConfigError::Foreign("its resampling filter has neither two values nor four")),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+use super::choice::{Category, first};
+use super::{Parameter, ParameterError, Value, find};
+use std::collections::BTreeMap;
+
+/// Values of parameters by their keys. What is not set has its default.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings(pub(super) BTreeMap<&'static str, Value>);
+
+impl Settings {
+    /// These values, as they are.
+    pub fn of<const N: usize>(values: [(&'static Parameter, f64); N]) -> Self {
+        Settings(values.map(|(parameter, value)| (parameter.key, Value::Number(value))).into())
+    }
+
+    /// The value of a parameter.
+    pub fn value(&self, parameter: &Parameter) -> Value {
+        self.0.get(parameter.key).cloned().unwrap_or_else(|| parameter.default())
+    }
+
+    /// The value of a real parameter; 0 of others.
+    pub fn number(&self, parameter: &Parameter) -> f64 {
+        match self.value(parameter) {
+            Value::Number(number) => number,
+            Value::Whole(whole) => whole as f64,
+            _ => 0.0,
+        }
+    }
+
+    /// The value of a whole parameter; 0 of others.
+    pub fn whole(&self, parameter: &Parameter) -> u64 {
+        if let Value::Whole(whole) = self.value(parameter) { whole } else { 0 }
+    }
+
+    /// Whether a flag is set.
+    pub fn flag(&self, parameter: &Parameter) -> bool {
+        self.value(parameter) == Value::Flag(true)
+    }
+
+    /// The slug of what is chosen; empty of parameters that are no choice.
+    pub fn option(&self, parameter: &Parameter) -> &'static str {
+        if let Value::Option(slug) = self.value(parameter) { slug } else { "" }
+    }
+
+    /// The entry that is chosen.
+    pub fn entry<E: ?Sized + Category>(&self, parameter: &Parameter) -> &'static E {
+        find(self.option(parameter)).unwrap_or_else(first)
+    }
+
+    /// The value of a list; empty of others.
+    pub fn numbers(&self, parameter: &Parameter) -> std::sync::Arc<[f64]> {
+        if let Value::Numbers(numbers) = self.value(parameter) { numbers } else { [].into() }
+    }
+
+    /// Sets a value.
+    ///
+    /// # Errors
+    /// If the parameter does not take it.
+    pub fn set(&mut self, parameter: &Parameter, value: impl Into<Value>) -> Result<(), ParameterError> {
+        self.0.insert(parameter.key, parameter.admit(value.into())?);
+        Ok(())
+    }
+
+    /// Sets the nearest value that the parameter takes.
+    pub fn set_nearest(&mut self, parameter: &Parameter, value: impl Into<Value>) {
+        self.0.insert(parameter.key, parameter.nearest(value.into()));
+    }
+
+    /// Takes over all values of `other`.
+    pub fn extend(&mut self, other: &Settings) {
+        self.0.extend(other.0.iter().map(|(key, value)| (*key, value.clone())));
+    }
+}
+
+/// The parameters that matter with these settings: `parameters`, and after each choice those of what is chosen.
+pub fn active(parameters: &[&'static Parameter], settings: &Settings) -> Vec<&'static Parameter> {
+    let mut all = Vec::new();
+    for &parameter in parameters {
+        all.push(parameter);
+        let chosen = settings.option(parameter);
+        if let Some(about) = parameter.options().into_iter().find(|about| about.slug == chosen) {
+            all.extend(active(about.parameters, settings));
+        }
+    }
+    all
+}

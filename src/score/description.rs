@@ -1,0 +1,94 @@
+//! All that must be known of a trained network beyond its weights.
+
+use crate::network::Architecture;
+use crate::sde::{Family, LabelConvention, Moments, Range};
+use serde::{Deserialize, Serialize};
+
+/// A trained network's description: what it is and how its output becomes a score. Saved in our own checkpoints'
+/// metadata.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Saved")]
+pub struct Description {
+    /// The architecture.
+    pub config: Architecture,
+    /// The family it was trained in.
+    pub family: Family,
+    /// Trained on continuous times; else on `levels` discrete ones.
+    pub continuous: bool,
+    /// N, the number of discrete levels.
+    pub levels: usize,
+    /// Which number it is given for its noise level.
+    pub labels: LabelConvention,
+    /// The range of its images.
+    pub range: Range,
+    /// The name people read.
+    pub name: String,
+    /// Data, licence, training: a few lines for people.
+    pub card: String,
+    /// Moments of its data in its range, where known.
+    pub moments: Option<Moments>,
+}
+
+/// A description as files have it; those of version 0.1.0 do not say the labels.
+#[derive(Deserialize)]
+struct Saved {
+    config: Architecture,
+    family: Family,
+    continuous: bool,
+    levels: usize,
+    labels: Option<LabelConvention>,
+    range: Range,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    card: String,
+    moments: Option<Moments>,
+}
+
+impl From<Saved> for Description {
+    fn from(saved: Saved) -> Self {
+        let Saved { config, family, continuous, levels, labels, range, name, card, moments } = saved;
+        let usual = Description::new(config, family, continuous, levels, range);
+        Description { labels: labels.unwrap_or(usual.labels), name, card, moments, ..usual }
+    }
+}
+
+impl Description {
+    /// A network with the labels that are usual for it: EDM's where it has EDM's preconditioning, else those of its
+    /// family. Its name, card and moments are left out.
+    pub fn new(config: Architecture, family: Family, continuous: bool, levels: usize, range: Range) -> Description {
+        let labels = match config.sigma_data() {
+            Some(_) => LabelConvention::LogSigma,
+            None => family.sde().label_convention(continuous),
+        };
+        let (name, card, moments) = (String::new(), String::new(), None);
+        Description { config, family, continuous, levels, labels, range, name, card, moments }
+    }
+
+    /// σ/α of each level of a network that is given the index of one, the largest first; else nothing.
+    pub fn trained_ratios(&self) -> Vec<f64> {
+        let (levels, sde) = (self.levels.max(2), self.family.sde());
+        let last = levels as f64 - 1.0;
+        match self.labels {
+            LabelConvention::Time | LabelConvention::Sigma | LabelConvention::LogSigma => Vec::new(),
+            LabelConvention::SmldIndex => {
+                (0..levels).map(|index| sde.level(1.0 - index as f64 / last).ratio()).collect()
+            }
+            LabelConvention::DdpmIndex => {
+                let mut ratios: Vec<f64> = self.ddpm_log_alphas().map(|log| (-log).exp_m1().sqrt()).collect();
+                ratios.reverse();
+                ratios
+            }
+        }
+    }
+
+    /// ln ᾱ of each step of DDPM's table (Ho et al. 2020): β_i linear, ᾱ the running product of 1 − β_i/N.
+    pub(super) fn ddpm_log_alphas(&self) -> impl Iterator<Item = f64> {
+        let (n, sde) = (self.levels.max(1), self.family.sde());
+        let last = n.max(2) as f64 - 1.0;
+        (0..n).scan(0.0, move |sum, index| {
+            *sum += (-sde.beta(index as f64 / last) / n as f64).ln_1p();
+            Some(*sum)
+        })
+    }
+}

@@ -1,0 +1,188 @@
+use super::runge_kutta::{Derivative, State, Stepping, Tolerance, runge_kutta_45};
+use super::{Grid, Observer, Process, Solver, Uniform, show};
+use crate::Image;
+use crate::registry::{About, Choice, Equation, Parameter, Scale, Settings, entry, number};
+use crate::score::{ScoreError, ScoreModel, denoised};
+use crate::sde::{Family, Level, Sde};
+use burn::tensor::{Device, TensorData};
+use std::ops::ControlFlow;
+
+/// Relative tolerance of a step's error.
+pub const RTOL: Parameter = Parameter::number("rtol", 1e-5, Tolerance::MIN, Tolerance::MAX)
+    .usual(Tolerance::MIN, Tolerance::MAX, Scale::Exponent)
+    .named("rtol", "rtol", "Relative tolerance of a step's error, 1e-7 to 1; published: 1e-5");
+
+/// Absolute tolerance of a step's error.
+pub const ATOL: Parameter = Parameter::number("atol", 1e-5, Tolerance::MIN, Tolerance::MAX)
+    .usual(Tolerance::MIN, Tolerance::MAX, Scale::Exponent)
+    .named("atol", "atol", "Absolute tolerance of a step's error, 1e-7 to 1; published: 1e-5");
+
+/// Whether samples share a step size.
+pub const STEPPING: Parameter = Parameter::choice("stepping", "sample", || vec![&OWN, &SHARED]).named(
+    "Step sizes",
+    "Step sizes",
+    "Each sample has its own step size, or one for all as published",
+);
+
+static OWN: About = About {
+    slug: "sample",
+    name: "Each sample",
+    summary: "Each sample has its own step size",
+    source: "",
+    parameters: &[],
+};
+static SHARED: About =
+    About { slug: "batch", name: "Batch", summary: "One step size for all, as published", source: "", parameters: &[] };
+
+/// The tolerance that is set.
+pub fn tolerance(settings: &Settings) -> Tolerance {
+    Tolerance::new(settings.number(&RTOL), settings.number(&ATOL)).unwrap_or_default()
+}
+
+/// Whether the samples share a step size.
+pub fn stepping(settings: &Settings) -> Stepping {
+    if settings.option(&STEPPING) == SHARED.slug { Stepping::Batch } else { Stepping::Sample }
+}
+
+entry! {
+    /// Dormand–Prince 5(4) on the probability-flow ODE, with controlled step sizes, as published.
+    ///
+    /// On a grid it arrives at each of its times, however many steps of its own lie between; clean data are reached by
+    /// the published last step, the denoised estimate.
+    Adaptive {
+        slug: "adaptive",
+        name: "Adaptive",
+        summary: "Dormand–Prince 5(4) with controlled step sizes, each sample its own, as published",
+        source: "Dormand and Prince 1980",
+        parameters: [&RTOL, &ATOL, &STEPPING],
+    }
+}
+
+impl Solver for Adaptive {
+    fn solve(
+        &self,
+        settings: &Settings,
+        process: &Process<'_>,
+        mut x: Image,
+        observer: &mut dyn Observer,
+    ) -> Result<Image, ScoreError> {
+        let &Process { model, sde, .. } = process;
+        for step in process.steps {
+            let mut level = sde.level(step.t);
+            if step.next > 0.0 {
+                let mut ode = ProbabilityFlowOde { model, sde, progress: &mut |_, _| ControlFlow::Continue(()) };
+                (x, _) = ode.integrate(settings, x, step.t, step.next)?;
+                level = sde.target(step);
+            }
+            let score = model.score(&x, &[level])?;
+            let clean = denoised(&x, &score, &[level]);
+            if step.next == 0.0 {
+                x = clean.clone();
+            }
+            x = process.arrive(step, x)?;
+            if show(observer, step, &x, &clean, &score).is_break() {
+                break;
+            }
+        }
+        Ok(x)
+    }
+
+    fn integrate(
+        &self,
+        settings: &Settings,
+        process: &Process<'_>,
+        x: Image,
+        progress: Progress<'_>,
+    ) -> Result<(Image, Vec<usize>), ScoreError> {
+        let (Some(first), Some(last)) = (process.steps.first(), process.steps.last()) else {
+            return Ok((x.clone(), vec![0; x.dims()[0]]));
+        };
+        let mut ode = ProbabilityFlowOde { model: process.model, sde: process.sde, progress };
+        ode.integrate(settings, x, first.t, last.next)
+    }
+
+    fn evaluations(&self, _settings: &Settings, _steps: usize, _to_clean_data: bool) -> Option<usize> {
+        None
+    }
+
+    fn is_invertible(&self) -> bool {
+        true
+    }
+
+    fn grid(&self) -> Choice<dyn Grid> {
+        Choice::new(&Uniform)
+    }
+
+    fn equations(&self, settings: &Settings, _family: &Family) -> Vec<Equation> {
+        let (rtol, atol) = (number(settings.number(&RTOL)), number(settings.number(&ATOL)));
+        let lines = [
+            "k_i = f(t + c_i h, x + h Σ a_ij k_j)".into(),
+            "x ← x + h Σ b_i k_i".into(),
+            format!("h so that the error stays below {atol} + {rtol} |x|"),
+        ];
+        vec![Equation::new("Dormand–Prince step", lines)]
+    }
+}
+
+/// Is told the share of time that is covered and all states, and says whether to go on.
+pub type Progress<'a> = &'a mut dyn FnMut(f64, &Image) -> ControlFlow<()>;
+
+/// dx/dt = f(t)·x − ½g(t)²·∇ log p_t(x) of rows of a batch, each at its own time (Song et al. 2021, eq. 13).
+struct ProbabilityFlowOde<'a, 'b> {
+    model: &'a dyn ScoreModel,
+    sde: &'a dyn Sde,
+    progress: Progress<'b>,
+}
+
+impl ProbabilityFlowOde<'_, '_> {
+    /// The states at the time `to`, and the evaluations of each sample.
+    fn integrate(
+        &mut self,
+        settings: &Settings,
+        x: Image,
+        from: f64,
+        to: f64,
+    ) -> Result<(Image, Vec<usize>), ScoreError> {
+        let [n, c, h, w] = x.dims();
+        let y = x.reshape([n, c * h * w]);
+        let solution = runge_kutta_45(self, y, from, to, tolerance(settings), stepping(settings))?;
+        Ok((solution.y.reshape([n, c, h, w]), solution.evaluations))
+    }
+}
+
+impl Derivative for ProbabilityFlowOde<'_, '_> {
+    fn derivative(&mut self, y: &State, times: &[f64], _samples: &[usize]) -> Result<State, ScoreError> {
+        let x = images(y, self.model.shape());
+        let score = self.model.score(&x, &levels(self.sde, times))?;
+        Ok(drift(self.sde, &x, &score, times).reshape(y.dims()))
+    }
+
+    fn progress(&mut self, share: f64, y: &State) -> ControlFlow<()> {
+        (self.progress)(share, &images(y, self.model.shape()))
+    }
+}
+
+/// The right-hand side, given the score.
+pub(crate) fn drift(sde: &dyn Sde, x: &Image, score: &Image, times: &[f64]) -> Image {
+    let device = x.device();
+    x.clone() * at_times(times, &device, |t| sde.drift(t))
+        - score.clone() * at_times(times, &device, |t| 0.5 * sde.diffusion(t).powi(2))
+}
+
+/// A coefficient of each row's time, N×1×1×1.
+pub(crate) fn at_times(times: &[f64], device: &Device, coefficient: impl Fn(f64) -> f64) -> Image {
+    let values: Vec<f32> = times.iter().map(|&t| coefficient(t) as f32).collect();
+    Image::from_data(TensorData::new(values, [times.len(), 1, 1, 1]), device)
+}
+
+/// The level of each row, or the one of all.
+pub(crate) fn levels(sde: &dyn Sde, times: &[f64]) -> Vec<Level> {
+    let all_at_once = times.windows(2).all(|pair| pair[0] == pair[1]);
+    let distinct = if all_at_once { &times[..times.len().min(1)] } else { times };
+    distinct.iter().map(|&t| sde.level(t)).collect()
+}
+
+/// Rows of a batch as images of this shape.
+pub(crate) fn images(y: &State, [c, h, w]: [usize; 3]) -> Image {
+    y.clone().reshape([y.dims()[0], c, h, w])
+}
