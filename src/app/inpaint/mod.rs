@@ -259,7 +259,7 @@ impl Inpaint {
             Command::OpenPhoto => self.request.ask(cx, Dialog::OpenPicture, Purpose::Photo),
             Command::OpenMask if self.canvas.is_some() => self.request.ask(cx, Dialog::OpenPicture, Purpose::Mask),
             Command::SaveMask if self.canvas.is_some() => self.ask_place(cx, "mask", Purpose::SaveMask),
-            Command::SaveFilled if self.fills.has_pictures() => self.ask_place(cx, "filled", Purpose::SaveFilled),
+            Command::SaveFilled if self.fills.pictures().is_some() => self.ask_place(cx, "filled", Purpose::SaveFilled),
             Command::OpenMask | Command::SaveMask | Command::SaveFilled => {}
             Command::FillOrStop => {
                 let notice = self.fill_or_stop(&ctx, &cx.session, &cx.draft);

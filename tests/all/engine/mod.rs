@@ -2,13 +2,12 @@
 
 mod gpu;
 
+use crate::choices::{grid, solver};
 use score_explorer::engine::{
     DeviceChoice, Devices, End, Engine, Inspect, Options, Recorded, Sample, Snapshot, TaskHandle, Update,
 };
 use score_explorer::sde::FamilyKind;
-use score_explorer::solver::{Corrector, Grid, Norms, Predictor, PredictorCorrector, Snr, Solver};
 use score_explorer::task::{Count, ModelRef, Origin, Run, RunError, Steps};
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,18 +22,13 @@ fn options() -> Options {
     Options { record: 512 << 20, shown: true, ..Options::on(DeviceChoice::Cpu) }
 }
 
-fn pc(predictor: Predictor, corrector: Corrector, snr: f64) -> Solver {
-    let snr = Snr::new(snr).expect("positive");
-    Solver::Pc(PredictorCorrector { predictor, corrector, snr, corrector_steps: NonZeroU32::MIN, norms: Norms::Sample })
-}
-
 /// A run that is quick on any machine: four samples of an exact 48-D mixture.
 fn quick(steps: usize) -> Run {
     Run {
         model: ModelRef::Mixture("blocks".into()),
         family: FamilyKind::Vp.published(),
-        solver: pc(Predictor::ReverseDiffusion, Corrector::Langevin, 0.16),
-        grid: Grid::Uniform,
+        solver: solver("pc:reverse-diffusion:langevin"),
+        grid: grid("uniform"),
         steps: Steps::new(steps).expect("steps"),
         denoise: true,
         clip: false,
@@ -155,7 +149,7 @@ fn pausing_does_not_change_the_pixels() {
 #[test]
 fn runs_beside_each_other_are_the_same_bits_as_alone() {
     let engine = engine();
-    let runs = || [quick(60), Run { seed: 8, ..quick(60) }, Run { solver: Solver::Heun, ..quick(60) }];
+    let runs = || [quick(60), Run { seed: 8, ..quick(60) }, Run { solver: solver("heun"), ..quick(60) }];
     let alone = runs().map(|run| pixels(&finish(&engine, run).newest));
     let beside = runs().map(|run| start(&engine, run));
     assert_eq!(alone, beside.map(|handle| pixels(&finished(&handle).newest)));
@@ -199,7 +193,7 @@ fn a_branch_with_another_seed_or_solver_goes_its_own_way_from_the_same_state() {
     let whole = finish(&engine, parent.clone());
     let origin = Origin::Branch { parent: Box::new(parent.clone()), step: 20 };
     let reseeded = finish(&engine, Run { seed: 8, origin: origin.clone(), ..parent.clone() });
-    let heun = finish(&engine, Run { solver: Solver::Heun, origin, ..parent });
+    let heun = finish(&engine, Run { solver: solver("heun"), origin, ..parent });
     for branch in [&reseeded, &heun] {
         assert_eq!(pixels(&whole.timeline[20]), pixels(&branch.timeline[0]));
         assert_ne!(pixels(&whole.newest), pixels(&branch.newest));
@@ -231,7 +225,7 @@ fn a_model_that_cannot_be_opened_fails_with_a_sentence_and_the_engine_lives_on()
 #[test]
 fn a_score_that_is_not_finite_fails_with_a_sentence_and_the_engine_lives_on() {
     let engine = engine();
-    let run = Run { solver: pc(Predictor::None, Corrector::Langevin, 1e30), ..quick(50) };
+    let run = Run { solver: solver("pc:none:langevin:1e30"), ..quick(50) };
     // Whether anybody looks or not.
     for options in [options(), Options::on(DeviceChoice::Cpu)] {
         let End::Failed(failure) = engine.start(Sample { run: run.clone(), from: None }, options).end() else {

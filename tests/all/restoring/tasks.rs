@@ -1,12 +1,13 @@
+use crate::choices::{method, operator};
 use score_explorer::Pixels;
 use score_explorer::checkpoint::shipped_worlds;
 use score_explorer::engine::{
     DeviceChoice, Devices, End, Engine, Options, Recorded, Restore, Snapshot, TaskHandle, Update,
 };
-use score_explorer::score::{Factor, Operator};
+use score_explorer::registry::Choice;
+use score_explorer::solver::{GUIDANCE_WEIGHT, Method, ZETA};
 use score_explorer::task::{
-    Count, Evidence, Fork, Method, ModelRef, Resampling, Restoration, RestorationError, Restored, Run, Shows, Steps,
-    Weight,
+    Count, Evidence, Fork, ModelRef, Resampling, Restoration, RestorationError, Restored, Run, Shows, Steps,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,8 +30,8 @@ fn left(known: usize) -> Option<Pixels<f32>> {
     Some(Pixels { shape: [1, 1, 32, 32], values })
 }
 
-fn restoration(method: Method, steps: usize) -> Restoration {
-    let usual = Restoration::default_for(method);
+fn restoration(name: &str, steps: usize) -> Restoration {
+    let usual = Restoration::default_for(method(name));
     let run = Run {
         model: ModelRef::Exact("worlds".into()),
         steps: Steps::new(steps).unwrap(),
@@ -80,7 +81,7 @@ fn apart(restored: &Restored, known: usize) -> u8 {
 
 #[test]
 fn a_half_known_world_of_an_exact_set_is_found_again() {
-    let found = restored(ask(&engine(), restoration(Method::Exact, 20), evidence(16)).end());
+    let found = restored(ask(&engine(), restoration("exact", 20), evidence(16)).end());
     assert_eq!((found.pictures.shape, found.measured.shape), ([2, 3, 32, 32], [1, 3, 32, 32]));
     // No other of the 512 worlds has that left half: both samples are the world itself.
     assert_eq!(apart(&found, 32), 0);
@@ -89,7 +90,7 @@ fn a_half_known_world_of_an_exact_set_is_found_again() {
 
 #[test]
 fn evidence_that_changes_on_the_way_is_what_the_samples_agree_with() {
-    let handle = ask(&engine(), restoration(Method::Projection, 400), evidence(4));
+    let handle = ask(&engine(), restoration("projection", 400), evidence(4));
     let mut shares = Vec::new();
     let found = restored(watch(&handle, |snapshot| {
         if shares.is_empty() {
@@ -107,7 +108,7 @@ fn evidence_that_changes_on_the_way_is_what_the_samples_agree_with() {
 
 #[test]
 fn evidence_for_a_task_that_has_not_begun_takes_the_place_of_the_old() {
-    let task = Restore { restoration: restoration(Method::NullSpace, 10), evidence: evidence(4), from: None };
+    let task = Restore { restoration: restoration("null-space", 10), evidence: evidence(4), from: None };
     let handle = engine().start(task, Options { held: true, ..Options::on(DeviceChoice::Cpu) });
     handle.send(evidence(1));
     handle.send(evidence(20));
@@ -121,16 +122,16 @@ fn what_does_not_fit_fails_with_a_sentence_and_a_stop_stops() {
     let engine = engine();
     let small = Pixels { shape: [1, 3, 8, 8], values: vec![0.5; 192].into() };
     let evidence_of_it = Evidence { picture: small, trust: None, shows: Shows::Original };
-    let End::Failed(failure) = ask(&engine, restoration(Method::NullSpace, 10), evidence_of_it).end() else {
+    let End::Failed(failure) = ask(&engine, restoration("null-space", 10), evidence_of_it).end() else {
         panic!("a small picture was taken")
     };
     assert!(failure.what.contains("[1, 3, 8, 8]"), "{failure:?}");
 
-    let mut broken = restoration(Method::NullSpace, 10);
+    let mut broken = restoration("null-space", 10);
     broken.strength = 0.0;
     assert!(matches!(ask(&engine, broken, evidence(4)).end(), End::Failed(_)));
 
-    let handle = ask(&engine, restoration(Method::NullSpace, 50_000), evidence(4));
+    let handle = ask(&engine, restoration("null-space", 50_000), evidence(4));
     let ended = watch(&handle, |_| handle.stop());
     assert!(matches!(ended, End::Stopped), "{ended:?}");
 }
@@ -153,7 +154,7 @@ fn a_restoration_branched_without_a_change_ends_like_the_whole() {
     let engine = engine();
     // With legs that are gone down three times, each leg of which begins and ends at a recorded state.
     let resampling = Some(Resampling::new(2, 3).unwrap());
-    let mut whole = Restoration { resampling, ..restoration(Method::NullSpace, 6) };
+    let mut whole = Restoration { resampling, ..restoration("null-space", 6) };
     whole.run.seed = 5;
     let task = Restore { restoration: whole.clone(), evidence: evidence(12), from: None };
     let (found, snapshot) = recorded(&engine, task);
@@ -178,11 +179,11 @@ fn a_restoration_branched_without_a_change_ends_like_the_whole() {
 #[test]
 fn a_branch_of_a_restoration_may_change_method_steps_and_evidence() {
     let engine = engine();
-    let whole = restoration(Method::NullSpace, 20);
+    let whole = restoration("null-space", 20);
     let task = Restore { restoration: whole.clone(), evidence: evidence(8), from: None };
     let (found, snapshot) = recorded(&engine, task);
     let mut changed = branch(&whole, &snapshot.timeline[10], evidence(20));
-    changed.restoration.method = Method::Projection;
+    changed.restoration.method = method("projection");
     changed.restoration.run.steps = Steps::new(50).unwrap();
     changed.restoration.resampling = Some(Resampling::new(5, 2).unwrap());
     let (branched, of_branch) = recorded(&engine, changed);
@@ -194,7 +195,7 @@ fn a_branch_of_a_restoration_may_change_method_steps_and_evidence() {
 
 #[test]
 fn a_branch_of_a_restoration_must_be_like_its_parent() {
-    let parent = restoration(Method::NullSpace, 10);
+    let parent = restoration("null-space", 10);
     let at = |step, change: fn(&mut Restoration)| {
         let mut changed = Restoration { fork: Some(Box::new(Fork { parent: parent.clone(), step })), ..parent.clone() };
         change(&mut changed);
@@ -214,18 +215,19 @@ fn gradients_go_through_the_engines_wrappers() {
         if (channel == 0 && above) || (channel == 2 && !above) { 0.7 } else { -0.7 }
     };
     let picture = Pixels { shape: [1, 3, 4, 4], values: (0..48).map(value).collect() };
-    let far = |method: Method| {
-        let mut asked = restoration(method, 50);
-        (asked.run.model, asked.operator) =
-            (ModelRef::Mixture("blocks".into()), Operator::SuperResolution(Factor::Two));
+    let far = |method: Choice<dyn Method>| {
+        let mut asked = restoration(method.about().slug, 50);
+        asked.method = method;
+        (asked.run.model, asked.operator) = (ModelRef::Mixture("blocks".into()), operator("super-resolution:2"));
         asked.run.count = Count::new(8).unwrap();
         let evidence = Evidence { picture: picture.clone(), trust: None, shows: Shows::Original };
         let found = restored(ask(&engine, asked, evidence).end());
         found.inconsistency.iter().sum::<f64>() / 8.0
     };
-    for method in [Method::PI_GDM, Method::DPS] {
-        let (guided, free) = (far(method), far(method.with_weight(Weight::new(0.0).unwrap())));
-        println!("{method}: {guided} from the measurement, {free} without guidance");
-        assert!(guided < 0.5 * free, "{method}: {guided} is hardly less than {free}");
+    for name in ["pigdm", "dps"] {
+        let idle = method(name).with(&GUIDANCE_WEIGHT, 0.0).with(&ZETA, 0.0);
+        let (guided, free) = (far(method(name)), far(idle));
+        println!("{name}: {guided} from the measurement, {free} without guidance");
+        assert!(guided < 0.5 * free, "{name}: {guided} is hardly less than {free}");
     }
 }

@@ -124,14 +124,14 @@ impl Fills {
     }
 
     /// The pictures to show: those of the moment that is looked at, else the answer itself. N×C×S×S in [0, 1].
-    fn pictures(&self) -> Option<&Pixels<f32>> {
+    pub fn pictures(&self) -> Option<&Pixels<f32>> {
         let answer = self.answer().filter(|_| self.under_way.is_none()).map(|answer| &answer.restored.pictures);
         self.moment.as_ref().map(|(_, estimates)| estimates).or(answer)
     }
 
-    /// Whether there is a picture that can be saved.
-    pub(super) fn has_pictures(&self) -> bool {
-        self.pictures().is_some()
+    /// What an answer was made from; the newest is the first.
+    pub fn evidence(&self, answer: usize) -> Option<&Evidence> {
+        self.answers.get(answer).map(|answer| &answer.question.evidence)
     }
 
     fn question(&self) -> Option<&Question> {
@@ -272,6 +272,7 @@ impl Inpaint {
     pub(super) fn go_back(&mut self, ctx: &egui::Context, answer: usize) {
         let Some(question) = self.fills.answers.get(answer).map(|answer| answer.question.clone()) else { return };
         (self.fills.shown, self.fills.picked) = (answer, 0);
+        self.fills.look_at_the_newest();
         self.fills.draft.problem = question.problem;
         let same = self.canvas.as_ref().is_some_and(|canvas| {
             Arc::ptr_eq(&canvas.photo.image, &question.photo.image)
@@ -334,13 +335,6 @@ impl Fills {
         let picked = self.picked;
         self.keep(Answer { question, restored, seconds: began.elapsed().as_secs_f64(), view });
         self.picked = picked;
-    }
-}
-
-impl Answer {
-    /// What the model was given.
-    pub fn evidence(&self) -> &Evidence {
-        &self.question.evidence
     }
 }
 

@@ -55,8 +55,18 @@ impl Fills {
         }
     }
 
+    /// The moment that is looked at, by the number of its steps; `None` where an answer itself is.
+    pub fn moment(&self) -> Option<usize> {
+        self.moment.as_ref().map(|(moment, _)| moment.step)
+    }
+
+    /// Looks at no earlier moment any more.
+    pub(super) fn look_at_the_newest(&mut self) {
+        self.view_mut().into_iter().for_each(|view| view.cursor = Cursor::Live);
+    }
+
     /// The answers that branched from the one that is looked at, and after how many of its steps.
-    fn branches(&self) -> Vec<(TaskId, usize)> {
+    pub fn branches(&self) -> Vec<(TaskId, usize)> {
         let shown = self.view().map(|view| view.id);
         let views = self.answers.iter().filter_map(|answer| answer.view.as_ref());
         let of_shown = |view: &RunView| view.parent.filter(|(parent, _)| Some(*parent) == shown);
