@@ -4,6 +4,7 @@
 //! for the window or a command of its own workspace, which are obeyed once a frame. What the engine does is learnt from
 //! its messages, which [`Session`] keeps in order.
 
+mod background;
 mod catalogue;
 mod context;
 mod device;
@@ -12,7 +13,6 @@ mod draft;
 mod files;
 mod graphics;
 mod help;
-mod icon;
 pub mod inpaint;
 mod keys;
 pub mod latents;
@@ -21,31 +21,36 @@ mod models;
 mod notices;
 mod panes;
 mod parameters;
+mod photos;
 pub mod picture;
 mod run_view;
 mod saving;
 mod session;
 mod settings;
 mod shell;
-mod signs;
 mod status;
+mod textures;
 pub mod theme;
+pub mod timeline;
 pub mod trajectory;
 mod widgets;
 mod workspace;
 
-pub use context::{Context, Offer};
+pub use context::Context;
 pub use draft::{Draft, Families};
 pub use graphics::{Shared, share, window_graphics};
 pub use notices::Notice;
+pub use photos::Offer;
 pub use run_view::{Cursor, RunState, RunView};
 pub use session::Session;
 pub use settings::{Settings, ThemeChoice};
-pub use shell::{App, Start};
+pub use shell::App;
 pub use workspace::Workspace;
 
+use crate::engine::Devices;
 use crate::task::ModelRef;
 use anyhow::anyhow;
+use eframe::egui_wgpu::RenderState;
 use inpaint::Inpaint;
 use latents::Latents;
 use std::path::PathBuf;
@@ -96,6 +101,20 @@ pub struct WindowOptions {
     pub open: Option<PathBuf>,
 }
 
+/// What a window begins with.
+pub struct Start<'a> {
+    pub devices: Devices,
+    pub storage: Option<&'a dyn eframe::Storage>,
+    pub render_state: Option<&'a RenderState>,
+    /// Where imported models lie.
+    pub library: Option<PathBuf>,
+    /// Where what is painted is kept from window to window.
+    pub painting: Option<PathBuf>,
+    pub notices: Vec<Notice>,
+    /// A file or folder to open at once.
+    pub open: Option<PathBuf>,
+}
+
 /// Opens the window and serves it until it is closed.
 ///
 /// # Errors
@@ -123,7 +142,7 @@ pub fn run_window(options: WindowOptions) -> anyhow::Result<()> {
                 notices: notice.into_iter().collect(),
                 open: options.open,
             };
-            Ok(Box::new(App::new(&context.egui_ctx, start)?))
+            Ok(Box::new(App::new(&context.egui_ctx, start)))
         }),
     );
     // What the windowing library adds to its errors is for its own developers.

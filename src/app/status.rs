@@ -5,7 +5,7 @@ use super::meter::Meter;
 use super::theme::Theme;
 use super::widgets::{human_bytes, human_time};
 use super::{Action, Session};
-use crate::engine::DeviceChoice;
+use crate::engine::{DeviceChoice, Progress};
 use egui::{Align, Color32, Layout, Response, RichText, Ui, vec2};
 
 /// Where a workspace's newest run stands, while it goes on and after it has ended.
@@ -37,13 +37,19 @@ pub struct TaskLine {
     pub nfe: usize,
 }
 
+impl TaskLine {
+    /// The line of a task that is so far. The time left is known from this share on.
+    pub fn new(what: String, progress: Progress, known: f64) -> Self {
+        let left = if progress.share > known { progress.left.as_secs_f32() } else { f32::NAN };
+        TaskLine { what, share: progress.share as f32, seconds_left: left, nfe: progress.nfe }
+    }
+}
+
 /// What the bar shows besides the session. What belongs to a workspace comes with that workspace's name.
 pub struct Status<'a> {
     pub session: &'a Session,
     pub device: DeviceChoice,
     pub meter: &'a Meter,
-    /// Bytes that this process holds in memory.
-    pub resident: Option<usize>,
     /// A file that is being written: what, and how far (0 to 1).
     pub saving: Option<(&'a str, f32)>,
     pub standing: Option<(&'static str, Standing)>,
@@ -129,7 +135,7 @@ impl Status<'_> {
     }
 
     fn memory(&self, ui: &mut Ui) {
-        let resident = self.resident.map_or_else(|| "–".into(), human_bytes);
+        let resident = self.meter.resident().map_or_else(|| "–".into(), human_bytes);
         let recorded = self.standing().map_or(0, |standing| standing.recorded);
         let ms = |part| self.meter.quantile(part).map_or(0.0, |frame| frame.as_secs_f64() * 1e3);
         let tip = format!(

@@ -1,31 +1,29 @@
 //! What is computed next: encodings, then a draft of the strip, then the way back, likelihoods, the exact strip.
 //!
-//! Nothing here is queued: every frame the next thing that lacks is looked for, and a job whose
-//! result nobody wants any more is stopped. So slots, undo and settings need not tell anyone.
+//! Nothing here is queued: every frame the next thing that lacks is looked for, and a task whose
+//! result nobody wants any more is dropped, which stops it. So slots, undo and settings need not tell anyone.
 
 use super::Latents;
-use super::board::{Encoding, MOST_SLOTS};
 use super::draft::quick;
-use super::look::{Asked, Next};
-use super::photo::{Crop, Loaded, PictureKey, Source};
+use super::job::{Job, job};
+use super::middle::{Asked, Next};
+use super::original::PictureKey;
 use super::strip::{Strip, StripKey};
 use crate::Pixels;
+use crate::app::photos::Source;
 use crate::app::status::TaskLine;
 use crate::app::{Context, Draft, Notice, Session};
-use crate::engine::{DeviceChoice, Failure, Job, JobId, JobProgress, JobResult, JobUpdate};
+use crate::engine::{Decode, DeviceChoice, Encode, Failure, Likelihood, Options, Priority};
 use crate::task::{Estimate, Flow, Latents as Encodings};
-use std::path::Path;
 
-/// The lane of the picture in the middle.
-const LANE: u32 = 1;
 /// Before this share is covered, the time left is a guess that nobody should read.
-const KNOWN: f32 = 0.05;
+const KNOWN: f64 = 0.05;
 /// Pictures of a set that are measured together.
 const SET_BATCH: usize = 8;
 
-/// A job's purpose.
+/// A task's purpose.
 #[derive(Clone, Debug)]
-pub enum Task {
+pub enum Purpose {
     Open(Vec<Opening>),
     Encode { keys: Vec<PictureKey>, flow: Flow },
     Back { keys: Vec<PictureKey>, flow: Flow },
@@ -44,13 +42,10 @@ pub struct Opening {
     pub latents: Encodings,
 }
 
-/// A job under way.
-#[derive(Clone, Debug)]
+/// A task under way.
 pub struct UnderWay {
-    pub id: JobId,
-    pub task: Task,
-    /// The last that was heard of it.
-    pub progress: Option<JobProgress>,
+    pub purpose: Purpose,
+    pub job: Box<dyn Job>,
 }
 
 /// Why nothing is begun.
@@ -62,8 +57,8 @@ pub enum Held {
     Failed(Failure),
 }
 
-/// The job under way, and what was asked for beyond encodings and strip.
-#[derive(Debug, Default)]
+/// The task under way, and what was asked for beyond encodings and strip.
+#[derive(Default)]
 pub struct Work {
     pub under_way: Option<UnderWay>,
     pub held: Option<Held>,
@@ -86,7 +81,7 @@ impl Latents {
         let Context { session, draft: shared, .. } = cx;
         notices.extend(self.take_news(session));
         if let Some(flow) = self.work.opened.take() {
-            session.inspect(&flow.model);
+            session.inspect(&flow.model, shared.device);
             self.draft.take(&flow);
             shared.take_journey(&flow);
         }
@@ -94,72 +89,50 @@ impl Latents {
             return notices;
         }
         self.learn_shape(session, shared);
-        for (photo, key) in self.board.take_uncut() {
-            self.photos.cut(ctx, photo, key);
+        for (original, key) in self.board.take_uncut() {
+            self.originals.cut(ctx, original, key);
         }
         let Ok(flow) = self.draft.flow(shared) else { return notices };
         self.renew_strip();
         if self.measure.renew(&flow, &self.draft.estimate(), &self.board, self.draft.set_size) {
             let shape = self.board.shape.unwrap_or([3, 32, 32]);
-            self.photos.set(ctx, self.measure.folder.clone(), self.draft.set_size, shape);
+            self.originals.set(ctx, self.measure.folder.clone(), self.draft.set_size, shape);
         }
-        self.drop_unwanted(session, &flow);
+        self.drop_unwanted(&flow);
         if self.work.under_way.is_none()
-            && let Some(task) =
-                self.next_opening().or_else(|| self.work.held.is_none().then(|| self.next_task(&flow))?)
+            && let Some(purpose) =
+                self.next_opening().or_else(|| self.work.held.is_none().then(|| self.next_purpose(&flow))?)
         {
-            self.begin(session, task, shared.device);
+            let job = self.job(session, &purpose, shared.device);
+            self.work.under_way = job.map(|job| UnderWay { purpose, job });
         }
-        self.look_on(ctx, session, shared.device);
+        self.decode_middle(ctx, session, shared.device);
         self.board.tidy();
-        notices
-    }
-
-    /// Takes in what the engine has said of the two jobs.
-    fn take_news(&mut self, session: &mut Session) -> Vec<Notice> {
-        let mut notices = Vec::new();
-        if let Some(id) = self.look.asked.as_ref().map(|asked| asked.id) {
-            let news = session.take_news(id);
-            notices.extend(news.into_iter().filter_map(|update| self.hear_look(update)));
-        }
-        if let Some(id) = self.work.under_way.as_ref().map(|job| job.id) {
-            let news = session.take_news(id);
-            notices.extend(news.into_iter().flat_map(|update| self.hear(update, session)));
-        }
         notices
     }
 
     /// What is under way, for the status bar.
     pub fn line(&self) -> Option<TaskLine> {
-        let job = self.work.under_way.as_ref()?;
-        let what = match &job.task {
-            Task::Open(_) => "opening latents".into(),
-            Task::Encode { keys, .. } => format!("encoding {}", self.board.letters(keys)),
-            Task::Back { keys, .. } => format!("decoding {}", self.board.letters(keys)),
-            Task::Likelihood { key, .. } => format!("measuring {}", self.board.letters(&[*key])),
-            Task::Set { first, .. } => format!("measuring the set, {first} of {}", self.measure.total()),
-            Task::Frames { fine: false, .. } => "filling the strip".into(),
-            Task::Frames { .. } => {
+        let UnderWay { purpose, job } = self.work.under_way.as_ref()?;
+        let what = match purpose {
+            Purpose::Open(_) => "opening latents".into(),
+            Purpose::Encode { keys, .. } => format!("encoding {}", self.board.letters(keys)),
+            Purpose::Back { keys, .. } => format!("decoding {}", self.board.letters(keys)),
+            Purpose::Likelihood { key, .. } => format!("measuring {}", self.board.letters(&[*key])),
+            Purpose::Set { first, .. } => format!("measuring the set, {first} of {}", self.measure.total()),
+            Purpose::Frames { fine: false, .. } => "filling the strip".into(),
+            Purpose::Frames { .. } => {
                 let (exact, all) = self.strip.as_ref().map_or((0, 0), |strip| (strip.exact(), strip.len()));
                 format!("refining the strip, {exact} of {all}")
             }
         };
-        let progress = job.progress.as_ref();
-        Some(TaskLine {
-            what,
-            share: progress.map_or(0.0, |progress| progress.share),
-            seconds_left: progress
-                .filter(|progress| progress.share > KNOWN)
-                .map_or(f32::NAN, |progress| progress.seconds_left),
-            nfe: progress.map_or(0, |progress| progress.nfe),
-        })
+        Some(TaskLine::new(what, job.progress(), KNOWN))
     }
 
     /// Ends what is under way and begins nothing until asked.
-    pub(super) fn stop_work(&mut self, session: &Session) {
-        self.look.hold();
-        if let Some(job) = self.work.under_way.take() {
-            session.stop_job(job.id);
+    pub(super) fn stop_work(&mut self) {
+        self.middle.hold();
+        if self.work.under_way.take().is_some() {
             self.work.held = Some(Held::Stopped);
         }
         self.work.to_measure.clear();
@@ -188,94 +161,22 @@ impl Latents {
         }
     }
 
-    fn take_loaded(&mut self) -> Vec<Notice> {
-        let mut notices = Vec::new();
-        for loaded in self.photos.poll() {
-            match loaded {
-                Loaded::Photo { slot, photo, crop } => {
-                    self.board.put(slot, photo, crop);
-                    if self.restoring > 0 {
-                        self.restoring -= 1;
-                    } else {
-                        self.work.held = None;
-                    }
-                }
-                Loaded::Picture { key, pixels } => self.board.insert_picture(key, pixels),
-                Loaded::Set { name, pixels } => self.measure.take_set(name, pixels),
-                Loaded::Latents { slot, path, only, latents } => {
-                    notices.extend(self.line_up(slot, &path, only, &latents))
-                }
-                Loaded::Refused { notice } => {
-                    self.measure.refused();
-                    self.restoring = self.restoring.saturating_sub(1);
-                    notices.push(notice);
-                }
-            }
-        }
-        notices
-    }
-
-    /// Samples of a file of latents wait to be decoded into slots.
-    fn line_up(
-        &mut self,
-        slot: Option<usize>,
-        path: &Path,
-        only: Option<usize>,
-        latents: &Encodings,
-    ) -> Option<Notice> {
-        let count = latents.pixels.shape[0];
-        let wanted = only.map_or(0..count, |index| index..(index + 1).min(count));
-        let slot = slot.unwrap_or(if count == 1 { self.board.free() } else { 0 });
-        let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let room = MOST_SLOTS.saturating_sub(slot);
-        let left_out = wanted.len().saturating_sub(room);
-        self.work.to_open.extend(wanted.take(room).enumerate().map(|(place, index)| Opening {
-            slot: slot + place,
-            source: Source::Latents { path: path.into(), index },
-            name: format!("latent {} of {file}", index + 1),
-            latents: Encodings { pixels: one(&latents.pixels, index), flow: latents.flow.clone() },
-        }));
-        if self.restoring > 0 {
-            self.restoring -= 1;
-        } else {
-            self.work.held = None;
-            self.work.opened = Some(latents.flow.clone());
-        }
-        (left_out > 0)
-            .then(|| Notice::remark(format!("The last {left_out} of the {count} latents in {file} found no slot.")))
-    }
-
-    fn next_opening(&self) -> Option<Task> {
+    fn next_opening(&self) -> Option<Purpose> {
         let first = self.work.to_open.first()?;
         let alike = |other: &&Opening| {
             other.latents.flow == first.latents.flow && other.latents.pixels.shape == first.latents.pixels.shape
         };
-        Some(Task::Open(self.work.to_open.iter().take_while(alike).cloned().collect()))
+        Some(Purpose::Open(self.work.to_open.iter().take_while(alike).cloned().collect()))
     }
 
-    /// Saved latents are in their slots, with the pictures that they decode to.
-    fn take_opened(&mut self, openings: Vec<Opening>, pictures: &Pixels<f32>, nfe: &[usize]) {
-        self.work.to_open.drain(..openings.len().min(self.work.to_open.len()));
-        let [_, c, h, w] = pictures.shape;
-        for (index, opening) in openings.into_iter().enumerate() {
-            let picture = one(pictures, index);
-            let photo = self.photos.decoded(opening.source, opening.name, &picture);
-            let key = PictureKey::new(&photo, Crop::default(), [c, h, w]);
-            self.board.put(opening.slot, photo, Crop::default());
-            self.board.insert_picture(key, picture.clone());
-            self.board.insert_encoding(key, Encoding::new(opening.latents, 0));
-            self.board.insert_back(key, picture, nfe.get(index).copied().unwrap_or_default());
-        }
-    }
-
-    fn learn_shape(&mut self, session: &Session, shared: &Draft) {
+    fn learn_shape(&mut self, session: &mut Session, shared: &Draft) {
         match session.model(&shared.model) {
             Some(report) => {
                 self.board.shape = report.range.map(|_| report.shape);
                 self.no_pictures = report.range.is_none();
             }
             None if self.inspected.as_ref() != Some(&shared.model) => {
-                session.inspect(&shared.model);
+                session.inspect(&shared.model, shared.device);
                 self.inspected = Some(shared.model.clone());
             }
             None => {}
@@ -292,25 +193,24 @@ impl Latents {
         }
     }
 
-    /// Stops the job under way where nobody wants its result any more.
-    fn drop_unwanted(&mut self, session: &Session, flow: &Flow) {
-        let Some(job) = &self.work.under_way else { return };
+    /// Drops the task under way where nobody wants its result any more.
+    fn drop_unwanted(&mut self, flow: &Flow) {
+        let Some(under_way) = &self.work.under_way else { return };
         let shown = self.board.keys();
-        let wanted = match &job.task {
-            Task::Encode { keys, flow: of } => of == flow && keys.iter().any(|key| shown.contains(key)),
-            Task::Back { keys, .. } => keys.iter().any(|key| shown.contains(key)),
-            Task::Likelihood { key, .. } => shown.contains(key),
-            Task::Set { .. } => self.measure.is_wanted(),
-            Task::Open(_) => true,
-            Task::Frames { key, .. } => self.strip.as_ref().is_some_and(|strip| strip.key == *key),
+        let wanted = match &under_way.purpose {
+            Purpose::Encode { keys, flow: of } => of == flow && keys.iter().any(|key| shown.contains(key)),
+            Purpose::Back { keys, .. } => keys.iter().any(|key| shown.contains(key)),
+            Purpose::Likelihood { key, .. } => shown.contains(key),
+            Purpose::Set { .. } => self.measure.is_wanted(),
+            Purpose::Open(_) => true,
+            Purpose::Frames { key, .. } => self.strip.as_ref().is_some_and(|strip| strip.key == *key),
         };
         if !wanted {
-            session.stop_job(job.id);
             self.work.under_way = None;
         }
     }
 
-    fn next_task(&self, flow: &Flow) -> Option<Task> {
+    fn next_purpose(&self, flow: &Flow) -> Option<Purpose> {
         let lacking = |key: &PictureKey| match self.board.encoding(key) {
             None => true,
             Some(encoding) => encoding.latents.flow != *flow && self.work.accepted.as_ref() == Some(flow),
@@ -319,10 +219,10 @@ impl Latents {
         let ready = |key: &&PictureKey| self.board.picture(key).is_some();
         let keys: Vec<PictureKey> = shown.iter().filter(ready).filter(|key| lacking(key)).copied().collect();
         if !keys.is_empty() {
-            return Some(Task::Encode { keys, flow: flow.clone() });
+            return Some(Purpose::Encode { keys, flow: flow.clone() });
         }
         let frames = self.next_frames();
-        if let Some(Task::Frames { fine: false, .. }) = frames {
+        if let Some(Purpose::Frames { fine: false, .. }) = frames {
             return frames;
         }
         let alone = |key: &&PictureKey| self.board.encoding(key).is_some_and(|encoding| encoding.back.is_none());
@@ -330,174 +230,82 @@ impl Latents {
             let of = first.latents.flow.clone();
             let same = |key: &&PictureKey| self.board.encoding(key).is_some_and(|e| e.latents.flow == of);
             let keys = shown.iter().filter(alone).filter(same).copied().collect();
-            return Some(Task::Back { keys, flow: of });
+            return Some(Purpose::Back { keys, flow: of });
         }
         let measured = Flow { until: 1.0, ..flow.clone() };
         if let Some(&key) = self.work.to_measure.iter().find(ready) {
-            return Some(Task::Likelihood { key, flow: measured, estimate: self.draft.estimate() });
+            return Some(Purpose::Likelihood { key, flow: measured, estimate: self.draft.estimate() });
         }
         if let Some((first, count)) = self.measure.next(SET_BATCH) {
-            return Some(Task::Set { first, count });
+            return Some(Purpose::Set { first, count });
         }
         frames
     }
 
-    fn next_frames(&self) -> Option<Task> {
+    fn next_frames(&self) -> Option<Purpose> {
         let strip = self.strip.as_ref()?;
-        let (places, fine) = strip.next(self.look.place)?;
-        Some(Task::Frames { key: strip.key.clone(), places, fine })
+        let (places, fine) = strip.next(self.middle.place)?;
+        Some(Purpose::Frames { key: strip.key.clone(), places, fine })
     }
 
-    fn begin(&mut self, session: &mut Session, task: Task, device: DeviceChoice) {
-        let Some(job) = self.job(&task) else { return };
-        let id = session.job(job, device);
-        self.work.under_way = Some(UnderWay { id, task, progress: None });
-    }
-
-    fn job(&self, task: &Task) -> Option<Job> {
-        Some(match task {
-            Task::Open(openings) => {
-                let latents = together(openings.iter().map(|opening| Some(&opening.latents.pixels)))?;
-                Job::Decode { flow: openings.first()?.latents.flow.clone(), latents, lane: None }
+    /// Begins a task for this purpose, unless something that it needs lacks.
+    fn job(&self, session: &Session, purpose: &Purpose, device: DeviceChoice) -> Option<Box<dyn Job>> {
+        let (options, purpose) = (Options::on(device), purpose.clone());
+        let decode = |flow: Flow, latents| session.begin(Decode { flow, latents }, options);
+        let measure = |likelihood| session.begin(likelihood, options);
+        Some(match purpose {
+            Purpose::Open(openings) => {
+                let latents = Pixels::together(openings.iter().map(|opening| Some(&opening.latents.pixels)))?;
+                let task = decode(openings.first()?.latents.flow.clone(), latents);
+                job(task, move |latents, decoded| latents.take_opened(openings, &decoded))
             }
-            Task::Encode { keys, flow } => {
-                let images = together(keys.iter().map(|key| self.board.picture(key)))?;
-                Job::Encode { flow: flow.clone(), images }
+            Purpose::Encode { keys, flow } => {
+                let images = Pixels::together(keys.iter().map(|key| self.board.picture(key)))?;
+                let task = session.begin(Encode { flow, images }, Options { shown: true, ..options });
+                job(task, move |latents, encoded| latents.take_encoded(keys, &encoded))
             }
-            Task::Back { keys, flow } => {
+            Purpose::Back { keys, flow } => {
                 let latent = |key| self.board.encoding(key).map(|encoding| &encoding.latents.pixels);
-                Job::Decode { flow: flow.clone(), latents: together(keys.iter().map(latent))?, lane: None }
+                let task = decode(flow, Pixels::together(keys.iter().map(latent))?);
+                job(task, move |latents, decoded| latents.take_back(keys, &decoded))
             }
-            Task::Likelihood { key, flow, estimate } => {
-                Job::Likelihood { flow: flow.clone(), images: self.board.picture(key)?.clone(), estimate: *estimate }
+            Purpose::Likelihood { key, flow, estimate } => {
+                let images = self.board.picture(&key)?.clone();
+                let task = measure(Likelihood { flow: flow.clone(), images, estimate });
+                job(task, move |latents, found| latents.take_likelihood(key, flow, estimate, &found))
             }
-            Task::Set { first, count } => self.measure.job(*first, *count)?,
-            Task::Frames { key, places, fine } => {
-                let latents = self.strip.as_ref()?.latents_of(places);
-                let flow = if *fine { key.flow.clone() } else { quick(&key.flow) };
-                Job::Decode { flow, latents, lane: None }
+            Purpose::Set { first, count } => {
+                job(measure(self.measure.task(first, count)?), |latents, found| latents.measure.take(&found))
+            }
+            Purpose::Frames { key, places, fine } => {
+                let flow = if fine { key.flow.clone() } else { quick(&key.flow) };
+                let task = decode(flow, self.strip.as_ref()?.latents_of(&places));
+                job(task, move |latents, decoded| {
+                    if let Some(strip) = latents.strip.as_mut().filter(|strip| strip.key == key) {
+                        strip.insert(&places, &decoded.pictures, fine);
+                    }
+                })
             }
         })
     }
 
-    /// Decodes for the picture in the middle, in a lane of its own.
-    fn look_on(&mut self, ctx: &egui::Context, session: &mut Session, device: DeviceChoice) {
-        if let Some(soon) = self.look.play(self.strip.as_ref()) {
+    /// Decodes for the picture in the middle, before anything else.
+    fn decode_middle(&mut self, ctx: &egui::Context, session: &Session, device: DeviceChoice) {
+        if let Some(soon) = self.middle.play(self.strip.as_ref()) {
             ctx.request_repaint_after(soon);
         }
-        let wanted = self.look.wanted(&self.board, &self.draft);
-        match self.look.advance(wanted, self.strip.as_ref()) {
+        let wanted = self.middle.wanted(&self.board, &self.draft);
+        match self.middle.advance(wanted, self.strip.as_ref()) {
             Next::Nothing => {}
             Next::Wait(time) => ctx.request_repaint_after(time),
             Next::Decode { fine: true, .. } if self.work.held.is_some() => {}
             Next::Decode { key, fine, since } => {
                 let Some(latents) = key.latent(&self.board) else { return };
                 let flow = if fine { key.flow.clone() } else { quick(&key.flow) };
-                let id = session.job(Job::Decode { flow, latents, lane: Some(LANE) }, device);
-                self.look.asked = Some(Asked { id, key, fine, since });
+                let options = Options { priority: Priority::Interactive, ..Options::on(device) };
+                let task = session.begin(Decode { flow, latents }, options);
+                self.middle.asked = Some(Asked { task, key, fine, since });
             }
         }
     }
-
-    fn hear(&mut self, update: JobUpdate, session: &mut Session) -> Vec<Notice> {
-        match update {
-            JobUpdate::Started(report) => return session.tell_once(report.notices.iter().cloned()),
-            JobUpdate::Progress(progress) => {
-                if let Some(job) = &mut self.work.under_way {
-                    job.progress = Some(progress);
-                }
-            }
-            JobUpdate::Done(result) => {
-                if let Some(job) = self.work.under_way.take() {
-                    self.take_result(job.task, result);
-                }
-            }
-            JobUpdate::Stopped => {
-                self.work.under_way = None;
-                self.work.held = Some(Held::Stopped);
-            }
-            JobUpdate::Failed(failure) => return vec![self.fail(failure)],
-        }
-        Vec::new()
-    }
-
-    fn fail(&mut self, failure: Failure) -> Notice {
-        self.work.under_way = None;
-        self.work.to_measure.clear();
-        self.work.to_open.clear();
-        self.measure.stop();
-        self.work.held = Some(Held::Failed(failure.clone()));
-        self.failed.offer(Notice::problem(failure), ())
-    }
-
-    fn hear_look(&mut self, update: JobUpdate) -> Option<Notice> {
-        match update {
-            JobUpdate::Started(_) | JobUpdate::Progress(_) => {}
-            JobUpdate::Done(JobResult::Decoded(decoded)) => {
-                if let Some(asked) = self.look.asked.take() {
-                    let nfe = decoded.nfe.first().copied().unwrap_or_default();
-                    if !asked.fine {
-                        self.work.answered = Some(asked.since.elapsed());
-                    }
-                    self.look.take(asked, decoded.pictures, nfe);
-                }
-            }
-            JobUpdate::Done(_) | JobUpdate::Stopped => self.look.asked = None,
-            JobUpdate::Failed(failure) => {
-                self.look.asked = None;
-                return Some(self.fail(failure));
-            }
-        }
-        None
-    }
-
-    fn take_result(&mut self, task: Task, result: JobResult) {
-        match (task, result) {
-            (Task::Open(openings), JobResult::Decoded(decoded)) => {
-                self.take_opened(openings, &decoded.pictures, &decoded.nfe);
-            }
-            (Task::Encode { keys, .. }, JobResult::Encoded(encoded)) => {
-                for (index, key) in keys.into_iter().enumerate() {
-                    let flow = encoded.latents.flow.clone();
-                    let latents = Encodings { pixels: one(&encoded.latents.pixels, index), flow };
-                    let nfe = encoded.nfe.get(index).copied().unwrap_or_default();
-                    self.board.insert_encoding(key, Encoding::new(latents, nfe));
-                }
-            }
-            (Task::Back { keys, .. }, JobResult::Decoded(decoded)) => {
-                for (index, key) in keys.into_iter().enumerate() {
-                    let nfe = decoded.nfe.get(index).copied().unwrap_or_default();
-                    self.board.insert_back(key, one(&decoded.pictures, index), nfe);
-                }
-            }
-            (Task::Likelihood { key, flow, estimate }, JobResult::Likelihoods(found)) => {
-                self.work.to_measure.retain(|other| *other != key);
-                if let Some(&likelihood) = found.first() {
-                    self.board.insert_likelihood(key, flow, estimate, likelihood);
-                }
-            }
-            (Task::Set { .. }, JobResult::Likelihoods(found)) => self.measure.take(&found),
-            (Task::Frames { key, places, fine }, JobResult::Decoded(decoded)) => {
-                if let Some(strip) = self.strip.as_mut().filter(|strip| strip.key == key) {
-                    strip.insert(&places, &decoded.pictures, fine);
-                }
-            }
-            // The engine answers each kind of job with its own kind of result.
-            _ => {}
-        }
-    }
-}
-
-/// One sample of a batch, as a batch of one.
-fn one(pixels: &Pixels<f32>, index: usize) -> Pixels<f32> {
-    let [_, c, h, w] = pixels.shape;
-    Pixels { shape: [1, c, h, w], values: pixels.sample(index).into() }
-}
-
-/// Batches of one as one batch; nothing where one lacks.
-fn together<'a>(all: impl Iterator<Item = Option<&'a Pixels<f32>>>) -> Option<Pixels<f32>> {
-    let all: Vec<&Pixels<f32>> = all.collect::<Option<_>>()?;
-    let [_, c, h, w] = all.first()?.shape;
-    let values: Vec<f32> = all.iter().flat_map(|pixels| pixels.values.iter().copied()).collect();
-    Some(Pixels { shape: [all.len(), c, h, w], values: values.into() })
 }

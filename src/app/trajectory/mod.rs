@@ -12,30 +12,30 @@ mod setup;
 mod solver_panel;
 mod standing;
 mod strip;
-pub mod timeline;
 
 pub use equation::equations;
 pub use runs::{Entry, Pending, Runs};
 
-use super::context::{Context, Offer};
+use super::context::Context;
 use super::draft::new_seed;
-use super::files::Opened;
+use super::files::OpenedFile;
 use super::keys::{self, Binding, Keys, obeyed_elsewhere, plain, with};
-use super::panes::{Pane, Panes};
+use super::panes::{self, Pane, Panes};
+use super::photos::Offer;
 use super::picture::{Hovered, PictureSettings, PictureView};
 use super::status::Standing;
 use super::theme::Theme;
-use super::workspace::Workspace;
+use super::timeline::{self, TimelineAction, TimelineState};
+use super::workspace::{Workspace, WorkspaceInfo};
 use super::{Action, Draft, Notice, RunState, Settings, Start};
-use crate::engine::{self, RunId};
+use crate::engine::TaskId;
 use crate::score::Description;
 use egui::util::undoer::Undoer;
-use egui::{Frame, Key, Margin, Modifiers, ScrollArea, Ui};
+use egui::{Frame, Key, Margin, Modifiers, Ui};
 use export::ExportPanel;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use setup::{Setup, is_stale};
-use timeline::{TimelineAction, TimelineState};
 
 /// What a key or a button asks of this workspace.
 #[derive(Clone, Debug)]
@@ -51,8 +51,8 @@ pub enum Command {
     OfferBranch,
     Branch,
     NewSeed,
-    Select(RunId),
-    Close(RunId),
+    Select(TaskId),
+    Close(TaskId),
     /// Choose a file to open.
     Open,
     /// Show what can be saved.
@@ -126,14 +126,14 @@ impl Trajectory {
     fn obey(&mut self, command: Command, cx: &mut Context) {
         match command {
             Command::RunOrPause => self.run_or_pause(cx),
-            Command::RunAgain => self.begin(cx),
+            Command::RunAgain => self.begin(cx, false),
             Command::Step => self.step(cx),
             Command::Stop => self.stop(cx),
             Command::OfferBranch => self.branching = true,
             Command::Branch => self.branch(cx),
             Command::NewSeed => cx.draft.seed = new_seed(),
             Command::Select(id) => self.runs.shown = Some(id),
-            Command::Close(id) => self.runs.close(&cx.session, id),
+            Command::Close(id) => self.runs.close(id),
             Command::Open => cx.actions.push(Action::ChooseFile),
             Command::OfferSave => {
                 let sample = self.hovered.as_ref().map(|hovered| hovered.sample);
@@ -147,37 +147,32 @@ impl Trajectory {
     }
 
     fn run_or_pause(&mut self, cx: &mut Context) {
-        match self.runs.active().map(|entry| &entry.view.state) {
-            Some(RunState::Running) => cx.session.send(engine::Command::Pause),
-            Some(_) => cx.session.send(engine::Command::Resume),
-            None if self.runs.pending.is_none() => self.begin(cx),
-            None => {}
+        match (self.runs.task(), self.runs.active().map(|entry| &entry.view.state)) {
+            _ if self.runs.pending.is_some() => {}
+            (Some(task), Some(RunState::Running)) => task.pause(),
+            (Some(task), _) => task.resume(),
+            (None, _) => self.begin(cx, false),
         }
     }
 
-    fn begin(&mut self, cx: &mut Context) {
+    fn begin(&mut self, cx: &mut Context, held: bool) {
         if !cx.draft.seed_locked && !self.runs.entries.is_empty() {
             cx.draft.seed = new_seed();
         }
         match cx.draft.run() {
-            Ok(run) => self.runs.begin(&cx.session, run, cx.draft.device),
+            Ok(run) => self.runs.begin(&cx.session, run, cx.draft.device, held),
             Err(why) => cx.notices.push(Notice::error(why)),
         }
     }
 
     /// Holds a run after one more step; from nothing, begins one and holds it after its first.
     fn step(&mut self, cx: &mut Context) {
-        let active = self.runs.active().map(|entry| entry.view.state.clone());
-        if active.is_none() {
-            if self.runs.pending.is_some() {
-                return;
-            }
-            self.begin(cx);
+        if self.runs.task().is_none() {
+            self.begin(cx, true);
+        } else if self.runs.pending.is_some() {
+            return;
         }
-        if active != Some(RunState::Paused) {
-            cx.session.send(engine::Command::Pause);
-        }
-        cx.session.send(engine::Command::Step(1));
+        self.runs.task().into_iter().for_each(|task| task.step(1));
     }
 
     fn branch(&mut self, cx: &mut Context) {
@@ -190,25 +185,26 @@ impl Trajectory {
     }
 }
 
+static INFO: WorkspaceInfo = WorkspaceInfo {
+    name: "Trajectory",
+    question: "How does it get there?",
+    help: "Noise becomes a picture along a reverse-time SDE. Choose a model, a family and a solver at the left, \
+           press Run, and watch it get there. Any moment can be scrubbed back to and branched from.",
+    keys: || keys::lines(&KEYS),
+    picture_drop: None,
+    undoes: Some("a change of settings"),
+};
+
 impl Workspace for Trajectory {
-    fn name(&self) -> &'static str {
-        "Trajectory"
-    }
-
-    fn question(&self) -> &'static str {
-        "How does it get there?"
-    }
-
-    fn about(&self) -> &'static str {
-        "Noise becomes a picture along a reverse-time SDE. Choose a model, a family and a solver at the left, \
-         press Run, and watch it get there. Any moment can be scrubbed back to and branched from."
+    fn info(&self) -> &'static WorkspaceInfo {
+        &INFO
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut Context) {
         let Trajectory { panes, picture, timeline, hovered, runs, commands, .. } = self;
         let mut pointed = None;
         panes.ui(ui, &mut |ui, pane| match pane {
-            Pane::Setup => setup(ui, runs, commands, cx),
+            Pane::Setup => Setup { cx, runs, commands }.ui(ui),
             Pane::Picture => pointed = centre(ui, runs, picture, timeline, commands, cx),
             Pane::Plots => plots(ui, runs, hovered.as_ref(), cx),
         });
@@ -239,24 +235,16 @@ impl Workspace for Trajectory {
         keys.take(&KEYS).into_iter().for_each(|command| self.obey(command, cx));
     }
 
-    fn key_lines(&self) -> Vec<keys::Line> {
-        keys::lines(&KEYS)
-    }
-
     fn takes_escape(&self) -> bool {
         self.picture.takes_escape()
     }
 
-    fn take_file(&mut self, opened: &Opened, cx: &mut Context) -> bool {
-        let Opened::Run(run, path) = opened else { return false };
+    fn take_file(&mut self, opened: &OpenedFile, cx: &mut Context) -> bool {
+        let OpenedFile::Run(run, path) = opened else { return false };
         cx.draft.take(run);
         let name = path.file_name().unwrap_or(path.as_os_str()).display();
         cx.notices.push(Notice::remark(format!("The settings are now those of {name}; press Run.")));
         true
-    }
-
-    fn undoes(&self) -> Option<&'static str> {
-        Some("a change of settings")
     }
 
     fn undo(&mut self, cx: &mut Context) {
@@ -280,7 +268,8 @@ impl Workspace for Trajectory {
     }
 
     fn stop(&mut self, cx: &mut Context) {
-        cx.session.send(engine::Command::Stop);
+        self.runs.stop();
+        cx.session.stop_opening();
     }
 
     fn offer(&self) -> Option<Offer> {
@@ -293,18 +282,6 @@ impl Workspace for Trajectory {
         let saved = SavedTrajectory { layout: self.panes.clone(), picture: self.picture.settings.clone() };
         serde_json::to_value(saved).unwrap_or_default()
     }
-}
-
-/// The ground of a side pane.
-fn panel(ui: &Ui) -> Frame {
-    Frame::new().fill(ui.visuals().panel_fill)
-}
-
-fn setup(ui: &mut Ui, runs: &Runs, commands: &mut Vec<Command>, cx: &mut Context) {
-    panel(ui).show(ui, |ui| {
-        let Context { draft, models, session, actions, .. } = cx;
-        Setup { draft, models, session, runs, actions, commands }.ui(ui);
-    });
 }
 
 /// The strip of runs, the picture, the timeline.
@@ -335,7 +312,7 @@ fn centre(
     let next = cx.draft.run().ok();
     picture.stale = is_stale(runs, next.as_ref());
     let margin = Margin { left: 6, right: 6, top: 4, bottom: 0 };
-    let well = panel(ui).inner_margin(margin);
+    let well = Frame::new().fill(ui.visuals().panel_fill).inner_margin(margin);
     let shown = egui::CentralPanel::no_frame().frame(well).show(ui, |ui| match runs.current() {
         Some(entry) => picture.ui(ui, &entry.view).hovered,
         None => {
@@ -347,22 +324,19 @@ fn centre(
 }
 
 /// The runs that branched from the one that is looked at, and after how many of its steps.
-fn branches(runs: &Runs) -> Vec<(RunId, usize)> {
+fn branches(runs: &Runs) -> Vec<(TaskId, usize)> {
     let parent = |entry: &Entry| entry.view.parent.map(|(parent, step)| (parent, entry.id(), step));
     let of_shown = |(parent, id, step)| (Some(parent) == runs.shown).then_some((id, step));
     runs.entries.iter().filter_map(parent).filter_map(of_shown).collect()
 }
 
 fn plots(ui: &mut Ui, runs: &Runs, hovered: Option<&Hovered>, cx: &Context) {
-    panel(ui).inner_margin(Margin::symmetric(8, 4)).show(ui, |ui| {
-        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            let family = cx.draft.family().unwrap_or_else(|_| cx.draft.family.published());
-            let run = runs.current().map(|entry| &entry.view);
-            let model = run.map_or(&cx.draft.model, |run| &run.report.run.model);
-            let report = cx.session.model(model);
-            let trained = report.and_then(|report| report.description.as_ref());
-            let trained = trained.map(Description::trained_ratios).unwrap_or_default();
-            plots::ui(ui, run, plots::Path { family: &family, trained: &trained }, hovered);
-        });
-    });
+    let family = cx.draft.family().unwrap_or_else(|_| cx.draft.family.published());
+    let run = runs.current().map(|entry| &entry.view);
+    let model = run.map_or(&cx.draft.model, |run| &run.report.run.model);
+    let report = cx.session.model(model);
+    let trained = report.and_then(|report| report.description.as_ref());
+    let trained = trained.map(Description::trained_ratios).unwrap_or_default();
+    let path = plots::Path { family: &family, trained: &trained };
+    panes::figures(ui, 4, |ui| plots::ui(ui, run, path, hovered));
 }

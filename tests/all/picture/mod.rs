@@ -5,11 +5,11 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use half::f16;
 use score_explorer::Pixels;
-use score_explorer::app::picture::{Hovered, Layout, PictureView, View};
+use score_explorer::app::picture::{Arrangement, Hovered, PictureView, View};
+use score_explorer::app::timeline::{self, TimelineAction, TimelineState};
 use score_explorer::app::trajectory::plots;
-use score_explorer::app::trajectory::timeline::{self, TimelineAction, TimelineState};
 use score_explorer::app::{Cursor, RunState, RunView, theme};
-use score_explorer::engine::{Devices, ModelReport, Recorded, RunId, RunReport, Snapshot, Stats};
+use score_explorer::engine::{Devices, ModelReport, Recorded, RunReport, Snapshot, Stats, TaskId};
 use score_explorer::sde::{FamilyKind, Level, Range};
 use score_explorer::task::{Count, Run, Steps};
 use std::sync::Arc;
@@ -56,22 +56,19 @@ fn run(shape: [usize; 3], range: Option<Range>) -> RunView {
         warnings: Vec::new(),
     };
     let report = RunReport {
-        id: RunId(1),
         run,
         model: Arc::new(model),
         device: Devices::cpu_only().cpu.1,
         range: Range::Symmetric,
         times,
         levels,
-        evaluations: STEPS,
+        evaluations: Some(STEPS),
         data_rms: Some(0.5),
-        notices: Vec::new(),
     };
-    let mut view = RunView::new(Arc::new(report));
+    let mut view = RunView::new(TaskId(1), Arc::new(report));
     let newest = timeline[STEPS].clone();
     view.state = RunState::Finished;
-    view.snapshot =
-        Some(Arc::new(Snapshot { id: RunId(1), progress: Default::default(), newest, timeline: Arc::new(timeline) }));
+    view.snapshot = Some(Arc::new(Snapshot { progress: Default::default(), newest, timeline: Arc::new(timeline) }));
     view
 }
 
@@ -148,12 +145,12 @@ fn keys_1_to_4_and_the_buttons_choose_the_view() {
 fn g_and_a_click_show_one_sample_and_escape_goes_back() {
     let mut harness = pictures();
     press(&mut harness, Key::G);
-    assert_eq!(harness.state().view.settings.layout, Layout::One);
+    assert_eq!(harness.state().view.settings.layout, Arrangement::One);
     assert!(harness.state().view.takes_escape());
     press(&mut harness, Key::PageDown);
     assert_eq!(harness.state().view.settings.sample, 1);
     press(&mut harness, Key::Escape);
-    assert_eq!(harness.state().view.settings.layout, Layout::Grid);
+    assert_eq!(harness.state().view.settings.layout, Arrangement::Grid);
     let pane = harness.get_by_role(egui::Role::Canvas).rect();
     // Two by two: the lower right one is the fourth.
     let corner = pane.center() + egui::vec2(60.0, 60.0);
@@ -163,7 +160,7 @@ fn g_and_a_click_show_one_sample_and_escape_goes_back() {
     harness.drop_at(corner);
     harness.run_ok();
     assert_eq!(harness.state().clicked, Some(3));
-    assert_eq!((harness.state().view.settings.layout, harness.state().view.settings.sample), (Layout::One, 3));
+    assert_eq!((harness.state().view.settings.layout, harness.state().view.settings.sample), (Arrangement::One, 3));
 }
 
 #[test]
