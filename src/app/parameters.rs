@@ -98,7 +98,8 @@ pub fn value(ui: &mut Ui, parameter: &Parameter, settings: &mut Settings) {
             }
         }),
         (Kind::Flag { .. }, Value::Flag(mut flag)) => {
-            if ui.checkbox(&mut flag, name).on_hover_text(tip).changed() {
+            let changed = ui.checkbox(&mut flag, name).on_hover_text(tip).changed();
+            if changed {
                 settings.set_nearest(parameter, flag);
             }
         }
