@@ -3,6 +3,7 @@
 
 mod allocations;
 mod checkpoint;
+mod choices;
 mod cli;
 mod desktop;
 mod engine;

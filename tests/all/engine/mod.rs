@@ -2,11 +2,10 @@
 
 mod gpu;
 
+use crate::choices::{grid, solver};
 use score_explorer::engine::{Command, DeviceChoice, Devices, Engine, Event, Recorded, RunId, Snapshot};
 use score_explorer::sde::FamilyKind;
-use score_explorer::solver::{Corrector, Grid, Norms, Predictor, PredictorCorrector, Snr, Solver};
 use score_explorer::task::{Count, ModelRef, Origin, Run, RunError, Steps};
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,18 +15,13 @@ fn engine() -> Engine {
     Engine::start(Devices::cpu_only(), None, |_| {}).expect("a thread")
 }
 
-fn pc(predictor: Predictor, corrector: Corrector, snr: f64) -> Solver {
-    let snr = Snr::new(snr).expect("positive");
-    Solver::Pc(PredictorCorrector { predictor, corrector, snr, corrector_steps: NonZeroU32::MIN, norms: Norms::Sample })
-}
-
 /// A run that is quick on any machine: four samples of an exact 48-D mixture.
 fn quick(steps: usize) -> Run {
     Run {
         model: ModelRef::Mixture("blocks".into()),
         family: FamilyKind::Vp.published(),
-        solver: pc(Predictor::ReverseDiffusion, Corrector::Langevin, 0.16),
-        grid: Grid::Uniform,
+        solver: solver("pc:reverse-diffusion:langevin"),
+        grid: grid("uniform"),
         steps: Steps::new(steps).expect("steps"),
         denoise: true,
         clip: false,
@@ -181,7 +175,7 @@ fn a_branch_with_another_seed_or_solver_goes_its_own_way_from_the_same_state() {
     let whole = finish(&engine, 1, parent.clone());
     let origin = Origin::Branch { parent: Box::new(parent.clone()), step: 20 };
     let reseeded = finish(&engine, 2, Run { seed: 8, origin: origin.clone(), ..parent.clone() });
-    let heun = finish(&engine, 3, Run { solver: Solver::Heun, origin, ..parent });
+    let heun = finish(&engine, 3, Run { solver: solver("heun"), origin, ..parent });
     for branch in [&reseeded, &heun] {
         assert_eq!(pixels(&whole.timeline[20]), pixels(&branch.timeline[0]));
         assert_ne!(pixels(&whole.newest), pixels(&branch.newest));
@@ -214,7 +208,7 @@ fn a_model_that_cannot_be_opened_fails_with_a_sentence_and_the_engine_lives_on()
 #[test]
 fn a_score_that_is_not_finite_fails_with_a_sentence_and_the_engine_lives_on() {
     let engine = engine();
-    start(&engine, 1, Run { solver: pc(Predictor::None, Corrector::Langevin, 1e30), ..quick(50) });
+    start(&engine, 1, Run { solver: solver("pc:none:langevin:1e20"), ..quick(50) });
     let events = until(&engine, ended);
     let Some(Event::Failed { failure, .. }) = events.last() else { panic!("{events:?}") };
     assert!(failure.what.contains("not finite") && failure.remedy.contains("SNR"), "{failure:?}");

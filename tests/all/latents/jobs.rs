@@ -1,10 +1,10 @@
 //! Jobs as the engine's listeners know them.
 
+use crate::choices::solver;
 use score_explorer::Pixels;
 use score_explorer::engine::{Command, DeviceChoice, Devices, Engine, Event, Job, JobId, JobResult, JobUpdate, RunId};
 use score_explorer::sde::FamilyKind;
-use score_explorer::solver::{Stepping, Tolerance};
-use score_explorer::task::{Count, Estimate, Flow, FlowSolver, ModelRef, Run, Steps};
+use score_explorer::task::{Count, Estimate, Flow, ModelRef, Run, Steps};
 use std::time::{Duration, Instant};
 
 fn engine() -> Engine {
@@ -12,11 +12,11 @@ fn engine() -> Engine {
 }
 
 fn flow(steps: Option<usize>) -> Flow {
-    let solver = match steps {
-        Some(steps) => FlowSolver::Heun { steps: Steps::new(steps).unwrap() },
-        None => FlowSolver::Adaptive { tolerance: Tolerance::default(), stepping: Stepping::Sample },
-    };
-    Flow { solver, ..Flow::new(ModelRef::Mixture("blocks".into()), FamilyKind::Vp.published()) }
+    let adaptive = Flow::new(ModelRef::Mixture("blocks".into()), FamilyKind::Vp.published());
+    match steps {
+        Some(steps) => adaptive.by(solver("heun"), Steps::new(steps).unwrap()),
+        None => adaptive,
+    }
 }
 
 /// Two pictures like those of the mixture's first component: red over blue.

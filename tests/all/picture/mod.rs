@@ -63,7 +63,7 @@ fn run(shape: [usize; 3], range: Option<Range>) -> RunView {
         range: Range::Symmetric,
         times,
         levels,
-        evaluations: STEPS,
+        evaluations: Some(STEPS),
         data_rms: Some(0.5),
         notices: Vec::new(),
     };

@@ -1,8 +1,10 @@
+use crate::choices::{method, operator};
 use score_explorer::Pixels;
 use score_explorer::checkpoint::shipped_worlds;
 use score_explorer::engine::{Command, DeviceChoice, Devices, Engine, Event, Job, JobId, JobResult, JobUpdate};
-use score_explorer::score::{Factor, Operator};
-use score_explorer::task::{Count, Evidence, Method, ModelRef, Restoration, Restored, Run, Shows, Steps, Weight};
+use score_explorer::registry::Choice;
+use score_explorer::solver::{GUIDANCE_WEIGHT, Method, ZETA};
+use score_explorer::task::{Count, Evidence, ModelRef, Restoration, Restored, Run, Shows, Steps};
 use std::time::{Duration, Instant};
 
 fn engine() -> Engine {
@@ -23,8 +25,8 @@ fn left(known: usize) -> Option<Pixels<f32>> {
     Some(Pixels { shape: [1, 1, 32, 32], values })
 }
 
-fn restoration(method: Method, steps: usize) -> Restoration {
-    let usual = Restoration::default_for(method);
+fn restoration(name: &str, steps: usize) -> Restoration {
+    let usual = Restoration::default_for(method(name));
     let run = Run {
         model: ModelRef::Exact("worlds".into()),
         steps: Steps::new(steps).unwrap(),
@@ -78,7 +80,7 @@ fn apart(restored: &Restored, known: usize) -> u8 {
 #[test]
 fn a_half_known_world_of_an_exact_set_is_found_again() {
     let engine = engine();
-    ask(&engine, 1, restoration(Method::Exact, 20), evidence(16));
+    ask(&engine, 1, restoration("exact", 20), evidence(16));
     let found = restored(hear(&engine, 1, |_| {}));
     assert_eq!((found.pictures.shape, found.measured.shape), ([2, 3, 32, 32], [1, 3, 32, 32]));
     // No other of the 512 worlds has that left half: both samples are the world itself.
@@ -89,7 +91,7 @@ fn a_half_known_world_of_an_exact_set_is_found_again() {
 #[test]
 fn evidence_that_changes_on_the_way_is_what_the_samples_agree_with() {
     let engine = engine();
-    ask(&engine, 1, restoration(Method::Projection, 400), evidence(4));
+    ask(&engine, 1, restoration("projection", 400), evidence(4));
     let mut shares = Vec::new();
     let found = restored(hear(&engine, 1, |update| {
         if let JobUpdate::Progress(progress) = update {
@@ -109,8 +111,8 @@ fn evidence_that_changes_on_the_way_is_what_the_samples_agree_with() {
 #[test]
 fn evidence_for_a_job_that_waits_takes_the_place_of_the_old() {
     let engine = engine();
-    ask(&engine, 1, restoration(Method::NullSpace, 100), evidence(4));
-    ask(&engine, 2, restoration(Method::NullSpace, 10), evidence(4));
+    ask(&engine, 1, restoration("null-space", 100), evidence(4));
+    ask(&engine, 2, restoration("null-space", 10), evidence(4));
     engine.send(Command::Exchange { id: JobId(2), evidence: evidence(20) });
     engine.send(Command::Exchange { id: JobId(9), evidence: evidence(1) });
     let found = restored(hear(&engine, 2, |_| {}));
@@ -121,21 +123,16 @@ fn evidence_for_a_job_that_waits_takes_the_place_of_the_old() {
 fn what_does_not_fit_fails_with_a_sentence_and_a_stop_stops() {
     let engine = engine();
     let small = Pixels { shape: [1, 3, 8, 8], values: vec![0.5; 192].into() };
-    ask(
-        &engine,
-        1,
-        restoration(Method::NullSpace, 10),
-        Evidence { picture: small, trust: None, shows: Shows::Original },
-    );
+    ask(&engine, 1, restoration("null-space", 10), Evidence { picture: small, trust: None, shows: Shows::Original });
     let JobUpdate::Failed(failure) = hear(&engine, 1, |_| {}) else { panic!("a small picture was taken") };
     assert!(failure.what.contains("[1, 3, 8, 8]"), "{failure:?}");
 
-    let mut broken = restoration(Method::NullSpace, 10);
+    let mut broken = restoration("null-space", 10);
     broken.strength = 0.0;
     ask(&engine, 2, broken, evidence(4));
     assert!(matches!(hear(&engine, 2, |_| {}), JobUpdate::Failed(_)));
 
-    ask(&engine, 3, restoration(Method::NullSpace, 50_000), evidence(4));
+    ask(&engine, 3, restoration("null-space", 50_000), evidence(4));
     let mut told = false;
     let ended = hear(&engine, 3, |update| {
         if matches!(update, JobUpdate::Progress(_)) && !std::mem::replace(&mut told, true) {
@@ -155,19 +152,20 @@ fn gradients_go_through_the_engines_wrappers() {
     };
     let picture = Pixels { shape: [1, 3, 4, 4], values: (0..48).map(value).collect() };
     let mut id = 0;
-    let mut far = |method: Method| {
+    let mut far = |method: Choice<dyn Method>| {
         id += 1;
-        let mut asked = restoration(method, 50);
-        (asked.run.model, asked.operator) =
-            (ModelRef::Mixture("blocks".into()), Operator::SuperResolution(Factor::Two));
+        let mut asked = restoration(method.about().slug, 50);
+        asked.method = method;
+        (asked.run.model, asked.operator) = (ModelRef::Mixture("blocks".into()), operator("super-resolution:2"));
         asked.run.count = Count::new(8).unwrap();
         ask(&engine, id, asked, Evidence { picture: picture.clone(), trust: None, shows: Shows::Original });
         let found = restored(hear(&engine, id, |_| {}));
         found.inconsistency.iter().sum::<f64>() / 8.0
     };
-    for method in [Method::PI_GDM, Method::DPS] {
-        let (guided, free) = (far(method), far(method.with_weight(Weight::new(0.0).unwrap())));
-        println!("{method}: {guided} from the measurement, {free} without guidance");
-        assert!(guided < 0.5 * free, "{method}: {guided} is hardly less than {free}");
+    for name in ["pigdm", "dps"] {
+        let idle = method(name).with(&GUIDANCE_WEIGHT, 0.0).with(&ZETA, 0.0);
+        let (guided, free) = (far(method(name)), far(idle));
+        println!("{name}: {guided} from the measurement, {free} without guidance");
+        assert!(guided < 0.5 * free, "{name}: {guided} is hardly less than {free}");
     }
 }
