@@ -13,6 +13,7 @@ mod latents;
 mod network;
 mod picture;
 mod posterior;
+mod registry;
 mod restoring;
 mod score;
 mod sde;
