@@ -6,6 +6,7 @@ use crate::sde::{Family, FamilyError, FamilyKind};
 use crate::solver::{Dynamics, Grid, Solver};
 use crate::task::{Count, Flow, ModelRef, Origin, Run, Steps};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Most samples that the window offers.
@@ -13,7 +14,7 @@ pub const MOST_SAMPLES: usize = 64;
 
 /// Values of each family's parameters, also such as make no SDE yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Vec<Family>", into = "Vec<Family>")]
+#[serde(from = "BTreeMap<FamilyKind, Map<String, Value>>")]
 pub struct Families(BTreeMap<FamilyKind, Settings>);
 
 impl Families {
@@ -34,9 +35,10 @@ impl From<Vec<Family>> for Families {
     }
 }
 
-impl From<Families> for Vec<Family> {
-    fn from(families: Families) -> Self {
-        families.0.iter().filter_map(|(kind, settings)| kind.with(settings).ok()).collect()
+impl From<BTreeMap<FamilyKind, Map<String, Value>>> for Families {
+    fn from(maps: BTreeMap<FamilyKind, Map<String, Value>>) -> Self {
+        let read = |(kind, map): (FamilyKind, _)| (kind, Settings::read(kind.about().parameters, &map));
+        Families(maps.into_iter().map(read).collect())
     }
 }
 

@@ -10,19 +10,19 @@ use std::ops::ControlFlow;
 /// Relative tolerance of a step's error.
 pub const RTOL: Parameter = Parameter::number("rtol", 1e-5, Tolerance::MIN, Tolerance::MAX)
     .usual(Tolerance::MIN, Tolerance::MAX, Scale::Exponent)
-    .named("rtol", "rtol", "Relative tolerance of a step's error, 1e-7 to 1; published: 1e-5");
+    .named("rtol", "rtol", "Relative tolerance of a step's error, 1e-7 to 1; published: 1e-5")
+    .optional();
 
 /// Absolute tolerance of a step's error.
 pub const ATOL: Parameter = Parameter::number("atol", 1e-5, Tolerance::MIN, Tolerance::MAX)
     .usual(Tolerance::MIN, Tolerance::MAX, Scale::Exponent)
-    .named("atol", "atol", "Absolute tolerance of a step's error, 1e-7 to 1; published: 1e-5");
+    .named("atol", "atol", "Absolute tolerance of a step's error, 1e-7 to 1; published: 1e-5")
+    .optional();
 
 /// Whether samples share a step size.
-pub const STEPPING: Parameter = Parameter::choice("stepping", "sample", || vec![&OWN, &SHARED]).named(
-    "Step sizes",
-    "Step sizes",
-    "Each sample has its own step size, or one for all as published",
-);
+pub const STEPPING: Parameter = Parameter::choice("stepping", "sample", || vec![&OWN, &SHARED])
+    .named("Step sizes", "Step sizes", "Each sample has its own step size, or one for all as published")
+    .optional();
 
 static OWN: About = About {
     slug: "sample",

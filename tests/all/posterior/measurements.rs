@@ -2,13 +2,12 @@
 
 use super::{doubles, evidence, image, linear, measure, normals, pixels, restoration};
 use burn::tensor::{Device, Tensor};
-use score_explorer::score::{Measurement, Mixture, Operator};
+use score_explorer::score::{Measurement, Mixture};
 use score_explorer::sde::{FamilyKind, Level, Moments};
-use score_explorer::solver::Solver;
-use score_explorer::task::{Evidence, Method};
+use score_explorer::task::Evidence;
 
 fn measured(operator: &str, shape: [usize; 3], y: &[f64], noise: f64, data: Moments) -> Measurement {
-    let linear = linear(&operator.parse().unwrap(), shape);
+    let linear = linear(operator, shape);
     let y = image(y, linear.measured());
     Measurement::new(linear.into(), y, Tensor::full([1; 4], noise, &Device::flex()), data).unwrap()
 }
@@ -66,7 +65,7 @@ fn noise_is_in_units_of_pictures_and_inconsistency_in_those_of_the_data() {
     // 48 blocks' values; the same seed gives the same noise, whatever its size.
     let model = Mixture::named("blocks").unwrap();
     let with = |noise: f64| {
-        let restoration = restoration(&Operator::Denoising, noise, Method::NullSpace, FamilyKind::Vp, Solver::Heun);
+        let restoration = restoration("denoising", noise, "null-space", FamilyKind::Vp, "heun");
         measure(&restoration, &evidence(&[0.0; 48], [3, 4, 4]), &model)
     };
     let (small, large) = (doubles(with(0.1).y().clone()), doubles(with(0.3).y().clone()));
@@ -75,7 +74,7 @@ fn noise_is_in_units_of_pictures_and_inconsistency_in_those_of_the_data() {
     assert!((variance / 0.01 - 1.0).abs() < 5.0 * f64::sqrt(2.0 / 48.0), "{variance}");
 
     // Known pixels are 0.3 off, unknown ones by much: only the former count.
-    let restoration = restoration(&Operator::Inpainting, 0.0, Method::NullSpace, FamilyKind::Vp, Solver::Heun);
+    let restoration = restoration("inpainting", 0.0, "null-space", FamilyKind::Vp, "heun");
     let known: Vec<f64> = (0..16).map(|i| f64::from(u8::from(i < 5))).collect();
     let half = Evidence { trust: Some(pixels(&known, [1, 4, 4])), ..evidence(&[0.1; 48], [3, 4, 4]) };
     let off: Vec<f64> = (0..48).map(|i| if i % 16 < 5 { 0.4 } else { 9.0 }).collect();

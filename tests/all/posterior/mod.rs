@@ -12,12 +12,14 @@ mod samples;
 mod scores;
 mod values;
 
+use crate::choices;
 use burn::tensor::{Device, Tensor, TensorData};
 use dense::{Gaussian, Matrix};
+use score_explorer::registry::{Category, Choice};
 use score_explorer::score::{Component, Condition, Linear, Measurement, Mixture, Operator, ScoreModel};
 use score_explorer::sde::FamilyKind;
-use score_explorer::solver::{Grid, Noise, Solver, Unobserved};
-use score_explorer::task::{Count, Evidence, Method, ModelRef, Origin, Restoration, Run, Shows, Steps, restore};
+use score_explorer::solver::{Noise, NoiseSource, Unobserved};
+use score_explorer::task::{Count, Evidence, ModelRef, Origin, Restoration, Run, Shows, Steps, restore};
 use score_explorer::{Image, Pixels};
 
 /// The orthonormal channels of the published colourisation (score_sde, `controllable_generation.py`), digit by digit.
@@ -56,18 +58,20 @@ fn trust([_, h, w]: [usize; 3]) -> Pixels<f32> {
 }
 
 /// One of each kind of operator and kernel that fits the shape.
-fn operators(shape: [usize; 3]) -> Vec<Operator> {
-    let mut all = Operator::examples();
+fn operators(shape: [usize; 3]) -> Vec<String> {
+    // One's own kernel has no usual weights.
+    let usual = <dyn Operator>::all().iter().map(|entry| Choice::new(*entry)).filter(|choice| choice.check().is_ok());
+    let mut all: Vec<String> = usual.map(|choice| choice.to_string()).collect();
     let names = ["super-resolution:2", "blur:gaussian:0.7", "blur:own:3:0,1,2,0,3,1,0,0,1", "compressed-sensing:0.6:5"];
-    all.extend(names.map(|name| name.parse().unwrap()));
-    all.retain(|operator| operator.over(shape, None, &Device::flex()).is_ok());
+    all.extend(names.map(Into::into));
+    all.retain(|name| choices::operator(name).over(shape, None, &Device::flex()).is_ok());
     all
 }
 
-fn linear(operator: &Operator, shape: [usize; 3]) -> Box<dyn Linear> {
+fn linear(operator: &str, shape: [usize; 3]) -> Box<dyn Linear> {
     let trust = trust(shape);
     let trust = Tensor::from_data(TensorData::new(trust.values.to_vec(), trust.shape), &Device::flex());
-    operator.over(shape, Some(&trust), &Device::flex()).unwrap()
+    choices::operator(operator).over(shape, Some(&trust), &Device::flex()).unwrap()
 }
 
 /// A by its columns A·eᵢ, as rows.
@@ -114,13 +118,13 @@ fn isotropic(shape: [usize; 3], std: f64) -> Mixture {
 }
 
 /// A restoration of an own model from the prior.
-fn restoration(operator: &Operator, noise: f64, method: Method, kind: FamilyKind, solver: Solver) -> Restoration {
+fn restoration(operator: &str, noise: f64, method: &str, kind: FamilyKind, solver: &str) -> Restoration {
     Restoration {
         run: Run {
             model: ModelRef::Mixture("own".into()),
             family: kind.published(),
-            solver,
-            grid: Grid::LogSnr,
+            solver: choices::solver(solver),
+            grid: choices::grid("log-snr"),
             steps: Steps::new(60).unwrap(),
             denoise: true,
             clip: false,
@@ -128,9 +132,9 @@ fn restoration(operator: &Operator, noise: f64, method: Method, kind: FamilyKind
             count: Count::new(1024).unwrap(),
             origin: Origin::Prior,
         },
-        operator: operator.clone(),
+        operator: choices::operator(operator),
         noise,
-        method,
+        method: choices::method(method),
         resampling: None,
         strength: 1.0,
         fork: None,
