@@ -12,6 +12,11 @@ pub trait Entry: Sync {
     /// Names, summary, source and parameters.
     fn about(&self) -> &'static About;
 
+    /// Older slugs: read wherever a slug is read, never written or shown.
+    fn aliases(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Whether these values fit together.
     ///
     /// # Errors
@@ -27,6 +32,7 @@ macro_rules! entry {
         $(#[$doc:meta])*
         $name:ident {
             slug: $slug:literal,
+            $(aliases: [$($alias:literal),*],)?
             name: $title:literal,
             summary: $summary:literal,
             $(source: $source:literal,)?
@@ -49,6 +55,10 @@ macro_rules! entry {
                     }
                 }
             }
+
+            $(fn aliases(&self) -> &'static [&'static str] {
+                &[$($alias),*]
+            })?
 
             $(fn check(&self, settings: &$crate::registry::Settings) -> Result<(), String> {
                 $check(settings)
@@ -74,15 +84,21 @@ pub enum ChoiceError {
     Unknown { category: &'static str, found: String, known: String },
     #[error(transparent)]
     Parameter(#[from] ParameterError),
-    #[error("{found:?} does not fit the {category} {slug}; write {usage}")]
+    #[error("{found:?} is not a valid {category} {slug}; write {usage}")]
     Form { category: &'static str, slug: &'static str, found: String, usage: String },
     #[error("{0}")]
     Unfit(String),
 }
 
-/// The entry of this slug.
+/// The entry of this slug, or of this older one.
 pub fn find<E: ?Sized + Category>(slug: &str) -> Option<&'static E> {
-    E::all().iter().copied().find(|entry| entry.about().slug == slug)
+    spellings().find(|(spelling, _)| *spelling == slug).map(|(_, entry)| entry)
+}
+
+/// Every slug, then every alias, with its entry.
+fn spellings<E: ?Sized + Category>() -> impl Iterator<Item = (&'static str, &'static E)> {
+    let slugs = E::all().iter().map(|entry| (entry.about().slug, *entry));
+    slugs.chain(E::all().iter().flat_map(|entry| entry.aliases().iter().map(|alias| (*alias, *entry))))
 }
 
 /// What all entries say of themselves.
@@ -196,8 +212,8 @@ impl<E: ?Sized + Category> FromStr for Choice<E> {
     /// Reads `slug:value:value`, the values in the order of the parameters.
     fn from_str(text: &str) -> Result<Self, ChoiceError> {
         let text = text.trim();
-        let named = E::all().iter().copied().filter_map(|entry| {
-            let rest = text.strip_prefix(entry.about().slug)?;
+        let named = spellings::<E>().filter_map(|(spelling, entry)| {
+            let rest = text.strip_prefix(spelling)?;
             (rest.is_empty() || rest.starts_with(':')).then_some((entry, rest))
         });
         // A slug may itself hold a colon: the longest is meant.

@@ -81,7 +81,7 @@ pub enum Value {
 pub enum ParameterError {
     #[error("{label} = {value} is out of range; choose {low} to {high}")]
     Range { label: &'static str, value: String, low: String, high: String },
-    #[error("{label} = {value:?} is not possible; choose {known}")]
+    #[error("{label} = {value:?} is not supported; choose {known}")]
     Unknown { label: &'static str, value: String, known: String },
     #[error("{label} = {value:?} is not a {kind}; choose one such as {example}")]
     Kind { label: &'static str, value: String, kind: &'static str, example: String },

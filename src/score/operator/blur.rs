@@ -87,7 +87,8 @@ impl Operator for MotionBlur {
 entry! {
     /// The picture blurred by weights of one's own.
     KernelBlur {
-        slug: "blur:own",
+        slug: "blur:kernel",
+        aliases: ["blur:own"],
         name: "Own kernel",
         summary: "The picture blurred by weights of one's own",
         parameters: [&SIZE, &WEIGHTS],

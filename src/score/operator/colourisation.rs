@@ -10,7 +10,8 @@ const GREY: [f64; 3] = [0.57735014, 0.57735026, 0.57735026];
 entry! {
     /// The grey picture.
     Colourisation {
-        slug: "colourisation",
+        slug: "colorization",
+        aliases: ["colourisation"],
         name: "Colourisation",
         summary: "The grey picture",
         source: "Song et al. 2021, appendix I",
@@ -40,7 +41,7 @@ struct Grey {
 impl Grey {
     fn new([channels, height, width]: [usize; 3], device: &Device) -> Result<Self, OperatorError> {
         if channels != 3 {
-            let (operator, needs) = ("colourisation".into(), "of 3 channels".into());
+            let (operator, needs) = ("colorization".into(), "of 3 channels".into());
             return Err(OperatorError::Shape { operator, needs, channels, height, width });
         }
         // The published digits are of single precision; brought to unit length, AAᵀ is the identity.

@@ -69,7 +69,7 @@ fn exact_samples_choose_among_pictures_as_often_as_they_explain_the_measurement(
     for (operator, noise, kind) in [
         ("denoising", 2.5, FamilyKind::Vp),
         ("super-resolution:4", 0.6, FamilyKind::Ve),
-        ("colourisation", 2.0, FamilyKind::SubVp),
+        ("colorization", 2.0, FamilyKind::SubVp),
     ] {
         let mut restoration = restoration(operator, noise, "exact", kind, "pc:ancestral");
         restoration.run.steps = Steps::new(60).unwrap();

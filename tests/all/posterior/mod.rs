@@ -62,7 +62,8 @@ fn operators(shape: [usize; 3]) -> Vec<String> {
     // One's own kernel has no usual weights.
     let usual = <dyn Operator>::all().iter().map(|entry| Choice::new(*entry)).filter(|choice| choice.check().is_ok());
     let mut all: Vec<String> = usual.map(|choice| choice.to_string()).collect();
-    let names = ["super-resolution:2", "blur:gaussian:0.7", "blur:own:3:0,1,2,0,3,1,0,0,1", "compressed-sensing:0.6:5"];
+    let names =
+        ["super-resolution:2", "blur:gaussian:0.7", "blur:kernel:3:0,1,2,0,3,1,0,0,1", "compressed-sensing:0.6:5"];
     all.extend(names.map(Into::into));
     all.retain(|name| choices::operator(name).over(shape, None, &Device::flex()).is_ok());
     all

@@ -3,7 +3,7 @@ use super::{M, doubles, image, linear, matrix, normals, operators, values};
 use crate::choices::{operator, slugs};
 use burn::tensor::{Device, Tensor};
 use score_explorer::Image;
-use score_explorer::registry::{Choice, ChoiceError};
+use score_explorer::registry::{Choice, ChoiceError, find};
 use score_explorer::score::{Measurement, Operator, OperatorError};
 use score_explorer::sde::Moments;
 
@@ -143,7 +143,7 @@ fn super_resolution_averages_blocks_and_enlarges_by_repeating() {
 fn the_grey_channel_is_the_published_one() {
     // score_sde, controllable_generation.py: the first column of the decoupling matrix, in x·M.
     let (shape, pixel) = ([3, 1, 1], [0.9, -0.4, 0.3]);
-    let a = linear("colourisation", shape);
+    let a = linear("colorization", shape);
     let grey: f64 = (0..3).map(|channel| pixel[channel] * M[channel][0]).sum();
     let found = doubles(a.apply(&image(&pixel, shape)));
     assert!((found[0] - grey).abs() < 1e-6);
@@ -259,12 +259,12 @@ fn compressed_sensing_takes_the_share_it_says_and_another_with_another_seed() {
 fn operators_are_written_as_they_are_read() {
     for text in [
         "inpainting",
-        "colourisation",
+        "colorization",
         "super-resolution:4",
         "blur:gaussian:2",
         "blur:gaussian:0.75",
         "blur:motion:9:30",
-        "blur:own:3:0,1,0,1,4,1,0,1,0",
+        "blur:kernel:3:0,1,0,1,4,1,0,1,0",
         "compressed-sensing:0.25",
         "compressed-sensing:0.5:7",
         "denoising",
@@ -276,6 +276,10 @@ fn operators_are_written_as_they_are_read() {
         assert_eq!(serde_json::from_str::<Written>(&saved).unwrap(), written);
     }
     assert_eq!(operator("blur:gaussian:2.0").to_string(), "blur:gaussian:2");
+    for (older, newer) in [("colourisation", "colorization"), ("blur:own:1:2", "blur:kernel:1:2")] {
+        assert_eq!(operator(older).to_string(), newer);
+    }
+    assert!(find::<dyn Operator>("blur:own").is_some_and(|found| found.about().slug == "blur:kernel"));
 }
 
 /// An operator as files have it.
@@ -287,7 +291,7 @@ struct Written(#[serde(with = "score_explorer::registry::text")] Choice<dyn Oper
 fn impossible_operators_are_refused_in_one_sentence() {
     let error = |text: &str| text.parse::<Choice<dyn Operator>>().unwrap_err();
     for (text, sentence) in [
-        ("super-resolution:3", "Factor = \"3\" is not possible; choose 2, 4 or 8"),
+        ("super-resolution:3", "Factor = \"3\" is not supported; choose 2, 4 or 8"),
         ("blur:gaussian:0", "Spread σ = 0 is out of range; choose 0.1 to 16"),
         ("blur:gaussian:NaN", "Spread σ = NaN is out of range; choose 0.1 to 16"),
         ("blur:gaussian:inf", "Spread σ = inf is out of range; choose 0.1 to 16"),
@@ -295,18 +299,21 @@ fn impossible_operators_are_refused_in_one_sentence() {
         ("blur:motion:5:361", "Angle = 361 is out of range; choose -360 to 360"),
         ("compressed-sensing:0", "Share = 0 is out of range; choose 1e-6 to 1"),
         ("compressed-sensing:1.5", "Share = 1.5 is out of range; choose 1e-6 to 1"),
-        ("blur:own:65:1", "Size = 65 is out of range; choose 1 to 63"),
-        ("blur:own:3:1,x", "Weights = \"1,x\" is not a list of numbers; choose one such as 1,2,1"),
-        ("super-resolution:", "Factor = \"\" is not possible; choose 2, 4 or 8"),
-        ("super-resolution:-4", "Factor = \"-4\" is not possible; choose 2, 4 or 8"),
-        ("inpainting:1", "\"inpainting:1\" does not fit the operator inpainting; write inpainting"),
-        ("blur:own:3", "\"blur:own:3\" does not fit the operator blur:own; write blur:own:3:WEIGHTS"),
+        ("blur:kernel:65:1", "Size = 65 is out of range; choose 1 to 63"),
+        ("blur:kernel:3:1,x", "Weights = \"1,x\" is not a list of numbers; choose one such as 1,2,1"),
+        ("super-resolution:", "Factor = \"\" is not supported; choose 2, 4 or 8"),
+        ("super-resolution:-4", "Factor = \"-4\" is not supported; choose 2, 4 or 8"),
+        ("inpainting:1", "\"inpainting:1\" is not a valid operator inpainting; write inpainting"),
+        ("blur:kernel:3", "\"blur:kernel:3\" is not a valid operator blur:kernel; write blur:kernel:3:WEIGHTS"),
     ] {
         assert_eq!(error(text).to_string(), sentence);
     }
-    for (text, size, found) in
-        [("blur:own:2:1,1,1,1", 2, 4), ("blur:own:3:1,1", 3, 2), ("blur:own:1:-1", 1, 1), ("blur:own:1:NaN", 1, 1)]
-    {
+    for (text, size, found) in [
+        ("blur:kernel:2:1,1,1,1", 2, 4),
+        ("blur:kernel:3:1,1", 3, 2),
+        ("blur:kernel:1:-1", 1, 1),
+        ("blur:kernel:1:NaN", 1, 1),
+    ] {
         let sentence = OperatorError::Weights { size, found }.to_string();
         assert_eq!(error(text), ChoiceError::Unfit(sentence), "{text}");
     }
@@ -319,5 +326,5 @@ fn impossible_operators_are_refused_in_one_sentence() {
     let over = |text: &str, shape| operator(text).over(shape, None, &Device::flex()).err().unwrap();
     let refused = over("super-resolution:4", [3, 6, 8]).to_string();
     assert_eq!(refused, "super-resolution:4 needs pictures whose sides are multiples of 4, not 3×6×8");
-    assert_eq!(over("colourisation", [1, 4, 4]).to_string(), "colourisation needs pictures of 3 channels, not 1×4×4");
+    assert_eq!(over("colorization", [1, 4, 4]).to_string(), "colorization needs pictures of 3 channels, not 1×4×4");
 }

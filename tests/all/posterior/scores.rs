@@ -175,7 +175,7 @@ fn pi_gdm_guides_along_the_gradient_of_its_gaussian_likelihood() {
 #[test]
 fn dps_descends_the_distance_to_the_measurement() {
     let model = two();
-    for operator in ["super-resolution:2", "blur:gaussian:0.7", "colourisation", "inpainting"] {
+    for operator in ["super-resolution:2", "blur:gaussian:0.7", "colorization", "inpainting"] {
         let condition = Condition::new(measured(operator, 0.0, &model));
         let measurement = condition.measurement();
         let at = [Level { alpha: 0.8, sigma: 0.5 }];
