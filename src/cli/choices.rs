@@ -1,4 +1,4 @@
-//! Options of the command line, derived from what choices say of themselves.
+//! Options of the command line, derived from how choices describe themselves.
 
 use super::Failure;
 use crate::registry::{About, Category, Choice, Kind, Parameter, Settings, Value, active, whole::every};
@@ -13,6 +13,8 @@ pub(super) struct Options {
     pub(super) help: &'static str,
     pub(super) entries: Vec<&'static About>,
     pub(super) heading: &'static str,
+    /// What comes before the parameters' own defaults, as help puts it.
+    pub(super) inherited: &'static str,
 }
 
 /// What was given of them.
@@ -30,7 +32,7 @@ impl Options {
         offered: impl Fn(&E) -> bool,
     ) -> Options {
         let entries = E::all().iter().filter(|entry| offered(entry)).map(|entry| entry.about()).collect();
-        Options { name: E::NAME, help, entries, heading }
+        Options { name: E::NAME, help, entries, heading, inherited: "" }
     }
 
     /// The parameters of all entries, each once.
@@ -53,8 +55,33 @@ impl Options {
             .value_parser(PossibleValuesParser::new(values))
             .help(self.help)
             .help_heading(self.heading);
-        let parameters = self.parameters().into_iter().map(|parameter| option(parameter).help_heading(self.heading));
+        let parameters =
+            self.parameters().into_iter().map(|parameter| self.option(parameter).help_heading(self.heading));
         command.arg(choice).args(parameters)
+    }
+
+    /// A parameter as an option.
+    fn option(&self, parameter: &'static Parameter) -> Arg {
+        let default = match parameter.default() {
+            Value::Flag(_) => String::new(),
+            Value::Number(small) if small > 0.0 && small < 1e-3 => format!(" [default: {}{small:e}]", self.inherited),
+            value => format!(" [default: {}{value}]", self.inherited),
+        };
+        let arg = Arg::new(parameter.key).long(parameter.option()).help(format!("{}{default}", parameter.tip));
+        let arg = parameter.flags.iter().skip(1).fold(arg, |arg, older| arg.alias(*older));
+        match parameter.kind {
+            Kind::Flag { .. } => arg.action(ArgAction::SetTrue),
+            Kind::Choice { .. } => {
+                let values =
+                    parameter.options().into_iter().map(|about| PossibleValue::new(about.slug).help(about.line()));
+                let read = move |slug: String| parameter.parse(&slug).unwrap_or_else(|_| parameter.default());
+                arg.value_name(parameter.key.to_uppercase()).value_parser(PossibleValuesParser::new(values).map(read))
+            }
+            _ => arg
+                .value_name(symbol(parameter))
+                .allow_negative_numbers(true)
+                .value_parser(move |word: &str| parameter.parse(word)),
+        }
     }
 
     /// What was given.
@@ -163,29 +190,24 @@ macro_rules! flattened {
 }
 pub(super) use flattened;
 
-/// A parameter as an option.
-fn option(parameter: &'static Parameter) -> Arg {
-    let default = match parameter.default() {
-        Value::Flag(_) => String::new(),
-        value => format!(" [default: {value}]"),
-    };
-    let arg = Arg::new(parameter.key).long(parameter.option()).help(format!("{}{default}", parameter.tip));
-    let arg = parameter.flags.iter().skip(1).fold(arg, |arg, older| arg.alias(*older));
-    match parameter.kind {
-        Kind::Flag { .. } => arg.action(ArgAction::SetTrue),
-        Kind::Choice { .. } => {
-            let values = parameter.options().into_iter().map(|about| PossibleValue::new(about.slug).help(about.line()));
-            let read = move |slug: String| parameter.parse(&slug).unwrap_or_else(|_| parameter.default());
-            arg.value_name(parameter.key.to_uppercase()).value_parser(PossibleValuesParser::new(values).map(read))
-        }
-        _ => arg
-            .value_name(parameter.label)
-            .allow_negative_numbers(true)
-            .value_parser(move |word: &str| parameter.parse(word)),
+/// The option with another default in its help.
+pub(super) fn defaulting(arg: Arg, default: &str) -> Arg {
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let text = help.split(" [default: ").next().unwrap_or_default();
+    let help = format!("{text} [default: {default}]");
+    arg.help(help)
+}
+
+/// The symbol of a parameter, which its label ends in: `r` for "SNR r".
+fn symbol(parameter: &'static Parameter) -> &'static str {
+    match (parameter.label.rsplit_once(' '), &parameter.kind) {
+        (Some((_, symbol)), _) => symbol,
+        (None, Kind::Whole { .. }) => "N",
+        (None, _) => parameter.label,
     }
 }
 
-/// A choice written as text; the error says what there is.
+/// A choice written as text; the error lists the entries.
 pub(super) fn choice<E: ?Sized + Category>(text: &str) -> Result<Choice<E>, String> {
     text.parse().map_err(|error: crate::registry::ChoiceError| error.to_string())
 }

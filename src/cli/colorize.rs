@@ -8,7 +8,8 @@ use crate::task::Shows;
 #[command(after_help = "\
 Examples:
   score-explorer colorize --image grey.jpg --count 8
-  score-explorer colorize --image grey.jpg --method pigdm --seed 3 --output colours.png --json")]
+  score-explorer colorize --image grey.jpg --method pigdm --seed 3 \\
+      --output colours.png --json")]
 pub(super) struct Args {
     #[command(flatten)]
     restoring: RestoringOptions,

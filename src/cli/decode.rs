@@ -1,4 +1,5 @@
 use super::Failure;
+use super::choices::defaulting;
 use super::drive::Session;
 use super::flow_options::SolverOptions;
 use super::options::DeviceOption;
@@ -9,40 +10,46 @@ use crate::engine::Decode;
 use crate::network::{Array, Weights};
 use crate::sde::Range;
 use crate::task::{ModelRef, temper};
+use clap::Arg;
 use serde_json::json;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(
+    mut_args(as_encoded),
+    after_help = "\
 Examples:
   score-explorer decode latents.safetensors --output grid.png
-  score-explorer decode latents.npz --temperature 0.8 --solver dpm++ --steps 8 --output quick.png
-  score-explorer decode latents.safetensors --model exact:worlds --tensor x.safetensors --json")]
+  score-explorer decode latents.npz --temperature 0.8 --solver dpm++ --steps 8 \\
+      --output quick.png
+  score-explorer decode latents.safetensors --model exact:worlds \\
+      --tensor x.safetensors --json"
+)]
 pub(super) struct Args {
     /// Latents from `encode` (.safetensors or .npz)
     latents: PathBuf,
-    /// Another model than the latents' own
+    /// Model to decode with [default: as encoded]
     #[arg(long, short)]
     model: Option<ModelRef>,
     #[command(flatten)]
     solver: SolverOptions,
-    /// Scale the latents first
-    #[arg(long, value_name = "x", default_value_t = 1.0, value_parser = temperature, allow_negative_numbers = true)]
+    /// Scale the latents by this factor
+    #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = temperature, allow_negative_numbers = true)]
     temperature: f64,
-    /// Where to compute
+    /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
-    /// All pictures as one
-    #[arg(long, short, value_name = "FILE", default_value = "grid.png")]
+    /// Grid of all images (PNG, JPEG, WebP, GIF or BMP)
+    #[arg(long, short, value_name = "FILE", default_value = "grid.png", help_heading = "Output")]
     output: PathBuf,
-    /// How often each pixel is repeated
-    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=64))]
+    /// Enlarge each pixel to N×N
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=64), help_heading = "Output")]
     zoom: u8,
-    /// The pictures as numbers in [0, 1]: safetensors with `x`, N×C×H×W
-    #[arg(long, value_name = "FILE")]
+    /// Images as a tensor: safetensors with `x`, N×C×H×W in [0, 1]
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     tensor: Option<PathBuf>,
-    /// Print one JSON object about the pictures
-    #[arg(long)]
+    /// Print a JSON summary
+    #[arg(long, help_heading = "Output")]
     json: bool,
 }
 
@@ -76,12 +83,17 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     }
     files().for_each(|file| println!("wrote {}", file.display()));
     let most = decoded.nfe.iter().max().unwrap_or(&0);
-    println!("{} pictures, up to {most} evaluations each, {seconds:.1} s, {device}", decoded.nfe.len());
+    println!("{} images, NFE up to {most}, {seconds:.1} s, {device}", decoded.nfe.len());
     Ok(())
+}
+
+/// Options of the solver default to what the latents were encoded with.
+fn as_encoded(arg: Arg) -> Arg {
+    if arg.get_help_heading() == Some("Solver") { defaulting(arg, "as encoded") } else { arg }
 }
 
 /// A positive, finite factor.
 pub(super) fn temperature(text: &str) -> Result<f64, String> {
     let number: Option<f64> = text.parse().ok();
-    number.filter(|t| *t > 0.0 && t.is_finite()).ok_or_else(|| "a positive number is needed, such as 0.9".into())
+    number.filter(|t| *t > 0.0 && t.is_finite()).ok_or_else(|| "not a positive number; choose one such as 0.9".into())
 }

@@ -1,4 +1,4 @@
-//! Which devices there are, and the one a command computes on.
+//! Compute devices, and the one that a command uses.
 
 use super::Failure;
 use crate::engine::{DeviceChoice, Devices};
@@ -24,9 +24,9 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let cpu = Devices::cpu_only().cpu.1;
     let chosen = best(&adapters);
     let (auto, why) = match chosen {
-        Some(adapter) => (name(adapter), "it is a real graphics adapter"),
-        None if adapters.is_empty() => (cpu.name.clone(), "there is no graphics adapter"),
-        None => (cpu.name.clone(), "the only graphics adapters are drawn by the CPU, which computes faster itself"),
+        Some(adapter) => (name(adapter), "it is a hardware GPU"),
+        None if adapters.is_empty() => (cpu.name.clone(), "no GPU was found"),
+        None => (cpu.name.clone(), "all graphics adapters are software ones, and the CPU is faster without them"),
     };
     if args.json {
         let adapters: Vec<_> = adapters
@@ -49,23 +49,21 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     for info in &adapters {
         println!("{}{}", name(info), if software(info) { ", software" } else { "" });
     }
-    println!("\nauto chooses {auto}: {why}.");
+    println!("\nauto selects {auto}: {why}.");
     Ok(())
 }
 
 /// The devices for a choice. A graphics adapter is only set up where the choice would compute on it.
 ///
 /// # Errors
-/// If a GPU is asked for and there is none that can compute.
+/// If a GPU is required and none can be used.
 pub(super) fn open(choice: DeviceChoice) -> Result<Devices, Failure> {
     if choice == DeviceChoice::Auto && best(&adapters()).is_none() {
         return Ok(Devices::cpu_only());
     }
     let devices = Devices::headless(choice);
     match (choice, &devices.gpu) {
-        (DeviceChoice::Gpu, None) => {
-            Err(Failure::Running("no graphics adapter that can compute was found; use --device cpu".into()))
-        }
+        (DeviceChoice::Gpu, None) => Err(Failure::Running("no usable GPU was found; use --device cpu".into())),
         _ => Ok(devices),
     }
 }

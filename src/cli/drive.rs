@@ -54,7 +54,7 @@ impl Session {
         &self.engine.devices().choose(self.choice).0
     }
 
-    /// Opens a model and tells what it left out.
+    /// Opens a model and prints its warnings.
     ///
     /// # Errors
     /// If it cannot be opened.
@@ -68,7 +68,7 @@ impl Session {
         Ok(report)
     }
 
-    /// Runs to the end, and keeps moments on the way within so many bytes, or shows and keeps as a window does.
+    /// Runs to the end, and records steps within so many bytes, or shows and records as a window does.
     ///
     /// # Errors
     /// If the run fails or is stopped.
@@ -120,7 +120,7 @@ impl Session {
         Ok(Done { report, notices, output, seconds: began.elapsed().as_secs_f64() })
     }
 
-    /// Hears of a task until it ends, and looks at it meanwhile. What is being opened is told on the way.
+    /// Hears of a task until it ends, and looks at it meanwhile. Prints what is being opened.
     fn listen<T: Task>(
         &mut self,
         handle: &TaskHandle<T>,
@@ -153,7 +153,7 @@ type Look<'a, T> = &'a mut dyn FnMut(&mut Progress, &TaskHandle<T>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Recording {
     Nothing,
-    /// The moments on the way.
+    /// The steps.
     Moments,
     /// These, and they are shown as they come.
     Shown,
@@ -185,7 +185,7 @@ fn finished<Output>(end: End<Output>, kind: fn(String) -> Failure) -> Result<Out
 }
 
 fn broken_off() -> Failure {
-    Failure::Running("the sampler ended before the work was done; run the command again".into())
+    Failure::Running("the task ended before it was done; run the command again".into())
 }
 
 /// The engine's two sentences as one, in the manner of all errors here.

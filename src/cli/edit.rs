@@ -9,15 +9,16 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   score-explorer edit --image painted.png --strength 0.5
-  score-explorer edit --image painted.png --mask mask.png --strength 0.7 --count 8 --output edits.png --json")]
+  score-explorer edit --image painted.png --mask mask.png --strength 0.7 \\
+      --count 8 --output edits.png --json")]
 pub(super) struct Args {
     #[command(flatten)]
     restoring: RestoringOptions,
-    /// The time to which the picture is noised before it comes back: near 0 keeps it, 1 forgets it (SDEdit)
-    #[arg(long, value_name = "t", default_value_t = 0.5, allow_negative_numbers = true)]
+    /// Time up to which the image is noised: near 0 keeps it, 1 discards it (SDEdit)
+    #[arg(long, value_name = "t", display_order = 0, default_value_t = 0.5, allow_negative_numbers = true)]
     strength: f64,
-    /// Only what is white in this picture changes
-    #[arg(long, value_name = "FILE")]
+    /// Mask: only what is white changes
+    #[arg(long, value_name = "FILE", display_order = 0)]
     mask: Option<PathBuf>,
 }
 

@@ -13,28 +13,30 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   score-explorer encode cat.jpg dog.jpg --output latents.safetensors
-  score-explorer encode photos.zip --first 32 --model exact:worlds --output latents.npz --check
-  score-explorer encode cat.jpg --until 0.5 --solver heun --steps 50 --output half.safetensors --json")]
+  score-explorer encode photos.zip --limit 32 --model exact:worlds \\
+      --output latents.npz --check
+  score-explorer encode cat.jpg --t-max 0.5 --solver heun --steps 50 \\
+      --output half.safetensors --json")]
 pub(super) struct Args {
-    /// Pictures, or folders and archives (.zip, .tar) of them
+    /// Images, or folders and archives (.zip, .tar) of them
     #[arg(required = true, value_name = "IMAGES")]
     images: Vec<PathBuf>,
     #[command(flatten)]
     flow: FlowOptions,
-    /// Where to compute
+    /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
-    /// At most so many pictures of each folder or archive
-    #[arg(long, value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
-    first: usize,
-    /// The latents (.safetensors or .npz)
-    #[arg(long, short, value_name = "FILE", default_value = "latents.safetensors")]
+    /// Use at most the first N images of each folder or archive
+    #[arg(long, alias = "first", value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
+    limit: usize,
+    /// Latents file (.safetensors or .npz)
+    #[arg(long, short, value_name = "FILE", default_value = "latents.safetensors", help_heading = "Output")]
     output: PathBuf,
-    /// Decode the latents again and tell how close the pictures come back
-    #[arg(long)]
+    /// Decode the latents again and report the reconstruction error
+    #[arg(long, help_heading = "Output")]
     check: bool,
-    /// Print one JSON object about the latents
-    #[arg(long)]
+    /// Print a JSON summary
+    #[arg(long, help_heading = "Output")]
     json: bool,
 }
 
@@ -44,7 +46,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let mut session = Session::open(args.device.into())?;
     let model = session.inspect(&args.flow.model)?;
     let flow = args.flow.flow(&model)?;
-    let pictures = Pictures::read(&args.images, &model, args.first, &mut session.progress)?;
+    let pictures = Pictures::read(&args.images, &model, args.limit, &mut session.progress)?;
     let done = session.perform(Encode { flow: flow.clone(), images: pictures.pixels.clone() })?;
     let (encoded, seconds, device) = (done.output, done.seconds, done.report.device.name);
     let checked = if args.check { Some(check(&mut session, &flow, &pictures, &encoded)?) } else { None };
@@ -69,15 +71,15 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     println!("wrote {}", args.output.display());
     for (index, name) in pictures.names.iter().enumerate() {
         let back = checked.as_ref().map_or(String::new(), |checked| {
-            format!(", comes back at {:.1} dB (largest error {:.5})", checked.psnr[index], checked.largest[index])
+            format!(", reconstruction PSNR {:.1} dB, largest error {:.5}", checked.psnr[index], checked.largest[index])
         });
-        println!("{name}: {} evaluations, norm {:.3} of the prior's{back}", encoded.nfe[index], norms[index]);
+        println!("{name}: NFE {}, norm {:.3} relative to the prior{back}", encoded.nfe[index], norms[index]);
     }
-    println!("{} pictures, {seconds:.1} s, {device}", pictures.names.len());
+    println!("{} images, {seconds:.1} s, {device}", pictures.names.len());
     Ok(())
 }
 
-/// How close pictures come back.
+/// The reconstruction error of images.
 struct Checked {
     psnr: Vec<f64>,
     largest: Vec<f64>,

@@ -5,13 +5,13 @@ use crate::score::ScoreError;
 use crate::sde::FamilyError;
 use crate::task::{FlowError, RestorationError, RunError};
 
-/// Why a command ended: one sentence for people, and a kind that decides the exit code.
+/// Why a command ended: one sentence, and a kind that decides the exit code.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// Something failed while running.
     #[error("{0}")]
     Running(String),
-    /// Wrong usage, or a value that is not possible.
+    /// Invalid usage or value.
     #[error("{0}")]
     Usage(String),
     /// A file or model could not be read, or is not what was expected.
@@ -23,7 +23,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The exit code of wrong usage, which clap reports itself.
+    /// The exit code of invalid usage, which clap reports itself.
     pub const USAGE: u8 = 2;
 
     /// The exit code: 1 running, 2 usage, 3 input, 4 output.
@@ -46,7 +46,7 @@ impl From<FileError> for Failure {
     }
 }
 
-/// Errors of one kind each: what they say becomes the sentence.
+/// Errors of one kind each: their text becomes the sentence.
 macro_rules! failure_from {
     ($($error:ty => $kind:ident),* $(,)?) => {
         $(impl From<$error> for Failure {

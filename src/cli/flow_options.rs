@@ -1,4 +1,4 @@
-//! What a journey between pictures and latents is made of, as written on the command line.
+//! The settings of a probability-flow ODE solve, as written on the command line.
 
 use super::choices::{Given, Options, flattened};
 use super::options::{FamilyOptions, steps};
@@ -12,20 +12,27 @@ use crate::task::{Flow, ModelRef, Run, Steps};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
-/// The model and family of a journey.
+/// The model, the family, the times and the solver.
 #[derive(Debug, Args)]
 pub(super) struct FlowOptions {
-    /// A name from `models`, a checkpoint file or exact:FOLDER
+    /// Model: a name from `models`, a checkpoint or exact:FOLDER
     #[arg(long, short, default_value_t = Run::default().model)]
     pub(super) model: ModelRef,
     #[command(flatten)]
     family: FamilyOptions,
-    /// Where the latents lie: 1 is the whole way, less keeps more of the picture
-    #[arg(long, value_name = "t", default_value_t = 1.0, allow_negative_numbers = true, help_heading = "Time")]
-    until: f64,
-    /// Where the data lie
-    #[arg(long, value_name = "t", default_value_t = Flow::END, allow_negative_numbers = true, help_heading = "Time")]
-    end: f64,
+    /// Time at which encoding stops: 1 is the prior, less keeps more of the image
+    #[arg(
+        long,
+        alias = "until",
+        value_name = "t",
+        default_value_t = 1.0,
+        allow_negative_numbers = true,
+        help_heading = "Time"
+    )]
+    t_max: f64,
+    /// Time of the data, at which encoding starts
+    #[arg(long, alias = "end", value_name = "t", default_value_t = Flow::END, allow_negative_numbers = true, help_heading = "Time")]
+    t_min: f64,
     #[command(flatten)]
     solver: SolverOptions,
 }
@@ -35,7 +42,7 @@ pub(super) struct FlowOptions {
 pub(super) struct SolverOptions {
     #[command(flatten)]
     solver: FlowSolver,
-    /// Steps of the other solvers [default: 32]
+    /// Time steps of solvers other than adaptive [default: 32]
     #[arg(long, short = 'n', value_name = "N", value_parser = steps, allow_negative_numbers = true, help_heading = "Solver")]
     steps: Option<Steps>,
 }
@@ -45,31 +52,31 @@ pub(super) struct SolverOptions {
 struct FlowSolver(Given);
 
 fn solvers() -> Options {
-    let help = "Solver [default: adaptive, or that of the latents]";
+    let help = "Numerical scheme [default: adaptive]";
     Options::of::<dyn Solver>(help, "Solver", |solver| solver.is_invertible())
 }
 
 flattened!(FlowSolver, solvers());
 
 impl FlowOptions {
-    /// The journey with a model that was opened.
+    /// The settings with a model that was opened.
     ///
     /// # Errors
-    /// If options contradict each other or make no journey.
+    /// If options contradict each other, or a value is invalid.
     pub(super) fn flow(&self, model: &ModelReport) -> Result<Flow, Failure> {
         let family = self.family.of(model.family)?;
         let usual = Flow::new(self.model.clone(), family);
-        let flow = self.solver.over(Flow { until: self.until, end: self.end, ..usual })?;
+        let flow = self.solver.over(Flow { until: self.t_max, end: self.t_min, ..usual })?;
         flow.check()?;
         Ok(flow)
     }
 }
 
 impl SolverOptions {
-    /// The flow with the solver that is asked for; what is not said stays.
+    /// The flow with the solver that was given; the rest stays as it is.
     ///
     /// # Errors
-    /// If options contradict each other, or a number is not possible.
+    /// If options contradict each other, or a value is invalid.
     pub(super) fn over(&self, flow: Flow) -> Result<Flow, Failure> {
         let (FlowSolver(given), options) = (&self.solver, solvers());
         let mut solver = flow.solver.clone();
@@ -79,7 +86,9 @@ impl SolverOptions {
         options.apply(given, solver.about(), solver.settings_mut())?;
         if solver.evaluations(1, false).is_none() && self.steps.is_some() {
             let slug = solver.about().slug;
-            return Err(Failure::Usage(format!("--steps has no effect on {slug}; name another --solver too")));
+            return Err(Failure::Usage(format!(
+                "--steps has no effect on {slug}, which chooses its own steps; leave it out"
+            )));
         }
         let steps = match self.steps.or(flow.steps) {
             Some(steps) => steps,
@@ -89,7 +98,7 @@ impl SolverOptions {
     }
 }
 
-/// Pictures in the size of a model, with their names.
+/// Images at the size of a model, with their names.
 pub(super) struct Pictures {
     pub(super) names: Vec<String>,
     /// In [0, 1].
@@ -97,19 +106,19 @@ pub(super) struct Pictures {
 }
 
 impl Pictures {
-    /// Reads files, and folders or archives of them, up to `most` pictures of each.
+    /// Reads files, and folders or archives of them: at most the first `most` images of each.
     ///
     /// # Errors
-    /// If the model takes no pictures in colour, or a file cannot be read.
+    /// If the model is not one of colour images, or a file cannot be read.
     pub(super) fn read(
         paths: &[PathBuf],
         model: &ModelReport,
         most: usize,
         progress: &mut Progress,
     ) -> Result<Pictures, Failure> {
-        let [3, side, width] = model.shape else { return Err(no_pictures(model)) };
+        let [3, side, width] = model.shape else { return Err(not_of_colour_images(model)) };
         if side != width || model.range.is_none() {
-            return Err(no_pictures(model));
+            return Err(not_of_colour_images(model));
         }
         let (mut names, mut levels) = (Vec::new(), Vec::new());
         for path in paths {
@@ -133,6 +142,6 @@ fn is_archive(path: &Path) -> bool {
         .is_some_and(|extension| extension.eq_ignore_ascii_case("zip") || extension.eq_ignore_ascii_case("tar"))
 }
 
-fn no_pictures(model: &ModelReport) -> Failure {
-    Failure::Input(format!("{} takes no pictures in colour; choose another --model", model.name))
+pub(super) fn not_of_colour_images(model: &ModelReport) -> Failure {
+    Failure::Input(format!("{} is not a model of colour images; choose another --model", model.name))
 }

@@ -10,50 +10,56 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  score-explorer import checkpoint_24.pth --config config.json --name \"CIFAR-10 VP\"
+  score-explorer import checkpoint_24.pth --config config.json \\
+      --name \"CIFAR-10 VP\"
   score-explorer import worlds.pth --card-file worlds.txt --moments-from worlds/
   score-explorer import google/ddpm-church-256 --name church
   score-explorer import worlds.pth --output checkpoints/worlds.safetensors
-  score-explorer import checkpoint_8.pth --set training.sde=subvpsde --weights live
-  score-explorer import edm-cifar10-cond.safetensors --set edm.class=3 --name automobiles
+  score-explorer import checkpoint_8.pth --set training.sde=subvpsde --weights raw
+  score-explorer import edm-cifar10-cond.safetensors --set edm.class=3 --name cats
 
-The configuration is also found beside the checkpoint, as the same name with .json or .yml, or as config.json or .yml.
-Without one it is inferred from names and shapes; what these do not tell is assumed as published, and listed.
-No code in a checkpoint is run. The weights are kept in half precision.")]
+Without --config, the configuration is looked for beside the checkpoint: the same name with .json or .yml, or \
+config.json or config.yml. If there is none, it is inferred from tensor names and shapes. What these cannot reveal is \
+taken from the nearest published configuration, and listed. Code stored in a checkpoint is never executed. The weights \
+are stored in half precision.")]
 pub(super) struct Args {
-    /// A published checkpoint (PyTorch .pth or JAX), a folder of diffusers, or EDM's weights as safetensors
+    /// Checkpoint: PyTorch .pth, JAX, a diffusers folder, or EDM's weights as safetensors
     source: PathBuf,
-    /// Its configuration, JSON or YAML
+    /// Its configuration (JSON or YAML)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Say a field of the configuration that the file does not say or that was assumed wrongly, as data.centered=true
+    /// Set a configuration field that is missing or was assumed wrongly, e.g. data.centered=true
     #[arg(long, value_name = "FIELD=VALUE")]
     set: Vec<String>,
-    /// Which weights of a training checkpoint: their moving average, or the live ones
-    #[arg(long, value_enum, default_value = "average")]
+    /// Weights to import from a training checkpoint
+    #[arg(long, value_enum, default_value = "ema")]
     weights: Kind,
-    /// The name that people read [default: the file's]
+    /// Display name [default: the file name]
     #[arg(long)]
     name: Option<String>,
-    /// A text about it: data, licence, training
+    /// Text file about it: data, licence, training
     #[arg(long, value_name = "FILE")]
     card_file: Option<PathBuf>,
-    /// Pictures that it was trained on, to measure their mean and spread: a folder, .zip or .tar
+    /// Training images, to measure their mean and standard deviation: a folder, .zip or .tar
     #[arg(long, value_name = "PATH")]
     moments_from: Option<PathBuf>,
-    /// Where to write it [default: the library, where `--model` finds it by name]
+    /// File to write [default: in the model library, where `--model` finds it by name]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Kind {
-    Average,
-    Live,
+    /// Exponential moving average
+    #[value(alias = "average")]
+    Ema,
+    /// As training left them
+    #[value(alias = "live")]
+    Raw,
 }
 
-/// What names and shapes tell, as fields of a configuration.
-const TOLD_BY_SHAPES: [&str; 11] = [
+/// What names and shapes reveal, as fields of a configuration.
+const REVEALED: [&str; 11] = [
     "nf",
     "ch_mult",
     "num_res_blocks",
@@ -75,7 +81,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let card = args.card_file.as_deref().map(read_text).transpose()?.unwrap_or_default();
     let overrides = Overrides::parse(args.set.iter().map(String::as_str));
     let overrides = overrides.map_err(|error| Failure::Usage(error.to_string()))?;
-    let raw = args.weights == Kind::Live;
+    let raw = args.weights == Kind::Raw;
     let options = OpenOptions { config: args.config.as_deref(), overrides, raw, progress: None };
     let opened = open(&args.source, &options)?;
     show(&opened);
@@ -83,7 +89,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     if args.output.is_none()
         && let Some(folder) = output.parent()
     {
-        let failed = |error| Failure::Output(format!("{folder:?} cannot be made: {error}; give --output"));
+        let failed = |error| Failure::Output(format!("{folder:?} cannot be created: {error}; give --output"));
         fs::create_dir_all(folder).map_err(failed)?;
     }
     writable(&output)?;
@@ -93,19 +99,19 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     if args.output.is_none()
         && let Some(stem) = written.file_stem()
     {
-        println!("sample it with: score-explorer sample --model {}", stem.display());
+        println!("to sample it: score-explorer sample --model {}", stem.display());
     }
     Ok(())
 }
 
-/// Says what was inferred, and what was assumed because nothing tells it.
+/// Prints what was inferred, and what was assumed because nothing reveals it.
 fn show(opened: &Opened) {
     if !opened.inferred {
         return;
     }
     println!("inferred from names and shapes:");
     let config = serde_json::to_value(&opened.network.description.config).unwrap_or(Value::Null);
-    for (name, value) in TOLD_BY_SHAPES.iter().filter_map(|&name| Some((name, config.get(name)?))) {
+    for (name, value) in REVEALED.iter().filter_map(|&name| Some((name, config.get(name)?))) {
         let section = if ["num_channels", "image_size"].contains(&name) { "data" } else { "model" };
         let field = format!("{section}.{name}");
         if opened.assumed.iter().all(|assumption| assumption.field != field) {
@@ -113,7 +119,7 @@ fn show(opened: &Opened) {
         }
     }
     if !opened.assumed.is_empty() {
-        println!("assumed, as no shape tells it; correct it with --set FIELD=VALUE:");
+        println!("assumed, as names and shapes do not reveal it (correct it with --set FIELD=VALUE):");
         opened.assumed.iter().for_each(|assumption| println!("  {assumption}"));
     }
 }
@@ -124,7 +130,7 @@ impl Args {
         self.name.clone().unwrap_or_else(stem)
     }
 
-    /// Moments of the pictures that were given, in the network's range and size.
+    /// Moments of the images that were given, in the network's range and size.
     fn moments(&self, description: &Description) -> Result<Option<Moments>, Failure> {
         let Some(pictures) = &self.moments_from else { return Ok(None) };
         let [_, side, _] = description.config.shape();
@@ -140,13 +146,11 @@ impl Args {
 fn place_in_library(name: &str) -> Result<PathBuf, Failure> {
     let slug = slug(name);
     let Some(folder) = library().filter(|_| !slug.is_empty()) else {
-        return Err(Failure::Usage("there is no place for this model in the library; give --output FILE".into()));
+        return Err(Failure::Usage("the model library has no place for this model; give --output FILE".into()));
     };
     let file = folder.join(slug).with_extension("safetensors");
     match file.exists() {
-        true => {
-            Err(Failure::Usage(format!("{file:?} is there already; give another --name, or --output to replace it")))
-        }
+        true => Err(Failure::Usage(format!("{file:?} already exists; give another --name, or --output to replace it"))),
         false => Ok(file),
     }
 }

@@ -9,13 +9,15 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   score-explorer inpaint --image photo.jpg --mask mask.png --count 8
-  score-explorer inpaint --image photo.jpg --mask mask.png --method projection --resample 10:5 --output fills.png
-  score-explorer inpaint --image a.png --mask m.png --model exact:worlds --method exact --json")]
+  score-explorer inpaint --image photo.jpg --mask mask.png \\
+      --method projection --resample 10:5 --output samples.png
+  score-explorer inpaint --image a.png --mask m.png --model exact:worlds \\
+      --method exact --json")]
 pub(super) struct Args {
     #[command(flatten)]
     restoring: RestoringOptions,
-    /// A picture of the photo's size or shape: white is filled in, black is kept, grey is trusted in part
-    #[arg(long, value_name = "FILE")]
+    /// Mask of the photo's size or aspect ratio: white is filled in, black is kept, grey is partly kept
+    #[arg(long, value_name = "FILE", display_order = 0)]
     mask: PathBuf,
 }
 

@@ -13,45 +13,47 @@ use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long an animation takes from one picture to the other.
+/// How long an animation takes from one image to the other.
 const ANIMATION: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   score-explorer interpolate cat.jpg dog.jpg --frames 16 --output strip.png
-  score-explorer interpolate a.png b.png --solver dpm++ --steps 20 --animate walk.gif
-  score-explorer interpolate a.png b.png --linear --temperature 0.9 --output strip.png --json")]
+  score-explorer interpolate a.png b.png --solver dpm++ --steps 20 \\
+      --animate loop.gif
+  score-explorer interpolate a.png b.png --linear --temperature 0.9 \\
+      --output strip.png --json")]
 pub(super) struct Args {
-    /// The picture to begin with
+    /// First image
     a: PathBuf,
-    /// The picture to arrive at
+    /// Last image
     b: PathBuf,
     #[command(flatten)]
     flow: FlowOptions,
-    /// Number of pictures, both ends among them
+    /// Number of frames, including both ends
     #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u16).range(2..=512))]
     frames: u16,
-    /// On a straight line, not on a great circle
+    /// Interpolate linearly, not spherically
     #[arg(long)]
     linear: bool,
-    /// Scale the latents
-    #[arg(long, value_name = "x", default_value_t = 1.0, value_parser = temperature, allow_negative_numbers = true)]
+    /// Scale the latents by this factor
+    #[arg(long, value_name = "T", default_value_t = 1.0, value_parser = temperature, allow_negative_numbers = true)]
     temperature: f64,
-    /// Where to compute
+    /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
-    /// All pictures in a row
-    #[arg(long, short, value_name = "FILE", default_value = "strip.png")]
+    /// Strip of all frames (PNG, JPEG, WebP, GIF or BMP)
+    #[arg(long, short, value_name = "FILE", default_value = "strip.png", help_heading = "Output")]
     output: PathBuf,
-    /// There and back as a loop (GIF, or PNG that moves)
-    #[arg(long, value_name = "FILE")]
+    /// Animation there and back, as a loop (GIF or animated PNG)
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
     animate: Option<PathBuf>,
-    /// How often each pixel is repeated
-    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=64))]
+    /// Enlarge each pixel to N×N
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=64), help_heading = "Output")]
     zoom: u8,
-    /// Print one JSON object about the pictures
-    #[arg(long)]
+    /// Print a JSON summary
+    #[arg(long, help_heading = "Output")]
     json: bool,
 }
 
@@ -94,11 +96,11 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     files().for_each(|file| println!("wrote {}", file.display()));
-    println!("{} pictures, {seconds:.1} s, {device}", args.frames);
+    println!("{} frames, {seconds:.1} s, {device}", args.frames);
     Ok(())
 }
 
-/// A loop over the pictures, forwards and backwards.
+/// A loop over the frames, forwards and backwards.
 fn there_and_back(pictures: &Pixels<f32>, zoom: usize) -> Animation {
     let count = pictures.shape[0];
     let order = (0..count).chain((1..count.saturating_sub(1)).rev());

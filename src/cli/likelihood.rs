@@ -8,39 +8,40 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("solver", |arg| arg.value_parser(["adaptive"]).hide(true)), mut_arg("steps", |arg| arg.hide(true)), mut_arg("t_max", |arg| arg.hide(true)))]
 #[command(after_help = "\
 Examples:
   score-explorer likelihood cat.jpg dog.jpg
-  score-explorer likelihood photos/ --first 64 --probes 4 --dequantise --json
-  score-explorer likelihood test.tar --first 8 --model exact:worlds --family ve")]
+  score-explorer likelihood photos/ --limit 64 --probes 4 --dequantize --json
+  score-explorer likelihood test.tar --limit 8 --model exact:worlds --family ve")]
 pub(super) struct Args {
-    /// Pictures, or folders and archives (.zip, .tar) of them
+    /// Images, or folders and archives (.zip, .tar) of them
     #[arg(required = true, value_name = "IMAGES")]
     images: Vec<PathBuf>,
     #[command(flatten)]
     flow: FlowOptions,
-    /// At most so many pictures of each folder or archive
-    #[arg(long, value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
-    first: usize,
-    /// Random probes for each picture; two or more give a standard error
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// Use at most the first N images of each folder or archive
+    #[arg(long, alias = "first", value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
+    limit: usize,
+    /// Random probes per image (Hutchinson); two or more give a standard error
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Divergence")]
     probes: usize,
-    /// Probes from a Gaussian, not of ±1
-    #[arg(long)]
-    gaussian: bool,
-    /// Probes also where the exact divergence is known
-    #[arg(long)]
-    estimate: bool,
-    /// Add uniform noise of one grey level first
-    #[arg(long)]
-    dequantise: bool,
+    /// Use Gaussian probes, not Rademacher (±1)
+    #[arg(long, alias = "gaussian", help_heading = "Divergence")]
+    gaussian_probes: bool,
+    /// Use probes even where the exact divergence is known
+    #[arg(long, alias = "estimate", help_heading = "Divergence")]
+    force_probes: bool,
+    /// Add uniform noise of one grey level to the images first
+    #[arg(long, alias = "dequantise")]
+    dequantize: bool,
     /// Seed of probes and noise
     #[arg(long, short, default_value_t = 0)]
     seed: u64,
-    /// Where to compute
+    /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
-    /// Print one JSON object
+    /// Print a JSON summary
     #[arg(long)]
     json: bool,
 }
@@ -51,13 +52,13 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let flow = args.flow.flow(&model)?;
     let estimate = Estimate {
         probes: args.probes,
-        rademacher: !args.gaussian,
+        rademacher: !args.gaussian_probes,
         seed: args.seed,
-        dequantise: args.dequantise,
-        exact: !args.estimate,
+        dequantise: args.dequantize,
+        exact: !args.force_probes,
     };
     estimate.check(&flow)?;
-    let pictures = Pictures::read(&args.images, &model, args.first, &mut session.progress)?;
+    let pictures = Pictures::read(&args.images, &model, args.limit, &mut session.progress)?;
     let done = session.perform(Likelihood { flow: flow.clone(), images: pictures.pixels, estimate })?;
     drop(session);
     let figures = done.output;
@@ -92,7 +93,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     }
     for (name, figure) in pictures.names.iter().zip(&figures) {
         let error = figure.standard_error.filter(|&error| error > 0.0).map_or(String::new(), |e| format!(" ± {e:.3}"));
-        println!("{name}: {:.3}{error} bits/dim, {} evaluations", figure.bits_per_dim, figure.nfe);
+        println!("{name}: {:.3}{error} bits/dim, NFE {}", figure.bits_per_dim, figure.nfe);
     }
     let error = error.map_or(String::new(), |error| format!(" ± {error:.3}"));
     println!("mean {mean:.3}{error} bits/dim, {:.1} s, {}", done.seconds, done.report.device.name);

@@ -8,6 +8,7 @@ mod devices;
 mod drive;
 mod edit;
 mod encode;
+mod eval_inpaint;
 mod failure;
 mod flow_options;
 mod import;
@@ -15,7 +16,6 @@ mod inpaint;
 mod interpolate;
 mod library;
 mod likelihood;
-mod measure_fills;
 mod models;
 mod options;
 mod output;
@@ -39,18 +39,18 @@ use std::process::ExitCode;
 
 const CODES: &str = "\
 Exit codes:
-  0  done
-  1  something failed while running
-  2  wrong usage, or a value that is not possible
-  3  a file or model could not be read, or is not what was expected
-  4  a file could not be written";
+  0  success
+  1  a failure while running
+  2  invalid usage or value
+  3  a file or model that cannot be read, or is not what was expected
+  4  a file that cannot be written";
 
-/// See, steer and measure score-based diffusion. Without a command, opens the window.
+/// Watch, steer and measure score-based diffusion models. Without a command, opens the window.
 #[derive(Debug, Parser)]
 #[command(name = "score-explorer", version, max_term_width = 100, after_help = CODES)]
 #[command(args_conflicts_with_subcommands = true)]
 struct Cli {
-    /// Open the window with this: a run file, checkpoint, latents, photo, or folder of pictures
+    /// File to open in the window: a run file, checkpoint, latents, photo, or folder of images
     file: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
@@ -58,48 +58,49 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Sample a model and save pictures, an animation, tensors or a run file
+    /// Sample a model and save images, an animation, tensors or a run file
     Sample(sample::Args),
-    /// Run a run file again, to the same pixels
+    /// Replay a run file, pixel for pixel
     Run(run::Args),
-    /// Carry pictures to their latents by the probability-flow ODE
+    /// Encode images to latents with the probability-flow ODE
     Encode(encode::Args),
-    /// Carry latents back to pictures
+    /// Decode latents to images
     Decode(decode::Args),
-    /// Walk from one picture to another through their latents
+    /// Interpolate between two images through their latents
     Interpolate(interpolate::Args),
-    /// Measure how likely a model finds pictures, in bits per dimension
+    /// Compute the likelihood of images under a model, in bits per dimension
     Likelihood(likelihood::Args),
-    /// Fill in a part of a photo, several ways at once
+    /// Fill in the masked part of a photo, several samples at once
     Inpaint(inpaint::Args),
-    /// Measure how well hidden parts of pictures are filled in, method by method
-    MeasureFills(measure_fills::Args),
-    /// Colour a grey photo
+    /// Compare inpainting methods by PSNR on hidden regions
+    #[command(alias = "measure-fills")]
+    EvalInpaint(eval_inpaint::Args),
+    /// Colourise a greyscale photo
     Colorize(colorize::Args),
-    /// Undo a loss: super-resolution, deblurring, compressed sensing, denoising
+    /// Restore a degraded image: super-resolution, deblurring, compressed sensing, denoising
     Restore(restore::Args),
-    /// Noise a picture part of the way and bring it back (SDEdit)
+    /// Edit an image by partial noising and denoising (SDEdit)
     Edit(edit::Args),
-    /// Evaluate a network on given x and t
+    /// Evaluate a network at given x and t
     Score(score::Args),
-    /// Bring a published checkpoint into the library
+    /// Import a published checkpoint into the model library
     Import(import::Args),
-    /// List the models at hand
+    /// List available models, or show one in detail
     Models(models::Args),
-    /// List the devices to compute on, and which one `auto` chooses
+    /// List compute devices, and which one `auto` selects
     Devices(devices::Args),
-    /// Measure how fast this machine samples, and where the time goes
+    /// Measure sampling speed, and where the time goes
     Bench(bench::Args),
 }
 
 /// Runs the program with these arguments, the program's name first. Errors go to stderr as
-/// one sentence; the exit code says of which kind they are.
+/// one sentence; the exit code is that of their kind.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     leave_panics_of_tasks_to_the_engine();
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version go to stdout with 0, wrong usage to stderr with 2. A closed pipe is no news.
+            // Help and version go to stdout with 0, invalid usage to stderr with 2. A closed pipe does not matter.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::from(Failure::USAGE) } else { ExitCode::SUCCESS };
         }
@@ -113,7 +114,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// The engine tells a panic of a task as a failure in one sentence; the trace would say it twice.
+/// The engine reports a panic of a task as a failure in one sentence; the trace would repeat it.
 fn leave_panics_of_tasks_to_the_engine() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -133,7 +134,7 @@ impl Command {
             Command::Interpolate(args) => interpolate::execute(&args),
             Command::Likelihood(args) => likelihood::execute(&args),
             Command::Inpaint(args) => inpaint::execute(&args),
-            Command::MeasureFills(args) => measure_fills::execute(&args),
+            Command::EvalInpaint(args) => eval_inpaint::execute(&args),
             Command::Colorize(args) => colorize::execute(&args),
             Command::Restore(args) => restore::execute(&args),
             Command::Edit(args) => edit::execute(&args),
@@ -161,6 +162,48 @@ mod tests {
         for command in Cli::command().get_subcommands() {
             let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(examples.contains(&format!("score-explorer {}", command.get_name())), "{}", command.get_name());
+            let fits = |line: &str| !line.starts_with(' ') || line.chars().count() <= 80;
+            assert!(examples.lines().all(fits), "an example of {} is too wide for a terminal", command.get_name());
+        }
+    }
+
+    #[test]
+    fn older_spellings_are_understood_and_hidden() {
+        let parsed = |line: &str| {
+            let words = std::iter::once("score-explorer").chain(line.split_whitespace());
+            Cli::try_parse_from(words).map(|cli| format!("{:?}", cli.command)).unwrap_or_else(|error| panic!("{error}"))
+        };
+        for (command, older, newer) in [
+            ("", "measure-fills a.png", "eval-inpaint a.png"),
+            ("eval-inpaint a.png", "--pictures 3", "--limit 3"),
+            ("score --input x --output y", "--checkpoint a.pth", "--model a.pth"),
+            ("sample", "--record run.json", "--save-run run.json"),
+            ("sample --corrector hmc", "--leapfrog 2", "--leapfrog-steps 2"),
+            ("sample --corrector hmc", "--adjusted", "--metropolis"),
+            ("encode a.png", "--until 0.5", "--t-max 0.5"),
+            ("encode a.png", "--end 0.01", "--t-min 0.01"),
+            ("encode a.png", "--first 3", "--limit 3"),
+            ("interpolate a.png b.png", "--until 0.5", "--t-max 0.5"),
+            ("likelihood a.png", "--first 3", "--limit 3"),
+            ("likelihood a.png", "--gaussian", "--gaussian-probes"),
+            ("likelihood a.png", "--estimate", "--force-probes"),
+            ("likelihood a.png", "--dequantise", "--dequantize"),
+            ("import a.pth", "--weights average", "--weights ema"),
+            ("import a.pth", "--weights live", "--weights raw"),
+            ("restore --image a.png", "--operator colourisation", "--operator colorization"),
+            ("restore --image a.png", "--operator blur:own:1:1", "--operator blur:kernel:1:1"),
+        ] {
+            assert_eq!(parsed(&format!("{command} {older}")), parsed(&format!("{command} {newer}")), "{older}");
+            let mut cli = Cli::command();
+            let help = match cli.find_subcommand_mut(command.split(' ').next().unwrap_or_default()) {
+                Some(command) => command.render_long_help().to_string(),
+                None => cli.render_long_help().to_string(),
+            };
+            // The commands and options themselves; values may be words of other texts.
+            let shown = |line: &str| help.split_whitespace().any(|word| line.split(' ').next() == Some(word));
+            assert!(
+                shown(newer) && (!shown(older) || older.starts_with("--weights") || older.starts_with("--operator"))
+            );
         }
     }
 }

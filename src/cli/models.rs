@@ -1,5 +1,5 @@
 use super::{Failure, library};
-use crate::checkpoint::{Entry, PUBLISHED, ReadProgress, Release, catalogue, count, facts, find, open_network};
+use crate::checkpoint::{Entry, PUBLISHED, Release, catalogue, count, facts};
 use crate::score::Description;
 use crate::task::ModelRef;
 use serde_json::{Value, json};
@@ -13,15 +13,15 @@ Examples:
   score-explorer models --published
   score-explorer sample --model mixture:two-moons
 
-Any checkpoint file, any folder of diffusers (./FOLDER) and any folder of pictures (exact:FOLDER) is a model too.")]
+Any checkpoint, any diffusers folder (./FOLDER) and any folder of images (exact:FOLDER) is a model too.")]
 pub(super) struct Args {
-    /// The card of this network [default: a list of all models]
+    /// Network to show in detail [default: list all models]
     #[arg(value_name = "MODEL", conflicts_with = "published")]
     model: Option<ModelRef>,
-    /// Its layers too
+    /// Show its layers too
     #[arg(long, requires = "model")]
     layers: bool,
-    /// Checkpoints that others publish, and how to get them
+    /// List published checkpoints, and how to get them
     #[arg(long)]
     published: bool,
     /// Print JSON
@@ -50,9 +50,9 @@ fn list(as_json: bool) -> Result<(), Failure> {
         println!("{:width$}  {}", entry.reference, entry.summary);
     }
     if let Some(folder) = library {
-        println!("\nImported models lie in {}", folder.display());
+        println!("\nImported models are stored in {}", folder.display());
     }
-    println!("Published ones, and how to get them: score-explorer models --published");
+    println!("Published checkpoints, and how to get them: score-explorer models --published");
     Ok(())
 }
 
@@ -94,7 +94,7 @@ fn published(as_json: bool) -> Result<(), Failure> {
             let data = format!("{} {1}×{1}", published.data, published.side);
             println!("  {:38}  {data:22}  {}", published.name, published.network);
         }
-        // The steps differ in names only.
+        // The steps differ only in names.
         if let Some(first) = all().next() {
             println!("  {}", first.page());
             (1..).zip(first.steps()).for_each(|(number, step)| println!("  {number}. {step}"));
@@ -105,16 +105,7 @@ fn published(as_json: bool) -> Result<(), Failure> {
 }
 
 fn card(model: &ModelRef, args: &Args) -> Result<(), Failure> {
-    let description = match model {
-        ModelRef::Named(name) => find(name, library().as_deref(), &ReadProgress::default())?.description,
-        ModelRef::File(path) => open_network(path, None)?.description,
-        ModelRef::Exact(_) | ModelRef::Mixture(_) => {
-            let why = format!(
-                "{model} has an exact score and no card; sample it with: score-explorer sample --model {model}"
-            );
-            return Err(Failure::Usage(why));
-        }
-    };
+    let description = library::network(model, None)?.description;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&as_json(&description))?);
         return Ok(());
@@ -141,7 +132,7 @@ fn card(model: &ModelRef, args: &Args) -> Result<(), Failure> {
 
 fn as_json(description: &Description) -> Value {
     let facts: serde_json::Map<String, Value> =
-        facts(description).into_iter().map(|fact| (fact.what.to_lowercase(), fact.value.into())).collect();
+        facts(description).into_iter().map(|fact| (fact.key.into(), fact.value.into())).collect();
     let tensors: Vec<Value> = description
         .config
         .parameters()

@@ -1,7 +1,7 @@
 //! What a run is made of, as written on the command line.
 
 use super::Failure;
-use super::choices::{Given, Options, choice, flattened};
+use super::choices::{Given, Options, choice, defaulting, flattened};
 use crate::engine::DeviceChoice;
 use crate::registry::{Choice, find};
 use crate::sde::{Family, FamilyKind};
@@ -12,10 +12,12 @@ use clap::{Args, ValueEnum};
 /// Where to compute.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub(super) enum DeviceOption {
-    /// The GPU where there is a real one, else the CPU
+    /// A hardware GPU if there is one, otherwise the CPU
     #[default]
     Auto,
+    /// A GPU, or a software graphics adapter if there is none
     Gpu,
+    /// The CPU
     Cpu,
 }
 
@@ -35,8 +37,8 @@ pub(super) struct FamilyOptions(Given);
 
 fn families() -> Options {
     let entries = FamilyKind::ALL.iter().map(|kind| kind.about()).collect();
-    let help = "SDE family [default: the one the model was trained in]";
-    Options { name: "family", help, entries, heading: "Family" }
+    let help = "SDE family [default: the model's own]";
+    Options { name: "family", help, entries, heading: "Family", inherited: "the model's, else " }
 }
 
 flattened!(FamilyOptions, families());
@@ -62,55 +64,57 @@ impl FamilyOptions {
 struct SolverOptions(Given);
 
 fn solvers() -> Options {
-    Options::of::<dyn Solver>("Solver [default: pc, as --preset fast-20 has it]", "Solver", |_| true)
+    Options::of::<dyn Solver>("Numerical scheme [default: the preset's]", "Solver", |_| true)
 }
 
 flattened!(SolverOptions, solvers());
 
 /// All that decides a run's pixels.
 #[derive(Debug, Args)]
+#[command(mut_arg("predictor", |arg| defaulting(arg, "the preset's")))]
+#[command(mut_arg("corrector", |arg| defaulting(arg, "the preset's")))]
 pub(super) struct RunOptions {
-    /// A name from `models`, a checkpoint file, exact:FOLDER or mixture:NAME
+    /// Model: a name from `models`, a checkpoint, exact:FOLDER or mixture:NAME
     #[arg(long, short, default_value_t = Run::default().model)]
     pub model: ModelRef,
 
     #[command(flatten)]
     family: FamilyOptions,
 
-    /// Start from a named setting, which other options change: fast-10, fast-20, fast-50, ode-20, c2000-langevin,
-    /// or p1000-, p2000-, pc1000- and a predictor, such as pc1000-ancestral
+    /// Preset, which other options override: fast-10, fast-20, fast-50, ode-20, c2000-langevin, or p1000-, p2000- or
+    /// pc1000- followed by a predictor, such as pc1000-ancestral
+    /// [default: fast-20; p1000-reverse-diffusion once --solver pc, a predictor or a corrector is given]
     #[arg(long, value_name = "NAME", value_parser = preset, help_heading = "Solver")]
     preset: Option<Preset>,
-    /// Naming a predictor or a corrector implies --solver pc and --preset p1000-reverse-diffusion
     #[command(flatten)]
     solver: SolverOptions,
-    /// Clip each denoised estimate x̂₀ to the data range [default: in the fast presets]
+    /// Clip each denoised estimate x̂₀ to the data range [default: the preset's]
     #[arg(long, num_args = 0..=1, value_name = "true|false", hide_possible_values = true, default_missing_value = "true", help_heading = "Solver")]
     clip: Option<bool>,
     /// Do not clip
     #[arg(long, conflicts_with = "clip", help_heading = "Solver")]
     no_clip: bool,
-    /// Keep the last step's noise
+    /// Keep the noise of the last step
     #[arg(long, help_heading = "Solver")]
     no_denoise: bool,
 
-    /// Time steps [default: 20; 1000 once a predictor or corrector is named]
+    /// Time steps [default: the preset's]
     #[arg(long, short = 'n', value_name = "N", value_parser = steps, allow_negative_numbers = true, help_heading = "Time")]
     steps: Option<Steps>,
-    /// uniform, quadratic, edm[:RHO] or log-snr [default: log-snr; uniform once a predictor or corrector is named]
+    /// Time grid: uniform, quadratic, edm[:RHO] or log-snr [default: the preset's]
     #[arg(long, value_parser = choice::<dyn Grid>, help_heading = "Time")]
     grid: Option<Choice<dyn Grid>>,
 
-    /// Number of samples [default: 16; 4 of restorations]
-    #[arg(long, short, value_name = "N", value_parser = count, allow_negative_numbers = true)]
-    count: Option<Count>,
-    /// Seed of all noise: the same seed gives the same pictures
+    /// Number of samples
+    #[arg(long, short, value_name = "N", default_value = "16", value_parser = count, allow_negative_numbers = true)]
+    count: Count,
+    /// Seed of all noise; the same seed gives the same images
     #[arg(long, short, default_value_t = 0)]
     seed: u64,
 }
 
 impl RunOptions {
-    /// The model that is asked for.
+    /// The model to be sampled.
     pub(super) fn model(&self) -> &ModelRef {
         &self.model
     }
@@ -137,7 +141,7 @@ impl RunOptions {
         run.grid = self.grid.clone().unwrap_or(run.grid);
         run.clip = !self.no_clip && self.clip.unwrap_or(run.clip);
         run.denoise &= !self.no_denoise;
-        (run.seed, run.count) = (self.seed, self.count.unwrap_or(run.count));
+        (run.seed, run.count) = (self.seed, self.count);
         run.check()?;
         Ok(run)
     }
@@ -165,7 +169,7 @@ fn preset(text: &str) -> Result<Preset, Failure> {
 }
 
 fn whole(text: &str) -> Result<usize, String> {
-    text.parse().map_err(|_| "a whole number is needed".into())
+    text.parse().map_err(|_| "not a whole number".into())
 }
 
 pub(super) fn steps(text: &str) -> Result<Steps, String> {

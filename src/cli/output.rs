@@ -22,19 +22,19 @@ const PLOT: usize = 128;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputOptions {
-    /// All samples as one picture (PNG, JPEG, WebP, GIF, BMP) [default: grid.png if nothing else is asked for]
+    /// Grid of all samples (PNG, JPEG, WebP, GIF or BMP) [default: grid.png, unless another output is given]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// How often each pixel is repeated
+    /// Enlarge each pixel to N×N
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=64))]
     zoom: u8,
-    /// The way from noise to data (GIF, or PNG that moves)
+    /// Animation from noise to data (GIF or animated PNG)
     #[arg(long, value_name = "FILE")]
     animate: Option<PathBuf>,
-    /// The samples as numbers: safetensors with `x`, N×C×H×W
+    /// Samples as a tensor: safetensors with `x`, N×C×H×W
     #[arg(long, value_name = "FILE")]
     tensor: Option<PathBuf>,
-    /// Print one JSON object about the run
+    /// Print a JSON summary of the run
     #[arg(long)]
     json: bool,
 }
@@ -44,7 +44,7 @@ impl OutputOptions {
     /// `more` is another file that will be written, if any.
     ///
     /// # Errors
-    /// If a kind of file is not known or its place cannot be written to.
+    /// If an extension is unsupported or a location cannot be written to.
     pub(super) fn check(&self, more: Option<&Path>) -> Result<(), Failure> {
         let picture = self.picture(more);
         known(picture.as_deref(), &["png", "jpg", "jpeg", "webp", "gif", "bmp"])?;
@@ -55,13 +55,13 @@ impl OutputOptions {
         files.sort();
         match files.windows(2).find(|pair| pair[0] == pair[1]) {
             Some(pair) => {
-                Err(Failure::Usage(format!("{:?} is named for two outputs; give each its own file", pair[0])))
+                Err(Failure::Usage(format!("{:?} is given for two outputs; give each its own file", pair[0])))
             }
             None => Ok(()),
         }
     }
 
-    /// What is needed of the moments on the way.
+    /// Which recorded steps are needed.
     pub(super) fn recording(&self) -> Recording {
         if self.animate.is_some() { Recording::Moments } else { Recording::Nothing }
     }
@@ -98,14 +98,14 @@ impl OutputOptions {
         Ok(files)
     }
 
-    /// Tells on stdout what was done.
+    /// Reports on stdout what was done.
     ///
     /// # Errors
     /// Never in practice: a run is always JSON.
-    pub(super) fn tell(&self, outcome: &Outcome, files: &[PathBuf]) -> Result<(), Failure> {
+    pub(super) fn print(&self, outcome: &Outcome, files: &[PathBuf]) -> Result<(), Failure> {
         let (progress, report) = (&outcome.last.progress, &outcome.report);
         if self.json {
-            let told = json!({
+            let summary = json!({
                 "files": files,
                 "seconds": outcome.seconds(),
                 "nfe": progress.nfe,
@@ -115,14 +115,14 @@ impl OutputOptions {
                 "notices": outcome.notices,
                 "run": report.run,
             });
-            println!("{told}");
+            println!("{summary}");
             return Ok(());
         }
         for file in files {
             println!("wrote {}", file.display());
         }
         println!(
-            "{} samples, {} network evaluations each, {:.1} s, {:.1} evaluations/s, {}",
+            "{} samples, NFE {} each, {:.1} s, {:.1} score evaluations/s over all samples, {}",
             report.run.count.get(),
             progress.nfe,
             outcome.seconds(),
@@ -132,7 +132,7 @@ impl OutputOptions {
         Ok(())
     }
 
-    /// The picture to write: the one asked for, or `grid.png` where nothing at all was.
+    /// The image to write: the one asked for, or `grid.png` where nothing at all was.
     fn picture(&self, more: Option<&Path>) -> Option<PathBuf> {
         let nothing = self.animate.is_none() && self.tensor.is_none() && more.is_none();
         self.output.clone().or_else(|| nothing.then(|| "grid.png".into()))
@@ -143,19 +143,19 @@ impl OutputOptions {
         let timeline = &outcome.last.timeline;
         let frames: Vec<_> = evenly(timeline.len(), FRAMES)
             .filter_map(|index| timeline.get(index))
-            .map(|moment| view.picture(&moment.x))
+            .map(|recorded| view.picture(&recorded.x))
             .collect();
         let frame_time = (ANIMATION / frames.len().max(1) as u32).max(Duration::from_millis(20));
         Animation { frames, range: view.range, frame_time, zoom: view.zoom }
     }
 }
 
-/// How states become pictures: as they are, or as points.
+/// How states become images: as they are, or as points.
 struct View {
     range: Range,
     /// Enlargement when written.
     zoom: usize,
-    /// Reach and side of the plot, for samples that are no pictures.
+    /// Extent and side of the plot, for samples that are not images.
     plot: Option<(f32, usize)>,
 }
 
@@ -192,15 +192,12 @@ pub(super) fn known(file: Option<&Path>, extensions: &[&str]) -> Result<(), Fail
     if extensions.contains(&extension.as_str()) {
         return Ok(());
     }
-    Err(Failure::Usage(format!(
-        "{file:?} names no kind of file that is known here; end it in .{}",
-        extensions.join(", .")
-    )))
+    Err(Failure::Usage(format!("{file:?} has an unsupported extension; use .{}", extensions.join(", ."))))
 }
 
 /// Whether a file can be made there. Leaves nothing behind.
 pub(super) fn writable(file: &Path) -> Result<(), Failure> {
-    let cannot = |why: &str| Failure::Output(format!("{file:?} cannot be written: {why}; choose another place"));
+    let cannot = |why: &str| Failure::Output(format!("{file:?} cannot be written: {why}; choose another location"));
     if file.is_dir() {
         return Err(cannot("it is a folder"));
     }
@@ -213,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_spread_from_the_first_moment_to_the_last() {
+    fn frames_are_spread_from_the_first_step_to_the_last() {
         assert_eq!(evenly(10, 4).collect::<Vec<_>>(), [0, 3, 6, 9]);
         assert_eq!(evenly(3, 120).collect::<Vec<_>>(), [0, 1, 2]);
         assert_eq!(evenly(1, 120).collect::<Vec<_>>(), [0]);

@@ -1,4 +1,4 @@
-//! How far a command has come, told on stderr: a bar on a terminal, else plain lines.
+//! How far a command has come, on stderr: a bar on a terminal, otherwise plain lines.
 
 use crate::engine;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 /// Plain lines come at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(1);
 
-/// From this share of a journey on, in per cent, the time left is told.
+/// From this percentage of a task on, the time left is shown.
 const FORESEEN: u64 = 5;
 
-/// Tells a person how far things are. Dropping it removes the bar.
+/// Shows how far things are. Dropping it removes the bar.
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
     last_line: Instant,
@@ -35,7 +35,7 @@ impl Progress {
         }
     }
 
-    /// A run goes on.
+    /// A run continues.
     pub(super) fn sampling(&mut self, progress: &engine::Progress) {
         let text = format!(
             "step {}/{} · {:.0} evaluations/s · {} left",
@@ -47,18 +47,18 @@ impl Progress {
         self.show(progress.step as u64, progress.steps as u64, text);
     }
 
-    /// Another task goes on.
+    /// Another task continues.
     pub(super) fn travelling(&mut self, progress: &engine::Progress) {
         let percent = (progress.share * 100.0) as u64;
         let left = human(progress.left);
-        // Adaptive steps begin small: what the first ones say of the time left is no estimate.
+        // Adaptive steps begin small: the first ones do not predict the time left.
         let left = if percent < FORESEEN { String::new() } else { format!(" · {left} left") };
-        self.show(percent, 100, format!("{percent} % · {} evaluations{left}", progress.nfe));
+        self.show(percent, 100, format!("{percent}% · {} score evaluations{left}", progress.nfe));
     }
 
     /// An animation is being written.
     pub(super) fn writing(&mut self, share: f32) {
-        self.show((share * 100.0) as u64, 100, format!("writing the animation, {:.0} %", share * 100.0));
+        self.show((share * 100.0) as u64, 100, format!("writing the animation, {:.0}%", share * 100.0));
     }
 
     /// A line that stays, such as a warning.
@@ -93,7 +93,7 @@ fn style() -> ProgressStyle {
     ProgressStyle::with_template("{bar:30} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// A time as people say it: "0.4 s", "17 s", "3 min 20 s", "2 h 5 min".
+/// A time in words: "0.4 s", "17 s", "3 min 20 s", "2 h 5 min".
 pub(super) fn human(time: Duration) -> String {
     let seconds = time.as_secs_f64().round() as u64;
     match seconds {
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_read_as_people_say_them() {
+    fn times_are_written_in_words() {
         let said = [0.42, 9.4, 17.2, 200.0, 7500.0].map(|seconds| human(Duration::from_secs_f64(seconds)));
         assert_eq!(said, ["0.4 s", "9.4 s", "17 s", "3 min 20 s", "2 h 5 min"]);
     }

@@ -9,17 +9,19 @@ use crate::task::Shows;
 #[command(after_help = "\
 Examples:
   score-explorer restore --image photo.jpg --operator super-resolution:4
-  score-explorer restore --image blurred.png --operator blur:gaussian:2.0 --measured --noise 0.01
-  score-explorer restore --image photo.jpg --operator compressed-sensing:0.25 --method pigdm --count 8 --json")]
+  score-explorer restore --image blurred.png --operator blur:gaussian:2.0 \\
+      --measured --noise 0.01
+  score-explorer restore --image photo.jpg --operator compressed-sensing:0.25 \\
+      --method pigdm --count 8 --json")]
 pub(super) struct Args {
     #[command(flatten)]
     restoring: RestoringOptions,
-    /// super-resolution:2|4|8, blur:gaussian:STD, blur:motion:LENGTH:ANGLE, blur:own:SIZE:WEIGHTS,
-    /// compressed-sensing:SHARE[:SEED], denoising (with --noise) or colourisation
-    #[arg(long, value_name = "A", value_parser = choice::<dyn Operator>)]
+    /// Degradation A: super-resolution:2|4|8, blur:gaussian:STD, blur:motion:LENGTH:ANGLE, blur:kernel:SIZE:WEIGHTS,
+    /// compressed-sensing:FRACTION[:SEED], denoising (with --noise) or colorization
+    #[arg(long, value_name = "A", display_order = 0, value_parser = choice::<dyn Operator>)]
     operator: Choice<dyn Operator>,
-    /// The picture is the measurement already: small, blurred, noisy. Without this it is measured first
-    #[arg(long)]
+    /// The image is the measurement y; otherwise it is degraded first
+    #[arg(long, help_heading = "Posterior")]
     measured: bool,
 }
 

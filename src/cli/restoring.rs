@@ -1,9 +1,10 @@
-//! What `inpaint`, `colorize`, `restore` and `edit` share: a picture is measured, and samples of what else it could be
-//! are drawn with an unconditional model.
+//! What `inpaint`, `colorize`, `restore` and `edit` share: an image is measured, and posterior samples are drawn with
+//! an unconditional model.
 
 use super::Failure;
-use super::choices::choice;
+use super::choices::{choice, defaulting};
 use super::drive::{Done, Session};
+use super::flow_options::not_of_colour_images;
 use super::options::{DeviceOption, RunOptions};
 use super::output::{known, writable};
 use crate::Pixels;
@@ -14,52 +15,56 @@ use crate::registry::Choice;
 use crate::score::{Inpainting, Operator};
 use crate::sde::Range;
 use crate::solver::Method;
-use crate::task::{Count, Evidence, Resampling, Restoration, Restored, Shows, psnr};
+use crate::task::{Evidence, Resampling, Restoration, Restored, Shows, psnr};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
+/// What the options of a run start from.
+const PRESET: &str =
+    "settings that suit --method; p1000-reverse-diffusion once --solver pc, a predictor or a corrector is given";
 /// Photos are read at most this wide and high.
 const LONGEST: u32 = 4096;
 
 /// How samples of the posterior are drawn, and where they go.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("count", |arg| arg.default_value("4")), mut_arg("preset", |arg| defaulting(arg, PRESET)))]
 pub(super) struct RestoringOptions {
-    /// The picture (its middle square is used)
+    /// Image, of which the central square is used
     #[arg(long, short, value_name = "FILE")]
     pub(super) image: PathBuf,
     #[command(flatten)]
     run: RunOptions,
-    /// How what is known is imposed: projection (as published), null-space, pigdm[:WEIGHT], dps[:ζ] or exact
+    /// How the measurement is enforced: null-space, projection, pigdm[:WEIGHT], dps[:ZETA] or exact
     #[arg(long, value_name = "METHOD", default_value_t = Restoration::default().method, value_parser = choice::<dyn Method>, help_heading = "Posterior")]
     method: Choice<dyn Method>,
-    /// Go each leg of J steps down K times, with noise leading up again in between (RePaint); K of 1 leaves it out
-    /// [default: 2:3 with projection and null-space]
+    /// Repeat each jump of J steps K times, re-noising in between (RePaint); K = 1 disables it
+    /// [default: 2:3 with null-space and projection]
     #[arg(long, value_name = "J:K", value_parser = resampling, help_heading = "Posterior")]
     resample: Option<Resampling>,
-    /// Standard deviation of the measurement's noise, in units of pictures from 0 to 1
-    #[arg(long, value_name = "σ", default_value_t = 0.0, allow_negative_numbers = true, help_heading = "Posterior")]
+    /// Standard deviation of the measurement noise, for images in [0, 1]
+    #[arg(long, value_name = "σ_y", default_value_t = 0.0, allow_negative_numbers = true, help_heading = "Posterior")]
     noise: f64,
-    /// Where to compute
+    /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
-    /// Original, measurement and all samples in a row
+    /// Strip of the original, the measurement and all samples (PNG, JPEG, WebP, GIF or BMP)
     #[arg(long, short, value_name = "FILE", default_value = "restored.png", help_heading = "Output")]
     output: PathBuf,
-    /// How often each pixel is repeated
+    /// Enlarge each pixel to N×N
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=64), help_heading = "Output")]
     zoom: u8,
-    /// The samples as numbers: safetensors with `x`, N×C×H×W in [0, 1], and `measured`
+    /// Samples as a tensor: safetensors with `x`, N×C×H×W in [0, 1], and the measurement, `measured`
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     tensor: Option<PathBuf>,
-    /// Print one JSON object about the samples
+    /// Print a JSON summary
     #[arg(long, help_heading = "Output")]
     json: bool,
 }
 
-/// What is asked of the model.
+/// The inverse problem.
 pub(super) struct Question<'a> {
     pub(super) operator: Choice<dyn Operator>,
-    /// A mask: what is white is unknown.
+    /// A mask: white is masked.
     pub(super) mask: Option<&'a Path>,
     pub(super) shows: Shows,
     /// Where the samples start: 1 is the prior.
@@ -67,13 +72,13 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// Whether anything is known that samples could agree with.
+    /// Whether there is a measurement that samples could agree with.
     fn measures(&self) -> bool {
         !self.operator.is(&Inpainting) || self.mask.is_some()
     }
 }
 
-/// Draws the samples, writes them and tells of them.
+/// Draws the samples, writes them and reports on them.
 pub(super) fn execute(options: &RestoringOptions, question: &Question<'_>) -> Result<(), Failure> {
     known(Some(&options.output), &["png", "jpg", "jpeg", "webp", "gif", "bmp"])?;
     known(options.tensor.as_deref(), &["safetensors"])?;
@@ -112,20 +117,18 @@ pub(super) fn execute(options: &RestoringOptions, question: &Question<'_>) -> Re
     }
     files.iter().for_each(|file| println!("wrote {}", file.display()));
     for (sample, inconsistency) in restored.inconsistency.iter().enumerate() {
-        let close =
-            quality.as_ref().map_or(String::new(), |quality| format!(", {:.1} dB from the original", quality[sample]));
+        let close = quality.as_ref().map_or(String::new(), |quality| format!(", PSNR {:.1} dB", quality[sample]));
         println!("sample {}: ‖A(x) − y‖ {inconsistency:.5}{close}", sample + 1);
     }
-    println!("{} samples, {} evaluations each, {seconds:.1} s, {device}", restored.inconsistency.len(), restored.nfe);
+    println!("{} samples, NFE {} each, {seconds:.1} s, {device}", restored.inconsistency.len(), restored.nfe);
     Ok(())
 }
 
 impl RestoringOptions {
     fn restoration(&self, question: &Question<'_>, model: &ModelReport) -> Result<Restoration, Failure> {
         let base = Restoration::default_for(self.method.clone());
-        let four = crate::task::Run { count: Count::new(4)?, ..base.run.clone() };
         let restoration = Restoration {
-            run: self.run.over(four, model.family)?,
+            run: self.run.over(base.run.clone(), model.family)?,
             operator: question.operator.clone(),
             noise: self.noise,
             resampling: self.resample.or(base.resampling.filter(|_| question.measures())),
@@ -137,16 +140,16 @@ impl RestoringOptions {
     }
 }
 
-/// The picture in the size of the model, and which of it is known.
+/// The image at the size of the model, and the confidence in each pixel.
 fn see(
     options: &RestoringOptions,
     question: &Question<'_>,
     model: &ModelReport,
     session: &mut Session,
 ) -> Result<(Pixels<f32>, Option<Pixels<f32>>), Failure> {
-    let [3, side, width] = model.shape else { return Err(no_pictures(model)) };
+    let [3, side, width] = model.shape else { return Err(not_of_colour_images(model)) };
     if side != width || model.range.is_none() {
-        return Err(no_pictures(model));
+        return Err(not_of_colour_images(model));
     }
     let photo = read_photo(&options.image, LONGEST)?;
     let mut notes = photo.notes;
@@ -161,19 +164,13 @@ fn see(
     notes.iter().for_each(|note| session.progress.say(&format!("note: {note}")));
     let Square { picture, trust } = square(&photo.image, mask.as_deref(), side);
     if mask.is_some() && trust.iter().all(|&trust| trust >= 1.0) {
-        return Err(Failure::Input(
-            "the mask is empty, so there is nothing to fill; paint it white where the model is to".into(),
-        ));
+        return Err(Failure::Input("the mask is empty; paint the parts to fill in white".into()));
     }
     let trust = mask.is_some().then(|| Pixels { shape: [1, 1, side, side], values: trust.into() });
     Ok((Pixels { shape: [1, 3, side, side], values: picture.into() }, trust))
 }
 
-fn no_pictures(model: &ModelReport) -> Failure {
-    Failure::Input(format!("{} takes no pictures in colour; choose another --model", model.name))
-}
-
-/// PSNR in dB of each sample to the original: where something is hidden, of what is.
+/// PSNR in dB of each sample; with a mask, over the masked part.
 fn qualities(evidence: &Evidence, restored: &Restored) -> Vec<f64> {
     let [count, channels, h, w] = restored.pictures.shape;
     let plane = h * w;
@@ -185,7 +182,7 @@ fn qualities(evidence: &Evidence, restored: &Restored) -> Vec<f64> {
     (0..count).map(|sample| psnr(&original, &hidden(restored.pictures.sample(sample)))).collect()
 }
 
-/// Pictures of one shape as one batch.
+/// Images of one shape as one batch.
 fn joined(parts: &[&Pixels<f32>]) -> Pixels<f32> {
     let [_, c, h, w] = parts.first().map_or([0; 4], |part| part.shape);
     let values: Vec<f32> = parts.iter().flat_map(|part| part.values.iter().copied()).collect();
@@ -194,6 +191,6 @@ fn joined(parts: &[&Pixels<f32>]) -> Pixels<f32> {
 
 fn resampling(text: &str) -> Result<Resampling, String> {
     let numbers = text.split_once(':').and_then(|(jump, times)| Some((jump.parse().ok()?, times.parse().ok()?)));
-    let (jump, times) = numbers.ok_or("give the steps of a leg and how often it is gone, such as 10:5")?;
+    let (jump, times) = numbers.ok_or("not J:K; give the jump length and the repeats, such as 10:5")?;
     Resampling::new(jump, times).map_err(|error| error.to_string())
 }

@@ -12,9 +12,9 @@ Examples:
   score-explorer run run.json --output again.png --animate again.gif
   score-explorer run branch.json --device cpu --tensor x.safetensors --json")]
 pub(super) struct Args {
-    /// A run file, saved by the window or by `sample --record`
+    /// Run file saved by the window or by `sample --save-run`
     file: PathBuf,
-    /// Where to compute
+    /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
     #[command(flatten)]
@@ -29,5 +29,5 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let outcome = session.sample(run, args.output.recording())?;
     let files = args.output.write(&outcome, None, &mut session.progress)?;
     drop(session);
-    args.output.tell(&outcome, &files)
+    args.output.print(&outcome, &files)
 }

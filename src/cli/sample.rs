@@ -11,34 +11,37 @@ Examples:
   score-explorer sample
   score-explorer sample --count 64 --seed 7 --output worlds.png
   score-explorer sample --preset pc1000-reverse-diffusion --animate worlds.gif
-  score-explorer sample --family ve --predictor euler-maruyama --corrector langevin --snr 0.16 --steps 500
-  score-explorer sample --model exact:photos --solver heun --steps 18 --grid edm:7 --tensor x.safetensors
-  score-explorer sample --model mixture:two-moons --count 1000 --record run.json --json")]
+  score-explorer sample --family ve --predictor euler-maruyama \\
+      --corrector langevin --snr 0.16 --steps 500
+  score-explorer sample --model exact:photos --solver heun --steps 18 \\
+      --grid edm:7 --tensor x.safetensors
+  score-explorer sample --model mixture:two-moons --count 1000 \\
+      --save-run run.json --json")]
 pub(super) struct Args {
     #[command(flatten)]
     run: RunOptions,
-    /// Where to compute
+    /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
     #[command(flatten)]
     output: OutputOptions,
-    /// The run itself, for `score-explorer run` and the window
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    record: Option<PathBuf>,
+    /// Run file, for `score-explorer run` and the window
+    #[arg(long, alias = "record", value_name = "FILE", help_heading = "Output")]
+    save_run: Option<PathBuf>,
 }
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
-    let record = args.record.as_deref();
-    args.output.check(record)?;
+    let save_run = args.save_run.as_deref();
+    args.output.check(save_run)?;
     let mut session = Session::open(args.device.into())?;
     let model = session.inspect(&args.run.model)?;
     let run = args.run.run(model.family)?;
     let outcome = session.sample(run, args.output.recording())?;
-    let mut files = args.output.write(&outcome, record, &mut session.progress)?;
-    if let Some(file) = record {
+    let mut files = args.output.write(&outcome, save_run, &mut session.progress)?;
+    if let Some(file) = save_run {
         write_run(file, &outcome.report.run)?;
         files.push(file.into());
     }
     drop(session);
-    args.output.tell(&outcome, &files)
+    args.output.print(&outcome, &files)
 }

@@ -1,4 +1,4 @@
-//! Samples that are no pictures, drawn as points.
+//! Samples that are not images, drawn as points.
 
 use crate::Pixels;
 

@@ -1,9 +1,10 @@
 use super::options::DeviceOption;
 use super::output::writable;
-use super::{Failure, devices};
-use crate::checkpoint::{open_network, read_tensors, write_tensors};
+use super::{Failure, devices, library::network};
+use crate::checkpoint::{read_tensors, write_tensors};
 use crate::network::{Array, Network, Weights};
 use crate::score::{NetworkScore, ScoreModel};
+use crate::task::ModelRef;
 use crate::{Image, sde::Level};
 use burn::tensor::{Device, TensorData};
 use std::path::{Path, PathBuf};
@@ -14,31 +15,33 @@ const BATCH: usize = 16;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  score-explorer score --checkpoint worlds.safetensors --input x.safetensors --output scores.safetensors
-  score-explorer score --checkpoint checkpoint_24.pth --config config.json --input io.safetensors --output out.safetensors
+  score-explorer score --model worlds-vp-small --input x.safetensors \\
+      --output scores.safetensors
+  score-explorer score --model checkpoint_24.pth --config config.json \\
+      --input io.safetensors --output out.safetensors
 
-`x` is N×C×H×W in the network's own data range, `t` one time in (0, 1] for each sample. `output` is
-what the network says when it is given the published label of t, `score` is ∇ log p_t(x).")]
+`x` is N×C×H×W in the network's own data range, `t` holds one time in (0, 1] per sample. `output` is the raw output of \
+the network at the published label of t, `score` is ∇ₓ log pₜ(x).")]
 pub(super) struct Args {
-    /// A network: .safetensors of this program, a published .pth, or a folder of diffusers
-    #[arg(long, value_name = "FILE")]
-    checkpoint: PathBuf,
-    /// The configuration of a .pth, where it does not lie beside it
+    /// Network: a name from `models` or a checkpoint
+    #[arg(long, short, alias = "checkpoint")]
+    model: ModelRef,
+    /// Configuration of the checkpoint, if not stored beside it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Safetensors with `x` and `t`
+    /// Safetensors file with `x` and `t`
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
-    /// Safetensors to write, with `output` and `score`
+    /// Safetensors file to write, with `output` and `score`
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-    /// Where to compute
+    /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
 }
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
-    let opened = open_network(&args.checkpoint, args.config.as_deref())?;
+    let opened = network(&args.model, args.config.as_deref())?;
     let config = &opened.description.config;
     let input = Input::read(&args.input, config.shape())?;
     writable(&args.output)?;
@@ -54,7 +57,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is asked: states and their times.
+/// States and their times.
 struct Input {
     shape: [usize; 4],
     x: Vec<f32>,
@@ -63,7 +66,7 @@ struct Input {
 
 impl Input {
     fn read(path: &Path, [channels, height, width]: [usize; 3]) -> Result<Input, Failure> {
-        let wrong = |why: String| Failure::Input(format!("{path:?} does not hold what is needed: {why}"));
+        let wrong = |why: String| Failure::Input(format!("{path:?} is not a valid input file: {why}"));
         let mut tensors = read_tensors(path)?;
         let mut take =
             |name: &str| tensors.remove(name).ok_or_else(|| wrong(format!("the tensor {name:?} is missing")));
@@ -71,11 +74,11 @@ impl Input {
         let count = t.values.len();
         let shape = [count, channels, height, width];
         if x.shape != shape {
-            return Err(wrong(format!("for {count} times x should be of shape {shape:?}, but is {:?}", x.shape)));
+            return Err(wrong(format!("x has the shape {:?}, but for {count} times it must be {shape:?}", x.shape)));
         }
         let t: Vec<f64> = t.values.into_iter().map(f64::from).collect();
         match t.iter().find(|t| !(**t > 0.0 && **t <= 1.0)) {
-            Some(t) => Err(wrong(format!("the time {t} is not in (0, 1]"))),
+            Some(t) => Err(wrong(format!("t = {t} is out of range (0, 1]"))),
             None => Ok(Input { shape, x: x.values, t }),
         }
     }
@@ -97,7 +100,7 @@ fn evaluate(model: &NetworkScore, input: &Input, device: &Device) -> Result<(Vec
 }
 
 fn values(tensor: Image) -> Result<Vec<f32>, Failure> {
-    let failed = |error: String| Failure::Running(format!("the device gave no result: {error}; try --device cpu"));
+    let failed = |error: String| Failure::Running(format!("the device returned no result: {error}; try --device cpu"));
     let data = tensor.try_into_data().map_err(|error| failed(error.to_string()))?;
     data.try_to_vec().map_err(|error| failed(error.to_string()))
 }

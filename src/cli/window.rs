@@ -6,11 +6,10 @@ use std::path::PathBuf;
 /// Opens the window, with a file or folder in it, and stays until it is closed.
 pub(super) fn open(file: Option<PathBuf>) -> Result<(), Failure> {
     if let Some(missing) = file.as_deref().filter(|file| !file.exists()) {
-        let missing = missing.display();
-        return Err(Failure::Usage(format!("there is no command and no file {missing}; see `score-explorer --help`")));
+        return Err(Failure::Usage(format!("unknown command or file {missing:?}; see `score-explorer --help`")));
     }
     if !has_display() {
-        return Err(no_window("there is no display"));
+        return Err(no_window("no display was found"));
     }
     run_window(WindowOptions { library: library(), painting: painting(), open: file }).map_err(|error| {
         let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
@@ -20,7 +19,7 @@ pub(super) fn open(file: Option<PathBuf>) -> Result<(), Failure> {
 
 fn no_window(why: &str) -> Failure {
     Failure::Running(format!(
-        "the window cannot open because {why}; to work without one, see `score-explorer sample --help`"
+        "the window cannot open: {why}; to use the command line, see `score-explorer sample --help`"
     ))
 }
 

@@ -1,4 +1,4 @@
-//! Counts what wgpu is asked to do, by what it says of itself.
+//! Counts the calls to wgpu, by its log.
 
 use log::{LevelFilter, Log, Metadata, Record};
 use std::sync::Once;

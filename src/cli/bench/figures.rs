@@ -33,7 +33,7 @@ pub(super) struct WholeRun {
     pub(super) network: f64,
     /// As many draws, by themselves.
     pub(super) noise: f64,
-    /// Recording, and telling of it.
+    /// Recording and events.
     pub(super) recording: f64,
     /// All else: the solver's own arithmetic, and looking for commands.
     pub(super) solver: f64,
@@ -52,13 +52,13 @@ pub(super) struct Memory {
 #[derive(Debug, Serialize)]
 pub(super) struct Evaluations {
     pub(super) batch: usize,
-    /// Images evaluated a second.
+    /// Images evaluated per second.
     pub(super) per_second: f64,
     /// In the shortest evaluation: whatever else the machine does only ever adds time.
     pub(super) best: f64,
 }
 
-/// What one evaluation asks of a GPU.
+/// GPU calls of one evaluation.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Asked {
     pub(super) dispatches: f64,
@@ -89,7 +89,7 @@ pub(super) struct LayerTime {
 pub(super) struct Streaming {
     pub(super) bare: f64,
     pub(super) engine: f64,
-    /// What the engine adds, as a share of the bare run.
+    /// What the engine adds, as a fraction of the bare run.
     pub(super) cost: f64,
 }
 
@@ -104,13 +104,13 @@ impl OnlyEvaluations {
 impl Asked {
     fn print(&self) {
         let Asked { dispatches, submissions } = self;
-        println!("  the GPU        {dispatches:>8.1} dispatches in {submissions:.1} submissions an evaluation");
+        println!("  GPU            {dispatches:>8.1} dispatches in {submissions:.1} submissions per evaluation");
     }
 }
 
 impl Evaluations {
     fn print(&self, what: &str) {
-        println!("  batch {:>2}       {:>8.1} {what}, {:>8.1} at best", self.batch, self.per_second, self.best);
+        println!("  batch {:>2}       {:>8.1} {what}, best {:>8.1}", self.batch, self.per_second, self.best);
     }
 }
 
@@ -119,20 +119,24 @@ impl Figures {
         println!("{} ({} parameters) on {}", self.model, self.parameters, self.device);
         self.evaluations.iter().for_each(|figures| figures.print("evaluations/s"));
         for LayerTime { kind, seconds, share } in &self.layers {
-            println!("  {kind:<22} {:>6.1} ms, {:>4.1} % of an evaluation of {SAMPLES}", seconds * 1e3, share * 100.0);
+            println!(
+                "  {kind:<22} {:>6.1} ms, {:>4.1}% of an evaluation at batch {SAMPLES}",
+                seconds * 1e3,
+                share * 100.0
+            );
         }
         self.asked.iter().for_each(Asked::print);
-        println!("  first x(t)     {:>8.2} s after Run, the model not yet open", self.first_state);
+        println!("  first x(t)     {:>8.2} s, including opening the model", self.first_state);
         let Streaming { bare, engine, cost } = &self.streaming;
         println!(
-            "  streaming      {:>8.1} % ({engine:.2} s with recording and display, {bare:.2} s bare)",
+            "  overhead       {:>8.1}% ({engine:.2} s with display and recording, {bare:.2} s for the bare solver)",
             cost * 100.0
         );
         self.run.print();
         let Memory { steps, samples, resident, peak, recorded } = &self.memory;
         let mib = |bytes: &Option<usize>| bytes.map_or("?".into(), |bytes| format!("{:.0}", bytes as f64 / MIB));
         println!(
-            "  memory         {:>8} MiB resident after {steps} steps of {samples} samples, {} MiB at most, {} MiB of it recorded",
+            "  memory         {:>8} MiB resident after {steps} steps of {samples} samples, peak {} MiB, {} MiB recorded",
             mib(resident),
             mib(peak),
             mib(&Some(*recorded))
@@ -144,17 +148,17 @@ impl WholeRun {
     pub(super) fn print(&self) {
         let WholeRun { steps, samples, evaluations, seconds, .. } = self;
         println!(
-            "  PC{steps}         {seconds:>8.2} s for {samples} samples, {:.1} evaluations/s; of it",
+            "  PC{steps}         {seconds:>8.2} s for {samples} samples, {:.1} evaluations/s; of which",
             (evaluations * samples) as f64 / seconds
         );
         let parts = [
-            ("the network", self.network),
+            ("network", self.network),
             ("noise", self.noise),
             ("recording and events", self.recording),
-            ("the solver's arithmetic", self.solver),
+            ("solver arithmetic", self.solver),
         ];
         for (name, part) in parts {
-            println!("    {name:<24} {part:>9.3} s, {:>6.2} %", part / seconds * 100.0);
+            println!("    {name:<24} {part:>9.3} s, {:>6.2}%", part / seconds * 100.0);
         }
     }
 }

@@ -3,7 +3,6 @@
 use super::figures::{Asked, Evaluations, LayerTime, Memory, Streaming, WholeRun};
 use super::{Effort, SAMPLES, counter};
 use crate::Image;
-use crate::checkpoint::{ReadProgress, find, open_network};
 use crate::cli::drive::{Outcome, Recording, Session};
 use crate::cli::{Failure, library};
 use crate::engine::Spent;
@@ -17,13 +16,7 @@ use std::time::Instant;
 
 /// Opens a network beside the engine's own, for the bare loops.
 pub(super) fn open(model: &ModelRef, device: &Device) -> Result<NetworkScore, Failure> {
-    let opened = match model {
-        ModelRef::Named(name) => find(name, library().as_deref(), &ReadProgress::default())?,
-        ModelRef::File(path) => open_network(path, None)?,
-        other => {
-            return Err(Failure::Usage(format!("{other} is no network; give a name from `models` or a checkpoint")));
-        }
-    };
+    let opened = library::network(model, None)?;
     let network = Network::new(&opened.description.config, &opened.weights, device)?;
     Ok(NetworkScore::new(network, opened.description))
 }
@@ -71,7 +64,7 @@ pub(super) fn memory(outcome: &Outcome) -> Memory {
     }
 }
 
-/// The most memory that this process ever had resident, where the system tells it (Linux).
+/// The most memory that this process ever had resident, where the system reports it (Linux).
 pub(super) fn peak_memory() -> Option<usize> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -83,7 +76,7 @@ fn noise_of(model: &NetworkScore, device: &Device, count: usize) -> Noise {
     Noise { seed: 0, first: 0, count, shape: model.shape(), device: device.clone() }
 }
 
-/// What an evaluation is asked: a batch of noise, and the level half-way.
+/// The input of an evaluation: a batch of noise, and the level half-way.
 fn question(model: &NetworkScore, device: &Device, batch: usize) -> (Image, [Level; 1]) {
     let level = model.description().family.sde().level(0.5);
     (noise_of(model, device, batch).normal(0, Purpose::Prior), [level])
@@ -133,7 +126,7 @@ fn repeated(
     Ok(Evaluations { batch, per_second, best: batch as f64 / shortest })
 }
 
-/// Time by kind of layer, and of what is no layer (sums, concatenation, the embedding).
+/// Time by kind of layer, and outside of layers (sums, concatenation, the embedding).
 pub(super) fn layers(model: &NetworkScore, device: &Device, effort: &Effort) -> Result<Vec<LayerTime>, Failure> {
     let (x, level) = question(model, device, SAMPLES);
     let (began, mut rounds, mut outcome) = (Instant::now(), 0, Ok(()));
@@ -151,7 +144,7 @@ pub(super) fn layers(model: &NetworkScore, device: &Device, effort: &Effort) -> 
     Ok(named.into_iter().chain([("everything else", whole - timed)]).map(row).collect())
 }
 
-/// What one evaluation asks of the GPU, whatever the batch.
+/// GPU calls of one evaluation, whatever the batch.
 pub(super) fn asked(model: &NetworkScore, device: &Device) -> Result<Asked, Failure> {
     const ROUNDS: usize = 4;
     let (x, level) = question(model, device, 1);

@@ -1,4 +1,4 @@
-//! How fast this machine samples. Timing lives here, not in tests.
+//! Sampling speed of this machine. Timing belongs here, not in tests.
 
 mod counter;
 mod figures;
@@ -22,26 +22,26 @@ Examples:
   score-explorer bench --model cifar.safetensors --device gpu
   score-explorer bench --evaluations 1,64 --gradients 1,16
 
-Measures the time to the first x(t); where the time and the memory of PC1000 go, a run of 1,000 predictor and corrector
-steps on 16 samples (100 steps with --quick); evaluations a second at batches of 1, 4, 16 and 64; where the time of one
-goes; and what streaming and recording cost beside the bare solver.")]
+Measures the time to the first x(t); time and memory of PC1000, a run of 1,000 predictor and corrector steps on 16 \
+samples (100 steps with --quick); score evaluations per second at batch sizes 1, 4, 16 and 64, where each image of a \
+batch counts; the time of each kind of layer; and the overhead of display and recording over the bare solver.")]
 pub(super) struct Args {
-    /// A network: a name from `models` or a checkpoint file
+    /// Network: a name from `models` or a checkpoint
     #[arg(long, short, default_value_t = Run::default().model)]
     model: ModelRef,
-    /// Take about a minute instead of ten, with less certain figures
+    /// Take about one minute instead of ten, with less precise figures
     #[arg(long)]
     quick: bool,
-    /// Measure only evaluations a second, at batches of these sizes
+    /// Measure only score evaluations per second, at these batch sizes
     #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
     evaluations: Vec<u16>,
-    /// Measure only evaluations with gradients (for likelihoods and DPS), at batches of these sizes
+    /// Measure only score evaluations with gradients (for likelihoods and DPS), at these batch sizes
     #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
     gradients: Vec<u16>,
-    /// Where to compute
+    /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
-    /// Print JSON
+    /// Print a JSON summary
     #[arg(long)]
     json: bool,
 }

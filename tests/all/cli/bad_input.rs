@@ -15,7 +15,7 @@ fn values_that_are_not_possible_end_with_2() {
         ("sample --model mixture:ring --family ve --sigma-min 5 --sigma-max 1 --device cpu", "σ_min"),
         ("sample --model mixture:ring --beta-min 30 --device cpu", "β_min"),
         ("sample --model mixture:ring --predictor none --device cpu", "does nothing"),
-        ("sample --model mixture:", "names no model"),
+        ("sample --model mixture:", "model"),
         ("sample --output picture.tiff", ".png"),
         ("sample --animate film.mp4", ".gif"),
         ("sample --output a.png --animate a.png", "two outputs"),
@@ -45,7 +45,7 @@ fn places_that_cannot_be_written_end_with_4_before_anything_is_computed() {
         "--output file/a.png",
         "--output folder.png",
         "--tensor missing/x",
-        "--record missing/r",
+        "--save-run missing/r",
     ] {
         // A run of this length would take hours.
         place.fails(&format!("sample --steps 100000 --count 64 {option}"), 4, "cannot be written");
@@ -79,7 +79,7 @@ fn files_that_are_no_models_end_with_3() {
     place.fails("sample --model mixture:absent --device cpu", 3, "absent");
     place.fails("run absent.json", 3, "absent.json");
     place.fails("run config.json", 3, "config.json");
-    place.fails("score --checkpoint empty.pth --input x --output y", 3, "empty.pth");
+    place.fails("score --model empty.pth --input x --output y", 3, "empty.pth");
     assert!(!place.files().iter().any(|name| name.ends_with(".png")), "{:?}", place.files());
 }
 

@@ -60,7 +60,7 @@ fn a_checkpoint_without_configuration_is_imported_as_assumed_or_as_told() {
     assert!(shown.contains("\n  training.sde = vpsde (as most DDPM++"), "{shown}");
     let shown = place.succeeds("import alone.pth --name told --set training.sde=subvpsde").stdout;
     assert!(shown.contains("\n  data.centered = true (") && !shown.contains("training.sde"), "{shown}");
-    place.succeeds("import alone.pth --name live --set training.sde=subvpsde --weights live");
+    place.succeeds("import alone.pth --name live --set training.sde=subvpsde --weights raw");
     let model = |name: &str| place.bytes(&format!("data/score-explorer/models/{name}.safetensors"));
     assert!(model("told") != model("live") && model("told") != model("assumed"));
     place.succeeds("sample --model told --count 1 --steps 1 --device cpu --output one.png");
@@ -70,8 +70,8 @@ fn a_checkpoint_without_configuration_is_imported_as_assumed_or_as_told() {
     let edm = reference("../edm", "edm-ncsnpp.safetensors");
     let shown = place.succeeds(&format!("import {} --name edm --set edm.class=1", edm.display())).stdout;
     assert!(shown.contains("\n  data.image_size = 16\n") && !shown.contains("edm.class"), "{shown}");
-    place.fails("import alone.pth --name x --set model.sde=vpsde", 3, "there is no field model.sde here");
-    place.fails("import alone.pth --name x --set centred", 2, "is no FIELD=VALUE");
+    place.fails("import alone.pth --name x --set model.sde=vpsde", 3, "unknown field model.sde");
+    place.fails("import alone.pth --name x --set centred", 2, "is not FIELD=VALUE");
     place.fails("import alone.pth --name x --weights best", 2, "--weights");
 }
 

@@ -11,7 +11,7 @@ fn picture(place: &Place, name: &str) -> RgbImage {
 fn a_run_leaves_all_the_files_that_were_asked_for_and_no_other() {
     let place = Place::new();
     let line = "sample --model exact:worlds --count 4 --steps 6 --device cpu --output g.png --animate a.gif \
-                --tensor x.safetensors --record r.json --json";
+                --tensor x.safetensors --save-run r.json --json";
     let told: Value = serde_json::from_str(&place.succeeds(line).stdout).expect("one JSON object");
     assert_eq!(place.files(), ["a.gif", "g.png", "r.json", "x.safetensors"]);
     assert_eq!(told["files"], serde_json::json!(["g.png", "a.gif", "x.safetensors", "r.json"]));
@@ -80,7 +80,7 @@ fn a_recorded_run_gives_the_same_bytes_again() {
     let place = Place::new();
     place.succeeds(
         "sample --model exact:worlds --family sub-vp --predictor ancestral --corrector hmc --leapfrog 2 --steps 8 \
-         --count 3 --seed 5 --device cpu --output a.png --record run.json",
+         --count 3 --seed 5 --device cpu --output a.png --save-run run.json",
     );
     place.succeeds("run run.json --device cpu --output b.png");
     assert!(place.bytes("a.png") == place.bytes("b.png"));
@@ -90,7 +90,7 @@ fn a_recorded_run_gives_the_same_bytes_again() {
 fn a_branch_in_a_run_file_is_run_from_its_parent() {
     let place = Place::new();
     place.succeeds(
-        "sample --model exact:worlds --predictor ancestral --steps 12 --count 2 --device cpu --output a.png --record run.json",
+        "sample --model exact:worlds --predictor ancestral --steps 12 --count 2 --device cpu --output a.png --save-run run.json",
     );
     let parent: Value = serde_json::from_slice(&place.bytes("run.json")).expect("JSON");
     let mut branch = parent.clone();

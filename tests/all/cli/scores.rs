@@ -17,7 +17,7 @@ fn outputs_and_scores_match_the_published_code() {
         let io = reference(net, "io.safetensors");
         let checkpoint = reference(net, "checkpoint.pth");
         place.succeeds(&format!(
-            "score --checkpoint {} --input {} --output out.safetensors --device cpu",
+            "score --model {} --input {} --output out.safetensors --device cpu",
             checkpoint.display(),
             io.display()
         ));
@@ -35,7 +35,7 @@ fn outputs_and_scores_match_the_published_code() {
 fn input_that_does_not_fit_the_network_is_refused() {
     let place = Place::new();
     let checkpoint = reference("ncsnpp-vp-cifar10", "checkpoint.pth");
-    let line = format!("score --checkpoint {} --input in.safetensors --output out.safetensors", checkpoint.display());
+    let line = format!("score --model {} --input in.safetensors --output out.safetensors", checkpoint.display());
     let array =
         |shape: &[usize], value: f32| Array { shape: shape.into(), values: vec![value; shape.iter().product()] };
     for (word, x, t) in [

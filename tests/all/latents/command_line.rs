@@ -41,7 +41,7 @@ fn a_walk_becomes_a_strip_and_a_loop() {
 #[test]
 fn likelihoods_are_told_for_each_picture() {
     let place = place();
-    let line = "likelihood a.png b.png --model exact:worlds --end 1e-2 --rtol 1e-2 --atol 1e-2 --json";
+    let line = "likelihood a.png b.png --model exact:worlds --t-min 1e-2 --rtol 1e-2 --atol 1e-2 --json";
     let told: serde_json::Value = serde_json::from_str(&place.succeeds(line).stdout).expect("JSON");
     assert_eq!(told["pictures"].as_array().map(Vec::len), Some(2));
     assert!(told["bits_per_dim"].as_f64().is_some_and(f64::is_finite), "{told}");
@@ -52,11 +52,12 @@ fn what_is_not_possible_is_refused_before_anything_is_computed() {
     let place = place();
     std::fs::write(place.path("broken.safetensors"), b"no").expect("a file");
     place.fails("encode none.png --model exact:worlds", 3, "none.png");
-    place.fails("encode a.png --model mixture:ring", 3, "no pictures");
+    place.fails("encode a.png --model mixture:ring", 3, "not a model of colour images");
     place.fails("encode a.png --output l.txt", 2, "l.txt");
-    place.fails("encode a.png --until 2 --model exact:worlds", 2, "0 < end");
+    place.fails("encode a.png --t-max 2 --model exact:worlds", 2, "0 < end");
     place.fails("encode a.png --rtol 9 --model exact:worlds", 2, "rtol = 9 is out of range; choose 1e-7 to 1");
     place.fails("encode a.png --steps 5 --model exact:worlds", 2, "--steps");
+    place.fails("likelihood a.png --solver heun --model exact:worlds", 2, "heun");
     place.fails("likelihood a.png --probes 0 --model exact:worlds", 2, "probes");
     place.fails("decode broken.safetensors", 3, "broken.safetensors");
 }

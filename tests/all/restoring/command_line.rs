@@ -84,7 +84,7 @@ fn colours_losses_and_edits_have_their_commands() {
 fn what_cannot_be_restored_is_refused_in_a_sentence() {
     let place = place();
     let common = "--image photo.png --model exact:worlds --steps 4";
-    place.fails(&format!("inpaint {common} --mask empty.png"), 3, "nothing to fill");
+    place.fails(&format!("inpaint {common} --mask empty.png"), 3, "mask is empty");
     place.fails(&format!("inpaint {common} --mask tall.png"), 3, "48×80");
     place.fails(&format!("inpaint {common} --mask none.png"), 3, "none.png");
     place.fails(&format!("inpaint {common}"), 2, "required arguments");
@@ -94,7 +94,7 @@ fn what_cannot_be_restored_is_refused_in_a_sentence() {
     place.fails(&format!("restore {common} --operator super-resolution:3"), 2, "2, 4 or 8");
     place.fails(&format!("restore {common} --operator denoising --noise -1"), 2, "noise");
     place.fails(&format!("edit {common} --strength 2"), 2, "strength");
-    place.fails("colorize --image photo.png --model mixture:ring", 3, "no pictures");
+    place.fails("colorize --image photo.png --model mixture:ring", 3, "not a model of colour images");
     place.fails(&format!("inpaint {common} --mask mask.png --output x.txt"), 2, "x.txt");
     // A full mask leaves nothing known: any picture of the model will do.
     place.succeeds(&format!("inpaint {common} --mask full.png --count 1"));
@@ -103,10 +103,10 @@ fn what_cannot_be_restored_is_refused_in_a_sentence() {
 #[test]
 fn fillings_are_measured_side_by_side() {
     let place = place();
-    let line = "measure-fills photo.png photo.png --model exact:worlds --method projection --method null-space --json";
+    let line = "eval-inpaint photo.png photo.png --model exact:worlds --method projection --method null-space --json";
     let lines = told(&place, line);
     let names: Vec<&str> = lines.as_array().unwrap().iter().filter_map(|line| line["filling"].as_str()).collect();
-    assert_eq!(names, ["nearest known pixel", "diffusion", "projection", "null-space"]);
+    assert_eq!(names, ["nearest kept pixel", "diffusion", "projection", "null-space"]);
     for line in lines.as_array().unwrap() {
         assert_eq!(line["masks"].as_array().map(Vec::len), Some(4));
     }

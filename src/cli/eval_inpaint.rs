@@ -1,4 +1,4 @@
-//! How well hidden parts of pictures are filled in: each method, held against fillings that know no pictures.
+//! How well hidden regions are inpainted: each method, beside two baselines without a model.
 
 use super::Failure;
 use super::choices::choice;
@@ -16,32 +16,35 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  score-explorer measure-fills photos.zip --pictures 64
-  score-explorer measure-fills photos/ --pictures 16 --method null-space --method projection --json
+  score-explorer eval-inpaint photos.zip --limit 64
+  score-explorer eval-inpaint photos/ --limit 16 --method null-space \\
+      --method projection --json
 
-Hides parts of each picture by four masks (the middle square, the right half, 80 % of all pixels at random, thick
-strokes), fills them in and tells the mean PSNR of what was hidden in dB, with its standard error, beside the nearest known
-pixel and a diffusion of the known pixels. Samples of a posterior are no means: the more a mask hides, the further
-one good answer may be from the original.")]
+Hides regions of each image with four masks (the centre square, the right half, 80% of all pixels at random, thick \
+strokes), fills them in, and prints the mean PSNR of the hidden regions in dB with its standard error. Two baselines \
+need no model: the nearest kept pixel, and diffusion of the kept pixels. A posterior sample is not the posterior mean: \
+the more a mask hides, the further a good sample may be from the original.")]
 pub(super) struct Args {
-    /// Pictures, or folders and archives (.zip, .tar) of them
+    /// Images, or folders and archives (.zip, .tar) of them
     #[arg(required = true, value_name = "IMAGES")]
     images: Vec<PathBuf>,
+    /// Model: a name from `models`, a checkpoint or exact:FOLDER
     #[arg(long, short, default_value_t = Run::default().model)]
     model: ModelRef,
-    /// At most so many pictures, evenly spread over all that are given
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = at_least_two)]
-    pictures: usize,
-    /// Only these methods (can be given several times) [default: all that need no exact model]
+    /// Use at most N images, evenly spread over all that are given
+    #[arg(long, alias = "pictures", value_name = "N", default_value_t = 64, value_parser = at_least_two)]
+    limit: usize,
+    /// Method to compare, repeatable: null-space, projection, pigdm[:WEIGHT], dps[:ZETA] or exact
+    /// [default: all that do not need an exact model]
     #[arg(long, value_name = "METHOD", value_parser = choice::<dyn Method>)]
     method: Vec<Choice<dyn Method>>,
     /// Seed of all noise
     #[arg(long, short, default_value_t = 0)]
     seed: u64,
-    /// Where to compute
+    /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
-    /// Print JSON
+    /// Print a JSON table
     #[arg(long)]
     json: bool,
 }
@@ -58,12 +61,12 @@ struct Line {
 #[derive(Debug, Serialize)]
 struct Figure {
     mask: &'static str,
-    /// Mean PSNR of the hidden part in dB, and its standard error.
+    /// Mean PSNR of the hidden regions in dB, and its standard error.
     psnr: f64,
     standard_error: f64,
-    /// Largest difference of a known value, after rounding to 8 bits.
+    /// Largest difference of a kept value, after rounding to 8 bits.
     known_error: u8,
-    /// Of all pictures together.
+    /// Over all images.
     seconds: f64,
 }
 
@@ -71,12 +74,10 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let mut session = Session::open(args.device.into())?;
     let model = session.inspect(&args.model)?;
     let all = Pictures::read(&args.images, &model, usize::MAX, &mut session.progress)?.pixels;
-    let pictures = spread(&all, args.pictures);
+    let pictures = spread(&all, args.limit);
     let masks = masks(model.shape[1]);
-    let mut lines = vec![
-        plain("nearest known pixel", &pictures, &masks, nearest),
-        plain("diffusion", &pictures, &masks, diffusion),
-    ];
+    let mut lines =
+        vec![plain("nearest kept pixel", &pictures, &masks, nearest), plain("diffusion", &pictures, &masks, diffusion)];
     let family = model.family.unwrap_or(Run::default().family);
     for (name, mut restoration) in restorations(&args.method)? {
         let run = Run { model: args.model.clone(), family, seed: args.seed, ..restoration.run };
@@ -89,7 +90,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     let heads: String = masks.iter().map(|(name, _)| format!("{name:>22}")).collect();
-    println!("PSNR of what was hidden, dB, {} pictures\n{:<22}{:>6}{heads}", pictures.shape[0], "", "NFE");
+    println!("PSNR of hidden regions in dB, {} images\n{:<22}{:>6}{heads}", pictures.shape[0], "", "NFE");
     for line in lines {
         let cell = |figure: &Figure| format!("{:>22}", format!("{:.2} ± {:.2}", figure.psnr, figure.standard_error));
         let cells: String = line.masks.iter().map(cell).collect();
@@ -99,10 +100,10 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
 }
 
 fn at_least_two(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|&number| number >= 2).ok_or_else(|| "a whole number from 2 is needed".into())
+    text.parse().ok().filter(|&number| number >= 2).ok_or_else(|| "not a whole number of 2 or more".into())
 }
 
-/// `most` of these pictures, evenly spread.
+/// `most` of these images, evenly spread.
 fn spread(all: &Pixels<f32>, most: usize) -> Pixels<f32> {
     let [total, c, h, w] = all.shape;
     let count = most.min(total);
@@ -110,17 +111,20 @@ fn spread(all: &Pixels<f32>, most: usize) -> Pixels<f32> {
     Pixels { shape: [count, c, h, w], values: values.into() }
 }
 
-/// The restorations that are held against each other, each with its name.
-fn restorations(asked: &[Choice<dyn Method>]) -> Result<Vec<(String, Restoration)>, Failure> {
-    if !asked.is_empty() {
-        return Ok(asked.iter().map(|method| (method.to_string(), Restoration::default_for(method.clone()))).collect());
+/// The restorations to compare, each with its name.
+fn restorations(methods: &[Choice<dyn Method>]) -> Result<Vec<(String, Restoration)>, Failure> {
+    if !methods.is_empty() {
+        return Ok(methods
+            .iter()
+            .map(|method| (method.to_string(), Restoration::default_for(method.clone())))
+            .collect());
     }
     let mut all = Vec::new();
     for method in <dyn Method>::all().iter().filter(|method| !method.is_exact()) {
         let method = Choice::new(*method);
         let usual = Restoration::default_for(method.clone());
         if usual.resampling.is_some() {
-            all.push((format!("{method}, once"), Restoration { resampling: None, ..usual.clone() }));
+            all.push((format!("{method}, no repeats"), Restoration { resampling: None, ..usual.clone() }));
         }
         all.push((method.to_string(), usual));
     }
@@ -147,7 +151,7 @@ fn sampled(
     Ok(line)
 }
 
-/// A filling that knows no model: one plane and what is hidden of it to a plane.
+/// A baseline without a model: one plane and what is hidden of it to a plane.
 type Filling = fn(&[f32], &[bool], usize) -> Vec<f32>;
 
 fn plain(name: &str, pictures: &Pixels<f32>, masks: &[(&'static str, Vec<bool>)], fill: Filling) -> Line {
@@ -208,14 +212,14 @@ fn masks(side: usize) -> Vec<(&'static str, Vec<bool>)> {
         })
     };
     vec![
-        ("middle square", mask(&|x, y| middle.contains(&x) && middle.contains(&y))),
+        ("centre square", mask(&|x, y| middle.contains(&x) && middle.contains(&y))),
         ("right half", mask(&|x, _| x >= side / 2)),
-        ("random 80 %", random),
+        ("random 80%", random),
         ("thick strokes", mask(&near)),
     ]
 }
 
-/// Each hidden pixel as the nearest known one.
+/// Each hidden pixel as the nearest kept one.
 fn nearest(plane: &[f32], hidden: &[bool], width: usize) -> Vec<f32> {
     let known: Vec<usize> = (0..plane.len()).filter(|&place| !hidden[place]).collect();
     let place = |index: usize| (index % width, index / width);
@@ -230,7 +234,7 @@ fn nearest(plane: &[f32], hidden: &[bool], width: usize) -> Vec<f32> {
     (0..plane.len()).map(fill).collect()
 }
 
-/// The harmonic function with the known pixels as its border: each hidden pixel is the mean of its neighbours
+/// The harmonic function with the kept pixels as its border: each hidden pixel is the mean of its neighbours
 /// (successive over-relaxation, as diffusion-based inpainting has it).
 fn diffusion(plane: &[f32], hidden: &[bool], width: usize) -> Vec<f32> {
     const RELAXATION: f32 = 1.8;
@@ -268,7 +272,7 @@ mod tests {
         let shares: Vec<f64> =
             masks(32).iter().map(|(_, mask)| mask.iter().filter(|&&hidden| hidden).count() as f64 / 1024.0).collect();
         assert_eq!((shares[0], shares[1]), (0.25, 0.5));
-        // 80 % of 1,024 pixels, within three standard deviations of a binomial.
+        // 80% of 1,024 pixels, within three standard deviations of a binomial.
         assert!((shares[2] - 0.8).abs() < 3.0 * (0.16f64 / 1024.0).sqrt(), "{shares:?}");
         assert!((0.15..0.45).contains(&shares[3]), "{shares:?}");
     }
