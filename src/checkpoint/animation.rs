@@ -14,7 +14,7 @@ const GIF_SPEED: i32 = 10;
 const SHORTEST: Duration = Duration::from_millis(20);
 /// The result stays in view before the loop begins again.
 const LAST: Duration = Duration::from_secs(1);
-const WHAT: &str = "an animation that can be written";
+const WHAT: &str = "a valid animation file";
 
 /// A series of grids to be played in a loop.
 #[derive(Clone, Debug)]
@@ -36,11 +36,11 @@ impl Animation {
     }
 }
 
-/// Writes a GIF or, for `.png` and `.apng`, an animated PNG. `progress` is told the share done
-/// and answers whether to go on; when it says no, nothing is written and `Ok` returned.
+/// Writes a GIF or, for `.png` and `.apng`, an animated PNG. `progress` is given the fraction done
+/// and returns whether to continue; if not, nothing is written and `Ok` returned.
 ///
 /// # Errors
-/// If the extension is not known, there is no frame, frames differ in shape, or the file cannot be written.
+/// If the extension is unknown, there is no frame, frames differ in shape, or the file cannot be written.
 pub fn write_animation(
     path: &Path,
     animation: &Animation,
@@ -48,7 +48,7 @@ pub fn write_animation(
 ) -> Result<(), FileError> {
     let wrong = |reason: &str| Err(FileError::format(path, WHAT, reason));
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    let Some(first) = animation.frames.first() else { return wrong("there is no frame; record a run first") };
+    let Some(first) = animation.frames.first() else { return wrong("there are no frames; record a run first") };
     if animation.frames.iter().any(|frame| frame.shape != first.shape) {
         return wrong("its frames differ in size; record one run");
     }

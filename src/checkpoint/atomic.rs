@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// written to as they are.
 ///
 /// # Errors
-/// Whatever the system or `write` says, as [`FileError::Write`]. The old file then stays.
+/// Whatever the system or `write` returns, as [`FileError::Write`]. The old file then stays.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FileError> {
     replace(path, write).map_err(|source| FileError::Write { path: path.into(), source })
 }
@@ -22,7 +22,7 @@ fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
         }
         if old.permissions().readonly() {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the file there is read-only"));
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the existing file is read-only"));
         }
         if !old.is_file() {
             return fill(&File::options().write(true).open(&target)?, write);
@@ -45,7 +45,7 @@ fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
     Ok(())
 }
 
-/// Where the file truly lies, and what is there now.
+/// Where the file really is, and what is there now.
 fn resolve(path: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
     match fs::canonicalize(path) {
         Ok(target) => fs::metadata(&target).map(|old| (target, Some(old))),
@@ -54,7 +54,7 @@ fn resolve(path: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
     }
 }
 
-/// The system's own words: the sentence names the path that was asked for, not the temporary one.
+/// The system's own words: the sentence names the path that was given, not the temporary one.
 fn bare(error: io::Error) -> io::Error {
     error.kind().into()
 }

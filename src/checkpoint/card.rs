@@ -1,4 +1,4 @@
-//! What is said of a network: its card, line by line.
+//! The card of a network, line by line.
 
 use crate::score::Description;
 use crate::sde::Family;
@@ -6,39 +6,42 @@ use crate::sde::Family;
 /// One line of a card.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
+    /// Its name in JSON.
+    pub key: &'static str,
+    /// Its label.
     pub what: &'static str,
     pub value: String,
-    /// What the words mean.
+    /// What the label means.
     pub tip: &'static str,
 }
 
 /// The lines of a network's card, from its description alone.
 pub fn facts(description: &Description) -> Vec<Fact> {
-    let fact = |what, value, tip| Fact { what, value, tip };
+    let fact = |key, what, value, tip| Fact { key, what, value, tip };
     let config = &description.config;
     let [channels, height, width] = config.shape();
     let parameters: usize = config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
     let (low, high) = description.range.bounds();
     let mut facts = vec![
-        fact("Network", config.summary(), "Architecture of the score model"),
-        fact("Parameters", count(parameters), "Numbers that were trained"),
+        fact("network", "Network", config.summary(), "Architecture of the score model"),
+        fact("parameters", "Parameters", count(parameters), "Number of trained parameters"),
         fact(
-            "Pictures",
+            "pictures",
+            "Images",
             format!("{channels}×{height}×{width} in [{low}, {high}]").replace('-', "−"),
-            "Channels, height, width, range",
+            "Channels, height and width; data range",
         ),
-        fact("Family", family(&description.family), "The SDE that it was trained in; it runs in any"),
-        fact("Times", times(description), "Times t at which it was trained"),
+        fact("family", "Family", family(&description.family), "SDE family it was trained in; it runs in any"),
+        fact("times", "Times", times(description), "Times t at which it was trained"),
     ];
     if let Some(moments) = description.moments {
-        let text =
-            format!("mean {:.3}, spread {:.3}", moments.mean, moments.variance().max(0.0).sqrt()).replace('-', "−");
-        facts.push(fact("Data", text, "Mean and standard deviation of its training data"));
+        let text = format!("mean {:.3}, std {:.3}", moments.mean, moments.variance().max(0.0).sqrt()).replace('-', "−");
+        facts.push(fact("data", "Data", text, "Mean and standard deviation of its training data"));
     }
     facts
 }
 
-/// A number of parameters as people say it.
+/// A number of parameters in words.
 pub fn count(parameters: usize) -> String {
     match parameters as f64 {
         few if few < 1e4 => format!("{parameters}"),

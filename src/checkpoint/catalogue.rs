@@ -6,35 +6,35 @@ use std::path::{Path, PathBuf};
 const SHIPPED: &str = "worlds-vp-small";
 const SHIPPED_BYTES: &[u8] = include_bytes!("../../checkpoints/worlds-vp-small.safetensors");
 
-/// A model at hand.
+/// An available model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// What `--model` takes: a catalogue name, `exact:worlds`, `mixture:NAME`.
     pub reference: String,
-    /// The name people read.
+    /// Display name.
     pub title: String,
     /// One line: what it is.
     pub summary: String,
-    /// Where it lies, unless it is part of the program.
+    /// Where it is stored, unless it is part of the program.
     pub path: Option<PathBuf>,
     /// What it is, of networks.
     pub description: Option<Description>,
 }
 
-/// All models at hand: those that ship, those imported into `library`, exact ones, mixtures.
+/// All available models: the bundled ones, those imported into `library`, exact ones, mixtures.
 pub fn catalogue(library: Option<&Path>) -> Vec<Entry> {
     let mut entries = vec![Entry {
         reference: SHIPPED.into(),
-        title: "Little worlds (VP, small)".into(),
-        summary: "a small DDPM++ network that paints 32×32 landscapes".into(),
+        title: "Little Worlds (VP, small)".into(),
+        summary: "a small DDPM++ network for 32×32 landscapes".into(),
         path: None,
         description: native::describe(SHIPPED_BYTES, Path::new(SHIPPED)).ok(),
     }];
     entries.extend(library.into_iter().flat_map(imported));
     entries.push(Entry {
         reference: "exact:worlds".into(),
-        title: "Little worlds (exact)".into(),
-        summary: "the exact score of 512 landscapes; no training, no error".into(),
+        title: "Little Worlds (exact)".into(),
+        summary: "the exact score of 512 landscapes: no training, no error".into(),
         path: None,
         description: None,
     });

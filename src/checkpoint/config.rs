@@ -9,27 +9,27 @@ use serde_json::Value;
 pub enum ConfigError {
     #[error("the configuration lacks {0}; give the published configuration of this checkpoint")]
     Missing(String),
-    #[error("{field} = {value} is not known; known are {known}")]
+    #[error("{field} = {value} is not supported; use {known}")]
     Unknown { field: String, value: String, known: &'static str },
     #[error(transparent)]
     Invalid(#[from] InvalidConfig),
     #[error("the configuration is not JSON: {0}")]
     Json(String),
-    #[error("{0:?} is no FIELD=VALUE; say it as data.centered=true")]
+    #[error("{0:?} is not FIELD=VALUE; write it as data.centered=true")]
     NoField(String),
-    #[error("there is no field {field} here; known are {known}")]
+    #[error("unknown field {field}; choose one of {known}")]
     NoSuchField { field: String, known: String },
-    #[error("it is a network that is not read here: {0}; choose another")]
+    #[error("this network is not supported: {0}; choose another")]
     Foreign(&'static str),
     #[error(
-        "its names and shapes are not those of a published ncsnpp or ddpm network ({0}); \
-         name its published configuration (a JSON file)"
+        "its names and shapes do not match a published ncsnpp or ddpm network ({0}); \
+         give its published configuration (a JSON file)"
     )]
     NotInferred(&'static str),
 }
 
 impl ConfigError {
-    /// Says what a field must be.
+    /// A field that must be something else.
     pub(super) fn invalid(field: &str, value: impl std::fmt::Display, rule: &str) -> Self {
         InvalidConfig::new(field, value, rule).into()
     }
@@ -53,7 +53,7 @@ impl<'a> Section<'a> {
         Section { name, fields: root }
     }
 
-    /// The field `name`, or `default`; `known` says what it may be.
+    /// The field `name`, or `default`; `known` lists what it may be.
     pub fn or<T: DeserializeOwned>(&self, name: &str, known: &'static str, default: T) -> Result<T, ConfigError> {
         let Some(value) = self.fields.get(name).filter(|value| !value.is_null()) else { return Ok(default) };
         T::deserialize(value).map_err(|_| self.unknown(name, value, known))
@@ -91,12 +91,12 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Says that the field `name` has a value that is not known.
+    /// The field `name` has an unknown value.
     pub fn unknown(&self, name: &str, value: &Value, known: &'static str) -> ConfigError {
         ConfigError::Unknown { field: format!("{}.{name}", self.name), value: shorten(value), known }
     }
 
-    /// Says what the field `name` must be.
+    /// The field `name` must be something else.
     pub fn invalid(&self, name: &str, value: impl std::fmt::Display, rule: &str) -> ConfigError {
         ConfigError::invalid(&format!("{}.{name}", self.name), value, rule)
     }
@@ -107,9 +107,9 @@ pub(super) fn parse(json: &str) -> Result<Value, ConfigError> {
     serde_json::from_str(json).map_err(|error| ConfigError::Json(error.to_string()))
 }
 
-/// Two ends of a range that are no range.
+/// Two ends of a range in the wrong order.
 pub(super) fn disordered(field: &str, min: f64, max: f64) -> ConfigError {
-    ConfigError::invalid(field, format!("{min} to {max}"), "positive and growing")
+    ConfigError::invalid(field, format!("{min} to {max}"), "positive and increasing")
 }
 
 /// A value as part of a sentence.
@@ -121,8 +121,8 @@ fn shorten(value: &Value) -> String {
     }
 }
 
-pub(super) const WHOLE: &str = "whole numbers";
-pub(super) const WHOLES: &str = "lists of whole numbers";
-pub(super) const NUMBER: &str = "numbers";
-pub(super) const NUMBERS: &str = "lists of numbers";
-pub(super) const FLAG: &str = "true and false";
+pub(super) const WHOLE: &str = "a whole number";
+pub(super) const WHOLES: &str = "a list of whole numbers";
+pub(super) const NUMBER: &str = "a number";
+pub(super) const NUMBERS: &str = "a list of numbers";
+pub(super) const FLAG: &str = "true or false";

@@ -8,17 +8,17 @@ use std::path::Path;
 
 /// Pixels between two samples.
 const GAP: usize = 2;
-/// What lies between the samples: neutral and dark, so that it changes no colour beside it.
+/// The gap between the samples: neutral and dark, so that it changes no colour beside it.
 const BACKGROUND: Rgb<u8> = Rgb([30, 30, 30]);
 /// Longest side of a picture that is written, in pixels.
 const MAX_SIDE: usize = 16_384;
 const JPEG_QUALITY: u8 = 95;
-const WHAT: &str = "a picture that can be written";
+const WHAT: &str = "a valid image file";
 
 /// Writes one sample as a picture (format by extension: PNG, JPEG, WebP, GIF or BMP), enlarged `zoom` times without smoothing.
 ///
 /// # Errors
-/// If there is no such sample, the extension is not known, or the file cannot be written.
+/// If there is no such sample, the extension is unknown, or the file cannot be written.
 pub fn write_picture(
     path: &Path,
     pixels: &Pixels<f32>,
@@ -28,7 +28,7 @@ pub fn write_picture(
 ) -> Result<(), FileError> {
     let count = pixels.shape[0];
     if sample >= count {
-        return Err(FileError::format(path, WHAT, format!("there is no sample {sample} among {count}")));
+        return Err(FileError::format(path, WHAT, format!("sample {sample} is out of range; there are {count}")));
     }
     let one = pixels.one(sample);
     write_grid(path, &one, range, zoom)
@@ -37,7 +37,7 @@ pub fn write_picture(
 /// Writes all samples as one near-square grid with a gap of two pixels.
 ///
 /// # Errors
-/// If the extension is not known, the picture would be too large, or the file cannot be written.
+/// If the extension is unknown, the picture would be too large, or the file cannot be written.
 pub fn write_grid(path: &Path, pixels: &Pixels<f32>, range: Range, zoom: usize) -> Result<(), FileError> {
     write(path, pixels, range, Tiling::of(pixels.shape, zoom))
 }
@@ -63,7 +63,7 @@ fn write(path: &Path, pixels: &Pixels<f32>, range: Range, tiling: Tiling) -> Res
             path,
             WHAT,
             format!(
-                "{width}×{height} pixels are not possible; choose fewer samples or less zoom, up to {MAX_SIDE} a side"
+                "{width}×{height} pixels are out of range; choose fewer samples or less zoom, up to {MAX_SIDE} per side"
             ),
         ));
     }
@@ -92,7 +92,7 @@ pub fn grid_image(pixels: &Pixels<f32>, range: Range, zoom: usize) -> RgbImage {
     if tiling.fits() { tiling.draw(pixels, range) } else { RgbImage::from_pixel(1, 1, BACKGROUND) }
 }
 
-/// Where the samples of a grid lie.
+/// The layout of the samples in a grid.
 #[derive(Clone, Copy)]
 struct Tiling {
     count: usize,

@@ -3,13 +3,13 @@ use super::{FileError, OpenedNetwork, checksum, diffusers, write_native};
 use crate::sde::Moments;
 use std::path::{Path, PathBuf};
 
-/// How the line of a card begins that says what file a network came from.
+/// How the line of a card begins that names the file of a network.
 const FROM: &str = "Imported from ";
 
-/// What is said of a checkpoint when it is imported.
+/// Texts about a checkpoint that is imported.
 #[derive(Clone, Debug, Default)]
 pub struct About {
-    /// The name people read; the file's name where empty.
+    /// Display name; the file's name where empty.
     pub name: String,
     /// Data, licence, training: a few lines.
     pub card: String,
@@ -18,8 +18,8 @@ pub struct About {
 }
 
 /// Writes a network that was opened from `source` as our own, in half precision, to `output` (a file). Returns the path
-/// written. Where `about` says nothing, what `source` says of itself stays; how long it was trained and what was assumed
-/// stay in any case.
+/// written. Where `about` is empty, the texts of `source` stay; how long it was trained and what was assumed stay in any
+/// case.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -43,7 +43,7 @@ pub fn adopt(mut network: OpenedNetwork, source: &Path, about: &About, output: &
     Ok(output.into())
 }
 
-/// The line of a card that says what file a network came from.
+/// The line of a card that names the file of a network.
 fn origin(source: &Path) -> Result<String, FileError> {
     let weights = diffusers::weights(source).unwrap_or_else(|| source.into());
     let (digest, bytes) = checksum(&weights)?;

@@ -7,22 +7,22 @@ use crate::task::{Flow, Latents};
 use std::collections::HashMap;
 use std::path::Path;
 
-const WHAT: &str = "latents that can be used";
+const WHAT: &str = "a valid latents file";
 /// Name of the array.
 const ARRAY: &str = "latents";
-/// Where the journey is told, as JSON.
+/// Where the settings of the ODE solve are, as JSON.
 const FLOW: &str = "flow";
 /// Flows are some hundred bytes.
 const MAX_FLOW: usize = 1 << 16;
 
-/// Writes latents with the journey that made them: `.safetensors` (tensor `latents`, the journey among the
-/// metadata) or `.npz` (array `latents`, and the journey's JSON as bytes in `flow`).
+/// Writes latents with the settings that made them: `.safetensors` (tensor `latents`, the settings among the
+/// metadata) or `.npz` (array `latents`, and the JSON of the settings as bytes in `flow`).
 ///
 /// # Errors
 /// If the extension is another one, or the file cannot be written.
 pub fn write_latents(path: &Path, latents: &Latents) -> Result<(), FileError> {
     let flow = serde_json::to_string(&latents.flow)
-        .map_err(|error| FileError::format(path, WHAT, format!("the journey cannot be written ({error})")))?;
+        .map_err(|error| FileError::format(path, WHAT, format!("its settings cannot be written ({error})")))?;
     let array = Array { shape: latents.pixels.shape.to_vec(), values: latents.pixels.values.to_vec() };
     if is_npz(path)? {
         write_npz(path, &[(ARRAY, &array)], &[(FLOW, &flow)])
@@ -35,7 +35,7 @@ pub fn write_latents(path: &Path, latents: &Latents) -> Result<(), FileError> {
 /// Reads what [`write_latents`] wrote.
 ///
 /// # Errors
-/// If the file cannot be read, or does not hold a journey and finite latents of four dimensions.
+/// If the file cannot be read, or does not hold settings and finite latents of four dimensions.
 pub fn read_latents(path: &Path) -> Result<Latents, FileError> {
     let wrong = |reason: String| FileError::format(path, WHAT, reason);
     let (array, flow) = if is_npz(path)? {
@@ -47,19 +47,20 @@ pub fn read_latents(path: &Path) -> Result<Latents, FileError> {
         (array.ok_or_else(|| wrong(format!("the tensor {ARRAY:?} is missing")))?, flow)
     };
     let flow = flow.filter(|text| text.len() <= MAX_FLOW);
-    let flow = flow.ok_or_else(|| wrong("it does not say how they were made; encode the pictures again".into()))?;
-    let flow: Flow = serde_json::from_str(&flow).map_err(|error| wrong(format!("the journey is wrong: {error}")))?;
+    let flow = flow.ok_or_else(|| wrong("it lacks the settings of the encoding; encode the images again".into()))?;
+    let flow: Flow =
+        serde_json::from_str(&flow).map_err(|error| wrong(format!("its settings are invalid: {error}")))?;
     flow.check().map_err(|error| wrong(error.to_string()))?;
     let Ok(shape) = <[usize; 4]>::try_from(array.shape.as_slice()) else {
-        return Err(wrong(format!("they are of the shape {:?}, not N×C×H×W", array.shape)));
+        return Err(wrong(format!("the latents have the shape {:?}, not N×C×H×W", array.shape)));
     };
     if shape.contains(&0) || !array.values.iter().all(|value| value.is_finite()) {
-        return Err(wrong("they are empty, or hold values that are not finite".into()));
+        return Err(wrong("the latents are empty or not finite".into()));
     }
     Ok(Latents { pixels: Pixels { shape, values: array.values.into() }, flow })
 }
 
-/// Whether a `.safetensors` file says that it holds latents; false where it cannot be read.
+/// Whether a `.safetensors` file holds latents; false where it cannot be read.
 pub fn holds_latents(path: &Path) -> bool {
     read_metadata(path).is_ok_and(|metadata| metadata.contains_key(FLOW))
 }

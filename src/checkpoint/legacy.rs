@@ -11,7 +11,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 pub(super) const LEGACY: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 /// The second pickle.
 const PROTOCOL: Value = Value::Int(1001);
-const CUT: &str = "it is cut short or damaged; download it again";
+const CUT: &str = "it is truncated or damaged; download it again";
 
 /// A checkpoint of those years.
 pub(super) struct LegacyParts<'a> {
@@ -31,7 +31,7 @@ impl<'a> LegacyParts<'a> {
         let rest = start.get(LEGACY.len() + 1..).ok_or(CUT)?;
         let (protocol, rest) = Pickle::read_first(rest).map_err(sentence)?;
         if protocol.root != PROTOCOL {
-            return Err("it was saved by a PyTorch that is not known; load it there and save it again".into());
+            return Err("it was saved by an unknown version of PyTorch; load it there and save it again".into());
         }
         let (system, rest) = Pickle::read_first(rest).map_err(sentence)?;
         if system.get(system.root, "little_endian") != Some(Value::Int(1)) {

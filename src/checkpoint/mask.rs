@@ -1,4 +1,4 @@
-//! Masks as pictures: white, or where the picture is partly transparent opaque, is what is to be filled.
+//! Masks as images: what is white, or opaque in a partly transparent image, is to be filled in.
 
 use super::photo::{decode, fitting};
 use super::{FileError, open_file, write_atomically};
@@ -22,7 +22,7 @@ pub struct OpenedMask {
 /// transparency: opaque is to be filled, whatever its colour. A mask of another size but the same shape is scaled.
 ///
 /// # Errors
-/// If the file cannot be read, is no picture, or has another shape than the photo.
+/// If the file cannot be read, is not an image, or has another aspect ratio than the photo.
 pub fn read_mask(path: &Path, size: [u32; 2]) -> Result<OpenedMask, FileError> {
     let (file, _) = open_file(path)?;
     let refused = |reason: String| FileError::format(path, WHAT, reason);
@@ -34,12 +34,12 @@ pub fn read_mask(path: &Path, size: [u32; 2]) -> Result<OpenedMask, FileError> {
     if found != size {
         if !same_shape(found, size) {
             return Err(refused(format!(
-                "it has {}×{} pixels where the photo has {}×{}; give it the photo's size, or the same shape",
+                "it has {}×{} pixels but the photo has {}×{}; use the photo's size or aspect ratio",
                 found[0], found[1], size[0], size[1]
             )));
         }
         mask = image::imageops::resize(&mask, size[0], size[1], FilterType::Triangle);
-        notes.push(format!("The mask of {}×{} pixels was scaled to the photo.", found[0], found[1]));
+        notes.push(format!("The mask was scaled from {}×{} pixels to the photo.", found[0], found[1]));
     }
     Ok(OpenedMask { size, values: mask.into_raw(), notes })
 }
@@ -51,12 +51,12 @@ pub fn read_mask(path: &Path, size: [u32; 2]) -> Result<OpenedMask, FileError> {
 pub fn write_mask(path: &Path, size: [u32; 2], values: &[u8]) -> Result<(), FileError> {
     let is_png = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
     if !is_png {
-        return Err(FileError::format(path, "a mask that can be written", "its name must end in .png"));
+        return Err(FileError::format(path, "a valid mask file", "its name must end in .png"));
     }
     let mut bytes = Vec::new();
     image::codecs::png::PngEncoder::new(&mut bytes)
         .write_image(values, size[0], size[1], ExtendedColorType::L8)
-        .map_err(|error| FileError::format(path, "a mask that can be written", error.to_string()))?;
+        .map_err(|error| FileError::format(path, "a valid mask file", error.to_string()))?;
     write_atomically(path, |out| out.write_all(&bytes))
 }
 
@@ -64,7 +64,9 @@ fn coverage(image: DynamicImage, notes: &mut Vec<String>) -> GrayImage {
     if image.has_alpha() {
         let rgba = image.to_rgba8();
         if rgba.pixels().any(|pixel| pixel.0[3] < 255) {
-            notes.push("What is opaque in the mask is to be filled; Invert (Ctrl+I) turns it round.".into());
+            notes.push(
+                "Opaque parts of the mask are to be filled in; Invert (Ctrl+I) swaps masked and kept areas.".into(),
+            );
             return GrayImage::from_fn(rgba.width(), rgba.height(), |x, y| image::Luma([rgba.get_pixel(x, y).0[3]]));
         }
     }

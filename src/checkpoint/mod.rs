@@ -1,7 +1,7 @@
-//! Files: published checkpoints, our own format, the catalogue, pictures, run files.
+//! Files: published checkpoints, our own format, the catalogue, images, run files.
 //!
 //! Files come from strangers: no pickled code runs, sizes are checked before memory is
-//! reserved, and every failure is one sentence that says what to do.
+//! reserved, and every failure is one sentence with what to do.
 
 mod animation;
 mod atomic;
@@ -73,7 +73,7 @@ use std::path::{Path, PathBuf};
 pub enum FileError {
     #[error("{path:?} cannot be read: {source}; check the path and its permissions")]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("{path:?} cannot be written: {source}; choose another place or make room")]
+    #[error("{path:?} cannot be written: {source}; choose another location or free some space")]
     Write { path: PathBuf, source: std::io::Error },
     #[error("{path:?} is not {expected}: {reason}")]
     Format { path: PathBuf, expected: &'static str, reason: String },
@@ -82,17 +82,17 @@ pub enum FileError {
     #[error("{path:?}: {source}")]
     Weights { path: PathBuf, source: WeightsError },
     #[error(
-        "{path:?} holds {found} EMA tensors but this configuration trains {expected}; \
+        "{path:?} has {found} EMA tensors but this configuration trains {expected}; \
          give the configuration it was trained with"
     )]
     Ema { path: PathBuf, expected: usize, found: usize },
     #[error("{path:?}: {source}")]
     Run { path: PathBuf, source: crate::task::RunError },
-    #[error("no model is called {name:?}; known are {known}")]
+    #[error("unknown model {name:?}; choose one of {known}")]
     Unknown { name: String, known: String },
-    #[error("{0:?} was not opened: that was stopped; choose it again to open it")]
+    #[error("opening {0:?} was cancelled; open it again")]
     Cancelled(PathBuf),
-    #[error("{0:?} holds no picture that can be read; choose a folder with PNG, JPEG, GIF, BMP or WebP files")]
+    #[error("{0:?} contains no readable images; choose a folder of PNG, JPEG, GIF, BMP or WebP files")]
     NoPictures(PathBuf),
 }
 
@@ -106,18 +106,15 @@ impl FileError {
     }
 }
 
-/// Opens a plain file and tells its length. Never waits on a pipe.
+/// Opens a regular file and returns its length. Never waits on a pipe.
 fn open_file(path: &Path) -> Result<(File, u64), FileError> {
     let wrong = |source| FileError::read(path, source);
     let about = std::fs::metadata(path).map_err(wrong)?;
     if about.is_dir() {
-        return Err(wrong(std::io::Error::new(
-            std::io::ErrorKind::IsADirectory,
-            "it is a folder in which no network lies",
-        )));
+        return Err(wrong(std::io::Error::new(std::io::ErrorKind::IsADirectory, "it is a folder without a network")));
     }
     if !about.is_file() {
-        return Err(wrong(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no plain file")));
+        return Err(wrong(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file")));
     }
     Ok((File::open(path).map_err(wrong)?, about.len()))
 }
@@ -126,7 +123,7 @@ fn open_file(path: &Path) -> Result<(File, u64), FileError> {
 fn read_bounded(path: &Path, most: u64, what: &'static str) -> Result<Vec<u8>, FileError> {
     let (file, length) = open_file(path)?;
     if length > most {
-        return Err(FileError::format(path, what, format!("it has {length} bytes where at most {most} can be")));
+        return Err(FileError::format(path, what, format!("its {length} bytes are more than the limit of {most}")));
     }
     let mut bytes = Vec::new();
     file.take(most).read_to_end(&mut bytes).map_err(|source| FileError::read(path, source))?;

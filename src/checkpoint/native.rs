@@ -7,14 +7,14 @@ use half::f16;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-/// Where the description lies in the metadata.
+/// The description's key in the metadata.
 pub(super) const KEY: &str = "score-explorer";
 const WHAT: &str = "a Score Explorer checkpoint";
 
 /// Reads our own format from the bytes of a file: safetensors with the description in its metadata.
 ///
 /// # Errors
-/// If the bytes are no such file. `path` is only for the message.
+/// If the bytes are not such a file. `path` is only for the message.
 pub fn read_native(bytes: &[u8], path: &Path) -> Result<OpenedNetwork, FileError> {
     let (metadata, weights) = tensors::parse(bytes, bytes.len() as u64, path)?;
     Ok(OpenedNetwork { description: description(&metadata, path)?, weights })
@@ -28,12 +28,12 @@ pub(super) fn read_file(path: &Path, progress: &ReadProgress) -> Result<OpenedNe
     Ok(OpenedNetwork { description: description(&metadata, path)?, weights })
 }
 
-/// What the bytes of such a file say of themselves. Decodes no tensor.
+/// The description in the bytes of such a file. Decodes no tensor.
 pub(super) fn describe(bytes: &[u8], path: &Path) -> Result<Description, FileError> {
     description(&tensors::notes(bytes, path)?, path)
 }
 
-/// What a file of our own format says of itself. Reads no tensor.
+/// The description in a file of our own format. Reads no tensor.
 pub(super) fn read_description(path: &Path) -> Result<Description, FileError> {
     description(&tensors::read_metadata(path)?, path)
 }
@@ -43,12 +43,12 @@ fn description(metadata: &HashMap<String, String>, path: &Path) -> Result<Descri
         FileError::format(
             path,
             WHAT,
-            "its metadata lack the entry `score-explorer` that says what network it is; \
+            "its metadata lack the entry `score-explorer`, which describes the network; \
              import the published .pth with its configuration instead",
         )
     })?;
     serde_json::from_str(text).map_err(|error| {
-        FileError::format(path, WHAT, format!("its description cannot be understood ({error}); import it again"))
+        FileError::format(path, WHAT, format!("its description is invalid ({error}); import it again"))
     })
 }
 

@@ -9,10 +9,10 @@ use crate::sde::{Family, Range, Ve};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Which of the published networks, as its weights or its name tell.
+/// Which of the published networks, by its weights or its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NcsnVariant {
-    /// The norms know the noise level (NCSN); else the output is divided by σ (NCSNv2).
+    /// The norms depend on the noise level (NCSN); else the output is divided by σ (NCSNv2).
     conditional: bool,
     /// Stages on the way down: 4 for up to 64 pixels, 5 for 128, 6 for 256.
     stages: usize,
@@ -65,7 +65,7 @@ pub(super) fn read(root: &Value, variant: NcsnVariant) -> Result<Description, Co
         ngf: either(&model, ["nf", "ngf"], WHOLE)?,
         stages: variant.stages,
         conditional: variant.conditional,
-        nonlinearity: model.or("nonlinearity", "swish, elu, relu and lrelu", Nonlinearity::Elu)?,
+        nonlinearity: model.or("nonlinearity", "swish, elu, relu or lrelu", Nonlinearity::Elu)?,
         image_size: data.get("image_size", WHOLE)?,
         channels: either(&data, ["num_channels", "channels"], WHOLE)?,
         rescaled: data.or("rescaled", FLAG, data.or("centered", FLAG, false)?)?,
@@ -91,13 +91,13 @@ fn agrees(config: &RefineNetConfig, sigmas: &[f32]) -> Result<(), ConfigError> {
     ];
     for (field, value, kept, tolerance) in fields {
         if (kept / value - 1.0).abs() > tolerance || kept.is_nan() {
-            return Err(ConfigError::invalid(field, value, &format!("{kept}, as the checkpoint says")));
+            return Err(ConfigError::invalid(field, value, &format!("{kept}, as in the checkpoint")));
         }
     }
     Ok(())
 }
 
-/// Refuses what the releases could be told but none of them was published with.
+/// Refuses options of the releases that no published network uses.
 fn supported(data: &Section, model: &Section) -> Result<(), ConfigError> {
     data.must("logit_transform", false, "false")?;
     model.must("spec_norm", false, "false")?;

@@ -8,7 +8,7 @@ use std::path::Path;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-const WHAT: &str = "a NumPy archive (.npz) that can be used";
+const WHAT: &str = "a valid NumPy archive (.npz)";
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// Bytes of one array.
 const MAX_BYTES: u64 = 1 << 30;
@@ -60,7 +60,7 @@ impl<'a> Npz<'a> {
     pub fn open(path: &'a Path) -> Result<Self, FileError> {
         let (file, _) = open_file(path)?;
         let zip = ZipArchive::new(std::io::BufReader::new(file))
-            .map_err(|error| FileError::format(path, WHAT, format!("it is no zip archive ({error})")))?;
+            .map_err(|error| FileError::format(path, WHAT, format!("it is not a zip archive ({error})")))?;
         Ok(Npz { path, zip })
     }
 
@@ -74,7 +74,9 @@ impl<'a> Npz<'a> {
         let values = match dtype.as_str() {
             "<f4" => bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
             "<f8" => bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b) as f32).collect(),
-            other => return Err(self.wrong(format!("{name:?} holds {other} where <f4 or <f8 is read; convert it"))),
+            other => {
+                return Err(self.wrong(format!("{name:?} has the unsupported type {other}; convert it to <f4 or <f8")));
+            }
         };
         Ok(Array { shape, values })
     }
@@ -83,11 +85,11 @@ impl<'a> Npz<'a> {
     pub fn text(&mut self, name: &str) -> Result<String, FileError> {
         let (dtype, _, bytes) = self.numbers(name)?;
         let text = String::from_utf8(bytes).ok().filter(|_| dtype == "|u1");
-        text.ok_or_else(|| self.wrong(format!("{name:?} is no text")))
+        text.ok_or_else(|| self.wrong(format!("{name:?} is not text")))
     }
 
     fn numbers(&mut self, name: &str) -> Result<(String, Vec<usize>, Vec<u8>), FileError> {
-        let missing = format!("it lacks the array {name:?}; choose latents that this program saved");
+        let missing = format!("it lacks the array {name:?}; choose latents saved by Score Explorer");
         let index = self.zip.index_for_name(&format!("{name}.npy")).ok_or_else(|| self.wrong(missing))?;
         let path = self.path;
         let wrong = |reason: String| FileError::format(path, WHAT, reason);
@@ -95,9 +97,9 @@ impl<'a> Npz<'a> {
         let mut entry = self.zip.by_index(index).map_err(|error| damaged(&error))?;
         let length = entry.size();
         if length > MAX_BYTES {
-            return Err(wrong(format!("{name:?} takes {length} bytes where at most {MAX_BYTES} can be")));
+            return Err(wrong(format!("{name:?} has {length} bytes, more than the limit of {MAX_BYTES}")));
         }
-        let (dtype, shape) = header(&mut entry).ok_or_else(|| damaged(&"its header cannot be understood"))?;
+        let (dtype, shape) = header(&mut entry).ok_or_else(|| damaged(&"its header is invalid"))?;
         let width = match dtype.as_str() {
             "|u1" => 1,
             "<f8" => 8,

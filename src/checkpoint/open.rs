@@ -12,7 +12,7 @@ use crate::score::Description;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// How the lines of a card begin that say how long the network was trained, and what is not certain.
+/// How the lines of a card begin on how long the network was trained, and what is not certain.
 pub(super) const TRAINED: &str = "Trained for ";
 pub const ASSUMED: &str = "Assumed: ";
 
@@ -25,7 +25,7 @@ pub struct OpenedNetwork {
     pub weights: Weights,
 }
 
-/// A network, and what was assumed of it because its file does not say it.
+/// A network, and what was assumed because its file does not reveal it.
 #[derive(Debug)]
 pub struct Opened {
     pub network: OpenedNetwork,
@@ -37,9 +37,9 @@ pub struct Opened {
 /// How a checkpoint is opened.
 #[derive(Clone, Default)]
 pub struct OpenOptions<'a> {
-    /// Its configuration; else the one beside it, or what its names and shapes tell.
+    /// Its configuration; else the one beside it, or what its names and shapes reveal.
     pub config: Option<&'a Path>,
-    /// Fields of the configuration that are known better.
+    /// Fields of the configuration that are set by hand.
     pub overrides: Overrides,
     /// The raw weights instead of their EMA.
     pub raw: bool,
@@ -57,7 +57,7 @@ pub fn open_network(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork,
 
 /// Opens any network checkpoint that is known, by its content: our own safetensors, a published `.pth`, a checkpoint of
 /// the JAX code, a folder of diffusers (or the weights in one), EDM's or published state dictionaries as safetensors.
-/// Configurations lie beside published ones (the same name with `.json`, or `config.json`); else they are inferred.
+/// Configurations are stored beside published ones (the same name with `.json`, or `config.json`); else they are inferred.
 ///
 /// # Errors
 /// One sentence for each way in which a file can be wrong.
@@ -65,13 +65,13 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Opened, FileError> {
     let unheard = ReadProgress::default();
     let progress = options.progress.unwrap_or(&unheard);
     let opened = open_known(path, options, progress);
-    // What a reader says of a file that it could not read to its end is beside the point.
+    // Errors of a reader that was cancelled do not matter.
     if progress.is_cancelled() { Err(FileError::Cancelled(path.into())) } else { opened }
 }
 
 fn open_known(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> Result<Opened, FileError> {
     if let Some(folder) = diffusers::folder(path).filter(|_| options.config.is_none()) {
-        plain(path, options, "a folder of diffusers")?;
+        plain(path, options, "a diffusers folder")?;
         return diffusers::open(&folder, path.is_file().then_some(path), progress).map(said);
     }
     let (mut file, length) = open_file(path)?;
@@ -90,34 +90,36 @@ fn open_known(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> Re
             path,
             "a checkpoint",
             format!(
-                "its {length} bytes begin neither as a PyTorch file nor as a safetensors file, nor as a JAX checkpoint; \
-                 choose a published checkpoint or one of our .safetensors"
+                "its {length} bytes are not a PyTorch, safetensors or JAX file; \
+                 choose a published checkpoint or a Score Explorer .safetensors"
             ),
         )),
     }
 }
 
-/// A network that says itself what it is.
+/// A network that describes itself.
 fn said(network: OpenedNetwork) -> Opened {
     Opened { network, inferred: false, assumed: Vec::new() }
 }
 
-/// Refuses options for a file that has one set of weights and says all of them.
+/// Refuses options for a file that has one set of weights and describes itself.
 fn plain(path: &Path, options: &OpenOptions, what: &'static str) -> Result<(), FileError> {
     one_set(path, options)?;
     match options.overrides.is_empty() {
         true => Ok(()),
         false => Err(FileError::format(
             path,
-            "a checkpoint to be told of",
-            format!("it is {what}, which says itself what it is"),
+            "a checkpoint whose configuration can be set",
+            format!("it is {what}, which describes itself; set no fields"),
         )),
     }
 }
 
 fn one_set(path: &Path, options: &OpenOptions) -> Result<(), FileError> {
     match options.raw {
-        true => Err(FileError::format(path, "a training checkpoint", "it holds one set of weights; ask for no other")),
+        true => {
+            Err(FileError::format(path, "a training checkpoint", "it holds one set of weights; leave the choice out"))
+        }
         false => Ok(()),
     }
 }
@@ -162,7 +164,7 @@ fn open_tensors(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> 
             return open_edm(path, options, &inner, notes.get("class").map(String::as_str), progress);
         }
     }
-    plain(path, options, "one of our own")?;
+    plain(path, options, "a Score Explorer checkpoint")?;
     native::read_file(path, progress).map(said)
 }
 
@@ -184,7 +186,7 @@ fn open_edm(
 
 /// The configuration of a network that must be a U-Net.
 pub(super) fn u_net<'a>(description: &'a Description, path: &Path) -> Result<&'a Config, FileError> {
-    let reason = "its configuration is that of an NCSN, which was published for PyTorch; give the one of this file";
+    let reason = "its configuration is that of an NCSN, which exists for PyTorch only; give that of this file";
     description.config.unet().ok_or_else(|| FileError::format(path, "a checkpoint of this configuration", reason))
 }
 
@@ -222,7 +224,7 @@ impl Described {
     }
 }
 
-/// What the configuration of a published checkpoint says; without one, what its names and shapes tell.
+/// The description in the configuration of a published checkpoint, or else in its names and shapes.
 fn describe(path: &Path, options: &OpenOptions, structure: &Structure) -> Result<Described, FileError> {
     let Some(config) = find_config(path, options.config) else {
         let wrong = |source| FileError::Config { path: path.into(), source };
@@ -232,7 +234,7 @@ fn describe(path: &Path, options: &OpenOptions, structure: &Structure) -> Result
     score_sde::read_score_sde_config(&config_text(&config)?, &options.overrides).map(Described::read).map_err(wrong)
 }
 
-/// What the configuration of an original NCSN or NCSNv2 says.
+/// The description in the configuration of an original NCSN or NCSNv2.
 fn describe_ncsn(
     path: &Path,
     options: &OpenOptions,
@@ -242,9 +244,9 @@ fn describe_ncsn(
     let config = find_config(path, options.config).ok_or_else(|| {
         FileError::format(
             path,
-            "a checkpoint that can be opened alone",
-            "its noise levels are in its configuration; name that (a YAML or JSON file), or put it beside the checkpoint \
-             as config.yml",
+            "a self-contained checkpoint",
+            "its noise levels are in its configuration; give that (YAML or JSON), or put it beside the checkpoint as \
+             config.yml",
         )
     })?;
     let wrong = |source| FileError::Config { path: config.clone(), source };
@@ -264,7 +266,7 @@ fn config_text(path: &Path) -> Result<String, FileError> {
     }
 }
 
-/// The configuration that was named, or that lies beside the checkpoint.
+/// The configuration that was given, or that is stored beside the checkpoint.
 fn find_config(path: &Path, config: Option<&Path>) -> Option<PathBuf> {
     let extensions = ["json", "yml", "yaml"];
     let named = extensions.map(|extension| path.with_extension(extension));

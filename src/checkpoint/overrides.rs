@@ -1,4 +1,4 @@
-//! Fields of a configuration that are given by hand, because a file does not say them or says them wrongly.
+//! Fields of a configuration that are set by hand, because a file lacks them or has them wrong.
 
 use super::ConfigError;
 use serde_json::Value;
@@ -69,10 +69,10 @@ fn fields(configuration: &Value) -> Vec<String> {
     sections.flat_map(of).collect()
 }
 
-/// Something that no shape tells and that was taken as published for such a network.
+/// Something that no shape reveals and that was taken from such published networks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Assumption {
-    /// The field of the configuration that would say it.
+    /// The field of the configuration.
     pub field: String,
     /// What was assumed.
     pub value: String,

@@ -18,8 +18,8 @@ pub const MOST_PIXELS: u64 = 100_000_000;
 pub const WORKING_SIDE: u32 = 4096;
 /// Bytes that decoding one photo may take: 100 megapixels of 16-bit RGBA.
 const MOST_DECODED: u64 = 8 * MOST_PIXELS;
-const WHAT: &str = "a photo that can be used";
-const DAMAGED: &str = "choose a PNG, JPEG, GIF, BMP or WebP picture that other programs can open";
+const WHAT: &str = "a valid photo";
+const DAMAGED: &str = "choose a PNG, JPEG, GIF, BMP or WebP image that other programs can open";
 const JPEG_QUALITY: u8 = 95;
 
 /// A photo from a file.
@@ -41,17 +41,17 @@ static ALONE: Mutex<()> = Mutex::new(());
 /// higher than `longest`. Of an animation the first frame is taken.
 ///
 /// # Errors
-/// If the file cannot be read, is no picture, is too large, or is of a kind whose colours cannot be known.
+/// If the file cannot be read, is not an image, is too large, or has unknown colours.
 pub fn read_photo(path: &Path, longest: u32) -> Result<OpenedPhoto, FileError> {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (file, _) = open_file(path)?;
     let refused = |reason: String| FileError::format(path, WHAT, reason);
     let (image, orientation, mut notes) = decode(BufReader::new(file)).map_err(refused)?;
     if image.color().has_alpha() {
-        notes.push("Its transparent parts are laid on white.".into());
+        notes.push("Transparent parts are shown on white.".into());
     }
     if image.color().bytes_per_pixel() / image.color().channel_count() > 1 {
-        notes.push("Its 16 bits a channel are brought to 8.".into());
+        notes.push("16 bits per channel are reduced to 8.".into());
     }
     let (width, height) = (image.width(), image.height());
     let (reduced, note) = reduce_to(on_white(image), longest);
@@ -73,15 +73,15 @@ pub fn write_photo(path: &Path, image: &RgbImage) -> Result<(), FileError> {
     let encoded = match path.extension().and_then(ImageFormat::from_extension) {
         Some(ImageFormat::Png) => image.write_to(&mut bytes, ImageFormat::Png),
         Some(ImageFormat::Jpeg) => image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)),
-        _ => return Err(FileError::format(path, "a photo that can be written", "its name must end in .png or .jpg")),
+        _ => return Err(FileError::format(path, "a valid photo file", "its name must end in .png or .jpg")),
     };
-    encoded.map_err(|error| FileError::format(path, "a photo that can be written", error.to_string()))?;
+    encoded.map_err(|error| FileError::format(path, "a valid photo file", error.to_string()))?;
     write_atomically(path, |out| out.write_all(bytes.get_ref()))
 }
 
 type Decoded = (DynamicImage, Orientation, Vec<String>);
 
-/// Decodes the picture that begins where `file` stands; or why not, and what to do.
+/// Decodes the image at the position of `file`; or why not, and what to do.
 pub(super) fn decode(mut file: BufReader<File>) -> Result<Decoded, String> {
     let unreadable = |error: io::Error| format!("{error}; check the path and its permissions");
     let damaged = |error: image::ImageError| format!("it cannot be read ({error}); {DAMAGED}");
@@ -92,12 +92,12 @@ pub(super) fn decode(mut file: BufReader<File>) -> Result<Decoded, String> {
         notes.extend(jpeg_inks(&mut file)?);
         file.rewind().map_err(unreadable)?;
         if jpeg_is_cut(&mut file).unwrap_or(true) {
-            notes.push("The file is cut short: its lower part may be grey; copy or download it again.".into());
+            notes.push("The file is truncated: its lower part may be grey; copy or download it again.".into());
         }
         file.rewind().map_err(unreadable)?;
     }
     if format.is_some_and(|format| is_animated(&mut file, format)) {
-        notes.push("It is an animation; its first frame is taken.".into());
+        notes.push("It is an animation; its first frame is used.".into());
     }
     file.rewind().map_err(unreadable)?;
     let mut reader = ImageReader::new(file).with_guessed_format().map_err(unreadable)?;
@@ -117,7 +117,7 @@ pub(super) fn decode(mut file: BufReader<File>) -> Result<Decoded, String> {
 
 /// Why a picture of this size is refused.
 pub fn too_large(width: u32, height: u32) -> String {
-    format!("it has {width}×{height} pixels, more than 100 megapixels; make it smaller first")
+    format!("its {width}×{height} pixels are more than 100 megapixels; reduce it first")
 }
 
 fn limits() -> Limits {
@@ -126,7 +126,7 @@ fn limits() -> Limits {
     limits
 }
 
-/// Whether more than one frame follows. What cannot be read here is told of by the decoder itself.
+/// Whether more than one frame follows. The decoder itself reports what cannot be read.
 fn is_animated(file: &mut BufReader<File>, format: ImageFormat) -> bool {
     match format {
         ImageFormat::Png => {
@@ -143,15 +143,15 @@ fn is_animated(file: &mut BufReader<File>, format: ImageFormat) -> bool {
     }
 }
 
-/// Looks at a JPEG's components. Four are inks, which are stored inverted where Adobe's marker says so; without
-/// it nobody can know.
+/// Looks at a JPEG's components. Four are inks, which are inverted if Adobe's marker is there; without it that is
+/// unknown.
 fn jpeg_inks(file: &mut BufReader<File>) -> Result<Option<String>, String> {
     let Some((components, adobe)) = jpeg_frame(file) else { return Ok(None) };
     match (components, adobe) {
-        (4, true) => Ok(Some("Its CMYK inks are shown as RGB without a colour profile.".into())),
-        (4, false) => Err("it is a CMYK JPEG that does not say whether its inks are inverted; save it as RGB".into()),
+        (4, true) => Ok(Some("CMYK inks are shown as RGB without a colour profile.".into())),
+        (4, false) => Err("it is a CMYK JPEG without a marker for inverted inks; save it as RGB".into()),
         (1 | 3, _) => Ok(None),
-        (other, _) => Err(format!("it is a JPEG of {other} components; save it as RGB")),
+        (other, _) => Err(format!("it is a JPEG with {other} components; save it as RGB")),
     }
 }
 
@@ -235,7 +235,7 @@ pub fn reduce_to(image: RgbImage, longest: u32) -> (RgbImage, Option<String>) {
         return (image, None);
     }
     let [small_width, small_height] = fitting(width, height, longest);
-    let note = format!("Of its {width}×{height} pixels, {small_width}×{small_height} are painted on.");
+    let note = format!("The photo is reduced from {width}×{height} to {small_width}×{small_height} pixels.");
     (reduce(&image, [small_width, small_height]), Some(note))
 }
 

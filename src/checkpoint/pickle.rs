@@ -14,16 +14,16 @@ const MAX_INSTRUCTIONS: usize = 2_000_000;
 /// More dimensions than any image network has.
 const MAX_DIMENSIONS: usize = 16;
 
-/// Why a pickle cannot be read. The sentence goes on from "it ...".
+/// Why a pickle cannot be read. The sentence continues from "it ...".
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(super) enum PickleError {
-    #[error("asks for {0}, which is code; only tensors and plain values are read")]
+    #[error("refers to {0}, which is code; only tensors and plain values are read")]
     Code(String),
     #[error("uses the pickle instruction {0:#04x}, which no file of tensors and plain values needs")]
     Instruction(u8),
     #[error("is damaged: {0}")]
     Damaged(&'static str),
-    #[error("holds more than {MAX_INSTRUCTIONS} pickle instructions; no known checkpoint needs so many")]
+    #[error("has more than {MAX_INSTRUCTIONS} pickle instructions; no known checkpoint needs so many")]
     Endless,
 }
 
@@ -100,7 +100,7 @@ pub(super) enum Object<'a> {
     Tensor(Tensor),
 }
 
-/// Where numbers lie: an entry of the archive.
+/// Where numbers are stored: an entry of the archive.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Storage<'a> {
     pub number: Number,
@@ -132,7 +132,7 @@ impl<'a> Pickle<'a> {
         Pickle::read_first(bytes).map(|(pickle, _)| pickle)
     }
 
-    /// Reads the pickle that `bytes` begin with, and says what follows it.
+    /// Reads the pickle that `bytes` begin with, and returns what follows it.
     pub fn read_first(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), PickleError> {
         let mut machine =
             Machine { rest: bytes, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new(), objects: Vec::new() };
@@ -239,13 +239,13 @@ impl<'a> Machine<'a> {
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8], PickleError> {
-        let (taken, rest) = self.rest.split_at_checked(count).ok_or(Damaged("its list of tensors is cut short"))?;
+        let (taken, rest) = self.rest.split_at_checked(count).ok_or(Damaged("its list of tensors is truncated"))?;
         self.rest = rest;
         Ok(taken)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], PickleError> {
-        self.take(N)?.try_into().map_err(|_| Damaged("its list of tensors is cut short"))
+        self.take(N)?.try_into().map_err(|_| Damaged("its list of tensors is truncated"))
     }
 
     fn byte(&mut self) -> Result<u8, PickleError> {
@@ -411,7 +411,7 @@ impl<'a> Machine<'a> {
 
     fn call(&mut self) -> Result<(), PickleError> {
         let (arguments, function) = (self.pop()?, self.pop()?);
-        let Value::Known(function) = function else { return Err(Damaged("something that is no function is called")) };
+        let Value::Known(function) = function else { return Err(Damaged("something other than a function is called")) };
         match function {
             Known::OrderedDict => self.create(Object::Dict(Vec::new())),
             Known::PassedOver => self.push(Value::None),
@@ -460,7 +460,7 @@ impl<'a> Machine<'a> {
             return Err(Damaged("a storage is part of another one"));
         }
         if self.text(tag)? != "storage" {
-            return Err(Damaged("it refers to something that is no storage"));
+            return Err(Damaged("it refers to something other than a storage"));
         }
         let storage = Storage { number, key: self.text(key)?, elements: size(elements)? };
         self.create(Object::Storage(storage))

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 const WORLDS: &[u8] = include_bytes!("../../assets/worlds.zip");
-const PICTURE: &str = "a picture that can be read";
+const PICTURE: &str = "a readable image";
 /// Longest side of a picture that is read, in pixels.
 const MAX_SIDE: u32 = 16_384;
 /// Bytes that decoding one picture may take.
@@ -51,7 +51,7 @@ pub fn read_pictures(path: &Path, size: Option<usize>) -> Result<PictureSet, Fil
 /// One picture file as grey levels, 3×`size`×`size` (1 to 1024), cropped and resized as in [`read_pictures`].
 ///
 /// # Errors
-/// If the file cannot be read or is no picture.
+/// If the file cannot be read or is not an image.
 pub fn read_picture(path: &Path, size: usize) -> Result<Vec<u8>, FileError> {
     let bytes = super::read_bounded(path, MAX_FILE, PICTURE)?;
     let square = decode_square(&bytes, Some(size.clamp(1, 1024) as u32), &Mutex::new(()))
@@ -61,10 +61,10 @@ pub fn read_picture(path: &Path, size: usize) -> Result<Vec<u8>, FileError> {
     Ok(planes)
 }
 
-/// The 512 little worlds that ship with the program, 32×32.
+/// The 512 bundled images of Little Worlds, 32×32.
 ///
 /// # Errors
-/// Never for the file that ships.
+/// Never for the bundled file.
 pub fn shipped_worlds() -> Result<PictureSet, FileError> {
     let path = Path::new("worlds.zip");
     gather(Source::archive(Box::new(Cursor::new(WORLDS)), path)?, Some(32), path)
@@ -108,13 +108,13 @@ fn gather(mut source: Source, size: Option<usize>, path: &Path) -> Result<Pictur
                     push_planes(&mut set.values, &square);
                     set.names.push(name);
                 }
-                Err(reason) => set.warnings.push(format!("{name} is damaged and was left out: {reason}")),
+                Err(reason) => set.warnings.push(format!("{name} is damaged and was skipped: {reason}")),
             }
         }
     }
     if too_many > 0 {
         let most = set.names.len().min(MAX_PICTURES);
-        set.warnings.push(format!("{too_many} pictures beyond the first {most} were left out: a set cannot be larger"));
+        set.warnings.push(format!("{too_many} images beyond the first {most} were skipped: a set cannot be larger"));
     }
     let side = side.unwrap_or(0) as usize;
     set.shape = [3, side, side];

@@ -1,4 +1,4 @@
-//! Reports how far a file has been read, and cancels the reading where that is asked for.
+//! Reports how far a file has been read, and cancels the reading on request.
 
 use super::{FileError, open_file};
 use std::cell::Cell;
@@ -30,7 +30,7 @@ impl<'a> ReadProgress<'a> {
         self.cancelled.get()
     }
 
-    /// Opens a plain file whose reading is reported, and tells its length.
+    /// Opens a regular file whose reading is reported, and returns its length.
     pub(super) fn open(&self, path: &Path) -> Result<(ReportedFile<'_>, u64), FileError> {
         let (file, length) = open_file(path)?;
         self.expect(length);

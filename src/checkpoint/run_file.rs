@@ -4,8 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 use std::path::Path;
 
-const WHAT: &str = "a run file that can be used";
-/// The field that says that a file is a run file, and of which version.
+const WHAT: &str = "a valid run file";
+/// The field that marks a run file, with its version.
 const VERSION_FIELD: &str = "score-explorer-run";
 const VERSION: u64 = 1;
 /// A run with a hundred branches takes some kilobytes.
@@ -22,7 +22,7 @@ struct RunFile<'a> {
 /// Reads a run file (JSON).
 ///
 /// # Errors
-/// If the file cannot be read, or says something that no run can be.
+/// If the file cannot be read, or holds an invalid run.
 pub fn read_run(path: &Path) -> Result<Run, FileError> {
     let wrong = |reason: String| FileError::format(path, WHAT, reason);
     let bytes = read_bounded(path, MAX_BYTES, WHAT)?;
@@ -30,12 +30,10 @@ pub fn read_run(path: &Path) -> Result<Run, FileError> {
     match value.get(VERSION_FIELD).map(Value::as_u64) {
         Some(Some(VERSION)) => {}
         Some(Some(newer)) if newer > VERSION => {
-            return Err(wrong(format!(
-                "it is of version {newer}, which a newer Score Explorer wrote; update this one"
-            )));
+            return Err(wrong(format!("it has version {newer}, written by a newer Score Explorer; update this one")));
         }
         _ => {
-            return Err(wrong(format!("it lacks \"{VERSION_FIELD}\": {VERSION}; choose a file that `--record` wrote")));
+            return Err(wrong(format!("it lacks \"{VERSION_FIELD}\": {VERSION}; choose a file saved by `--save-run`")));
         }
     }
     let run: Run = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
@@ -43,14 +41,14 @@ pub fn read_run(path: &Path) -> Result<Run, FileError> {
     Ok(run)
 }
 
-/// Why bytes are not JSON, with the usual reason said plainly.
+/// Why bytes are not JSON, with the usual reason named.
 fn no_json(bytes: &[u8], error: &serde_json::Error) -> String {
     let text = String::from_utf8_lossy(bytes);
     let place = format!("line {}, column {}", error.line(), error.column());
     if bytes.is_empty() {
         "it is empty".into()
     } else if text.trim_start().starts_with('{') && (text.contains("NaN") || text.contains("Infinity")) {
-        format!("it gives NaN or Infinity for a number ({place}); SNR and all other numbers of a run are finite")
+        format!("it contains NaN or Infinity ({place}); all numbers of a run are finite")
     } else {
         format!("it is not JSON ({error})")
     }

@@ -1,4 +1,4 @@
-//! Where picture files lie: a folder, a zip archive or a tar archive.
+//! Where image files are stored: a folder, a zip archive or a tar archive.
 
 use super::{FileError, open_file};
 use image::ImageFormat;
@@ -13,7 +13,7 @@ pub(super) const MAX_PICTURES: usize = 65_536;
 const MAX_DEPTH: usize = 16;
 /// Bytes of one picture file.
 pub(super) const MAX_FILE: u64 = 256 << 20;
-const WHAT: &str = "a folder or archive of pictures";
+const WHAT: &str = "a folder or archive of images";
 
 /// Anything an archive can be read from.
 pub(super) trait Bytes: Read + Seek + Send {}
@@ -33,7 +33,7 @@ enum Store {
     Tar(Reader),
 }
 
-/// Picture files in the order of their names. Names are only for people: nothing is ever
+/// Image files in the order of their names. Names are for display only: nothing is ever
 /// written or opened by a name from an archive.
 pub(super) struct Source {
     store: Store,
@@ -67,7 +67,7 @@ impl Source {
             Self::tar(reader)
                 .map_err(|error| FileError::format(path, WHAT, format!("the tar archive is damaged ({error})")))
         } else {
-            Err(FileError::format(path, WHAT, "it is one file of another kind; choose a folder, a .zip or a .tar"))
+            Err(FileError::format(path, WHAT, "it is another kind of file; choose a folder, a .zip or a .tar"))
         }
     }
 
@@ -119,10 +119,10 @@ impl Source {
             (Place::Tar { start, size }, Store::Tar(reader)) => {
                 let found = reader.seek(SeekFrom::Start(*start)).map_err(|error| error.to_string());
                 found.and_then(|_| all(reader.take(*size))).and_then(|bytes| {
-                    if bytes.len() as u64 == *size { Ok(bytes) } else { Err("the archive is cut short".into()) }
+                    if bytes.len() as u64 == *size { Ok(bytes) } else { Err("the archive is truncated".into()) }
                 })
             }
-            _ => Err("it is not there".into()),
+            _ => Err("it is missing".into()),
         };
         Some((name.clone(), bytes))
     }

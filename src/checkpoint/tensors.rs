@@ -13,9 +13,10 @@ pub(super) const MAX_VALUES: usize = 1 << 29;
 const MAX_HEADER: u64 = 16 << 20;
 /// Bytes that are decoded at once; a multiple of every number's size.
 const CHUNK: usize = 1 << 20;
-const WHAT: &str = "a safetensors file that can be used";
+const LARGE: &str = "it is larger than any supported network";
+const WHAT: &str = "a valid safetensors file";
 
-/// What a safetensors file says beside its tensors, by name.
+/// The metadata of a safetensors file, by name.
 pub(super) type Notes = HashMap<String, String>;
 
 /// Names of tensors to their shapes.
@@ -98,7 +99,7 @@ fn numbers<const N: usize>(bytes: &[u8], values: &mut Vec<f32>, number: impl Fn(
 /// any usual width).
 ///
 /// # Errors
-/// If the file cannot be read, is no safetensors file, or claims more than it holds.
+/// If the file cannot be read, is not a safetensors file, or claims more than it holds.
 pub fn read_tensors(path: &Path) -> Result<Weights, FileError> {
     read(path, &ReadProgress::default()).map(|(_, tensors)| tensors)
 }
@@ -137,25 +138,25 @@ fn header(file: &mut impl Read, length: u64, path: &Path) -> Result<Metadata, Fi
     let header_length = u64::from_le_bytes(prefix);
     if header_length > MAX_HEADER || header_length > length.saturating_sub(8) {
         return Err(wrong(
-            "its header claims to be longer than the file, or than 16 MiB; it is damaged or of another kind",
+            "its header claims to be longer than the file or than 16 MiB; it is damaged or another kind of file",
         ));
     }
     start.clear();
     file.take(header_length).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
     let header: Metadata =
-        serde_json::from_slice(&start).map_err(|error| wrong(&format!("its header cannot be understood ({error})")))?;
+        serde_json::from_slice(&start).map_err(|error| wrong(&format!("its header is invalid ({error})")))?;
     let claimed = u64::try_from(header.data_len()).ok().and_then(|data| data.checked_add(8 + header_length));
     if claimed != Some(length) {
         return Err(wrong("its header claims more or fewer bytes than there are; download or write it again"));
     }
     if header.tensors().values().any(|info| elements(&info.shape).is_none()) || header.data_len() / 8 > MAX_VALUES {
-        return Err(wrong("it is larger than any network that can be used here"));
+        return Err(wrong(LARGE));
     }
     Ok(header)
 }
 
 fn short(length: u64) -> &'static str {
-    if length == 0 { "it is empty; download or write it again" } else { "it is cut short; download or write it again" }
+    if length == 0 { "it is empty; download or write it again" } else { "it is truncated; download or write it again" }
 }
 
 fn elements(shape: &[usize]) -> Option<usize> {
@@ -171,10 +172,10 @@ pub(super) fn parse(mut file: impl Read, length: u64, path: &Path) -> Result<(No
     for name in header.offset_keys() {
         let Some(&TensorInfo { dtype, ref shape, .. }) = header.info(&name) else { continue };
         let number = Number::of(dtype).ok_or_else(|| {
-            wrong(format!("{name:?} holds numbers of the type {dtype:?}; floating-point numbers and integers are read"))
+            wrong(format!("{name:?} has the unsupported type {dtype:?}; use floating-point numbers or integers"))
         })?;
         let count = elements(shape).filter(|count| total.saturating_add(*count) <= MAX_VALUES);
-        let count = count.ok_or_else(|| wrong("it is larger than any network that can be used here".into()))?;
+        let count = count.ok_or_else(|| wrong(LARGE.into()))?;
         total += count;
         let values = number.read(&mut file, count).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => wrong(short(length).into()),

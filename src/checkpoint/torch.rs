@@ -8,12 +8,12 @@ use crate::network::{Array, Weights};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-const WHAT: &str = "a PyTorch checkpoint that can be read";
-const STATE: &str = "a PyTorch state dictionary that can be read";
+const WHAT: &str = "a valid PyTorch checkpoint";
+const STATE: &str = "a valid PyTorch state dictionary";
 /// What a PyTorch checkpoint of score_sde, NCSN or NCSNv2 holds.
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// The live weights by name, without the `module.` prefix; buffers included.
+    /// The raw weights by name, without the `module.` prefix; buffers included.
     pub model: Weights,
     /// Names of `model` in the file's order.
     pub order: Vec<String>,
@@ -30,7 +30,7 @@ pub struct Checkpoint {
 /// Reads a `.pth` without running any of its code. The optimizer's tensors are passed over.
 ///
 /// # Errors
-/// If the file is no such checkpoint, is damaged, or asks for anything but tensors and plain values.
+/// If the file is not such a checkpoint, is damaged, or refers to anything but tensors and plain values.
 pub fn read_torch(path: &Path) -> Result<Checkpoint, FileError> {
     read(path, &ReadProgress::default())
 }
@@ -80,12 +80,12 @@ fn kind(file: &mut ReportedFile, length: u64) -> std::io::Result<Result<Kind, St
         return Ok(Ok(Kind::Legacy));
     }
     if start.starts_with(b"\x80") {
-        return Ok(Err("it is a pickled Python program (as EDM's .pkl), which is not run here; save its weights as \
-                       safetensors with the few lines of Python in the README, under \"Bring a checkpoint\""
+        return Ok(Err("it is a pickled Python program (like EDM's .pkl), which is never executed; save its weights \
+                       as safetensors with the lines of Python in the README, under \"Import a checkpoint\""
             .into()));
     }
     if !start.starts_with(b"PK\x03\x04") {
-        return Ok(Err("it does not begin as such a file does; choose a .pth file that torch.save wrote".into()));
+        return Ok(Err("it is another kind of file; choose a .pth file saved by torch.save".into()));
     }
     // The directory's end lies in the last bytes, so that no large file is searched through.
     let tail = length.min(22 + 0xffff);
@@ -94,9 +94,7 @@ fn kind(file: &mut ReportedFile, length: u64) -> std::io::Result<Result<Kind, St
     (&mut *file).take(tail).read_to_end(&mut end)?;
     file.rewind()?;
     if !end.windows(4).any(|bytes| bytes == b"PK\x05\x06") {
-        return Ok(Err(
-            "it is cut short: its table of contents, which comes last, is missing; download it again".into()
-        ));
+        return Ok(Err("it is truncated: the table of contents at its end is missing; download it again".into()));
     }
     Ok(Ok(Kind::Zip))
 }
@@ -112,7 +110,7 @@ struct Archive<'a> {
     last: Option<(String, Vec<f32>)>,
 }
 
-/// Where the pickled part and the storages lie.
+/// Where the pickled part and the storages are.
 enum Parts<'a> {
     Zip(ZipParts<'a>),
     Legacy(LegacyParts<'a>),
@@ -147,11 +145,11 @@ impl<'a> Archive<'a> {
         Ok((weights, order))
     }
 
-    /// A file that is one state dictionary.
+    /// A file with one state dictionary.
     fn state(&mut self) -> Result<Weights, String> {
         let bytes = self.pickle()?;
         let pickle = Pickle::read(&bytes).map_err(sentence)?;
-        let pairs = pickle.pairs(pickle.root).ok_or("it holds no state dictionary; choose the weights of a network")?;
+        let pairs = pickle.pairs(pickle.root).ok_or("it has no state dictionary; choose the weights of a network")?;
         self.tensors(&pickle, pairs).map(|(weights, _)| weights)
     }
 
@@ -162,8 +160,8 @@ impl<'a> Archive<'a> {
             return self.states(&pickle, states);
         }
         let model = pickle.get(pickle.root, "model").and_then(|model| pickle.pairs(model)).ok_or(
-            "it holds no state dictionary called model; only checkpoints as the PyTorch code of score_sde, NCSN or NCSNv2 \
-             saves them are read",
+            "it has no state dictionary called model; choose a checkpoint saved by the PyTorch code of score_sde, NCSN or \
+             NCSNv2",
         )?;
         let average = pickle.get(pickle.root, "ema");
         let shadow = average.and_then(|average| pickle.get(average, "shadow_params"));
@@ -172,7 +170,7 @@ impl<'a> Archive<'a> {
         let (weights, order) = self.tensors(&pickle, model)?;
         let mut ema = Vec::new();
         for (index, &value) in shadow.iter().enumerate() {
-            let tensor = pickle.tensor(value).ok_or("it is damaged: its EMA holds something that is no tensor")?;
+            let tensor = pickle.tensor(value).ok_or("it is damaged: its EMA holds something other than tensors")?;
             ema.push(self.array(&pickle, tensor).map_err(|reason| format!("EMA tensor {index} {reason}"))?);
         }
         let step = pickle.get(pickle.root, "step").and_then(|step| self.number(&pickle, step));
@@ -239,7 +237,7 @@ impl<'a> Archive<'a> {
         Ok(values)
     }
 
-    /// The values of a tensor. The reason of a failure goes on from the tensor's name.
+    /// The values of a tensor. The reason of a failure continues from the tensor's name.
     fn array(&mut self, pickle: &Pickle, tensor: &Tensor) -> Result<Array, String> {
         let storage = pickle.storage(tensor).ok_or("has no storage")?;
         let elements = extent(tensor, storage.elements)?;

@@ -1,4 +1,4 @@
-//! The published checkpoints that people ask for first: what they are, and how to get each.
+//! Well-known published checkpoints: what they are, and how to get each.
 
 /// A published checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -7,10 +7,10 @@ pub struct Published {
     pub name: &'static str,
     pub release: Release,
     pub data: &'static str,
-    /// Height and width of its pictures.
+    /// Height and width of its images.
     pub side: usize,
     pub network: &'static str,
-    /// Millions of parameters; 0 where that is not known here.
+    /// Millions of parameters; 0 where unknown.
     pub millions: f64,
 }
 
@@ -27,7 +27,7 @@ pub enum Release {
 impl Release {
     pub const ALL: [Release; 5] = [Release::ScoreSde, Release::Diffusers, Release::Edm, Release::Ncsnv2, Release::Ncsn];
 
-    /// The name people read.
+    /// Display name.
     pub fn name(self) -> &'static str {
         match self {
             Release::ScoreSde => "score_sde (Song et al. 2021)",
@@ -38,13 +38,13 @@ impl Release {
         }
     }
 
-    /// What its authors say of use.
+    /// Its licence.
     pub fn licence(self) -> &'static str {
         match self {
             Release::ScoreSde | Release::Diffusers => "Apache 2.0",
             Release::Edm => "CC BY-NC-SA 4.0",
             Release::Ncsnv2 => "MIT",
-            Release::Ncsn => "see its page",
+            Release::Ncsn => "see the project page",
         }
     }
 }
@@ -71,15 +71,15 @@ impl Published {
         }
     }
 
-    /// What to do to use it here, in order.
+    /// How to get it, step by step.
     pub fn steps(&self) -> Vec<String> {
-        let open = |what: &str| format!("Open {what} here, or drop it on the window.");
+        let open = |what: &str| format!("Open {what} in the window, or pass its path to --model or to import.");
         match self.release {
             Release::ScoreSde => vec![
-                format!("From the Google Drive folder that the page links to, take a checkpoint from {}/.", self.name),
+                format!("Download a checkpoint from {}/ in the Google Drive folder that the page links to.", self.name),
                 open("the .pth file"),
-                "Its family, range and largest σ are assumed, and shown to be corrected. Or save its configuration beside \
-                 it first, from the file of its name in the page's configs/: \
+                "Check the family, data range and largest σ, which are assumed. Or first save its configuration beside it, \
+                 from the file of that name in the repository's configs/: \
                  `json.dump(get_config().to_dict(), open(\"checkpoint_N.json\", \"w\"))`"
                     .into(),
             ],
@@ -88,8 +88,8 @@ impl Published {
                 open("the folder"),
             ],
             Release::Edm => vec![
-                format!("Download {}.pkl from the address under \"Pre-trained models\" on the page.", self.name),
-                "A .pkl runs code when it is read, so convert it once where you trust it, with the page's code at hand: \
+                format!("Download {}.pkl from the link under \"Pre-trained models\" on the page.", self.name),
+                "Loading a .pkl executes code. If you trust it, convert it once, in a checkout of the repository: \
                  `net = pickle.load(open(\"FILE.pkl\", \"rb\"))[\"ema\"]; safetensors.torch.save_file({name: \
                  value.contiguous() for name, value in net.state_dict().items()}, \"FILE.safetensors\", \
                  {\"class\": type(net).__name__})`."
@@ -98,7 +98,7 @@ impl Published {
             ],
             Release::Ncsnv2 | Release::Ncsn => vec![
                 "Download the checkpoints that the page links to.".into(),
-                "Leave config.yml beside the checkpoint, as it is in the download.".into(),
+                "Keep config.yml beside the checkpoint, as downloaded.".into(),
                 open("the .pth file"),
             ],
         }

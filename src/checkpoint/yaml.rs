@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// lies deeper than a section's fields are passed over.
 ///
 /// # Errors
-/// The first line that is neither; the sentence goes on from the file.
+/// The first line that is neither; the sentence continues from the file.
 pub(super) fn to_json(text: &str) -> Result<String, String> {
     let mut root = Map::new();
     // The section that is being read, and how far its fields are set in.
@@ -18,7 +18,7 @@ pub(super) fn to_json(text: &str) -> Result<String, String> {
             continue;
         }
         let Some((name, value)) = content.split_once(':') else {
-            return Err(format!("line {} is no `name: value`; give the configuration as it was published", number + 1));
+            return Err(format!("line {} is not `name: value`; give the configuration as published", number + 1));
         };
         let (name, value) = (unquoted(name.trim()), untagged(value.trim()));
         match (line.len() - content.len(), &mut section) {
@@ -118,6 +118,6 @@ mod tests {
         });
         let read: Value = serde_json::from_str(&to_json(text).unwrap()).unwrap();
         assert_eq!(read, expected);
-        assert!(to_json("data:\n  some words").unwrap_err().starts_with("line 2 is no"));
+        assert!(to_json("data:\n  some words").unwrap_err().starts_with("line 2 is not"));
     }
 }

@@ -22,7 +22,7 @@ impl<'a> ZipParts<'a> {
         let root = zip.file_names().filter_map(Result::ok).find_map(|name| {
             name.strip_suffix("data.pkl").filter(|root| root.is_empty() || root.ends_with('/')).map(String::from)
         });
-        let root = root.ok_or("it is a zip archive but holds no data.pkl; choose a .pth file that torch.save wrote")?;
+        let root = root.ok_or("it is a zip archive without data.pkl; choose a .pth file saved by torch.save")?;
         Ok(ZipParts { zip, root, length })
     }
 
@@ -41,7 +41,7 @@ impl<'a> ZipParts<'a> {
         let name = format!("data/{}", storage.key);
         let (mut file, size) = self.open_entry(&name, most)?;
         if size != claimed {
-            return Err(format!("claims {claimed} bytes but {size} are there; the file is damaged"));
+            return Err(format!("claims {claimed} bytes but has {size}; the file is damaged"));
         }
         let damaged = |error| format!("is damaged ({error})");
         let values = storage.number.read(&mut file, storage.elements).map_err(damaged)?;
@@ -63,7 +63,7 @@ impl<'a> ZipParts<'a> {
             ));
         }
         if size > most {
-            return Err(format!("its part {name:?} claims {size} bytes where at most {most} can be"));
+            return Err(format!("its part {name:?} claims {size} bytes, more than the limit of {most}"));
         }
         Ok((file, size))
     }
@@ -75,7 +75,7 @@ impl<'a> ZipParts<'a> {
         file.take(size + 1)
             .read_to_end(&mut bytes)
             .map_err(|error| format!("its part {name:?} is damaged ({error})"))?;
-        if bytes.len() as u64 == size { Ok(bytes) } else { Err(format!("its part {name:?} is cut short")) }
+        if bytes.len() as u64 == size { Ok(bytes) } else { Err(format!("its part {name:?} is truncated")) }
     }
 }
 

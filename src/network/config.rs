@@ -173,7 +173,7 @@ impl Variant {
 
 /// Why no network can be built from a configuration: the first field that is out of bounds.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{field} = {value} makes no network; it must be {rule}")]
+#[error("{field} = {value} is invalid; it must be {rule}")]
 pub struct InvalidConfig {
     /// The field by its published name.
     pub field: String,

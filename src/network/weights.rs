@@ -16,14 +16,14 @@ pub type Weights = BTreeMap<String, Array>;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeightsError {
     #[error(
-        "the parameter {name} is missing; the configuration names another architecture, so give the one it was trained with"
+        "the parameter {name} is missing: the configuration is for another architecture; give the one it was trained with"
     )]
     Missing { name: String },
     #[error(
-        "the parameter {name} has the shape {found:?} but this configuration wants {expected:?}; give the configuration it was trained with"
+        "the parameter {name} has the shape {found:?} but this configuration needs {expected:?}; give the configuration it was trained with"
     )]
     Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
-    #[error("{count} parameters are left over, {example} among them; the configuration names another architecture")]
+    #[error("{count} parameters are left over, such as {example}; give the configuration of this architecture")]
     Unused { count: usize, example: String },
     #[error("the parameter {name} holds values that are not finite; the file is damaged")]
     NotFinite { name: String },

@@ -30,7 +30,7 @@ impl Component {
 /// A description that is no mixture.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum MixtureError {
-    #[error("{0:?} names no mixture; choose one of {names}", names = names_in_words())]
+    #[error("unknown mixture {0:?}; choose one of {names}", names = names_in_words())]
     Unknown(String),
     #[error("a mixture without components or coordinates has no density; give at least one of each")]
     Empty,
@@ -94,11 +94,11 @@ impl Mixture {
     /// Names of the teaching examples, each with what it is.
     pub fn names() -> &'static [(&'static str, &'static str)] {
         &[
-            ("gaussian", "one Gaussian in the plane, wider than high"),
+            ("gaussian", "one Gaussian in the plane, wider than tall"),
             ("ring", "8 modes on a circle in the plane"),
             ("grid", "25 modes in 5 rows of 5 in the plane"),
             ("two-moons", "two interlocking arcs in the plane"),
-            ("blocks", "pictures of 4×4 pixels around 3 colourful patterns"),
+            ("blocks", "images of 4×4 pixels around 3 colourful patterns"),
         ]
     }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::f64::consts::SQRT_2;
 
 const CLASS: &str = "_class_name";
-const NAMES: &str = "lists of names";
+const NAMES: &str = "a list of names";
 
 /// Reads a configuration of diffusers: `model`, the text of `config.json` of a `UNet2DModel`, and `scheduler`, that of the
 /// `scheduler_config.json` beside it.
@@ -40,7 +40,7 @@ struct Process {
 }
 
 fn process(scheduler: &Section) -> Result<Process, ConfigError> {
-    let known = "DDPMScheduler, DDIMScheduler, PNDMScheduler and ScoreSdeVeScheduler";
+    let known = "DDPMScheduler, DDIMScheduler, PNDMScheduler or ScoreSdeVeScheduler";
     let class: String = scheduler.get(CLASS, known)?;
     match class.as_str() {
         "ScoreSdeVeScheduler" => {
@@ -78,7 +78,7 @@ fn architecture(model: &Section, process: &Process) -> Result<Config, ConfigErro
     let image_size: usize = model.get("sample_size", WHOLE)?;
     let channels: usize = model.or("in_channels", WHOLE, 3)?;
     model.must("out_channels", channels, "as many as in_channels")?;
-    let embedding_type = match model.or("time_embedding_type", "positional and fourier", Embedding::Positional)? {
+    let embedding_type = match model.or("time_embedding_type", "positional or fourier", Embedding::Positional)? {
         Embedding::Fourier if matches!(process.family, Family::Vp(_)) => {
             return Err(model.invalid("time_embedding_type", "fourier", "positional for this scheduler"));
         }
@@ -146,8 +146,7 @@ impl Blocks {
         );
         let skip = down.iter().any(|name| name.contains("Skip"));
         let kind = if skip { "Skip" } else { "" };
-        let known =
-            "DownBlock2D, AttnDownBlock2D, SkipDownBlock2D and AttnSkipDownBlock2D, with the like on the way up";
+        let known = "DownBlock2D, AttnDownBlock2D, SkipDownBlock2D or AttnSkipDownBlock2D, with the like on the way up";
         let attends = |name: &String, way: &str| match name.strip_suffix(&format!("{kind}{way}Block2D")) {
             Some("") => Some(false),
             Some("Attn") => Some(true),
@@ -163,7 +162,7 @@ impl Blocks {
 }
 
 fn nonlinearity(model: &Section) -> Result<Nonlinearity, ConfigError> {
-    let known = "silu, swish and relu";
+    let known = "silu, swish or relu";
     match model.or("act_fn", known, "silu".to_owned())?.as_str() {
         "silu" | "swish" => Ok(Nonlinearity::Swish),
         "relu" => Ok(Nonlinearity::Relu),
@@ -188,7 +187,7 @@ fn norm_groups(model: &Section, blocks: &Blocks, widths: &[usize]) -> Result<Opt
 }
 
 fn variant(model: &Section, blocks: &Blocks, positional: bool) -> Result<Variant, ConfigError> {
-    let known = "default and scale_shift";
+    let known = "default or scale_shift";
     let scale_shift = match model.or("resnet_time_scale_shift", known, "default".to_owned())?.as_str() {
         "default" => false,
         "scale_shift" => true,
@@ -200,7 +199,7 @@ fn variant(model: &Section, blocks: &Blocks, positional: bool) -> Result<Variant
         let value = middle.map_or("null".to_owned(), |middle| middle.to_string());
         return Err(model.invalid("attn_norm_num_groups", value, "that of norm_num_groups"));
     }
-    let known = "0 and 1";
+    let known = "0 or 1";
     let margin_all_round = match model.or("downsample_padding", known, 1)? {
         0 => false,
         1 => true,

@@ -10,7 +10,7 @@ use super::{FileError, OpenedNetwork, ReadProgress, open_file, read_bounded, ten
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-const WHAT: &str = "a diffusers model that can be used";
+const WHAT: &str = "a valid diffusers model";
 const CONFIG: &str = "config.json";
 const SCHEDULER: &str = "scheduler_config.json";
 /// The weights, best first.
@@ -53,8 +53,7 @@ pub(super) fn open(folder: &Path, weights: Option<&Path>, progress: &ReadProgres
         FileError::format(
             folder,
             WHAT,
-            "it does not say what noise it was trained with; put the scheduler_config.json of its repository beside \
-             its config.json",
+            "the noise of its training is missing; put the scheduler_config.json of its repository beside its config.json",
         )
     })?;
     let description = read_diffusers_config(&text(&config)?, &text(&scheduler)?)
@@ -62,7 +61,7 @@ pub(super) fn open(folder: &Path, weights: Option<&Path>, progress: &ReadProgres
     let weights = match weights {
         Some(path) => path.to_owned(),
         None => WEIGHTS.iter().map(|name| folder.join(name)).find(|path| path.is_file()).ok_or_else(|| {
-            FileError::format(folder, WHAT, format!("its weights are missing; put {} into it", WEIGHTS[0]))
+            FileError::format(folder, WHAT, format!("its weights are missing; put {} there", WEIGHTS[0]))
         })?,
     };
     let tensors = match weights.extension().is_some_and(|extension| extension == "bin") {

@@ -1,4 +1,4 @@
-//! What the names and shapes of EDM's `SongUNet` (Karras et al. 2022) tell of it.
+//! What the names and shapes of EDM's `SongUNet` (Karras et al. 2022) reveal.
 
 use crate::checkpoint::config::disordered;
 use crate::checkpoint::overrides::Completion;
@@ -21,7 +21,7 @@ pub(in crate::checkpoint) fn is_edm(shapes: &Shapes) -> bool {
 }
 
 /// Infers the network from names (without `model.`) and shapes, from the name of its Python class where the file has it,
-/// and from overrides; and the class of images that it is asked for, if it has classes and was given one.
+/// and from overrides; and the class of images to sample, if it has classes and one was given.
 ///
 /// # Errors
 /// If the names are not those of a `SongUNet` that can be used here, or an override is not possible.
@@ -47,7 +47,7 @@ pub(in crate::checkpoint) fn infer(
 /// The class that was given, one of `classes`.
 fn class_of(classes: usize, overrides: &Overrides, completion: &mut Completion) -> Result<Option<usize>, ConfigError> {
     let Some(value) = overrides.get(CLASS) else {
-        let reason = format!("none of its {classes} classes, which only networks trained with label dropout know");
+        let reason = format!("none of its {classes} classes, which only networks trained with label dropout support");
         completion.value(CLASS, "none", &reason);
         return Ok(None);
     };
@@ -97,7 +97,7 @@ fn ve(config: &mut Config, min: f64, max: f64) -> Result<Family, ConfigError> {
     Ve::new(min, max).map(Family::Ve).map_err(|_| disordered("edm.sigma_min to edm.sigma_max", min, max))
 }
 
-/// The names and shapes, which tell an architecture.
+/// The names and shapes, which reveal an architecture.
 struct Names<'a> {
     shapes: &'a Shapes,
 }
@@ -113,12 +113,14 @@ impl Names<'_> {
 
     fn config(&self) -> Result<Config, ConfigError> {
         let (size, stem) = self.stem().ok_or_else(|| ConfigError::Missing("enc.…_conv.weight".to_owned()))?;
-        let &[nf, num_channels, 3, 3] = stem else { return Err(ConfigError::Foreign("its first layer is no 3×3")) };
+        let &[nf, num_channels, 3, 3] = stem else {
+            return Err(ConfigError::Foreign("its first layer is not a 3×3 convolution"));
+        };
         if self.shapes.contains_key("out_norm.weight") {
-            return Err(ConfigError::Foreign("it is ADM's (DhariwalUNet), and SongUNet is read"));
+            return Err(ConfigError::Foreign("it is an ADM network (DhariwalUNet), not a SongUNet"));
         }
         let &[wide, embedding_width] = self.shape("map_layer0.weight") else {
-            return Err(ConfigError::Foreign("its map_layer0.weight has not two dimensions"));
+            return Err(ConfigError::Foreign("its map_layer0.weight does not have two dimensions"));
         };
         if wide != 4 * nf {
             return Err(ConfigError::Foreign("its embedding is not four times as wide as its first layer"));

@@ -22,7 +22,7 @@ pub fn read_score_sde_config(json: &str, overrides: &Overrides) -> Result<Descri
 
 pub(super) fn read(root: &Value) -> Result<Description, ConfigError> {
     let (data, model) = (Section::of(root, "data")?, Section::of(root, "model")?);
-    let known = "ncsnpp (NCSN++ and DDPM++), ddpm, ncsn, ncsnv2_64, ncsnv2_128 and ncsnv2_256";
+    let known = "ncsnpp (NCSN++ and DDPM++), ddpm, ncsn, ncsnv2_64, ncsnv2_128 or ncsnv2_256";
     let name: String = model.get("name", known)?;
     if let Some(variant) = NcsnVariant::named(&name) {
         return ncsn::read(root, variant);
@@ -78,7 +78,7 @@ fn ddpm(data: &Section, model: &Section) -> Result<Config, ConfigError> {
     if normalization != "GroupNorm" {
         return Err(model.unknown("normalization", &Value::String(normalization), "GroupNorm"));
     }
-    // Whatever the configuration says of it, the network has a positional embedding.
+    // Whatever the configuration says, the network has a positional embedding.
     let usual = ddpmpp();
     Ok(Config {
         nf: model.get("nf", WHOLE)?,
@@ -90,7 +90,7 @@ fn ddpm(data: &Section, model: &Section) -> Result<Config, ConfigError> {
         skip_rescale: false,
         resblock_type: BlockKind::Ddpm,
         scale_by_sigma: model.or("scale_by_sigma", FLAG, usual.scale_by_sigma)?,
-        nonlinearity: model.or("nonlinearity", "swish, elu, relu and lrelu", usual.nonlinearity)?,
+        nonlinearity: model.or("nonlinearity", "swish, elu, relu or lrelu", usual.nonlinearity)?,
         norm_groups: Some(32),
         image_size: data.get("image_size", WHOLE)?,
         num_channels: data.or("num_channels", WHOLE, data.or("channels", WHOLE, 3)?)?,
@@ -108,11 +108,11 @@ fn ncsnpp(data: &Section, model: &Section) -> Result<Config, ConfigError> {
         fir: model.get("fir", FLAG)?,
         fir_kernel: model.or("fir_kernel", NUMBERS, vec![1.0, 3.0, 3.0, 1.0])?,
         skip_rescale: model.get("skip_rescale", FLAG)?,
-        resblock_type: model.get("resblock_type", "ddpm and biggan")?,
-        progressive: model.get("progressive", "none, output_skip and residual")?,
-        progressive_input: model.get("progressive_input", "none, input_skip and residual")?,
-        progressive_combine: model.or("progressive_combine", "sum and cat", Combine::Sum)?,
-        embedding_type: model.get("embedding_type", "positional and fourier")?,
+        resblock_type: model.get("resblock_type", "ddpm or biggan")?,
+        progressive: model.get("progressive", "none, output_skip or residual")?,
+        progressive_input: model.get("progressive_input", "none, input_skip or residual")?,
+        progressive_combine: model.or("progressive_combine", "sum or cat", Combine::Sum)?,
+        embedding_type: model.get("embedding_type", "positional or fourier")?,
         fourier_scale: model.or("fourier_scale", NUMBER, None)?,
         scale_by_sigma: model.get("scale_by_sigma", FLAG)?,
         norm_groups: None,
@@ -122,7 +122,7 @@ fn ncsnpp(data: &Section, model: &Section) -> Result<Config, ConfigError> {
 
 /// The SDE that the network was trained with.
 fn family(training: &Section, model: &Section, config: &Config) -> Result<Family, ConfigError> {
-    let known = "vesde, vpsde and subvpsde";
+    let known = "vesde, vpsde or subvpsde";
     let sde: String = training.get("sde", known)?;
     let (beta_min, beta_max) = (model.or("beta_min", NUMBER, 0.1)?, model.or("beta_max", NUMBER, 20.0)?);
     let family = match sde.to_lowercase().as_str() {

@@ -7,7 +7,7 @@ use crate::network::{Array, Weights};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-const WHAT: &str = "a score_sde JAX checkpoint that can be read";
+const WHAT: &str = "a valid score_sde JAX checkpoint";
 /// Where the EMA of the parameters is, and where in which part the raw ones are.
 const AVERAGE: &str = "params_ema";
 const OPTIMIZER: &str = "optimizer";
@@ -63,7 +63,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn state(&mut self, raw: bool) -> Result<(Weights, Option<u64>), String> {
         let Item::Map(entries) = self.item()? else {
-            return Err("it is no tree; choose a checkpoint of score_sde".into());
+            return Err("it is not a tree; choose a checkpoint of score_sde".into());
         };
         let (mut weights, mut step) = (None, None);
         for _ in 0..entries {
@@ -75,13 +75,13 @@ impl Reader<'_> {
             }
         }
         let place = if raw { format!("{OPTIMIZER}.{RAW}") } else { AVERAGE.into() };
-        let weights = weights.ok_or_else(|| format!("it holds no {place}; choose a checkpoint of score_sde"))?;
+        let weights = weights.ok_or_else(|| format!("it lacks {place}; choose a checkpoint of score_sde"))?;
         Ok((weights, step))
     }
 
     /// The raw parameters, which are part of the optimizer.
     fn target(&mut self) -> Result<Option<Weights>, String> {
-        let Item::Map(entries) = self.item()? else { return Err("it is damaged: its optimizer is no tree".into()) };
+        let Item::Map(entries) = self.item()? else { return Err("it is damaged: its optimizer is not a tree".into()) };
         let mut weights = None;
         for _ in 0..entries {
             match self.name()?.as_str() {
@@ -107,7 +107,7 @@ impl Reader<'_> {
 
     /// Takes bytes off what is left.
     fn claim(&mut self, bytes: u64) -> Result<(), String> {
-        self.left = self.left.checked_sub(bytes).ok_or("it is cut short or damaged; download it again")?;
+        self.left = self.left.checked_sub(bytes).ok_or("it is truncated or damaged; download it again")?;
         Ok(())
     }
 
@@ -192,9 +192,7 @@ impl Reader<'_> {
                 for _ in 0..entries {
                     let name = self.name()?;
                     if name == IN_PIECES {
-                        return Err(format!(
-                            "{prefix:?} has more than a GiB, more than any network that can be used here"
-                        ));
+                        return Err(format!("{prefix:?} has more than a GiB, more than any supported network"));
                     }
                     let name = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
                     self.tree(&name, found, depth + 1)?;
@@ -208,14 +206,14 @@ impl Reader<'_> {
                     None => Ok(()),
                 }
             }
-            _ => Err(format!("{prefix:?} is no array; the file is damaged or of another program")),
+            _ => Err(format!("{prefix:?} is not an array; the file is damaged or of another program")),
         }
     }
 
     /// An array of flax in `size` bytes: shape, type, numbers.
     fn array(&mut self, size: u64) -> Result<Array, String> {
-        let end = self.left.checked_sub(size).ok_or("claims more bytes than there are; the file is damaged")?;
-        let damaged_array = || String::from("is no array as flax writes it; the file is damaged");
+        let end = self.left.checked_sub(size).ok_or("claims more bytes than it has; the file is damaged")?;
+        let damaged_array = || String::from("is not an array in flax's format; the file is damaged");
         let Item::List(3) = self.item()? else { return Err(damaged_array()) };
         let Item::List(dimensions @ 0..=16) = self.item()? else { return Err(damaged_array()) };
         let mut shape = Vec::new();
@@ -224,7 +222,7 @@ impl Reader<'_> {
             shape.push(usize::try_from(size).map_err(|_| damaged_array())?);
         }
         let name = self.name()?;
-        let number = number(&name).ok_or_else(|| format!("holds numbers of the type {name:?}, which are not read"))?;
+        let number = number(&name).ok_or_else(|| format!("has the unsupported type {name:?}"))?;
         let Item::Bytes(bytes) = self.item()? else { return Err(damaged_array()) };
         let count = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
         let expected = count.and_then(|count| count.checked_mul(number.size()));
@@ -235,8 +233,7 @@ impl Reader<'_> {
         if self.left != end {
             return Err(damaged_array());
         }
-        self.values_left =
-            self.values_left.checked_sub(count).ok_or("is larger than any network that can be used here")?;
+        self.values_left = self.values_left.checked_sub(count).ok_or("is larger than any supported network")?;
         Ok(Array { shape, values: number.read(&mut self.file, count).map_err(damaged)? })
     }
 
@@ -250,7 +247,7 @@ impl Reader<'_> {
             }
             Item::Extension { size, .. } | Item::Text(size) | Item::Bytes(size) => self.pass(size).map(|()| None),
             Item::Other => Ok(None),
-            Item::Map(_) | Item::List(_) => Err("it is damaged: its step is no number".into()),
+            Item::Map(_) | Item::List(_) => Err("it is damaged: its step is not a number".into()),
         }
     }
 }

@@ -27,7 +27,7 @@ pub fn infer(structure: &Structure, overrides: &Overrides) -> Result<Described, 
     Ok(Described { description, inferred: true, assumed: completion.assumed })
 }
 
-/// What shapes tell.
+/// What shapes reveal.
 struct Shape {
     /// Its image is 2^levels pixels wide, which stands for any size.
     config: Config,
@@ -35,7 +35,7 @@ struct Shape {
     attention: Vec<usize>,
     /// Other choices of these levels that have the same shapes.
     rivals: usize,
-    /// Whether names tell that resampling is filtered.
+    /// Whether names reveal that resampling is filtered.
     filtered: Option<bool>,
 }
 
@@ -68,7 +68,7 @@ impl Shape {
         Ok(Shape { config, attention, rivals, filtered })
     }
 
-    /// What single modules tell, and whether their names tell a filter.
+    /// What single modules reveal, and whether their names reveal a filter.
     fn base(structure: &Structure) -> Result<(Config, Option<bool>), ConfigError> {
         let wrong = ConfigError::NotInferred;
         let stem = structure.all(ModuleKind::Conv).next().and_then(|stem| sizes(stem, "weight"));
@@ -156,7 +156,7 @@ fn pyramids(config: &Config) -> Vec<Config> {
     all
 }
 
-/// The whole published configuration: what shapes tell, and for the rest overrides or assumptions.
+/// The whole published configuration: what shapes reveal, and for the rest overrides or assumptions.
 fn complete(shape: &Shape, levels: Option<(usize, f64, f64)>, completion: &mut Completion) -> Value {
     let config = &shape.config;
     let fourier = config.embedding_type == Embedding::Fourier;
@@ -170,7 +170,7 @@ fn complete(shape: &Shape, levels: Option<(usize, f64, f64)>, completion: &mut C
     let continuous = completion.value("training.continuous", continuous, "whether it was trained between the levels");
     let range = if ve { "images in [0, 1], as with VE" } else { "images in [−1, 1], as with VP and sub-VP" };
     let centered = completion.value("data.centered", !ve, range);
-    let scaled = completion.value("model.scale_by_sigma", ve, "the output is divided by σ with VE only");
+    let scaled = completion.value("model.scale_by_sigma", ve, "only VE networks divide the output by σ");
     let (fir, rescale) = match plus {
         true => (
             shape
@@ -218,7 +218,7 @@ fn image_size(shape: &Shape, completion: &mut Completion) -> Value {
             completion.value("data.image_size", 16_u64 << level, "attention at 16 pixels, as published")
         }
         Some(level) => {
-            let reason = format!("attention at 16 pixels; {} other places of it have the same shapes", shape.rivals);
+            let reason = format!("attention at 16 pixels; {} other placements have the same shapes", shape.rivals);
             completion.value("data.image_size", 16_u64 << level, &reason)
         }
     }

@@ -1,4 +1,4 @@
-//! What names and shapes alone tell of a network: its modules.
+//! What names and shapes alone reveal of a network: its modules.
 
 use crate::network::{Config, Weights};
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ impl ModuleKind {
     }
 }
 
-/// All that can be seen of a network whose configuration is not at hand.
+/// All that is known of a network without its configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Structure {
     /// Its modules in PyTorch's layout.

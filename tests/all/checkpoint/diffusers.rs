@@ -18,7 +18,7 @@ fn copy(to: &Path) {
 fn parts_that_are_missing_are_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     assert!(!holds_network(folder.path()));
-    assert!(sentence(open_network(folder.path(), None), folder.path()).contains("in which no network lies"));
+    assert!(sentence(open_network(folder.path(), None), folder.path()).contains("a folder without a network"));
     copy(folder.path());
     assert!(holds_network(folder.path()) && open_network(folder.path(), None).is_ok());
     fs::remove_file(folder.path().join("scheduler_config.json")).unwrap();
@@ -55,7 +55,7 @@ fn pickled_code_in_a_bin_is_named_and_not_run() {
     let call = [forge::global("os", "system"), forge::tuple(&[forge::text("true")]), b"R".to_vec()].concat();
     let forged = forge::pth(folder.path(), &[b"\x80\x02".to_vec(), call, b".".to_vec()].concat(), &[]);
     fs::rename(forged, &path).unwrap();
-    assert!(sentence(open_network(folder.path(), None), &path).contains("asks for os.system, which is code"));
+    assert!(sentence(open_network(folder.path(), None), &path).contains("refers to os.system, which is code"));
     fs::write(&path, b"").unwrap();
     assert!(sentence(open_network(folder.path(), None), &path).contains("empty"));
 }
@@ -71,7 +71,7 @@ fn configurations_that_are_none_are_refused() {
         assert!(said.contains(expected) && said.contains("config.json") && !said.contains('\n'), "{said}");
     }
     fs::write(&config, vec![b' '; (1 << 20) + 1]).unwrap();
-    assert!(sentence(open_network(folder.path(), None), &config).contains("at most 1048576"));
+    assert!(sentence(open_network(folder.path(), None), &config).contains("the limit of 1048576"));
     // A configuration without a class is none of diffusers: the folder may hold pictures.
     fs::write(folder.path().join("config.json"), "{}").unwrap();
     assert!(!holds_network(folder.path()));

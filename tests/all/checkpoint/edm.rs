@@ -24,13 +24,13 @@ fn networks_that_are_no_song_unet_are_refused() {
     let adm = refused(|tensors| {
         drop(tensors.insert("model.out_norm.weight".into(), Array { shape: vec![1], values: vec![1.0] }))
     });
-    assert!(adm.contains("ADM's (DhariwalUNet)"), "{adm}");
+    assert!(adm.contains("an ADM network (DhariwalUNet)"), "{adm}");
     let wide = refused(|tensors| reshape(tensors, "model.map_layer0.weight", &[30, 16]));
     assert!(wide.contains("four times as wide"), "{wide}");
     let flat = refused(|tensors| reshape(tensors, "model.map_layer0.weight", &[480]));
-    assert!(flat.contains("not two dimensions"), "{flat}");
+    assert!(flat.contains("does not have two dimensions"), "{flat}");
     let stem = refused(|tensors| reshape(tensors, "model.enc.16x16_conv.weight", &[8, 3]));
-    assert!(stem.contains("no 3×3"), "{stem}");
+    assert!(stem.contains("not a 3×3"), "{stem}");
     let filter = refused(|tensors| reshape(tensors, "model.dec.16x16_up.conv0.resample_filter", &[1, 1, 3, 3]));
     assert!(filter.contains("neither two values nor four"), "{filter}");
     let sized = |size: &str| {
@@ -41,7 +41,7 @@ fn networks_that_are_no_song_unet_are_refused() {
     };
     assert!(sized("0x0").contains("the number of model.ch_mult = 0"));
     assert!(sized("99999999999999999999x9").contains("enc.…_conv.weight"));
-    assert!(sized("18446744073709551615x9").contains("makes no network"));
+    assert!(sized("18446744073709551615x9").contains("is invalid"));
 }
 
 #[test]

@@ -202,7 +202,7 @@ fn catalogue_lists_what_it_finds() {
         assert_eq!(is_path, entry.reference != "ours");
     }
     let message = find("../ours", Some(library.path()), &ReadProgress::default()).unwrap_err().to_string();
-    assert!(message.contains("../ours") && message.contains("known are worlds-vp-small, "), "{message}");
+    assert!(message.contains("../ours") && message.contains("choose one of worlds-vp-small, "), "{message}");
 }
 
 #[test]

@@ -61,23 +61,19 @@ fn configurations_that_do_not_fit_are_refused_with_what_would() {
         (
             "num_classes: 20",
             "num_classes: 232",
-            "model.num_classes = 232 makes no network; it must be 20, as the checkpoint says",
+            "model.num_classes = 232 is invalid; it must be 20, as in the checkpoint",
         ),
         (
             "sigma_begin: 50",
             "sigma_begin: 90",
-            "model.sigma_begin = 90 makes no network; it must be 50, as the checkpoint",
+            "model.sigma_begin = 90 is invalid; it must be 50, as in the checkpoint",
         ),
         ("sigma_end: 0.01", "sigma_end: 60", "positive and falling"),
         ("image_size: 16", "image_size: 15", "divisible by 2, for 4 stages"),
-        (
-            "logit_transform: false",
-            "logit_transform: true",
-            "data.logit_transform = true is not known; known are false",
-        ),
-        ("sigma_dist: geometric", "sigma_dist: uniform", "known are geometric"),
+        ("logit_transform: false", "logit_transform: true", "data.logit_transform = true is not supported; use false"),
+        ("sigma_dist: geometric", "sigma_dist: uniform", "use geometric"),
         ("spec_norm: false", "spec_norm: true", "model.spec_norm"),
-        ("InstanceNorm++", "VarianceNorm", "known are InstanceNorm++"),
+        ("InstanceNorm++", "VarianceNorm", "use InstanceNorm++"),
         ("  ngf: 4", "  width: 4", "lacks model.ngf"),
         ("  ngf: 4", "ngf 4", "is no `name: value`"),
         ("  ngf: 4", "  ngf: 8", "[4, 3, 3, 3]"),
@@ -157,12 +153,12 @@ fn old_files_of_other_kinds_are_refused_by_what_they_are() {
     };
     assert_eq!(read(old(1001, true, &honest, &["0"], &storage(2))).unwrap().model["w"].values, [1.5, -2.0]);
     for (bytes, expected) in [
-        (old(1002, true, &honest, &["0"], &storage(2)), "a PyTorch that is not known"),
+        (old(1002, true, &honest, &["0"], &storage(2)), "an unknown version of PyTorch"),
         (old(1001, false, &honest, &["0"], &storage(2)), "big-endian"),
-        (old(1001, true, &honest, &["0"], &storage(3)), "cut short or damaged"),
-        (old(1001, true, &honest, &["1"], &storage(2)), "cut short or damaged"),
+        (old(1001, true, &honest, &["0"], &storage(3)), "truncated or damaged"),
+        (old(1001, true, &honest, &["1"], &storage(2)), "truncated or damaged"),
         (old(1001, true, &honest, &[], &storage(2)), "has no storage"),
-        (old(1001, true, &honest, &["0"], &storage(2)[..14]), "cut short or damaged"),
+        (old(1001, true, &honest, &["0"], &storage(2)[..14]), "truncated or damaged"),
         (
             old(
                 1001,
@@ -171,7 +167,7 @@ fn old_files_of_other_kinds_are_refused_by_what_they_are() {
                 &["0"],
                 &storage(1 << 61),
             ),
-            "cut short or damaged",
+            "truncated or damaged",
         ),
         (
             old(
@@ -181,7 +177,7 @@ fn old_files_of_other_kinds_are_refused_by_what_they_are() {
                 &[],
                 &[],
             ),
-            "asks for os.system, which is code",
+            "refers to os.system, which is code",
         ),
         (old(1001, true, &forge::int(7), &[], &[]), "no state dictionary called model"),
     ] {

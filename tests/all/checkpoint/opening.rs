@@ -39,7 +39,7 @@ fn a_checkpoint_tells_how_far_it_is_read_and_can_be_ended() {
     let progress = ReadProgress::new(&|_| false);
     let ended = open(&path, &OpenOptions { progress: Some(&progress), ..OpenOptions::default() });
     assert!(matches!(ended, Err(FileError::Cancelled(_))) && progress.is_cancelled());
-    assert!(sentence(ended, &path).contains("was stopped"));
+    assert!(sentence(ended, &path).contains("was cancelled"));
 }
 
 /// The length of the header, which such a file begins with, may look as the beginning of a file of another kind.

@@ -82,8 +82,8 @@ fn impossible_pictures_are_refused() {
     let path = folder.path().join("grid.tiff");
     assert!(sentence(write_grid(&path, &three(), Range::Unit, 1), &path).contains("must end in .png"));
     let path = folder.path().join("grid.png");
-    assert!(sentence(write_grid(&path, &three(), Range::Unit, 1 << 40), &path).contains("up to 16384 a side"));
-    assert!(sentence(write_picture(&path, &three(), 3, Range::Unit, 1), &path).contains("no sample 3 among 3"));
+    assert!(sentence(write_grid(&path, &three(), Range::Unit, 1 << 40), &path).contains("up to 16384 per side"));
+    assert!(sentence(write_picture(&path, &three(), 3, Range::Unit, 1), &path).contains("sample 3 is out of range"));
     let none = Pixels { shape: [0, 3, 4, 4], values: Vec::new().into() };
     sentence(write_grid(&path, &none, Range::Unit, 1), &path);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is written");

@@ -47,14 +47,14 @@ fn corrupt_picture_among_good_ones_is_a_warning() {
     assert_eq!(set.shape, [3, 4, 4]);
     assert_eq!((pixel(&set, 0, 3, 3), pixel(&set, 1, 0, 0)), ([10, 20, 30], [200, 100, 50]));
     let starts: Vec<&str> = set.warnings.iter().map(|warning| warning.split(':').next().unwrap()).collect();
-    let damaged = |name: &str| format!("{name} is damaged and was left out");
+    let damaged = |name: &str| format!("{name} is damaged and was skipped");
     assert_eq!(starts, [damaged("empty.jpg"), damaged("forest/0.png"), damaged("words.png")]);
 }
 
 #[test]
 fn folder_without_pictures_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(sentence(read_pictures(folder.path(), None), folder.path()).contains("holds no picture"));
+    assert!(sentence(read_pictures(folder.path(), None), folder.path()).contains("no readable images"));
     let file = folder.path().join("one.png");
     fs::write(&file, plain([0; 3])).unwrap();
     assert!(sentence(read_pictures(&file, None), &file).contains("choose a folder"));

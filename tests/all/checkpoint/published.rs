@@ -174,7 +174,7 @@ fn live_weights_are_opened_where_they_are_asked_for() {
     let ours = project("checkpoints/worlds-vp-small.safetensors");
     assert!(super::sentence(open(&ours, &live), &ours).contains("one set of weights"));
     let told = OpenOptions { overrides: Overrides::parse(["model.nf=3"]).unwrap(), ..OpenOptions::default() };
-    assert!(super::sentence(open(&ours, &told), &ours).contains("says itself what it is"));
+    assert!(super::sentence(open(&ours, &told), &ours).contains("describes itself"));
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn files_that_are_no_run_are_refused() {
         (b"[1, 2]".to_vec(), "lacks"),
         (b"\x89PNG".to_vec(), "is not JSON"),
         (vec![b'['; 100_000], "is not JSON"),
-        (vec![b' '; (16 << 20) + 1], "at most 16777216"),
+        (vec![b' '; (16 << 20) + 1], "the limit of 16777216"),
     ] {
         fs::write(&path, bytes).unwrap();
         let message = sentence(read_run(&path), &path);

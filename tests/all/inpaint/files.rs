@@ -47,7 +47,7 @@ fn every_kind_of_pixel_becomes_the_colour_that_it_shows() {
     let clear = DynamicImage::ImageLumaA8(ImageBuffer::from_pixel(3, 2, LumaA([0, 128])));
     let photo = read("clear.png", &encoded(&clear, ImageFormat::Png)).unwrap();
     assert_eq!(photo.image.get_pixel(0, 0).0, [127; 3]); // 255·(1 − 128/255)
-    assert!(photo.notes.iter().any(|note| note.contains("transparent")), "{:?}", photo.notes);
+    assert!(photo.notes.iter().any(|note| note.contains("Transparent")), "{:?}", photo.notes);
 }
 
 /// A JPEG that EXIF says is to be turned.
@@ -219,7 +219,7 @@ fn a_jpeg_that_is_cut_short_opens_and_says_so() {
     let shifted = [&whole[..2], &comment, &whole[2..]].concat();
     assert!(shifted.len() % 8192 == 1 && read("shifted.jpg", &shifted).unwrap().notes.is_empty());
     let cut = read("cut.jpg", &whole[..whole.len() * 2 / 3]).unwrap();
-    assert!(cut.notes.len() == 1 && cut.notes[0].contains("cut short"), "{:?}", cut.notes);
+    assert!(cut.notes.len() == 1 && cut.notes[0].contains("truncated"), "{:?}", cut.notes);
 }
 
 #[test]
@@ -284,5 +284,5 @@ fn a_mask_of_another_size_is_scaled_and_of_another_shape_refused() {
     assert!(mask.notes.iter().any(|note| note.contains("100×75")), "{:?}", mask.notes);
     assert_eq!((mask.values[401 * 150 + 100], mask.values[401 * 150 + 300]), (255, 0));
     let refused = read_mask(&path, [300, 300]).map_err(|error| error.to_string());
-    refusal(refused, "100×75 pixels where the photo has 300×300");
+    refusal(refused, "100×75 pixels but the photo has 300×300");
 }

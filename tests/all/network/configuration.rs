@@ -51,16 +51,16 @@ fn a_wrong_configuration_is_answered_with_one_sentence() {
             "model",
             "name",
             json!("wideresnet"),
-            "model.name = wideresnet is not known; known are ncsnpp (NCSN++ and DDPM++), ddpm, ncsn, ncsnv2_64",
+            "model.name = wideresnet is not supported; use ncsnpp (NCSN++ and DDPM++), ddpm, ncsn, ncsnv2_64",
         ),
         (
             "model",
             "resblock_type",
             json!("resnext"),
-            "model.resblock_type = resnext is not known; known are ddpm and biggan",
+            "model.resblock_type = resnext is not supported; use ddpm or biggan",
         ),
-        ("model", "nf", json!(-3), "model.nf = -3 is not known; known are whole numbers"),
-        ("model", "nf", json!(18), "18 makes no network; it must be a multiple of its number of groups"),
+        ("model", "nf", json!(-3), "model.nf = -3 is not supported; use a whole number"),
+        ("model", "nf", json!(18), "18 is invalid; it must be a multiple of its number of groups"),
         ("model", "nf", json!(1_000_000_000_000_u64), "model.nf = 1000000000000"),
         ("model", "ch_mult", json!([]), "the number of model.ch_mult = 0"),
         ("model", "ch_mult", json!([1, 0]), "an entry of model.ch_mult = 0"),
@@ -68,7 +68,7 @@ fn a_wrong_configuration_is_answered_with_one_sentence() {
             "model",
             "ch_mult",
             json!([1, 1, 1, 1, 1, 1, 1]),
-            "data.image_size = 32 makes no network; it must be divisible by 64",
+            "data.image_size = 32 is invalid; it must be divisible by 64",
         ),
         ("model", "num_res_blocks", json!(10_000_000), "model.num_res_blocks = 10000000"),
         ("model", "fir_kernel", json!([1, -1]), "the sum of model.fir_kernel = 0"),
@@ -78,8 +78,8 @@ fn a_wrong_configuration_is_answered_with_one_sentence() {
         ("model", "num_scales", json!(0), "model.num_scales = 0"),
         ("data", "image_size", json!(0), "data.image_size = 0"),
         ("data", "image_size", json!(4096), "the resolution of self-attention = 2048"),
-        ("data", "centered", json!("perhaps"), "data.centered = perhaps is not known; known are true and false"),
-        ("training", "sde", json!("edm"), "training.sde = edm is not known; known are vesde, vpsde and subvpsde"),
+        ("data", "centered", json!("perhaps"), "data.centered = perhaps is not supported; use true or false"),
+        ("training", "sde", json!("edm"), "training.sde = edm is not supported; use vesde, vpsde or subvpsde"),
     ];
     for (section, field, value, expected) in cases {
         let said = complaint(section, field, value);
@@ -105,7 +105,7 @@ fn ddpm_has_32_groups_and_sines_whatever_else_its_configuration_says() {
     config["model"]["nf"] = json!(48);
     let said = read_score_sde_config(&config.to_string(), &Overrides::default()).unwrap_err().to_string();
     assert!(
-        said.contains("the width of a layer = 48 makes no network; it must be a multiple of its number of groups, 32"),
+        said.contains("the width of a layer = 48 is invalid; it must be a multiple of its number of groups, 32"),
         "{said}"
     );
 }
@@ -122,7 +122,7 @@ fn a_description_survives_its_own_format_and_is_checked_there_too() {
     assert_eq!(serde_json::from_value::<Description>(saved.clone()).unwrap().labels, LabelConvention::Time);
     saved["config"]["nf"] = json!(1_u64 << 40);
     let said = serde_json::from_value::<Description>(saved).unwrap_err().to_string();
-    assert!(said.contains("model.nf = 1099511627776 makes no network"), "{said}");
+    assert!(said.contains("model.nf = 1099511627776 is invalid"), "{said}");
 }
 
 #[test]

@@ -128,12 +128,12 @@ fn json_of(name: &str) -> Value {
 #[test]
 fn models_of_another_kind_are_answered_with_one_sentence() {
     let cases = [
-        ("_class_name", json!("UNet2DConditionModel"), "config._class_name = UNet2DConditionModel is not known"),
-        ("class_embed_type", json!("timestep"), "config.class_embed_type = timestep is not known; known are null"),
+        ("_class_name", json!("UNet2DConditionModel"), "config._class_name = UNet2DConditionModel is not supported"),
+        ("class_embed_type", json!("timestep"), "config.class_embed_type = timestep is not supported; use null"),
         ("num_class_embeds", json!(10), "config.num_class_embeds = 10"),
         ("downsample_type", json!("resnet"), "config.downsample_type = resnet"),
         ("mid_block_type", Value::Null, "config.mid_block_type = null"),
-        ("block_out_channels", json!([4, 6]), "config.block_out_channels = [4, 6] makes no network"),
+        ("block_out_channels", json!([4, 6]), "config.block_out_channels = [4, 6] is invalid"),
         ("block_out_channels", json!([4, 8, 8]), "one for each of down_block_types"),
         ("block_out_channels", json!([0, 0]), "config.block_out_channels = [0, 0]"),
         ("block_out_channels", json!([4, 1_u64 << 60]), "an entry of model.ch_mult"),
@@ -144,19 +144,19 @@ fn models_of_another_kind_are_answered_with_one_sentence() {
         ),
         ("down_block_types", json!(["AttnDownBlock2D", "DownBlock2D"]), "with the like on the way up"),
         ("down_block_types", json!([]), "config.down_block_types"),
-        ("sample_size", json!([8, 16]), "config.sample_size = [8,16] is not known; known are whole numbers"),
+        ("sample_size", json!([8, 16]), "config.sample_size = [8,16] is not supported; use whole numbers"),
         ("sample_size", Value::Null, "lacks config.sample_size"),
-        ("sample_size", json!(9), "data.image_size = 9 makes no network; it must be divisible by 2"),
+        ("sample_size", json!(9), "data.image_size = 9 is invalid; it must be divisible by 2"),
         ("out_channels", json!(6), "config.out_channels = 6"),
         ("attention_head_dim", json!(3), "a multiple of the width of a head, 3"),
         ("attention_head_dim", json!(0), "the width of a head, 0"),
         ("norm_num_groups", json!(3), "a multiple of its number of groups, 3"),
-        ("norm_eps", json!(0.0), "norm_eps = 0 makes no network"),
-        ("freq_shift", json!(2), "freq_shift = 2 makes no network"),
+        ("norm_eps", json!(0.0), "norm_eps = 0 is invalid"),
+        ("freq_shift", json!(2), "freq_shift = 2 is invalid"),
         ("downsample_padding", json!(2), "config.downsample_padding = 2"),
         ("time_embedding_type", json!("fourier"), "positional for this scheduler"),
         ("mid_block_scale_factor", json!(1.4), "config.mid_block_scale_factor = 1.4"),
-        ("resnet_time_scale_shift", json!("scale_shift"), "config.attn_norm_num_groups = null makes no network"),
+        ("resnet_time_scale_shift", json!("scale_shift"), "config.attn_norm_num_groups = null is invalid"),
     ];
     let scheduler = json_of("ddpm/scheduler_config.json");
     for (field, value, expected) in cases {
@@ -167,7 +167,7 @@ fn models_of_another_kind_are_answered_with_one_sentence() {
     let cases = [
         ("_class_name", json!("EulerDiscreteScheduler"), "scheduler_config._class_name = EulerDiscreteScheduler"),
         ("beta_schedule", json!("squaredcos_cap_v2"), "scheduler_config.beta_schedule = squaredcos_cap_v2"),
-        ("prediction_type", json!("v_prediction"), "known are epsilon"),
+        ("prediction_type", json!("v_prediction"), "use epsilon"),
         ("trained_betas", json!([0.1]), "scheduler_config.trained_betas"),
         ("beta_end", json!(-1.0), "beta_start to beta_end = 0.0001 to -1"),
         ("num_train_timesteps", json!(1), "model.num_scales = 1"),

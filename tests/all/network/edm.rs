@@ -122,12 +122,12 @@ fn what_no_shape_tells_of_a_network_of_edm_is_said() {
     let told = ["edm.preconditioning=edm", "edm.sigma_data=0.5", "edm.sigma_min=0.01", "edm.sigma_max=100"];
     assert_eq!(assumed("edm-ddpmpp", &told).unwrap(), [""; 0]);
     for (name, field, expected) in [
-        ("edm-ncsnpp", "edm.class=3", "edm.class = 3 makes no network; it must be below 3"),
+        ("edm-ncsnpp", "edm.class=3", "edm.class = 3 is invalid; it must be below 3"),
         ("edm-ddpmpp", "edm.preconditioning=ve", "edm, vp, or, with a Fourier embedding, ve"),
         ("edm-ddpmpp", "edm.preconditioning=iddpm", "edm.preconditioning = \"iddpm\""),
         ("edm-ddpmpp", "edm.sigma_data=-1", "edm.sigma_data = -1"),
         ("edm-ddpmpp", "edm.sigma_max=0", "edm.sigma_min to edm.sigma_max = 0.002 to 0"),
-        ("edm-ddpmpp", "model.nf=3", "there is no field model.nf here; known are edm.preconditioning"),
+        ("edm-ddpmpp", "model.nf=3", "unknown field model.nf; choose one of edm.preconditioning"),
     ] {
         let said = assumed(name, &[field]).unwrap_err();
         assert!(said.contains(expected), "{said}");

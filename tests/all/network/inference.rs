@@ -200,7 +200,7 @@ fn published_networks_are_assumed_as_they_were_published() {
     for (config, size) in [(&cifar, 32), (&celeba, 256), (&ffhq, 1024)] {
         let Described { description, assumed, .. } = nothing_told(&structure(config, false));
         assert_eq!(description.unet().image_size, size);
-        assert!(assumed.iter().any(|it| it.field == "data.image_size" && it.reason.contains("other places")));
+        assert!(assumed.iter().any(|it| it.field == "data.image_size" && it.reason.contains("other placements")));
     }
     // Churches have another σ_max, which PyTorch checkpoints keep.
     let church = Structure { levels: Some((2000, 0.01, 380.0)), ..structure(&celeba, true) };
@@ -237,14 +237,14 @@ fn structures_of_no_published_network_and_fields_that_are_none_are_refused() {
     assert!(refuse(&Structure::default(), &[]).contains("its first convolution"));
     let mut cut = whole.clone();
     cut.modules.truncate(20);
-    assert!(refuse(&cut, &[]).contains("name its published configuration"));
+    assert!(refuse(&cut, &[]).contains("give its published configuration"));
     let mut odd = whole.clone();
     let name = "Conv_0.weight".to_owned();
     *odd.modules.last_mut().unwrap() = [(name, vec![7])].into();
-    assert!(refuse(&odd, &[]).contains("name its published configuration"));
-    assert!(refuse(&whole, &["centered"]).contains("is no FIELD=VALUE"));
-    assert!(refuse(&whole, &["data.size=3"]).contains("there is no field data.size here; known are data.centered"));
-    assert!(refuse(&whole, &["data.centered=maybe"]).contains("data.centered = maybe is not known"));
+    assert!(refuse(&odd, &[]).contains("give its published configuration"));
+    assert!(refuse(&whole, &["centered"]).contains("is not FIELD=VALUE"));
+    assert!(refuse(&whole, &["data.size=3"]).contains("unknown field data.size; choose one of data.centered"));
+    assert!(refuse(&whole, &["data.centered=maybe"]).contains("data.centered = maybe is not supported"));
     assert!(refuse(&whole, &["data.image_size=10"]).contains("data.image_size = 10"));
     assert!(refuse(&whole, &["model.sigma_max=0"]).contains("model.sigma_min to model.sigma_max"));
 }

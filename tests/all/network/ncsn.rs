@@ -200,7 +200,7 @@ fn a_description_of_an_ncsn_is_checked_when_it_is_read_again() {
     assert_eq!(serde_json::from_value::<Description>(saved.clone()).unwrap(), description);
     saved["config"]["num_classes"] = json!(1_u64 << 40);
     let said = serde_json::from_value::<Description>(saved).unwrap_err().to_string();
-    assert!(said.contains("model.num_classes = 1099511627776 makes no network"), "{said}");
+    assert!(said.contains("model.num_classes = 1099511627776 is invalid"), "{said}");
 }
 
 #[test]
