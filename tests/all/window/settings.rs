@@ -25,7 +25,7 @@ fn the_window_opens_ready_to_run() {
 fn the_first_window_looks_as_it_did() {
     let builder = egui_kittest::Harness::builder().with_size([960.0, 620.0]).wgpu();
     let mut harness = super::build(builder, &Storage::default());
-    while harness.get_by_label("Model").value().as_deref() != Some("Little worlds (VP, small)") {
+    while harness.get_by_label("Model").value().as_deref() != Some("Little Worlds (VP, small)") {
         harness.step();
     }
     // The device and the memory are those of the machine.
