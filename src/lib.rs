@@ -1,4 +1,4 @@
-//! Score Explorer: see, steer and measure score-based diffusion
+//! Score Explorer: watch, steer and measure score-based diffusion models
 //! (Song et al. 2021, "Score-Based Generative Modeling through Stochastic Differential Equations").
 //!
 //! A [`task::Run`] is a value; one [`engine::Engine`] turns it into a stream of
