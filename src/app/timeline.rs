@@ -259,7 +259,7 @@ fn scrub(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState, width: f32) 
         look_at(run, bar.step_at(at));
     }
     bar.paint(ui, run, state, &response);
-    response.widget_info(|| WidgetInfo::slider(true, shown_step(run) as f64, "Moment"));
+    response.widget_info(|| WidgetInfo::slider(true, shown_step(run) as f64, "StepState"));
     let under = response.hover_pos().map(|at| bar.step_at(at));
     if let Some(step) = under
         && let Some(t) = run.report.times.get(step)

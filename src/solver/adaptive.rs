@@ -92,7 +92,7 @@ impl Solver for Adaptive {
         settings: &Settings,
         process: &Process<'_>,
         x: Image,
-        progress: Progress<'_>,
+        progress: OnProgress<'_>,
     ) -> Result<(Image, Vec<usize>), ScoreError> {
         let (Some(first), Some(last)) = (process.steps.first(), process.steps.last()) else {
             return Ok((x.clone(), vec![0; x.dims()[0]]));
@@ -125,13 +125,13 @@ impl Solver for Adaptive {
 }
 
 /// Is told the share of time that is covered and all states, and says whether to go on.
-pub type Progress<'a> = &'a mut dyn FnMut(f64, &Image) -> ControlFlow<()>;
+pub type OnProgress<'a> = &'a mut dyn FnMut(f64, &Image) -> ControlFlow<()>;
 
 /// dx/dt = f(t)·x − ½g(t)²·∇ log p_t(x) of rows of a batch, each at its own time (Song et al. 2021, eq. 13).
 struct ProbabilityFlowOde<'a, 'b> {
     model: &'a dyn ScoreModel,
     sde: &'a dyn Sde,
-    progress: Progress<'b>,
+    progress: OnProgress<'b>,
 }
 
 impl ProbabilityFlowOde<'_, '_> {

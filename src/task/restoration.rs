@@ -93,7 +93,7 @@ pub struct Restoration {
     pub fork: Option<Box<Fork>>,
 }
 
-/// Where a restoration branches from another one. Done again from its beginning, the parent is held to the evidence of
+/// Where a restoration branches from another one. Done again from its beginning, the parent is held to the observation of
 /// its branch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fork {
@@ -133,7 +133,9 @@ pub enum RestorationError {
     Pictures(usize),
     #[error("an exact posterior is that of one picture, not of {0}; give one, or choose another method")]
     Exact(usize),
-    #[error("the picture or its trust map holds values that are not finite, or trust outside 0 to 1; choose others")]
+    #[error(
+        "the picture or its confidence map holds values that are not finite, or confidence outside 0 to 1; choose others"
+    )]
     Values,
 }
 

@@ -1,4 +1,4 @@
-//! A slot: the picture, its journey to the latent, the way back, and how exact it is.
+//! A slot: the picture, its flow to the latent, the way back, and how exact it is.
 
 use super::board::{BINS, Board, Encoding, REACH};
 use super::crop::Cropping;
@@ -127,7 +127,7 @@ fn picture(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<Picture
 }
 
 fn back(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureKey>, side: f32) {
-    let tip = "The latent decoded again: how much of the picture the journey there and back keeps";
+    let tip = "The latent decoded again: how much of the picture the flow there and back keeps";
     let name = format!("Reconstruction of {}", Board::name(index));
     captioned(ui, side, "decoded", &name, tip, |ui, rect| {
         let back = key.and_then(|key| latents.board.encoding(&key)).and_then(|encoding| encoding.back.as_ref());

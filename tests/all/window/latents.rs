@@ -146,7 +146,7 @@ fn saved_latents_open_in_another_window_as_they_were() {
     assert_eq!((&draft.solver, draft.steps), (&wanted.solver, wanted.steps));
     // A slot's picture is what its latent decodes to, so nothing is lost between them.
     assert_eq!([0, 1].map(|slot| latents(app).psnr(slot)), [Some(f64::INFINITY); 2]);
-    assert!(harness.query_by_label("Encode again").is_none(), "the settings make the same journey");
+    assert!(harness.query_by_label("Encode again").is_none(), "the settings make the same flow");
 
     let broken = folder.path().join("broken.npz");
     std::fs::write(&broken, b"PK").unwrap();
