@@ -141,7 +141,9 @@ fn picked(ui: &mut Ui, inpaint: &mut Inpaint) {
             inpaint.commands.push(Command::SaveFilled);
         }
     });
-    figures(ui, answer, picked);
+    if fills.moment.is_none() {
+        figures(ui, answer, picked);
+    }
 }
 
 fn figures(ui: &mut Ui, answer: &Answer, picked: usize) {
