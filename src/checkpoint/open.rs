@@ -80,10 +80,12 @@ fn open_known(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> Re
     drop(file);
     match start.as_slice() {
         [] => Err(FileError::format(path, "a checkpoint", "it is empty; download or write it again")),
+        // The header's length, whose first bytes may be any, then its first brace.
+        [_, _, _, _, 0, 0, 0, 0, b'{'] => open_tensors(path, options, progress),
         start if flax::begins(start) => open_flax(path, options, progress),
         [b'P', b'K', ..] | [0x80, ..] => open_torch(path, options, progress),
-        // The header's length, then its first brace.
-        [size @ .., b'{'] if size.len() == 8 => open_tensors(path, options, progress),
+        // Where that length is none.
+        [_, _, _, _, _, _, _, _, b'{'] => open_tensors(path, options, progress),
         _ => Err(FileError::format(
             path,
             "a checkpoint",

@@ -9,8 +9,7 @@ use std::path::Path;
 /// Bytes between two reports.
 const STEP: u64 = 4 << 20;
 
-/// Reports the fraction of a file that has been read, 0 to 1, to a listener, if there is one, who answers whether to go
-/// on.
+/// Reports the fraction of a file that has been read, 0 to 1, to a listener, if any, that answers whether to go on.
 #[derive(Default)]
 pub struct ReadProgress<'a> {
     listener: Option<&'a dyn Fn(f32) -> bool>,

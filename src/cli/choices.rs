@@ -49,6 +49,7 @@ impl Options {
         let values = self.entries.iter().map(|about| PossibleValue::new(about.slug).help(about.line()));
         let choice = Arg::new(self.name)
             .long(self.name)
+            .value_name(self.name.to_uppercase())
             .value_parser(PossibleValuesParser::new(values))
             .help(self.help)
             .help_heading(self.heading);
@@ -175,7 +176,7 @@ fn option(parameter: &'static Parameter) -> Arg {
         Kind::Choice { .. } => {
             let values = parameter.options().into_iter().map(|about| PossibleValue::new(about.slug).help(about.line()));
             let read = move |slug: String| parameter.parse(&slug).unwrap_or_else(|_| parameter.default());
-            arg.value_parser(PossibleValuesParser::new(values).map(read))
+            arg.value_name(parameter.key.to_uppercase()).value_parser(PossibleValuesParser::new(values).map(read))
         }
         _ => arg
             .value_name(parameter.label)

@@ -1,4 +1,4 @@
-use super::cosine::CosineTransform;
+use super::cosine::{self, CosineTransform};
 use super::{Linear, Operator, OperatorError};
 use crate::Image;
 use crate::registry::{Parameter, Scale, Settings, entry};
@@ -185,10 +185,19 @@ impl Blur {
         let transposed: Vec<(Matrix, Matrix)> = terms.iter().map(|(l, r)| (l.transposed(), r.transposed())).collect();
         let (forward, backward) = (Sandwich::new(terms, device), Sandwich::new(&transposed, device));
         let cosines = CosineTransform::new(h, w, device);
-        let unit = Tensor::<2>::eye(h * w, device).reshape([h * w, 1, h, w]);
-        let spectrum = backward.apply(&cosines.inverse(unit)).square().reshape([h * w, h * w]).sum_dim(1);
-        Blur { shape, forward, backward, cosines, spectrum: spectrum.reshape([1, 1, h, w]) }
+        // ‖Aᵀ·uᵢvⱼᵀ‖² = Σₖₗ (Lₖᵀuᵢ·Lₗᵀuᵢ)(Rₖᵀvⱼ·Rₗᵀvⱼ) for cosines u and v.
+        let lefts = grams(cosine::matrix(h, device), terms.iter().map(|(l, _)| l), device);
+        let rights = grams(cosine::matrix(w, device), terms.iter().map(|(_, r)| r), device);
+        let spectrum = lefts.matmul(rights.transpose()).reshape([1, 1, h, w]);
+        Blur { shape, forward, backward, cosines, spectrum }
     }
+}
+
+/// For each row u of `basis` (n×n) the products Mₖᵀu·Mₗᵀu of K matrices: n×K².
+fn grams<'a>(basis: Tensor<2>, matrices: impl Iterator<Item = &'a Matrix>, device: &Device) -> Tensor<2> {
+    let images: Vec<Tensor<3>> = matrices.map(|m| basis.clone().matmul(m.tensor(device)).unsqueeze_dim(1)).collect();
+    let (k, images) = (images.len(), Tensor::cat(images, 1));
+    images.clone().matmul(images.transpose()).reshape([-1, (k * k) as i32])
 }
 
 impl Linear for Blur {
@@ -229,6 +238,10 @@ struct Matrix {
 }
 
 impl Matrix {
+    fn tensor(&self, device: &Device) -> Tensor<2> {
+        Tensor::from_data(TensorData::new(self.values.clone(), [self.size, self.size]), device)
+    }
+
     fn transposed(&self) -> Matrix {
         let at = |i: usize| self.values[i % self.size * self.size + i / self.size];
         Matrix { size: self.size, values: (0..self.values.len()).map(at).collect() }
@@ -254,6 +267,9 @@ fn mirrored(place: i64, size: i64) -> i64 {
     around.min(2 * size - 1 - around)
 }
 
+/// Most numbers between the two products of a [`Sandwich`].
+const BETWEEN: usize = 1 << 24;
+
 /// x ↦ Σₖ Lₖ·x·Rₖᵀ as two matrix products.
 struct Sandwich {
     terms: usize,
@@ -265,17 +281,23 @@ struct Sandwich {
 
 impl Sandwich {
     fn new(terms: &[(Matrix, Matrix)], device: &Device) -> Self {
-        let tensor = |m: &Matrix| Tensor::<2>::from_data(TensorData::new(m.values.clone(), [m.size, m.size]), device);
-        let left = Tensor::cat(terms.iter().map(|(l, _)| tensor(l)).collect(), 1);
-        let right = Tensor::cat(terms.iter().map(|(_, r)| tensor(r).transpose()).collect(), 1);
+        let left = Tensor::cat(terms.iter().map(|(l, _)| l.tensor(device)).collect(), 1);
+        let right = Tensor::cat(terms.iter().map(|(_, r)| r.tensor(device).transpose()).collect(), 1);
         Sandwich { terms: terms.len(), left: left.unsqueeze(), right }
     }
 
     fn apply(&self, x: &Image) -> Image {
-        let ([n, c, h, w], k) = (x.dims(), self.terms);
-        let rows = x.clone().reshape([n * c * h, w]).matmul(self.right.clone());
-        let stacked = rows.reshape([n * c, h, k, w]).swap_dims(1, 2).reshape([n * c, k * h, w]);
-        let left = self.left.clone().expand([n * c, h, k * h]);
-        left.matmul(stacked).reshape([n, c, h, w])
+        let [n, c, h, w] = x.dims();
+        // So many terms at a time that what lies between the products stays small.
+        let at_a_time = (BETWEEN / (n * c * h * w).max(1)).clamp(1, self.terms);
+        let mut sum = x.zeros_like();
+        for first in (0..self.terms).step_by(at_a_time) {
+            let k = at_a_time.min(self.terms - first);
+            let rows = x.clone().reshape([n * c * h, w]).matmul(self.right.clone().narrow(1, first * w, k * w));
+            let stacked = rows.reshape([n * c, h, k, w]).swap_dims(1, 2).reshape([n * c, k * h, w]);
+            let left = self.left.clone().narrow(2, first * h, k * h).expand([n * c, h, k * h]);
+            sum = sum + left.matmul(stacked).reshape([n, c, h, w]);
+        }
+        sum
     }
 }

@@ -1,8 +1,9 @@
 //! Large files: how far they are read is told, and the reading can be ended.
 
-use super::{forge, sentence};
-use score_explorer::checkpoint::{FileError, OpenOptions, ReadProgress, open};
+use super::{data, forge, sentence};
+use score_explorer::checkpoint::{FileError, OpenOptions, ReadProgress, open, open_network, write_native};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs;
 use zip::CompressionMethod;
 
@@ -39,4 +40,21 @@ fn a_checkpoint_tells_how_far_it_is_read_and_can_be_ended() {
     let ended = open(&path, &OpenOptions { progress: Some(&progress), ..OpenOptions::default() });
     assert!(matches!(ended, Err(FileError::Cancelled(_))) && progress.is_cancelled());
     assert!(sentence(ended, &path).contains("was stopped"));
+}
+
+/// The length of the header, which such a file begins with, may look as the beginning of a file of another kind.
+#[test]
+fn our_own_files_are_known_whatever_the_length_of_their_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ours.safetensors");
+    let mut network = open_network(&data("nets/ddpmpp-subvp-cifar10/checkpoint.pth"), None).unwrap();
+    let mut starts = BTreeSet::new();
+    for words in 0..32 {
+        network.description.card = "a little".repeat(words);
+        write_native(&path, &network).unwrap();
+        starts.insert(fs::read(&path).unwrap()[0]);
+        assert_eq!(open_network(&path, None).unwrap().description, network.description);
+    }
+    // Lengths are multiples of eight; a pickle begins with 0x80, and a tree of flax with bytes beyond.
+    assert!(starts.len() == 32 && starts.contains(&0x80) && starts.contains(&0x88), "{starts:x?}");
 }
