@@ -52,6 +52,15 @@ use anyhow::anyhow;
 use eframe::egui_wgpu::RenderState;
 use std::path::PathBuf;
 
+/// All workspaces, in the order of their tabs. A new one is a folder, a `mod` above and a line here.
+fn workspaces(settings: &Settings, start: &Start<'_>) -> Vec<Box<dyn Workspace>> {
+    vec![
+        Box::new(trajectory::Trajectory::new(settings, start)),
+        Box::new(latents::Latents::new(settings, start)),
+        Box::new(inpaint::Inpaint::new(settings, start)),
+    ]
+}
+
 /// What a person or a workspace asks of the window.
 #[derive(Clone, Debug)]
 pub enum Action {

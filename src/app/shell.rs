@@ -8,8 +8,7 @@ use super::meter::Meter;
 use super::settings::{Settings, ThemeChoice};
 use super::status::Status;
 use super::theme::Theme;
-use super::workspace::{self, Workspace};
-use super::{Action, Context, Draft, Session, Start, help, theme};
+use super::{Action, Context, Draft, Session, Start, Workspace, help, theme, workspaces};
 use crate::engine::Command;
 use anyhow::Context as _;
 use egui::{Frame, Margin, RichText, Ui};
@@ -41,7 +40,7 @@ impl App {
         let settings = Settings::load(start.storage);
         theme::install(ctx);
         ctx.set_theme(settings.theme.preference());
-        let workspaces = workspace::all(&settings, &start);
+        let workspaces = workspaces(&settings, &start);
         let session = Session::start(ctx, start.devices, start.library.clone())
             .context("the sampler's thread cannot be started; close other programs and try again")?;
         let mut cx = Context::new(ctx, session, &settings);
