@@ -1,6 +1,6 @@
 //! What the window keeps of each run: the newest snapshot, the state, and where the person looks.
 
-use crate::engine::{Failure, Recorded, RunId, RunReport, Snapshot};
+use crate::engine::{Failure, Recorded, RunReport, Snapshot, TaskId};
 use std::sync::Arc;
 
 /// Where a run stands.
@@ -25,18 +25,19 @@ pub enum Cursor {
 /// One run as the window sees it.
 #[derive(Clone, Debug)]
 pub struct RunView {
+    pub id: TaskId,
     pub report: Arc<RunReport>,
     pub snapshot: Option<Arc<Snapshot>>,
     pub state: RunState,
     pub cursor: Cursor,
     /// The run that this one branched from, and after how many steps.
-    pub parent: Option<(RunId, usize)>,
+    pub parent: Option<(TaskId, usize)>,
 }
 
 impl RunView {
     /// A run that has just begun.
-    pub fn new(report: Arc<RunReport>) -> Self {
-        RunView { report, snapshot: None, state: RunState::Running, cursor: Cursor::Live, parent: None }
+    pub fn new(id: TaskId, report: Arc<RunReport>) -> Self {
+        RunView { id, report, snapshot: None, state: RunState::Running, cursor: Cursor::Live, parent: None }
     }
 
     /// All moments kept so far, in order.

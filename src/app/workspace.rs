@@ -1,4 +1,4 @@
-//! The one door through which the window knows a workspace.
+//! Workspaces: the one door through which the window knows them.
 
 use super::context::Context;
 use super::files::OpenedFile;
@@ -100,7 +100,7 @@ pub trait Workspace: Any {
         None
     }
 
-    /// What survives a restart; [`super::Settings::of`] gives it back. Called every few seconds.
+    /// What survives a restart; [`Settings::of`] gives it back. Called every few seconds.
     fn save(&mut self) -> Value {
         Value::Null
     }

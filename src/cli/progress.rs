@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// Plain lines come at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(1);
 
-/// From this share of a journey on, in per cent, the time left is told.
+/// From this share of a flow on, in per cent, the time left is told.
 const FORESEEN: u64 = 5;
 
 /// Tells a person how far things are. Dropping it removes the bar.
@@ -47,10 +47,10 @@ impl Progress {
         self.show(progress.step as u64, progress.steps as u64, text);
     }
 
-    /// A job goes on.
-    pub(super) fn travelling(&mut self, progress: &engine::JobProgress) {
+    /// Another task goes on.
+    pub(super) fn travelling(&mut self, progress: &engine::Progress) {
         let percent = (progress.share * 100.0) as u64;
-        let left = human(Duration::from_secs_f32(progress.seconds_left.clamp(0.0, 1e6)));
+        let left = human(progress.left);
         // Adaptive steps begin small: what the first ones say of the time left is no estimate.
         let left = if percent < FORESEEN { String::new() } else { format!(" · {left} left") };
         self.show(percent, 100, format!("{percent} % · {} evaluations{left}", progress.nfe));

@@ -8,13 +8,13 @@ use crate::sde::{FamilyAbout, Step};
 use burn::tensor::Tensor;
 
 /// The signal-to-noise ratio r of a corrector's step: 0.16 as published for CIFAR-10.
-pub const SNR: Parameter = Parameter::number("snr", 0.16, 1e-4, 100.0)
+pub const SNR: Parameter = Parameter::number("snr", 0.16, 1e-20, 1e20)
     .usual(0.001, 10.0, Scale::Logarithmic)
     .named("SNR", "SNR r", "Signal-to-noise ratio r of the corrector: sets its step size ε")
     .optional();
 
 /// Corrector steps M at each level.
-pub const CORRECTOR_STEPS: Parameter = Parameter::whole("corrector_steps", 1, 1, 1000)
+pub const CORRECTOR_STEPS: Parameter = Parameter::whole("corrector_steps", 1, 1, 100_000)
     .named("Corrector steps", "Steps M", "Corrector steps M at each level")
     .optional();
 

@@ -36,6 +36,8 @@ pub enum Command {
     FillOrStop,
     /// Let go of what is being drawn, or end what the model works on.
     Stop,
+    /// Go on from the moment that is looked at, with what is set and painted now.
+    Branch,
     /// Lay the picked sample on the photo, or do not.
     Lay,
     /// The picked sample becomes part of the photo.
@@ -46,9 +48,17 @@ pub enum Command {
 }
 
 /// The keys that are obeyed.
-pub static KEYS: [Binding<Command>; 29] = [
+pub static KEYS: [Binding<Command>; 31] = [
     plain(Key::Enter, "Enter", "Fill what is painted (or colourise, restore, edit), or stop", Command::FillOrStop),
     plain(Key::V, "V", "Lay the picked sample on the photo, or do not", Command::Lay),
+    obeyed_elsewhere(Key::ArrowLeft, "← →", "Back and forward by one recorded moment of a fill; with Shift, by ten"),
+    with(
+        Modifiers::SHIFT,
+        Key::B,
+        "Shift+B",
+        "Branch: go on from the moment that is shown with what is set and painted now",
+        Command::Branch,
+    ),
     plain(Key::B, "B E", "Brush, eraser", Command::Tool(Tool::Brush)),
     plain(Key::E, "", "", Command::Tool(Tool::Eraser)),
     plain(

@@ -1,9 +1,9 @@
-//! A slot: the picture, its journey to the latent, the way back, and how exact it is.
+//! A slot: the picture, its flow to the latent, the way back, and how exact it is.
 
 use super::board::{BINS, Board, Encoding, REACH};
 use super::crop::Cropping;
 use super::original::PictureKey;
-use super::work::Task;
+use super::work::{Purpose, UnderWay};
 use super::{Command, Latents, figure};
 use crate::app::Context;
 use crate::app::photos::Crop;
@@ -127,7 +127,7 @@ fn picture(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<Picture
 }
 
 fn back(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureKey>, side: f32) {
-    let tip = "The latent decoded again: how much of the picture the journey there and back keeps";
+    let tip = "The latent decoded again: how much of the picture the flow there and back keeps";
     let name = format!("Reconstruction of {}", Board::name(index));
     captioned(ui, side, "decoded", &name, tip, |ui, rect| {
         let back = key.and_then(|key| latents.board.encoding(&key)).and_then(|encoding| encoding.back.as_ref());
@@ -141,11 +141,10 @@ fn back(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureKey
 /// The latent; while it is being computed, x(t) on its way.
 fn latent(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureKey>, side: f32) {
     let letter = Board::name(index);
-    let moving = latents.work.under_way.as_ref().and_then(|job| match &job.task {
-        Task::Encode { keys, .. } => {
+    let moving = latents.work.under_way.as_ref().and_then(|UnderWay { purpose, job }| match purpose {
+        Purpose::Encode { keys, .. } => {
             let place = keys.iter().position(|other| Some(*other) == key)?;
-            let progress = job.progress.as_ref()?;
-            Some((place, progress.pictures.clone()?, progress.share))
+            Some((place, job.states()?.clone(), job.progress().share))
         }
         _ => None,
     });

@@ -6,7 +6,7 @@ use crate::Pixels;
 use crate::app::Context;
 use crate::app::theme::{Theme, UNIT};
 use crate::app::widgets::{Combo, control_width, named, row};
-use crate::engine::Job;
+use crate::engine;
 use crate::task::{Estimate, Flow, Likelihood};
 use egui::{Color32, DragValue, RichText, Ui, vec2};
 use egui_plot::{Bar, BarChart, Plot, VLine};
@@ -118,12 +118,13 @@ impl Measure {
     }
 
     /// Measures some pictures of the set.
-    pub fn job(&self, first: usize, count: usize) -> Option<Job> {
+    pub fn task(&self, first: usize, count: usize) -> Option<engine::Likelihood> {
         let (flow, estimate, ..) = self.key.clone()?;
         let pictures = self.pictures.as_ref()?;
         let values: Vec<f32> = (first..first + count).flat_map(|index| pictures.sample(index).to_vec()).collect();
         let [_, c, h, w] = pictures.shape;
-        Some(Job::Likelihood { flow, images: Pixels { shape: [count, c, h, w], values: values.into() }, estimate })
+        let images = Pixels { shape: [count, c, h, w], values: values.into() };
+        Some(engine::Likelihood { flow, images, estimate })
     }
 
     /// Takes in figures.
@@ -345,7 +346,7 @@ mod tests {
 
         let other = Flow { until: 1.0, end: 0.01, ..flow };
         measured(&mut measure, &board, &other, Some("others"), [1.0, 1.0]);
-        assert_eq!(measure.shown().len(), 1, "figures of another journey cannot be compared");
+        assert_eq!(measure.shown().len(), 1, "figures of another flow cannot be compared");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod board;
 mod card;
 mod crop;
 mod draft;
+mod job;
 mod measure;
 mod middle;
 mod original;
@@ -129,8 +130,8 @@ impl Latents {
     /// The workspace as it was saved.
     pub fn new(settings: &Settings, _start: &Start<'_>) -> Self {
         let mut saved: SavedLatents = settings.of("latents");
-        saved.draft.mend();
-        saved.layout.mend();
+        saved.draft.sanitize();
+        saved.layout.sanitize();
         let mut board = Board::default();
         for (slot, old) in board.slots.iter_mut().zip(&saved.slots) {
             slot.weight = if old.weight.is_finite() { old.weight } else { 0.5 };
@@ -373,8 +374,8 @@ impl Workspace for Latents {
         self.line()
     }
 
-    fn stop(&mut self, cx: &mut Context) {
-        self.stop_work(&cx.session);
+    fn stop(&mut self, _cx: &mut Context) {
+        self.stop_work();
     }
 
     fn save(&mut self) -> Value {

@@ -64,7 +64,7 @@ impl LatentsSavePanel {
         let options = [
             (What::Strip, "Strip", None, "All frames side by side, in one picture"),
             (What::Loop, "Loop", None, "From A to B and back, as an animation"),
-            (What::Latents, "Latents", None, "The latents of all slots, with the journey that made them"),
+            (What::Latents, "Latents", None, "The latents of all slots, with the flow that made them"),
         ];
         segmented(ui, &mut self.what, &options);
         if self.what != What::Latents {
@@ -134,7 +134,7 @@ impl Latents {
         })
     }
 
-    /// The latents of all slots that the same journey made as the first.
+    /// The latents of all slots that the same flow made as the first.
     fn all_latents(&self) -> Result<Encodings, String> {
         let encodings: Vec<_> = (0..self.board.slots.len()).filter_map(|index| self.board.encoding_in(index)).collect();
         let first = encodings.first().ok_or("Nothing is encoded yet. Put a picture in a slot first.")?;

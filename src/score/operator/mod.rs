@@ -88,7 +88,7 @@ pub enum OperatorError {
     Weights { size: u64, found: usize },
     #[error("{operator} needs pictures {needs}, not {channels}×{height}×{width}")]
     Shape { operator: String, needs: String, channels: usize, height: usize, width: usize },
-    #[error("a trust map of {found:?} does not fit data of {expected:?}; give one value for each pixel")]
+    #[error("a confidence map of {found:?} does not fit data of {expected:?}; give one value for each pixel")]
     Trust { expected: [usize; 3], found: [usize; 4] },
 }
 

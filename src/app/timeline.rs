@@ -1,9 +1,9 @@
 //! Under the pictures: where in the run one looks, playback, and branching.
 
-use crate::app::theme::{SMALL, Theme, UNIT};
-use crate::app::widgets::icon::{self, Icon};
-use crate::app::{Cursor, RunView};
-use crate::engine::{Recorded, RunId};
+use super::theme::{SMALL, Theme, UNIT};
+use super::widgets::icon::{self, Icon};
+use super::{Cursor, RunView};
+use crate::engine::{Recorded, TaskId};
 use egui::{
     Align2, EventFilter, FontId, Key, Modifiers, Pos2, Rect, Response, RichText, Role, Sense, Stroke, Ui, WidgetInfo,
     pos2, vec2,
@@ -25,15 +25,41 @@ pub struct TimelineState {
     pub playing: bool,
     /// Runs that branched from the one shown, and after how many of its steps. Set by the window.
     #[serde(skip)]
-    pub branches: Vec<(RunId, usize)>,
+    pub branches: Vec<(TaskId, usize)>,
+    /// What the buttons to branch and to save do here.
+    #[serde(skip)]
+    pub tips: Tips,
     /// The part of a moment that playback has come beyond the one shown.
     #[serde(skip)]
     carry: f32,
 }
 
+impl TimelineState {
+    /// A timeline whose buttons do this.
+    pub fn new(tips: Tips) -> Self {
+        TimelineState { tips, ..TimelineState::default() }
+    }
+}
+
+/// What the buttons to branch and to save do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tips {
+    pub branch: &'static str,
+    pub save: &'static str,
+}
+
+impl Default for Tips {
+    fn default() -> Self {
+        Tips {
+            branch: "Branch…: continue from this moment with other settings (key B)",
+            save: "Save the pictures of this moment (Ctrl+S)",
+        }
+    }
+}
+
 impl Default for TimelineState {
     fn default() -> Self {
-        TimelineState { speed: 1.0, playing: false, branches: Vec::new(), carry: 0.0 }
+        TimelineState { speed: 1.0, playing: false, branches: Vec::new(), tips: Tips::default(), carry: 0.0 }
     }
 }
 
@@ -47,7 +73,7 @@ pub enum TimelineAction {
     /// Save the moment shown.
     Save,
     /// Show a run that branched from this one.
-    Open(RunId),
+    Open(TaskId),
 }
 
 /// Two rows: playback, scrub bar, branch and save; and the figures of the moment shown.
@@ -64,14 +90,13 @@ pub fn ui(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState) -> Timeline
             action = TimelineAction::Open(other);
         }
         ui.add_space(UNIT);
-        let tip = "Branch…: continue from this moment with other settings (key B)";
-        let fork = ui.add_enabled_ui(can_branch(run), |ui| icon::button(ui, Icon::BRANCH, false, "Branch", tip));
+        let Tips { branch, save } = state.tips;
+        let fork = ui.add_enabled_ui(can_branch(run), |ui| icon::button(ui, Icon::BRANCH, false, "Branch", branch));
         if fork.inner.on_disabled_hover_text("Branching needs a moment between the first and the last").clicked() {
             action = TimelineAction::Branch;
         }
         let some = run.snapshot.is_some();
-        let tip = "Save the pictures of this moment (Ctrl+S)";
-        if ui.add_enabled_ui(some, |ui| icon::button(ui, Icon::SAVE, false, "Save", tip)).inner.clicked() {
+        if ui.add_enabled_ui(some, |ui| icon::button(ui, Icon::SAVE, false, "Save", save)).inner.clicked() {
             action = TimelineAction::Save;
         }
     });
@@ -97,7 +122,7 @@ fn newest_step(run: &RunView) -> usize {
 }
 
 /// A branch begins after at least one step and before the last.
-fn can_branch(run: &RunView) -> bool {
+pub fn can_branch(run: &RunView) -> bool {
     let step = shown_step(run);
     run.snapshot.is_some() && step >= 1 && step < steps(run)
 }
@@ -221,7 +246,7 @@ fn bar_id(ui: &Ui) -> egui::Id {
 }
 
 /// The bar: a click or drag looks at a moment. Returns a branch that was clicked.
-fn scrub(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState, width: f32) -> Option<RunId> {
+fn scrub(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState, width: f32) -> Option<TaskId> {
     let (_, rect) = ui.allocate_space(vec2(width, 28.0));
     let response = ui.interact(rect, bar_id(ui), Sense::click_and_drag());
     let bar = Bar { rail: rect.shrink2(vec2(34.0, 8.0)).translate(vec2(0.0, 4.0)), steps: steps(run) };
@@ -234,7 +259,7 @@ fn scrub(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState, width: f32) 
         look_at(run, bar.step_at(at));
     }
     bar.paint(ui, run, state, &response);
-    response.widget_info(|| WidgetInfo::slider(true, shown_step(run) as f64, "Moment"));
+    response.widget_info(|| WidgetInfo::slider(true, shown_step(run) as f64, "StepState"));
     let under = response.hover_pos().map(|at| bar.step_at(at));
     if let Some(step) = under
         && let Some(t) = run.report.times.get(step)
@@ -266,7 +291,7 @@ impl Bar {
         (part * self.steps as f32).round() as usize
     }
 
-    fn branch_at(&self, branches: &[(RunId, usize)], at: Pos2) -> Option<RunId> {
+    fn branch_at(&self, branches: &[(TaskId, usize)], at: Pos2) -> Option<TaskId> {
         let near = |step: usize| (at.x - self.place(step).x).abs() <= 6.0 && at.y < self.rail.center().y - 1.0;
         branches.iter().find(|(_, step)| near(*step)).map(|(run, _)| *run)
     }
