@@ -9,11 +9,11 @@ use std::f32::consts::{FRAC_PI_2, FRAC_PI_4, PI, TAU};
 
 /// A drawing in a square of 12 points.
 #[derive(Clone, Copy, Debug)]
-pub struct Icon(&'static [Part]);
+pub struct Icon(&'static [Piece]);
 
 /// Places are in points from the middle, angles in radians.
 #[derive(Clone, Copy, Debug)]
-enum Part {
+enum Piece {
     Line(&'static [[f32; 2]]),
     Thick(&'static [[f32; 2]]),
     Dashed(&'static [[f32; 2]]),
@@ -37,7 +37,7 @@ enum Part {
     Rays([f32; 2]),
 }
 
-use Part::{Arc, Block, Dashed, Disc, Fill, Frame, Hole, Line, Rays, Ring, Segment, Thick};
+use Piece::{Arc, Block, Dashed, Disc, Fill, Frame, Hole, Line, Rays, Ring, Segment, Thick};
 
 impl Icon {
     pub const PLAY: Icon = Icon(&[Fill(&[[-4.0, -5.5], [5.5, 0.0], [-4.0, 5.5]])]);
