@@ -1,11 +1,11 @@
 //! F1: all keys, and where to begin.
 
-use super::keys::Line;
+use super::keys::KeyLine;
 use super::widgets::modal;
 use egui::{RichText, Ui};
 
 /// Shows the help of a workspace; closes it where it is done with.
-pub fn ui(ui: &Ui, open: &mut bool, about: &str, lines: &[Line]) {
+pub fn ui(ui: &Ui, open: &mut bool, about: &str, lines: &[KeyLine]) {
     modal(ui, "help", open, 460.0, |ui| {
         ui.heading("Score Explorer");
         ui.add_space(4.0);

@@ -4,7 +4,7 @@ use super::look::Look;
 use super::viewport::Placed;
 use super::{Command, Inpaint, fills, hand, overlay};
 use crate::app::theme::{Theme, UNIT};
-use crate::app::widgets::dashed;
+use crate::app::widgets::{dashed, main_button};
 use egui::emath::GuiRounding;
 use egui::{Align, Button, Frame, Margin, Rect, RichText, Role, Sense, Stroke, Ui, UiBuilder, WidgetInfo, vec2};
 
@@ -116,13 +116,11 @@ fn empty(ui: &mut Ui, inpaint: &mut Inpaint) {
             ui.label(RichText::new("What else could be here?").heading());
             ui.label("Open a photo, paint over what you would like to know, and let the model fill it in.");
             ui.add_space(8.0);
-            let theme = Theme::of(ui);
-            let text = RichText::new("Open a photo…").size(15.0).strong().color(theme.on_selected);
-            let button = Button::new(text).fill(theme.selected).min_size(vec2(170.0, 36.0));
-            if ui.add(button).on_hover_text("JPEG, PNG, GIF, BMP or WebP (Ctrl+O)").clicked() {
+            let button = main_button(ui, "Open a photo…", "", vec2(170.0, 36.0), true);
+            if button.on_hover_text("JPEG, PNG, GIF, BMP or WebP (Ctrl+O)").clicked() {
                 inpaint.commands.push(Command::OpenPhoto);
             }
-            let line = Stroke::new(1.0, theme.weak);
+            let line = Stroke::new(1.0, Theme::of(ui).weak);
             let button = Button::new("Try a little world").stroke(line).min_size(vec2(170.0, 28.0));
             if ui.add(button).on_hover_text("Paint on one of the 512 worlds that ship").clicked() {
                 inpaint.commands.push(Command::World);

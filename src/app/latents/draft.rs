@@ -22,7 +22,7 @@ pub enum Mix {
     Weights,
 }
 
-/// All settings but the slots. Model, family and device are those of the workspace "Trajectory".
+/// All settings but the slots. Model, family and device are those of the next run ([`Draft`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LatentsDraft {

@@ -82,7 +82,7 @@ static KEYS: [Binding<Command>; 6] = [
 
 /// What a path was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
+enum PathPurpose {
     Slot(usize),
     Set,
 }
@@ -100,7 +100,7 @@ pub struct Latents {
     pub draft: LatentsDraft,
     panes: Panes,
     save_panel: LatentsSavePanel,
-    request: PathRequest<Purpose>,
+    request: PathRequest<PathPurpose>,
     board: Board,
     originals: Originals,
     work: Work,
@@ -221,9 +221,9 @@ impl Latents {
             Command::Stop => self.stop(cx),
             Command::Open(slot) => {
                 let slot = slot.unwrap_or(self.board.focused);
-                self.request.ask(cx, Dialog::OpenPicture, Purpose::Slot(slot));
+                self.request.ask(cx, Dialog::OpenPicture, PathPurpose::Slot(slot));
             }
-            Command::ChooseSet => self.request.ask(cx, Dialog::OpenFolder, Purpose::Set),
+            Command::ChooseSet => self.request.ask(cx, Dialog::OpenFolder, PathPurpose::Set),
             Command::OfferSave => self.save_panel.offer(&cx.saver),
         }
     }
@@ -231,11 +231,11 @@ impl Latents {
     /// Takes in a path that was asked for.
     fn take_path(&mut self, ctx: &egui::Context) {
         match self.request.poll() {
-            Some((Purpose::Slot(slot), path)) if has_extension(&path, &["safetensors", "npz"]) => {
+            Some((PathPurpose::Slot(slot), path)) if has_extension(&path, &["safetensors", "npz"]) => {
                 self.put_latents(ctx, Some(slot), path);
             }
-            Some((Purpose::Slot(slot), path)) => self.put(ctx, slot, Wanted::File(path)),
-            Some((Purpose::Set, path)) => self.measure.folder = Some(path),
+            Some((PathPurpose::Slot(slot), path)) => self.put(ctx, slot, Wanted::File(path)),
+            Some((PathPurpose::Set, path)) => self.measure.folder = Some(path),
             None => {}
         }
     }

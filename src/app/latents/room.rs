@@ -7,7 +7,7 @@ use super::work::Held;
 use super::{Command, Latents, card};
 use crate::app::theme::{Theme, UNIT};
 use crate::app::widgets::icon::{self, Icon};
-use crate::app::widgets::{dashed, frame, human_time, named};
+use crate::app::widgets::{dashed, frame, human_time, main_button, named};
 use crate::app::{Context, Draft};
 use egui::{Align, Align2, DragValue, Frame, Margin, Rect, RichText, Sense, Slider, Stroke, Ui, UiBuilder, vec2};
 
@@ -118,11 +118,9 @@ fn first_steps(ui: &mut Ui, latents: &mut Latents, rect: Rect) {
             ui.label(RichText::new("Where does a picture live?").heading());
             ui.label("Every picture has one latent, and every latent one picture. Put one in A and one in B, and walk between them.");
             ui.add_space(8.0);
-            let theme = Theme::of(ui);
-            let text = RichText::new("Try two worlds").size(15.0).strong().color(theme.on_selected);
-            let button = egui::Button::new(text).fill(theme.selected).min_size(vec2(170.0, 36.0));
+            let button = main_button(ui, "Try two worlds", "", vec2(170.0, 36.0), true);
             let tip = "Take two of the worlds that ship, encode them, and fill the strip";
-            if ui.add(button).on_hover_text(tip).clicked() {
+            if button.on_hover_text(tip).clicked() {
                 latents.try_two(ui.ctx());
             }
         });

@@ -4,7 +4,7 @@ use super::equation::equations;
 use super::{Command, Runs, solver_panel};
 use crate::app::theme::Theme;
 use crate::app::widgets::icon::{self, Icon};
-use crate::app::widgets::{Combo, control_width, human_time, named, row, segmented};
+use crate::app::widgets::{Combo, control_width, human_time, main_button, named, row, segmented};
 use crate::app::{Context, RunState, panes};
 use crate::registry::Kind;
 use crate::sde::FamilyKind;
@@ -161,11 +161,11 @@ impl Setup<'_> {
     fn run_button(&mut self, ui: &mut Ui, run: &Result<Run, String>) {
         let active = self.runs.active().map(|entry| &entry.view.state);
         let stale = self.runs.current().is_some() && is_stale(self.runs, run.as_ref().ok());
-        let (word, action) = match active {
-            Some(RunState::Running) => ("Pause", Command::RunOrPause),
-            Some(_) => ("Resume", Command::RunOrPause),
-            None if stale => ("Run again", Command::RunOrPause),
-            None => ("Run", Command::RunOrPause),
+        let word = match active {
+            Some(RunState::Running) => "Pause",
+            Some(_) => "Resume",
+            None if stale => "Run again",
+            None => "Run",
         };
         let opening = self.runs.pending.is_some();
         let possible = active.is_some() || run.is_ok() && !opening;
@@ -173,8 +173,13 @@ impl Setup<'_> {
             let both = active.is_some() && stale && run.is_ok();
             let width = ui.available_width();
             let width = if both { (width - 8.0) * 0.6 } else { width };
-            if big_button(ui, if opening { "Opening…" } else { word }, "Space", width, possible, run) {
-                self.commands.push(action);
+            let word = if opening { "Opening…" } else { word };
+            let mut button = main_button(ui, word, "Space", vec2(width, 36.0), possible);
+            if let Err(why) = run {
+                button = button.on_disabled_hover_text(why);
+            }
+            if button.clicked() {
+                self.commands.push(Command::RunOrPause);
             }
             if both {
                 let again = egui::Button::new("Run again").min_size(vec2(ui.available_width(), 36.0));
@@ -193,21 +198,4 @@ pub fn is_stale(runs: &Runs, next: Option<&Run>) -> bool {
     let (Some(entry), Some(next)) = (runs.current(), next) else { return false };
     let shown = &entry.view.report.run;
     Run { origin: shown.origin.clone(), ..next.clone() } != *shown
-}
-
-fn big_button(ui: &mut Ui, word: &str, key: &str, width: f32, possible: bool, run: &Result<Run, String>) -> bool {
-    let theme = Theme::of(ui);
-    let text = RichText::new(word).size(15.0).strong().color(theme.on_selected);
-    let button = egui::Button::new(text).fill(theme.selected).min_size(vec2(width, 36.0));
-    let response = ui.add_enabled(possible, button);
-    let place = response.rect.right_center() - vec2(10.0, 0.0);
-    let font = egui::TextStyle::Small.resolve(ui.style());
-    let ink = theme.on_selected.gamma_multiply(if possible { 0.75 } else { 0.4 });
-    ui.painter().text(place, egui::Align2::RIGHT_CENTER, key, font, ink);
-    let clicked = response.clicked();
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, possible, word));
-    if let Err(why) = run {
-        response.on_disabled_hover_text(why);
-    }
-    clicked
 }

@@ -3,7 +3,7 @@
 pub mod icon;
 
 use super::theme::Theme;
-use egui::{Align2, Color32, ComboBox, Rect, Response, RichText, Role, Sense, Stroke, Ui, WidgetInfo, vec2};
+use egui::{Align2, Color32, ComboBox, Rect, Response, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, vec2};
 
 /// Width of the labels to the left of the controls.
 const LABEL: f32 = 76.0;
@@ -110,6 +110,19 @@ pub fn segmented<T: Copy + PartialEq>(
         }
     });
     *value != before
+}
+
+/// The button that a workspace is about, with the key that does the same.
+pub fn main_button(ui: &mut Ui, word: &str, key: &str, size: Vec2, enabled: bool) -> Response {
+    let theme = Theme::of(ui);
+    let text = RichText::new(word).size(15.0).strong().color(theme.on_selected);
+    let response = ui.add_enabled(enabled, egui::Button::new(text).fill(theme.selected).min_size(size));
+    let place = response.rect.right_center() - vec2(10.0, 0.0);
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let ink = theme.on_selected.gamma_multiply(if enabled { 0.75 } else { 0.4 });
+    ui.painter().text(place, Align2::RIGHT_CENTER, key, font, ink);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, word));
+    response
 }
 
 /// Black or white, whichever reads better on `color`.

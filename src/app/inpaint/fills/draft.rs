@@ -48,7 +48,7 @@ impl Problem {
     }
 }
 
-/// All settings but those of the tools. Model, family and device are those of the workspace "Trajectory".
+/// All settings but those of the tools. Model, family and device are those of the next run ([`Draft`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FillDraft {
