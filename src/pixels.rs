@@ -19,4 +19,25 @@ impl<T> Pixels<T> {
         let size = self.shape[1..].iter().product::<usize>();
         self.values.get(index * size..(index + 1) * size).unwrap_or_default()
     }
+
+    /// The same as a batch of one.
+    pub fn one(&self, index: usize) -> Pixels<T>
+    where
+        T: Copy,
+    {
+        let [_, channels, height, width] = self.shape;
+        Pixels { shape: [1, channels, height, width], values: self.sample(index).into() }
+    }
+
+    /// Batches of one shape one after the other, as one batch; nothing where one lacks.
+    pub fn together<'a>(all: impl IntoIterator<Item = Option<&'a Pixels<T>>>) -> Option<Pixels<T>>
+    where
+        T: Copy + 'a,
+    {
+        let all: Vec<&Pixels<T>> = all.into_iter().collect::<Option<_>>()?;
+        let [_, channels, height, width] = all.first()?.shape;
+        let count = all.iter().map(|pixels| pixels.shape[0]).sum();
+        let values: Vec<T> = all.iter().flat_map(|pixels| pixels.values.iter().copied()).collect();
+        Some(Pixels { shape: [count, channels, height, width], values: values.into() })
+    }
 }

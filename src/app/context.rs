@@ -1,13 +1,15 @@
 //! What workspaces share: it belongs to none of them.
 
+use super::device::{device_combo, why_device};
 use super::dialog::Dialogs;
 use super::files::Files;
-use super::models::Models;
+use super::models::{Models, Out};
 use super::notices::{Notice, Notices};
+use super::photos::{Offer, Wanted};
 use super::saving::Saver;
-use super::{Action, Draft, Session};
-use crate::Pixels;
-use crate::sde::Range;
+use super::widgets::{control_width, row};
+use super::{Action, Draft, Session, Settings};
+use egui::Ui;
 
 /// What every workspace may look at, change and ask for.
 pub struct Context {
@@ -29,39 +31,52 @@ pub struct Context {
 }
 
 impl Context {
+    /// With the settings of the last window.
+    pub fn new(egui: &egui::Context, session: Session, settings: &Settings) -> Context {
+        Context {
+            egui: egui.clone(),
+            session,
+            draft: settings.draft.clone(),
+            models: Models::default(),
+            dialogs: Dialogs::default(),
+            files: Files::default(),
+            saver: Saver::new(settings.folder.clone()),
+            notices: Notices::default(),
+            actions: Vec::new(),
+            offers: Vec::new(),
+        }
+    }
+
+    /// The menu that chooses the model. `name` is its accessible name.
+    pub fn model_combo(&mut self, ui: &mut Ui, name: &str, width: f32) {
+        let Context { session, draft, models, actions, .. } = self;
+        models.combo(ui, name, width, &draft.model, &mut Out { session, actions });
+    }
+
+    /// The same as a row of a panel.
+    pub fn model_row(&mut self, ui: &mut Ui, tip: &str) {
+        row(ui, "Model", tip, |ui| self.model_combo(ui, "Model", control_width(ui)));
+    }
+
+    /// The menu that chooses the device. `name` is its accessible name.
+    pub fn device_combo(&mut self, ui: &mut Ui, name: &str, width: f32) {
+        device_combo(ui, name, width, &mut self.draft.device, &self.session);
+    }
+
+    /// The same as a row of a panel; which device it means, and why.
+    pub fn device_row(&mut self, ui: &mut Ui) -> String {
+        let tip = why_device(&self.session, self.draft.device);
+        row(ui, "Device", &tip, |ui| self.device_combo(ui, "Device", control_width(ui)));
+        tip
+    }
+
     /// Tells a person something.
     pub fn tell(&mut self, notices: impl IntoIterator<Item = Notice>) {
         notices.into_iter().for_each(|notice| self.notices.push(notice));
     }
-}
 
-/// Samples of one workspace that others can go on from.
-#[derive(Clone, Debug)]
-pub struct Offer {
-    /// N×C×H×W.
-    pub samples: Pixels<f32>,
-    /// The values that show as black and white.
-    pub range: Range,
-}
-
-/// A picture that was made here.
-#[derive(Clone, Debug)]
-pub struct Sample {
-    /// Channels, height, width.
-    pub shape: [usize; 3],
-    /// In [0, 1].
-    pub values: Vec<f32>,
-    pub name: String,
-}
-
-impl Offer {
-    /// One of the samples; numbers beyond the last begin anew.
-    pub fn sample(&self, number: usize) -> Sample {
-        let (low, high) = self.range.bounds();
-        let [count, channels, height, width] = self.samples.shape;
-        let index = number % count.max(1);
-        let unit = |value: &f32| ((f64::from(*value) - low) / (high - low)).clamp(0.0, 1.0) as f32;
-        let values = self.samples.sample(index).iter().map(unit).collect();
-        Sample { shape: [channels, height, width], values, name: format!("sample {}", index + 1) }
+    /// One of the samples that another workspace has, if one has any.
+    pub fn sample(&self, number: usize) -> Option<Wanted> {
+        self.offers.first().map(|offer| offer.sample(number))
     }
 }

@@ -1,14 +1,14 @@
 //! Files that are opened: what lies at a path is looked at on a thread of its own, then a workspace takes it.
 
 use super::Notice;
+use super::background::Background;
 use crate::checkpoint::{holds_latents, holds_network, read_run};
 use crate::task::{ModelRef, Run};
-use crossbeam_channel::{Receiver, Sender};
 use std::path::{Path, PathBuf};
 
 /// What lies at a path.
 #[derive(Clone, Debug)]
-pub enum Opened {
+pub enum OpenedFile {
     /// Settings of a run file.
     Run(Box<Run>, PathBuf),
     Model(ModelRef),
@@ -19,52 +19,40 @@ pub enum Opened {
 }
 
 /// Files on their way.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Files {
-    outbox: Sender<Opened>,
-    inbox: Receiver<Opened>,
-}
-
-impl Default for Files {
-    fn default() -> Self {
-        let (outbox, inbox) = crossbeam_channel::unbounded();
-        Files { outbox, inbox }
-    }
+    threads: Background<OpenedFile>,
 }
 
 impl Files {
     /// What has come since the last call.
-    pub fn poll(&self) -> Vec<Opened> {
-        self.inbox.try_iter().collect()
+    pub fn poll(&self) -> impl Iterator<Item = OpenedFile> + use<> {
+        self.threads.poll()
     }
 
     /// Looks at what lies at `path` and opens it.
     pub fn open(&self, ctx: &egui::Context, path: PathBuf) {
-        let (outbox, ctx) = (self.outbox.clone(), ctx.clone());
-        std::thread::spawn(move || {
-            let _ = outbox.send(look(path));
-            ctx.request_repaint();
-        });
+        self.threads.spawn(ctx, move || look(path));
     }
 }
 
 /// What a path is, by its kind and extension.
-fn look(path: PathBuf) -> Opened {
+fn look(path: PathBuf) -> OpenedFile {
     if path.is_dir() {
-        return Opened::Model(if holds_network(&path) { ModelRef::File(path) } else { ModelRef::Exact(path) });
+        return OpenedFile::Model(if holds_network(&path) { ModelRef::File(path) } else { ModelRef::Exact(path) });
     }
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     match extension.as_deref() {
         Some("json") => match read_run(&path) {
-            Ok(run) => Opened::Run(Box::new(run), path),
-            Err(error) => Opened::Refused(Notice::error(error)),
+            Ok(run) => OpenedFile::Run(Box::new(run), path),
+            Err(error) => OpenedFile::Refused(Notice::error(error)),
         },
-        Some("npz") => Opened::Latents(path),
-        Some("safetensors") if holds_latents(&path) => Opened::Latents(path),
-        Some("safetensors" | "pth" | "pt") => Opened::Model(ModelRef::File(path)),
-        Some("zip") => Opened::Model(ModelRef::Exact(path)),
-        _ if is_picture(&path) => Opened::Picture(path),
-        _ => Opened::Refused(Notice::error(format!(
+        Some("npz") => OpenedFile::Latents(path),
+        Some("safetensors") if holds_latents(&path) => OpenedFile::Latents(path),
+        Some("safetensors" | "pth" | "pt") => OpenedFile::Model(ModelRef::File(path)),
+        Some("zip") => OpenedFile::Model(ModelRef::Exact(path)),
+        _ if is_picture(&path) => OpenedFile::Picture(path),
+        _ => OpenedFile::Refused(Notice::error(format!(
             "the file {} cannot be opened; choose a run file (.json), a checkpoint (.safetensors, .pth), \
              latents (.safetensors, .npz), a picture, or a folder or .zip of pictures",
             path.file_name().unwrap_or(path.as_os_str()).display()
@@ -126,14 +114,14 @@ mod tests {
     #[test]
     fn a_path_is_opened_as_what_it_is() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(look(folder.path().into()), Opened::Model(ModelRef::Exact(_))));
+        assert!(matches!(look(folder.path().into()), OpenedFile::Model(ModelRef::Exact(_))));
         std::fs::write(folder.path().join("config.json"), "{\"_class_name\": \"UNet2DModel\"}").unwrap();
-        assert!(matches!(look(folder.path().into()), Opened::Model(ModelRef::File(_))));
-        assert!(matches!(look("x/model.PTH".into()), Opened::Model(ModelRef::File(_))));
-        assert!(matches!(look("x/pictures.zip".into()), Opened::Model(ModelRef::Exact(_))));
-        assert!(matches!(look("x/photo.JPG".into()), Opened::Picture(_)));
-        assert!(matches!(look("x/latents.npz".into()), Opened::Latents(_)));
-        let Opened::Refused(notice) = look("x/notes.txt".into()) else { panic!("a text file was opened") };
+        assert!(matches!(look(folder.path().into()), OpenedFile::Model(ModelRef::File(_))));
+        assert!(matches!(look("x/model.PTH".into()), OpenedFile::Model(ModelRef::File(_))));
+        assert!(matches!(look("x/pictures.zip".into()), OpenedFile::Model(ModelRef::Exact(_))));
+        assert!(matches!(look("x/photo.JPG".into()), OpenedFile::Picture(_)));
+        assert!(matches!(look("x/latents.npz".into()), OpenedFile::Latents(_)));
+        let OpenedFile::Refused(notice) = look("x/notes.txt".into()) else { panic!("a text file was opened") };
         assert!(notice.what.contains("notes.txt") && notice.remedy.contains(".safetensors"), "{notice:?}");
     }
 }

@@ -1,15 +1,19 @@
-//! How long the window's own frames take.
+//! How long the window's own frames take, and how much memory the process holds.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// As many frames as are kept.
 const KEPT: usize = 1024;
+/// How often the memory of the process is looked at.
+const MEMORY_EVERY: Duration = Duration::from_secs(1);
 
 /// Times of the latest frames on the window's thread: polling, laying out, painting commands.
 #[derive(Debug, Default)]
 pub struct Meter {
     frames: Vec<Duration>,
     next: usize,
+    resident: Option<usize>,
+    weighed: Option<Instant>,
 }
 
 impl Meter {
@@ -29,6 +33,19 @@ impl Meter {
         sorted.sort_unstable();
         let place = (part * sorted.len().saturating_sub(1) as f64).ceil() as usize;
         sorted.get(place).copied()
+    }
+
+    /// Looks at the memory of the process, once in a while.
+    pub fn weigh(&mut self) {
+        if self.weighed.is_none_or(|at| at.elapsed() > MEMORY_EVERY) {
+            self.weighed = Some(Instant::now());
+            self.resident = memory_stats::memory_stats().map(|stats| stats.physical_mem);
+        }
+    }
+
+    /// Bytes that this process holds in memory.
+    pub fn resident(&self) -> Option<usize> {
+        self.resident
     }
 
     /// Number of frames that the figures are of.

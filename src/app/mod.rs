@@ -4,6 +4,7 @@
 //! for the window or a command of its own workspace, which are obeyed once a frame. What the engine does is learnt from
 //! its messages, which [`Session`] keeps in order.
 
+mod background;
 mod catalogue;
 mod context;
 mod device;
@@ -12,7 +13,6 @@ mod draft;
 mod files;
 mod graphics;
 mod help;
-mod icon;
 pub mod inpaint;
 mod keys;
 pub mod latents;
@@ -21,31 +21,35 @@ mod models;
 mod notices;
 mod panes;
 mod parameters;
+mod photos;
 pub mod picture;
 mod run_view;
 mod saving;
 mod session;
 mod settings;
 mod shell;
-mod signs;
 mod status;
+mod textures;
 pub mod theme;
 pub mod trajectory;
 mod widgets;
 mod workspace;
 
-pub use context::{Context, Offer};
+pub use context::Context;
 pub use draft::{Draft, Families};
 pub use graphics::{Shared, share, window_graphics};
 pub use notices::Notice;
+pub use photos::Offer;
 pub use run_view::{Cursor, RunState, RunView};
 pub use session::Session;
 pub use settings::{Settings, ThemeChoice};
-pub use shell::{App, Start};
+pub use shell::App;
 pub use workspace::Workspace;
 
+use crate::engine::Devices;
 use crate::task::ModelRef;
 use anyhow::anyhow;
+use eframe::egui_wgpu::RenderState;
 use std::path::PathBuf;
 
 /// What a person or a workspace asks of the window.
@@ -81,6 +85,20 @@ pub struct WindowOptions {
     /// Where what is painted is kept from window to window.
     pub painting: Option<PathBuf>,
     /// A run file, checkpoint, or folder of pictures to open at once.
+    pub open: Option<PathBuf>,
+}
+
+/// What a window begins with.
+pub struct Start<'a> {
+    pub devices: Devices,
+    pub storage: Option<&'a dyn eframe::Storage>,
+    pub render_state: Option<&'a RenderState>,
+    /// Where imported models lie.
+    pub library: Option<PathBuf>,
+    /// Where what is painted is kept from window to window.
+    pub painting: Option<PathBuf>,
+    pub notices: Vec<Notice>,
+    /// A file or folder to open at once.
     pub open: Option<PathBuf>,
 }
 

@@ -1,9 +1,9 @@
 //! The models at hand, and the menu that chooses one.
 
+use super::background::Background;
 use super::{Action, Session};
 use crate::checkpoint::{self, Entry};
 use crate::task::ModelRef;
-use crossbeam_channel::Receiver;
 use egui::{ComboBox, PopupCloseBehavior, RichText, Ui};
 use std::path::PathBuf;
 
@@ -11,27 +11,19 @@ use std::path::PathBuf;
 #[derive(Debug, Default)]
 pub struct Models {
     entries: Vec<(ModelRef, Entry)>,
-    incoming: Option<Receiver<Vec<Entry>>>,
+    incoming: Background<Vec<Entry>>,
     typed: String,
 }
 
 impl Models {
     /// Reads the catalogue anew.
     pub fn refresh(&mut self, ctx: &egui::Context, library: Option<PathBuf>) {
-        let (outbox, inbox) = crossbeam_channel::bounded(1);
-        let ctx = ctx.clone();
-        std::thread::spawn(move || {
-            // Nobody listens any more only when the window is gone.
-            let _ = outbox.send(checkpoint::catalogue(library.as_deref()));
-            ctx.request_repaint();
-        });
-        self.incoming = Some(inbox);
+        self.incoming.spawn(ctx, move || checkpoint::catalogue(library.as_deref()));
     }
 
     /// Takes in a catalogue that has arrived.
     pub fn poll(&mut self) {
-        let Some(entries) = self.incoming.as_ref().and_then(|inbox| inbox.try_recv().ok()) else { return };
-        self.incoming = None;
+        let Some(entries) = self.incoming.poll().last() else { return };
         self.entries = entries.into_iter().filter_map(|entry| Some((entry.reference.parse().ok()?, entry))).collect();
     }
 

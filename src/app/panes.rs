@@ -1,5 +1,7 @@
 //! The panes of a workspace: where they are, how wide, which are closed. Saved, and checked on load.
 
+use super::widgets::icon::{self, Icon};
+use egui::{CentralPanel, Frame, Margin, ScrollArea};
 use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
 use serde::{Deserialize, Serialize};
 
@@ -119,6 +121,18 @@ impl Panes {
         }
     }
 
+    /// Buttons that show and hide the side panes, from right to left.
+    pub fn toggles(&mut self, ui: &mut egui::Ui) {
+        for (pane, icon, side) in [(Pane::Plots, Icon::RIGHT_PANEL, "right"), (Pane::Setup, Icon::LEFT_PANEL, "left")] {
+            let open = self.is_open(pane);
+            let verb = if open { "Hide" } else { "Show" };
+            let tip = format!("{verb} the panel at the {side}");
+            if icon::quiet_button(ui, icon, open, &format!("{} panel", pane.name()), &tip).clicked() {
+                self.set_open(pane, !open);
+            }
+        }
+    }
+
     /// Side panes have their widths, the picture the rest.
     fn share_out(&mut self, width: f32) {
         let [setup, picture, plots] = Pane::ALL.map(|pane| self.tile(pane));
@@ -160,6 +174,31 @@ impl Panes {
     }
 }
 
+/// The ground of a side pane.
+fn ground(ui: &egui::Ui) -> Frame {
+    Frame::new().fill(ui.visuals().panel_fill)
+}
+
+/// A pane of settings: they scroll, and what is below them, if anything, never does.
+pub fn settings(ui: &mut egui::Ui, add: impl FnOnce(&mut egui::Ui)) {
+    // The scroll bar has the margin at the right to itself.
+    let margin = Margin { left: 8, right: 0, top: 8, bottom: 0 };
+    CentralPanel::no_frame().frame(Frame::new().inner_margin(margin)).show(ui, |ui| {
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            ui.set_max_width(ui.available_width() - 8.0);
+            ui.spacing_mut().item_spacing.y = 6.0;
+            add(ui);
+        });
+    });
+}
+
+/// A pane of figures, which scroll.
+pub fn figures(ui: &mut egui::Ui, margin: i8, add: impl FnOnce(&mut egui::Ui)) {
+    ground(ui).inner_margin(Margin::symmetric(8, margin)).show(ui, |ui| {
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, add);
+    });
+}
+
 struct Fill<'a> {
     add: &'a mut dyn FnMut(&mut egui::Ui, Pane),
     resized: bool,
@@ -167,7 +206,10 @@ struct Fill<'a> {
 
 impl egui_tiles::Behavior<Pane> for Fill<'_> {
     fn pane_ui(&mut self, ui: &mut egui::Ui, _tile: TileId, pane: &mut Pane) -> egui_tiles::UiResponse {
-        (self.add)(ui, *pane);
+        match pane {
+            Pane::Setup => drop(ground(ui).show(ui, |ui| (self.add)(ui, Pane::Setup))),
+            Pane::Picture | Pane::Plots => (self.add)(ui, *pane),
+        }
         egui_tiles::UiResponse::None
     }
 

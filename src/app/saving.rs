@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Is told the share done, 0 to 1, and answers whether to go on.
 pub type Progress<'a> = &'a mut dyn FnMut(f32) -> bool;
 
-type Write = dyn Fn(&Path, Progress<'_>) -> Result<(), FileError> + Send + Sync;
+type Write = dyn Fn(&Path, Progress<'_>) -> Result<(), String> + Send + Sync;
 
 /// A file to be written.
 #[derive(Clone)]
@@ -28,11 +28,12 @@ pub struct SaveJob {
 
 impl SaveJob {
     /// `what` is said while `write` writes the file: "saving the grid".
-    pub fn new(
+    pub fn new<E: std::fmt::Display>(
         path: PathBuf,
         what: &'static str,
-        write: impl Fn(&Path, Progress<'_>) -> Result<(), FileError> + Send + Sync + 'static,
+        write: impl Fn(&Path, Progress<'_>) -> Result<(), E> + Send + Sync + 'static,
     ) -> Self {
+        let write = move |path: &Path, progress: Progress<'_>| write(path, progress).map_err(|error| error.to_string());
         SaveJob { path, what, write: Arc::new(write) }
     }
 }
@@ -47,7 +48,7 @@ struct Writing {
     job: SaveJob,
     done: Arc<AtomicU32>,
     stop: Arc<AtomicBool>,
-    result: Receiver<Result<(), FileError>>,
+    result: Receiver<Result<(), String>>,
 }
 
 /// Writes one file at a time.
@@ -107,7 +108,7 @@ impl Saver {
             Err(TryRecvError::Disconnected) => {
                 let path = writing.job.path.clone();
                 let source = std::io::Error::other("the writer ended unexpectedly");
-                Err(FileError::Write { path, source })
+                Err(FileError::Write { path, source }.to_string())
             }
         };
         let Writing { job, stop, .. } = self.writing.take()?;

@@ -8,7 +8,12 @@ use crate::task::{ModelRef, Run};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Pictures need not come faster than screens show them.
+const FRAME: Duration = Duration::from_millis(16);
+/// The same where the CPU draws: each frame takes from the sampler what it costs.
+const SOFTWARE_FRAME: Duration = Duration::from_millis(300);
 
 /// A model that is being opened.
 #[derive(Clone, Debug)]
@@ -47,16 +52,17 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts the engine. `wake` is called from its thread whenever there is something new.
+    /// Starts the engine, which wakes the window whenever there is something new.
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start(
-        devices: Devices,
-        library: Option<PathBuf>,
-        wake: impl Fn(Wake) + Send + 'static,
-    ) -> std::io::Result<Self> {
-        let engine = Engine::start(devices.clone(), library, wake)?;
+    pub fn start(ctx: &egui::Context, devices: Devices, library: Option<PathBuf>) -> std::io::Result<Self> {
+        let window = ctx.clone();
+        let drawn_by_cpu = devices.gpu.as_ref().is_some_and(|(_, gpu)| gpu.software);
+        let engine = Engine::start(devices.clone(), library, move |how| match how {
+            Wake::Soon if drawn_by_cpu => window.request_repaint_after(SOFTWARE_FRAME),
+            Wake::Now | Wake::Soon => window.request_repaint_after(FRAME),
+        })?;
         Ok(Session {
             engine,
             devices,

@@ -1,6 +1,7 @@
 //! What survives a restart: the next run's settings, theme, the folder, and what each workspace keeps.
 
 use super::draft::Draft;
+use super::widgets::icon::{self, Icon};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -41,6 +42,20 @@ impl ThemeChoice {
             ThemeChoice::Light => "Light",
             ThemeChoice::System => "System",
         }
+    }
+
+    /// A menu of all; the one that was chosen.
+    pub fn menu(self, ui: &mut egui::Ui) -> Option<ThemeChoice> {
+        let icon = match self {
+            ThemeChoice::Dark => Icon::MOON,
+            ThemeChoice::Light => Icon::SUN,
+            ThemeChoice::System => Icon::HALF_MOON,
+        };
+        let button = icon::quiet_button(ui, icon, true, "Theme", "Theme: dark, light, or the system's");
+        let line = |ui: &mut egui::Ui, theme: &ThemeChoice| ui.selectable_label(self == *theme, theme.name()).clicked();
+        let menu =
+            egui::Popup::menu(&button).show(|ui| ThemeChoice::ALL.into_iter().filter(|theme| line(ui, theme)).last());
+        menu.and_then(|menu| menu.inner)
     }
 
     /// What egui calls it.

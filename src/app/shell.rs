@@ -1,49 +1,21 @@
 //! The window's frame: top bar, workspace, status bar, panels above them; and what each action does.
 
 use super::catalogue::{Catalogue, Shelf};
-use super::device::device_combo;
-use super::dialog::{Dialog, Dialogs, PathRequest};
-use super::files::{Files, Opened, dropped};
+use super::dialog::{Dialog, PathRequest};
+use super::files::{OpenedFile, dropped};
 use super::keys::{self, Keys};
 use super::meter::Meter;
-use super::models::{Models, Out};
-use super::notices::{Notice, Notices};
-use super::panes::Pane;
-use super::saving::Saver;
 use super::settings::{Settings, ThemeChoice};
-use super::signs::{self, Sign};
 use super::status::Status;
 use super::theme::Theme;
 use super::workspace::{self, Workspace};
-use super::{Action, Context, Draft, Session, help, theme};
-use crate::engine::{Command, Devices, Wake};
+use super::{Action, Context, Draft, Session, Start, help, theme};
+use crate::engine::Command;
 use anyhow::Context as _;
-use eframe::egui_wgpu::RenderState;
 use egui::{Frame, Margin, RichText, Ui};
 use std::any::Any;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-
-/// Pictures need not come faster than screens show them.
-const FRAME: Duration = Duration::from_millis(16);
-/// The same where the CPU draws: each frame takes from the sampler what it costs.
-const SOFTWARE_FRAME: Duration = Duration::from_millis(300);
-/// How often the memory of the process is looked at.
-const MEMORY_EVERY: Duration = Duration::from_secs(1);
-
-/// What a window begins with.
-pub struct Start<'a> {
-    pub devices: Devices,
-    pub storage: Option<&'a dyn eframe::Storage>,
-    pub render_state: Option<&'a RenderState>,
-    /// Where imported models lie.
-    pub library: Option<PathBuf>,
-    /// Where what is painted is kept from window to window.
-    pub painting: Option<PathBuf>,
-    pub notices: Vec<Notice>,
-    /// A file or folder to open at once.
-    pub open: Option<PathBuf>,
-}
 
 /// The whole window.
 pub struct App {
@@ -58,8 +30,6 @@ pub struct App {
     theme: ThemeChoice,
     help: bool,
     meter: Meter,
-    resident: Option<usize>,
-    measured: Option<Instant>,
 }
 
 impl App {
@@ -72,25 +42,9 @@ impl App {
         theme::install(ctx);
         ctx.set_theme(settings.theme.preference());
         let workspaces = workspace::all(&settings, &start);
-        let wake = ctx.clone();
-        let drawn_by_cpu = start.devices.gpu.as_ref().is_some_and(|(_, gpu)| gpu.software);
-        let session = Session::start(start.devices, start.library.clone(), move |how| match how {
-            Wake::Soon if drawn_by_cpu => wake.request_repaint_after(SOFTWARE_FRAME),
-            Wake::Now | Wake::Soon => wake.request_repaint_after(FRAME),
-        })
-        .context("the sampler's thread cannot be started; close other programs and try again")?;
-        let mut cx = Context {
-            egui: ctx.clone(),
-            session,
-            draft: settings.draft,
-            models: Models::default(),
-            dialogs: Dialogs::default(),
-            files: Files::default(),
-            saver: Saver::new(settings.folder),
-            notices: Notices::default(),
-            actions: Vec::new(),
-            offers: Vec::new(),
-        };
+        let session = Session::start(ctx, start.devices, start.library.clone())
+            .context("the sampler's thread cannot be started; close other programs and try again")?;
+        let mut cx = Context::new(ctx, session, &settings);
         cx.models.refresh(ctx, start.library.clone());
         cx.tell(start.notices);
         start.open.into_iter().for_each(|path| cx.files.open(ctx, path));
@@ -104,8 +58,6 @@ impl App {
             theme: settings.theme,
             help: false,
             meter: Meter::default(),
-            resident: None,
-            measured: None,
         })
     }
 
@@ -124,11 +76,6 @@ impl App {
         self.workspaces.iter().find_map(|workspace| (&**workspace as &dyn Any).downcast_ref())
     }
 
-    /// The window's frame times.
-    pub fn frame_time(&self, part: f64) -> Option<Duration> {
-        self.meter.quantile(part)
-    }
-
     /// The texts of the notices that stand.
     pub fn notices(&self) -> impl Iterator<Item = &str> {
         self.cx.notices.texts()
@@ -140,7 +87,7 @@ impl App {
     }
 
     fn place(&self, name: &str) -> Option<usize> {
-        self.workspaces.iter().position(|workspace| workspace.name() == name)
+        self.workspaces.iter().position(|workspace| workspace.info().name == name)
     }
 
     /// Takes in what engine, threads and dialogs have said.
@@ -160,18 +107,15 @@ impl App {
         }
         for opened in cx.files.poll() {
             match opened {
-                Opened::Model(model) => cx.actions.push(Action::Model(model)),
-                Opened::Refused(notice) => cx.notices.push(notice),
+                OpenedFile::Model(model) => cx.actions.push(Action::Model(model)),
+                OpenedFile::Refused(notice) => cx.notices.push(notice),
                 opened => drop(workspaces.iter_mut().any(|workspace| workspace.take_file(&opened, cx))),
             }
         }
         let saved = cx.saver.poll(&cx.egui);
         cx.tell(saved);
         cx.offers = workspaces.iter().filter_map(|workspace| workspace.offer()).collect();
-        if self.measured.is_none_or(|at| at.elapsed() > MEMORY_EVERY) {
-            self.measured = Some(Instant::now());
-            self.resident = memory_stats::memory_stats().map(|stats| stats.physical_mem);
-        }
+        self.meter.weigh();
         self.obey();
     }
 
@@ -180,8 +124,8 @@ impl App {
             ui.label(RichText::new("Score Explorer").strong().size(14.0));
             ui.add_space(8.0);
             for (place, workspace) in self.workspaces.iter().enumerate() {
-                let tab = ui.selectable_label(self.shown == place, workspace.name());
-                if tab.on_hover_text(workspace.question()).clicked() {
+                let tab = ui.selectable_label(self.shown == place, workspace.info().name);
+                if tab.on_hover_text(workspace.info().question).clicked() {
                     self.shown = place;
                 }
             }
@@ -189,46 +133,18 @@ impl App {
                 if ui.button("?").on_hover_text("Keys and help (F1)").accessible_name("Help").clicked() {
                     self.cx.actions.push(Action::Help);
                 }
-                self.theme_menu(ui);
+                self.cx.actions.extend(self.theme.menu(ui).map(Action::Theme));
                 ui.spacing_mut().item_spacing.x = 6.0;
-                let Context { session, draft, models, actions, .. } = &mut self.cx;
-                device_combo(ui, "Device menu", 84.0, &mut draft.device, session);
-                models.combo(ui, "Model menu", 190.0, &draft.model, &mut Out { session, actions });
+                self.cx.device_combo(ui, "Device menu", 84.0);
+                self.cx.model_combo(ui, "Model menu", 190.0);
                 let tip = "All models: cards, layers, and how to get published ones (F2)";
                 if ui.button("Models").on_hover_text(tip).clicked() {
-                    actions.push(Action::Models);
+                    self.cx.actions.push(Action::Models);
                 }
-                self.pane_toggles(ui);
+                let panes = self.shown().and_then(|(workspace, _)| workspace.panes());
+                panes.into_iter().for_each(|panes| panes.toggles(ui));
             });
         });
-    }
-
-    fn theme_menu(&mut self, ui: &mut Ui) {
-        let sign = match self.theme {
-            ThemeChoice::Dark => Sign::Moon,
-            ThemeChoice::Light => Sign::Sun,
-            ThemeChoice::System => Sign::HalfMoon,
-        };
-        let button = signs::button(ui, sign, true, "Theme", "Theme: dark, light, or the system's");
-        egui::Popup::menu(&button).show(|ui| {
-            for theme in ThemeChoice::ALL {
-                if ui.selectable_label(self.theme == theme, theme.name()).clicked() {
-                    self.cx.actions.push(Action::Theme(theme));
-                }
-            }
-        });
-    }
-
-    fn pane_toggles(&mut self, ui: &mut Ui) {
-        let Some(panes) = self.shown().and_then(|(workspace, _)| workspace.panes()) else { return };
-        for (pane, sign, side) in [(Pane::Plots, Sign::RightPanel, "right"), (Pane::Setup, Sign::LeftPanel, "left")] {
-            let open = panes.is_open(pane);
-            let verb = if open { "Hide" } else { "Show" };
-            let tip = format!("{verb} the panel at the {side}");
-            if signs::button(ui, sign, open, &format!("{} panel", pane.name()), &tip).clicked() {
-                panes.set_open(pane, !open);
-            }
-        }
     }
 
     /// Shows the status bar. Whether a run goes on.
@@ -239,11 +155,10 @@ impl App {
             session: &self.cx.session,
             device: self.cx.draft.device,
             meter: &self.meter,
-            resident: self.resident,
             saving: self.cx.saver.progress(),
-            standing: all().find_map(|workspace| Some((workspace.name(), workspace.standing(theme)?))),
-            task: all().find_map(|workspace| Some((workspace.name(), workspace.task()?))),
-            shown: all().nth(self.shown).map_or("", |workspace| workspace.name()),
+            standing: all().find_map(|workspace| Some((workspace.info().name, workspace.standing(theme)?))),
+            task: all().find_map(|workspace| Some((workspace.info().name, workspace.task()?))),
+            shown: all().nth(self.shown).map_or("", |workspace| workspace.info().name),
         };
         let mut actions = Vec::new();
         status.ui(ui, &mut actions);
@@ -259,10 +174,9 @@ impl App {
         if self.help
             && let Some((workspace, _)) = self.shown()
         {
-            let lines =
-                [workspace.key_lines(), keys::undo_lines(workspace.undoes()), keys::lines(&keys::WINDOW)].concat();
-            let about = workspace.about();
-            help::ui(ui, &mut self.help, about, &lines);
+            let info = workspace.info();
+            let lines = [(info.keys)(), keys::undo_lines(info.undoes), keys::lines(&keys::WINDOW)].concat();
+            help::ui(ui, &mut self.help, info.help, &lines);
         }
         self.cx.notices.ui(ui);
     }
@@ -274,12 +188,12 @@ impl App {
         if !covered && !workspace.is_covered() {
             let keys = Keys::new(ui.ctx(), workspace.takes_escape());
             workspace.keys(&keys, cx);
-            if workspace.undoes().is_some() {
+            if workspace.info().undoes.is_some() {
                 cx.actions.extend(keys.take(&keys::UNDO));
             }
             cx.actions.extend(keys.take(&keys::WINDOW));
         }
-        for path in dropped(ui, workspace.picture_drop()) {
+        for path in dropped(ui, workspace.info().picture_drop) {
             if !workspace.take_drop(&path, cx) {
                 cx.files.open(ui.ctx(), path);
             }
@@ -349,7 +263,7 @@ impl eframe::App for App {
         let (draft, folder) = (draft.clone(), saver.folder.clone());
         let mut settings = Settings { draft, theme: self.theme, folder, ..Settings::default() };
         for workspace in &mut self.workspaces {
-            settings = settings.with(&workspace.name().to_lowercase(), workspace.save());
+            settings = settings.with(&workspace.info().name.to_lowercase(), workspace.save());
         }
         settings.save(storage);
     }

@@ -42,8 +42,6 @@ pub struct Status<'a> {
     pub session: &'a Session,
     pub device: DeviceChoice,
     pub meter: &'a Meter,
-    /// Bytes that this process holds in memory.
-    pub resident: Option<usize>,
     /// A file that is being written: what, and how far (0 to 1).
     pub saving: Option<(&'a str, f32)>,
     pub standing: Option<(&'static str, Standing)>,
@@ -129,7 +127,7 @@ impl Status<'_> {
     }
 
     fn memory(&self, ui: &mut Ui) {
-        let resident = self.resident.map_or_else(|| "–".into(), human_bytes);
+        let resident = self.meter.resident().map_or_else(|| "–".into(), human_bytes);
         let recorded = self.standing().map_or(0, |standing| standing.recorded);
         let ms = |part| self.meter.quantile(part).map_or(0.0, |frame| frame.as_secs_f64() * 1e3);
         let tip = format!(

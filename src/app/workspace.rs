@@ -1,11 +1,12 @@
 //! Workspaces: the one door through which the window knows them, and the list of all.
 
-use super::context::{Context, Offer};
-use super::files::Opened;
+use super::context::Context;
+use super::files::OpenedFile;
 use super::inpaint::Inpaint;
 use super::keys::{Keys, Line};
 use super::latents::Latents;
 use super::panes::Panes;
+use super::photos::Offer;
 use super::status::{Standing, TaskLine};
 use super::theme::Theme;
 use super::trajectory::Trajectory;
@@ -24,19 +25,29 @@ pub fn all(settings: &Settings, start: &Start<'_>) -> Vec<Box<dyn Workspace>> {
     ]
 }
 
-/// One question, and all that answers it. Each method but the first four may be left out.
+/// What a workspace says of itself.
+pub struct WorkspaceInfo {
+    /// On its tab; in lower case, the name under which it is saved.
+    pub name: &'static str,
+    /// The question that it answers.
+    pub question: &'static str,
+    /// What the help says first.
+    pub help: &'static str,
+    /// The keys that it obeys.
+    pub keys: fn() -> Vec<Line>,
+    /// What a dropped picture does here, if anything of its own: "put this picture into a slot".
+    pub picture_drop: Option<&'static str>,
+    /// What can be undone, if anything: "a change of settings".
+    pub undoes: Option<&'static str>,
+}
+
+/// One question, and all that answers it. Each method but the first two may be left out.
 ///
 /// In a frame come, in this order: `poll` of every workspace; of the one that is shown `keys`, `ui` and `above`; `settle`
 /// of every workspace. What is not this workspace's own is in the [`Context`]. Nothing here waits.
 pub trait Workspace: Any {
-    /// The name on its tab; in lower case, that under which it is saved.
-    fn name(&self) -> &'static str;
-
-    /// The question that it answers.
-    fn question(&self) -> &'static str;
-
-    /// What the help says first.
-    fn about(&self) -> &'static str;
+    /// What it says of itself.
+    fn info(&self) -> &'static WorkspaceInfo;
 
     /// Shows it in all the room there is.
     fn ui(&mut self, ui: &mut Ui, cx: &mut Context);
@@ -60,19 +71,9 @@ pub trait Workspace: Any {
     /// Obeys keys.
     fn keys(&mut self, _keys: &Keys<'_>, _cx: &mut Context) {}
 
-    /// The keys that it obeys, for the help.
-    fn key_lines(&self) -> Vec<Line> {
-        Vec::new()
-    }
-
     /// Whether Esc means something on the screen, before it stops anything.
     fn takes_escape(&self) -> bool {
         false
-    }
-
-    /// What a dropped picture does here: "put this picture into a slot".
-    fn picture_drop(&self) -> Option<&'static str> {
-        None
     }
 
     /// Takes a file that was dropped on it, by its name; whether it does.
@@ -81,17 +82,14 @@ pub trait Workspace: Any {
     }
 
     /// Takes what was opened, shown or not; whether it does. Models never come here: they are for all.
-    fn take_file(&mut self, _opened: &Opened, _cx: &mut Context) -> bool {
+    fn take_file(&mut self, _opened: &OpenedFile, _cx: &mut Context) -> bool {
         false
     }
 
-    /// What can be undone: "a change of settings".
-    fn undoes(&self) -> Option<&'static str> {
-        None
-    }
-
+    /// Takes a change back.
     fn undo(&mut self, _cx: &mut Context) {}
 
+    /// Makes it again.
     fn redo(&mut self, _cx: &mut Context) {}
 
     /// No hand is on a control: what stays as it is for a moment becomes a step that can be undone.

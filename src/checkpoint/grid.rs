@@ -30,8 +30,7 @@ pub fn write_picture(
     if sample >= count {
         return Err(FileError::format(path, WHAT, format!("there is no sample {sample} among {count}")));
     }
-    let [_, channels, height, width] = pixels.shape;
-    let one = Pixels { shape: [1, channels, height, width], values: pixels.sample(sample).into() };
+    let one = pixels.one(sample);
     write_grid(path, &one, range, zoom)
 }
 

@@ -101,9 +101,9 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
 
 /// A loop over the pictures, forwards and backwards.
 fn there_and_back(pictures: &Pixels<f32>, zoom: usize) -> Animation {
-    let [count, c, h, w] = pictures.shape;
+    let count = pictures.shape[0];
     let order = (0..count).chain((1..count.saturating_sub(1)).rev());
-    let frames = order.map(|i| Pixels { shape: [1, c, h, w], values: pictures.sample(i).into() }).collect();
+    let frames = order.map(|i| pictures.one(i)).collect();
     let frame_time = (ANIMATION / count.max(1) as u32).max(Duration::from_millis(20));
     Animation { frames, range: Range::Unit, frame_time, zoom }
 }

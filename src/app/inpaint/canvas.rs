@@ -7,12 +7,12 @@ use super::hints::{Hints, laid};
 use super::history::{History, Step};
 use super::keep::Painted;
 use super::mask::Mask;
-use super::operation::{Done, Job, Operation};
+use super::operation::{Done, MaskChange, Operation};
 use super::paste::Paste;
 use super::pyramid::Pyramid;
 use crate::Pixels;
-use crate::app::latents::{Crop, Source};
-use crate::checkpoint::OpenedPhoto;
+use crate::app::photos::{Crop, Source, Wanted};
+use crate::checkpoint::{OpenedPhoto, WORKING_SIDE};
 use image::RgbImage;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -59,8 +59,17 @@ impl Photo {
     /// A photo that was read from a file.
     pub fn of_file(path: &Path, opened: OpenedPhoto) -> Photo {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let photo = Photo::new(Source::File(path.into()), name, opened.image);
-        Photo { full: opened.full, notes: opened.notes, ..photo }
+        Photo::of(Source::File(path.into()), name, opened)
+    }
+
+    /// A photo that is read or made now.
+    pub(super) fn made(wanted: Wanted) -> Result<Photo, String> {
+        let (source, name, opened) = wanted.make(WORKING_SIDE)?;
+        Ok(Photo::of(source, name, opened))
+    }
+
+    fn of(source: Source, name: String, opened: OpenedPhoto) -> Photo {
+        Photo { full: opened.full, notes: opened.notes, ..Photo::new(source, name, opened.image) }
     }
 
     /// Whether samples became part of it.
@@ -308,10 +317,10 @@ impl Canvas {
     }
 
     /// A change of the whole mask, to be run on another thread and handed to [`Canvas::accept`].
-    pub fn job(&mut self, operation: Operation) -> Job {
+    pub fn change(&mut self, operation: Operation) -> MaskChange {
         self.lift();
         let (photo, hints) = (self.photo.image.clone(), self.hints.clone());
-        Job { operation, photo, hints, mask: self.mask.clone(), generation: self.painted }
+        MaskChange { operation, photo, hints, mask: self.mask.clone(), generation: self.painted }
     }
 
     /// Takes a change over, unless the mask was changed meanwhile; whether it was taken.
@@ -329,7 +338,7 @@ impl Canvas {
 
     /// Makes a change at once.
     pub fn apply(&mut self, operation: Operation) {
-        let done = self.job(operation).run();
+        let done = self.change(operation).run();
         self.accept(done);
     }
 

@@ -30,6 +30,8 @@ pub enum Command {
     SaveMask,
     /// Paint on one of the worlds that ship.
     World,
+    /// Paint on a sample of another workspace.
+    Sample,
     /// Ask the model, or end what it works on.
     FillOrStop,
     /// Let go of what is being drawn, or end what the model works on.

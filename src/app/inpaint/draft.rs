@@ -1,6 +1,7 @@
 //! The tools' settings, as controls edit them.
 
 use super::brush::Brush;
+use crate::app::widgets::icon::Icon;
 use serde::{Deserialize, Serialize};
 
 /// What the pointer does.
@@ -33,6 +34,19 @@ impl Tool {
             Tool::Lasso => "Lasso",
             Tool::Fill => "Bucket",
             Tool::Square => "Square",
+        }
+    }
+
+    /// What its button shows.
+    pub(super) fn icon(self) -> Icon {
+        match self {
+            Tool::Brush => Icon::BRUSH,
+            Tool::Eraser => Icon::ERASER,
+            Tool::Colour => Icon::DROP,
+            Tool::Rectangle => Icon::RECTANGLE,
+            Tool::Lasso => Icon::LASSO,
+            Tool::Fill => Icon::BUCKET,
+            Tool::Square => Icon::SQUARE,
         }
     }
 

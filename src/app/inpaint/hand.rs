@@ -3,8 +3,8 @@
 use super::Inpaint;
 use super::draft::Tool;
 use super::operation::{Operation, Shape};
-use super::view::Placed;
-use crate::app::latents::Crop;
+use super::viewport::Placed;
+use crate::app::photos::Crop;
 use egui::{Event, Key, PointerButton, Pos2, Response, Ui};
 
 /// How near a corner of the square it is taken, in points.
@@ -41,7 +41,7 @@ pub enum Gesture {
 
 /// Obeys wheel, pinch and drags that move the photo.
 pub fn navigate(ui: &Ui, response: &Response, inpaint: &mut Inpaint, size: [usize; 2]) {
-    let (pane, view) = (response.rect, &mut inpaint.view);
+    let (pane, view) = (response.rect, &mut inpaint.viewport);
     view.settle(pane, size, 1.0 / ui.pixels_per_point());
     if let Some(at) = response.hover_pos() {
         let (scroll, pinch) = ui.input(|input| (input.smooth_scroll_delta().y, input.zoom_delta()));

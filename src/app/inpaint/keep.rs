@@ -3,7 +3,7 @@
 use super::canvas::{Canvas, Photo};
 use super::hints::Hints;
 use super::mask::Mask;
-use crate::app::latents::Source;
+use crate::app::photos::Source;
 use crate::checkpoint::{FileError, read_layer, read_mask, read_photo, write_layer, write_mask, write_photo};
 use crossbeam_channel::{Receiver, Sender};
 use image::RgbImage;

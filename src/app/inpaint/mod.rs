@@ -14,7 +14,6 @@ mod draft;
 mod evidence;
 mod fills;
 pub mod filter;
-mod glyph;
 mod gpu;
 mod hand;
 mod hints;
@@ -34,7 +33,7 @@ mod stage;
 mod tests;
 mod tiles;
 mod tools;
-mod view;
+mod viewport;
 
 pub use area::Area;
 pub use brush::Brush;
@@ -45,31 +44,33 @@ pub use hints::Hints;
 pub use history::{History, Step};
 pub use keep::{Kept, Painted};
 pub use mask::Mask;
-pub use operation::{Job, Operation, Shape};
+pub use operation::{MaskChange, Operation, Shape};
 pub use paste::Paste;
 
-use super::context::{Context, Sample};
+use super::context::Context;
 use super::dialog::{Dialog, PathRequest};
-use super::files::{Opened, is_picture};
+use super::files::{OpenedFile, is_picture};
 use super::keys::{self, Keys};
-use super::latents::{Crop, Source, WORLDS};
-use super::panes::{Pane, Panes};
+use super::panes::{self, Pane, Panes};
+use super::photos::{Crop, Source, Wanted, any_world, pasted};
+use super::saving::SaveJob;
 use super::status::TaskLine;
-use super::workspace::Workspace;
+use super::workspace::{Workspace, WorkspaceInfo};
 use super::{Action, Draft, Notice, Session, Settings, Start};
+use crate::checkpoint::write_mask;
 use crate::task::ModelRef;
 use commands::{Command, KEYS};
 use display::Display;
-use egui::{Frame, Margin, ScrollArea, Ui};
+use egui::Ui;
 use hand::Gesture;
 use inset::Inset;
 use keep::Keeper;
-use load::{Loaded, Loader, Wanted};
+use load::{Loaded, Loader};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use view::View;
+use viewport::Viewport;
 
 /// Side of the pictures of a model that is not known yet.
 const USUAL_SIDE: usize = 32;
@@ -102,7 +103,7 @@ pub struct Inpaint {
     request: PathRequest<Purpose>,
     pub fills: Fills,
     canvas: Option<Canvas>,
-    view: View,
+    viewport: Viewport,
     gesture: Gesture,
     display: Display,
     inset: Inset,
@@ -134,7 +135,7 @@ impl Inpaint {
             request: PathRequest::default(),
             fills: Fills::new(saved.fills),
             canvas: None,
-            view: View::default(),
+            viewport: Viewport::default(),
             gesture: Gesture::None,
             display: Display::new(start.render_state),
             inset: Inset::default(),
@@ -188,7 +189,7 @@ impl Inpaint {
                 let notices = photo.notes.iter().map(|note| Notice::remark(format!("{}: {note}", photo.name)));
                 let notices = notices.collect();
                 self.canvas = Some(Canvas::new(*photo, crop).with(painted));
-                (self.view, self.gesture, self.changing) = (View::default(), Gesture::None, false);
+                (self.viewport, self.gesture, self.changing) = (Viewport::default(), Gesture::None, false);
                 notices
             }
             Loaded::Mask(mask) => {
@@ -247,10 +248,14 @@ impl Inpaint {
             Command::ClearHints => self.rewind(Canvas::clear_hints),
             Command::Undo => self.rewind(Canvas::undo),
             Command::Redo => self.rewind(Canvas::redo),
-            Command::Zoom(steps) => self.view.step(steps),
-            Command::Fit => self.view.fit(),
-            Command::Actual => self.view.actual(),
-            Command::World => self.roll(&ctx),
+            Command::Zoom(steps) => self.viewport.step(steps),
+            Command::Fit => self.viewport.fit(),
+            Command::Actual => self.viewport.actual(),
+            Command::World => self.loader.photo(&ctx, any_world()),
+            Command::Sample => {
+                self.taken += 1;
+                cx.sample(self.taken).into_iter().for_each(|wanted| self.loader.photo(&ctx, wanted));
+            }
             Command::OpenPhoto => self.request.ask(cx, Dialog::OpenPicture, Purpose::Photo),
             Command::OpenMask if self.canvas.is_some() => self.request.ask(cx, Dialog::OpenPicture, Purpose::Mask),
             Command::SaveMask if self.canvas.is_some() => self.ask_place(cx, "mask", Purpose::SaveMask),
@@ -282,22 +287,21 @@ impl Inpaint {
             Purpose::Photo => self.open_photo(&cx.egui, &path),
             Purpose::Mask => self.open_mask(&cx.egui, &path),
             Purpose::SaveMask => {
-                cx.saver.folder = path.parent().map(PathBuf::from);
-                if let Some(canvas) = &self.canvas {
-                    let mask = canvas.mask();
-                    self.loader.save_mask(&cx.egui, path, mask.size(), mask.values().clone());
-                }
+                let Some(mask) = self.canvas.as_ref().map(Canvas::mask) else { return };
+                let (size, values) = (mask.size().map(|side| side as u32), mask.values().clone());
+                let job = SaveJob::new(path, "saving the mask", move |path, _| write_mask(path, size, &values));
+                cx.saver.start(&cx.egui, job);
             }
             Purpose::SaveFilled => {
-                cx.saver.folder = path.parent().map(PathBuf::from);
-                self.save_answer(&cx.egui, &path);
+                let job = self.fills.save_job(path);
+                job.into_iter().for_each(|job| cx.saver.start(&cx.egui, job));
             }
         }
     }
 
     /// Reads a photo and paints on it.
     pub fn open_photo(&mut self, ctx: &egui::Context, path: &Path) {
-        self.loader.photo(ctx, Wanted::File(path.into()), Crop::default());
+        self.loader.photo(ctx, Wanted::File(path.into()));
     }
 
     /// Reads a mask for the photo.
@@ -312,40 +316,10 @@ impl Inpaint {
         if std::mem::replace(&mut self.opened, true) {
             return;
         }
-        let (Some(source), crop, kept) = &self.saved else { return };
-        let wanted = match (source, &kept.photo) {
-            (source, Some(name)) => Wanted::Kept(source.clone(), name.clone()),
-            (Source::World(index), None) => Wanted::World(*index),
-            (Source::File(path), None) => Wanted::File(path.clone()),
-            (Source::Latents { .. } | Source::Trajectory | Source::Clipboard, None) => return,
-        };
-        let kept = self.keeper.folder().map(|folder| (folder.to_owned(), kept.clone()));
-        self.loader.photo_as_kept(ctx, wanted, *crop, kept);
-    }
-
-    fn paste(&mut self, ui: &Ui) {
-        let pasted = ui.input(|input| {
-            input.events.iter().rev().find_map(|event| match event {
-                egui::Event::PasteImage(image) => Some(image.clone()),
-                _ => None,
-            })
-        });
-        if let Some(image) = pasted {
-            self.loader.photo(ui.ctx(), Wanted::Pasted(image), Crop::default());
+        let (Some(source), crop, kept) = self.saved.clone() else { return };
+        if kept.photo.is_some() || source.again().is_some() {
+            self.loader.restore(ctx, source, crop, kept, self.keeper.folder().map(Path::to_owned));
         }
-    }
-
-    /// Takes a world that nobody chose.
-    fn roll(&mut self, ctx: &egui::Context) {
-        self.loader.photo(ctx, Wanted::World(fastrand::usize(..WORLDS)), Crop::default());
-    }
-
-    /// Takes a sample of another workspace, another each time.
-    fn take_sample(&mut self, ctx: &egui::Context, cx: &Context) {
-        let Some(offer) = cx.offers.first() else { return };
-        let Sample { shape, values, name } = offer.sample(self.taken);
-        self.taken += 1;
-        self.loader.photo(ctx, Wanted::Sample { shape, values, name }, Crop::default());
     }
 
     /// Takes up another tool; what is being drawn is let go.
@@ -367,7 +341,7 @@ impl Inpaint {
     fn change(&mut self, ctx: &egui::Context, operation: Operation) {
         if let Some(canvas) = self.canvas.as_mut().filter(|_| !self.changing) {
             self.changing = true;
-            self.loader.change(ctx, canvas.job(operation));
+            self.loader.change(ctx, canvas.change(operation));
         }
     }
 
@@ -379,38 +353,31 @@ impl Inpaint {
     }
 }
 
+static INFO: WorkspaceInfo = WorkspaceInfo {
+    name: "Inpaint",
+    question: "What else could be here?",
+    help: "Open a photo and paint over what you would like to know. What is painted is unknown to the model, \
+           what is left is kept; the model answers with pictures of what could be there.",
+    keys: || keys::lines(&KEYS),
+    picture_drop: Some("paint on this photo, or with Alt, use it as the mask"),
+    undoes: Some("a stroke or a change of mask or hints"),
+};
+
 impl Workspace for Inpaint {
-    fn name(&self) -> &'static str {
-        "Inpaint"
-    }
-
-    fn question(&self) -> &'static str {
-        "What else could be here?"
-    }
-
-    fn about(&self) -> &'static str {
-        "Open a photo and paint over what you would like to know. What is painted is unknown to the model, \
-         what is left is kept; the model answers with pictures of what could be there."
+    fn info(&self) -> &'static WorkspaceInfo {
+        &INFO
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut Context) {
         self.open(ui.ctx());
-        self.paste(ui);
-        let mut panes = std::mem::take(&mut self.panes);
-        let panel = || Frame::new().fill(ui.visuals().panel_fill);
-        let (setup, plots) = (panel(), panel().inner_margin(Margin::symmetric(8, 6)));
-        panes.ui(ui, &mut |ui, pane| match pane {
-            Pane::Setup => {
-                setup.show(ui, |ui| tools::ui(ui, self, cx));
-            }
+        pasted(ui).into_iter().for_each(|wanted| self.loader.photo(ui.ctx(), wanted));
+        let mut all = std::mem::take(&mut self.panes);
+        all.ui(ui, &mut |ui, pane| match pane {
+            Pane::Setup => tools::ui(ui, self, cx),
             Pane::Picture => stage::ui(ui, self),
-            Pane::Plots => {
-                plots.show(ui, |ui| {
-                    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| fills::ui(ui, self, cx));
-                });
-            }
+            Pane::Plots => panes::figures(ui, 6, |ui| fills::ui(ui, self, cx)),
         });
-        self.panes = panes;
+        self.panes = all;
         std::mem::take(&mut self.commands).into_iter().for_each(|command| self.obey(command, cx));
     }
 
@@ -432,14 +399,6 @@ impl Workspace for Inpaint {
         keys.take(&KEYS).into_iter().for_each(|command| self.obey(command, cx));
     }
 
-    fn key_lines(&self) -> Vec<keys::Line> {
-        keys::lines(&KEYS)
-    }
-
-    fn picture_drop(&self) -> Option<&'static str> {
-        Some("paint on this photo, or with Alt, use it as the mask")
-    }
-
     /// Takes a picture; with Alt it becomes the mask.
     fn take_drop(&mut self, path: &Path, cx: &mut Context) -> bool {
         let as_mask = cx.egui.input(|input| input.modifiers.alt);
@@ -452,15 +411,11 @@ impl Workspace for Inpaint {
         picture
     }
 
-    fn take_file(&mut self, opened: &Opened, cx: &mut Context) -> bool {
-        let Opened::Picture(path) = opened else { return false };
-        cx.actions.push(Action::Show(self.name()));
+    fn take_file(&mut self, opened: &OpenedFile, cx: &mut Context) -> bool {
+        let OpenedFile::Picture(path) = opened else { return false };
+        cx.actions.push(Action::Show(INFO.name));
         self.open_photo(&cx.egui, path);
         true
-    }
-
-    fn undoes(&self) -> Option<&'static str> {
-        Some("a stroke or a change of mask or hints")
     }
 
     fn undo(&mut self, _cx: &mut Context) {

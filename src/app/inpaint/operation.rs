@@ -42,7 +42,7 @@ pub enum Shape {
 
 /// A change to be made, with what it needs.
 #[derive(Clone, Debug)]
-pub struct Job {
+pub struct MaskChange {
     pub operation: Operation,
     pub photo: Arc<RgbImage>,
     pub hints: Hints,
@@ -60,10 +60,10 @@ pub struct Done {
     pub generation: u64,
 }
 
-impl Job {
+impl MaskChange {
     /// Makes the change.
     pub fn run(self) -> Done {
-        let Job { operation, photo, hints, mask, generation } = self;
+        let MaskChange { operation, photo, hints, mask, generation } = self;
         if operation == Operation::Invert {
             let mut inverted = mask;
             inverted.invert();

@@ -3,7 +3,7 @@
 use super::Inpaint;
 use super::draft::Tool;
 use super::hand::{Gesture, holds_photo};
-use super::view::Placed;
+use super::viewport::Placed;
 use crate::app::theme::Theme;
 use egui::{Align2, Color32, CursorIcon, Painter, Pos2, Rect, Response, Shape, Stroke, StrokeKind, Ui, Vec2};
 

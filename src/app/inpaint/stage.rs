@@ -1,10 +1,10 @@
 //! The middle of the workspace: the photo, as large as it goes, and what is painted on it.
 
 use super::look::Look;
-use super::view::Placed;
+use super::viewport::Placed;
 use super::{Command, Inpaint, hand, overlay};
-use crate::app::latents::dashed;
 use crate::app::theme::{Theme, UNIT};
+use crate::app::widgets::dashed;
 use egui::emath::GuiRounding;
 use egui::{Align, Button, Frame, Margin, Rect, RichText, Role, Sense, Stroke, Ui, UiBuilder, WidgetInfo, vec2};
 
@@ -68,7 +68,7 @@ fn photo(ui: &mut Ui, inpaint: &mut Inpaint) {
     response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, "Photo with its mask"));
     let Some(size) = inpaint.canvas.as_ref().map(|canvas| canvas.photo.size()) else { return };
     hand::navigate(ui, &response, inpaint, size);
-    let placed = inpaint.view.place(pane, size);
+    let placed = inpaint.viewport.place(pane, size);
     hand::draw(ui, &response, inpaint, placed);
     let look = look(ui, inpaint, placed);
     if let (Some(canvas), Some(look)) = (&mut inpaint.canvas, look) {

@@ -8,7 +8,7 @@ use super::hints::Hints;
 use super::look::{Layers, Look};
 use super::mask::Mask;
 use super::pyramid::Pyramid;
-use crate::app::latents::{Crop, Source};
+use crate::app::photos::{Crop, Source};
 use crate::app::picture::tests::{FORMATS, SIDE, device, on_target};
 use image::{Rgb, RgbImage};
 

@@ -2,36 +2,26 @@
 
 use super::draft::{InpaintDraft, Tool};
 use super::operation::Operation;
-use super::{Command, Inpaint, glyph};
-use crate::app::Context;
-use crate::app::latents::Crop;
-use crate::app::models::Out;
+use super::{Command, Inpaint};
+use crate::app::photos::Crop;
 use crate::app::theme::UNIT;
-use crate::app::widgets::{control_width, named, row, segmented};
-use egui::{Button, DragValue, Response, RichText, ScrollArea, Slider, Ui, vec2};
+use crate::app::widgets::{control_width, icon, named, row, segmented};
+use crate::app::{Context, panes};
+use egui::{Button, DragValue, Response, RichText, Slider, Ui, vec2};
 
 /// Room for the number beside a slider, in points.
 const NUMBER: f32 = 76.0;
 
 /// Shows the panel.
 pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, cx: &mut Context) {
-    let margin = egui::Margin { left: 8, right: 0, top: 8, bottom: 0 };
-    egui::CentralPanel::no_frame().frame(egui::Frame::new().inner_margin(margin)).show(ui, |ui| {
-        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            ui.set_max_width(ui.available_width() - 8.0);
-            ui.spacing_mut().item_spacing.y = 6.0;
-            let tip = "Score model s(x, t) ≈ ∇ log p(x, t) that fills in, shared with Trajectory";
-            row(ui, "Model", tip, |ui| {
-                let mut out = Out { session: &cx.session, actions: &mut cx.actions };
-                cx.models.combo(ui, "Model", control_width(ui), &cx.draft.model, &mut out);
-            });
-            ui.separator();
-            photo(ui, inpaint, cx);
-            ui.separator();
-            tools(ui, inpaint);
-            ui.separator();
-            ui.add_enabled_ui(inpaint.canvas.is_some(), |ui| mask(ui, inpaint));
-        });
+    panes::settings(ui, |ui| {
+        cx.model_row(ui, "Score model s(x, t) ≈ ∇ log p(x, t) that fills in, shared with Trajectory");
+        ui.separator();
+        photo(ui, inpaint, cx);
+        ui.separator();
+        tools(ui, inpaint);
+        ui.separator();
+        ui.add_enabled_ui(inpaint.canvas.is_some(), |ui| mask(ui, inpaint));
     });
 }
 
@@ -62,15 +52,9 @@ fn photo(ui: &mut Ui, inpaint: &mut Inpaint, cx: &Context) {
             ("Trajectory", "A sample of the run shown in Trajectory, another each time; run one there first", sample),
         ],
     );
-    match clicked {
-        Some(0) => inpaint.commands.push(Command::OpenPhoto),
-        Some(1) => inpaint.commands.push(Command::World),
-        Some(_) => {
-            let ctx = ui.ctx().clone();
-            inpaint.take_sample(&ctx, cx);
-        }
-        None => {}
-    }
+    inpaint
+        .commands
+        .extend(clicked.and_then(|place| [Command::OpenPhoto, Command::World, Command::Sample].into_iter().nth(place)));
 }
 
 fn tools(ui: &mut Ui, inpaint: &mut Inpaint) {
@@ -80,7 +64,9 @@ fn tools(ui: &mut Ui, inpaint: &mut Inpaint) {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = gap;
             for &tool in three {
-                if glyph::button(ui, tool, inpaint.draft.tool == tool, width).clicked() {
+                if icon::tool_button(ui, tool.icon(), inpaint.draft.tool == tool, width, tool.name(), tool.tip())
+                    .clicked()
+                {
                     inpaint.commands.push(Command::Tool(tool));
                 }
             }

@@ -1,7 +1,8 @@
 //! The slots, and what is known of the pictures in them.
 
-use super::photo::{Crop, Photo, PictureKey, Source};
+use super::original::{Original, PictureKey};
 use crate::Pixels;
+use crate::app::photos::{Crop, Source};
 use crate::sde::Sde;
 use crate::task::{Estimate, Flow, Latents, Likelihood, histogram, largest_error, latent_std, norm_in_units, psnr};
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ pub const REACH: f64 = 4.0;
 /// A place for a picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slot {
-    pub photo: Option<Arc<Photo>>,
+    pub original: Option<Arc<Original>>,
     pub crop: Crop,
     /// In weighted sums.
     pub weight: f64,
@@ -25,7 +26,7 @@ pub struct Slot {
 
 impl Slot {
     fn empty(weight: f64) -> Slot {
-        Slot { photo: None, crop: Crop::default(), weight }
+        Slot { original: None, crop: Crop::default(), weight }
     }
 }
 
@@ -125,7 +126,7 @@ impl Board {
     /// The picture in a slot.
     pub fn key(&self, index: usize) -> Option<PictureKey> {
         let slot = self.slots.get(index)?;
-        Some(PictureKey::new(slot.photo.as_deref()?, slot.crop, self.shape?))
+        Some(PictureKey::new(slot.original.as_deref()?, slot.crop, self.shape?))
     }
 
     /// All pictures in slots, each once, in order.
@@ -158,14 +159,14 @@ impl Board {
     }
 
     /// Pictures that nobody cuts yet; from now on somebody does.
-    pub fn take_uncut(&mut self) -> Vec<(Arc<Photo>, PictureKey)> {
+    pub fn take_uncut(&mut self) -> Vec<(Arc<Original>, PictureKey)> {
         let mut uncut = Vec::new();
         for index in 0..self.slots.len() {
-            if let (Some(key), Some(photo)) = (self.key(index), self.slots[index].photo.clone())
+            if let (Some(key), Some(original)) = (self.key(index), self.slots[index].original.clone())
                 && !self.pictures.contains_key(&key)
             {
                 self.pictures.insert(key, None);
-                uncut.push((photo, key));
+                uncut.push((original, key));
             }
         }
         uncut
@@ -206,12 +207,12 @@ impl Board {
     }
 
     /// Puts a photo into a slot; where there is no such slot yet, one is added.
-    pub fn put(&mut self, index: usize, photo: Arc<Photo>, crop: Crop) {
+    pub fn put(&mut self, index: usize, original: Arc<Original>, crop: Crop) {
         while self.slots.len() <= index && self.slots.len() < MOST_SLOTS {
             self.slots.push(Slot::empty(0.5));
         }
         if let Some(slot) = self.slots.get_mut(index) {
-            (slot.photo, slot.crop) = (Some(photo), crop);
+            (slot.original, slot.crop) = (Some(original), crop);
         }
     }
 
@@ -228,7 +229,7 @@ impl Board {
         if index >= 2 && index < self.slots.len() {
             self.slots.remove(index);
         } else if let Some(slot) = self.slots.get_mut(index) {
-            slot.photo = None;
+            slot.original = None;
         }
         self.focused = self.focused.min(self.slots.len().saturating_sub(1));
     }
@@ -236,19 +237,19 @@ impl Board {
     /// Where a picture goes that names no slot: the focused one if it is empty, else the first empty one,
     /// else the focused one.
     pub fn free(&self) -> usize {
-        let empty = |index: &usize| self.slots.get(*index).is_some_and(|slot| slot.photo.is_none());
+        let empty = |index: &usize| self.slots.get(*index).is_some_and(|slot| slot.original.is_none());
         [self.focused].into_iter().chain(0..self.slots.len()).find(empty).unwrap_or(self.focused)
     }
 
     /// Whether no slot holds anything.
     pub fn is_empty(&self) -> bool {
-        self.slots.iter().all(|slot| slot.photo.is_none())
+        self.slots.iter().all(|slot| slot.original.is_none())
     }
 
     /// What is saved of the slots.
     pub fn saved(&self) -> Vec<SavedSlot> {
         let save = |slot: &Slot| SavedSlot {
-            source: slot.photo.as_ref().map(|photo| photo.source.clone()),
+            source: slot.original.as_ref().map(|original| original.source.clone()),
             crop: slot.crop,
             weight: slot.weight,
         };

@@ -1,22 +1,22 @@
 //! A slot: the picture, its journey to the latent, the way back, and how exact it is.
 
 use super::board::{BINS, Board, Encoding, REACH};
-use super::canvas::{dashed, frame};
 use super::crop::Cropping;
-use super::photo::{Crop, PictureKey, Wanted};
+use super::original::PictureKey;
 use super::work::Task;
 use super::{Command, Latents, figure};
 use crate::app::Context;
-use crate::app::context::Sample;
-use crate::app::signs::{self, Sign};
+use crate::app::photos::Crop;
 use crate::app::theme::{Theme, UNIT};
+use crate::app::widgets::icon::{self, Icon};
+use crate::app::widgets::{dashed, frame};
 use egui::{Rect, RichText, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
 
 /// Shows slot `index` in the width there is.
 pub fn ui(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
     ui.spacing_mut().item_spacing = vec2(UNIT, UNIT);
     header(ui, latents, index, cx);
-    let Some(photo) = latents.board.slots.get(index).and_then(|slot| slot.photo.clone()) else {
+    let Some(original) = latents.board.slots.get(index).and_then(|slot| slot.original.clone()) else {
         return empty(ui, latents, index);
     };
     let side = ((ui.available_width() - UNIT) / 2.0).floor();
@@ -29,7 +29,7 @@ pub fn ui(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
         latent(ui, latents, index, key, side);
         error(ui, latents, index, key, side);
     });
-    ui.add(egui::Label::new(RichText::new(&photo.name).small().weak()).truncate());
+    ui.add(egui::Label::new(RichText::new(&original.name).small().weak()).truncate());
     if let Some(encoding) = key.and_then(|key| latents.board.encoding(&key)) {
         figures(ui, encoding);
         if ui.available_height() > 40.0 {
@@ -42,7 +42,7 @@ pub fn ui(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
 pub fn header(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
     let name = Board::name(index);
     let focused = latents.board.focused == index;
-    let filled = latents.board.slots.get(index).is_some_and(|slot| slot.photo.is_some());
+    let filled = latents.board.slots.get(index).is_some_and(|slot| slot.original.is_some());
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 0.0;
         let text = RichText::new(name.to_string()).strong().size(14.0);
@@ -51,16 +51,16 @@ pub fn header(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
         if letter.on_hover_text(tip).accessible_name(format!("Slot {name}")).clicked() {
             latents.board.focused = index;
         }
-        let button = |ui: &mut Ui, sign, what: &str, tip: &str| {
-            signs::button(ui, sign, true, &format!("{what} {name}"), tip).clicked()
+        let button = |ui: &mut Ui, icon, what: &str, tip: &str| {
+            icon::quiet_button(ui, icon, true, &format!("{what} {name}"), tip).clicked()
         };
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             if filled {
-                if button(ui, Sign::Cross, "Clear", "Take the picture out of this slot (Ctrl+Z brings it back)") {
+                if button(ui, Icon::CROSS, "Clear", "Take the picture out of this slot (Ctrl+Z brings it back)") {
                     latents.board.clear(index);
                     return;
                 }
-                if button(ui, Sign::Crop, "Crop", "Move or resize the square of the photo that is used") {
+                if button(ui, Icon::CROP, "Crop", "Move or resize the square of the photo that is used") {
                     let crop = latents.board.slots.get(index).map_or(Crop::default(), |slot| slot.crop);
                     latents.cropping = Some(Cropping { slot: index, crop });
                 }
@@ -75,25 +75,17 @@ fn sources(
     latents: &mut Latents,
     index: usize,
     cx: &Context,
-    button: &dyn Fn(&mut Ui, Sign, &str, &str) -> bool,
+    button: &dyn Fn(&mut Ui, Icon, &str, &str) -> bool,
 ) {
-    if let Some(offer) = cx.offers.first()
-        && button(
-            ui,
-            Sign::Take,
-            "From Trajectory to",
-            "Take a sample of the run shown in Trajectory, another each time",
-        )
-    {
-        let Sample { shape, values, name } = offer.sample(latents.taken);
+    let tip = "Take a sample of the run shown in Trajectory, another each time";
+    if !cx.offers.is_empty() && button(ui, Icon::TAKE, "From Trajectory to", tip) {
         latents.taken += 1;
-        latents.photos.load(ui.ctx(), index, Wanted::Sample { shape, values, name }, Crop::default());
+        cx.sample(latents.taken).into_iter().for_each(|wanted| latents.put(ui.ctx(), index, wanted));
     }
-    if button(ui, Sign::Roll, "World to", "Another of the 512 little worlds that ship") {
-        let ctx = ui.ctx().clone();
-        latents.roll(&ctx, index);
+    if button(ui, Icon::ROLL, "World to", "Another of the 512 little worlds that ship") {
+        latents.roll(ui.ctx(), index);
     }
-    if button(ui, Sign::Folder, "Open picture in", "Open a picture from a file (Ctrl+O: in the marked slot)") {
+    if button(ui, Icon::FOLDER, "Open picture in", "Open a picture from a file (Ctrl+O: in the marked slot)") {
         latents.commands.push(Command::Open(Some(index)));
     }
 }
@@ -104,8 +96,7 @@ fn empty(ui: &mut Ui, latents: &mut Latents, index: usize) {
     let (rect, response) = frame(ui, vec2(ui.available_width(), side), Sense::click(), &format!("Empty slot {name}"));
     dashed(ui, rect, "Drop a picture, or take a world");
     if response.on_hover_text("Click to take a world. Or drop, paste (Ctrl+V) or open a picture.").clicked() {
-        let ctx = ui.ctx().clone();
-        latents.roll(&ctx, index);
+        latents.roll(ui.ctx(), index);
     }
 }
 
@@ -126,7 +117,7 @@ fn picture(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<Picture
     captioned(ui, side, "picture", &format!("Picture {letter}"), tip, |ui, rect| {
         let pixels = key.and_then(|key| latents.board.picture(&key));
         match pixels {
-            Some(pixels) => latents.canvas.paint(ui, rect, pixels, 0, None, latents.draft.smooth),
+            Some(pixels) => latents.textures.paint(ui, rect, pixels, 0, None, latents.draft.smooth),
             None => dashed(ui, rect, "…"),
         }
         if latents.board.focused == index {
@@ -141,7 +132,7 @@ fn back(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureKey
     captioned(ui, side, "decoded", &name, tip, |ui, rect| {
         let back = key.and_then(|key| latents.board.encoding(&key)).and_then(|encoding| encoding.back.as_ref());
         match back {
-            Some(back) => latents.canvas.paint(ui, rect, &back.picture, 0, None, latents.draft.smooth),
+            Some(back) => latents.textures.paint(ui, rect, &back.picture, 0, None, latents.draft.smooth),
             None => dashed(ui, rect, ""),
         }
     });
@@ -168,9 +159,9 @@ fn latent(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureK
     };
     let tip = "The state that the probability-flow ODE carries the picture to, from −3 to 3 standard deviations";
     captioned(ui, side, &caption, &format!("Latent of {letter}"), tip, |ui, rect| match (moving, encoded) {
-        (Some((place, pictures, _)), _) => latents.canvas.paint(ui, rect, &pictures, place, None, false),
+        (Some((place, pictures, _)), _) => latents.textures.paint(ui, rect, &pictures, place, None, false),
         (None, Some(encoding)) => {
-            latents.canvas.paint(ui, rect, &encoding.latents.pixels, 0, Some(encoding.std), false);
+            latents.textures.paint(ui, rect, &encoding.latents.pixels, 0, Some(encoding.std), false);
         }
         (None, None) => dashed(ui, rect, ""),
     });
@@ -182,7 +173,7 @@ fn error(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureKe
     captioned(ui, side, "error × 4", &name, tip, |ui, rect| {
         let back = key.and_then(|key| latents.board.encoding(&key)).and_then(|encoding| encoding.back.as_ref());
         match back {
-            Some(back) => latents.canvas.paint(ui, rect, &back.error, 0, None, false),
+            Some(back) => latents.textures.paint(ui, rect, &back.error, 0, None, false),
             None => dashed(ui, rect, ""),
         }
     });

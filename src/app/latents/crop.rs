@@ -2,7 +2,7 @@
 
 use super::Latents;
 use super::board::Board;
-use super::photo::Crop;
+use crate::app::photos::Crop;
 use crate::app::theme::Theme;
 use crate::app::widgets::modal;
 use egui::{Color32, Rect, Sense, Slider, Stroke, StrokeKind, Ui, pos2, vec2};
@@ -20,11 +20,11 @@ pub struct Cropping {
 /// Shows the popup while a crop is edited.
 pub fn ui(ui: &Ui, latents: &mut Latents) {
     let Some(mut editing) = latents.cropping else { return };
-    let Some(photo) = latents.board.slots.get(editing.slot).and_then(|slot| slot.photo.clone()) else {
+    let Some(original) = latents.board.slots.get(editing.slot).and_then(|slot| slot.original.clone()) else {
         latents.cropping = None;
         return;
     };
-    let (width, height) = (photo.image.width(), photo.image.height());
+    let (width, height) = (original.image.width(), original.image.height());
     let (mut open, mut taken) = (true, false);
     modal(ui, "crop", &mut open, SIZE, |ui| {
         ui.heading(format!("Crop {}", Board::name(editing.slot)));
@@ -32,7 +32,7 @@ pub fn ui(ui: &Ui, latents: &mut Latents) {
         let scale = SIZE / width.max(height).max(1) as f32;
         let size = vec2(width as f32, height as f32) * scale;
         let (area, response) = ui.vertical_centered(|ui| ui.allocate_exact_size(size, Sense::drag())).inner;
-        latents.canvas.photo(ui, area, &photo);
+        latents.textures.photo(ui, area, original.id, &original.image);
         let crop = &mut editing.crop;
         let moved = response.drag_delta();
         crop.centre = [crop.centre[0] + moved.x / size.x, crop.centre[1] + moved.y / size.y];

@@ -1,16 +1,16 @@
 //! The workspace "Latents": where does a picture live?
 //!
 //! Pictures in slots are encoded to latents along the probability-flow ODE, decoded again, mixed and measured.
-//! `work` decides what is computed next, `look` what the middle of the room shows; the rest is the room.
+//! `work` decides what is computed next, `arrivals` takes in what was, `middle` what the middle of the room shows; the rest is the room.
 
+mod arrivals;
 mod board;
-mod canvas;
 mod card;
 mod crop;
 mod draft;
-mod look;
 mod measure;
-mod photo;
+mod middle;
+mod original;
 mod room;
 mod save;
 mod setup;
@@ -18,31 +18,29 @@ mod strip;
 mod work;
 
 pub use board::{Board, SavedSlot};
-pub(super) use canvas::{Canvas as Textures, dashed, frame};
 pub use draft::{LatentsDraft, Mix};
-pub(super) use photo::{Crop, Source, pasted_picture, sample_picture, world_picture};
 pub use work::Held;
 
 use super::context::Context;
 use super::dialog::{Dialog, PathRequest};
-use super::files::{Opened, has_extension, is_picture};
+use super::files::{OpenedFile, has_extension, is_picture};
 use super::keys::{self, Binding, Keys, plain, with};
 use super::notices::Retries;
-use super::panes::{Pane, Panes};
-use super::shell::Start;
+use super::panes::{self, Pane, Panes};
+use super::photos::{Crop, Source, Wanted, any_world, pasted};
 use super::status::TaskLine;
+use super::textures::Textures;
 use super::theme::Theme;
-use super::workspace::Workspace;
-use super::{Action, Settings};
+use super::workspace::{Workspace, WorkspaceInfo};
+use super::{Action, Settings, Start};
 use crate::task::ModelRef;
 use board::Slot;
-use canvas::Canvas;
 use crop::Cropping;
 use egui::util::undoer::Undoer;
-use egui::{Frame, Key, Margin, Modifiers, RichText, ScrollArea, Ui};
-use look::Look;
+use egui::{Key, Modifiers, RichText, Ui};
 use measure::Measure;
-use photo::{Photos, Wanted};
+use middle::Middle;
+use original::Originals;
 use save::LatentsSavePanel;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -50,9 +48,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use strip::Strip;
 use work::Work;
-
-/// Worlds that ship.
-pub(super) const WORLDS: usize = 512;
 
 /// What a key or a button asks of this workspace.
 #[derive(Clone, Debug)]
@@ -106,12 +101,12 @@ pub struct Latents {
     save_panel: LatentsSavePanel,
     request: PathRequest<Purpose>,
     board: Board,
-    photos: Photos,
+    originals: Originals,
     work: Work,
     strip: Option<Strip>,
-    look: Look,
+    middle: Middle,
     measure: Measure,
-    canvas: Canvas,
+    textures: Textures,
     cropping: Option<Cropping>,
     history: Undoer<(Vec<Slot>, LatentsDraft)>,
     /// The workspace has been looked at: nothing is computed before.
@@ -146,12 +141,12 @@ impl Latents {
             save_panel: LatentsSavePanel::default(),
             request: PathRequest::default(),
             board,
-            photos: Photos::default(),
+            originals: Originals::default(),
             work: Work::default(),
             strip: None,
-            look: Look::default(),
+            middle: Middle::default(),
             measure: Measure::default(),
-            canvas: Canvas::default(),
+            textures: Textures::default(),
             cropping: None,
             history: Undoer::default(),
             opened: false,
@@ -178,7 +173,7 @@ impl Latents {
 
     /// Where the slider stands, from A (0) to B (1), and the number of evaluations of the picture there.
     pub fn shown(&self) -> Option<(f64, usize)> {
-        self.look.shown.as_ref().map(|shown| (self.look.place, shown.nfe))
+        self.middle.shown.as_ref().map(|shown| (self.middle.place, shown.nfe))
     }
 
     /// From the newest move of the slider to the first picture there.
@@ -206,22 +201,22 @@ impl Latents {
         self.work.held.as_ref()
     }
 
-    /// Puts a file into a slot.
-    fn put_file(&mut self, ctx: &egui::Context, slot: usize, path: PathBuf) {
-        self.photos.load(ctx, slot, Wanted::File(path), Crop::default());
+    /// Puts a picture into a slot.
+    fn put(&mut self, ctx: &egui::Context, slot: usize, wanted: Wanted) {
+        self.originals.load(ctx, slot, wanted, Crop::default());
     }
 
     /// Puts a file of latents into slots: into this one and those after it, or where there is room.
     fn put_latents(&mut self, ctx: &egui::Context, slot: Option<usize>, path: PathBuf) {
         // Restored slots come first.
         self.open(ctx);
-        self.photos.latents(ctx, slot, path, None);
+        self.originals.latents(ctx, slot, path, None);
     }
 
     fn obey(&mut self, command: Command, cx: &mut Context) {
         match command {
-            Command::Play => self.look.play_or_hold(self.strip.as_ref()),
-            Command::Move(frames) => self.look.step(frames, self.draft.frames),
+            Command::Play => self.middle.play_or_hold(self.strip.as_ref()),
+            Command::Move(frames) => self.middle.step(frames, self.draft.frames),
             Command::Stop => self.stop(cx),
             Command::Open(slot) => {
                 let slot = slot.unwrap_or(self.board.focused);
@@ -238,7 +233,7 @@ impl Latents {
             Some((Purpose::Slot(slot), path)) if has_extension(&path, &["safetensors", "npz"]) => {
                 self.put_latents(ctx, Some(slot), path);
             }
-            Some((Purpose::Slot(slot), path)) => self.put_file(ctx, slot, path),
+            Some((Purpose::Slot(slot), path)) => self.put(ctx, slot, Wanted::File(path)),
             Some((Purpose::Set, path)) => self.measure.folder = Some(path),
             None => {}
         }
@@ -250,39 +245,22 @@ impl Latents {
             return;
         }
         for (slot, saved) in std::mem::take(&mut self.saved).into_iter().enumerate().take(board::MOST_SLOTS) {
-            let wanted = match saved.source {
-                Some(Source::World(index)) => Wanted::World(index),
-                Some(Source::File(path)) => Wanted::File(path),
-                Some(Source::Latents { path, index }) => {
-                    self.restoring += 1;
-                    self.work.held = Some(Held::Fresh);
-                    self.photos.latents(ctx, Some(slot), path, Some(index));
-                    continue;
-                }
-                Some(Source::Trajectory | Source::Clipboard) | None => continue,
-            };
+            let Some(source) = saved.source else { continue };
+            if let Source::Latents { path, index } = source {
+                self.originals.latents(ctx, Some(slot), path, Some(index));
+            } else if let Some(wanted) = source.again() {
+                self.originals.load(ctx, slot, wanted, saved.crop);
+            } else {
+                continue;
+            }
             self.restoring += 1;
             self.work.held = Some(Held::Fresh);
-            self.photos.load(ctx, slot, wanted, saved.crop);
-        }
-    }
-
-    fn paste(&mut self, ui: &Ui) {
-        let pasted = ui.input(|input| {
-            input.events.iter().rev().find_map(|event| match event {
-                egui::Event::PasteImage(image) => Some(image.clone()),
-                _ => None,
-            })
-        });
-        if let Some(image) = pasted {
-            let slot = self.board.free();
-            self.photos.load(ui.ctx(), slot, Wanted::Image(image), Crop::default());
         }
     }
 
     /// Takes a world that nobody chose.
     fn roll(&mut self, ctx: &egui::Context, slot: usize) {
-        self.photos.load(ctx, slot, Wanted::World(fastrand::usize(..WORLDS)), Crop::default());
+        self.put(ctx, slot, any_world());
     }
 
     fn try_two(&mut self, ctx: &egui::Context) {
@@ -294,38 +272,35 @@ impl Latents {
     }
 }
 
+static INFO: WorkspaceInfo = WorkspaceInfo {
+    name: "Latents",
+    question: "Where does a picture live?",
+    help: "The probability-flow ODE carries every picture to one latent and back. Put a picture in A and one \
+           in B; the strip fills with pictures between them, and the slider decodes any other place. More \
+           slots make weighted sums; likelihoods are measured at the right.",
+    keys: || keys::lines(&KEYS),
+    picture_drop: Some("put this picture into a slot"),
+    undoes: Some("a change of slots or settings"),
+};
+
 impl Workspace for Latents {
-    fn name(&self) -> &'static str {
-        "Latents"
-    }
-
-    fn question(&self) -> &'static str {
-        "Where does a picture live?"
-    }
-
-    fn about(&self) -> &'static str {
-        "The probability-flow ODE carries every picture to one latent and back. Put a picture in A and one \
-         in B; the strip fills with pictures between them, and the slider decodes any other place. More \
-         slots make weighted sums; likelihoods are measured at the right."
+    fn info(&self) -> &'static WorkspaceInfo {
+        &INFO
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut Context) {
         self.open(ui.ctx());
-        self.canvas.begin();
-        self.paste(ui);
-        let mut panes = std::mem::take(&mut self.panes);
-        panes.ui(ui, &mut |ui, pane| match pane {
-            Pane::Setup => {
-                panel(ui).show(ui, |ui| setup::ui(ui, self, cx));
-            }
+        self.textures.begin();
+        if let Some(wanted) = pasted(ui) {
+            self.put(ui.ctx(), self.board.free(), wanted);
+        }
+        let mut all = std::mem::take(&mut self.panes);
+        all.ui(ui, &mut |ui, pane| match pane {
+            Pane::Setup => setup::ui(ui, self, cx),
             Pane::Picture => room::ui(ui, self, cx),
-            Pane::Plots => {
-                panel(ui).inner_margin(Margin::symmetric(8, 6)).show(ui, |ui| {
-                    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| measure::ui(ui, self, cx));
-                });
-            }
+            Pane::Plots => panes::figures(ui, 6, |ui| measure::ui(ui, self, cx)),
         });
-        self.panes = panes;
+        self.panes = all;
         crop::ui(ui, self);
         std::mem::take(&mut self.commands).into_iter().for_each(|command| self.obey(command, cx));
     }
@@ -356,35 +331,23 @@ impl Workspace for Latents {
         keys.take(&KEYS).into_iter().for_each(|command| self.obey(command, cx));
     }
 
-    fn key_lines(&self) -> Vec<keys::Line> {
-        keys::lines(&KEYS)
-    }
-
-    fn picture_drop(&self) -> Option<&'static str> {
-        Some("put this picture into a slot")
-    }
-
     /// Takes a picture.
     fn take_drop(&mut self, path: &Path, cx: &mut Context) -> bool {
         let picture = is_picture(path);
         if picture {
             let slot = self.board.free();
-            self.put_file(&cx.egui, slot, path.into());
+            self.put(&cx.egui, slot, Wanted::File(path.into()));
             // The next of several files goes to the next slot.
             self.board.focused = (slot + 1) % self.board.slots.len();
         }
         picture
     }
 
-    fn take_file(&mut self, opened: &Opened, cx: &mut Context) -> bool {
-        let Opened::Latents(path) = opened else { return false };
-        cx.actions.push(Action::Show(self.name()));
+    fn take_file(&mut self, opened: &OpenedFile, cx: &mut Context) -> bool {
+        let OpenedFile::Latents(path) = opened else { return false };
+        cx.actions.push(Action::Show(INFO.name));
         self.put_latents(&cx.egui, None, path.clone());
         true
-    }
-
-    fn undoes(&self) -> Option<&'static str> {
-        Some("a change of slots or settings")
     }
 
     fn undo(&mut self, _cx: &mut Context) {
@@ -419,11 +382,6 @@ impl Workspace for Latents {
         let saved = SavedLatents { draft: self.draft.clone(), layout: self.panes.clone(), slots };
         serde_json::to_value(saved).unwrap_or_default()
     }
-}
-
-/// The ground of a side pane.
-fn panel(ui: &Ui) -> Frame {
-    Frame::new().fill(ui.visuals().panel_fill)
 }
 
 /// A figure with what it means.

@@ -1,15 +1,13 @@
 //! The middle of the workspace: A, the mix, B; the strip between them and the hand that moves along it.
 
 use super::board::{Board, MOST_SLOTS};
-use super::canvas::{dashed, frame};
 use super::draft::Mix;
 use super::strip::Strip;
 use super::work::Held;
 use super::{Command, Latents, card};
-use crate::app::icon::{self, Icon};
-use crate::app::signs::{self, Sign};
 use crate::app::theme::{Theme, UNIT};
-use crate::app::widgets::{human_time, named};
+use crate::app::widgets::icon::{self, Icon};
+use crate::app::widgets::{dashed, frame, human_time, named};
 use crate::app::{Context, Draft};
 use egui::{Align, Align2, DragValue, Frame, Margin, Rect, RichText, Sense, Slider, Stroke, Ui, UiBuilder, vec2};
 
@@ -70,15 +68,15 @@ fn mix(ui: &mut Ui, latents: &mut Latents) {
     }
     let response = ui.interact(rect, ui.scope_id().with("picture"), Sense::hover());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Picture in the middle"));
-    let words = match &latents.look.shown {
+    let words = match &latents.middle.shown {
         None => {
             dashed(ui, rect, waiting(latents));
             String::new()
         }
         Some(shown) => {
-            latents.canvas.paint(ui, rect, &shown.picture, 0, None, latents.draft.smooth);
+            latents.textures.paint(ui, rect, &shown.picture, 0, None, latents.draft.smooth);
             let place = match latents.draft.mix {
-                Mix::Between => format!("s = {:.3}", latents.look.place),
+                Mix::Between => format!("s = {:.3}", latents.middle.place),
                 Mix::Weights => "weighted sum".into(),
             };
             let how = match (shown.fine, shown.nfe) {
@@ -125,8 +123,7 @@ fn first_steps(ui: &mut Ui, latents: &mut Latents, rect: Rect) {
             let button = egui::Button::new(text).fill(theme.selected).min_size(vec2(170.0, 36.0));
             let tip = "Take two of the worlds that ship, encode them, and fill the strip";
             if ui.add(button).on_hover_text(tip).clicked() {
-                let ctx = ui.ctx().clone();
-                latents.try_two(&ctx);
+                latents.try_two(ui.ctx());
             }
         });
     });
@@ -191,18 +188,17 @@ fn idle(ui: &mut Ui, latents: &mut Latents, shared: &Draft, theme: &Theme) {
 fn tools(ui: &mut Ui, latents: &mut Latents) {
     ui.spacing_mut().item_spacing.x = UNIT;
     let tip = "Save the strip, the loop or the latents (Ctrl+S)";
-    if icon::button(ui, Icon::Save, false, "Save", tip).clicked() {
+    if icon::button(ui, Icon::SAVE, false, "Save", tip).clicked() {
         latents.commands.push(Command::OfferSave);
     }
-    let (smooth, icon) = (latents.draft.smooth, if latents.draft.smooth { Icon::Smooth } else { Icon::Nearest });
+    let (smooth, icon) = (latents.draft.smooth, if latents.draft.smooth { Icon::SMOOTH } else { Icon::NEAREST });
     if icon::button(ui, icon, smooth, "Smooth pixels", "Interpolate between pixels on the screen").clicked() {
         latents.draft.smooth = !smooth;
     }
     if !latents.board.is_empty() {
         let two = ui.button("Two worlds").on_hover_text("Put two other worlds in A and B");
         if two.clicked() {
-            let ctx = ui.ctx().clone();
-            latents.try_two(&ctx);
+            latents.try_two(ui.ctx());
         }
     }
     let room = latents.board.slots.len() < MOST_SLOTS;
@@ -238,7 +234,7 @@ fn strip(ui: &mut Ui, latents: &mut Latents) {
             let (rect, response) = frame(ui, vec2(side, side), Sense::click(), &name);
             match found {
                 Some((picture, fine)) => {
-                    latents.canvas.paint(ui, rect, picture, 0, None, latents.draft.smooth);
+                    latents.textures.paint(ui, rect, picture, 0, None, latents.draft.smooth);
                     if !fine {
                         let corner = Rect::from_min_size(rect.right_top() - vec2(7.0, -3.0), vec2(4.0, 4.0));
                         ui.painter().rect_filled(corner, 2, theme.warning);
@@ -246,14 +242,14 @@ fn strip(ui: &mut Ui, latents: &mut Latents) {
                 }
                 None => dashed(ui, rect, ""),
             }
-            let here = latents.draft.mix == Mix::Between && (latents.look.place - share).abs() < 1e-6;
+            let here = latents.draft.mix == Mix::Between && (latents.middle.place - share).abs() < 1e-6;
             if here || response.has_focus() {
                 let line = Stroke::new(2.0, theme.accent);
                 ui.painter().rect_stroke(rect, 0, line, egui::StrokeKind::Inside);
             }
             if response.on_hover_text(format!("s = {share:.3}, {state}")).clicked() {
-                latents.look.hold();
-                latents.look.place = share;
+                latents.middle.hold();
+                latents.middle.place = share;
                 latents.draft.mix = Mix::Between;
             }
         }
@@ -267,10 +263,10 @@ fn slider(ui: &mut Ui, latents: &mut Latents) {
     let strip = (frames * (*FRAMES.end() + 2.0)).min(ui.available_width());
     ui.horizontal(|ui| {
         ui.add_space((ui.available_width() - strip) / 2.0);
-        let playing = latents.look.is_playing();
+        let playing = latents.middle.is_playing();
         let whole = latents.strip.as_ref().is_some_and(|strip: &Strip| strip.pictures().is_some());
         ui.add_enabled_ui(whole, |ui| {
-            let (icon, name) = if playing { (Icon::Pause, "Hold the loop") } else { (Icon::Play, "Play the loop") };
+            let (icon, name) = if playing { (Icon::PAUSE, "Hold the loop") } else { (Icon::PLAY, "Play the loop") };
             let tip = "Play from A to B and back (Space)";
             if icon::button(ui, icon, playing, name, tip).clicked() {
                 latents.commands.push(Command::Play);
@@ -280,13 +276,13 @@ fn slider(ui: &mut Ui, latents: &mut Latents) {
         let taken = ui.cursor().left() - ui.min_rect().left() - (ui.max_rect().width() - strip) / 2.0;
         ui.spacing_mut().slider_width = (strip - taken - 24.0).max(60.0);
         let enabled = super::strip::ends(&latents.board).is_some();
-        let mut place = latents.look.place;
+        let mut place = latents.middle.place;
         let slider = Slider::new(&mut place, 0.0..=1.0).show_value(false);
         let response = ui.add_enabled(enabled, slider);
         let tip = "s: the place on the way from A (0) to B (1). Decoded by 8 evaluations at once, exactly at rest (← →: by frames)";
         if named(response, "Place between A and B", tip).changed() {
-            latents.look.hold();
-            latents.look.place = place;
+            latents.middle.hold();
+            latents.middle.place = place;
             latents.draft.mix = Mix::Between;
         }
         ui.label(RichText::new("B").strong());
@@ -336,7 +332,7 @@ fn part(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
         let (rect, response) = frame(ui, vec2(40.0, 40.0), Sense::click(), &format!("Thumbnail {letter}"));
         let key = latents.board.key(index);
         match key.and_then(|key| latents.board.picture(&key)) {
-            Some(picture) => latents.canvas.paint(ui, rect, picture, 0, None, latents.draft.smooth),
+            Some(picture) => latents.textures.paint(ui, rect, picture, 0, None, latents.draft.smooth),
             None => dashed(ui, rect, ""),
         }
         if response.on_hover_text("Files go to this slot once it is marked").clicked() {
@@ -351,9 +347,9 @@ fn part(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
                     latents.draft.mix = Mix::Weights;
                 }
             }
-            if index >= 2 && latents.board.slots.get(index).is_some_and(|slot| slot.photo.is_none()) {
+            if index >= 2 && latents.board.slots.get(index).is_some_and(|slot| slot.original.is_none()) {
                 let name = format!("Remove slot {letter}");
-                if signs::button(ui, Sign::Cross, true, &name, "Take this slot away").clicked() {
+                if icon::quiet_button(ui, Icon::CROSS, true, &name, "Take this slot away").clicked() {
                     latents.board.clear(index);
                 }
             }

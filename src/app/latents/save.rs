@@ -142,11 +142,9 @@ impl Latents {
             return Err("The slots were encoded with different settings. Encode again first.".into());
         }
         let flow = first.latents.flow.clone();
-        let same: Vec<_> = encodings.iter().filter(|encoding| encoding.latents.flow == flow).collect();
-        let values: Vec<f32> =
-            same.iter().flat_map(|encoding| encoding.latents.pixels.values.iter().copied()).collect();
-        let [_, c, h, w] = first.latents.pixels.shape;
-        Ok(Encodings { pixels: Pixels { shape: [same.len(), c, h, w], values: values.into() }, flow })
+        let same = encodings.iter().filter(|encoding| encoding.latents.flow == flow);
+        let pixels = Pixels::together(same.map(|encoding| Some(&encoding.latents.pixels)));
+        Ok(Encodings { pixels: pixels.unwrap_or_else(|| first.latents.pixels.clone()), flow })
     }
 }
 

@@ -2,53 +2,40 @@
 
 use super::Latents;
 use super::draft::LatentsDraft;
-use crate::app::Context;
-use crate::app::device::{device_combo, why_device};
-use crate::app::models::Out;
 use crate::app::parameters::{entries, parameters};
 use crate::app::theme::Theme;
 use crate::app::widgets::{Combo, control_width, named, row, segmented};
+use crate::app::{Context, panes};
 use crate::sde::FamilyKind;
 use crate::task::Estimate;
-use egui::{DragValue, RichText, ScrollArea, Slider, Ui, vec2};
+use egui::{DragValue, RichText, Slider, Ui, vec2};
 
 /// Shows the panel.
 pub fn ui(ui: &mut Ui, latents: &mut Latents, cx: &mut Context) {
-    let margin = egui::Margin { left: 8, right: 0, top: 8, bottom: 0 };
-    egui::CentralPanel::no_frame().frame(egui::Frame::new().inner_margin(margin)).show(ui, |ui| {
-        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            ui.set_max_width(ui.available_width() - 8.0);
-            ui.spacing_mut().item_spacing.y = 6.0;
-            shared(ui, cx);
-            ui.separator();
-            flow(ui, &mut latents.draft);
-            if let Err(why) = latents.draft.flow(&cx.draft) {
-                ui.add(egui::Label::new(RichText::new(why).color(ui.visuals().error_fg_color)).wrap());
-            }
-            ui.separator();
-            mixing(ui, &mut latents.draft);
-            ui.separator();
-            estimate(ui, &mut latents.draft);
-        });
+    panes::settings(ui, |ui| {
+        shared(ui, cx);
+        ui.separator();
+        flow(ui, &mut latents.draft);
+        if let Err(why) = latents.draft.flow(&cx.draft) {
+            ui.add(egui::Label::new(RichText::new(why).color(ui.visuals().error_fg_color)).wrap());
+        }
+        ui.separator();
+        mixing(ui, &mut latents.draft);
+        ui.separator();
+        estimate(ui, &mut latents.draft);
     });
 }
 
 /// What is the same in the workspace "Trajectory".
 fn shared(ui: &mut Ui, cx: &mut Context) {
     let tip = "Score model s(x, t) ≈ ∇ log p(x, t), shared with Trajectory: latents belong to a model";
-    row(ui, "Model", tip, |ui| {
-        let mut out = Out { session: &cx.session, actions: &mut cx.actions };
-        cx.models.combo(ui, "Model", control_width(ui), &cx.draft.model, &mut out);
-    });
+    cx.model_row(ui, tip);
     let theme = Theme::of(ui);
     let tip = "The SDE whose probability-flow ODE is followed; its parameters are those of Trajectory";
     let option = |&kind: &FamilyKind| (kind, kind.name(), Some(theme.family(kind)), tip);
     let options: Vec<_> = FamilyKind::ALL.iter().map(option).collect();
     segmented(ui, &mut cx.draft.family, &options);
-    let tip = why_device(&cx.session, cx.draft.device);
-    row(ui, "Device", &tip, |ui| {
-        device_combo(ui, "Device", control_width(ui), &mut cx.draft.device, &cx.session);
-    });
+    cx.device_row(ui);
 }
 
 fn flow(ui: &mut Ui, draft: &mut LatentsDraft) {

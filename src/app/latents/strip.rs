@@ -2,7 +2,7 @@
 
 use super::board::{Board, Encoding};
 use super::draft::LatentsDraft;
-use super::photo::PictureKey;
+use super::original::PictureKey;
 use crate::Pixels;
 use crate::task::{Flow, between, temper};
 
@@ -54,10 +54,7 @@ impl Strip {
 
     /// A strip with no picture yet but those that are known: the reconstructions at its ends.
     pub fn new(key: StripKey, board: &Board) -> Option<Strip> {
-        let [(a, _), (b, _)] = ends(board)?;
-        let [_, c, h, w] = a.latents.pixels.shape;
-        let values: Vec<f32> = [a, b].iter().flat_map(|end| end.latents.pixels.values.iter().copied()).collect();
-        let both = Pixels { shape: [2, c, h, w], values: values.into() };
+        let both = Pixels::together(ends(board)?.map(|(end, _)| Some(&end.latents.pixels)))?;
         let way = between(&both, 0, 1, key.frames, key.spherical);
         let tempered = temper(&way.values, key.temperature);
         let latents = Pixels { shape: way.shape, values: tempered.into() };
@@ -136,12 +133,10 @@ impl Strip {
 
     /// Keeps decoded frames.
     pub fn insert(&mut self, places: &[usize], pictures: &Pixels<f32>, fine: bool) {
-        let [_, c, h, w] = pictures.shape;
         for (index, &place) in places.iter().enumerate() {
-            let picture = Pixels { shape: [1, c, h, w], values: pictures.sample(index).into() };
             if let Some(frame) = self.frames.get_mut(place) {
                 let kept = if fine { &mut frame.fine } else { &mut frame.quick };
-                *kept = Some(picture);
+                *kept = Some(pictures.one(index));
             }
         }
     }

@@ -4,17 +4,16 @@
 //! result nobody wants any more is stopped. So slots, undo and settings need not tell anyone.
 
 use super::Latents;
-use super::board::{Encoding, MOST_SLOTS};
 use super::draft::quick;
-use super::look::{Asked, Next};
-use super::photo::{Crop, Loaded, PictureKey, Source};
+use super::middle::{Asked, Next};
+use super::original::PictureKey;
 use super::strip::{Strip, StripKey};
 use crate::Pixels;
+use crate::app::photos::Source;
 use crate::app::status::TaskLine;
 use crate::app::{Context, Draft, Notice, Session};
-use crate::engine::{DeviceChoice, Failure, Job, JobId, JobProgress, JobResult, JobUpdate};
+use crate::engine::{DeviceChoice, Failure, Job, JobId, JobProgress};
 use crate::task::{Estimate, Flow, Latents as Encodings};
-use std::path::Path;
 
 /// The lane of the picture in the middle.
 const LANE: u32 = 1;
@@ -94,14 +93,14 @@ impl Latents {
             return notices;
         }
         self.learn_shape(session, shared);
-        for (photo, key) in self.board.take_uncut() {
-            self.photos.cut(ctx, photo, key);
+        for (original, key) in self.board.take_uncut() {
+            self.originals.cut(ctx, original, key);
         }
         let Ok(flow) = self.draft.flow(shared) else { return notices };
         self.renew_strip();
         if self.measure.renew(&flow, &self.draft.estimate(), &self.board, self.draft.set_size) {
             let shape = self.board.shape.unwrap_or([3, 32, 32]);
-            self.photos.set(ctx, self.measure.folder.clone(), self.draft.set_size, shape);
+            self.originals.set(ctx, self.measure.folder.clone(), self.draft.set_size, shape);
         }
         self.drop_unwanted(session, &flow);
         if self.work.under_way.is_none()
@@ -110,22 +109,8 @@ impl Latents {
         {
             self.begin(session, task, shared.device);
         }
-        self.look_on(ctx, session, shared.device);
+        self.decode_middle(ctx, session, shared.device);
         self.board.tidy();
-        notices
-    }
-
-    /// Takes in what the engine has said of the two jobs.
-    fn take_news(&mut self, session: &mut Session) -> Vec<Notice> {
-        let mut notices = Vec::new();
-        if let Some(id) = self.look.asked.as_ref().map(|asked| asked.id) {
-            let news = session.take_news(id);
-            notices.extend(news.into_iter().filter_map(|update| self.hear_look(update)));
-        }
-        if let Some(id) = self.work.under_way.as_ref().map(|job| job.id) {
-            let news = session.take_news(id);
-            notices.extend(news.into_iter().flat_map(|update| self.hear(update, session)));
-        }
         notices
     }
 
@@ -157,7 +142,7 @@ impl Latents {
 
     /// Ends what is under way and begins nothing until asked.
     pub(super) fn stop_work(&mut self, session: &Session) {
-        self.look.hold();
+        self.middle.hold();
         if let Some(job) = self.work.under_way.take() {
             session.stop_job(job.id);
             self.work.held = Some(Held::Stopped);
@@ -188,84 +173,12 @@ impl Latents {
         }
     }
 
-    fn take_loaded(&mut self) -> Vec<Notice> {
-        let mut notices = Vec::new();
-        for loaded in self.photos.poll() {
-            match loaded {
-                Loaded::Photo { slot, photo, crop } => {
-                    self.board.put(slot, photo, crop);
-                    if self.restoring > 0 {
-                        self.restoring -= 1;
-                    } else {
-                        self.work.held = None;
-                    }
-                }
-                Loaded::Picture { key, pixels } => self.board.insert_picture(key, pixels),
-                Loaded::Set { name, pixels } => self.measure.take_set(name, pixels),
-                Loaded::Latents { slot, path, only, latents } => {
-                    notices.extend(self.line_up(slot, &path, only, &latents))
-                }
-                Loaded::Refused { notice } => {
-                    self.measure.refused();
-                    self.restoring = self.restoring.saturating_sub(1);
-                    notices.push(notice);
-                }
-            }
-        }
-        notices
-    }
-
-    /// Samples of a file of latents wait to be decoded into slots.
-    fn line_up(
-        &mut self,
-        slot: Option<usize>,
-        path: &Path,
-        only: Option<usize>,
-        latents: &Encodings,
-    ) -> Option<Notice> {
-        let count = latents.pixels.shape[0];
-        let wanted = only.map_or(0..count, |index| index..(index + 1).min(count));
-        let slot = slot.unwrap_or(if count == 1 { self.board.free() } else { 0 });
-        let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let room = MOST_SLOTS.saturating_sub(slot);
-        let left_out = wanted.len().saturating_sub(room);
-        self.work.to_open.extend(wanted.take(room).enumerate().map(|(place, index)| Opening {
-            slot: slot + place,
-            source: Source::Latents { path: path.into(), index },
-            name: format!("latent {} of {file}", index + 1),
-            latents: Encodings { pixels: one(&latents.pixels, index), flow: latents.flow.clone() },
-        }));
-        if self.restoring > 0 {
-            self.restoring -= 1;
-        } else {
-            self.work.held = None;
-            self.work.opened = Some(latents.flow.clone());
-        }
-        (left_out > 0)
-            .then(|| Notice::remark(format!("The last {left_out} of the {count} latents in {file} found no slot.")))
-    }
-
     fn next_opening(&self) -> Option<Task> {
         let first = self.work.to_open.first()?;
         let alike = |other: &&Opening| {
             other.latents.flow == first.latents.flow && other.latents.pixels.shape == first.latents.pixels.shape
         };
         Some(Task::Open(self.work.to_open.iter().take_while(alike).cloned().collect()))
-    }
-
-    /// Saved latents are in their slots, with the pictures that they decode to.
-    fn take_opened(&mut self, openings: Vec<Opening>, pictures: &Pixels<f32>, nfe: &[usize]) {
-        self.work.to_open.drain(..openings.len().min(self.work.to_open.len()));
-        let [_, c, h, w] = pictures.shape;
-        for (index, opening) in openings.into_iter().enumerate() {
-            let picture = one(pictures, index);
-            let photo = self.photos.decoded(opening.source, opening.name, &picture);
-            let key = PictureKey::new(&photo, Crop::default(), [c, h, w]);
-            self.board.put(opening.slot, photo, Crop::default());
-            self.board.insert_picture(key, picture.clone());
-            self.board.insert_encoding(key, Encoding::new(opening.latents, 0));
-            self.board.insert_back(key, picture, nfe.get(index).copied().unwrap_or_default());
-        }
     }
 
     fn learn_shape(&mut self, session: &Session, shared: &Draft) {
@@ -344,7 +257,7 @@ impl Latents {
 
     fn next_frames(&self) -> Option<Task> {
         let strip = self.strip.as_ref()?;
-        let (places, fine) = strip.next(self.look.place)?;
+        let (places, fine) = strip.next(self.middle.place)?;
         Some(Task::Frames { key: strip.key.clone(), places, fine })
     }
 
@@ -357,16 +270,16 @@ impl Latents {
     fn job(&self, task: &Task) -> Option<Job> {
         Some(match task {
             Task::Open(openings) => {
-                let latents = together(openings.iter().map(|opening| Some(&opening.latents.pixels)))?;
+                let latents = Pixels::together(openings.iter().map(|opening| Some(&opening.latents.pixels)))?;
                 Job::Decode { flow: openings.first()?.latents.flow.clone(), latents, lane: None }
             }
             Task::Encode { keys, flow } => {
-                let images = together(keys.iter().map(|key| self.board.picture(key)))?;
+                let images = Pixels::together(keys.iter().map(|key| self.board.picture(key)))?;
                 Job::Encode { flow: flow.clone(), images }
             }
             Task::Back { keys, flow } => {
                 let latent = |key| self.board.encoding(key).map(|encoding| &encoding.latents.pixels);
-                Job::Decode { flow: flow.clone(), latents: together(keys.iter().map(latent))?, lane: None }
+                Job::Decode { flow: flow.clone(), latents: Pixels::together(keys.iter().map(latent))?, lane: None }
             }
             Task::Likelihood { key, flow, estimate } => {
                 Job::Likelihood { flow: flow.clone(), images: self.board.picture(key)?.clone(), estimate: *estimate }
@@ -381,12 +294,12 @@ impl Latents {
     }
 
     /// Decodes for the picture in the middle, in a lane of its own.
-    fn look_on(&mut self, ctx: &egui::Context, session: &mut Session, device: DeviceChoice) {
-        if let Some(soon) = self.look.play(self.strip.as_ref()) {
+    fn decode_middle(&mut self, ctx: &egui::Context, session: &mut Session, device: DeviceChoice) {
+        if let Some(soon) = self.middle.play(self.strip.as_ref()) {
             ctx.request_repaint_after(soon);
         }
-        let wanted = self.look.wanted(&self.board, &self.draft);
-        match self.look.advance(wanted, self.strip.as_ref()) {
+        let wanted = self.middle.wanted(&self.board, &self.draft);
+        match self.middle.advance(wanted, self.strip.as_ref()) {
             Next::Nothing => {}
             Next::Wait(time) => ctx.request_repaint_after(time),
             Next::Decode { fine: true, .. } if self.work.held.is_some() => {}
@@ -394,110 +307,8 @@ impl Latents {
                 let Some(latents) = key.latent(&self.board) else { return };
                 let flow = if fine { key.flow.clone() } else { quick(&key.flow) };
                 let id = session.job(Job::Decode { flow, latents, lane: Some(LANE) }, device);
-                self.look.asked = Some(Asked { id, key, fine, since });
+                self.middle.asked = Some(Asked { id, key, fine, since });
             }
         }
     }
-
-    fn hear(&mut self, update: JobUpdate, session: &mut Session) -> Vec<Notice> {
-        match update {
-            JobUpdate::Started(report) => return session.tell_once(report.notices.iter().cloned()),
-            JobUpdate::Progress(progress) => {
-                if let Some(job) = &mut self.work.under_way {
-                    job.progress = Some(progress);
-                }
-            }
-            JobUpdate::Done(result) => {
-                if let Some(job) = self.work.under_way.take() {
-                    self.take_result(job.task, result);
-                }
-            }
-            JobUpdate::Stopped => {
-                self.work.under_way = None;
-                self.work.held = Some(Held::Stopped);
-            }
-            JobUpdate::Failed(failure) => return vec![self.fail(failure)],
-        }
-        Vec::new()
-    }
-
-    fn fail(&mut self, failure: Failure) -> Notice {
-        self.work.under_way = None;
-        self.work.to_measure.clear();
-        self.work.to_open.clear();
-        self.measure.stop();
-        self.work.held = Some(Held::Failed(failure.clone()));
-        self.failed.offer(Notice::problem(failure), ())
-    }
-
-    fn hear_look(&mut self, update: JobUpdate) -> Option<Notice> {
-        match update {
-            JobUpdate::Started(_) | JobUpdate::Progress(_) => {}
-            JobUpdate::Done(JobResult::Decoded(decoded)) => {
-                if let Some(asked) = self.look.asked.take() {
-                    let nfe = decoded.nfe.first().copied().unwrap_or_default();
-                    if !asked.fine {
-                        self.work.answered = Some(asked.since.elapsed());
-                    }
-                    self.look.take(asked, decoded.pictures, nfe);
-                }
-            }
-            JobUpdate::Done(_) | JobUpdate::Stopped => self.look.asked = None,
-            JobUpdate::Failed(failure) => {
-                self.look.asked = None;
-                return Some(self.fail(failure));
-            }
-        }
-        None
-    }
-
-    fn take_result(&mut self, task: Task, result: JobResult) {
-        match (task, result) {
-            (Task::Open(openings), JobResult::Decoded(decoded)) => {
-                self.take_opened(openings, &decoded.pictures, &decoded.nfe);
-            }
-            (Task::Encode { keys, .. }, JobResult::Encoded(encoded)) => {
-                for (index, key) in keys.into_iter().enumerate() {
-                    let flow = encoded.latents.flow.clone();
-                    let latents = Encodings { pixels: one(&encoded.latents.pixels, index), flow };
-                    let nfe = encoded.nfe.get(index).copied().unwrap_or_default();
-                    self.board.insert_encoding(key, Encoding::new(latents, nfe));
-                }
-            }
-            (Task::Back { keys, .. }, JobResult::Decoded(decoded)) => {
-                for (index, key) in keys.into_iter().enumerate() {
-                    let nfe = decoded.nfe.get(index).copied().unwrap_or_default();
-                    self.board.insert_back(key, one(&decoded.pictures, index), nfe);
-                }
-            }
-            (Task::Likelihood { key, flow, estimate }, JobResult::Likelihoods(found)) => {
-                self.work.to_measure.retain(|other| *other != key);
-                if let Some(&likelihood) = found.first() {
-                    self.board.insert_likelihood(key, flow, estimate, likelihood);
-                }
-            }
-            (Task::Set { .. }, JobResult::Likelihoods(found)) => self.measure.take(&found),
-            (Task::Frames { key, places, fine }, JobResult::Decoded(decoded)) => {
-                if let Some(strip) = self.strip.as_mut().filter(|strip| strip.key == key) {
-                    strip.insert(&places, &decoded.pictures, fine);
-                }
-            }
-            // The engine answers each kind of job with its own kind of result.
-            _ => {}
-        }
-    }
-}
-
-/// One sample of a batch, as a batch of one.
-fn one(pixels: &Pixels<f32>, index: usize) -> Pixels<f32> {
-    let [_, c, h, w] = pixels.shape;
-    Pixels { shape: [1, c, h, w], values: pixels.sample(index).into() }
-}
-
-/// Batches of one as one batch; nothing where one lacks.
-fn together<'a>(all: impl Iterator<Item = Option<&'a Pixels<f32>>>) -> Option<Pixels<f32>> {
-    let all: Vec<&Pixels<f32>> = all.collect::<Option<_>>()?;
-    let [_, c, h, w] = all.first()?.shape;
-    let values: Vec<f32> = all.iter().flat_map(|pixels| pixels.values.iter().copied()).collect();
-    Some(Pixels { shape: [all.len(), c, h, w], values: values.into() })
 }

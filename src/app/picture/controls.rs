@@ -1,9 +1,9 @@
 //! The row above the pictures, and what is written over them.
 
 use super::field::Field;
-use super::{Filter, Hovered, Kind, Layout, PictureSettings, View};
-use crate::app::icon::{self, Icon};
+use super::{Arrangement, Filter, Hovered, Kind, PictureSettings, View};
 use crate::app::theme::{SMALL, Theme, UNIT};
+use crate::app::widgets::icon::{self, Icon};
 use crate::engine::{Failure, Recorded};
 use egui::{Align2, Color32, FontId, Mesh, Pos2, Rect, Sense, Stroke, Ui, vec2};
 
@@ -41,10 +41,10 @@ fn explain(view: View) -> &'static str {
 
 fn layout(ui: &mut Ui, settings: &mut PictureSettings) {
     let options = [
-        (Layout::Grid, Icon::Grid, "All samples", "All samples (key G)"),
+        (Arrangement::Grid, Icon::GRID, "All samples", "All samples (key G)"),
         (
-            Layout::One,
-            Icon::One,
+            Arrangement::One,
+            Icon::ONE,
             "One sample",
             "One sample, as large as it goes (key G, or click it; Page Up and Page Down for others)",
         ),
@@ -59,8 +59,8 @@ fn layout(ui: &mut Ui, settings: &mut PictureSettings) {
 
 fn filter(ui: &mut Ui, settings: &mut PictureSettings) {
     let options = [
-        (Filter::Nearest, Icon::Nearest, "Sharp pixels", "Sharp pixels: each value is a square"),
-        (Filter::Smooth, Icon::Smooth, "Smooth pixels", "Smooth: interpolated between pixels, in linear light"),
+        (Filter::Nearest, Icon::NEAREST, "Sharp pixels", "Sharp pixels: each value is a square"),
+        (Filter::Smooth, Icon::SMOOTH, "Smooth pixels", "Smooth: interpolated between pixels, in linear light"),
     ];
     for (filter, icon, name, tip) in options {
         if icon::button(ui, icon, settings.filter == filter, name, tip).clicked() {
@@ -70,7 +70,7 @@ fn filter(ui: &mut Ui, settings: &mut PictureSettings) {
     if settings.view == View::State {
         ui.separator();
         let tip = "Follow the noise: black and white move out with σ(t), so that nothing of x(t) is clipped";
-        if icon::button(ui, Icon::Exposure, settings.normalised, "Follow the noise", tip).clicked() {
+        if icon::button(ui, Icon::EXPOSURE, settings.normalised, "Follow the noise", tip).clicked() {
             settings.normalised = !settings.normalised;
         }
     }

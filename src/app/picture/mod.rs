@@ -60,7 +60,7 @@ impl View {
 /// How many pictures are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Layout {
+pub enum Arrangement {
     /// All samples.
     #[default]
     Grid,
@@ -84,11 +84,11 @@ pub enum Filter {
 #[serde(default)]
 pub struct PictureSettings {
     pub view: View,
-    pub layout: Layout,
+    pub layout: Arrangement,
     pub filter: Filter,
     /// Show x(t) on a range that widens with its noise, so that nothing is clipped.
     pub normalised: bool,
-    /// The sample shown in [`Layout::One`].
+    /// The sample shown in [`Arrangement::One`].
     pub sample: usize,
     /// Magnification beyond fitting the space, 1 to [`PictureSettings::MOST_ZOOM`].
     pub zoom: f32,
@@ -100,7 +100,7 @@ impl Default for PictureSettings {
     fn default() -> Self {
         PictureSettings {
             view: View::State,
-            layout: Layout::Grid,
+            layout: Arrangement::Grid,
             filter: Filter::Nearest,
             normalised: false,
             sample: 0,
@@ -119,7 +119,7 @@ impl PictureSettings {
         (self.zoom, self.pan) = (1.0, [0.0; 2]);
     }
 
-    fn show(&mut self, layout: Layout) {
+    fn show(&mut self, layout: Arrangement) {
         self.layout = layout;
         self.reset_zoom();
     }
@@ -178,7 +178,7 @@ impl PictureView {
 
     /// Whether Esc goes back to the grid here, before it means anything else.
     pub fn takes_escape(&self) -> bool {
-        self.settings.layout == Layout::One
+        self.settings.layout == Arrangement::One
     }
 
     /// The view before any run: a hint of what will be there.
@@ -225,11 +225,15 @@ impl PictureView {
             }
             if kind == Kind::Pictures {
                 if input.consume_key(Modifiers::NONE, Key::G) {
-                    settings.show(if settings.layout == Layout::Grid { Layout::One } else { Layout::Grid });
+                    settings.show(if settings.layout == Arrangement::Grid {
+                        Arrangement::One
+                    } else {
+                        Arrangement::Grid
+                    });
                 }
-                if settings.layout == Layout::One {
+                if settings.layout == Arrangement::One {
                     if input.consume_key(Modifiers::NONE, Key::Escape) {
-                        settings.show(Layout::Grid);
+                        settings.show(Arrangement::Grid);
                     }
                     if input.consume_key(Modifiers::NONE, Key::PageDown) {
                         settings.sample += 1;
@@ -326,14 +330,14 @@ impl PictureView {
             return;
         }
         match (settings.layout, clicked) {
-            (Layout::One, _) => settings.show(Layout::Grid),
-            (Layout::Grid, Some(sample)) => {
+            (Arrangement::One, _) => settings.show(Arrangement::Grid),
+            (Arrangement::Grid, Some(sample)) => {
                 settings.sample = sample;
-                settings.show(Layout::One);
+                settings.show(Arrangement::One);
             }
             // Enter on the focused view, or a click between pictures.
-            (Layout::Grid, None) if response.hover_pos().is_none() => settings.show(Layout::One),
-            (Layout::Grid, None) => {}
+            (Arrangement::Grid, None) if response.hover_pos().is_none() => settings.show(Arrangement::One),
+            (Arrangement::Grid, None) => {}
         }
     }
 
@@ -341,7 +345,7 @@ impl PictureView {
     fn frame(&self, pane: Rect, ppp: f32, field: &Field) -> Frame {
         let settings = &self.settings;
         let [_, channels, height, width] = field.shape;
-        let one = settings.layout == Layout::One && field.samples() > 1;
+        let one = settings.layout == Arrangement::One && field.samples() > 1;
         let samples = if one { 1 } else { field.samples() };
         let area = pane.shrink(2.0 * UNIT).size() * ppp;
         let gap = (UNIT * ppp).round();
@@ -373,7 +377,9 @@ impl PictureView {
             // A strip has a row for each sample.
             (Some((_, [_, sample])), Kind::Vectors) => (sample, None),
             (Some((sample, pixel)), _) => (sample, Some(pixel)),
-            (None, _) if self.settings.layout == Layout::One && kind == Kind::Pictures => (self.settings.sample, None),
+            (None, _) if self.settings.layout == Arrangement::One && kind == Kind::Pictures => {
+                (self.settings.sample, None)
+            }
             (None, _) => return None,
         };
         let [_, _, height, width] = shown.x.shape;
@@ -394,7 +400,7 @@ impl PictureView {
 
     /// A thin line around the sample that a click would enlarge.
     fn outline(&self, ui: &Ui, pane: Rect, frame: &Frame, sample: Option<usize>) {
-        let Some(sample) = sample.filter(|_| self.settings.layout == Layout::Grid) else { return };
+        let Some(sample) = sample.filter(|_| self.settings.layout == Arrangement::Grid) else { return };
         let index = sample - frame.first_sample;
         let cell = vec2((index % frame.columns) as f32, (index / frame.columns) as f32);
         let [_, height, width] = frame.shape;

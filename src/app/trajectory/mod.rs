@@ -17,20 +17,21 @@ pub mod timeline;
 pub use equation::equations;
 pub use runs::{Entry, Pending, Runs};
 
-use super::context::{Context, Offer};
+use super::context::Context;
 use super::draft::new_seed;
-use super::files::Opened;
+use super::files::OpenedFile;
 use super::keys::{self, Binding, Keys, obeyed_elsewhere, plain, with};
-use super::panes::{Pane, Panes};
+use super::panes::{self, Pane, Panes};
+use super::photos::Offer;
 use super::picture::{Hovered, PictureSettings, PictureView};
 use super::status::Standing;
 use super::theme::Theme;
-use super::workspace::Workspace;
+use super::workspace::{Workspace, WorkspaceInfo};
 use super::{Action, Draft, Notice, RunState, Settings, Start};
 use crate::engine::{self, RunId};
 use crate::score::Description;
 use egui::util::undoer::Undoer;
-use egui::{Frame, Key, Margin, Modifiers, ScrollArea, Ui};
+use egui::{Frame, Key, Margin, Modifiers, Ui};
 use export::ExportPanel;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -190,25 +191,26 @@ impl Trajectory {
     }
 }
 
+static INFO: WorkspaceInfo = WorkspaceInfo {
+    name: "Trajectory",
+    question: "How does it get there?",
+    help: "Noise becomes a picture along a reverse-time SDE. Choose a model, a family and a solver at the left, \
+           press Run, and watch it get there. Any moment can be scrubbed back to and branched from.",
+    keys: || keys::lines(&KEYS),
+    picture_drop: None,
+    undoes: Some("a change of settings"),
+};
+
 impl Workspace for Trajectory {
-    fn name(&self) -> &'static str {
-        "Trajectory"
-    }
-
-    fn question(&self) -> &'static str {
-        "How does it get there?"
-    }
-
-    fn about(&self) -> &'static str {
-        "Noise becomes a picture along a reverse-time SDE. Choose a model, a family and a solver at the left, \
-         press Run, and watch it get there. Any moment can be scrubbed back to and branched from."
+    fn info(&self) -> &'static WorkspaceInfo {
+        &INFO
     }
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut Context) {
         let Trajectory { panes, picture, timeline, hovered, runs, commands, .. } = self;
         let mut pointed = None;
         panes.ui(ui, &mut |ui, pane| match pane {
-            Pane::Setup => setup(ui, runs, commands, cx),
+            Pane::Setup => Setup { cx, runs, commands }.ui(ui),
             Pane::Picture => pointed = centre(ui, runs, picture, timeline, commands, cx),
             Pane::Plots => plots(ui, runs, hovered.as_ref(), cx),
         });
@@ -239,24 +241,16 @@ impl Workspace for Trajectory {
         keys.take(&KEYS).into_iter().for_each(|command| self.obey(command, cx));
     }
 
-    fn key_lines(&self) -> Vec<keys::Line> {
-        keys::lines(&KEYS)
-    }
-
     fn takes_escape(&self) -> bool {
         self.picture.takes_escape()
     }
 
-    fn take_file(&mut self, opened: &Opened, cx: &mut Context) -> bool {
-        let Opened::Run(run, path) = opened else { return false };
+    fn take_file(&mut self, opened: &OpenedFile, cx: &mut Context) -> bool {
+        let OpenedFile::Run(run, path) = opened else { return false };
         cx.draft.take(run);
         let name = path.file_name().unwrap_or(path.as_os_str()).display();
         cx.notices.push(Notice::remark(format!("The settings are now those of {name}; press Run.")));
         true
-    }
-
-    fn undoes(&self) -> Option<&'static str> {
-        Some("a change of settings")
     }
 
     fn undo(&mut self, cx: &mut Context) {
@@ -295,18 +289,6 @@ impl Workspace for Trajectory {
     }
 }
 
-/// The ground of a side pane.
-fn panel(ui: &Ui) -> Frame {
-    Frame::new().fill(ui.visuals().panel_fill)
-}
-
-fn setup(ui: &mut Ui, runs: &Runs, commands: &mut Vec<Command>, cx: &mut Context) {
-    panel(ui).show(ui, |ui| {
-        let Context { draft, models, session, actions, .. } = cx;
-        Setup { draft, models, session, runs, actions, commands }.ui(ui);
-    });
-}
-
 /// The strip of runs, the picture, the timeline.
 fn centre(
     ui: &mut Ui,
@@ -335,7 +317,7 @@ fn centre(
     let next = cx.draft.run().ok();
     picture.stale = is_stale(runs, next.as_ref());
     let margin = Margin { left: 6, right: 6, top: 4, bottom: 0 };
-    let well = panel(ui).inner_margin(margin);
+    let well = Frame::new().fill(ui.visuals().panel_fill).inner_margin(margin);
     let shown = egui::CentralPanel::no_frame().frame(well).show(ui, |ui| match runs.current() {
         Some(entry) => picture.ui(ui, &entry.view).hovered,
         None => {
@@ -354,15 +336,12 @@ fn branches(runs: &Runs) -> Vec<(RunId, usize)> {
 }
 
 fn plots(ui: &mut Ui, runs: &Runs, hovered: Option<&Hovered>, cx: &Context) {
-    panel(ui).inner_margin(Margin::symmetric(8, 4)).show(ui, |ui| {
-        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-            let family = cx.draft.family().unwrap_or_else(|_| cx.draft.family.published());
-            let run = runs.current().map(|entry| &entry.view);
-            let model = run.map_or(&cx.draft.model, |run| &run.report.run.model);
-            let report = cx.session.model(model);
-            let trained = report.and_then(|report| report.description.as_ref());
-            let trained = trained.map(Description::trained_ratios).unwrap_or_default();
-            plots::ui(ui, run, plots::Path { family: &family, trained: &trained }, hovered);
-        });
-    });
+    let family = cx.draft.family().unwrap_or_else(|_| cx.draft.family.published());
+    let run = runs.current().map(|entry| &entry.view);
+    let model = run.map_or(&cx.draft.model, |run| &run.report.run.model);
+    let report = cx.session.model(model);
+    let trained = report.and_then(|report| report.description.as_ref());
+    let trained = trained.map(Description::trained_ratios).unwrap_or_default();
+    let path = plots::Path { family: &family, trained: &trained };
+    panes::figures(ui, 4, |ui| plots::ui(ui, run, path, hovered));
 }

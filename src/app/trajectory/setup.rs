@@ -2,64 +2,55 @@
 
 use super::equation::equations;
 use super::{Command, Runs, solver_panel};
-use crate::app::device::{device_combo, why_device};
-use crate::app::models::{Models, Out};
-use crate::app::signs::{self, Sign};
 use crate::app::theme::Theme;
+use crate::app::widgets::icon::{self, Icon};
 use crate::app::widgets::{Combo, control_width, human_time, named, row, segmented};
-use crate::app::{Action, Draft, RunState, Session};
+use crate::app::{Context, RunState, panes};
 use crate::registry::Kind;
 use crate::sde::FamilyKind;
 use crate::solver::Preset;
 use crate::task::Run;
-use egui::{DragValue, RichText, ScrollArea, Ui, vec2};
+use egui::{DragValue, RichText, Ui, vec2};
 
 /// What the panel shows and changes.
 pub struct Setup<'a> {
-    pub draft: &'a mut Draft,
-    pub models: &'a mut Models,
-    pub session: &'a Session,
+    pub cx: &'a mut Context,
     pub runs: &'a Runs,
-    pub actions: &'a mut Vec<Action>,
     pub commands: &'a mut Vec<Command>,
 }
 
 impl Setup<'_> {
     /// Shows the panel: settings that scroll, and below them the button that never does.
     pub fn ui(&mut self, ui: &mut Ui) {
-        let run = self.draft.run();
+        let run = self.cx.draft.run();
         egui::Panel::bottom("run").resizable(false).show_separator_line(false).show(ui, |ui| {
             ui.add_space(4.0);
             self.forecast(ui, &run);
             self.run_button(ui, &run);
             ui.add_space(4.0);
         });
-        // The scroll bar has the margin at the right to itself.
-        let margin = egui::Margin { left: 8, right: 0, top: 8, bottom: 0 };
-        egui::CentralPanel::no_frame().frame(egui::Frame::new().inner_margin(margin)).show(ui, |ui| {
-            ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-                ui.set_max_width(ui.available_width() - 8.0);
-                ui.spacing_mut().item_spacing.y = 6.0;
-                self.preset(ui);
-                self.model(ui);
-                self.family(ui);
-                self.problem(ui, &run);
-                ui.separator();
-                solver_panel::ui(ui, self.draft);
-                ui.separator();
-                self.seed(ui);
-                self.count(ui);
-                self.device(ui);
-                ui.separator();
-                self.equation(ui, &run);
-            });
+        panes::settings(ui, |ui| {
+            self.preset(ui);
+            let tip = "Score model s(x, t) ≈ ∇ log p(x, t): a trained network, or an exact score";
+            self.cx.model_row(ui, tip);
+            self.family(ui);
+            self.problem(ui, &run);
+            ui.separator();
+            solver_panel::ui(ui, &mut self.cx.draft);
+            ui.separator();
+            self.seed(ui);
+            self.count(ui);
+            let why = self.cx.device_row(ui);
+            ui.label(RichText::new(why).small().weak());
+            ui.separator();
+            self.equation(ui, &run);
         });
     }
 
     fn preset(&mut self, ui: &mut Ui) {
         let tip = "Solver, grid and steps by name: fast ones, and those of the paper's table 1";
         row(ui, "Preset", tip, |ui| {
-            let run = self.draft.run().unwrap_or_default();
+            let run = self.cx.draft.run().unwrap_or_default();
             let now = run.preset();
             let shown = now.as_ref().map_or("Custom", |now| &now.name);
             Combo { name: "Preset", tip, width: control_width(ui) }.menu(ui, shown, |ui| {
@@ -69,20 +60,12 @@ impl Setup<'_> {
                         let mut run = run.clone();
                         run.apply(&preset);
                         // The family's parameters may be such as make no run yet: they stay.
-                        let (family, families) = (self.draft.family, self.draft.families.clone());
-                        self.draft.take(&run);
-                        (self.draft.family, self.draft.families) = (family, families);
+                        let (family, families) = (self.cx.draft.family, self.cx.draft.families.clone());
+                        self.cx.draft.take(&run);
+                        (self.cx.draft.family, self.cx.draft.families) = (family, families);
                     }
                 }
             });
-        });
-    }
-
-    fn model(&mut self, ui: &mut Ui) {
-        let tip = "Score model s(x, t) ≈ ∇ log p(x, t): a trained network, or an exact score";
-        row(ui, "Model", tip, |ui| {
-            let mut out = Out { session: self.session, actions: self.actions };
-            self.models.combo(ui, "Model", control_width(ui), &self.draft.model, &mut out);
         });
     }
 
@@ -90,9 +73,9 @@ impl Setup<'_> {
         let theme = Theme::of(ui);
         let option = |&kind: &FamilyKind| (kind, kind.name(), Some(theme.family(kind)), kind.about().summary);
         let options: Vec<_> = FamilyKind::ALL.iter().map(option).collect();
-        segmented(ui, &mut self.draft.family, &options);
-        let kind = self.draft.family;
-        let mut settings = self.draft.families.of(kind);
+        segmented(ui, &mut self.cx.draft.family, &options);
+        let kind = self.cx.draft.family;
+        let mut settings = self.cx.draft.families.of(kind);
         ui.horizontal(|ui| {
             let parameters = kind.about().parameters;
             let width = (ui.available_width() - 8.0 * (parameters.len() as f32 - 1.0)) / parameters.len() as f32;
@@ -103,7 +86,7 @@ impl Setup<'_> {
                 let response = ui.add_sized(vec2(width, 24.0), field.prefix(format!("{}  ", parameter.label)));
                 if named(response, parameter.name, parameter.tip).changed() {
                     settings.set_nearest(parameter, value);
-                    self.draft.families.set(kind, settings.clone());
+                    self.cx.draft.families.set(kind, settings.clone());
                 }
             }
         });
@@ -120,18 +103,18 @@ impl Setup<'_> {
         row(ui, "Seed", tip, |ui| {
             let width = control_width(ui) - 2.0 * 28.0;
             ui.spacing_mut().item_spacing.x = 4.0;
-            let field = DragValue::new(&mut self.draft.seed).speed(0.1);
+            let field = DragValue::new(&mut self.cx.draft.seed).speed(0.1);
             named(ui.add_sized(vec2(width, 24.0), field), "Seed", tip);
-            if signs::button(ui, Sign::Roll, true, "New seed", "Another seed (R)").clicked() {
+            if icon::quiet_button(ui, Icon::ROLL, true, "New seed", "Another seed (R)").clicked() {
                 self.commands.push(Command::NewSeed);
             }
-            let (sign, tip) = if self.draft.seed_locked {
-                (Sign::Locked, "Locked: every run has this seed. Click to roll a new one for each run.")
+            let (icon, tip) = if self.cx.draft.seed_locked {
+                (Icon::LOCKED, "Locked: every run has this seed. Click to roll a new one for each run.")
             } else {
-                (Sign::Unlocked, "Unlocked: each run rolls a new seed. Click to keep this one.")
+                (Icon::UNLOCKED, "Unlocked: each run rolls a new seed. Click to keep this one.")
             };
-            if signs::button(ui, sign, self.draft.seed_locked, "Keep seed", tip).clicked() {
-                self.draft.seed_locked = !self.draft.seed_locked;
+            if icon::quiet_button(ui, icon, self.cx.draft.seed_locked, "Keep seed", tip).clicked() {
+                self.cx.draft.seed_locked = !self.cx.draft.seed_locked;
             }
         });
     }
@@ -140,17 +123,9 @@ impl Setup<'_> {
         let tip = "How many samples run side by side, 1 to 64";
         row(ui, "Samples", tip, |ui| {
             ui.spacing_mut().slider_width = (control_width(ui) - 56.0).max(40.0);
-            let slider = egui::Slider::new(&mut self.draft.count, 1..=crate::app::draft::MOST_SAMPLES);
+            let slider = egui::Slider::new(&mut self.cx.draft.count, 1..=crate::app::draft::MOST_SAMPLES);
             named(ui.add(slider), "Samples", tip);
         });
-    }
-
-    fn device(&mut self, ui: &mut Ui) {
-        let tip = why_device(self.session, self.draft.device);
-        row(ui, "Device", &tip, |ui| {
-            device_combo(ui, "Device", control_width(ui), &mut self.draft.device, self.session);
-        });
-        ui.label(RichText::new(tip).small().weak());
     }
 
     fn equation(&self, ui: &mut Ui, run: &Result<Run, String>) {
@@ -173,7 +148,7 @@ impl Setup<'_> {
     /// "20 evaluations, about 6 s".
     fn forecast(&self, ui: &mut Ui, run: &Result<Run, String>) {
         let Ok(run) = run else { return };
-        let time = self.session.forecast(run, self.draft.device);
+        let time = self.cx.session.forecast(run, self.cx.draft.device);
         let about = time.map(|seconds| format!(", about {}", human_time(seconds))).unwrap_or_default();
         let text = match run.evaluations() {
             Some(evaluations) => format!("{evaluations} evaluations{about}"),

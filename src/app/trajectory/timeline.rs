@@ -1,7 +1,7 @@
 //! Under the pictures: where in the run one looks, playback, and branching.
 
-use crate::app::icon::{self, Icon};
 use crate::app::theme::{SMALL, Theme, UNIT};
+use crate::app::widgets::icon::{self, Icon};
 use crate::app::{Cursor, RunView};
 use crate::engine::{Recorded, RunId};
 use egui::{
@@ -65,13 +65,13 @@ pub fn ui(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState) -> Timeline
         }
         ui.add_space(UNIT);
         let tip = "Branch…: continue from this moment with other settings (key B)";
-        let fork = ui.add_enabled_ui(can_branch(run), |ui| icon::button(ui, Icon::Branch, false, "Branch", tip));
+        let fork = ui.add_enabled_ui(can_branch(run), |ui| icon::button(ui, Icon::BRANCH, false, "Branch", tip));
         if fork.inner.on_disabled_hover_text("Branching needs a moment between the first and the last").clicked() {
             action = TimelineAction::Branch;
         }
         let some = run.snapshot.is_some();
         let tip = "Save the pictures of this moment (Ctrl+S)";
-        if ui.add_enabled_ui(some, |ui| icon::button(ui, Icon::Save, false, "Save", tip)).inner.clicked() {
+        if ui.add_enabled_ui(some, |ui| icon::button(ui, Icon::SAVE, false, "Save", tip)).inner.clicked() {
             action = TimelineAction::Save;
         }
     });
@@ -173,13 +173,13 @@ fn keys(ui: &Ui, run: &mut RunView) -> TimelineAction {
 
 /// Back, play or pause, forward, and the speed.
 fn playback(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState) {
-    if icon::button(ui, Icon::Back, false, "Back", "One recorded moment back (←; Shift for ten, Home for the first)")
+    if icon::button(ui, Icon::BACK, false, "Back", "One recorded moment back (←; Shift for ten, Home for the first)")
         .clicked()
     {
         state.playing = false;
         move_by(run, -1);
     }
-    let (icon, name) = if state.playing { (Icon::Pause, "Hold") } else { (Icon::Play, "Play") };
+    let (icon, name) = if state.playing { (Icon::PAUSE, "Hold") } else { (Icon::PLAY, "Play") };
     let tip = "Play the recorded moments; the run itself goes on by itself";
     if icon::button(ui, icon, state.playing, name, tip).clicked() {
         state.playing = !state.playing && run.timeline().len() > 1;
@@ -189,7 +189,7 @@ fn playback(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState) {
         }
     }
     let tip = "One recorded moment forward (→; Shift for ten, End for the newest)";
-    if icon::button(ui, Icon::Forward, false, "Forward", tip).clicked() {
+    if icon::button(ui, Icon::FORWARD, false, "Forward", tip).clicked() {
         state.playing = false;
         move_by(run, 1);
     }
@@ -283,10 +283,10 @@ impl Bar {
         for (_, step) in &state.branches {
             let at = self.place(*step);
             painter.line_segment([at - vec2(0.0, 2.0), at], Stroke::new(1.0, theme.text));
-            icon::paint(painter, at - vec2(0.0, 8.0), Icon::Branch, theme.text);
+            Icon::BRANCH.paint(painter, at - vec2(0.0, 8.0), theme.text);
         }
         if run.parent.is_some() {
-            icon::paint(painter, self.place(0) - vec2(0.0, 8.0), Icon::Branch, theme.weak);
+            Icon::BRANCH.paint(painter, self.place(0) - vec2(0.0, 8.0), theme.weak);
         }
         if run.is_active() {
             painter.circle_filled(newest, 3.0, theme.text);

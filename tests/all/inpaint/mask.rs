@@ -179,7 +179,7 @@ fn a_stroke_after_an_undo_forgets_what_was_undone() {
 #[test]
 fn a_change_that_was_overtaken_is_not_taken() {
     let mut canvas = canvas(100, 100);
-    let job = canvas.job(Operation::FillAll);
+    let job = canvas.change(Operation::FillAll);
     stroke(&mut canvas, hard(5.0), &[[20.0, 20.0]]);
     let before = canvas.mask().clone();
     assert!(!canvas.accept(job.run()));

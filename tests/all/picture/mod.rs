@@ -5,7 +5,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use half::f16;
 use score_explorer::Pixels;
-use score_explorer::app::picture::{Hovered, Layout, PictureView, View};
+use score_explorer::app::picture::{Arrangement, Hovered, PictureView, View};
 use score_explorer::app::trajectory::plots;
 use score_explorer::app::trajectory::timeline::{self, TimelineAction, TimelineState};
 use score_explorer::app::{Cursor, RunState, RunView, theme};
@@ -148,12 +148,12 @@ fn keys_1_to_4_and_the_buttons_choose_the_view() {
 fn g_and_a_click_show_one_sample_and_escape_goes_back() {
     let mut harness = pictures();
     press(&mut harness, Key::G);
-    assert_eq!(harness.state().view.settings.layout, Layout::One);
+    assert_eq!(harness.state().view.settings.layout, Arrangement::One);
     assert!(harness.state().view.takes_escape());
     press(&mut harness, Key::PageDown);
     assert_eq!(harness.state().view.settings.sample, 1);
     press(&mut harness, Key::Escape);
-    assert_eq!(harness.state().view.settings.layout, Layout::Grid);
+    assert_eq!(harness.state().view.settings.layout, Arrangement::Grid);
     let pane = harness.get_by_role(egui::Role::Canvas).rect();
     // Two by two: the lower right one is the fourth.
     let corner = pane.center() + egui::vec2(60.0, 60.0);
@@ -163,7 +163,7 @@ fn g_and_a_click_show_one_sample_and_escape_goes_back() {
     harness.drop_at(corner);
     harness.run_ok();
     assert_eq!(harness.state().clicked, Some(3));
-    assert_eq!((harness.state().view.settings.layout, harness.state().view.settings.sample), (Layout::One, 3));
+    assert_eq!((harness.state().view.settings.layout, harness.state().view.settings.sample), (Arrangement::One, 3));
 }
 
 #[test]

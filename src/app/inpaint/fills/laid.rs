@@ -2,7 +2,7 @@
 
 use crate::Pixels;
 use crate::app::inpaint::Inpaint;
-use crate::app::inpaint::view::Placed;
+use crate::app::inpaint::viewport::Placed;
 use egui::{Color32, ColorImage, Rect, TextureHandle, TextureOptions, Ui, pos2};
 use std::sync::Arc;
 

@@ -14,14 +14,18 @@ use super::operation::Operation;
 use super::paste::Paste;
 use crate::Pixels;
 use crate::app::draft::new_seed;
-use crate::app::latents::{Crop, Textures};
 use crate::app::notices::Retries;
+use crate::app::photos::Crop;
+use crate::app::saving::SaveJob;
 use crate::app::status::TaskLine;
+use crate::app::textures::Textures;
 use crate::app::{Draft, Notice, Session};
+use crate::checkpoint::write_photo;
 use crate::engine::{Command, DeviceChoice, Job, JobId, JobProgress, JobResult, JobUpdate};
 use crate::task::{Evidence, Restoration, Restored, Shows};
 use laid::Laid;
 pub use results::ui;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -128,6 +132,16 @@ impl Fills {
             seconds_left: progress.filter(|_| share > 0.05).map_or(f32::NAN, |progress| progress.seconds_left),
             nfe: progress.map_or(0, |progress| progress.nfe),
         })
+    }
+
+    /// Writes the photo at its full size with the picked sample in it.
+    pub(super) fn save_job(&self, path: PathBuf) -> Option<SaveJob> {
+        let answer = self.answer()?;
+        let (paste, fill, picked) = (answer.paste(), answer.restored.pictures.clone(), self.picked);
+        Some(SaveJob::new(path, "saving the photo", move |path, _| {
+            let photo = paste.run(&fill, picked)?;
+            write_photo(path, &photo).map_err(|error| error.to_string())
+        }))
     }
 
     fn keep(&mut self, answer: Answer) {
@@ -287,14 +301,6 @@ impl Inpaint {
         let paste = Paste { full: None, ..answer.paste() };
         let (fill, picked, crop) = (answer.restored.pictures.clone(), self.fills.picked, answer.question.crop);
         self.loader.adopt(ctx, answer.question.photo.clone(), paste, fill, picked, crop);
-    }
-
-    /// Writes the photo at its full size with the picked sample in it, on another thread.
-    pub(super) fn save_answer(&self, ctx: &egui::Context, path: &std::path::Path) {
-        if let Some(answer) = self.fills.answer() {
-            let (fill, picked) = (answer.restored.pictures.clone(), self.fills.picked);
-            self.loader.save_filled(ctx, path.into(), answer.paste(), fill, picked);
-        }
     }
 
     /// Goes back to what an answer was an answer to.

@@ -3,9 +3,8 @@
 use super::{Answer, Problem, setup};
 use crate::app::Context;
 use crate::app::inpaint::{Command, Inpaint};
-use crate::app::latents::{dashed, frame};
 use crate::app::theme::{Theme, UNIT};
-use crate::app::widgets::{human_time, named};
+use crate::app::widgets::{dashed, frame, human_time, named};
 use egui::{Button, ProgressBar, RichText, Sense, Stroke, StrokeKind, Ui, vec2};
 
 /// Side of a picture of the history, in points.

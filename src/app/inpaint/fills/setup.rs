@@ -4,8 +4,8 @@ use super::draft::{FillDraft, MOST, Problem};
 use crate::app::Context;
 use crate::app::inpaint::{Command, Inpaint};
 use crate::app::parameters::{menu, parameters};
-use crate::app::signs::{self, Sign};
 use crate::app::theme::Theme;
+use crate::app::widgets::icon::{self, Icon};
 use crate::app::widgets::{Combo, control_width, named, row, segmented};
 use crate::solver::Method;
 use crate::task::Resampling;
@@ -142,8 +142,9 @@ fn seed(ui: &mut Ui, draft: &mut FillDraft) {
     row(ui, "Seed", tip, |ui| {
         let width = control_width(ui) - 28.0;
         named(ui.add_sized(vec2(width, 24.0), DragValue::new(&mut draft.seed)), "Seed", tip);
-        let sign = if draft.seed_locked { Sign::Locked } else { Sign::Unlocked };
-        if signs::button(ui, sign, draft.seed_locked, "Lock the seed", "Keep this seed for the next question").clicked()
+        let icon = if draft.seed_locked { Icon::LOCKED } else { Icon::UNLOCKED };
+        if icon::quiet_button(ui, icon, draft.seed_locked, "Lock the seed", "Keep this seed for the next question")
+            .clicked()
         {
             draft.seed_locked = !draft.seed_locked;
         }
@@ -172,7 +173,7 @@ fn begin(ui: &mut Ui, inpaint: &mut Inpaint, cx: &mut Context) {
     let font = egui::TextStyle::Small.resolve(ui.style());
     let place = response.rect.right_center() - vec2(10.0, 0.0);
     ui.painter().text(place, egui::Align2::RIGHT_CENTER, if busy { "Esc" } else { "Enter" }, font, ink);
-    let tip = if busy { "End this and keep the answers before (Esc)" } else { "Command the model (Enter)" };
+    let tip = if busy { "End this and keep the answers before (Esc)" } else { "Ask the model (Enter)" };
     if let Some(why) = &why {
         response.clone().on_disabled_hover_text(why);
     }

@@ -13,26 +13,26 @@ const STEP: f32 = 1.25;
 
 /// The part of the photo that is looked at.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct View {
+pub struct Viewport {
     /// Magnification beyond fitting the room.
     zoom: f32,
     /// The place of the photo in the middle, in shares of its width and height.
     centre: Vec2,
     /// What a key asked for; done when the room is known.
-    wanted: Option<Wanted>,
+    wanted: Option<ZoomRequest>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Wanted {
+enum ZoomRequest {
     /// Steps closer, about the middle.
     Steps(i32),
     /// A pixel of the photo for each pixel of the screen.
     Actual,
 }
 
-impl Default for View {
+impl Default for Viewport {
     fn default() -> Self {
-        View { zoom: 1.0, centre: Vec2::splat(0.5), wanted: None }
+        Viewport { zoom: 1.0, centre: Vec2::splat(0.5), wanted: None }
     }
 }
 
@@ -62,7 +62,7 @@ impl Placed {
     }
 }
 
-impl View {
+impl Viewport {
     /// Where a photo of `size` lies in `pane`.
     pub fn place(&self, pane: Rect, size: [usize; 2]) -> Placed {
         let scale = self.zoom * fit(pane, size);
@@ -81,20 +81,20 @@ impl View {
 
     /// Closer or further away in the next frame.
     pub fn step(&mut self, steps: i32) {
-        self.wanted = Some(Wanted::Steps(steps));
+        self.wanted = Some(ZoomRequest::Steps(steps));
     }
 
     /// A pixel of the photo for each pixel of the screen in the next frame.
     pub fn actual(&mut self) {
-        self.wanted = Some(Wanted::Actual);
+        self.wanted = Some(ZoomRequest::Actual);
     }
 
     /// Does what was asked for between frames. `point`: a pixel of the screen, in points.
     pub fn settle(&mut self, pane: Rect, size: [usize; 2], point: f32) {
         let factor = match self.wanted.take() {
             None => return,
-            Some(Wanted::Steps(steps)) => STEP.powi(steps),
-            Some(Wanted::Actual) => point / self.place(pane, size).scale,
+            Some(ZoomRequest::Steps(steps)) => STEP.powi(steps),
+            Some(ZoomRequest::Actual) => point / self.place(pane, size).scale,
         };
         self.zoom(factor, pane.center(), pane, size);
     }
@@ -107,7 +107,7 @@ impl View {
 
     /// Everything fits the room again.
     pub fn fit(&mut self) {
-        *self = View::default();
+        *self = Viewport::default();
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_fitted_photo_is_whole_and_centred() {
-        let placed = View::default().place(PANE, SIZE);
+        let placed = Viewport::default().place(PANE, SIZE);
         let middle = placed.to_screen([2000.0, 1500.0]);
         assert!((middle - PANE.center()).length() < 1e-3);
         assert!(PANE.contains(placed.to_screen([0.0, 0.0])) && PANE.contains(placed.to_screen([4000.0, 3000.0])));
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_is_under_the_pointer_stays_there() {
-        let (mut view, at) = (View::default(), pos2(300.0, 200.0));
+        let (mut view, at) = (Viewport::default(), pos2(300.0, 200.0));
         let before = view.place(PANE, SIZE).to_photo(at);
         view.zoom(7.0, at, PANE, SIZE);
         let after = view.place(PANE, SIZE).to_photo(at);
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_pixel_can_be_shown_as_a_point() {
-        let mut view = View::default();
+        let mut view = Viewport::default();
         view.actual();
         view.settle(PANE, SIZE, 1.0);
         assert!((view.place(PANE, SIZE).scale - 1.0).abs() < 1e-5);

@@ -1,11 +1,7 @@
 //! Textures of the pictures that are shown, made when a picture first shows and let go when it does not.
 
-use super::photo::Photo;
 use crate::Pixels;
-use crate::app::theme::Theme;
-use egui::{
-    Align2, Color32, ColorImage, Rect, Role, Sense, Stroke, TextureHandle, TextureOptions, Ui, WidgetInfo, pos2,
-};
+use egui::{Color32, ColorImage, Rect, TextureHandle, TextureOptions, Ui, pos2};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -21,7 +17,7 @@ struct Key {
     smooth: bool,
 }
 
-struct Kept {
+struct Cached {
     texture: TextureHandle,
     seen: u64,
     _values: Option<Arc<[f32]>>,
@@ -29,18 +25,18 @@ struct Kept {
 
 /// The textures.
 #[derive(Default)]
-pub struct Canvas {
-    kept: HashMap<Key, Kept>,
-    photos: HashMap<u64, Kept>,
+pub struct Textures {
+    samples: HashMap<Key, Cached>,
+    photos: HashMap<u64, Cached>,
     frame: u64,
 }
 
-impl Canvas {
+impl Textures {
     /// Begins a frame: what was not shown in the last one is let go.
     pub fn begin(&mut self) {
         let last = self.frame;
-        self.kept.retain(|_, kept| kept.seen >= last);
-        self.photos.retain(|_, kept| kept.seen >= last);
+        self.samples.retain(|_, cached| cached.seen >= last);
+        self.photos.retain(|_, cached| cached.seen >= last);
         self.frame += 1;
     }
 
@@ -57,27 +53,27 @@ impl Canvas {
         let place = Arc::as_ptr(&pixels.values).cast::<f32>() as usize;
         let key = Key { place, sample, latent: latent.is_some(), smooth };
         let frame = self.frame;
-        let kept = self.kept.entry(key).or_insert_with(|| {
+        let cached = self.samples.entry(key).or_insert_with(|| {
             let options = if smooth { TextureOptions::LINEAR } else { TextureOptions::NEAREST };
-            let texture = ui.ctx().load_texture("latents", colours(pixels, sample, latent), options);
-            Kept { texture, seen: frame, _values: Some(pixels.values.clone()) }
+            let texture = ui.ctx().load_texture("sample", colours(pixels, sample, latent), options);
+            Cached { texture, seen: frame, _values: Some(pixels.values.clone()) }
         });
-        kept.seen = frame;
-        paint(ui, rect, kept.texture.id());
+        cached.seen = frame;
+        paint(ui, rect, cached.texture.id());
     }
 
-    /// Shows a whole photo in `rect`.
-    pub fn photo(&mut self, ui: &Ui, rect: Rect, photo: &Photo) {
+    /// Shows a whole photo in `rect`; `id` is that of no other.
+    pub fn photo(&mut self, ui: &Ui, rect: Rect, id: u64, photo: &image::RgbImage) {
         let frame = self.frame;
-        let kept = self.photos.entry(photo.id).or_insert_with(|| {
-            let small = shrunk(&photo.image);
+        let cached = self.photos.entry(id).or_insert_with(|| {
+            let small = shrunk(photo);
             let size = [small.width() as usize, small.height() as usize];
             let image = ColorImage::from_rgb(size, small.as_raw());
             let texture = ui.ctx().load_texture("photo", image, TextureOptions::LINEAR);
-            Kept { texture, seen: frame, _values: None }
+            Cached { texture, seen: frame, _values: None }
         });
-        kept.seen = frame;
-        paint(ui, rect, kept.texture.id());
+        cached.seen = frame;
+        paint(ui, rect, cached.texture.id());
     }
 }
 
@@ -107,25 +103,4 @@ fn colours(pixels: &Pixels<f32>, sample: usize, latent: Option<f64>) -> ColorIma
     };
     let pixel = |place| Color32::from_rgb(level(0, place), level(1, place), level(2, place));
     ColorImage::new([width, height], (0..plane).map(pixel).collect())
-}
-
-/// Room for a picture with an accessible name.
-pub fn frame(ui: &mut Ui, size: egui::Vec2, sense: Sense, name: &str) -> (Rect, egui::Response) {
-    let (rect, response) = ui.allocate_exact_size(size, sense);
-    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
-    (rect, response)
-}
-
-/// A dashed square that says what will be there.
-pub fn dashed(ui: &Ui, rect: Rect, text: &str) {
-    let theme = Theme::of(ui);
-    let rect = rect.shrink(0.5);
-    let corners = [rect.left_top(), rect.right_top(), rect.right_bottom(), rect.left_bottom(), rect.left_top()];
-    ui.painter().extend(egui::Shape::dashed_line(&corners, Stroke::new(1.0, theme.weak), 5.0, 4.0));
-    if !text.is_empty() {
-        let font = egui::TextStyle::Small.resolve(ui.style());
-        let galley = ui.painter().layout(text.into(), font, theme.weak, rect.width() - 12.0);
-        let corner = Align2::CENTER_CENTER.align_size_within_rect(galley.size(), rect).min;
-        ui.painter().galley(corner, galley, theme.weak);
-    }
 }

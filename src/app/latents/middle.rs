@@ -2,7 +2,7 @@
 
 use super::board::Board;
 use super::draft::{LatentsDraft, Mix};
-use super::photo::PictureKey;
+use super::original::PictureKey;
 use super::strip::{Strip, ends};
 use crate::Pixels;
 use crate::engine::JobId;
@@ -16,7 +16,7 @@ const FRAME: Duration = Duration::from_millis(120);
 
 /// What decides the picture in the middle.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LookKey {
+pub struct MiddleKey {
     parts: Vec<(PictureKey, f64)>,
     pub flow: Flow,
     mix: Mix,
@@ -29,7 +29,7 @@ pub struct LookKey {
 /// A picture in the middle.
 #[derive(Clone, Debug)]
 pub struct Shown {
-    pub key: LookKey,
+    pub key: MiddleKey,
     /// 1×C×H×W.
     pub picture: Pixels<f32>,
     pub fine: bool,
@@ -42,7 +42,7 @@ pub struct Shown {
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub id: JobId,
-    pub key: LookKey,
+    pub key: MiddleKey,
     pub fine: bool,
     /// When the hand moved.
     pub since: Instant,
@@ -50,10 +50,10 @@ pub struct Asked {
 
 /// The place that is looked at, and what is known of it.
 #[derive(Debug)]
-pub struct Look {
+pub struct Middle {
     /// From A (0) to B (1).
     pub place: f64,
-    key: Option<LookKey>,
+    key: Option<MiddleKey>,
     changed: Instant,
     pub shown: Option<Shown>,
     pub asked: Option<Asked>,
@@ -61,28 +61,28 @@ pub struct Look {
     playing: Option<(Instant, usize)>,
 }
 
-impl Default for Look {
+impl Default for Middle {
     fn default() -> Self {
-        Look { place: 0.5, key: None, changed: Instant::now(), shown: None, asked: None, playing: None }
+        Middle { place: 0.5, key: None, changed: Instant::now(), shown: None, asked: None, playing: None }
     }
 }
 
 /// What to do for the picture in the middle.
 pub enum Next {
     Nothing,
-    /// Look again after this long.
+    /// Middle again after this long.
     Wait(Duration),
     /// Decode this; by few steps, or as was asked.
     Decode {
-        key: LookKey,
+        key: MiddleKey,
         fine: bool,
         since: Instant,
     },
 }
 
-impl Look {
+impl Middle {
     /// What is looked at now.
-    pub fn wanted(&self, board: &Board, draft: &LatentsDraft) -> Option<LookKey> {
+    pub fn wanted(&self, board: &Board, draft: &LatentsDraft) -> Option<MiddleKey> {
         let (parts, flow) = match draft.mix {
             Mix::Between => {
                 let [(a, first), (_, last)] = ends(board)?;
@@ -102,11 +102,11 @@ impl Look {
         };
         let LatentsDraft { mix, spherical, keep_norm, temperature, .. } = *draft;
         let place = if mix == Mix::Between { self.place } else { 0.0 };
-        Some(LookKey { parts, flow, mix, spherical, keep_norm, temperature, place })
+        Some(MiddleKey { parts, flow, mix, spherical, keep_norm, temperature, place })
     }
 
     /// Decides what to decode. A picture that the strip has is taken from there.
-    pub fn advance(&mut self, wanted: Option<LookKey>, strip: Option<&Strip>) -> Next {
+    pub fn advance(&mut self, wanted: Option<MiddleKey>, strip: Option<&Strip>) -> Next {
         let Some(key) = wanted else {
             (self.key, self.shown) = (None, None);
             return Next::Nothing;
@@ -194,7 +194,7 @@ fn on_frame(strip: &Strip, place: f64) -> Option<(&Pixels<f32>, bool)> {
     strip.best(strip.frame_at(place)?)
 }
 
-impl LookKey {
+impl MiddleKey {
     /// The latent, 1×C×H×W.
     pub fn latent(&self, board: &Board) -> Option<Pixels<f32>> {
         let values = |key| board.encoding(key).map(|encoding| encoding.latents.pixels.sample(0));

@@ -1,6 +1,9 @@
-//! Controls that all panels share: a labelled row, a combo, a segmented choice.
+//! Controls that all panels share: a labelled row, a combo, a segmented choice, room for a picture.
 
-use egui::{Color32, ComboBox, Response, RichText, Ui, vec2};
+pub mod icon;
+
+use super::theme::Theme;
+use egui::{Align2, Color32, ComboBox, Rect, Response, RichText, Role, Sense, Stroke, Ui, WidgetInfo, vec2};
 
 /// Width of the labels to the left of the controls.
 const LABEL: f32 = 76.0;
@@ -14,7 +17,7 @@ pub fn control_width(ui: &Ui) -> f32 {
 pub fn row<R>(ui: &mut Ui, label: &str, tip: &str, add: impl FnOnce(&mut Ui) -> R) -> R {
     ui.horizontal(|ui| {
         let height = ui.spacing().interact_size.y;
-        let (area, response) = ui.allocate_exact_size(vec2(LABEL, height), egui::Sense::hover());
+        let (area, response) = ui.allocate_exact_size(vec2(LABEL, height), Sense::hover());
         let color = ui.visuals().text_color();
         let font = egui::TextStyle::Body.resolve(ui.style());
         ui.painter().text(area.left_center(), egui::Align2::LEFT_CENTER, label, font, color);
@@ -100,7 +103,7 @@ pub fn segmented<T: Copy + PartialEq>(
                     .min_size(vec2(width, 24.0));
             }
             let response = ui.add(button);
-            response.widget_info(|| egui::WidgetInfo::selected(egui::Role::RadioButton, true, chosen, name));
+            response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, chosen, name));
             if response.on_hover_text(tip).clicked() {
                 *value = option;
             }
@@ -131,6 +134,27 @@ pub fn modal(ui: &Ui, name: &'static str, open: &mut bool, width: f32, add: impl
 /// A number with a tooltip and an accessible name.
 pub fn named(response: Response, name: &str, tip: &str) -> Response {
     response.on_hover_text(tip).accessible_name(name)
+}
+
+/// Room for a picture with an accessible name.
+pub fn frame(ui: &mut Ui, size: egui::Vec2, sense: Sense, name: &str) -> (Rect, Response) {
+    let (rect, response) = ui.allocate_exact_size(size, sense);
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
+    (rect, response)
+}
+
+/// A dashed square that says what will be there.
+pub fn dashed(ui: &Ui, rect: Rect, text: &str) {
+    let theme = Theme::of(ui);
+    let rect = rect.shrink(0.5);
+    let corners = [rect.left_top(), rect.right_top(), rect.right_bottom(), rect.left_bottom(), rect.left_top()];
+    ui.painter().extend(egui::Shape::dashed_line(&corners, Stroke::new(1.0, theme.weak), 5.0, 4.0));
+    if !text.is_empty() {
+        let font = egui::TextStyle::Small.resolve(ui.style());
+        let galley = ui.painter().layout(text.into(), font, theme.weak, rect.width() - 12.0);
+        let corner = Align2::CENTER_CENTER.align_size_within_rect(galley.size(), rect).min;
+        ui.painter().galley(corner, galley, theme.weak);
+    }
 }
 
 /// A length of time as people say it: "17 s", "3 min 20 s", "2 h 5 min".
