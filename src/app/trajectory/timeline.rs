@@ -64,13 +64,13 @@ pub fn ui(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState) -> Timeline
             action = TimelineAction::Open(other);
         }
         ui.add_space(UNIT);
-        let tip = "Branch…: continue from this moment with other settings (key B)";
+        let tip = "Branch: continue from this step with other settings (B)";
         let fork = ui.add_enabled_ui(can_branch(run), |ui| icon::button(ui, Icon::BRANCH, false, "Branch", tip));
-        if fork.inner.on_disabled_hover_text("Branching needs a moment between the first and the last").clicked() {
+        if fork.inner.on_disabled_hover_text("Branching needs a step between the first and the last").clicked() {
             action = TimelineAction::Branch;
         }
         let some = run.snapshot.is_some();
-        let tip = "Save the pictures of this moment (Ctrl+S)";
+        let tip = "Save the images of this step (Ctrl+S)";
         if ui.add_enabled_ui(some, |ui| icon::button(ui, Icon::SAVE, false, "Save", tip)).inner.clicked() {
             action = TimelineAction::Save;
         }
@@ -173,14 +173,14 @@ fn keys(ui: &Ui, run: &mut RunView) -> TimelineAction {
 
 /// Back, play or pause, forward, and the speed.
 fn playback(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState) {
-    if icon::button(ui, Icon::BACK, false, "Back", "One recorded moment back (←; Shift for ten, Home for the first)")
+    if icon::button(ui, Icon::BACK, false, "Back", "One recorded step back (←; Shift for ten, Home for the first)")
         .clicked()
     {
         state.playing = false;
         move_by(run, -1);
     }
-    let (icon, name) = if state.playing { (Icon::PAUSE, "Hold") } else { (Icon::PLAY, "Play") };
-    let tip = "Play the recorded moments; the run itself goes on by itself";
+    let (icon, name) = if state.playing { (Icon::PAUSE, "Pause playback") } else { (Icon::PLAY, "Play") };
+    let tip = "Play the recorded steps; the run itself continues";
     if icon::button(ui, icon, state.playing, name, tip).clicked() {
         state.playing = !state.playing && run.timeline().len() > 1;
         state.carry = 0.0;
@@ -188,7 +188,7 @@ fn playback(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState) {
             look_at(run, 0);
         }
     }
-    let tip = "One recorded moment forward (→; Shift for ten, End for the newest)";
+    let tip = "One recorded step forward (→; Shift for ten, End for the newest)";
     if icon::button(ui, Icon::FORWARD, false, "Forward", tip).clicked() {
         state.playing = false;
         move_by(run, 1);
@@ -196,13 +196,13 @@ fn playback(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState) {
     let menu = egui::ComboBox::from_id_salt("speed").width(48.0).selected_text(speed_name(state.speed));
     let menu = menu.show_ui(ui, |ui| {
         for speed in SPEEDS {
-            let text = format!("{} · {:.3} moments/s", speed_name(speed), speed * RATE);
+            let text = format!("{} · {:.3} steps/s", speed_name(speed), speed * RATE);
             let text = text.replace(".000", "").replace(".500", ".5");
             ui.selectable_value(&mut state.speed, speed, text);
         }
     });
     menu.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Speed"));
-    menu.response.on_hover_text("Speed of playback: recorded moments a second");
+    menu.response.on_hover_text("Playback speed, in recorded steps per second");
 }
 
 fn speed_name(speed: f32) -> &'static str {
@@ -234,14 +234,14 @@ fn scrub(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState, width: f32) 
         look_at(run, bar.step_at(at));
     }
     bar.paint(ui, run, state, &response);
-    response.widget_info(|| WidgetInfo::slider(true, shown_step(run) as f64, "Moment"));
+    response.widget_info(|| WidgetInfo::slider(true, shown_step(run) as f64, "Recorded step"));
     let under = response.hover_pos().map(|at| bar.step_at(at));
     if let Some(step) = under
         && let Some(t) = run.report.times.get(step)
     {
         let mark = response.hover_pos().and_then(|at| bar.branch_at(&state.branches, at));
         let text = match mark {
-            Some(_) => format!("A branch at step {step} of {}, t = {t:.4}: click to show it", bar.steps),
+            Some(_) => format!("Branch at step {step} of {}, t = {t:.4}: click to show it", bar.steps),
             None => format!("t = {t:.4}, step {step} of {}", bar.steps),
         };
         response.on_hover_text_at_pointer(text);
@@ -333,7 +333,7 @@ impl Bar {
 /// t, σ, α, step and evaluations of the moment shown.
 fn figures(ui: &mut Ui, run: &RunView) {
     let Some(shown) = run.shown().0 else {
-        ui.label(RichText::new("No moment yet").small().weak());
+        ui.label(RichText::new("Nothing recorded yet").small().weak());
         return;
     };
     ui.horizontal(|ui| {
@@ -348,7 +348,7 @@ fn figures(ui: &mut Ui, run: &RunView) {
         } else if run.is_active() && behind > 0 {
             let steps = if behind == 1 { "step" } else { "steps" };
             let text = RichText::new(format!("{behind} {steps} behind the run")).small().weak();
-            ui.label(text).on_hover_text("The run goes on; End looks at its newest state");
+            ui.label(text).on_hover_text("The run continues; End shows its newest state");
         }
     });
 }
@@ -359,7 +359,7 @@ fn moment_figures(shown: &Recorded, steps: usize) -> [(String, &'static str); 5]
         (format!("σ {}", short(shown.level.sigma)), "σ(t): standard deviation of the noise in x(t)"),
         (format!("α {}", short(shown.level.alpha)), "α(t): scale of the data in x(t)"),
         (format!("step {} of {steps}", shown.step), "Steps of the time grid done"),
-        (format!("{} NFE", shown.nfe), "Network evaluations so far, for each sample"),
+        (format!("{} NFE", shown.nfe), "Score evaluations per sample so far"),
     ]
 }
 
