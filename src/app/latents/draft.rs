@@ -7,7 +7,7 @@ use crate::solver::{DpmSolverPlusPlus, Heun, Solver};
 use crate::task::{Estimate, Flow, Steps};
 use serde::{Deserialize, Serialize};
 
-/// Evaluations that answer a moving slider: few enough to follow the hand.
+/// Evaluations that answer a moving slider: few enough to follow the slider.
 pub const QUICK_STEPS: usize = 8;
 /// Most pictures that the window offers for a likelihood's histogram.
 pub const MOST_OF_SET: usize = 512;
@@ -72,7 +72,7 @@ impl Default for LatentsDraft {
 }
 
 impl LatentsDraft {
-    /// The journey that these settings make with the model and family of `shared`, or one sentence of why none.
+    /// The solve that these settings make with the model and family of `shared`, or one sentence of why none.
     pub fn flow(&self, shared: &Draft) -> Result<Flow, String> {
         let family = shared.family().map_err(sentence)?;
         let steps = Steps::new(self.steps).map_err(sentence)?;
@@ -81,7 +81,7 @@ impl LatentsDraft {
         Ok(flow)
     }
 
-    /// Takes over how a journey was made.
+    /// Takes over how a solve was made.
     pub fn take(&mut self, flow: &Flow) {
         self.until = flow.until;
         self.solver.take(&flow.solver);
@@ -108,7 +108,7 @@ impl LatentsDraft {
     }
 }
 
-/// The same journey by few steps, for a hand that moves.
+/// The same solve by few steps, for a slider that moves.
 pub fn quick(flow: &Flow) -> Flow {
     match Steps::new(QUICK_STEPS) {
         Ok(steps) => flow.clone().by(Choice::new(&DpmSolverPlusPlus), steps),
