@@ -126,7 +126,7 @@ impl Draft {
         self.count = run.count.get().min(MOST_SAMPLES);
     }
 
-    /// Takes over the model and the family of a journey.
+    /// Takes over the model and the family of a solve.
     pub fn take_journey(&mut self, flow: &Flow) {
         self.model = flow.model.clone();
         self.take_family(&flow.family);

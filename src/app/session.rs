@@ -193,7 +193,7 @@ impl Session {
         let text = match report.warnings.as_slice() {
             [] => None,
             [only] => Some(only.clone()),
-            [first, rest @ ..] => Some(format!("{first} {} more files were left out.", rest.len())),
+            [first, rest @ ..] => Some(format!("{first} {} more files were ignored.", rest.len())),
         };
         self.models.insert(report.model.clone(), report);
         self.tell_once(text)

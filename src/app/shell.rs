@@ -43,7 +43,7 @@ impl App {
         ctx.set_theme(settings.theme.preference());
         let workspaces = workspace::all(&settings, &start);
         let session = Session::start(ctx, start.devices, start.library.clone())
-            .context("the sampler's thread cannot be started; close other programs and try again")?;
+            .context("the engine's thread cannot be started; close other programs and try again")?;
         let mut cx = Context::new(ctx, session, &settings);
         cx.models.refresh(ctx, start.library.clone());
         cx.tell(start.notices);
@@ -137,7 +137,7 @@ impl App {
                 ui.spacing_mut().item_spacing.x = 6.0;
                 self.cx.device_combo(ui, "Device menu", 84.0);
                 self.cx.model_combo(ui, "Model menu", 190.0);
-                let tip = "All models: cards, layers, and how to get published ones (F2)";
+                let tip = "All models: details, layers, and how to get published ones (F2)";
                 if ui.button("Models").on_hover_text(tip).clicked() {
                     self.cx.actions.push(Action::Models);
                 }
