@@ -195,7 +195,7 @@ mod tests {
 
         let events: Vec<Event> = events.try_iter().collect();
         let Event::Failed { id: RunId(1), failure } = &events[0] else { panic!("{events:?}") };
-        assert_eq!(failure.what, "The sampler broke off: no such thing.");
+        assert_eq!(failure.what, "The computation failed unexpectedly: no such thing.");
         let Event::Failed { id: RunId(2), failure } = &events[1] else { panic!("{events:?}") };
         assert_eq!(failure.what, "The graphics device was lost.");
         assert!(matches!(events[2], Event::Finished(RunId(3))));
