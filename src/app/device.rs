@@ -13,7 +13,7 @@ pub fn device_combo(ui: &mut Ui, name: &str, width: f32, device: &mut DeviceChoi
         DeviceChoice::Cpu => "CPU".into(),
         DeviceChoice::Gpu => "GPU".into(),
     };
-    let missing = session.devices.gpu.is_none();
+    let missing = session.devices().gpu.is_none();
     let options = [DeviceChoice::Auto, DeviceChoice::Cpu, DeviceChoice::Gpu];
     Combo { name, tip: &tip, width }.show(ui, device, &options, text, |choice| {
         (*choice == DeviceChoice::Gpu && missing).then(|| "No graphics adapter is available.".into())
@@ -23,7 +23,7 @@ pub fn device_combo(ui: &mut Ui, name: &str, width: f32, device: &mut DeviceChoi
 /// Which device computes, and why.
 pub fn why_device(session: &Session, choice: DeviceChoice) -> String {
     let chosen = session.device(choice);
-    let gpu = session.devices.gpu.as_ref().map(|(_, report)| report);
+    let gpu = session.devices().gpu.as_ref().map(|(_, report)| report);
     let because = match (choice, gpu) {
         (DeviceChoice::Cpu, _) => "you chose the CPU".into(),
         (DeviceChoice::Auto | DeviceChoice::Gpu, None) => "no graphics adapter is available".into(),

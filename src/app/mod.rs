@@ -31,6 +31,7 @@ mod shell;
 mod status;
 mod textures;
 pub mod theme;
+pub mod timeline;
 pub mod trajectory;
 mod widgets;
 mod workspace;
@@ -50,7 +51,19 @@ use crate::engine::Devices;
 use crate::task::ModelRef;
 use anyhow::anyhow;
 use eframe::egui_wgpu::RenderState;
+use inpaint::Inpaint;
+use latents::Latents;
 use std::path::PathBuf;
+use trajectory::Trajectory;
+
+/// All workspaces, in the order of their tabs. A new one is a folder, and its lines in this file.
+fn workspaces(settings: &Settings, start: &Start<'_>) -> Vec<Box<dyn Workspace>> {
+    vec![
+        Box::new(Trajectory::new(settings, start)),
+        Box::new(Latents::new(settings, start)),
+        Box::new(Inpaint::new(settings, start)),
+    ]
+}
 
 /// What a person or a workspace asks of the window.
 #[derive(Clone, Debug)]
@@ -129,7 +142,7 @@ pub fn run_window(options: WindowOptions) -> anyhow::Result<()> {
                 notices: notice.into_iter().collect(),
                 open: options.open,
             };
-            Ok(Box::new(App::new(&context.egui_ctx, start)?))
+            Ok(Box::new(App::new(&context.egui_ctx, start)))
         }),
     );
     // What the windowing library adds to its errors is for its own developers.

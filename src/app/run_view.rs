@@ -1,6 +1,6 @@
 //! What the window keeps of each run: the newest snapshot, the state, and where the person looks.
 
-use crate::engine::{Failure, Recorded, RunId, RunReport, Snapshot};
+use crate::engine::{Failure, Recorded, RunReport, Snapshot, TaskId};
 use std::sync::Arc;
 
 /// Where a run stands.
@@ -13,7 +13,7 @@ pub enum RunState {
     Failed(Failure),
 }
 
-/// Which moment of a run is shown.
+/// Which recorded step of a run is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cursor {
     /// The newest, whatever comes.
@@ -25,26 +25,27 @@ pub enum Cursor {
 /// One run as the window sees it.
 #[derive(Clone, Debug)]
 pub struct RunView {
+    pub id: TaskId,
     pub report: Arc<RunReport>,
     pub snapshot: Option<Arc<Snapshot>>,
     pub state: RunState,
     pub cursor: Cursor,
     /// The run that this one branched from, and after how many steps.
-    pub parent: Option<(RunId, usize)>,
+    pub parent: Option<(TaskId, usize)>,
 }
 
 impl RunView {
     /// A run that has just begun.
-    pub fn new(report: Arc<RunReport>) -> Self {
-        RunView { report, snapshot: None, state: RunState::Running, cursor: Cursor::Live, parent: None }
+    pub fn new(id: TaskId, report: Arc<RunReport>) -> Self {
+        RunView { id, report, snapshot: None, state: RunState::Running, cursor: Cursor::Live, parent: None }
     }
 
-    /// All moments kept so far, in order.
+    /// All recorded steps kept so far, in order.
     pub fn timeline(&self) -> &[Arc<Recorded>] {
         self.snapshot.as_ref().map_or(&[], |snapshot| &snapshot.timeline)
     }
 
-    /// The moment under the cursor, and the recorded one before it (for the change since).
+    /// The recorded step under the cursor, and the one before it (for the change since).
     pub fn shown(&self) -> (Option<Arc<Recorded>>, Option<Arc<Recorded>>) {
         let timeline = self.timeline();
         let newest = self.snapshot.as_ref().map(|snapshot| snapshot.newest.clone());

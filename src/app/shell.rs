@@ -8,10 +8,8 @@ use super::meter::Meter;
 use super::settings::{Settings, ThemeChoice};
 use super::status::Status;
 use super::theme::Theme;
-use super::workspace::{self, Workspace};
+use super::workspace::Workspace;
 use super::{Action, Context, Draft, Session, Start, help, theme};
-use crate::engine::Command;
-use anyhow::Context as _;
 use egui::{Frame, Margin, RichText, Ui};
 use std::any::Any;
 use std::path::PathBuf;
@@ -34,21 +32,17 @@ pub struct App {
 
 impl App {
     /// A window with the settings of the last one.
-    ///
-    /// # Errors
-    /// If the system gives no thread for the engine.
-    pub fn new(ctx: &egui::Context, start: Start<'_>) -> anyhow::Result<App> {
+    pub fn new(ctx: &egui::Context, start: Start<'_>) -> App {
         let settings = Settings::load(start.storage);
         theme::install(ctx);
         ctx.set_theme(settings.theme.preference());
-        let workspaces = workspace::all(&settings, &start);
-        let session = Session::start(ctx, start.devices, start.library.clone())
-            .context("the engine's thread cannot be started; close other programs and try again")?;
+        let workspaces = super::workspaces(&settings, &start);
+        let session = Session::new(ctx, start.devices, start.library.clone());
         let mut cx = Context::new(ctx, session, &settings);
         cx.models.refresh(ctx, start.library.clone());
         cx.tell(start.notices);
         start.open.into_iter().for_each(|path| cx.files.open(ctx, path));
-        Ok(App {
+        App {
             cx,
             workspaces,
             shown: 0,
@@ -58,7 +52,7 @@ impl App {
             theme: settings.theme,
             help: false,
             meter: Meter::default(),
-        })
+        }
     }
 
     /// What is known of models and devices.
@@ -207,7 +201,7 @@ impl App {
                 Action::ChooseFile => self.request.ask(&self.cx, Dialog::OpenFile, ()),
                 Action::ChooseFolder => self.request.ask(&self.cx, Dialog::OpenFolder, ()),
                 Action::Model(model) => {
-                    self.cx.session.inspect(&model);
+                    self.cx.session.inspect(&model, self.cx.draft.device);
                     self.catalogue.show(&model);
                     self.cx.draft.model = model;
                 }
@@ -224,7 +218,11 @@ impl App {
                     let place = self.place(name).and_then(|place| self.workspaces.get_mut(place));
                     place.into_iter().for_each(|workspace| workspace.stop(&mut self.cx));
                 }
-                Action::StopOpening => self.cx.session.send(Command::Stop),
+                Action::StopOpening if self.cx.session.stop_opening() => {}
+                Action::StopOpening => {
+                    let busy = self.workspaces.iter_mut().filter(|workspace| workspace.task().is_some());
+                    busy.for_each(|workspace| workspace.stop(&mut self.cx));
+                }
                 Action::StopSaving => self.cx.saver.stop(),
             }
         }

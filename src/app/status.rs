@@ -5,7 +5,7 @@ use super::meter::Meter;
 use super::theme::Theme;
 use super::widgets::{human_bytes, human_time};
 use super::{Action, Session};
-use crate::engine::DeviceChoice;
+use crate::engine::{DeviceChoice, Progress};
 use egui::{Align, Color32, Layout, Response, RichText, Ui, vec2};
 
 /// Where a workspace's newest run stands, while it goes on and after it has ended.
@@ -35,6 +35,14 @@ pub struct TaskLine {
     /// NaN where that is not known.
     pub seconds_left: f32,
     pub nfe: usize,
+}
+
+impl TaskLine {
+    /// The line of a task that is so far. The time left is known from this share on.
+    pub fn new(what: String, progress: Progress, known: f64) -> Self {
+        let left = if progress.share > known { progress.left.as_secs_f32() } else { f32::NAN };
+        TaskLine { what, share: progress.share as f32, seconds_left: left, nfe: progress.nfe }
+    }
 }
 
 /// What the bar shows besides the session. What belongs to a workspace comes with that workspace's name.

@@ -1,29 +1,16 @@
-//! Workspaces: the one door through which the window knows them, and the list of all.
+//! Workspaces: the one door through which the window knows them.
 
 use super::context::Context;
 use super::files::OpenedFile;
-use super::inpaint::Inpaint;
 use super::keys::{Keys, Line};
-use super::latents::Latents;
 use super::panes::Panes;
 use super::photos::Offer;
 use super::status::{Standing, TaskLine};
 use super::theme::Theme;
-use super::trajectory::Trajectory;
-use super::{Settings, Start};
 use egui::Ui;
 use serde_json::Value;
 use std::any::Any;
 use std::path::Path;
-
-/// All workspaces, in the order of their tabs. A new one is a folder and a line here.
-pub fn all(settings: &Settings, start: &Start<'_>) -> Vec<Box<dyn Workspace>> {
-    vec![
-        Box::new(Trajectory::new(settings, start)),
-        Box::new(Latents::new(settings, start)),
-        Box::new(Inpaint::new(settings, start)),
-    ]
-}
 
 /// What a workspace says of itself.
 pub struct WorkspaceInfo {

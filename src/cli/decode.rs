@@ -1,11 +1,11 @@
 use super::Failure;
-use super::drive::{Session, broken_off};
+use super::drive::Session;
 use super::flow_options::SolverOptions;
 use super::options::DeviceOption;
 use super::output::{known, writable};
 use crate::Pixels;
 use crate::checkpoint::{read_latents, write_grid, write_tensors};
-use crate::engine::{Job, JobResult};
+use crate::engine::Decode;
 use crate::network::{Array, Weights};
 use crate::sde::Range;
 use crate::task::{ModelRef, temper};
@@ -57,9 +57,9 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     session.inspect(&flow.model)?;
     let warm = temper(&latents.pixels.values, args.temperature);
     let latents = Pixels { shape: latents.pixels.shape, values: warm.into() };
-    let done = session.job(Job::Decode { flow: flow.clone(), latents, lane: None })?;
-    let JobResult::Decoded(decoded) = done.result else { return Err(broken_off()) };
+    let done = session.perform(Decode { flow: flow.clone(), latents })?;
     drop(session);
+    let decoded = done.output;
     write_grid(&args.output, &decoded.pictures, Range::Unit, args.zoom.into())?;
     if let Some(file) = &args.tensor {
         let array = Array { shape: decoded.pictures.shape.to_vec(), values: decoded.pictures.values.to_vec() };

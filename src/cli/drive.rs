@@ -1,10 +1,10 @@
-//! Drives the engine from the command line: one run, waited for.
+//! Drives the engine from the command line: one task, waited for.
 
 use super::progress::Progress;
 use super::{Failure, devices, library};
 use crate::engine::{
-    self, Command, DeviceChoice, Devices, Engine, Event, Job, JobId, JobReport, JobResult, JobUpdate, ModelReport,
-    RunId, RunReport, Snapshot,
+    self, DeviceChoice, End, Engine, Inspect, ModelReport, Options, RunReport, Sample, Snapshot, Task, TaskHandle,
+    Update,
 };
 use crate::task::{ModelRef, Run};
 use burn::tensor::Device;
@@ -17,47 +17,41 @@ const TICK: Duration = Duration::from_millis(100);
 /// The engine as a command uses it.
 pub(super) struct Session {
     engine: Engine,
-    devices: Devices,
     choice: DeviceChoice,
-    runs: u64,
     pub(super) progress: Progress,
+}
+
+/// A task that came to its end.
+pub(super) struct Done<T: Task> {
+    pub(super) report: T::Report,
+    pub(super) notices: Vec<String>,
+    pub(super) output: T::Output,
+    pub(super) seconds: f64,
 }
 
 /// A run that came to its end.
 pub(super) struct Outcome {
-    pub(super) report: Arc<RunReport>,
+    pub(super) report: RunReport,
+    pub(super) notices: Vec<String>,
     /// The last state, and the moments kept on the way to it.
     pub(super) last: Arc<Snapshot>,
-    /// Time from the start to the first state that was shown.
+    /// Time from the start to the first state that was shown, if states are.
     pub(super) first_shown: Duration,
 }
 
-/// A job that came to its end.
-pub(super) struct Done {
-    pub(super) report: Arc<JobReport>,
-    pub(super) result: JobResult,
-    pub(super) seconds: f64,
-}
-
 impl Session {
-    /// Starts an engine that computes on the device of this choice.
+    /// An engine that computes on the device of this choice.
     ///
     /// # Errors
     /// If there is no such device.
     pub(super) fn open(choice: DeviceChoice) -> Result<Self, Failure> {
-        let devices = devices::open(choice)?;
-        let engine = Engine::start(devices.clone(), library(), |_| {})?;
-        Ok(Session { engine, devices, choice, runs: 0, progress: Progress::new() })
+        let engine = Engine::new(devices::open(choice)?, library(), |_| {});
+        Ok(Session { engine, choice, progress: Progress::new() })
     }
 
-    /// The device that runs compute on.
+    /// The device that tasks compute on.
     pub(super) fn device(&self) -> &Device {
-        &self.devices.choose(self.choice).0
-    }
-
-    /// Sets how many bytes of moments on the way are kept.
-    pub(super) fn record(&self, limit: usize) {
-        self.engine.send(Command::RecordLimit(limit));
+        &self.engine.devices().choose(self.choice).0
     }
 
     /// Opens a model and tells what it left out.
@@ -65,101 +59,108 @@ impl Session {
     /// # Errors
     /// If it cannot be opened.
     pub(super) fn inspect(&mut self, model: &ModelRef) -> Result<Arc<ModelReport>, Failure> {
-        self.engine.send(Command::Inspect(model.clone()));
-        loop {
-            match self.next()? {
-                Some(Event::Model(report)) => {
-                    for warning in &report.warnings {
-                        self.progress.say(&format!("warning: {warning}"));
-                    }
-                    return Ok(report);
-                }
-                Some(Event::ModelFailed { failure, .. }) => return Err(Failure::Input(sentence(&failure))),
-                _ => {}
-            }
+        let handle = self.engine.start(Inspect(model.clone()), Options::on(self.choice));
+        let end = self.listen(&handle, &mut |_, _| {}, &mut |_, _| {});
+        let report = finished(end, Failure::Input)?;
+        for warning in &report.warnings {
+            self.progress.say(&format!("warning: {warning}"));
         }
+        Ok(report)
     }
 
-    /// Runs to the end.
+    /// Runs to the end, and keeps moments on the way within so many bytes, or shows and keeps as a window does.
     ///
     /// # Errors
     /// If the run fails or is stopped.
-    pub(super) fn sample(&mut self, run: Run) -> Result<Outcome, Failure> {
-        self.runs += 1;
-        let id = RunId(self.runs);
+    pub(super) fn sample(&mut self, run: Run, recording: Recording) -> Result<Outcome, Failure> {
         let began = Instant::now();
-        self.engine.send(Command::Start { id, run, device: self.choice });
-        let (mut report, mut last, mut first_shown) = (None, None, None);
-        loop {
-            let event = self.next()?;
-            if let Some(snapshot) = self.engine.snapshot().filter(|snapshot| snapshot.id == id) {
+        let (record, shown) = match recording {
+            Recording::Nothing => (0, false),
+            Recording::Moments => (RECORD_LIMIT, false),
+            Recording::Shown => (RECORD_LIMIT, true),
+        };
+        let handle =
+            self.engine.start(Sample { run, from: None }, Options { record, shown, ..Options::on(self.choice) });
+        let mut first_shown = None;
+        let mut look = |progress: &mut Progress, handle: &TaskHandle<Sample>| {
+            if handle.snapshot().is_some() {
                 first_shown.get_or_insert_with(|| began.elapsed());
-                self.progress.sampling(&snapshot.progress);
-                last = Some(snapshot);
             }
-            match event {
-                Some(Event::Started(started)) if started.id == id => {
-                    for notice in &started.notices {
-                        self.progress.say(&format!("note: {notice}"));
-                    }
-                    report = Some(started);
-                }
-                Some(Event::Failed { id: failed, failure }) if failed == id => {
-                    return Err(Failure::Running(sentence(&failure)));
-                }
-                Some(Event::Stopped(stopped)) if stopped == id => return Err(broken_off()),
-                Some(Event::Finished(finished)) if finished == id => break,
-                _ => {}
+            let now = handle.progress();
+            if now.steps > 0 {
+                progress.sampling(&now);
             }
-        }
-        let (Some(report), Some(last)) = (report, last) else { return Err(broken_off()) };
-        Ok(Outcome { report, last, first_shown: first_shown.unwrap_or_default() })
+        };
+        let Done { report, notices, output: last, .. } = self.done(&handle, &mut look)?;
+        Ok(Outcome { report, notices, last, first_shown: first_shown.unwrap_or_default() })
     }
 
-    /// Does a job to its end.
+    /// Does a task to its end.
     ///
     /// # Errors
     /// If it fails or is stopped.
-    pub(super) fn job(&mut self, job: Job) -> Result<Done, Failure> {
-        self.runs += 1;
-        let (id, began) = (JobId(self.runs), Instant::now());
-        self.engine.send(Command::Flow { id, job, device: self.choice });
-        let mut report = None;
-        loop {
-            let Some(Event::Job { id: of, update }) = self.next()? else { continue };
-            if of != id {
-                continue;
-            }
-            match update {
-                JobUpdate::Started(started) => {
-                    started.notices.iter().for_each(|notice| self.progress.say(&format!("note: {notice}")));
-                    report = Some(started);
-                }
-                JobUpdate::Progress(progress) => self.progress.travelling(&progress),
-                JobUpdate::Done(result) => {
-                    let report = report.ok_or_else(broken_off)?;
-                    return Ok(Done { report, result, seconds: began.elapsed().as_secs_f64() });
-                }
-                JobUpdate::Failed(failure) => return Err(Failure::Running(sentence(&failure))),
-                JobUpdate::Stopped => return Err(broken_off()),
-            }
-        }
+    pub(super) fn perform<T: Task>(&mut self, task: T) -> Result<Done<T>, Failure> {
+        let handle = self.engine.start(task, Options::on(self.choice));
+        self.done(&handle, &mut |progress, handle| progress.travelling(&handle.progress()))
     }
 
-    /// The next event, if one comes within a tick. Loading and notices are told on the way.
-    fn next(&mut self) -> Result<Option<Event>, Failure> {
-        let asked = Instant::now();
-        let event = self.engine.wait(TICK);
-        match &event {
-            Some(Event::Loading { what, fraction }) => self.progress.loading(what, *fraction),
-            Some(Event::Notice(notice)) => self.progress.say(&format!("note: {notice}")),
-            // Only a channel whose other end is gone answers early with nothing.
-            None if asked.elapsed() < TICK / 2 => return Err(broken_off()),
+    fn done<T: Task>(&mut self, handle: &TaskHandle<T>, look: Look<'_, T>) -> Result<Done<T>, Failure> {
+        let began = Instant::now();
+        let (mut report, mut notices) = (None, Vec::new());
+        let mut begun = |progress: &mut Progress, update| match update {
+            Update::Report(begun) => report = Some(begun),
+            Update::Notice(notice) => {
+                progress.say(&format!("note: {notice}"));
+                notices.push(notice);
+            }
             _ => {}
+        };
+        let output = finished(self.listen(handle, look, &mut begun), Failure::Running)?;
+        let report = report.ok_or_else(broken_off)?;
+        Ok(Done { report, notices, output, seconds: began.elapsed().as_secs_f64() })
+    }
+
+    /// Hears of a task until it ends, and looks at it meanwhile. What is being opened is told on the way.
+    fn listen<T: Task>(
+        &mut self,
+        handle: &TaskHandle<T>,
+        look: Look<'_, T>,
+        hear: &mut dyn FnMut(&mut Progress, Update<T>),
+    ) -> End<T::Output> {
+        let mut begun = false;
+        loop {
+            match handle.wait(TICK) {
+                Some(Update::Ended(end)) => return end,
+                Some(update) => {
+                    begun = true;
+                    hear(&mut self.progress, update);
+                }
+                None => {}
+            }
+            match handle.loading() {
+                Some(loading) => self.progress.loading(&loading.what, loading.fraction),
+                None if begun => look(&mut self.progress, handle),
+                None => {}
+            }
         }
-        Ok(event)
     }
 }
+
+/// Looks at a task under way.
+type Look<'a, T> = &'a mut dyn FnMut(&mut Progress, &TaskHandle<T>);
+
+/// What is kept of a run besides its last state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recording {
+    Nothing,
+    /// The moments on the way.
+    Moments,
+    /// These, and they are shown as they come.
+    Shown,
+}
+
+/// Memory for recorded moments.
+const RECORD_LIMIT: usize = 512 << 20;
 
 impl Outcome {
     /// Time spent computing.
@@ -174,7 +175,16 @@ impl Outcome {
     }
 }
 
-pub(super) fn broken_off() -> Failure {
+/// What a task gave, or why it gave nothing, as a failure of this kind.
+fn finished<Output>(end: End<Output>, kind: fn(String) -> Failure) -> Result<Output, Failure> {
+    match end {
+        End::Finished(output) => Ok(output),
+        End::Failed(failure) => Err(kind(sentence(&failure))),
+        End::Stopped => Err(broken_off()),
+    }
+}
+
+fn broken_off() -> Failure {
     Failure::Running("the sampler ended before the work was done; run the command again".into())
 }
 

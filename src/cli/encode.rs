@@ -1,10 +1,10 @@
 use super::Failure;
-use super::drive::{Done, Session, broken_off};
+use super::drive::Session;
 use super::flow_options::{FlowOptions, Pictures};
 use super::options::DeviceOption;
 use super::output::{known, writable};
 use crate::checkpoint::write_latents;
-use crate::engine::{Job, JobResult};
+use crate::engine::{Decode, Encode};
 use crate::task::{Encoded, Flow, largest_error, norm_in_units, psnr};
 use serde_json::json;
 use std::path::PathBuf;
@@ -45,8 +45,8 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let model = session.inspect(&args.flow.model)?;
     let flow = args.flow.flow(&model)?;
     let pictures = Pictures::read(&args.images, &model, args.first, &mut session.progress)?;
-    let done = session.job(Job::Encode { flow: flow.clone(), images: pictures.pixels.clone() })?;
-    let (encoded, seconds, device) = encoded(done)?;
+    let done = session.perform(Encode { flow: flow.clone(), images: pictures.pixels.clone() })?;
+    let (encoded, seconds, device) = (done.output, done.seconds, done.report.device.name);
     let checked = if args.check { Some(check(&mut session, &flow, &pictures, &encoded)?) } else { None };
     write_latents(&args.output, &encoded.latents)?;
     drop(session);
@@ -77,14 +77,6 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Latents, seconds and device of an encoding.
-pub(super) fn encoded(done: Done) -> Result<(Encoded, f64, String), Failure> {
-    match done.result {
-        JobResult::Encoded(encoded) => Ok((encoded, done.seconds, done.report.device.name.clone())),
-        _ => Err(broken_off()),
-    }
-}
-
 /// How close pictures come back.
 struct Checked {
     psnr: Vec<f64>,
@@ -94,8 +86,7 @@ struct Checked {
 
 fn check(session: &mut Session, flow: &Flow, pictures: &Pictures, encoded: &Encoded) -> Result<Checked, Failure> {
     let latents = encoded.latents.pixels.clone();
-    let done = session.job(Job::Decode { flow: flow.clone(), latents, lane: None })?;
-    let JobResult::Decoded(decoded) = done.result else { return Err(broken_off()) };
+    let decoded = session.perform(Decode { flow: flow.clone(), latents })?.output;
     let pairs = || (0..pictures.names.len()).map(|i| (pictures.pixels.sample(i), decoded.pictures.sample(i)));
     Ok(Checked {
         psnr: pairs().map(|(a, b)| psnr(a, b)).collect(),

@@ -1,13 +1,12 @@
 use super::Failure;
 use super::decode::temperature;
-use super::drive::{Session, broken_off};
-use super::encode::encoded;
+use super::drive::Session;
 use super::flow_options::{FlowOptions, Pictures};
 use super::options::DeviceOption;
 use super::output::{known, writable};
 use crate::Pixels;
 use crate::checkpoint::{Animation, write_animation, write_strip};
-use crate::engine::{Job, JobResult};
+use crate::engine::{Decode, Encode};
 use crate::sde::Range;
 use crate::task::{between, temper};
 use serde_json::json;
@@ -66,12 +65,12 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let flow = args.flow.flow(&model)?;
     let ends = [args.a.clone(), args.b.clone()];
     let pictures = Pictures::read(&ends, &model, 1, &mut session.progress)?;
-    let done = session.job(Job::Encode { flow: flow.clone(), images: pictures.pixels })?;
-    let (encoded, encoding, device) = encoded(done)?;
+    let done = session.perform(Encode { flow: flow.clone(), images: pictures.pixels })?;
+    let (encoded, encoding, device) = (done.output, done.seconds, done.report.device.name);
     let row = between(&encoded.latents.pixels, 0, 1, args.frames.into(), !args.linear);
     let latents = Pixels { shape: row.shape, values: temper(&row.values, args.temperature).into() };
-    let done = session.job(Job::Decode { flow: flow.clone(), latents, lane: None })?;
-    let JobResult::Decoded(decoded) = done.result else { return Err(broken_off()) };
+    let done = session.perform(Decode { flow: flow.clone(), latents })?;
+    let decoded = done.output;
 
     write_strip(&args.output, &decoded.pictures, Range::Unit, args.zoom.into())?;
     if let Some(file) = &args.animate {

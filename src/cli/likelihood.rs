@@ -1,8 +1,8 @@
 use super::Failure;
-use super::drive::{Session, broken_off};
+use super::drive::Session;
 use super::flow_options::{FlowOptions, Pictures};
 use super::options::DeviceOption;
-use crate::engine::{Job, JobResult};
+use crate::engine::Likelihood;
 use crate::task::Estimate;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -58,9 +58,9 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     };
     estimate.check(&flow)?;
     let pictures = Pictures::read(&args.images, &model, args.first, &mut session.progress)?;
-    let done = session.job(Job::Likelihood { flow: flow.clone(), images: pictures.pixels, estimate })?;
+    let done = session.perform(Likelihood { flow: flow.clone(), images: pictures.pixels, estimate })?;
     drop(session);
-    let JobResult::Likelihoods(figures) = done.result else { return Err(broken_off()) };
+    let figures = done.output;
     let count = figures.len().max(1) as f64;
     let mean = figures.iter().map(|figure| figure.bits_per_dim).sum::<f64>() / count;
     let spread = figures.iter().map(|figure| (figure.bits_per_dim - mean).powi(2)).sum::<f64>();

@@ -2,11 +2,11 @@
 
 use super::Failure;
 use super::choices::choice;
-use super::drive::{Session, broken_off};
+use super::drive::Session;
 use super::flow_options::Pictures;
 use super::options::DeviceOption;
 use crate::Pixels;
-use crate::engine::{Job, JobResult};
+use crate::engine::Restore;
 use crate::registry::{Category, Choice};
 use crate::solver::Method;
 use crate::task::{Count, Evidence, ModelRef, Restoration, Run, Shows, psnr};
@@ -140,10 +140,9 @@ fn sampled(
         let trust: Vec<f32> = hidden.iter().map(|&hidden| if hidden { 0.0 } else { 1.0 }).collect();
         let trust = Some(Pixels { shape: [1, 1, h, w], values: trust.into() });
         let evidence = Evidence { picture: pictures.clone(), trust, shows: Shows::Original };
-        let done = session.job(Job::Restore { restoration: Box::new(restoration.clone()), evidence })?;
-        let JobResult::Restored(restored) = done.result else { return Err(broken_off()) };
-        line.nfe = restored.nfe;
-        line.masks.push(figure(mask, pictures, &restored.pictures, hidden, done.seconds));
+        let done = session.perform(Restore { restoration: restoration.clone(), evidence, from: None })?;
+        line.nfe = done.output.nfe;
+        line.masks.push(figure(mask, pictures, &done.output.pictures, hidden, done.seconds));
     }
     Ok(line)
 }

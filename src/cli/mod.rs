@@ -31,6 +31,7 @@ mod window;
 pub use failure::Failure;
 pub use library::{library, painting};
 
+use crate::engine;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -94,7 +95,7 @@ enum Command {
 /// Runs the program with these arguments, the program's name first. Errors go to stderr as
 /// one sentence; the exit code says of which kind they are.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    leave_the_samplers_panics_to_the_engine();
+    leave_panics_of_tasks_to_the_engine();
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -112,11 +113,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// The engine tells a panic of its thread as a failure in one sentence; the trace would say it twice.
-fn leave_the_samplers_panics_to_the_engine() {
+/// The engine tells a panic of a task as a failure in one sentence; the trace would say it twice.
+fn leave_panics_of_tasks_to_the_engine() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if std::thread::current().name() != Some("sampler") {
+        if !engine::is_task_thread() {
             default(panic);
         }
     }));

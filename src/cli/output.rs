@@ -1,7 +1,7 @@
 //! What a run leaves behind: a grid, an animation, tensors.
 
 use super::Failure;
-use super::drive::Outcome;
+use super::drive::{Outcome, Recording};
 use super::progress::Progress;
 use super::scatter;
 use crate::Pixels;
@@ -61,9 +61,9 @@ impl OutputOptions {
         }
     }
 
-    /// Whether the moments on the way are needed.
-    pub(super) fn wants_moments(&self) -> bool {
-        self.animate.is_some()
+    /// What is needed of the moments on the way.
+    pub(super) fn recording(&self) -> Recording {
+        if self.animate.is_some() { Recording::Moments } else { Recording::Nothing }
     }
 
     /// Writes what was asked for and returns the files. `more` is as in [`Self::check`].
@@ -112,7 +112,7 @@ impl OutputOptions {
                 "evaluations_per_second": outcome.evaluations_per_second(),
                 "device": report.device.name,
                 "warnings": report.model.warnings,
-                "notices": report.notices,
+                "notices": outcome.notices,
                 "run": report.run,
             });
             println!("{told}");

@@ -47,10 +47,10 @@ impl Progress {
         self.show(progress.step as u64, progress.steps as u64, text);
     }
 
-    /// A job goes on.
-    pub(super) fn travelling(&mut self, progress: &engine::JobProgress) {
+    /// Another task goes on.
+    pub(super) fn travelling(&mut self, progress: &engine::Progress) {
         let percent = (progress.share * 100.0) as u64;
-        let left = human(Duration::from_secs_f32(progress.seconds_left.clamp(0.0, 1e6)));
+        let left = human(progress.left);
         // Adaptive steps begin small: what the first ones say of the time left is no estimate.
         let left = if percent < FORESEEN { String::new() } else { format!(" · {left} left") };
         self.show(percent, 100, format!("{percent} % · {} evaluations{left}", progress.nfe));

@@ -3,12 +3,12 @@
 
 use super::Failure;
 use super::choices::choice;
-use super::drive::{Done, Session, broken_off};
+use super::drive::{Done, Session};
 use super::options::{DeviceOption, RunOptions};
 use super::output::{known, writable};
 use crate::Pixels;
 use crate::checkpoint::{Square, read_mask, read_photo, square, write_strip, write_tensors};
-use crate::engine::{Job, JobResult, ModelReport};
+use crate::engine::{ModelReport, Restore};
 use crate::network::{Array, Weights};
 use crate::registry::Choice;
 use crate::score::{Inpainting, Operator};
@@ -84,9 +84,8 @@ pub(super) fn execute(options: &RestoringOptions, question: &Question<'_>) -> Re
     let restoration = options.restoration(question, &model)?;
     let (seen, trust) = see(options, question, &model, &mut session)?;
     let evidence = Evidence { picture: seen.clone(), trust, shows: question.shows };
-    let job = Job::Restore { restoration: Box::new(restoration.clone()), evidence: evidence.clone() };
-    let Done { report, result, seconds } = session.job(job)?;
-    let JobResult::Restored(restored) = result else { return Err(broken_off()) };
+    let task = Restore { restoration: restoration.clone(), evidence: evidence.clone(), from: None };
+    let Done { report, notices, output: restored, seconds } = session.perform(task)?;
 
     let unmeasured = question.strength < 1.0 && evidence.trust.is_none() && question.operator.is(&Inpainting);
     let row =
@@ -106,7 +105,7 @@ pub(super) fn execute(options: &RestoringOptions, question: &Question<'_>) -> Re
             json!({
                 "files": files, "seconds": seconds, "device": device, "restoration": restoration,
                 "nfe": restored.nfe, "inconsistency": restored.inconsistency, "psnr": quality,
-                "warnings": model.warnings, "notices": report.notices,
+                "warnings": model.warnings, "notices": notices,
             })
         );
         return Ok(());

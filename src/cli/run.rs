@@ -26,10 +26,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     args.output.check(None)?;
     let mut session = Session::open(args.device.into())?;
     session.inspect(&run.model)?;
-    if !args.output.wants_moments() {
-        session.record(0);
-    }
-    let outcome = session.sample(run)?;
+    let outcome = session.sample(run, args.output.recording())?;
     let files = args.output.write(&outcome, None, &mut session.progress)?;
     drop(session);
     args.output.tell(&outcome, &files)

@@ -33,10 +33,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let mut session = Session::open(args.device.into())?;
     let model = session.inspect(&args.run.model)?;
     let run = args.run.run(model.family)?;
-    if !args.output.wants_moments() {
-        session.record(0);
-    }
-    let outcome = session.sample(run)?;
+    let outcome = session.sample(run, args.output.recording())?;
     let mut files = args.output.write(&outcome, record, &mut session.progress)?;
     if let Some(file) = record {
         write_run(file, &outcome.report.run)?;

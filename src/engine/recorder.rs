@@ -1,5 +1,6 @@
-//! What is kept of a run so that any moment can be scrubbed back to and branched from.
+//! What is kept of a task so that any moment can be scrubbed back to and branched from.
 
+use super::Progress;
 use crate::Pixels;
 use crate::sde::Level;
 use half::f16;
@@ -37,7 +38,7 @@ pub struct Stats {
     pub accept_rate: Option<f64>,
 }
 
-/// One recorded moment of a run.
+/// One recorded moment.
 #[derive(Clone, Debug)]
 pub struct Recorded {
     /// Steps done: 0 is the first state.
@@ -46,7 +47,7 @@ pub struct Recorded {
     pub t: f64,
     /// α and σ at `t`.
     pub level: Level,
-    /// Network evaluations so far.
+    /// Score evaluations so far, per sample.
     pub nfe: usize,
     /// x(t) in full precision, so that a branch starts from the very state.
     pub x: Pixels<f32>,
@@ -55,7 +56,7 @@ pub struct Recorded {
     /// |score| of every pixel (norm over channels), N×1×H×W; `None` before the first evaluation.
     pub score: Option<Pixels<f16>>,
     pub stats: Stats,
-    /// x on the window's own device, only in the newest moment of a run computed there.
+    /// x on the window's own device, only in the newest moment of a task that computes there.
     pub on_gpu: Option<GpuPicture>,
 }
 
@@ -67,9 +68,19 @@ impl Recorded {
     }
 }
 
-/// The moments kept of one run, in order of time: always the first and the newest,
-/// and the others evenly thinned to the memory limit.
+/// The moments kept of one task, in the order of its steps: always the first and the newest,
+/// and the others evenly thinned to the memory limit. Empty where nothing is recorded.
 pub type Timeline = Vec<Arc<Recorded>>;
+
+/// The newest state of a task; older ones that were not looked at in time are skipped.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub progress: Progress,
+    /// The newest moment, recorded or not.
+    pub newest: Arc<Recorded>,
+    /// All moments kept so far, the newest last.
+    pub timeline: Arc<Timeline>,
+}
 
 /// Keeps moments within a memory limit by keeping every 2ᵏ-th.
 #[derive(Debug)]
@@ -81,25 +92,27 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// An empty recorder that holds up to `limit` bytes (but always the first and the newest moment).
+    /// An empty recorder that holds up to `limit` bytes (but always the first and the newest moment); of 0, nothing.
     pub(super) fn new(limit: usize) -> Self {
         Recorder { timeline: Vec::new(), bytes: 0, limit, stride: 1 }
     }
 
+    /// Whether the moment after so many steps will stay, unless thinning takes it out later.
+    pub(super) fn wants(&self, step: usize) -> bool {
+        self.limit > 0 && step.is_multiple_of(self.stride)
+    }
+
     /// Adds the newest moment.
     pub(super) fn push(&mut self, moment: Arc<Recorded>) {
+        if self.limit == 0 {
+            return;
+        }
         // A newest moment that is off the stride was kept only for being the newest.
         if let Some(last) = self.timeline.pop_if(|last| !last.step.is_multiple_of(self.stride)) {
             self.bytes -= last.bytes();
         }
         self.bytes += moment.bytes();
         self.timeline.push(moment);
-        self.thin();
-    }
-
-    /// Changes the limit; a lower one takes effect at once.
-    pub(super) fn set_limit(&mut self, limit: usize) {
-        self.limit = limit;
         self.thin();
     }
 
@@ -160,10 +173,23 @@ mod tests {
     }
 
     #[test]
-    fn a_lower_limit_takes_effect_at_once() {
-        let mut recorder = Recorder::new(usize::MAX);
-        (0..100).for_each(|step| recorder.push(moment(step)));
-        recorder.set_limit(10_000);
-        assert!(recorder.bytes() <= 10_000);
+    fn where_only_what_stays_is_recorded_the_same_stays() {
+        let (mut all, mut few) = (Recorder::new(20_000), Recorder::new(20_000));
+        for step in 0..=1000 {
+            all.push(moment(step));
+            if few.wants(step) || step == 1000 {
+                few.push(moment(step));
+            }
+        }
+        let steps = |recorder: &Recorder| recorder.timeline().iter().map(|m| m.step).collect::<Vec<_>>();
+        assert_eq!(steps(&all), steps(&few));
+    }
+
+    #[test]
+    fn without_a_limit_to_fill_nothing_is_wanted_or_kept() {
+        let mut recorder = Recorder::new(0);
+        assert!(!recorder.wants(0));
+        recorder.push(moment(0));
+        assert_eq!((recorder.timeline().len(), recorder.bytes()), (0, 0));
     }
 }

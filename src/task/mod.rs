@@ -22,8 +22,8 @@ pub use interpolate::{
 pub use journey::{FlowPlan, Progress as FlowProgress, Watch, decode, encode, host, unit};
 pub use latents::{Decoded, Encoded, Estimate, Latents, Likelihood};
 pub use likelihood::{likelihood, likelihood_along};
-pub use restoration::{Resampling, Restoration, RestorationError};
+pub use restoration::{Fork, Resampling, Restoration, RestorationError};
 pub use restore::restore;
 pub use restored::Restored;
 pub use run::{Count, ModelRef, Origin, Run, RunError, Steps};
-pub use sample::{Plan, prior, sample};
+pub use sample::{Plan, first_state, prior, sample};

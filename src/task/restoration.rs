@@ -88,6 +88,18 @@ pub struct Restoration {
     /// SDEdit's start (Meng et al. 2022): the given picture is noised to this time, and comes back from there.
     /// 1 starts from the prior.
     pub strength: f64,
+    /// The restoration that this one goes on from, in place of a start of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Box<Fork>>,
+}
+
+/// Where a restoration branches from another one. Done again from its beginning, the parent is held to the evidence of
+/// its branch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fork {
+    pub parent: Restoration,
+    /// Steps of the parent that were done, 1 or more, all passes counted.
+    pub step: usize,
 }
 
 /// A restoration that cannot be done.
@@ -109,8 +121,12 @@ pub enum RestorationError {
     Resampling { jump: usize, times: usize },
     #[error("{0} steps with resampling are too many; choose fewer steps or fewer repeats")]
     Steps(usize),
-    #[error("a restoration starts from the prior or from the image, not from a branch; start a new run")]
+    #[error("a restoration branches from another restoration, not from a run; start a new restoration")]
     Branch,
+    #[error("cannot branch at step {step}: the parent restoration has {steps} steps")]
+    Fork { step: usize, steps: usize },
+    #[error("a branch keeps its parent's model, family and number of samples; change those in a new restoration")]
+    Unlike,
     #[error(
         "the image has shape {found:?} (images, channels, height, width) but the model expects {expected:?}; resize it"
     )]
@@ -148,8 +164,16 @@ impl Restoration {
         if !(self.strength > 0.0 && self.strength <= 1.0) {
             return Err(RestorationError::Strength(self.strength));
         }
-        let steps = self.run.steps.get().saturating_mul(self.resampling.map_or(1, Resampling::times));
-        if steps > Self::MAX_STEPS { Err(RestorationError::Steps(steps)) } else { Ok(()) }
+        let steps = self.steps();
+        if steps > Self::MAX_STEPS {
+            return Err(RestorationError::Steps(steps));
+        }
+        self.fork.as_deref().map_or(Ok(()), |fork| fork.check(&self.run))
+    }
+
+    /// Steps of all passes together.
+    fn steps(&self) -> usize {
+        self.run.steps.get().saturating_mul(self.resampling.map_or(1, Resampling::times))
     }
 
     /// Inpainting with the settings that suit a method with a small network (see [`crate::solver::Recipe`]).
@@ -160,7 +184,30 @@ impl Restoration {
         let steps = Steps::new(recipe.steps).unwrap_or(usual.steps);
         let run = Run { solver: recipe.solver, grid: recipe.grid, steps, ..usual };
         let resampling = recipe.resampling.and_then(|(jump, times)| Resampling::new(jump, times).ok());
-        Restoration { run, operator: Choice::new(&Inpainting), noise: 0.0, method, resampling, strength: 1.0 }
+        Restoration {
+            run,
+            operator: Choice::new(&Inpainting),
+            noise: 0.0,
+            method,
+            resampling,
+            strength: 1.0,
+            fork: None,
+        }
+    }
+}
+
+impl Fork {
+    /// Whether `run` can go on from here.
+    fn check(&self, run: &Run) -> Result<(), RestorationError> {
+        let Fork { parent, step } = self;
+        parent.check()?;
+        if !(1..parent.steps()).contains(step) {
+            return Err(RestorationError::Fork { step: *step, steps: parent.steps() });
+        }
+        if (&parent.run.model, parent.run.family, parent.run.count) != (&run.model, run.family, run.count) {
+            return Err(RestorationError::Unlike);
+        }
+        Ok(())
     }
 }
 

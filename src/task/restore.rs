@@ -1,6 +1,7 @@
 //! Restoring: samples of the posterior of a measured picture.
 
-use super::{Evidence, Plan, Resampling, Restoration, RestorationError, prior};
+use super::sample::{Until, cut};
+use super::{Evidence, Fork, Plan, Resampling, Restoration, RestorationError, prior};
 use crate::Image;
 use crate::score::{Condition, ScoreError, ScoreModel};
 use crate::sde::{Sde, Step, Transition};
@@ -10,12 +11,22 @@ use std::ops::ControlFlow;
 impl Restoration {
     /// The steps that this restoration takes with `model` (already in the run's range): those of the grid from the
     /// start time on, each leg of them as often as resampling says. Their indices run on through all passes,
-    /// so that no noise is drawn twice.
+    /// so that no noise is drawn twice. A branch takes what is left of its parent's steps where it would have taken the
+    /// same ones, else those of its own that lie below the time of the state that it goes on from.
     pub fn plan(&self, model: &dyn ScoreModel) -> Plan {
         let mut plan = Plan::starting(&self.run, model, self.strength);
-        if let Some(resampling) = self.resampling {
-            plan.steps = resampled(&plan.steps, resampling);
+        let passes = |steps: Vec<Step>| match self.resampling {
+            Some(resampling) => resampled(&steps, resampling),
+            None => steps,
+        };
+        let Some(fork) = &self.fork else { return Plan { steps: passes(plan.steps), ..plan } };
+        let before = fork.parent.plan(model);
+        if passes(plan.steps.clone()).ends_with(&before.steps) {
+            return Plan { steps: before.steps.get(fork.step..).unwrap_or_default().to_vec(), ..plan };
         }
+        let used = fork.arrived(&before).map_or(0, |last| last.index + 1);
+        plan.steps = passes(cut(plan.steps, before.time_after(fork.step), used));
+        plan.steps.iter_mut().enumerate().for_each(|(place, step)| step.index = used + place);
         plan
     }
 
@@ -25,10 +36,11 @@ impl Restoration {
         legs(&plan.steps).map(|leg| self.run.solver.evaluations(leg.len(), clean(leg))).sum()
     }
 
-    /// x at the plan's first time: the prior, or the given picture under noise.
+    /// x where the plan starts: the prior, the given picture under noise, or what the parent comes to when it is held
+    /// to the same evidence.
     ///
     /// # Errors
-    /// If the picture does not fit the model.
+    /// If the picture does not fit the model, or whatever the score model answers.
     pub fn first_state(
         &self,
         plan: &Plan,
@@ -36,12 +48,32 @@ impl Restoration {
         evidence: &Evidence,
         noise: &Noise,
     ) -> Result<Image, RestorationError> {
+        if let Some(fork) = &self.fork {
+            return fork.state(model, evidence, noise);
+        }
         let sde = self.run.family.sde();
         if self.strength >= 1.0 {
             return Ok(prior(sde, plan, noise));
         }
         let (level, guide) = (sde.level(plan.time_after(0)), evidence.guide(self, model, &noise.device)?);
         Ok(noise.normal(0, Purpose::Prior) * level.sigma + guide * level.alpha)
+    }
+}
+
+impl Fork {
+    /// The last of the parent's steps that were done.
+    fn arrived(&self, plan: &Plan) -> Option<Step> {
+        plan.steps.get(self.step.checked_sub(1)?).copied()
+    }
+
+    /// The state that a branch goes on from, by doing the parent's steps again.
+    fn state(&self, model: &dyn ScoreModel, evidence: &Evidence, noise: &Noise) -> Result<Image, RestorationError> {
+        let Fork { parent, step } = self;
+        let noise = Noise { seed: parent.run.seed, ..noise.clone() };
+        let plan = parent.plan(model);
+        let condition = Condition::new(evidence.measure(parent, model, &noise.device)?);
+        let start = parent.first_state(&plan, model, evidence, &noise)?;
+        Ok(restore(parent, &plan, model, &condition, start, &noise, &mut Until(*step))?)
     }
 }
 
@@ -78,17 +110,20 @@ fn walk(
 ) -> Result<Image, ScoreError> {
     let (sde, solver, denoise) = (restoration.run.family.sde(), &restoration.run.solver, restoration.run.denoise);
     let mut observer = Breaking { observer, broken: false };
-    let mut last: Option<&Step> = None;
+    // A branch may start where its parent was about to go up.
+    let mut last = restoration.fork.as_ref().and_then(|fork| fork.arrived(&fork.parent.plan(model)));
     for steps in legs(&plan.steps) {
-        if let (Some(last), Some(first)) = (last, steps.first()) {
-            x = ascend(sde, last, first, x, noise);
+        if let (Some(last), Some(first)) = (last, steps.first())
+            && first.t > last.next
+        {
+            x = ascend(sde, &last, first, x, noise);
         }
         let process = Process { model, sde, steps, denoise, noise, constraint };
         x = solver.solve(&process, x, &mut observer)?;
         if observer.broken {
             break;
         }
-        last = steps.last();
+        last = steps.last().copied();
     }
     Ok(x)
 }

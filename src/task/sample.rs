@@ -1,10 +1,11 @@
 //! Sampling: from the prior, or from a branch point, to data.
 
-use super::Run;
+use super::{Origin, Run};
 use crate::Image;
 use crate::score::{ScoreError, ScoreModel};
 use crate::sde::{Level, Range, Sde, Step};
-use crate::solver::{Noise, NoiseSource, Observer, Process, Purpose};
+use crate::solver::{Moment, Noise, NoiseSource, Observer, Process, Purpose};
+use std::ops::ControlFlow;
 
 /// The part of the time grid that a run walks with a given model.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +30,7 @@ impl Plan {
         let (start, end, notices) = valid_times(sde, model.ratios());
         let start = start.min(latest);
         let mut steps = run.grid.steps(sde, run.steps.get(), start, end);
-        if let super::Origin::Branch { parent, step } = &run.origin {
+        if let Origin::Branch { parent, step } = &run.origin {
             steps = cut(steps, Plan::new(parent, model).time_after(*step), *step);
         }
         Plan { steps, range: run.family.facts().range, notices }
@@ -77,7 +78,7 @@ fn valid_times(sde: &dyn Sde, ratios: Option<(f64, f64)>) -> (f64, f64, Vec<Stri
 
 /// The steps below the time `from`, the first of them made to begin there. `done` steps came
 /// before: their noise is in x already, so that no later step may draw from the same address.
-fn cut(steps: Vec<Step>, from: f64, done: usize) -> Vec<Step> {
+pub(super) fn cut(steps: Vec<Step>, from: f64, done: usize) -> Vec<Step> {
     let mut rest: Vec<Step> = steps.into_iter().filter(|step| step.next < from).collect();
     let shift = rest.first().map_or(0, |first| done.saturating_sub(first.index));
     rest.iter_mut().for_each(|step| step.index += shift);
@@ -110,4 +111,27 @@ pub fn prior(sde: &dyn Sde, plan: &Plan, noise: &Noise) -> Image {
     let start = plan.time_after(0);
     let std = if start >= 1.0 { sde.prior_std() } else { sde.sigma(start) };
     noise.normal(0, Purpose::Prior) * std
+}
+
+/// The state that a branch starts from, by running its parents again; `None` for the prior. `model` is already in the
+/// run's range, and `noise` that of the run.
+///
+/// # Errors
+/// Whatever the score model answers.
+pub fn first_state(run: &Run, model: &dyn ScoreModel, noise: &Noise) -> Result<Option<Image>, ScoreError> {
+    let Origin::Branch { parent, step } = &run.origin else { return Ok(None) };
+    let noise = Noise { seed: parent.seed, ..noise.clone() };
+    let plan = Plan::new(parent, model);
+    let start = first_state(parent, model, &noise)?;
+    sample(parent, &plan, model, start, &noise, &mut Until(*step)).map(Some)
+}
+
+/// Lets a solver go on for a number of steps.
+pub(super) struct Until(pub(super) usize);
+
+impl Observer for Until {
+    fn observe(&mut self, _moment: &Moment<'_>) -> ControlFlow<()> {
+        self.0 = self.0.saturating_sub(1);
+        if self.0 == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
 }

@@ -36,6 +36,8 @@ pub enum Command {
     FillOrStop,
     /// Cancel what is being drawn, or stop what the model works on.
     Stop,
+    /// Continue from the step shown, with the current settings and mask.
+    Branch,
     /// Show or hide the picked sample on the photo.
     Lay,
     /// The picked sample becomes part of the photo.
@@ -46,9 +48,17 @@ pub enum Command {
 }
 
 /// The keys that are obeyed.
-pub static KEYS: [Binding<Command>; 29] = [
+pub static KEYS: [Binding<Command>; 31] = [
     plain(Key::Enter, "Enter", "Fill in the masked area (or colourise, restore, edit), or stop", Command::FillOrStop),
     plain(Key::V, "V", "Show or hide the selected sample on the photo", Command::Lay),
+    obeyed_elsewhere(Key::ArrowLeft, "← →", "Back or forward by one recorded step; with Shift, by ten"),
+    with(
+        Modifiers::SHIFT,
+        Key::B,
+        "Shift+B",
+        "Branch from the step shown, with the current settings and mask",
+        Command::Branch,
+    ),
     plain(Key::B, "B E", "Brush, eraser", Command::Tool(Tool::Brush)),
     plain(Key::E, "", "", Command::Tool(Tool::Eraser)),
     plain(

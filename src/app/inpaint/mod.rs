@@ -214,11 +214,11 @@ impl Inpaint {
         }
     }
 
-    fn learn_side(&mut self, session: &Session, shared: &Draft) {
+    fn learn_side(&mut self, session: &mut Session, shared: &Draft) {
         match session.model(&shared.model) {
             Some(report) => self.side = if report.range.is_some() { report.shape[1].max(1) } else { USUAL_SIDE },
             None if self.inspected.as_ref() != Some(&shared.model) => {
-                session.inspect(&shared.model);
+                session.inspect(&shared.model, shared.device);
                 self.inspected = Some(shared.model.clone());
             }
             None => {}
@@ -226,11 +226,11 @@ impl Inpaint {
     }
 
     /// Lets go of what is being drawn; where nothing is, ends what the model works on.
-    fn let_go_or_stop(&mut self, session: &Session) {
+    fn let_go_or_stop(&mut self) {
         let drawing = self.canvas.as_ref().is_some_and(Canvas::is_painting) || !matches!(self.gesture, Gesture::None);
         self.cancel();
         if !drawing {
-            self.stop_filling(session);
+            self.stop_filling();
         }
     }
 
@@ -259,13 +259,17 @@ impl Inpaint {
             Command::OpenPhoto => self.request.ask(cx, Dialog::OpenPicture, Purpose::Photo),
             Command::OpenMask if self.canvas.is_some() => self.request.ask(cx, Dialog::OpenPicture, Purpose::Mask),
             Command::SaveMask if self.canvas.is_some() => self.ask_place(cx, "mask", Purpose::SaveMask),
-            Command::SaveFilled if self.fills.answer().is_some() => self.ask_place(cx, "filled", Purpose::SaveFilled),
+            Command::SaveFilled if self.fills.pictures().is_some() => self.ask_place(cx, "filled", Purpose::SaveFilled),
             Command::OpenMask | Command::SaveMask | Command::SaveFilled => {}
             Command::FillOrStop => {
-                let notice = self.fill_or_stop(&ctx, &mut cx.session, &cx.draft);
+                let notice = self.fill_or_stop(&ctx, &cx.session, &cx.draft);
                 cx.tell(notice);
             }
-            Command::Stop => self.let_go_or_stop(&cx.session),
+            Command::Branch => {
+                let notice = self.branch(&cx.session, &cx.draft);
+                cx.tell(notice);
+            }
+            Command::Stop => self.let_go_or_stop(),
             Command::Lay => self.fills.draft.laid = !self.fills.draft.laid,
             Command::Adopt => self.adopt(&ctx),
             Command::GoBack(answer) => self.go_back(&ctx, answer),
@@ -430,8 +434,8 @@ impl Workspace for Inpaint {
         self.fills.line()
     }
 
-    fn stop(&mut self, cx: &mut Context) {
-        self.stop_filling(&cx.session);
+    fn stop(&mut self, _cx: &mut Context) {
+        self.stop_filling();
     }
 
     fn save(&mut self) -> Value {

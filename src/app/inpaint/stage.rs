@@ -2,7 +2,7 @@
 
 use super::look::Look;
 use super::viewport::Placed;
-use super::{Command, Inpaint, hand, overlay};
+use super::{Command, Inpaint, fills, hand, overlay};
 use crate::app::theme::{Theme, UNIT};
 use crate::app::widgets::dashed;
 use egui::emath::GuiRounding;
@@ -20,6 +20,9 @@ pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint) {
     let bar = Frame::new().inner_margin(Margin::symmetric(8, 4)).fill(ui.visuals().panel_fill);
     if inpaint.canvas.is_some() {
         egui::Panel::top("inpaint bar").resizable(false).frame(bar).show(ui, |ui| top(ui, inpaint));
+    }
+    if inpaint.canvas.is_some() {
+        fills::timeline(ui, inpaint);
     }
     let well = Frame::new().fill(ui.visuals().extreme_bg_color);
     egui::CentralPanel::no_frame().frame(well).show(ui, |ui| match inpaint.canvas {

@@ -3,12 +3,11 @@
 use super::Latents;
 use super::board::{Encoding, MOST_SLOTS};
 use super::original::{Loaded, PictureKey};
-use super::work::{Held, Opening, Task};
-use crate::Pixels;
+use super::work::{Held, Opening};
 use crate::app::photos::{Crop, Source};
 use crate::app::{Notice, Session};
-use crate::engine::{Failure, JobResult, JobUpdate};
-use crate::task::Latents as Encodings;
+use crate::engine::{End, Failure, Update};
+use crate::task::{Decoded, Encoded, Estimate, Flow, Latents as Encodings, Likelihood};
 use std::path::Path;
 
 impl Latents {
@@ -71,7 +70,8 @@ impl Latents {
     }
 
     /// Saved latents are in their slots, with the pictures that they decode to.
-    fn take_opened(&mut self, openings: Vec<Opening>, pictures: &Pixels<f32>, nfe: &[usize]) {
+    pub(super) fn take_opened(&mut self, openings: Vec<Opening>, decoded: &Decoded) {
+        let Decoded { pictures, nfe } = decoded;
         self.work.to_open.drain(..openings.len().min(self.work.to_open.len()));
         let [_, c, h, w] = pictures.shape;
         for (index, opening) in openings.into_iter().enumerate() {
@@ -85,38 +85,61 @@ impl Latents {
         }
     }
 
-    /// Takes in what the engine has said of the two jobs.
-    pub(super) fn take_news(&mut self, session: &mut Session) -> Vec<Notice> {
-        let mut notices = Vec::new();
-        if let Some(id) = self.middle.asked.as_ref().map(|asked| asked.id) {
-            let news = session.take_news(id);
-            notices.extend(news.into_iter().filter_map(|update| self.hear_middle(update)));
+    pub(super) fn take_encoded(&mut self, keys: Vec<PictureKey>, encoded: &Encoded) {
+        for (index, key) in keys.into_iter().enumerate() {
+            let Encodings { pixels, flow } = &encoded.latents;
+            let latents = Encodings { pixels: pixels.one(index), flow: flow.clone() };
+            let nfe = encoded.nfe.get(index).copied().unwrap_or_default();
+            self.board.insert_encoding(key, Encoding::new(latents, nfe));
         }
-        if let Some(id) = self.work.under_way.as_ref().map(|job| job.id) {
-            let news = session.take_news(id);
-            notices.extend(news.into_iter().flat_map(|update| self.hear(update, session)));
+    }
+
+    pub(super) fn take_back(&mut self, keys: Vec<PictureKey>, decoded: &Decoded) {
+        for (index, key) in keys.into_iter().enumerate() {
+            let nfe = decoded.nfe.get(index).copied().unwrap_or_default();
+            self.board.insert_back(key, decoded.pictures.one(index), nfe);
+        }
+    }
+
+    pub(super) fn take_likelihood(&mut self, key: PictureKey, flow: Flow, estimate: Estimate, found: &[Likelihood]) {
+        self.work.to_measure.retain(|other| *other != key);
+        if let Some(&likelihood) = found.first() {
+            self.board.insert_likelihood(key, flow, estimate, likelihood);
+        }
+    }
+
+    /// Takes in what the two tasks have said.
+    pub(super) fn take_news(&mut self, session: &mut Session) -> Vec<Notice> {
+        let mut notices = self.hear_middle(session);
+        let Some(mut under_way) = self.work.under_way.take() else { return notices };
+        let (told, ended) = under_way.job.poll(session);
+        notices.extend(told);
+        match ended {
+            None => self.work.under_way = Some(under_way),
+            Some(End::Finished(taken)) => taken(self),
+            Some(End::Stopped) => self.work.held = Some(Held::Stopped),
+            Some(End::Failed(failure)) => notices.push(self.fail(failure)),
         }
         notices
     }
 
-    fn hear(&mut self, update: JobUpdate, session: &mut Session) -> Vec<Notice> {
-        match update {
-            JobUpdate::Started(report) => return session.tell_once(report.notices.iter().cloned()),
-            JobUpdate::Progress(progress) => {
-                if let Some(job) = &mut self.work.under_way {
-                    job.progress = Some(progress);
+    fn hear_middle(&mut self, session: &mut Session) -> Vec<Notice> {
+        let Some(asked) = self.middle.asked.take() else { return Vec::new() };
+        let ended = session.hear(&asked.task).into_iter().find_map(|update| match update {
+            Update::Ended(end) => Some(end),
+            _ => None,
+        });
+        match ended {
+            None => self.middle.asked = Some(asked),
+            Some(End::Finished(decoded)) => {
+                if !asked.fine {
+                    self.work.answered = Some(asked.since.elapsed());
                 }
+                let nfe = decoded.nfe.first().copied().unwrap_or_default();
+                self.middle.take(asked, decoded.pictures, nfe);
             }
-            JobUpdate::Done(result) => {
-                if let Some(job) = self.work.under_way.take() {
-                    self.take_result(job.task, result);
-                }
-            }
-            JobUpdate::Stopped => {
-                self.work.under_way = None;
-                self.work.held = Some(Held::Stopped);
-            }
-            JobUpdate::Failed(failure) => return vec![self.fail(failure)],
+            Some(End::Stopped) => {}
+            Some(End::Failed(failure)) => return vec![self.fail(failure)],
         }
         Vec::new()
     }
@@ -128,62 +151,5 @@ impl Latents {
         self.measure.stop();
         self.work.held = Some(Held::Failed(failure.clone()));
         self.failed.offer(Notice::problem(failure), ())
-    }
-
-    fn hear_middle(&mut self, update: JobUpdate) -> Option<Notice> {
-        match update {
-            JobUpdate::Started(_) | JobUpdate::Progress(_) => {}
-            JobUpdate::Done(JobResult::Decoded(decoded)) => {
-                if let Some(asked) = self.middle.asked.take() {
-                    let nfe = decoded.nfe.first().copied().unwrap_or_default();
-                    if !asked.fine {
-                        self.work.answered = Some(asked.since.elapsed());
-                    }
-                    self.middle.take(asked, decoded.pictures, nfe);
-                }
-            }
-            JobUpdate::Done(_) | JobUpdate::Stopped => self.middle.asked = None,
-            JobUpdate::Failed(failure) => {
-                self.middle.asked = None;
-                return Some(self.fail(failure));
-            }
-        }
-        None
-    }
-
-    fn take_result(&mut self, task: Task, result: JobResult) {
-        match (task, result) {
-            (Task::Open(openings), JobResult::Decoded(decoded)) => {
-                self.take_opened(openings, &decoded.pictures, &decoded.nfe);
-            }
-            (Task::Encode { keys, .. }, JobResult::Encoded(encoded)) => {
-                for (index, key) in keys.into_iter().enumerate() {
-                    let flow = encoded.latents.flow.clone();
-                    let latents = Encodings { pixels: encoded.latents.pixels.one(index), flow };
-                    let nfe = encoded.nfe.get(index).copied().unwrap_or_default();
-                    self.board.insert_encoding(key, Encoding::new(latents, nfe));
-                }
-            }
-            (Task::Back { keys, .. }, JobResult::Decoded(decoded)) => {
-                for (index, key) in keys.into_iter().enumerate() {
-                    let nfe = decoded.nfe.get(index).copied().unwrap_or_default();
-                    self.board.insert_back(key, decoded.pictures.one(index), nfe);
-                }
-            }
-            (Task::Likelihood { key, flow, estimate }, JobResult::Likelihoods(found)) => {
-                self.work.to_measure.retain(|other| *other != key);
-                if let Some(&likelihood) = found.first() {
-                    self.board.insert_likelihood(key, flow, estimate, likelihood);
-                }
-            }
-            (Task::Set { .. }, JobResult::Likelihoods(found)) => self.measure.take(&found),
-            (Task::Frames { key, places, fine }, JobResult::Decoded(decoded)) => {
-                if let Some(strip) = self.strip.as_mut().filter(|strip| strip.key == key) {
-                    strip.insert(&places, &decoded.pictures, fine);
-                }
-            }
-            // The engine answers each kind of job with its own kind of result.
-            _ => {}
-        }
     }
 }

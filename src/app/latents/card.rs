@@ -3,7 +3,7 @@
 use super::board::{BINS, Board, Encoding, REACH};
 use super::crop::Cropping;
 use super::original::PictureKey;
-use super::work::Task;
+use super::work::{Purpose, UnderWay};
 use super::{Command, Latents, figure};
 use crate::app::Context;
 use crate::app::photos::Crop;
@@ -141,11 +141,10 @@ fn back(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureKey
 /// The latent; while it is being computed, x(t) on its way.
 fn latent(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureKey>, side: f32) {
     let letter = Board::name(index);
-    let moving = latents.work.under_way.as_ref().and_then(|job| match &job.task {
-        Task::Encode { keys, .. } => {
+    let moving = latents.work.under_way.as_ref().and_then(|UnderWay { purpose, job }| match purpose {
+        Purpose::Encode { keys, .. } => {
             let place = keys.iter().position(|other| Some(*other) == key)?;
-            let progress = job.progress.as_ref()?;
-            Some((place, progress.pictures.clone()?, progress.share))
+            Some((place, job.states()?.clone(), job.progress().share))
         }
         _ => None,
     });

@@ -6,7 +6,7 @@ use crate::Pixels;
 use crate::app::Context;
 use crate::app::theme::{Theme, UNIT};
 use crate::app::widgets::{Combo, control_width, named, row};
-use crate::engine::Job;
+use crate::engine;
 use crate::task::{Estimate, Flow, Likelihood};
 use egui::{Color32, DragValue, RichText, Ui, vec2};
 use egui_plot::{Bar, BarChart, Plot, VLine};
@@ -118,12 +118,13 @@ impl Measure {
     }
 
     /// Measures some pictures of the set.
-    pub fn job(&self, first: usize, count: usize) -> Option<Job> {
+    pub fn task(&self, first: usize, count: usize) -> Option<engine::Likelihood> {
         let (flow, estimate, ..) = self.key.clone()?;
         let pictures = self.pictures.as_ref()?;
         let values: Vec<f32> = (first..first + count).flat_map(|index| pictures.sample(index).to_vec()).collect();
         let [_, c, h, w] = pictures.shape;
-        Some(Job::Likelihood { flow, images: Pixels { shape: [count, c, h, w], values: values.into() }, estimate })
+        let images = Pixels { shape: [count, c, h, w], values: values.into() };
+        Some(engine::Likelihood { flow, images, estimate })
     }
 
     /// Takes in figures.

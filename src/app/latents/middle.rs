@@ -5,7 +5,7 @@ use super::draft::{LatentsDraft, Mix};
 use super::original::PictureKey;
 use super::strip::{Strip, ends};
 use crate::Pixels;
-use crate::engine::JobId;
+use crate::engine::{Decode, TaskHandle};
 use crate::task::{Flow, combine, linear, spherical, temper};
 use std::time::{Duration, Instant};
 
@@ -38,10 +38,10 @@ pub struct Shown {
     pub after: Duration,
 }
 
-/// A picture on its way.
-#[derive(Clone, Debug)]
+/// A picture on its way. Another one in its place ends it.
+#[derive(Debug)]
 pub struct Asked {
-    pub id: JobId,
+    pub task: TaskHandle<Decode>,
     pub key: MiddleKey,
     pub fine: bool,
     /// When the slider moved.

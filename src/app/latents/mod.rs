@@ -8,6 +8,7 @@ mod board;
 mod card;
 mod crop;
 mod draft;
+mod job;
 mod measure;
 mod middle;
 mod original;
@@ -373,8 +374,8 @@ impl Workspace for Latents {
         self.line()
     }
 
-    fn stop(&mut self, cx: &mut Context) {
-        self.stop_work(&cx.session);
+    fn stop(&mut self, _cx: &mut Context) {
+        self.stop_work();
     }
 
     fn save(&mut self) -> Value {

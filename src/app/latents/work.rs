@@ -1,10 +1,11 @@
 //! What is computed next: encodings, then a draft of the strip, then the way back, likelihoods, the exact strip.
 //!
-//! Nothing here is queued: every frame the next thing that lacks is looked for, and a job whose
-//! result nobody wants any more is stopped. So slots, undo and settings need not tell anyone.
+//! Nothing here is queued: every frame the next thing that lacks is looked for, and a task whose
+//! result nobody wants any more is dropped, which stops it. So slots, undo and settings need not tell anyone.
 
 use super::Latents;
 use super::draft::quick;
+use super::job::{Job, job};
 use super::middle::{Asked, Next};
 use super::original::PictureKey;
 use super::strip::{Strip, StripKey};
@@ -12,19 +13,17 @@ use crate::Pixels;
 use crate::app::photos::Source;
 use crate::app::status::TaskLine;
 use crate::app::{Context, Draft, Notice, Session};
-use crate::engine::{DeviceChoice, Failure, Job, JobId, JobProgress};
+use crate::engine::{Decode, DeviceChoice, Encode, Failure, Likelihood, Options, Priority};
 use crate::task::{Estimate, Flow, Latents as Encodings};
 
-/// The lane of the picture in the middle.
-const LANE: u32 = 1;
 /// Before this share is covered, the time left is a guess that nobody should read.
-const KNOWN: f32 = 0.05;
+const KNOWN: f64 = 0.05;
 /// Pictures of a set that are measured together.
 const SET_BATCH: usize = 8;
 
-/// A job's purpose.
+/// A task's purpose.
 #[derive(Clone, Debug)]
-pub enum Task {
+pub enum Purpose {
     Open(Vec<Opening>),
     Encode { keys: Vec<PictureKey>, flow: Flow },
     Back { keys: Vec<PictureKey>, flow: Flow },
@@ -43,13 +42,10 @@ pub struct Opening {
     pub latents: Encodings,
 }
 
-/// A job under way.
-#[derive(Clone, Debug)]
+/// A task under way.
 pub struct UnderWay {
-    pub id: JobId,
-    pub task: Task,
-    /// The last that was heard of it.
-    pub progress: Option<JobProgress>,
+    pub purpose: Purpose,
+    pub job: Box<dyn Job>,
 }
 
 /// Why nothing is begun.
@@ -61,8 +57,8 @@ pub enum Held {
     Failed(Failure),
 }
 
-/// The job under way, and what was asked for beyond encodings and strip.
-#[derive(Debug, Default)]
+/// The task under way, and what was asked for beyond encodings and strip.
+#[derive(Default)]
 pub struct Work {
     pub under_way: Option<UnderWay>,
     pub held: Option<Held>,
@@ -85,7 +81,7 @@ impl Latents {
         let Context { session, draft: shared, .. } = cx;
         notices.extend(self.take_news(session));
         if let Some(flow) = self.work.opened.take() {
-            session.inspect(&flow.model);
+            session.inspect(&flow.model, shared.device);
             self.draft.take(&flow);
             shared.take_journey(&flow);
         }
@@ -102,12 +98,13 @@ impl Latents {
             let shape = self.board.shape.unwrap_or([3, 32, 32]);
             self.originals.set(ctx, self.measure.folder.clone(), self.draft.set_size, shape);
         }
-        self.drop_unwanted(session, &flow);
+        self.drop_unwanted(&flow);
         if self.work.under_way.is_none()
-            && let Some(task) =
-                self.next_opening().or_else(|| self.work.held.is_none().then(|| self.next_task(&flow))?)
+            && let Some(purpose) =
+                self.next_opening().or_else(|| self.work.held.is_none().then(|| self.next_purpose(&flow))?)
         {
-            self.begin(session, task, shared.device);
+            let job = self.job(session, &purpose, shared.device);
+            self.work.under_way = job.map(|job| UnderWay { purpose, job });
         }
         self.decode_middle(ctx, session, shared.device);
         self.board.tidy();
@@ -116,35 +113,26 @@ impl Latents {
 
     /// What is under way, for the status bar.
     pub fn line(&self) -> Option<TaskLine> {
-        let job = self.work.under_way.as_ref()?;
-        let what = match &job.task {
-            Task::Open(_) => "opening latents".into(),
-            Task::Encode { keys, .. } => format!("encoding {}", self.board.letters(keys)),
-            Task::Back { keys, .. } => format!("decoding {}", self.board.letters(keys)),
-            Task::Likelihood { key, .. } => format!("measuring {}", self.board.letters(&[*key])),
-            Task::Set { first, .. } => format!("measuring the set, {first} of {}", self.measure.total()),
-            Task::Frames { fine: false, .. } => "filling the strip".into(),
-            Task::Frames { .. } => {
+        let UnderWay { purpose, job } = self.work.under_way.as_ref()?;
+        let what = match purpose {
+            Purpose::Open(_) => "opening latents".into(),
+            Purpose::Encode { keys, .. } => format!("encoding {}", self.board.letters(keys)),
+            Purpose::Back { keys, .. } => format!("decoding {}", self.board.letters(keys)),
+            Purpose::Likelihood { key, .. } => format!("measuring {}", self.board.letters(&[*key])),
+            Purpose::Set { first, .. } => format!("measuring the set, {first} of {}", self.measure.total()),
+            Purpose::Frames { fine: false, .. } => "filling the strip".into(),
+            Purpose::Frames { .. } => {
                 let (exact, all) = self.strip.as_ref().map_or((0, 0), |strip| (strip.exact(), strip.len()));
                 format!("refining the strip, {exact} of {all}")
             }
         };
-        let progress = job.progress.as_ref();
-        Some(TaskLine {
-            what,
-            share: progress.map_or(0.0, |progress| progress.share),
-            seconds_left: progress
-                .filter(|progress| progress.share > KNOWN)
-                .map_or(f32::NAN, |progress| progress.seconds_left),
-            nfe: progress.map_or(0, |progress| progress.nfe),
-        })
+        Some(TaskLine::new(what, job.progress(), KNOWN))
     }
 
     /// Ends what is under way and begins nothing until asked.
-    pub(super) fn stop_work(&mut self, session: &Session) {
+    pub(super) fn stop_work(&mut self) {
         self.middle.hold();
-        if let Some(job) = self.work.under_way.take() {
-            session.stop_job(job.id);
+        if self.work.under_way.take().is_some() {
             self.work.held = Some(Held::Stopped);
         }
         self.work.to_measure.clear();
@@ -173,22 +161,22 @@ impl Latents {
         }
     }
 
-    fn next_opening(&self) -> Option<Task> {
+    fn next_opening(&self) -> Option<Purpose> {
         let first = self.work.to_open.first()?;
         let alike = |other: &&Opening| {
             other.latents.flow == first.latents.flow && other.latents.pixels.shape == first.latents.pixels.shape
         };
-        Some(Task::Open(self.work.to_open.iter().take_while(alike).cloned().collect()))
+        Some(Purpose::Open(self.work.to_open.iter().take_while(alike).cloned().collect()))
     }
 
-    fn learn_shape(&mut self, session: &Session, shared: &Draft) {
+    fn learn_shape(&mut self, session: &mut Session, shared: &Draft) {
         match session.model(&shared.model) {
             Some(report) => {
                 self.board.shape = report.range.map(|_| report.shape);
                 self.no_pictures = report.range.is_none();
             }
             None if self.inspected.as_ref() != Some(&shared.model) => {
-                session.inspect(&shared.model);
+                session.inspect(&shared.model, shared.device);
                 self.inspected = Some(shared.model.clone());
             }
             None => {}
@@ -205,25 +193,24 @@ impl Latents {
         }
     }
 
-    /// Stops the job under way where nobody wants its result any more.
-    fn drop_unwanted(&mut self, session: &Session, flow: &Flow) {
-        let Some(job) = &self.work.under_way else { return };
+    /// Drops the task under way where nobody wants its result any more.
+    fn drop_unwanted(&mut self, flow: &Flow) {
+        let Some(under_way) = &self.work.under_way else { return };
         let shown = self.board.keys();
-        let wanted = match &job.task {
-            Task::Encode { keys, flow: of } => of == flow && keys.iter().any(|key| shown.contains(key)),
-            Task::Back { keys, .. } => keys.iter().any(|key| shown.contains(key)),
-            Task::Likelihood { key, .. } => shown.contains(key),
-            Task::Set { .. } => self.measure.is_wanted(),
-            Task::Open(_) => true,
-            Task::Frames { key, .. } => self.strip.as_ref().is_some_and(|strip| strip.key == *key),
+        let wanted = match &under_way.purpose {
+            Purpose::Encode { keys, flow: of } => of == flow && keys.iter().any(|key| shown.contains(key)),
+            Purpose::Back { keys, .. } => keys.iter().any(|key| shown.contains(key)),
+            Purpose::Likelihood { key, .. } => shown.contains(key),
+            Purpose::Set { .. } => self.measure.is_wanted(),
+            Purpose::Open(_) => true,
+            Purpose::Frames { key, .. } => self.strip.as_ref().is_some_and(|strip| strip.key == *key),
         };
         if !wanted {
-            session.stop_job(job.id);
             self.work.under_way = None;
         }
     }
 
-    fn next_task(&self, flow: &Flow) -> Option<Task> {
+    fn next_purpose(&self, flow: &Flow) -> Option<Purpose> {
         let lacking = |key: &PictureKey| match self.board.encoding(key) {
             None => true,
             Some(encoding) => encoding.latents.flow != *flow && self.work.accepted.as_ref() == Some(flow),
@@ -232,10 +219,10 @@ impl Latents {
         let ready = |key: &&PictureKey| self.board.picture(key).is_some();
         let keys: Vec<PictureKey> = shown.iter().filter(ready).filter(|key| lacking(key)).copied().collect();
         if !keys.is_empty() {
-            return Some(Task::Encode { keys, flow: flow.clone() });
+            return Some(Purpose::Encode { keys, flow: flow.clone() });
         }
         let frames = self.next_frames();
-        if let Some(Task::Frames { fine: false, .. }) = frames {
+        if let Some(Purpose::Frames { fine: false, .. }) = frames {
             return frames;
         }
         let alone = |key: &&PictureKey| self.board.encoding(key).is_some_and(|encoding| encoding.back.is_none());
@@ -243,58 +230,67 @@ impl Latents {
             let of = first.latents.flow.clone();
             let same = |key: &&PictureKey| self.board.encoding(key).is_some_and(|e| e.latents.flow == of);
             let keys = shown.iter().filter(alone).filter(same).copied().collect();
-            return Some(Task::Back { keys, flow: of });
+            return Some(Purpose::Back { keys, flow: of });
         }
         let measured = Flow { until: 1.0, ..flow.clone() };
         if let Some(&key) = self.work.to_measure.iter().find(ready) {
-            return Some(Task::Likelihood { key, flow: measured, estimate: self.draft.estimate() });
+            return Some(Purpose::Likelihood { key, flow: measured, estimate: self.draft.estimate() });
         }
         if let Some((first, count)) = self.measure.next(SET_BATCH) {
-            return Some(Task::Set { first, count });
+            return Some(Purpose::Set { first, count });
         }
         frames
     }
 
-    fn next_frames(&self) -> Option<Task> {
+    fn next_frames(&self) -> Option<Purpose> {
         let strip = self.strip.as_ref()?;
         let (places, fine) = strip.next(self.middle.place)?;
-        Some(Task::Frames { key: strip.key.clone(), places, fine })
+        Some(Purpose::Frames { key: strip.key.clone(), places, fine })
     }
 
-    fn begin(&mut self, session: &mut Session, task: Task, device: DeviceChoice) {
-        let Some(job) = self.job(&task) else { return };
-        let id = session.job(job, device);
-        self.work.under_way = Some(UnderWay { id, task, progress: None });
-    }
-
-    fn job(&self, task: &Task) -> Option<Job> {
-        Some(match task {
-            Task::Open(openings) => {
+    /// Begins a task for this purpose, unless something that it needs lacks.
+    fn job(&self, session: &Session, purpose: &Purpose, device: DeviceChoice) -> Option<Box<dyn Job>> {
+        let (options, purpose) = (Options::on(device), purpose.clone());
+        let decode = |flow: Flow, latents| session.begin(Decode { flow, latents }, options);
+        let measure = |likelihood| session.begin(likelihood, options);
+        Some(match purpose {
+            Purpose::Open(openings) => {
                 let latents = Pixels::together(openings.iter().map(|opening| Some(&opening.latents.pixels)))?;
-                Job::Decode { flow: openings.first()?.latents.flow.clone(), latents, lane: None }
+                let task = decode(openings.first()?.latents.flow.clone(), latents);
+                job(task, move |latents, decoded| latents.take_opened(openings, &decoded))
             }
-            Task::Encode { keys, flow } => {
+            Purpose::Encode { keys, flow } => {
                 let images = Pixels::together(keys.iter().map(|key| self.board.picture(key)))?;
-                Job::Encode { flow: flow.clone(), images }
+                let task = session.begin(Encode { flow, images }, Options { shown: true, ..options });
+                job(task, move |latents, encoded| latents.take_encoded(keys, &encoded))
             }
-            Task::Back { keys, flow } => {
+            Purpose::Back { keys, flow } => {
                 let latent = |key| self.board.encoding(key).map(|encoding| &encoding.latents.pixels);
-                Job::Decode { flow: flow.clone(), latents: Pixels::together(keys.iter().map(latent))?, lane: None }
+                let task = decode(flow, Pixels::together(keys.iter().map(latent))?);
+                job(task, move |latents, decoded| latents.take_back(keys, &decoded))
             }
-            Task::Likelihood { key, flow, estimate } => {
-                Job::Likelihood { flow: flow.clone(), images: self.board.picture(key)?.clone(), estimate: *estimate }
+            Purpose::Likelihood { key, flow, estimate } => {
+                let images = self.board.picture(&key)?.clone();
+                let task = measure(Likelihood { flow: flow.clone(), images, estimate });
+                job(task, move |latents, found| latents.take_likelihood(key, flow, estimate, &found))
             }
-            Task::Set { first, count } => self.measure.job(*first, *count)?,
-            Task::Frames { key, places, fine } => {
-                let latents = self.strip.as_ref()?.latents_of(places);
-                let flow = if *fine { key.flow.clone() } else { quick(&key.flow) };
-                Job::Decode { flow, latents, lane: None }
+            Purpose::Set { first, count } => {
+                job(measure(self.measure.task(first, count)?), |latents, found| latents.measure.take(&found))
+            }
+            Purpose::Frames { key, places, fine } => {
+                let flow = if fine { key.flow.clone() } else { quick(&key.flow) };
+                let task = decode(flow, self.strip.as_ref()?.latents_of(&places));
+                job(task, move |latents, decoded| {
+                    if let Some(strip) = latents.strip.as_mut().filter(|strip| strip.key == key) {
+                        strip.insert(&places, &decoded.pictures, fine);
+                    }
+                })
             }
         })
     }
 
-    /// Decodes for the picture in the middle, in a lane of its own.
-    fn decode_middle(&mut self, ctx: &egui::Context, session: &mut Session, device: DeviceChoice) {
+    /// Decodes for the picture in the middle, before anything else.
+    fn decode_middle(&mut self, ctx: &egui::Context, session: &Session, device: DeviceChoice) {
         if let Some(soon) = self.middle.play(self.strip.as_ref()) {
             ctx.request_repaint_after(soon);
         }
@@ -306,8 +302,9 @@ impl Latents {
             Next::Decode { key, fine, since } => {
                 let Some(latents) = key.latent(&self.board) else { return };
                 let flow = if fine { key.flow.clone() } else { quick(&key.flow) };
-                let id = session.job(Job::Decode { flow, latents, lane: Some(LANE) }, device);
-                self.middle.asked = Some(Asked { id, key, fine, since });
+                let options = Options { priority: Priority::Interactive, ..Options::on(device) };
+                let task = session.begin(Decode { flow, latents }, options);
+                self.middle.asked = Some(Asked { task, key, fine, since });
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What a branch from the shown moment will do, before it does it.
+//! What a branch from the shown step will do, before it does it.
 
 use super::{Command, Entry, Runs};
 use crate::app::Draft;
@@ -8,13 +8,13 @@ use crate::registry::number;
 use crate::task::Run;
 use std::sync::Arc;
 
-/// A moment of a run that can be branched from.
+/// A recorded step of a run that can be branched from.
 pub struct Point<'a> {
     pub entry: &'a Entry,
     pub moment: Arc<Recorded>,
 }
 
-/// The shown moment, or one sentence of why it cannot be branched from.
+/// The shown step, or one sentence of why it cannot be branched from.
 ///
 /// # Errors
 /// If nothing is shown, or it is the first or the last state.

@@ -170,7 +170,7 @@ impl ExportPanel {
     }
 }
 
-/// At most [`FRAMES`] of the moments, evenly spread, with the first and the last.
+/// At most [`FRAMES`] of the recorded steps, evenly spread, with the first and the last.
 fn thinned(moments: &[Arc<Recorded>]) -> Vec<Arc<Recorded>> {
     let (all, kept) = (moments.len(), moments.len().min(FRAMES));
     let place = |index: usize| if kept > 1 { index * (all - 1) / (kept - 1) } else { 0 };

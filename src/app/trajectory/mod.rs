@@ -1,7 +1,7 @@
 //! The workspace "Trajectory": how does it get there?
 //!
 //! Runs are set up on the left (`setup`, `solver_panel`, `equation`), kept side by side (`runs`), shown in the middle with
-//! their timeline, and plotted on the right. A moment can be branched from (`branch`) and saved (`export`).
+//! their timeline, and plotted on the right. A step can be branched from (`branch`) and saved (`export`).
 
 mod branch;
 mod equation;
@@ -12,7 +12,6 @@ mod setup;
 mod solver_panel;
 mod standing;
 mod strip;
-pub mod timeline;
 
 pub use equation::equations;
 pub use runs::{Entry, Pending, Runs};
@@ -26,9 +25,10 @@ use super::photos::Offer;
 use super::picture::{Hovered, PictureSettings, PictureView};
 use super::status::Standing;
 use super::theme::Theme;
+use super::timeline::{self, TimelineAction, TimelineState};
 use super::workspace::{Workspace, WorkspaceInfo};
 use super::{Action, Draft, Notice, RunState, Settings, Start};
-use crate::engine::{self, RunId};
+use crate::engine::TaskId;
 use crate::score::Description;
 use egui::util::undoer::Undoer;
 use egui::{Frame, Key, Margin, Modifiers, Ui};
@@ -36,7 +36,6 @@ use export::ExportPanel;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use setup::{Setup, is_stale};
-use timeline::{TimelineAction, TimelineState};
 
 /// What a key or a button asks of this workspace.
 #[derive(Clone, Debug)]
@@ -48,12 +47,12 @@ pub enum Command {
     /// One step, then hold.
     Step,
     Stop,
-    /// Show what a branch from the shown moment would do.
+    /// Show what a branch from the shown step would do.
     OfferBranch,
     Branch,
     NewSeed,
-    Select(RunId),
-    Close(RunId),
+    Select(TaskId),
+    Close(TaskId),
     /// Choose a file to open.
     Open,
     /// Show what can be saved.
@@ -127,14 +126,14 @@ impl Trajectory {
     fn obey(&mut self, command: Command, cx: &mut Context) {
         match command {
             Command::RunOrPause => self.run_or_pause(cx),
-            Command::RunAgain => self.begin(cx),
+            Command::RunAgain => self.begin(cx, false),
             Command::Step => self.step(cx),
             Command::Stop => self.stop(cx),
             Command::OfferBranch => self.branching = true,
             Command::Branch => self.branch(cx),
             Command::NewSeed => cx.draft.seed = new_seed(),
             Command::Select(id) => self.runs.shown = Some(id),
-            Command::Close(id) => self.runs.close(&cx.session, id),
+            Command::Close(id) => self.runs.close(id),
             Command::Open => cx.actions.push(Action::ChooseFile),
             Command::OfferSave => {
                 let sample = self.hovered.as_ref().map(|hovered| hovered.sample);
@@ -148,37 +147,32 @@ impl Trajectory {
     }
 
     fn run_or_pause(&mut self, cx: &mut Context) {
-        match self.runs.active().map(|entry| &entry.view.state) {
-            Some(RunState::Running) => cx.session.send(engine::Command::Pause),
-            Some(_) => cx.session.send(engine::Command::Resume),
-            None if self.runs.pending.is_none() => self.begin(cx),
-            None => {}
+        match (self.runs.task(), self.runs.active().map(|entry| &entry.view.state)) {
+            _ if self.runs.pending.is_some() => {}
+            (Some(task), Some(RunState::Running)) => task.pause(),
+            (Some(task), _) => task.resume(),
+            (None, _) => self.begin(cx, false),
         }
     }
 
-    fn begin(&mut self, cx: &mut Context) {
+    fn begin(&mut self, cx: &mut Context, held: bool) {
         if !cx.draft.seed_locked && !self.runs.entries.is_empty() {
             cx.draft.seed = new_seed();
         }
         match cx.draft.run() {
-            Ok(run) => self.runs.begin(&cx.session, run, cx.draft.device),
+            Ok(run) => self.runs.begin(&cx.session, run, cx.draft.device, held),
             Err(why) => cx.notices.push(Notice::error(why)),
         }
     }
 
     /// Holds a run after one more step; from nothing, begins one and holds it after its first.
     fn step(&mut self, cx: &mut Context) {
-        let active = self.runs.active().map(|entry| entry.view.state.clone());
-        if active.is_none() {
-            if self.runs.pending.is_some() {
-                return;
-            }
-            self.begin(cx);
+        if self.runs.task().is_none() {
+            self.begin(cx, true);
+        } else if self.runs.pending.is_some() {
+            return;
         }
-        if active != Some(RunState::Paused) {
-            cx.session.send(engine::Command::Pause);
-        }
-        cx.session.send(engine::Command::Step(1));
+        self.runs.task().into_iter().for_each(|task| task.step(1));
     }
 
     fn branch(&mut self, cx: &mut Context) {
@@ -274,7 +268,8 @@ impl Workspace for Trajectory {
     }
 
     fn stop(&mut self, cx: &mut Context) {
-        cx.session.send(engine::Command::Stop);
+        self.runs.stop();
+        cx.session.stop_opening();
     }
 
     fn offer(&self) -> Option<Offer> {
@@ -329,7 +324,7 @@ fn centre(
 }
 
 /// The runs that branched from the one that is looked at, and after how many of its steps.
-fn branches(runs: &Runs) -> Vec<(RunId, usize)> {
+fn branches(runs: &Runs) -> Vec<(TaskId, usize)> {
     let parent = |entry: &Entry| entry.view.parent.map(|(parent, step)| (parent, entry.id(), step));
     let of_shown = |(parent, id, step)| (Some(parent) == runs.shown).then_some((id, step));
     runs.entries.iter().filter_map(parent).filter_map(of_shown).collect()

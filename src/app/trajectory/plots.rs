@@ -1,9 +1,9 @@
-//! The panel of plots: what theory says of the moment shown, and what was measured.
+//! The panel of plots: what theory says of the step shown, and what was measured.
 
 use crate::app::RunView;
 use crate::app::picture::Hovered;
 use crate::app::theme::{SMALL, Theme, UNIT};
-use crate::engine::{Recorded, RunId, RunReport};
+use crate::engine::{Recorded, RunReport, TaskId};
 use crate::sde::Family;
 use egui::{Align2, CollapsingHeader, Color32, FontId, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, vec2};
 use egui_plot::{
@@ -52,7 +52,7 @@ pub fn ui(ui: &mut Ui, run: Option<&RunView>, setup: Path<'_>, hovered: Option<&
 
 /// Points of all plots of one run, made again only when it has grown.
 struct Curves {
-    run: RunId,
+    run: TaskId,
     moments: usize,
     newest: usize,
     /// log₁₀ of the theoretical and of the measured rms, by step.
@@ -68,11 +68,11 @@ struct Curves {
 
 /// The curves of `run`, from the last frame where nothing has changed.
 fn curves(ui: &Ui, run: &RunView) -> Arc<Curves> {
-    let id = egui::Id::unique(("plots", run.report.id.0));
+    let id = egui::Id::unique(("plots", run.id.0));
     let moments = run.timeline().len();
     let newest = run.timeline().last().map_or(0, |moment| moment.step);
     let kept = ui.data(|data| data.get_temp::<Arc<Curves>>(id));
-    if let Some(kept) = kept.filter(|kept| (kept.run, kept.moments, kept.newest) == (run.report.id, moments, newest)) {
+    if let Some(kept) = kept.filter(|kept| (kept.run, kept.moments, kept.newest) == (run.id, moments, newest)) {
         return kept;
     }
     let made = Arc::new(Curves::new(run, newest));
@@ -93,7 +93,7 @@ impl Curves {
             .map(|data| levels().map(|(step, level)| PlotPoint::new(step, level.marginal_std(data).log10())).collect());
         let scored = timeline.iter().filter_map(|moment| scaled_score(report, moment));
         Curves {
-            run: report.id,
+            run: run.id,
             moments: timeline.len(),
             newest,
             theory: theory.unwrap_or_default(),
@@ -109,7 +109,7 @@ impl Curves {
     }
 }
 
-/// σ at which the score of a moment was asked for (before its step), and |score|·σ there.
+/// σ at which the score of a recorded step was evaluated (before its step), and |score|·σ there.
 fn scaled_score(report: &RunReport, moment: &Recorded) -> Option<(f64, f64)> {
     let before = report.levels.get(moment.step.checked_sub(1)?)?;
     let size = moment.stats.score_rms * before.sigma;
@@ -424,7 +424,7 @@ fn dots<'a>(plot: &mut PlotUi<'a>, name: &str, points: &'a [PlotPoint], colour: 
     plot.points(Points::new(name, PlotPoints::Borrowed(points)).radius(radius).color(colour));
 }
 
-/// The moment shown.
+/// The step shown.
 fn now(plot: &mut PlotUi<'_>, x: Option<f64>) {
     let colour = if plot.ctx().global_style().visuals.dark_mode { Theme::DARK.accent } else { Theme::LIGHT.accent };
     if let Some(x) = x {

@@ -2,45 +2,82 @@
 
 use crate::app::notices::Retries;
 use crate::app::{Notice, RunState, RunView, Session};
-use crate::engine::{Command, DeviceChoice, Event, Failure, Recorded, RunId, RunReport, Snapshot};
+use crate::engine::{
+    DeviceChoice, End, Failure, Options, Recorded, RunReport, Sample, Snapshot, TaskHandle, TaskId, Update,
+};
 use crate::task::{Origin, Run};
-use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Memory for the recorded moments of all runs together, in bytes.
+/// Memory for the recorded steps of all runs together, in bytes.
 const RECORD_TOTAL: usize = 512 << 20;
 /// The least that a new run gets of it.
 const RECORD_LEAST: usize = 64 << 20;
 
 /// A run that was asked for and has not begun: its model is being opened.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Pending {
-    pub id: RunId,
     pub run: Run,
     pub device: DeviceChoice,
     pub name: String,
-    parent: Option<(RunId, usize)>,
+    parent: Option<(TaskId, usize)>,
+    task: TaskHandle<Sample>,
 }
 
 /// A run in the strip above the picture.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Entry {
     /// "Run 2", "Branch 2.1".
     pub name: String,
     pub device: DeviceChoice,
     pub view: RunView,
     branches: usize,
+    /// While it goes on.
+    task: Option<TaskHandle<Sample>>,
 }
 
 impl Entry {
     /// Its name in the engine.
-    pub fn id(&self) -> RunId {
-        self.view.report.id
+    pub fn id(&self) -> TaskId {
+        self.view.id
     }
 
-    /// Bytes that its recorded moments take.
+    /// Bytes that its recorded steps take.
     pub fn bytes(&self) -> usize {
         self.view.snapshot.as_ref().map_or(0, |snapshot| snapshot.progress.recorded_bytes)
+    }
+
+    /// Keeps the newest moment, and the speed of its model.
+    fn show(&mut self, snapshot: Arc<Snapshot>, session: &mut Session) {
+        let report = &self.view.report;
+        session.learn_rate(&report.run.model, report.device.gpu, snapshot.progress.evaluations_per_second);
+        self.view.snapshot = Some(snapshot);
+    }
+
+    /// Takes in what the task has said. Returns how it failed, if it did.
+    fn poll(&mut self, session: &mut Session) -> (Vec<Notice>, Option<Failure>) {
+        let (mut notices, mut failed) = (Vec::new(), None);
+        let Some(task) = self.task.take() else { return (notices, failed) };
+        let mut ended = false;
+        for update in session.hear(&task) {
+            match update {
+                Update::Report(_) => {}
+                Update::Notice(text) => notices.extend(session.tell_once([text])),
+                Update::Paused => self.view.state = RunState::Paused,
+                Update::Resumed => self.view.state = RunState::Running,
+                Update::Ended(end) => {
+                    ended = true;
+                    self.view.state = match end {
+                        End::Finished(_) => RunState::Finished,
+                        End::Stopped => RunState::Stopped,
+                        End::Failed(failure) => RunState::Failed(failed.insert(failure).clone()),
+                    };
+                }
+            }
+        }
+        // The last one is there before the end is heard.
+        task.snapshot().into_iter().for_each(|snapshot| self.show(snapshot, session));
+        self.task = Some(task).filter(|_| !ended);
+        (notices, failed)
     }
 }
 
@@ -49,12 +86,9 @@ impl Entry {
 pub struct Runs {
     pub entries: Vec<Entry>,
     /// The run that is looked at.
-    pub shown: Option<RunId>,
+    pub shown: Option<TaskId>,
     pub pending: Option<Pending>,
-    /// Runs whose tab was closed: the end of such a run is no news.
-    closed: HashSet<RunId>,
     retries: Retries<(Run, DeviceChoice)>,
-    begun: u64,
     roots: usize,
 }
 
@@ -69,26 +103,30 @@ impl Runs {
         self.shown.and_then(|id| self.find(id))
     }
 
-    /// The run that the engine works on.
+    /// The newest run that goes on: one that is being stopped for it may take a moment to end.
     pub fn active(&self) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.view.is_active())
+        self.entries.iter().rfind(|entry| entry.view.is_active())
     }
 
-    /// Bytes that all recorded moments take.
+    /// The task of the run that goes on, or is about to begin.
+    pub fn task(&self) -> Option<&TaskHandle<Sample>> {
+        self.pending.as_ref().map(|pending| &pending.task).or_else(|| self.active()?.task.as_ref())
+    }
+
+    /// Bytes that all recorded steps take.
     pub fn bytes(&self) -> usize {
         self.entries.iter().map(Entry::bytes).sum()
     }
 
-    fn find(&mut self, id: RunId) -> Option<&mut Entry> {
+    fn find(&mut self, id: TaskId) -> Option<&mut Entry> {
         self.entries.iter_mut().find(|entry| entry.id() == id)
     }
 
-    /// Begins a run; one in progress is stopped and kept.
-    pub fn begin(&mut self, session: &Session, run: Run, device: DeviceChoice) {
+    /// Begins a run, `held` before its first step or not; one in progress is stopped and kept.
+    pub fn begin(&mut self, session: &Session, run: Run, device: DeviceChoice, held: bool) {
         self.roots += 1;
         let name = format!("Run {}", self.roots);
-        let id = self.announce(session, run.clone(), device, name, None);
-        session.send(Command::Start { id, run, device });
+        self.announce(session, Sample { run, from: None }, device, name, None, held);
     }
 
     /// Continues the run `parent` from `moment` with the settings of `run`, whose model, family
@@ -96,7 +134,7 @@ impl Runs {
     pub fn branch(
         &mut self,
         session: &Session,
-        parent: RunId,
+        parent: TaskId,
         moment: Arc<Recorded>,
         mut run: Run,
         device: DeviceChoice,
@@ -108,111 +146,83 @@ impl Runs {
         let origin = entry.view.report.run.clone();
         (run.model, run.family, run.count) = (origin.model.clone(), origin.family, origin.count);
         run.origin = Origin::Branch { parent: Box::new(origin), step: moment.step };
-        let id = self.announce(session, run.clone(), device, name, Some((parent, moment.step)));
-        session.send(Command::Branch { id, run, from: moment, device });
+        let parent = Some((parent, moment.step));
+        self.announce(session, Sample { run, from: Some(moment) }, device, name, parent, false);
     }
 
     fn announce(
         &mut self,
         session: &Session,
-        run: Run,
+        task: Sample,
         device: DeviceChoice,
         name: String,
-        parent: Option<(RunId, usize)>,
-    ) -> RunId {
-        self.begun += 1;
-        let id = RunId(self.begun);
-        session.send(Command::RecordLimit(RECORD_TOTAL.saturating_sub(self.bytes()).max(RECORD_LEAST)));
-        self.pending = Some(Pending { id, run, device, name, parent });
-        id
+        parent: Option<(TaskId, usize)>,
+        held: bool,
+    ) {
+        self.stop();
+        let run = task.run.clone();
+        let record = RECORD_TOTAL.saturating_sub(self.bytes()).max(RECORD_LEAST);
+        let task = session.begin(task, Options { record, shown: true, held, ..Options::on(device) });
+        self.pending = Some(Pending { run, device, name, parent, task });
+    }
+
+    /// Ends the run that goes on, and keeps what it recorded; one that has not begun is forgotten.
+    pub fn stop(&mut self) {
+        self.pending = None;
+        self.entries.iter().filter_map(|entry| entry.task.as_ref()).for_each(TaskHandle::stop);
     }
 
     /// Forgets a run and frees what it recorded; if it is in progress it is stopped.
-    pub fn close(&mut self, session: &Session, id: RunId) {
+    pub fn close(&mut self, id: TaskId) {
         let Some(index) = self.entries.iter().position(|entry| entry.id() == id) else { return };
-        let entry = self.entries.remove(index);
-        if entry.view.is_active() {
-            session.send(Command::Stop);
-            self.closed.insert(id);
-        }
+        self.entries.remove(index);
         if self.shown == Some(id) {
             let neighbour = self.entries.get(index).or(self.entries.last());
             self.shown = neighbour.map(Entry::id);
         }
     }
 
-    /// Takes in all that the engine has said of runs. Returns what a person should know.
+    /// Takes in all that the runs have said. Returns what a person should know.
     pub fn poll(&mut self, session: &mut Session) -> Vec<Notice> {
-        self.retries.pressed().into_iter().for_each(|(run, device)| self.begin(session, run, device));
-        let (news, snapshot) = session.take_runs();
-        let notices = news.into_iter().flat_map(|event| self.hear(event, session)).collect();
-        snapshot.into_iter().for_each(|snapshot| self.show(snapshot, session));
+        self.retries.pressed().into_iter().for_each(|(run, device)| self.begin(session, run, device, false));
+        let mut notices = self.poll_pending(session);
+        for entry in &mut self.entries {
+            let (told, failed) = entry.poll(session);
+            notices.extend(told);
+            if let Some(failure) = failed {
+                // A branch is tried again from its parents' beginning: the state at hand may be what failed.
+                let again = (entry.view.report.run.clone(), entry.device);
+                notices.push(self.retries.offer(Notice::problem(failure), again));
+            }
+        }
         notices
     }
 
-    fn hear(&mut self, event: Event, session: &mut Session) -> Vec<Notice> {
-        match event {
-            Event::Started(report) => return self.started(report, session),
-            Event::Paused(id) => self.settle(id, RunState::Paused),
-            Event::Resumed(id) => self.settle(id, RunState::Running),
-            Event::Finished(id) => self.settle(id, RunState::Finished),
-            Event::Stopped(id) => self.settle(id, RunState::Stopped),
-            Event::Failed { id, failure } => return self.failed(id, failure).into_iter().collect(),
-            // Not of runs.
-            Event::Loading { .. }
-            | Event::Model(_)
-            | Event::ModelFailed { .. }
-            | Event::Job { .. }
-            | Event::Notice(_) => {}
+    /// The run that was asked for becomes an entry when it begins.
+    fn poll_pending(&mut self, session: &mut Session) -> Vec<Notice> {
+        let Some(pending) = self.pending.take() else { return Vec::new() };
+        if let Some(loading) = pending.task.loading() {
+            session.loading = Some(loading);
+        }
+        let update = pending.task.updates().next();
+        match update {
+            None => self.pending = Some(pending),
+            Some(Update::Report(report)) => return self.started(report, pending, session),
+            Some(Update::Ended(End::Failed(failure))) => {
+                return vec![self.retries.offer(Notice::problem(failure), (pending.run, pending.device))];
+            }
+            // It has ended before it began.
+            Some(_) => {}
         }
         Vec::new()
     }
 
-    /// Keeps the newest moment of a run, and the speed of its model.
-    fn show(&mut self, snapshot: Arc<Snapshot>, session: &mut Session) {
-        let Some(entry) = self.find(snapshot.id) else { return };
-        let report = &entry.view.report;
-        session.learn_rate(&report.run.model, report.device.gpu, snapshot.progress.evaluations_per_second);
-        entry.view.snapshot = Some(snapshot);
-    }
-
-    fn started(&mut self, report: Arc<RunReport>, session: &mut Session) -> Vec<Notice> {
-        let notices = session.tell_once(report.notices.iter().cloned());
-        let pending = self.pending.take_if(|pending| pending.id == report.id);
-        let (name, device, parent) = match pending {
-            Some(pending) => (pending.name, pending.device, pending.parent),
-            None => (format!("Run {}", report.id.0), DeviceChoice::Auto, None),
-        };
-        self.shown = Some(report.id);
-        let view = RunView { parent, ..RunView::new(report) };
-        self.entries.push(Entry { name, device, view, branches: 0 });
+    fn started(&mut self, report: RunReport, pending: Pending, session: &mut Session) -> Vec<Notice> {
+        let Pending { device, name, parent, task, .. } = pending;
+        let notices = session.learn(report.model.clone());
+        self.shown = Some(task.id());
+        let view = RunView { parent, ..RunView::new(task.id(), Arc::new(report)) };
+        self.entries.push(Entry { name, device, view, branches: 0, task: Some(task) });
         notices
-    }
-
-    fn settle(&mut self, id: RunId, state: RunState) {
-        let ended = !matches!(state, RunState::Paused | RunState::Running);
-        if ended {
-            self.pending.take_if(|pending| pending.id == id);
-            self.closed.remove(&id);
-        }
-        if let Some(entry) = self.find(id) {
-            entry.view.state = state;
-        }
-    }
-
-    fn failed(&mut self, id: RunId, failure: Failure) -> Option<Notice> {
-        let pending = self.pending.take_if(|pending| pending.id == id).map(|pending| (pending.run, pending.device));
-        let closed = self.closed.contains(&id);
-        let begun = self.find(id).map(|entry| (entry.view.report.run.clone(), entry.device));
-        self.settle(id, RunState::Failed(failure.clone()));
-        if closed {
-            return None;
-        }
-        let notice = Notice::problem(failure);
-        // A branch is tried again from its parents' beginning: the state at hand may be what failed.
-        Some(match pending.or(begun) {
-            Some(what) => self.retries.offer(notice, what),
-            None => notice,
-        })
     }
 }

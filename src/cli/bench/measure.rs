@@ -4,7 +4,7 @@ use super::figures::{Asked, Evaluations, LayerTime, Memory, Streaming, WholeRun}
 use super::{Effort, SAMPLES, counter};
 use crate::Image;
 use crate::checkpoint::{ReadProgress, find, open_network};
-use crate::cli::drive::{Outcome, Session};
+use crate::cli::drive::{Outcome, Recording, Session};
 use crate::cli::{Failure, library};
 use crate::engine::Spent;
 use crate::network::{Network, profile};
@@ -39,7 +39,8 @@ fn run_of(model: &ModelRef, preset: &str, steps: usize) -> Result<Run, Failure> 
 
 /// Predictor and corrector, two evaluations a step.
 pub(super) fn recorded_run(session: &mut Session, model: &ModelRef, effort: &Effort) -> Result<Outcome, Failure> {
-    session.sample(run_of(model, "pc1000-reverse-diffusion", effort.memory_steps)?)
+    let run = run_of(model, "pc1000-reverse-diffusion", effort.memory_steps)?;
+    session.sample(run, Recording::Shown)
 }
 
 pub(super) fn whole_run(outcome: &Outcome, draw: f64) -> WholeRun {
@@ -187,7 +188,7 @@ pub(super) fn streaming(
         let began = Instant::now();
         wait_for(sample(&run, &plan, &in_range, None, &noise, &mut Unobserved)?);
         bare = bare.min(began.elapsed().as_secs_f64());
-        engine = engine.min(session.sample(run.clone())?.seconds());
+        engine = engine.min(session.sample(run.clone(), Recording::Shown)?.seconds());
     }
     Ok(Streaming { bare, engine, cost: engine / bare - 1.0 })
 }

@@ -1,12 +1,9 @@
 //! Runs on a graphics device, here a software one: same samples, and pictures straight from the tensor's buffer.
 
-use super::{PATIENCE, ended, finish, quick, until};
+use super::{PATIENCE, finish, finished, options, quick};
 use burn::tensor::Device;
 use burn::tensor::wgpu::{WgpuSetup, wgpu};
-use score_explorer::engine::{
-    Command, DeviceChoice, DeviceReport, Devices, Engine, Event, GpuPicture, RunId, Snapshot,
-};
-use std::sync::Arc;
+use score_explorer::engine::{DeviceChoice, DeviceReport, Devices, Engine, GpuPicture, Options, Sample};
 use std::sync::mpsc::channel;
 
 /// The devices with a graphics one, and the setup behind it.
@@ -37,18 +34,16 @@ fn read(setup: &WgpuSetup, picture: &GpuPicture) -> Vec<f32> {
 #[test]
 fn a_graphics_device_gives_the_cpus_samples_and_shows_them_from_its_own_buffer() {
     let (devices, setup) = graphics();
-    let engine = Engine::start(devices, None, |_| {}).expect("a thread");
-    engine.send(Command::Start { id: RunId(1), run: quick(10), device: DeviceChoice::Gpu });
-    let events = until(&engine, ended);
-    assert!(matches!(events.last(), Some(Event::Finished(_))), "{events:?}");
-    let on_gpu: Arc<Snapshot> = engine.snapshot().expect("a snapshot");
+    let engine = Engine::new(devices, None, |_| {});
+    let task = Sample { run: quick(10), from: None };
+    let on_gpu = finished(&engine.start(task, Options { device: DeviceChoice::Gpu, ..options() }));
 
     let picture = on_gpu.newest.on_gpu.as_ref().expect("a picture on the device");
     assert_eq!(picture.shape, on_gpu.newest.x.shape);
     assert_eq!(read(&setup, picture), on_gpu.newest.x.values.to_vec());
     assert!(on_gpu.timeline.iter().all(|moment| moment.on_gpu.is_none()), "recorded moments hold no device memory");
 
-    let on_cpu = finish(&engine, 2, quick(10));
+    let on_cpu = finish(&engine, quick(10));
     assert!(on_cpu.newest.on_gpu.is_none());
     for (gpu, cpu) in on_gpu.newest.x.values.iter().zip(on_cpu.newest.x.values.iter()) {
         // Ten steps of single precision, with other orders of summation.

@@ -1,24 +1,25 @@
-//! The engine as its listeners know it: commands in, events and snapshots out.
+//! The engine as owners of tasks know it: handles, updates and snapshots.
 
 mod gpu;
 
-use score_explorer::engine::{Command, DeviceChoice, Devices, Engine, Event, Recorded, RunId, Snapshot};
+use crate::choices::{grid, solver};
+use score_explorer::engine::{
+    DeviceChoice, Devices, End, Engine, Inspect, Options, Recorded, Sample, Snapshot, TaskHandle, Update,
+};
 use score_explorer::sde::FamilyKind;
-use score_explorer::solver::{Corrector, Grid, Norms, Predictor, PredictorCorrector, Snr, Solver};
 use score_explorer::task::{Count, ModelRef, Origin, Run, RunError, Steps};
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn engine() -> Engine {
-    Engine::start(Devices::cpu_only(), None, |_| {}).expect("a thread")
+    Engine::new(Devices::cpu_only(), None, |_| {})
 }
 
-fn pc(predictor: Predictor, corrector: Corrector, snr: f64) -> Solver {
-    let snr = Snr::new(snr).expect("positive");
-    Solver::Pc(PredictorCorrector { predictor, corrector, snr, corrector_steps: NonZeroU32::MIN, norms: Norms::Sample })
+/// Everything is recorded and shown.
+fn options() -> Options {
+    Options { record: 512 << 20, shown: true, ..Options::on(DeviceChoice::Cpu) }
 }
 
 /// A run that is quick on any machine: four samples of an exact 48-D mixture.
@@ -26,8 +27,8 @@ fn quick(steps: usize) -> Run {
     Run {
         model: ModelRef::Mixture("blocks".into()),
         family: FamilyKind::Vp.published(),
-        solver: pc(Predictor::ReverseDiffusion, Corrector::Langevin, 0.16),
-        grid: Grid::Uniform,
+        solver: solver("pc:reverse-diffusion:langevin"),
+        grid: grid("uniform"),
         steps: Steps::new(steps).expect("steps"),
         denoise: true,
         clip: false,
@@ -37,35 +38,43 @@ fn quick(steps: usize) -> Run {
     }
 }
 
-fn start(engine: &Engine, id: u64, run: Run) {
-    engine.send(Command::Start { id: RunId(id), run, device: DeviceChoice::Cpu });
+fn start(engine: &Engine, run: Run) -> TaskHandle<Sample> {
+    engine.start(Sample { run, from: None }, options())
 }
 
-/// Events up to the first that `last` accepts, which is the last of them.
-fn until(engine: &Engine, last: impl Fn(&Event) -> bool) -> Vec<Event> {
+/// Updates up to the first that `last` accepts, which is the last of them.
+fn until(handle: &TaskHandle<Sample>, last: impl Fn(&Update<Sample>) -> bool) -> Vec<Update<Sample>> {
     let deadline = Instant::now() + PATIENCE;
-    let mut events = Vec::new();
+    let mut updates = Vec::new();
     while Instant::now() < deadline {
-        if let Some(event) = engine.wait(Duration::from_millis(100)) {
-            events.push(event);
-            if events.last().is_some_and(&last) {
-                return events;
+        if let Some(update) = handle.wait(Duration::from_millis(100)) {
+            updates.push(update);
+            if updates.last().is_some_and(&last) {
+                return updates;
             }
         }
     }
-    panic!("the engine did not answer in time; it said {events:?}")
+    panic!("the task did not answer in time; it said {updates:?}")
 }
 
-fn ended(event: &Event) -> bool {
-    matches!(event, Event::Finished(_) | Event::Stopped(_) | Event::Failed { .. })
+fn begun(handle: &TaskHandle<Sample>) {
+    until(handle, |update| matches!(update, Update::Report(_)));
+}
+
+fn paused(handle: &TaskHandle<Sample>) {
+    until(handle, |update| matches!(update, Update::Paused));
+}
+
+fn finished(handle: &TaskHandle<Sample>) -> Arc<Snapshot> {
+    match handle.end() {
+        End::Finished(last) => last,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Runs to the end and returns the last snapshot.
-fn finish(engine: &Engine, id: u64, run: Run) -> Arc<Snapshot> {
-    start(engine, id, run);
-    let events = until(engine, ended);
-    assert!(matches!(events.last(), Some(Event::Finished(_))), "{events:?}");
-    engine.snapshot().expect("the last snapshot is never lost")
+fn finish(engine: &Engine, run: Run) -> Arc<Snapshot> {
+    finished(&start(engine, run))
 }
 
 fn pixels(moment: &Recorded) -> Vec<u32> {
@@ -74,7 +83,7 @@ fn pixels(moment: &Recorded) -> Vec<u32> {
 
 #[test]
 fn every_step_of_a_run_is_recorded_in_order() {
-    let snapshot = finish(&engine(), 1, quick(30));
+    let snapshot = finish(&engine(), quick(30));
     let steps: Vec<usize> = snapshot.timeline.iter().map(|moment| moment.step).collect();
     assert_eq!(steps, (0..=30).collect::<Vec<_>>());
     assert!(snapshot.timeline.windows(2).all(|pair| pair[1].t < pair[0].t), "time runs down");
@@ -88,100 +97,103 @@ fn every_step_of_a_run_is_recorded_in_order() {
 
 #[test]
 fn a_listener_that_never_looks_does_not_hold_the_sampler() {
-    let engine = engine();
-    start(&engine, 1, quick(300));
-    until(&engine, ended);
-    let snapshot = engine.snapshot().expect("the newest");
+    let handle = start(&engine(), quick(300));
+    finished(&handle);
+    let snapshot = handle.snapshot().expect("the newest");
     assert_eq!(snapshot.newest.step, 300);
-    assert!(engine.snapshot().is_none(), "older ones were replaced");
+    assert!(handle.snapshot().is_none(), "older ones were replaced");
 }
 
 #[test]
 fn pause_holds_step_advances_and_resume_finishes() {
-    let engine = engine();
-    start(&engine, 1, quick(2000));
-    until(&engine, |event| matches!(event, Event::Started(_)));
-    engine.send(Command::Pause);
-    until(&engine, |event| matches!(event, Event::Paused(_)));
-    let held = engine.snapshot().expect("a snapshot at the pause").newest.step;
+    let handle = start(&engine(), quick(2000));
+    begun(&handle);
+    handle.pause();
+    paused(&handle);
+    let held = handle.snapshot().expect("a snapshot at the pause").newest.step;
     assert!(held < 2000);
 
-    engine.send(Command::Step(3));
-    until(&engine, |event| matches!(event, Event::Paused(_)));
-    assert_eq!(engine.snapshot().expect("a snapshot").newest.step, held + 3);
-    assert!(engine.wait(Duration::from_millis(200)).is_none(), "a held run says nothing");
+    handle.step(3);
+    paused(&handle);
+    assert_eq!(handle.snapshot().expect("a snapshot").newest.step, held + 3);
+    assert!(handle.wait(Duration::from_millis(200)).is_none(), "a held run says nothing");
 
-    engine.send(Command::Resume);
-    let events = until(&engine, ended);
-    assert!(matches!(events.last(), Some(Event::Finished(RunId(1)))));
-    assert_eq!(engine.snapshot().expect("a snapshot").newest.step, 2000);
+    handle.resume();
+    finished(&handle);
+    assert_eq!(handle.snapshot().expect("a snapshot").newest.step, 2000);
+}
+
+#[test]
+fn a_run_that_begins_held_shows_its_first_state_and_steps() {
+    let handle = engine().start(Sample { run: quick(5), from: None }, Options { held: true, ..options() });
+    paused(&handle);
+    assert_eq!(handle.snapshot().expect("x(T)").newest.step, 0);
+    handle.step(1);
+    paused(&handle);
+    assert_eq!(handle.snapshot().expect("a snapshot").newest.step, 1);
+    handle.resume();
+    finished(&handle);
 }
 
 #[test]
 fn pausing_does_not_change_the_pixels() {
     let engine = engine();
-    let straight = finish(&engine, 1, quick(40));
-    start(&engine, 2, quick(40));
-    engine.send(Command::Pause);
-    engine.send(Command::Step(5));
-    engine.send(Command::Resume);
-    until(&engine, ended);
-    assert_eq!(pixels(&straight.newest), pixels(&engine.snapshot().expect("a snapshot").newest));
+    let straight = finish(&engine, quick(40));
+    let handle = start(&engine, quick(40));
+    handle.pause();
+    handle.step(5);
+    handle.resume();
+    assert_eq!(pixels(&straight.newest), pixels(&finished(&handle).newest));
+}
+
+#[test]
+fn runs_beside_each_other_are_the_same_bits_as_alone() {
+    let engine = engine();
+    let runs = || [quick(60), Run { seed: 8, ..quick(60) }, Run { solver: solver("heun"), ..quick(60) }];
+    let alone = runs().map(|run| pixels(&finish(&engine, run).newest));
+    let beside = runs().map(|run| start(&engine, run));
+    assert_eq!(alone, beside.map(|handle| pixels(&finished(&handle).newest)));
 }
 
 #[test]
 fn stop_keeps_what_was_recorded() {
-    let engine = engine();
-    start(&engine, 1, quick(100_000));
-    until(&engine, |event| matches!(event, Event::Started(_)));
+    let handle = start(&engine(), quick(100_000));
+    begun(&handle);
     std::thread::sleep(Duration::from_millis(100));
     let asked = Instant::now();
-    engine.send(Command::Stop);
-    let events = until(&engine, ended);
-    assert!(matches!(events.last(), Some(Event::Stopped(RunId(1)))));
+    handle.stop();
+    assert!(matches!(handle.end(), End::Stopped));
     assert!(asked.elapsed() < Duration::from_secs(5));
-    let snapshot = engine.snapshot().expect("a snapshot");
+    let snapshot = handle.snapshot().expect("a snapshot");
     assert!(snapshot.timeline.len() > 1 && snapshot.newest.step < 100_000);
-}
-
-#[test]
-fn a_new_run_stops_the_one_before_it() {
-    let engine = engine();
-    start(&engine, 1, quick(100_000));
-    until(&engine, |event| matches!(event, Event::Started(_)));
-    start(&engine, 2, quick(5));
-    let events = until(&engine, |event| matches!(event, Event::Finished(_)));
-    let ends: Vec<&Event> = events.iter().filter(|event| ended(event)).collect();
-    assert!(matches!(ends[..], [Event::Stopped(RunId(1)), Event::Finished(RunId(2))]), "{ends:?}");
 }
 
 #[test]
 fn a_branch_with_the_same_settings_repeats_its_parent() {
     let engine = engine();
     let parent = quick(40);
-    let whole = finish(&engine, 1, parent.clone());
+    let whole = finish(&engine, parent.clone());
     let run = Run { origin: Origin::Branch { parent: Box::new(parent.clone()), step: 25 }, ..parent };
 
-    let from = whole.timeline[25].clone();
-    engine.send(Command::Branch { id: RunId(2), run: run.clone(), from, device: DeviceChoice::Cpu });
-    until(&engine, ended);
-    let branch = engine.snapshot().expect("a snapshot");
+    let from = Some(whole.timeline[25].clone());
+    let branch = finished(&engine.start(Sample { run: run.clone(), from }, options()));
     assert_eq!(branch.newest.step, 15, "a branch walks the rest of the grid");
     assert_eq!(pixels(&whole.newest), pixels(&branch.newest));
 
     // A saved branch has no recorded state: its parent is run again.
-    let replayed = finish(&engine, 3, run);
+    let replayed = finish(&engine, run);
     assert_eq!(pixels(&whole.newest), pixels(&replayed.newest));
+    assert_eq!(replayed.progress.nfe, branch.progress.nfe, "the parent's evaluations are not its own");
 }
 
 #[test]
 fn a_branch_with_another_seed_or_solver_goes_its_own_way_from_the_same_state() {
     let engine = engine();
     let parent = quick(40);
-    let whole = finish(&engine, 1, parent.clone());
+    let whole = finish(&engine, parent.clone());
     let origin = Origin::Branch { parent: Box::new(parent.clone()), step: 20 };
-    let reseeded = finish(&engine, 2, Run { seed: 8, origin: origin.clone(), ..parent.clone() });
-    let heun = finish(&engine, 3, Run { solver: Solver::Heun, origin, ..parent });
+    let reseeded = finish(&engine, Run { seed: 8, origin: origin.clone(), ..parent.clone() });
+    let heun = finish(&engine, Run { solver: solver("heun"), origin, ..parent });
     for branch in [&reseeded, &heun] {
         assert_eq!(pixels(&whole.timeline[20]), pixels(&branch.timeline[0]));
         assert_ne!(pixels(&whole.newest), pixels(&branch.newest));
@@ -202,31 +214,33 @@ fn a_branch_must_be_like_its_parent() {
 fn a_model_that_cannot_be_opened_fails_with_a_sentence_and_the_engine_lives_on() {
     let engine = engine();
     for model in ["./no/such/file.pth", "exact:/no/such/folder", "mixture:nothing", "no-such-model"] {
-        start(&engine, 1, Run { model: model.parse().expect("a reference"), ..quick(5) });
-        let events = until(&engine, ended);
-        let Some(Event::Failed { failure, .. }) = events.last() else { panic!("{model}: {events:?}") };
+        let run = Run { model: model.parse().expect("a reference"), ..quick(5) };
+        let End::Failed(failure) = start(&engine, run).end() else { panic!("{model}") };
         assert!(failure.what.ends_with('.') && failure.remedy.ends_with('.'), "{failure:?}");
         assert!(!failure.what.contains("Error {"), "no debug text: {failure:?}");
     }
-    finish(&engine, 2, quick(5));
+    finish(&engine, quick(5));
 }
 
 #[test]
 fn a_score_that_is_not_finite_fails_with_a_sentence_and_the_engine_lives_on() {
     let engine = engine();
-    start(&engine, 1, Run { solver: pc(Predictor::None, Corrector::Langevin, 1e30), ..quick(50) });
-    let events = until(&engine, ended);
-    let Some(Event::Failed { failure, .. }) = events.last() else { panic!("{events:?}") };
-    assert!(failure.what.contains("not finite") && failure.remedy.contains("SNR"), "{failure:?}");
-    finish(&engine, 2, quick(5));
+    let run = Run { solver: solver("pc:none:langevin:1e30"), ..quick(50) };
+    // Whether anybody looks or not.
+    for options in [options(), Options::on(DeviceChoice::Cpu)] {
+        let End::Failed(failure) = engine.start(Sample { run: run.clone(), from: None }, options).end() else {
+            panic!()
+        };
+        assert!(failure.what.contains("not finite") && failure.remedy.contains("SNR"), "{failure:?}");
+    }
+    finish(&engine, quick(5));
 }
 
 #[test]
 fn recording_stays_within_its_limit() {
-    let engine = engine();
     // One moment takes 4·(48·4 + 48·2 + 16·2) = 1,280 bytes.
-    engine.send(Command::RecordLimit(40_000));
-    let snapshot = finish(&engine, 1, quick(500));
+    let task = Sample { run: quick(500), from: None };
+    let snapshot = finished(&engine().start(task, Options { record: 40_000, ..options() }));
     assert!(snapshot.progress.recorded_bytes <= 40_000);
     assert!(snapshot.timeline.len() > 15);
     let steps: Vec<usize> = snapshot.timeline.iter().map(|moment| moment.step).collect();
@@ -234,16 +248,27 @@ fn recording_stays_within_its_limit() {
 }
 
 #[test]
+fn without_recording_the_last_state_is_the_same_and_nothing_else_is_kept() {
+    let engine = engine();
+    let recorded = finish(&engine, quick(40));
+    let handle = engine.start(Sample { run: quick(40), from: None }, Options::on(DeviceChoice::Cpu));
+    let last = finished(&handle);
+    assert_eq!(pixels(&last.newest), pixels(&recorded.newest));
+    assert_eq!((last.newest.stats, last.progress.nfe), (recorded.newest.stats, recorded.progress.nfe));
+    assert_eq!((last.timeline.len(), last.progress.recorded_bytes), (0, 0));
+    assert!(handle.snapshot().is_none() && handle.progress().step == 40);
+}
+
+#[test]
 fn a_model_can_be_looked_at_while_another_runs() {
     let engine = engine();
-    start(&engine, 1, quick(100_000));
-    until(&engine, |event| matches!(event, Event::Started(_)));
-    engine.send(Command::Inspect(ModelRef::Mixture("ring".into())));
-    let events = until(&engine, |event| matches!(event, Event::Model(_)));
-    let Some(Event::Model(report)) = events.last() else { panic!() };
+    let handle = start(&engine, quick(100_000));
+    begun(&handle);
+    let looked = engine.start(Inspect(ModelRef::Mixture("ring".into())), Options::on(DeviceChoice::Cpu));
+    let End::Finished(report) = looked.end() else { panic!() };
     assert_eq!((report.shape, report.exact), ([2, 1, 1], true));
-    engine.send(Command::Stop);
-    assert!(matches!(until(&engine, ended).last(), Some(Event::Stopped(_))));
+    handle.stop();
+    assert!(matches!(handle.end(), End::Stopped));
 }
 
 #[test]
@@ -265,17 +290,12 @@ fn a_model_that_is_being_opened_can_be_let_go() {
     let file = std::fs::File::options().write(true).open(&path).expect("the file");
     file.set_len(beginning.len() as u64 + (64 << 20)).expect("room");
     let engine = engine();
-    engine.send(Command::Inspect(ModelRef::File(path.clone())));
-    engine.send(Command::Stop);
-    let events = until(&engine, |event| matches!(event, Event::ModelFailed { .. }));
-    assert!(events.iter().any(|event| matches!(event, Event::Loading { fraction: Some(_), .. })), "{events:?}");
-    let Some(Event::ModelFailed { failure, .. }) = events.last() else { panic!("{events:?}") };
-    assert!(failure.what.contains("was stopped"), "{failure:?}");
-
-    // The same for a run, and what was asked meanwhile is not lost.
-    start(&engine, 1, Run { model: ModelRef::File(path), ..quick(5) });
-    start(&engine, 2, quick(5));
-    let events = until(&engine, |event| matches!(event, Event::Finished(_)));
-    assert!(events.iter().any(|event| matches!(event, Event::Stopped(RunId(1)))), "{events:?}");
-    assert!(matches!(events.last(), Some(Event::Finished(RunId(2)))), "{events:?}");
+    let model = ModelRef::File(path);
+    let looked = engine.start(Inspect(model.clone()), Options::on(DeviceChoice::Cpu));
+    looked.stop();
+    let run = start(&engine, Run { model, ..quick(5) });
+    run.stop();
+    assert!(matches!((looked.end(), run.end()), (End::Stopped, End::Stopped)));
+    assert!(looked.loading().is_none() && run.loading().is_none());
+    finish(&engine, quick(5));
 }

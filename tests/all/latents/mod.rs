@@ -4,8 +4,8 @@ mod command_line;
 mod files;
 mod flows;
 mod interpolation;
-mod jobs;
 mod likelihoods;
+mod tasks;
 
 use burn::tensor::Device;
 use score_explorer::Pixels;

@@ -6,10 +6,10 @@ use egui_kittest::kittest::Queryable;
 use half::f16;
 use score_explorer::Pixels;
 use score_explorer::app::picture::{Arrangement, Hovered, PictureView, View};
+use score_explorer::app::timeline::{self, TimelineAction, TimelineState};
 use score_explorer::app::trajectory::plots;
-use score_explorer::app::trajectory::timeline::{self, TimelineAction, TimelineState};
 use score_explorer::app::{Cursor, RunState, RunView, theme};
-use score_explorer::engine::{Devices, ModelReport, Recorded, RunId, RunReport, Snapshot, Stats};
+use score_explorer::engine::{Devices, ModelReport, Recorded, RunReport, Snapshot, Stats, TaskId};
 use score_explorer::sde::{FamilyKind, Level, Range};
 use score_explorer::task::{Count, Run, Steps};
 use std::sync::Arc;
@@ -56,22 +56,19 @@ fn run(shape: [usize; 3], range: Option<Range>) -> RunView {
         warnings: Vec::new(),
     };
     let report = RunReport {
-        id: RunId(1),
         run,
         model: Arc::new(model),
         device: Devices::cpu_only().cpu.1,
         range: Range::Symmetric,
         times,
         levels,
-        evaluations: STEPS,
+        evaluations: Some(STEPS),
         data_rms: Some(0.5),
-        notices: Vec::new(),
     };
-    let mut view = RunView::new(Arc::new(report));
+    let mut view = RunView::new(TaskId(1), Arc::new(report));
     let newest = timeline[STEPS].clone();
     view.state = RunState::Finished;
-    view.snapshot =
-        Some(Arc::new(Snapshot { id: RunId(1), progress: Default::default(), newest, timeline: Arc::new(timeline) }));
+    view.snapshot = Some(Arc::new(Snapshot { progress: Default::default(), newest, timeline: Arc::new(timeline) }));
     view
 }
 

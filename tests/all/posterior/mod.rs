@@ -133,6 +133,7 @@ fn restoration(operator: &Operator, noise: f64, method: Method, kind: FamilyKind
         method,
         resampling: None,
         strength: 1.0,
+        fork: None,
     }
 }
 

@@ -1,4 +1,4 @@
 //! Restorations as the engine's listeners and the command line know them.
 
 mod command_line;
-mod jobs;
+mod tasks;

@@ -5,6 +5,7 @@ use eframe::App as _;
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, Vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
+use score_explorer::Pixels;
 use score_explorer::app::inpaint::{FillDraft, SavedInpaint, Tool};
 use score_explorer::app::{App, Settings};
 use std::path::Path;
@@ -487,7 +488,7 @@ fn a_hint_is_painted_seen_by_the_model_and_erased() {
     click(&mut harness, "Edit photo");
     wait_until(&mut harness, "the edits", |app| answers(app) == 1);
     assert!(harness.query_by_label("Image of the original").is_some());
-    let picture = &inpaint(harness.state()).fills.answer().unwrap().evidence().picture;
+    let picture = &inpaint(harness.state()).fills.evidence(0).unwrap().picture;
     for (channel, level) in hint.into_iter().enumerate() {
         let given = picture.values[(channel * 32 + 16) * 32 + 16];
         assert!((given - f32::from(level) / 255.0).abs() < 1e-3, "channel {channel}: {given}");
@@ -536,4 +537,61 @@ fn alt_takes_up_the_colour_under_the_pointer() {
     let [r, g, b] = inpaint(harness.state()).draft.colour;
     assert!(r.abs_diff(100) <= 1 && g.abs_diff(100) <= 1 && b == 90, "{r} {g} {b}");
     assert!(inpaint(harness.state()).canvas().unwrap().hints().is_blank());
+}
+
+#[test]
+fn a_fill_can_be_looked_back_on_and_gone_on_from_in_another_way() {
+    let mut harness = painted_world();
+    assert!(harness.query_by_label("Moment").is_none(), "there is nothing to look back on");
+    harness.key_press(Key::Enter);
+    wait_until(&mut harness, "the fills", |app| answers(app) == 1);
+    let shown = |harness: &Harness<'static, App>| {
+        let fills = &inpaint(harness.state()).fills;
+        (fills.moment(), fills.pictures().unwrap().clone())
+    };
+    let (moment, first) = shown(&harness);
+    assert!(moment.is_none() && first == inpaint(harness.state()).fills.answer().unwrap().restored.pictures);
+    harness.key_press_modifiers(Modifiers::SHIFT, Key::B);
+    harness.run_steps(3);
+    assert!(harness.state().notices().any(|notice| notice.contains("Go back first")));
+    click(&mut harness, "Dismiss");
+
+    // Ten moments back, and one forward; Home is the noise that it began from.
+    harness.key_press_modifiers(Modifiers::SHIFT, Key::ArrowLeft);
+    harness.run_steps(3);
+    let before = shown(&harness);
+    assert!(before.0.is_some_and(|step| step > 0) && before.1 != first);
+    harness.key_press(Key::ArrowRight);
+    harness.run_steps(3);
+    assert_eq!(shown(&harness).0, before.0.map(|step| step + 1));
+    harness.key_press(Key::Home);
+    harness.run_steps(3);
+    assert_eq!(shown(&harness).0, Some(0));
+    assert!(!is_enabled(&harness, "Branch"));
+
+    // Without a change a branch comes to the same fills; it is marked on the timeline of the first.
+    harness.key_press(Key::End);
+    harness.run_steps(2);
+    harness.key_press_modifiers(Modifiers::SHIFT, Key::ArrowLeft);
+    harness.run_steps(3);
+    let step = shown(&harness).0.unwrap();
+    click(&mut harness, "Branch");
+    wait_until(&mut harness, "the same fills", |app| answers(app) == 2);
+    assert_eq!(shown(&harness), (None, first.clone()));
+    harness.get_by_label("Answer 2").click_accesskit();
+    harness.run_steps(3);
+    let branches: Vec<usize> = inpaint(harness.state()).fills.branches().into_iter().map(|(_, step)| step).collect();
+    assert_eq!(branches, [step]);
+
+    // More is painted, and another method chosen: the branch agrees with what is left.
+    drag(&mut harness, [-60.0, 60.0], [60.0, 80.0], 50);
+    harness.key_press_modifiers(Modifiers::SHIFT, Key::ArrowLeft);
+    harness.run_steps(3);
+    harness.key_press_modifiers(Modifiers::SHIFT, Key::B);
+    wait_until(&mut harness, "other fills", |app| answers(app) == 3);
+    let answer = inpaint(harness.state()).fills.answer().unwrap();
+    let unknown = |trust: &Pixels<f32>| trust.values.iter().filter(|&&trust| trust < 1.0).count();
+    let [now, then] = [0, 1].map(|index| inpaint(harness.state()).fills.evidence(index).unwrap());
+    assert!(unknown(now.trust.as_ref().unwrap()) > unknown(then.trust.as_ref().unwrap()));
+    assert_ne!(answer.restored.pictures, first);
 }

@@ -78,7 +78,7 @@ fn start(
             notices: Vec::new(),
             open: None,
         };
-        App::new(&context.egui_ctx, start).expect("a thread for the engine")
+        App::new(&context.egui_ctx, start)
     });
     harness.run_steps(3);
     harness

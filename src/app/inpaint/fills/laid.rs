@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// What is on the screen: the sample, the trust, and the texture made of them.
 #[derive(Default)]
 pub struct Laid {
-    kept: Option<(Key, TextureHandle)>,
+    kept: Option<(Key, TextureHandle, Pixels<f32>)>,
 }
 
 /// Address of the values and the sample; address of the trust; interpolated.
@@ -40,12 +40,14 @@ impl Inpaint {
         let address = |pixels: &Pixels<f32>| Arc::as_ptr(&pixels.values).cast::<f32>() as usize;
         let key = (address(pictures), sample, trust.map_or(0, address), smooth);
         let texture = match &fills.laid.kept {
-            Some((kept, texture)) if *kept == key => texture.clone(),
+            Some((kept, texture, _)) if *kept == key => texture.clone(),
             _ => {
                 let image = coloured(pictures, sample, trust);
                 let options = if smooth { TextureOptions::LINEAR } else { TextureOptions::NEAREST };
                 let texture = ui.ctx().load_texture("laid on the photo", image, options);
-                self.fills.laid.kept = Some((key, texture.clone()));
+                // As long as the values are kept, their address is their own.
+                let pictures = pictures.clone();
+                self.fills.laid.kept = Some((key, texture.clone(), pictures));
                 texture
             }
         };

@@ -2,6 +2,7 @@
 
 mod draft;
 mod laid;
+mod moments;
 mod results;
 mod setup;
 
@@ -19,11 +20,13 @@ use crate::app::photos::Crop;
 use crate::app::saving::SaveJob;
 use crate::app::status::TaskLine;
 use crate::app::textures::Textures;
-use crate::app::{Draft, Notice, Session};
+use crate::app::timeline::TimelineState;
+use crate::app::{Draft, Notice, RunState, RunView, Session};
 use crate::checkpoint::write_photo;
-use crate::engine::{Command, DeviceChoice, Job, JobId, JobProgress, JobResult, JobUpdate};
+use crate::engine::{DeviceChoice, End, Options, Recorded, Restore, TaskHandle, TaskId, Update};
 use crate::task::{Evidence, Restoration, Restored, Shows};
 use laid::Laid;
+pub use moments::timeline;
 pub use results::ui;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +36,9 @@ use std::time::{Duration, Instant};
 const KEPT: usize = 24;
 /// Bytes of photos that answers may keep alive.
 const KEPT_BYTES: usize = 512 << 20;
+/// Memory for the recorded steps of one fill, and of all answers together, in bytes.
+const RECORD: usize = 64 << 20;
+const RECORD_TOTAL: usize = 256 << 20;
 
 /// What is asked of the model, before it is.
 #[derive(Clone, Debug)]
@@ -52,12 +58,15 @@ pub struct Question {
 
 /// A question that the engine works on.
 struct UnderWay {
-    id: JobId,
+    task: TaskHandle<Restore>,
     question: Question,
-    progress: Option<JobProgress>,
+    /// The answer that it branched from, and after how many of its steps.
+    parent: Option<(TaskId, usize)>,
+    /// Once it has begun.
+    view: Option<RunView>,
     began: Instant,
-    /// Until the first estimate was seen.
-    first: Option<Duration>,
+    /// The first estimate was seen.
+    seen: bool,
 }
 
 /// An answer.
@@ -65,6 +74,8 @@ pub struct Answer {
     question: Question,
     pub restored: Restored,
     pub seconds: f64,
+    /// The way to it.
+    view: Option<RunView>,
 }
 
 /// The answers, and what is asked.
@@ -85,13 +96,16 @@ pub struct Fills {
     pub first: Option<Duration>,
     textures: Textures,
     laid: Laid,
+    timeline: TimelineState,
+    /// The step shown, and its estimates; `None` where an answer itself is.
+    moment: Option<(Arc<Recorded>, Pixels<f32>)>,
 }
 
 impl Fills {
     /// Nothing asked yet.
     pub fn new(mut draft: FillDraft) -> Fills {
         draft.mend();
-        Fills { draft, ..Fills::default() }
+        Fills { draft, timeline: TimelineState::new(moments::TIPS), ..Fills::default() }
     }
 
     /// Whether the engine works on a question.
@@ -109,12 +123,15 @@ impl Fills {
         self.answers.len()
     }
 
-    /// The pictures to show: those on their way, else those of the answer that is looked at. N×C×S×S in [0, 1].
-    fn pictures(&self) -> Option<&Pixels<f32>> {
-        match &self.under_way {
-            Some(job) => job.progress.as_ref().and_then(|progress| progress.estimates.as_deref()),
-            None => self.answer().map(|answer| &answer.restored.pictures),
-        }
+    /// The pictures to show: those of the step shown, else the answer itself. N×C×S×S in [0, 1].
+    pub fn pictures(&self) -> Option<&Pixels<f32>> {
+        let answer = self.answer().filter(|_| self.under_way.is_none()).map(|answer| &answer.restored.pictures);
+        self.moment.as_ref().map(|(_, estimates)| estimates).or(answer)
+    }
+
+    /// What an answer was made from; the newest is the first.
+    pub fn evidence(&self, answer: usize) -> Option<&Evidence> {
+        self.answers.get(answer).map(|answer| &answer.question.evidence)
     }
 
     fn question(&self) -> Option<&Question> {
@@ -123,21 +140,15 @@ impl Fills {
 
     /// What is under way, for the status bar.
     pub fn line(&self) -> Option<TaskLine> {
-        let job = self.under_way.as_ref()?;
-        let progress = job.progress.as_ref();
-        let share = progress.map_or(0.0, |progress| progress.share);
-        Some(TaskLine {
-            what: format!("{} {}", job.question.restoration.run.count.get(), job.question.problem.noun()),
-            share,
-            seconds_left: progress.filter(|_| share > 0.05).map_or(f32::NAN, |progress| progress.seconds_left),
-            nfe: progress.map_or(0, |progress| progress.nfe),
-        })
+        let UnderWay { task, question, .. } = self.under_way.as_ref()?;
+        let what = format!("{} {}", question.restoration.run.count.get(), question.problem.noun());
+        Some(TaskLine::new(what, task.progress(), 0.05))
     }
 
     /// Writes the photo at its full size with the picked sample in it.
     pub(super) fn save_job(&self, path: PathBuf) -> Option<SaveJob> {
-        let answer = self.answer()?;
-        let (paste, fill, picked) = (answer.paste(), answer.restored.pictures.clone(), self.picked);
+        let (fill, picked) = (self.pictures()?.clone(), self.picked);
+        let paste = self.question()?.paste(fill.shape[3]);
         Some(SaveJob::new(path, "saving the photo", move |path, _| {
             let photo = paste.run(&fill, picked)?;
             write_photo(path, &photo).map_err(|error| error.to_string())
@@ -163,37 +174,39 @@ impl Fills {
             kept += 1;
         }
         self.answers.truncate(kept);
+        let mut recorded = 0;
+        for view in self.answers.iter_mut().filter_map(|answer| answer.view.as_mut()) {
+            recorded += view.snapshot.as_ref().map_or(0, |snapshot| snapshot.progress.recorded_bytes);
+            view.snapshot.take_if(|_| recorded > RECORD_TOTAL);
+        }
     }
 }
 
 impl Inpaint {
     /// Takes in what the engine says of questions, and tells it what was painted since.
     pub(super) fn advance_fills(&mut self, session: &mut Session) -> Vec<Notice> {
-        let Some(id) = self.fills.under_way.as_ref().map(|job| job.id) else { return Vec::new() };
-        let news = session.take_news(id);
-        let notices = news.into_iter().flat_map(|update| self.hear(update)).collect();
-        self.exchange(session);
+        let notices = self.fills.poll(session);
+        self.exchange();
+        self.fills.look();
         notices
     }
 
     /// Asks, or where the engine works on a question, ends that.
-    pub fn fill_or_stop(&mut self, ctx: &egui::Context, session: &mut Session, shared: &Draft) -> Option<Notice> {
+    pub fn fill_or_stop(&mut self, ctx: &egui::Context, session: &Session, shared: &Draft) -> Option<Notice> {
         if self.fills.is_busy() {
-            self.stop_filling(session);
+            self.stop_filling();
             return None;
         }
         self.fill(ctx, session, shared)
     }
 
     /// Ends what is under way; what was answered before stays.
-    pub(super) fn stop_filling(&mut self, session: &Session) {
-        if let Some(job) = self.fills.under_way.take() {
-            session.stop_job(job.id);
-        }
+    pub(super) fn stop_filling(&mut self) {
+        self.fills.under_way = None;
         self.fills.seeing = false;
     }
 
-    fn fill(&mut self, ctx: &egui::Context, session: &mut Session, shared: &Draft) -> Option<Notice> {
+    fn fill(&mut self, ctx: &egui::Context, session: &Session, shared: &Draft) -> Option<Notice> {
         let (fills, canvas) = (&mut self.fills, self.canvas.as_mut()?);
         if !fills.draft.seed_locked && !fills.answers.is_empty() {
             fills.draft.seed = new_seed();
@@ -219,7 +232,7 @@ impl Inpaint {
             generation: canvas.generation(),
         };
         if problem == Problem::Fill {
-            self.begin_filling(session, question);
+            self.fills.begin(session, question, None);
         } else {
             fills.seeing = true;
             self.loader.see(ctx, question, canvas.square(), self.side);
@@ -228,85 +241,38 @@ impl Inpaint {
     }
 
     /// The whole square was averaged for a question.
-    pub(super) fn seen(&mut self, session: &mut Session, mut question: Seen) {
+    pub(super) fn seen(&mut self, session: &Session, mut question: Seen) {
         if std::mem::take(&mut self.fills.seeing) {
             question.0.evidence.picture = question.1;
-            self.begin_filling(session, question.0);
+            self.fills.begin(session, question.0, None);
         }
-    }
-
-    fn begin_filling(&mut self, session: &mut Session, question: Question) {
-        let restoration = Box::new(question.restoration.clone());
-        let job = Job::Restore { restoration, evidence: question.evidence.clone() };
-        let id = session.job(job, question.device);
-        self.fills.picked = 0;
-        self.fills.under_way = Some(UnderWay { id, question, progress: None, began: Instant::now(), first: None });
     }
 
     /// What is painted while the engine fills becomes its evidence: it goes on from its present noise level.
-    fn exchange(&mut self, session: &Session) {
-        let (Some(job), Some(canvas)) = (&mut self.fills.under_way, &mut self.canvas) else { return };
-        let question = &mut job.question;
-        let same_photo = Arc::ptr_eq(&question.photo.image, &canvas.photo.image);
-        let changed = question.generation != canvas.generation() && !canvas.is_painting();
-        if question.problem != Problem::Fill || !same_photo || !changed {
+    fn exchange(&mut self) {
+        let (Some(UnderWay { task, question, .. }), Some(canvas)) = (&mut self.fills.under_way, &mut self.canvas)
+        else {
             return;
+        };
+        let changed = question.generation != canvas.generation() && !canvas.is_painting();
+        if question.problem == Problem::Fill && changed && question.take(canvas) {
+            task.send(question.evidence.clone());
         }
-        let side = question.evidence.picture.shape[3];
-        let (picture, trust) = canvas.evidence(side);
-        question.evidence.picture = picture;
-        question.evidence.trust = Some(Pixels { shape: [1, 1, side, side], values: trust.into() });
-        question.generation = canvas.generation();
-        question.hints = canvas.hints().clone();
-        (question.mask, question.crop) = (canvas.mask().values().clone(), canvas.crop());
-        session.send(Command::Exchange { id: job.id, evidence: question.evidence.clone() });
-    }
-
-    fn hear(&mut self, update: JobUpdate) -> Vec<Notice> {
-        let fills = &mut self.fills;
-        match update {
-            JobUpdate::Started(report) => return report.notices.iter().map(Notice::remark).collect(),
-            JobUpdate::Progress(progress) => {
-                if let Some(job) = &mut fills.under_way {
-                    if progress.estimates.is_some() && job.first.is_none() {
-                        job.first = Some(job.began.elapsed());
-                        fills.first = job.first;
-                    }
-                    // Pictures that are left out while much is unheard stay as they were.
-                    let before = job.progress.take().and_then(|before| before.estimates);
-                    let estimates = progress.estimates.clone().or(before);
-                    job.progress = Some(JobProgress { estimates, ..progress });
-                }
-            }
-            JobUpdate::Done(JobResult::Restored(restored)) => {
-                if let Some(job) = fills.under_way.take() {
-                    let (picked, seconds) = (fills.picked, job.began.elapsed().as_secs_f64());
-                    fills.keep(Answer { question: job.question, restored, seconds });
-                    fills.picked = picked;
-                }
-            }
-            JobUpdate::Done(_) | JobUpdate::Stopped => fills.under_way = None,
-            JobUpdate::Failed(failure) => {
-                fills.under_way = None;
-                return vec![fills.failed.offer(Notice::problem(failure), ())];
-            }
-        }
-        Vec::new()
     }
 
     /// The picked sample becomes part of the photo, which can be painted on again.
     pub(super) fn adopt(&mut self, ctx: &egui::Context) {
-        let Some(answer) = self.fills.answer() else { return };
+        let (Some(fill), Some(question)) = (self.fills.pictures().cloned(), self.fills.question()) else { return };
         // The photo goes on at the size that it is painted on.
-        let paste = Paste { full: None, ..answer.paste() };
-        let (fill, picked, crop) = (answer.restored.pictures.clone(), self.fills.picked, answer.question.crop);
-        self.loader.adopt(ctx, answer.question.photo.clone(), paste, fill, picked, crop);
+        let paste = Paste { full: None, ..question.paste(fill.shape[3]) };
+        self.loader.adopt(ctx, question.photo.clone(), paste, fill, self.fills.picked, question.crop);
     }
 
     /// Goes back to what an answer was an answer to.
     pub(super) fn go_back(&mut self, ctx: &egui::Context, answer: usize) {
         let Some(question) = self.fills.answers.get(answer).map(|answer| answer.question.clone()) else { return };
         (self.fills.shown, self.fills.picked) = (answer, 0);
+        self.fills.look_at_the_newest();
         self.fills.draft.problem = question.problem;
         let same = self.canvas.as_ref().is_some_and(|canvas| {
             Arc::ptr_eq(&canvas.photo.image, &question.photo.image)
@@ -321,19 +287,79 @@ impl Inpaint {
     }
 }
 
-impl Answer {
-    /// What the model was given.
-    pub fn evidence(&self) -> &Evidence {
-        &self.question.evidence
+impl Fills {
+    /// Asks the engine; from a moment of the answer that it branches from, if it does.
+    fn begin(&mut self, session: &Session, question: Question, from: Option<(TaskId, Arc<Recorded>)>) {
+        let parent = from.as_ref().map(|(id, moment)| (*id, moment.step));
+        let (restoration, evidence) = (question.restoration.clone(), question.evidence.clone());
+        let task = Restore { restoration, evidence, from: from.map(|(_, moment)| moment) };
+        let options = Options { record: RECORD, shown: true, ..Options::on(question.device) };
+        let task = session.begin(task, options);
+        self.picked = 0;
+        self.under_way = Some(UnderWay { task, question, parent, view: None, began: Instant::now(), seen: false });
     }
 
-    /// What lays its samples on the photo.
-    fn paste(&self) -> Paste {
-        let question = &self.question;
-        let mut canvas = Canvas::new(question.photo.clone(), question.crop).with_hints(question.hints.clone());
-        canvas.apply(Operation::Replace(question.mask.clone()));
-        let mut paste = canvas.paste_back(self.restored.pictures.shape[3]);
-        if question.evidence.trust.is_none() {
+    /// Takes in what the question under way has come to. Returns what a person should know.
+    fn poll(&mut self, session: &mut Session) -> Vec<Notice> {
+        let Some(mut under_way) = self.under_way.take() else { return Vec::new() };
+        let (mut notices, mut ended) = (Vec::new(), None);
+        for update in session.hear(&under_way.task) {
+            match update {
+                Update::Report(report) => {
+                    let view = RunView::new(under_way.task.id(), Arc::new(report));
+                    under_way.view = Some(RunView { parent: under_way.parent, ..view });
+                }
+                Update::Notice(text) => notices.push(Notice::remark(text)),
+                Update::Paused | Update::Resumed => {}
+                Update::Ended(end) => ended = Some(end),
+            }
+        }
+        if let (Some(snapshot), Some(view)) = (under_way.task.snapshot(), &mut under_way.view) {
+            if snapshot.newest.denoised.is_some() && !std::mem::replace(&mut under_way.seen, true) {
+                self.first = Some(under_way.began.elapsed());
+            }
+            view.snapshot = Some(snapshot);
+        }
+        match ended {
+            None => self.under_way = Some(under_way),
+            Some(End::Finished(restored)) => self.finish(under_way, restored),
+            Some(End::Stopped) => {}
+            Some(End::Failed(failure)) => notices.push(self.failed.offer(Notice::problem(failure), ())),
+        }
+        notices
+    }
+
+    fn finish(&mut self, under_way: UnderWay, restored: Restored) {
+        let UnderWay { question, mut view, began, .. } = under_way;
+        view.iter_mut().for_each(|view| view.state = RunState::Finished);
+        let picked = self.picked;
+        self.keep(Answer { question, restored, seconds: began.elapsed().as_secs_f64(), view });
+        self.picked = picked;
+    }
+}
+
+impl Question {
+    /// Takes in what is painted now, if it is on the same photo; whether it is.
+    fn take(&mut self, canvas: &mut Canvas) -> bool {
+        if !Arc::ptr_eq(&self.photo.image, &canvas.photo.image) {
+            return false;
+        }
+        let side = self.evidence.picture.shape[3];
+        let (picture, trust) = canvas.evidence(side);
+        self.evidence.picture = picture;
+        self.evidence.trust = Some(Pixels { shape: [1, 1, side, side], values: trust.into() });
+        self.generation = canvas.generation();
+        self.hints = canvas.hints().clone();
+        (self.mask, self.crop) = (canvas.mask().values().clone(), canvas.crop());
+        true
+    }
+
+    /// What lays samples of this side on the photo.
+    fn paste(&self, side: usize) -> Paste {
+        let mut canvas = Canvas::new(self.photo.clone(), self.crop).with_hints(self.hints.clone());
+        canvas.apply(Operation::Replace(self.mask.clone()));
+        let mut paste = canvas.paste_back(side);
+        if self.evidence.trust.is_none() {
             paste.cover_square();
         }
         paste

@@ -1,16 +1,16 @@
 //! Under the pictures: where in the run one looks, playback, and branching.
 
-use crate::app::theme::{SMALL, Theme, UNIT};
-use crate::app::widgets::icon::{self, Icon};
-use crate::app::{Cursor, RunView};
-use crate::engine::{Recorded, RunId};
+use super::theme::{SMALL, Theme, UNIT};
+use super::widgets::icon::{self, Icon};
+use super::{Cursor, RunView};
+use crate::engine::{Recorded, TaskId};
 use egui::{
     Align2, EventFilter, FontId, Key, Modifiers, Pos2, Rect, Response, RichText, Role, Sense, Stroke, Ui, WidgetInfo,
     pos2, vec2,
 };
 use serde::{Deserialize, Serialize};
 
-/// Recorded moments a second at speed 1.
+/// Recorded steps a second at speed 1.
 const RATE: f32 = 10.0;
 /// The speeds of playback.
 const SPEEDS: [f32; 6] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
@@ -25,15 +25,41 @@ pub struct TimelineState {
     pub playing: bool,
     /// Runs that branched from the one shown, and after how many of its steps. Set by the window.
     #[serde(skip)]
-    pub branches: Vec<(RunId, usize)>,
-    /// The part of a moment that playback has come beyond the one shown.
+    pub branches: Vec<(TaskId, usize)>,
+    /// What the buttons to branch and to save do here.
+    #[serde(skip)]
+    pub tips: Tips,
+    /// The part of a step that playback has come beyond the one shown.
     #[serde(skip)]
     carry: f32,
 }
 
+impl TimelineState {
+    /// A timeline whose buttons do this.
+    pub fn new(tips: Tips) -> Self {
+        TimelineState { tips, ..TimelineState::default() }
+    }
+}
+
+/// What the buttons to branch and to save do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tips {
+    pub branch: &'static str,
+    pub save: &'static str,
+}
+
+impl Default for Tips {
+    fn default() -> Self {
+        Tips {
+            branch: "Branch: continue from this step with other settings (B)",
+            save: "Save the images of this step (Ctrl+S)",
+        }
+    }
+}
+
 impl Default for TimelineState {
     fn default() -> Self {
-        TimelineState { speed: 1.0, playing: false, branches: Vec::new(), carry: 0.0 }
+        TimelineState { speed: 1.0, playing: false, branches: Vec::new(), tips: Tips::default(), carry: 0.0 }
     }
 }
 
@@ -42,15 +68,15 @@ impl Default for TimelineState {
 pub enum TimelineAction {
     #[default]
     None,
-    /// Continue from the moment shown with other settings.
+    /// Continue from the step shown with other settings.
     Branch,
-    /// Save the moment shown.
+    /// Save the step shown.
     Save,
     /// Show a run that branched from this one.
-    Open(RunId),
+    Open(TaskId),
 }
 
-/// Two rows: playback, scrub bar, branch and save; and the figures of the moment shown.
+/// Two rows: playback, scrub bar, branch and save; and the figures of the step shown.
 pub fn ui(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState) -> TimelineAction {
     let looked_at = run.cursor;
     play(ui, run, state);
@@ -64,14 +90,13 @@ pub fn ui(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState) -> Timeline
             action = TimelineAction::Open(other);
         }
         ui.add_space(UNIT);
-        let tip = "Branch: continue from this step with other settings (B)";
-        let fork = ui.add_enabled_ui(can_branch(run), |ui| icon::button(ui, Icon::BRANCH, false, "Branch", tip));
+        let Tips { branch, save } = state.tips;
+        let fork = ui.add_enabled_ui(can_branch(run), |ui| icon::button(ui, Icon::BRANCH, false, "Branch", branch));
         if fork.inner.on_disabled_hover_text("Branching needs a step between the first and the last").clicked() {
             action = TimelineAction::Branch;
         }
         let some = run.snapshot.is_some();
-        let tip = "Save the images of this step (Ctrl+S)";
-        if ui.add_enabled_ui(some, |ui| icon::button(ui, Icon::SAVE, false, "Save", tip)).inner.clicked() {
+        if ui.add_enabled_ui(some, |ui| icon::button(ui, Icon::SAVE, false, "Save", save)).inner.clicked() {
             action = TimelineAction::Save;
         }
     });
@@ -97,12 +122,12 @@ fn newest_step(run: &RunView) -> usize {
 }
 
 /// A branch begins after at least one step and before the last.
-fn can_branch(run: &RunView) -> bool {
+pub fn can_branch(run: &RunView) -> bool {
     let step = shown_step(run);
     run.snapshot.is_some() && step >= 1 && step < steps(run)
 }
 
-/// Looks at the recorded moment nearest to `step`; at the newest it keeps up with the run.
+/// Looks at the recorded step nearest to `step`; at the newest it keeps up with the run.
 fn look_at(run: &mut RunView, step: usize) {
     let nearest = run.timeline().iter().map(|moment| moment.step).min_by_key(|kept| kept.abs_diff(step));
     let newest = newest_step(run);
@@ -112,7 +137,7 @@ fn look_at(run: &mut RunView, step: usize) {
     };
 }
 
-/// Moves by a number of recorded moments.
+/// Moves by a number of recorded steps.
 fn move_by(run: &mut RunView, moments: isize) {
     let step = shown_step(run);
     let timeline = run.timeline();
@@ -220,8 +245,8 @@ fn bar_id(ui: &Ui) -> egui::Id {
     ui.ctx().viewport_id().0.with("timeline bar")
 }
 
-/// The bar: a click or drag looks at a moment. Returns a branch that was clicked.
-fn scrub(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState, width: f32) -> Option<RunId> {
+/// The bar: a click or drag looks at a recorded step. Returns a branch that was clicked.
+fn scrub(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState, width: f32) -> Option<TaskId> {
     let (_, rect) = ui.allocate_space(vec2(width, 28.0));
     let response = ui.interact(rect, bar_id(ui), Sense::click_and_drag());
     let bar = Bar { rail: rect.shrink2(vec2(34.0, 8.0)).translate(vec2(0.0, 4.0)), steps: steps(run) };
@@ -266,7 +291,7 @@ impl Bar {
         (part * self.steps as f32).round() as usize
     }
 
-    fn branch_at(&self, branches: &[(RunId, usize)], at: Pos2) -> Option<RunId> {
+    fn branch_at(&self, branches: &[(TaskId, usize)], at: Pos2) -> Option<TaskId> {
         let near = |step: usize| (at.x - self.place(step).x).abs() <= 6.0 && at.y < self.rail.center().y - 1.0;
         branches.iter().find(|(_, step)| near(*step)).map(|(run, _)| *run)
     }
@@ -304,7 +329,7 @@ impl Bar {
         }
     }
 
-    /// Marks under the rail for recorded moments, no denser than they can be seen.
+    /// Marks under the rail for recorded steps, no denser than they can be seen.
     fn ticks(&self, ui: &Ui, steps: impl Iterator<Item = usize>) {
         let line = Stroke::new(1.0, Theme::of(ui).weak);
         let mut last = f32::NEG_INFINITY;
@@ -330,7 +355,7 @@ impl Bar {
     }
 }
 
-/// t, σ, α, step and evaluations of the moment shown.
+/// t, σ, α, step and evaluations of the step shown.
 fn figures(ui: &mut Ui, run: &RunView) {
     let Some(shown) = run.shown().0 else {
         ui.label(RichText::new("Nothing recorded yet").small().weak());

@@ -1,0 +1,355 @@
+//! What a task records and shows of the states that it comes to. Nothing is read back from the device but what is
+//! recorded or shown; of other states only one number, which says whether all of theirs are finite.
+
+use super::progress::{Meter, Place};
+use super::recorder::{GpuPicture, Recorded, Recorder, Snapshot, Stats};
+use super::{Board, Context, Progress, Shared, Task, Wake};
+use crate::score::ScoreError;
+use crate::sde::{Level, Sde};
+use crate::solver::{Diagnostics, Moment, Observer};
+use crate::{Image, Pixels};
+use burn::backend::Flex;
+use burn::tensor::Tensor;
+use burn_wgpu::{Wgpu, WgpuRuntime};
+use cubecl_runtime::runtime::Runtime;
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use std::cell::{Cell, RefCell};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// States closer together than this are not worth showing.
+const FRAME: Duration = Duration::from_millis(8);
+/// Progress of what is not shown is told no more often than this.
+const TELL_EVERY: Duration = Duration::from_millis(50);
+
+/// A state, still on its device.
+pub(super) struct State {
+    /// Steps done.
+    pub(super) step: usize,
+    pub(super) t: f64,
+    pub(super) level: Level,
+    /// Score evaluations so far, per sample.
+    pub(super) nfe: usize,
+    pub(super) x: Image,
+    /// What the model answered on the way to it.
+    pub(super) answer: Option<Answer>,
+}
+
+/// The last estimate of x(0), the score that it is from, and figures of the corrector.
+pub(super) struct Answer {
+    denoised: Image,
+    score: Image,
+    corrector: Option<Diagnostics>,
+}
+
+/// The newest state, as far as it has come on its way to the owner.
+enum Newest {
+    None,
+    Unread(State),
+    Unshown(Arc<Recorded>),
+    Whole(Arc<Snapshot>),
+}
+
+/// Records and shows one task's states.
+pub(super) struct Recording {
+    engine: Arc<Shared>,
+    board: Arc<Board>,
+    recorder: RefCell<Recorder>,
+    shown: bool,
+    told: Cell<Option<Instant>>,
+    newest: RefCell<(Newest, Place)>,
+}
+
+impl Recording {
+    /// Records within `limit` bytes, and shows states on the board if they are to be `shown`.
+    pub(super) fn new(engine: Arc<Shared>, board: Arc<Board>, limit: usize, shown: bool) -> Self {
+        let recorder = RefCell::new(Recorder::new(limit));
+        let newest = RefCell::new((Newest::None, Place::default()));
+        Recording { engine, board, recorder, shown, told: Cell::new(None), newest }
+    }
+
+    /// Takes in a new state, and the place that the task is at with it.
+    ///
+    /// # Errors
+    /// If it is not finite, or the device fails.
+    pub(super) fn take(&self, state: State, place: Place, meter: &Meter) -> Result<(), ScoreError> {
+        let due = self.is_due();
+        let newest = if self.recorder.borrow().wants(state.step) || (due && self.shown) {
+            Newest::Unshown(self.read(state)?)
+        } else {
+            state.check()?;
+            Newest::Unread(state)
+        };
+        self.newest.replace((newest, place));
+        if due { self.flush(meter) } else { Ok(()) }
+    }
+
+    /// Shows the newest state, if states are to be shown and it has not been yet, and tells how far the task is.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(super) fn flush(&self, meter: &Meter) -> Result<(), ScoreError> {
+        let new = matches!(self.newest.borrow().0, Newest::Unread(_) | Newest::Unshown(_));
+        if self.shown && new {
+            self.last(meter)?;
+        }
+        self.board.set(self.progress(self.newest.borrow().1, meter));
+        self.told.set(Some(Instant::now()));
+        self.engine.wake(Wake::Soon);
+        Ok(())
+    }
+
+    /// The newest state, with all that is recorded; `None` before the first. It is shown, if states are.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(super) fn last(&self, meter: &Meter) -> Result<Option<Arc<Snapshot>>, ScoreError> {
+        let (newest, place) = &mut *self.newest.borrow_mut();
+        let moment = match std::mem::replace(newest, Newest::None) {
+            Newest::None => return Ok(None),
+            Newest::Unread(state) => self.read(state)?,
+            Newest::Unshown(moment) => moment,
+            Newest::Whole(snapshot) => {
+                *newest = Newest::Whole(snapshot.clone());
+                return Ok(Some(snapshot));
+            }
+        };
+        let progress = self.progress(*place, meter);
+        let timeline = self.recorder.borrow().timeline();
+        let snapshot = Arc::new(Snapshot { progress, newest: moment, timeline });
+        *newest = Newest::Whole(snapshot.clone());
+        if self.shown {
+            self.board.show(snapshot.clone());
+        }
+        Ok(Some(snapshot))
+    }
+
+    /// Whether the owner was last told long enough ago.
+    pub(super) fn is_due(&self) -> bool {
+        let interval = if self.shown { FRAME } else { TELL_EVERY };
+        self.told.get().is_none_or(|told| told.elapsed() >= interval)
+    }
+
+    fn progress(&self, place: Place, meter: &Meter) -> Progress {
+        Progress { recorded_bytes: self.recorder.borrow().bytes(), ..meter.progress(place) }
+    }
+
+    fn read(&self, state: State) -> Result<Arc<Recorded>, ScoreError> {
+        let on_gpu = if self.shown { on_gpu(&state.x) } else { None };
+        let kept = Arc::new(state.read()?);
+        self.recorder.borrow_mut().push(kept.clone());
+        Ok(if on_gpu.is_some() { Arc::new(Recorded { on_gpu, ..(*kept).clone() }) } else { kept })
+    }
+}
+
+/// Takes in what a task's solver does.
+pub(super) struct Observed<'a, T: Task> {
+    pub(super) context: &'a Context<T>,
+    pub(super) sde: &'a dyn Sde,
+    /// Steps of the task, and score evaluations that they take, where that is known.
+    steps: usize,
+    evaluations: Option<usize>,
+    /// Steps done.
+    done: usize,
+    /// The first failure; the solver is told to break off.
+    failure: Option<ScoreError>,
+}
+
+impl<'a, T: Task> Observed<'a, T> {
+    pub(super) fn new(context: &'a Context<T>, sde: &'a dyn Sde, steps: usize, evaluations: Option<usize>) -> Self {
+        Observed { context, sde, steps, evaluations, done: 0, failure: None }
+    }
+
+    /// Takes in the first state, before anything is evaluated.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(super) fn first(&mut self, x: &Image, t: f64) -> Result<(), ScoreError> {
+        self.take(0, t, self.sde.level(t), x.clone(), None)
+    }
+
+    /// The last state, unless taking in one before it failed.
+    ///
+    /// # Errors
+    /// What failed first.
+    pub(super) fn end(self, end: Result<Image, ScoreError>) -> Result<Image, ScoreError> {
+        self.failure.map_or(end, Err)
+    }
+
+    fn take(&self, step: usize, t: f64, level: Level, x: Image, answer: Option<Answer>) -> Result<(), ScoreError> {
+        let (began, meter, nfe) = (Instant::now(), &self.context.meter, self.context.meter.nfe());
+        // Where the evaluations to come are not known, the steps are.
+        let (done, whole) = self.evaluations.map_or((step, self.steps), |evaluations| (nfe, evaluations));
+        let share = if step == self.steps { 1.0 } else { done as f64 / whole.max(1) as f64 };
+        let state = State { step, t, level, nfe, x, answer };
+        self.context.reach(Place { step, steps: self.steps, share }, state)?;
+        meter.spend(|spent| &mut spent.recording, began.elapsed());
+        Ok(())
+    }
+}
+
+impl<T: Task> Observer for Observed<'_, T> {
+    fn observe(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
+        self.done += 1;
+        let (denoised, score) = (moment.denoised.clone(), moment.score.clone());
+        let answer = Some(Answer { denoised, score, corrector: moment.corrector.cloned() });
+        let (t, level) = (moment.step.next, self.sde.target(&moment.step));
+        match self.take(self.done, t, level, moment.x.clone(), answer) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.failure = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+}
+
+impl State {
+    /// Reads everything, at once.
+    ///
+    /// # Errors
+    /// If the device fails, or a value is not finite.
+    fn read(self) -> Result<Recorded, ScoreError> {
+        let State { step, t, level, nfe, x, answer } = self;
+        let mut tensors = vec![flat(&x)];
+        if let Some(Answer { denoised, score, corrector }) = &answer {
+            tensors.extend([flat(denoised), flat(&score.clone().square().sum_dim(1))]);
+            tensors.extend(corrector.iter().map(|figures| figures.step_size.clone()));
+            tensors.extend(corrector.iter().filter_map(|figures| figures.accept_rate.clone()));
+        }
+        let mut values: Arc<[f32]> = Arc::default();
+        let mut stats = Stats::default();
+        let (mut denoised, mut magnitude): (Arc<[f16]>, Arc<[f16]>) = Default::default();
+        let root_mean = |sum: f64, count: usize| (sum / count.max(1) as f64).sqrt();
+        read_all(tensors, |index, read| match index {
+            0 => (values, stats.rms) = (read.into(), root_mean(sum(read, |x| x * x), read.len())),
+            1 => denoised = halves(read),
+            2 => {
+                stats.score_rms = root_mean(sum(read, |x| x), read.len());
+                let roots: Vec<f32> = read.iter().map(|square| square.sqrt()).collect();
+                magnitude = halves(&roots);
+            }
+            3 => stats.step_size = Some(mean(read)),
+            _ => stats.accept_rate = Some(mean(read)),
+        })?;
+        // One figure that is not finite makes its mean so, too.
+        if !(stats.rms.is_finite() && stats.score_rms.is_finite()) {
+            return Err(ScoreError::NotFinite { ratio: level.ratio() });
+        }
+        let [n, _, h, w] = x.dims();
+        let pixels = |values, shape| answer.as_ref().map(|_| Pixels { shape, values });
+        Ok(Recorded {
+            step,
+            t,
+            level,
+            nfe,
+            x: Pixels { shape: x.dims(), values },
+            denoised: pixels(denoised, x.dims()),
+            score: pixels(magnitude, [n, 1, h, w]),
+            stats,
+            on_gpu: None,
+        })
+    }
+
+    /// Reads one number that tells whether all are finite.
+    ///
+    /// # Errors
+    /// If they are not, or the device fails.
+    fn check(&self) -> Result<(), ScoreError> {
+        let score = self.answer.as_ref().map(|answer| &answer.score);
+        let all = [Some(&self.x), score].into_iter().flatten();
+        let (mut total, mut far) = (0.0, None::<Tensor<1>>);
+        for image in all {
+            let flat = flat(image);
+            if !on_host(&flat, |values| total += sum(values, |x| x * x)) {
+                let squares = flat.square().sum();
+                far = Some(far.map_or(squares.clone(), |far| far + squares));
+            }
+        }
+        if let Some(far) = far {
+            read_all(vec![far], |_, values| total += sum(values, |x| x))?;
+        }
+        if total.is_finite() { Ok(()) } else { Err(ScoreError::NotFinite { ratio: self.level.ratio() }) }
+    }
+}
+
+fn flat(x: &Image) -> Tensor<1> {
+    x.clone().flatten(0, 3)
+}
+
+/// Tells each tensor's index and values. Those that do not lie in the host's memory are read back together, once.
+fn read_all(tensors: Vec<Tensor<1>>, mut each: impl FnMut(usize, &[f32])) -> Result<(), ScoreError> {
+    let (mut far, mut sizes) = (Vec::new(), Vec::new());
+    for (index, tensor) in tensors.into_iter().enumerate() {
+        if !on_host(&tensor, |values| each(index, values)) {
+            sizes.push((index, tensor.dims()[0]));
+            far.push(tensor);
+        }
+    }
+    if far.is_empty() {
+        return Ok(());
+    }
+    let read = Tensor::cat(far, 0).try_into_vec_as::<f32>().map_err(|error| ScoreError::Device(error.to_string()))?;
+    let mut rest = read.as_slice();
+    for (index, size) in sizes {
+        let (values, others) = rest.split_at(size.min(rest.len()));
+        each(index, values);
+        rest = others;
+    }
+    Ok(())
+}
+
+/// Tells a tensor's values without copying them, if they lie in the host's memory; whether they do.
+fn on_host(tensor: &Tensor<1>, tell: impl FnOnce(&[f32])) -> bool {
+    let Ok(host) = tensor.clone().try_into_primitive::<Flex>() else { return false };
+    let size: usize = tensor.dims().iter().product();
+    let values = host.is_contiguous().then(|| host.storage::<f32>().get(host.layout().start_offset()..)).flatten();
+    match values.and_then(|values| values.get(..size)) {
+        Some(values) => tell(values),
+        None => return false,
+    }
+    true
+}
+
+fn mean(values: &[f32]) -> f64 {
+    sum(values, |x| x) / values.len().max(1) as f64
+}
+
+/// Σ term(x), in sixteen interleaved parts so that the compiler may use wide registers.
+fn sum(values: &[f32], term: impl Fn(f32) -> f32) -> f64 {
+    let of_part = |part: &[f32]| {
+        let mut lanes = [0.0_f32; 16];
+        for values in part.chunks(lanes.len()) {
+            lanes.iter_mut().zip(values).for_each(|(lane, &x)| *lane += term(x));
+        }
+        lanes.into_iter().map(f64::from).sum::<f64>()
+    };
+    // In parts, so that large images lose no digits.
+    values.chunks(1 << 12).map(of_part).sum()
+}
+
+fn halves(values: &[f32]) -> Arc<[f16]> {
+    let mut narrow = vec![f16::ZERO; values.len()];
+    narrow.convert_from_f32_slice(values);
+    narrow.into()
+}
+
+/// The tensor's own buffer, where it lies on a wgpu device.
+fn on_gpu(x: &Image) -> Option<GpuPicture> {
+    let tensor = x.clone().try_into_primitive::<Wgpu>().ok()?;
+    if !tensor.is_contiguous() {
+        return None;
+    }
+    let client = tensor.client.clone();
+    let resource = client.get_resource::<<WgpuRuntime as Runtime>::Server>(tensor.handle.clone()).ok()?;
+    let resource = resource.resource();
+    Some(GpuPicture {
+        shape: x.dims(),
+        buffer: resource.buffer.clone(),
+        offset: resource.offset,
+        size: resource.size,
+        _tensor: x.clone(),
+    })
+}
