@@ -6,6 +6,7 @@ use crate::sde::{Family, FamilyError, FamilyKind};
 use crate::solver::{Dynamics, Grid, Solver};
 use crate::task::{Count, Flow, ModelRef, Origin, Run, Steps};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// Most samples that the window offers.
@@ -13,7 +14,7 @@ pub const MOST_SAMPLES: usize = 64;
 
 /// Values of each family's parameters, also such as make no SDE yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Vec<Family>", into = "Vec<Family>")]
+#[serde(from = "BTreeMap<FamilyKind, Map<String, Value>>")]
 pub struct Families(BTreeMap<FamilyKind, Settings>);
 
 impl Families {
@@ -34,9 +35,10 @@ impl From<Vec<Family>> for Families {
     }
 }
 
-impl From<Families> for Vec<Family> {
-    fn from(families: Families) -> Self {
-        families.0.iter().filter_map(|(kind, settings)| kind.with(settings).ok()).collect()
+impl From<BTreeMap<FamilyKind, Map<String, Value>>> for Families {
+    fn from(maps: BTreeMap<FamilyKind, Map<String, Value>>) -> Self {
+        let read = |(kind, map): (FamilyKind, _)| (kind, Settings::read(kind.about().parameters, &map));
+        Families(maps.into_iter().map(read).collect())
     }
 }
 
@@ -126,8 +128,8 @@ impl Draft {
         self.count = run.count.get().min(MOST_SAMPLES);
     }
 
-    /// Takes over the model and the family of a solve.
-    pub fn take_journey(&mut self, flow: &Flow) {
+    /// Takes over the model and the family of a flow.
+    pub fn take_flow(&mut self, flow: &Flow) {
         self.model = flow.model.clone();
         self.take_family(&flow.family);
     }
@@ -138,7 +140,7 @@ impl Draft {
     }
 
     /// Brings values that no control can show (a settings file edited by hand) back into reach.
-    pub fn mend(&mut self) {
+    pub fn sanitize(&mut self) {
         self.count = self.count.clamp(1, MOST_SAMPLES);
         self.steps = self.steps.clamp(1, Steps::MAX);
     }
@@ -232,7 +234,7 @@ mod tests {
     #[test]
     fn impossible_saved_values_are_mended() {
         let mut draft = Draft { count: 0, steps: 0, ..Draft::default() };
-        draft.mend();
+        draft.sanitize();
         assert!(draft.run().is_ok());
         let mut saved = serde_json::to_value(Draft::default()).unwrap();
         saved["solver"]["snr"] = (-1.0).into();

@@ -57,7 +57,7 @@ impl Default for Panes {
 
 impl Panes {
     /// A tree that does not hold each pane exactly once, all within reach, becomes the default.
-    pub fn mend(&mut self) {
+    pub fn sanitize(&mut self) {
         let widths_known = self.setup_width.is_finite() && self.plots_width.is_finite();
         if !widths_known || !self.is_whole() {
             *self = Panes::default();
@@ -240,7 +240,7 @@ mod tests {
         panes.set_open(Pane::Plots, false);
         let text = serde_json::to_string(&panes).unwrap();
         let mut loaded: Panes = serde_json::from_str(&text).unwrap();
-        loaded.mend();
+        loaded.sanitize();
         assert_eq!(loaded, panes);
         assert!(!loaded.is_open(Pane::Plots) && loaded.is_open(Pane::Setup));
     }
@@ -250,7 +250,7 @@ mod tests {
         let mut panes = Panes { setup_width: 333.0, ..Panes::default() };
         let picture = panes.tile(Pane::Picture).unwrap();
         panes.tree.tiles.remove(picture);
-        panes.mend();
+        panes.sanitize();
         assert_eq!(panes, Panes::default());
     }
 
@@ -261,14 +261,14 @@ mod tests {
         if let Some(Tile::Container(container)) = panes.tree.tiles.get_mut(root) {
             container.add_child(root);
         }
-        panes.mend();
+        panes.sanitize();
         assert_eq!(panes, Panes::default());
     }
 
     #[test]
     fn impossible_widths_are_mended() {
         let mut panes = Panes { setup_width: -5.0, plots_width: 1e9, ..Panes::default() };
-        panes.mend();
+        panes.sanitize();
         assert_eq!((panes.setup_width, panes.plots_width), (*WIDTHS.start(), *WIDTHS.end()));
     }
 }

@@ -97,10 +97,11 @@ pub fn value(ui: &mut Ui, parameter: &Parameter, settings: &mut Settings) {
                 settings.set_nearest(parameter, whole);
             }
         }),
-        (Kind::Flag { .. }, Value::Flag(before)) => {
-            let mut flag = before;
-            ui.checkbox(&mut flag, name).on_hover_text(tip);
-            settings.set_nearest(parameter, flag);
+        (Kind::Flag { .. }, Value::Flag(mut flag)) => {
+            let changed = ui.checkbox(&mut flag, name).on_hover_text(tip).changed();
+            if changed {
+                settings.set_nearest(parameter, flag);
+            }
         }
         // Lists are written in files and on the command line.
         _ => {}

@@ -80,7 +80,7 @@ impl Settings {
             folder: folder.filter(|folder| folder.is_dir()),
             workspaces: saved.workspaces,
         };
-        settings.draft.mend();
+        settings.draft.sanitize();
         settings
     }
 

@@ -10,19 +10,19 @@ use std::path::Path;
 const WHAT: &str = "latents that can be used";
 /// Name of the array.
 const ARRAY: &str = "latents";
-/// Where the journey is told, as JSON.
+/// Where the flow is told, as JSON.
 const FLOW: &str = "flow";
 /// Flows are some hundred bytes.
 const MAX_FLOW: usize = 1 << 16;
 
-/// Writes latents with the journey that made them: `.safetensors` (tensor `latents`, the journey among the
-/// metadata) or `.npz` (array `latents`, and the journey's JSON as bytes in `flow`).
+/// Writes latents with the flow that made them: `.safetensors` (tensor `latents`, the flow among the
+/// metadata) or `.npz` (array `latents`, and the flow's JSON as bytes in `flow`).
 ///
 /// # Errors
 /// If the extension is another one, or the file cannot be written.
 pub fn write_latents(path: &Path, latents: &Latents) -> Result<(), FileError> {
     let flow = serde_json::to_string(&latents.flow)
-        .map_err(|error| FileError::format(path, WHAT, format!("the journey cannot be written ({error})")))?;
+        .map_err(|error| FileError::format(path, WHAT, format!("the flow cannot be written ({error})")))?;
     let array = Array { shape: latents.pixels.shape.to_vec(), values: latents.pixels.values.to_vec() };
     if is_npz(path)? {
         write_npz(path, &[(ARRAY, &array)], &[(FLOW, &flow)])
@@ -35,7 +35,7 @@ pub fn write_latents(path: &Path, latents: &Latents) -> Result<(), FileError> {
 /// Reads what [`write_latents`] wrote.
 ///
 /// # Errors
-/// If the file cannot be read, or does not hold a journey and finite latents of four dimensions.
+/// If the file cannot be read, or does not hold a flow and finite latents of four dimensions.
 pub fn read_latents(path: &Path) -> Result<Latents, FileError> {
     let wrong = |reason: String| FileError::format(path, WHAT, reason);
     let (array, flow) = if is_npz(path)? {
@@ -48,7 +48,7 @@ pub fn read_latents(path: &Path) -> Result<Latents, FileError> {
     };
     let flow = flow.filter(|text| text.len() <= MAX_FLOW);
     let flow = flow.ok_or_else(|| wrong("it does not say how they were made; encode the pictures again".into()))?;
-    let flow: Flow = serde_json::from_str(&flow).map_err(|error| wrong(format!("the journey is wrong: {error}")))?;
+    let flow: Flow = serde_json::from_str(&flow).map_err(|error| wrong(format!("the flow is wrong: {error}")))?;
     flow.check().map_err(|error| wrong(error.to_string()))?;
     let Ok(shape) = <[usize; 4]>::try_from(array.shape.as_slice()) else {
         return Err(wrong(format!("they are of the shape {:?}, not N×C×H×W", array.shape)));

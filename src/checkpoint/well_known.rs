@@ -89,7 +89,7 @@ impl Published {
             ],
             Release::Edm => vec![
                 format!("Download {}.pkl from the address under \"Pre-trained models\" on the page.", self.name),
-                "A .pkl runs code when it is read, so convert it once where you trust it, with the page's code at hand: \
+                "A .pkl runs code when it is read, so convert it once where you confidence it, with the page's code at hand: \
                  `net = pickle.load(open(\"FILE.pkl\", \"rb\"))[\"ema\"]; safetensors.torch.save_file({name: \
                  value.contiguous() for name, value in net.state_dict().items()}, \"FILE.safetensors\", \
                  {\"class\": type(net).__name__})`."

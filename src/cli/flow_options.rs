@@ -1,4 +1,4 @@
-//! What a journey between pictures and latents is made of, as written on the command line.
+//! What a flow between pictures and latents is made of, as written on the command line.
 
 use super::choices::{Given, Options, flattened};
 use super::options::{FamilyOptions, steps};
@@ -12,7 +12,7 @@ use crate::task::{Flow, ModelRef, Run, Steps};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
-/// The model and family of a journey.
+/// The model and family of a flow.
 #[derive(Debug, Args)]
 pub(super) struct FlowOptions {
     /// A name from `models`, a checkpoint file or exact:FOLDER
@@ -52,10 +52,10 @@ fn solvers() -> Options {
 flattened!(FlowSolver, solvers());
 
 impl FlowOptions {
-    /// The journey with a model that was opened.
+    /// The flow with a model that was opened.
     ///
     /// # Errors
-    /// If options contradict each other or make no journey.
+    /// If options contradict each other or make no flow.
     pub(super) fn flow(&self, model: &ModelReport) -> Result<Flow, Failure> {
         let family = self.family.of(model.family)?;
         let usual = Flow::new(self.model.clone(), family);

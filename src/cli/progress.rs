@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// Plain lines come at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(1);
 
-/// From this share of a journey on, in per cent, the time left is told.
+/// From this share of a flow on, in per cent, the time left is told.
 const FORESEEN: u64 = 5;
 
 /// Tells a person how far things are. Dropping it removes the bar.

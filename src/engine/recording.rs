@@ -6,7 +6,7 @@ use super::recorder::{GpuPicture, Recorded, Recorder, Snapshot, Stats};
 use super::{Board, Context, Progress, Shared, Task, Wake};
 use crate::score::ScoreError;
 use crate::sde::{Level, Sde};
-use crate::solver::{Diagnostics, Moment, Observer};
+use crate::solver::{Diagnostics, Observer, StepState};
 use crate::{Image, Pixels};
 use burn::backend::Flex;
 use burn::tensor::Tensor;
@@ -191,7 +191,7 @@ impl<'a, T: Task> Observed<'a, T> {
 }
 
 impl<T: Task> Observer for Observed<'_, T> {
-    fn observe(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()> {
         self.done += 1;
         let (denoised, score) = (moment.denoised.clone(), moment.score.clone());
         let answer = Some(Answer { denoised, score, corrector: moment.corrector.cloned() });

@@ -181,7 +181,11 @@ impl<E: ?Sized + Category> Choice<E> {
 fn usage(about: &About) -> String {
     let parts = about.parameters.iter().map(|parameter| {
         let key = parameter.key;
-        if parameter.optional { format!("[:{key}]") } else { format!(":{}", parameter.default()) }
+        match parameter.kind {
+            _ if parameter.optional => format!("[:{key}]"),
+            Kind::Numbers => format!(":{}", key.to_uppercase()),
+            _ => format!(":{}", parameter.default()),
+        }
     });
     std::iter::once(about.slug.to_owned()).chain(parts).collect()
 }

@@ -81,7 +81,7 @@ pub enum Value {
 pub enum ParameterError {
     #[error("{label} = {value} is out of range; choose {low} to {high}")]
     Range { label: &'static str, value: String, low: String, high: String },
-    #[error("{label} = {value} is not possible; choose {known}")]
+    #[error("{label} = {value:?} is not possible; choose {known}")]
     Unknown { label: &'static str, value: String, known: String },
     #[error("{label} = {value:?} is not a {kind}; choose one such as {example}")]
     Kind { label: &'static str, value: String, kind: &'static str, example: String },
@@ -175,7 +175,7 @@ impl Parameter {
     /// # Errors
     /// If it is neither.
     pub fn admit(&self, value: Value) -> Result<Value, ParameterError> {
-        let range = |low: &dyn ToString, high: &dyn ToString| ParameterError::Range {
+        let range = |low: Value, high: Value| ParameterError::Range {
             label: self.label,
             value: value.to_string(),
             low: low.to_string(),
@@ -186,7 +186,7 @@ impl Parameter {
                 if (*low..=*high).contains(number) {
                     Ok(value)
                 } else {
-                    Err(range(low, high))
+                    Err(range(Value::Number(*low), Value::Number(*high)))
                 }
             }
             (Kind::Number { .. }, Value::Whole(whole)) => self.admit(Value::Number(*whole as f64)),
@@ -194,13 +194,13 @@ impl Parameter {
                 if (*low..=*high).contains(whole) {
                     Ok(value)
                 } else {
-                    Err(range(low, high))
+                    Err(range(Value::Whole(*low), Value::Whole(*high)))
                 }
             }
             (Kind::Levels { levels, .. }, Value::Whole(whole)) if levels.contains(whole) => Ok(value),
             (Kind::Flag { .. }, Value::Flag(_)) | (Kind::Numbers, Value::Numbers(_)) => Ok(value),
             (Kind::Choice { .. }, Value::Option(slug)) => self.option_of(slug),
-            _ => Err(self.unknown(&value.to_string())),
+            _ => Err(self.misfit(&value.to_string())),
         }
     }
 
@@ -210,23 +210,17 @@ impl Parameter {
     /// If it is of another kind, or out of range.
     pub fn parse(&self, word: &str) -> Result<Value, ParameterError> {
         let word = word.trim();
-        let kind = |kind: &'static str| ParameterError::Kind {
-            label: self.label,
-            value: word.into(),
-            kind,
-            example: self.default().to_string(),
-        };
         let value = match &self.kind {
-            Kind::Number { .. } => Value::Number(word.parse().map_err(|_| kind("number"))?),
-            Kind::Whole { .. } | Kind::Levels { .. } => Value::Whole(word.parse().map_err(|_| kind("whole number"))?),
-            Kind::Flag { .. } => Value::Flag(word.parse().map_err(|_| kind("true or false"))?),
-            Kind::Choice { .. } => self.option_of(word)?,
+            Kind::Number { .. } => word.parse().ok().map(Value::Number),
+            Kind::Whole { .. } | Kind::Levels { .. } => word.parse().ok().map(Value::Whole),
+            Kind::Flag { .. } => word.parse().ok().map(Value::Flag),
+            Kind::Choice { .. } => return self.option_of(word),
             Kind::Numbers => {
-                let numbers: Result<Vec<f64>, _> = word.split(',').map(|part| part.trim().parse()).collect();
-                Value::Numbers(numbers.map_err(|_| kind("list of numbers"))?.into())
+                let numbers: Option<Vec<f64>> = word.split(',').map(|part| part.trim().parse().ok()).collect();
+                numbers.map(Value::from)
             }
         };
-        self.admit(value)
+        self.admit(value.ok_or_else(|| self.misfit(word))?)
     }
 
     /// The nearest possible value; the default where none is near.
@@ -243,16 +237,23 @@ impl Parameter {
 
     fn option_of(&self, slug: &str) -> Result<Value, ParameterError> {
         let found = self.options().into_iter().find(|about| about.slug == slug);
-        found.map(|about| Value::Option(about.slug)).ok_or_else(|| self.unknown(slug))
+        found.map(|about| Value::Option(about.slug)).ok_or_else(|| self.misfit(slug))
     }
 
-    fn unknown(&self, value: &str) -> ParameterError {
+    /// Why something that is no value of this kind is refused.
+    fn misfit(&self, value: &str) -> ParameterError {
+        let (label, value, example) = (self.label, value.to_owned(), self.default().to_string());
         let known: Vec<String> = match &self.kind {
-            Kind::Choice { options, .. } => options().iter().map(|about| about.slug.into()).collect(),
+            Kind::Number { .. } => return ParameterError::Kind { label, value, kind: "number", example },
+            Kind::Whole { .. } => return ParameterError::Kind { label, value, kind: "whole number", example },
+            Kind::Numbers => {
+                return ParameterError::Kind { label, value, kind: "list of numbers", example: "1,2,1".into() };
+            }
+            Kind::Flag { .. } => ["true", "false"].map(Into::into).into(),
             Kind::Levels { levels, .. } => levels.iter().map(u64::to_string).collect(),
-            _ => vec![self.default().to_string()],
+            Kind::Choice { options, .. } => options().iter().map(|about| about.slug.into()).collect(),
         };
-        ParameterError::Unknown { label: self.label, value: value.into(), known: listed(&known) }
+        ParameterError::Unknown { label, value, known: listed(&known) }
     }
 }
 
@@ -266,8 +267,12 @@ pub(super) fn listed(words: &[String]) -> String {
 }
 
 impl fmt::Display for Value {
+    /// So that [`Parameter::parse`] reads the same value again; very large and very small numbers by powers of ten.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Value::Number(number) if *number != 0.0 && !(1e-4..1e9).contains(&number.abs()) => {
+                write!(out, "{number:e}")
+            }
             Value::Number(number) => write!(out, "{number}"),
             Value::Whole(whole) => write!(out, "{whole}"),
             Value::Flag(flag) => write!(out, "{flag}"),

@@ -1,15 +1,26 @@
-use super::choice::{Category, first};
+use super::choice::{Category, first, read};
 use super::{Parameter, ParameterError, Value, find};
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 
 /// Values of parameters by their keys. What is not set has its default.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Settings(pub(super) BTreeMap<&'static str, Value>);
 
 impl Settings {
     /// These values, as they are.
     pub fn of<const N: usize>(values: [(&'static Parameter, f64); N]) -> Self {
         Settings(values.map(|(parameter, value)| (parameter.key, Value::Number(value))).into())
+    }
+
+    /// The values that a map has of these parameters. What is not possible is left out.
+    pub fn read(parameters: &[&'static Parameter], map: &Map<String, Json>) -> Self {
+        let value = |parameter: &&'static Parameter| {
+            let json = map.get(parameter.key)?;
+            Some((parameter.key, read(parameter, json).ok()?))
+        };
+        Settings(parameters.iter().filter_map(value).collect())
     }
 
     /// The value of a parameter.

@@ -1,7 +1,6 @@
 //! A choice with all values that were ever set, also those that do not matter now: for the settings of a window.
 
-use super::choice::read;
-use super::{Category, Choice, Parameter};
+use super::{Category, Choice, Parameter, Settings};
 use serde::de::Error;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serializer};
@@ -27,13 +26,9 @@ pub fn serialize<E: ?Sized + Category, S: Serializer>(choice: &Choice<E>, serial
 pub fn deserialize<'de, E: ?Sized + Category, D: Deserializer<'de>>(deserializer: D) -> Result<Choice<E>, D::Error> {
     let map = Map::deserialize(deserializer)?;
     let entry = map.get(E::NAME).and_then(Json::as_str).and_then(super::find::<E>);
-    let mut choice = Choice::new(entry.ok_or_else(|| D::Error::custom(format!("the {} is unknown", E::NAME)))?);
-    for parameter in E::all().iter().flat_map(|entry| every(entry.about().parameters)) {
-        if let Some(value) = map.get(parameter.key).and_then(|json| read(parameter, json).ok()) {
-            choice.settings_mut().0.insert(parameter.key, value);
-        }
-    }
-    Ok(choice)
+    let entry = entry.ok_or_else(|| D::Error::custom(format!("the {} is unknown", E::NAME)))?;
+    let parameters: Vec<_> = E::all().iter().flat_map(|entry| every(entry.about().parameters)).collect();
+    Ok(Choice::with_settings(entry, Settings::read(&parameters, &map)))
 }
 
 /// The parameters, and those of every option of theirs.

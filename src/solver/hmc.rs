@@ -9,7 +9,7 @@ use crate::sde::{FamilyAbout, Step};
 use burn::tensor::Tensor;
 
 /// Leapfrog steps of one trajectory.
-pub const LEAPFROG: Parameter = Parameter::whole("leapfrog", 3, 1, 100)
+pub const LEAPFROG: Parameter = Parameter::whole("leapfrog", 3, 1, 100_000)
     .named("Leapfrog steps", "Leapfrog", "Leapfrog steps per HMC trajectory")
     .flags(&["leapfrog-steps", "leapfrog"])
     .optional();

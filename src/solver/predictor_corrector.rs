@@ -2,7 +2,7 @@
 
 use super::{
     Ancestral, Arrival, CORRECTOR_STEPS, Correction, Corrector, Dynamics, EulerMaruyama, Evaluation, Grid, Group,
-    LogSnr, Moment, Observer, Predictor, Preset, ProbabilityFlow, Process, Purpose, ReverseDiffusion, Solver, Stage,
+    LogSnr, Observer, Predictor, Preset, ProbabilityFlow, Process, Purpose, ReverseDiffusion, Solver, Stage, StepState,
     Uniform, corrector_only,
 };
 use crate::Image;
@@ -189,7 +189,7 @@ impl Process<'_> {
         seen: &Evaluation,
         correction: Option<&Correction>,
     ) -> std::ops::ControlFlow<()> {
-        observer.observe(&Moment {
+        observer.observe(&StepState {
             step: *step,
             x,
             denoised: &denoised(&seen.x, &seen.score, &[self.sde.level(step.t)]),

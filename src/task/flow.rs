@@ -1,4 +1,4 @@
-//! A journey along the probability-flow ODE, as a value.
+//! Settings of a probability-flow ODE solve, as a value.
 
 use super::{ModelRef, Steps};
 use crate::registry::{Choice, ChoiceError};
@@ -6,7 +6,7 @@ use crate::sde::{Family, FamilyKind};
 use crate::solver::{Adaptive, Solver};
 use serde::{Deserialize, Serialize};
 
-/// A journey between data and latents that follows dx/dt = f(t)·x − ½g(t)²·∇ log p_t(x)
+/// A probability-flow ODE solve between data and latents, which follows dx/dt = f(t)·x − ½g(t)²·∇ log p_t(x)
 /// (Song et al. 2021, eq. 13): to encode, from `end` up to `until`; to decode, back again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Flow {
@@ -27,7 +27,7 @@ pub struct Flow {
     pub end: f64,
 }
 
-/// A journey that cannot be made.
+/// Settings that make no solve.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FlowError {
     #[error("the times {end} (data) to {until} (latent) are invalid; choose 0 < end < until ≤ 1")]
@@ -58,7 +58,7 @@ impl Flow {
         Flow { solver, steps, ..self }
     }
 
-    /// Whether the journey can be made.
+    /// Whether these settings can be solved.
     ///
     /// # Errors
     /// Unless 0 < `end` < `until` ≤ 1, and the solver goes both ways.

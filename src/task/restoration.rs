@@ -93,7 +93,7 @@ pub struct Restoration {
     pub fork: Option<Box<Fork>>,
 }
 
-/// Where a restoration branches from another one. Done again from its beginning, the parent is held to the evidence of
+/// Where a restoration branches from another one. Done again from its beginning, the parent is held to the observation of
 /// its branch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fork {

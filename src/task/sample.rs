@@ -4,7 +4,7 @@ use super::{Origin, Run};
 use crate::Image;
 use crate::score::{ScoreError, ScoreModel};
 use crate::sde::{Level, Range, Sde, Step};
-use crate::solver::{Moment, Noise, NoiseSource, Observer, Process, Purpose};
+use crate::solver::{Noise, NoiseSource, Observer, Process, Purpose, StepState};
 use std::ops::ControlFlow;
 
 /// The part of the time grid that a run walks with a given model.
@@ -130,7 +130,7 @@ pub fn first_state(run: &Run, model: &dyn ScoreModel, noise: &Noise) -> Result<O
 pub(super) struct Until(pub(super) usize);
 
 impl Observer for Until {
-    fn observe(&mut self, _moment: &Moment<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, _moment: &StepState<'_>) -> ControlFlow<()> {
         self.0 = self.0.saturating_sub(1);
         if self.0 == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

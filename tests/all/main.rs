@@ -6,6 +6,7 @@
 mod allocations;
 mod architecture;
 mod checkpoint;
+mod choices;
 mod cli;
 mod desktop;
 mod engine;
@@ -15,6 +16,7 @@ mod latents;
 mod network;
 mod picture;
 mod posterior;
+mod registry;
 mod restoring;
 mod score;
 mod sde;

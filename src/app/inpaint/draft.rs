@@ -165,7 +165,7 @@ impl InpaintDraft {
     }
 
     /// Brings values that no control can show back into reach.
-    pub fn mend(&mut self) {
+    pub fn sanitize(&mut self) {
         let fresh = InpaintDraft::default();
         let within = |value: f32, range: std::ops::RangeInclusive<f32>, fresh: f32| {
             if value.is_finite() { value.clamp(*range.start(), *range.end()) } else { fresh }

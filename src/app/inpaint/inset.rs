@@ -50,19 +50,19 @@ impl Inset {
         if self.whole && self.shown.as_ref().is_some_and(|(of, at, _)| (*of, *at) == (generation, side)) {
             return;
         }
-        let (evidence, whole) = canvas.renew_evidence(side, MOST);
+        let (observation, whole) = canvas.renew_evidence(side, MOST);
         self.whole = whole;
         if !whole {
             ui.ctx().request_repaint();
         }
-        if !evidence.filled {
+        if !observation.filled {
             return;
         }
         let plane = side * side;
         let pixel = |place: usize| {
-            let unknown = 1.0 - evidence.trust[place];
+            let unknown = 1.0 - observation.confidence[place];
             let [r, g, b] = std::array::from_fn(|channel| {
-                let level = evidence.picture[channel * plane + place];
+                let level = observation.picture[channel * plane + place];
                 (255.0 * (level + unknown * (tint[channel] - level))).round() as u8
             });
             Color32::from_rgb(r, g, b)

@@ -2,7 +2,7 @@
 //!
 //! A photo is opened and painted on; what is painted is unknown, and the model is asked what could be there. The
 //! mask, the colour hints over the photo and the tools for both (`mask`, `hints`, `brush`, `shape`, `filter`,
-//! `operation`, `history`, `evidence`, `paste`, all behind [`Canvas`]) know nothing of the window; the rest is the
+//! `operation`, `history`, `observation`, `paste`, all behind [`Canvas`]) know nothing of the window; the rest is the
 //! room.
 
 mod area;
@@ -11,7 +11,6 @@ mod canvas;
 mod commands;
 mod display;
 mod draft;
-mod evidence;
 mod fills;
 pub mod filter;
 mod gpu;
@@ -23,6 +22,7 @@ mod keep;
 mod load;
 mod look;
 mod mask;
+mod observation;
 mod operation;
 mod overlay;
 mod paste;
@@ -127,8 +127,8 @@ impl Inpaint {
     /// The workspace as it was saved.
     pub fn new(settings: &Settings, start: &Start<'_>) -> Self {
         let mut saved: SavedInpaint = settings.of("inpaint");
-        saved.draft.mend();
-        saved.layout.mend();
+        saved.draft.sanitize();
+        saved.layout.sanitize();
         Inpaint {
             draft: saved.draft,
             panes: saved.layout,
@@ -156,7 +156,7 @@ impl Inpaint {
         self.canvas.as_ref()
     }
 
-    /// The same to ask for evidence.
+    /// The same to ask for observation.
     pub fn canvas_mut(&mut self) -> Option<&mut Canvas> {
         self.canvas.as_mut()
     }

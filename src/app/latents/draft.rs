@@ -72,7 +72,7 @@ impl Default for LatentsDraft {
 }
 
 impl LatentsDraft {
-    /// The solve that these settings make with the model and family of `shared`, or one sentence of why none.
+    /// The flow that these settings make with the model and family of `shared`, or one sentence of why none.
     pub fn flow(&self, shared: &Draft) -> Result<Flow, String> {
         let family = shared.family().map_err(sentence)?;
         let steps = Steps::new(self.steps).map_err(sentence)?;
@@ -81,7 +81,7 @@ impl LatentsDraft {
         Ok(flow)
     }
 
-    /// Takes over how a solve was made.
+    /// Takes over how a flow was made.
     pub fn take(&mut self, flow: &Flow) {
         self.until = flow.until;
         self.solver.take(&flow.solver);
@@ -95,7 +95,7 @@ impl LatentsDraft {
     }
 
     /// Brings values that no control can show back into reach.
-    pub fn mend(&mut self) {
+    pub fn sanitize(&mut self) {
         self.steps = self.steps.clamp(1, 1000);
         self.frames = if self.frames > 12 { 17 } else { 9 };
         self.probes = self.probes.clamp(1, Estimate::MAX_PROBES);
@@ -108,7 +108,7 @@ impl LatentsDraft {
     }
 }
 
-/// The same solve by few steps, for a slider that moves.
+/// The same flow by few steps, for a slider that moves.
 pub fn quick(flow: &Flow) -> Flow {
     match Steps::new(QUICK_STEPS) {
         Ok(steps) => flow.clone().by(Choice::new(&DpmSolverPlusPlus), steps),
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn impossible_saved_values_are_mended() {
         let mut draft = LatentsDraft { steps: 0, until: f64::NAN, temperature: 9.0, frames: 0, ..Default::default() };
-        draft.mend();
+        draft.sanitize();
         assert!(draft.flow(&Draft::default()).is_ok());
         assert_eq!((draft.temperature, draft.frames, draft.until), (2.0, 9, 1.0));
     }

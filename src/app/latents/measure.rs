@@ -343,7 +343,7 @@ mod tests {
 
         let other = Flow { until: 1.0, end: 0.01, ..flow };
         measured(&mut measure, &board, &other, Some("others"), [1.0, 1.0]);
-        assert_eq!(measure.shown().len(), 1, "figures of another journey cannot be compared");
+        assert_eq!(measure.shown().len(), 1, "figures of another flow cannot be compared");
     }
 
     #[test]

@@ -130,8 +130,8 @@ impl Latents {
     /// The workspace as it was saved.
     pub fn new(settings: &Settings, _start: &Start<'_>) -> Self {
         let mut saved: SavedLatents = settings.of("latents");
-        saved.draft.mend();
-        saved.layout.mend();
+        saved.draft.sanitize();
+        saved.layout.sanitize();
         let mut board = Board::default();
         for (slot, old) in board.slots.iter_mut().zip(&saved.slots) {
             slot.weight = if old.weight.is_finite() { old.weight } else { 0.5 };

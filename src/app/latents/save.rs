@@ -134,7 +134,7 @@ impl Latents {
         })
     }
 
-    /// The latents of all slots that the same solve made as the first.
+    /// The latents of all slots that the same flow made as the first.
     fn all_latents(&self) -> Result<Encodings, String> {
         let encodings: Vec<_> = (0..self.board.slots.len()).filter_map(|index| self.board.encoding_in(index)).collect();
         let first = encodings.first().ok_or("Nothing is encoded yet. Add an image to a slot first.")?;

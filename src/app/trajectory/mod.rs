@@ -102,7 +102,7 @@ impl Trajectory {
         // 0.1.0 kept these two by themselves.
         let early = SavedTrajectory { layout: settings.of("layout"), picture: settings.of("picture") };
         let mut saved = settings.of::<Option<SavedTrajectory>>("trajectory").unwrap_or(early);
-        saved.layout.mend();
+        saved.layout.sanitize();
         let mut picture = PictureView::new(start.render_state);
         picture.settings = saved.picture;
         Trajectory {

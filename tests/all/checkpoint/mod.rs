@@ -14,6 +14,7 @@ mod outputs;
 mod pictures;
 mod published;
 mod run_files;
+mod version_0_1_0;
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};

@@ -3,13 +3,13 @@
 use super::sentence;
 use score_explorer::checkpoint::{read_run, write_run};
 use score_explorer::sde::{Family, Ve};
-use score_explorer::solver::Predictor;
-use score_explorer::task::{Origin, Preset, Run, Steps};
+use score_explorer::solver::Preset;
+use score_explorer::task::{Origin, Run, Steps};
 use std::fs;
 
 fn branch() -> Run {
     let mut parent = Run { family: Family::Ve(Ve::new(0.02, 40.0).unwrap()), seed: u64::MAX, ..Run::default() };
-    Preset::Pc1000(Predictor::ReverseDiffusion).apply(&mut parent);
+    parent.apply(&Preset::find("pc1000-reverse-diffusion").unwrap());
     let mut run = parent.clone();
     run.steps = Steps::new(300).unwrap();
     run.origin = Origin::Branch { parent: Box::new(parent), step: 12 };
@@ -38,7 +38,7 @@ fn impossible_runs_each_have_their_sentence() {
         ("\"steps\": 300", "\"steps\": 0", "0 steps is out of range"),
         ("\"count\": 16", "\"count\": 0", "0 samples is out of range"),
         ("\"snr\": 0.16", "\"snr\": NaN", "NaN or Infinity"),
-        ("\"snr\": 0.16", "\"snr\": -1.0", "an SNR of -1 is not possible"),
+        ("\"snr\": 0.16", "\"snr\": -1.0", "SNR r = -1 is out of range; choose 1e-20 to 1e20"),
         ("\"sigma_min\": 0.02", "\"sigma_min\": 90", "σ_min is 90 and σ_max is 40"),
         ("\"predictor\": \"reverse-diffusion\"", "\"predictor\": \"magic\"", "magic"),
         ("\"step\": 12", "\"step\": 5000", "cannot branch at step 5000"),

@@ -1,15 +1,16 @@
 //! Any model runs in any family: the proof, by exact models and by the network that ships.
 
+use crate::choices::{grid, pc};
 use burn::tensor::Device;
 use score_explorer::checkpoint::{ReadProgress, find, shipped_worlds};
 use score_explorer::network::Network;
+use score_explorer::registry::Choice;
 use score_explorer::score::{Clipped, ImageSet, InRange, NetworkScore, ScoreModel};
 use score_explorer::sde::{Family, FamilyKind};
-use score_explorer::solver::{Corrector, Grid, Noise, Norms, Predictor, PredictorCorrector, Snr, Solver, Unobserved};
-use score_explorer::task::{Count, ModelRef, Origin, Plan, Preset, Run, Steps, sample};
-use std::num::NonZeroU32;
+use score_explorer::solver::{Grid, Noise, Preset, Solver, Unobserved};
+use score_explorer::task::{Count, ModelRef, Origin, Plan, Run, Steps, sample};
 
-fn run(family: Family, solver: Solver, grid: Grid, steps: usize, count: usize) -> Run {
+fn run(family: Family, solver: Choice<dyn Solver>, grid: Choice<dyn Grid>, steps: usize, count: usize) -> Run {
     Run {
         model: ModelRef::Named("any".into()),
         family,
@@ -26,7 +27,7 @@ fn run(family: Family, solver: Solver, grid: Grid, steps: usize, count: usize) -
 
 /// Samples of a run as pictures with values in [0, 1].
 fn pictures(model: &dyn ScoreModel, run: &Run) -> Vec<Vec<f64>> {
-    let range = Plan::range(run.family.kind());
+    let range = run.family.facts().range;
     let model = Clipped::new(InRange::new(model, range), run.clip);
     let plan = Plan::new(run, &model);
     let device = Device::flex();
@@ -56,16 +57,9 @@ fn samples_of_an_image_set_are_its_images_equally_often_in_every_family() {
     let images: Vec<Vec<f64>> =
         chosen.chunks(size).map(|image| image.iter().map(|&g| f64::from(g) / 255.0).collect()).collect();
 
-    for kind in FamilyKind::ALL {
-        let pc = PredictorCorrector {
-            predictor: Predictor::Ancestral,
-            corrector: Corrector::None,
-            snr: Snr::default(),
-            corrector_steps: NonZeroU32::MIN,
-            norms: Norms::Sample,
-        };
+    for &kind in FamilyKind::ALL {
         // Steps of equal log-SNR are short everywhere on the path, so that 150 of them are enough.
-        let run = run(kind.published(), Solver::Pc(pc), Grid::LogSnr, 150, SAMPLES);
+        let run = run(kind.published(), pc("ancestral", "none"), grid("log-snr"), 150, SAMPLES);
         let mut counts = [0usize; IMAGES];
         for sample in pictures(&model, &run) {
             let errors: Vec<f64> = images.iter().map(|image| mean_square_error(image, &sample)).collect();
@@ -101,9 +95,9 @@ fn the_shipped_network_draws_worlds_in_every_family() {
     let far = distances[distances.len() * 95 / 100];
     let typical = worlds.iter().map(|world| contrast(world)).sum::<f64>() / worlds.len() as f64;
 
-    for kind in FamilyKind::ALL {
+    for &kind in FamilyKind::ALL {
         let mut run = Run { family: kind.published(), count: Count::new(8).expect("count"), ..Run::default() };
-        Preset::Fast20.apply(&mut run);
+        run.apply(&Preset::find("fast-20").expect("a preset"));
         let samples = pictures(&model, &run);
         let near = samples.iter().filter(|sample| nearest(sample) < far).count();
         let mean_contrast = samples.iter().map(|sample| contrast(sample)).sum::<f64>() / 8.0;

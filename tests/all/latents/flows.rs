@@ -1,16 +1,16 @@
-use super::{drawn, flow, gaussian, go_on, largest};
+use super::{by, drawn, flow, gaussian, go_on, largest};
 use burn::tensor::Device;
 use score_explorer::score::{Mixture, ScoreError, ScoreModel};
 use score_explorer::sde::{FamilyKind, Level, Moments, Range};
 use score_explorer::solver::Stepping;
-use score_explorer::task::{Flow, FlowSolver, Steps, decode, encode};
+use score_explorer::task::{Flow, decode, encode};
 use score_explorer::{Image, Pixels};
 
 #[test]
 fn gaussian_latents_meet_their_closed_form_to_the_tolerance_asked_for() {
     // Along the flow of Gaussian data, x keeps its place in units of the marginal standard deviation.
     let (std, data) = (0.5, Pixels { shape: [2, 2, 1, 1], values: [0.7, -0.4, 0.05, 1.1].into() });
-    for kind in FamilyKind::ALL {
+    for &kind in FamilyKind::ALL {
         let mut errors = Vec::new();
         for exponent in 2..=6 {
             let tolerance = 10f64.powi(-exponent);
@@ -37,7 +37,7 @@ fn what_is_encoded_comes_back() {
     for (name, shape) in [("two-moons", [2, 1, 1]), ("blocks", [3, 4, 4])] {
         let mixture = Mixture::named(name).unwrap();
         let data = drawn(&mixture, shape, 8, 1);
-        for kind in FamilyKind::ALL {
+        for &kind in FamilyKind::ALL {
             for until in [1.0, 0.4] {
                 let flow = Flow { until, ..flow(kind, 1e-6, Stepping::Sample) };
                 let there = encode(&flow, &mixture, &data, &Device::flex(), &mut go_on).unwrap();
@@ -54,18 +54,15 @@ fn what_is_encoded_comes_back() {
 fn solvers_with_fixed_steps_invert_themselves_better_with_more_steps() {
     let mixture = Mixture::named("blocks").unwrap();
     let data = drawn(&mixture, [3, 4, 4], 4, 2);
-    let solvers: [fn(Steps) -> FlowSolver; 2] =
-        [|steps| FlowSolver::Heun { steps }, |steps| FlowSolver::DpmPlusPlus { steps }];
-    for solver in solvers {
+    for solver in ["heun", "dpm++"] {
         let error = |steps: usize| {
-            let flow =
-                Flow { solver: solver(Steps::new(steps).unwrap()), ..flow(FamilyKind::Vp, 1e-5, Stepping::Sample) };
+            let flow = by(flow(FamilyKind::Vp, 1e-5, Stepping::Sample), solver, steps);
             let there = encode(&flow, &mixture, &data, &Device::flex(), &mut go_on).unwrap();
             let back = decode(&flow, &mixture, &there.latents.pixels, &Device::flex(), &mut go_on).unwrap();
             largest(&back.pictures.values, &data.values)
         };
         let (coarse, fine) = (error(50), error(400));
-        assert!(fine < 0.05 && fine < coarse / 4.0, "{:?}: {coarse}, then {fine}", solver(Steps::new(1).unwrap()));
+        assert!(fine < 0.05 && fine < coarse / 4.0, "{solver}: {coarse}, then {fine}");
     }
 }
 

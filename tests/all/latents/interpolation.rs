@@ -1,12 +1,11 @@
-use super::{drawn, flow, go_on};
+use super::{by, drawn, flow, go_on};
 use burn::tensor::Device;
 use score_explorer::Pixels;
 use score_explorer::score::Mixture;
 use score_explorer::sde::FamilyKind;
 use score_explorer::solver::Stepping;
 use score_explorer::task::{
-    Flow, FlowSolver, Steps, between, combine, decode, encode, histogram, largest_error, linear, norm_in_units, psnr,
-    spherical, temper,
+    between, combine, decode, encode, histogram, largest_error, linear, norm_in_units, psnr, spherical, temper,
 };
 
 fn norm(v: &[f32]) -> f64 {
@@ -33,8 +32,8 @@ fn the_ends_of_a_walk_are_the_latents_and_the_circle_keeps_its_radius() {
 fn the_ends_of_a_decoded_walk_are_the_reconstructions() {
     let mixture = Mixture::named("blocks").unwrap();
     let data = drawn(&mixture, [3, 4, 4], 2, 5);
-    for solver in [FlowSolver::default(), FlowSolver::Heun { steps: Steps::new(12).unwrap() }] {
-        let flow = Flow { solver, ..flow(FamilyKind::Vp, 1e-5, Stepping::Sample) };
+    let adaptive = flow(FamilyKind::Vp, 1e-5, Stepping::Sample);
+    for flow in [adaptive.clone(), by(adaptive, "heun", 12)] {
         let there = encode(&flow, &mixture, &data, &Device::flex(), &mut go_on).unwrap().latents.pixels;
         let back = decode(&flow, &mixture, &there, &Device::flex(), &mut go_on).unwrap().pictures;
         for on_circle in [true, false] {

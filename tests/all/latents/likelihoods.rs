@@ -1,12 +1,13 @@
 use super::{drawn, flow, gaussian, go_on};
+use crate::choices::solver;
 use burn::tensor::Device;
 use score_explorer::Pixels;
 use score_explorer::checkpoint::{OpenedNetwork, open_network, read_tensors};
 use score_explorer::network::{Array, Network, Weights};
 use score_explorer::score::{ImageSet, Mixture, NetworkScore, ScoreAndTrace, ScoreError, ScoreModel};
 use score_explorer::sde::{FamilyKind, Level, Moments, Range};
-use score_explorer::solver::{Stepping, Tolerance};
-use score_explorer::task::{Estimate, Flow, FlowSolver, ModelRef, decode, likelihood, likelihood_along};
+use score_explorer::solver::{NoiseSource, Stepping};
+use score_explorer::task::{Estimate, Flow, ModelRef, decode, likelihood, likelihood_along};
 use score_explorer::{Image, solver::Noise, solver::Purpose};
 use std::f64::consts::{LN_2, TAU};
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 #[test]
 fn gaussian_likelihoods_meet_their_closed_form_in_every_family() {
     let (std, data) = (0.5, Pixels { shape: [2, 2, 1, 1], values: [0.7, -0.4, 0.05, 1.1].into() });
-    for kind in FamilyKind::ALL {
+    for &kind in FamilyKind::ALL {
         for exponent in 2..=6 {
             let tolerance = 10f64.powi(-exponent);
             let flow = flow(kind, tolerance, Stepping::Sample);
@@ -141,14 +142,14 @@ fn pixels(array: &Array, scale: f32, shift: f32) -> Pixels<f32> {
     Pixels { shape, values: array.values.iter().map(|value| value * scale + shift).collect() }
 }
 
-/// The journey of the recorded network, its figures, its tensors, and the network.
+/// The flow of the recorded network, its figures, its tensors, and the network.
 fn published() -> (Flow, serde_json::Value, Weights, OpenedNetwork) {
     let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let figures: serde_json::Value = serde_json::from_slice(&std::fs::read(data.join("ode.json")).unwrap()).unwrap();
     let folder = data.join("nets/ddpmpp-vp-cifar10");
     let recorded = read_tensors(&folder.join("ode.safetensors")).unwrap();
     let opened = open_network(&folder.join("checkpoint.pth"), None).unwrap();
-    let solver = FlowSolver::Adaptive { tolerance: Tolerance::default(), stepping: Stepping::Batch };
+    let solver = solver("adaptive:1e-5:1e-5:batch");
     let family = opened.description.family;
     let flow = Flow { solver, ..Flow::new(ModelRef::Named("ddpmpp-vp-cifar10".into()), family) };
     (flow, figures["ddpmpp-vp-cifar10"].clone(), recorded, opened)

@@ -7,23 +7,29 @@ mod interpolation;
 mod likelihoods;
 mod tasks;
 
+use crate::choices::solver;
 use burn::tensor::Device;
-use score_explorer::Pixels;
 use score_explorer::score::{Component, Mixture};
 use score_explorer::sde::FamilyKind;
-use score_explorer::solver::{Noise, Purpose, Stepping, Tolerance};
-use score_explorer::task::{Flow, FlowProgress, FlowSolver, ModelRef, host};
+use score_explorer::solver::{Noise, NoiseSource, Purpose, Stepping};
+use score_explorer::task::{Flow, ModelRef, Steps, host};
+use score_explorer::{Image, Pixels};
 use std::ops::ControlFlow;
 
 /// Never breaks off.
-fn go_on(_: FlowProgress<'_>) -> ControlFlow<()> {
+fn go_on(_share: f64, _x: &Image) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
 fn flow(kind: FamilyKind, tolerance: f64, stepping: Stepping) -> Flow {
-    let tolerance = Tolerance::new(tolerance, tolerance).unwrap();
-    let solver = FlowSolver::Adaptive { tolerance, stepping };
+    let shared = if stepping == Stepping::Batch { "batch" } else { "sample" };
+    let solver = solver(&format!("adaptive:{tolerance}:{tolerance}:{shared}"));
     Flow { solver, ..Flow::new(ModelRef::Mixture("gaussian".into()), kind.published()) }
+}
+
+/// The same way in `steps` steps of a solver's own grid.
+fn by(flow: Flow, name: &str, steps: usize) -> Flow {
+    flow.by(solver(name), Steps::new(steps).unwrap())
 }
 
 /// Data around 0 with this standard deviation in each of two coordinates.

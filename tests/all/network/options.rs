@@ -2,6 +2,7 @@
 
 use super::{noise, open, relative_error, values};
 use burn::tensor::{Device, Tensor, TensorData};
+use score_explorer::network::ScoreNetwork;
 use score_explorer::network::{
     Array, BlockKind, Combine, Config, Embedding, Nonlinearity, Progressive, ProgressiveInput, Unet, Variant, Weights,
 };

@@ -2,7 +2,7 @@
 
 use super::{noise, relative_error, values};
 use burn::tensor::{Device, Tensor, TensorData};
-use score_explorer::network::{Architecture, Array, Nonlinearity, RefineNet, RefineNetConfig, Weights};
+use score_explorer::network::{Architecture, Array, Nonlinearity, RefineNet, RefineNetConfig, ScoreNetwork, Weights};
 
 /// Rounding through some hundred layers of random weights, in units of the largest output.
 const HOST: f64 = 1e-4;

@@ -1,12 +1,13 @@
 //! The model that ships completes pictures, with the settings that ship.
 
 use super::{doubles, pixels};
+use crate::choices::{method, operator};
 use burn::tensor::Device;
 use score_explorer::checkpoint::{ReadProgress, find, shipped_worlds};
 use score_explorer::network::Network;
-use score_explorer::score::{Clipped, Condition, InRange, NetworkScore, Operator, ScoreModel};
+use score_explorer::score::{Clipped, Condition, InRange, NetworkScore, ScoreModel};
 use score_explorer::solver::Unobserved;
-use score_explorer::task::{Count, Evidence, Method, Plan, Restoration, Shows, restore, unit};
+use score_explorer::task::{Count, Observation, Restoration, Shows, restore, unit};
 
 const SIZE: usize = 3 * 32 * 32;
 const PICTURES: usize = 3;
@@ -30,20 +31,20 @@ fn gain(restoration: &Restoration, network: &NetworkScore, device: &Device) -> (
     // All but a square in the middle is known.
     let inside = |i: usize| (10..22).contains(&(i % 32)) && (10..22).contains(&(i / 32));
     let known: Vec<f64> = (0..1024).map(|i| f64::from(u8::from(!inside(i)))).collect();
-    let evidence = Evidence {
+    let observation = Observation {
         picture: pixels(&truth, [3, 32, 32]),
-        trust: Some(pixels(&known, [1, 32, 32])),
+        confidence: Some(pixels(&known, [1, 32, 32])),
         shows: Shows::Original,
     };
-    let model = Clipped::new(InRange::new(network, Plan::range(restoration.run.family.kind())), restoration.run.clip);
-    let measurement = evidence.measure(restoration, &model, device).unwrap();
+    let model = Clipped::new(InRange::new(network, restoration.run.family.facts().range), restoration.run.clip);
+    let measurement = observation.measure(restoration, &model, device).unwrap();
     let mut shown = doubles(unit(measurement.picture(), model.range()));
     let condition = Condition::new(measurement);
     let (plan, noise) = (restoration.plan(&model), super::noise(restoration, model.shape()));
-    let start = restoration.first_state(&plan, &model, &evidence, &noise).unwrap();
+    let start = restoration.first_state(&plan, &model, &observation, &noise).unwrap();
     let end = restore(restoration, &plan, &model, &condition, start, &noise, &mut Unobserved).unwrap();
     let found = doubles(unit(end, model.range()));
-    if restoration.operator == Operator::Inpainting {
+    if restoration.operator == operator("inpainting") {
         // Without a model: the mean colour of what is known.
         for plane in shown.chunks_mut(1024) {
             let mean = plane.iter().zip(&known).map(|(x, m)| x * m).sum::<f64>() / known.iter().sum::<f64>();
@@ -56,12 +57,12 @@ fn gain(restoration: &Restoration, network: &NetworkScore, device: &Device) -> (
 #[test]
 fn the_shipped_model_restores_worlds_with_the_default_settings() {
     let (device, network) = (Device::flex(), network(&Device::flex()));
-    for (operator, least) in [("inpainting", 1.0), ("super-resolution:4", 1.0), ("blur:gaussian:2", 2.0)] {
-        let mut restoration = Restoration { operator: operator.parse().unwrap(), ..Restoration::default() };
+    for (name, least) in [("inpainting", 1.0), ("super-resolution:4", 1.0), ("blur:gaussian:2", 2.0)] {
+        let mut restoration = Restoration { operator: operator(name), ..Restoration::default() };
         restoration.run.count = Count::new(PICTURES).unwrap();
         let (found, shown) = gain(&restoration, &network, &device);
-        println!("{operator}: {found:.2} dB, without a model {shown:.2} dB");
-        assert!(found > shown + least, "{operator}: {found} dB, without a model {shown} dB");
+        println!("{name}: {found:.2} dB, without a model {shown:.2} dB");
+        assert!(found > shown + least, "{name}: {found} dB, without a model {shown} dB");
     }
 }
 
@@ -69,14 +70,14 @@ fn the_shipped_model_restores_worlds_with_the_default_settings() {
 fn the_shipped_network_is_differentiated_in_guided_restorations() {
     let device = Device::flex();
     let network = network(&device.clone().autodiff());
-    for method in [Method::PI_GDM, Method::DPS] {
-        let mut restoration = Restoration::default_for(method);
-        restoration.operator = "super-resolution:4".parse().unwrap();
+    for name in ["pigdm", "dps"] {
+        let mut restoration = Restoration::default_for(method(name));
+        restoration.operator = operator("super-resolution:4");
         restoration.run.count = Count::new(PICTURES).unwrap();
         restoration.run.steps = score_explorer::task::Steps::new(8).unwrap();
         let (found, shown) = gain(&restoration, &network, &device);
-        println!("{method} in 8 steps: {found:.2} dB, without a model {shown:.2} dB");
+        println!("{name} in 8 steps: {found:.2} dB, without a model {shown:.2} dB");
         // So few steps of so slow a method show no more than that pictures are near, and finite.
-        assert!(found > 12.0, "{method}: {found} dB");
+        assert!(found > 12.0, "{name}: {found} dB");
     }
 }

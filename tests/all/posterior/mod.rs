@@ -12,12 +12,14 @@ mod samples;
 mod scores;
 mod values;
 
+use crate::choices;
 use burn::tensor::{Device, Tensor, TensorData};
 use dense::{Gaussian, Matrix};
+use score_explorer::registry::{Category, Choice};
 use score_explorer::score::{Component, Condition, Linear, Measurement, Mixture, Operator, ScoreModel};
 use score_explorer::sde::FamilyKind;
-use score_explorer::solver::{Grid, Noise, Solver, Unobserved};
-use score_explorer::task::{Count, Evidence, Method, ModelRef, Origin, Restoration, Run, Shows, Steps, restore};
+use score_explorer::solver::{Noise, NoiseSource, Unobserved};
+use score_explorer::task::{Count, ModelRef, Observation, Origin, Restoration, Run, Shows, Steps, restore};
 use score_explorer::{Image, Pixels};
 
 /// The orthonormal channels of the published colourisation (score_sde, `controllable_generation.py`), digit by digit.
@@ -50,24 +52,26 @@ fn pixels(values: &[f64], [c, h, w]: [usize; 3]) -> Pixels<f32> {
 }
 
 /// Trust that is full, partial and none, in a pattern without symmetry.
-fn trust([_, h, w]: [usize; 3]) -> Pixels<f32> {
+fn confidence([_, h, w]: [usize; 3]) -> Pixels<f32> {
     let levels = [1.0, 0.0, 0.5, 0.0, 0.9, 1.0, 0.2];
     pixels(&(0..h * w).map(|i| levels[(i + i / w * 2) % 7]).collect::<Vec<_>>(), [1, h, w])
 }
 
 /// One of each kind of operator and kernel that fits the shape.
-fn operators(shape: [usize; 3]) -> Vec<Operator> {
-    let mut all = Operator::examples();
+fn operators(shape: [usize; 3]) -> Vec<String> {
+    // One's own kernel has no usual weights.
+    let usual = <dyn Operator>::all().iter().map(|entry| Choice::new(*entry)).filter(|choice| choice.check().is_ok());
+    let mut all: Vec<String> = usual.map(|choice| choice.to_string()).collect();
     let names = ["super-resolution:2", "blur:gaussian:0.7", "blur:own:3:0,1,2,0,3,1,0,0,1", "compressed-sensing:0.6:5"];
-    all.extend(names.map(|name| name.parse().unwrap()));
-    all.retain(|operator| operator.over(shape, None, &Device::flex()).is_ok());
+    all.extend(names.map(Into::into));
+    all.retain(|name| choices::operator(name).over(shape, None, &Device::flex()).is_ok());
     all
 }
 
-fn linear(operator: &Operator, shape: [usize; 3]) -> Box<dyn Linear> {
-    let trust = trust(shape);
-    let trust = Tensor::from_data(TensorData::new(trust.values.to_vec(), trust.shape), &Device::flex());
-    operator.over(shape, Some(&trust), &Device::flex()).unwrap()
+fn linear(operator: &str, shape: [usize; 3]) -> Box<dyn Linear> {
+    let confidence = confidence(shape);
+    let confidence = Tensor::from_data(TensorData::new(confidence.values.to_vec(), confidence.shape), &Device::flex());
+    choices::operator(operator).over(shape, Some(&confidence), &Device::flex()).unwrap()
 }
 
 /// A by its columns A·eᵢ, as rows.
@@ -114,13 +118,13 @@ fn isotropic(shape: [usize; 3], std: f64) -> Mixture {
 }
 
 /// A restoration of an own model from the prior.
-fn restoration(operator: &Operator, noise: f64, method: Method, kind: FamilyKind, solver: Solver) -> Restoration {
+fn restoration(operator: &str, noise: f64, method: &str, kind: FamilyKind, solver: &str) -> Restoration {
     Restoration {
         run: Run {
             model: ModelRef::Mixture("own".into()),
             family: kind.published(),
-            solver,
-            grid: Grid::LogSnr,
+            solver: choices::solver(solver),
+            grid: choices::grid("log-snr"),
             steps: Steps::new(60).unwrap(),
             denoise: true,
             clip: false,
@@ -128,21 +132,21 @@ fn restoration(operator: &Operator, noise: f64, method: Method, kind: FamilyKind
             count: Count::new(1024).unwrap(),
             origin: Origin::Prior,
         },
-        operator: operator.clone(),
+        operator: choices::operator(operator),
         noise,
-        method,
+        method: choices::method(method),
         resampling: None,
         strength: 1.0,
         fork: None,
     }
 }
 
-fn evidence(picture: &[f64], shape: [usize; 3]) -> Evidence {
-    Evidence { picture: pixels(picture, shape), trust: Some(trust(shape)), shows: Shows::Original }
+fn observation(picture: &[f64], shape: [usize; 3]) -> Observation {
+    Observation { picture: pixels(picture, shape), confidence: Some(confidence(shape)), shows: Shows::Original }
 }
 
-fn measure(restoration: &Restoration, evidence: &Evidence, model: &dyn ScoreModel) -> Measurement {
-    evidence.measure(restoration, model, &Device::flex()).unwrap()
+fn measure(restoration: &Restoration, observation: &Observation, model: &dyn ScoreModel) -> Measurement {
+    observation.measure(restoration, model, &Device::flex()).unwrap()
 }
 
 fn noise(restoration: &Restoration, shape: [usize; 3]) -> Noise {
@@ -151,10 +155,10 @@ fn noise(restoration: &Restoration, shape: [usize; 3]) -> Noise {
 }
 
 /// Final states.
-fn run(restoration: &Restoration, evidence: &Evidence, model: &dyn ScoreModel) -> Image {
-    let condition = Condition::new(measure(restoration, evidence, model));
+fn run(restoration: &Restoration, observation: &Observation, model: &dyn ScoreModel) -> Image {
+    let condition = Condition::new(measure(restoration, observation, model));
     let (plan, noise) = (restoration.plan(model), noise(restoration, model.shape()));
-    let start = restoration.first_state(&plan, model, evidence, &noise).unwrap();
+    let start = restoration.first_state(&plan, model, observation, &noise).unwrap();
     restore(restoration, &plan, model, &condition, start, &noise, &mut Unobserved).unwrap()
 }
 

@@ -1,8 +1,10 @@
 use super::dense::{apply, solve, times, transposed};
 use super::{M, doubles, image, linear, matrix, normals, operators, values};
+use crate::choices::{operator, slugs};
 use burn::tensor::{Device, Tensor};
 use score_explorer::Image;
-use score_explorer::score::{Kernel, Measurement, Motion, Operator, OperatorError, Spread, Weights};
+use score_explorer::registry::{Choice, ChoiceError};
+use score_explorer::score::{Measurement, Operator, OperatorError};
 use score_explorer::sde::Moments;
 
 /// Even, odd and smallest shapes.
@@ -128,7 +130,7 @@ fn samples_of_a_batch_are_lifted_each_on_its_own() {
 #[test]
 fn super_resolution_averages_blocks_and_enlarges_by_repeating() {
     let shape = [1, 4, 4];
-    let a = linear(&"super-resolution:2".parse().unwrap(), shape);
+    let a = linear("super-resolution:2", shape);
     let picture: Vec<f64> = (0..16).map(f64::from).collect();
     let small = doubles(a.apply(&image(&picture, shape)));
     assert_eq!(small, [2.5, 4.5, 10.5, 12.5]);
@@ -141,7 +143,7 @@ fn super_resolution_averages_blocks_and_enlarges_by_repeating() {
 fn the_grey_channel_is_the_published_one() {
     // score_sde, controllable_generation.py: the first column of the decoupling matrix, in x·M.
     let (shape, pixel) = ([3, 1, 1], [0.9, -0.4, 0.3]);
-    let a = linear(&Operator::Colourisation, shape);
+    let a = linear("colourisation", shape);
     let grey: f64 = (0..3).map(|channel| pixel[channel] * M[channel][0]).sum();
     let found = doubles(a.apply(&image(&pixel, shape)));
     assert!((found[0] - grey).abs() < 1e-6);
@@ -150,17 +152,49 @@ fn the_grey_channel_is_the_published_one() {
     assert!(largest(&doubles(a.picture(&image(&found, [1, 1, 1]))), &[mean; 3]) < 1e-6);
 }
 
+/// The weights of a kernel with the sum 1, by rows, and the length of a row, written down independently.
+fn kernel(text: &str) -> (Vec<f64>, usize) {
+    let (kind, values) = text.split_once(':').unwrap();
+    let numbers: Vec<f64> = values.split([':', ',']).map(|value| value.parse().unwrap()).collect();
+    let (mut weights, size) = match (kind, &numbers[..]) {
+        ("gaussian", [std]) => {
+            // Cut off where less than a thousandth is left.
+            let reach = (3.5 * std).ceil() as i32;
+            let weight = |y: i32, x: i32| (-f64::from(x * x + y * y) / (2.0 * std * std)).exp();
+            let rows = (-reach..=reach).flat_map(|y| (-reach..=reach).map(move |x| weight(y, x)));
+            (rows.collect::<Vec<_>>(), 2 * reach as usize + 1)
+        }
+        // Each point of a line between the middles of its end pixels is shared among the pixels around it.
+        ("motion", [length, angle]) => {
+            let half = (length - 1.0) / 2.0;
+            let reach = half.ceil();
+            let (size, (sin, cos)) = (2 * reach as usize + 1, angle.to_radians().sin_cos());
+            let points = 64 * size;
+            let share = |along: f64, row: usize, column: usize| {
+                let (x, y) = (reach + along * cos, reach - along * sin);
+                (1.0 - (x - column as f64).abs()).max(0.0) * (1.0 - (y - row as f64).abs()).max(0.0)
+            };
+            let along = |point: usize| half * ((2 * point + 1) as f64 / points as f64 - 1.0);
+            let weight = |at: usize| (0..points).map(|point| share(along(point), at / size, at % size)).sum();
+            ((0..size * size).map(weight).collect(), size)
+        }
+        ("own", [size, weights @ ..]) => (weights.to_vec(), *size as usize),
+        _ => panic!("{text} is no kernel"),
+    };
+    let sum: f64 = weights.iter().sum();
+    weights.iter_mut().for_each(|weight| *weight /= sum);
+    (weights, size)
+}
+
 #[test]
 fn blurs_keep_flat_pictures_and_draw_their_kernels() {
     let shape = [1, 15, 17];
-    for kernel in ["gaussian:1.2", "gaussian:6", "motion:9:30", "motion:5:90", "own:3:0,1,2,0,3,1,0,0,1"] {
-        let operator: Operator = format!("blur:{kernel}").parse().unwrap();
-        let a = linear(&operator, shape);
+    for text in ["gaussian:1.2", "gaussian:6", "motion:9:30", "motion:5:90", "own:3:0,1,2,0,3,1,0,0,1"] {
+        let a = linear(&format!("blur:{text}"), shape);
         let flat = doubles(a.apply(&image(&[0.7; 15 * 17], shape)));
-        assert!(largest(&flat, &[0.7; 15 * 17]) < 1e-5, "{kernel}");
+        assert!(largest(&flat, &[0.7; 15 * 17]) < 1e-5, "{text}");
 
-        let Operator::Blur(kernel) = operator else { panic!("a blur") };
-        let (weights, size) = kernel.weights();
+        let (weights, size) = kernel(text);
         assert!((weights.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         if size > 15 {
             continue;
@@ -173,7 +207,7 @@ fn blurs_keep_flat_pictures_and_draw_their_kernels() {
         for row in 0..size {
             for column in 0..size {
                 let drawn = found[(7 + reach - row) * 17 + 8 + reach - column];
-                assert!((drawn - weights[row * size + column]).abs() < 1e-6, "{kernel:?}");
+                assert!((drawn - weights[row * size + column]).abs() < 1e-6, "{text}");
             }
         }
     }
@@ -182,11 +216,15 @@ fn blurs_keep_flat_pictures_and_draw_their_kernels() {
 #[test]
 fn motion_moves_along_its_angle() {
     let moments = |angle: f64| {
-        let (weights, size) = Kernel::Motion(Motion::new(9.0, angle).unwrap()).weights();
+        // A point of light in the middle draws the kernel, turned about, which second moments do not see.
+        let mut point = vec![0.0; 15 * 15];
+        point[7 * 15 + 7] = 1.0;
+        let weights =
+            doubles(linear(&format!("blur:motion:9:{angle}"), [1, 15, 15]).apply(&image(&point, [1, 15, 15])));
         let mut sums = [0.0; 3];
         for (at, weight) in weights.iter().enumerate() {
             // Up is positive.
-            let (x, y) = ((at % size) as f64 - (size / 2) as f64, (size / 2) as f64 - (at / size) as f64);
+            let (x, y) = ((at % 15) as f64 - 7.0, 7.0 - (at / 15) as f64);
             sums.iter_mut().zip([x * x, y * y, x * y]).for_each(|(sum, product)| *sum += weight * product);
         }
         sums
@@ -205,7 +243,7 @@ fn motion_moves_along_its_angle() {
 #[test]
 fn compressed_sensing_takes_the_share_it_says_and_another_with_another_seed() {
     let shape = [3, 5, 7];
-    let sense = |name: &str| matrix(&*linear(&name.parse().unwrap(), shape), shape);
+    let sense = |name: &str| matrix(&*linear(name, shape), shape);
     for (share, count) in [(0.25, 26), (0.5, 53), (1.0, 105), (0.001, 1)] {
         assert_eq!(sense(&format!("compressed-sensing:{share}")).len(), count);
     }
@@ -231,32 +269,54 @@ fn operators_are_written_as_they_are_read() {
         "compressed-sensing:0.5:7",
         "denoising",
     ] {
-        let operator: Operator = text.parse().unwrap();
-        assert_eq!(operator.to_string(), text);
-        let saved = serde_json::to_string(&operator).unwrap();
-        assert_eq!(serde_json::from_str::<Operator>(&saved).unwrap(), operator);
+        let written = Written(operator(text));
+        assert_eq!(written.0.to_string(), text);
+        let saved = serde_json::to_string(&written).unwrap();
+        assert_eq!(saved, format!("\"{text}\""));
+        assert_eq!(serde_json::from_str::<Written>(&saved).unwrap(), written);
     }
-    assert_eq!("blur:gaussian:2.0".parse::<Operator>().unwrap().to_string(), "blur:gaussian:2");
+    assert_eq!(operator("blur:gaussian:2.0").to_string(), "blur:gaussian:2");
 }
+
+/// An operator as files have it.
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+struct Written(#[serde(with = "score_explorer::registry::text")] Choice<dyn Operator>);
 
 #[test]
 fn impossible_operators_are_refused_in_one_sentence() {
-    let error = |text: &str| text.parse::<Operator>().unwrap_err();
-    assert_eq!(error("super-resolution:3"), OperatorError::Factor(3));
-    assert_eq!(error("blur:gaussian:0"), OperatorError::Spread(0.0));
-    assert!(matches!(error("blur:gaussian:NaN"), OperatorError::Spread(_)));
-    assert_eq!(error("blur:motion:65:0"), OperatorError::Motion { length: 65.0, angle: 0.0 });
-    assert_eq!(error("blur:own:2:1,1,1,1"), OperatorError::Weights { size: 2, found: 4 });
-    assert_eq!(error("blur:own:3:1,1"), OperatorError::Weights { size: 3, found: 2 });
-    assert_eq!(error("blur:own:1:-1"), OperatorError::Weights { size: 1, found: 1 });
-    assert_eq!(error("compressed-sensing:0"), OperatorError::Share(0.0));
-    assert_eq!(error("compressed-sensing:1.5"), OperatorError::Share(1.5));
-    for unknown in ["", "blur", "blur:box:3", "inpainting:1", "super-resolution:", "super-resolution:-4", "denoise"] {
-        assert_eq!(error(unknown), OperatorError::Unknown(unknown.into()));
+    let error = |text: &str| text.parse::<Choice<dyn Operator>>().unwrap_err();
+    for (text, sentence) in [
+        ("super-resolution:3", "Factor = \"3\" is not possible; choose 2, 4 or 8"),
+        ("blur:gaussian:0", "Std σ = 0 is out of range; choose 0.1 to 16"),
+        ("blur:gaussian:NaN", "Std σ = NaN is out of range; choose 0.1 to 16"),
+        ("blur:gaussian:inf", "Std σ = inf is out of range; choose 0.1 to 16"),
+        ("blur:motion:65:0", "Length = 65 is out of range; choose 1 to 64"),
+        ("blur:motion:5:361", "Angle = 361 is out of range; choose -360 to 360"),
+        ("compressed-sensing:0", "Fraction = 0 is out of range; choose 1e-6 to 1"),
+        ("compressed-sensing:1.5", "Fraction = 1.5 is out of range; choose 1e-6 to 1"),
+        ("blur:own:65:1", "Size = 65 is out of range; choose 1 to 63"),
+        ("blur:own:3:1,x", "Weights = \"1,x\" is not a list of numbers; choose one such as 1,2,1"),
+        ("super-resolution:", "Factor = \"\" is not possible; choose 2, 4 or 8"),
+        ("super-resolution:-4", "Factor = \"-4\" is not possible; choose 2, 4 or 8"),
+        ("inpainting:1", "\"inpainting:1\" does not fit the operator inpainting; write inpainting"),
+        ("blur:own:3", "\"blur:own:3\" does not fit the operator blur:own; write blur:own:3:WEIGHTS"),
+    ] {
+        assert_eq!(error(text).to_string(), sentence);
     }
-    assert!(Spread::new(f64::INFINITY).is_err() && Weights::new(1, vec![f64::NAN]).is_err());
+    for (text, size, found) in
+        [("blur:own:2:1,1,1,1", 2, 4), ("blur:own:3:1,1", 3, 2), ("blur:own:1:-1", 1, 1), ("blur:own:1:NaN", 1, 1)]
+    {
+        let sentence = OperatorError::Weights { size, found }.to_string();
+        assert_eq!(error(text), ChoiceError::Unfit(sentence), "{text}");
+    }
+    for unknown in ["", "blur", "blur:box:3", "denoise"] {
+        let sentence = error(unknown).to_string();
+        assert!(sentence.starts_with(&format!("unknown operator {unknown:?}; choose inpainting, ")), "{sentence}");
+        assert!(slugs::<dyn Operator>().all(|slug| sentence.contains(slug)), "{sentence}");
+    }
 
-    let over = |text: &str, shape| text.parse::<Operator>().unwrap().over(shape, None, &Device::flex()).err().unwrap();
+    let over = |text: &str, shape| operator(text).over(shape, None, &Device::flex()).err().unwrap();
     let refused = over("super-resolution:4", [3, 6, 8]).to_string();
     assert_eq!(refused, "super-resolution:4 needs pictures whose sides are multiples of 4, not 3×6×8");
     assert_eq!(over("colourisation", [1, 4, 4]).to_string(), "colourisation needs pictures of 3 channels, not 1×4×4");

@@ -1,34 +1,31 @@
 //! The published projection: what is known comes out as it was given.
 
-use super::{M, doubles, evidence, image, measure, normals, pixels, restoration, run};
+use super::{M, doubles, image, measure, normals, observation, pixels, restoration, run};
+use crate::choices::predictors;
 use burn::tensor::Device;
-use score_explorer::score::{Condition, Mixture, Operator};
+use score_explorer::score::{Condition, Mixture};
 use score_explorer::sde::{FamilyKind, Level, Step};
-use score_explorer::solver::{
-    Arrival, Constraint, Corrector, Hmc, Noise, Predictor, Projection, Purpose, Solver, Stage,
-};
-use score_explorer::task::{Count, Evidence, Method, Steps};
+use score_explorer::solver::{Arrival, Constraint, Noise, NoiseSource, ProjectionConstraint, Purpose, Stage};
+use score_explorer::task::{Count, Observation, Steps};
 
 const SHAPE: [usize; 3] = [3, 4, 4];
 
-fn solvers() -> Vec<Solver> {
-    let mut all = vec![Solver::Ddim, Solver::Heun, Solver::DpmPlusPlus];
-    for predictor in Predictor::ALL.into_iter().filter(|&predictor| predictor != Predictor::None) {
-        all.push(crate::solver::pc(predictor, Corrector::None));
-    }
-    for corrector in [Corrector::Langevin, Corrector::Ald, Corrector::Hmc(Hmc::default())] {
-        all.push(crate::solver::pc(Predictor::Ancestral, corrector));
-        all.push(crate::solver::pc(Predictor::None, corrector));
+fn solvers() -> Vec<String> {
+    let mut all: Vec<String> = ["ddim", "heun", "dpm++"].map(Into::into).into();
+    all.extend(predictors().map(|predictor| format!("pc:{predictor}")));
+    for corrector in ["langevin:0.16:1:batch", "ald", "hmc"] {
+        all.push(format!("pc:ancestral:{corrector}"));
+        all.push(format!("pc:none:{corrector}"));
     }
     all
 }
 
 /// A picture with the left half known.
-fn half() -> (Vec<f64>, Evidence) {
+fn half() -> (Vec<f64>, Observation) {
     let picture: Vec<f64> = normals(48, 4).into_iter().map(|z| (0.5 + 0.2 * z).clamp(0.0, 1.0)).collect();
     let known: Vec<f64> = (0..16).map(|i| f64::from(u8::from(i % 4 < 2))).collect();
-    let trust = Some(pixels(&known, [1, 4, 4]));
-    (picture.clone(), Evidence { trust, ..evidence(&picture, SHAPE) })
+    let confidence = Some(pixels(&known, [1, 4, 4]));
+    (picture.clone(), Observation { confidence, ..observation(&picture, SHAPE) })
 }
 
 fn byte(value: f64) -> i32 {
@@ -37,19 +34,19 @@ fn byte(value: f64) -> i32 {
 
 #[test]
 fn known_pixels_come_out_exactly_in_every_family_by_every_solver() {
-    let (picture, evidence) = half();
+    let (picture, observation) = half();
     let model = Mixture::named("blocks").unwrap();
-    for kind in FamilyKind::ALL {
+    for &kind in FamilyKind::ALL {
         for solver in solvers() {
             for denoise in [true, false] {
-                let mut restoration = restoration(&Operator::Inpainting, 0.0, Method::Projection, kind, solver);
+                let mut restoration = restoration("inpainting", 0.0, "projection", kind, &solver);
                 restoration.run.steps = Steps::new(12).unwrap();
                 restoration.run.count = Count::new(2).unwrap();
                 restoration.run.denoise = denoise;
-                let samples = doubles(run(&restoration, &evidence, &model));
+                let samples = doubles(run(&restoration, &observation, &model));
                 for sample in samples.chunks(48) {
                     let wrong = (0..48).filter(|i| i % 4 < 2 && byte(sample[*i]) != byte(picture[*i])).count();
-                    assert_eq!(wrong, 0, "{kind} {solver:?}");
+                    assert_eq!(wrong, 0, "{kind} {solver}");
                     assert!(sample.iter().all(|value| value.is_finite()));
                 }
             }
@@ -62,20 +59,16 @@ fn every_simple_measurement_comes_out_exactly() {
     let (picture, _) = half();
     let model = Mixture::named("blocks").unwrap();
     for operator in super::operators(SHAPE) {
-        for (method, solver) in [
-            (Method::Projection, Solver::Heun),
-            (Method::NullSpace, Solver::Heun),
-            (Method::NullSpace, crate::solver::pc(Predictor::Ancestral, Corrector::None)),
-        ] {
+        for (method, solver) in [("projection", "heun"), ("null-space", "heun"), ("null-space", "pc:ancestral")] {
             let mut restoration = restoration(&operator, 0.0, method, FamilyKind::Vp, solver);
             restoration.run.steps = Steps::new(20).unwrap();
             restoration.run.count = Count::new(2).unwrap();
-            let mut evidence = evidence(&picture, SHAPE);
-            let trust = evidence.trust.as_ref().unwrap();
-            let full: Vec<f64> = trust.values.iter().map(|&m| f64::from(u8::from(m == 1.0))).collect();
-            evidence.trust = Some(pixels(&full, [1, 4, 4]));
-            let measurement = measure(&restoration, &evidence, &model);
-            let samples = run(&restoration, &evidence, &model);
+            let mut observation = observation(&picture, SHAPE);
+            let confidence = observation.confidence.as_ref().unwrap();
+            let full: Vec<f64> = confidence.values.iter().map(|&m| f64::from(u8::from(m == 1.0))).collect();
+            observation.confidence = Some(pixels(&full, [1, 4, 4]));
+            let measurement = measure(&restoration, &observation, &model);
+            let samples = run(&restoration, &observation, &model);
             let error = doubles(measurement.inconsistency(&samples)).into_iter().fold(0.0, f64::max);
             // Of a blur, the noise is never taken to be below a hundredth of the data.
             let least = 0.01 * measurement.data_variance().sqrt();
@@ -87,7 +80,7 @@ fn every_simple_measurement_comes_out_exactly() {
 
 #[test]
 fn one_projection_is_the_published_formula_at_the_level_of_arrival() {
-    let (picture, evidence) = half();
+    let (picture, observation) = half();
     let model = Mixture::named("blocks").unwrap();
     let noise = Noise { seed: 3, first: 0, count: 1, shape: SHAPE, device: Device::flex() };
     let step = Step { index: 7, t: 0.5, next: 0.4, table: None };
@@ -95,21 +88,21 @@ fn one_projection_is_the_published_formula_at_the_level_of_arrival() {
     let x = normals(48, 6);
     for (stage, draw) in [(Stage::Predictor, 0), (Stage::Corrector, 1)] {
         let z = doubles(noise.normal(7, Purpose::Known(draw)));
-        let held = |operator: &Operator| {
-            let restoration = restoration(operator, 0.0, Method::Projection, FamilyKind::Vp, Solver::Ddim);
-            let condition = Condition::new(measure(&restoration, &evidence, &model));
-            let projection = Projection::new(&condition, &noise);
-            doubles(projection.hold(image(&x, SHAPE), Arrival { step, stage, level }).unwrap())
+        let held = |operator: &str| {
+            let restoration = restoration(operator, 0.0, "projection", FamilyKind::Vp, "ddim");
+            let condition = Condition::new(measure(&restoration, &observation, &model));
+            let projection = ProjectionConstraint::new(&condition, &noise);
+            doubles(projection.apply(image(&x, SHAPE), Arrival { step, stage, level }).unwrap())
         };
         let noised: Vec<f64> = picture.iter().zip(&z).map(|(y, z)| 0.6 * y + 0.8 * z).collect();
-        for (i, found) in held(&Operator::Inpainting).into_iter().enumerate() {
+        for (i, found) in held("inpainting").into_iter().enumerate() {
             let expected = if i % 4 < 2 { noised[i] } else { x[i] };
             assert!((found - expected).abs() < 1e-6, "{i}: {found} for {expected}");
         }
         // couple(decouple(x)·(1 − mask) + decouple(known)·mask) with the published M, the first channel known.
         let decouple =
             |image: &[f64], pixel: usize, k: usize| (0..3).map(|c| image[c * 16 + pixel] * M[c][k]).sum::<f64>();
-        let coloured = held(&Operator::Colourisation);
+        let coloured = held("colourisation");
         for pixel in 0..16 {
             let decoupled: Vec<f64> = (0..3).map(|k| decouple(if k == 0 { &noised } else { &x }, pixel, k)).collect();
             for channel in 0..3 {
@@ -125,15 +118,15 @@ fn one_projection_is_the_published_formula_at_the_level_of_arrival() {
 fn a_noisy_picture_is_projected_until_the_state_is_as_clean() {
     let model = Mixture::named("blocks").unwrap();
     let noise = Noise { seed: 3, first: 0, count: 64, shape: SHAPE, device: Device::flex() };
-    let restoration = restoration(&Operator::Denoising, 0.3, Method::Projection, FamilyKind::Vp, Solver::Ddim);
-    let measurement = measure(&restoration, &evidence(&[0.4; 48], SHAPE), &model);
+    let restoration = restoration("denoising", 0.3, "projection", FamilyKind::Vp, "ddim");
+    let measurement = measure(&restoration, &observation(&[0.4; 48], SHAPE), &model);
     let y = doubles(measurement.y().clone());
     let condition = Condition::new(measurement);
-    let projection = Projection::new(&condition, &noise);
+    let projection = ProjectionConstraint::new(&condition, &noise);
     let step = Step { index: 7, t: 0.5, next: 0.4, table: None };
     let hold = |alpha: f64, sigma: f64| {
         let arrival = Arrival { step, stage: Stage::Predictor, level: Level { alpha, sigma } };
-        doubles(projection.hold(image(&[9.0; 64 * 48], SHAPE), arrival).unwrap())
+        doubles(projection.apply(image(&[9.0; 64 * 48], SHAPE), arrival).unwrap())
     };
     // Cleaner than the measurement: left alone.
     assert!(hold(1.0, 0.29).iter().all(|&x| x == 9.0));

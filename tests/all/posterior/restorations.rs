@@ -1,13 +1,15 @@
-//! Whole restorations: resampling, strength, exchanged evidence, independence of the batch.
+//! Whole restorations: resampling, strength, exchanged observation, independence of the batch.
 
 use super::dense::whole;
 use super::{
-    doubles, evidence, gaussians, isotropic, measure, noise, normals, pixels, restoration, run, sample_moments, trust,
+    confidence, doubles, gaussians, isotropic, measure, noise, normals, observation, pixels, restoration, run,
+    sample_moments,
 };
-use score_explorer::score::{Condition, Mixture, Operator, ScoreModel};
+use crate::choices::{operator, slugs};
+use score_explorer::score::{Condition, Mixture, ScoreModel};
 use score_explorer::sde::{FamilyKind, Step};
-use score_explorer::solver::{Corrector, Moment, Observer, Predictor, Solver, Unobserved};
-use score_explorer::task::{Count, Evidence, Method, Plan, Resampling, Restoration, Shows, Steps, restore, sample};
+use score_explorer::solver::{Method, NoiseSource, Observer, StepState, Unobserved};
+use score_explorer::task::{Count, Observation, Plan, Resampling, Restoration, Shows, Steps, restore, sample};
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -22,13 +24,11 @@ fn picture() -> Vec<f64> {
     normals(48, 4).into_iter().map(|z| 0.4 * z).collect()
 }
 
-fn ancestral() -> Solver {
-    crate::solver::pc(Predictor::Ancestral, Corrector::None)
-}
+const ANCESTRAL: &str = "pc:ancestral";
 
 /// A short restoration of a few samples.
-fn short(method: Method, solver: Solver) -> Restoration {
-    let mut short = restoration(&Operator::Inpainting, 0.0, method, FamilyKind::Vp, solver);
+fn short(method: &str, solver: &str) -> Restoration {
+    let mut short = restoration("inpainting", 0.0, method, FamilyKind::Vp, solver);
     short.run.steps = Steps::new(12).unwrap();
     short.run.count = Count::new(4).unwrap();
     short
@@ -46,7 +46,7 @@ struct Watching<F> {
 }
 
 impl<F: FnMut(usize) -> ControlFlow<()>> Observer for Watching<F> {
-    fn observe(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()> {
         self.steps.push(moment.step);
         (self.then)(self.steps.len())
     }
@@ -55,9 +55,9 @@ impl<F: FnMut(usize) -> ControlFlow<()>> Observer for Watching<F> {
 #[test]
 fn resampling_walks_every_leg_as_often_as_it_says() {
     let model = blocks();
-    for solver in [ancestral(), Solver::Heun, Solver::DpmPlusPlus, Solver::Ddim] {
+    for solver in [ANCESTRAL, "heun", "dpm++", "ddim"] {
         for (jump, times) in [(1, 3), (4, 2), (5, 3), (12, 2), (50, 1)] {
-            let mut restoration = short(Method::Projection, solver);
+            let mut restoration = short("projection", solver);
             let plain = restoration.plan(&model).steps;
             restoration.resampling = Some(Resampling::new(jump, times).unwrap());
             let plan = restoration.plan(&model);
@@ -71,13 +71,13 @@ fn resampling_walks_every_leg_as_often_as_it_says() {
             assert_eq!(plan.steps.iter().map(|step| (step.t, step.next)).collect::<Vec<_>>(), expected);
 
             let counted = Counted { model: &model, calls: Cell::new(0) };
-            let condition = Condition::new(measure(&restoration, &evidence(&picture(), SHAPE), &model));
+            let condition = Condition::new(measure(&restoration, &observation(&picture(), SHAPE), &model));
             let (noise, mut watching) =
                 (noise(&restoration, SHAPE), Watching { steps: Vec::new(), then: |_| ControlFlow::Continue(()) });
-            let start = restoration.first_state(&plan, &model, &evidence(&picture(), SHAPE), &noise).unwrap();
+            let start = restoration.first_state(&plan, &model, &observation(&picture(), SHAPE), &noise).unwrap();
             restore(&restoration, &plan, &counted, &condition, start, &noise, &mut watching).unwrap();
             assert_eq!(watching.steps, plan.steps);
-            assert_eq!(counted.calls.get(), restoration.evaluations(&plan), "{solver:?} {jump} {times}");
+            assert_eq!(Some(counted.calls.get()), restoration.evaluations(&plan), "{solver} {jump} {times}");
         }
     }
 }
@@ -119,10 +119,10 @@ impl ScoreModel for Counted<'_> {
 fn resampling_leaves_the_distribution_of_free_samples_as_it_is() {
     // Nothing is known: up and down again, samples are those of the model. A wrong noise on the way up would show.
     let model = isotropic(SHAPE, 0.5);
-    for kind in FamilyKind::ALL {
-        let mut restoration = restoration(&Operator::Inpainting, 0.0, Method::Projection, kind, Solver::Heun);
+    for &kind in FamilyKind::ALL {
+        let mut restoration = restoration("inpainting", 0.0, "projection", kind, "heun");
         restoration.resampling = Some(Resampling::new(15, 3).unwrap());
-        let nothing = Evidence { trust: None, ..evidence(&picture(), SHAPE) };
+        let nothing = Observation { confidence: None, ..observation(&picture(), SHAPE) };
         let samples = doubles(run(&restoration, &nothing, &model));
         let found = sample_moments(&samples, 48);
         let n = 1024.0 * 48.0;
@@ -137,9 +137,9 @@ fn resampling_leaves_the_distribution_of_free_samples_as_it_is() {
 #[test]
 fn full_strength_starts_from_the_prior_and_with_nothing_known_is_sampling() {
     let model = blocks();
-    for method in [Method::Projection, Method::NullSpace, Method::PI_GDM, Method::DPS, Method::Exact] {
-        let restoration = short(method, ancestral());
-        let nothing = Evidence { trust: None, ..evidence(&picture(), SHAPE) };
+    for method in ["projection", "null-space", "pigdm", "dps", "exact"] {
+        let restoration = short(method, ANCESTRAL);
+        let nothing = Observation { confidence: None, ..observation(&picture(), SHAPE) };
         let found = doubles(run(&restoration, &nothing, &model));
         let (plan, noise) = (Plan::new(&restoration.run, &model), noise(&restoration, SHAPE));
         let expected = doubles(sample(&restoration.run, &plan, &model, None, &noise, &mut Unobserved).unwrap());
@@ -152,16 +152,16 @@ fn full_strength_starts_from_the_prior_and_with_nothing_known_is_sampling() {
 fn little_strength_returns_the_picture_and_more_moves_it_further() {
     let model = blocks();
     let moved = |strength: f64, kind: FamilyKind| {
-        let mut restoration = short(Method::NullSpace, ancestral());
+        let mut restoration = short("null-space", ANCESTRAL);
         restoration.run.family = kind.published();
         restoration.run.count = Count::new(64).unwrap();
         restoration.strength = strength;
-        let guide = Evidence { trust: None, ..evidence(&picture(), SHAPE) };
+        let guide = Observation { confidence: None, ..observation(&picture(), SHAPE) };
         let samples = doubles(run(&restoration, &guide, &model));
         let squares = samples.chunks(48).map(|x| x.iter().zip(picture()).map(|(x, y)| (x - y).powi(2)).sum::<f64>());
         (squares.sum::<f64>() / samples.len() as f64).sqrt()
     };
-    for kind in FamilyKind::ALL {
+    for &kind in FamilyKind::ALL {
         let sde = kind.published();
         let distances: Vec<f64> = [1e-4, 0.1, 0.3, 0.7, 1.0].map(|strength| moved(strength, kind)).to_vec();
         println!("{kind}: {distances:.3?}");
@@ -175,12 +175,12 @@ fn little_strength_returns_the_picture_and_more_moves_it_further() {
 #[test]
 fn strength_keeps_the_number_of_steps_and_starts_from_the_noised_picture() {
     let model = blocks();
-    let mut restoration = short(Method::NullSpace, Solver::Ddim);
+    let mut restoration = short("null-space", "ddim");
     restoration.strength = 0.4;
     let plan = restoration.plan(&model);
     assert_eq!((plan.steps.len(), plan.steps[0].t), (12, 0.4));
     let noise = noise(&restoration, SHAPE);
-    let start = doubles(restoration.first_state(&plan, &model, &evidence(&picture(), SHAPE), &noise).unwrap());
+    let start = doubles(restoration.first_state(&plan, &model, &observation(&picture(), SHAPE), &noise).unwrap());
     let level = restoration.run.family.sde().level(0.4);
     let z = doubles(noise.normal(0, score_explorer::solver::Purpose::Prior));
     let expected: Vec<f64> =
@@ -191,13 +191,13 @@ fn strength_keeps_the_number_of_steps_and_starts_from_the_noised_picture() {
 #[test]
 fn samples_do_not_depend_on_how_many_there_are() {
     let model = blocks();
-    for method in Method::ALL {
-        let mut few = short(method, ancestral());
+    for method in slugs::<dyn Method>() {
+        let mut few = short(method, ANCESTRAL);
         few.resampling = Some(Resampling::new(4, 2).unwrap());
         let mut many = few.clone();
         many.run.count = Count::new(20).unwrap();
-        let few = doubles(run(&few, &evidence(&picture(), SHAPE), &model));
-        let many = doubles(run(&many, &evidence(&picture(), SHAPE), &model));
+        let few = doubles(run(&few, &observation(&picture(), SHAPE), &model));
+        let many = doubles(run(&many, &observation(&picture(), SHAPE), &model));
         assert!(largest(&few, &many[..few.len()]) < 1e-4, "{method}");
         assert!(largest(&few[..48], &few[48..96]) > 0.05, "{method}: samples differ");
     }
@@ -207,15 +207,15 @@ fn samples_do_not_depend_on_how_many_there_are() {
 fn each_sample_may_have_a_picture_of_its_own() {
     let model = blocks();
     let pictures: Vec<f64> = (0..4).flat_map(|k| normals(48, 60 + k).into_iter().map(|z| 0.4 * z)).collect();
-    for method in [Method::Projection, Method::NullSpace, Method::PI_GDM, Method::DPS] {
-        for operator in ["inpainting", "super-resolution:2", "blur:gaussian:0.7"] {
-            let mut restoration = short(method, ancestral());
-            restoration.operator = operator.parse().unwrap();
-            let together = doubles(run(&restoration, &evidence(&pictures, SHAPE), &model));
+    for method in ["projection", "null-space", "pigdm", "dps"] {
+        for name in ["inpainting", "super-resolution:2", "blur:gaussian:0.7"] {
+            let mut restoration = short(method, ANCESTRAL);
+            restoration.operator = operator(name);
+            let together = doubles(run(&restoration, &observation(&pictures, SHAPE), &model));
             for k in [0, 3] {
-                let alone = doubles(run(&restoration, &evidence(&pictures[k * 48..(k + 1) * 48], SHAPE), &model));
+                let alone = doubles(run(&restoration, &observation(&pictures[k * 48..(k + 1) * 48], SHAPE), &model));
                 let sample = k * 48..(k + 1) * 48;
-                assert!(largest(&alone[sample.clone()], &together[sample]) < 1e-3, "{method} {operator}");
+                assert!(largest(&alone[sample.clone()], &together[sample]) < 1e-3, "{method} {name}");
             }
         }
     }
@@ -226,21 +226,22 @@ fn exchanged_evidence_counts_from_the_next_evaluation_on() {
     let model = blocks();
     let others: Vec<f64> = normals(48, 70).into_iter().map(|z| 0.4 * z).collect();
     let all = pixels(&[1.0; 16], [1, 4, 4]);
-    let (first, second) = (evidence(&picture(), SHAPE), Evidence { trust: Some(all), ..evidence(&others, SHAPE) });
-    for method in Method::ALL {
-        let restoration = short(method, ancestral());
+    let (first, second) =
+        (observation(&picture(), SHAPE), Observation { confidence: Some(all), ..observation(&others, SHAPE) });
+    for method in slugs::<dyn Method>() {
+        let restoration = short(method, ANCESTRAL);
         let (plan, noise) = (restoration.plan(&model), noise(&restoration, SHAPE));
         let start = restoration.first_state(&plan, &model, &first, &noise).unwrap();
         let with = |plan: &Plan, start, condition: &Condition, observer: &mut dyn Observer| {
             restore(&restoration, plan, &model, condition, start, &noise, observer).unwrap()
         };
-        let exchanged_for = |evidence: &Evidence| {
+        let exchanged_for = |observation: &Observation| {
             let condition = Condition::new(measure(&restoration, &first, &model));
             let mut watching = Watching {
                 steps: Vec::new(),
                 then: |done| {
                     if done == 5 {
-                        condition.exchange(measure(&restoration, evidence, &model));
+                        condition.exchange(measure(&restoration, observation, &model));
                     }
                     ControlFlow::Continue(())
                 },
@@ -248,15 +249,15 @@ fn exchanged_evidence_counts_from_the_next_evaluation_on() {
             doubles(with(&plan, start.clone(), &condition, &mut watching))
         };
         let straight = doubles(run(&restoration, &first, &model));
-        assert_eq!(exchanged_for(&first), straight, "{method}: the same evidence changes nothing");
+        assert_eq!(exchanged_for(&first), straight, "{method}: the same observation changes nothing");
 
         let part = |steps: &[Step]| Plan { steps: steps.to_vec(), ..plan.clone() };
-        let of = |evidence: &Evidence| Condition::new(measure(&restoration, evidence, &model));
+        let of = |observation: &Observation| Condition::new(measure(&restoration, observation, &model));
         let middle = with(&part(&plan.steps[..5]), start.clone(), &of(&first), &mut Unobserved);
         let expected = doubles(with(&part(&plan.steps[5..]), middle, &of(&second), &mut Unobserved));
         let found = exchanged_for(&second);
         assert_eq!(found, expected, "{method}: the run goes on from where it was");
-        if matches!(method, Method::Projection | Method::NullSpace) {
+        if matches!(method, "projection" | "null-space") {
             let error = found.chunks(48).map(|sample| largest(sample, &others)).fold(0.0, f64::max);
             assert!(error < 1e-4, "{method}: what is known now comes out, {error:.1e} off");
         }
@@ -266,11 +267,11 @@ fn exchanged_evidence_counts_from_the_next_evaluation_on() {
 #[test]
 fn breaking_off_ends_all_legs() {
     let model = blocks();
-    let mut restoration = short(Method::Projection, ancestral());
+    let mut restoration = short("projection", ANCESTRAL);
     restoration.resampling = Some(Resampling::new(3, 2).unwrap());
-    let condition = Condition::new(measure(&restoration, &evidence(&picture(), SHAPE), &model));
+    let condition = Condition::new(measure(&restoration, &observation(&picture(), SHAPE), &model));
     let (plan, noise) = (restoration.plan(&model), noise(&restoration, SHAPE));
-    let start = restoration.first_state(&plan, &model, &evidence(&picture(), SHAPE), &noise).unwrap();
+    let start = restoration.first_state(&plan, &model, &observation(&picture(), SHAPE), &noise).unwrap();
     let stop = |done| if done == 7 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     let mut watching = Watching { steps: Vec::new(), then: stop };
     restore(&restoration, &plan, &model, &condition, start, &noise, &mut watching).unwrap();
@@ -281,7 +282,7 @@ fn breaking_off_ends_all_legs() {
 fn fresh_noise_is_drawn_for_everything_it_is_needed_for() {
     // Two samples of the same leg, gone twice, differ in every draw: known parts, predictor, ascent.
     use score_explorer::solver::Purpose::{Ascent, Corrector, Known, Measurement, Predictor, Prior};
-    let noise = noise(&short(Method::Projection, ancestral()), SHAPE);
+    let noise = noise(&short("projection", ANCESTRAL), SHAPE);
     let mut seen = HashSet::new();
     for step in 0..3 {
         for purpose in [Prior, Predictor, Corrector(0), Corrector(1), Known(0), Known(1), Ascent, Measurement] {
@@ -296,17 +297,17 @@ fn a_shown_measurement_is_taken_as_it_is() {
     // What a measurement looks like, given as such, is that measurement again: nothing is measured or noised twice.
     let model = blocks();
     for operator in super::operators(SHAPE) {
-        let restoration = restoration(&operator, 0.2, Method::NullSpace, FamilyKind::Vp, Solver::Heun);
-        let measured = measure(&restoration, &evidence(&picture(), SHAPE), &model);
-        let shown = Evidence {
+        let restoration = restoration(&operator, 0.2, "null-space", FamilyKind::Vp, "heun");
+        let measured = measure(&restoration, &observation(&picture(), SHAPE), &model);
+        let shown = Observation {
             picture: pixels(&doubles(measured.picture()), SHAPE),
-            trust: Some(trust(SHAPE)),
+            confidence: Some(confidence(SHAPE)),
             shows: Shows::Measurement,
         };
         let again = measure(&restoration, &shown, &model);
         assert!(largest(&doubles(again.y().clone()), &doubles(measured.y().clone())) < 1e-5, "{operator}");
         let clean = Restoration { noise: 0.0, ..restoration.clone() };
-        let without = measure(&clean, &evidence(&picture(), SHAPE), &model);
+        let without = measure(&clean, &observation(&picture(), SHAPE), &model);
         assert!(largest(&doubles(without.y().clone()), &doubles(measured.y().clone())) > 0.05, "{operator}");
     }
 }
@@ -314,9 +315,9 @@ fn a_shown_measurement_is_taken_as_it_is() {
 #[test]
 fn exact_sampling_of_a_mixture_with_nothing_known_is_the_mixture() {
     let model = blocks();
-    let mut restoration = restoration(&Operator::Inpainting, 0.0, Method::Exact, FamilyKind::Vp, Solver::Heun);
+    let mut restoration = restoration("inpainting", 0.0, "exact", FamilyKind::Vp, "heun");
     restoration.run.steps = Steps::new(40).unwrap();
-    let nothing = Evidence { trust: None, ..evidence(&picture(), SHAPE) };
+    let nothing = Observation { confidence: None, ..observation(&picture(), SHAPE) };
     let found = sample_moments(&doubles(run(&restoration, &nothing, &model)), 48);
     let expected = whole(&gaussians(&model));
     // Five standard errors of a mean whose coordinates share their few patterns.

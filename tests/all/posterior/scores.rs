@@ -1,15 +1,16 @@
 //! Scores of posteriors at single states, against plain linear algebra: no chance is in them.
 
 use super::dense::{self, apply, transposed};
-use super::{doubles, evidence, gaussians, image, isotropic, known, measure, normals, operators, restoration};
+use super::{doubles, gaussians, image, isotropic, known, measure, normals, observation, operators, restoration};
 use score_explorer::Image;
 use score_explorer::score::{
-    Clipped, Component, Condition, Exact, InRange, Measurement, Mixture, NullSpace, Operator, PiGdm, ScoreError,
-    ScoreModel, denoised,
+    Clipped, Component, Condition, InRange, Measurement, Mixture, ScoreError, ScoreModel, denoised,
 };
 use score_explorer::sde::{FamilyKind, Level, Range, Step};
-use score_explorer::solver::{Arrival, Constraint, Dps, Solver, Stage};
-use score_explorer::task::Method;
+use score_explorer::solver::{
+    Arrival, Constraint, DpsGuidance, ExactPosterior, Noise, NullSpaceCorrection, PiGdmGuidance, Process, Stage,
+    Unobserved,
+};
 
 const SHAPE: [usize; 3] = [3, 4, 4];
 const LEVELS: [(f64, f64); 4] = [(1.0, 0.05), (0.95, 0.3), (0.5, 0.9), (0.01, 1.0)];
@@ -25,10 +26,10 @@ fn two() -> Mixture {
 }
 
 /// A measurement of a picture that the model could have drawn.
-fn measured(operator: &Operator, noise: f64, model: &dyn ScoreModel) -> Measurement {
+fn measured(operator: &str, noise: f64, model: &dyn ScoreModel) -> Measurement {
     let picture: Vec<f64> = normals(48, 9).into_iter().map(|z| 0.3 * z).collect();
-    let restoration = restoration(operator, noise, Method::NullSpace, FamilyKind::Vp, Solver::Heun);
-    measure(&restoration, &evidence(&picture, SHAPE), model)
+    let restoration = restoration(operator, noise, "null-space", FamilyKind::Vp, "heun");
+    measure(&restoration, &observation(&picture, SHAPE), model)
 }
 
 /// Largest difference of two scores in units of the largest of the expected one.
@@ -58,7 +59,8 @@ fn guided_scores_of_isotropic_gaussians_are_those_of_the_posterior() {
         for noise in [0.1, 0.5] {
             let condition = Condition::new(measured(&operator, noise, &model));
             let posterior = dense::given(&gaussians(&model), &known(&condition.measurement(), SHAPE));
-            let (pigdm, null_space) = (PiGdm::new(&model, &condition, 1.0), NullSpace::new(&model, &condition));
+            let (pigdm, null_space) =
+                (PiGdmGuidance::new(&model, &condition, 1.0), NullSpaceCorrection::new(&model, &condition));
             let errors = [
                 worst(&posterior, |x, at| pigdm.score(x, at).unwrap()),
                 worst(&posterior, |x, at| null_space.score(x, at).unwrap()),
@@ -66,7 +68,7 @@ fn guided_scores_of_isotropic_gaussians_are_those_of_the_posterior() {
             // Single precision, and conjugate gradients to 1e-5.
             assert!(errors.iter().all(|&error| error < 2e-4), "{operator} {noise}: {errors:?}");
             // The test has power: a weight wrong by a fiftieth shows.
-            let heavy = PiGdm::new(&model, &condition, 1.02);
+            let heavy = PiGdmGuidance::new(&model, &condition, 1.02);
             assert!(worst(&posterior, |x, at| heavy.score(x, at).unwrap()) > 1e-3, "{operator} {noise}");
         }
     }
@@ -86,7 +88,7 @@ fn exact_scores_of_mixtures_are_those_of_the_posterior() {
                 }
                 let condition = Condition::new(measurement);
                 let posterior = dense::given(&gaussians(&model), &known);
-                let exact = Exact::new(&model, &condition).unwrap();
+                let exact = ExactPosterior::new(&model, &condition).unwrap();
                 let error = worst(&posterior, |x, at| exact.score(x, at).unwrap());
                 // A blur that inverts values of 1e-5 magnifies the rounding of A, y and eigenvectors to a visible share.
                 let limit = if noise == 0.0 { 1e-2 } else { 1e-3 };
@@ -100,11 +102,11 @@ fn exact_scores_of_mixtures_are_those_of_the_posterior() {
 fn exact_posteriors_are_right_by_counting_too() {
     // Samples of the model weighed by how well they explain y (no linear algebra at all): in two dimensions.
     let model = Mixture::named("two-moons").unwrap();
-    let restoration = restoration(&Operator::Denoising, 0.3, Method::Exact, FamilyKind::Ve, Solver::Heun);
-    let measurement = measure(&restoration, &evidence(&[0.2, 0.3], [2, 1, 1]), &model);
+    let restoration = restoration("denoising", 0.3, "exact", FamilyKind::Ve, "heun");
+    let measurement = measure(&restoration, &observation(&[0.2, 0.3], [2, 1, 1]), &model);
     let y = doubles(measurement.y().clone());
     let condition = Condition::new(measurement);
-    let exact = Exact::new(&model, &condition).unwrap();
+    let exact = ExactPosterior::new(&model, &condition).unwrap();
     let samples = crate::solver::mixture::exact(&model, 200_000, 3);
     for (alpha, sigma, x) in [(0.9, 0.4, [0.3, 0.1]), (0.5, 0.8, [-0.5, 0.6])] {
         let at = Level { alpha, sigma };
@@ -151,7 +153,7 @@ fn pi_gdm_guides_along_the_gradient_of_its_gaussian_likelihood() {
             -0.5 * r.iter().zip(&solved).map(|(r, u)| r * u[0]).sum::<f64>()
         };
         let plain = doubles(model.score(&image(&x, SHAPE), &at).unwrap());
-        let guided = doubles(PiGdm::new(&model, &condition, 0.7).score(&image(&x, SHAPE), &at).unwrap());
+        let guided = doubles(PiGdmGuidance::new(&model, &condition, 0.7).score(&image(&x, SHAPE), &at).unwrap());
         let size = guided.iter().zip(&plain).fold(0.0, |most: f64, (a, b)| most.max((a - b).abs()));
         for i in (0..48).step_by(11) {
             let moved = |by: f64| {
@@ -174,24 +176,23 @@ fn pi_gdm_guides_along_the_gradient_of_its_gaussian_likelihood() {
 fn dps_descends_the_distance_to_the_measurement() {
     let model = two();
     for operator in ["super-resolution:2", "blur:gaussian:0.7", "colourisation", "inpainting"] {
-        let operator: Operator = operator.parse().unwrap();
-        let condition = Condition::new(measured(&operator, 0.0, &model));
+        let condition = Condition::new(measured(operator, 0.0, &model));
         let measurement = condition.measurement();
         let at = [Level { alpha: 0.8, sigma: 0.5 }];
         let x: Vec<f64> = normals(48, 78).iter().map(|z| 0.5 * z).collect();
         let distance = |x: &[f64]| {
             let state = image(x, SHAPE);
             let clean = denoised(&state, &model.score(&state, &at).unwrap(), &at);
-            // Partial trust m weighs squares by m.
-            let trust = (measurement.variance().clone() / measurement.data_variance() + 1.0).recip();
-            doubles((measurement.residual(&clean).square() * trust).sum().sqrt())[0]
+            // Partial confidence m weighs squares by m.
+            let confidence = (measurement.variance().clone() / measurement.data_variance() + 1.0).recip();
+            doubles((measurement.residual(&clean).square() * confidence).sum().sqrt())[0]
         };
-        let dps = Dps::new(&model, &condition, 0.3);
+        let dps = DpsGuidance::new(&model, &condition, 0.3);
         let state = image(&x, SHAPE);
         assert_eq!(doubles(dps.score(&state, &at).unwrap()), doubles(model.score(&state, &at).unwrap()));
         let step = Step { index: 3, t: 0.5, next: 0.4, table: None };
         let arrival = |stage| Arrival { step, stage, level: at[0] };
-        let held = doubles(dps.hold(state.clone(), arrival(Stage::Predictor)).unwrap());
+        let held = doubles(dps.apply(state.clone(), arrival(Stage::Predictor)).unwrap());
         for i in (0..48).step_by(7) {
             let moved = |by: f64| {
                 let mut x = x.clone();
@@ -201,7 +202,44 @@ fn dps_descends_the_distance_to_the_measurement() {
             let expected = -0.3 * (moved(0.02) - moved(-0.02)) / 0.04;
             assert!((held[i] - x[i] - expected).abs() < 2e-3, "{operator}: {} for {expected}", held[i] - x[i]);
         }
-        assert_eq!(doubles(dps.hold(state.clone(), arrival(Stage::Corrector)).unwrap()), doubles(state));
+        assert_eq!(doubles(dps.apply(state.clone(), arrival(Stage::Corrector)).unwrap()), doubles(state));
+    }
+}
+
+#[test]
+fn dps_by_heun_descends_at_the_state_before_each_step() {
+    // Of data N(m, s²I), x̂(0) = m + K·(x − α·m) with K = α·s²/(α²s² + σ²), so that −∇‖y − A·x̂(0)‖ = K·Aᵀr/‖r‖.
+    let (std, zeta, model) = (0.5, 3.0, isotropic(SHAPE, 0.5));
+    let family = FamilyKind::Vp.published();
+    let (sde, heun) = (family.sde(), crate::choices::solver("heun"));
+    let gain = |level: Level| level.alpha * std * std / level.marginal_std(std).powi(2);
+    let noise = Noise { seed: 1, first: 0, count: 1, shape: SHAPE, device: burn::tensor::Device::flex() };
+    let times = [0.6, 0.4, 0.25];
+    let steps: Vec<Step> = (0..2).map(|i| Step { index: i, t: times[i], next: times[i + 1], table: None }).collect();
+    for operator in ["denoising", "super-resolution:2", "blur:gaussian:0.7"] {
+        let condition = Condition::new(measured(operator, 0.0, &model));
+        let measurement = condition.measurement();
+        let dps = DpsGuidance::new(&model, &condition, zeta);
+        let start = image(&normals(48, 78), SHAPE);
+        let process = Process { model: &dps, constraint: &dps, ..Process::free(&model, sde, &steps, true, &noise) };
+        let found = doubles(heun.solve(&process, start.clone(), &mut Unobserved).unwrap());
+        // One step after the other, with the gradient of the state where it begins, or where it would end.
+        let by_hand = |at: fn(Image, Image) -> Image, level: fn(&Step) -> f64| {
+            let mut x = start.clone();
+            for step in &steps {
+                let process = Process::free(&model, sde, std::slice::from_ref(step), true, &noise);
+                let free = heun.solve(&process, x.clone(), &mut Unobserved).unwrap();
+                let (state, level) = (at(x, free.clone()), sde.level(level(step)));
+                let mean = state.clone().ones_like() * (0.2 * level.alpha);
+                let residual = measurement.residual(&((state - mean) * gain(level) + 0.2));
+                let norm = doubles(residual.clone().square().sum().sqrt())[0];
+                x = free + measurement.linear().adjoint(&residual) * (zeta * gain(level) / norm);
+            }
+            doubles(x)
+        };
+        let (before, after) = (by_hand(|x, _| x, |step| step.t), by_hand(|_, next| next, |step| step.next));
+        assert!(difference(&found, &before) < 1e-5, "{operator}: {}", difference(&found, &before));
+        assert!(difference(&found, &after) > 1e-2, "{operator}: there is a difference to be seen");
     }
 }
 
@@ -212,12 +250,12 @@ fn a_posterior_is_the_same_seen_from_another_range() {
     let set = score_explorer::score::ImageSet::new(&levels, SHAPE, &burn::tensor::Device::flex());
     let picture: Vec<f64> = levels[..48].iter().map(|&level| f64::from(level) / 255.0 + 0.1).collect();
     for operator in operators(SHAPE) {
-        let restoration = restoration(&operator, 0.4, Method::Exact, FamilyKind::Ve, Solver::Heun);
+        let restoration = restoration(&operator, 0.4, "exact", FamilyKind::Ve, "heun");
         let seen = |range: Range, at: Level, x: Vec<f64>| {
             let model = Clipped::new(InRange::new(&set, range), true);
-            let condition = Condition::new(measure(&restoration, &evidence(&picture, SHAPE), &model));
+            let condition = Condition::new(measure(&restoration, &observation(&picture, SHAPE), &model));
             let x = image(&x, SHAPE);
-            doubles(denoised(&x, &Exact::new(&model, &condition).unwrap().score(&x, &[at]).unwrap(), &[at]))
+            doubles(denoised(&x, &ExactPosterior::new(&model, &condition).unwrap().score(&x, &[at]).unwrap(), &[at]))
         };
         let z = normals(48, 5);
         let unit = seen(Range::Unit, Level { alpha: 1.0, sigma: 0.4 }, z.iter().map(|z| 0.5 + 0.4 * z).collect());
@@ -231,11 +269,11 @@ fn a_posterior_is_the_same_seen_from_another_range() {
 fn models_without_an_exact_posterior_or_with_too_large_a_one_say_so() {
     let large = isotropic([3, 8, 8], 0.5);
     let measurement = {
-        let restoration = restoration(&Operator::Denoising, 0.1, Method::Exact, FamilyKind::Vp, Solver::Heun);
-        measure(&restoration, &evidence(&[0.0; 192], [3, 8, 8]), &large)
+        let restoration = restoration("denoising", 0.1, "exact", FamilyKind::Vp, "heun");
+        measure(&restoration, &observation(&[0.0; 192], [3, 8, 8]), &large)
     };
     let condition = Condition::new(measurement);
-    assert_eq!(Exact::new(&large, &condition).err(), Some(ScoreError::TooLarge { dimensions: 192 }));
+    assert_eq!(ExactPosterior::new(&large, &condition).err(), Some(ScoreError::TooLarge { dimensions: 192 }));
 
     struct Plain(Mixture);
     impl ScoreModel for Plain {
@@ -257,9 +295,9 @@ fn models_without_an_exact_posterior_or_with_too_large_a_one_say_so() {
         }
     }
     let plain = Plain(isotropic(SHAPE, 0.5));
-    let condition = Condition::new(measured(&Operator::Denoising, 0.1, &plain));
-    assert_eq!(Exact::new(&plain, &condition).err(), Some(ScoreError::NoPosterior));
+    let condition = Condition::new(measured("denoising", 0.1, &plain));
+    assert_eq!(ExactPosterior::new(&plain, &condition).err(), Some(ScoreError::NoPosterior));
     let x = image(&[0.0; 48], SHAPE);
     let at = [Level { alpha: 1.0, sigma: 1.0 }];
-    assert_eq!(PiGdm::new(&plain, &condition, 1.0).score(&x, &at).err(), Some(ScoreError::NoTrace));
+    assert_eq!(PiGdmGuidance::new(&plain, &condition, 1.0).score(&x, &at).err(), Some(ScoreError::NoTrace));
 }

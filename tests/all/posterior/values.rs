@@ -1,31 +1,31 @@
 //! Restorations as values: saved, read, refused.
 
-use super::{evidence, pixels, restoration};
+use super::{observation, pixels, restoration};
+use crate::choices::{method, operator, slugs};
 use burn::tensor::Device;
-use score_explorer::score::{Mixture, Operator, OperatorError};
+use score_explorer::registry::{Choice, ChoiceError, ParameterError};
+use score_explorer::score::{Mixture, OperatorError};
 use score_explorer::sde::FamilyKind;
-use score_explorer::solver::Solver;
-use score_explorer::task::{
-    Count, Evidence, Method, Origin, Resampling, Restoration, RestorationError, Run, Shows, Weight,
-};
+use score_explorer::solver::{GUIDANCE_WEIGHT, Method, ZETA};
+use score_explorer::task::{Count, Observation, Origin, Resampling, Restoration, RestorationError, Run, Shows};
 
 const SHAPE: [usize; 3] = [3, 4, 4];
 
-fn heun(method: Method) -> Restoration {
-    restoration(&Operator::Inpainting, 0.0, method, FamilyKind::Vp, Solver::Heun)
+fn heun(method: &str) -> Restoration {
+    restoration("inpainting", 0.0, method, FamilyKind::Vp, "heun")
 }
 
 #[test]
 fn restorations_come_back_from_their_files() {
-    for method in Method::ALL {
-        let mut all = vec![Restoration::default_for(method)];
+    for slug in slugs::<dyn Method>() {
+        let mut all = vec![Restoration::default_for(method(slug))];
         all.push(Restoration {
-            operator: "blur:motion:9:30".parse().unwrap(),
+            operator: operator("blur:motion:9:30"),
             noise: 0.05,
-            method: method.with_weight(Weight::new(0.25).unwrap()),
+            method: method(slug).with(&GUIDANCE_WEIGHT, 0.25).with(&ZETA, 0.25),
             resampling: Some(Resampling::new(10, 5).unwrap()),
             strength: 0.6,
-            ..heun(method)
+            ..heun(slug)
         });
         for restoration in all {
             assert_eq!(restoration.check(), Ok(()));
@@ -38,18 +38,28 @@ fn restorations_come_back_from_their_files() {
 #[test]
 fn methods_are_written_as_they_are_read() {
     for text in ["projection", "null-space", "pigdm", "pigdm:0.5", "dps", "dps:0.3", "exact"] {
-        assert_eq!(text.parse::<Method>().unwrap().to_string(), text);
+        assert_eq!(method(text).to_string(), text);
     }
-    for text in ["", "ddnm", "exact:1", "projection:2", "dps:", "dps:x"] {
-        assert_eq!(text.parse::<Method>().unwrap_err(), RestorationError::Method(text.into()));
+    let error = |text: &str| text.parse::<Choice<dyn Method>>().unwrap_err();
+    for text in ["", "ddnm"] {
+        assert!(matches!(error(text), ChoiceError::Unknown { found, .. } if found == text));
+        let all = "choose projection, null-space, pigdm[:weight], dps[:zeta] or exact";
+        assert_eq!(error(text).to_string(), format!("unknown method {text:?}; {all}"));
     }
-    assert_eq!("pigdm:-1".parse::<Method>().unwrap_err(), RestorationError::Weight(-1.0));
-    assert!(matches!("dps:NaN".parse::<Method>().unwrap_err(), RestorationError::Weight(_)));
+    for text in ["exact:1", "projection:2"] {
+        assert!(matches!(error(text), ChoiceError::Form { found, .. } if found == text));
+    }
+    for text in ["dps:", "dps:x"] {
+        let value = &text[4..];
+        assert_eq!(error(text).to_string(), format!("Weight ζ = {value:?} is not a number; choose one such as 3"));
+    }
+    assert_eq!(error("pigdm:-1").to_string(), "Weight = -1 is out of range; choose 0 to 100");
+    assert!(matches!(error("dps:NaN"), ChoiceError::Parameter(ParameterError::Range { .. })));
 }
 
 #[test]
 fn impossible_restorations_are_refused() {
-    let valid = heun(Method::NullSpace);
+    let valid = heun("null-space");
     let check = |change: fn(&mut Restoration)| {
         let mut restoration = valid.clone();
         change(&mut restoration);
@@ -73,18 +83,18 @@ fn impossible_restorations_are_refused() {
 #[test]
 fn evidence_that_does_not_fit_is_refused() {
     let model = Mixture::named("blocks").unwrap();
-    let mut restoration = heun(Method::NullSpace);
+    let mut restoration = heun("null-space");
     restoration.run.count = Count::new(4).unwrap();
-    let good = evidence(&[0.5; 48], SHAPE);
-    let refused = |restoration: &Restoration, evidence: Evidence| {
-        let error = evidence.measure(restoration, &model, &Device::flex()).err();
+    let good = observation(&[0.5; 48], SHAPE);
+    let refused = |restoration: &Restoration, observation: Observation| {
+        let error = observation.measure(restoration, &model, &Device::flex()).err();
         assert_eq!(
-            evidence.guide(restoration, &model, &Device::flex()).err().is_some(),
-            !matches!(error, Some(RestorationError::Operator(_))) && evidence.trust == good.trust
+            observation.guide(restoration, &model, &Device::flex()).err().is_some(),
+            !matches!(error, Some(RestorationError::Operator(_))) && observation.confidence == good.confidence
         );
         error
     };
-    let with = |picture: &[f64], shape| Evidence { picture: pixels(picture, shape), ..good.clone() };
+    let with = |picture: &[f64], shape| Observation { picture: pixels(picture, shape), ..good.clone() };
     assert_eq!(
         refused(&restoration, with(&[0.5; 27], [3, 3, 3])),
         Some(RestorationError::Picture { expected: SHAPE, found: [1, 3, 3, 3] })
@@ -99,7 +109,8 @@ fn evidence_that_does_not_fit_is_refused() {
     short.picture.values = vec![0.5; 40].into();
     assert!(matches!(refused(&restoration, short), Some(RestorationError::Picture { .. })));
 
-    let trusting = |trust: &[f64], shape| Evidence { trust: Some(pixels(trust, shape)), ..good.clone() };
+    let trusting =
+        |confidence: &[f64], shape| Observation { confidence: Some(pixels(confidence, shape)), ..good.clone() };
     for value in [f64::NAN, -0.1, 1.1] {
         assert_eq!(refused(&restoration, trusting(&[value; 16], [1, 4, 4])), Some(RestorationError::Values));
     }
@@ -107,16 +118,16 @@ fn evidence_that_does_not_fit_is_refused() {
     assert_eq!(refused(&restoration, trusting(&[1.0; 9], [1, 3, 3])), Some(RestorationError::Operator(misfit)));
     // A map for each channel, and none at all.
     assert_eq!(refused(&restoration, trusting(&[1.0; 48], SHAPE)), None);
-    assert!(Evidence { trust: None, ..good.clone() }.measure(&restoration, &model, &Device::flex()).is_ok());
+    assert!(Observation { confidence: None, ..good.clone() }.measure(&restoration, &model, &Device::flex()).is_ok());
 
-    restoration.operator = "super-resolution:8".parse().unwrap();
+    restoration.operator = operator("super-resolution:8");
     assert!(matches!(
         good.measure(&restoration, &model, &Device::flex()).err(),
         Some(RestorationError::Operator(OperatorError::Shape { .. }))
     ));
     let plane = Mixture::named("ring").unwrap();
-    restoration.operator = Operator::Colourisation;
-    let point = Evidence { picture: pixels(&[0.1, 0.2], [2, 1, 1]), trust: None, shows: Shows::Original };
+    restoration.operator = operator("colourisation");
+    let point = Observation { picture: pixels(&[0.1, 0.2], [2, 1, 1]), confidence: None, shows: Shows::Original };
     assert!(matches!(
         point.measure(&restoration, &plane, &Device::flex()).err(),
         Some(RestorationError::Operator(OperatorError::Shape { .. }))

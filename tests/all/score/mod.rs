@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::Image;
 use score_explorer::score::{ImageSet, InRange, ScoreModel, denoised};
 use score_explorer::sde::{FamilyKind, Level, Range};
-use score_explorer::solver::{Noise, Purpose};
+use score_explorer::solver::{Noise, NoiseSource, Purpose};
 
 const SHAPE: [usize; 3] = [3, 4, 4];
 const SIZE: usize = 48;
@@ -121,7 +121,7 @@ fn a_model_in_another_family_gives_the_same_denoised_picture_at_the_same_ratio()
     let clean = noise(3).normal(2, Purpose::Prior) * 0.5;
     let z = noise(3).normal(3, Purpose::Prior);
     let mut pictures = Vec::new();
-    for kind in FamilyKind::ALL {
+    for &kind in FamilyKind::ALL {
         let family = kind.published();
         let level = family.sde().level(family.sde().time_of_ratio(0.7));
         assert!((level.ratio() - 0.7).abs() < 1e-9, "{kind} reaches the ratio");

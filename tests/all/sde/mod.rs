@@ -3,8 +3,8 @@
 use score_explorer::sde::{Family, FamilyKind, Level, Sde, Step, SubVp, Transition, Ve, Vp};
 use serde_json::Value;
 
-fn families() -> [Family; 3] {
-    FamilyKind::ALL.map(FamilyKind::published)
+fn families() -> Vec<Family> {
+    FamilyKind::ALL.iter().map(|kind| kind.published()).collect()
 }
 
 fn step(t: f64, next: f64, table: Option<usize>) -> Step {

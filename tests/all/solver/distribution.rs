@@ -1,12 +1,12 @@
 //! Samples of exact mixtures by every solver against the mixtures' own mean, covariance and mode weights.
 
 use super::recursion::{deterministic_law, published_law};
-use super::{noise, times, values};
+use super::{noise, values};
+use crate::choices::{grid, pc, predictors, solver};
+use score_explorer::registry::Choice;
 use score_explorer::score::{Component, Mixture, ScoreModel};
 use score_explorer::sde::{Family, FamilyKind, Level};
-use score_explorer::solver::{
-    Corrector, Grid, Hmc, Norms, Passage, Predictor, PredictorCorrector, Purpose, Snr, Solver, Unobserved,
-};
+use score_explorer::solver::{Grid, NORMS, NoiseSource, Process, Purpose, Solver, Unobserved};
 
 const COUNT: usize = 4096;
 
@@ -128,48 +128,48 @@ fn allowance(mixture: &Mixture, law: impl Fn(f64, f64) -> super::recursion::Law)
     Allowance { covariance: whole.max(spread), spread }
 }
 
-fn sample(mixture: &Mixture, family: Family, solver: Solver, grid: Grid, n: usize) -> Vec<f32> {
+fn sample(
+    mixture: &Mixture,
+    family: Family,
+    solver: &Choice<dyn Solver>,
+    grid: &Choice<dyn Grid>,
+    n: usize,
+) -> Vec<f32> {
     let sde = family.sde();
     let steps = grid.steps(sde, n, 1.0, sde.epsilon());
     let noise = noise(COUNT, mixture.shape(), 40);
     let start = noise.normal(0, Purpose::Prior) * sde.prior_std();
-    values(solver.solve(&Passage::free(mixture, sde, &steps, true, &noise), start, &mut Unobserved).unwrap())
+    values(solver.solve(&Process::free(mixture, sde, &steps, true, &noise), start, &mut Unobserved).unwrap())
 }
 
 /// Predictor and corrector on the published grid, at the presets' SNR.
-fn check_published(mixture: &Mixture, predictor: Predictor, corrector: Corrector, norms: Norms, n: usize) {
-    for kind in FamilyKind::ALL {
+fn check_published(mixture: &Mixture, predictor: &str, corrector: &str, norms: &'static str, n: usize) {
+    for &kind in FamilyKind::ALL {
         let family = kind.published();
         let law = |mean, variance| published_law(family.sde(), predictor, corrector, n, mean, variance);
         let mut allowance = allowance(mixture, law);
         // The recursion takes drift and diffusion from the family: a family that were wrong shall not excuse itself.
-        assert!(n < 1000 || allowance.covariance < 0.1, "{kind} {}: {allowance:?}", predictor.name());
-        if corrector == Corrector::Langevin && norms == Norms::Sample {
-            // What own norms do to a Gaussian (see `Norms::Sample`).
+        assert!(n < 1000 || allowance.covariance < 0.1, "{kind} {predictor}: {allowance:?}");
+        if corrector == "langevin" && norms == "sample" {
+            // What own norms do to a Gaussian (see `solver::SAMPLE`).
             let widening = (1.0 + 2.0 / mixture.dimensions() as f64).powi(2) - 1.0;
             allowance = Allowance { covariance: allowance.covariance + widening, spread: allowance.spread + widening };
         }
-        let solver = Solver::Pc(PredictorCorrector {
-            predictor,
-            corrector,
-            snr: Snr::default(),
-            corrector_steps: times(1),
-            norms,
-        });
-        let worst = worst_z(mixture, &sample(mixture, family, solver, Grid::Uniform, n), allowance);
-        let what = format!("{kind} {} {} {n}, {allowance:.4?}", predictor.name(), corrector.name());
+        let solver = pc(predictor, corrector).with(&NORMS, norms);
+        let worst = worst_z(mixture, &sample(mixture, family, &solver, &grid("uniform"), n), allowance);
+        let what = format!("{kind} {predictor} {corrector} {n}, {allowance:.4?}");
         assert_within(mixture, worst, &what);
     }
 }
 
-fn check_deterministic(mixture: &Mixture, solver: Solver, n: usize) {
-    for kind in FamilyKind::ALL {
+fn check_deterministic(mixture: &Mixture, name: &str, n: usize) {
+    for &kind in FamilyKind::ALL {
         let family = kind.published();
-        let steps = Grid::LogSnr.steps(family.sde(), n, 1.0, family.sde().epsilon());
-        let law = |mean, variance| deterministic_law(family.sde(), solver, &steps, mean, variance);
+        let steps = grid("log-snr").steps(family.sde(), n, 1.0, family.sde().epsilon());
+        let law = |mean, variance| deterministic_law(family.sde(), name, &steps, mean, variance);
         let allowance = allowance(mixture, law);
-        let mut worst = worst_z(mixture, &sample(mixture, family, solver, Grid::LogSnr, n), allowance);
-        let what = format!("{kind} {solver:?} {n}, {allowance:.4?}");
+        let mut worst = worst_z(mixture, &sample(mixture, family, &solver(name), &grid("log-snr"), n), allowance);
+        let what = format!("{kind} {name} {n}, {allowance:.4?}");
         if n < 50 {
             // Steps of a whole unit of log-SNR are too long for the bend where modes part, which no Gaussian has:
             // such runs are held to the mixture's mean and weights.
@@ -180,42 +180,41 @@ fn check_deterministic(mixture: &Mixture, solver: Solver, n: usize) {
     }
 }
 
-fn hmc(adjusted: bool) -> Corrector {
-    Corrector::Hmc(Hmc { adjusted, ..Hmc::default() })
-}
+const HMC: &str = "hmc:0.16:1:3:false";
+const ADJUSTED_HMC: &str = "hmc:0.16:1:3:true";
 
 // The presets of 1,000 steps in the plane. Those of 2,000 steps differ from them in N alone, and err by half.
 
 #[test]
 fn p1000_euler_maruyama_samples_the_plane() {
-    check_published(&plane(), Predictor::EulerMaruyama, Corrector::None, Norms::Sample, 1000);
+    check_published(&plane(), "euler-maruyama", "none", "sample", 1000);
 }
 
 #[test]
 fn p1000_reverse_diffusion_samples_the_plane() {
-    check_published(&plane(), Predictor::ReverseDiffusion, Corrector::None, Norms::Sample, 1000);
+    check_published(&plane(), "reverse-diffusion", "none", "sample", 1000);
 }
 
 #[test]
 fn p1000_ancestral_samples_the_plane() {
-    check_published(&plane(), Predictor::Ancestral, Corrector::None, Norms::Sample, 1000);
+    check_published(&plane(), "ancestral", "none", "sample", 1000);
 }
 
 #[test]
 fn p1000_probability_flow_samples_the_plane() {
-    check_published(&plane(), Predictor::ProbabilityFlow, Corrector::None, Norms::Sample, 1000);
+    check_published(&plane(), "probability-flow", "none", "sample", 1000);
 }
 
 // With Langevin's published norms: those of single samples are for pictures, not for the plane.
 
 #[test]
 fn c2000_samples_the_plane() {
-    check_published(&plane(), Predictor::None, Corrector::Langevin, Norms::Batch, 2000);
+    check_published(&plane(), "none", "langevin", "batch", 2000);
 }
 
 #[test]
 fn pc1000_reverse_diffusion_samples_the_plane() {
-    check_published(&plane(), Predictor::ReverseDiffusion, Corrector::Langevin, Norms::Batch, 1000);
+    check_published(&plane(), "reverse-diffusion", "langevin", "batch", 1000);
 }
 
 // In 48 dimensions a step takes ten times as long, and no code differs: fewer steps of the same grids, whose
@@ -224,42 +223,42 @@ fn pc1000_reverse_diffusion_samples_the_plane() {
 
 #[test]
 fn predictors_alone_sample_pictures() {
-    for predictor in Predictor::ALL.into_iter().filter(|&predictor| predictor != Predictor::None) {
-        check_published(&pictures(), predictor, Corrector::None, Norms::Sample, 60);
+    for predictor in predictors() {
+        check_published(&pictures(), predictor, "none", "sample", 60);
     }
 }
 
 #[test]
 fn ancestral_with_langevin_samples_pictures() {
-    check_published(&pictures(), Predictor::Ancestral, Corrector::Langevin, Norms::Sample, 100);
+    check_published(&pictures(), "ancestral", "langevin", "sample", 100);
 }
 
 #[test]
 fn ancestral_with_annealed_langevin_or_hmc_samples_pictures() {
-    for corrector in [Corrector::Ald, hmc(true)] {
-        check_published(&pictures(), Predictor::Ancestral, corrector, Norms::Sample, 50);
+    for corrector in ["ald", ADJUSTED_HMC] {
+        check_published(&pictures(), "ancestral", corrector, "sample", 50);
     }
 }
 
 #[test]
 fn ancestral_with_annealed_langevin_or_hmc_samples_the_plane() {
-    for corrector in [Corrector::Ald, hmc(false), hmc(true)] {
-        check_published(&plane(), Predictor::Ancestral, corrector, Norms::Sample, 100);
+    for corrector in ["ald", HMC, ADJUSTED_HMC] {
+        check_published(&plane(), "ancestral", corrector, "sample", 100);
     }
 }
 
-const DPM: Solver = Solver::DpmPlusPlus;
+const DPM: &str = "dpm++";
 
 #[test]
 fn deterministic_solvers_sample_the_plane() {
-    for (solver, n) in [(Solver::Ddim, 500), (Solver::Heun, 100), (DPM, 50), (DPM, 20), (DPM, 10)] {
+    for (solver, n) in [("ddim", 500), ("heun", 100), (DPM, 50), (DPM, 20), (DPM, 10)] {
         check_deterministic(&plane(), solver, n);
     }
 }
 
 #[test]
 fn deterministic_solvers_sample_pictures() {
-    for (solver, n) in [(Solver::Ddim, 200), (Solver::Heun, 50), (DPM, 50), (DPM, 20), (DPM, 10)] {
+    for (solver, n) in [("ddim", 200), ("heun", 50), (DPM, 50), (DPM, 20), (DPM, 10)] {
         check_deterministic(&pictures(), solver, n);
     }
 }

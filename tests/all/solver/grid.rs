@@ -1,11 +1,14 @@
 //! Time grids: where they begin and end, and what they space evenly.
 
+use crate::choices::{grid, slugs};
+use score_explorer::registry::Choice;
 use score_explorer::sde::{FamilyKind, Step};
-use score_explorer::solver::{Grid, Rho};
+use score_explorer::solver::{Grid, RHO};
 
-fn grids() -> Vec<Grid> {
-    let edm = [Rho::MIN, 1.0, 7.0, Rho::MAX].map(|rho| Grid::Edm { rho: Rho::new(rho).unwrap() });
-    [Grid::Uniform, Grid::Quadratic, Grid::LogSnr].into_iter().chain(edm).collect()
+/// EDM's with the extremes of ρ, and all others.
+fn grids() -> Vec<Choice<dyn Grid>> {
+    let others = slugs::<dyn Grid>().filter(|slug| *slug != "edm");
+    others.chain(["edm:0.1", "edm:1", "edm:7", "edm:100"]).map(grid).collect()
 }
 
 /// Second differences of a function of the grid's times, relative to the whole stretch.
@@ -17,7 +20,7 @@ fn unevenness(steps: &[Step], place: impl Fn(f64) -> f64) -> f64 {
 
 #[test]
 fn grids_fall_strictly_from_start_to_end_and_then_to_zero() {
-    for kind in FamilyKind::ALL {
+    for &kind in FamilyKind::ALL {
         let family = kind.published();
         let sde = family.sde();
         for grid in grids() {
@@ -40,9 +43,9 @@ fn grids_fall_strictly_from_start_to_end_and_then_to_zero() {
 
 #[test]
 fn whole_grids_have_as_many_steps_as_asked() {
-    for kind in FamilyKind::ALL {
+    for &kind in FamilyKind::ALL {
         let family = kind.published();
-        for grid in [Grid::Uniform, Grid::Quadratic, Grid::LogSnr, Grid::Edm { rho: Rho::default() }] {
+        for grid in slugs::<dyn Grid>().map(grid) {
             let steps = grid.steps(family.sde(), 2000, 1.0, family.sde().epsilon());
             assert_eq!(steps.len(), 2000, "{kind} {grid:?}");
         }
@@ -53,15 +56,14 @@ fn whole_grids_have_as_many_steps_as_asked() {
 fn each_grid_spaces_its_own_quantity_evenly() {
     // Inverting σ/α is good to about 1e-9 of the stretch.
     let even = |found: f64| assert!(found < 1e-6, "{found}");
-    for kind in FamilyKind::ALL {
+    for &kind in FamilyKind::ALL {
         let family = kind.published();
         let sde = family.sde();
-        let steps = |grid: Grid| grid.steps(sde, 50, 1.0, sde.epsilon());
-        even(unevenness(&steps(Grid::Uniform), |t| t));
-        even(unevenness(&steps(Grid::Quadratic), f64::sqrt));
-        even(unevenness(&steps(Grid::LogSnr), |t| sde.level(t).log_snr()));
-        let edm = Grid::Edm { rho: Rho::default() };
-        even(unevenness(&steps(edm), |t| sde.level(t).ratio().powf(1.0 / 7.0)));
+        let steps = |name: &str| grid(name).steps(sde, 50, 1.0, sde.epsilon());
+        even(unevenness(&steps("uniform"), |t| t));
+        even(unevenness(&steps("quadratic"), f64::sqrt));
+        even(unevenness(&steps("log-snr"), |t| sde.level(t).log_snr()));
+        even(unevenness(&steps("edm"), |t| sde.level(t).ratio().powf(1.0 / 7.0)));
     }
 }
 
@@ -69,23 +71,26 @@ fn each_grid_spaces_its_own_quantity_evenly() {
 fn only_the_published_grid_reads_the_published_tables() {
     let family = FamilyKind::Vp.published();
     let sde = family.sde();
-    let table = |grid: Grid, n, start, end| grid.steps(sde, n, start, end)[0].table;
-    assert_eq!(table(Grid::Uniform, 1000, 1.0, sde.epsilon()), Some(1000));
-    assert_eq!(table(Grid::Uniform, 1000, 0.9, sde.epsilon()), None);
-    assert_eq!(table(Grid::Uniform, 1000, 1.0, 0.02), None);
-    assert_eq!(table(Grid::Uniform, 1, 1.0, sde.epsilon()), None);
-    assert_eq!(table(Grid::LogSnr, 1000, 1.0, sde.epsilon()), None);
+    let table = |name: &str, n, start, end| grid(name).steps(sde, n, start, end)[0].table;
+    assert_eq!(table("uniform", 1000, 1.0, sde.epsilon()), Some(1000));
+    assert_eq!(table("uniform", 1000, 0.9, sde.epsilon()), None);
+    assert_eq!(table("uniform", 1000, 1.0, 0.02), None);
+    assert_eq!(table("uniform", 1, 1.0, sde.epsilon()), None);
+    assert_eq!(table("log-snr", 1000, 1.0, sde.epsilon()), None);
 }
 
 #[test]
 fn an_impossible_rho_is_refused_in_one_sentence() {
     for rho in [0.0, 0.05, 101.0, -7.0, f64::NAN, f64::INFINITY] {
-        assert!(Rho::new(rho).is_err(), "{rho}");
+        let mut grid = grid("edm");
+        assert!(grid.settings_mut().set(&RHO, rho).is_err(), "{rho}");
+        assert!(format!("edm:{rho}").parse::<Choice<dyn Grid>>().is_err(), "{rho}");
     }
-    let sentence = "a ρ of 0 is not possible; choose 0.1 to 100, such as 7";
-    assert_eq!(Rho::new(0.0).unwrap_err().to_string(), sentence);
-    let error = serde_json::from_str::<Grid>(r#"{"grid": "edm", "rho": 0.0}"#).unwrap_err().to_string();
+    let sentence = "ρ = 0 is out of range; choose 0.1 to 100";
+    assert_eq!("edm:0".parse::<Choice<dyn Grid>>().unwrap_err().to_string(), sentence);
+    let read = |text: &str| serde_json::from_str::<Choice<dyn Grid>>(text);
+    let error = read(r#"{"grid": "edm", "rho": 0.0}"#).unwrap_err().to_string();
     assert!(error.contains(sentence), "{error}");
-    let grid = Grid::Edm { rho: Rho::default() };
-    assert_eq!(serde_json::from_str::<Grid>(&serde_json::to_string(&grid).unwrap()).unwrap(), grid);
+    let grid = grid("edm");
+    assert_eq!(read(&serde_json::to_string(&grid).unwrap()).unwrap(), grid);
 }

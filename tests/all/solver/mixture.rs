@@ -4,7 +4,7 @@ use super::{noise, values};
 use burn::tensor::Tensor;
 use score_explorer::score::{Component, Mixture, MixtureError, ScoreError, ScoreModel};
 use score_explorer::sde::Level;
-use score_explorer::solver::Purpose;
+use score_explorer::solver::{NoiseSource, Purpose};
 
 const LEVELS: [Level; 4] = [
     Level { alpha: 1.0, sigma: 0.0 },

@@ -12,11 +12,13 @@ mod run;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::Image;
+use score_explorer::registry::Choice;
 use score_explorer::score::{Component, Mixture, ScoreError, ScoreModel};
+use score_explorer::sde::Sde;
+use score_explorer::sde::Step;
 use score_explorer::sde::{Level, Moments, Range};
-use score_explorer::solver::{Corrector, Noise, Norms, Predictor, PredictorCorrector, Snr, Solver};
+use score_explorer::solver::{BATCH, Correction, NORMS, Noise, NoiseSource, Process, Solver};
 use std::cell::Cell;
-use std::num::NonZeroU32;
 
 /// Noise of `count` samples on the CPU.
 fn noise(count: usize, shape: [usize; 3], seed: u64) -> Noise {
@@ -31,19 +33,23 @@ fn image(values: Vec<f32>, shape: [usize; 4]) -> Image {
     Tensor::from_data(TensorData::new(values, shape), &Device::flex())
 }
 
-fn times(n: u32) -> NonZeroU32 {
-    NonZeroU32::new(n).unwrap()
+/// Predictor and corrector as the presets combine them, with the published batch norms.
+pub fn pc(predictor: &str, corrector: &str) -> Choice<dyn Solver> {
+    crate::choices::pc(predictor, corrector).with(&NORMS, BATCH.slug)
 }
 
-/// Predictor and corrector as the presets combine them, with the published batch norms.
-pub fn pc(predictor: Predictor, corrector: Corrector) -> Solver {
-    Solver::Pc(PredictorCorrector {
-        predictor,
-        corrector,
-        snr: Snr::default(),
-        corrector_steps: times(1),
-        norms: Norms::Batch,
-    })
+/// What a corrector does at one level: `langevin:0.16:2:batch`.
+fn correct(
+    corrector: &str,
+    model: &dyn ScoreModel,
+    sde: &dyn Sde,
+    x: &Image,
+    step: &Step,
+    noise: &dyn NoiseSource,
+) -> Correction {
+    let corrector = crate::choices::corrector(corrector);
+    let process = Process::free(model, sde, std::slice::from_ref(step), false, noise);
+    corrector.entry().correct(corrector.settings(), &process, x, step).unwrap().unwrap()
 }
 
 /// One Gaussian on the line.

@@ -1,7 +1,7 @@
 //! Addressed noise: its law, and that it depends on its address alone.
 
 use super::{noise, values};
-use score_explorer::solver::{Noise, Purpose};
+use score_explorer::solver::{Noise, NoiseSource, Purpose};
 
 const COUNT: usize = 4096;
 const SHAPE: [usize; 3] = [3, 4, 4];

@@ -1,8 +1,9 @@
 //! Convergence orders, on a Gaussian whose probability-flow ODE has a closed solution.
 
 use super::{image, line, noise, values};
+use crate::choices::{grid, solver};
 use score_explorer::sde::{Family, FamilyKind, Step, Ve, Vp};
-use score_explorer::solver::{Grid, Passage, Solver, Unobserved};
+use score_explorer::solver::{Process, Unobserved};
 
 const MEAN: f64 = 0.3;
 const STD: f64 = 0.5;
@@ -16,14 +17,14 @@ fn closed_form(family: Family, x: f64, steps: &[Step]) -> f64 {
 }
 
 /// The error after `n` steps to a small but positive time: there the last step is like the others.
-fn error(family: Family, solver: Solver, n: usize) -> f64 {
+fn error(family: Family, method: &str, n: usize) -> f64 {
     let sde = family.sde();
-    let mut steps = Grid::LogSnr.steps(sde, n + 1, 0.8, 0.05);
+    let mut steps = grid("log-snr").steps(sde, n + 1, 0.8, 0.05);
     steps.truncate(n);
     let x = 1.7 * sde.level(steps[0].t).marginal_std(STD);
     let (model, noise) = (line(MEAN, STD), noise(1, [1; 3], 0));
-    let passage = Passage::free(&model, sde, &steps, true, &noise);
-    let found = solver.solve(&passage, image(vec![x as f32], [1; 4]), &mut Unobserved).unwrap();
+    let process = Process::free(&model, sde, &steps, true, &noise);
+    let found = solver(method).solve(&process, image(vec![x as f32], [1; 4]), &mut Unobserved).unwrap();
     (f64::from(values(found)[0]) - closed_form(family, f64::from(x as f32), &steps)).abs()
 }
 
@@ -33,31 +34,31 @@ fn families() -> [Family; 3] {
 }
 
 #[track_caller]
-fn assert_order(solver: Solver, order: f64, counts: [usize; 2]) {
+fn assert_order(method: &str, order: f64, counts: [usize; 2]) {
     for family in families() {
-        let [coarse, fine] = counts.map(|n| error(family, solver, n));
+        let [coarse, fine] = counts.map(|n| error(family, method, n));
         let slope = (coarse / fine).log2() / (counts[1] as f64 / counts[0] as f64).log2();
         // The next order's share of the error is about one step's length in log-SNR, a few hundredths.
         let kind = family.kind();
-        assert!((slope - order).abs() < 0.15, "{kind} {solver:?}: slope {slope:.3}, errors {coarse:.1e} {fine:.1e}");
+        assert!((slope - order).abs() < 0.15, "{kind} {method}: slope {slope:.3}, errors {coarse:.1e} {fine:.1e}");
         // Well above single precision, or the slope is not the method's.
-        assert!(fine > 3e-6, "{kind} {solver:?}: {fine:.1e}");
+        assert!(fine > 3e-6, "{kind} {method}: {fine:.1e}");
     }
 }
 
 #[test]
 fn ddim_is_of_first_order() {
-    assert_order(Solver::Ddim, 1.0, [100, 400]);
+    assert_order("ddim", 1.0, [100, 400]);
 }
 
 #[test]
 fn heun_is_of_second_order() {
-    assert_order(Solver::Heun, 2.0, [24, 48]);
+    assert_order("heun", 2.0, [24, 48]);
 }
 
 #[test]
 fn dpm_solver_plus_plus_is_of_second_order() {
-    assert_order(Solver::DpmPlusPlus, 2.0, [48, 96]);
+    assert_order("dpm++", 2.0, [48, 96]);
 }
 
 #[test]
@@ -70,14 +71,14 @@ fn the_step_to_clean_data_is_the_denoised_estimate() {
         let x = 0.9;
         let gain = level.alpha * STD * STD / level.marginal_std(STD).powi(2);
         let expected = MEAN + gain * (x - level.alpha * MEAN);
-        for solver in [Solver::Ddim, Solver::Heun, Solver::DpmPlusPlus] {
+        for method in ["ddim", "heun", "dpm++"] {
             let start = image(vec![x as f32], [1; 4]);
             let noise = noise(1, [1; 3], 0);
-            let end = solver
-                .solve(&Passage::free(&line(MEAN, STD), sde, &[step], true, &noise), start, &mut Unobserved)
+            let end = solver(method)
+                .solve(&Process::free(&line(MEAN, STD), sde, &[step], true, &noise), start, &mut Unobserved)
                 .unwrap();
             let found = f64::from(values(end)[0]);
-            assert!((found - expected).abs() < 1e-5, "{} {solver:?}: {found} {expected}", family.kind());
+            assert!((found - expected).abs() < 1e-5, "{} {method}: {found} {expected}", family.kind());
         }
     }
 }

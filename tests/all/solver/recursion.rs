@@ -2,11 +2,11 @@
 //! so mean and variance go through a recursion that needs no samples.
 
 use super::{line, noise, pc, values};
+use crate::choices::{corrector, grid, predictors, solver};
+use score_explorer::registry::Choice;
 use score_explorer::score::{Component, Mixture};
 use score_explorer::sde::{Family, FamilyKind, Sde, Step};
-use score_explorer::solver::{
-    Corrector, Grid, Hmc, Norms, Passage, Predictor, PredictorCorrector, Purpose, Snr, Solver, Unobserved,
-};
+use score_explorer::solver::{LEAPFROG, METROPOLIS, NoiseSource, Process, Purpose, Solver, Unobserved};
 
 /// Mean and variance of a solver's samples.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,7 @@ pub struct Law {
 /// One update x′ = a·x + b·score + c·z.
 type Coefficients = (f64, f64, f64);
 
-fn published_coefficients(sde: &dyn Sde, predictor: Predictor, n: usize, t: f64, next: f64) -> Coefficients {
+fn published_coefficients(sde: &dyn Sde, predictor: &str, n: usize, t: f64, next: f64) -> Coefficients {
     let (dt, index) = (1.0 / n as f64, (t as f32 * (n - 1) as f32) as usize);
     let (drift, g2) = (sde.drift(t), sde.diffusion(t).powi(2));
     let euler = |half: f64| (1.0 - drift * dt, half * g2 * dt, (g2 * dt).sqrt());
@@ -27,35 +27,30 @@ fn published_coefficients(sde: &dyn Sde, predictor: Predictor, n: usize, t: f64,
     let sigma2 = sde.sigma(place(index)).powi(2);
     let below2 = if index == 0 { 0.0 } else { sde.sigma(place(index - 1)).powi(2) };
     match (predictor, sde.kind()) {
-        (Predictor::None, _) => (1.0, 0.0, 0.0),
-        (Predictor::EulerMaruyama, _) | (Predictor::ReverseDiffusion, FamilyKind::SubVp) => euler(1.0),
-        (Predictor::ProbabilityFlow, FamilyKind::SubVp) => (euler(0.5).0, euler(0.5).1, 0.0),
-        (Predictor::ReverseDiffusion, FamilyKind::Vp) => (2.0 - (1.0 - beta).sqrt(), beta, beta.sqrt()),
-        (Predictor::ReverseDiffusion, FamilyKind::Ve) => (1.0, sigma2 - below2, (sigma2 - below2).sqrt()),
-        (Predictor::ProbabilityFlow, FamilyKind::Vp) => (2.0 - (1.0 - beta).sqrt(), beta / 2.0, 0.0),
-        (Predictor::ProbabilityFlow, FamilyKind::Ve) => (1.0, (sigma2 - below2) / 2.0, 0.0),
-        (Predictor::Ancestral, FamilyKind::Vp) => (1.0 / (1.0 - beta).sqrt(), beta / (1.0 - beta).sqrt(), beta.sqrt()),
-        (Predictor::Ancestral, FamilyKind::Ve) => (1.0, sigma2 - below2, (below2 * (sigma2 - below2) / sigma2).sqrt()),
-        (Predictor::Ancestral, FamilyKind::SubVp) => {
+        ("none", _) => (1.0, 0.0, 0.0),
+        ("euler-maruyama", _) | ("reverse-diffusion", FamilyKind::SubVp) => euler(1.0),
+        ("probability-flow", FamilyKind::SubVp) => (euler(0.5).0, euler(0.5).1, 0.0),
+        ("reverse-diffusion", FamilyKind::Vp) => (2.0 - (1.0 - beta).sqrt(), beta, beta.sqrt()),
+        ("reverse-diffusion", FamilyKind::Ve) => (1.0, sigma2 - below2, (sigma2 - below2).sqrt()),
+        ("probability-flow", FamilyKind::Vp) => (2.0 - (1.0 - beta).sqrt(), beta / 2.0, 0.0),
+        ("probability-flow", FamilyKind::Ve) => (1.0, (sigma2 - below2) / 2.0, 0.0),
+        ("ancestral", FamilyKind::Vp) => (1.0 / (1.0 - beta).sqrt(), beta / (1.0 - beta).sqrt(), beta.sqrt()),
+        ("ancestral", FamilyKind::Ve) => (1.0, sigma2 - below2, (below2 * (sigma2 - below2) / sigma2).sqrt()),
+        ("ancestral", FamilyKind::SubVp) => {
             // The posterior as a product of two Gaussians in x_s; after the last step x_s is clean.
             let (alpha, sigma) = if next > 0.0 { (sde.alpha(next), sde.sigma(next)) } else { (1.0, 0.0) };
             let scale = sde.alpha(t) / alpha;
             let kernel2 = sde.sigma(t).powi(2) - (scale * sigma).powi(2);
             (1.0 / scale, kernel2 / scale, sigma * kernel2.sqrt() / sde.sigma(t))
         }
+        (other, _) => panic!("{other} has no recursion"),
     }
 }
 
 /// Predictor and corrector (one step, SNR 0.16, published norms) on the published grid of `n` levels,
 /// for data N(mean, variance), from the prior and with the last noise left out.
-pub fn published_law(
-    sde: &dyn Sde,
-    predictor: Predictor,
-    corrector: Corrector,
-    n: usize,
-    mean: f64,
-    variance: f64,
-) -> Law {
+pub fn published_law(sde: &dyn Sde, predictor: &str, correction: &str, n: usize, mean: f64, variance: f64) -> Law {
+    let correction = corrector(correction);
     let mut law = Law { mean: 0.0, variance: sde.prior_std().powi(2) };
     for i in 0..n {
         let time = |i: usize| 1.0 + (sde.epsilon() - 1.0) * i as f64 / (n - 1) as f64;
@@ -70,25 +65,30 @@ pub fn published_law(
         let index = (t as f32 * (n - 1) as f32) as usize;
         let beta = (sde.beta(index as f64 / (n - 1) as f64) / n as f64).min(0.999);
         let scale = if sde.kind() == FamilyKind::Ve { 1.0 } else { 1.0 - beta };
-        let quiet = last && predictor == Predictor::None;
+        let quiet = last && predictor == "none";
         let langevin = |epsilon: f64| (1.0, epsilon, if quiet { 0.0 } else { (2.0 * epsilon).sqrt() });
-        match corrector {
+        match correction.about().slug {
             // ‖z‖/‖score‖ where x has the law's variance.
-            Corrector::Langevin => {
+            "langevin" => {
                 let epsilon = 2.0 * scale * 0.16f64.powi(2) * marginal.powi(2) / law.variance;
                 law = update(law, langevin(epsilon));
             }
-            Corrector::Ald => law = update(law, langevin(2.0 * scale * (0.16 * sde.sigma(t)).powi(2))),
-            Corrector::Hmc(hmc) => {
+            "ald" => law = update(law, langevin(2.0 * scale * (0.16 * sde.sigma(t)).powi(2))),
+            "hmc" => {
                 // Leapfrog turns by φ a step, cos φ = 1 − h²/2V: in L steps x → cos(Lφ)·x + sin(Lφ)·reach·p.
                 // Adjustment at an accept rate near 1 takes the bias off and leaves the rest.
                 let h2 = 4.0 * scale * (0.16 * sde.sigma(t)).powi(2);
-                let angle = (1.0 - h2 / marginal / 2.0).acos() * f64::from(hmc.leapfrog.get());
-                let reach2 = if hmc.adjusted { marginal } else { marginal / (1.0 - h2 / marginal / 4.0) };
+                let angle = (1.0 - h2 / marginal / 2.0).acos() * correction.settings().whole(&LEAPFROG) as f64;
+                let reach2 = if correction.settings().flag(&METROPOLIS) {
+                    marginal
+                } else {
+                    marginal / (1.0 - h2 / marginal / 4.0)
+                };
                 law.mean = centre + angle.cos() * (law.mean - centre);
                 law.variance = angle.cos().powi(2) * law.variance + angle.sin().powi(2) * reach2;
             }
-            Corrector::None => {}
+            "none" => {}
+            other => panic!("{other} has no recursion"),
         }
         let (a, b, c) = published_coefficients(sde, predictor, n, t, next);
         law = update(law, (a, b, if last { 0.0 } else { c }));
@@ -98,7 +98,7 @@ pub fn published_law(
 
 /// A deterministic solver over `steps`, for data N(mean, variance): in y = x/α and ρ = σ/α the distance
 /// u = y − mean obeys du/dρ = u·ρ/(variance + ρ²), and x̂(0) − mean is u·variance/(variance + ρ²).
-pub fn deterministic_law(sde: &dyn Sde, solver: Solver, steps: &[Step], mean: f64, variance: f64) -> Law {
+pub fn deterministic_law(sde: &dyn Sde, solver: &str, steps: &[Step], mean: f64, variance: f64) -> Law {
     let (mut factor, mut last) = (1.0, None);
     for step in steps {
         let rho = sde.level(step.t).ratio();
@@ -107,10 +107,8 @@ pub fn deterministic_law(sde: &dyn Sde, solver: Solver, steps: &[Step], mean: f6
         let shrunk = factor * variance / (variance + rho * rho);
         let euler = factor + (next - rho) * slope(rho) * factor;
         factor = match (solver, last) {
-            (Solver::Heun, _) if next > 0.0 => {
-                factor + (next - rho) * 0.5 * (slope(rho) * factor + slope(next) * euler)
-            }
-            (Solver::DpmPlusPlus, Some((h_last, before))) if next > 0.0 => {
+            ("heun", _) if next > 0.0 => factor + (next - rho) * 0.5 * (slope(rho) * factor + slope(next) * euler),
+            ("dpm++", Some((h_last, before))) if next > 0.0 => {
                 let h: f64 = (rho / next).ln();
                 let extrapolated = shrunk + (shrunk - before) * h / (2.0 * h_last);
                 next / rho * factor + (1.0 - next / rho) * extrapolated
@@ -124,11 +122,11 @@ pub fn deterministic_law(sde: &dyn Sde, solver: Solver, steps: &[Step], mean: f6
 }
 
 /// Mean and variance over all coordinates of 1,024 samples of a 48-dimensional Gaussian.
-fn sampled_law(family: Family, solver: Solver, steps: &[Step], mean: f64, std: f64) -> (Law, usize) {
+fn sampled_law(family: Family, solver: &Choice<dyn Solver>, steps: &[Step], mean: f64, std: f64) -> (Law, usize) {
     let model = Mixture::new([48, 1, 1], vec![Component::round(1.0, vec![mean; 48], std)]).unwrap();
     let (sde, noise) = (family.sde(), noise(1024, [48, 1, 1], 17));
     let start = noise.normal(0, Purpose::Prior) * sde.prior_std();
-    let end = values(solver.solve(&Passage::free(&model, sde, steps, true, &noise), start, &mut Unobserved).unwrap());
+    let end = values(solver.solve(&Process::free(&model, sde, steps, true, &noise), start, &mut Unobserved).unwrap());
     let n = end.len() as f64;
     let mean = end.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
     let variance = end.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n;
@@ -149,31 +147,30 @@ const COARSE: usize = 60;
 
 #[test]
 fn predictors_follow_their_recursions_on_a_gaussian() {
-    for kind in FamilyKind::ALL {
+    for &kind in FamilyKind::ALL {
         let family = kind.published();
         let sde = family.sde();
-        let steps = Grid::Uniform.steps(sde, COARSE, 1.0, sde.epsilon());
-        for predictor in Predictor::ALL.into_iter().filter(|&p| p != Predictor::None) {
-            let expected = published_law(sde, predictor, Corrector::None, COARSE, 0.3, 0.25);
-            let found = sampled_law(family, pc(predictor, Corrector::None), &steps, 0.3, 0.5);
-            assert_law(found, expected, &format!("{kind} {}", predictor.name()));
+        let steps = grid("uniform").steps(sde, COARSE, 1.0, sde.epsilon());
+        for predictor in predictors() {
+            let expected = published_law(sde, predictor, "none", COARSE, 0.3, 0.25);
+            let found = sampled_law(family, &pc(predictor, "none"), &steps, 0.3, 0.5);
+            assert_law(found, expected, &format!("{kind} {predictor}"));
         }
     }
 }
 
 #[test]
 fn correctors_follow_their_recursions_on_a_gaussian() {
-    for kind in FamilyKind::ALL {
+    for &kind in FamilyKind::ALL {
         let family = kind.published();
         let sde = family.sde();
-        let steps = Grid::Uniform.steps(sde, COARSE, 1.0, sde.epsilon());
-        let hmc = Corrector::Hmc(Hmc { leapfrog: super::times(3), adjusted: false });
-        for corrector in [Corrector::Langevin, Corrector::Ald, hmc] {
-            for predictor in [Predictor::ReverseDiffusion, Predictor::None] {
+        let steps = grid("uniform").steps(sde, COARSE, 1.0, sde.epsilon());
+        for corrector in ["langevin", "ald", "hmc:0.16:1:3:false"] {
+            for predictor in ["reverse-diffusion", "none"] {
                 // Centred data: the norm of the score is then the variance's alone.
                 let expected = published_law(sde, predictor, corrector, COARSE, 0.0, 0.25);
-                let found = sampled_law(family, pc(predictor, corrector), &steps, 0.0, 0.5);
-                assert_law(found, expected, &format!("{kind} {} {}", predictor.name(), corrector.name()));
+                let found = sampled_law(family, &pc(predictor, corrector), &steps, 0.0, 0.5);
+                assert_law(found, expected, &format!("{kind} {predictor} {corrector}"));
             }
         }
     }
@@ -181,14 +178,14 @@ fn correctors_follow_their_recursions_on_a_gaussian() {
 
 #[test]
 fn deterministic_solvers_follow_their_recursions_on_a_gaussian() {
-    for kind in FamilyKind::ALL {
+    for &kind in FamilyKind::ALL {
         let family = kind.published();
         let sde = family.sde();
-        for solver in [Solver::Ddim, Solver::Heun, Solver::DpmPlusPlus] {
-            let steps = Grid::LogSnr.steps(sde, 20, 1.0, sde.epsilon());
-            let expected = deterministic_law(sde, solver, &steps, 0.3, 0.25);
-            let found = sampled_law(family, solver, &steps, 0.3, 0.5);
-            assert_law(found, expected, &format!("{kind} {solver:?}"));
+        for name in ["ddim", "heun", "dpm++"] {
+            let steps = grid("log-snr").steps(sde, 20, 1.0, sde.epsilon());
+            let expected = deterministic_law(sde, name, &steps, 0.3, 0.25);
+            let found = sampled_law(family, &solver(name), &steps, 0.3, 0.5);
+            assert_law(found, expected, &format!("{kind} {name}"));
         }
     }
 }
@@ -203,26 +200,18 @@ fn own_norms_widen_a_gaussian_as_their_docstring_says() {
     let model = Mixture::new([dimensions, 1, 1], vec![Component::round(1.0, vec![0.0; dimensions], 1.0)]).unwrap();
     // VP keeps unit variance, so that one level serves for ever.
     let steps: Vec<Step> = (0..200).map(|index| Step { index, t: 0.5, next: 0.4999, table: None }).collect();
-    let law = |norms: Norms| {
-        let snr = Snr::new(0.1).unwrap();
-        let langevin = Corrector::Langevin;
-        let solver = Solver::Pc(PredictorCorrector {
-            predictor: Predictor::None,
-            corrector: langevin,
-            snr,
-            corrector_steps: super::times(1),
-            norms,
-        });
+    let law = |norms: &str| {
+        let solver = crate::choices::pc("none", &format!("langevin:0.1:1:{norms}"));
         let noise = noise(2048, [dimensions, 1, 1], 3);
         let start = noise.normal(0, Purpose::Prior);
         let end =
-            values(solver.solve(&Passage::free(&model, sde, &steps, false, &noise), start, &mut Unobserved).unwrap());
+            values(solver.solve(&Process::free(&model, sde, &steps, false, &noise), start, &mut Unobserved).unwrap());
         end.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / end.len() as f64
     };
     // Euler's own error: ε = 2·0.01, variance 1/(1 − ε/2). Standard error of the variance: √(2/98304).
     let euler = 1.0 / (1.0 - 0.01);
     let error = (2.0 / (2048.0 * dimensions as f64)).sqrt();
-    let (own, batch) = (law(Norms::Sample) / euler, law(Norms::Batch) / euler);
+    let (own, batch) = (law("sample") / euler, law("batch") / euler);
     assert!((batch - 1.0).abs() < 5.0 * error, "batch {batch}");
     let expected = (1.0 + 2.0 / dimensions as f64).powi(2);
     assert!((own - expected).abs() < 5.0 * error, "own {own} for {expected}");
@@ -234,14 +223,13 @@ fn recursions_approach_the_data_as_steps_shrink() {
     // which they stop and for the published step 1/N, which is longer than the grid's by the share ε.
     let model = line(0.3, 0.5);
     let variance = model.covariance()[0];
-    for kind in FamilyKind::ALL {
+    for &kind in FamilyKind::ALL {
         let family = kind.published();
         let sde = family.sde();
-        for predictor in [Predictor::EulerMaruyama, Predictor::ReverseDiffusion, Predictor::Ancestral] {
-            let error =
-                |n| (published_law(sde, predictor, Corrector::None, n, 0.3, variance).variance - variance).abs();
+        for predictor in ["euler-maruyama", "reverse-diffusion", "ancestral"] {
+            let error = |n| (published_law(sde, predictor, "none", n, 0.3, variance).variance - variance).abs();
             let floor = sde.sigma(sde.epsilon()).powi(2) + sde.epsilon() * variance;
-            assert!(error(20_000) < 0.15 * error(2000) + 2.0 * floor, "{kind} {}", predictor.name());
+            assert!(error(20_000) < 0.15 * error(2000) + 2.0 * floor, "{kind} {predictor}");
         }
     }
 }

@@ -1,12 +1,12 @@
 //! One update of every predictor and corrector against the published code's.
 
-use super::{image, times, values};
+use super::{correct, image, values};
 use burn::tensor::Tensor;
 use safetensors::SafeTensors;
 use score_explorer::Image;
 use score_explorer::score::{Component, Mixture, ScoreModel};
 use score_explorer::sde::{Family, FamilyKind, Step};
-use score_explorer::solver::{self, Norms, Snr, Update};
+use score_explorer::solver::{self, NoiseSource, Purpose, Update};
 
 /// N of the recorded discretisations.
 const LEVELS: usize = 1000;
@@ -49,12 +49,39 @@ impl Case<'_> {
     }
 }
 
+/// The recorded draws z0, z1, … of a corrector's inner steps.
+impl NoiseSource for Case<'_> {
+    fn normal(&self, _step: usize, purpose: Purpose) -> Image {
+        match purpose {
+            Purpose::Corrector(k) => self.input(&format!("z{k}")),
+            other => panic!("{other:?} was not recorded"),
+        }
+    }
+
+    fn uniform(&self, _step: usize, purpose: Purpose) -> Tensor<1> {
+        panic!("{purpose:?} was not recorded")
+    }
+}
+
+/// One draw for every purpose.
+struct Same(Image);
+
+impl NoiseSource for Same {
+    fn normal(&self, _step: usize, _purpose: Purpose) -> Image {
+        self.0.clone()
+    }
+
+    fn uniform(&self, _step: usize, purpose: Purpose) -> Tensor<1> {
+        panic!("{purpose:?} was not asked for")
+    }
+}
+
 /// Runs `check` at every recorded family and time, and returns in how many of them it compared something.
 fn cases(check: impl Fn(&Case<'_>) -> bool) -> usize {
     let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/steps.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let mut compared = 0;
-    for kind in FamilyKind::ALL {
+    for &kind in FamilyKind::ALL {
         for t in [0.9, 0.31, 0.004] {
             let name = format!("{}/t{t}", serde_json::to_value(kind).unwrap().as_str().unwrap());
             let step = Step { index: 0, t, next: t - 1.0 / LEVELS as f64, table: Some(LEVELS) };
@@ -103,10 +130,8 @@ fn probability_flow_step_matches_published_figures() {
 #[test]
 fn langevin_step_matches_published_figures() {
     let compared = cases(|case| {
-        let noise = |k: u32| case.input(&format!("z{k}"));
-        let (snr, norms) = (Snr::new(0.16).unwrap(), Norms::Batch);
         let (sde, x) = (case.family.sde(), case.input("x"));
-        let correction = solver::langevin(&model(), sde, &x, &case.step, snr, norms, times(2), noise).unwrap();
+        let correction = correct("langevin:0.16:2:batch", &model(), sde, &x, &case.step, case);
         assert_eq!(correction.diagnostics.step_size.dims(), [3]);
         case.check("langevin", correction.update)
     });
@@ -116,26 +141,22 @@ fn langevin_step_matches_published_figures() {
 #[test]
 fn annealed_langevin_step_matches_published_figures() {
     let compared = cases(|case| {
-        let noise = |k: u32| case.input(&format!("z{k}"));
-        let (sde, x, snr) = (case.family.sde(), case.input("x"), Snr::new(0.16).unwrap());
-        let correction = solver::annealed_langevin(&model(), sde, &x, &case.step, snr, times(2), noise).unwrap();
-        case.check("ald", correction.update)
+        let (sde, x) = (case.family.sde(), case.input("x"));
+        case.check("ald", correct("ald:0.16:2", &model(), sde, &x, &case.step, case).update)
     });
     assert_eq!(compared, 9);
 }
 
 #[test]
 fn langevin_with_own_norms_treats_each_sample_as_if_alone() {
-    let (family, model, snr) = (FamilyKind::Vp.published(), model(), Snr::default());
+    let (family, model) = (FamilyKind::Vp.published(), model());
     let sde = family.sde();
     let step = Step { index: 0, t: 0.4, next: 0.399, table: None };
     let noise = super::noise(3, [3, 4, 4], 5);
     let x = noise.normal(0, solver::Purpose::Prior);
     let z = noise.normal(0, solver::Purpose::Predictor);
-    let go = |x: &Image, z: &Image| {
-        let noise = |_| z.clone();
-        solver::langevin(&model, sde, x, &step, snr, Norms::Sample, times(1), noise).unwrap().update.next
-    };
+    let go =
+        |x: &Image, z: &Image| correct("langevin:0.16:1:sample", &model, sde, x, &step, &Same(z.clone())).update.next;
     let alone = (0..3).map(|i| go(&x.clone().narrow(0, i, 1), &z.clone().narrow(0, i, 1))).collect();
     let together = values(go(&x, &z));
     for (alone, together) in values(Tensor::cat(alone, 0)).into_iter().zip(together) {

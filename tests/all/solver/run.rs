@@ -1,13 +1,15 @@
 //! The loops: order, counts, breaking off, branching, denoising.
 
-use super::{Counted, noise, pc, times, values};
+use super::{Counted, noise, pc, values};
+use crate::choices::{grid, predictors, solver};
 use burn::tensor::Tensor;
 use score_explorer::Image;
+use score_explorer::registry::{Choice, Settings};
 use score_explorer::score::{Mixture, ScoreModel, denoised};
 use score_explorer::sde::{FamilyKind, Step};
 use score_explorer::solver::{
-    Corrector, Grid, Hmc, Moment, Norms, Observer, Passage, Predictor, PredictorCorrector, Purpose, Snr, Solver,
-    Unobserved,
+    self, CORRECTOR, Corrector, NoCorrector, NoiseSource, Observer, PREDICTOR, PredictorCorrector, Process, Purpose,
+    SNR, Solver, StepState, Unobserved,
 };
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -26,39 +28,34 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
-    fn observe(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()> {
         self.moments.push((moment.step, moment.x.clone(), moment.denoised.clone(), moment.score.clone()));
         self.accept_rates += usize::from(moment.corrector.is_some_and(|c| c.accept_rate.is_some()));
         if self.moments.len() < self.limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 }
 
-fn solvers() -> Vec<Solver> {
-    let hmc = |adjusted| Corrector::Hmc(Hmc { leapfrog: times(3), adjusted });
-    let mut all = vec![Solver::Ddim, Solver::Heun, Solver::DpmPlusPlus];
-    all.extend(Predictor::ALL.map(|predictor| pc(predictor, Corrector::None)));
-    all.extend([Corrector::Langevin, Corrector::Ald, hmc(false), hmc(true)].map(|c| pc(Predictor::Ancestral, c)));
-    all.push(Solver::Pc(PredictorCorrector {
-        predictor: Predictor::None,
-        corrector: hmc(true),
-        snr: Snr::default(),
-        corrector_steps: times(2),
-        norms: Norms::Sample,
-    }));
+const ADJUSTED_HMC: &str = "hmc:0.16:1:3:true";
+
+fn solvers() -> Vec<Choice<dyn Solver>> {
+    let mut all: Vec<_> = ["ddim", "heun", "dpm++"].map(solver).into();
+    all.extend(predictors().map(|predictor| pc(predictor, "none")));
+    all.extend(["langevin", "ald", "hmc", ADJUSTED_HMC].map(|corrector| pc("ancestral", corrector)));
+    all.push(pc("none", "hmc:0.16:2:3:true"));
     all
 }
 
 /// Six samples of the blocks on a grid of nine steps.
 fn scene() -> (Mixture, Vec<Step>, Image) {
     let family = FamilyKind::Vp.published();
-    let steps = Grid::LogSnr.steps(family.sde(), 9, 1.0, family.sde().epsilon());
+    let steps = grid("log-snr").steps(family.sde(), 9, 1.0, family.sde().epsilon());
     (Mixture::named("blocks").unwrap(), steps, noise(6, [3, 4, 4], 4).normal(0, Purpose::Prior))
 }
 
-fn solve(solver: Solver, steps: &[Step], denoise: bool, x: Image, observer: &mut dyn Observer) -> Image {
+fn solve(solver: &Choice<dyn Solver>, steps: &[Step], denoise: bool, x: Image, observer: &mut dyn Observer) -> Image {
     let family = FamilyKind::Vp.published();
     let noise = noise(6, [3, 4, 4], 4);
-    solver.solve(&Passage::free(&scene().0, family.sde(), steps, denoise, &noise), x, observer).unwrap()
+    solver.solve(&Process::free(&scene().0, family.sde(), steps, denoise, &noise), x, observer).unwrap()
 }
 
 #[test]
@@ -72,9 +69,9 @@ fn solvers_ask_the_model_exactly_as_often_as_they_say() {
             let steps = &steps[steps.len() - n..];
             let noise = noise(6, [3, 4, 4], 4);
             solver
-                .solve(&Passage::free(&model, family.sde(), steps, true, &noise), start.clone(), &mut Unobserved)
+                .solve(&Process::free(&model, family.sde(), steps, true, &noise), start.clone(), &mut Unobserved)
                 .unwrap();
-            assert_eq!(model.calls.get(), solver.evaluations(n), "{solver:?} in {n} steps");
+            assert_eq!(model.calls.get(), solver.evaluations(n, true).unwrap(), "{solver:?} in {n} steps");
         }
     }
 }
@@ -83,7 +80,7 @@ fn solvers_ask_the_model_exactly_as_often_as_they_say() {
 fn a_run_cut_in_two_gives_the_same_bits() {
     let (_, steps, start) = scene();
     // DPM-Solver++ remembers its last step, so that a cut changes it.
-    for solver in solvers().into_iter().filter(|&solver| solver != Solver::DpmPlusPlus) {
+    for solver in solvers().iter().filter(|solver| solver.about().slug != "dpm++") {
         let whole = values(solve(solver, &steps, true, start.clone(), &mut Unobserved));
         for k in [1, 4, 8] {
             let middle = solve(solver, &steps[..k], true, start.clone(), &mut Unobserved);
@@ -96,7 +93,7 @@ fn a_run_cut_in_two_gives_the_same_bits() {
 #[test]
 fn breaking_off_returns_the_present_state() {
     let (_, steps, start) = scene();
-    for solver in solvers() {
+    for solver in &solvers() {
         let mut all = Recorder::new(usize::MAX);
         let end = solve(solver, &steps, true, start.clone(), &mut all);
         assert_eq!(all.moments.len(), steps.len(), "{solver:?}");
@@ -111,7 +108,7 @@ fn breaking_off_returns_the_present_state() {
 #[test]
 fn observers_see_every_step_and_finite_pictures() {
     let (_, steps, start) = scene();
-    for solver in solvers() {
+    for solver in &solvers() {
         let mut seen = Recorder::new(usize::MAX);
         solve(solver, &steps, true, start.clone(), &mut seen);
         for (moment, step) in seen.moments.iter().zip(&steps) {
@@ -120,8 +117,23 @@ fn observers_see_every_step_and_finite_pictures() {
             assert!(images.iter().all(|image| image.dims() == [6, 3, 4, 4]), "{solver:?}");
             assert!(images.iter().all(|image| values((*image).clone()).iter().all(|v| v.is_finite())), "{solver:?}");
         }
-        let adjusted = matches!(solver, Solver::Pc(pc) if matches!(pc.corrector, Corrector::Hmc(h) if h.adjusted));
+        let adjusted = solver.to_string().ends_with(":true");
         assert_eq!(seen.accept_rates, if adjusted { 9 } else { 0 }, "{solver:?}");
+    }
+}
+
+#[test]
+fn only_solvers_that_say_so_have_noise_of_their_own() {
+    let (model, steps, start) = scene();
+    let family = FamilyKind::Vp.published();
+    for solver in solvers() {
+        let [one, same, other] = [4, 4, 5].map(|seed| {
+            let noise = noise(6, [3, 4, 4], seed);
+            let process = Process::free(&model, family.sde(), &steps, false, &noise);
+            values(solver.solve(&process, start.clone(), &mut Unobserved).unwrap())
+        });
+        assert_eq!(one, same, "{solver:?}");
+        assert_eq!(one != other, solver.entry().is_stochastic(solver.settings()), "{solver:?}");
     }
 }
 
@@ -130,19 +142,19 @@ fn the_corrector_runs_before_the_predictor() {
     let (model, steps, start) = scene();
     let family = FamilyKind::Vp.published();
     let (sde, step) = (family.sde(), steps[2]);
-    let found = solve(pc(Predictor::Ancestral, Corrector::Ald), &[step], false, start.clone(), &mut Unobserved);
+    let found = solve(&pc("ancestral", "ald"), &[step], false, start.clone(), &mut Unobserved);
     let noise = noise(6, [3, 4, 4], 4);
-    let correct = solve(pc(Predictor::None, Corrector::Ald), &[step], false, start, &mut Unobserved);
+    let correct = solve(&pc("none", "ald"), &[step], false, start, &mut Unobserved);
     let score = model.score(&correct, &[sde.level(step.t)]).unwrap();
     let z = noise.normal(step.index, Purpose::Predictor);
-    let expected = score_explorer::solver::ancestral(sde, &correct, &step, &score, &z).next;
+    let expected = solver::ancestral(sde, &correct, &step, &score, &z).next;
     assert_eq!(values(found), values(expected));
 }
 
 #[test]
 fn denoising_leaves_out_the_last_noise_only() {
     let (_, steps, start) = scene();
-    for solver in [pc(Predictor::ReverseDiffusion, Corrector::None), pc(Predictor::None, Corrector::Langevin)] {
+    for solver in &[pc("reverse-diffusion", "none"), pc("none", "langevin")] {
         let run = |denoise| {
             let mut seen = Recorder::new(usize::MAX);
             solve(solver, &steps, denoise, start.clone(), &mut seen);
@@ -154,7 +166,7 @@ fn denoising_leaves_out_the_last_noise_only() {
     }
     // The whole step to clean data by ancestral sampling is the estimate of x(0).
     let mut seen = Recorder::new(usize::MAX);
-    let end = solve(pc(Predictor::ReverseDiffusion, Corrector::None), &steps, true, start, &mut seen);
+    let end = solve(&pc("reverse-diffusion", "none"), &steps, true, start, &mut seen);
     assert!(values(end).iter().all(|x| x.abs() < 2.0));
 }
 
@@ -164,7 +176,7 @@ fn the_estimate_of_clean_data_belongs_to_the_score_beside_it() {
     let family = FamilyKind::Vp.published();
     let level = family.sde().level(steps[0].t);
     let mut seen = Recorder::new(1);
-    solve(pc(Predictor::Ancestral, Corrector::None), &steps, true, start.clone(), &mut seen);
+    solve(&pc("ancestral", "none"), &steps, true, start.clone(), &mut seen);
     let score = model.score(&start, &[level]).unwrap();
     assert_eq!(values(seen.moments[0].3.clone()), values(score.clone()));
     assert_eq!(values(seen.moments[0].2.clone()), values(denoised(&start, &score, &[level])));
@@ -174,37 +186,60 @@ fn the_estimate_of_clean_data_belongs_to_the_score_beside_it() {
 fn batches_of_one_agree_with_a_batch_of_six() {
     let (model, steps, start) = scene();
     let family = FamilyKind::Vp.published();
-    let hmc = Corrector::Hmc(Hmc { leapfrog: times(2), adjusted: false });
-    for corrector in [Corrector::None, Corrector::Langevin, Corrector::Ald, hmc] {
-        let solver = Solver::Pc(PredictorCorrector {
-            predictor: Predictor::Ancestral,
-            corrector,
-            snr: Snr::default(),
-            corrector_steps: times(1),
-            norms: Norms::Sample,
-        });
+    for corrector in ["none", "langevin:0.16:1:sample", "ald", "hmc:0.16:1:2:false"] {
+        let solver = crate::choices::pc("ancestral", corrector);
         let run = |first: usize, count: usize| {
-            let noise = score_explorer::solver::Noise { first, ..noise(count, [3, 4, 4], 4) };
+            let noise = solver::Noise { first, ..noise(count, [3, 4, 4], 4) };
             let x = start.clone().narrow(0, first, count);
-            solver.solve(&Passage::free(&model, family.sde(), &steps, true, &noise), x, &mut Unobserved).unwrap()
+            solver.solve(&Process::free(&model, family.sde(), &steps, true, &noise), x, &mut Unobserved).unwrap()
         };
         let together = values(run(0, 6));
         let alone = values(Tensor::cat((0..6).map(|i| run(i, 1)).collect(), 0));
         // Sums over coordinates may round differently; nine steps amplify that little.
         let apart = alone.iter().zip(&together).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(apart < 1e-4, "{corrector:?}: {apart}");
+        assert!(apart < 1e-4, "{corrector}: {apart}");
     }
 }
 
 #[test]
+fn a_corrector_that_does_nothing_leaves_everything_as_it_is() {
+    let (model, steps, start) = scene();
+    let (model, family) = (Counted { model, calls: Cell::new(0) }, FamilyKind::Vp.published());
+    let noise = noise(6, [3, 4, 4], 4);
+    let process = Process::free(&model, family.sde(), &steps, true, &noise);
+    let mut seen = Recorder::new(usize::MAX);
+    let end = solver::corrector_only(&NoCorrector, &Settings::default(), &process, start.clone(), &mut seen).unwrap();
+    assert_eq!((values(end), seen.moments.len(), model.calls.get()), (values(start), 0, 0));
+    // As a solver it cannot be had.
+    let nothing: Choice<dyn Solver> = Choice::new(&PredictorCorrector);
+    let nothing = nothing.with(&PREDICTOR, "none").with(&CORRECTOR, "none");
+    assert_eq!(nothing.evaluations(9, true), Some(0));
+    assert!(nothing.check().unwrap_err().to_string().contains("does nothing"));
+    assert!("pc:none".parse::<Choice<dyn Solver>>().is_err() && "pc:none:none".parse::<Choice<dyn Solver>>().is_err());
+}
+
+#[test]
 fn impossible_corrector_settings_cannot_be_read() {
-    let text = serde_json::to_string(&pc(Predictor::Ancestral, Corrector::Langevin)).unwrap();
-    assert!(serde_json::from_str::<Solver>(&text).is_ok(), "{text}");
-    for (from, to) in [("\"corrector_steps\":1", "\"corrector_steps\":0"), ("\"snr\":0.16", "\"snr\":-1.0")] {
-        assert!(serde_json::from_str::<Solver>(&text.replace(from, to)).is_err(), "{to}");
+    let read = |text: &str| serde_json::from_str::<Choice<dyn Solver>>(text);
+    let text = serde_json::to_string(&pc("ancestral", ADJUSTED_HMC)).unwrap();
+    assert!(read(&text).is_ok(), "{text}");
+    for (from, to) in [
+        ("\"corrector_steps\":1", "\"corrector_steps\":0"),
+        ("\"snr\":0.16", "\"snr\":-1.0"),
+        ("\"leapfrog\":3", "\"leapfrog\":0"),
+    ] {
+        assert!(text.contains(from), "{from} in {text}");
+        assert!(read(&text.replace(from, to)).is_err(), "{to}");
     }
-    assert!(serde_json::from_str::<Hmc>(r#"{"leapfrog": 0, "adjusted": true}"#).is_err());
+    assert!(read(r#"{"solver": "pc", "corrector": {"hmc": {"leapfrog": 0, "adjusted": true}}}"#).is_err());
     for snr in [0.0, -0.16, f64::NAN, f64::INFINITY] {
-        assert!(Snr::new(snr).unwrap_err().to_string().ends_with("choose a positive number such as 0.16"));
+        let refused = [
+            Settings::default().set(&SNR, snr).unwrap_err().to_string(),
+            format!("langevin:{snr}").parse::<Choice<dyn Corrector>>().unwrap_err().to_string(),
+        ];
+        for sentence in refused {
+            assert!(sentence.starts_with(&format!("SNR r = {snr} ")), "{sentence}");
+            assert!(sentence.ends_with("choose 1e-20 to 1e20"), "{sentence}");
+        }
     }
 }

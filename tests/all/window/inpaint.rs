@@ -488,7 +488,7 @@ fn a_hint_is_painted_seen_by_the_model_and_erased() {
     click(&mut harness, "Edit photo");
     wait_until(&mut harness, "the edits", |app| answers(app) == 1);
     assert!(harness.query_by_label("Image of the original").is_some());
-    let picture = &inpaint(harness.state()).fills.evidence(0).unwrap().picture;
+    let picture = &inpaint(harness.state()).fills.observation(0).unwrap().picture;
     for (channel, level) in hint.into_iter().enumerate() {
         let given = picture.values[(channel * 32 + 16) * 32 + 16];
         assert!((given - f32::from(level) / 255.0).abs() < 1e-3, "channel {channel}: {given}");
@@ -542,7 +542,7 @@ fn alt_takes_up_the_colour_under_the_pointer() {
 #[test]
 fn a_fill_can_be_looked_back_on_and_gone_on_from_in_another_way() {
     let mut harness = painted_world();
-    assert!(harness.query_by_label("Moment").is_none(), "there is nothing to look back on");
+    assert!(harness.query_by_label("StepState").is_none(), "there is nothing to look back on");
     harness.key_press(Key::Enter);
     wait_until(&mut harness, "the fills", |app| answers(app) == 1);
     let shown = |harness: &Harness<'static, App>| {
@@ -590,8 +590,8 @@ fn a_fill_can_be_looked_back_on_and_gone_on_from_in_another_way() {
     harness.key_press_modifiers(Modifiers::SHIFT, Key::B);
     wait_until(&mut harness, "other fills", |app| answers(app) == 3);
     let answer = inpaint(harness.state()).fills.answer().unwrap();
-    let unknown = |trust: &Pixels<f32>| trust.values.iter().filter(|&&trust| trust < 1.0).count();
-    let [now, then] = [0, 1].map(|index| inpaint(harness.state()).fills.evidence(index).unwrap());
-    assert!(unknown(now.trust.as_ref().unwrap()) > unknown(then.trust.as_ref().unwrap()));
+    let unknown = |confidence: &Pixels<f32>| confidence.values.iter().filter(|&&confidence| confidence < 1.0).count();
+    let [now, then] = [0, 1].map(|index| inpaint(harness.state()).fills.observation(index).unwrap());
+    assert!(unknown(now.confidence.as_ref().unwrap()) > unknown(then.confidence.as_ref().unwrap()));
     assert_ne!(answer.restored.pictures, first);
 }

@@ -1,17 +1,19 @@
 //! The workspace "Latents": two pictures, the strip between them, the slider, likelihoods, files.
 
 use super::{build, click, latents, quick, save_as, stored, wait_until};
+use crate::choices::solver;
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use score_explorer::app::latents::{FlowMethod, Held, LatentsDraft, SavedLatents};
+use score_explorer::app::latents::{Held, LatentsDraft, SavedLatents};
 use score_explorer::app::{App, Draft, Settings};
+use score_explorer::solver::{ATOL, RTOL};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Few steps of a fixed grid with the exact score of the worlds that ship.
 fn few_steps() -> LatentsDraft {
-    LatentsDraft { method: FlowMethod::DpmPlusPlus, steps: 12, ..LatentsDraft::default() }
+    LatentsDraft { solver: solver("dpm++"), steps: 12, ..LatentsDraft::default() }
 }
 
 fn window(draft: Draft, latents: LatentsDraft) -> Harness<'static, App> {
@@ -140,10 +142,11 @@ fn saved_latents_open_in_another_window_as_they_were() {
     wait_until(&mut harness, "the whole strip", exact);
     let (app, wanted) = (harness.state(), few_steps());
     assert_eq!(app.draft().model, quick(3).model);
-    assert_eq!((latents(app).draft.method, latents(app).draft.steps), (wanted.method, wanted.steps));
+    let draft = &latents(app).draft;
+    assert_eq!((&draft.solver, draft.steps), (&wanted.solver, wanted.steps));
     // A slot's picture is what its latent decodes to, so nothing is lost between them.
     assert_eq!([0, 1].map(|slot| latents(app).psnr(slot)), [Some(f64::INFINITY); 2]);
-    assert!(harness.query_by_label("Encode again").is_none(), "the settings make the same journey");
+    assert!(harness.query_by_label("Encode again").is_none(), "the settings make the same flow");
 
     let broken = folder.path().join("broken.npz");
     std::fs::write(&broken, b"PK").unwrap();
@@ -204,7 +207,8 @@ fn undo_brings_a_cleared_picture_back_with_its_latent() {
 #[test]
 fn likelihoods_are_measured_against_a_set() {
     // A set of 512 pictures has an exact divergence; loose tolerances keep it quick.
-    let loose = LatentsDraft { rtol: 0.05, atol: 0.05, set_size: 4, ..few_steps() };
+    let mut loose = LatentsDraft { set_size: 4, ..few_steps() };
+    loose.solver = loose.solver.with(&RTOL, 0.05).with(&ATOL, 0.05);
     let mut harness = window(quick(3), loose);
     click(&mut harness, "Try two examples");
     wait_until(&mut harness, "the strip", exact);

@@ -1,13 +1,14 @@
 //! Setting up a run.
 
 use super::{Storage, click, is_enabled, open, open_with, quick, runs, stored, wait_until};
+use crate::choices::{grid, pc, solver};
 use eframe::App as _;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use score_explorer::app::{CorrectorKind, Draft, Method, Settings};
+use score_explorer::app::{Draft, Settings};
 use score_explorer::sde::FamilyKind;
-use score_explorer::solver::Predictor;
-use score_explorer::task::{ModelRef, Preset, Run};
+use score_explorer::solver::{CORRECTOR, CORRECTOR_STEPS, LEAPFROG, METROPOLIS, NORMS, PREDICTOR, Preset, RHO, SNR};
+use score_explorer::task::{ModelRef, Run};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,7 +49,11 @@ fn a_family_shows_its_own_parameters() {
 
 #[test]
 fn crossed_parameters_are_explained_and_cannot_run() {
-    let mut harness = open_with(Draft { family: FamilyKind::Ve, ve: [60.0, 50.0], ..quick(3) });
+    let (mut crossed, mut families) = (FamilyKind::Ve.published().sde().settings(), Draft::default().families);
+    let sigma_min = FamilyKind::Ve.about().parameters.iter().find(|parameter| parameter.key == "sigma_min").unwrap();
+    crossed.set(sigma_min, 60.0).unwrap();
+    families.set(FamilyKind::Ve, crossed);
+    let mut harness = open_with(Draft { family: FamilyKind::Ve, families, ..quick(3) });
     assert!(harness.query_by_label_contains("choose 0 < σ_min < σ_max").is_some());
     assert!(!is_enabled(&harness, "Run"));
     harness.get_by_label("Run").hover();
@@ -65,7 +70,8 @@ fn a_preset_sets_the_solver() {
     click(&mut harness, "Preset");
     click(&mut harness, "PC1000 Ancestral");
     let draft = harness.state().draft();
-    assert_eq!((draft.method, draft.predictor, draft.steps), (Method::Pc, Predictor::Ancestral, 1000));
+    let predictor = draft.solver.settings().option(&PREDICTOR);
+    assert_eq!((draft.solver.about().slug, predictor, draft.steps), ("pc", "ancestral", 1000));
     assert_eq!(harness.get_by_label("Preset").value().as_deref(), Some("PC1000 Ancestral"));
 }
 
@@ -89,13 +95,33 @@ fn corrector_controls_are_there_only_where_they_mean_something() {
 }
 
 #[test]
+fn every_parameter_that_matters_has_a_control_of_its_name_and_no_other_has_one() {
+    for (chosen, spacing) in [
+        ("heun", "edm"),
+        ("pc:ancestral:langevin", "uniform"),
+        ("pc:ancestral:ald", "edm:3"),
+        ("pc:none:hmc", "uniform"),
+    ] {
+        let draft = Draft { solver: solver(chosen), grid: grid(spacing), ..quick(3) };
+        let mut wanted: Vec<&str> = draft.solver.parameters().iter().map(|parameter| parameter.name).collect();
+        wanted.extend(draft.grid.parameters().iter().map(|parameter| parameter.name));
+        let harness = open_with(draft);
+        for parameter in [&PREDICTOR, &CORRECTOR, &SNR, &CORRECTOR_STEPS, &NORMS, &LEAPFROG, &METROPOLIS, &RHO] {
+            let shown = harness.query_all_by_label(parameter.name).count() > 0;
+            assert_eq!(shown, wanted.contains(&parameter.name), "{} of {chosen}, {spacing}", parameter.name);
+        }
+    }
+}
+
+#[test]
 fn changes_of_settings_are_undone_and_redone() {
     let mut harness = open(&Storage::default());
     click(&mut harness, "VE");
     click(&mut harness, "Heun");
     harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
     harness.run_steps(2);
-    assert_eq!((harness.state().draft().method, harness.state().draft().family), (Method::Pc, FamilyKind::Ve));
+    let draft = harness.state().draft();
+    assert_eq!((draft.solver.about().slug, draft.family), ("pc", FamilyKind::Ve));
     harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
     harness.run_steps(2);
     assert_eq!(harness.state().draft().family, FamilyKind::Vp);
@@ -109,20 +135,16 @@ fn every_equation_can_be_drawn() {
     // The harness fails at a letter that no font has, so all of them are laid out once.
     let mut drafts = Vec::new();
     for preset in Preset::all() {
-        for kind in FamilyKind::ALL {
+        for &kind in FamilyKind::ALL {
             let mut run = Run { family: kind.published(), ..Run::default() };
-            preset.apply(&mut run);
+            run.apply(&preset);
             let mut draft = Draft::default();
             draft.take(&run);
             drafts.push(draft);
         }
     }
-    let hmc = Draft { method: Method::Pc, corrector: CorrectorKind::Hmc, adjusted: true, ..Draft::default() };
-    drafts.extend([
-        Draft { method: Method::Ddim, ..Draft::default() },
-        Draft { method: Method::Heun, ..Draft::default() },
-        hmc,
-    ]);
+    let solvers = [solver("ddim"), solver("heun"), pc("ancestral", "hmc:0.16:1:3:true")];
+    drafts.extend(solvers.map(|solver| Draft { solver, ..Draft::default() }));
     let context = egui::Context::default();
     score_explorer::app::theme::install(&context);
     context.set_missing_glyph_policy(egui::MissingGlyphPolicy::Panic);
@@ -204,7 +226,7 @@ fn a_dropped_run_file_is_taken_over() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.json");
     let mut run = Run { seed: 1234, model: "exact:worlds".parse().unwrap(), ..Run::default() };
-    Preset::P1000(Predictor::Ancestral).apply(&mut run);
+    run.apply(&Preset::find("p1000-ancestral").unwrap());
     score_explorer::checkpoint::write_run(&path, &run).unwrap();
 
     let mut harness = open(&Storage::default());

@@ -149,7 +149,7 @@ impl FillDraft {
     }
 
     /// Brings values that no control can show back into reach.
-    pub fn mend(&mut self) {
+    pub fn sanitize(&mut self) {
         let fresh = FillDraft::default();
         let within = |value: f64, range: std::ops::RangeInclusive<f64>, fresh: f64| {
             if value.is_finite() { value.clamp(*range.start(), *range.end()) } else { fresh }
@@ -190,7 +190,7 @@ mod tests {
             strength: 0.0,
             ..FillDraft::default()
         };
-        draft.mend();
+        draft.sanitize();
         assert!(draft.restoration(&Draft::default()).is_ok());
     }
 }

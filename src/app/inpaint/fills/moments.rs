@@ -118,7 +118,7 @@ impl Inpaint {
     pub(in crate::app::inpaint) fn branch(&mut self, session: &Session, shared: &Draft) -> Option<Notice> {
         match self.fills.branch(shared) {
             Ok((mut question, parent, moment)) => {
-                if let Some(canvas) = self.canvas.as_mut().filter(|_| question.evidence.trust.is_some()) {
+                if let Some(canvas) = self.canvas.as_mut().filter(|_| question.observation.confidence.is_some()) {
                     question.take(canvas);
                 }
                 self.fills.begin(session, question, Some((parent, moment)));

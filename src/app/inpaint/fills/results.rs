@@ -71,7 +71,7 @@ fn compared(ui: &mut Ui, inpaint: &mut Inpaint) {
         return;
     }
     let side = (ui.available_width() - UNIT) / 3.0;
-    let (original, measured) = (answer.question.evidence.picture.clone(), answer.restored.measured.clone());
+    let (original, measured) = (answer.question.observation.picture.clone(), answer.restored.measured.clone());
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = UNIT;
         let shown = [("original", Some(original)), ("measurement y", (problem != Problem::Edit).then_some(measured))];
