@@ -69,8 +69,8 @@ pub fn share(state: Option<&RenderState>) -> Shared {
         Err(_) => "the driver refused".to_owned(),
     };
     let notice = Notice::problem(Failure {
-        what: format!("{} cannot be shared with the sampler ({why}).", info.name),
-        remedy: "The CPU computes instead; a newer graphics driver may help.".into(),
+        what: format!("{} cannot be used for computation ({why}).", info.name),
+        remedy: "The CPU is used instead; a newer graphics driver may help.".into(),
     });
     Shared { devices: Devices::cpu_only(), notice: Some(notice) }
 }

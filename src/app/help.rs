@@ -20,7 +20,7 @@ pub fn ui(ui: &Ui, open: &mut bool, about: &str, lines: &[KeyLine]) {
             }
         });
         ui.add_space(8.0);
-        ui.label(RichText::new("Drop a run file, a checkpoint or a folder of pictures anywhere to open it.").weak());
+        ui.label(RichText::new("Drop a run file, a checkpoint or a folder of images anywhere to open it.").weak());
         ui.add_space(8.0);
         ui.button("Close").clicked()
     });

@@ -46,8 +46,8 @@ pub static UNDO: [Binding<Action>; 2] = [
 
 /// In every workspace.
 pub static WINDOW: [Binding<Action>; 2] = [
-    plain(Key::F1, "F1", "This help", Action::Help),
-    plain(Key::F2, "F2", "All models: cards, layers, and how to get published ones", Action::Models),
+    plain(Key::F1, "F1", "Show this help", Action::Help),
+    plain(Key::F2, "F2", "All models: details, layers, and how to get published ones", Action::Models),
 ];
 
 /// A line of the help: a key and what it does.

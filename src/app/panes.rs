@@ -5,7 +5,7 @@ use egui::{CentralPanel, Frame, Margin, ScrollArea};
 use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
 use serde::{Deserialize, Serialize};
 
-/// A pane: what is set up at the left, what is looked at in the middle, what is measured at the right.
+/// A pane: what is set up on the left, what is looked at in the middle, what is measured on the right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pane {
@@ -21,7 +21,7 @@ impl Pane {
     pub fn name(self) -> &'static str {
         match self {
             Pane::Setup => "Setup",
-            Pane::Picture => "Picture",
+            Pane::Picture => "Images",
             Pane::Plots => "Plots",
         }
     }
@@ -126,7 +126,7 @@ impl Panes {
         for (pane, icon, side) in [(Pane::Plots, Icon::RIGHT_PANEL, "right"), (Pane::Setup, Icon::LEFT_PANEL, "left")] {
             let open = self.is_open(pane);
             let verb = if open { "Hide" } else { "Show" };
-            let tip = format!("{verb} the panel at the {side}");
+            let tip = format!("{verb} the panel on the {side}");
             if icon::quiet_button(ui, icon, open, &format!("{} panel", pane.name()), &tip).clicked() {
                 self.set_open(pane, !open);
             }
@@ -181,7 +181,7 @@ fn ground(ui: &egui::Ui) -> Frame {
 
 /// A pane of settings: they scroll, and what is below them, if anything, never does.
 pub fn settings(ui: &mut egui::Ui, add: impl FnOnce(&mut egui::Ui)) {
-    // The scroll bar has the margin at the right to itself.
+    // The scroll bar has the margin on the right to itself.
     let margin = Margin { left: 8, right: 0, top: 8, bottom: 0 };
     CentralPanel::no_frame().frame(Frame::new().inner_margin(margin)).show(ui, |ui| {
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {

@@ -191,7 +191,7 @@ fn a_panic_is_the_failure_of_its_task_and_others_live_on() {
     let (broken, _) = begin(&engine, 1, Act::Panic, Priority::Interactive);
     go_on.send(()).unwrap();
     let End::Failed(failure) = broken.end() else { panic!("it did not fail") };
-    assert_eq!(failure.what, "The sampler broke off: no such thing.");
+    assert_eq!(failure.what, "The computation failed unexpectedly: no such thing.");
     begins.recv().unwrap();
     go_on.send(()).unwrap();
     assert!(matches!(other.end(), End::Finished(_)));

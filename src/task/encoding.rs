@@ -29,14 +29,14 @@ impl FlowPlan {
         if sde.level(plan.until).ratio() > highest * (1.0 + 1e-6) {
             plan.until = sde.time_of_ratio(highest);
             plan.notices.push(format!(
-                "The model knows σ/α up to {highest:.3}, so its latents lie at t = {:.4}, not {}.",
+                "The model covers σ/α up to {highest:.3}, so its latents are at t = {:.4}, not {}.",
                 plan.until, flow.until
             ));
         }
         if sde.level(plan.end).ratio() < lowest * (1.0 - 1e-6) {
             plan.end = sde.time_of_ratio(lowest);
             plan.notices.push(format!(
-                "The model knows σ/α down to {lowest:.2e}, so the data lie at t = {:.2e}, not {:.2e}.",
+                "The model covers σ/α down to {lowest:.2e}, so the data are at t = {:.2e}, not {:.2e}.",
                 plan.end, flow.end
             ));
         }

@@ -30,15 +30,15 @@ pub struct Flow {
 /// Settings that make no solve.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FlowError {
-    #[error("a latent at t = {until} with data at t = {end} is not possible; choose 0 < end < until ≤ 1")]
+    #[error("the times {end} (data) to {until} (latent) are invalid; choose 0 < end < until ≤ 1")]
     Times { until: f64, end: f64 },
     #[error(transparent)]
     Choice(#[from] ChoiceError),
-    #[error("{0} does not encode; choose a solver that follows the probability-flow ODE in both directions")]
+    #[error("{0} cannot encode; choose a solver that integrates the probability-flow ODE in both directions")]
     OneWay(&'static str),
-    #[error("a likelihood needs the whole way to the prior, not only to t = {0}; choose 1")]
+    #[error("a likelihood must be integrated to the prior at t = 1, not to t = {0}; choose 1")]
     Truncated(f64),
-    #[error("{0} probes are not possible; choose 1 to {max}", max = super::Estimate::MAX_PROBES)]
+    #[error("{0} probes is out of range; choose 1 to {max}", max = super::Estimate::MAX_PROBES)]
     Probes(usize),
 }
 

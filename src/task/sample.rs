@@ -64,13 +64,13 @@ fn valid_times(sde: &dyn Sde, ratios: Option<(f64, f64)>) -> (f64, f64, Vec<Stri
     if sde.level(start).ratio() > highest * (1.0 + 1e-6) {
         start = sde.time_of_ratio(highest);
         notices.push(format!(
-            "The model knows σ/α up to {highest:.3}, so this run starts at t = {start:.4} instead of 1."
+            "The model covers σ/α up to {highest:.3}, so this run starts at t = {start:.4} instead of 1."
         ));
     }
     if sde.level(end).ratio() < lowest * (1.0 - 1e-6) {
         end = sde.time_of_ratio(lowest).min(start);
         notices.push(format!(
-            "The model knows σ/α down to {lowest:.2e}, so the score is last asked for at t = {end:.2e}."
+            "The model covers σ/α down to {lowest:.2e}, so the score is last evaluated at t = {end:.2e}."
         ));
     }
     (start, end, notices)

@@ -40,8 +40,8 @@ impl Inset {
         let response = ui.interact(rect.expand(3.0), ui.scope_id().with("inset"), Sense::hover());
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "What the model sees"));
         response.on_hover_text(
-            "What the model is given: the square at its own size, each pixel the mean of what is known of its area. \
-             The tint is how much of the pixel it is to fill in: 1 − confidence",
+            "The crop at the size that the model sees, each pixel the mean of what is kept of its area. \
+             The tint shows how much of the pixel is to be filled in: 1 − confidence",
         );
     }
 

@@ -362,11 +362,11 @@ impl Inpaint {
 static INFO: WorkspaceInfo = WorkspaceInfo {
     name: "Inpaint",
     question: "What else could be here?",
-    help: "Open a photo and paint over what you would like to know. What is painted is unknown to the model, \
-           what is left is kept; the model answers with pictures of what could be there.",
+    help: "Open a photo and paint over the part to replace. The model fills in the masked area, \
+           several samples at once; everything else is kept.",
     keys: || keys::lines(&KEYS),
-    picture_drop: Some("paint on this photo, or with Alt, use it as the mask"),
-    undoes: Some("a stroke or a change of mask or hints"),
+    picture_drop: Some("paint on this photo, or with Alt use it as the mask"),
+    undoes: Some("a stroke or a change to the mask or hints"),
 };
 
 impl Workspace for Inpaint {

@@ -7,7 +7,7 @@ use crate::solver::{DpmSolverPlusPlus, Heun, Solver};
 use crate::task::{Estimate, Flow, Steps};
 use serde::{Deserialize, Serialize};
 
-/// Evaluations that answer a moving slider: few enough to follow the hand.
+/// Evaluations that answer a moving slider: few enough to follow the slider.
 pub const QUICK_STEPS: usize = 8;
 /// Most pictures that the window offers for a likelihood's histogram.
 pub const MOST_OF_SET: usize = 512;
@@ -108,7 +108,7 @@ impl LatentsDraft {
     }
 }
 
-/// The same flow by few steps, for a hand that moves.
+/// The same flow by few steps, for a slider that moves.
 pub fn quick(flow: &Flow) -> Flow {
     match Steps::new(QUICK_STEPS) {
         Ok(steps) => flow.clone().by(Choice::new(&DpmSolverPlusPlus), steps),

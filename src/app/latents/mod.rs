@@ -1,4 +1,4 @@
-//! The workspace "Latents": where does a picture live?
+//! The workspace "Latents": what lies between two images?
 //!
 //! Pictures in slots are encoded to latents along the probability-flow ODE, decoded again, mixed and measured.
 //! `work` decides what is computed next, `arrivals` takes in what was, `middle` what the middle of the room shows; the rest is the room.
@@ -66,15 +66,15 @@ pub enum Command {
 }
 
 static KEYS: [Binding<Command>; 6] = [
-    plain(Key::Space, "Space", "Play the loop from A to B and back, or hold it", Command::Play),
+    plain(Key::Space, "Space", "Play the loop from A to B and back, or pause it", Command::Play),
     plain(Key::ArrowLeft, "←", "One frame towards A", Command::Move(-1)),
     plain(Key::ArrowRight, "→", "One frame towards B", Command::Move(1)),
-    plain(Key::Escape, "Esc", "Stop what is computed, and keep what is done", Command::Stop),
+    plain(Key::Escape, "Esc", "Stop the task and keep finished parts", Command::Stop),
     with(
         Modifiers::COMMAND,
         Key::O,
         "Ctrl+O",
-        "Open a picture into the marked slot (Ctrl+V pastes one)",
+        "Open an image in the selected slot (Ctrl+V pastes one)",
         Command::Open(None),
     ),
     with(Modifiers::COMMAND, Key::S, "Ctrl+S", "Save the strip, the loop or the latents", Command::OfferSave),
@@ -275,13 +275,13 @@ impl Latents {
 
 static INFO: WorkspaceInfo = WorkspaceInfo {
     name: "Latents",
-    question: "Where does a picture live?",
-    help: "The probability-flow ODE carries every picture to one latent and back. Put a picture in A and one \
-           in B; the strip fills with pictures between them, and the slider decodes any other place. More \
-           slots make weighted sums; likelihoods are measured at the right.",
+    question: "What lies between two images?",
+    help: "The probability-flow ODE encodes each image to one latent and decodes it again. Add images to A and B; \
+           the strip fills with images between them, and the slider decodes any other position. More slots make \
+           weighted sums. Likelihoods are on the right.",
     keys: || keys::lines(&KEYS),
-    picture_drop: Some("put this picture into a slot"),
-    undoes: Some("a change of slots or settings"),
+    picture_drop: Some("add this image to a slot"),
+    undoes: Some("a change to slots or settings"),
 };
 
 impl Workspace for Latents {

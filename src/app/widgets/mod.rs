@@ -177,7 +177,7 @@ pub fn human_time(seconds: f64) -> String {
     }
     let whole = seconds.round() as u64;
     match whole {
-        0 if seconds < 0.1 => "no time".into(),
+        0 if seconds < 0.1 => "<0.1 s".into(),
         0..=1 => format!("{seconds:.1} s"),
         2..60 => format!("{whole} s"),
         60..3600 => format!("{} min {} s", whole / 60, whole % 60),
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn times_are_said_as_people_say_them() {
         let said = [0.0, 0.4, 17.2, 200.0, 7500.0, f64::INFINITY].map(human_time);
-        assert_eq!(said, ["no time", "0.4 s", "17 s", "3 min 20 s", "2 h 5 min", "–"]);
+        assert_eq!(said, ["<0.1 s", "0.4 s", "17 s", "3 min 20 s", "2 h 5 min", "–"]);
     }
 
     #[test]

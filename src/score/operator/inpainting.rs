@@ -8,7 +8,7 @@ entry! {
     Inpainting {
         slug: "inpainting",
         name: "Inpainting",
-        summary: "Some pixels, as a mask says",
+        summary: "Keep the pixels that a mask selects",
     }
 }
 

@@ -51,7 +51,7 @@ fn methods_are_written_as_they_are_read() {
     }
     for text in ["dps:", "dps:x"] {
         let value = &text[4..];
-        assert_eq!(error(text).to_string(), format!("Step ζ = {value:?} is not a number; choose one such as 3"));
+        assert_eq!(error(text).to_string(), format!("Weight ζ = {value:?} is not a number; choose one such as 3"));
     }
     assert_eq!(error("pigdm:-1").to_string(), "Weight = -1 is out of range; choose 0 to 100");
     assert!(matches!(error("dps:NaN"), ChoiceError::Parameter(ParameterError::Range { .. })));

@@ -30,7 +30,7 @@ impl Problem {
     /// What the button that begins says.
     pub fn verb(self) -> &'static str {
         match self {
-            Problem::Fill => "Fill it in",
+            Problem::Fill => "Fill in",
             Problem::Colourise => "Colourise",
             Problem::Restore => "Restore photo",
             Problem::Edit => "Edit photo",
@@ -40,10 +40,10 @@ impl Problem {
     /// What its samples are called.
     pub fn noun(self) -> &'static str {
         match self {
-            Problem::Fill => "fills",
-            Problem::Colourise => "colourings",
-            Problem::Restore => "restorations",
-            Problem::Edit => "edits",
+            Problem::Fill => "inpainted samples",
+            Problem::Colourise => "colourised samples",
+            Problem::Restore => "restored samples",
+            Problem::Edit => "edited samples",
         }
     }
 }

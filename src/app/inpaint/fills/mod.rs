@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 const KEPT: usize = 24;
 /// Bytes of photos that answers may keep alive.
 const KEPT_BYTES: usize = 512 << 20;
-/// Memory for the recorded moments of one fill, and of all answers together, in bytes.
+/// Memory for the recorded steps of one fill, and of all answers together, in bytes.
 const RECORD: usize = 64 << 20;
 const RECORD_TOTAL: usize = 256 << 20;
 
@@ -97,7 +97,7 @@ pub struct Fills {
     textures: Textures,
     laid: Laid,
     timeline: TimelineState,
-    /// The moment that is looked at, and its estimates; `None` where an answer itself is.
+    /// The step shown, and its estimates; `None` where an answer itself is.
     moment: Option<(Arc<Recorded>, Pixels<f32>)>,
 }
 
@@ -123,7 +123,7 @@ impl Fills {
         self.answers.len()
     }
 
-    /// The pictures to show: those of the moment that is looked at, else the answer itself. N×C×S×S in [0, 1].
+    /// The pictures to show: those of the step shown, else the answer itself. N×C×S×S in [0, 1].
     pub fn pictures(&self) -> Option<&Pixels<f32>> {
         let answer = self.answer().filter(|_| self.under_way.is_none()).map(|answer| &answer.restored.pictures);
         self.moment.as_ref().map(|(_, estimates)| estimates).or(answer)
