@@ -36,7 +36,7 @@ impl Dialogs {
             Dialog::OpenFile => (open_dialog(), rfd::FileDialog::pick_file),
             Dialog::OpenPicture => (picture_dialog(), rfd::FileDialog::pick_file),
             Dialog::OpenFolder => {
-                (rfd::FileDialog::new().set_title("Open a folder of pictures"), rfd::FileDialog::pick_folder)
+                (rfd::FileDialog::new().set_title("Open a folder of images"), rfd::FileDialog::pick_folder)
             }
             Dialog::Save { name } => (save_dialog(folder, name), rfd::FileDialog::save_file),
         };
@@ -86,18 +86,18 @@ impl<T> PathRequest<T> {
 
 fn open_dialog() -> rfd::FileDialog {
     rfd::FileDialog::new()
-        .set_title("Open a model, pictures or a run file")
-        .add_filter("Everything that can be opened", &["json", "safetensors", "pth", "pt", "zip", "npz"])
+        .set_title("Open a model, images or a run file")
+        .add_filter("All supported files", &["json", "safetensors", "pth", "pt", "zip", "npz"])
         .add_filter("Run files", &["json"])
         .add_filter("Checkpoints", &["safetensors", "pth", "pt"])
-        .add_filter("Pictures in an archive", &["zip"])
+        .add_filter("Image archives", &["zip"])
         .add_filter("Latents", &["safetensors", "npz"])
 }
 
 fn picture_dialog() -> rfd::FileDialog {
     rfd::FileDialog::new()
-        .set_title("Open a picture or latents")
-        .add_filter("Pictures and latents", &["png", "jpg", "jpeg", "gif", "bmp", "webp", "safetensors", "npz"])
+        .set_title("Open an image or latents")
+        .add_filter("Images and latents", &["png", "jpg", "jpeg", "gif", "bmp", "webp", "safetensors", "npz"])
 }
 
 fn save_dialog(folder: Option<&Path>, name: &str) -> rfd::FileDialog {

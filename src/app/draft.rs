@@ -128,8 +128,8 @@ impl Draft {
         self.count = run.count.get().min(MOST_SAMPLES);
     }
 
-    /// Takes over the model and the family of a journey.
-    pub fn take_journey(&mut self, flow: &Flow) {
+    /// Takes over the model and the family of a flow.
+    pub fn take_flow(&mut self, flow: &Flow) {
         self.model = flow.model.clone();
         self.take_family(&flow.family);
     }
@@ -140,7 +140,7 @@ impl Draft {
     }
 
     /// Brings values that no control can show (a settings file edited by hand) back into reach.
-    pub fn mend(&mut self) {
+    pub fn sanitize(&mut self) {
         self.count = self.count.clamp(1, MOST_SAMPLES);
         self.steps = self.steps.clamp(1, Steps::MAX);
     }
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn impossible_saved_values_are_mended() {
         let mut draft = Draft { count: 0, steps: 0, ..Draft::default() };
-        draft.mend();
+        draft.sanitize();
         assert!(draft.run().is_ok());
         let mut saved = serde_json::to_value(Draft::default()).unwrap();
         saved["solver"]["snr"] = (-1.0).into();

@@ -54,7 +54,7 @@ fn look(path: PathBuf) -> OpenedFile {
         _ if is_picture(&path) => OpenedFile::Picture(path),
         _ => OpenedFile::Refused(Notice::error(format!(
             "the file {} cannot be opened; choose a run file (.json), a checkpoint (.safetensors, .pth), \
-             latents (.safetensors, .npz), a picture, or a folder or .zip of pictures",
+             latents (.safetensors, .npz), an image, or a folder or .zip of images",
             path.file_name().unwrap_or(path.as_os_str()).display()
         ))),
     }
@@ -95,15 +95,15 @@ pub fn dropped(ui: &egui::Ui, pictures: Option<&str>) -> Vec<PathBuf> {
 fn promise(path: &Path) -> String {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     match extension.as_deref() {
-        Some("json") => "take over the settings of this run".into(),
-        Some("safetensors") => "open this model, or these latents".into(),
+        Some("json") => "load this run's settings".into(),
+        Some("safetensors") => "open this model or these latents".into(),
         Some("pth" | "pt") => "open this model".into(),
-        Some("npz") => "put these latents into slots".into(),
-        Some("zip") => "open the exact score of these pictures".into(),
+        Some("npz") => "load these latents into slots".into(),
+        Some("zip") => "use the exact score of these images".into(),
         None if path.is_dir() && holds_network(path) => "open the model in this folder".into(),
-        None => "open the exact score of the pictures in this folder".into(),
-        Some(_) if is_picture(path) => "paint on this picture".into(),
-        Some(other) => format!("see whether a .{other} file can be opened"),
+        None => "use the exact score of the images in this folder".into(),
+        Some(_) if is_picture(path) => "paint on this image".into(),
+        Some(other) => format!("try to open this .{other} file"),
     }
 }
 

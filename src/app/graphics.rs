@@ -1,4 +1,4 @@
-//! The graphics device that the window draws with, shared with Burn.
+//! The graphics device that the window draws with, shared with Burn, and shaders that draw on it.
 
 use super::Notice;
 use crate::engine::{Devices, Failure};
@@ -69,8 +69,85 @@ pub fn share(state: Option<&RenderState>) -> Shared {
         Err(_) => "the driver refused".to_owned(),
     };
     let notice = Notice::problem(Failure {
-        what: format!("{} cannot be shared with the sampler ({why}).", info.name),
-        remedy: "The CPU computes instead; a newer graphics driver may help.".into(),
+        what: format!("{} cannot be used for computation ({why}).", info.name),
+        remedy: "The CPU is used instead; a newer graphics driver may help.".into(),
     });
     Shared { devices: Devices::cpu_only(), notice: Some(notice) }
+}
+
+/// A shader that paints all pixels of what it is drawn on, and the layout of what is bound to it.
+pub struct PixelShader {
+    pipeline: wgpu::RenderPipeline,
+    pub layout: wgpu::BindGroupLayout,
+    /// Its target takes linear light.
+    pub linear_target: bool,
+}
+
+impl PixelShader {
+    /// From WGSL with functions `vertex` and `fragment`, for a target of this format. The fragments see `bindings`, from
+    /// the first on.
+    pub fn new(
+        device: &wgpu::Device,
+        label: &'static str,
+        source: &str,
+        bindings: &[wgpu::BindingType],
+        format: wgpu::TextureFormat,
+    ) -> Self {
+        let label = Some(label);
+        let source = wgpu::ShaderSource::Wgsl(source.into());
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
+        let visibility = wgpu::ShaderStages::FRAGMENT;
+        let entry = |(binding, &ty)| wgpu::BindGroupLayoutEntry { binding, visibility, ty, count: None };
+        let entries: Vec<_> = (0..).zip(bindings).map(entry).collect();
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label,
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+            label,
+            layout: Some(&pipeline_layout),
+            vertex: wgpu::VertexState {
+                module: &module,
+                entry_point: Some("vertex"),
+                compilation_options: Default::default(),
+                buffers: &[],
+            },
+            primitive: wgpu::PrimitiveState::default(),
+            depth_stencil: None,
+            multisample: wgpu::MultisampleState::default(),
+            fragment: Some(wgpu::FragmentState {
+                module: &module,
+                entry_point: Some("fragment"),
+                compilation_options: Default::default(),
+                targets: &[Some(format.into())],
+            }),
+            multiview_mask: None,
+            cache: None,
+        });
+        PixelShader { pipeline, layout, linear_target: format.is_srgb() }
+    }
+
+    /// Draws with what is bound.
+    pub fn draw(&self, group: &wgpu::BindGroup, pass: &mut wgpu::RenderPass<'static>) {
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, group, &[]);
+        pass.draw(0..3, 0..1);
+    }
+}
+
+/// How a buffer is bound to a [`PixelShader`].
+pub const fn buffer_binding(ty: wgpu::BufferBindingType) -> wgpu::BindingType {
+    wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None }
+}
+
+/// A buffer that can be written to.
+pub fn buffer(device: &wgpu::Device, label: &str, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+    device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(label),
+        size,
+        usage: usage | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    })
 }

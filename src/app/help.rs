@@ -1,11 +1,11 @@
 //! F1: all keys, and where to begin.
 
-use super::keys::Line;
+use super::keys::KeyLine;
 use super::widgets::modal;
 use egui::{RichText, Ui};
 
 /// Shows the help of a workspace; closes it where it is done with.
-pub fn ui(ui: &Ui, open: &mut bool, about: &str, lines: &[Line]) {
+pub fn ui(ui: &Ui, open: &mut bool, about: &str, lines: &[KeyLine]) {
     modal(ui, "help", open, 460.0, |ui| {
         ui.heading("Score Explorer");
         ui.add_space(4.0);
@@ -20,7 +20,7 @@ pub fn ui(ui: &Ui, open: &mut bool, about: &str, lines: &[Line]) {
             }
         });
         ui.add_space(8.0);
-        ui.label(RichText::new("Drop a run file, a checkpoint or a folder of pictures anywhere to open it.").weak());
+        ui.label(RichText::new("Drop a run file, a checkpoint or a folder of images anywhere to open it.").weak());
         ui.add_space(8.0);
         ui.button("Close").clicked()
     });

@@ -46,21 +46,21 @@ pub static UNDO: [Binding<Action>; 2] = [
 
 /// In every workspace.
 pub static WINDOW: [Binding<Action>; 2] = [
-    plain(Key::F1, "F1", "This help", Action::Help),
-    plain(Key::F2, "F2", "All models: cards, layers, and how to get published ones", Action::Models),
+    plain(Key::F1, "F1", "Show this help", Action::Help),
+    plain(Key::F2, "F2", "All models: details, layers, and how to get published ones", Action::Models),
 ];
 
 /// A line of the help: a key and what it does.
-pub type Line = (&'static str, String);
+pub type KeyLine = (&'static str, String);
 
 /// What the help says of a table.
-pub fn lines<C>(bindings: &[Binding<C>]) -> Vec<Line> {
+pub fn lines<C>(bindings: &[Binding<C>]) -> Vec<KeyLine> {
     let shown = bindings.iter().filter(|binding| !binding.shown.is_empty());
     shown.map(|binding| (binding.shown, binding.what.to_owned())).collect()
 }
 
 /// What the help says of undoing: "Undo a change of settings".
-pub fn undo_lines(what: Option<&str>) -> Vec<Line> {
+pub fn undo_lines(what: Option<&str>) -> Vec<KeyLine> {
     let line = |what| lines(&UNDO).into_iter().map(move |(key, verb)| (key, format!("{verb} {what}")));
     what.into_iter().flat_map(line).collect()
 }

@@ -60,7 +60,7 @@ impl Models {
                 lines.push(format!("trained in {}", family.kind()));
             }
             if let Some((low, high)) = report.ratios {
-                lines.push(format!("knows σ/α from {low:.3e} to {high:.1}"));
+                lines.push(format!("valid for σ/α from {low:.3e} to {high:.1}"));
             }
             lines.extend(report.card.lines().map(str::to_owned));
         }
@@ -69,7 +69,7 @@ impl Models {
 
     /// The menu that chooses a model. `name` is its accessible name.
     pub fn combo(&mut self, ui: &mut Ui, name: &str, width: f32, model: &ModelRef, out: &mut Out) {
-        let tip = format!("Score model s(x, t) ≈ ∇ log p(x, t)\n{}", self.card(model, out.session));
+        let tip = format!("Score model s(x, t) ≈ ∇ log p_t(x)\n{}", self.card(model, out.session));
         let shown = ComboBox::from_id_salt(name)
             .selected_text(self.title(model))
             .width(width)
@@ -93,7 +93,7 @@ impl Models {
             let _ = ui.selectable_label(true, self.title(model)).on_hover_text(model.to_string());
         }
         ui.separator();
-        let all = ui.button("All models…").on_hover_text("Cards, layers, and how to get published ones (F2)");
+        let all = ui.button("All models…").on_hover_text("Details, layers, and how to get published ones (F2)");
         if all.clicked() {
             out.actions.push(Action::Models);
             ui.close();
@@ -103,7 +103,7 @@ impl Models {
             out.actions.push(Action::ChooseFile);
             ui.close();
         }
-        let folder = ui.button("Folder of pictures…").on_hover_text("The exact score of the pictures in a folder");
+        let folder = ui.button("Folder of images…").on_hover_text("Use the exact score of the images in a folder");
         if folder.clicked() {
             out.actions.push(Action::ChooseFolder);
             ui.close();

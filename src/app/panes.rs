@@ -5,7 +5,7 @@ use egui::{CentralPanel, Frame, Margin, ScrollArea};
 use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
 use serde::{Deserialize, Serialize};
 
-/// A pane: what is set up at the left, what is looked at in the middle, what is measured at the right.
+/// A pane: what is set up on the left, what is looked at in the middle, what is measured on the right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pane {
@@ -21,7 +21,7 @@ impl Pane {
     pub fn name(self) -> &'static str {
         match self {
             Pane::Setup => "Setup",
-            Pane::Picture => "Picture",
+            Pane::Picture => "Images",
             Pane::Plots => "Plots",
         }
     }
@@ -57,7 +57,7 @@ impl Default for Panes {
 
 impl Panes {
     /// A tree that does not hold each pane exactly once, all within reach, becomes the default.
-    pub fn mend(&mut self) {
+    pub fn sanitize(&mut self) {
         let widths_known = self.setup_width.is_finite() && self.plots_width.is_finite();
         if !widths_known || !self.is_whole() {
             *self = Panes::default();
@@ -126,7 +126,7 @@ impl Panes {
         for (pane, icon, side) in [(Pane::Plots, Icon::RIGHT_PANEL, "right"), (Pane::Setup, Icon::LEFT_PANEL, "left")] {
             let open = self.is_open(pane);
             let verb = if open { "Hide" } else { "Show" };
-            let tip = format!("{verb} the panel at the {side}");
+            let tip = format!("{verb} the panel on the {side}");
             if icon::quiet_button(ui, icon, open, &format!("{} panel", pane.name()), &tip).clicked() {
                 self.set_open(pane, !open);
             }
@@ -181,7 +181,7 @@ fn ground(ui: &egui::Ui) -> Frame {
 
 /// A pane of settings: they scroll, and what is below them, if anything, never does.
 pub fn settings(ui: &mut egui::Ui, add: impl FnOnce(&mut egui::Ui)) {
-    // The scroll bar has the margin at the right to itself.
+    // The scroll bar has the margin on the right to itself.
     let margin = Margin { left: 8, right: 0, top: 8, bottom: 0 };
     CentralPanel::no_frame().frame(Frame::new().inner_margin(margin)).show(ui, |ui| {
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
@@ -240,7 +240,7 @@ mod tests {
         panes.set_open(Pane::Plots, false);
         let text = serde_json::to_string(&panes).unwrap();
         let mut loaded: Panes = serde_json::from_str(&text).unwrap();
-        loaded.mend();
+        loaded.sanitize();
         assert_eq!(loaded, panes);
         assert!(!loaded.is_open(Pane::Plots) && loaded.is_open(Pane::Setup));
     }
@@ -250,7 +250,7 @@ mod tests {
         let mut panes = Panes { setup_width: 333.0, ..Panes::default() };
         let picture = panes.tile(Pane::Picture).unwrap();
         panes.tree.tiles.remove(picture);
-        panes.mend();
+        panes.sanitize();
         assert_eq!(panes, Panes::default());
     }
 
@@ -261,14 +261,14 @@ mod tests {
         if let Some(Tile::Container(container)) = panes.tree.tiles.get_mut(root) {
             container.add_child(root);
         }
-        panes.mend();
+        panes.sanitize();
         assert_eq!(panes, Panes::default());
     }
 
     #[test]
     fn impossible_widths_are_mended() {
         let mut panes = Panes { setup_width: -5.0, plots_width: 1e9, ..Panes::default() };
-        panes.mend();
+        panes.sanitize();
         assert_eq!((panes.setup_width, panes.plots_width), (*WIDTHS.start(), *WIDTHS.end()));
     }
 }

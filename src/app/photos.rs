@@ -16,7 +16,7 @@ const WORLDS: usize = 512;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
-    /// One of the worlds that ship.
+    /// One of the bundled Little Worlds.
     World(usize),
     File(PathBuf),
     /// A sample of a file of latents.
@@ -87,7 +87,7 @@ pub fn unit<T: Copy + Into<f64>>(data: &Pixels<T>, range: Option<Range>) -> Pixe
     Pixels { shape: data.shape, values: data.values.iter().map(value).collect() }
 }
 
-/// One of the worlds that ship, which nobody chose.
+/// One of the bundled Little Worlds, which nobody chose.
 pub fn any_world() -> Wanted {
     Wanted::World(fastrand::usize(..WORLDS))
 }
@@ -118,12 +118,12 @@ impl Wanted {
             Wanted::World(index) => {
                 let set = shipped_worlds().map_err(|error| error.to_string())?;
                 let index = index % set.names.len().max(1);
-                Ok((Source::World(index), format!("world {}", index + 1), whole(world(&set, index))))
+                Ok((Source::World(index), format!("example {}", index + 1), whole(world(&set, index))))
             }
             Wanted::Pasted(pasted) => {
                 let (image, note) = reduce_to(on_white(&pasted)?, longest);
                 let opened = OpenedPhoto { notes: note.into_iter().collect(), ..whole(image) };
-                Ok((Source::Clipboard, "pasted picture".into(), opened))
+                Ok((Source::Clipboard, "pasted image".into(), opened))
             }
             Wanted::Sample(Sample { shape, values, name }) => {
                 Ok((Source::Trajectory, name, whole(sample_picture(shape, &values))))
@@ -137,7 +137,7 @@ fn on_white(pasted: &ColorImage) -> Result<RgbImage, String> {
     let [width, height] = pasted.size.map(|side| side as u32);
     let small = u64::from(width) * u64::from(height) <= MOST_PIXELS && width > 0 && height > 0;
     if !small {
-        return Err(format!("the pasted picture cannot be used: {}", too_large(width, height)));
+        return Err(format!("the pasted image cannot be used: {}", too_large(width, height)));
     }
     Ok(RgbImage::from_fn(width, height, |x, y| {
         let [r, g, b, a] = pasted[(x as usize, y as usize)].to_array();

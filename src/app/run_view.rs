@@ -13,7 +13,7 @@ pub enum RunState {
     Failed(Failure),
 }
 
-/// Which moment of a run is shown.
+/// Which recorded step of a run is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cursor {
     /// The newest, whatever comes.
@@ -40,12 +40,12 @@ impl RunView {
         RunView { id, report, snapshot: None, state: RunState::Running, cursor: Cursor::Live, parent: None }
     }
 
-    /// All moments kept so far, in order.
+    /// All recorded steps kept so far, in order.
     pub fn timeline(&self) -> &[Arc<Recorded>] {
         self.snapshot.as_ref().map_or(&[], |snapshot| &snapshot.timeline)
     }
 
-    /// The moment under the cursor, and the recorded one before it (for the change since).
+    /// The recorded step under the cursor, and the one before it (for the change since).
     pub fn shown(&self) -> (Option<Arc<Recorded>>, Option<Arc<Recorded>>) {
         let timeline = self.timeline();
         let newest = self.snapshot.as_ref().map(|snapshot| snapshot.newest.clone());

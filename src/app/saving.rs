@@ -113,7 +113,7 @@ impl Saver {
         };
         let Writing { job, stop, .. } = self.writing.take()?;
         Some(match result {
-            Ok(()) if stop.load(Ordering::Relaxed) => Notice::remark("The export was stopped; nothing was written."),
+            Ok(()) if stop.load(Ordering::Relaxed) => Notice::remark("Export stopped; nothing was written."),
             Ok(()) => Notice::remark(format!("Saved as {}.", job.path.display())),
             Err(error) => self.failed.offer(Notice::error(error), job),
         })
@@ -152,14 +152,14 @@ impl SavePanel {
     /// If it has no name.
     pub fn path(&self) -> Result<PathBuf, String> {
         match self.path.trim() {
-            "" => Err("Give the file a name.".into()),
+            "" => Err("Enter a file name.".into()),
             path => Ok(path.into()),
         }
     }
 
     /// How large pixels are.
     pub fn zoom_row(&mut self, ui: &mut Ui) {
-        let tip = "Screen pixels for each pixel, without smoothing";
+        let tip = "Enlarge each pixel to N×N, without smoothing";
         row(ui, "Zoom", tip, |ui| {
             let field = egui::DragValue::new(&mut self.zoom).range(1..=32).suffix("×").speed(0.1);
             named(ui.add_sized(vec2(64.0, 24.0), field), "Zoom", tip);
@@ -172,7 +172,7 @@ impl SavePanel {
             let field = egui::DragValue::new(&mut self.seconds).range(0.5..=60.0).speed(0.1).suffix(" s");
             named(ui.add_sized(vec2(64.0, 24.0), field), "Length", tip);
         });
-        let tip = "GIF shows everywhere in 256 colours; animated PNG has all colours";
+        let tip = "GIF works everywhere but has 256 colours; animated PNG has all colours";
         row(ui, "Format", tip, |ui| {
             let combo = Combo { name: "Format", tip, width: control_width(ui) };
             let text = |png: &bool| if *png { "Animated PNG" } else { "GIF" }.to_owned();
@@ -185,7 +185,7 @@ impl SavePanel {
         if let Some(((), path)) = self.place.poll() {
             self.path = path.display().to_string();
         }
-        row(ui, "File", "Where it is written", |ui| {
+        row(ui, "File", "Where the file is saved", |ui| {
             let width = control_width(ui) - 84.0;
             let field = egui::TextEdit::singleline(&mut self.path).desired_width(width);
             ui.add(field).accessible_name("File");

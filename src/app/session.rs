@@ -116,7 +116,7 @@ impl Session {
             }
             Some(End::Finished(report)) => self.learn(report),
             Some(End::Failed(failure)) => vec![Notice::problem(failure)],
-            Some(End::Stopped) => vec![Notice::error("opening the model was stopped; choose it again to open it")],
+            Some(End::Stopped) => vec![Notice::error("opening the model was cancelled; open it again")],
         }
     }
 
@@ -125,7 +125,7 @@ impl Session {
         let text = match report.warnings.as_slice() {
             [] => None,
             [only] => Some(only.clone()),
-            [first, rest @ ..] => Some(format!("{first} {} more files were left out.", rest.len())),
+            [first, rest @ ..] => Some(format!("{first} {} more files were ignored.", rest.len())),
         };
         self.models.insert(report.model.clone(), report);
         self.tell_once(text)

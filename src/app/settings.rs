@@ -51,7 +51,7 @@ impl ThemeChoice {
             ThemeChoice::Light => Icon::SUN,
             ThemeChoice::System => Icon::HALF_MOON,
         };
-        let button = icon::quiet_button(ui, icon, true, "Theme", "Theme: dark, light, or the system's");
+        let button = icon::quiet_button(ui, icon, true, "Theme", "Theme: dark, light or system");
         let line = |ui: &mut egui::Ui, theme: &ThemeChoice| ui.selectable_label(self == *theme, theme.name()).clicked();
         let menu =
             egui::Popup::menu(&button).show(|ui| ThemeChoice::ALL.into_iter().filter(|theme| line(ui, theme)).last());
@@ -80,7 +80,7 @@ impl Settings {
             folder: folder.filter(|folder| folder.is_dir()),
             workspaces: saved.workspaces,
         };
-        settings.draft.mend();
+        settings.draft.sanitize();
         settings
     }
 

@@ -131,7 +131,7 @@ impl App {
                 ui.spacing_mut().item_spacing.x = 6.0;
                 self.cx.device_combo(ui, "Device menu", 84.0);
                 self.cx.model_combo(ui, "Model menu", 190.0);
-                let tip = "All models: cards, layers, and how to get published ones (F2)";
+                let tip = "All models: details, layers, and how to get published ones (F2)";
                 if ui.button("Models").on_hover_text(tip).clicked() {
                     self.cx.actions.push(Action::Models);
                 }

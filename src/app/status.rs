@@ -22,7 +22,7 @@ pub struct Standing {
     pub active: bool,
     /// The device that computes it, while it is active.
     pub device: Option<String>,
-    /// Bytes that recorded moments of all runs take.
+    /// Bytes that the recorded steps of all runs take.
     pub recorded: usize,
 }
 
@@ -100,14 +100,14 @@ impl Status<'_> {
     fn state(&self, ui: &mut Ui, actions: &mut Vec<Action>) {
         let (color, word) = self.word(Theme::of(ui));
         dot(ui, color);
-        let nothing = "Nothing has run yet. Press Run, or Space.";
+        let nothing = "Nothing has run yet. Press Run or Space.";
         text(ui, &word).on_hover_text(self.standing().map_or(nothing, |standing| standing.about.as_str()));
         for (figure, tip) in self.standing().iter().flat_map(|standing| &standing.figures) {
             separator(ui);
             text(ui, figure).on_hover_text(*tip);
         }
         let opening = self.session.loading.as_ref().is_some_and(|loading| loading.fraction.is_some());
-        let tip = if opening { "Do not open this model" } else { "End this run and keep what it recorded (Esc)" };
+        let tip = if opening { "Cancel opening this model" } else { "Stop this run and keep its recording (Esc)" };
         if (self.is_active() || opening) && ui.button("Stop").on_hover_text(tip).clicked() {
             let of = self.standing.as_ref().filter(|_| self.is_active()).map(|(name, _)| *name);
             actions.push(of.map_or(Action::StopOpening, Action::Stop));
@@ -118,7 +118,7 @@ impl Status<'_> {
     fn word(&self, theme: &Theme) -> (Color32, String) {
         if let Some(loading) = &self.session.loading {
             let name = loading.what.rsplit(['/', '\\']).next().unwrap_or(&loading.what);
-            let share = loading.fraction.map(|share| format!(" · {:.0} %", share * 100.0)).unwrap_or_default();
+            let share = loading.fraction.map(|share| format!(" · {:.0}%", share * 100.0)).unwrap_or_default();
             let left = loading.left().map(|left| format!(" · {} left", human_time(left))).unwrap_or_default();
             return (theme.warning, format!("opening {name}{share}{left}"));
         }
@@ -139,8 +139,8 @@ impl Status<'_> {
         let recorded = self.standing().map_or(0, |standing| standing.recorded);
         let ms = |part| self.meter.quantile(part).map_or(0.0, |frame| frame.as_secs_f64() * 1e3);
         let tip = format!(
-            "Memory of this process; {} of it are recorded moments.\n\
-             Window: half of the last {} frames took under {:.1} ms, 99 % under {:.1} ms.",
+            "Memory used by this process; recorded steps take {}.\n\
+             Window: 50% of the last {} frames took under {:.1} ms, 99% under {:.1} ms.",
             human_bytes(recorded),
             self.meter.len(),
             ms(0.5),
@@ -152,8 +152,8 @@ impl Status<'_> {
     fn working(&self, ui: &mut Ui, actions: &mut Vec<Action>) {
         let Some((workspace, task)) = &self.task else { return };
         separator(ui);
-        let tip = "End what this workspace computes; what is done is kept";
-        if *workspace != self.shown && ui.button("Stop job").on_hover_text(tip).clicked() {
+        let tip = "Stop this task; finished parts are kept";
+        if *workspace != self.shown && ui.button("Stop task").on_hover_text(tip).clicked() {
             actions.push(Action::Stop(workspace));
         }
         ui.add(egui::ProgressBar::new(task.share).desired_width(90.0).desired_height(6.0));

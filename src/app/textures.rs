@@ -17,7 +17,7 @@ struct Key {
     smooth: bool,
 }
 
-struct Cached {
+struct CachedTexture {
     texture: TextureHandle,
     seen: u64,
     _values: Option<Arc<[f32]>>,
@@ -26,8 +26,8 @@ struct Cached {
 /// The textures.
 #[derive(Default)]
 pub struct Textures {
-    samples: HashMap<Key, Cached>,
-    photos: HashMap<u64, Cached>,
+    samples: HashMap<Key, CachedTexture>,
+    photos: HashMap<u64, CachedTexture>,
     frame: u64,
 }
 
@@ -56,7 +56,7 @@ impl Textures {
         let cached = self.samples.entry(key).or_insert_with(|| {
             let options = if smooth { TextureOptions::LINEAR } else { TextureOptions::NEAREST };
             let texture = ui.ctx().load_texture("sample", colours(pixels, sample, latent), options);
-            Cached { texture, seen: frame, _values: Some(pixels.values.clone()) }
+            CachedTexture { texture, seen: frame, _values: Some(pixels.values.clone()) }
         });
         cached.seen = frame;
         paint(ui, rect, cached.texture.id());
@@ -70,7 +70,7 @@ impl Textures {
             let size = [small.width() as usize, small.height() as usize];
             let image = ColorImage::from_rgb(size, small.as_raw());
             let texture = ui.ctx().load_texture("photo", image, TextureOptions::LINEAR);
-            Cached { texture, seen: frame, _values: None }
+            CachedTexture { texture, seen: frame, _values: None }
         });
         cached.seen = frame;
         paint(ui, rect, cached.texture.id());

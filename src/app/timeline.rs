@@ -10,7 +10,7 @@ use egui::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Recorded moments a second at speed 1.
+/// Recorded steps a second at speed 1.
 const RATE: f32 = 10.0;
 /// The speeds of playback.
 const SPEEDS: [f32; 6] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
@@ -29,7 +29,7 @@ pub struct TimelineState {
     /// What the buttons to branch and to save do here.
     #[serde(skip)]
     pub tips: Tips,
-    /// The part of a moment that playback has come beyond the one shown.
+    /// The part of a step that playback has come beyond the one shown.
     #[serde(skip)]
     carry: f32,
 }
@@ -51,8 +51,8 @@ pub struct Tips {
 impl Default for Tips {
     fn default() -> Self {
         Tips {
-            branch: "Branch…: continue from this moment with other settings (key B)",
-            save: "Save the pictures of this moment (Ctrl+S)",
+            branch: "Branch: continue from this step with other settings (B)",
+            save: "Save the images of this step (Ctrl+S)",
         }
     }
 }
@@ -68,15 +68,15 @@ impl Default for TimelineState {
 pub enum TimelineAction {
     #[default]
     None,
-    /// Continue from the moment shown with other settings.
+    /// Continue from the step shown with other settings.
     Branch,
-    /// Save the moment shown.
+    /// Save the step shown.
     Save,
     /// Show a run that branched from this one.
     Open(TaskId),
 }
 
-/// Two rows: playback, scrub bar, branch and save; and the figures of the moment shown.
+/// Two rows: playback, scrub bar, branch and save; and the figures of the step shown.
 pub fn ui(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState) -> TimelineAction {
     let looked_at = run.cursor;
     play(ui, run, state);
@@ -92,7 +92,7 @@ pub fn ui(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState) -> Timeline
         ui.add_space(UNIT);
         let Tips { branch, save } = state.tips;
         let fork = ui.add_enabled_ui(can_branch(run), |ui| icon::button(ui, Icon::BRANCH, false, "Branch", branch));
-        if fork.inner.on_disabled_hover_text("Branching needs a moment between the first and the last").clicked() {
+        if fork.inner.on_disabled_hover_text("Branching needs a step between the first and the last").clicked() {
             action = TimelineAction::Branch;
         }
         let some = run.snapshot.is_some();
@@ -127,7 +127,7 @@ pub fn can_branch(run: &RunView) -> bool {
     run.snapshot.is_some() && step >= 1 && step < steps(run)
 }
 
-/// Looks at the recorded moment nearest to `step`; at the newest it keeps up with the run.
+/// Looks at the recorded step nearest to `step`; at the newest it keeps up with the run.
 fn look_at(run: &mut RunView, step: usize) {
     let nearest = run.timeline().iter().map(|moment| moment.step).min_by_key(|kept| kept.abs_diff(step));
     let newest = newest_step(run);
@@ -137,7 +137,7 @@ fn look_at(run: &mut RunView, step: usize) {
     };
 }
 
-/// Moves by a number of recorded moments.
+/// Moves by a number of recorded steps.
 fn move_by(run: &mut RunView, moments: isize) {
     let step = shown_step(run);
     let timeline = run.timeline();
@@ -198,14 +198,14 @@ fn keys(ui: &Ui, run: &mut RunView) -> TimelineAction {
 
 /// Back, play or pause, forward, and the speed.
 fn playback(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState) {
-    if icon::button(ui, Icon::BACK, false, "Back", "One recorded moment back (←; Shift for ten, Home for the first)")
+    if icon::button(ui, Icon::BACK, false, "Back", "One recorded step back (←; Shift for ten, Home for the first)")
         .clicked()
     {
         state.playing = false;
         move_by(run, -1);
     }
-    let (icon, name) = if state.playing { (Icon::PAUSE, "Hold") } else { (Icon::PLAY, "Play") };
-    let tip = "Play the recorded moments; the run itself goes on by itself";
+    let (icon, name) = if state.playing { (Icon::PAUSE, "Pause playback") } else { (Icon::PLAY, "Play") };
+    let tip = "Play the recorded steps; the run itself continues";
     if icon::button(ui, icon, state.playing, name, tip).clicked() {
         state.playing = !state.playing && run.timeline().len() > 1;
         state.carry = 0.0;
@@ -213,7 +213,7 @@ fn playback(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState) {
             look_at(run, 0);
         }
     }
-    let tip = "One recorded moment forward (→; Shift for ten, End for the newest)";
+    let tip = "One recorded step forward (→; Shift for ten, End for the newest)";
     if icon::button(ui, Icon::FORWARD, false, "Forward", tip).clicked() {
         state.playing = false;
         move_by(run, 1);
@@ -221,13 +221,13 @@ fn playback(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState) {
     let menu = egui::ComboBox::from_id_salt("speed").width(48.0).selected_text(speed_name(state.speed));
     let menu = menu.show_ui(ui, |ui| {
         for speed in SPEEDS {
-            let text = format!("{} · {:.3} moments/s", speed_name(speed), speed * RATE);
+            let text = format!("{} · {:.3} steps/s", speed_name(speed), speed * RATE);
             let text = text.replace(".000", "").replace(".500", ".5");
             ui.selectable_value(&mut state.speed, speed, text);
         }
     });
     menu.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Speed"));
-    menu.response.on_hover_text("Speed of playback: recorded moments a second");
+    menu.response.on_hover_text("Playback speed, in recorded steps per second");
 }
 
 fn speed_name(speed: f32) -> &'static str {
@@ -245,7 +245,7 @@ fn bar_id(ui: &Ui) -> egui::Id {
     ui.ctx().viewport_id().0.with("timeline bar")
 }
 
-/// The bar: a click or drag looks at a moment. Returns a branch that was clicked.
+/// The bar: a click or drag looks at a recorded step. Returns a branch that was clicked.
 fn scrub(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState, width: f32) -> Option<TaskId> {
     let (_, rect) = ui.allocate_space(vec2(width, 28.0));
     let response = ui.interact(rect, bar_id(ui), Sense::click_and_drag());
@@ -259,14 +259,14 @@ fn scrub(ui: &mut Ui, run: &mut RunView, state: &mut TimelineState, width: f32) 
         look_at(run, bar.step_at(at));
     }
     bar.paint(ui, run, state, &response);
-    response.widget_info(|| WidgetInfo::slider(true, shown_step(run) as f64, "Moment"));
+    response.widget_info(|| WidgetInfo::slider(true, shown_step(run) as f64, "Recorded step"));
     let under = response.hover_pos().map(|at| bar.step_at(at));
     if let Some(step) = under
         && let Some(t) = run.report.times.get(step)
     {
         let mark = response.hover_pos().and_then(|at| bar.branch_at(&state.branches, at));
         let text = match mark {
-            Some(_) => format!("A branch at step {step} of {}, t = {t:.4}: click to show it", bar.steps),
+            Some(_) => format!("Branch at step {step} of {}, t = {t:.4}: click to show it", bar.steps),
             None => format!("t = {t:.4}, step {step} of {}", bar.steps),
         };
         response.on_hover_text_at_pointer(text);
@@ -329,7 +329,7 @@ impl Bar {
         }
     }
 
-    /// Marks under the rail for recorded moments, no denser than they can be seen.
+    /// Marks under the rail for recorded steps, no denser than they can be seen.
     fn ticks(&self, ui: &Ui, steps: impl Iterator<Item = usize>) {
         let line = Stroke::new(1.0, Theme::of(ui).weak);
         let mut last = f32::NEG_INFINITY;
@@ -355,10 +355,10 @@ impl Bar {
     }
 }
 
-/// t, σ, α, step and evaluations of the moment shown.
+/// t, σ, α, step and evaluations of the step shown.
 fn figures(ui: &mut Ui, run: &RunView) {
     let Some(shown) = run.shown().0 else {
-        ui.label(RichText::new("No moment yet").small().weak());
+        ui.label(RichText::new("Nothing recorded yet").small().weak());
         return;
     };
     ui.horizontal(|ui| {
@@ -373,7 +373,7 @@ fn figures(ui: &mut Ui, run: &RunView) {
         } else if run.is_active() && behind > 0 {
             let steps = if behind == 1 { "step" } else { "steps" };
             let text = RichText::new(format!("{behind} {steps} behind the run")).small().weak();
-            ui.label(text).on_hover_text("The run goes on; End looks at its newest state");
+            ui.label(text).on_hover_text("The run continues; End shows its newest state");
         }
     });
 }
@@ -384,7 +384,7 @@ fn moment_figures(shown: &Recorded, steps: usize) -> [(String, &'static str); 5]
         (format!("σ {}", short(shown.level.sigma)), "σ(t): standard deviation of the noise in x(t)"),
         (format!("α {}", short(shown.level.alpha)), "α(t): scale of the data in x(t)"),
         (format!("step {} of {steps}", shown.step), "Steps of the time grid done"),
-        (format!("{} NFE", shown.nfe), "Network evaluations so far, for each sample"),
+        (format!("{} NFE", shown.nfe), "Score evaluations per sample so far"),
     ]
 }
 

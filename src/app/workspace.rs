@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::files::OpenedFile;
-use super::keys::{Keys, Line};
+use super::keys::{KeyLine, Keys};
 use super::panes::Panes;
 use super::photos::Offer;
 use super::status::{Standing, TaskLine};
@@ -21,7 +21,7 @@ pub struct WorkspaceInfo {
     /// What the help says first.
     pub help: &'static str,
     /// The keys that it obeys.
-    pub keys: fn() -> Vec<Line>,
+    pub keys: fn() -> Vec<KeyLine>,
     /// What a dropped picture does here, if anything of its own: "put this picture into a slot".
     pub picture_drop: Option<&'static str>,
     /// What can be undone, if anything: "a change of settings".

@@ -7,7 +7,7 @@ pub struct Square {
     /// 3×S×S in [0, 1]: the mean of what is known of each pixel's area.
     pub picture: Vec<f32>,
     /// S×S: the share of each pixel's area that is known.
-    pub trust: Vec<f32>,
+    pub confidence: Vec<f32>,
 }
 
 /// The middle square of a photo by area averages, S×S. `mask`: for each pixel of the photo, row by row, how much of
@@ -21,7 +21,7 @@ pub fn square(photo: &RgbImage, mask: Option<&[u8]>, side: usize) -> Square {
         mask.and_then(|mask| mask.get(y * width + x)).map_or(1.0, |&coverage| f32::from(255 - coverage) / 255.0)
     };
     let plane = side * side;
-    let mut square = Square { picture: vec![0.0; 3 * plane], trust: vec![1.0; plane] };
+    let mut square = Square { picture: vec![0.0; 3 * plane], confidence: vec![1.0; plane] };
     for (row, down) in parts.iter().enumerate() {
         for (column, across) in parts.iter().enumerate() {
             let (mut weight, mut sums, mut all) = (0f32, [0f32; 3], [0f32; 3]);
@@ -35,7 +35,7 @@ pub fn square(photo: &RgbImage, mask: Option<&[u8]>, side: usize) -> Square {
                 }
             }
             let place = row * side + column;
-            square.trust[place] = weight.clamp(0.0, 1.0);
+            square.confidence[place] = weight.clamp(0.0, 1.0);
             for channel in 0..3 {
                 // Where nothing is known the photo's own colours stay: edits start from them.
                 let mean = if weight > 1e-6 { sums[channel] / weight } else { all[channel] };

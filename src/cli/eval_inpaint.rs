@@ -9,7 +9,7 @@ use crate::Pixels;
 use crate::engine::Restore;
 use crate::registry::{Category, Choice};
 use crate::solver::Method;
-use crate::task::{Count, Evidence, ModelRef, Restoration, Run, Shows, psnr};
+use crate::task::{Count, ModelRef, Observation, Restoration, Run, Shows, psnr};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -141,10 +141,10 @@ fn sampled(
     let [_, _, h, w] = pictures.shape;
     let mut line = Line { filling: name.into(), nfe: 0, masks: Vec::new() };
     for (mask, hidden) in masks {
-        let trust: Vec<f32> = hidden.iter().map(|&hidden| if hidden { 0.0 } else { 1.0 }).collect();
-        let trust = Some(Pixels { shape: [1, 1, h, w], values: trust.into() });
-        let evidence = Evidence { picture: pictures.clone(), trust, shows: Shows::Original };
-        let done = session.perform(Restore { restoration: restoration.clone(), evidence, from: None })?;
+        let confidence: Vec<f32> = hidden.iter().map(|&hidden| if hidden { 0.0 } else { 1.0 }).collect();
+        let confidence = Some(Pixels { shape: [1, 1, h, w], values: confidence.into() });
+        let observation = Observation { picture: pictures.clone(), confidence, shows: Shows::Original };
+        let done = session.perform(Restore { restoration: restoration.clone(), observation, from: None })?;
         line.nfe = done.output.nfe;
         line.masks.push(figure(mask, pictures, &done.output.pictures, hidden, done.seconds));
     }

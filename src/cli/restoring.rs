@@ -15,7 +15,7 @@ use crate::registry::Choice;
 use crate::score::{Inpainting, Operator};
 use crate::sde::Range;
 use crate::solver::Method;
-use crate::task::{Evidence, Resampling, Restoration, Restored, Shows, psnr};
+use crate::task::{Observation, Resampling, Restoration, Restored, Shows, psnr};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -87,12 +87,12 @@ pub(super) fn execute(options: &RestoringOptions, question: &Question<'_>) -> Re
     let mut session = Session::open(options.device.into())?;
     let model = session.inspect(options.run.model())?;
     let restoration = options.restoration(question, &model)?;
-    let (seen, trust) = see(options, question, &model, &mut session)?;
-    let evidence = Evidence { picture: seen.clone(), trust, shows: question.shows };
-    let task = Restore { restoration: restoration.clone(), evidence: evidence.clone(), from: None };
+    let (seen, confidence) = see(options, question, &model, &mut session)?;
+    let observation = Observation { picture: seen.clone(), confidence, shows: question.shows };
+    let task = Restore { restoration: restoration.clone(), observation: observation.clone(), from: None };
     let Done { report, notices, output: restored, seconds } = session.perform(task)?;
 
-    let unmeasured = question.strength < 1.0 && evidence.trust.is_none() && question.operator.is(&Inpainting);
+    let unmeasured = question.strength < 1.0 && observation.confidence.is_none() && question.operator.is(&Inpainting);
     let row =
         if unmeasured { vec![&seen, &restored.pictures] } else { vec![&seen, &restored.measured, &restored.pictures] };
     write_strip(&options.output, &joined(&row), Range::Unit, options.zoom.into())?;
@@ -102,7 +102,7 @@ pub(super) fn execute(options: &RestoringOptions, question: &Question<'_>) -> Re
         write_tensors(file, &Weights::from(tensors))?;
     }
     drop(session);
-    let quality = (question.shows == Shows::Original).then(|| qualities(&evidence, &restored));
+    let quality = (question.shows == Shows::Original).then(|| qualities(&observation, &restored));
     let device = &report.device.name;
     if options.json {
         println!(
@@ -162,23 +162,24 @@ fn see(
         }
     };
     notes.iter().for_each(|note| session.progress.say(&format!("note: {note}")));
-    let Square { picture, trust } = square(&photo.image, mask.as_deref(), side);
-    if mask.is_some() && trust.iter().all(|&trust| trust >= 1.0) {
+    let Square { picture, confidence } = square(&photo.image, mask.as_deref(), side);
+    if mask.is_some() && confidence.iter().all(|&confidence| confidence >= 1.0) {
         return Err(Failure::Input("the mask is empty; paint the parts to fill in white".into()));
     }
-    let trust = mask.is_some().then(|| Pixels { shape: [1, 1, side, side], values: trust.into() });
-    Ok((Pixels { shape: [1, 3, side, side], values: picture.into() }, trust))
+    let confidence = mask.is_some().then(|| Pixels { shape: [1, 1, side, side], values: confidence.into() });
+    Ok((Pixels { shape: [1, 3, side, side], values: picture.into() }, confidence))
 }
 
 /// PSNR in dB of each sample; with a mask, over the masked part.
-fn qualities(evidence: &Evidence, restored: &Restored) -> Vec<f64> {
+fn qualities(observation: &Observation, restored: &Restored) -> Vec<f64> {
     let [count, channels, h, w] = restored.pictures.shape;
     let plane = h * w;
-    let is_hidden = |place: usize| evidence.trust.as_ref().is_none_or(|trust| trust.values[place % plane] < 1.0);
+    let is_hidden =
+        |place: usize| observation.confidence.as_ref().is_none_or(|confidence| confidence.values[place % plane] < 1.0);
     let hidden = |values: &[f32]| -> Vec<f32> {
         (0..channels * plane).filter(|&place| is_hidden(place)).map(|place| values[place].clamp(0.0, 1.0)).collect()
     };
-    let original = hidden(evidence.picture.sample(0));
+    let original = hidden(observation.picture.sample(0));
     (0..count).map(|sample| psnr(&original, &hidden(restored.pictures.sample(sample)))).collect()
 }
 

@@ -26,7 +26,7 @@ impl Failure {
             what: if lost {
                 "The graphics device was lost.".into()
             } else {
-                format!("The sampler broke off: {reason}.")
+                format!("The computation failed unexpectedly: {reason}.")
             },
             remedy: if lost {
                 "Run again on the CPU, or restart the program.".into()

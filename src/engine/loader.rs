@@ -29,7 +29,7 @@ impl Loaded {
         if !assumed.is_empty() {
             let fields: Vec<String> = assumed.iter().map(|it| format!("{} = {}", it.field, it.value)).collect();
             let warning = format!(
-                "its file does not say what network it is, so this was assumed: {}; where that is wrong, import it \
+                "the file does not specify the network, so these values were assumed: {}; if any are wrong, import it \
                  with --set",
                 fields.join(", ")
             );
@@ -248,13 +248,13 @@ fn pictures(reference: &ModelRef, folder: &Path, device: &Device) -> Result<Load
     let shipped = folder == Path::new("worlds") && !folder.exists();
     let set = if shipped { checkpoint::shipped_worlds()? } else { checkpoint::read_pictures(folder, None)? };
     let model = ImageSet::new(&set.values, set.shape, device);
-    let place = if shipped { "the little worlds that ship".into() } else { folder.display().to_string() };
+    let place = if shipped { "the bundled Little Worlds".into() } else { folder.display().to_string() };
     let report = ModelReport {
         model: reference.clone(),
-        name: if shipped { "512 little worlds (exact)".into() } else { format!("{place} (exact)") },
+        name: if shipped { "Little Worlds (exact)".into() } else { format!("{place} (exact)") },
         card: format!(
-            "The exact score of {} pictures from {place}: what a perfect network trained on these alone would answer. \
-             Its samples are those pictures.",
+            "The exact score of {} images from {place}: what a perfect network trained on these alone would compute. \
+             Its samples are those images.",
             model.len()
         ),
         shape: set.shape,
@@ -276,7 +276,7 @@ fn mixture(reference: &ModelRef, name: &str) -> Result<Loaded, LoadError> {
     let report = ModelReport {
         model: reference.clone(),
         name: format!("Mixture: {name}"),
-        card: format!("{summary} Its score is exact at every noise level."),
+        card: format!("{summary}; its score is exact at every noise level."),
         shape: model.shape(),
         size: model.components().len(),
         exact: true,

@@ -125,7 +125,7 @@ impl Engine {
         let stream = self.shared.stream;
         let thread = std::thread::Builder::new().name(format!("{THREAD}{}", id.0));
         if let Err(error) = thread.spawn(move || stream.executes(|| context.work(task))) {
-            let sentence = format!("the system gives no thread: {error}; close other programs, and try again");
+            let sentence = format!("no thread could be started: {error}; close other programs and try again");
             // The handle that hears it is made below.
             let _ = outbox.send(Update::Ended(End::Failed(Failure::from_sentence(&sentence, ""))));
         }

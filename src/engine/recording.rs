@@ -6,7 +6,7 @@ use super::recorder::{GpuPicture, Recorded, Recorder, Snapshot, Stats};
 use super::{Board, Context, Progress, Shared, Task, Wake};
 use crate::score::ScoreError;
 use crate::sde::{Level, Sde};
-use crate::solver::{Diagnostics, Moment, Observer};
+use crate::solver::{Diagnostics, Observer, StepState};
 use crate::{Image, Pixels};
 use burn::backend::Flex;
 use burn::tensor::Tensor;
@@ -47,7 +47,7 @@ pub(super) struct Answer {
 /// The newest state, as far as it has come on its way to the owner.
 enum Newest {
     None,
-    Unread(State),
+    Unread(Box<State>),
     Unshown(Arc<Recorded>),
     Whole(Arc<Snapshot>),
 }
@@ -80,7 +80,7 @@ impl Recording {
             Newest::Unshown(self.read(state)?)
         } else {
             state.check()?;
-            Newest::Unread(state)
+            Newest::Unread(Box::new(state))
         };
         self.newest.replace((newest, place));
         if due { self.flush(meter) } else { Ok(()) }
@@ -109,7 +109,7 @@ impl Recording {
         let (newest, place) = &mut *self.newest.borrow_mut();
         let moment = match std::mem::replace(newest, Newest::None) {
             Newest::None => return Ok(None),
-            Newest::Unread(state) => self.read(state)?,
+            Newest::Unread(state) => self.read(*state)?,
             Newest::Unshown(moment) => moment,
             Newest::Whole(snapshot) => {
                 *newest = Newest::Whole(snapshot.clone());
@@ -191,7 +191,7 @@ impl<'a, T: Task> Observed<'a, T> {
 }
 
 impl<T: Task> Observer for Observed<'_, T> {
-    fn observe(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()> {
         self.done += 1;
         let (denoised, score) = (moment.denoised.clone(), moment.score.clone());
         let answer = Some(Answer { denoised, score, corrector: moment.corrector.cloned() });

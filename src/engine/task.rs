@@ -71,7 +71,7 @@ impl From<RestorationError> for Ending {
     fn from(error: RestorationError) -> Self {
         match error {
             RestorationError::Score(error) => error.into(),
-            error => Failure::from_sentence(&error.to_string(), "choose another picture or mask").into(),
+            error => Failure::from_sentence(&error.to_string(), "choose another image or mask").into(),
         }
     }
 }

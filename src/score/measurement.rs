@@ -118,10 +118,10 @@ impl Measurement {
 
     /// −∇‖y − A·x‖ of each sample, weighed by what is trusted: Aᵀ·w(y − A·x)/‖√w(y − A·x)‖ with w = v/(v + σ_y²).
     pub fn ascent(&self, x: &Image) -> Image {
-        let trust = (self.variance.clone() * (1.0 / self.data_variance()) + 1.0).recip();
+        let confidence = (self.variance.clone() * (1.0 / self.data_variance()) + 1.0).recip();
         let residual = self.residual(x);
         let [n, c, h, w] = residual.dims();
-        let weighed = residual.clone() * trust;
+        let weighed = residual.clone() * confidence;
         let squares = (residual * weighed.clone()).reshape([n, c * h * w]).sum_dim(1).reshape([n, 1, 1, 1]);
         self.linear.adjoint(&(weighed / squares.sqrt().clamp_min(1e-12)))
     }

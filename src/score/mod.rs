@@ -61,19 +61,21 @@ pub enum ScoreError {
     /// Not a failure: the listener asked to stop.
     #[error("stopped")]
     Stopped,
-    #[error("the score is not finite at σ/α = {ratio:.3e}; choose more steps, a smaller SNR, or check the model")]
+    #[error("the score is not finite at σ/α = {ratio:.3e}; choose more steps or a smaller SNR, or check the model")]
     NotFinite { ratio: f64 },
-    #[error("the model takes images of {expected:?} (channels, height, width) but was given {found:?}")]
+    #[error("the model expects images of shape {expected:?} (channels, height, width), not {found:?}")]
     Shape { expected: [usize; 3], found: [usize; 3] },
-    #[error("values that are not finite were given; choose other pictures or latents")]
+    #[error("the input contains values that are not finite; choose other images or latents")]
     Input,
-    #[error("no step is small enough at t = {t:.3e} for this tolerance; choose a larger tolerance, or a later end")]
+    #[error(
+        "the steps became too small at t = {t:.3e} for this tolerance; choose a larger tolerance, or stop at a larger t"
+    )]
     StepTooSmall { t: f64 },
-    #[error("this model cannot be differentiated; choose another one")]
+    #[error("this model cannot be differentiated; choose another model")]
     NoTrace,
-    #[error("this model has no exact posterior; choose another method, or a mixture or a set of pictures")]
+    #[error("this model has no exact posterior; choose another method, or a mixture or a set of images")]
     NoPosterior,
-    #[error("an exact posterior of {dimensions} dimensions is too large; choose a method other than exact")]
+    #[error("an exact posterior in {dimensions} dimensions is too large to compute; choose a method other than exact")]
     TooLarge { dimensions: usize },
     #[error("the device failed: {0}")]
     Device(String),

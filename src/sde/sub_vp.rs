@@ -50,7 +50,7 @@ impl Facts for SubVp {
         corrector_scale: "α_i ",
         steps: StepTexts {
             reverse_diffusion: "x ← x − f(x, t) Δt + g(t)² Δt s + g(t) √Δt z",
-            ancestral: "x ∼ p(x₋ | x, x₀),  x₀ = (x + σ² s) / α",
+            ancestral: "x ∼ p(x₋ | x, x̂₀),  x̂₀ = (x + σ² s) / α",
             probability_flow: "x ← x − f(x, t) Δt + ½ g(t)² Δt s",
         },
     };

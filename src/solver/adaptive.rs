@@ -10,29 +10,29 @@ use std::ops::ControlFlow;
 /// Relative tolerance of a step's error.
 pub const RTOL: Parameter = Parameter::number("rtol", 1e-5, Tolerance::MIN, Tolerance::MAX)
     .usual(Tolerance::MIN, Tolerance::MAX, Scale::Exponent)
-    .named("rtol", "rtol", "Relative tolerance of a step's error, 1e-7 to 1; published: 1e-5")
+    .named("rtol", "rtol", "Relative error tolerance per step, 1e-7 to 1; 1e-5 in Song et al. 2021")
     .optional();
 
 /// Absolute tolerance of a step's error.
 pub const ATOL: Parameter = Parameter::number("atol", 1e-5, Tolerance::MIN, Tolerance::MAX)
     .usual(Tolerance::MIN, Tolerance::MAX, Scale::Exponent)
-    .named("atol", "atol", "Absolute tolerance of a step's error, 1e-7 to 1; published: 1e-5")
+    .named("atol", "atol", "Absolute error tolerance per step, 1e-7 to 1; 1e-5 in Song et al. 2021")
     .optional();
 
 /// Whether samples share a step size.
 pub const STEPPING: Parameter = Parameter::choice("stepping", "sample", || vec![&OWN, &SHARED])
-    .named("Step sizes", "Step sizes", "Each sample has its own step size, or one for all as published")
+    .named("Step sizes", "Step sizes", "One step size per sample, or one per batch as in Song et al. 2021")
     .optional();
 
-static OWN: About = About {
-    slug: "sample",
-    name: "Each sample",
-    summary: "Each sample has its own step size",
+static OWN: About =
+    About { slug: "sample", name: "Per sample", summary: "One step size per sample", source: "", parameters: &[] };
+static SHARED: About = About {
+    slug: "batch",
+    name: "Batch",
+    summary: "One step size per batch, as in Song et al. 2021",
     source: "",
     parameters: &[],
 };
-static SHARED: About =
-    About { slug: "batch", name: "Batch", summary: "One step size for all, as published", source: "", parameters: &[] };
 
 /// The tolerance that is set.
 pub fn tolerance(settings: &Settings) -> Tolerance {
@@ -52,7 +52,7 @@ entry! {
     Adaptive {
         slug: "adaptive",
         name: "Adaptive",
-        summary: "Dormand–Prince 5(4) with controlled step sizes, each sample its own, as published",
+        summary: "Dormand–Prince 5(4) with error-controlled step sizes",
         source: "Dormand and Prince 1980",
         parameters: [&RTOL, &ATOL, &STEPPING],
     }
@@ -92,7 +92,7 @@ impl Solver for Adaptive {
         settings: &Settings,
         process: &Process<'_>,
         x: Image,
-        progress: Progress<'_>,
+        progress: OnProgress<'_>,
     ) -> Result<(Image, Vec<usize>), ScoreError> {
         let (Some(first), Some(last)) = (process.steps.first(), process.steps.last()) else {
             return Ok((x.clone(), vec![0; x.dims()[0]]));
@@ -125,13 +125,13 @@ impl Solver for Adaptive {
 }
 
 /// Is told the share of time that is covered and all states, and says whether to go on.
-pub type Progress<'a> = &'a mut dyn FnMut(f64, &Image) -> ControlFlow<()>;
+pub type OnProgress<'a> = &'a mut dyn FnMut(f64, &Image) -> ControlFlow<()>;
 
 /// dx/dt = f(t)·x − ½g(t)²·∇ log p_t(x) of rows of a batch, each at its own time (Song et al. 2021, eq. 13).
 struct ProbabilityFlowOde<'a, 'b> {
     model: &'a dyn ScoreModel,
     sde: &'a dyn Sde,
-    progress: Progress<'b>,
+    progress: OnProgress<'b>,
 }
 
 impl ProbabilityFlowOde<'_, '_> {

@@ -10,12 +10,12 @@ use burn::tensor::Tensor;
 /// The signal-to-noise ratio r of a corrector's step: 0.16 as published for CIFAR-10.
 pub const SNR: Parameter = Parameter::number("snr", 0.16, 1e-20, 1e20)
     .usual(0.001, 10.0, Scale::Logarithmic)
-    .named("SNR", "SNR r", "Signal-to-noise ratio r of the corrector: sets its step size ε")
+    .named("SNR", "SNR r", "Signal-to-noise ratio r of the corrector, which sets its step size ε")
     .optional();
 
-/// Corrector steps M at each level.
+/// Corrector steps M per time step.
 pub const CORRECTOR_STEPS: Parameter = Parameter::whole("corrector_steps", 1, 1, 100_000)
-    .named("Corrector steps", "Steps M", "Corrector steps M at each level")
+    .named("Corrector steps", "Steps M", "Number of corrector steps M per time step")
     .optional();
 
 /// Which corrector runs before each prediction.

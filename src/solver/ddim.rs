@@ -41,7 +41,7 @@ impl Solver for Ddim {
     }
 
     fn equations(&self, _settings: &Settings, _family: &Family) -> Vec<Equation> {
-        let lines = ["x₀ = (x + σ² s(x, t)) / α", "x ← α₋ x₀ + σ₋ (x − α x₀) / σ"];
+        let lines = ["x̂₀ = (x + σ² s(x, t)) / α", "x ← α₋ x̂₀ + σ₋ (x − α x̂₀) / σ"];
         vec![Equation::new("DDIM step", lines)]
     }
 }

@@ -11,7 +11,7 @@ entry! {
     DpmSolverPlusPlus {
         slug: "dpm++",
         name: "DPM++",
-        summary: "Deterministic, second order, one evaluation a step: DPM-Solver++(2M)",
+        summary: "Deterministic, second order, one evaluation per step: DPM-Solver++(2M)",
         source: "Lu et al. 2022",
     }
 }
@@ -55,7 +55,7 @@ impl Solver for DpmSolverPlusPlus {
     fn equations(&self, _settings: &Settings, _family: &Family) -> Vec<Equation> {
         let lines = [
             "λ = log(α/σ),  h = λ₋ − λ,  r = h₊/h",
-            "D = (1 + 1/(2r)) x₀ − 1/(2r) x₀₊",
+            "D = (1 + 1/(2r)) x̂₀ − 1/(2r) x̂₀₊",
             "x ← (σ₋/σ) x − α₋ (exp(−h) − 1) D",
         ];
         vec![Equation::new("DPM-Solver++(2M) step", lines)]
@@ -64,7 +64,7 @@ impl Solver for DpmSolverPlusPlus {
     fn presets(&self) -> Vec<Preset> {
         vec![Preset {
             name: "ODE 20".into(),
-            summary: "The probability-flow ODE by DPM-Solver++(2M), x̂(0) kept in range".into(),
+            summary: "Probability-flow ODE with DPM-Solver++(2M), x̂₀ clipped to the data range".into(),
             group: Group::Flow,
             solver: Choice::new(&DpmSolverPlusPlus),
             grid: Choice::new(&LogSnr),

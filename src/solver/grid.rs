@@ -62,7 +62,7 @@ entry! {
     Uniform {
         slug: "uniform",
         name: "Uniform",
-        summary: "Equal steps of t, as published",
+        summary: "Equal steps in t",
         source: "Song et al. 2021",
     }
 }
@@ -77,7 +77,7 @@ impl Grid for Uniform {
     }
 
     fn spacing(&self, _settings: &Settings) -> String {
-        "equal steps of t".into()
+        "equal steps in t".into()
     }
 }
 
@@ -86,7 +86,7 @@ entry! {
     Quadratic {
         slug: "quadratic",
         name: "Quadratic",
-        summary: "Equal steps of √t: finer near the data",
+        summary: "Equal steps in √t: finer near the data",
         source: "Song, Meng and Ermon 2021",
     }
 }
@@ -97,7 +97,7 @@ impl Grid for Quadratic {
     }
 
     fn spacing(&self, _settings: &Settings) -> String {
-        "equal steps of √t".into()
+        "equal steps in √t".into()
     }
 }
 
@@ -105,7 +105,7 @@ impl Grid for Quadratic {
 /// noise end, above it the grid is that of equal steps of log-SNR; 7 as published.
 pub const RHO: Parameter = Parameter::number("rho", 7.0, 0.1, 100.0)
     .usual(1.0, 20.0, Scale::Linear(1))
-    .named("Rho", "ρ", "ρ: larger puts more steps near the data (Karras et al. 2022, eq. 5)")
+    .named("Rho", "ρ", "ρ: larger values put more steps near the data (Karras et al. 2022, eq. 5)")
     .optional();
 
 entry! {
@@ -113,7 +113,7 @@ entry! {
     Edm {
         slug: "edm",
         name: "EDM ρ",
-        summary: "Equal steps of (σ/α)^(1/ρ)",
+        summary: "Equal steps in (σ/α)^(1/ρ)",
         source: "Karras et al. 2022, eq. 5",
         parameters: [&RHO],
     }
@@ -128,7 +128,7 @@ impl Grid for Edm {
     }
 
     fn spacing(&self, settings: &Settings) -> String {
-        format!("equal steps of (σ/α)^(1/{})", number(settings.number(&RHO)))
+        format!("equal steps in (σ/α)^(1/{})", number(settings.number(&RHO)))
     }
 }
 
@@ -137,7 +137,7 @@ entry! {
     LogSnr {
         slug: "log-snr",
         name: "log-SNR",
-        summary: "Equal steps of log α²/σ²",
+        summary: "Equal steps in log α²/σ²",
         source: "Lu et al. 2022",
     }
 }
@@ -149,6 +149,6 @@ impl Grid for LogSnr {
     }
 
     fn spacing(&self, _settings: &Settings) -> String {
-        "equal steps of log α²/σ²".into()
+        "equal steps in log α²/σ²".into()
     }
 }

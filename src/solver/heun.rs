@@ -11,7 +11,7 @@ entry! {
     Heun {
         slug: "heun",
         name: "Heun",
-        summary: "Deterministic, second order, two evaluations a step",
+        summary: "Deterministic, second order, two evaluations per step",
         source: "Karras et al. 2022",
     }
 }
@@ -60,8 +60,8 @@ impl Solver for Heun {
 
     fn equations(&self, _settings: &Settings, _family: &Family) -> Vec<Equation> {
         let lines = [
-            "y = x/α,  κ = σ/α,  d = (y − x₀) / κ",
-            "y′ = y + (κ₋ − κ) d,  d′ = (y′ − x₀′) / κ₋",
+            "y = x/α,  κ = σ/α,  d = (y − x̂₀) / κ",
+            "y′ = y + (κ₋ − κ) d,  d′ = (y′ − x̂₀′) / κ₋",
             "y ← y + (κ₋ − κ) ½ (d + d′)",
         ];
         vec![Equation::new("Heun step", lines)]

@@ -10,13 +10,13 @@ use burn::tensor::Tensor;
 
 /// Leapfrog steps of one trajectory.
 pub const LEAPFROG: Parameter = Parameter::whole("leapfrog", 3, 1, 100_000)
-    .named("Leapfrog steps", "Leapfrog", "Leapfrog steps of one Hamiltonian trajectory")
+    .named("Leapfrog steps", "Leapfrog", "Leapfrog steps per HMC trajectory")
     .flags(&["leapfrog-steps", "leapfrog"])
     .optional();
 
 /// Accept or reject by the log-density difference integrated along the path.
 pub const METROPOLIS: Parameter = Parameter::flag("adjusted", false)
-    .named("Adjusted", "Adjusted", "Accept or reject each proposal by the log-density difference along its path")
+    .named("Metropolis", "Metropolis", "Accept or reject each proposal by the log-density difference along its path")
     .flags(&["metropolis", "adjusted"])
     .optional();
 
@@ -36,7 +36,7 @@ entry! {
     Hmc {
         slug: "hmc",
         name: "HMC",
-        summary: "Hamiltonian Monte Carlo: leapfrog steps on the score",
+        summary: "Hamiltonian Monte Carlo with leapfrog steps along the score",
         source: "Neal 2011",
         parameters: [&SNR, &CORRECTOR_STEPS, &LEAPFROG, &METROPOLIS],
     }
@@ -100,7 +100,7 @@ impl Corrector for Hmc {
         };
         let steps = settings.whole(&LEAPFROG);
         let leapfrog = format!("{steps} leapfrog steps: p ← p + ½h s,  x ← x + h p,  p ← p + ½h s");
-        Some(Equation::new("Hamiltonian step", ["p ∼ N(0, I)", &leapfrog, accepted]))
+        Some(Equation::new("HMC step", ["p ∼ N(0, I)", &leapfrog, accepted]))
     }
 }
 

@@ -7,11 +7,7 @@ use crate::sde::{FamilyAbout, Step};
 
 /// Over what the norms in Langevin's step size are taken.
 pub const NORMS: Parameter = Parameter::choice("norms", "sample", || vec![&SAMPLE, &BATCH])
-    .named(
-        "Norms",
-        "Norms",
-        "Over what the norms in ε are taken: each sample by itself, or the batch's mean as published",
-    )
+    .named("Norms", "Norms", "Norms in the step size ε: per sample, or batch means as in Song et al. 2021")
     .optional();
 
 /// Each sample has its own step size, whatever else is in the batch.
@@ -20,7 +16,7 @@ pub const NORMS: Parameter = Parameter::choice("norms", "sample", || vec![&SAMPL
 /// settles in p/ε ∝ p·‖∇log p‖², and once because ε grows with the very noise that it scales.
 /// That is nothing for pictures, but the factor 4 in the plane: choose [`BATCH`] there.
 pub static SAMPLE: About =
-    About { slug: "sample", name: "Each sample", summary: "norms of each sample", source: "", parameters: &[] };
+    About { slug: "sample", name: "Per sample", summary: "norms of each sample", source: "", parameters: &[] };
 
 /// One step size from the batch's mean norms, as the published code has it.
 pub static BATCH: About =

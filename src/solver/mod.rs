@@ -22,7 +22,7 @@ mod preset;
 mod random;
 mod runge_kutta;
 
-pub use adaptive::{ATOL, Adaptive, Progress, RTOL, STEPPING, stepping, tolerance};
+pub use adaptive::{ATOL, Adaptive, OnProgress, RTOL, STEPPING, stepping, tolerance};
 pub(crate) use adaptive::{at_times, drift, images, levels};
 pub use annealed_langevin::AnnealedLangevin;
 pub use constraint::{Arrival, Constraint, Stage, Unconstrained};
@@ -78,7 +78,7 @@ pub trait Solver: Entry {
         settings: &Settings,
         process: &Process<'_>,
         x: Image,
-        progress: Progress<'_>,
+        progress: OnProgress<'_>,
     ) -> Result<(Image, Vec<usize>), ScoreError> {
         let (count, steps) = (x.dims()[0], process.steps.len());
         let mut counted = Counted { steps, done: 0, progress, stopped: false };
@@ -199,7 +199,7 @@ impl<'a> Process<'a> {
 
 /// The state after one step of the grid, as shown to an observer.
 #[derive(Debug)]
-pub struct Moment<'a> {
+pub struct StepState<'a> {
     /// The step just done.
     pub step: Step,
     /// x at `step.next`.
@@ -215,14 +215,14 @@ pub struct Moment<'a> {
 /// Watches a solver and says whether it goes on.
 pub trait Observer {
     /// Called after every step of the grid.
-    fn observe(&mut self, moment: &Moment<'_>) -> ControlFlow<()>;
+    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()>;
 }
 
 /// An observer that lets every solver finish.
 pub struct Unobserved;
 
 impl Observer for Unobserved {
-    fn observe(&mut self, _moment: &Moment<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, _moment: &StepState<'_>) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 }
@@ -231,12 +231,12 @@ impl Observer for Unobserved {
 struct Counted<'a> {
     steps: usize,
     done: usize,
-    progress: Progress<'a>,
+    progress: OnProgress<'a>,
     stopped: bool,
 }
 
 impl Observer for Counted<'_> {
-    fn observe(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()> {
         self.done += 1;
         let answer = (self.progress)(self.done as f64 / self.steps as f64, moment.x);
         self.stopped |= answer.is_break();
@@ -246,5 +246,5 @@ impl Observer for Counted<'_> {
 
 /// Shows `observer` a step of a solver that has no corrector.
 fn show(observer: &mut dyn Observer, step: &Step, x: &Image, denoised: &Image, score: &Image) -> ControlFlow<()> {
-    observer.observe(&Moment { step: *step, x, denoised, score, corrector: None })
+    observer.observe(&StepState { step: *step, x, denoised, score, corrector: None })
 }

@@ -68,11 +68,11 @@ pub fn euler_maruyama(sde: &dyn Sde, x: &Image, step: &Step, score: &Image, nois
 }
 
 entry! {
-    /// The forward process' own discretisation, reversed.
+    /// The discretisation of the forward process, reversed.
     ReverseDiffusion {
         slug: "reverse-diffusion",
         name: "Reverse diffusion",
-        summary: "The forward process' own discretisation, reversed",
+        summary: "The discretisation of the forward process, reversed",
         source: "Song et al. 2021, eq. 46",
     }
 }
@@ -161,11 +161,11 @@ pub fn probability_flow(sde: &dyn Sde, x: &Image, step: &Step, score: &Image) ->
 }
 
 entry! {
-    /// No prediction: the corrector alone moves x.
+    /// No predictor: only the corrector updates x.
     NoPredictor {
         slug: "none",
         name: "None",
-        summary: "No prediction: the corrector alone moves x",
+        summary: "No predictor: only the corrector updates x",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Ancestral, Arrival, CORRECTOR_STEPS, Correction, Corrector, Dynamics, EulerMaruyama, Evaluation, Grid, Group,
-    LogSnr, Moment, Observer, Predictor, Preset, ProbabilityFlow, Process, Purpose, ReverseDiffusion, Solver, Stage,
+    LogSnr, Observer, Predictor, Preset, ProbabilityFlow, Process, Purpose, ReverseDiffusion, Solver, Stage, StepState,
     Uniform, corrector_only,
 };
 use crate::Image;
@@ -12,12 +12,12 @@ use crate::sde::{Family, Step};
 
 /// The predictor.
 pub const PREDICTOR: Parameter = Parameter::choice("predictor", "reverse-diffusion", abouts::<dyn Predictor>)
-    .named("Predictor", "Predictor", "Predictor: the numerical step that carries x from t to the next t")
+    .named("Predictor", "Predictor", "Predictor: the numerical step from t to the next t")
     .optional();
 
 /// The corrector.
 pub const CORRECTOR: Parameter = Parameter::choice("corrector", "none", abouts::<dyn Corrector>)
-    .named("Corrector", "Corrector", "Corrector: Markov chain steps at each level that leave p(x, t) as it is")
+    .named("Corrector", "Corrector", "Corrector: Markov chain steps at each t that leave p_t(x) unchanged")
     .optional();
 
 entry! {
@@ -25,7 +25,7 @@ entry! {
     PredictorCorrector {
         slug: "pc",
         name: "PC",
-        summary: "Predictor–corrector sampler on the reverse SDE",
+        summary: "Predictor–corrector on the reverse SDE",
         source: "Song et al. 2021, algorithm 1",
         parameters: [&PREDICTOR, &CORRECTOR],
         check: check,
@@ -142,7 +142,7 @@ impl Solver for PredictorCorrector {
         };
         // Its noise washes out the errors of an imperfect network, which an ODE keeps to the end.
         let fast = |steps| {
-            let summary = "The ancestral sampler on equal steps of log-SNR, x̂(0) kept in range";
+            let summary = "Ancestral sampling on equal steps in log-SNR, x̂₀ clipped to the data range";
             preset(format!("Fast {steps}"), summary.into(), Group::Fast, pc(&Ancestral, "none"), steps)
         };
         let alone = |predictor: &&dyn Predictor, steps| {
@@ -152,7 +152,7 @@ impl Solver for PredictorCorrector {
         };
         let both = |predictor: &&dyn Predictor| {
             let name = predictor.about().name;
-            let summary = format!("A Langevin step, then {name}, at each of 1000 levels");
+            let summary = format!("A Langevin step, then {name}, at each of 1000 time steps");
             preset(format!("PC1000 {name}"), summary, Group::Published, pc(*predictor, "langevin"), 1000)
         };
         let predictors: [&dyn Predictor; 4] = [&Ancestral, &ReverseDiffusion, &EulerMaruyama, &ProbabilityFlow];
@@ -189,7 +189,7 @@ impl Process<'_> {
         seen: &Evaluation,
         correction: Option<&Correction>,
     ) -> std::ops::ControlFlow<()> {
-        observer.observe(&Moment {
+        observer.observe(&StepState {
             step: *step,
             x,
             denoised: &denoised(&seen.x, &seen.score, &[self.sde.level(step.t)]),

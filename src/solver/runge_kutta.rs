@@ -24,7 +24,7 @@ struct Tolerances {
 
 /// A tolerance that no step can meet.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-#[error("tolerances of rtol = {rtol} and atol = {atol} are not possible; choose numbers from 1e-7 to 1, such as 1e-5")]
+#[error("tolerances rtol = {rtol} and atol = {atol} are out of range; choose 1e-7 to 1, such as 1e-5")]
 pub struct ToleranceError {
     rtol: f64,
     atol: f64,

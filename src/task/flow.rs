@@ -1,4 +1,4 @@
-//! A journey along the probability-flow ODE, as a value.
+//! Settings of a probability-flow ODE solve, as a value.
 
 use super::{ModelRef, Steps};
 use crate::registry::{Choice, ChoiceError};
@@ -6,7 +6,7 @@ use crate::sde::{Family, FamilyKind};
 use crate::solver::{Adaptive, Solver};
 use serde::{Deserialize, Serialize};
 
-/// A journey between data and latents that follows dx/dt = f(t)·x − ½g(t)²·∇ log p_t(x)
+/// A probability-flow ODE solve between data and latents, which follows dx/dt = f(t)·x − ½g(t)²·∇ log p_t(x)
 /// (Song et al. 2021, eq. 13): to encode, from `end` up to `until`; to decode, back again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Flow {
@@ -27,18 +27,18 @@ pub struct Flow {
     pub end: f64,
 }
 
-/// A journey that cannot be made.
+/// Settings that make no solve.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FlowError {
-    #[error("a latent at t = {until} with data at t = {end} is not possible; choose 0 < end < until ≤ 1")]
+    #[error("the times {end} (data) to {until} (latent) are invalid; choose 0 < end < until ≤ 1")]
     Times { until: f64, end: f64 },
     #[error(transparent)]
     Choice(#[from] ChoiceError),
-    #[error("{0} does not encode; choose a solver that follows the probability-flow ODE in both directions")]
+    #[error("{0} cannot encode; choose a solver that integrates the probability-flow ODE in both directions")]
     OneWay(&'static str),
-    #[error("a likelihood needs the whole way to the prior, not only to t = {0}; choose 1")]
+    #[error("a likelihood must be integrated to the prior at t = 1, not to t = {0}; choose 1")]
     Truncated(f64),
-    #[error("{0} probes are not possible; choose 1 to {max}", max = super::Estimate::MAX_PROBES)]
+    #[error("{0} probes is out of range; choose 1 to {max}", max = super::Estimate::MAX_PROBES)]
     Probes(usize),
 }
 
@@ -58,7 +58,7 @@ impl Flow {
         Flow { solver, steps, ..self }
     }
 
-    /// Whether the journey can be made.
+    /// Whether these settings can be solved.
     ///
     /// # Errors
     /// Unless 0 < `end` < `until` ≤ 1, and the solver goes both ways.

@@ -1,4 +1,4 @@
-//! What comes of journeys along the probability-flow ODE.
+//! What comes of encoding, decoding and likelihoods.
 
 use super::Flow;
 use crate::Pixels;
@@ -8,7 +8,7 @@ use crate::Pixels;
 pub struct Latents {
     /// N×C×H×W at time `flow.until`.
     pub pixels: Pixels<f32>,
-    /// The journey that made them, and leads back.
+    /// The settings that made them, and lead back.
     pub flow: Flow,
 }
 

@@ -1,13 +1,13 @@
 //! Likelihoods by the instantaneous change of variables (Song et al. 2021, eq. 39; Chen et al. 2018).
 
-use super::journey::{self, FlowPlan, Progress, Watch};
+use super::encoding::{self, FlowPlan};
 use super::{Estimate, Flow, FlowError, Likelihood};
 use crate::registry::Settings;
 use crate::score::{ScoreError, ScoreModel, parts, vector_jacobian};
 use crate::sde::{Level, Range, Sde};
 use crate::solver::{
-    Adaptive, Derivative, Noise, NoiseSource, Purpose, State, at_times, drift, images, levels, runge_kutta_45,
-    stepping, tolerance,
+    Adaptive, Derivative, Noise, NoiseSource, OnProgress, Purpose, State, at_times, drift, images, levels,
+    runge_kutta_45, stepping, tolerance,
 };
 use crate::{Image, Pixels};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -43,24 +43,24 @@ pub fn likelihood(
     pictures: &Pixels<f32>,
     estimate: &Estimate,
     device: &Device,
-    watch: Watch<'_>,
+    progress: OnProgress<'_>,
 ) -> Result<Vec<Likelihood>, ScoreError> {
     let plan = FlowPlan::new(flow, model);
     let (sde, shape) = (flow.family.sde(), model.shape());
-    let mut x = journey::tensor(pictures, model, device)?;
+    let mut x = encoding::tensor(pictures, model, device)?;
     let count = pictures.shape[0];
     let noise = Noise { seed: estimate.seed, first: 0, count, shape, device: device.clone() };
     if estimate.dequantise && model.range().is_some() {
         x = (x * 255.0 + noise.uniforms(0, Purpose::Dequantise)) * (1.0 / 256.0);
     }
-    let x = journey::data(x, model.range());
+    let x = encoding::data(x, model.range());
     let size = shape.iter().product::<usize>();
     let trace = match estimate.exact {
         true if has_closed_form(model, &x, sde.level(plan.until))? => Trace::Closed,
         true if size <= FEW => Trace::Basis,
         _ => Trace::Probes(Box::new(all_probes(estimate, &noise))),
     };
-    measure(flow, model, x, trace, watch)
+    measure(flow, model, x, trace, progress)
 }
 
 /// [`likelihood`] with given probes, one for each picture.
@@ -73,14 +73,14 @@ pub fn likelihood_along(
     pictures: &Pixels<f32>,
     probes: &Pixels<f32>,
     device: &Device,
-    watch: Watch<'_>,
+    progress: OnProgress<'_>,
 ) -> Result<Vec<Likelihood>, ScoreError> {
-    let probes = journey::tensor(probes, model, device)?.flatten(1, 3);
-    let x = journey::tensor(pictures, model, device)?;
+    let probes = encoding::tensor(probes, model, device)?.flatten(1, 3);
+    let x = encoding::tensor(pictures, model, device)?;
     if probes.dims()[0] != x.dims()[0] {
         return Err(ScoreError::Input);
     }
-    measure(flow, model, journey::data(x, model.range()), Trace::Probes(Box::new(probes)), watch)
+    measure(flow, model, encoding::data(x, model.range()), Trace::Probes(Box::new(probes)), progress)
 }
 
 /// Solves the ODE of data `x` (N×C×H×W) and their log p, once for each probe.
@@ -89,7 +89,7 @@ fn measure(
     model: &dyn ScoreModel,
     x: Image,
     trace: Trace,
-    watch: Watch<'_>,
+    progress: OnProgress<'_>,
 ) -> Result<Vec<Likelihood>, ScoreError> {
     let (plan, sde, [count, c, h, w], device) = (FlowPlan::new(flow, model), flow.family.sde(), x.dims(), x.device());
     let size = c * h * w;
@@ -101,7 +101,7 @@ fn measure(
     let y = y.repeat_dim(0, probes);
     let usual = Settings::default();
     let settings = if flow.solver.is(&Adaptive) { flow.solver.settings() } else { &usual };
-    let mut density = Density { model, sde, trace, watch };
+    let mut density = Density { model, sde, trace, progress };
     let solution = runge_kutta_45(&mut density, y, plan.end, plan.until, tolerance(settings), stepping(settings))?;
 
     let values = solution.y.try_into_vec_as::<f32>().map_err(|error| ScoreError::Device(error.to_string()))?;
@@ -178,7 +178,7 @@ struct Density<'a, 'b> {
     model: &'a dyn ScoreModel,
     sde: &'a dyn Sde,
     trace: Trace,
-    watch: Watch<'b>,
+    progress: OnProgress<'b>,
 }
 
 impl Derivative for Density<'_, '_> {
@@ -196,7 +196,7 @@ impl Derivative for Density<'_, '_> {
 
     fn progress(&mut self, share: f64, y: &State) -> ControlFlow<()> {
         let x = y.clone().narrow(1, 0, y.dims()[1] - 1);
-        (self.watch)(Progress { share, x: &images(&x, self.model.shape()) })
+        (self.progress)(share, &images(&x, self.model.shape()))
     }
 }
 

@@ -1,12 +1,12 @@
 //! What a person asks for: a [`Run`] is a value that can be saved, compared and run again
-//! to the same pixels; a [`Flow`] is the same for journeys between data and latents, a [`Restoration`] for pictures of which something was measured.
+//! to the same pixels; a [`Flow`] is the same for flows between data and latents, a [`Restoration`] for pictures of which something was measured.
 
-mod evidence;
+mod encoding;
 mod flow;
 mod interpolate;
-mod journey;
 mod latents;
 mod likelihood;
+mod observation;
 mod preset;
 mod restoration;
 mod restore;
@@ -14,14 +14,14 @@ mod restored;
 mod run;
 mod sample;
 
-pub use evidence::{Evidence, Shows};
+pub use encoding::{FlowPlan, decode, encode, host, unit};
 pub use flow::{Flow, FlowError};
 pub use interpolate::{
     between, combine, histogram, largest_error, latent_std, linear, norm_in_units, psnr, spherical, temper,
 };
-pub use journey::{FlowPlan, Progress as FlowProgress, Watch, decode, encode, host, unit};
 pub use latents::{Decoded, Encoded, Estimate, Latents, Likelihood};
 pub use likelihood::{likelihood, likelihood_along};
+pub use observation::{Observation, Shows};
 pub use restoration::{Fork, Resampling, Restoration, RestorationError};
 pub use restore::restore;
 pub use restored::Restored;

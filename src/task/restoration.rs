@@ -93,7 +93,7 @@ pub struct Restoration {
     pub fork: Option<Box<Fork>>,
 }
 
-/// Where a restoration branches from another one. Done again from its beginning, the parent is held to the evidence of
+/// Where a restoration branches from another one. Done again from its beginning, the parent is held to the observation of
 /// its branch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fork {
@@ -113,27 +113,31 @@ pub enum RestorationError {
     Choice(#[from] ChoiceError),
     #[error(transparent)]
     Score(#[from] ScoreError),
-    #[error("a noise level of {0} is not possible; choose 0 to {max}", max = Restoration::MAX_NOISE)]
+    #[error("measurement noise {0} is out of range; choose 0 to {max}", max = Restoration::MAX_NOISE)]
     Noise(f64),
-    #[error("a strength of {0} is not possible; choose a number above 0, up to 1")]
+    #[error("strength {0} is out of range; choose a number above 0, up to 1")]
     Strength(f64),
-    #[error("legs of {jump} steps gone {times} times are not possible; choose 1 step or more and 1 to {max} times", max = Resampling::MAX_TIMES)]
+    #[error("jumps of {jump} steps with {times} repeats are out of range; choose 1 step or more and 1 to {max} repeats", max = Resampling::MAX_TIMES)]
     Resampling { jump: usize, times: usize },
-    #[error("{0} steps with resampling are too many; choose fewer steps or fewer times")]
+    #[error("{0} steps with resampling are too many; choose fewer steps or fewer repeats")]
     Steps(usize),
-    #[error("a restoration branches from another restoration, not from a run; choose a run of its own")]
+    #[error("a restoration branches from another restoration, not from a run; start a new restoration")]
     Branch,
-    #[error("branching at step {step} is not possible: the restoration before it has {steps} steps")]
+    #[error("cannot branch at step {step}: the parent restoration has {steps} steps")]
     Fork { step: usize, steps: usize },
     #[error("a branch keeps its parent's model, family and number of samples; change those in a new restoration")]
     Unlike,
-    #[error("the picture is {found:?} (pictures, channels, height, width) but the model takes {expected:?}; resize it")]
+    #[error(
+        "the image has shape {found:?} (images, channels, height, width) but the model expects {expected:?}; resize it"
+    )]
     Picture { expected: [usize; 3], found: [usize; 4] },
-    #[error("{0} pictures are given for another number of samples; give one picture, or one for each sample")]
+    #[error("{0} images do not match the number of samples; give one image, or one per sample")]
     Pictures(usize),
-    #[error("an exact posterior is that of one picture, not of {0}; give one, or choose another method")]
+    #[error("an exact posterior is for one image, not {0}; give one, or choose another method")]
     Exact(usize),
-    #[error("the picture or its trust map holds values that are not finite, or trust outside 0 to 1; choose others")]
+    #[error(
+        "the image or its confidence map has values that are not finite, or confidence outside 0 to 1; choose others"
+    )]
     Values,
 }
 

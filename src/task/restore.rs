@@ -1,11 +1,11 @@
 //! Restoring: samples of the posterior of a measured picture.
 
 use super::sample::{Until, cut};
-use super::{Evidence, Fork, Plan, Resampling, Restoration, RestorationError, prior};
+use super::{Fork, Observation, Plan, Resampling, Restoration, RestorationError, prior};
 use crate::Image;
 use crate::score::{Condition, ScoreError, ScoreModel};
 use crate::sde::{Sde, Step, Transition};
-use crate::solver::{Constraint, Moment, Noise, NoiseSource, Observer, Posterior, Process, Purpose};
+use crate::solver::{Constraint, Noise, NoiseSource, Observer, Posterior, Process, Purpose, StepState};
 use std::ops::ControlFlow;
 
 impl Restoration {
@@ -37,7 +37,7 @@ impl Restoration {
     }
 
     /// x where the plan starts: the prior, the given picture under noise, or what the parent comes to when it is held
-    /// to the same evidence.
+    /// to the same observation.
     ///
     /// # Errors
     /// If the picture does not fit the model, or whatever the score model answers.
@@ -45,17 +45,17 @@ impl Restoration {
         &self,
         plan: &Plan,
         model: &dyn ScoreModel,
-        evidence: &Evidence,
+        observation: &Observation,
         noise: &Noise,
     ) -> Result<Image, RestorationError> {
         if let Some(fork) = &self.fork {
-            return fork.state(model, evidence, noise);
+            return fork.state(model, observation, noise);
         }
         let sde = self.run.family.sde();
         if self.strength >= 1.0 {
             return Ok(prior(sde, plan, noise));
         }
-        let (level, guide) = (sde.level(plan.time_after(0)), evidence.guide(self, model, &noise.device)?);
+        let (level, guide) = (sde.level(plan.time_after(0)), observation.guide(self, model, &noise.device)?);
         Ok(noise.normal(0, Purpose::Prior) * level.sigma + guide * level.alpha)
     }
 }
@@ -67,12 +67,17 @@ impl Fork {
     }
 
     /// The state that a branch goes on from, by doing the parent's steps again.
-    fn state(&self, model: &dyn ScoreModel, evidence: &Evidence, noise: &Noise) -> Result<Image, RestorationError> {
+    fn state(
+        &self,
+        model: &dyn ScoreModel,
+        observation: &Observation,
+        noise: &Noise,
+    ) -> Result<Image, RestorationError> {
         let Fork { parent, step } = self;
         let noise = Noise { seed: parent.run.seed, ..noise.clone() };
         let plan = parent.plan(model);
-        let condition = Condition::new(evidence.measure(parent, model, &noise.device)?);
-        let start = parent.first_state(&plan, model, evidence, &noise)?;
+        let condition = Condition::new(observation.measure(parent, model, &noise.device)?);
+        let start = parent.first_state(&plan, model, observation, &noise)?;
         Ok(restore(parent, &plan, model, &condition, start, &noise, &mut Until(*step))?)
     }
 }
@@ -141,7 +146,7 @@ struct Breaking<'a> {
 }
 
 impl Observer for Breaking<'_> {
-    fn observe(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()> {
         let answer = self.observer.observe(moment);
         self.broken |= answer.is_break();
         answer

@@ -1,4 +1,4 @@
-use super::journey::{host, unit};
+use super::encoding::{host, unit};
 use crate::Image;
 use crate::Pixels;
 use crate::score::{Measurement, ScoreError};
@@ -15,7 +15,7 @@ pub struct Restored {
     pub inconsistency: Vec<f64>,
     /// Network evaluations of each sample.
     pub nfe: usize,
-    /// How often the evidence was exchanged on the way.
+    /// How often the observation was exchanged on the way.
     pub exchanges: usize,
 }
 

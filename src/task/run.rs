@@ -10,17 +10,17 @@ use std::str::FromStr;
 /// A value that no run can have.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RunError {
-    #[error("a run of {0} steps is not possible; choose 1 to {max} steps", max = Steps::MAX)]
+    #[error("{0} steps is out of range; choose 1 to {max}", max = Steps::MAX)]
     Steps(usize),
-    #[error("{0} samples are not possible; choose 1 to {max}", max = Count::MAX)]
+    #[error("{0} samples is out of range; choose 1 to {max}", max = Count::MAX)]
     Count(usize),
-    #[error("{0:?} names no model; give a catalogue name, a checkpoint's path, exact:FOLDER or mixture:NAME")]
+    #[error("unknown model {0:?}; use a name from `models`, a checkpoint's path, exact:FOLDER or mixture:NAME")]
     Model(String),
     #[error(transparent)]
     Choice(#[from] ChoiceError),
     #[error("a branch keeps its parent's model, family and number of samples; change those in a new run")]
     Unlike,
-    #[error("branching at step {step} is not possible: the run before it has {steps} steps")]
+    #[error("cannot branch at step {step}: the parent run has {steps} steps")]
     Branch { step: usize, steps: usize },
 }
 

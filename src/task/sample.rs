@@ -4,7 +4,7 @@ use super::{Origin, Run};
 use crate::Image;
 use crate::score::{ScoreError, ScoreModel};
 use crate::sde::{Level, Range, Sde, Step};
-use crate::solver::{Moment, Noise, NoiseSource, Observer, Process, Purpose};
+use crate::solver::{Noise, NoiseSource, Observer, Process, Purpose, StepState};
 use std::ops::ControlFlow;
 
 /// The part of the time grid that a run walks with a given model.
@@ -64,13 +64,13 @@ fn valid_times(sde: &dyn Sde, ratios: Option<(f64, f64)>) -> (f64, f64, Vec<Stri
     if sde.level(start).ratio() > highest * (1.0 + 1e-6) {
         start = sde.time_of_ratio(highest);
         notices.push(format!(
-            "The model knows σ/α up to {highest:.3}, so this run starts at t = {start:.4} instead of 1."
+            "The model covers σ/α up to {highest:.3}, so this run starts at t = {start:.4} instead of 1."
         ));
     }
     if sde.level(end).ratio() < lowest * (1.0 - 1e-6) {
         end = sde.time_of_ratio(lowest).min(start);
         notices.push(format!(
-            "The model knows σ/α down to {lowest:.2e}, so the score is last asked for at t = {end:.2e}."
+            "The model covers σ/α down to {lowest:.2e}, so the score is last evaluated at t = {end:.2e}."
         ));
     }
     (start, end, notices)
@@ -130,7 +130,7 @@ pub fn first_state(run: &Run, model: &dyn ScoreModel, noise: &Noise) -> Result<O
 pub(super) struct Until(pub(super) usize);
 
 impl Observer for Until {
-    fn observe(&mut self, _moment: &Moment<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, _moment: &StepState<'_>) -> ControlFlow<()> {
         self.0 = self.0.saturating_sub(1);
         if self.0 == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

@@ -27,8 +27,7 @@ impl Catalogue {
         let Some(description) = described else {
             if report.is_none() && entry.is_none() {
                 let opening = shelf.session.loading.is_some();
-                let line =
-                    if opening { "It is being opened…" } else { "It is not open; choose it again to open it." };
+                let line = if opening { "Opening…" } else { "This model is not open; select it again to open it." };
                 ui.label(RichText::new(line).weak());
             }
             return;
@@ -47,7 +46,7 @@ impl Catalogue {
         let used = model == shelf.model;
         ui.horizontal(|ui| {
             let button = egui::Button::new(if used { "In use" } else { "Use this model" }).selected(!used);
-            let tip = "The next run, latents and fills use it";
+            let tip = "Use it for the next run, for latents and for inpainting";
             if ui.add_enabled(!used, button).on_hover_text(tip).clicked() {
                 shelf.actions.push(Action::Model(model.clone()));
             }
@@ -65,13 +64,13 @@ impl Catalogue {
             ui.add_space(6.0);
         }
         ui.horizontal(|ui| {
-            let tip = "What each layer does, in the order of computation";
+            let tip = "Layers, in the order of computation";
             if !self.drawn.stages().is_empty()
                 && ui.selectable_label(!self.tensors, "Layers").on_hover_text(tip).clicked()
             {
                 self.tensors = false;
             }
-            let tip = "Every parameter by the name that it has in published checkpoints";
+            let tip = "Every parameter, by its name in published checkpoints";
             if ui.selectable_label(self.tensors, "Tensors").on_hover_text(tip).clicked() {
                 self.tensors = true;
             }
@@ -94,7 +93,7 @@ fn table(ui: &mut Ui, facts: &[Fact], ratios: Option<(f64, f64)>) {
             ui.end_row();
         }
         if let Some((low, high)) = ratios {
-            let tip = "Noise in units of the data, σ(t)/α(t): where any family that it runs in must stay";
+            let tip = "Noise relative to the data, σ(t)/α(t): the range that the model covers, in any family";
             ui.label(RichText::new("σ/α").weak()).on_hover_text(tip);
             ui.label(format!("{low:.3e} to {high:.4}")).on_hover_text(tip);
             ui.end_row();
@@ -140,15 +139,15 @@ pub(super) fn published(ui: &mut Ui, published: &Published, actions: &mut Vec<Ac
             ui.label(value);
             ui.end_row();
         }
-        ui.label(RichText::new("Page").weak());
+        ui.label(RichText::new("Web page").weak());
         ui.horizontal(|ui| {
-            ui.hyperlink(published.page()).on_hover_text("Open it in the browser");
-            copy_button(ui, "Copy the address", &published.page());
+            ui.hyperlink(published.page()).on_hover_text("Open in the browser");
+            copy_button(ui, "Copy address", &published.page());
         });
         ui.end_row();
     });
     ui.add_space(10.0);
-    ui.strong("To use it here");
+    ui.strong("How to get it");
     for (number, step) in (1..).zip(published.steps()) {
         ui.horizontal_top(|ui| {
             ui.label(format!("{number}."));
@@ -167,10 +166,10 @@ pub(super) fn published(ui: &mut Ui, published: &Published, actions: &mut Vec<Ac
     }
     ui.add_space(8.0);
     ui.horizontal(|ui| {
-        if ui.button("Open file…").on_hover_text("Choose the file that you have").clicked() {
+        if ui.button("Open file…").on_hover_text("Choose the downloaded file").clicked() {
             actions.push(Action::ChooseFile);
         }
-        if ui.button("Open folder…").on_hover_text("Choose the folder that you have").clicked() {
+        if ui.button("Open folder…").on_hover_text("Choose the downloaded folder").clicked() {
             actions.push(Action::ChooseFolder);
         }
     });

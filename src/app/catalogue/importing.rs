@@ -38,13 +38,13 @@ impl Importing {
         let mut asked = false;
         ui.horizontal(|ui| {
             let field = egui::TextEdit::singleline(&mut typed.name).desired_width(150.0);
-            ui.add(field).on_hover_text("The name that it is listed under").accessible_name("Name in the library");
+            ui.add(field).on_hover_text("Name in the list of models").accessible_name("Name in the model library");
             let ready = self.under_way.is_none() && !slug(&typed.name).is_empty();
-            let tip = "Copies it into the library in half precision, so that it is listed from now on";
+            let tip = "Copy it into the model library in half precision, so that it stays listed";
             asked = ui.add_enabled(ready, egui::Button::new("Import")).on_hover_text(tip).clicked();
             if path.extension().is_some_and(|extension| extension == "pth") {
-                let tip = "Take the weights as training left them, not their moving average (EMA)";
-                ui.checkbox(&mut typed.live, "live weights").on_hover_text(tip);
+                let tip = "Import the raw weights instead of the EMA";
+                ui.checkbox(&mut typed.live, "Raw weights").on_hover_text(tip);
             }
             if self.under_way.is_some() {
                 ui.spinner().on_hover_text("Importing…");
@@ -68,7 +68,7 @@ impl Importing {
         Some(match result {
             Ok(Ok(path)) => {
                 let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                (Notice::remark(format!("It is in the library now, as {stem}.")), stem.parse().ok())
+                (Notice::remark(format!("Imported into the model library as {stem}.")), stem.parse().ok())
             }
             Ok(Err(error)) => (Notice::error(error), None),
             Err(_) => (Notice::error("the import ended unexpectedly; try again"), None),
@@ -80,7 +80,7 @@ impl Importing {
 fn corrections(ui: &mut Ui, said: &mut [(Assumption, String)]) {
     let theme = Theme::of(ui);
     ui.add_space(6.0);
-    let line = "Its file does not say this, so it was assumed; correct what is wrong, then import:";
+    let line = "The file does not specify these values, so they were assumed. Correct any that are wrong, then import:";
     ui.label(RichText::new(line).color(theme.warning));
     Grid::new("assumed").num_columns(2).spacing([16.0, 4.0]).show(ui, |ui| {
         for (assumption, value) in said {

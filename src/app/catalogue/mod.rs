@@ -103,11 +103,11 @@ impl Catalogue {
         ui.horizontal(|ui| {
             ui.heading("Models");
             ui.add_space(12.0);
-            let field = egui::TextEdit::singleline(&mut self.sought).hint_text("Look for…").desired_width(160.0);
-            ui.add(field).accessible_name("Look for a model");
+            let field = egui::TextEdit::singleline(&mut self.sought).hint_text("Search…").desired_width(160.0);
+            ui.add(field).accessible_name("Search models");
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 let close = ui.button("Close").on_hover_text("Back to the workspace (Esc)").clicked();
-                let tip = "The exact score of the pictures in a folder; or a folder of diffusers";
+                let tip = "A folder of images, for their exact score; or a diffusers model";
                 if ui.button("Open folder…").on_hover_text(tip).clicked() {
                     shelf.actions.push(Action::ChooseFolder);
                 }
@@ -150,7 +150,7 @@ impl Catalogue {
             section(ui, "Open");
             self.line(ui, Choice::Model(shelf.model.clone()), &shelf.models.title(shelf.model), "");
         }
-        for (name, imported) in [("Ready to use", false), ("Imported", true)] {
+        for (name, imported) in [("Bundled", false), ("Imported", true)] {
             let mine = entries.iter().filter(|(_, entry)| entry.path.is_some() == imported);
             let found: Vec<_> = mine.filter(|(_, entry)| self.seeks(&entry.title)).collect();
             if !found.is_empty() {
@@ -188,7 +188,7 @@ impl Catalogue {
                 }
             }
             None => {
-                ui.label("Choose a model at the left.");
+                ui.label("Choose a model on the left.");
             }
         }
     }

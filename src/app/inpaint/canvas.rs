@@ -2,11 +2,11 @@
 
 use super::area::{Area, Regions};
 use super::brush::{Brush, Stroke};
-use super::evidence::Evidence;
 use super::hints::{Hints, laid};
 use super::history::{History, Step};
 use super::keep::Painted;
 use super::mask::Mask;
+use super::observation::Observation;
 use super::operation::{Done, MaskChange, Operation};
 use super::paste::Paste;
 use super::pyramid::Pyramid;
@@ -100,8 +100,8 @@ pub struct Canvas {
     generation: u64,
     /// The same of the mask alone.
     painted: u64,
-    evidence: Option<Evidence>,
-    /// What the evidence does not know yet.
+    observation: Option<Observation>,
+    /// What the observation does not know yet.
     unseen: Regions,
     /// What the screen does not know yet.
     unshown: Regions,
@@ -124,7 +124,7 @@ impl Canvas {
             history: History::default(),
             generation: next_generation(),
             painted: 0,
-            evidence: None,
+            observation: None,
             unseen: Regions::whole(size),
             unshown: Regions::whole(size),
             last: None,
@@ -205,25 +205,25 @@ impl Canvas {
     }
 
     /// What the model is given at its size: 1×3×S×S in [0, 1], the mean of what is known of each pixel's area; and
-    /// S×S trust, 1 − coverage: 1 is known, 0 is to be filled. Averages only what changed since the last call.
-    pub fn evidence(&mut self, size: usize) -> (Pixels<f32>, Vec<f32>) {
-        let (evidence, _) = self.renew_evidence(size, usize::MAX);
-        let side = evidence.side;
-        let picture = Pixels { shape: [1, 3, side, side], values: evidence.picture.as_slice().into() };
-        (picture, evidence.trust.clone())
+    /// S×S confidence, 1 − coverage: 1 is known, 0 is to be filled. Averages only what changed since the last call.
+    pub fn observation(&mut self, size: usize) -> (Pixels<f32>, Vec<f32>) {
+        let (observation, _) = self.renew_evidence(size, usize::MAX);
+        let side = observation.side;
+        let picture = Pixels { shape: [1, 3, side, side], values: observation.picture.as_slice().into() };
+        (picture, observation.confidence.clone())
     }
 
     /// The same without a copy, after averaging about `most` pixels of the photo, or sixteen times as many while
     /// nothing is known of this square; whether that was all.
-    pub(super) fn renew_evidence(&mut self, size: usize, most: usize) -> (&Evidence, bool) {
+    pub(super) fn renew_evidence(&mut self, size: usize, most: usize) -> (&Observation, bool) {
         let (size, square) = (size.max(1), self.square());
-        let kept = self.evidence.take().filter(|evidence| evidence.is_of(size, square));
-        let mut evidence = kept.unwrap_or_else(|| Evidence::new(size, square));
-        evidence.touch(&std::mem::take(&mut self.unseen));
-        evidence.touch_hints(&self.hints);
-        let most = if evidence.filled { most } else { most.saturating_mul(16) };
-        let all = evidence.refresh(&self.photo.image, &self.mask, most);
-        (self.evidence.insert(evidence), all)
+        let kept = self.observation.take().filter(|observation| observation.is_of(size, square));
+        let mut observation = kept.unwrap_or_else(|| Observation::new(size, square));
+        observation.touch(&std::mem::take(&mut self.unseen));
+        observation.touch_hints(&self.hints);
+        let most = if observation.filled { most } else { most.saturating_mul(16) };
+        let all = observation.refresh(&self.photo.image, &self.mask, most);
+        (self.observation.insert(observation), all)
     }
 
     /// What lays a fill of the model's size on the photo; its [`Paste::run`] is for another thread.

@@ -19,7 +19,7 @@ pub enum Command {
     ClearHints,
     Undo,
     Redo,
-    /// Closer, or further away.
+    /// Zoom in, or out.
     Zoom(i32),
     /// The whole photo.
     Fit,
@@ -28,35 +28,35 @@ pub enum Command {
     OpenPhoto,
     OpenMask,
     SaveMask,
-    /// Paint on one of the worlds that ship.
+    /// Paint on an image of the bundled Little Worlds.
     World,
     /// Paint on a sample of another workspace.
     Sample,
     /// Ask the model, or end what it works on.
     FillOrStop,
-    /// Let go of what is being drawn, or end what the model works on.
+    /// Cancel what is being drawn, or stop what the model works on.
     Stop,
-    /// Go on from the moment that is looked at, with what is set and painted now.
+    /// Continue from the step shown, with the current settings and mask.
     Branch,
-    /// Lay the picked sample on the photo, or do not.
+    /// Show or hide the picked sample on the photo.
     Lay,
     /// The picked sample becomes part of the photo.
     Adopt,
-    /// Back to an earlier answer, with its photo and mask.
+    /// Back to an earlier result, with its photo and mask.
     GoBack(usize),
     SaveFilled,
 }
 
 /// The keys that are obeyed.
 pub static KEYS: [Binding<Command>; 31] = [
-    plain(Key::Enter, "Enter", "Fill what is painted (or colourise, restore, edit), or stop", Command::FillOrStop),
-    plain(Key::V, "V", "Lay the picked sample on the photo, or do not", Command::Lay),
-    obeyed_elsewhere(Key::ArrowLeft, "← →", "Back and forward by one recorded moment of a fill; with Shift, by ten"),
+    plain(Key::Enter, "Enter", "Fill in the masked area (or colourise, restore, edit), or stop", Command::FillOrStop),
+    plain(Key::V, "V", "Show or hide the selected sample on the photo", Command::Lay),
+    obeyed_elsewhere(Key::ArrowLeft, "← →", "Back or forward by one recorded step; with Shift, by ten"),
     with(
         Modifiers::SHIFT,
         Key::B,
         "Shift+B",
-        "Branch: go on from the moment that is shown with what is set and painted now",
+        "Branch from the step shown, with the current settings and mask",
         Command::Branch,
     ),
     plain(Key::B, "B E", "Brush, eraser", Command::Tool(Tool::Brush)),
@@ -64,19 +64,14 @@ pub static KEYS: [Binding<Command>; 31] = [
     plain(
         Key::P,
         "P",
-        "Colour hints on the photo; with Alt, take up the colour under the pointer",
+        "Colour hints on the photo; with Alt, pick the colour under the pointer",
         Command::Tool(Tool::Colour),
     ),
-    plain(Key::X, "X", "Swap brush and eraser, or adding and taking away of shapes", Command::Swap),
-    plain(
-        Key::M,
-        "M L G",
-        "Rectangle, lasso, fill of a colour; with Alt they take away",
-        Command::Tool(Tool::Rectangle),
-    ),
+    plain(Key::X, "X", "Swap brush and eraser, or adding and subtracting shapes", Command::Swap),
+    plain(Key::M, "M L G", "Rectangle, lasso, bucket; with Alt, subtract", Command::Tool(Tool::Rectangle)),
     plain(Key::L, "", "", Command::Tool(Tool::Lasso)),
     plain(Key::G, "", "", Command::Tool(Tool::Fill)),
-    plain(Key::C, "C", "The square that the model sees", Command::Tool(Tool::Square)),
+    plain(Key::C, "C", "Crop: the square that the model sees", Command::Tool(Tool::Square)),
     // With Shift some keyboards send another sign, others the same one.
     with(
         Modifiers::SHIFT,
@@ -92,20 +87,20 @@ pub static KEYS: [Binding<Command>; 31] = [
     plain(Key::CloseBracket, "", "", Command::Resize(1)),
     with(Modifiers::COMMAND, Key::I, "Ctrl+I", "Invert the mask", Command::Change(Operation::Invert)),
     plain(Key::Delete, "Delete", "Clear the mask", Command::Change(Operation::Clear)),
-    plain(Key::Escape, "Esc", "Let go of the lasso, rectangle or stroke; else stop filling", Command::Stop),
-    obeyed_elsewhere(Key::ShiftLeft, "Shift", "With a click: a line from the end of the last stroke"),
-    obeyed_elsewhere(Key::Space, "Space", "Hold, and drag the photo (or drag with the middle button)"),
-    plain(Key::Plus, "+ −", "Closer, further away (or the wheel, or two fingers)", Command::Zoom(1)),
+    plain(Key::Escape, "Esc", "Cancel the lasso, rectangle or stroke; otherwise stop filling", Command::Stop),
+    obeyed_elsewhere(Key::ShiftLeft, "Shift", "With a click: draw a line from the end of the last stroke"),
+    obeyed_elsewhere(Key::Space, "Space", "Hold and drag to move the photo (or drag with the middle button)"),
+    plain(Key::Plus, "+ −", "Zoom in or out (or use the wheel or two fingers)", Command::Zoom(1)),
     with(Modifiers::SHIFT, Key::Plus, "", "", Command::Zoom(1)),
     plain(Key::Equals, "", "", Command::Zoom(1)),
     plain(Key::Minus, "", "", Command::Zoom(-1)),
-    plain(Key::Num0, "0 1", "The whole photo; a pixel of it for each of the screen", Command::Fit),
+    plain(Key::Num0, "0 1", "Whole photo; actual pixels", Command::Fit),
     plain(Key::Num1, "", "", Command::Actual),
     with(
         Modifiers::COMMAND,
         Key::O,
         "Ctrl+O",
-        "Open a photo (Ctrl+V pastes one; drop a mask with Alt)",
+        "Open a photo (Ctrl+V pastes one; Alt+drop opens a mask)",
         Command::OpenPhoto,
     ),
     with(Modifiers::COMMAND, Key::S, "Ctrl+S", "Save the mask", Command::SaveMask),

@@ -33,7 +33,7 @@ impl Tool {
             Tool::Rectangle => "Rectangle",
             Tool::Lasso => "Lasso",
             Tool::Fill => "Bucket",
-            Tool::Square => "Square",
+            Tool::Square => "Crop",
         }
     }
 
@@ -53,18 +53,16 @@ impl Tool {
     /// What it does, and its key.
     pub fn tip(self) -> &'static str {
         match self {
-            Tool::Brush => "Paint what the model is to fill in (B); with Shift, in a line from the last stroke",
-            Tool::Eraser => {
-                "Take paint away again, of what was painted last: the mask or the hints (E; X swaps brush and eraser)"
-            }
+            Tool::Brush => "Paint the area to fill in (B); with Shift, in a line from the last stroke",
+            Tool::Eraser => "Erase the mask or the hints, whichever was painted last (E; X swaps brush and eraser)",
             Tool::Colour => {
-                "Paint colours on the photo as hints (P): the model is given them as part of it, and Edit makes a \
-                 picture of them. Alt+click takes up the colour under the pointer; E erases hints"
+                "Paint colour hints on the photo (P). The model sees them as part of it, and Edit makes an image of \
+                 them. Alt+click picks the colour under the pointer; E erases hints"
             }
-            Tool::Rectangle => "Drag a rectangle (M); with Alt, take it away",
-            Tool::Lasso => "Draw round what is to be filled (L); with Alt, take it away; Esc lets go",
-            Tool::Fill => "Click a colour: what is like it is painted (G); with Alt, taken away",
-            Tool::Square => "Drag the square that the model sees, or its corners (C)",
+            Tool::Rectangle => "Drag a rectangle (M); with Alt, subtract it",
+            Tool::Lasso => "Draw around the area to fill in (L); with Alt, subtract it; Esc cancels",
+            Tool::Fill => "Click a colour to mask what is similar (G); with Alt, subtract it",
+            Tool::Square => "Drag the crop that the model sees, or its corners (C)",
         }
     }
 }
@@ -74,7 +72,7 @@ impl Tool {
 #[serde(default)]
 pub struct InpaintDraft {
     pub tool: Tool,
-    /// Diameter of the brush, as a share of the photo's smaller side: so it suits small photos and large ones.
+    /// Diameter of the brush, as a fraction of the photo's shorter side: so it suits small photos and large ones.
     pub size: f32,
     pub hardness: f32,
     pub opacity: f32,
@@ -167,7 +165,7 @@ impl InpaintDraft {
     }
 
     /// Brings values that no control can show back into reach.
-    pub fn mend(&mut self) {
+    pub fn sanitize(&mut self) {
         let fresh = InpaintDraft::default();
         let within = |value: f32, range: std::ops::RangeInclusive<f32>, fresh: f32| {
             if value.is_finite() { value.clamp(*range.start(), *range.end()) } else { fresh }

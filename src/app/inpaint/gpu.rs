@@ -5,79 +5,38 @@ use super::canvas::Photo;
 use super::look::Look;
 use super::mask::Mask;
 use super::pyramid::Pyramid;
+use crate::app::graphics::{PixelShader, buffer, buffer_binding};
 use eframe::egui_wgpu::{Callback, CallbackResources, CallbackTrait, RenderState, wgpu};
 use egui::{PaintCallback, PaintCallbackInfo, Rect};
 use image::RgbImage;
 use std::sync::Arc;
 
 /// What is drawn with.
-pub struct Pipeline {
-    pipeline: wgpu::RenderPipeline,
-    layout: wgpu::BindGroupLayout,
+struct Pipeline {
+    shader: PixelShader,
     sampler: wgpu::Sampler,
-    linear_target: bool,
 }
 
 impl Pipeline {
     /// The pipeline for a target of this format.
-    pub fn new(device: &wgpu::Device, format: wgpu::TextureFormat) -> Pipeline {
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some("brush"),
-            source: wgpu::ShaderSource::Wgsl(include_str!("../../../shaders/brush.wgsl").into()),
-        });
+    fn new(device: &wgpu::Device, format: wgpu::TextureFormat) -> Pipeline {
+        let source = include_str!("../../../shaders/brush.wgsl");
         let texture = wgpu::BindingType::Texture {
             sample_type: wgpu::TextureSampleType::Float { filterable: true },
             view_dimension: wgpu::TextureViewDimension::D2,
             multisampled: false,
         };
-        let uniform = wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Uniform,
-            has_dynamic_offset: false,
-            min_binding_size: None,
-        };
         let sampler = wgpu::BindingType::Sampler(wgpu::SamplerBindingType::Filtering);
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some("brush"),
-            entries: &[entry(0, uniform), entry(1, texture), entry(2, texture), entry(3, sampler)],
-        });
-        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some("brush"),
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
-        let pipeline = device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-            label: Some("brush"),
-            layout: Some(&pipeline_layout),
-            vertex: wgpu::VertexState {
-                module: &module,
-                entry_point: Some("vertex"),
-                compilation_options: Default::default(),
-                buffers: &[],
-            },
-            primitive: wgpu::PrimitiveState::default(),
-            depth_stencil: None,
-            multisample: wgpu::MultisampleState::default(),
-            fragment: Some(wgpu::FragmentState {
-                module: &module,
-                entry_point: Some("fragment"),
-                compilation_options: Default::default(),
-                targets: &[Some(format.into())],
-            }),
-            multiview_mask: None,
-            cache: None,
-        });
+        let bindings = [buffer_binding(wgpu::BufferBindingType::Uniform), texture, texture, sampler];
+        let shader = PixelShader::new(device, "brush", source, &bindings, format);
         let sampler = device.create_sampler(&wgpu::SamplerDescriptor {
             mag_filter: wgpu::FilterMode::Linear,
             min_filter: wgpu::FilterMode::Linear,
             mipmap_filter: wgpu::MipmapFilterMode::Linear,
             ..Default::default()
         });
-        Pipeline { pipeline, layout, sampler, linear_target: format.is_srgb() }
+        Pipeline { shader, sampler }
     }
-}
-
-fn entry(binding: u32, ty: wgpu::BindingType) -> wgpu::BindGroupLayoutEntry {
-    wgpu::BindGroupLayoutEntry { binding, visibility: wgpu::ShaderStages::FRAGMENT, ty, count: None }
 }
 
 /// One photo on the device.
@@ -126,16 +85,11 @@ impl GpuView {
             self.send_colours(&colours, index + 1, whole, whole.area);
         }
         let mask = self.texture(size, levels, wgpu::TextureFormat::R8Unorm);
-        let uniform = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("brush"),
-            size: Look::UNIFORM_BYTES,
-            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
+        let uniform = buffer(&self.device, "brush", Look::UNIFORM_BYTES, wgpu::BufferUsages::UNIFORM);
         let views = [&colours, &mask].map(|texture| texture.create_view(&Default::default()));
         let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("brush"),
-            layout: &self.pipeline.layout,
+            layout: &self.pipeline.shader.layout,
             entries: &[
                 wgpu::BindGroupEntry { binding: 0, resource: uniform.as_entire_binding() },
                 wgpu::BindGroupEntry { binding: 1, resource: wgpu::BindingResource::TextureView(&views[0]) },
@@ -175,7 +129,7 @@ impl GpuView {
     /// Lays out the look; what is to be bound.
     pub fn prepare(&self, look: &Look) -> Option<wgpu::BindGroup> {
         let bound = self.bound.as_ref()?;
-        let words = look.uniform(self.pipeline.linear_target);
+        let words = look.uniform(self.pipeline.shader.linear_target);
         self.queue.write_buffer(&bound.uniform, 0, bytemuck::cast_slice(&words));
         Some(bound.group.clone())
     }
@@ -183,7 +137,7 @@ impl GpuView {
     /// Draws what was prepared.
     #[cfg(test)]
     pub fn draw(&self, group: &wgpu::BindGroup, pass: &mut wgpu::RenderPass<'static>) {
-        draw(&self.pipeline, group, pass);
+        self.pipeline.shader.draw(group, pass);
     }
 
     fn texture(&self, [width, height]: [usize; 2], levels: u32, format: wgpu::TextureFormat) -> wgpu::Texture {
@@ -235,12 +189,6 @@ impl GpuView {
     }
 }
 
-fn draw(pipeline: &Pipeline, group: &wgpu::BindGroup, pass: &mut wgpu::RenderPass<'static>) {
-    pass.set_pipeline(&pipeline.pipeline);
-    pass.set_bind_group(0, group, &[]);
-    pass.draw(0..3, 0..1);
-}
-
 struct Drawing {
     pipeline: Arc<Pipeline>,
     group: wgpu::BindGroup,
@@ -248,6 +196,6 @@ struct Drawing {
 
 impl CallbackTrait for Drawing {
     fn paint(&self, _info: PaintCallbackInfo, pass: &mut wgpu::RenderPass<'static>, _resources: &CallbackResources) {
-        draw(&self.pipeline, &self.group, pass);
+        self.pipeline.shader.draw(&self.group, pass);
     }
 }

@@ -40,8 +40,8 @@ impl Inset {
         let response = ui.interact(rect.expand(3.0), ui.scope_id().with("inset"), Sense::hover());
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "What the model sees"));
         response.on_hover_text(
-            "What the model is given: the square at its own size, each pixel the mean of what is known of its area. \
-             The tint is how much of the pixel it is to fill in: 1 − trust",
+            "The crop at the size that the model sees, each pixel the mean of what is kept of its area. \
+             The tint shows how much of the pixel is to be filled in: 1 − confidence",
         );
     }
 
@@ -50,19 +50,19 @@ impl Inset {
         if self.whole && self.shown.as_ref().is_some_and(|(of, at, _)| (*of, *at) == (generation, side)) {
             return;
         }
-        let (evidence, whole) = canvas.renew_evidence(side, MOST);
+        let (observation, whole) = canvas.renew_evidence(side, MOST);
         self.whole = whole;
         if !whole {
             ui.ctx().request_repaint();
         }
-        if !evidence.filled {
+        if !observation.filled {
             return;
         }
         let plane = side * side;
         let pixel = |place: usize| {
-            let unknown = 1.0 - evidence.trust[place];
+            let unknown = 1.0 - observation.confidence[place];
             let [r, g, b] = std::array::from_fn(|channel| {
-                let level = evidence.picture[channel * plane + place];
+                let level = observation.picture[channel * plane + place];
                 (255.0 * (level + unknown * (tint[channel] - level))).round() as u8
             });
             Color32::from_rgb(r, g, b)

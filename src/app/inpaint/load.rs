@@ -70,12 +70,12 @@ impl Loader {
                 (Some(name), Some(folder)) => {
                     kept.read_photo(folder, source, name.clone()).map_err(|error| error.to_string())?
                 }
-                (Some(_), None) => return Err("nothing was kept from the last window".into()),
-                (None, _) => Photo::made(source.again().ok_or("nothing was kept from the last window")?)?,
+                (Some(_), None) => return Err("the photo of the last session was not kept".into()),
+                (None, _) => Photo::made(source.again().ok_or("the photo of the last session was not kept")?)?,
             };
             let painted = folder.and_then(|folder| {
                 let painted = kept.read_painted(folder, photo.size());
-                painted.map_err(|error| photo.notes.push(format!("what was painted on it is lost: {error}"))).ok()
+                painted.map_err(|error| photo.notes.push(format!("its mask and hints are lost: {error}"))).ok()
             });
             Ok((photo, crop, painted))
         });

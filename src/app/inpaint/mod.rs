@@ -2,7 +2,7 @@
 //!
 //! A photo is opened and painted on; what is painted is unknown, and the model is asked what could be there. The
 //! mask, the colour hints over the photo and the tools for both (`mask`, `hints`, `brush`, `shape`, `filter`,
-//! `operation`, `history`, `evidence`, `paste`, all behind [`Canvas`]) know nothing of the window; the rest is the
+//! `operation`, `history`, `observation`, `paste`, all behind [`Canvas`]) know nothing of the window; the rest is the
 //! room.
 
 mod area;
@@ -11,7 +11,6 @@ mod canvas;
 mod commands;
 mod display;
 mod draft;
-mod evidence;
 mod fills;
 pub mod filter;
 mod gpu;
@@ -23,6 +22,7 @@ mod keep;
 mod load;
 mod look;
 mod mask;
+mod observation;
 mod operation;
 mod overlay;
 mod paste;
@@ -77,7 +77,7 @@ const USUAL_SIDE: usize = 32;
 
 /// What a path was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
+enum PathPurpose {
     Photo,
     Mask,
     SaveMask,
@@ -100,7 +100,7 @@ pub struct SavedInpaint {
 pub struct Inpaint {
     pub draft: InpaintDraft,
     panes: Panes,
-    request: PathRequest<Purpose>,
+    request: PathRequest<PathPurpose>,
     pub fills: Fills,
     canvas: Option<Canvas>,
     viewport: Viewport,
@@ -127,8 +127,8 @@ impl Inpaint {
     /// The workspace as it was saved.
     pub fn new(settings: &Settings, start: &Start<'_>) -> Self {
         let mut saved: SavedInpaint = settings.of("inpaint");
-        saved.draft.mend();
-        saved.layout.mend();
+        saved.draft.sanitize();
+        saved.layout.sanitize();
         Inpaint {
             draft: saved.draft,
             panes: saved.layout,
@@ -156,7 +156,7 @@ impl Inpaint {
         self.canvas.as_ref()
     }
 
-    /// The same to ask for evidence.
+    /// The same to ask for observation.
     pub fn canvas_mut(&mut self) -> Option<&mut Canvas> {
         self.canvas.as_mut()
     }
@@ -256,10 +256,12 @@ impl Inpaint {
                 self.taken += 1;
                 cx.sample(self.taken).into_iter().for_each(|wanted| self.loader.photo(&ctx, wanted));
             }
-            Command::OpenPhoto => self.request.ask(cx, Dialog::OpenPicture, Purpose::Photo),
-            Command::OpenMask if self.canvas.is_some() => self.request.ask(cx, Dialog::OpenPicture, Purpose::Mask),
-            Command::SaveMask if self.canvas.is_some() => self.ask_place(cx, "mask", Purpose::SaveMask),
-            Command::SaveFilled if self.fills.pictures().is_some() => self.ask_place(cx, "filled", Purpose::SaveFilled),
+            Command::OpenPhoto => self.request.ask(cx, Dialog::OpenPicture, PathPurpose::Photo),
+            Command::OpenMask if self.canvas.is_some() => self.request.ask(cx, Dialog::OpenPicture, PathPurpose::Mask),
+            Command::SaveMask if self.canvas.is_some() => self.ask_place(cx, "mask", PathPurpose::SaveMask),
+            Command::SaveFilled if self.fills.pictures().is_some() => {
+                self.ask_place(cx, "filled", PathPurpose::SaveFilled)
+            }
             Command::OpenMask | Command::SaveMask | Command::SaveFilled => {}
             Command::FillOrStop => {
                 let notice = self.fill_or_stop(&ctx, &cx.session, &cx.draft);
@@ -277,7 +279,7 @@ impl Inpaint {
     }
 
     /// Asks where `what` of the photo is to be written.
-    fn ask_place(&mut self, cx: &Context, what: &str, purpose: Purpose) {
+    fn ask_place(&mut self, cx: &Context, what: &str, purpose: PathPurpose) {
         let name = self.canvas.as_ref().map_or("photo", |canvas| canvas.photo.name.as_str());
         let stem = Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
         let name = format!("{}-{what}.png", stem.replace(' ', "-"));
@@ -288,15 +290,15 @@ impl Inpaint {
     fn take_path(&mut self, cx: &mut Context) {
         let Some((purpose, path)) = self.request.poll() else { return };
         match purpose {
-            Purpose::Photo => self.open_photo(&cx.egui, &path),
-            Purpose::Mask => self.open_mask(&cx.egui, &path),
-            Purpose::SaveMask => {
+            PathPurpose::Photo => self.open_photo(&cx.egui, &path),
+            PathPurpose::Mask => self.open_mask(&cx.egui, &path),
+            PathPurpose::SaveMask => {
                 let Some(mask) = self.canvas.as_ref().map(Canvas::mask) else { return };
                 let (size, values) = (mask.size().map(|side| side as u32), mask.values().clone());
                 let job = SaveJob::new(path, "saving the mask", move |path, _| write_mask(path, size, &values));
                 cx.saver.start(&cx.egui, job);
             }
-            Purpose::SaveFilled => {
+            PathPurpose::SaveFilled => {
                 let job = self.fills.save_job(path);
                 job.into_iter().for_each(|job| cx.saver.start(&cx.egui, job));
             }
@@ -360,11 +362,11 @@ impl Inpaint {
 static INFO: WorkspaceInfo = WorkspaceInfo {
     name: "Inpaint",
     question: "What else could be here?",
-    help: "Open a photo and paint over what you would like to know. What is painted is unknown to the model, \
-           what is left is kept; the model answers with pictures of what could be there.",
+    help: "Open a photo and paint over the part to replace. The model fills in the masked area, \
+           several samples at once; everything else is kept.",
     keys: || keys::lines(&KEYS),
-    picture_drop: Some("paint on this photo, or with Alt, use it as the mask"),
-    undoes: Some("a stroke or a change of mask or hints"),
+    picture_drop: Some("paint on this photo, or with Alt use it as the mask"),
+    undoes: Some("a stroke or a change to the mask or hints"),
 };
 
 impl Workspace for Inpaint {

@@ -57,7 +57,7 @@ pub fn ui(ui: &Ui, response: &Response, inpaint: &Inpaint, placed: Placed) {
             &painter,
             response.rect.center_top() + Vec2::new(0.0, 12.0),
             Align2::CENTER_TOP,
-            "Changing the mask…",
+            "Updating the mask…",
         );
     }
 }

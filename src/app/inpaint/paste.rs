@@ -49,7 +49,7 @@ impl Paste {
         let [_, channels, height, width] = fill.shape;
         let values = fill.sample(sample);
         if values.is_empty() || height != width || channels == 0 {
-            return Err("the fill is no square picture; fill again".into());
+            return Err("the sample is not a square image; fill in again".into());
         }
         let mut photo = match &self.full {
             None => (*self.photo).clone(),

@@ -4,7 +4,7 @@ use super::look::Look;
 use super::viewport::Placed;
 use super::{Command, Inpaint, fills, hand, overlay};
 use crate::app::theme::{Theme, UNIT};
-use crate::app::widgets::dashed;
+use crate::app::widgets::{dashed, main_button};
 use egui::emath::GuiRounding;
 use egui::{Align, Button, Frame, Margin, Rect, RichText, Role, Sense, Stroke, Ui, UiBuilder, WidgetInfo, vec2};
 
@@ -39,12 +39,12 @@ fn top(ui: &mut Ui, inpaint: &mut Inpaint) {
         ui.with_layout(egui::Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = UNIT;
             ui.toggle_value(&mut inpaint.draft.inset, "Model's view")
-                .on_hover_text("Show what the model is given, in a corner");
+                .on_hover_text("Show what the model sees, in a corner");
             let commands = [
-                ("+", "Closer", "Closer (+, or the wheel)", Command::Zoom(1)),
-                ("Fit", "Fit", "The whole photo (0)", Command::Fit),
-                ("1:1", "Actual pixels", "A pixel of the photo for each pixel of the screen (1)", Command::Actual),
-                ("−", "Further away", "Further away (−, or the wheel)", Command::Zoom(-1)),
+                ("+", "Zoom in", "Zoom in (+, or the wheel)", Command::Zoom(1)),
+                ("Fit", "Fit", "Show the whole photo (0)", Command::Fit),
+                ("1:1", "Actual pixels", "One photo pixel per screen pixel (1)", Command::Actual),
+                ("−", "Zoom out", "Zoom out (−, or the wheel)", Command::Zoom(-1)),
             ];
             for (text, name, tip, command) in commands {
                 let button = ui.add(Button::new(text).min_size(vec2(24.0, 24.0)));
@@ -55,9 +55,9 @@ fn top(ui: &mut Ui, inpaint: &mut Inpaint) {
             ui.with_layout(egui::Layout::left_to_right(Align::Center), |ui| {
                 let [width, height] = canvas.photo.size();
                 let share = 100.0 * canvas.share();
-                let painted = if share > 0.0 && share < 0.1 { "under 0.1".into() } else { format!("{share:.1}") };
-                let words = format!("{width}×{height} · {painted} % painted");
-                let tip = "Size of the photo as it is painted on, and how much of it is to be filled in";
+                let painted = if share > 0.0 && share < 0.1 { "<0.1".into() } else { format!("{share:.1}") };
+                let words = format!("{width}×{height} · {painted}% masked");
+                let tip = "Size of the photo, and how much of it is masked";
                 ui.label(RichText::new(&canvas.photo.name).strong());
                 ui.add(egui::Label::new(RichText::new(words).weak()).truncate()).on_hover_text(tip);
             });
@@ -114,17 +114,15 @@ fn empty(ui: &mut Ui, inpaint: &mut Inpaint) {
                 return;
             }
             ui.label(RichText::new("What else could be here?").heading());
-            ui.label("Open a photo, paint over what you would like to know, and let the model fill it in.");
+            ui.label("Open a photo, paint over the part to replace, and let the model fill it in.");
             ui.add_space(8.0);
-            let theme = Theme::of(ui);
-            let text = RichText::new("Open a photo…").size(15.0).strong().color(theme.on_selected);
-            let button = Button::new(text).fill(theme.selected).min_size(vec2(170.0, 36.0));
-            if ui.add(button).on_hover_text("JPEG, PNG, GIF, BMP or WebP (Ctrl+O)").clicked() {
+            let button = main_button(ui, "Open a photo…", "", vec2(170.0, 36.0), true);
+            if button.on_hover_text("JPEG, PNG, GIF, BMP or WebP (Ctrl+O)").clicked() {
                 inpaint.commands.push(Command::OpenPhoto);
             }
-            let line = Stroke::new(1.0, theme.weak);
-            let button = Button::new("Try a little world").stroke(line).min_size(vec2(170.0, 28.0));
-            if ui.add(button).on_hover_text("Paint on one of the 512 worlds that ship").clicked() {
+            let line = Stroke::new(1.0, Theme::of(ui).weak);
+            let button = Button::new("Try an example").stroke(line).min_size(vec2(170.0, 28.0));
+            if ui.add(button).on_hover_text("Paint on an image of the bundled Little Worlds set").clicked() {
                 inpaint.commands.push(Command::World);
             }
             ui.add_space(4.0);

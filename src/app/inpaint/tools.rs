@@ -1,4 +1,4 @@
-//! The panel at the left: the model, the photo, the tools, the mask.
+//! The panel on the left: the model, the photo, the tools, the mask.
 
 use super::draft::{InpaintDraft, Tool};
 use super::operation::Operation;
@@ -15,7 +15,7 @@ const NUMBER: f32 = 76.0;
 /// Shows the panel.
 pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, cx: &mut Context) {
     panes::settings(ui, |ui| {
-        cx.model_row(ui, "Score model s(x, t) ≈ ∇ log p(x, t) that fills in, shared with Trajectory");
+        cx.model_row(ui, "Score model s(x, t) ≈ ∇ log p_t(x) to fill in with, shared with Trajectory");
         ui.separator();
         photo(ui, inpaint, cx);
         ui.separator();
@@ -42,14 +42,14 @@ fn buttons(ui: &mut Ui, all: &[(&str, &str, bool)]) -> Option<usize> {
 }
 
 fn photo(ui: &mut Ui, inpaint: &mut Inpaint, cx: &Context) {
-    caption(ui, "Photo", "What is painted on: JPEG, PNG, GIF, BMP or WebP, up to 100 megapixels");
+    caption(ui, "Photo", "The photo to paint on: JPEG, PNG, GIF, BMP or WebP, up to 100 megapixels");
     let sample = !cx.offers.is_empty();
     let clicked = buttons(
         ui,
         &[
-            ("Open…", "Open a photo (Ctrl+O); or drop or paste one (Ctrl+V)", true),
-            ("World", "One of the 512 little worlds that ship, another each time", true),
-            ("Trajectory", "A sample of the run shown in Trajectory, another each time; run one there first", sample),
+            ("Open…", "Open a photo (Ctrl+O), or drop or paste one (Ctrl+V)", true),
+            ("Example", "Another image of the bundled Little Worlds set", true),
+            ("Trajectory", "Another sample of the run shown in Trajectory; run one there first", sample),
         ],
     );
     inpaint
@@ -98,7 +98,7 @@ fn brush(ui: &mut Ui, inpaint: &mut Inpaint) {
     let side = size[0].min(size[1]).max(1) as f32;
     let draft = &mut inpaint.draft;
     let mut pixels = draft.size * side;
-    let tip = "Diameter in pixels of the photo ([ smaller, ] larger)";
+    let tip = "Diameter in photo pixels ([ smaller, ] larger)";
     let range = 1.0..=side.max(2.0);
     let changed = row(ui, "Size", tip, |ui| {
         ui.spacing_mut().slider_width = (control_width(ui) - NUMBER).max(40.0);
@@ -111,18 +111,18 @@ fn brush(ui: &mut Ui, inpaint: &mut Inpaint) {
     percent(
         ui,
         "Hardness",
-        "Share of the radius that is covered fully (Shift+[ softer, Shift+] harder)",
+        "Fraction of the radius with full coverage (Shift+[ softer, Shift+] harder)",
         0.0,
         &mut draft.hardness,
     );
-    percent(ui, "Opacity", "Coverage that one stroke gives, however often it crosses itself", 0.01, &mut draft.opacity);
+    percent(ui, "Opacity", "Coverage of one stroke, even where it crosses itself", 0.01, &mut draft.opacity);
 }
 
 /// What the eraser takes away.
 fn erases(ui: &mut Ui, draft: &mut InpaintDraft) {
-    let tip = "What the eraser takes away: what was painted last is chosen";
+    let tip = "What the eraser erases; by default, whichever was painted last";
     row(ui, "Erases", tip, |ui| {
-        let (mask, hints) = ("Paint of the mask", "Colour hints: the photo as it was comes back");
+        let (mask, hints) = ("Erase the mask", "Erase colour hints, which restores the photo");
         let options = [(false, "Mask", None, mask), (true, "Hints", None, hints)];
         segmented(ui, &mut draft.erases_hints, &options)
     });
@@ -131,11 +131,11 @@ fn erases(ui: &mut Ui, draft: &mut InpaintDraft) {
 /// The colour of the hints, and the way back to none.
 fn colour(ui: &mut Ui, inpaint: &mut Inpaint) {
     let any = inpaint.canvas.as_ref().is_some_and(|canvas| !canvas.hints().is_blank());
-    let tip = "Colour of the hints, sRGB; Alt+click on the photo takes up the one under the pointer";
+    let tip = "Colour of the hints, sRGB; Alt+click on the photo picks the one under the pointer";
     row(ui, "Colour", tip, |ui| {
         ui.spacing_mut().interact_size = vec2(56.0, 24.0);
-        named(ui.color_edit_button_srgb(&mut inpaint.draft.colour), "Colour of the hints", tip);
-        let tip = "Take all colour hints away: the photo as it was (Ctrl+Z brings them back)";
+        named(ui.color_edit_button_srgb(&mut inpaint.draft.colour), "Hint colour", tip);
+        let tip = "Remove all colour hints (Ctrl+Z restores them)";
         asks(ui, &mut inpaint.commands, [("Clear hints", tip, any && !inpaint.changing, Command::ClearHints)]);
     });
 }
@@ -145,7 +145,7 @@ fn percent(ui: &mut Ui, name: &str, tip: &str, least: f32, share: &mut f32) {
     row(ui, name, tip, |ui| {
         ui.spacing_mut().slider_width = (control_width(ui) - NUMBER).max(40.0);
         let slider = Slider::new(share, least..=1.0)
-            .custom_formatter(|share, _| format!("{:.0} %", 100.0 * share))
+            .custom_formatter(|share, _| format!("{:.0}%", 100.0 * share))
             .custom_parser(|text| Some(text.trim_end_matches(['%', ' ']).trim().parse::<f64>().ok()? / 100.0));
         named(ui.add(slider), name, tip);
     });
@@ -153,86 +153,75 @@ fn percent(ui: &mut Ui, name: &str, tip: &str, least: f32, share: &mut f32) {
 
 /// Whether shapes add or take away.
 fn takes(ui: &mut Ui, draft: &mut InpaintDraft) {
-    let tip = "Whether the shape is painted or erased (X; Alt for once)";
+    let tip = "Add the shape to the mask, or subtract it (X; Alt for one shape)";
     row(ui, "Shape", tip, |ui| {
-        segmented(ui, &mut draft.takes, &[(false, "Add", None, tip), (true, "Take away", None, tip)])
+        segmented(ui, &mut draft.takes, &[(false, "Add", None, tip), (true, "Subtract", None, tip)])
     });
 }
 
 fn fill(ui: &mut Ui, draft: &mut InpaintDraft) {
     takes(ui, draft);
-    let tip = "Grey levels by which each channel may differ from the colour that is clicked, 0 to 255";
+    let tip = "How far each channel may differ from the clicked colour, in grey levels from 0 to 255";
     row(ui, "Tolerance", tip, |ui| {
         ui.spacing_mut().slider_width = (control_width(ui) - NUMBER).max(40.0);
         named(ui.add(Slider::new(&mut draft.tolerance, 0..=255)), "Tolerance", tip);
     });
-    let tip = "Only what is connected with the place that is clicked; else the same colour anywhere";
+    let tip = "Only what is connected to the clicked pixel; otherwise, this colour anywhere";
     ui.checkbox(&mut draft.connected, "Connected").on_hover_text(tip);
 }
 
 fn square(ui: &mut Ui, inpaint: &mut Inpaint) {
     let Some(canvas) = &mut inpaint.canvas else { return };
     let mut crop = canvas.crop();
-    percent(
-        ui,
-        "Side",
-        "Side of the square that the model sees, in percent of the photo's smaller side",
-        Crop::LEAST,
-        &mut crop.side,
-    );
+    percent(ui, "Side", "Side of the crop, in percent of the photo's shorter side", Crop::LEAST, &mut crop.side);
     canvas.set_crop(crop);
-    if ui.button("Whole middle").on_hover_text("The largest square, in the middle of the photo").clicked() {
+    if ui.button("Centre").on_hover_text("The largest crop, in the centre of the photo").clicked() {
         canvas.set_crop(Crop::default());
     }
 }
 
 fn mask(ui: &mut Ui, inpaint: &mut Inpaint) {
-    caption(ui, "Mask", "Painted is unknown: there the model fills in. All else is kept");
+    caption(ui, "Mask", "The masked area is filled in; everything else is kept");
     let [undo, redo] = inpaint.canvas.as_ref().map_or([0; 2], |canvas| canvas.history().steps());
     let free = !inpaint.changing;
     let all = [
-        ("Undo", "Take the last stroke or change of mask or hints back (Ctrl+Z)", undo > 0 && free, Command::Undo),
-        ("Redo", "Make it again (Ctrl+Shift+Z)", redo > 0 && free, Command::Redo),
-        ("Invert", "Turn painted and kept round (Ctrl+I)", free, Command::Change(Operation::Invert)),
+        ("Undo", "Undo the last stroke or change to the mask or hints (Ctrl+Z)", undo > 0 && free, Command::Undo),
+        ("Redo", "Redo what was undone (Ctrl+Shift+Z)", redo > 0 && free, Command::Redo),
+        ("Invert", "Swap masked and kept areas (Ctrl+I)", free, Command::Change(Operation::Invert)),
     ];
     asks(ui, &mut inpaint.commands, all);
     let all = [
-        ("Fill all", "Paint the whole photo", free, Command::Change(Operation::FillAll)),
-        ("Clear", "Take all paint away (Delete)", free, Command::Change(Operation::Clear)),
+        ("Mask all", "Mask the whole photo", free, Command::Change(Operation::FillAll)),
+        ("Clear", "Clear the mask (Delete)", free, Command::Change(Operation::Clear)),
     ];
     asks(ui, &mut inpaint.commands, all);
     let most = InpaintDraft::MOST;
-    let tip = "Radius of the disc by which the mask grows or shrinks, in pixels of the photo";
-    row(ui, "Disc", tip, |ui| {
+    let tip = "Radius by which the mask grows or shrinks, in photo pixels";
+    row(ui, "Radius", tip, |ui| {
         let field = DragValue::new(&mut inpaint.draft.grow).range(1..=most).suffix(" px");
-        named(ui.add_sized(vec2(56.0, 24.0), field), "Radius of the disc", tip);
+        named(ui.add_sized(vec2(56.0, 24.0), field), "Radius", tip);
         let radius = inpaint.draft.grow;
         let all = [
-            ("Grow", "Wider on all sides: the dilation by a disc", free, Command::Change(Operation::Grow(radius))),
-            (
-                "Shrink",
-                "Narrower on all sides: the erosion by a disc",
-                free,
-                Command::Change(Operation::Shrink(radius)),
-            ),
+            ("Grow", "Dilate the mask by a disc of this radius", free, Command::Change(Operation::Grow(radius))),
+            ("Shrink", "Erode the mask by a disc of this radius", free, Command::Change(Operation::Shrink(radius))),
         ];
         asks(ui, &mut inpaint.commands, all);
     });
-    let tip = "Standard deviation σ of the Gaussian that softens the mask's edge, in pixels of the photo";
-    row(ui, "Gaussian", tip, |ui| {
+    let tip = "Standard deviation σ of the Gaussian that softens the mask's edge, in photo pixels";
+    row(ui, "Feather σ", tip, |ui| {
         let field = DragValue::new(&mut inpaint.draft.feather).range(0.5..=most as f32).speed(0.1).suffix(" px");
-        named(ui.add_sized(vec2(56.0, 24.0), field), "Standard deviation of the Gaussian", tip);
+        named(ui.add_sized(vec2(56.0, 24.0), field), "Feather σ", tip);
         let operation = Operation::Feather(inpaint.draft.feather);
         asks(ui, &mut inpaint.commands, [("Feather", "Soften the mask's edge", free, Command::Change(operation))]);
     });
     let all = [
         (
             "Open mask…",
-            "A PNG of the photo's shape: white, or opaque, is to be filled (or drop it with Alt)",
+            "A PNG of the photo's shape; white or opaque is filled in (or drop it with Alt)",
             free,
             Command::OpenMask,
         ),
-        ("Save mask…", "As a grey PNG: white is to be filled (Ctrl+S)", true, Command::SaveMask),
+        ("Save mask…", "Save as a grey PNG; white is filled in (Ctrl+S)", true, Command::SaveMask),
     ];
     asks(ui, &mut inpaint.commands, all);
 }

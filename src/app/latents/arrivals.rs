@@ -66,7 +66,7 @@ impl Latents {
             self.work.opened = Some(latents.flow.clone());
         }
         (left_out > 0)
-            .then(|| Notice::remark(format!("The last {left_out} of the {count} latents in {file} found no slot.")))
+            .then(|| Notice::remark(format!("No free slot for the last {left_out} of the {count} latents in {file}.")))
     }
 
     /// Saved latents are in their slots, with the pictures that they decode to.

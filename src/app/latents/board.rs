@@ -41,7 +41,7 @@ pub struct SavedSlot {
 /// A picture as a latent, and the way back.
 #[derive(Clone, Debug)]
 pub struct Encoding {
-    /// One sample, and the journey that made it.
+    /// One sample, and the flow that made it.
     pub latents: Latents,
     pub nfe: usize,
     /// ‖z‖/(√D·std).
@@ -196,7 +196,7 @@ impl Board {
         }
     }
 
-    /// The likelihood of a slot's picture, with the journey and the estimate that gave it.
+    /// The likelihood of a slot's picture, with the flow and the estimate that gave it.
     pub fn likelihood(&self, key: &PictureKey) -> Option<&(Flow, Estimate, Likelihood)> {
         self.likelihoods.get(key)
     }

@@ -1,4 +1,4 @@
-//! A slot: the picture, its journey to the latent, the way back, and how exact it is.
+//! A slot: the picture, its latent, the reconstruction, and how exact it is.
 
 use super::board::{BINS, Board, Encoding, REACH};
 use super::crop::Cropping;
@@ -47,7 +47,7 @@ pub fn header(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
         ui.spacing_mut().item_spacing.x = 0.0;
         let text = RichText::new(name.to_string()).strong().size(14.0);
         let letter = ui.selectable_label(focused, text);
-        let tip = "Files that are opened, pasted or dropped go to the slot that is marked";
+        let tip = "Opened, pasted or dropped files go to the selected slot";
         if letter.on_hover_text(tip).accessible_name(format!("Slot {name}")).clicked() {
             latents.board.focused = index;
         }
@@ -56,11 +56,11 @@ pub fn header(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
         };
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             if filled {
-                if button(ui, Icon::CROSS, "Clear", "Take the picture out of this slot (Ctrl+Z brings it back)") {
+                if button(ui, Icon::CROSS, "Clear", "Remove the image from this slot (Ctrl+Z restores it)") {
                     latents.board.clear(index);
                     return;
                 }
-                if button(ui, Icon::CROP, "Crop", "Move or resize the square of the photo that is used") {
+                if button(ui, Icon::CROP, "Crop", "Move or resize the crop of the photo") {
                     let crop = latents.board.slots.get(index).map_or(Crop::default(), |slot| slot.crop);
                     latents.cropping = Some(Cropping { slot: index, crop });
                 }
@@ -77,15 +77,15 @@ fn sources(
     cx: &Context,
     button: &dyn Fn(&mut Ui, Icon, &str, &str) -> bool,
 ) {
-    let tip = "Take a sample of the run shown in Trajectory, another each time";
+    let tip = "Another sample of the run shown in Trajectory";
     if !cx.offers.is_empty() && button(ui, Icon::TAKE, "From Trajectory to", tip) {
         latents.taken += 1;
         cx.sample(latents.taken).into_iter().for_each(|wanted| latents.put(ui.ctx(), index, wanted));
     }
-    if button(ui, Icon::ROLL, "World to", "Another of the 512 little worlds that ship") {
+    if button(ui, Icon::ROLL, "Example to", "Another image of the bundled Little Worlds set") {
         latents.roll(ui.ctx(), index);
     }
-    if button(ui, Icon::FOLDER, "Open picture in", "Open a picture from a file (Ctrl+O: in the marked slot)") {
+    if button(ui, Icon::FOLDER, "Open image in", "Open an image file (Ctrl+O: in the selected slot)") {
         latents.commands.push(Command::Open(Some(index)));
     }
 }
@@ -94,8 +94,8 @@ fn empty(ui: &mut Ui, latents: &mut Latents, index: usize) {
     let name = Board::name(index);
     let side = ui.available_width().min(ui.available_height() - 8.0).max(40.0);
     let (rect, response) = frame(ui, vec2(ui.available_width(), side), Sense::click(), &format!("Empty slot {name}"));
-    dashed(ui, rect, "Drop a picture, or take a world");
-    if response.on_hover_text("Click to take a world. Or drop, paste (Ctrl+V) or open a picture.").clicked() {
+    dashed(ui, rect, "Drop an image, or click for an example");
+    if response.on_hover_text("Click for an example, or drop, paste (Ctrl+V) or open an image.").clicked() {
         latents.roll(ui.ctx(), index);
     }
 }
@@ -113,8 +113,8 @@ fn captioned(ui: &mut Ui, side: f32, caption: &str, name: &str, tip: &str, add: 
 
 fn picture(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureKey>, side: f32) {
     let letter = Board::name(index);
-    let tip = "The picture as the model is given it";
-    captioned(ui, side, "picture", &format!("Picture {letter}"), tip, |ui, rect| {
+    let tip = "The image as the model sees it";
+    captioned(ui, side, "image", &format!("Image {letter}"), tip, |ui, rect| {
         let pixels = key.and_then(|key| latents.board.picture(&key));
         match pixels {
             Some(pixels) => latents.textures.paint(ui, rect, pixels, 0, None, latents.draft.smooth),
@@ -127,7 +127,7 @@ fn picture(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<Picture
 }
 
 fn back(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureKey>, side: f32) {
-    let tip = "The latent decoded again: how much of the picture the journey there and back keeps";
+    let tip = "The latent, decoded: how much of the image the round trip preserves";
     let name = format!("Reconstruction of {}", Board::name(index));
     captioned(ui, side, "decoded", &name, tip, |ui, rect| {
         let back = key.and_then(|key| latents.board.encoding(&key)).and_then(|encoding| encoding.back.as_ref());
@@ -150,13 +150,13 @@ fn latent(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureK
     });
     let encoded = key.and_then(|key| latents.board.encoding(&key));
     let caption = match (&moving, encoded) {
-        (Some((_, _, share)), _) => format!("x(t), {:.0} %", 100.0 * share),
+        (Some((_, _, share)), _) => format!("x(t), {:.0}%", 100.0 * share),
         (None, Some(encoding)) if encoding.latents.flow.until < 1.0 => {
             format!("latent x({:.2})", encoding.latents.flow.until)
         }
         _ => "latent z".into(),
     };
-    let tip = "The state that the probability-flow ODE carries the picture to, from −3 to 3 standard deviations";
+    let tip = "The state to which the probability-flow ODE encodes the image, from −3 to 3 standard deviations";
     captioned(ui, side, &caption, &format!("Latent of {letter}"), tip, |ui, rect| match (moving, encoded) {
         (Some((place, pictures, _)), _) => latents.textures.paint(ui, rect, &pictures, place, None, false),
         (None, Some(encoding)) => {
@@ -167,7 +167,7 @@ fn latent(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureK
 }
 
 fn error(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureKey>, side: f32) {
-    let tip = "|decoded − picture|, four times as bright";
+    let tip = "|decoded − image|, four times as bright";
     let name = format!("Error of {}", Board::name(index));
     captioned(ui, side, "error × 4", &name, tip, |ui, rect| {
         let back = key.and_then(|key| latents.board.encoding(&key)).and_then(|encoding| encoding.back.as_ref());
@@ -181,18 +181,18 @@ fn error(ui: &mut Ui, latents: &mut Latents, index: usize, key: Option<PictureKe
 fn figures(ui: &mut Ui, encoding: &Encoding) {
     ui.spacing_mut().item_spacing.y = 1.0;
     if let Some(back) = &encoding.back {
-        let psnr = if back.psnr.is_finite() { format!("{:.1} dB", back.psnr) } else { "equal".into() };
-        let tip = "Peak signal-to-noise ratio of the reconstruction, and its largest error of a value in [0, 1]";
+        let psnr = if back.psnr.is_finite() { format!("{:.1} dB", back.psnr) } else { "identical".into() };
+        let tip = "Peak signal-to-noise ratio of the reconstruction, and its largest error, for values in [0, 1]";
         figure(ui, &format!("{psnr} · max {:.4}", back.largest), tip);
-        let tip = "Evaluations of the score (NFE) there and back";
+        let tip = "Score evaluations (NFE) to encode and to decode";
         figure(ui, &format!("{} + {} NFE", encoding.nfe, back.nfe), tip);
     } else {
-        figure(ui, &format!("{} NFE", encoding.nfe), "Evaluations of the score on the way to the latent");
+        figure(ui, &format!("{} NFE", encoding.nfe), "Score evaluations (NFE) to encode");
     }
     let about = if encoding.latents.flow.until < 1.0 {
-        "Root mean square of the latent in units of σ(t), the noise alone: the picture's share adds to it"
+        "Root mean square of the latent in units of σ(t), that of the noise alone; the image adds to it"
     } else {
-        "Norm of the latent in units of the prior's: 1 for what the prior draws. Pictures unlike the data show it here"
+        "Norm of the latent relative to the prior: 1 for samples of the prior. Images unlike the data deviate from it"
     };
     figure(ui, &format!("‖z‖/√D  {:.3}", encoding.norm), about);
 }
@@ -202,7 +202,7 @@ fn histogram(ui: &mut Ui, encoding: &Encoding, letter: char) {
     let height = (ui.available_height() - 4.0).clamp(30.0, 72.0);
     let name = format!("Histogram of the latent of {letter}");
     let (rect, response) = frame(ui, vec2(ui.available_width(), height), Sense::hover(), &name);
-    response.on_hover_text("The latent's values in units of the prior's σ, −4 to 4. Line: the prior, N(0, 1)");
+    response.on_hover_text("Values of the latent in units of the prior's σ, −4 to 4. Line: the prior, N(0, 1)");
     let theme = Theme::of(ui);
     let highest = encoding.histogram.iter().copied().fold(0.42, f64::max);
     let at = |x: f64, y: f64| {

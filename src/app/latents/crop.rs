@@ -28,7 +28,7 @@ pub fn ui(ui: &Ui, latents: &mut Latents) {
     let (mut open, mut taken) = (true, false);
     modal(ui, "crop", &mut open, SIZE, |ui| {
         ui.heading(format!("Crop {}", Board::name(editing.slot)));
-        ui.label("Drag the square, scroll to change its size.");
+        ui.label("Drag to move the crop, scroll to resize it.");
         let scale = SIZE / width.max(height).max(1) as f32;
         let size = vec2(width as f32, height as f32) * scale;
         let (area, response) = ui.vertical_centered(|ui| ui.allocate_exact_size(size, Sense::drag())).inner;
@@ -42,14 +42,14 @@ pub fn ui(ui: &Ui, latents: &mut Latents) {
         }
         *crop = crop.inside(width, height);
         outline(ui, area, crop.square(width, height).map(|pixels| pixels as f32 * scale));
-        response.on_hover_cursor(egui::CursorIcon::Grab).accessible_name("Square that is used");
+        response.on_hover_cursor(egui::CursorIcon::Grab).accessible_name("Crop area");
         ui.horizontal(|ui| {
             ui.label("Size");
             let slider = Slider::new(&mut crop.side, Crop::LEAST..=1.0).show_value(false);
-            ui.add(slider).on_hover_text("Side of the square").accessible_name("Size of the square");
+            ui.add(slider).on_hover_text("Side of the crop").accessible_name("Crop size");
         });
         ui.horizontal(|ui| {
-            taken = ui.button("Use this square").clicked();
+            taken = ui.button("Apply").clicked();
             taken || ui.button("Cancel").clicked()
         })
         .inner

@@ -7,7 +7,7 @@ use crate::solver::{DpmSolverPlusPlus, Heun, Solver};
 use crate::task::{Estimate, Flow, Steps};
 use serde::{Deserialize, Serialize};
 
-/// Evaluations that answer a moving slider: few enough to follow the hand.
+/// Evaluations that answer a moving slider: few enough to follow the slider.
 pub const QUICK_STEPS: usize = 8;
 /// Most pictures that the window offers for a likelihood's histogram.
 pub const MOST_OF_SET: usize = 512;
@@ -22,7 +22,7 @@ pub enum Mix {
     Weights,
 }
 
-/// All settings but the slots. Model, family and device are those of the workspace "Trajectory".
+/// All settings but the slots. Model, family and device are those of the next run ([`Draft`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LatentsDraft {
@@ -72,7 +72,7 @@ impl Default for LatentsDraft {
 }
 
 impl LatentsDraft {
-    /// The journey that these settings make with the model and family of `shared`, or one sentence of why none.
+    /// The flow that these settings make with the model and family of `shared`, or one sentence of why none.
     pub fn flow(&self, shared: &Draft) -> Result<Flow, String> {
         let family = shared.family().map_err(sentence)?;
         let steps = Steps::new(self.steps).map_err(sentence)?;
@@ -81,7 +81,7 @@ impl LatentsDraft {
         Ok(flow)
     }
 
-    /// Takes over how a journey was made.
+    /// Takes over how a flow was made.
     pub fn take(&mut self, flow: &Flow) {
         self.until = flow.until;
         self.solver.take(&flow.solver);
@@ -95,7 +95,7 @@ impl LatentsDraft {
     }
 
     /// Brings values that no control can show back into reach.
-    pub fn mend(&mut self) {
+    pub fn sanitize(&mut self) {
         self.steps = self.steps.clamp(1, 1000);
         self.frames = if self.frames > 12 { 17 } else { 9 };
         self.probes = self.probes.clamp(1, Estimate::MAX_PROBES);
@@ -108,7 +108,7 @@ impl LatentsDraft {
     }
 }
 
-/// The same journey by few steps, for a hand that moves.
+/// The same flow by few steps, for a slider that moves.
 pub fn quick(flow: &Flow) -> Flow {
     match Steps::new(QUICK_STEPS) {
         Ok(steps) => flow.clone().by(Choice::new(&DpmSolverPlusPlus), steps),
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn impossible_saved_values_are_mended() {
         let mut draft = LatentsDraft { steps: 0, until: f64::NAN, temperature: 9.0, frames: 0, ..Default::default() };
-        draft.mend();
+        draft.sanitize();
         assert!(draft.flow(&Draft::default()).is_ok());
         assert_eq!((draft.temperature, draft.frames, draft.until), (2.0, 9, 1.0));
     }

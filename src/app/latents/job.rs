@@ -8,6 +8,8 @@ use crate::engine::{End, FlowReport, Progress, Task, TaskHandle, Update};
 
 /// What is done with what a task gave.
 pub type Taken = Box<dyn FnOnce(&mut Latents)>;
+/// The same, before it gave it.
+type Take<Output> = Box<dyn FnOnce(&mut Latents, Output)>;
 
 /// A task under way.
 pub trait Job {
@@ -24,7 +26,7 @@ pub trait Job {
 /// A task, and what is done with what it gives.
 struct Flowing<T: Task> {
     task: TaskHandle<T>,
-    take: Option<Box<dyn FnOnce(&mut Latents, T::Output)>>,
+    take: Option<Take<T::Output>>,
     report: Option<FlowReport>,
     states: Option<Pixels<f32>>,
 }

@@ -1,4 +1,4 @@
-//! Likelihoods: of the pictures in the slots, against those of a set. The panel at the right.
+//! Likelihoods: of the pictures in the slots, against those of a set. The panel on the right.
 
 use super::board::Board;
 use super::{Command, Latents, figure};
@@ -18,7 +18,7 @@ const BINS: usize = 24;
 /// The set that pictures are compared with.
 #[derive(Debug, Default)]
 pub struct Measure {
-    /// `None`: the worlds that ship.
+    /// `None`: the bundled Little Worlds.
     pub folder: Option<PathBuf>,
     wanted: bool,
     loading: bool,
@@ -49,7 +49,7 @@ impl Figures {
     fn in_words(&self) -> String {
         let Figures { name, bits } = self;
         match self.mean() {
-            Some((mean, error)) => format!("{name}: {mean:.3} ± {error:.3} bits/dim, {} pictures", bits.len()),
+            Some((mean, error)) => format!("{name}: {mean:.3} ± {error:.3} bits/dim, {} images", bits.len()),
             None => name.clone(),
         }
     }
@@ -155,8 +155,8 @@ impl Measure {
 pub fn ui(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
     ui.spacing_mut().item_spacing.y = UNIT;
     ui.label(RichText::new("Likelihood").strong()).on_hover_text(
-        "log p(x) by the instantaneous change of variables (Song et al. 2021, eq. 39), as bits for each dimension: \
-         fewer bits, more like what the model knows",
+        "log p(x) by the instantaneous change of variables (Song et al. 2021, eq. 39), in bits per dimension: \
+         the fewer, the more likely under the model",
     );
     slots(ui, latents, cx);
     ui.separator();
@@ -180,7 +180,7 @@ fn slots(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
                     let old = now.as_ref().is_some_and(|now| *now != (flow, estimate));
                     let error = likelihood.standard_error.map(|error| format!(" ± {error:.3}")).unwrap_or_default();
                     let mark = if old { " (old)" } else { "" };
-                    let tip = if old { "Measured with other settings than those at the left.\n" } else { "" };
+                    let tip = if old { "Measured with settings other than those on the left.\n" } else { "" };
                     let text = format!("{:.3}{error} bits/dim{mark}", likelihood.bits_per_dim);
                     figure(ui, &text, &format!("{tip}{}", about(&likelihood)));
                 }
@@ -189,8 +189,8 @@ fn slots(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
             }
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 let button = ui.add_enabled(key.is_some() && !waits, egui::Button::new("Measure"));
-                let tip = "Integrate log p of this picture along the flow; takes longer than encoding it";
-                let button = button.on_disabled_hover_text("Put a picture in this slot first.");
+                let tip = "Compute log p of this image along the ODE; takes longer than encoding it";
+                let button = button.on_disabled_hover_text("Add an image to this slot first.");
                 if named(button, &format!("Measure {name}"), tip).clicked() {
                     asked = key;
                 }
@@ -204,38 +204,38 @@ fn slots(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
 
 fn about(likelihood: &Likelihood) -> String {
     let error = match likelihood.standard_error {
-        None => "one probe, so no standard error: choose more probes".into(),
+        None => "no standard error from one probe: choose more probes".into(),
         Some(0.0) => "the divergence is exact".into(),
-        Some(error) => format!("standard error over probes {error:.4}"),
+        Some(error) => format!("standard error over probes: {error:.4}"),
     };
     format!(
-        "{:.4} bits/dim; {error}\nlog prior {:.1} nats, ∫ div {:.1} nats\n{} evaluations (NFE)",
+        "{:.4} bits/dim; {error}\nlog prior {:.1} nats, ∫ div {:.1} nats\n{} score evaluations (NFE)",
         likelihood.bits_per_dim, likelihood.log_prior, likelihood.delta_log_p, likelihood.nfe
     )
 }
 
 fn set(ui: &mut Ui, latents: &mut Latents) {
-    let tip = "The pictures that those in the slots are held against";
+    let tip = "The images to compare those in the slots with";
     row(ui, "Set", tip, |ui| {
         let folder = latents.measure.folder.as_deref().and_then(|folder| folder.file_name());
-        let shown = folder.map_or_else(|| "Shipped worlds".into(), |name| name.to_string_lossy().into_owned());
+        let shown = folder.map_or_else(|| "Little Worlds".into(), |name| name.to_string_lossy().into_owned());
         Combo { name: "Set", tip, width: control_width(ui) }.menu(ui, &shown, |ui| {
-            if ui.selectable_label(latents.measure.folder.is_none(), "Shipped worlds").clicked() {
+            if ui.selectable_label(latents.measure.folder.is_none(), "Little Worlds").clicked() {
                 latents.measure.folder = None;
             }
-            if ui.button("Folder of pictures…").clicked() {
+            if ui.button("Folder of images…").clicked() {
                 latents.commands.push(Command::ChooseSet);
             }
         });
     });
-    let tip = "How many of them, evenly spread over the set";
-    row(ui, "Pictures", tip, |ui| {
+    let tip = "Number of images, evenly spaced through the set";
+    row(ui, "Images", tip, |ui| {
         let field = DragValue::new(&mut latents.draft.set_size).range(1..=super::draft::MOST_OF_SET);
-        named(ui.add_sized(vec2(64.0, 24.0), field), "Pictures of the set", tip);
+        named(ui.add_sized(vec2(64.0, 24.0), field), "Images of the set", tip);
         let busy = latents.measure.is_wanted();
         let word = if busy { "Stop" } else { "Measure the set" };
         let button = egui::Button::new(word).min_size(vec2(control_width(ui), 24.0));
-        let tip = "Measure these pictures in the background; everything else goes on";
+        let tip = "Measure these images in the background";
         if named(ui.add(button), if busy { "Stop measuring" } else { word }, tip).clicked() {
             if busy {
                 latents.measure.stop();
@@ -260,13 +260,13 @@ fn plot(ui: &mut Ui, latents: &Latents) {
     };
     let marks: Vec<(char, f64)> = (0..latents.board.slots.len()).filter_map(of_slot).collect();
     if sets.is_empty() && marks.is_empty() {
-        let text = "Measure a picture, and a set to hold it against: pictures that the model does not know take more \
-                    bits for each value than those it learnt from. A second set is drawn beside the first.";
+        let text = "Measure an image, and a set to compare it with: images unlike the training data take more \
+                    bits per dimension. A second set is plotted beside the first.";
         ui.add(egui::Label::new(RichText::new(text).small().weak()).wrap());
         return;
     }
     let colours = [theme.accent, theme.series[0]];
-    let tip = "Mean over the set, and the standard error of that mean";
+    let tip = "Mean over the set, and its standard error";
     for (set, colour) in sets.iter().zip(colours) {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = UNIT;
@@ -296,10 +296,7 @@ fn plot(ui: &mut Ui, latents: &Latents) {
                 plot.vline(VLine::new(format!("{name}: {value:.3} bits/dim"), *value).color(theme.warning).width(2.0));
             }
         });
-    shown
-        .response
-        .on_hover_text("Bars: pictures of the sets, by bits/dim. Lines: the pictures in the slots.")
-        .accessible_name(name);
+    shown.response.on_hover_text("Bars: images of the sets. Lines: images in the slots.").accessible_name(name);
     let words: Vec<String> = marks.iter().map(|(name, value)| format!("{name} {value:.2}")).collect();
     ui.label(RichText::new(words.join("   ")).small().color(theme.warning));
 }
@@ -346,7 +343,7 @@ mod tests {
 
         let other = Flow { until: 1.0, end: 0.01, ..flow };
         measured(&mut measure, &board, &other, Some("others"), [1.0, 1.0]);
-        assert_eq!(measure.shown().len(), 1, "figures of another journey cannot be compared");
+        assert_eq!(measure.shown().len(), 1, "figures of another flow cannot be compared");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The picture in the middle: decoded by few steps while the hand moves, exactly when it rests.
+//! The picture in the middle: decoded by few steps while the slider moves, by the chosen solver when it stops.
 
 use super::board::Board;
 use super::draft::{LatentsDraft, Mix};
@@ -44,7 +44,7 @@ pub struct Asked {
     pub task: TaskHandle<Decode>,
     pub key: MiddleKey,
     pub fine: bool,
-    /// When the hand moved.
+    /// When the slider moved.
     pub since: Instant,
 }
 

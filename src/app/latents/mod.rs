@@ -1,4 +1,4 @@
-//! The workspace "Latents": where does a picture live?
+//! The workspace "Latents": what lies between two images?
 //!
 //! Pictures in slots are encoded to latents along the probability-flow ODE, decoded again, mixed and measured.
 //! `work` decides what is computed next, `arrivals` takes in what was, `middle` what the middle of the room shows; the rest is the room.
@@ -66,15 +66,15 @@ pub enum Command {
 }
 
 static KEYS: [Binding<Command>; 6] = [
-    plain(Key::Space, "Space", "Play the loop from A to B and back, or hold it", Command::Play),
+    plain(Key::Space, "Space", "Play the loop from A to B and back, or pause it", Command::Play),
     plain(Key::ArrowLeft, "←", "One frame towards A", Command::Move(-1)),
     plain(Key::ArrowRight, "→", "One frame towards B", Command::Move(1)),
-    plain(Key::Escape, "Esc", "Stop what is computed, and keep what is done", Command::Stop),
+    plain(Key::Escape, "Esc", "Stop the task and keep finished parts", Command::Stop),
     with(
         Modifiers::COMMAND,
         Key::O,
         "Ctrl+O",
-        "Open a picture into the marked slot (Ctrl+V pastes one)",
+        "Open an image in the selected slot (Ctrl+V pastes one)",
         Command::Open(None),
     ),
     with(Modifiers::COMMAND, Key::S, "Ctrl+S", "Save the strip, the loop or the latents", Command::OfferSave),
@@ -82,7 +82,7 @@ static KEYS: [Binding<Command>; 6] = [
 
 /// What a path was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
+enum PathPurpose {
     Slot(usize),
     Set,
 }
@@ -100,7 +100,7 @@ pub struct Latents {
     pub draft: LatentsDraft,
     panes: Panes,
     save_panel: LatentsSavePanel,
-    request: PathRequest<Purpose>,
+    request: PathRequest<PathPurpose>,
     board: Board,
     originals: Originals,
     work: Work,
@@ -130,8 +130,8 @@ impl Latents {
     /// The workspace as it was saved.
     pub fn new(settings: &Settings, _start: &Start<'_>) -> Self {
         let mut saved: SavedLatents = settings.of("latents");
-        saved.draft.mend();
-        saved.layout.mend();
+        saved.draft.sanitize();
+        saved.layout.sanitize();
         let mut board = Board::default();
         for (slot, old) in board.slots.iter_mut().zip(&saved.slots) {
             slot.weight = if old.weight.is_finite() { old.weight } else { 0.5 };
@@ -221,9 +221,9 @@ impl Latents {
             Command::Stop => self.stop(cx),
             Command::Open(slot) => {
                 let slot = slot.unwrap_or(self.board.focused);
-                self.request.ask(cx, Dialog::OpenPicture, Purpose::Slot(slot));
+                self.request.ask(cx, Dialog::OpenPicture, PathPurpose::Slot(slot));
             }
-            Command::ChooseSet => self.request.ask(cx, Dialog::OpenFolder, Purpose::Set),
+            Command::ChooseSet => self.request.ask(cx, Dialog::OpenFolder, PathPurpose::Set),
             Command::OfferSave => self.save_panel.offer(&cx.saver),
         }
     }
@@ -231,11 +231,11 @@ impl Latents {
     /// Takes in a path that was asked for.
     fn take_path(&mut self, ctx: &egui::Context) {
         match self.request.poll() {
-            Some((Purpose::Slot(slot), path)) if has_extension(&path, &["safetensors", "npz"]) => {
+            Some((PathPurpose::Slot(slot), path)) if has_extension(&path, &["safetensors", "npz"]) => {
                 self.put_latents(ctx, Some(slot), path);
             }
-            Some((Purpose::Slot(slot), path)) => self.put(ctx, slot, Wanted::File(path)),
-            Some((Purpose::Set, path)) => self.measure.folder = Some(path),
+            Some((PathPurpose::Slot(slot), path)) => self.put(ctx, slot, Wanted::File(path)),
+            Some((PathPurpose::Set, path)) => self.measure.folder = Some(path),
             None => {}
         }
     }
@@ -275,13 +275,13 @@ impl Latents {
 
 static INFO: WorkspaceInfo = WorkspaceInfo {
     name: "Latents",
-    question: "Where does a picture live?",
-    help: "The probability-flow ODE carries every picture to one latent and back. Put a picture in A and one \
-           in B; the strip fills with pictures between them, and the slider decodes any other place. More \
-           slots make weighted sums; likelihoods are measured at the right.",
+    question: "What lies between two images?",
+    help: "The probability-flow ODE encodes each image to one latent and decodes it again. Add images to A and B; \
+           the strip fills with images between them, and the slider decodes any other position. More slots make \
+           weighted sums. Likelihoods are on the right.",
     keys: || keys::lines(&KEYS),
-    picture_drop: Some("put this picture into a slot"),
-    undoes: Some("a change of slots or settings"),
+    picture_drop: Some("add this image to a slot"),
+    undoes: Some("a change to slots or settings"),
 };
 
 impl Workspace for Latents {

@@ -125,7 +125,7 @@ impl Originals {
         self.threads.spawn(ctx, move || Loaded::Picture { key, pixels: cut(&original, key) });
     }
 
-    /// Reads `count` pictures, evenly spread over a folder, or over the worlds that ship.
+    /// Reads `count` pictures, evenly spread over a folder, or over the bundled Little Worlds.
     pub fn set(&self, ctx: &egui::Context, folder: Option<PathBuf>, count: usize, shape: [usize; 3]) {
         self.threads.spawn(ctx, move || {
             let read = match &folder {
@@ -133,7 +133,7 @@ impl Originals {
                 Some(folder) => read_pictures(folder, Some(shape[1])),
             };
             let name = folder.as_deref().and_then(Path::file_name);
-            let name = name.map_or_else(|| "shipped worlds".into(), |name| name.to_string_lossy().into_owned());
+            let name = name.map_or_else(|| "Little Worlds".into(), |name| name.to_string_lossy().into_owned());
             match read {
                 Ok(set) => Loaded::Set { name, pixels: spread(&set, count, shape) },
                 Err(error) => Loaded::Refused(Notice::error(error)),
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_crop_takes_the_square_that_it_names() {
-        // Red at the left, blue at the right.
+        // Red on the left, blue on the right.
         let image = RgbImage::from_fn(40, 10, |x, _| if x < 20 { Rgb([255, 0, 0]) } else { Rgb([0, 0, 255]) });
         let original = original(image);
         for (centre, first) in [(0.0, [1.0, 0.0, 0.0]), (1.0, [0.0, 0.0, 1.0])] {

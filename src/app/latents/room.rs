@@ -1,4 +1,4 @@
-//! The middle of the workspace: A, the mix, B; the strip between them and the hand that moves along it.
+//! The middle of the workspace: A, the mix, B; the strip between them and the slider that moves along it.
 
 use super::board::{Board, MOST_SLOTS};
 use super::draft::Mix;
@@ -7,7 +7,7 @@ use super::work::Held;
 use super::{Command, Latents, card};
 use crate::app::theme::{Theme, UNIT};
 use crate::app::widgets::icon::{self, Icon};
-use crate::app::widgets::{dashed, frame, human_time, named};
+use crate::app::widgets::{dashed, frame, human_time, main_button, named};
 use crate::app::{Context, Draft};
 use egui::{Align, Align2, DragValue, Frame, Margin, Rect, RichText, Sense, Slider, Stroke, Ui, UiBuilder, vec2};
 
@@ -30,7 +30,7 @@ pub fn ui(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
     let well = Frame::new().inner_margin(Margin::symmetric(8, 6)).fill(ui.visuals().extreme_bg_color);
     egui::CentralPanel::no_frame().frame(well).show(ui, |ui| {
         if latents.no_pictures {
-            let text = "The data of this model are no pictures. Choose a model of pictures at the left.";
+            let text = "The data of this model are not images. Choose a model of images on the left.";
             ui.centered_and_justified(|ui| ui.label(text));
             return;
         }
@@ -38,7 +38,7 @@ pub fn ui(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
     });
 }
 
-/// A at the left, the mix in the middle, B at the right.
+/// A on the left, the mix in the middle, B on the right.
 fn three(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
     let area = ui.available_rect_before_wrap();
     let gap = 3.0 * UNIT;
@@ -67,7 +67,7 @@ fn mix(ui: &mut Ui, latents: &mut Latents) {
         return first_steps(ui, latents, rect);
     }
     let response = ui.interact(rect, ui.scope_id().with("picture"), Sense::hover());
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Picture in the middle"));
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, "Image in the middle"));
     let words = match &latents.middle.shown {
         None => {
             dashed(ui, rect, waiting(latents));
@@ -80,10 +80,10 @@ fn mix(ui: &mut Ui, latents: &mut Latents) {
                 Mix::Weights => "weighted sum".into(),
             };
             let how = match (shown.fine, shown.nfe) {
-                (true, 0) => " · exact".into(),
-                (true, nfe) => format!(" · exact, {nfe} NFE"),
-                (false, 0) => " · draft, 8 NFE".into(),
-                (false, nfe) => format!(" · draft, {nfe} NFE, {:.0} ms", 1e3 * shown.after.as_secs_f64()),
+                (true, 0) => " · final".into(),
+                (true, nfe) => format!(" · final, {nfe} NFE"),
+                (false, 0) => " · preview, 8 NFE".into(),
+                (false, nfe) => format!(" · preview, {nfe} NFE, {:.0} ms", 1e3 * shown.after.as_secs_f64()),
             };
             format!("{place}{how}")
         }
@@ -92,20 +92,20 @@ fn mix(ui: &mut Ui, latents: &mut Latents) {
     let font = egui::TextStyle::Small.resolve(ui.style());
     ui.painter().text(at, Align2::CENTER_TOP, words, font, Theme::of(ui).weak);
     response.on_hover_text(
-        "The latent at the slider's place, decoded: at once by 8 evaluations of DPM-Solver++, and when the hand rests \
-         as exactly as is set at the left",
+        "The latent at the slider's position, decoded: as a preview by 8 evaluations of DPM-Solver++, then \
+         with the solver on the left once you stop dragging",
     );
 }
 
 fn waiting(latents: &Latents) -> &'static str {
     match (latents.board.key(0), latents.board.key(1)) {
-        (None, _) => "Put a picture in A",
-        (_, None) => "Put a picture in B",
+        (None, _) => "Add an image to A",
+        (_, None) => "Add an image to B",
         _ if latents.work.held.is_some() => "Nothing is encoded yet",
         _ if latents.board.encoding_in(0).is_some() && latents.board.encoding_in(1).is_some() => {
             "A and B were encoded with different settings. Encode again."
         }
-        _ => "Encoding",
+        _ => "Encoding…",
     }
 }
 
@@ -115,14 +115,14 @@ fn first_steps(ui: &mut Ui, latents: &mut Latents, rect: Rect) {
     let middle = Rect::from_center_size(rect.center(), vec2(rect.width() - 24.0, 150.0));
     ui.scope_builder(UiBuilder::new().max_rect(middle), |ui| {
         ui.vertical_centered(|ui| {
-            ui.label(RichText::new("Where does a picture live?").heading());
-            ui.label("Every picture has one latent, and every latent one picture. Put one in A and one in B, and walk between them.");
+            ui.label(RichText::new("What lies between two images?").heading());
+            ui.label(
+                "Each image has one latent, each latent one image. Add images to A and B, then move between them.",
+            );
             ui.add_space(8.0);
-            let theme = Theme::of(ui);
-            let text = RichText::new("Try two worlds").size(15.0).strong().color(theme.on_selected);
-            let button = egui::Button::new(text).fill(theme.selected).min_size(vec2(170.0, 36.0));
-            let tip = "Take two of the worlds that ship, encode them, and fill the strip";
-            if ui.add(button).on_hover_text(tip).clicked() {
+            let button = main_button(ui, "Try two examples", "", vec2(170.0, 36.0), true);
+            let tip = "Take two images of the bundled Little Worlds set, encode them and fill the strip";
+            if button.on_hover_text(tip).clicked() {
                 latents.try_two(ui.ctx());
             }
         });
@@ -138,12 +138,13 @@ fn state_bar(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
             ui.add(egui::ProgressBar::new(line.share).desired_width(90.0).desired_height(6.0));
             ui.label(&line.what);
             if line.nfe > 0 {
-                ui.label(RichText::new(format!("{} NFE", line.nfe)).weak()).on_hover_text("Evaluations so far");
+                ui.label(RichText::new(format!("{} NFE", line.nfe)).weak())
+                    .on_hover_text("Score evaluations per sample so far");
             }
             if line.seconds_left.is_finite() {
                 ui.label(RichText::new(format!("{} left", human_time(f64::from(line.seconds_left)))).weak());
             }
-            if ui.button("Stop").on_hover_text("End this and keep what is done (Esc)").clicked() {
+            if ui.button("Stop").on_hover_text("Stop this task and keep finished parts (Esc)").clicked() {
                 latents.commands.push(Command::Stop);
             }
         } else {
@@ -156,20 +157,20 @@ fn state_bar(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
 fn idle(ui: &mut Ui, latents: &mut Latents, shared: &Draft, theme: &Theme) {
     let stale = latents.is_stale(shared);
     let (words, button, tip) = match &latents.work.held {
-        Some(Held::Failed(failure)) => (failure.what.clone(), Some("Retry"), "Try what failed once more"),
-        Some(Held::Stopped) => ("Stopped; what was done is kept.".into(), Some("Go on"), "Compute what lacks"),
+        Some(Held::Failed(failure)) => (failure.what.clone(), Some("Retry"), "Try again"),
+        Some(Held::Stopped) => ("Stopped; finished parts are kept.".into(), Some("Resume"), "Compute what is missing"),
         Some(Held::Fresh) => {
-            ("The pictures of last time.".into(), Some("Encode"), "Encode the pictures and fill the strip")
+            ("Images from the last session.".into(), Some("Encode"), "Encode the images and fill the strip")
         }
         None if stale => (
-            "The settings were changed.".into(),
+            "Settings changed.".into(),
             Some("Encode again"),
-            "Encode all pictures with the present settings; until then all that is shown is of the old ones",
+            "Encode all images with the current settings; until then, the old results are shown",
         ),
-        None if latents.board.is_empty() => ("Two pictures, two latents, and a way between.".into(), None, ""),
+        None if latents.board.is_empty() => ("Two images, two latents, and the path between them.".into(), None, ""),
         None => match latents.filled() {
             (0, 0) => (String::new(), None, ""),
-            (_, all) if latents.exact() == all => ("All is decoded.".into(), None, ""),
+            (_, all) if latents.exact() == all => ("Everything is decoded.".into(), None, ""),
             _ => (String::new(), None, ""),
         },
     };
@@ -184,7 +185,7 @@ fn idle(ui: &mut Ui, latents: &mut Latents, shared: &Draft, theme: &Theme) {
     }
 }
 
-/// Buttons at the right of the state.
+/// Buttons on the right of the state.
 fn tools(ui: &mut Ui, latents: &mut Latents) {
     ui.spacing_mut().item_spacing.x = UNIT;
     let tip = "Save the strip, the loop or the latents (Ctrl+S)";
@@ -192,19 +193,19 @@ fn tools(ui: &mut Ui, latents: &mut Latents) {
         latents.commands.push(Command::OfferSave);
     }
     let (smooth, icon) = (latents.draft.smooth, if latents.draft.smooth { Icon::SMOOTH } else { Icon::NEAREST });
-    if icon::button(ui, icon, smooth, "Smooth pixels", "Interpolate between pixels on the screen").clicked() {
+    if icon::button(ui, icon, smooth, "Smooth pixels", "Interpolate between pixels on screen").clicked() {
         latents.draft.smooth = !smooth;
     }
     if !latents.board.is_empty() {
-        let two = ui.button("Two worlds").on_hover_text("Put two other worlds in A and B");
+        let two = ui.button("Two examples").on_hover_text("Take two other examples for A and B");
         if two.clicked() {
             latents.try_two(ui.ctx());
         }
     }
     let room = latents.board.slots.len() < MOST_SLOTS;
     let add = ui.add_enabled(room, egui::Button::new("Add slot"));
-    let tip = "One more picture, up to six, for sums of latents with weights";
-    if add.on_hover_text(tip).on_disabled_hover_text("Six slots are as many as there can be.").clicked() {
+    let tip = "Add another image, up to six, for weighted sums of latents";
+    if add.on_hover_text(tip).on_disabled_hover_text("Six slots are the maximum.").clicked() {
         latents.board.add();
         latents.draft.mix = Mix::Weights;
     }
@@ -227,8 +228,8 @@ fn strip(ui: &mut Ui, latents: &mut Latents) {
             let found = latents.strip.as_ref().and_then(|strip| strip.best(place));
             let state = match found {
                 None => "not decoded yet",
-                Some((_, false)) => "draft",
-                Some((_, true)) => "exact",
+                Some((_, false)) => "preview",
+                Some((_, true)) => "final",
             };
             let name = format!("Frame {} of {frames}", place + 1);
             let (rect, response) = frame(ui, vec2(side, side), Sense::click(), &name);
@@ -266,7 +267,7 @@ fn slider(ui: &mut Ui, latents: &mut Latents) {
         let playing = latents.middle.is_playing();
         let whole = latents.strip.as_ref().is_some_and(|strip: &Strip| strip.pictures().is_some());
         ui.add_enabled_ui(whole, |ui| {
-            let (icon, name) = if playing { (Icon::PAUSE, "Hold the loop") } else { (Icon::PLAY, "Play the loop") };
+            let (icon, name) = if playing { (Icon::PAUSE, "Pause loop") } else { (Icon::PLAY, "Play loop") };
             let tip = "Play from A to B and back (Space)";
             if icon::button(ui, icon, playing, name, tip).clicked() {
                 latents.commands.push(Command::Play);
@@ -279,8 +280,8 @@ fn slider(ui: &mut Ui, latents: &mut Latents) {
         let mut place = latents.middle.place;
         let slider = Slider::new(&mut place, 0.0..=1.0).show_value(false);
         let response = ui.add_enabled(enabled, slider);
-        let tip = "s: the place on the way from A (0) to B (1). Decoded by 8 evaluations at once, exactly at rest (← →: by frames)";
-        if named(response, "Place between A and B", tip).changed() {
+        let tip = "s: position from A (0) to B (1). A preview while you drag, then decoded by the solver on the left (← →: by frames)";
+        if named(response, "Position between A and B", tip).changed() {
             latents.middle.hold();
             latents.middle.place = place;
             latents.draft.mix = Mix::Between;
@@ -295,7 +296,7 @@ fn others(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
         ui.vertical(|ui| {
             ui.set_width(96.0);
             ui.spacing_mut().item_spacing.y = 2.0;
-            let tip = "What the middle shows: a place between A and B, or the sum of all latents with their weights";
+            let tip = "What the middle shows: a position between A and B, or the weighted sum of all latents";
             let between = ui.selectable_label(latents.draft.mix == Mix::Between, "A → B");
             if between.on_hover_text(tip).clicked() {
                 latents.draft.mix = Mix::Between;
@@ -304,7 +305,7 @@ fn others(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
             if weights.on_hover_text(tip).clicked() {
                 latents.draft.mix = Mix::Weights;
             }
-            let tip = "Scale the sum to the weighted mean of its parts' norms, where the prior's samples are";
+            let tip = "Scale the sum to the weighted mean norm of its latents, as for samples of the prior";
             ui.checkbox(&mut latents.draft.keep_norm, "Keep norm").on_hover_text(tip);
         });
         egui::ScrollArea::horizontal().show(ui, |ui| {
@@ -335,13 +336,13 @@ fn part(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
             Some(picture) => latents.textures.paint(ui, rect, picture, 0, None, latents.draft.smooth),
             None => dashed(ui, rect, ""),
         }
-        if response.on_hover_text("Files go to this slot once it is marked").clicked() {
+        if response.on_hover_text("Select this slot for files").clicked() {
             latents.board.focused = index;
         }
         ui.vertical(|ui| {
             if let Some(slot) = latents.board.slots.get_mut(index) {
                 let field = DragValue::new(&mut slot.weight).range(-2.0..=2.0).speed(0.01).fixed_decimals(2);
-                let tip = "Weight of this latent in the sum, −2 to 2: subtract one to take its trait away";
+                let tip = "Weight of this latent in the sum, −2 to 2; a negative weight removes its traits";
                 let response = named(ui.add_sized(vec2(36.0, 22.0), field), &format!("Weight of {letter}"), tip);
                 if response.changed() {
                     latents.draft.mix = Mix::Weights;
@@ -349,7 +350,7 @@ fn part(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
             }
             if index >= 2 && latents.board.slots.get(index).is_some_and(|slot| slot.original.is_none()) {
                 let name = format!("Remove slot {letter}");
-                if icon::quiet_button(ui, Icon::CROSS, true, &name, "Take this slot away").clicked() {
+                if icon::quiet_button(ui, Icon::CROSS, true, &name, "Remove this slot").clicked() {
                     latents.board.clear(index);
                 }
             }

@@ -62,9 +62,9 @@ impl LatentsSavePanel {
     fn choices(&mut self, ui: &mut Ui, saver: &Saver) {
         let before = (self.what, self.panel.animated_png, self.numpy);
         let options = [
-            (What::Strip, "Strip", None, "All frames side by side, in one picture"),
+            (What::Strip, "Strip", None, "All frames side by side, in one image"),
             (What::Loop, "Loop", None, "From A to B and back, as an animation"),
-            (What::Latents, "Latents", None, "The latents of all slots, with the journey that made them"),
+            (What::Latents, "Latents", None, "The latents of all slots, with the settings that encoded them"),
         ];
         segmented(ui, &mut self.what, &options);
         if self.what != What::Latents {
@@ -72,9 +72,9 @@ impl LatentsSavePanel {
         }
         match self.what {
             What::Strip => {}
-            What::Loop => self.panel.animation_rows(ui, "How long the way there and back takes"),
+            What::Loop => self.panel.animation_rows(ui, "Duration of the loop from A to B and back"),
             What::Latents => {
-                let tip = "safetensors, or NumPy's archive of arrays";
+                let tip = "safetensors, or a NumPy archive (.npz)";
                 row(ui, "Format", tip, |ui| {
                     let combo = Combo { name: "Format", tip, width: control_width(ui) };
                     let text = |numpy: &bool| if *numpy { ".npz" } else { ".safetensors" }.to_owned();
@@ -111,8 +111,8 @@ impl Latents {
         let LatentsSavePanel { panel, what, .. } = &self.save_panel;
         let (path, zoom, seconds) = (panel.path()?, panel.zoom, panel.seconds);
         let frames = || {
-            let strip = self.strip.as_ref().ok_or("Put a picture in A and one in B first.")?;
-            strip.pictures().ok_or("The strip is not filled yet. Wait for its last frame.")
+            let strip = self.strip.as_ref().ok_or("Add images to A and B first.")?;
+            strip.pictures().ok_or("The strip is not complete yet. Wait for its last frame.")
         };
         Ok(match what {
             What::Strip => {
@@ -134,10 +134,10 @@ impl Latents {
         })
     }
 
-    /// The latents of all slots that the same journey made as the first.
+    /// The latents of all slots that the same flow made as the first.
     fn all_latents(&self) -> Result<Encodings, String> {
         let encodings: Vec<_> = (0..self.board.slots.len()).filter_map(|index| self.board.encoding_in(index)).collect();
-        let first = encodings.first().ok_or("Nothing is encoded yet. Put a picture in a slot first.")?;
+        let first = encodings.first().ok_or("Nothing is encoded yet. Add an image to a slot first.")?;
         if ends(&self.board).is_none() && encodings.len() > 1 {
             return Err("The slots were encoded with different settings. Encode again first.".into());
         }

@@ -32,7 +32,7 @@ pub struct Strip {
     frames: Vec<Frame>,
 }
 
-/// The latents of A and B where both were made by the same journey.
+/// The latents of A and B where both were made by the same flow.
 pub fn ends(board: &Board) -> Option<[(&Encoding, PictureKey); 2]> {
     let end = |index| Some((board.encoding_in(index)?, board.key(index)?));
     let (a, b) = (end(0)?, end(1)?);

@@ -62,11 +62,11 @@ pub enum Held {
 pub struct Work {
     pub under_way: Option<UnderWay>,
     pub held: Option<Held>,
-    /// The journey that changed settings make, if it was asked to encode again by it.
+    /// The flow that changed settings make, if it was asked to encode again by it.
     pub accepted: Option<Flow>,
     /// Latents that were read from files.
     pub to_open: Vec<Opening>,
-    /// The journey of the newest file of latents, which the settings are to make.
+    /// The flow of the newest file of latents, which the settings are to make.
     pub opened: Option<Flow>,
     /// Pictures whose likelihood is wanted.
     pub to_measure: Vec<PictureKey>,
@@ -83,7 +83,7 @@ impl Latents {
         if let Some(flow) = self.work.opened.take() {
             session.inspect(&flow.model, shared.device);
             self.draft.take(&flow);
-            shared.take_journey(&flow);
+            shared.take_flow(&flow);
         }
         if !self.opened {
             return notices;
@@ -146,7 +146,7 @@ impl Latents {
         self.work.accepted = self.draft.flow(shared).ok();
     }
 
-    /// Whether a picture's encoding was made by another journey than the settings make.
+    /// Whether a picture's encoding was made by another flow than the settings make.
     pub fn is_stale(&self, shared: &Draft) -> bool {
         let Ok(flow) = self.draft.flow(shared) else { return false };
         let old = |key: &PictureKey| self.board.encoding(key).is_some_and(|encoding| encoding.latents.flow != flow);

@@ -13,7 +13,7 @@ pub fn toolbar(ui: &mut Ui, settings: &mut PictureSettings, kind: Kind, field: O
         ui.spacing_mut().item_spacing.x = UNIT;
         for (key, view) in (1..).zip(View::ALL) {
             let chosen = ui.selectable_label(settings.view == view, view.name());
-            if chosen.on_hover_text(format!("{} (key {key})", explain(view))).clicked() {
+            if chosen.on_hover_text(format!("{} ({key})", explain(view))).clicked() {
                 settings.view = view;
             }
         }
@@ -32,21 +32,21 @@ pub fn toolbar(ui: &mut Ui, settings: &mut PictureSettings, kind: Kind, field: O
 
 fn explain(view: View) -> &'static str {
     match view {
-        View::State => "x(t): the state of the sampler at the moment shown",
-        View::Denoised => "The estimate of x(0) that the score implies: (x + σ²·score)/α",
-        View::Score => "|score|: the norm over channels of the gradient of log p, for every pixel",
-        View::Change => "What the last recorded step changed: x now − x before, mean over channels",
+        View::State => "x(t): the state of the run at the step shown",
+        View::Denoised => "The denoised estimate x̂₀ = (x + σ²·score)/α",
+        View::Score => "|score|: the norm of the score over channels, for every pixel",
+        View::Change => "Change in the last recorded step: x now − x before, mean over channels",
     }
 }
 
 fn layout(ui: &mut Ui, settings: &mut PictureSettings) {
     let options = [
-        (Arrangement::Grid, Icon::GRID, "All samples", "All samples (key G)"),
+        (Arrangement::Grid, Icon::GRID, "All samples", "All samples (G)"),
         (
             Arrangement::One,
             Icon::ONE,
             "One sample",
-            "One sample, as large as it goes (key G, or click it; Page Up and Page Down for others)",
+            "One sample, as large as possible (G, or click it; Page Up and Page Down for others)",
         ),
     ];
     for (layout, icon, name, tip) in options {
@@ -69,20 +69,20 @@ fn filter(ui: &mut Ui, settings: &mut PictureSettings) {
     }
     if settings.view == View::State {
         ui.separator();
-        let tip = "Follow the noise: black and white move out with σ(t), so that nothing of x(t) is clipped";
-        if icon::button(ui, Icon::EXPOSURE, settings.normalised, "Follow the noise", tip).clicked() {
+        let tip = "Scale with noise: black and white move out with σ(t), so that x(t) is not clipped";
+        if icon::button(ui, Icon::EXPOSURE, settings.normalised, "Scale with noise", tip).clicked() {
             settings.normalised = !settings.normalised;
         }
     }
     if settings.zoom > 1.0 {
         let text = format!("{:.0} %", 100.0 * settings.zoom);
-        if ui.button(text).on_hover_text("Fit the space again (double click)").clicked() {
+        if ui.button(text).on_hover_text("Fit to the window (double click)").clicked() {
             settings.reset_zoom();
         }
     }
 }
 
-/// The colours of a field and the values at its ends, at the right of the row.
+/// The colours of a field and the values at its ends, on the right of the row.
 fn colour_bar(ui: &mut Ui, field: &Field) {
     let width = 40.0 * UNIT;
     let left = ui.available_width();
@@ -114,7 +114,7 @@ fn colour_bar(ui: &mut Ui, field: &Field) {
     }
     ui.painter().add(mesh);
     response.on_hover_text(format!(
-        "Colours from {} to {}: the largest value of this moment, leaving out the highest hundredth",
+        "Colours from {} to {}: the 99th percentile of magnitudes at this step",
         figure(field.low),
         figure(field.high)
     ));

@@ -2,16 +2,13 @@
 
 use super::field::Field;
 use super::frame::Frame;
+use crate::app::graphics::{PixelShader, buffer, buffer_binding};
 use eframe::egui_wgpu::{Callback, CallbackResources, CallbackTrait, RenderState, ScreenDescriptor, wgpu};
 use egui::{PaintCallback, PaintCallbackInfo, Rect};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What all views share on a device.
-pub struct Pipeline {
-    pipeline: wgpu::RenderPipeline,
-    layout: wgpu::BindGroupLayout,
-    linear_target: bool,
-}
+pub struct Pipeline(PixelShader);
 
 impl Pipeline {
     /// Whether a device can run the shader at all (WebGL-like ones have no storage buffers).
@@ -21,53 +18,10 @@ impl Pipeline {
 
     /// The pipeline for a target of this format.
     pub fn new(device: &wgpu::Device, format: wgpu::TextureFormat) -> Pipeline {
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some("picture"),
-            source: wgpu::ShaderSource::Wgsl(include_str!("../../../shaders/picture.wgsl").into()),
-        });
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some("picture"),
-            entries: &[
-                binding(0, wgpu::BufferBindingType::Uniform),
-                binding(1, wgpu::BufferBindingType::Storage { read_only: true }),
-            ],
-        });
-        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some("picture"),
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
-        let pipeline = device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-            label: Some("picture"),
-            layout: Some(&pipeline_layout),
-            vertex: wgpu::VertexState {
-                module: &module,
-                entry_point: Some("vertex"),
-                compilation_options: Default::default(),
-                buffers: &[],
-            },
-            primitive: wgpu::PrimitiveState::default(),
-            depth_stencil: None,
-            multisample: wgpu::MultisampleState::default(),
-            fragment: Some(wgpu::FragmentState {
-                module: &module,
-                entry_point: Some("fragment"),
-                compilation_options: Default::default(),
-                targets: &[Some(format.into())],
-            }),
-            multiview_mask: None,
-            cache: None,
-        });
-        Pipeline { pipeline, layout, linear_target: format.is_srgb() }
-    }
-}
-
-fn binding(binding: u32, ty: wgpu::BufferBindingType) -> wgpu::BindGroupLayoutEntry {
-    wgpu::BindGroupLayoutEntry {
-        binding,
-        visibility: wgpu::ShaderStages::FRAGMENT,
-        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
-        count: None,
+        let source = include_str!("../../../shaders/picture.wgsl");
+        let values = wgpu::BufferBindingType::Storage { read_only: true };
+        let bindings = [buffer_binding(wgpu::BufferBindingType::Uniform), buffer_binding(values)];
+        Pipeline(PixelShader::new(device, "picture", source, &bindings, format))
     }
 }
 
@@ -122,7 +76,7 @@ impl GpuView {
             Some(last) if Arc::ptr_eq(&last.field, field) => last,
             last => bind(pipeline, device, queue, field, last),
         };
-        let words = frame.uniform(current.first, pipeline.linear_target);
+        let words = frame.uniform(current.first, pipeline.0.linear_target);
         queue.write_buffer(&current.uniform, 0, bytemuck::cast_slice(&words));
         *bound = Some(current);
     }
@@ -130,9 +84,7 @@ impl GpuView {
     /// Draws what was prepared.
     pub fn draw(&self, pipeline: &Pipeline, pass: &mut wgpu::RenderPass<'static>) {
         if let Some(bound) = &*self.bound.lock().unwrap_or_else(PoisonError::into_inner) {
-            pass.set_pipeline(&pipeline.pipeline);
-            pass.set_bind_group(0, &bound.group, &[]);
-            pass.draw(0..3, 0..1);
+            pipeline.0.draw(&bound.group, pass);
         }
     }
 }
@@ -147,12 +99,12 @@ fn bind(
 ) -> Bound {
     let (uniform, upload) = match last {
         Some(last) => (last.uniform, last.upload),
-        None => (buffer(device, Frame::UNIFORM_BYTES, wgpu::BufferUsages::UNIFORM), None),
+        None => (buffer(device, "picture", Frame::UNIFORM_BYTES, wgpu::BufferUsages::UNIFORM), None),
     };
     let make = |values: wgpu::BufferBinding<'_>| {
         device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("picture"),
-            layout: &pipeline.layout,
+            layout: &pipeline.0.layout,
             entries: &[
                 wgpu::BindGroupEntry { binding: 0, resource: uniform.as_entire_binding() },
                 wgpu::BindGroupEntry { binding: 1, resource: wgpu::BindingResource::Buffer(values) },
@@ -167,20 +119,11 @@ fn bind(
     let size = (bytes.len() as u64).max(4);
     let upload = match upload {
         Some(upload) if upload.size() == size => upload,
-        _ => buffer(device, size, wgpu::BufferUsages::STORAGE),
+        _ => buffer(device, "picture", size, wgpu::BufferUsages::STORAGE),
     };
     queue.write_buffer(&upload, 0, bytes);
     let group = make(upload.as_entire_buffer_binding());
     Bound { field: field.clone(), first: 0, uniform, upload: Some(upload), group }
-}
-
-fn buffer(device: &wgpu::Device, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
-    device.create_buffer(&wgpu::BufferDescriptor {
-        label: Some("picture"),
-        size,
-        usage: usage | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    })
 }
 
 /// The tensor's own buffer from the aligned place before its first value, and how many values lie between.

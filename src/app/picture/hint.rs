@@ -107,8 +107,8 @@ pub fn waiting(ui: &Ui, pane: Rect, run: &RunView, view: Option<View>) {
         ui.painter().rect_stroke(place, 2, Stroke::new(1.0, theme.line), egui::StrokeKind::Inside);
     }
     let text = match view {
-        Some(View::Change) => "No moment was recorded before this one",
-        Some(_) => "No score was asked for yet: step once",
+        Some(View::Change) => "No step was recorded before this one",
+        Some(_) => "No score yet: press S",
         None if run.is_active() => "Preparing the first state",
         None => "This run ended before its first state",
     };

@@ -282,7 +282,7 @@ impl PictureView {
     ) -> PictureResponse {
         let response = ui.allocate_rect(pane, Sense::click_and_drag());
         let name =
-            format!("Pictures: {} of {} samples at t = {:.4}", self.settings.view.name(), shown.x.shape[0], shown.t);
+            format!("Images: {} of {} samples at t = {:.4}", self.settings.view.name(), shown.x.shape[0], shown.t);
         response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, &name));
         self.navigate(ui, &response);
         let frame = self.frame(pane, ui.pixels_per_point(), &field);

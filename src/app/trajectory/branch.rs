@@ -1,4 +1,4 @@
-//! What a branch from the shown moment will do, before it does it.
+//! What a branch from the shown step will do, before it does it.
 
 use super::{Command, Entry, Runs};
 use crate::app::Draft;
@@ -8,13 +8,13 @@ use crate::registry::number;
 use crate::task::Run;
 use std::sync::Arc;
 
-/// A moment of a run that can be branched from.
+/// A recorded step of a run that can be branched from.
 pub struct Point<'a> {
     pub entry: &'a Entry,
     pub moment: Arc<Recorded>,
 }
 
-/// The shown moment, or one sentence of why it cannot be branched from.
+/// The shown step, or one sentence of why it cannot be branched from.
 ///
 /// # Errors
 /// If nothing is shown, or it is the first or the last state.
@@ -24,10 +24,10 @@ pub fn point(runs: &Runs) -> Result<Point<'_>, String> {
     let moment = entry.view.shown().0.ok_or_else(nothing)?;
     let steps = entry.view.report.times.len().saturating_sub(1);
     if moment.step == 0 {
-        return Err("This is the first state; a branch there would be a new run. Move forward in time.".into());
+        return Err("This is the first state; a branch here would be a new run. Choose a later step.".into());
     }
     if moment.step >= steps {
-        return Err("This is the last state; scrub back to a moment that still has steps to go.".into());
+        return Err("This is the last state; go back to an earlier step.".into());
     }
     Ok(Point { entry, moment })
 }
@@ -64,22 +64,22 @@ fn content(ui: &mut egui::Ui, point: &Point<'_>, draft: &Draft, commands: &mut V
     let report = &entry.view.report;
     let steps = report.times.len().saturating_sub(1);
     let (name, step, t) = (&entry.name, moment.step, number(moment.t));
-    ui.label(format!("{name} is kept. A new run goes on from its state after step {step} of {steps}, t = {t}."));
+    ui.label(format!("{name} is kept. A new run continues from its state after step {step} of {steps}, t = {t}."));
     ui.add_space(4.0);
     let planned = planned(point, draft);
     match &planned {
         Ok(run) => {
             let solver = run.solver.entry().title(run.solver.settings());
             let (grid, seed) = (run.grid.about().name, run.seed);
-            ui.label(format!("With: {solver}, the rest of {} steps ({grid}), seed {seed}", run.steps.get()));
+            ui.label(format!("With {solver}, the rest of {} steps ({grid}), seed {seed}", run.steps.get()));
             let (family, count) = (run.family.kind(), run.count.get());
-            ui.label(format!("As before: model, family ({family}) and {count} samples"));
+            ui.label(format!("Unchanged: model, family ({family}) and {count} samples"));
             let parent = &report.run;
             let same = (&run.solver, &run.grid, run.steps, run.seed, run.denoise, run.clip)
                 == (&parent.solver, &parent.grid, parent.steps, parent.seed, parent.denoise, parent.clip);
             if same {
-                let text = "These are its own settings and seed: it will retrace the same path. \
-                            Change solver, steps or seed (R) first.";
+                let text = "Settings and seed are unchanged, so the branch would retrace the same path. \
+                            Change the solver, steps or seed (R) first.";
                 ui.label(egui::RichText::new(text).color(ui.visuals().warn_fg_color));
             }
         }

@@ -8,7 +8,7 @@ use crate::task::Run;
 /// in which it is read: the family, what is solved, how a step is made, and at which times.
 pub fn equations(run: &Run) -> Vec<Equation> {
     let sde = run.family.sde();
-    let mut all = vec![Equation::new(format!("Forward, {}", sde.kind()), sde.forward()), solved(run)];
+    let mut all = vec![Equation::new(format!("Forward SDE, {}", sde.kind()), sde.forward()), solved(run)];
     all.extend(run.solver.entry().equations(run.solver.settings(), &run.family));
     all.push(times(run));
     all
@@ -20,7 +20,7 @@ fn solved(run: &Run) -> Equation {
     let (drift, [squared, noise]) = (facts.drift, facts.diffusion);
     match run.solver.entry().dynamics(run.solver.settings()) {
         Dynamics::MarkovChains => {
-            Equation::new("Corrector only", ["x ∼ p(x, t) at each t, by Markov chains on s ≈ ∇ log p"])
+            Equation::new("Corrector only", ["x ∼ p_t(x) at each t, by Markov chains on s ≈ ∇ log p_t(x)"])
         }
         Dynamics::ProbabilityFlow => {
             Equation::new("Probability-flow ODE", [format!("dx = [{drift}− ½ {squared} s(x, t)] dt")])
@@ -36,8 +36,8 @@ fn times(run: &Run) -> Equation {
     let (steps, spacing) = (run.steps.get(), run.grid.entry().spacing(run.grid.settings()));
     let end = number(run.family.sde().epsilon());
     let last = if run.denoise { "the last step adds no noise" } else { "the last step adds its noise" };
-    let clip = if run.clip { "x₀ is kept inside the data's range" } else { "x₀ is not clipped" };
-    Equation::new("Times", [format!("{steps} {spacing}, t = 1 … {end}"), format!("{last}; {clip}")])
+    let clip = if run.clip { "x̂₀ is clipped to the data range" } else { "x̂₀ is not clipped" };
+    Equation::new("Time grid", [format!("{steps} {spacing}, t = 1 … {end}"), format!("{last}; {clip}")])
 }
 
 #[cfg(test)]
@@ -96,6 +96,6 @@ mod tests {
         let of = |kind: FamilyKind| text(&preset("p1000-ancestral", kind.published()));
         assert!(of(FamilyKind::Ve).contains("σ₋² (σ_i² − σ₋²) / σ_i²"));
         assert!(of(FamilyKind::Vp).contains("(x + β_i s) / √(1 − β_i)"));
-        assert!(of(FamilyKind::SubVp).contains("x₀ = (x + σ² s) / α"));
+        assert!(of(FamilyKind::SubVp).contains("x̂₀ = (x + σ² s) / α"));
     }
 }

@@ -100,15 +100,15 @@ impl ExportPanel {
 
     fn choices(&mut self, ui: &mut Ui, saver: &Saver, entry: Option<&Entry>) {
         let options = [
-            (What::Grid, "All samples", None, "All samples at the moment shown, in one picture"),
-            (What::Picture, "One sample", None, "One sample at the moment shown"),
-            (What::Animation, "Animation", None, "All samples along the recorded moments"),
-            (What::Run, "Run file", None, "All settings; `score-explorer run FILE` gives the same pixels again"),
+            (What::Grid, "All samples", None, "All samples at the step shown, in one image"),
+            (What::Picture, "One sample", None, "One sample at the step shown"),
+            (What::Animation, "Animation", None, "All samples over the recorded steps"),
+            (What::Run, "Run file", None, "All settings; `score-explorer run FILE` replays the run, pixel for pixel"),
         ];
         let before = (self.what, self.sample, self.panel.animated_png);
         segmented(ui, &mut self.what, &options);
         if self.what != What::Run {
-            let tip = "x(t), or the model's estimate of x(0)";
+            let tip = "x(t), or the denoised estimate x̂₀";
             row(ui, "Values", tip, |ui| {
                 let options = [(Of::State, "x(t)", None, tip), (Of::Denoised, "denoised", None, tip)];
                 segmented(ui, &mut self.of, &options);
@@ -118,7 +118,7 @@ impl ExportPanel {
         if self.what == What::Picture {
             let last = entry.map_or(1, |entry| entry.view.report.run.count.get());
             let mut number = self.sample + 1;
-            let tip = "Which sample, from 1";
+            let tip = "Number of the sample, from 1";
             row(ui, "Sample", tip, |ui| {
                 let field = egui::DragValue::new(&mut number).range(1..=last);
                 named(ui.add_sized(vec2(64.0, 24.0), field), "Sample", tip);
@@ -126,7 +126,7 @@ impl ExportPanel {
             self.sample = number.saturating_sub(1);
         }
         if self.what == What::Animation {
-            self.panel.animation_rows(ui, "How long the animation takes; its last frame is held for a second more");
+            self.panel.animation_rows(ui, "Duration of the animation; its last frame is held for one more second");
         }
         if before != (self.what, self.sample, self.panel.animated_png) {
             self.suggest(saver, entry);
@@ -150,7 +150,7 @@ impl ExportPanel {
             }
             What::Picture => {
                 let moment = shown()?;
-                SaveJob::new(path, "saving a picture", move |path, _| {
+                SaveJob::new(path, "saving an image", move |path, _| {
                     write_picture(path, &of.values(&moment), sample, range, zoom)
                 })
             }
@@ -170,7 +170,7 @@ impl ExportPanel {
     }
 }
 
-/// At most [`FRAMES`] of the moments, evenly spread, with the first and the last.
+/// At most [`FRAMES`] of the recorded steps, evenly spread, with the first and the last.
 fn thinned(moments: &[Arc<Recorded>]) -> Vec<Arc<Recorded>> {
     let (all, kept) = (moments.len(), moments.len().min(FRAMES));
     let place = |index: usize| if kept > 1 { index * (all - 1) / (kept - 1) } else { 0 };

@@ -1,7 +1,7 @@
 //! The workspace "Trajectory": how does it get there?
 //!
-//! Runs are set up at the left (`setup`, `solver_panel`, `equation`), kept side by side (`runs`), shown in the middle with
-//! their timeline, and plotted at the right. A moment can be branched from (`branch`) and saved (`export`).
+//! Runs are set up on the left (`setup`, `solver_panel`, `equation`), kept side by side (`runs`), shown in the middle with
+//! their timeline, and plotted on the right. A step can be branched from (`branch`) and saved (`export`).
 
 mod branch;
 mod equation;
@@ -47,7 +47,7 @@ pub enum Command {
     /// One step, then hold.
     Step,
     Stop,
-    /// Show what a branch from the shown moment would do.
+    /// Show what a branch from the shown step would do.
     OfferBranch,
     Branch,
     NewSeed,
@@ -60,17 +60,17 @@ pub enum Command {
 }
 
 static KEYS: [Binding<Command>; 11] = [
-    plain(Key::Space, "Space", "Run, pause, resume", Command::RunOrPause),
-    plain(Key::S, "S", "One step, then hold", Command::Step),
-    plain(Key::Escape, "Esc", "Stop; from one large sample, back to the grid", Command::Stop),
-    obeyed_elsewhere(Key::ArrowLeft, "← →", "Back and forward by one recorded moment; with Shift, by ten"),
-    obeyed_elsewhere(Key::Home, "Home End", "To the first and the newest moment"),
-    plain(Key::B, "B", "Branch from the moment that is shown", Command::OfferBranch),
+    plain(Key::Space, "Space", "Run, pause or resume", Command::RunOrPause),
+    plain(Key::S, "S", "Take one step, then pause", Command::Step),
+    plain(Key::Escape, "Esc", "Stop; from one large sample, back to the grid view", Command::Stop),
+    obeyed_elsewhere(Key::ArrowLeft, "← →", "Back or forward by one recorded step; with Shift, by ten"),
+    obeyed_elsewhere(Key::Home, "Home End", "To the first or the newest recorded step"),
+    plain(Key::B, "B", "Branch from the step shown", Command::OfferBranch),
     obeyed_elsewhere(Key::Num1, "1 2 3 4", "View x(t), denoised, score, change"),
-    obeyed_elsewhere(Key::G, "G", "Grid, or one sample large (Page Up, Page Down: another)"),
+    obeyed_elsewhere(Key::G, "G", "Grid view, or one large sample (Page Up, Page Down: another)"),
     plain(Key::R, "R", "New seed", Command::NewSeed),
-    with(Modifiers::COMMAND, Key::O, "Ctrl+O", "Open a model, pictures or a run file", Command::Open),
-    with(Modifiers::COMMAND, Key::S, "Ctrl+S", "Save pictures, an animation or the run", Command::OfferSave),
+    with(Modifiers::COMMAND, Key::O, "Ctrl+O", "Open a model, images or a run file", Command::Open),
+    with(Modifiers::COMMAND, Key::S, "Ctrl+S", "Save images, an animation or the run", Command::OfferSave),
 ];
 
 /// What survives a restart.
@@ -102,7 +102,7 @@ impl Trajectory {
         // 0.1.0 kept these two by themselves.
         let early = SavedTrajectory { layout: settings.of("layout"), picture: settings.of("picture") };
         let mut saved = settings.of::<Option<SavedTrajectory>>("trajectory").unwrap_or(early);
-        saved.layout.mend();
+        saved.layout.sanitize();
         let mut picture = PictureView::new(start.render_state);
         picture.settings = saved.picture;
         Trajectory {
@@ -188,8 +188,8 @@ impl Trajectory {
 static INFO: WorkspaceInfo = WorkspaceInfo {
     name: "Trajectory",
     question: "How does it get there?",
-    help: "Noise becomes a picture along a reverse-time SDE. Choose a model, a family and a solver at the left, \
-           press Run, and watch it get there. Any moment can be scrubbed back to and branched from.",
+    help: "A reverse-time SDE turns noise into images. Choose a model, a family and a solver on the left, then \
+           press Run. Rewind to any recorded step or branch from it.",
     keys: || keys::lines(&KEYS),
     picture_drop: None,
     undoes: Some("a change of settings"),
@@ -243,7 +243,7 @@ impl Workspace for Trajectory {
         let OpenedFile::Run(run, path) = opened else { return false };
         cx.draft.take(run);
         let name = path.file_name().unwrap_or(path.as_os_str()).display();
-        cx.notices.push(Notice::remark(format!("The settings are now those of {name}; press Run.")));
+        cx.notices.push(Notice::remark(format!("Settings loaded from {name}; press Run.")));
         true
     }
 

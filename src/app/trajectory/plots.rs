@@ -1,4 +1,4 @@
-//! The panel of plots: what theory says of the moment shown, and what was measured.
+//! The panel of plots: what theory says of the step shown, and what was measured.
 
 use crate::app::RunView;
 use crate::app::picture::Hovered;
@@ -109,7 +109,7 @@ impl Curves {
     }
 }
 
-/// σ at which the score of a moment was asked for (before its step), and |score|·σ there.
+/// σ at which the score of a recorded step was evaluated (before its step), and |score|·σ there.
 fn scaled_score(report: &RunReport, moment: &Recorded) -> Option<(f64, f64)> {
     let before = report.levels.get(moment.step.checked_sub(1)?)?;
     let size = moment.stats.score_rms * before.sigma;
@@ -118,7 +118,7 @@ fn scaled_score(report: &RunReport, moment: &Recorded) -> Option<(f64, f64)> {
 
 fn rms(ui: &mut Ui, run: &RunView, curves: &Curves, shown: Option<&Recorded>) {
     let tip = "Root mean square of x over all samples, by step. Dots: measured. \
-               Line: √(α²·E x(0)² + σ²), what the forward process gives at that time";
+               Line: √(α²·E x(0)² + σ²), expected from the forward process";
     let colour = Theme::of(ui).family(run.report.run.family.kind());
     let figure = shown.map(|shown| short(shown.stats.rms));
     section(ui, "rms x(t)", tip, figure, |ui| {
@@ -131,7 +131,7 @@ fn rms(ui: &mut Ui, run: &RunView, curves: &Curves, shown: Option<&Recorded>) {
 }
 
 fn score(ui: &mut Ui, run: &RunView, curves: &Curves, shown: Option<&Recorded>) {
-    let tip = "Root mean square of the score times σ, against σ. Where noise outweighs the data \
+    let tip = "Root mean square of the score times σ, against σ. Where noise dominates, \
                it is near 1, because the score of pure noise is −z/σ";
     let theme = Theme::of(ui);
     let colour = theme.family(run.report.run.family.kind());
@@ -167,10 +167,10 @@ fn corrector(ui: &mut Ui, run: &RunView, curves: &Curves, shown: Option<&Recorde
         });
     }
     if !curves.accept_rate.is_empty() {
-        let tip = "Share of Hamiltonian proposals that were accepted, over all samples";
-        let figure = shown.and_then(|shown| shown.stats.accept_rate).map(|rate| format!("{:.0} %", 100.0 * rate));
-        section(ui, "accept rate", tip, figure, |ui| {
-            let plot = by_step(ui, "accept rate", run, Scale::Plain).include_y(0.0).include_y(1.0);
+        let tip = "Fraction of HMC proposals accepted, over all samples";
+        let figure = shown.and_then(|shown| shown.stats.accept_rate).map(|rate| format!("{:.0}%", 100.0 * rate));
+        section(ui, "acceptance rate", tip, figure, |ui| {
+            let plot = by_step(ui, "acceptance rate", run, Scale::Plain).include_y(0.0).include_y(1.0);
             plot.show(ui, |plot| {
                 dots(plot, "accepted", &curves.accept_rate, colour);
                 now(plot, shown.map(|shown| shown.step as f64));
@@ -200,7 +200,7 @@ fn path(ui: &mut Ui, Path { family, trained }: Path<'_>, t: Option<f64>) {
                x(t) = α(t)·x(0) + σ(t)·z; for VE, β is dσ²/dt";
     let tip = match trained.len() {
         0 => tip.to_owned(),
-        levels => format!("{tip}.\nMarks: the {levels} levels of noise that the model was trained at"),
+        levels => format!("{tip}.\nMarks: the {levels} noise levels that the model was trained on"),
     };
     let title = format!("α  σ  β of {}", sde.kind().name());
     section(ui, &title, &tip, t.map(|t| format!("t {t:.3}")), |ui| {
@@ -257,7 +257,7 @@ fn legend(ui: &mut Ui, colour: Color32) {
 
 /// Values and histogram of the sample that is pointed at.
 fn sample(ui: &mut Ui, run: &RunView, shown: &Recorded, hovered: Option<&Hovered>) {
-    let tip = "Values under the pointer, and how the values of that whole sample are distributed";
+    let tip = "Values under the pointer, and the distribution of that sample's values";
     section(ui, "sample under pointer", tip, None, |ui| {
         let Some(hovered) = hovered else {
             ui.label(RichText::new("Point at a sample to see its values").small().weak());
@@ -314,7 +314,7 @@ fn histogram(ui: &mut Ui, values: &[f32], reach: f64, colour: Color32) {
         painter.text(egui::pos2(x, rect.bottom()), align, text, font.clone(), theme.weak);
     }
     response.on_hover_text(
-        "Values of x(t) of this sample, over all pixels and channels; the ends are 3.5 standard deviations of theory",
+        "Values of x(t) of this sample, over all pixels and channels; the ends are at 3.5 theoretical standard deviations",
     );
 }
 
@@ -424,7 +424,7 @@ fn dots<'a>(plot: &mut PlotUi<'a>, name: &str, points: &'a [PlotPoint], colour: 
     plot.points(Points::new(name, PlotPoints::Borrowed(points)).radius(radius).color(colour));
 }
 
-/// The moment shown.
+/// The step shown.
 fn now(plot: &mut PlotUi<'_>, x: Option<f64>) {
     let colour = if plot.ctx().global_style().visuals.dark_mode { Theme::DARK.accent } else { Theme::LIGHT.accent };
     if let Some(x) = x {

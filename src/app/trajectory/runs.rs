@@ -8,7 +8,7 @@ use crate::engine::{
 use crate::task::{Origin, Run};
 use std::sync::Arc;
 
-/// Memory for the recorded moments of all runs together, in bytes.
+/// Memory for the recorded steps of all runs together, in bytes.
 const RECORD_TOTAL: usize = 512 << 20;
 /// The least that a new run gets of it.
 const RECORD_LEAST: usize = 64 << 20;
@@ -41,7 +41,7 @@ impl Entry {
         self.view.id
     }
 
-    /// Bytes that its recorded moments take.
+    /// Bytes that its recorded steps take.
     pub fn bytes(&self) -> usize {
         self.view.snapshot.as_ref().map_or(0, |snapshot| snapshot.progress.recorded_bytes)
     }
@@ -113,7 +113,7 @@ impl Runs {
         self.pending.as_ref().map(|pending| &pending.task).or_else(|| self.active()?.task.as_ref())
     }
 
-    /// Bytes that all recorded moments take.
+    /// Bytes that all recorded steps take.
     pub fn bytes(&self) -> usize {
         self.entries.iter().map(Entry::bytes).sum()
     }

@@ -4,7 +4,7 @@ use super::equation::equations;
 use super::{Command, Runs, solver_panel};
 use crate::app::theme::Theme;
 use crate::app::widgets::icon::{self, Icon};
-use crate::app::widgets::{Combo, control_width, human_time, named, row, segmented};
+use crate::app::widgets::{Combo, control_width, human_time, main_button, named, row, segmented};
 use crate::app::{Context, RunState, panes};
 use crate::registry::Kind;
 use crate::sde::FamilyKind;
@@ -31,7 +31,7 @@ impl Setup<'_> {
         });
         panes::settings(ui, |ui| {
             self.preset(ui);
-            let tip = "Score model s(x, t) ≈ ∇ log p(x, t): a trained network, or an exact score";
+            let tip = "Score model s(x, t) ≈ ∇ log p_t(x): a trained network or an exact score";
             self.cx.model_row(ui, tip);
             self.family(ui);
             self.problem(ui, &run);
@@ -48,7 +48,7 @@ impl Setup<'_> {
     }
 
     fn preset(&mut self, ui: &mut Ui) {
-        let tip = "Solver, grid and steps by name: fast ones, and those of the paper's table 1";
+        let tip = "Presets for solver, time grid and steps: fast ones, and those in Table 1 of Song et al. 2021";
         row(ui, "Preset", tip, |ui| {
             let run = self.cx.draft.run().unwrap_or_default();
             let now = run.preset();
@@ -99,28 +99,28 @@ impl Setup<'_> {
     }
 
     fn seed(&mut self, ui: &mut Ui) {
-        let tip = "Decides all noise: the same seed gives the same pictures on any device (R: new seed)";
+        let tip = "Determines all noise: the same seed gives the same pixels on the same device (R: new seed)";
         row(ui, "Seed", tip, |ui| {
             let width = control_width(ui) - 2.0 * 28.0;
             ui.spacing_mut().item_spacing.x = 4.0;
             let field = DragValue::new(&mut self.cx.draft.seed).speed(0.1);
             named(ui.add_sized(vec2(width, 24.0), field), "Seed", tip);
-            if icon::quiet_button(ui, Icon::ROLL, true, "New seed", "Another seed (R)").clicked() {
+            if icon::quiet_button(ui, Icon::ROLL, true, "New seed", "Choose a new seed (R)").clicked() {
                 self.commands.push(Command::NewSeed);
             }
             let (icon, tip) = if self.cx.draft.seed_locked {
-                (Icon::LOCKED, "Locked: every run has this seed. Click to roll a new one for each run.")
+                (Icon::LOCKED, "Locked: every run uses this seed. Click to use a new one for each run.")
             } else {
-                (Icon::UNLOCKED, "Unlocked: each run rolls a new seed. Click to keep this one.")
+                (Icon::UNLOCKED, "Unlocked: each run uses a new seed. Click to keep this one.")
             };
-            if icon::quiet_button(ui, icon, self.cx.draft.seed_locked, "Keep seed", tip).clicked() {
+            if icon::quiet_button(ui, icon, self.cx.draft.seed_locked, "Lock seed", tip).clicked() {
                 self.cx.draft.seed_locked = !self.cx.draft.seed_locked;
             }
         });
     }
 
     fn count(&mut self, ui: &mut Ui) {
-        let tip = "How many samples run side by side, 1 to 64";
+        let tip = "Number of samples in a run, 1 to 64";
         row(ui, "Samples", tip, |ui| {
             ui.spacing_mut().slider_width = (control_width(ui) - 56.0).max(40.0);
             let slider = egui::Slider::new(&mut self.cx.draft.count, 1..=crate::app::draft::MOST_SAMPLES);
@@ -139,8 +139,8 @@ impl Setup<'_> {
                 }
                 ui.add_space(4.0);
             }
-            let key = "s(x, t): the score model. z: standard normal noise. x₀: the estimate of x(0). \
-                       ₋: at the time that the step arrives at. ₊: at the step before.";
+            let key = "s(x, t): the score model. z: standard normal noise. x̂₀: the denoised estimate. \
+                       ₋: at the end of the step. ₊: at the previous step.";
             ui.label(RichText::new(key).small().weak());
         });
     }
@@ -152,20 +152,20 @@ impl Setup<'_> {
         let about = time.map(|seconds| format!(", about {}", human_time(seconds))).unwrap_or_default();
         let text = match run.evaluations() {
             Some(evaluations) => format!("{evaluations} evaluations{about}"),
-            None => "As many evaluations as the tolerance needs".into(),
+            None => "As many evaluations as the tolerance requires".into(),
         };
-        let tip = "Network evaluations per sample that the whole run takes, and the time at this model's speed";
+        let tip = "Score evaluations per sample (NFE) for the whole run, and the time at this model's speed";
         ui.label(RichText::new(text).small().weak()).on_hover_text(tip);
     }
 
     fn run_button(&mut self, ui: &mut Ui, run: &Result<Run, String>) {
         let active = self.runs.active().map(|entry| &entry.view.state);
         let stale = self.runs.current().is_some() && is_stale(self.runs, run.as_ref().ok());
-        let (word, action) = match active {
-            Some(RunState::Running) => ("Pause", Command::RunOrPause),
-            Some(_) => ("Resume", Command::RunOrPause),
-            None if stale => ("Run again", Command::RunOrPause),
-            None => ("Run", Command::RunOrPause),
+        let word = match active {
+            Some(RunState::Running) => "Pause",
+            Some(_) => "Resume",
+            None if stale => "Run again",
+            None => "Run",
         };
         let opening = self.runs.pending.is_some();
         let possible = active.is_some() || run.is_ok() && !opening;
@@ -173,13 +173,17 @@ impl Setup<'_> {
             let both = active.is_some() && stale && run.is_ok();
             let width = ui.available_width();
             let width = if both { (width - 8.0) * 0.6 } else { width };
-            if big_button(ui, if opening { "Opening…" } else { word }, "Space", width, possible, run) {
-                self.commands.push(action);
+            let word = if opening { "Opening…" } else { word };
+            let mut button = main_button(ui, word, "Space", vec2(width, 36.0), possible);
+            if let Err(why) = run {
+                button = button.on_disabled_hover_text(why);
+            }
+            if button.clicked() {
+                self.commands.push(Command::RunOrPause);
             }
             if both {
                 let again = egui::Button::new("Run again").min_size(vec2(ui.available_width(), 36.0));
-                let tip =
-                    "The settings were changed since this run began. Stop it and begin one with the new settings.";
+                let tip = "Settings have changed since this run began. Stop it and start one with the new settings.";
                 if ui.add(again).on_hover_text(tip).clicked() {
                     self.commands.push(Command::RunAgain);
                 }
@@ -193,21 +197,4 @@ pub fn is_stale(runs: &Runs, next: Option<&Run>) -> bool {
     let (Some(entry), Some(next)) = (runs.current(), next) else { return false };
     let shown = &entry.view.report.run;
     Run { origin: shown.origin.clone(), ..next.clone() } != *shown
-}
-
-fn big_button(ui: &mut Ui, word: &str, key: &str, width: f32, possible: bool, run: &Result<Run, String>) -> bool {
-    let theme = Theme::of(ui);
-    let text = RichText::new(word).size(15.0).strong().color(theme.on_selected);
-    let button = egui::Button::new(text).fill(theme.selected).min_size(vec2(width, 36.0));
-    let response = ui.add_enabled(possible, button);
-    let place = response.rect.right_center() - vec2(10.0, 0.0);
-    let font = egui::TextStyle::Small.resolve(ui.style());
-    let ink = theme.on_selected.gamma_multiply(if possible { 0.75 } else { 0.4 });
-    ui.painter().text(place, egui::Align2::RIGHT_CENTER, key, font, ink);
-    let clicked = response.clicked();
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, possible, word));
-    if let Err(why) = run {
-        response.on_disabled_hover_text(why);
-    }
-    clicked
 }

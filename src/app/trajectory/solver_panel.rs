@@ -26,23 +26,22 @@ fn steps(ui: &mut Ui, draft: &mut Draft) {
 }
 
 fn grid(ui: &mut Ui, draft: &mut Draft) {
-    let tip =
-        "How the N times are spaced: uniform as published, quadratic, Karras et al.'s ρ, or equal steps of log-SNR";
-    row(ui, "Grid", tip, |ui| {
-        let combo = Combo { name: "Grid", tip, width: control_width(ui) };
+    let tip = "Spacing of the N time steps: equal in t, quadratic, by ρ of Karras et al. 2022, or equal in log-SNR";
+    row(ui, "Time grid", tip, |ui| {
+        let combo = Combo { name: "Time grid", tip, width: control_width(ui) };
         menu(ui, &combo, &mut draft.grid, |_| true, |_| None);
     });
     parameters(ui, &mut draft.grid);
 }
 
 fn clip(ui: &mut Ui, draft: &mut Draft) {
-    let tip = "Keep every estimate x₀ of x(0) inside the data's range; the published samplers do not";
-    ui.checkbox(&mut draft.clip, "Clip x₀ to the range").on_hover_text(tip).accessible_name("Clip");
+    let tip = "Clip each denoised estimate x̂₀ to the data range; Song et al. 2021 do not";
+    ui.checkbox(&mut draft.clip, "Clip x̂₀ to the data range").on_hover_text(tip).accessible_name("Clip");
 }
 
 fn denoise(ui: &mut Ui, draft: &mut Draft) {
     if draft.has_last_noise() {
-        let tip = "Leave the noise of the last update out, as published (noise_removal)";
+        let tip = "Omit the noise of the last update, as in Song et al. 2021 (noise_removal)";
         ui.checkbox(&mut draft.denoise, "Denoise the last step").on_hover_text(tip);
     }
 }

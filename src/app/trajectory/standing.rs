@@ -21,7 +21,7 @@ pub fn standing(runs: &Runs, theme: &Theme) -> Option<Standing> {
     Some(Standing {
         color,
         word,
-        about: entry.map_or_else(|| "Nothing has run yet. Press Run, or Space.".into(), about),
+        about: entry.map_or_else(|| "Nothing has run yet. Press Run or Space.".into(), about),
         share: progress.filter(|p| p.steps > 0).map(|p| p.step as f32 / p.steps as f32),
         figures: progress.map(|progress| figures(&progress, active)).unwrap_or_default(),
         active,
@@ -62,21 +62,18 @@ fn about(entry: &Entry) -> String {
 /// Figures, each with what it means.
 fn figures(progress: &Progress, active: bool) -> Vec<(String, &'static str)> {
     let mut figures = vec![
-        (format!("step {}/{}", progress.step, progress.steps), "Steps i of N of the time grid that are done"),
-        (
-            format!("{} NFE", progress.nfe),
-            "Number of function evaluations: how often the score s(x, t) was asked for, per sample",
-        ),
+        (format!("step {}/{}", progress.step, progress.steps), "Steps of the time grid done so far"),
+        (format!("{} NFE", progress.nfe), "Number of function evaluations (NFE): score evaluations per sample so far"),
     ];
     if progress.evaluations_per_second > 0.0 {
         let speed = format!("{} evaluations/s", rate(progress.evaluations_per_second));
-        figures.push((speed, "Evaluations of the score of one sample in a second, lately"));
+        figures.push((speed, "Recent score evaluations per second, over all samples"));
     }
     figures.push(if active && progress.step < progress.steps {
         let left = format!("{} left", human_time(progress.left.as_secs_f64()));
-        (left, "Estimated from the speed lately; pauses are not counted")
+        (left, "Estimated from the recent speed, without pauses")
     } else {
-        (human_time(progress.elapsed.as_secs_f64()), "Time computing, without pauses")
+        (human_time(progress.elapsed.as_secs_f64()), "Computing time, without pauses")
     });
     figures
 }

@@ -41,7 +41,7 @@ fn tab(ui: &mut Ui, entry: &Entry, chosen: bool, commands: &mut Vec<Command>) {
     }
     let close = ui.add(egui::Button::new(RichText::new("×").weak()).frame(false));
     let name = format!("Close {}", entry.name);
-    if close.on_hover_text("Forget this run and free what it recorded").accessible_name(name).clicked() {
+    if close.on_hover_text("Close this run and free its recording").accessible_name(name).clicked() {
         commands.push(Command::Close(entry.id()));
     }
     ui.add_space(8.0);

@@ -9,11 +9,11 @@ use std::f32::consts::{FRAC_PI_2, FRAC_PI_4, PI, TAU};
 
 /// A drawing in a square of 12 points.
 #[derive(Clone, Copy, Debug)]
-pub struct Icon(&'static [Part]);
+pub struct Icon(&'static [Piece]);
 
 /// Places are in points from the middle, angles in radians.
 #[derive(Clone, Copy, Debug)]
-enum Part {
+enum Piece {
     Line(&'static [[f32; 2]]),
     Thick(&'static [[f32; 2]]),
     Dashed(&'static [[f32; 2]]),
@@ -27,6 +27,8 @@ enum Part {
     Disc([f32; 3]),
     /// The same in the colour of the ground.
     Hole([f32; 3]),
+    /// The same, its outline.
+    Ring([f32; 3]),
     /// Middle and both radii of an ellipse, the angle at which it begins, and how far it goes.
     Arc([f32; 6]),
     /// The same of a circle, filled, with a corner outside where there is one.
@@ -35,7 +37,7 @@ enum Part {
     Rays([f32; 2]),
 }
 
-use Part::{Arc, Block, Dashed, Disc, Fill, Frame, Hole, Line, Rays, Segment, Thick};
+use Piece::{Arc, Block, Dashed, Disc, Fill, Frame, Hole, Line, Rays, Ring, Segment, Thick};
 
 impl Icon {
     pub const PLAY: Icon = Icon(&[Fill(&[[-4.0, -5.5], [5.5, 0.0], [-4.0, 5.5]])]);
@@ -71,8 +73,7 @@ impl Icon {
         Block([4.0, -4.0, 4.0, 4.0, 0.0]),
     ]);
     pub const SMOOTH: Icon = Icon(&[Arc([-6.0, -5.5, 11.5, 11.5, FRAC_PI_2, -FRAC_PI_2])]);
-    pub const EXPOSURE: Icon =
-        Icon(&[Arc([0.0, 0.0, 5.0, 5.0, 0.0, TAU]), Segment([0.0, 0.0, 5.0, -FRAC_PI_2, PI], &[])]);
+    pub const EXPOSURE: Icon = Icon(&[Ring([0.0, 0.0, 5.0]), Segment([0.0, 0.0, 5.0, -FRAC_PI_2, PI], &[])]);
     pub const LOCKED: Icon = Icon(&[
         Arc([0.0, -1.5, 3.2, 3.2, PI, PI]),
         Line(&[[-3.2, -1.5], [-3.2, 0.5]]),
@@ -89,8 +90,7 @@ impl Icon {
         Icon(&[Arc([0.0, 0.0, 5.0, 5.0, -1.0, 5.2]), Fill(&[[1.0, -7.5], [1.0, -1.5], [5.5, -4.5]])]);
     pub const MOON: Icon = Icon(&[Disc([0.0, 0.0, 5.5]), Hole([3.0, -2.0, 4.8])]);
     pub const SUN: Icon = Icon(&[Disc([0.0, 0.0, 3.0]), Rays([4.8, 6.8])]);
-    pub const HALF_MOON: Icon =
-        Icon(&[Arc([0.0, 0.0, 5.5, 5.5, 0.0, TAU]), Segment([0.0, 0.0, 5.5, FRAC_PI_2, PI], &[])]);
+    pub const HALF_MOON: Icon = Icon(&[Ring([0.0, 0.0, 5.5]), Segment([0.0, 0.0, 5.5, FRAC_PI_2, PI], &[])]);
     pub const LEFT_PANEL: Icon = Icon(&[Frame([0.0, 0.0, 14.0, 11.0, 2.0]), Block([-4.5, 0.0, 5.0, 11.0, 1.0])]);
     pub const RIGHT_PANEL: Icon = Icon(&[Frame([0.0, 0.0, 14.0, 11.0, 2.0]), Block([4.5, 0.0, 5.0, 11.0, 1.0])]);
     /// Open a file.
@@ -145,6 +145,8 @@ impl Icon {
         };
         for part in self.0 {
             match *part {
+                // Short of a bend, lines are sharp.
+                Line(&[from, to]) => drop(painter.line_segment([at(from), at(to)], line)),
                 Line(points) => drop(painter.line(all(points), line)),
                 Thick(points) => drop(painter.line(all(points), Stroke::new(2.2, line.color))),
                 Dashed(points) => painter.extend(Shape::dashed_line(&all(points), line, 3.0, 2.0)),
@@ -153,6 +155,7 @@ impl Icon {
                 Frame(frame) => drop(painter.rect_stroke(rect(frame), frame[4], line, StrokeKind::Middle)),
                 Disc([x, y, radius]) => drop(painter.circle_filled(at([x, y]), radius, line.color)),
                 Hole([x, y, radius]) => drop(painter.circle_filled(at([x, y]), radius, ground)),
+                Ring([x, y, radius]) => drop(painter.circle_stroke(at([x, y]), radius, line)),
                 Arc(ellipse) => drop(painter.line(arc(ellipse).collect(), line)),
                 Segment([x, y, radius, from, through], corner) => {
                     let points = all(corner).into_iter().chain(arc([x, y, radius, radius, from, through])).collect();

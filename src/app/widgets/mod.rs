@@ -3,7 +3,7 @@
 pub mod icon;
 
 use super::theme::Theme;
-use egui::{Align2, Color32, ComboBox, Rect, Response, RichText, Role, Sense, Stroke, Ui, WidgetInfo, vec2};
+use egui::{Align2, Color32, ComboBox, Rect, Response, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, vec2};
 
 /// Width of the labels to the left of the controls.
 const LABEL: f32 = 76.0;
@@ -112,6 +112,19 @@ pub fn segmented<T: Copy + PartialEq>(
     *value != before
 }
 
+/// The button that a workspace is about, with the key that does the same.
+pub fn main_button(ui: &mut Ui, word: &str, key: &str, size: Vec2, enabled: bool) -> Response {
+    let theme = Theme::of(ui);
+    let text = RichText::new(word).size(15.0).strong().color(theme.on_selected);
+    let response = ui.add_enabled(enabled, egui::Button::new(text).fill(theme.selected).min_size(size));
+    let place = response.rect.right_center() - vec2(10.0, 0.0);
+    let font = egui::TextStyle::Small.resolve(ui.style());
+    let ink = theme.on_selected.gamma_multiply(if enabled { 0.75 } else { 0.4 });
+    ui.painter().text(place, Align2::RIGHT_CENTER, key, font, ink);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, word));
+    response
+}
+
 /// Black or white, whichever reads better on `color`.
 pub fn on(color: Color32) -> Color32 {
     let [r, g, b, _] = color.to_normalized_gamma_f32().map(|v| v.powf(2.2));
@@ -164,7 +177,7 @@ pub fn human_time(seconds: f64) -> String {
     }
     let whole = seconds.round() as u64;
     match whole {
-        0 if seconds < 0.1 => "no time".into(),
+        0 if seconds < 0.1 => "<0.1 s".into(),
         0..=1 => format!("{seconds:.1} s"),
         2..60 => format!("{whole} s"),
         60..3600 => format!("{} min {} s", whole / 60, whole % 60),
@@ -185,7 +198,7 @@ mod tests {
     #[test]
     fn times_are_said_as_people_say_them() {
         let said = [0.0, 0.4, 17.2, 200.0, 7500.0, f64::INFINITY].map(human_time);
-        assert_eq!(said, ["no time", "0.4 s", "17 s", "3 min 20 s", "2 h 5 min", "–"]);
+        assert_eq!(said, ["<0.1 s", "0.4 s", "17 s", "3 min 20 s", "2 h 5 min", "–"]);
     }
 
     #[test]

@@ -21,8 +21,8 @@ use super::watched::Watched;
 use super::{Context, Ending, Failure, FlowReport, RunReport, Task};
 use crate::score::{InRange, ScoreError, ScoreModel};
 use crate::sde::Range;
-use crate::solver::Noise;
-use crate::task::{Flow, FlowPlan, FlowProgress, Plan, Run, Watch};
+use crate::solver::{Noise, OnProgress};
+use crate::task::{Flow, FlowPlan, Plan, Run};
 use crate::{Image, Pixels};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::convert::Infallible;
@@ -82,7 +82,7 @@ fn along<T: Task<Report = FlowReport, Message = Infallible>, R>(
     way: Way,
     samples: usize,
     gradients: bool,
-    work: impl FnOnce(&dyn ScoreModel, &Device, Watch<'_>) -> Result<R, ScoreError>,
+    work: impl FnOnce(&dyn ScoreModel, &Device, OnProgress<'_>) -> Result<R, ScoreError>,
 ) -> Result<R, Ending> {
     let loaded = context.open(&flow.model, gradients)?;
     let model = InRange::new(&*loaded.model, flow.family.facts().range);
@@ -96,7 +96,7 @@ fn along<T: Task<Report = FlowReport, Message = Infallible>, R>(
     let sde = flow.family.sde();
     let (from, to) = if way == Way::Up { (end, until) } else { (until, end) };
     let (mut step, mut failure) = (0, None);
-    let watch = &mut |FlowProgress { share, x }: FlowProgress<'_>| {
+    let watch = &mut |share: f64, x: &Image| {
         step += 1;
         if !context.is_due() {
             return ControlFlow::Continue(());

@@ -3,29 +3,29 @@ use crate::engine::recording::Observed;
 use crate::engine::watched::Watched;
 use crate::engine::{Context, Ending, Recorded, RunReport, Task};
 use crate::score::{Clipped, Condition, InRange, ScoreModel};
-use crate::solver::{Moment, Observer};
-use crate::task::{Evidence, Restoration, RestorationError, Restored, restore};
+use crate::solver::{Observer, StepState};
+use crate::task::{Observation, Restoration, RestorationError, Restored, restore};
 use burn::tensor::Device;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// Draws samples of what else a measured picture could be. Sent other evidence on the way, it goes on with that from its
+/// Draws samples of what else a measured picture could be. Sent other observation on the way, it goes on with that from its
 /// present noise level.
 #[derive(Clone, Debug)]
 pub struct Restore {
     pub restoration: Restoration,
-    pub evidence: Evidence,
+    pub observation: Observation,
     /// The recorded state that the restoration branches from, as it says: with it at hand, the parents are not run again.
     pub from: Option<Arc<Recorded>>,
 }
 
 impl Task for Restore {
     type Report = RunReport;
-    type Message = Evidence;
+    type Message = Observation;
     type Output = Restored;
 
     fn run(self, context: &Context<Self>) -> Result<Restored, Ending> {
-        let Restore { restoration, mut evidence, from } = self;
+        let Restore { restoration, mut observation, from } = self;
         restoration.check().map_err(refused)?;
         let run = &restoration.run;
         let loaded = context.open(&run.model, restoration.method.entry().is_differentiated())?;
@@ -36,14 +36,14 @@ impl Task for Restore {
         let report = report(context, run, &plan, evaluations, &loaded, &model);
         context.begin(samples, report, plan.notices.iter().cloned());
         context.gate()?;
-        evidence = newest(context).unwrap_or(evidence);
+        observation = newest(context).unwrap_or(observation);
 
         let device = &context.device().0;
         let noise = noise(run, model.shape(), device);
-        let condition = Condition::new(evidence.measure(&restoration, &model, device)?);
+        let condition = Condition::new(observation.measure(&restoration, &model, device)?);
         let start = match from {
             Some(recorded) => tensor(&recorded.x, device),
-            None => restoration.first_state(&plan, &model, &evidence, &noise)?,
+            None => restoration.first_state(&plan, &model, &observation, &noise)?,
         };
         context.meter.count_from_here();
         let mut observed = Observed::new(context, run.family.sde(), plan.steps.len(), evaluations);
@@ -60,12 +60,12 @@ impl Task for Restore {
     }
 }
 
-/// The newest evidence that was sent, if any was.
-fn newest(context: &Context<Restore>) -> Option<Evidence> {
+/// The newest observation that was sent, if any was.
+fn newest(context: &Context<Restore>) -> Option<Observation> {
     std::iter::from_fn(|| context.message()).last()
 }
 
-/// Gives a restoration newer evidence.
+/// Gives a restoration newer observation.
 struct Held<'a> {
     observed: Observed<'a, Restore>,
     restoration: &'a Restoration,
@@ -76,9 +76,9 @@ struct Held<'a> {
 }
 
 impl Observer for Held<'_> {
-    fn observe(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
-        if let Some(evidence) = newest(self.observed.context) {
-            match evidence.measure(self.restoration, self.model, self.device) {
+    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()> {
+        if let Some(observation) = newest(self.observed.context) {
+            match observation.measure(self.restoration, self.model, self.device) {
                 Ok(measurement) => self.condition.exchange(measurement),
                 Err(error) => {
                     self.refused = Some(error);

@@ -6,35 +6,38 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 /// Standard deviation of a Gaussian blur, in pixels.
 pub const SPREAD: Parameter = Parameter::number("spread", 2.0, 0.1, 16.0).usual(0.3, 8.0, Scale::Linear(1)).named(
-    "Spread σ",
-    "Spread σ",
-    "Standard deviation of the Gaussian, in pixels of the model",
+    "Std σ",
+    "Std σ",
+    "Standard deviation of the Gaussian, in model pixels",
 );
 /// Length of a straight movement during the exposure, in pixels.
 pub const LENGTH: Parameter = Parameter::number("length", 9.0, 1.0, 64.0).usual(1.0, 31.0, Scale::Linear(0)).named(
     "Length",
     "Length",
-    "Length of the motion, in pixels of the model",
+    "Length of the motion, in model pixels",
 );
 /// Direction of the movement in degrees, anticlockwise from the right.
 pub const ANGLE: Parameter = Parameter::number("angle", 30.0, -360.0, 360.0)
     .usual(-180.0, 180.0, Scale::Linear(0))
-    .named("Angle", "Angle", "Direction of the motion in degrees, 0 to the right");
+    .named("Angle", "Angle", "Direction of the motion in degrees; 0 is to the right");
 /// Rows of a kernel of one's own: odd.
-pub const SIZE: Parameter =
-    Parameter::whole("size", 3, 1, LARGEST).named("Kernel size", "Size", "Rows and columns of the kernel, odd");
+pub const SIZE: Parameter = Parameter::whole("size", 3, 1, LARGEST).named(
+    "Kernel size",
+    "Size",
+    "Rows and columns of the kernel, an odd number",
+);
 /// Weights of a kernel by rows, which are brought to the sum 1.
 pub const WEIGHTS: Parameter =
-    Parameter::numbers("weights").named("Weights", "Weights", "Weights of the kernel by rows");
+    Parameter::numbers("weights").named("Weights", "Weights", "Weights of the kernel, row by row");
 /// Largest size of a kernel of one's own.
 pub const LARGEST: u64 = 63;
 
 entry! {
-    /// The picture blurred by a Gaussian.
+    /// Blur with a Gaussian kernel.
     GaussianBlur {
         slug: "blur:gaussian",
         name: "Gaussian blur",
-        summary: "The picture blurred by a Gaussian",
+        summary: "Blur with a Gaussian kernel",
         parameters: [&SPREAD],
     }
 }
@@ -58,11 +61,11 @@ impl Operator for GaussianBlur {
 }
 
 entry! {
-    /// The picture blurred along a line, as of a camera that moves.
+    /// Blur along a line, as from a moving camera.
     MotionBlur {
         slug: "blur:motion",
         name: "Motion blur",
-        summary: "The picture blurred along a line, as of a camera that moves",
+        summary: "Blur along a line, as from a moving camera",
         parameters: [&LENGTH, &ANGLE],
     }
 }
@@ -85,12 +88,12 @@ impl Operator for MotionBlur {
 }
 
 entry! {
-    /// The picture blurred by weights of one's own.
+    /// Blur with a custom kernel.
     KernelBlur {
         slug: "blur:kernel",
         aliases: ["blur:own"],
-        name: "Own kernel",
-        summary: "The picture blurred by weights of one's own",
+        name: "Custom kernel",
+        summary: "Blur with a custom kernel",
         parameters: [&SIZE, &WEIGHTS],
         check: check,
     }

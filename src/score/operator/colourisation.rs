@@ -13,7 +13,7 @@ entry! {
         slug: "colorization",
         aliases: ["colourisation"],
         name: "Colourisation",
-        summary: "The grey picture",
+        summary: "Keep only the grey values",
         source: "Song et al. 2021, appendix I",
     }
 }
@@ -41,7 +41,7 @@ struct Grey {
 impl Grey {
     fn new([channels, height, width]: [usize; 3], device: &Device) -> Result<Self, OperatorError> {
         if channels != 3 {
-            let (operator, needs) = ("colorization".into(), "of 3 channels".into());
+            let (operator, needs) = ("colorization".into(), "with 3 channels".into());
             return Err(OperatorError::Shape { operator, needs, channels, height, width });
         }
         // The published digits are of single precision; brought to unit length, AAᵀ is the identity.

@@ -6,14 +6,14 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// Share of all coordinates that is measured.
 pub const SHARE: Parameter = Parameter::number("share", 0.25, 1e-6, 1.0).usual(0.01, 1.0, Scale::Linear(2)).named(
-    "Share",
-    "Share",
-    "Share of the picture's random orthonormal coordinates that are measured",
+    "Fraction",
+    "Fraction",
+    "Fraction of the image's random orthonormal coordinates to measure",
 );
 
 /// Chooses the coordinates.
 pub const SEED: Parameter = Parameter::whole("sensing_seed", 0, 0, u64::MAX)
-    .named("Sensing seed", "Sensing", "Which coordinates are measured")
+    .named("Sensing seed", "Sensing", "Seed that selects the measured coordinates")
     .optional();
 
 entry! {
@@ -21,7 +21,7 @@ entry! {
     CompressedSensing {
         slug: "compressed-sensing",
         name: "Compressed sensing",
-        summary: "A share of random orthonormal coordinates",
+        summary: "Measure a fraction of random orthonormal coordinates",
         source: "Do et al. 2012",
         parameters: [&SHARE, &SEED],
     }

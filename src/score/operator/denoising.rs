@@ -8,7 +8,7 @@ entry! {
     Denoising {
         slug: "denoising",
         name: "Noise",
-        summary: "The picture itself, under noise",
+        summary: "No degradation but the measurement noise",
     }
 }
 

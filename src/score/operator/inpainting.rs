@@ -8,7 +8,7 @@ entry! {
     Inpainting {
         slug: "inpainting",
         name: "Inpainting",
-        summary: "Some pixels, as a mask says",
+        summary: "Keep the pixels that a mask selects",
     }
 }
 
@@ -32,15 +32,17 @@ struct Masked {
 }
 
 impl Masked {
-    /// Pixels where `trust` is above 0; without it none.
-    fn new(shape: [usize; 3], trust: Option<&Image>, device: &Device) -> Result<Self, OperatorError> {
+    /// Pixels where `confidence` is above 0; without it none.
+    fn new(shape: [usize; 3], confidence: Option<&Image>, device: &Device) -> Result<Self, OperatorError> {
         let [c, h, w] = shape;
-        let Some(trust) = trust else { return Ok(Masked { shape, known: Tensor::zeros([1, 1, h, w], device) }) };
-        let found = trust.dims();
+        let Some(confidence) = confidence else {
+            return Ok(Masked { shape, known: Tensor::zeros([1, 1, h, w], device) });
+        };
+        let found = confidence.dims();
         if found[2..] != [h, w] || ![1, c].contains(&found[1]) || found[0] == 0 {
             return Err(OperatorError::Trust { expected: shape, found });
         }
-        Ok(Masked { shape, known: trust.clone().greater_elem(0.0).float() })
+        Ok(Masked { shape, known: confidence.clone().greater_elem(0.0).float() })
     }
 }
 

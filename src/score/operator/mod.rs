@@ -81,14 +81,14 @@ impl Choice<dyn Operator> {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum OperatorError {
     #[error(
-        "{found} weights are no kernel of {size}×{size}; give an odd size up to {max} and that many finite weights \
+        "{found} weights do not form a {size}×{size} kernel; give an odd size up to {max} and that many finite weights \
          with a positive sum",
         max = blur::LARGEST
     )]
     Weights { size: u64, found: usize },
-    #[error("{operator} needs pictures {needs}, not {channels}×{height}×{width}")]
+    #[error("{operator} needs images {needs}, not {channels}×{height}×{width}")]
     Shape { operator: String, needs: String, channels: usize, height: usize, width: usize },
-    #[error("a trust map of {found:?} does not fit data of {expected:?}; give one value for each pixel")]
+    #[error("a confidence map of shape {found:?} does not fit data of shape {expected:?}; give one value per pixel")]
     Trust { expected: [usize; 3], found: [usize; 4] },
 }
 

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 pub const FACTOR: Parameter = Parameter::levels("factor", 4, &[2, 4, 8]).named(
     "Factor",
     "Factor",
-    "Each pixel of y is the mean of a square of so many pixels a side",
+    "Each pixel of y is the mean of a block of this many pixels per side",
 );
 
 entry! {
@@ -15,7 +15,7 @@ entry! {
     SuperResolution {
         slug: "super-resolution",
         name: "Super-resolution",
-        summary: "The means of square blocks of pixels",
+        summary: "Downsample by the means of square blocks",
         parameters: [&FACTOR],
     }
 }

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 /// ζ: 3 suits some 50 steps. (Published are 0.3 to 1, for 1000.)
 pub const ZETA: Parameter = Parameter::number("zeta", 3.0, 0.0, 100.0)
     .usual(0.0, 10.0, Scale::Linear(2))
-    .named("Weight", "Step ζ", "ζ: how far each update goes down the gradient")
+    .named("Guidance weight", "Weight ζ", "Guidance weight ζ: how far each update follows the gradient")
     .optional();
 
 entry! {
@@ -17,8 +17,8 @@ entry! {
     Dps {
         slug: "dps",
         name: "DPS",
-        summary: "Each update goes down the gradient of ‖y − A x̂(0)‖. Needs gradients through the model: two \
-                  to three times as long",
+        summary: "Each update follows the gradient of ‖y − A x̂₀‖. Needs gradients through the model, \
+                  which takes two to three times as long",
         source: "Chung et al. 2023",
         parameters: [&ZETA],
     }

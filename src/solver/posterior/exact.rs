@@ -12,7 +12,7 @@ entry! {
     Exact {
         slug: "exact",
         name: "Exact",
-        summary: "The posterior itself: what all other methods approach",
+        summary: "The posterior itself, which all other methods approximate",
     }
 }
 

@@ -10,7 +10,7 @@ entry! {
     NullSpace {
         slug: "null-space",
         name: "Null space (DDNM)",
-        summary: "Every estimate of x(0) is corrected by what is known. Fast: no gradients",
+        summary: "Corrects each denoised estimate x̂₀ to match the measurement. Fast: no gradients",
         source: "DDNM, Wang et al. 2022",
     }
 }

@@ -8,7 +8,7 @@ use crate::solver::{Ddim, LogSnr, Unconstrained};
 /// How strongly the measurement guides: 1 as derived.
 pub const GUIDANCE_WEIGHT: Parameter = Parameter::number("weight", 1.0, 0.0, 100.0)
     .usual(0.0, 10.0, Scale::Linear(2))
-    .named("Weight", "Weight", "Guidance weight: 1 is what the derivation gives")
+    .named("Guidance weight", "Weight", "Guidance weight; the derivation gives 1")
     .optional();
 
 entry! {
@@ -16,8 +16,8 @@ entry! {
     PiGdm {
         slug: "pigdm",
         name: "ΠGDM",
-        summary: "The score is guided by ∇ log p(y | x(t)), with x(0) taken as Gaussian around its estimate. \
-                  Needs gradients through the model: two to three times as long",
+        summary: "Guides the score by ∇ log p(y | x(t)), treating x(0) as Gaussian around x̂₀. \
+                  Needs gradients through the model, which takes two to three times as long",
         source: "Song et al. 2023",
         parameters: [&GUIDANCE_WEIGHT],
     }

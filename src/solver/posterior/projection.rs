@@ -9,8 +9,8 @@ entry! {
     Projection {
         slug: "projection",
         name: "Projection",
-        summary: "What is known is replaced by its own forward-noised value after every update, as published. \
-                  Samples agree with it exactly, but not always with themselves",
+        summary: "After every update, replaces the measured part with a noised copy of the measurement. \
+                  Samples match the measurement exactly but are not always coherent",
         source: "Song et al. 2021, appendix I",
     }
 }

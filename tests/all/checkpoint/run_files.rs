@@ -35,13 +35,13 @@ fn impossible_runs_each_have_their_sentence() {
     write_run(&path, &branch()).unwrap();
     let text = fs::read_to_string(&path).unwrap();
     for (from, to, expected) in [
-        ("\"steps\": 300", "\"steps\": 0", "a run of 0 steps is not possible"),
-        ("\"count\": 16", "\"count\": 0", "0 samples are not possible"),
+        ("\"steps\": 300", "\"steps\": 0", "0 steps is out of range"),
+        ("\"count\": 16", "\"count\": 0", "0 samples is out of range"),
         ("\"snr\": 0.16", "\"snr\": NaN", "NaN or Infinity"),
         ("\"snr\": 0.16", "\"snr\": -1.0", "SNR r = -1 is out of range; choose 1e-20 to 1e20"),
         ("\"sigma_min\": 0.02", "\"sigma_min\": 90", "σ_min is 90 and σ_max is 40"),
         ("\"predictor\": \"reverse-diffusion\"", "\"predictor\": \"magic\"", "magic"),
-        ("\"step\": 12", "\"step\": 5000", "branching at step 5000 is not possible"),
+        ("\"step\": 12", "\"step\": 5000", "cannot branch at step 5000"),
         ("\"score-explorer-run\": 1", "\"score-explorer-run\": 2", "newer Score Explorer"),
         ("\"score-explorer-run\": 1,", "", "lacks \"score-explorer-run\""),
         ("{", "", "is not JSON"),

@@ -1,4 +1,4 @@
-//! Files that version 0.1.0 wrote still open to the same runs, journeys and restorations: `tests/data/runs`.
+//! Files that version 0.1.0 wrote still open to the same runs, flows and restorations: `tests/data/runs`.
 
 use crate::choices::{grid, method, operator, solver};
 use burn::tensor::Device;
@@ -6,7 +6,7 @@ use score_explorer::Image;
 use score_explorer::checkpoint::read_run;
 use score_explorer::score::{Clipped, InRange, Mixture, ScoreModel};
 use score_explorer::sde::{Family, FamilyKind, Ve};
-use score_explorer::solver::{Moment, Noise, Observer, Unobserved};
+use score_explorer::solver::{Noise, Observer, StepState, Unobserved};
 use score_explorer::task::{Count, Flow, ModelRef, Origin, Plan, Resampling, Restoration, Run, Steps, sample};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -82,7 +82,7 @@ fn run_files_open_to_the_same_runs() {
 struct Until(usize);
 
 impl Observer for Until {
-    fn observe(&mut self, _moment: &Moment<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, _moment: &StepState<'_>) -> ControlFlow<()> {
         self.0 -= 1;
         if self.0 == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
@@ -116,7 +116,7 @@ fn they_run_to_the_same_numbers() {
 }
 
 #[test]
-fn latents_lead_back_by_the_same_journey() {
+fn latents_lead_back_by_the_same_flow() {
     let family = FamilyKind::Vp.published();
     let worlds = |family| Flow::new("exact:worlds".parse().unwrap(), family);
     let steps = |steps| Steps::new(steps).unwrap();

@@ -15,7 +15,7 @@ fn values_that_are_not_possible_end_with_2() {
         ("sample --model mixture:ring --family ve --sigma-min 5 --sigma-max 1 --device cpu", "σ_min"),
         ("sample --model mixture:ring --beta-min 30 --device cpu", "β_min"),
         ("sample --model mixture:ring --predictor none --device cpu", "does nothing"),
-        ("sample --model mixture:", "model"),
+        ("sample --model mixture:", "unknown model"),
         ("sample --output picture.tiff", ".png"),
         ("sample --animate film.mp4", ".gif"),
         ("sample --output a.png --animate a.png", "two outputs"),

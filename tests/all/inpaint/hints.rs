@@ -127,14 +127,14 @@ fn a_cancelled_hint_leaves_nothing() {
 #[test]
 fn the_model_is_given_the_photo_with_its_hints() {
     let (mut canvas, mut random) = (canvas(700, 500), fastrand::Rng::with_seed(23));
-    canvas.evidence(32);
+    canvas.observation(32);
     for round in 0..20 {
         let brush = Brush { radius: 5.0 + 40.0 * random.f32(), erases: round % 4 == 3, ..red(1.0) };
         // Now and then what is hidden from the model is painted too.
         let brush = if round % 5 == 1 { Brush { colour: None, ..brush } } else { brush };
         canvas.press(brush, place(&mut random, [700, 500]), false);
         canvas.drag(&[place(&mut random, [700, 500])]);
-        canvas.evidence(32);
+        canvas.observation(32);
         canvas.lift();
         if round % 6 == 5 {
             canvas.undo();
@@ -143,7 +143,7 @@ fn the_model_is_given_the_photo_with_its_hints() {
     // A photo of the same pixels, and all of it averaged anew.
     let mut baked = Canvas::new(Photo::pasted("baked", canvas.hinted().into_owned()), canvas.crop());
     baked.apply(Operation::Replace(canvas.mask().values().clone()));
-    assert!(canvas.evidence(32) == baked.evidence(32));
+    assert!(canvas.observation(32) == baked.observation(32));
 }
 
 #[test]

@@ -44,11 +44,11 @@ fn evidence_is_the_mean_of_what_is_known_and_the_share_of_it() {
         } else {
             1
         };
-        let (picture, trust) = canvas.evidence(size);
+        let (picture, confidence) = canvas.observation(size);
         assert_eq!(picture.shape, [1, 3, size, size]);
         let (exact, known) = by_parts(&canvas, size, fine);
         for place in 0..size * size {
-            assert!((f64::from(trust[place]) - known[place]).abs() < 1e-5, "trust of {place} at {size}");
+            assert!((f64::from(confidence[place]) - known[place]).abs() < 1e-5, "confidence of {place} at {size}");
             for channel in 0..3 {
                 let found = f64::from(picture.values[channel * size * size + place]);
                 // Where next to nothing is known its mean is next to nothing by another.
@@ -65,30 +65,30 @@ fn evidence_is_the_mean_of_what_is_known_and_the_share_of_it() {
 #[test]
 fn evidence_after_many_strokes_is_that_of_the_whole_mask() {
     let (mut canvas, mut random) = (canvas(700, 500), fastrand::Rng::with_seed(11));
-    canvas.evidence(32);
+    canvas.observation(32);
     for round in 0..40 {
         let generation = canvas.generation();
         let brush = Brush { radius: 30.0 * random.f32() + 1.0, erases: round % 3 == 2, ..hard(1.0) };
         canvas.press(brush, place(&mut random, [700, 500]), false);
         canvas.drag(&[place(&mut random, [700, 500])]);
         assert_ne!(canvas.generation(), generation);
-        canvas.evidence(32);
+        canvas.observation(32);
         canvas.lift();
         if round % 7 == 0 {
             canvas.undo();
         }
     }
-    let grown = canvas.evidence(32);
+    let grown = canvas.observation(32);
     let mut fresh = Canvas::new(canvas.photo.clone(), canvas.crop());
     fresh.apply(Operation::Replace(canvas.mask().values().clone()));
-    assert!(grown == fresh.evidence(32));
+    assert!(grown == fresh.observation(32));
 }
 
 #[test]
 fn evidence_of_a_picture_of_the_models_size_is_the_picture() {
     let mut canvas = canvas(32, 32);
-    let (picture, trust) = canvas.evidence(32);
-    assert!(trust.iter().all(|&trust| trust == 1.0));
+    let (picture, confidence) = canvas.observation(32);
+    assert!(confidence.iter().all(|&confidence| confidence == 1.0));
     for (x, y, pixel) in canvas.photo.image.enumerate_pixels() {
         for channel in 0..3 {
             let found = picture.values[channel * 1024 + (y * 32 + x) as usize];

@@ -12,7 +12,7 @@ const FRAMES: usize = 60;
 #[test]
 fn a_stroke_of_a_thousand_events_a_second_keeps_up_on_twelve_megapixels() {
     let mut canvas = canvas(4000, 3000);
-    canvas.evidence(32);
+    canvas.observation(32);
     for (hardness, colour) in [(1.0, None), (0.5, None), (0.5, Some([200, 40, 30]))] {
         // 200 pixels wide, round and round for five seconds, faster and faster.
         let brush = Brush { hardness, opacity: 0.9, colour, ..hard(100.0) };
@@ -29,7 +29,7 @@ fn a_stroke_of_a_thousand_events_a_second_keeps_up_on_twelve_megapixels() {
             canvas.drag(path);
             frames.push(began.elapsed());
             let began = Instant::now();
-            canvas.evidence(32);
+            canvas.observation(32);
             averages.push(began.elapsed());
             let [x, y] = path[path.len() - 1];
             let [x, y] = [x as usize, y as usize];
@@ -41,7 +41,7 @@ fn a_stroke_of_a_thousand_events_a_second_keeps_up_on_twelve_megapixels() {
         let lifted = began.elapsed();
         println!(
             "200 px brush of colour {colour:?}, hardness {hardness} at {EVENTS} events/s on 12 MP: {} to paint a frame, {} for all \
-             evidence, {lifted:.2?} to lift",
+             observation, {lifted:.2?} to lift",
             quantiles(&mut frames),
             quantiles(&mut averages)
         );

@@ -142,7 +142,7 @@ fn pixels(array: &Array, scale: f32, shift: f32) -> Pixels<f32> {
     Pixels { shape, values: array.values.iter().map(|value| value * scale + shift).collect() }
 }
 
-/// The journey of the recorded network, its figures, its tensors, and the network.
+/// The flow of the recorded network, its figures, its tensors, and the network.
 fn published() -> (Flow, serde_json::Value, Weights, OpenedNetwork) {
     let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let figures: serde_json::Value = serde_json::from_slice(&std::fs::read(data.join("ode.json")).unwrap()).unwrap();

@@ -9,15 +9,15 @@ mod tasks;
 
 use crate::choices::solver;
 use burn::tensor::Device;
-use score_explorer::Pixels;
 use score_explorer::score::{Component, Mixture};
 use score_explorer::sde::FamilyKind;
 use score_explorer::solver::{Noise, NoiseSource, Purpose, Stepping};
-use score_explorer::task::{Flow, FlowProgress, ModelRef, Steps, host};
+use score_explorer::task::{Flow, ModelRef, Steps, host};
+use score_explorer::{Image, Pixels};
 use std::ops::ControlFlow;
 
 /// Never breaks off.
-fn go_on(_: FlowProgress<'_>) -> ControlFlow<()> {
+fn go_on(_share: f64, _x: &Image) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 

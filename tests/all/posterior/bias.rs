@@ -2,12 +2,12 @@
 //! and samples and prints all figures: `cargo test --release --test all -- posterior::bias --nocapture`.
 
 use super::dense::{self, Gaussian};
-use super::{doubles, evidence, gaussians, known, measure, normals, pixels, restoration, run, sample_moments};
+use super::{doubles, gaussians, known, measure, normals, observation, pixels, restoration, run, sample_moments};
 use burn::tensor::{Tensor, TensorData};
 use score_explorer::Image;
 use score_explorer::score::{Component, Mixture, ScoreError, ScoreModel};
 use score_explorer::sde::{FamilyKind, Level, Moments, Range};
-use score_explorer::task::{Count, Evidence, Resampling, Restoration, Steps};
+use score_explorer::task::{Count, Observation, Resampling, Restoration, Steps};
 
 /// Steps and samples.
 fn effort() -> (usize, usize) {
@@ -82,7 +82,7 @@ struct Problem {
     prior: Vec<(f64, Gaussian)>,
     operator: &'static str,
     noise: f64,
-    evidence: Evidence,
+    observation: Observation,
 }
 
 impl Problem {
@@ -91,9 +91,9 @@ impl Problem {
         let picture: Vec<f64> =
             (0..36).map(|i| 0.6 * ((i % 6) as f64 * 0.9).sin() * ((i / 6) as f64 * 0.7).cos()).collect();
         let left: Vec<f64> = (0..36).map(|i| f64::from(u8::from(i % 6 < 3))).collect();
-        let evidence = Evidence { trust: Some(pixels(&left, FIELD)), ..evidence(&picture, shape) };
+        let observation = Observation { confidence: Some(pixels(&left, FIELD)), ..observation(&picture, shape) };
         let prior = vec![(1.0, field.0.clone())];
-        Problem { name, model: Box::new(field), prior, operator, noise, evidence }
+        Problem { name, model: Box::new(field), prior, operator, noise, observation }
     }
 
     fn modes(name: &'static str, operator: &'static str, noise: f64) -> Problem {
@@ -101,9 +101,9 @@ impl Problem {
         let ends = model.components();
         let picture: Vec<f64> = ends[0].mean.iter().zip(&ends[1].mean).map(|(a, b)| 0.55 * a + 0.45 * b).collect();
         let few: Vec<f64> = (0..16).map(|i| f64::from(u8::from(i % 5 == 0))).collect();
-        let evidence = Evidence { trust: Some(pixels(&few, [1, 4, 4])), ..evidence(&picture, shape) };
+        let observation = Observation { confidence: Some(pixels(&few, [1, 4, 4])), ..observation(&picture, shape) };
         let prior = gaussians(&model);
-        Problem { name, model: Box::new(model), prior, operator, noise, evidence }
+        Problem { name, model: Box::new(model), prior, operator, noise, observation }
     }
 
     fn restoration(&self, method: &str, passes: usize) -> Restoration {
@@ -116,7 +116,7 @@ impl Problem {
     }
 
     fn posterior(&self) -> Vec<(f64, Gaussian)> {
-        let measurement = measure(&self.restoration("null-space", 1), &self.evidence, &*self.model);
+        let measurement = measure(&self.restoration("null-space", 1), &self.observation, &*self.model);
         let mut known = known(&measurement, self.model.shape());
         known.variance.iter_mut().for_each(|variance| *variance = variance.max(1e-12));
         dense::given(&self.prior, &known)
@@ -135,7 +135,7 @@ struct Bias {
 }
 
 fn bias(problem: &Problem, method: &str, passes: usize) -> Bias {
-    let samples = doubles(run(&problem.restoration(method, passes), &problem.evidence, &*problem.model));
+    let samples = doubles(run(&problem.restoration(method, passes), &problem.observation, &*problem.model));
     let (posterior, size) = (problem.posterior(), problem.prior[0].1.mean.len());
     let (whole, found) = (dense::whole(&posterior), sample_moments(&samples, size));
     let squares: f64 = whole.mean.iter().zip(&found.mean).map(|(a, b)| (a - b).powi(2)).sum();

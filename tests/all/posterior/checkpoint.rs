@@ -7,7 +7,7 @@ use score_explorer::checkpoint::{ReadProgress, find, shipped_worlds};
 use score_explorer::network::Network;
 use score_explorer::score::{Clipped, Condition, InRange, NetworkScore, ScoreModel};
 use score_explorer::solver::Unobserved;
-use score_explorer::task::{Count, Evidence, Restoration, Shows, restore, unit};
+use score_explorer::task::{Count, Observation, Restoration, Shows, restore, unit};
 
 const SIZE: usize = 3 * 32 * 32;
 const PICTURES: usize = 3;
@@ -31,17 +31,17 @@ fn gain(restoration: &Restoration, network: &NetworkScore, device: &Device) -> (
     // All but a square in the middle is known.
     let inside = |i: usize| (10..22).contains(&(i % 32)) && (10..22).contains(&(i / 32));
     let known: Vec<f64> = (0..1024).map(|i| f64::from(u8::from(!inside(i)))).collect();
-    let evidence = Evidence {
+    let observation = Observation {
         picture: pixels(&truth, [3, 32, 32]),
-        trust: Some(pixels(&known, [1, 32, 32])),
+        confidence: Some(pixels(&known, [1, 32, 32])),
         shows: Shows::Original,
     };
     let model = Clipped::new(InRange::new(network, restoration.run.family.facts().range), restoration.run.clip);
-    let measurement = evidence.measure(restoration, &model, device).unwrap();
+    let measurement = observation.measure(restoration, &model, device).unwrap();
     let mut shown = doubles(unit(measurement.picture(), model.range()));
     let condition = Condition::new(measurement);
     let (plan, noise) = (restoration.plan(&model), super::noise(restoration, model.shape()));
-    let start = restoration.first_state(&plan, &model, &evidence, &noise).unwrap();
+    let start = restoration.first_state(&plan, &model, &observation, &noise).unwrap();
     let end = restore(restoration, &plan, &model, &condition, start, &noise, &mut Unobserved).unwrap();
     let found = doubles(unit(end, model.range()));
     if restoration.operator == operator("inpainting") {

@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use score_explorer::checkpoint::shipped_worlds;
 use score_explorer::score::{ImageSet, InRange, ScoreModel};
 use score_explorer::sde::FamilyKind;
-use score_explorer::task::{Count, Evidence, Resampling, Restoration, Shows, Steps};
+use score_explorer::task::{Count, Observation, Resampling, Restoration, Shows, Steps};
 
 const SHAPE: [usize; 3] = [3, 8, 8];
 const SIZE: usize = 3 * 8 * 8;
@@ -41,8 +41,8 @@ fn counts(samples: &[f32], levels: &[u8], (low, high): (f64, f64)) -> [usize; IM
 }
 
 /// What the definition says: weights ∝ exp(−Σ(y − A·image)²/2σ_y²), on pictures in [0, 1].
-fn weights(restoration: &Restoration, evidence: &Evidence, levels: &[u8], model: &dyn ScoreModel) -> Vec<f64> {
-    let measurement = measure(restoration, evidence, model);
+fn weights(restoration: &Restoration, observation: &Observation, levels: &[u8], model: &dyn ScoreModel) -> Vec<f64> {
+    let measurement = measure(restoration, observation, model);
     let variance = f64::from(values(measurement.variance().clone().max())[0]);
     let (low, high) = model.range().unwrap().bounds();
     let logs: Vec<f64> = levels
@@ -65,7 +65,7 @@ fn exact_samples_choose_among_pictures_as_often_as_they_explain_the_measurement(
     // A mixture of the pictures, which all of them explain a little.
     let mean: Vec<f64> =
         (0..SIZE).map(|i| (0..IMAGES).map(|k| f64::from(levels[k * SIZE + i]) / 255.0 / 8.0).sum()).collect();
-    let evidence = Evidence { picture: pixels(&mean, SHAPE), trust: None, shows: Shows::Original };
+    let observation = Observation { picture: pixels(&mean, SHAPE), confidence: None, shows: Shows::Original };
     for (operator, noise, kind) in [
         ("denoising", 2.5, FamilyKind::Vp),
         ("super-resolution:4", 0.6, FamilyKind::Ve),
@@ -75,8 +75,8 @@ fn exact_samples_choose_among_pictures_as_often_as_they_explain_the_measurement(
         restoration.run.steps = Steps::new(60).unwrap();
         restoration.run.count = Count::new(SAMPLES).unwrap();
         let model = InRange::new(&set, kind.facts().range);
-        let weights = weights(&restoration, &evidence, &levels, &model);
-        let found = counts(&values(run(&restoration, &evidence, &model)), &levels, model.range().unwrap().bounds());
+        let weights = weights(&restoration, &observation, &levels, &model);
+        let found = counts(&values(run(&restoration, &observation, &model)), &levels, model.range().unwrap().bounds());
         println!("{operator}: weights {weights:.3?}, counts {found:?}");
         assert!(weights.iter().all(|&weight| weight < 0.6), "{operator}: a choice that is none");
         // Rare ones together, so that every expected count is large enough.
@@ -108,10 +108,10 @@ fn without_noise_the_exact_posterior_is_the_picture_that_fits() {
             restoration.run.steps = Steps::new(20).unwrap();
             restoration.run.count = Count::new(10).unwrap();
             restoration.resampling = resampling.map(|times| Resampling::new(5, times).unwrap());
-            let trust = Some(pixels(&known, [1, 8, 8]));
-            let evidence = Evidence { picture: pixels(&picture, SHAPE), trust, shows: Shows::Original };
+            let confidence = Some(pixels(&known, [1, 8, 8]));
+            let observation = Observation { picture: pixels(&picture, SHAPE), confidence, shows: Shows::Original };
             let model = InRange::new(&set, FamilyKind::Vp.facts().range);
-            let found = counts(&values(run(&restoration, &evidence, &model)), &levels, (-1.0, 1.0));
+            let found = counts(&values(run(&restoration, &observation, &model)), &levels, (-1.0, 1.0));
             println!("{operator} {method}: {found:?}");
             if method == "exact" {
                 assert_eq!(found[3], 10, "{operator}: {found:?}");

@@ -1,10 +1,10 @@
 //! Measurements: what is known of their noise and of the data, and what a projection makes of a noised state.
 
-use super::{doubles, evidence, image, linear, measure, normals, pixels, restoration};
+use super::{doubles, image, linear, measure, normals, observation, pixels, restoration};
 use burn::tensor::{Device, Tensor};
 use score_explorer::score::{Measurement, Mixture};
 use score_explorer::sde::{FamilyKind, Level, Moments};
-use score_explorer::task::Evidence;
+use score_explorer::task::Observation;
 
 fn measured(operator: &str, shape: [usize; 3], y: &[f64], noise: f64, data: Moments) -> Measurement {
     let linear = linear(operator, shape);
@@ -66,7 +66,7 @@ fn noise_is_in_units_of_pictures_and_inconsistency_in_those_of_the_data() {
     let model = Mixture::named("blocks").unwrap();
     let with = |noise: f64| {
         let restoration = restoration("denoising", noise, "null-space", FamilyKind::Vp, "heun");
-        measure(&restoration, &evidence(&[0.0; 48], [3, 4, 4]), &model)
+        measure(&restoration, &observation(&[0.0; 48], [3, 4, 4]), &model)
     };
     let (small, large) = (doubles(with(0.1).y().clone()), doubles(with(0.3).y().clone()));
     assert!(small.iter().zip(&large).all(|(small, large)| (3.0 * small - large).abs() < 1e-6));
@@ -76,7 +76,7 @@ fn noise_is_in_units_of_pictures_and_inconsistency_in_those_of_the_data() {
     // Known pixels are 0.3 off, unknown ones by much: only the former count.
     let restoration = restoration("inpainting", 0.0, "null-space", FamilyKind::Vp, "heun");
     let known: Vec<f64> = (0..16).map(|i| f64::from(u8::from(i < 5))).collect();
-    let half = Evidence { trust: Some(pixels(&known, [1, 4, 4])), ..evidence(&[0.1; 48], [3, 4, 4]) };
+    let half = Observation { confidence: Some(pixels(&known, [1, 4, 4])), ..observation(&[0.1; 48], [3, 4, 4]) };
     let off: Vec<f64> = (0..48).map(|i| if i % 16 < 5 { 0.4 } else { 9.0 }).collect();
     let found = doubles(measure(&restoration, &half, &model).inconsistency(&image(&off, [3, 4, 4])));
     assert!((found[0] - 0.3).abs() < 1e-6, "{found:?}");

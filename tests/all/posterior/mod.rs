@@ -19,7 +19,7 @@ use score_explorer::registry::{Category, Choice};
 use score_explorer::score::{Component, Condition, Linear, Measurement, Mixture, Operator, ScoreModel};
 use score_explorer::sde::FamilyKind;
 use score_explorer::solver::{Noise, NoiseSource, Unobserved};
-use score_explorer::task::{Count, Evidence, ModelRef, Origin, Restoration, Run, Shows, Steps, restore};
+use score_explorer::task::{Count, ModelRef, Observation, Origin, Restoration, Run, Shows, Steps, restore};
 use score_explorer::{Image, Pixels};
 
 /// The orthonormal channels of the published colourisation (score_sde, `controllable_generation.py`), digit by digit.
@@ -52,7 +52,7 @@ fn pixels(values: &[f64], [c, h, w]: [usize; 3]) -> Pixels<f32> {
 }
 
 /// Trust that is full, partial and none, in a pattern without symmetry.
-fn trust([_, h, w]: [usize; 3]) -> Pixels<f32> {
+fn confidence([_, h, w]: [usize; 3]) -> Pixels<f32> {
     let levels = [1.0, 0.0, 0.5, 0.0, 0.9, 1.0, 0.2];
     pixels(&(0..h * w).map(|i| levels[(i + i / w * 2) % 7]).collect::<Vec<_>>(), [1, h, w])
 }
@@ -70,9 +70,9 @@ fn operators(shape: [usize; 3]) -> Vec<String> {
 }
 
 fn linear(operator: &str, shape: [usize; 3]) -> Box<dyn Linear> {
-    let trust = trust(shape);
-    let trust = Tensor::from_data(TensorData::new(trust.values.to_vec(), trust.shape), &Device::flex());
-    choices::operator(operator).over(shape, Some(&trust), &Device::flex()).unwrap()
+    let confidence = confidence(shape);
+    let confidence = Tensor::from_data(TensorData::new(confidence.values.to_vec(), confidence.shape), &Device::flex());
+    choices::operator(operator).over(shape, Some(&confidence), &Device::flex()).unwrap()
 }
 
 /// A by its columns A·eᵢ, as rows.
@@ -142,12 +142,12 @@ fn restoration(operator: &str, noise: f64, method: &str, kind: FamilyKind, solve
     }
 }
 
-fn evidence(picture: &[f64], shape: [usize; 3]) -> Evidence {
-    Evidence { picture: pixels(picture, shape), trust: Some(trust(shape)), shows: Shows::Original }
+fn observation(picture: &[f64], shape: [usize; 3]) -> Observation {
+    Observation { picture: pixels(picture, shape), confidence: Some(confidence(shape)), shows: Shows::Original }
 }
 
-fn measure(restoration: &Restoration, evidence: &Evidence, model: &dyn ScoreModel) -> Measurement {
-    evidence.measure(restoration, model, &Device::flex()).unwrap()
+fn measure(restoration: &Restoration, observation: &Observation, model: &dyn ScoreModel) -> Measurement {
+    observation.measure(restoration, model, &Device::flex()).unwrap()
 }
 
 fn noise(restoration: &Restoration, shape: [usize; 3]) -> Noise {
@@ -156,10 +156,10 @@ fn noise(restoration: &Restoration, shape: [usize; 3]) -> Noise {
 }
 
 /// Final states.
-fn run(restoration: &Restoration, evidence: &Evidence, model: &dyn ScoreModel) -> Image {
-    let condition = Condition::new(measure(restoration, evidence, model));
+fn run(restoration: &Restoration, observation: &Observation, model: &dyn ScoreModel) -> Image {
+    let condition = Condition::new(measure(restoration, observation, model));
     let (plan, noise) = (restoration.plan(model), noise(restoration, model.shape()));
-    let start = restoration.first_state(&plan, model, evidence, &noise).unwrap();
+    let start = restoration.first_state(&plan, model, observation, &noise).unwrap();
     restore(restoration, &plan, model, &condition, start, &noise, &mut Unobserved).unwrap()
 }
 

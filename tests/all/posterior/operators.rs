@@ -292,13 +292,13 @@ fn impossible_operators_are_refused_in_one_sentence() {
     let error = |text: &str| text.parse::<Choice<dyn Operator>>().unwrap_err();
     for (text, sentence) in [
         ("super-resolution:3", "Factor = \"3\" is not supported; choose 2, 4 or 8"),
-        ("blur:gaussian:0", "Spread σ = 0 is out of range; choose 0.1 to 16"),
-        ("blur:gaussian:NaN", "Spread σ = NaN is out of range; choose 0.1 to 16"),
-        ("blur:gaussian:inf", "Spread σ = inf is out of range; choose 0.1 to 16"),
+        ("blur:gaussian:0", "Std σ = 0 is out of range; choose 0.1 to 16"),
+        ("blur:gaussian:NaN", "Std σ = NaN is out of range; choose 0.1 to 16"),
+        ("blur:gaussian:inf", "Std σ = inf is out of range; choose 0.1 to 16"),
         ("blur:motion:65:0", "Length = 65 is out of range; choose 1 to 64"),
         ("blur:motion:5:361", "Angle = 361 is out of range; choose -360 to 360"),
-        ("compressed-sensing:0", "Share = 0 is out of range; choose 1e-6 to 1"),
-        ("compressed-sensing:1.5", "Share = 1.5 is out of range; choose 1e-6 to 1"),
+        ("compressed-sensing:0", "Fraction = 0 is out of range; choose 1e-6 to 1"),
+        ("compressed-sensing:1.5", "Fraction = 1.5 is out of range; choose 1e-6 to 1"),
         ("blur:kernel:65:1", "Size = 65 is out of range; choose 1 to 63"),
         ("blur:kernel:3:1,x", "Weights = \"1,x\" is not a list of numbers; choose one such as 1,2,1"),
         ("super-resolution:", "Factor = \"\" is not supported; choose 2, 4 or 8"),

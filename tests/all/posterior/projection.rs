@@ -1,12 +1,12 @@
 //! The published projection: what is known comes out as it was given.
 
-use super::{M, doubles, evidence, image, measure, normals, pixels, restoration, run};
+use super::{M, doubles, image, measure, normals, observation, pixels, restoration, run};
 use crate::choices::predictors;
 use burn::tensor::Device;
 use score_explorer::score::{Condition, Mixture};
 use score_explorer::sde::{FamilyKind, Level, Step};
 use score_explorer::solver::{Arrival, Constraint, Noise, NoiseSource, ProjectionConstraint, Purpose, Stage};
-use score_explorer::task::{Count, Evidence, Steps};
+use score_explorer::task::{Count, Observation, Steps};
 
 const SHAPE: [usize; 3] = [3, 4, 4];
 
@@ -21,11 +21,11 @@ fn solvers() -> Vec<String> {
 }
 
 /// A picture with the left half known.
-fn half() -> (Vec<f64>, Evidence) {
+fn half() -> (Vec<f64>, Observation) {
     let picture: Vec<f64> = normals(48, 4).into_iter().map(|z| (0.5 + 0.2 * z).clamp(0.0, 1.0)).collect();
     let known: Vec<f64> = (0..16).map(|i| f64::from(u8::from(i % 4 < 2))).collect();
-    let trust = Some(pixels(&known, [1, 4, 4]));
-    (picture.clone(), Evidence { trust, ..evidence(&picture, SHAPE) })
+    let confidence = Some(pixels(&known, [1, 4, 4]));
+    (picture.clone(), Observation { confidence, ..observation(&picture, SHAPE) })
 }
 
 fn byte(value: f64) -> i32 {
@@ -34,7 +34,7 @@ fn byte(value: f64) -> i32 {
 
 #[test]
 fn known_pixels_come_out_exactly_in_every_family_by_every_solver() {
-    let (picture, evidence) = half();
+    let (picture, observation) = half();
     let model = Mixture::named("blocks").unwrap();
     for &kind in FamilyKind::ALL {
         for solver in solvers() {
@@ -43,7 +43,7 @@ fn known_pixels_come_out_exactly_in_every_family_by_every_solver() {
                 restoration.run.steps = Steps::new(12).unwrap();
                 restoration.run.count = Count::new(2).unwrap();
                 restoration.run.denoise = denoise;
-                let samples = doubles(run(&restoration, &evidence, &model));
+                let samples = doubles(run(&restoration, &observation, &model));
                 for sample in samples.chunks(48) {
                     let wrong = (0..48).filter(|i| i % 4 < 2 && byte(sample[*i]) != byte(picture[*i])).count();
                     assert_eq!(wrong, 0, "{kind} {solver}");
@@ -63,12 +63,12 @@ fn every_simple_measurement_comes_out_exactly() {
             let mut restoration = restoration(&operator, 0.0, method, FamilyKind::Vp, solver);
             restoration.run.steps = Steps::new(20).unwrap();
             restoration.run.count = Count::new(2).unwrap();
-            let mut evidence = evidence(&picture, SHAPE);
-            let trust = evidence.trust.as_ref().unwrap();
-            let full: Vec<f64> = trust.values.iter().map(|&m| f64::from(u8::from(m == 1.0))).collect();
-            evidence.trust = Some(pixels(&full, [1, 4, 4]));
-            let measurement = measure(&restoration, &evidence, &model);
-            let samples = run(&restoration, &evidence, &model);
+            let mut observation = observation(&picture, SHAPE);
+            let confidence = observation.confidence.as_ref().unwrap();
+            let full: Vec<f64> = confidence.values.iter().map(|&m| f64::from(u8::from(m == 1.0))).collect();
+            observation.confidence = Some(pixels(&full, [1, 4, 4]));
+            let measurement = measure(&restoration, &observation, &model);
+            let samples = run(&restoration, &observation, &model);
             let error = doubles(measurement.inconsistency(&samples)).into_iter().fold(0.0, f64::max);
             // Of a blur, the noise is never taken to be below a hundredth of the data.
             let least = 0.01 * measurement.data_variance().sqrt();
@@ -80,7 +80,7 @@ fn every_simple_measurement_comes_out_exactly() {
 
 #[test]
 fn one_projection_is_the_published_formula_at_the_level_of_arrival() {
-    let (picture, evidence) = half();
+    let (picture, observation) = half();
     let model = Mixture::named("blocks").unwrap();
     let noise = Noise { seed: 3, first: 0, count: 1, shape: SHAPE, device: Device::flex() };
     let step = Step { index: 7, t: 0.5, next: 0.4, table: None };
@@ -90,7 +90,7 @@ fn one_projection_is_the_published_formula_at_the_level_of_arrival() {
         let z = doubles(noise.normal(7, Purpose::Known(draw)));
         let held = |operator: &str| {
             let restoration = restoration(operator, 0.0, "projection", FamilyKind::Vp, "ddim");
-            let condition = Condition::new(measure(&restoration, &evidence, &model));
+            let condition = Condition::new(measure(&restoration, &observation, &model));
             let projection = ProjectionConstraint::new(&condition, &noise);
             doubles(projection.apply(image(&x, SHAPE), Arrival { step, stage, level }).unwrap())
         };
@@ -119,7 +119,7 @@ fn a_noisy_picture_is_projected_until_the_state_is_as_clean() {
     let model = Mixture::named("blocks").unwrap();
     let noise = Noise { seed: 3, first: 0, count: 64, shape: SHAPE, device: Device::flex() };
     let restoration = restoration("denoising", 0.3, "projection", FamilyKind::Vp, "ddim");
-    let measurement = measure(&restoration, &evidence(&[0.4; 48], SHAPE), &model);
+    let measurement = measure(&restoration, &observation(&[0.4; 48], SHAPE), &model);
     let y = doubles(measurement.y().clone());
     let condition = Condition::new(measurement);
     let projection = ProjectionConstraint::new(&condition, &noise);

@@ -1,14 +1,15 @@
-//! Whole restorations: resampling, strength, exchanged evidence, independence of the batch.
+//! Whole restorations: resampling, strength, exchanged observation, independence of the batch.
 
 use super::dense::whole;
 use super::{
-    doubles, evidence, gaussians, isotropic, measure, noise, normals, pixels, restoration, run, sample_moments, trust,
+    confidence, doubles, gaussians, isotropic, measure, noise, normals, observation, pixels, restoration, run,
+    sample_moments,
 };
 use crate::choices::{operator, slugs};
 use score_explorer::score::{Condition, Mixture, ScoreModel};
 use score_explorer::sde::{FamilyKind, Step};
-use score_explorer::solver::{Method, Moment, NoiseSource, Observer, Unobserved};
-use score_explorer::task::{Count, Evidence, Plan, Resampling, Restoration, Shows, Steps, restore, sample};
+use score_explorer::solver::{Method, NoiseSource, Observer, StepState, Unobserved};
+use score_explorer::task::{Count, Observation, Plan, Resampling, Restoration, Shows, Steps, restore, sample};
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -45,7 +46,7 @@ struct Watching<F> {
 }
 
 impl<F: FnMut(usize) -> ControlFlow<()>> Observer for Watching<F> {
-    fn observe(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()> {
         self.steps.push(moment.step);
         (self.then)(self.steps.len())
     }
@@ -70,10 +71,10 @@ fn resampling_walks_every_leg_as_often_as_it_says() {
             assert_eq!(plan.steps.iter().map(|step| (step.t, step.next)).collect::<Vec<_>>(), expected);
 
             let counted = Counted { model: &model, calls: Cell::new(0) };
-            let condition = Condition::new(measure(&restoration, &evidence(&picture(), SHAPE), &model));
+            let condition = Condition::new(measure(&restoration, &observation(&picture(), SHAPE), &model));
             let (noise, mut watching) =
                 (noise(&restoration, SHAPE), Watching { steps: Vec::new(), then: |_| ControlFlow::Continue(()) });
-            let start = restoration.first_state(&plan, &model, &evidence(&picture(), SHAPE), &noise).unwrap();
+            let start = restoration.first_state(&plan, &model, &observation(&picture(), SHAPE), &noise).unwrap();
             restore(&restoration, &plan, &counted, &condition, start, &noise, &mut watching).unwrap();
             assert_eq!(watching.steps, plan.steps);
             assert_eq!(Some(counted.calls.get()), restoration.evaluations(&plan), "{solver} {jump} {times}");
@@ -121,7 +122,7 @@ fn resampling_leaves_the_distribution_of_free_samples_as_it_is() {
     for &kind in FamilyKind::ALL {
         let mut restoration = restoration("inpainting", 0.0, "projection", kind, "heun");
         restoration.resampling = Some(Resampling::new(15, 3).unwrap());
-        let nothing = Evidence { trust: None, ..evidence(&picture(), SHAPE) };
+        let nothing = Observation { confidence: None, ..observation(&picture(), SHAPE) };
         let samples = doubles(run(&restoration, &nothing, &model));
         let found = sample_moments(&samples, 48);
         let n = 1024.0 * 48.0;
@@ -138,7 +139,7 @@ fn full_strength_starts_from_the_prior_and_with_nothing_known_is_sampling() {
     let model = blocks();
     for method in ["projection", "null-space", "pigdm", "dps", "exact"] {
         let restoration = short(method, ANCESTRAL);
-        let nothing = Evidence { trust: None, ..evidence(&picture(), SHAPE) };
+        let nothing = Observation { confidence: None, ..observation(&picture(), SHAPE) };
         let found = doubles(run(&restoration, &nothing, &model));
         let (plan, noise) = (Plan::new(&restoration.run, &model), noise(&restoration, SHAPE));
         let expected = doubles(sample(&restoration.run, &plan, &model, None, &noise, &mut Unobserved).unwrap());
@@ -155,7 +156,7 @@ fn little_strength_returns_the_picture_and_more_moves_it_further() {
         restoration.run.family = kind.published();
         restoration.run.count = Count::new(64).unwrap();
         restoration.strength = strength;
-        let guide = Evidence { trust: None, ..evidence(&picture(), SHAPE) };
+        let guide = Observation { confidence: None, ..observation(&picture(), SHAPE) };
         let samples = doubles(run(&restoration, &guide, &model));
         let squares = samples.chunks(48).map(|x| x.iter().zip(picture()).map(|(x, y)| (x - y).powi(2)).sum::<f64>());
         (squares.sum::<f64>() / samples.len() as f64).sqrt()
@@ -179,7 +180,7 @@ fn strength_keeps_the_number_of_steps_and_starts_from_the_noised_picture() {
     let plan = restoration.plan(&model);
     assert_eq!((plan.steps.len(), plan.steps[0].t), (12, 0.4));
     let noise = noise(&restoration, SHAPE);
-    let start = doubles(restoration.first_state(&plan, &model, &evidence(&picture(), SHAPE), &noise).unwrap());
+    let start = doubles(restoration.first_state(&plan, &model, &observation(&picture(), SHAPE), &noise).unwrap());
     let level = restoration.run.family.sde().level(0.4);
     let z = doubles(noise.normal(0, score_explorer::solver::Purpose::Prior));
     let expected: Vec<f64> =
@@ -195,8 +196,8 @@ fn samples_do_not_depend_on_how_many_there_are() {
         few.resampling = Some(Resampling::new(4, 2).unwrap());
         let mut many = few.clone();
         many.run.count = Count::new(20).unwrap();
-        let few = doubles(run(&few, &evidence(&picture(), SHAPE), &model));
-        let many = doubles(run(&many, &evidence(&picture(), SHAPE), &model));
+        let few = doubles(run(&few, &observation(&picture(), SHAPE), &model));
+        let many = doubles(run(&many, &observation(&picture(), SHAPE), &model));
         assert!(largest(&few, &many[..few.len()]) < 1e-4, "{method}");
         assert!(largest(&few[..48], &few[48..96]) > 0.05, "{method}: samples differ");
     }
@@ -210,9 +211,9 @@ fn each_sample_may_have_a_picture_of_its_own() {
         for name in ["inpainting", "super-resolution:2", "blur:gaussian:0.7"] {
             let mut restoration = short(method, ANCESTRAL);
             restoration.operator = operator(name);
-            let together = doubles(run(&restoration, &evidence(&pictures, SHAPE), &model));
+            let together = doubles(run(&restoration, &observation(&pictures, SHAPE), &model));
             for k in [0, 3] {
-                let alone = doubles(run(&restoration, &evidence(&pictures[k * 48..(k + 1) * 48], SHAPE), &model));
+                let alone = doubles(run(&restoration, &observation(&pictures[k * 48..(k + 1) * 48], SHAPE), &model));
                 let sample = k * 48..(k + 1) * 48;
                 assert!(largest(&alone[sample.clone()], &together[sample]) < 1e-3, "{method} {name}");
             }
@@ -225,7 +226,8 @@ fn exchanged_evidence_counts_from_the_next_evaluation_on() {
     let model = blocks();
     let others: Vec<f64> = normals(48, 70).into_iter().map(|z| 0.4 * z).collect();
     let all = pixels(&[1.0; 16], [1, 4, 4]);
-    let (first, second) = (evidence(&picture(), SHAPE), Evidence { trust: Some(all), ..evidence(&others, SHAPE) });
+    let (first, second) =
+        (observation(&picture(), SHAPE), Observation { confidence: Some(all), ..observation(&others, SHAPE) });
     for method in slugs::<dyn Method>() {
         let restoration = short(method, ANCESTRAL);
         let (plan, noise) = (restoration.plan(&model), noise(&restoration, SHAPE));
@@ -233,13 +235,13 @@ fn exchanged_evidence_counts_from_the_next_evaluation_on() {
         let with = |plan: &Plan, start, condition: &Condition, observer: &mut dyn Observer| {
             restore(&restoration, plan, &model, condition, start, &noise, observer).unwrap()
         };
-        let exchanged_for = |evidence: &Evidence| {
+        let exchanged_for = |observation: &Observation| {
             let condition = Condition::new(measure(&restoration, &first, &model));
             let mut watching = Watching {
                 steps: Vec::new(),
                 then: |done| {
                     if done == 5 {
-                        condition.exchange(measure(&restoration, evidence, &model));
+                        condition.exchange(measure(&restoration, observation, &model));
                     }
                     ControlFlow::Continue(())
                 },
@@ -247,10 +249,10 @@ fn exchanged_evidence_counts_from_the_next_evaluation_on() {
             doubles(with(&plan, start.clone(), &condition, &mut watching))
         };
         let straight = doubles(run(&restoration, &first, &model));
-        assert_eq!(exchanged_for(&first), straight, "{method}: the same evidence changes nothing");
+        assert_eq!(exchanged_for(&first), straight, "{method}: the same observation changes nothing");
 
         let part = |steps: &[Step]| Plan { steps: steps.to_vec(), ..plan.clone() };
-        let of = |evidence: &Evidence| Condition::new(measure(&restoration, evidence, &model));
+        let of = |observation: &Observation| Condition::new(measure(&restoration, observation, &model));
         let middle = with(&part(&plan.steps[..5]), start.clone(), &of(&first), &mut Unobserved);
         let expected = doubles(with(&part(&plan.steps[5..]), middle, &of(&second), &mut Unobserved));
         let found = exchanged_for(&second);
@@ -267,9 +269,9 @@ fn breaking_off_ends_all_legs() {
     let model = blocks();
     let mut restoration = short("projection", ANCESTRAL);
     restoration.resampling = Some(Resampling::new(3, 2).unwrap());
-    let condition = Condition::new(measure(&restoration, &evidence(&picture(), SHAPE), &model));
+    let condition = Condition::new(measure(&restoration, &observation(&picture(), SHAPE), &model));
     let (plan, noise) = (restoration.plan(&model), noise(&restoration, SHAPE));
-    let start = restoration.first_state(&plan, &model, &evidence(&picture(), SHAPE), &noise).unwrap();
+    let start = restoration.first_state(&plan, &model, &observation(&picture(), SHAPE), &noise).unwrap();
     let stop = |done| if done == 7 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     let mut watching = Watching { steps: Vec::new(), then: stop };
     restore(&restoration, &plan, &model, &condition, start, &noise, &mut watching).unwrap();
@@ -296,16 +298,16 @@ fn a_shown_measurement_is_taken_as_it_is() {
     let model = blocks();
     for operator in super::operators(SHAPE) {
         let restoration = restoration(&operator, 0.2, "null-space", FamilyKind::Vp, "heun");
-        let measured = measure(&restoration, &evidence(&picture(), SHAPE), &model);
-        let shown = Evidence {
+        let measured = measure(&restoration, &observation(&picture(), SHAPE), &model);
+        let shown = Observation {
             picture: pixels(&doubles(measured.picture()), SHAPE),
-            trust: Some(trust(SHAPE)),
+            confidence: Some(confidence(SHAPE)),
             shows: Shows::Measurement,
         };
         let again = measure(&restoration, &shown, &model);
         assert!(largest(&doubles(again.y().clone()), &doubles(measured.y().clone())) < 1e-5, "{operator}");
         let clean = Restoration { noise: 0.0, ..restoration.clone() };
-        let without = measure(&clean, &evidence(&picture(), SHAPE), &model);
+        let without = measure(&clean, &observation(&picture(), SHAPE), &model);
         assert!(largest(&doubles(without.y().clone()), &doubles(measured.y().clone())) > 0.05, "{operator}");
     }
 }
@@ -315,7 +317,7 @@ fn exact_sampling_of_a_mixture_with_nothing_known_is_the_mixture() {
     let model = blocks();
     let mut restoration = restoration("inpainting", 0.0, "exact", FamilyKind::Vp, "heun");
     restoration.run.steps = Steps::new(40).unwrap();
-    let nothing = Evidence { trust: None, ..evidence(&picture(), SHAPE) };
+    let nothing = Observation { confidence: None, ..observation(&picture(), SHAPE) };
     let found = sample_moments(&doubles(run(&restoration, &nothing, &model)), 48);
     let expected = whole(&gaussians(&model));
     // Five standard errors of a mean whose coordinates share their few patterns.

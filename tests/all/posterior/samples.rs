@@ -2,13 +2,13 @@
 
 use super::dense::{self, Gaussian};
 use super::{
-    doubles, evidence, gaussians, isotropic, known, measure, normals, operators, restoration, run, sample_moments,
+    doubles, gaussians, isotropic, known, measure, normals, observation, operators, restoration, run, sample_moments,
 };
 use crate::choices::solver;
 use crate::solver::recursion::deterministic_law;
 use score_explorer::score::Mixture;
 use score_explorer::sde::FamilyKind;
-use score_explorer::task::{Count, Evidence, Restoration, Steps};
+use score_explorer::task::{Count, Observation, Restoration, Steps};
 
 const SHAPE: [usize; 3] = [3, 4, 4];
 
@@ -60,7 +60,7 @@ fn assert_law(samples: &[f64], expected: &Gaussian, (mean_allowed, std_allowed):
 }
 
 fn posterior_of(restoration: &Restoration, picture: &[f64], model: &Mixture) -> Vec<(f64, Gaussian)> {
-    let measurement = measure(restoration, &evidence(picture, SHAPE), model);
+    let measurement = measure(restoration, &observation(picture, SHAPE), model);
     let mut known = known(&measurement, SHAPE);
     // What is known without noise keeps the covariance regular in double precision.
     known.variance.iter_mut().for_each(|variance| *variance = variance.max(1e-12));
@@ -80,7 +80,7 @@ fn check(method: &str, noise: f64) {
             restoration.run.count = Count::new(256).unwrap();
         }
         let posterior = posterior_of(&restoration, &picture, &model);
-        let samples = doubles(run(&restoration, &evidence(&picture, SHAPE), &model));
+        let samples = doubles(run(&restoration, &observation(&picture, SHAPE), &model));
         let largest = posterior[0].1.mean.iter().fold(0.0, |most: f64, mean| most.max(mean.abs()));
         let allowance = allowance(&restoration, std * std, largest);
         assert!(allowance.1 < 0.01, "the solver is no excuse: {allowance:?}");
@@ -110,7 +110,7 @@ fn exact_samples_the_posterior_of_mixtures() {
     ] {
         let restoration = restoration(operator, noise, "exact", kind, "heun");
         let posterior = posterior_of(&restoration, &picture, &model);
-        let samples = doubles(run(&restoration, &evidence(&picture, SHAPE), &model));
+        let samples = doubles(run(&restoration, &observation(&picture, SHAPE), &model));
         let weights: Vec<f64> = posterior.iter().map(|(weight, _)| *weight).collect();
         // Which pattern a sample shows is beyond doubt.
         let (mut counts, mut spread) = ([0.0; 3], 0.0);
@@ -149,12 +149,12 @@ fn partial_trust_mixes_the_picture_with_the_mean_as_it_says() {
             restoration.run.steps = Steps::new(400).unwrap();
             restoration.run.solver = solver("pc:ancestral");
         }
-        let evidence = Evidence {
+        let observation = Observation {
             picture: super::pixels(&[0.9; 6], [1, 1, 6]),
-            trust: Some(super::pixels(&trusts, [1, 1, 6])),
+            confidence: Some(super::pixels(&trusts, [1, 1, 6])),
             shows: Default::default(),
         };
-        let found = sample_moments(&doubles(run(&restoration, &evidence, &model)), 6);
+        let found = sample_moments(&doubles(run(&restoration, &observation, &model)), 6);
         for (i, m) in trusts.into_iter().enumerate() {
             let (mean, variance) = (m * 0.9 + (1.0 - m) * 0.2, (1.0 - m) * 0.25);
             let (mean_error, error) = ((found.mean[i] - mean).abs(), (found.covariance[i][i] - variance).abs());

@@ -1,7 +1,7 @@
 //! Scores of posteriors at single states, against plain linear algebra: no chance is in them.
 
 use super::dense::{self, apply, transposed};
-use super::{doubles, evidence, gaussians, image, isotropic, known, measure, normals, operators, restoration};
+use super::{doubles, gaussians, image, isotropic, known, measure, normals, observation, operators, restoration};
 use score_explorer::Image;
 use score_explorer::score::{
     Clipped, Component, Condition, InRange, Measurement, Mixture, ScoreError, ScoreModel, denoised,
@@ -29,7 +29,7 @@ fn two() -> Mixture {
 fn measured(operator: &str, noise: f64, model: &dyn ScoreModel) -> Measurement {
     let picture: Vec<f64> = normals(48, 9).into_iter().map(|z| 0.3 * z).collect();
     let restoration = restoration(operator, noise, "null-space", FamilyKind::Vp, "heun");
-    measure(&restoration, &evidence(&picture, SHAPE), model)
+    measure(&restoration, &observation(&picture, SHAPE), model)
 }
 
 /// Largest difference of two scores in units of the largest of the expected one.
@@ -103,7 +103,7 @@ fn exact_posteriors_are_right_by_counting_too() {
     // Samples of the model weighed by how well they explain y (no linear algebra at all): in two dimensions.
     let model = Mixture::named("two-moons").unwrap();
     let restoration = restoration("denoising", 0.3, "exact", FamilyKind::Ve, "heun");
-    let measurement = measure(&restoration, &evidence(&[0.2, 0.3], [2, 1, 1]), &model);
+    let measurement = measure(&restoration, &observation(&[0.2, 0.3], [2, 1, 1]), &model);
     let y = doubles(measurement.y().clone());
     let condition = Condition::new(measurement);
     let exact = ExactPosterior::new(&model, &condition).unwrap();
@@ -183,9 +183,9 @@ fn dps_descends_the_distance_to_the_measurement() {
         let distance = |x: &[f64]| {
             let state = image(x, SHAPE);
             let clean = denoised(&state, &model.score(&state, &at).unwrap(), &at);
-            // Partial trust m weighs squares by m.
-            let trust = (measurement.variance().clone() / measurement.data_variance() + 1.0).recip();
-            doubles((measurement.residual(&clean).square() * trust).sum().sqrt())[0]
+            // Partial confidence m weighs squares by m.
+            let confidence = (measurement.variance().clone() / measurement.data_variance() + 1.0).recip();
+            doubles((measurement.residual(&clean).square() * confidence).sum().sqrt())[0]
         };
         let dps = DpsGuidance::new(&model, &condition, 0.3);
         let state = image(&x, SHAPE);
@@ -253,7 +253,7 @@ fn a_posterior_is_the_same_seen_from_another_range() {
         let restoration = restoration(&operator, 0.4, "exact", FamilyKind::Ve, "heun");
         let seen = |range: Range, at: Level, x: Vec<f64>| {
             let model = Clipped::new(InRange::new(&set, range), true);
-            let condition = Condition::new(measure(&restoration, &evidence(&picture, SHAPE), &model));
+            let condition = Condition::new(measure(&restoration, &observation(&picture, SHAPE), &model));
             let x = image(&x, SHAPE);
             doubles(denoised(&x, &ExactPosterior::new(&model, &condition).unwrap().score(&x, &[at]).unwrap(), &[at]))
         };
@@ -270,7 +270,7 @@ fn models_without_an_exact_posterior_or_with_too_large_a_one_say_so() {
     let large = isotropic([3, 8, 8], 0.5);
     let measurement = {
         let restoration = restoration("denoising", 0.1, "exact", FamilyKind::Vp, "heun");
-        measure(&restoration, &evidence(&[0.0; 192], [3, 8, 8]), &large)
+        measure(&restoration, &observation(&[0.0; 192], [3, 8, 8]), &large)
     };
     let condition = Condition::new(measurement);
     assert_eq!(ExactPosterior::new(&large, &condition).err(), Some(ScoreError::TooLarge { dimensions: 192 }));

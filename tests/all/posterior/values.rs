@@ -1,13 +1,13 @@
 //! Restorations as values: saved, read, refused.
 
-use super::{evidence, pixels, restoration};
+use super::{observation, pixels, restoration};
 use crate::choices::{method, operator, slugs};
 use burn::tensor::Device;
 use score_explorer::registry::{Choice, ChoiceError, ParameterError};
 use score_explorer::score::{Mixture, OperatorError};
 use score_explorer::sde::FamilyKind;
 use score_explorer::solver::{GUIDANCE_WEIGHT, Method, ZETA};
-use score_explorer::task::{Count, Evidence, Origin, Resampling, Restoration, RestorationError, Run, Shows};
+use score_explorer::task::{Count, Observation, Origin, Resampling, Restoration, RestorationError, Run, Shows};
 
 const SHAPE: [usize; 3] = [3, 4, 4];
 
@@ -51,7 +51,7 @@ fn methods_are_written_as_they_are_read() {
     }
     for text in ["dps:", "dps:x"] {
         let value = &text[4..];
-        assert_eq!(error(text).to_string(), format!("Step ζ = {value:?} is not a number; choose one such as 3"));
+        assert_eq!(error(text).to_string(), format!("Weight ζ = {value:?} is not a number; choose one such as 3"));
     }
     assert_eq!(error("pigdm:-1").to_string(), "Weight = -1 is out of range; choose 0 to 100");
     assert!(matches!(error("dps:NaN"), ChoiceError::Parameter(ParameterError::Range { .. })));
@@ -85,16 +85,16 @@ fn evidence_that_does_not_fit_is_refused() {
     let model = Mixture::named("blocks").unwrap();
     let mut restoration = heun("null-space");
     restoration.run.count = Count::new(4).unwrap();
-    let good = evidence(&[0.5; 48], SHAPE);
-    let refused = |restoration: &Restoration, evidence: Evidence| {
-        let error = evidence.measure(restoration, &model, &Device::flex()).err();
+    let good = observation(&[0.5; 48], SHAPE);
+    let refused = |restoration: &Restoration, observation: Observation| {
+        let error = observation.measure(restoration, &model, &Device::flex()).err();
         assert_eq!(
-            evidence.guide(restoration, &model, &Device::flex()).err().is_some(),
-            !matches!(error, Some(RestorationError::Operator(_))) && evidence.trust == good.trust
+            observation.guide(restoration, &model, &Device::flex()).err().is_some(),
+            !matches!(error, Some(RestorationError::Operator(_))) && observation.confidence == good.confidence
         );
         error
     };
-    let with = |picture: &[f64], shape| Evidence { picture: pixels(picture, shape), ..good.clone() };
+    let with = |picture: &[f64], shape| Observation { picture: pixels(picture, shape), ..good.clone() };
     assert_eq!(
         refused(&restoration, with(&[0.5; 27], [3, 3, 3])),
         Some(RestorationError::Picture { expected: SHAPE, found: [1, 3, 3, 3] })
@@ -109,7 +109,8 @@ fn evidence_that_does_not_fit_is_refused() {
     short.picture.values = vec![0.5; 40].into();
     assert!(matches!(refused(&restoration, short), Some(RestorationError::Picture { .. })));
 
-    let trusting = |trust: &[f64], shape| Evidence { trust: Some(pixels(trust, shape)), ..good.clone() };
+    let trusting =
+        |confidence: &[f64], shape| Observation { confidence: Some(pixels(confidence, shape)), ..good.clone() };
     for value in [f64::NAN, -0.1, 1.1] {
         assert_eq!(refused(&restoration, trusting(&[value; 16], [1, 4, 4])), Some(RestorationError::Values));
     }
@@ -117,7 +118,7 @@ fn evidence_that_does_not_fit_is_refused() {
     assert_eq!(refused(&restoration, trusting(&[1.0; 9], [1, 3, 3])), Some(RestorationError::Operator(misfit)));
     // A map for each channel, and none at all.
     assert_eq!(refused(&restoration, trusting(&[1.0; 48], SHAPE)), None);
-    assert!(Evidence { trust: None, ..good.clone() }.measure(&restoration, &model, &Device::flex()).is_ok());
+    assert!(Observation { confidence: None, ..good.clone() }.measure(&restoration, &model, &Device::flex()).is_ok());
 
     restoration.operator = operator("super-resolution:8");
     assert!(matches!(
@@ -126,7 +127,7 @@ fn evidence_that_does_not_fit_is_refused() {
     ));
     let plane = Mixture::named("ring").unwrap();
     restoration.operator = operator("colourisation");
-    let point = Evidence { picture: pixels(&[0.1, 0.2], [2, 1, 1]), trust: None, shows: Shows::Original };
+    let point = Observation { picture: pixels(&[0.1, 0.2], [2, 1, 1]), confidence: None, shows: Shows::Original };
     assert!(matches!(
         point.measure(&restoration, &plane, &Device::flex()).err(),
         Some(RestorationError::Operator(OperatorError::Shape { .. }))

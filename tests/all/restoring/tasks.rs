@@ -7,7 +7,7 @@ use score_explorer::engine::{
 use score_explorer::registry::Choice;
 use score_explorer::solver::{GUIDANCE_WEIGHT, Method, ZETA};
 use score_explorer::task::{
-    Count, Evidence, Fork, ModelRef, Resampling, Restoration, RestorationError, Restored, Run, Shows, Steps,
+    Count, Fork, ModelRef, Observation, Resampling, Restoration, RestorationError, Restored, Run, Shows, Steps,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,13 +41,13 @@ fn restoration(name: &str, steps: usize) -> Restoration {
     Restoration { run, resampling: None, ..usual }
 }
 
-fn ask(engine: &Engine, restoration: Restoration, evidence: Evidence) -> TaskHandle<Restore> {
+fn ask(engine: &Engine, restoration: Restoration, observation: Observation) -> TaskHandle<Restore> {
     let options = Options { record: 64 << 20, shown: true, ..Options::on(DeviceChoice::Cpu) };
-    engine.start(Restore { restoration, evidence, from: None }, options)
+    engine.start(Restore { restoration, observation, from: None }, options)
 }
 
-fn evidence(known: usize) -> Evidence {
-    Evidence { picture: world(7), trust: left(known), shows: Shows::Original }
+fn observation(known: usize) -> Observation {
+    Observation { picture: world(7), confidence: left(known), shows: Shows::Original }
 }
 
 /// What is seen of a task until it ends.
@@ -81,7 +81,7 @@ fn apart(restored: &Restored, known: usize) -> u8 {
 
 #[test]
 fn a_half_known_world_of_an_exact_set_is_found_again() {
-    let found = restored(ask(&engine(), restoration("exact", 20), evidence(16)).end());
+    let found = restored(ask(&engine(), restoration("exact", 20), observation(16)).end());
     assert_eq!((found.pictures.shape, found.measured.shape), ([2, 3, 32, 32], [1, 3, 32, 32]));
     // No other of the 512 worlds has that left half: both samples are the world itself.
     assert_eq!(apart(&found, 32), 0);
@@ -90,11 +90,11 @@ fn a_half_known_world_of_an_exact_set_is_found_again() {
 
 #[test]
 fn evidence_that_changes_on_the_way_is_what_the_samples_agree_with() {
-    let handle = ask(&engine(), restoration("projection", 400), evidence(4));
+    let handle = ask(&engine(), restoration("projection", 400), observation(4));
     let mut shares = Vec::new();
     let found = restored(watch(&handle, |snapshot| {
         if shares.is_empty() {
-            handle.send(evidence(24));
+            handle.send(observation(24));
         }
         shares.push(snapshot.progress.share);
         let estimates = &snapshot.newest.denoised;
@@ -108,10 +108,10 @@ fn evidence_that_changes_on_the_way_is_what_the_samples_agree_with() {
 
 #[test]
 fn evidence_for_a_task_that_has_not_begun_takes_the_place_of_the_old() {
-    let task = Restore { restoration: restoration("null-space", 10), evidence: evidence(4), from: None };
+    let task = Restore { restoration: restoration("null-space", 10), observation: observation(4), from: None };
     let handle = engine().start(task, Options { held: true, ..Options::on(DeviceChoice::Cpu) });
-    handle.send(evidence(1));
-    handle.send(evidence(20));
+    handle.send(observation(1));
+    handle.send(observation(20));
     handle.resume();
     let found = restored(handle.end());
     assert_eq!((found.exchanges, apart(&found, 20)), (0, 0));
@@ -121,7 +121,7 @@ fn evidence_for_a_task_that_has_not_begun_takes_the_place_of_the_old() {
 fn what_does_not_fit_fails_with_a_sentence_and_a_stop_stops() {
     let engine = engine();
     let small = Pixels { shape: [1, 3, 8, 8], values: vec![0.5; 192].into() };
-    let evidence_of_it = Evidence { picture: small, trust: None, shows: Shows::Original };
+    let evidence_of_it = Observation { picture: small, confidence: None, shows: Shows::Original };
     let End::Failed(failure) = ask(&engine, restoration("null-space", 10), evidence_of_it).end() else {
         panic!("a small picture was taken")
     };
@@ -129,9 +129,9 @@ fn what_does_not_fit_fails_with_a_sentence_and_a_stop_stops() {
 
     let mut broken = restoration("null-space", 10);
     broken.strength = 0.0;
-    assert!(matches!(ask(&engine, broken, evidence(4)).end(), End::Failed(_)));
+    assert!(matches!(ask(&engine, broken, observation(4)).end(), End::Failed(_)));
 
-    let handle = ask(&engine, restoration("null-space", 50_000), evidence(4));
+    let handle = ask(&engine, restoration("null-space", 50_000), observation(4));
     let ended = watch(&handle, |_| handle.stop());
     assert!(matches!(ended, End::Stopped), "{ended:?}");
 }
@@ -144,9 +144,9 @@ fn recorded(engine: &Engine, task: Restore) -> (Restored, Arc<Snapshot>) {
     (found, handle.snapshot().expect("the last snapshot is never lost"))
 }
 
-fn branch(parent: &Restoration, from: &Arc<Recorded>, evidence: Evidence) -> Restore {
+fn branch(parent: &Restoration, from: &Arc<Recorded>, observation: Observation) -> Restore {
     let fork = Some(Box::new(Fork { parent: parent.clone(), step: from.step }));
-    Restore { restoration: Restoration { fork, ..parent.clone() }, evidence, from: Some(from.clone()) }
+    Restore { restoration: Restoration { fork, ..parent.clone() }, observation, from: Some(from.clone()) }
 }
 
 #[test]
@@ -156,12 +156,12 @@ fn a_restoration_branched_without_a_change_ends_like_the_whole() {
     let resampling = Some(Resampling::new(2, 3).unwrap());
     let mut whole = Restoration { resampling, ..restoration("null-space", 6) };
     whole.run.seed = 5;
-    let task = Restore { restoration: whole.clone(), evidence: evidence(12), from: None };
+    let task = Restore { restoration: whole.clone(), observation: observation(12), from: None };
     let (found, snapshot) = recorded(&engine, task);
     let steps: Vec<usize> = snapshot.timeline.iter().map(|moment| moment.step).collect();
     assert_eq!(steps, (0..=18).collect::<Vec<_>>());
     for step in [1, 2, 5, 6, 17] {
-        let task = branch(&whole, &snapshot.timeline[step], evidence(12));
+        let task = branch(&whole, &snapshot.timeline[step], observation(12));
         let (branched, branch_snapshot) = recorded(&engine, task.clone());
         assert_eq!(branched.pictures, found.pictures, "from step {step}");
         assert_eq!(branch_snapshot.newest.step, 18 - step);
@@ -170,9 +170,9 @@ fn a_restoration_branched_without_a_change_ends_like_the_whole() {
         assert_eq!((replayed.pictures, replayed.nfe), (branched.pictures, branched.nfe), "from step {step}");
     }
     // A branch of a branch goes on as well.
-    let first = branch(&whole, &snapshot.timeline[3], evidence(12));
+    let first = branch(&whole, &snapshot.timeline[3], observation(12));
     let (_, of_first) = recorded(&engine, first.clone());
-    let (again, _) = recorded(&engine, branch(&first.restoration, &of_first.timeline[4], evidence(12)));
+    let (again, _) = recorded(&engine, branch(&first.restoration, &of_first.timeline[4], observation(12)));
     assert_eq!(again.pictures, found.pictures);
 }
 
@@ -180,9 +180,9 @@ fn a_restoration_branched_without_a_change_ends_like_the_whole() {
 fn a_branch_of_a_restoration_may_change_method_steps_and_evidence() {
     let engine = engine();
     let whole = restoration("null-space", 20);
-    let task = Restore { restoration: whole.clone(), evidence: evidence(8), from: None };
+    let task = Restore { restoration: whole.clone(), observation: observation(8), from: None };
     let (found, snapshot) = recorded(&engine, task);
-    let mut changed = branch(&whole, &snapshot.timeline[10], evidence(20));
+    let mut changed = branch(&whole, &snapshot.timeline[10], observation(20));
     changed.restoration.method = method("projection");
     changed.restoration.run.steps = Steps::new(50).unwrap();
     changed.restoration.resampling = Some(Resampling::new(5, 2).unwrap());
@@ -220,8 +220,8 @@ fn gradients_go_through_the_engines_wrappers() {
         asked.method = method;
         (asked.run.model, asked.operator) = (ModelRef::Mixture("blocks".into()), operator("super-resolution:2"));
         asked.run.count = Count::new(8).unwrap();
-        let evidence = Evidence { picture: picture.clone(), trust: None, shows: Shows::Original };
-        let found = restored(ask(&engine, asked, evidence).end());
+        let observation = Observation { picture: picture.clone(), confidence: None, shows: Shows::Original };
+        let found = restored(ask(&engine, asked, observation).end());
         found.inconsistency.iter().sum::<f64>() / 8.0
     };
     for name in ["pigdm", "dps"] {

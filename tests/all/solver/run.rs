@@ -8,8 +8,8 @@ use score_explorer::registry::{Choice, Settings};
 use score_explorer::score::{Mixture, ScoreModel, denoised};
 use score_explorer::sde::{FamilyKind, Step};
 use score_explorer::solver::{
-    self, CORRECTOR, Corrector, Moment, NoCorrector, NoiseSource, Observer, PREDICTOR, PredictorCorrector, Process,
-    Purpose, SNR, Solver, Unobserved,
+    self, CORRECTOR, Corrector, NoCorrector, NoiseSource, Observer, PREDICTOR, PredictorCorrector, Process, Purpose,
+    SNR, Solver, StepState, Unobserved,
 };
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -28,7 +28,7 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
-    fn observe(&mut self, moment: &Moment<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()> {
         self.moments.push((moment.step, moment.x.clone(), moment.denoised.clone(), moment.score.clone()));
         self.accept_rates += usize::from(moment.corrector.is_some_and(|c| c.accept_rate.is_some()));
         if self.moments.len() < self.limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }

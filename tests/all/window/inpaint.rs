@@ -81,8 +81,8 @@ fn drag(harness: &mut Harness<'static, App>, from: [f32; 2], to: [f32; 2], steps
 fn the_first_look_says_what_to_do() {
     let mut harness = open(&Storage::default());
     click(&mut harness, "Inpaint");
-    assert!(harness.query_by_label_contains("paint over what you would like to know").is_some());
-    click(&mut harness, "Try a little world");
+    assert!(harness.query_by_label_contains("paint over the part to replace").is_some());
+    click(&mut harness, "Try an example");
     wait_until(&mut harness, "a world", |app| inpaint(app).canvas().is_some());
     assert!(harness.query_by_label(PHOTO).is_some());
     assert_eq!(inpaint(harness.state()).canvas().unwrap().photo.size(), [32, 32]);
@@ -97,7 +97,7 @@ fn a_drag_paints_and_ctrl_z_takes_it_back() {
     let painted = share(harness.state());
     // 300 by 40 points, a brush of a tenth of 400 pixels; the photo is shown a little enlarged or shrunk.
     assert!(painted > 0.02 && painted < 0.2, "{painted}");
-    assert!(harness.query_by_label_contains("% painted").is_some());
+    assert!(harness.query_by_label_contains("% masked").is_some());
     harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
     harness.run_steps(3);
     assert_eq!(share(harness.state()), 0.0);
@@ -146,7 +146,7 @@ fn shapes_are_laid_on_and_escape_lets_go() {
     drag(&mut harness, [-60.0, -60.0], [60.0, 60.0], 5);
     let rectangle = share(harness.state());
     assert!(rectangle > 0.02, "{rectangle}");
-    click(&mut harness, "Take away");
+    click(&mut harness, "Subtract");
     drag(&mut harness, [-90.0, -90.0], [0.0, 90.0], 5);
     let left = share(harness.state());
     assert!((left - rectangle / 2.0).abs() < 0.01, "{left} of {rectangle}");
@@ -237,7 +237,7 @@ fn what_is_painted_survives_a_restart() {
     };
     let mut harness = open(&stored(quick(3)));
     click(&mut harness, "Inpaint");
-    click(&mut harness, "Try a little world");
+    click(&mut harness, "Try an example");
     wait_until(&mut harness, "a world", |app| inpaint(app).canvas().is_some());
     drag(&mut harness, [-100.0, 0.0], [100.0, 30.0], 50);
     harness.key_press(Key::P);
@@ -257,7 +257,7 @@ fn what_is_painted_survives_a_restart() {
 
     harness.key_press(Key::Enter);
     wait_until(&mut harness, "the fills", |app| answers(app) == 1);
-    click(&mut harness, "Go on from it");
+    click(&mut harness, "Apply");
     wait_until(&mut harness, "the filled photo", |app| share(app) == 0.0);
     let before = layers(&harness);
     let harness = restart(harness);
@@ -268,7 +268,7 @@ fn what_is_painted_survives_a_restart() {
     drop(harness);
     let mut harness = open(&stored(quick(3)));
     click(&mut harness, "Inpaint");
-    click(&mut harness, "Try a little world");
+    click(&mut harness, "Try an example");
     wait_until(&mut harness, "a world", |app| inpaint(app).canvas().is_some());
     drag(&mut harness, [-100.0, 0.0], [100.0, 30.0], 50);
     let mut storage = Storage::default();
@@ -278,7 +278,7 @@ fn what_is_painted_survives_a_restart() {
     let mut harness = open(&storage);
     click(&mut harness, "Inpaint");
     wait_until(&mut harness, "the photo", |app| inpaint(app).canvas().is_some());
-    wait_until(&mut harness, "a notice", |app| app.notices().any(|notice| notice.contains("what was painted on it")));
+    wait_until(&mut harness, "a notice", |app| app.notices().any(|notice| notice.contains("mask and hints are lost")));
 }
 
 #[test]
@@ -287,8 +287,8 @@ fn the_help_lists_the_keys_of_this_workspace() {
     click(&mut harness, "Inpaint");
     harness.key_press(Key::F1);
     harness.run_steps(4);
-    assert!(harness.query_by_label("Swap brush and eraser, or adding and taking away of shapes").is_some());
-    assert!(harness.query_by_label_contains("Branch from the moment").is_none());
+    assert!(harness.query_by_label("Swap brush and eraser, or adding and subtracting shapes").is_some());
+    assert!(harness.query_by_label_contains("Branch from the step").is_none());
 }
 
 #[test]
@@ -392,7 +392,7 @@ fn painted_world() -> Harness<'static, App> {
 fn paint_a_world(storage: &Storage) -> Harness<'static, App> {
     let mut harness = open(storage);
     click(&mut harness, "Inpaint");
-    click(&mut harness, "Try a little world");
+    click(&mut harness, "Try an example");
     wait_until(&mut harness, "a world", |app| inpaint(app).canvas().is_some());
     drag(&mut harness, [-100.0, 0.0], [100.0, 30.0], 50);
     harness
@@ -406,18 +406,18 @@ fn answers(app: &App) -> usize {
 fn enter_fills_what_is_painted_several_ways_and_going_on_keeps_one() {
     let mut harness = open(&stored(quick(3)));
     click(&mut harness, "Inpaint");
-    assert!(!is_enabled(&harness, "Fill it in"), "there is nothing to fill yet");
+    assert!(!is_enabled(&harness, "Fill in"), "there is nothing to fill yet");
     let mut harness = painted_world();
     harness.key_press(Key::Enter);
     wait_until(&mut harness, "the fills", |app| answers(app) == 1);
-    for name in ["Sample 1", "Sample 4", "Go on from it", "Save photo"] {
+    for name in ["Sample 1", "Sample 4", "Apply", "Save photo"] {
         assert!(harness.query_by_label(name).is_some(), "{name}");
     }
     let answer = inpaint(harness.state()).fills.answer().unwrap();
     assert_eq!(answer.restored.pictures.shape, [4, 3, 32, 32]);
     let before = inpaint(harness.state()).canvas().unwrap().photo.image.clone();
     click(&mut harness, "Sample 2");
-    click(&mut harness, "Go on from it");
+    click(&mut harness, "Apply");
     wait_until(&mut harness, "the filled photo", |app| share(app) == 0.0);
     let canvas = inpaint(harness.state()).canvas().unwrap();
     // The set holds this very world, so the fill may be just what was there.
@@ -428,7 +428,7 @@ fn enter_fills_what_is_painted_several_ways_and_going_on_keeps_one() {
     drag(&mut harness, [-60.0, 60.0], [60.0, 80.0], 50);
     harness.key_press(Key::Enter);
     wait_until(&mut harness, "more fills", |app| answers(app) == 2);
-    click(&mut harness, "Answer 2");
+    click(&mut harness, "Result 2");
     wait_until(&mut harness, "the old mask", |app| share(app) > 0.0);
     assert!(Arc::ptr_eq(&inpaint(harness.state()).canvas().unwrap().photo.image, &before));
 }
@@ -441,14 +441,14 @@ fn escape_ends_a_fill_and_painting_meanwhile_changes_it() {
     let saved = SavedInpaint { fills, ..SavedInpaint::default() };
     Settings { draft: quick(3), ..Settings::default() }.with("inpaint", saved).save(&mut storage);
     let mut harness = paint_a_world(&storage);
-    click(&mut harness, "Fill it in");
+    click(&mut harness, "Fill in");
     wait_until(&mut harness, "an estimate", |app| inpaint(app).fills.first.is_some());
     drag(&mut harness, [-60.0, 60.0], [60.0, 80.0], 50);
     wait_until(&mut harness, "the fills", |app| answers(app) == 1);
     let restored = &inpaint(harness.state()).fills.answer().unwrap().restored;
     assert_eq!((restored.exchanges, restored.nfe), (1, 2000));
 
-    click(&mut harness, "Fill it in");
+    click(&mut harness, "Fill in");
     wait_until(&mut harness, "an estimate", |app| inpaint(app).fills.line().is_some());
     harness.key_press(Key::Escape);
     harness.run_steps(3);
@@ -465,7 +465,7 @@ fn every_tab_answers() {
         click(&mut harness, tab);
         click(&mut harness, verb);
         wait_until(&mut harness, tab, |app| answers(app) == count + 1);
-        assert!(harness.query_by_label("Picture of the original").is_some(), "{tab}");
+        assert!(harness.query_by_label("Image of the original").is_some(), "{tab}");
     }
 }
 
@@ -473,7 +473,7 @@ fn every_tab_answers() {
 fn a_hint_is_painted_seen_by_the_model_and_erased() {
     let mut harness = open(&stored(quick(3)));
     click(&mut harness, "Inpaint");
-    click(&mut harness, "Try a little world");
+    click(&mut harness, "Try an example");
     wait_until(&mut harness, "a world", |app| inpaint(app).canvas().is_some());
     click(&mut harness, "Edit");
     harness.key_press(Key::P);
@@ -487,8 +487,8 @@ fn a_hint_is_painted_seen_by_the_model_and_erased() {
 
     click(&mut harness, "Edit photo");
     wait_until(&mut harness, "the edits", |app| answers(app) == 1);
-    assert!(harness.query_by_label("Picture of the original").is_some());
-    let picture = &inpaint(harness.state()).fills.evidence(0).unwrap().picture;
+    assert!(harness.query_by_label("Image of the original").is_some());
+    let picture = &inpaint(harness.state()).fills.observation(0).unwrap().picture;
     for (channel, level) in hint.into_iter().enumerate() {
         let given = picture.values[(channel * 32 + 16) * 32 + 16];
         assert!((given - f32::from(level) / 255.0).abs() < 1e-3, "channel {channel}: {given}");
@@ -507,7 +507,7 @@ fn a_hint_is_painted_seen_by_the_model_and_erased() {
     click(&mut harness, "Edit photo");
     wait_until(&mut harness, "more edits", |app| answers(app) == 2);
     // It may be scrolled out of the panel.
-    harness.get_by_label("Answer 2").click_accesskit();
+    harness.get_by_label("Result 2").click_accesskit();
     wait_until(&mut harness, "the hint", |app| !inpaint(app).canvas().unwrap().hints().is_blank());
     assert_eq!(seen(&harness), hint);
 
@@ -542,7 +542,7 @@ fn alt_takes_up_the_colour_under_the_pointer() {
 #[test]
 fn a_fill_can_be_looked_back_on_and_gone_on_from_in_another_way() {
     let mut harness = painted_world();
-    assert!(harness.query_by_label("Moment").is_none(), "there is nothing to look back on");
+    assert!(harness.query_by_label("StepState").is_none(), "there is nothing to look back on");
     harness.key_press(Key::Enter);
     wait_until(&mut harness, "the fills", |app| answers(app) == 1);
     let shown = |harness: &Harness<'static, App>| {
@@ -553,7 +553,7 @@ fn a_fill_can_be_looked_back_on_and_gone_on_from_in_another_way() {
     assert!(moment.is_none() && first == inpaint(harness.state()).fills.answer().unwrap().restored.pictures);
     harness.key_press_modifiers(Modifiers::SHIFT, Key::B);
     harness.run_steps(3);
-    assert!(harness.state().notices().any(|notice| notice.contains("Look back first")));
+    assert!(harness.state().notices().any(|notice| notice.contains("Go back first")));
     click(&mut harness, "Dismiss");
 
     // Ten moments back, and one forward; Home is the noise that it began from.
@@ -590,8 +590,8 @@ fn a_fill_can_be_looked_back_on_and_gone_on_from_in_another_way() {
     harness.key_press_modifiers(Modifiers::SHIFT, Key::B);
     wait_until(&mut harness, "other fills", |app| answers(app) == 3);
     let answer = inpaint(harness.state()).fills.answer().unwrap();
-    let unknown = |trust: &Pixels<f32>| trust.values.iter().filter(|&&trust| trust < 1.0).count();
-    let [now, then] = [0, 1].map(|index| inpaint(harness.state()).fills.evidence(index).unwrap());
-    assert!(unknown(now.trust.as_ref().unwrap()) > unknown(then.trust.as_ref().unwrap()));
+    let unknown = |confidence: &Pixels<f32>| confidence.values.iter().filter(|&&confidence| confidence < 1.0).count();
+    let [now, then] = [0, 1].map(|index| inpaint(harness.state()).fills.observation(index).unwrap());
+    assert!(unknown(now.confidence.as_ref().unwrap()) > unknown(then.confidence.as_ref().unwrap()));
     assert_ne!(answer.restored.pictures, first);
 }

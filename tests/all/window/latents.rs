@@ -31,7 +31,7 @@ fn exact(app: &App) -> bool {
 
 fn two_worlds() -> Harness<'static, App> {
     let mut harness = window(quick(3), few_steps());
-    click(&mut harness, "Try two worlds");
+    click(&mut harness, "Try two examples");
     wait_until(&mut harness, "the whole strip", exact);
     harness
 }
@@ -40,7 +40,7 @@ fn two_worlds() -> Harness<'static, App> {
 fn two_worlds_fill_the_strip_and_come_back_as_they_were() {
     let harness = two_worlds();
     assert_eq!(latents(harness.state()).filled(), (9, 9));
-    for name in ["Picture A", "Reconstruction of B", "Latent of A", "Frame 5 of 9", "Picture in the middle"] {
+    for name in ["Image A", "Reconstruction of B", "Latent of A", "Frame 5 of 9", "Image in the middle"] {
         assert!(harness.query_by_label(name).is_some(), "{name}");
     }
     for slot in [0, 1] {
@@ -54,7 +54,7 @@ fn two_worlds_fill_the_strip_and_come_back_as_they_were() {
 #[test]
 fn the_slider_decodes_where_it_stands() {
     let mut harness = two_worlds();
-    harness.get_by_label("Place between A and B").focus();
+    harness.get_by_label("Position between A and B").focus();
     harness.run_steps(2);
     let before = latents(harness.state()).shown().unwrap().0;
     harness.key_press(Key::ArrowRight);
@@ -72,11 +72,11 @@ fn arrows_move_by_frames_and_space_plays() {
     assert_eq!(latents(harness.state()).shown().unwrap().0, 3.0 / 8.0);
     harness.key_press(Key::Space);
     harness.run_steps(2);
-    assert!(harness.query_by_label("Hold the loop").is_some());
+    assert!(harness.query_by_label("Pause loop").is_some());
     wait_until(&mut harness, "the loop's next frame", |app| latents(app).shown().unwrap().0 != 3.0 / 8.0);
     harness.key_press(Key::Space);
     harness.run_steps(2);
-    assert!(harness.query_by_label("Play the loop").is_some());
+    assert!(harness.query_by_label("Play loop").is_some());
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn saved_latents_open_in_another_window_as_they_were() {
     assert_eq!((&draft.solver, draft.steps), (&wanted.solver, wanted.steps));
     // A slot's picture is what its latent decodes to, so nothing is lost between them.
     assert_eq!([0, 1].map(|slot| latents(app).psnr(slot)), [Some(f64::INFINITY); 2]);
-    assert!(harness.query_by_label("Encode again").is_none(), "the settings make the same journey");
+    assert!(harness.query_by_label("Encode again").is_none(), "the settings make the same flow");
 
     let broken = folder.path().join("broken.npz");
     std::fs::write(&broken, b"PK").unwrap();
@@ -157,18 +157,18 @@ fn saved_latents_open_in_another_window_as_they_were() {
 #[test]
 fn another_workspace_does_not_stop_the_job() {
     let mut harness = window(quick(3), LatentsDraft { steps: 60, ..few_steps() });
-    click(&mut harness, "Try two worlds");
+    click(&mut harness, "Try two examples");
     harness.run_steps(3);
     click(&mut harness, "Trajectory");
     wait_until(&mut harness, "a job in the status bar", |_| true);
     wait_until(&mut harness, "the whole strip", exact);
-    assert!(harness.query_by_label("Picture A").is_none(), "the other workspace is still shown");
+    assert!(harness.query_by_label("Image A").is_none(), "the other workspace is still shown");
 }
 
 #[test]
 fn escape_stops_and_going_on_finishes() {
     let mut harness = window(quick(3), LatentsDraft { steps: 1000, ..few_steps() });
-    click(&mut harness, "Try two worlds");
+    click(&mut harness, "Try two examples");
     wait_until(&mut harness, "a job", |app| latents(app).line().is_some());
     harness.key_press(Key::Escape);
     harness.run_steps(3);
@@ -176,7 +176,7 @@ fn escape_stops_and_going_on_finishes() {
     assert!(latents(harness.state()).line().is_none());
     harness.run_steps(10);
     assert!(latents(harness.state()).line().is_none(), "nothing is begun until asked");
-    click(&mut harness, "Go on");
+    click(&mut harness, "Resume");
     wait_until(&mut harness, "a job again", |app| latents(app).line().is_some());
 }
 
@@ -210,7 +210,7 @@ fn likelihoods_are_measured_against_a_set() {
     let mut loose = LatentsDraft { set_size: 4, ..few_steps() };
     loose.solver = loose.solver.with(&RTOL, 0.05).with(&ATOL, 0.05);
     let mut harness = window(quick(3), loose);
-    click(&mut harness, "Try two worlds");
+    click(&mut harness, "Try two examples");
     wait_until(&mut harness, "the strip", exact);
     click(&mut harness, "Measure A");
     wait_until(&mut harness, "a likelihood", |app| latents(app).bits_per_dim(0).is_some());

@@ -44,8 +44,8 @@ fn a_networks_card_draws_its_layers_and_lists_its_tensors() {
 fn published_checkpoints_are_found_with_what_to_do() {
     let mut harness = open_with(quick(3));
     click(&mut harness, "Models");
-    click(&mut harness, "Look for a model");
-    harness.get_by_label("Look for a model").type_text("church ddpm");
+    click(&mut harness, "Search models");
+    harness.get_by_label("Search models").type_text("church ddpm");
     harness.run_steps(3);
     assert!(harness.query_by_label_contains("google/ddpm-bedroom-256").is_none());
     harness.get_by_label_contains("google/ddpm-church-256").click();
@@ -67,7 +67,9 @@ fn an_open_checkpoint_is_taken_into_the_library_with_its_checksum() {
     let mut harness = open_in(&stored(Draft { model, ..quick(3) }), folders);
     click(&mut harness, "Models");
     click(&mut harness, "Import");
-    wait_until(&mut harness, "the library", |app| app.notices().any(|notice| notice.contains("in the library now")));
+    wait_until(&mut harness, "the library", |app| {
+        app.notices().any(|notice| notice.contains("Imported into the model library"))
+    });
     assert_eq!(harness.state().draft().model, "checkpoint".parse().unwrap());
     let entries = catalogue(Some(&library));
     let entry = entries.iter().find(|entry| entry.reference == "checkpoint").unwrap();

@@ -32,7 +32,7 @@ fn run_fills_the_window_and_finishes() {
     let harness = run_to_the_end(quick(5));
     assert_eq!(step(harness.state()), 5);
     assert!(harness.query_by_label("Run 1").is_some());
-    assert!(harness.query_by_label_contains("Pictures: x(t) of 4 samples").is_some());
+    assert!(harness.query_by_label_contains("Images: x(t) of 4 samples").is_some());
     assert!(harness.query_by_label_contains("finished").is_some());
     assert!(harness.query_by_label("Run").is_some(), "nothing was changed, so it can be run once more");
 }

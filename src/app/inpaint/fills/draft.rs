@@ -30,7 +30,7 @@ impl Problem {
     /// What the button that begins says.
     pub fn verb(self) -> &'static str {
         match self {
-            Problem::Fill => "Fill it in",
+            Problem::Fill => "Fill in",
             Problem::Colourise => "Colourise",
             Problem::Restore => "Restore photo",
             Problem::Edit => "Edit photo",
@@ -40,15 +40,15 @@ impl Problem {
     /// What its samples are called.
     pub fn noun(self) -> &'static str {
         match self {
-            Problem::Fill => "fills",
-            Problem::Colourise => "colourings",
-            Problem::Restore => "restorations",
-            Problem::Edit => "edits",
+            Problem::Fill => "inpainted samples",
+            Problem::Colourise => "colourised samples",
+            Problem::Restore => "restored samples",
+            Problem::Edit => "edited samples",
         }
     }
 }
 
-/// All settings but those of the tools. Model, family and device are those of the workspace "Trajectory".
+/// All settings but those of the tools. Model, family and device are those of the next run ([`Draft`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FillDraft {
@@ -149,7 +149,7 @@ impl FillDraft {
     }
 
     /// Brings values that no control can show back into reach.
-    pub fn mend(&mut self) {
+    pub fn sanitize(&mut self) {
         let fresh = FillDraft::default();
         let within = |value: f64, range: std::ops::RangeInclusive<f64>, fresh: f64| {
             if value.is_finite() { value.clamp(*range.start(), *range.end()) } else { fresh }
@@ -190,7 +190,7 @@ mod tests {
             strength: 0.0,
             ..FillDraft::default()
         };
-        draft.mend();
+        draft.sanitize();
         assert!(draft.restoration(&Draft::default()).is_ok());
     }
 }

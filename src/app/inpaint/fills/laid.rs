@@ -6,13 +6,13 @@ use crate::app::inpaint::viewport::Placed;
 use egui::{Color32, ColorImage, Rect, TextureHandle, TextureOptions, Ui, pos2};
 use std::sync::Arc;
 
-/// What is on the screen: the sample, the trust, and the texture made of them.
+/// What is on the screen: the sample, the confidence, and the texture made of them.
 #[derive(Default)]
 pub struct Laid {
     kept: Option<(Key, TextureHandle, Pixels<f32>)>,
 }
 
-/// Address of the values and the sample; address of the trust; interpolated.
+/// Address of the values and the sample; address of the confidence; interpolated.
 type Key = (usize, usize, usize, bool);
 
 impl Inpaint {
@@ -34,15 +34,16 @@ impl Inpaint {
         let Some(square) = self.canvas.as_ref().map(|canvas| canvas.square()) else { return };
         let fills = &self.fills;
         let (Some(pictures), Some(question)) = (fills.pictures(), fills.question()) else { return };
-        let (sample, trust) = (fills.picked.min(pictures.shape[0].saturating_sub(1)), question.evidence.trust.as_ref());
+        let (sample, confidence) =
+            (fills.picked.min(pictures.shape[0].saturating_sub(1)), question.observation.confidence.as_ref());
         // Enlarged pixels are smoothed, as pasting back does.
         let smooth = square[2] as usize > pictures.shape[3];
         let address = |pixels: &Pixels<f32>| Arc::as_ptr(&pixels.values).cast::<f32>() as usize;
-        let key = (address(pictures), sample, trust.map_or(0, address), smooth);
+        let key = (address(pictures), sample, confidence.map_or(0, address), smooth);
         let texture = match &fills.laid.kept {
             Some((kept, texture, _)) if *kept == key => texture.clone(),
             _ => {
-                let image = coloured(pictures, sample, trust);
+                let image = coloured(pictures, sample, confidence);
                 let options = if smooth { TextureOptions::LINEAR } else { TextureOptions::NEAREST };
                 let texture = ui.ctx().load_texture("laid on the photo", image, options);
                 // As long as the values are kept, their address is their own.
@@ -57,7 +58,7 @@ impl Inpaint {
 }
 
 /// A sample as opaque as little is trusted.
-fn coloured(pictures: &Pixels<f32>, sample: usize, trust: Option<&Pixels<f32>>) -> ColorImage {
+fn coloured(pictures: &Pixels<f32>, sample: usize, confidence: Option<&Pixels<f32>>) -> ColorImage {
     let [_, channels, height, width] = pictures.shape;
     let (values, plane) = (pictures.sample(sample), height * width);
     let level = |channel: usize, place: usize| {
@@ -65,7 +66,7 @@ fn coloured(pictures: &Pixels<f32>, sample: usize, trust: Option<&Pixels<f32>>) 
         (255.0 * value.clamp(0.0, 1.0)).round() as u8
     };
     let pixel = |place: usize| {
-        let trusted = trust.and_then(|trust| trust.values.get(place)).copied().unwrap_or(0.0);
+        let trusted = confidence.and_then(|confidence| confidence.values.get(place)).copied().unwrap_or(0.0);
         let alpha = (255.0 * (1.0 - trusted)).round() as u8;
         Color32::from_rgba_unmultiplied(level(0, place), level(1, place), level(2, place), alpha)
     };

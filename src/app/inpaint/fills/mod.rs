@@ -24,7 +24,7 @@ use crate::app::timeline::TimelineState;
 use crate::app::{Draft, Notice, RunState, RunView, Session};
 use crate::checkpoint::write_photo;
 use crate::engine::{DeviceChoice, End, Options, Recorded, Restore, TaskHandle, TaskId, Update};
-use crate::task::{Evidence, Restoration, Restored, Shows};
+use crate::task::{Observation, Restoration, Restored, Shows};
 use laid::Laid;
 pub use moments::timeline;
 pub use results::ui;
@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 const KEPT: usize = 24;
 /// Bytes of photos that answers may keep alive.
 const KEPT_BYTES: usize = 512 << 20;
-/// Memory for the recorded moments of one fill, and of all answers together, in bytes.
+/// Memory for the recorded steps of one fill, and of all answers together, in bytes.
 const RECORD: usize = 64 << 20;
 const RECORD_TOTAL: usize = 256 << 20;
 
@@ -46,13 +46,13 @@ pub struct Question {
     problem: Problem,
     restoration: Restoration,
     device: DeviceChoice,
-    evidence: Evidence,
+    observation: Observation,
     /// What was painted on, to come back to.
     photo: Photo,
     hints: Hints,
     crop: Crop,
     mask: Arc<Vec<u8>>,
-    /// The canvas' generation that the evidence is of.
+    /// The canvas' generation that the observation is of.
     generation: u64,
 }
 
@@ -97,14 +97,14 @@ pub struct Fills {
     textures: Textures,
     laid: Laid,
     timeline: TimelineState,
-    /// The moment that is looked at, and its estimates; `None` where an answer itself is.
+    /// The step shown, and its estimates; `None` where an answer itself is.
     moment: Option<(Arc<Recorded>, Pixels<f32>)>,
 }
 
 impl Fills {
     /// Nothing asked yet.
     pub fn new(mut draft: FillDraft) -> Fills {
-        draft.mend();
+        draft.sanitize();
         Fills { draft, timeline: TimelineState::new(moments::TIPS), ..Fills::default() }
     }
 
@@ -123,15 +123,15 @@ impl Fills {
         self.answers.len()
     }
 
-    /// The pictures to show: those of the moment that is looked at, else the answer itself. N×C×S×S in [0, 1].
+    /// The pictures to show: those of the step shown, else the answer itself. N×C×S×S in [0, 1].
     pub fn pictures(&self) -> Option<&Pixels<f32>> {
         let answer = self.answer().filter(|_| self.under_way.is_none()).map(|answer| &answer.restored.pictures);
         self.moment.as_ref().map(|(_, estimates)| estimates).or(answer)
     }
 
     /// What an answer was made from; the newest is the first.
-    pub fn evidence(&self, answer: usize) -> Option<&Evidence> {
-        self.answers.get(answer).map(|answer| &answer.question.evidence)
+    pub fn observation(&self, answer: usize) -> Option<&Observation> {
+        self.answers.get(answer).map(|answer| &answer.question.observation)
     }
 
     fn question(&self) -> Option<&Question> {
@@ -215,16 +215,16 @@ impl Inpaint {
             Ok(restoration) => restoration,
             Err(why) => return Some(Notice::error(why)),
         };
-        let (picture, trust) = canvas.evidence(self.side);
-        let plane = Pixels { shape: [1, 1, self.side, self.side], values: trust.into() };
+        let (picture, confidence) = canvas.observation(self.side);
+        let plane = Pixels { shape: [1, 1, self.side, self.side], values: confidence.into() };
         let problem = fills.draft.problem;
         let masked = problem == Problem::Fill || (problem == Problem::Edit && fills.draft.only_painted);
-        let evidence = Evidence { picture, trust: masked.then_some(plane), shows: Shows::Original };
+        let observation = Observation { picture, confidence: masked.then_some(plane), shows: Shows::Original };
         let question = Question {
             problem,
             restoration,
             device: shared.device,
-            evidence,
+            observation,
             photo: canvas.photo.clone(),
             hints: canvas.hints().clone(),
             crop: canvas.crop(),
@@ -243,12 +243,12 @@ impl Inpaint {
     /// The whole square was averaged for a question.
     pub(super) fn seen(&mut self, session: &Session, mut question: Seen) {
         if std::mem::take(&mut self.fills.seeing) {
-            question.0.evidence.picture = question.1;
+            question.0.observation.picture = question.1;
             self.fills.begin(session, question.0, None);
         }
     }
 
-    /// What is painted while the engine fills becomes its evidence: it goes on from its present noise level.
+    /// What is painted while the engine fills becomes its observation: it goes on from its present noise level.
     fn exchange(&mut self) {
         let (Some(UnderWay { task, question, .. }), Some(canvas)) = (&mut self.fills.under_way, &mut self.canvas)
         else {
@@ -256,7 +256,7 @@ impl Inpaint {
         };
         let changed = question.generation != canvas.generation() && !canvas.is_painting();
         if question.problem == Problem::Fill && changed && question.take(canvas) {
-            task.send(question.evidence.clone());
+            task.send(question.observation.clone());
         }
     }
 
@@ -291,8 +291,8 @@ impl Fills {
     /// Asks the engine; from a moment of the answer that it branches from, if it does.
     fn begin(&mut self, session: &Session, question: Question, from: Option<(TaskId, Arc<Recorded>)>) {
         let parent = from.as_ref().map(|(id, moment)| (*id, moment.step));
-        let (restoration, evidence) = (question.restoration.clone(), question.evidence.clone());
-        let task = Restore { restoration, evidence, from: from.map(|(_, moment)| moment) };
+        let (restoration, observation) = (question.restoration.clone(), question.observation.clone());
+        let task = Restore { restoration, observation, from: from.map(|(_, moment)| moment) };
         let options = Options { record: RECORD, shown: true, ..Options::on(question.device) };
         let task = session.begin(task, options);
         self.picked = 0;
@@ -344,10 +344,10 @@ impl Question {
         if !Arc::ptr_eq(&self.photo.image, &canvas.photo.image) {
             return false;
         }
-        let side = self.evidence.picture.shape[3];
-        let (picture, trust) = canvas.evidence(side);
-        self.evidence.picture = picture;
-        self.evidence.trust = Some(Pixels { shape: [1, 1, side, side], values: trust.into() });
+        let side = self.observation.picture.shape[3];
+        let (picture, confidence) = canvas.observation(side);
+        self.observation.picture = picture;
+        self.observation.confidence = Some(Pixels { shape: [1, 1, side, side], values: confidence.into() });
         self.generation = canvas.generation();
         self.hints = canvas.hints().clone();
         (self.mask, self.crop) = (canvas.mask().values().clone(), canvas.crop());
@@ -359,7 +359,7 @@ impl Question {
         let mut canvas = Canvas::new(self.photo.clone(), self.crop).with_hints(self.hints.clone());
         canvas.apply(Operation::Replace(self.mask.clone()));
         let mut paste = canvas.paste_back(side);
-        if self.evidence.trust.is_none() {
+        if self.observation.confidence.is_none() {
             paste.cover_square();
         }
         paste
@@ -377,10 +377,10 @@ impl std::fmt::Debug for Seen {
 
 /// Averages the whole square for a question.
 pub(super) fn see(question: Question, square: [u32; 3], side: usize) -> Seen {
-    let mut evidence = super::evidence::Evidence::new(side, square);
+    let mut observation = super::observation::Observation::new(side, square);
     let size = question.photo.size();
-    evidence.touch_hints(&question.hints);
-    evidence.refresh(&question.photo.image, &super::mask::Mask::new(size), usize::MAX);
-    let picture = Pixels { shape: [1, 3, side, side], values: evidence.picture.into() };
+    observation.touch_hints(&question.hints);
+    observation.refresh(&question.photo.image, &super::mask::Mask::new(size), usize::MAX);
+    let picture = Pixels { shape: [1, 3, side, side], values: observation.picture.into() };
     Seen(question, picture)
 }

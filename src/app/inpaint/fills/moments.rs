@@ -13,9 +13,8 @@ use std::sync::Arc;
 
 /// What the timeline's buttons do here.
 pub const TIPS: Tips = Tips {
-    branch: "Go on from this moment with the method and the steps that are set now, and with what is painted now \
-             (Shift+B)",
-    save: "Write the photo at its full size with the picked sample of this moment in it",
+    branch: "Branch: continue from this step with the current method, steps and mask (Shift+B)",
+    save: "Save the photo at full size with the selected sample of this step blended in",
 };
 
 /// Shows the timeline of the fill that is looked at, under the photo.
@@ -55,12 +54,12 @@ impl Fills {
         }
     }
 
-    /// The moment that is looked at, by the number of its steps; `None` where an answer itself is.
+    /// The step shown, by the number of its steps; `None` where an answer itself is.
     pub fn moment(&self) -> Option<usize> {
         self.moment.as_ref().map(|(moment, _)| moment.step)
     }
 
-    /// Looks at no earlier moment any more.
+    /// Looks at no earlier step any more.
     pub(super) fn look_at_the_newest(&mut self) {
         self.view_mut().into_iter().for_each(|view| view.cursor = Cursor::Live);
     }
@@ -73,7 +72,7 @@ impl Fills {
         views.filter_map(|view| of_shown(view).map(|(_, step)| (view.id, step))).collect()
     }
 
-    /// Makes pictures of the moment that is looked at, unless that is an answer itself.
+    /// Makes pictures of the step shown, unless that is an answer itself.
     pub(super) fn look(&mut self) {
         let view = self.view().filter(|view| self.under_way.is_some() || view.cursor != Cursor::Live);
         let shown = view.and_then(|view| {
@@ -92,13 +91,13 @@ impl Fills {
         }
     }
 
-    /// The question that a branch from the moment that is looked at asks, and that moment.
+    /// The question that a branch from the step shown asks, and that moment.
     fn branch(&self, shared: &Draft) -> Result<(Question, TaskId, Arc<Recorded>), String> {
-        let nothing = || "Fill first: a branch goes on from a moment of a fill.".to_owned();
+        let nothing = || "Fill in first: a branch continues a recorded run.".to_owned();
         let (view, parent) = self.view().zip(self.question()).ok_or_else(nothing)?;
         let moment = view.shown().0.ok_or_else(nothing)?;
         if !timeline::can_branch(view) {
-            return Err("Look back first (←): a branch goes on from a moment between the first and the last.".into());
+            return Err("Go back first (←): a branch starts at a step between the first and the last.".into());
         }
         let draft = FillDraft { problem: parent.problem, ..self.draft.clone() };
         let mut restoration = draft.restoration(shared)?;
@@ -115,11 +114,11 @@ impl Fills {
 }
 
 impl Inpaint {
-    /// Goes on from the moment that is looked at with what is set and painted now; its fill is kept, if it has ended.
+    /// Goes on from the step shown with what is set and painted now; its fill is kept, if it has ended.
     pub(in crate::app::inpaint) fn branch(&mut self, session: &Session, shared: &Draft) -> Option<Notice> {
         match self.fills.branch(shared) {
             Ok((mut question, parent, moment)) => {
-                if let Some(canvas) = self.canvas.as_mut().filter(|_| question.evidence.trust.is_some()) {
+                if let Some(canvas) = self.canvas.as_mut().filter(|_| question.observation.confidence.is_some()) {
                     question.take(canvas);
                 }
                 self.fills.begin(session, question, Some((parent, moment)));

@@ -1,4 +1,4 @@
-//! The panel at the right: what is asked, and what the model answers.
+//! The panel on the right: what is asked, and the samples that come back.
 
 use super::{Answer, Problem, setup};
 use crate::app::Context;
@@ -32,7 +32,7 @@ fn progress(ui: &mut Ui, inpaint: &Inpaint) {
         if line.seconds_left.is_finite() { human_time(f64::from(line.seconds_left)) + " left" } else { String::new() };
     ui.add(ProgressBar::new(line.share).desired_height(6.0));
     ui.label(RichText::new(format!("{} · {} NFE  {left}", line.what, line.nfe)).small().weak())
-        .on_hover_text("Painting meanwhile changes what is asked: the model goes on from its present noise level");
+        .on_hover_text("If you keep painting, the model continues with the new mask from its current noise level");
 }
 
 /// What will be there.
@@ -50,13 +50,13 @@ fn nothing_yet(ui: &mut Ui, inpaint: &mut Inpaint) {
     let painted = inpaint.canvas.as_mut().map(|canvas| canvas.share() > 0.0);
     let text = match (inpaint.fills.draft.problem, painted) {
         (_, None) => "Open a photo first.",
-        (Problem::Fill, Some(false)) => "Paint over what is to be filled in. What you leave is kept as it is.",
-        (Problem::Fill, Some(true)) => "Each fill is another answer to the same question: what could be here?",
-        (Problem::Colourise, _) => "The model is given the grey photo and finds colours for it.",
-        (Problem::Restore, _) => "The photo is measured by A; each answer is a picture with that measurement.",
+        (Problem::Fill, Some(false)) => "Paint over the part to replace. Everything else is kept.",
+        (Problem::Fill, Some(true)) => "Each sample is another way to fill in the masked area.",
+        (Problem::Colourise, _) => "The model sees the grey photo; each sample is one way to colour it.",
+        (Problem::Restore, _) => "The photo is degraded by A first; each sample is an image with that measurement.",
         (Problem::Edit, _) => {
-            "The photo is noised to t and brought back: the model makes it one of its own. Paint colours first (P): \
-                               they are hints of what should be where."
+            "The photo is noised to t and denoised again, which makes it more like the training data. Paint colours \
+                               first (P) as hints of what should be where."
         }
     };
     ui.add(egui::Label::new(RichText::new(text).small().weak()).wrap());
@@ -71,7 +71,7 @@ fn compared(ui: &mut Ui, inpaint: &mut Inpaint) {
         return;
     }
     let side = (ui.available_width() - UNIT) / 3.0;
-    let (original, measured) = (answer.question.evidence.picture.clone(), answer.restored.measured.clone());
+    let (original, measured) = (answer.question.observation.picture.clone(), answer.restored.measured.clone());
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = UNIT;
         let shown = [("original", Some(original)), ("measurement y", (problem != Problem::Edit).then_some(measured))];
@@ -79,7 +79,7 @@ fn compared(ui: &mut Ui, inpaint: &mut Inpaint) {
             let Some(pixels) = pixels else { continue };
             ui.vertical(|ui| {
                 ui.spacing_mut().item_spacing.y = 1.0;
-                let (rect, _) = frame(ui, vec2(side, side), Sense::hover(), &format!("Picture of the {name}"));
+                let (rect, _) = frame(ui, vec2(side, side), Sense::hover(), &format!("Image of the {name}"));
                 fills.textures.paint(ui, rect, &pixels, 0, None, fills.draft.smooth);
                 ui.label(RichText::new(name).small().weak());
             });
@@ -113,7 +113,7 @@ fn grid(ui: &mut Ui, inpaint: &mut Inpaint) {
                 if sample == fills.picked || response.has_focus() {
                     ui.painter().rect_stroke(rect, 0, Stroke::new(2.0, accent), StrokeKind::Inside);
                 }
-                if response.on_hover_text("Click to pick it and lay it on the photo").clicked() {
+                if response.on_hover_text("Select this sample and show it on the photo").clicked() {
                     fills.picked = sample;
                     fills.draft.laid = true;
                 }
@@ -125,54 +125,55 @@ fn grid(ui: &mut Ui, inpaint: &mut Inpaint) {
 /// What can be done with the sample that is picked.
 fn picked(ui: &mut Ui, inpaint: &mut Inpaint) {
     let fills = &mut inpaint.fills;
-    ui.checkbox(&mut fills.draft.laid, "Lay it on the photo")
-        .on_hover_text("Show the picked sample on the photo, where it changes it (V)");
+    ui.checkbox(&mut fills.draft.laid, "Show on photo").on_hover_text("Show the selected sample on the photo (V)");
     let Some(answer) = fills.answers.get(fills.shown).filter(|_| fills.under_way.is_none()) else { return };
     let picked = fills.picked;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = UNIT;
         let width = (ui.available_width() - UNIT) / 2.0;
-        let tip = "Make it part of the photo, and paint again: what you paint next is filled in anew, the rest stays";
-        if named(ui.add(Button::new("Go on from it").min_size(vec2(width, 24.0))), "Go on from it", tip).clicked() {
+        let tip = "Make this sample part of the photo, then paint over the next part to replace";
+        if named(ui.add(Button::new("Apply").min_size(vec2(width, 24.0))), "Apply", tip).clicked() {
             inpaint.commands.push(Command::Adopt);
         }
-        let tip = "Write the photo at its full size with this sample in it, its edge blended (PNG or JPEG)";
+        let tip = "Save the photo at full size with this sample blended in (PNG or JPEG)";
         if named(ui.add(Button::new("Save photo…").min_size(vec2(width, 24.0))), "Save photo", tip).clicked() {
             inpaint.commands.push(Command::SaveFilled);
         }
     });
-    figures(ui, answer, picked);
+    if fills.moment.is_none() {
+        figures(ui, answer, picked);
+    }
 }
 
 fn figures(ui: &mut Ui, answer: &Answer, picked: usize) {
     let restored = &answer.restored;
     let far = restored.inconsistency.get(picked).copied().unwrap_or(f64::NAN);
     let text = format!("‖A(x) − y‖ {far:.4} · {} NFE · {}", restored.nfe, human_time(answer.seconds));
-    let tip = "Consistency: root mean square of what the sample measures against what was measured, in units of pictures \
-               from 0 to 1; evaluations of the score for each sample; and how long they all took";
+    let tip = "Consistency: root mean square of A(x) − y, for values from 0 to 1; score evaluations per sample; and the \
+               time for all samples";
     ui.label(RichText::new(text).small().weak()).on_hover_text(tip);
     let exchanges = restored.exchanges;
     if exchanges > 0 {
-        let text = format!("painted {exchanges}× on the way");
-        ui.label(RichText::new(text).small().weak()).on_hover_text("The model went on from its present noise level");
+        let text = format!("mask changed {exchanges}× during sampling");
+        ui.label(RichText::new(text).small().weak()).on_hover_text("The model continued from its current noise level");
     }
 }
 
-/// Earlier answers.
+/// Earlier results.
 fn history(ui: &mut Ui, inpaint: &mut Inpaint) {
     let fills = &mut inpaint.fills;
     if fills.answers.len() < 2 {
         return;
     }
     ui.separator();
-    ui.label(RichText::new("Before").small().weak())
-        .on_hover_text("Earlier answers, with the photo and the mask that they are answers to");
+    ui.label(RichText::new("Earlier results").small().weak())
+        .on_hover_text("Earlier results, each with its photo and mask");
     let accent = Theme::of(ui).accent;
     let mut wanted = None;
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(UNIT, UNIT);
         for (index, answer) in fills.answers.iter().enumerate() {
-            let name = format!("Answer {}", index + 1);
+            let name = format!("Result {}", index + 1);
             let (rect, response) = frame(ui, vec2(PAST, PAST), Sense::click(), &name);
             fills.textures.paint(ui, rect, &answer.restored.pictures, 0, None, fills.draft.smooth);
             if index == fills.shown || response.has_focus() {
@@ -180,7 +181,7 @@ fn history(ui: &mut Ui, inpaint: &mut Inpaint) {
             }
             let what = format!("{} {}", answer.question.restoration.run.count.get(), answer.question.problem.noun());
             let method = answer.question.restoration.method.about().name;
-            if response.on_hover_text(format!("{what} by {method}: go back to them")).clicked() {
+            if response.on_hover_text(format!("{what} with {method}: go back to this result")).clicked() {
                 wanted = Some(index);
             }
         }

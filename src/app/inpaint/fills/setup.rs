@@ -14,10 +14,10 @@ use egui::{Button, DragValue, RichText, Slider, Ui, vec2};
 /// The tabs.
 pub fn tabs(ui: &mut Ui, draft: &mut FillDraft) {
     let options = [
-        (Problem::Fill, "Fill", None, "What else could be where the photo is painted?"),
-        (Problem::Colourise, "Colour", None, "Which colours could this photo have? The grey values stay"),
-        (Problem::Restore, "Restore", None, "What could it have been before it was made small, blurred or noisy?"),
-        (Problem::Edit, "Edit", None, "What is like it? Noised to t and brought back from there (SDEdit)"),
+        (Problem::Fill, "Fill", None, "Fill in the masked area of the photo"),
+        (Problem::Colourise, "Colour", None, "Colourise the photo; its grey values are kept"),
+        (Problem::Restore, "Restore", None, "Restore a degraded photo: downsampled, blurred, noisy"),
+        (Problem::Edit, "Edit", None, "Edit the photo by noising it to t and denoising it again (SDEdit)"),
     ];
     segmented(ui, &mut draft.problem, &options);
 }
@@ -43,9 +43,9 @@ pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, cx: &mut Context) {
 }
 
 fn losses(ui: &mut Ui, draft: &mut FillDraft) {
-    let tip = "A, the loss that is undone: the photo is measured by it first, y = A(x) + noise";
-    row(ui, "Loss A", tip, |ui| {
-        let combo = Combo { name: "Loss", tip, width: control_width(ui) };
+    let tip = "Degradation A to restore from; the photo is degraded first, y = A(x) + noise";
+    row(ui, "Degradation", tip, |ui| {
+        let combo = Combo { name: "Degradation", tip, width: control_width(ui) };
         menu(ui, &combo, &mut draft.degradation, |operator| operator.is_degradation(), |_| None);
     });
     parameters(ui, &mut draft.degradation);
@@ -55,7 +55,7 @@ fn losses(ui: &mut Ui, draft: &mut FillDraft) {
         &mut draft.noise,
         0.0..=1.0,
         3,
-        "Standard deviation of the noise in y, in units of pictures from 0 to 1",
+        "Standard deviation of the measurement noise in y, for values from 0 to 1",
     );
 }
 
@@ -66,10 +66,10 @@ fn edit(ui: &mut Ui, draft: &mut FillDraft) {
         &mut draft.strength,
         0.02..=1.0,
         2,
-        "The time to which the photo is noised before it comes back: near 0 keeps it, 1 forgets it",
+        "Time t to which the photo is noised before it is denoised: near 0 keeps it, 1 discards it",
     );
-    ui.checkbox(&mut draft.only_painted, "Only where it is painted")
-        .on_hover_text("What is not painted stays as it is; what is painted starts from its own colours");
+    ui.checkbox(&mut draft.only_painted, "Masked area only")
+        .on_hover_text("Keep everything outside the mask; the masked area starts from its own colours");
 }
 
 /// A slider with its number.
@@ -94,7 +94,7 @@ fn method(ui: &mut Ui, draft: &mut FillDraft, cx: &Context) {
         let combo = Combo { name: "Method", tip: &tip, width: control_width(ui) };
         let impossible = |method: &(dyn Method + 'static)| {
             (method.is_exact() && !exact).then(|| {
-                "Only an exact model (little worlds, a folder of pictures, a mixture) knows its posterior.".into()
+                "Only an exact model (Little Worlds, a folder of images, a mixture) has an exact posterior.".into()
             })
         };
         let mut method = draft.method.clone();
@@ -106,7 +106,7 @@ fn method(ui: &mut Ui, draft: &mut FillDraft, cx: &Context) {
 }
 
 fn sizes(ui: &mut Ui, draft: &mut FillDraft) {
-    let tip = "How many answers to the same question, 1 to 16";
+    let tip = "Number of samples, 1 to 16";
     row(ui, "Samples", tip, |ui| {
         let width = (control_width(ui) - 62.0) / 2.0;
         named(
@@ -114,7 +114,7 @@ fn sizes(ui: &mut Ui, draft: &mut FillDraft) {
             "Samples",
             tip,
         );
-        let tip = "Steps N of the time grid: more are slower and truer";
+        let tip = "Number of steps N of the time grid: more are slower but more accurate";
         let (area, response) = ui.allocate_exact_size(vec2(46.0, 24.0), egui::Sense::hover());
         let (font, ink) = (egui::TextStyle::Body.resolve(ui.style()), ui.visuals().text_color());
         ui.painter().text(area.center(), egui::Align2::CENTER_CENTER, "Steps", font, ink);
@@ -124,27 +124,26 @@ fn sizes(ui: &mut Ui, draft: &mut FillDraft) {
 }
 
 fn resampling(ui: &mut Ui, draft: &mut FillDraft) {
-    let tip = "RePaint (Lugmayr et al. 2022): go each leg of so many steps down several times, with noise leading up \
-               again in between, so that what is filled in comes to agree with what is known";
+    let tip = "RePaint (Lugmayr et al. 2022): repeat each jump of several steps, re-noising in between, so that the \
+               masked area comes to match what is kept";
     ui.horizontal(|ui| {
         ui.checkbox(&mut draft.resample, "Resample").on_hover_text(tip);
         ui.add_enabled_ui(draft.resample, |ui| {
             let field = DragValue::new(&mut draft.times).range(1..=Resampling::MAX_TIMES).suffix("×").speed(0.1);
-            named(ui.add(field), "Times", "How often each leg is gone down");
+            named(ui.add(field), "Repeats", "How often each jump is repeated");
             let field = DragValue::new(&mut draft.jump).range(1..=100).suffix(" steps").speed(0.1);
-            named(ui.add(field), "Leg", "Steps of a leg");
+            named(ui.add(field), "Jump length", "Number of steps in a jump");
         });
     });
 }
 
 fn seed(ui: &mut Ui, draft: &mut FillDraft) {
-    let tip = "Seed of all noise: the same seed gives the same answers. Unlocked, every question gets a new one";
+    let tip = "Determines all noise: the same seed gives the same samples. Unlocked, each result uses a new one";
     row(ui, "Seed", tip, |ui| {
         let width = control_width(ui) - 28.0;
         named(ui.add_sized(vec2(width, 24.0), DragValue::new(&mut draft.seed)), "Seed", tip);
         let icon = if draft.seed_locked { Icon::LOCKED } else { Icon::UNLOCKED };
-        if icon::quiet_button(ui, icon, draft.seed_locked, "Lock the seed", "Keep this seed for the next question")
-            .clicked()
+        if icon::quiet_button(ui, icon, draft.seed_locked, "Lock seed", "Keep this seed for the next result").clicked()
         {
             draft.seed_locked = !draft.seed_locked;
         }
@@ -159,7 +158,7 @@ fn begin(ui: &mut Ui, inpaint: &mut Inpaint, cx: &mut Context) {
     let why = if inpaint.canvas.is_none() {
         Some("Open a photo first.".to_owned())
     } else if needs_paint && inpaint.canvas.as_mut().is_some_and(|canvas| canvas.share() <= 0.0) {
-        Some("Paint over what is to be filled in first.".to_owned())
+        Some("Paint over the part to replace first.".to_owned())
     } else {
         draft.restoration(&cx.draft).err()
     };
@@ -173,7 +172,7 @@ fn begin(ui: &mut Ui, inpaint: &mut Inpaint, cx: &mut Context) {
     let font = egui::TextStyle::Small.resolve(ui.style());
     let place = response.rect.right_center() - vec2(10.0, 0.0);
     ui.painter().text(place, egui::Align2::RIGHT_CENTER, if busy { "Esc" } else { "Enter" }, font, ink);
-    let tip = if busy { "End this and keep the answers before (Esc)" } else { "Ask the model (Enter)" };
+    let tip = if busy { "Stop and keep earlier results (Esc)" } else { "Start sampling (Enter)" };
     if let Some(why) = &why {
         response.clone().on_disabled_hover_text(why);
     }

@@ -1,4 +1,4 @@
-use super::journey::data;
+use super::encoding::data;
 use super::{Restoration, RestorationError};
 use crate::score::{Inpainting, Linear, Measurement, ScoreModel};
 use crate::sde::{Moments, Range};
@@ -21,20 +21,20 @@ pub enum Shows {
 
 /// What a restoration starts from.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Evidence {
+pub struct Observation {
     /// (1 or N)×C×H×W at the model's size, in [0, 1] (of a model without a range: as they are). One picture is
     /// shared by all samples; N pictures are those of N samples.
     pub picture: Pixels<f32>,
     /// 1×(1 or C)×H×W in [0, 1]: 1 is known, 0 is unknown. Without it nothing is known. Only inpainting reads it.
-    pub trust: Option<Pixels<f32>>,
+    pub confidence: Option<Pixels<f32>>,
     /// What the picture shows.
     pub shows: Shows,
 }
 
-impl Evidence {
+impl Observation {
     /// What `restoration` measures of this, in the range of `model`, which is that of the run.
     ///
-    /// A trust m between 0 and 1 counts as a measurement whose noise has the variance v·(1 − m)/m, v being the data's:
+    /// A confidence m between 0 and 1 counts as a measurement whose noise has the variance v·(1 − m)/m, v being the data's:
     /// of Gaussian data of that variance around μ, the posterior mean is m·y + (1 − m)·μ.
     ///
     /// # Errors
@@ -50,14 +50,14 @@ impl Evidence {
         if restoration.method.entry().is_exact() && x.dims()[0] != 1 {
             return Err(RestorationError::Exact(x.dims()[0]));
         }
-        let trust = self.trust.as_ref().map(|trust| trusted(trust, device)).transpose()?;
-        let linear: Rc<dyn Linear> = restoration.operator.over(shape, trust.as_ref(), device)?.into();
+        let confidence = self.confidence.as_ref().map(|confidence| confident(confidence, device)).transpose()?;
+        let linear: Rc<dyn Linear> = restoration.operator.over(shape, confidence.as_ref(), device)?.into();
         let std = restoration.noise * span(range);
         let data = model.moments().unwrap_or_else(|| even(range));
         let mut variance = Tensor::full([1; 4], std * std, device);
-        if let Some(trust) = trust.filter(|_| restoration.operator.is(&Inpainting)) {
-            let partial = (trust.clone().recip() - 1.0) * data.variance();
-            variance = partial.mask_fill(trust.lower_equal_elem(0.0), 0.0) + variance;
+        if let Some(confidence) = confidence.filter(|_| restoration.operator.is(&Inpainting)) {
+            let partial = (confidence.clone().recip() - 1.0) * data.variance();
+            variance = partial.mask_fill(confidence.lower_equal_elem(0.0), 0.0) + variance;
         }
         let y = match self.shows {
             Shows::Measurement => linear.read(&x),
@@ -115,12 +115,12 @@ impl Evidence {
 }
 
 /// Trust in [0, 1].
-fn trusted(trust: &Pixels<f32>, device: &Device) -> Result<Image, RestorationError> {
-    let size = trust.shape.into_iter().try_fold(1usize, usize::checked_mul);
-    if size != Some(trust.values.len()) || !trust.values.iter().all(|value| (0.0..=1.0).contains(value)) {
+fn confident(confidence: &Pixels<f32>, device: &Device) -> Result<Image, RestorationError> {
+    let size = confidence.shape.into_iter().try_fold(1usize, usize::checked_mul);
+    if size != Some(confidence.values.len()) || !confidence.values.iter().all(|value| (0.0..=1.0).contains(value)) {
         return Err(RestorationError::Values);
     }
-    Ok(tensor(trust, device))
+    Ok(tensor(confidence, device))
 }
 
 fn tensor(pixels: &Pixels<f32>, device: &Device) -> Image {

@@ -4,22 +4,9 @@ use super::{Decoded, Encoded, Flow, Latents, Steps};
 use crate::registry::Choice;
 use crate::score::{ScoreError, ScoreModel};
 use crate::sde::{Level, Range, Sde, Step};
-use crate::solver::{Grid, Noise, Process};
+use crate::solver::{Grid, Noise, OnProgress, Process};
 use crate::{Image, Pixels};
 use burn::tensor::{Device, TensorData};
-use std::ops::ControlFlow;
-
-/// How far a journey has come.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress<'a> {
-    /// Share of time covered by the slowest sample, 0 to 1.
-    pub share: f64,
-    /// All states, N×C×H×W.
-    pub x: &'a Image,
-}
-
-/// Is told the progress, and says whether to go on.
-pub type Watch<'a> = &'a mut dyn FnMut(Progress<'_>) -> ControlFlow<()>;
 
 /// The part of a flow's time at which a model is valid.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,14 +29,14 @@ impl FlowPlan {
         if sde.level(plan.until).ratio() > highest * (1.0 + 1e-6) {
             plan.until = sde.time_of_ratio(highest);
             plan.notices.push(format!(
-                "The model knows σ/α up to {highest:.3}, so its latents lie at t = {:.4}, not {}.",
+                "The model covers σ/α up to {highest:.3}, so its latents are at t = {:.4}, not {}.",
                 plan.until, flow.until
             ));
         }
         if sde.level(plan.end).ratio() < lowest * (1.0 - 1e-6) {
             plan.end = sde.time_of_ratio(lowest);
             plan.notices.push(format!(
-                "The model knows σ/α down to {lowest:.2e}, so the data lie at t = {:.2e}, not {:.2e}.",
+                "The model covers σ/α down to {lowest:.2e}, so the data are at t = {:.2e}, not {:.2e}.",
                 plan.end, flow.end
             ));
         }
@@ -67,17 +54,17 @@ impl FlowPlan {
 /// Pictures (see [`Decoded::pictures`]) to latents.
 ///
 /// # Errors
-/// If the shape is wrong, the score fails, or `watch` breaks off ([`ScoreError::Stopped`]).
+/// If the shape is wrong, the score fails, or `progress` breaks off ([`ScoreError::Stopped`]).
 pub fn encode(
     flow: &Flow,
     model: &dyn ScoreModel,
     images: &Pixels<f32>,
     device: &Device,
-    watch: Watch<'_>,
+    progress: OnProgress<'_>,
 ) -> Result<Encoded, ScoreError> {
     let plan = FlowPlan::new(flow, model);
     let x = data(tensor(images, model, device)?, model.range());
-    let (z, nfe) = travel(flow, model, x, plan.end, plan.until, watch)?;
+    let (z, nfe) = travel(flow, model, x, plan.end, plan.until, progress)?;
     Ok(Encoded { latents: Latents { pixels: host(&z)?, flow: flow.clone() }, nfe })
 }
 
@@ -90,10 +77,10 @@ pub fn decode(
     model: &dyn ScoreModel,
     latents: &Pixels<f32>,
     device: &Device,
-    watch: Watch<'_>,
+    progress: OnProgress<'_>,
 ) -> Result<Decoded, ScoreError> {
     let plan = FlowPlan::new(flow, model);
-    let (x, nfe) = travel(flow, model, tensor(latents, model, device)?, plan.until, plan.end, watch)?;
+    let (x, nfe) = travel(flow, model, tensor(latents, model, device)?, plan.until, plan.end, progress)?;
     Ok(Decoded { pictures: host(&unit(x, model.range()))?, nfe })
 }
 
@@ -104,15 +91,14 @@ fn travel(
     x: Image,
     from: f64,
     to: f64,
-    watch: Watch<'_>,
+    progress: OnProgress<'_>,
 ) -> Result<(Image, Vec<usize>), ScoreError> {
     let (sde, [count, ..]) = (flow.family.sde(), x.dims());
     let steps = fixed(&flow.solver.entry().grid(), sde, flow.steps.map_or(1, Steps::get), from, to);
     // Nothing that follows the ODE asks for noise.
     let noise = Noise { seed: 0, first: 0, count, shape: model.shape(), device: x.device() };
     let process = Process::free(model, sde, &steps, false, &noise);
-    let mut progress = |share: f64, x: &Image| watch(Progress { share, x });
-    let (x, evaluations) = flow.solver.entry().integrate(flow.solver.settings(), &process, x, &mut progress)?;
+    let (x, evaluations) = flow.solver.entry().integrate(flow.solver.settings(), &process, x, progress)?;
     Ok((finite(x, sde.level(to))?, evaluations))
 }
 

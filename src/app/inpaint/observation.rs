@@ -12,7 +12,7 @@ const UNKNOWN: f32 = 0.5;
 
 /// The square by area averages, S×S. Only what changed is averaged again.
 #[derive(Clone, Debug)]
-pub struct Evidence {
+pub struct Observation {
     /// Side S.
     pub side: usize,
     /// Left, top and side of the square, in pixels of the photo.
@@ -22,7 +22,7 @@ pub struct Evidence {
     /// 3×S×S in [0, 1]: the mean of what is known of each pixel's area.
     pub picture: Vec<f32>,
     /// S×S: 1 − coverage. 1 is known, 0 is to be filled.
-    pub trust: Vec<f32>,
+    pub confidence: Vec<f32>,
     /// S×S: which of them are out of date.
     stale: Vec<bool>,
     /// The hints that it is of.
@@ -31,14 +31,14 @@ pub struct Evidence {
     pub filled: bool,
 }
 
-impl Evidence {
+impl Observation {
     /// Nothing averaged yet: all is out of date.
-    pub fn new(side: usize, square: [u32; 3]) -> Evidence {
+    pub fn new(side: usize, square: [u32; 3]) -> Observation {
         let parts = (0..side).map(|part| shares(part, square[2] as usize, side)).collect();
         let plane = side * side;
-        let (picture, trust) = (vec![UNKNOWN; 3 * plane], vec![1.0; plane]);
+        let (picture, confidence) = (vec![UNKNOWN; 3 * plane], vec![1.0; plane]);
         let (stale, hints) = (vec![true; plane], Hints::default());
-        Evidence { side, square, parts, picture, trust, stale, hints, filled: false }
+        Observation { side, square, parts, picture, confidence, stale, hints, filled: false }
     }
 
     /// Whether it is of this square at this size.
@@ -80,7 +80,7 @@ impl Evidence {
             left -= 1;
             self.stale[cell] = false;
             let (known, sums) = self.average(photo, mask, cell / self.side, cell % self.side);
-            self.trust[cell] = known.clamp(0.0, 1.0);
+            self.confidence[cell] = known.clamp(0.0, 1.0);
             for (channel, sum) in sums.into_iter().enumerate() {
                 // Less than half a grey level of one pixel in a thousand is nothing.
                 let mean = if known > 1e-6 { sum / known / 255.0 } else { UNKNOWN };
