@@ -542,7 +542,7 @@ fn alt_takes_up_the_colour_under_the_pointer() {
 #[test]
 fn a_fill_can_be_looked_back_on_and_gone_on_from_in_another_way() {
     let mut harness = painted_world();
-    assert!(harness.query_by_label("StepState").is_none(), "there is nothing to look back on");
+    assert!(harness.query_by_label("Recorded step").is_none(), "there is nothing to look back on");
     harness.key_press(Key::Enter);
     wait_until(&mut harness, "the fills", |app| answers(app) == 1);
     let shown = |harness: &Harness<'static, App>| {
