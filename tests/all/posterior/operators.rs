@@ -325,6 +325,6 @@ fn impossible_operators_are_refused_in_one_sentence() {
 
     let over = |text: &str, shape| operator(text).over(shape, None, &Device::flex()).err().unwrap();
     let refused = over("super-resolution:4", [3, 6, 8]).to_string();
-    assert_eq!(refused, "super-resolution:4 needs pictures whose sides are multiples of 4, not 3×6×8");
-    assert_eq!(over("colorization", [1, 4, 4]).to_string(), "colorization needs pictures of 3 channels, not 1×4×4");
+    assert_eq!(refused, "super-resolution:4 needs images whose sides are multiples of 4, not 3×6×8");
+    assert_eq!(over("colorization", [1, 4, 4]).to_string(), "colorization needs images with 3 channels, not 1×4×4");
 }

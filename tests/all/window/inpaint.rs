@@ -288,7 +288,7 @@ fn the_help_lists_the_keys_of_this_workspace() {
     harness.key_press(Key::F1);
     harness.run_steps(4);
     assert!(harness.query_by_label("Swap brush and eraser, or adding and subtracting shapes").is_some());
-    assert!(harness.query_by_label_contains("Branch from the step").is_none());
+    assert!(harness.query_by_label("Branch from the step shown").is_none());
 }
 
 #[test]
@@ -542,7 +542,7 @@ fn alt_takes_up_the_colour_under_the_pointer() {
 #[test]
 fn a_fill_can_be_looked_back_on_and_gone_on_from_in_another_way() {
     let mut harness = painted_world();
-    assert!(harness.query_by_label("StepState").is_none(), "there is nothing to look back on");
+    assert!(harness.query_by_label("Recorded step").is_none(), "there is nothing to look back on");
     harness.key_press(Key::Enter);
     wait_until(&mut harness, "the fills", |app| answers(app) == 1);
     let shown = |harness: &Harness<'static, App>| {
@@ -578,7 +578,7 @@ fn a_fill_can_be_looked_back_on_and_gone_on_from_in_another_way() {
     click(&mut harness, "Branch");
     wait_until(&mut harness, "the same fills", |app| answers(app) == 2);
     assert_eq!(shown(&harness), (None, first.clone()));
-    harness.get_by_label("Answer 2").click_accesskit();
+    harness.get_by_label("Result 2").click_accesskit();
     harness.run_steps(3);
     let branches: Vec<usize> = inpaint(harness.state()).fills.branches().into_iter().map(|(_, step)| step).collect();
     assert_eq!(branches, [step]);
