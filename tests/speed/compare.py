@@ -82,7 +82,7 @@ def agreement(network, path, program, folder):
     x = torch.rand((2, config["num_channels"], size, size), generator=torch.Generator().manual_seed(1))
     given, found = Path(folder) / "x.safetensors", Path(folder) / "y.safetensors"
     save_file({"x": x, "t": times}, given)
-    command = [program, "score", "--checkpoint", path, "--input", given, "--output", found, "--device", "cpu"]
+    command = [program, "score", "--model", path, "--input", given, "--output", found, "--device", "cpu"]
     subprocess.run(command, check=True, capture_output=True)
     with torch.inference_mode():
         expected = network(x, label(network, times.double()).float())
