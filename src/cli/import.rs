@@ -15,8 +15,10 @@ Examples:
   score-explorer import worlds.pth --card-file worlds.txt --moments-from worlds/
   score-explorer import google/ddpm-church-256 --name church
   score-explorer import worlds.pth --output checkpoints/worlds.safetensors
-  score-explorer import checkpoint_8.pth --set training.sde=subvpsde --weights raw
-  score-explorer import edm-cifar10-cond.safetensors --set edm.class=3 --name cats
+  score-explorer import checkpoint_8.pth --set training.sde=subvpsde \\
+      --weights raw
+  score-explorer import edm-cifar10-cond.safetensors --set edm.class=3 \\
+      --name cats
 
 Without --config, the configuration is looked for beside the checkpoint: the same name with .json or .yml, or \
 config.json or config.yml. If there is none, it is inferred from tensor names and shapes. What these cannot reveal is \

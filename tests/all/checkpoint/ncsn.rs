@@ -75,7 +75,7 @@ fn configurations_that_do_not_fit_are_refused_with_what_would() {
         ("spec_norm: false", "spec_norm: true", "model.spec_norm"),
         ("InstanceNorm++", "VarianceNorm", "use InstanceNorm++"),
         ("  ngf: 4", "  width: 4", "lacks model.ngf"),
-        ("  ngf: 4", "ngf 4", "is no `name: value`"),
+        ("  ngf: 4", "ngf 4", "is not `name: value`"),
         ("  ngf: 4", "  ngf: 8", "[4, 3, 3, 3]"),
     ] {
         let config = folder.path().join("other.yml");

@@ -144,7 +144,7 @@ fn models_of_another_kind_are_answered_with_one_sentence() {
         ),
         ("down_block_types", json!(["AttnDownBlock2D", "DownBlock2D"]), "with the like on the way up"),
         ("down_block_types", json!([]), "config.down_block_types"),
-        ("sample_size", json!([8, 16]), "config.sample_size = [8,16] is not supported; use whole numbers"),
+        ("sample_size", json!([8, 16]), "config.sample_size = [8,16] is not supported; use a whole number"),
         ("sample_size", Value::Null, "lacks config.sample_size"),
         ("sample_size", json!(9), "data.image_size = 9 is invalid; it must be divisible by 2"),
         ("out_channels", json!(6), "config.out_channels = 6"),
