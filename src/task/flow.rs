@@ -30,7 +30,7 @@ pub struct Flow {
 /// Settings that make no solve.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FlowError {
-    #[error("the times {end} (data) to {until} (latent) are invalid; choose 0 < end < until ≤ 1")]
+    #[error("the times {end} (data) to {until} (latent) are invalid; choose 0 < t_min < t_max ≤ 1")]
     Times { until: f64, end: f64 },
     #[error(transparent)]
     Choice(#[from] ChoiceError),
