@@ -16,7 +16,7 @@ pub fn device_combo(ui: &mut Ui, name: &str, width: f32, device: &mut DeviceChoi
     let missing = session.devices().gpu.is_none();
     let options = [DeviceChoice::Auto, DeviceChoice::Cpu, DeviceChoice::Gpu];
     Combo { name, tip: &tip, width }.show(ui, device, &options, text, |choice| {
-        (*choice == DeviceChoice::Gpu && missing).then(|| "No graphics adapter was found.".into())
+        (*choice == DeviceChoice::Gpu && missing).then(|| "No graphics adapter found.".into())
     });
 }
 
@@ -26,7 +26,7 @@ pub fn why_device(session: &Session, choice: DeviceChoice) -> String {
     let gpu = session.devices().gpu.as_ref().map(|(_, report)| report);
     let because = match (choice, gpu) {
         (DeviceChoice::Cpu, _) => "you chose the CPU".into(),
-        (DeviceChoice::Auto | DeviceChoice::Gpu, None) => "no graphics adapter was found".into(),
+        (DeviceChoice::Auto | DeviceChoice::Gpu, None) => "no graphics adapter found".into(),
         (DeviceChoice::Gpu, Some(gpu)) if gpu.software => "you chose it, though it is a software adapter".into(),
         (DeviceChoice::Gpu, Some(_)) => "you chose the graphics adapter".into(),
         (DeviceChoice::Auto, Some(gpu)) if gpu.software => {

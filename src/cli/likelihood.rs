@@ -56,6 +56,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         seed: args.seed,
         dequantise: args.dequantize,
         exact: !args.force_probes,
+        ..Estimate::default()
     };
     estimate.check(&flow)?;
     let pictures = Pictures::read(&args.images, &model, args.limit, &mut session.progress)?;

@@ -222,7 +222,7 @@ fn network(reference: &ModelRef, opened: OpenedNetwork, device: &Device) -> Resu
     let OpenedNetwork { description, weights } = opened;
     let network = Network::new(&description.config, &weights, device)?;
     drop(weights);
-    let (name, card, family) = (description.name.clone(), description.card.clone(), description.family);
+    let (name, card, family) = (description.name.clone(), description.card.clone(), description.family_of_runs());
     let described = Some(description.clone());
     let size = network.parameters();
     let serves_both = description.config.differentiates_on_the_cpu() && *device == Device::flex();

@@ -227,7 +227,7 @@ impl State {
             0 => (values, stats.rms) = (read.into(), root_mean(sum(read, |x| x * x), read.len())),
             1 => denoised = halves(read),
             2 => {
-                stats.score_rms = root_mean(sum(read, |x| x), read.len());
+                stats.score_rms = root_mean(sum(read, |x| x), values.len());
                 let roots: Vec<f32> = read.iter().map(|square| square.sqrt()).collect();
                 magnitude = halves(&roots);
             }

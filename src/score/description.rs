@@ -65,6 +65,12 @@ impl Description {
         Description { config, family, continuous, levels, labels, range, name, card, moments }
     }
 
+    /// The family as runs have it. A network's own σ are in units of its own data; a run of VE works in [0, 1], whatever
+    /// the network's range.
+    pub fn family_of_runs(&self) -> Family {
+        self.family.scaled(self.family.facts().range.span() / self.range.span())
+    }
+
     /// σ/α of each level of a network that is given the index of one, the largest first; else nothing.
     pub fn trained_ratios(&self) -> Vec<f64> {
         let (levels, sde) = (self.levels.max(2), self.family.sde());

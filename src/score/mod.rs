@@ -68,6 +68,11 @@ pub enum ScoreError {
     #[error("the input contains values that are not finite; choose other images or latents")]
     Input,
     #[error(
+        "the probability-flow ODE is too stiff at t = {t:.3e}: {evaluations} evaluations did not lead past it; choose a \
+         larger tolerance, or images that the model covers"
+    )]
+    Stiff { t: f64, evaluations: usize },
+    #[error(
         "the steps became too small at t = {t:.3e} for this tolerance; choose a larger tolerance, or stop at a larger t"
     )]
     StepTooSmall { t: f64 },

@@ -83,9 +83,12 @@ impl NetworkScore {
         }
     }
 
-    /// The first time that was trained. SMLD's levels begin with σ_min itself.
+    /// The first time that was trained. SMLD's and EDM's levels begin with σ_min itself.
     fn first_time(&self) -> f64 {
-        if self.description.labels == LabelConvention::SmldIndex { 0.0 } else { FIRST_TIME }
+        match self.description.labels {
+            LabelConvention::SmldIndex | LabelConvention::LogSigma => 0.0,
+            LabelConvention::Time | LabelConvention::Sigma | LabelConvention::DdpmIndex => FIRST_TIME,
+        }
     }
 
     /// √(1 − ᾱ_index) of DDPM's table, or of its last step.

@@ -18,6 +18,12 @@ impl Range {
             Range::Symmetric => (-1.0, 1.0),
         }
     }
+
+    /// Highest value minus lowest.
+    pub fn span(self) -> f64 {
+        let (low, high) = self.bounds();
+        high - low
+    }
 }
 
 /// First two moments of clean data, over all pixels and channels.

@@ -211,6 +211,11 @@ trait Facts: Sde + Sized {
     /// # Errors
     /// If the values make no SDE.
     fn with(settings: &Settings) -> Result<Self, FamilyError>;
+
+    /// The same process for data that are `factor` times as large: families whose noise has no units of its own stay.
+    fn scaled(self, _factor: f64) -> Self {
+        self
+    }
 }
 
 /// The families. Each needs nothing but its file and its place in this list.
@@ -260,6 +265,14 @@ macro_rules! families {
         }
 
         impl Family {
+            /// The same process for data that are `factor` times as large (above 0): VE's σ grow with them.
+            #[must_use]
+            pub fn scaled(self, factor: f64) -> Family {
+                match self {
+                    $(Family::$family(sde) => Family::$family(Facts::scaled(sde, factor))),*
+                }
+            }
+
             /// The family as an SDE.
             pub fn sde(&self) -> &dyn Sde {
                 match self {

@@ -100,6 +100,10 @@ impl Facts for Ve {
     fn with(settings: &Settings) -> Result<Self, FamilyError> {
         Ve::new(settings.number(&SIGMA_MIN), settings.number(&SIGMA_MAX))
     }
+
+    fn scaled(self, factor: f64) -> Self {
+        Ve { sigma_min: self.sigma_min * factor, sigma_max: self.sigma_max * factor }
+    }
 }
 
 impl Sde for Ve {

@@ -8,6 +8,11 @@ pub trait Grid: Entry {
     /// The time at the fraction `s` (0 to 1, ends excluded) of the way from `start` to `end`.
     fn time(&self, settings: &Settings, sde: &dyn Sde, s: f64, start: f64, end: f64) -> f64;
 
+    /// The time at which the score is last evaluated, where the model allows it: where published samplers stop.
+    fn last_time(&self, sde: &dyn Sde) -> f64 {
+        sde.epsilon()
+    }
+
     /// Whether increments read the published tables, where the grid is the whole published one.
     fn reads_tables(&self) -> bool {
         false
@@ -125,6 +130,11 @@ impl Grid for Edm {
         // In units of the first ratio, so that no power overflows.
         let root = (ratio(end) / ratio(start)).powf(1.0 / rho);
         sde.time_of_ratio(ratio(start) * between(1.0, root, s).powf(rho))
+    }
+
+    /// EDM's last σ is σ_min itself. (A step that arrives at t = 0 arrives at clean data.)
+    fn last_time(&self, sde: &dyn Sde) -> f64 {
+        if sde.sigma(0.0) > 0.0 { 1e-12 } else { sde.epsilon() }
     }
 
     fn spacing(&self, settings: &Settings) -> String {

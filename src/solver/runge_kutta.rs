@@ -119,6 +119,10 @@ pub struct Solution {
 const SAFETY: f64 = 0.9;
 const MIN_FACTOR: f64 = 0.2;
 const MAX_FACTOR: f64 = 10.0;
+/// Evaluations of one step: the first stage is the last of the step before.
+const EVALUATIONS: usize = 6;
+/// What takes more than this from one end to the other has no end that anybody would wait for: the ODE is stiff there.
+const MOST_EVALUATIONS: usize = 60_000;
 /// −1/(order of the error estimate + 1).
 const EXPONENT: f64 = -1.0 / 5.0;
 
@@ -146,6 +150,9 @@ struct Group {
     /// Size of the next step, without its sign.
     size: f64,
     rejected_last: bool,
+    /// Whether the last error was not finite.
+    overflowed: bool,
+    evaluations: usize,
 }
 
 /// Samples still under way: their states and derivatives, compacted to the rows of the groups in order.
@@ -202,7 +209,8 @@ pub fn runge_kutta_45(
         Stepping::Batch => vec![samples.clone()],
         Stepping::Sample => samples.iter().map(|&sample| vec![sample]).collect(),
     };
-    let group = |samples| Group { samples, t: from, size: 0.0, rejected_last: false };
+    let group =
+        |samples| Group { samples, t: from, size: 0.0, rejected_last: false, overflowed: false, evaluations: 2 };
     let first = f.derivative(&y, &vec![from; n], &samples)?;
     let mut active = Active { groups: groups.into_iter().map(group).collect(), y, f: first };
     let mut times = vec![from; n];
@@ -274,9 +282,16 @@ fn trial(
     let samples = active.samples();
     for group in &mut active.groups {
         let smallest = 10.0 * f64::EPSILON * group.t.abs().max(f64::MIN_POSITIVE);
-        if group.size.is_nan() || group.size < smallest {
+        if group.size.is_nan() || group.overflowed && group.size < smallest {
+            return Err(ScoreError::NotFinite { ratio: f64::NAN });
+        }
+        if group.size < smallest {
             return Err(ScoreError::StepTooSmall { t: group.t });
         }
+        if group.evaluations > MOST_EVALUATIONS {
+            return Err(ScoreError::Stiff { t: group.t, evaluations: MOST_EVALUATIONS });
+        }
+        group.evaluations += EVALUATIONS;
         group.size = group.size.min((to - group.t).abs());
     }
     let step = active.per_row(|_, group| group.size.copysign(to - group.t));
@@ -291,13 +306,10 @@ fn trial(
     let next = active.y.clone() + combine(&B, &k) * h.clone();
     let end: Vec<f64> = active.per_row(|_, group| advanced(group, to));
     k.push(f.derivative(&next, &end, &samples)?);
-    samples.iter().for_each(|&sample| solution.evaluations[sample] += 6);
+    samples.iter().for_each(|&sample| solution.evaluations[sample] += EVALUATIONS);
 
     let scale = active.y.clone().abs().max_pair(next.clone().abs()) * tolerance.relative + tolerance.absolute;
     let errors = active.norms(combine(&E, &k) * h, scale)?;
-    if errors.iter().any(|error| !error.is_finite()) {
-        return Err(ScoreError::NotFinite { ratio: f64::NAN });
-    }
     let accepted: Vec<bool> = errors.iter().map(|&error| error < 1.0).collect();
     for (group, &error) in active.groups.iter_mut().zip(&errors) {
         control(group, error, to, solution);
@@ -327,7 +339,9 @@ fn control(group: &mut Group, error: f64, to: f64, solution: &mut Solution) {
         group.size *= factor.max(MIN_FACTOR);
         group.samples.iter().for_each(|&sample| solution.rejected[sample] += 1);
     }
-    group.rejected_last = error >= 1.0;
+    // An error that is not a number is refused like any that is too large, and the step made shorter.
+    group.rejected_last = error.is_nan() || error >= 1.0;
+    group.overflowed = !error.is_finite();
 }
 
 /// Writes the states back, and lets finished groups leave the batch.

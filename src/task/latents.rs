@@ -38,6 +38,8 @@ pub struct Estimate {
     pub rademacher: bool,
     /// Seed of probes and dequantisation.
     pub seed: u64,
+    /// Index of the first image among all that are measured: each has noise of its own, in whatever batch.
+    pub first: usize,
     /// Add uniform noise of one grey level to every value: x ← (255·x + u)/256.
     pub dequantise: bool,
     /// Take the exact divergence where it is at hand (exact models, few dimensions) instead of probes.
@@ -52,7 +54,7 @@ impl Estimate {
 impl Default for Estimate {
     /// As published: one Rademacher probe. Exact where possible.
     fn default() -> Self {
-        Estimate { probes: 1, rademacher: true, seed: 0, dequantise: false, exact: true }
+        Estimate { probes: 1, rademacher: true, seed: 0, first: 0, dequantise: false, exact: true }
     }
 }
 

@@ -49,7 +49,7 @@ pub fn likelihood(
     let (sde, shape) = (flow.family.sde(), model.shape());
     let mut x = encoding::tensor(pictures, model, device)?;
     let count = pictures.shape[0];
-    let noise = Noise { seed: estimate.seed, first: 0, count, shape, device: device.clone() };
+    let noise = Noise { seed: estimate.seed, first: estimate.first, count, shape, device: device.clone() };
     if estimate.dequantise && model.range().is_some() {
         x = (x * 255.0 + noise.uniforms(0, Purpose::Dequantise)) * (1.0 / 256.0);
     }

@@ -52,7 +52,7 @@ impl Observation {
         }
         let confidence = self.confidence.as_ref().map(|confidence| confident(confidence, device)).transpose()?;
         let linear: Rc<dyn Linear> = restoration.operator.over(shape, confidence.as_ref(), device)?.into();
-        let std = restoration.noise * span(range);
+        let std = restoration.noise * range.map_or(1.0, Range::span);
         let data = model.moments().unwrap_or_else(|| even(range));
         let mut variance = Tensor::full([1; 4], std * std, device);
         if let Some(confidence) = confidence.filter(|_| restoration.operator.is(&Inpainting)) {
@@ -127,17 +127,9 @@ fn tensor(pixels: &Pixels<f32>, device: &Device) -> Image {
     Image::from_data(TensorData::new(pixels.values.to_vec(), pixels.shape), device)
 }
 
-/// Length of the data's range.
-fn span(range: Option<Range>) -> f64 {
-    range.map_or(1.0, |range| {
-        let (low, high) = range.bounds();
-        high - low
-    })
-}
-
 /// Moments of numbers spread evenly over the range, for data of which nothing is known.
 fn even(range: Option<Range>) -> Moments {
     let (low, high) = range.map_or((-0.5, 0.5), Range::bounds);
     let mean = 0.5 * (low + high);
-    Moments { mean, mean_square: mean * mean + span(range).powi(2) / 12.0 }
+    Moments { mean, mean_square: mean * mean + range.map_or(1.0, Range::span).powi(2) / 12.0 }
 }

@@ -36,7 +36,7 @@ impl Restored {
             return Err(ScoreError::NotFinite { ratio: 0.0 });
         }
         let measured = host(&unit(measurement.picture(), range))?;
-        let span = range.map(Range::bounds).map_or(1.0, |(low, high)| high - low);
+        let span = range.map_or(1.0, Range::span);
         let inconsistency = measurement.inconsistency(x).try_into_vec_as::<f32>()?;
         let inconsistency = inconsistency.into_iter().map(|value| f64::from(value) / span).collect();
         Ok(Restored { pictures, measured, inconsistency, nfe, exchanges })

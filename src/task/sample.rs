@@ -27,7 +27,7 @@ impl Plan {
     /// The same from the time `latest` (0 to 1) on: the whole number of steps covers what is left.
     pub(super) fn starting(run: &Run, model: &dyn ScoreModel, latest: f64) -> Plan {
         let sde = run.family.sde();
-        let (start, end, notices) = valid_times(sde, model.ratios());
+        let (start, end, notices) = valid_times(sde, run.grid.entry().last_time(sde), model.ratios());
         let start = start.min(latest);
         let mut steps = run.grid.steps(sde, run.steps.get(), start, end);
         if let Origin::Branch { parent, step } = &run.origin {
@@ -57,8 +57,8 @@ impl Plan {
 }
 
 /// The first and last time at which the score is asked for, inside the model's trained σ/α.
-fn valid_times(sde: &dyn Sde, ratios: Option<(f64, f64)>) -> (f64, f64, Vec<String>) {
-    let (mut start, mut end, mut notices) = (1.0, sde.epsilon(), Vec::new());
+fn valid_times(sde: &dyn Sde, last: f64, ratios: Option<(f64, f64)>) -> (f64, f64, Vec<String>) {
+    let (mut start, mut end, mut notices) = (1.0, last, Vec::new());
     let Some((lowest, highest)) = ratios else { return (start, end, notices) };
     // A part in a million is rounding, not a different range.
     if sde.level(start).ratio() > highest * (1.0 + 1e-6) {

@@ -124,7 +124,7 @@ impl Measure {
         let values: Vec<f32> = (first..first + count).flat_map(|index| pictures.sample(index).to_vec()).collect();
         let [_, c, h, w] = pictures.shape;
         let images = Pixels { shape: [count, c, h, w], values: values.into() };
-        Some(engine::Likelihood { flow, images, estimate })
+        Some(engine::Likelihood { flow, images, estimate: Estimate { first, ..estimate } })
     }
 
     /// Takes in figures.

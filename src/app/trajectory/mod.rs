@@ -336,7 +336,12 @@ fn plots(ui: &mut Ui, runs: &Runs, hovered: Option<&Hovered>, cx: &Context) {
     let model = run.map_or(&cx.draft.model, |run| &run.report.run.model);
     let report = cx.session.model(model);
     let trained = report.and_then(|report| report.description.as_ref());
-    let trained = trained.map(Description::trained_ratios).unwrap_or_default();
+    // In units of the run's data.
+    let in_run = |network: &Description| {
+        let scale = family.facts().range.span() / network.range.span();
+        network.trained_ratios().into_iter().map(|ratio| ratio * scale).collect::<Vec<f64>>()
+    };
+    let trained = trained.map(in_run).unwrap_or_default();
     let path = plots::Path { family: &family, trained: &trained };
     panes::figures(ui, 4, |ui| plots::ui(ui, run, path, hovered));
 }

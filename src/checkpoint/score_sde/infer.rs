@@ -250,7 +250,10 @@ fn scales(
         65..=256 => (348.0, 2000),
         _ => (1348.0, 2000),
     };
-    let published = format!("as published for {pixels} pixels");
+    let published = match pixels {
+        129..=256 => "as published for CelebA-HQ at 256 pixels; bedroom has 378, church 380".into(),
+        _ => format!("as published for {pixels} pixels"),
+    };
     let mut ask = |needed: bool, field: &str, value: Value, reason: &str| match needed {
         true => completion.value(field, value, reason),
         false => value,
@@ -260,7 +263,12 @@ fn scales(
         None => (
             ask(ve, "model.sigma_min", json!(0.01), "as published"),
             ask(ve, "model.sigma_max", json!(largest), &published),
-            ask(true, "model.num_scales", json!(if ve { count } else { 1000 }), &published),
+            ask(
+                true,
+                "model.num_scales",
+                json!(if ve { count } else { 1000 }),
+                &format!("as published for {pixels} pixels"),
+            ),
         ),
     };
     let beta_min = ask(!ve, "model.beta_min", json!(0.1), "as published");

@@ -299,3 +299,18 @@ fn a_model_that_is_being_opened_can_be_let_go() {
     assert!(looked.loading().is_none() && run.loading().is_none());
     finish(&engine, quick(5));
 }
+
+#[test]
+fn figures_of_a_step_are_means_over_all_values() {
+    let last = finish(&engine(), quick(5));
+    let squares = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
+    for recorded in last.timeline.iter() {
+        let count = recorded.x.values.len() as f64;
+        let rms = (squares(&mut recorded.x.values.iter().map(|&x| f64::from(x))) / count).sqrt();
+        assert!((recorded.stats.rms / rms - 1.0).abs() < 1e-5, "{} {rms}", recorded.stats.rms);
+        let Some(score) = &recorded.score else { continue };
+        // The norm over channels of each pixel, in half precision: eleven bits.
+        let rms = (squares(&mut score.values.iter().map(|norm| norm.to_f64())) / count).sqrt();
+        assert!((recorded.stats.score_rms / rms - 1.0).abs() < 1e-3, "{} {rms}", recorded.stats.score_rms);
+    }
+}

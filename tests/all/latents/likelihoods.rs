@@ -106,6 +106,25 @@ fn probes_agree_with_the_exact_divergence_within_their_standard_error() {
 }
 
 #[test]
+fn figures_do_not_depend_on_the_batches_that_images_are_measured_in() {
+    let mixture = Mixture::named("blocks").unwrap();
+    let data = drawn(&mixture, [3, 4, 4], 3, 5);
+    let flow = flow(FamilyKind::Vp, 1e-4, Stepping::Sample);
+    let estimate = Estimate { probes: 2, seed: 9, exact: false, ..Estimate::default() };
+    let measure = |first: usize, count: usize| {
+        let values: Vec<f32> = (first..first + count).flat_map(|sample| data.sample(sample).to_vec()).collect();
+        let images = Pixels { shape: [count, 3, 4, 4], values: values.into() };
+        likelihood(&flow, &mixture, &images, &Estimate { first, ..estimate }, &Device::flex(), &mut go_on).unwrap()
+    };
+    let together: Vec<f64> = measure(0, 3).iter().map(|figure| figure.bits_per_dim).collect();
+    let apart: Vec<f64> = [measure(0, 2), measure(2, 1)].concat().iter().map(|figure| figure.bits_per_dim).collect();
+    for (together, apart) in together.iter().zip(&apart) {
+        // Sums over other batches are rounded otherwise.
+        assert!((together - apart).abs() < 1e-5, "{together} {apart}");
+    }
+}
+
+#[test]
 fn closed_forms_of_the_trace_are_those_of_differences() {
     let set: Vec<u8> = (0..5 * 48).map(|i: u32| (i * 37 % 251) as u8).collect();
     let mixture = Mixture::named("blocks").unwrap();

@@ -1,11 +1,13 @@
 //! Small networks of EDM, against what NVIDIA's own code answered (tests/data/edm/make.py).
 
 use super::{build, build_of_tensors, image, relative_error, values};
+use crate::choices::{grid, solver};
 use burn::tensor::Device;
 use score_explorer::checkpoint::{About, OpenOptions, Overrides, adopt, open, open_network, read_tensors};
 use score_explorer::network::Weights;
-use score_explorer::score::{NetworkScore, ScoreModel};
+use score_explorer::score::{InRange, NetworkScore, ScoreModel};
 use score_explorer::sde::{Family, Level, Range};
+use score_explorer::task::{Plan, Run, Steps};
 use std::path::{Path, PathBuf};
 
 fn file(name: &str) -> PathBuf {
@@ -45,6 +47,25 @@ fn denoises(model: &NetworkScore, device: &Device, recorded: &Weights, expected:
         let cancelled = largest(&recorded["x"].values[part]) / largest(expected_part) * f64::from(f32::EPSILON);
         let tolerance = tolerance + 2.0 * cancelled;
         assert!(error < tolerance, "{expected} at σ = {sigma}: off by {error:.1e}");
+    }
+}
+
+#[test]
+fn a_run_in_another_range_walks_exactly_edms_noise_levels() {
+    let model = model("edm-ddpmpp", &[], &Device::flex());
+    let family = model.description().family_of_runs();
+    let run =
+        Run { family, solver: solver("heun"), grid: grid("edm:7"), steps: Steps::new(18).unwrap(), ..Run::default() };
+    let plan = Plan::new(&run, &InRange::new(&model, Range::Unit));
+    assert_eq!((plan.time_after(0), plan.notices), (1.0, Vec::new()));
+    // Karras et al. 2022, eq. 5 and table 1: σ from 80 to 0.002 of images in [−1, 1].
+    let root = |sigma: f64| sigma.powf(1.0 / 7.0);
+    let published = |i: usize| (root(80.0) + i as f64 / 17.0 * (root(0.002) - root(80.0))).powi(7);
+    assert_eq!(plan.steps.len(), 18);
+    for (i, step) in plan.steps.iter().enumerate() {
+        // In [0, 1] all is half as large.
+        let found = 2.0 * family.sde().sigma(step.t);
+        assert!((found / published(i) - 1.0).abs() < 1e-9, "σ_{i} is {found}, published {}", published(i));
     }
 }
 

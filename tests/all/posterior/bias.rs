@@ -149,9 +149,9 @@ fn bias(problem: &Problem, method: &str, passes: usize) -> Bias {
     Bias { mean: (squares / whole.trace()).sqrt(), variance: found.trace() / whole.trace(), weights }
 }
 
-/// Methods, passes, and for each problem the largest error of the mean and of the logarithm of the variance, and of
-/// the weights: what was measured, and half as much again for other seeds.
-type Row = (&'static str, &'static str, usize, [(f64, f64, f64); 5]);
+/// Methods, passes, and for each problem the error of the mean, the ratio of variances and the error of the weights that
+/// were measured: in a short run (40 steps, 300 samples), and in a long one (250 and 2,000).
+type Row = (&'static str, &'static str, usize, [[(f64, f64, f64); 5]; 2]);
 
 #[test]
 fn biases_are_within_what_is_known_of_them() {
@@ -162,28 +162,181 @@ fn biases_are_within_what_is_known_of_them() {
         Problem::modes("modes, few pixels known", "inpainting", 0.0),
         Problem::modes("modes, sensed, σ 0.1", "compressed-sensing:0.2", 0.1),
     ];
-    let free = (9.0, 9.0, 9.0);
     let rows: [Row; 8] = [
-        ("exact", "exact", 1, [free; 5]),
-        ("projection", "projection", 1, [free; 5]),
-        ("RePaint, 5 passes", "projection", 5, [free; 5]),
-        ("RePaint, 10 passes", "projection", 10, [free; 5]),
-        ("null space", "null-space", 1, [free; 5]),
-        ("null space, 5 passes", "null-space", 5, [free; 5]),
-        ("ΠGDM", "pigdm", 1, [free; 5]),
-        ("DPS, ζ = 1", "dps:1", 1, [free; 5]),
+        (
+            "exact",
+            "exact",
+            1,
+            [
+                [(0.0, 1.0, 0.0), (0.0, 1.0, 0.0), (0.0, 1.0, 0.0), (0.047, 0.757, 0.005), (0.046, 0.761, 0.008)],
+                [(0.0, 1.0, 0.0), (0.0, 1.0, 0.0), (0.0, 1.0, 0.0), (0.022, 0.963, 0.002), (0.022, 0.953, 0.003)],
+            ],
+        ),
+        (
+            "projection",
+            "projection",
+            1,
+            [
+                [
+                    (0.119, 1.406, 0.0),
+                    (0.245, 0.922, 0.0),
+                    (0.374, 0.471, 0.0),
+                    (0.479, 1.103, 0.368),
+                    (0.416, 1.171, 0.306),
+                ],
+                [
+                    (0.073, 1.614, 0.0),
+                    (0.216, 1.017, 0.0),
+                    (1.072, 0.253, 0.0),
+                    (0.437, 1.331, 0.344),
+                    (0.385, 1.368, 0.29),
+                ],
+            ],
+        ),
+        (
+            "RePaint, 5 passes",
+            "projection",
+            5,
+            [
+                [
+                    (0.069, 1.212, 0.0),
+                    (0.066, 0.79, 0.0),
+                    (0.204, 0.562, 0.0),
+                    (0.324, 1.092, 0.252),
+                    (0.289, 1.244, 0.209),
+                ],
+                [
+                    (0.2, 1.363, 0.0),
+                    (0.026, 0.941, 0.0),
+                    (0.794, 0.295, 0.0),
+                    (0.338, 1.3, 0.276),
+                    (0.273, 1.459, 0.213),
+                ],
+            ],
+        ),
+        (
+            "RePaint, 10 passes",
+            "projection",
+            10,
+            [
+                [
+                    (0.083, 1.212, 0.0),
+                    (0.055, 0.781, 0.0),
+                    (0.209, 0.571, 0.0),
+                    (0.396, 1.137, 0.318),
+                    (0.367, 1.417, 0.272),
+                ],
+                [
+                    (0.28, 1.218, 0.0),
+                    (0.026, 0.882, 0.0),
+                    (0.75, 0.294, 0.0),
+                    (0.318, 1.271, 0.258),
+                    (0.267, 1.496, 0.18),
+                ],
+            ],
+        ),
+        (
+            "null space",
+            "null-space",
+            1,
+            [
+                [
+                    (0.126, 1.434, 0.0),
+                    (0.257, 0.958, 0.0),
+                    (0.193, 0.786, 0.0),
+                    (0.527, 1.141, 0.425),
+                    (0.484, 1.213, 0.372),
+                ],
+                [
+                    (0.076, 1.674, 0.0),
+                    (0.218, 1.055, 0.0),
+                    (0.161, 0.927, 0.0),
+                    (0.453, 1.35, 0.362),
+                    (0.421, 1.404, 0.32),
+                ],
+            ],
+        ),
+        (
+            "null space, 5 passes",
+            "null-space",
+            5,
+            [
+                [
+                    (0.066, 1.252, 0.0),
+                    (0.066, 0.793, 0.0),
+                    (0.071, 0.762, 0.0),
+                    (0.358, 1.096, 0.275),
+                    (0.308, 1.131, 0.232),
+                ],
+                [
+                    (0.2, 1.38, 0.0),
+                    (0.026, 0.943, 0.0),
+                    (0.038, 0.932, 0.0),
+                    (0.373, 1.321, 0.305),
+                    (0.313, 1.315, 0.251),
+                ],
+            ],
+        ),
+        (
+            "ΠGDM",
+            "pigdm",
+            1,
+            [
+                [
+                    (0.512, 1.051, 0.0),
+                    (0.107, 0.86, 0.0),
+                    (0.109, 0.804, 0.0),
+                    (0.286, 0.941, 0.172),
+                    (0.105, 0.845, 0.042),
+                ],
+                [
+                    (0.491, 1.261, 0.0),
+                    (0.086, 0.964, 0.0),
+                    (0.086, 0.947, 0.0),
+                    (0.252, 1.136, 0.158),
+                    (0.104, 1.055, 0.056),
+                ],
+            ],
+        ),
+        (
+            "DPS, ζ = 1",
+            "dps:1",
+            1,
+            [
+                [
+                    (0.377, 1.127, 0.0),
+                    (0.067, 1.06, 0.0),
+                    (0.941, 0.173, 0.0),
+                    (0.31, 1.143, 0.242),
+                    (0.14, 0.94, 0.072),
+                ],
+                [
+                    (0.582, 0.932, 0.0),
+                    (0.054, 1.138, 0.0),
+                    (2.552, 0.288, 0.0),
+                    (0.226, 1.515, 0.232),
+                    (0.112, 1.021, 0.008),
+                ],
+            ],
+        ),
     ];
+    let long = usize::from(effort().1 > 300);
     for (i, problem) in problems.iter().enumerate() {
         println!("{}", problem.name);
-        for (name, method, passes, bounds) in &rows {
+        for (name, method, passes, measured) in &rows {
             if *method == "exact" && problem.prior.len() == 1 {
                 continue;
             }
             let found = bias(problem, method, *passes);
             let Bias { mean, variance, weights } = found;
             println!("  {name:22} mean {mean:.3}, variance {variance:.3}, weights {weights:.3}");
-            let (most, logarithm, share) = bounds[i];
-            assert!(mean < most && variance.ln().abs() < logarithm && weights < share, "{name}: {found:?}");
+            // Half as much again as was measured, and what so many samples leave open.
+            let (most, ratio, share) = measured[long][i];
+            let within = |found: f64, measured: f64, open: f64| found <= 1.5 * measured + open;
+            let as_known = within(mean, most, 0.02)
+                && within(variance.ln().abs(), ratio.ln().abs(), 0.05)
+                && within(weights, share, 0.02);
+            assert!(as_known, "{name}: {found:?}, measured {:?}", measured[long][i]);
         }
     }
 }

@@ -1,5 +1,6 @@
 use super::dense::{apply, solve, times, transposed};
 use super::{M, doubles, image, linear, matrix, normals, operators, values};
+use crate::allocations::most_held;
 use crate::choices::{operator, slugs};
 use burn::tensor::{Device, Tensor};
 use score_explorer::Image;
@@ -327,4 +328,42 @@ fn impossible_operators_are_refused_in_one_sentence() {
     let refused = over("super-resolution:4", [3, 6, 8]).to_string();
     assert_eq!(refused, "super-resolution:4 needs images whose sides are multiples of 4, not 3×6×8");
     assert_eq!(over("colorization", [1, 4, 4]).to_string(), "colorization needs images with 3 channels, not 1×4×4");
+}
+
+#[test]
+fn blurs_are_preconditioned_by_their_own_diagonal_among_cosines() {
+    let shape @ [_, h, w] = [1, 6, 8];
+    let basis = |n: usize, k: usize, i: usize| {
+        let scale = if k == 0 { 1.0 } else { 2.0f64.sqrt() } / (n as f64).sqrt();
+        scale * (std::f64::consts::PI * (i as f64 + 0.5) * k as f64 / n as f64).cos()
+    };
+    for text in ["blur:gaussian:1", "blur:motion:4:30", "blur:kernel:3:0,1,2,0,3,1,0,0,1"] {
+        let linear = operator(text).over(shape, None, &Device::flex()).unwrap();
+        for (k, l) in (0..h).flat_map(|k| (0..w).map(move |l| (k, l))) {
+            let wave: Vec<f64> = (0..h * w).map(|at| basis(h, k, at / w) * basis(w, l, at % w)).collect();
+            let wave = image(&wave, shape);
+            let diagonal: f64 = doubles(linear.adjoint(&wave)).iter().map(|value| value * value).sum();
+            let noise = 0.3;
+            let found = doubles(linear.precondition(&wave, &image(&[noise], [1, 1, 1])));
+            for (found, wave) in found.iter().zip(doubles(wave)) {
+                let expected = wave / (diagonal + noise);
+                assert!((found - expected).abs() < 1e-5, "{text} at ({k}, {l}): {found}, not {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn blurs_of_large_images_reserve_in_proportion_to_them() {
+    // One image is 768 KiB. What was measured, and half as much again.
+    for (text, most) in [("blur:gaussian:2", 14), ("blur:motion:31:30", 93)] {
+        let ((), held) = most_held(|| {
+            let linear = operator(text).over([3, 256, 256], None, &Device::flex()).unwrap();
+            let x = Image::ones([1, 3, 256, 256], &Device::flex());
+            let noise = Image::ones([1, 1, 1, 1], &Device::flex());
+            drop(linear.adjoint(&linear.precondition(&linear.apply(&x), &noise)));
+        });
+        println!("{text}: {:.1} images", held as f64 / (768.0 * 1024.0));
+        assert!(held < most * 768 * 1024, "{text} held {held} bytes");
+    }
 }

@@ -5,7 +5,8 @@ use score_explorer::registry::{About, Category, Choice, Kind, Parameter, Setting
 use score_explorer::score::Operator;
 use score_explorer::sde::FamilyKind;
 use score_explorer::solver::{
-    CORRECTOR, Corrector, Grid, Heun, LEAPFROG, Method, NORMS, Predictor, Preset, SNR, Solver,
+    CORRECTOR, CORRECTOR_STEPS, Corrector, Grid, Heun, LEAPFROG, Method, NORMS, PREDICTOR, Predictor, Preset, SNR,
+    Solver,
 };
 use score_explorer::task::{Flow, Restoration, Run};
 use serde_json::{Value as Json, json};
@@ -342,4 +343,22 @@ fn every_preset_has_a_slug_of_its_own_and_is_known_again() {
             assert_eq!((run.check(), run.preset().as_ref()), (Ok(()), Some(&preset)));
         }
     }
+}
+
+#[test]
+fn the_presets_of_table_1_are_as_published() {
+    // Song et al. 2021, table 1, with the SNR of CIFAR-10 (appendix G).
+    for predictor in ["ancestral", "reverse-diffusion", "euler-maruyama", "probability-flow"] {
+        for (name, steps, corrector) in [("p1000", 1000, "none"), ("p2000", 2000, "none"), ("pc1000", 1000, "langevin")]
+        {
+            let preset = Preset::find(&format!("{name}-{predictor}")).unwrap();
+            let settings = preset.solver.settings();
+            let chosen = (settings.option(&PREDICTOR), settings.option(&CORRECTOR));
+            assert_eq!((chosen, preset.steps), ((predictor, corrector), steps));
+            assert_eq!((settings.number(&SNR), settings.whole(&CORRECTOR_STEPS)), (0.16, 1));
+            assert_eq!((preset.grid.to_string().as_str(), preset.clip), ("uniform", false));
+        }
+    }
+    let corrector = Preset::find("c2000-langevin").unwrap();
+    assert_eq!((corrector.solver.settings().option(&PREDICTOR), corrector.steps), ("none", 2000));
 }

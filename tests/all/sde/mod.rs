@@ -1,6 +1,6 @@
 //! The families against the published figures and against calculus.
 
-use score_explorer::sde::{Family, FamilyKind, Level, Sde, Step, SubVp, Transition, Ve, Vp};
+use score_explorer::sde::{Family, FamilyKind, Level, Range, Sde, Step, SubVp, Transition, Ve, Vp};
 use serde_json::Value;
 
 fn families() -> Vec<Family> {
@@ -168,4 +168,13 @@ fn families_survive_being_saved() {
         let text = serde_json::to_string(&family).unwrap();
         assert_eq!(serde_json::from_str::<Family>(&text).unwrap(), family, "{text}");
     }
+}
+
+#[test]
+fn published_constants_are_as_published() {
+    // score_sde, `sampling_eps` and `sde_lib.py`.
+    let ends: Vec<f64> = FamilyKind::ALL.iter().map(|kind| kind.published().sde().epsilon()).collect();
+    assert_eq!(ends, [1e-5, 1e-3, 1e-3]);
+    let ranges: Vec<Range> = FamilyKind::ALL.iter().map(|kind| kind.facts().range).collect();
+    assert_eq!(ranges, [Range::Unit, Range::Symmetric, Range::Symmetric]);
 }

@@ -130,7 +130,7 @@ fn teaching_examples_lie_in_about_the_unit_square() {
 #[test]
 fn impossible_mixtures_are_refused_in_one_sentence() {
     let error = Mixture::named("rings").unwrap_err().to_string();
-    assert_eq!(error, "\"rings\" names no mixture; choose one of gaussian, ring, grid, two-moons, blocks");
+    assert_eq!(error, "unknown mixture \"rings\"; choose one of gaussian, ring, grid, two-moons, blocks");
     let new = |components| Mixture::new([2, 1, 1], components).unwrap_err();
     let one = |weight, mean: [f64; 2], std| vec![Component::round(weight, mean.to_vec(), std)];
     assert_eq!(new(vec![]), MixtureError::Empty);

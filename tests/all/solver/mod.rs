@@ -1,5 +1,6 @@
 //! Solvers against published figures, closed forms and exact mixtures.
 
+mod adaptive;
 mod distribution;
 mod grid;
 mod hmc;

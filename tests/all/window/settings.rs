@@ -4,8 +4,9 @@ use super::{Storage, click, is_enabled, open, open_with, quick, runs, stored, wa
 use crate::choices::{grid, pc, solver};
 use eframe::App as _;
 use egui::{Key, Modifiers};
+use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use score_explorer::app::{Draft, Settings};
+use score_explorer::app::{App, Draft, Settings};
 use score_explorer::sde::FamilyKind;
 use score_explorer::solver::{CORRECTOR, CORRECTOR_STEPS, LEAPFROG, METROPOLIS, NORMS, PREDICTOR, Preset, RHO, SNR};
 use score_explorer::task::{ModelRef, Run};
@@ -25,9 +26,17 @@ fn the_window_opens_ready_to_run() {
 fn the_first_window_looks_as_it_did() {
     let builder = egui_kittest::Harness::builder().with_size([960.0, 620.0]).wgpu();
     let mut harness = super::build(builder, &Storage::default());
-    while harness.get_by_label("Model").value().as_deref() != Some("Little Worlds (VP, small)") {
+    let named = |harness: &Harness<'_, App>| {
+        harness.get_by_label("Model").value().as_deref() == Some("Little Worlds (VP, small)")
+    };
+    for _ in 0..3000 {
+        if named(&harness) {
+            break;
+        }
         harness.step();
+        std::thread::sleep(std::time::Duration::from_millis(10));
     }
+    assert!(named(&harness), "the bundled model was not opened within half a minute");
     // The device and the memory are those of the machine.
     let notes: Vec<egui::Rect> = harness.get_all_by_label_contains("CPU (flex").map(|node| node.rect()).collect();
     let right = egui::Rect::from_min_max(egui::pos2(600.0, 590.0), egui::pos2(960.0, 620.0));
