@@ -189,6 +189,8 @@ fn a_panic_is_the_failure_of_its_task_and_others_live_on() {
     let (other, counter) = begin(&engine, 2, act, Priority::Foreground);
     begins.recv().unwrap();
     let (broken, _) = begin(&engine, 1, Act::Panic, Priority::Interactive);
+    // Else the other might have its second turn first, and nobody would let it go on.
+    wait_until("the wait for a turn", || engine.shared.turnstile.is_waited_for());
     go_on.send(()).unwrap();
     let End::Failed(failure) = broken.end() else { panic!("it did not fail") };
     assert_eq!(failure.what, "The computation failed unexpectedly: no such thing.");

@@ -82,6 +82,14 @@ pub(super) struct Turnstile {
     state: Mutex<State>,
 }
 
+#[cfg(test)]
+impl Turnstile {
+    /// Whether a task waits for its turn.
+    pub(super) fn is_waited_for(&self) -> bool {
+        locked(&self.state).tickets.iter().any(|ticket| ticket.waits)
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
     shares: Shares,
