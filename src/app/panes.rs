@@ -30,19 +30,30 @@ impl Pane {
 /// Narrowest and widest side pane, in points.
 const WIDTHS: std::ops::RangeInclusive<f32> = 220.0..=640.0;
 
+/// Points that the picture keeps beside the side panes.
+const PICTURE: f32 = 240.0;
+/// In a window narrower than this one side pane is open at a time.
+const ROOM_FOR_BOTH: f32 = 820.0;
+
 /// The tile tree, and widths in points: side panes keep theirs when the window grows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Panes {
     tree: Tree<Pane>,
     setup_width: f32,
     plots_width: f32,
+    /// The side pane that is hidden only for want of room, and comes back with it.
+    #[serde(default)]
+    folded: Option<Pane>,
+    /// The side pane that was opened last, which stays in a narrow window.
+    #[serde(skip)]
+    opened: Option<Pane>,
 }
 
 impl PartialEq for Panes {
     fn eq(&self, other: &Self) -> bool {
         // Shares follow from the widths and the window.
         (self.setup_width, self.plots_width) == (other.setup_width, other.plots_width)
-            && Pane::ALL.iter().all(|&pane| self.is_open(pane) == other.is_open(pane))
+            && Pane::ALL.iter().all(|&pane| self.is_wanted(pane) == other.is_wanted(pane))
     }
 }
 
@@ -51,7 +62,13 @@ impl Default for Panes {
         let mut tiles = Tiles::default();
         let panes = Pane::ALL.map(|pane| tiles.insert_pane(pane)).to_vec();
         let root = tiles.insert_container(Linear::new(LinearDir::Horizontal, panes));
-        Panes { tree: Tree::new(egui::Id::unique("panes"), root, tiles), setup_width: 280.0, plots_width: 300.0 }
+        Panes {
+            tree: Tree::new(egui::Id::unique("panes"), root, tiles),
+            setup_width: 280.0,
+            plots_width: 300.0,
+            folded: None,
+            opened: None,
+        }
     }
 }
 
@@ -104,6 +121,11 @@ impl Panes {
         self.tile(pane).is_some_and(|tile| self.tree.is_visible(tile))
     }
 
+    /// Whether a pane is shown, or would be in a wider window.
+    fn is_wanted(&self, pane: Pane) -> bool {
+        self.is_open(pane) || self.folded == Some(pane)
+    }
+
     /// Shows or hides a pane.
     pub fn set_open(&mut self, pane: Pane, open: bool) {
         if let Some(tile) = self.tile(pane) {
@@ -111,8 +133,30 @@ impl Panes {
         }
     }
 
+    /// Opens or closes a side pane, as a person asks for it.
+    fn toggle(&mut self, pane: Pane) {
+        let open = !self.is_open(pane);
+        self.set_open(pane, open);
+        self.folded = self.folded.filter(|&folded| folded != pane);
+        self.opened = open.then_some(pane).or(self.opened);
+    }
+
+    /// Hides a side pane that finds no room in a window of this width, and shows it again where it does.
+    fn fold(&mut self, width: f32) {
+        if width >= ROOM_FOR_BOTH {
+            if let Some(pane) = self.folded.take() {
+                self.set_open(pane, true);
+            }
+        } else if self.is_open(Pane::Setup) && self.is_open(Pane::Plots) {
+            let pane = if self.opened == Some(Pane::Plots) { Pane::Setup } else { Pane::Plots };
+            self.set_open(pane, false);
+            self.folded = Some(pane);
+        }
+    }
+
     /// Shows the panes in all the room there is; `add` fills each.
     pub fn ui(&mut self, ui: &mut egui::Ui, add: &mut dyn FnMut(&mut egui::Ui, Pane)) {
+        self.fold(ui.available_width());
         self.share_out(ui.available_width());
         let mut fill = Fill { add, resized: false };
         self.tree.ui(&mut fill, ui);
@@ -128,7 +172,7 @@ impl Panes {
             let verb = if open { "Hide" } else { "Show" };
             let tip = format!("{verb} the panel on the {side}");
             if icon::quiet_button(ui, icon, open, &format!("{} panel", pane.name()), &tip).clicked() {
-                self.set_open(pane, !open);
+                self.toggle(pane);
             }
         }
     }
@@ -140,7 +184,7 @@ impl Panes {
         let open = |pane| if self.is_open(pane) { 1.0 } else { 0.0 };
         let sides = setup_width * open(Pane::Setup) + plots_width * open(Pane::Plots);
         // In a small window the sides give way before the picture is gone.
-        let shrink = ((width - 240.0).max(0.0) / sides.max(1.0)).min(1.0);
+        let shrink = ((width - PICTURE).max(0.0) / sides.max(1.0)).min(1.0);
         (setup_width, plots_width) = (setup_width * shrink, plots_width * shrink);
         let rest = (width - sides * shrink).max(1.0);
         let root = self.tree.root().and_then(|root| self.tree.tiles.get_mut(root));
@@ -243,6 +287,24 @@ mod tests {
         loaded.sanitize();
         assert_eq!(loaded, panes);
         assert!(!loaded.is_open(Pane::Plots) && loaded.is_open(Pane::Setup));
+    }
+
+    #[test]
+    fn a_narrow_window_has_one_side_pane_the_one_opened_last_and_a_wide_one_both() {
+        let open = |panes: &Panes| [Pane::Setup, Pane::Plots].map(|pane| panes.is_open(pane));
+        let mut panes = Panes::default();
+        panes.fold(683.0);
+        assert_eq!(open(&panes), [true, false]);
+        assert_eq!(panes, Panes::default(), "what is saved does not depend on the window's size");
+        panes.toggle(Pane::Plots);
+        panes.fold(683.0);
+        assert_eq!(open(&panes), [false, true]);
+        panes.fold(1280.0);
+        assert_eq!(open(&panes), [true, true]);
+        panes.toggle(Pane::Setup);
+        panes.fold(683.0);
+        panes.fold(1280.0);
+        assert_eq!(open(&panes), [false, true], "what a person closed stays closed");
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl App {
         ctx.set_theme(settings.theme.preference());
         let workspaces = super::workspaces(&settings, &start);
         let session = Session::new(ctx, start.devices, start.library.clone());
-        let mut cx = Context::new(ctx, session, &settings);
+        let mut cx = Context::new(ctx, session, &settings, start.drops);
         cx.models.refresh(ctx, start.library.clone());
         cx.tell(start.notices);
         start.open.into_iter().for_each(|path| cx.files.open(ctx, path));
@@ -99,7 +99,7 @@ impl App {
         if let Some(((), path)) = self.request.poll() {
             cx.files.open(&cx.egui, path);
         }
-        for opened in cx.files.poll() {
+        for opened in cx.files.poll(&mut cx.consent) {
             match opened {
                 OpenedFile::Model(model) => cx.actions.push(Action::Model(model)),
                 OpenedFile::Refused(notice) => cx.notices.push(notice),
@@ -115,8 +115,12 @@ impl App {
 
     fn top_bar(&mut self, ui: &mut Ui) {
         ui.horizontal(|ui| {
-            ui.label(RichText::new("Score Explorer").strong().size(14.0));
-            ui.add_space(8.0);
+            // Where room is short, what can be done without goes first.
+            let width = ui.available_width();
+            if width >= 900.0 {
+                ui.label(RichText::new("Score Explorer").strong().size(14.0));
+                ui.add_space(8.0);
+            }
             for (place, workspace) in self.workspaces.iter().enumerate() {
                 let tab = ui.selectable_label(self.shown == place, workspace.info().name);
                 if tab.on_hover_text(workspace.info().question).clicked() {
@@ -130,9 +134,11 @@ impl App {
                 self.cx.actions.extend(self.theme.menu(ui).map(Action::Theme));
                 ui.spacing_mut().item_spacing.x = 6.0;
                 self.cx.device_combo(ui, "Device menu", 84.0);
-                self.cx.model_combo(ui, "Model menu", 190.0);
+                let toggles = 64.0;
+                self.cx.model_combo(ui, "Model menu", (ui.available_width() - toggles).clamp(80.0, 190.0));
                 let tip = "All models: details, layers, and how to get published ones (F2)";
-                if ui.button("Models").on_hover_text(tip).clicked() {
+                // They are the last item of the model's menu, too.
+                if width >= 800.0 && ui.button("Models").on_hover_text(tip).clicked() {
                     self.cx.actions.push(Action::Models);
                 }
                 let panes = self.shown().and_then(|(workspace, _)| workspace.panes());
@@ -165,19 +171,21 @@ impl App {
         let App { cx, catalogue, library, .. } = self;
         let Context { session, models, draft, actions, .. } = cx;
         catalogue.ui(ui, &mut Shelf { session, models, model: &draft.model, library: library.as_ref(), actions });
+        let drops = cx.drops;
         if self.help
             && let Some((workspace, _)) = self.shown()
         {
             let info = workspace.info();
             let lines = [(info.keys)(), keys::undo_lines(info.undoes), keys::lines(&keys::WINDOW)].concat();
-            help::ui(ui, &mut self.help, info.help, &lines);
+            help::ui(ui, &mut self.help, info.help, &lines, drops);
         }
+        self.cx.consent.ui(ui);
         self.cx.notices.ui(ui);
     }
 
     /// Obeys keys and takes in files that were dropped.
     fn input(&mut self, ui: &Ui) {
-        let covered = self.help || self.catalogue.is_open();
+        let covered = self.help || self.catalogue.is_open() || self.cx.consent.is_asking();
         let Some((workspace, cx)) = self.shown() else { return };
         if !covered && !workspace.is_covered() {
             let keys = Keys::new(ui.ctx(), workspace.takes_escape());
@@ -201,6 +209,7 @@ impl App {
                 Action::ChooseFile => self.request.ask(&self.cx, Dialog::OpenFile, ()),
                 Action::ChooseFolder => self.request.ask(&self.cx, Dialog::OpenFolder, ()),
                 Action::Model(model) => {
+                    self.cx.consent.agree(&model);
                     self.cx.session.inspect(&model, self.cx.draft.device);
                     self.catalogue.show(&model);
                     self.cx.draft.model = model;

@@ -16,6 +16,9 @@ const CARD: std::ops::RangeInclusive<f32> = 136.0..=330.0;
 /// Height of a frame of the strip, in points.
 const FRAMES: std::ops::RangeInclusive<f32> = 28.0..=96.0;
 
+/// Narrowest place for what to do first; where the cards leave less, it takes theirs.
+const FIRST_STEPS: f32 = 210.0;
+
 /// Shows the room.
 pub fn ui(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
     let bar = Frame::new().inner_margin(Margin::symmetric(8, 4)).fill(ui.visuals().panel_fill);
@@ -47,6 +50,9 @@ fn three(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
     let left = Rect::from_min_size(area.min, vec2(card, area.height()));
     let right = left.translate(vec2(area.width() - card, 0.0));
     let middle = Rect::from_min_max(left.right_top() + vec2(gap, 0.0), right.left_bottom() - vec2(gap, 0.0));
+    if latents.board.is_empty() && middle.width() < FIRST_STEPS {
+        return first_steps(ui, latents, area.shrink(UNIT));
+    }
     for (index, place) in [(0, left), (1, right)] {
         ui.scope_builder(UiBuilder::new().max_rect(place).id_salt(("card", index)), |ui| {
             ui.set_clip_rect(place.intersect(ui.clip_rect()));
@@ -112,18 +118,23 @@ fn waiting(latents: &Latents) -> &'static str {
 /// What to do first.
 fn first_steps(ui: &mut Ui, latents: &mut Latents, rect: Rect) {
     dashed(ui, rect, "");
-    let middle = Rect::from_center_size(rect.center(), vec2(rect.width() - 24.0, 150.0));
-    ui.scope_builder(UiBuilder::new().max_rect(middle), |ui| {
+    let size = vec2((rect.width() - 24.0).min(360.0), (rect.height() - 8.0).min(190.0));
+    ui.scope_builder(UiBuilder::new().max_rect(Rect::from_center_size(rect.center(), size)), |ui| {
         ui.vertical_centered(|ui| {
             ui.label(RichText::new("What lies between two images?").heading());
             ui.label(
                 "Each image has one latent, each latent one image. Add images to A and B, then move between them.",
             );
-            ui.add_space(8.0);
+            ui.add_space(4.0);
             let button = main_button(ui, "Try two examples", "", vec2(170.0, 36.0), true);
             let tip = "Take two images of the bundled Little Worlds set, encode them and fill the strip";
             if button.on_hover_text(tip).clicked() {
                 latents.try_two(ui.ctx());
+            }
+            let line = Stroke::new(1.0, Theme::of(ui).weak);
+            let button = egui::Button::new("Open an image…").stroke(line).min_size(vec2(170.0, 28.0));
+            if ui.add(button).on_hover_text("Open an image file in slot A (Ctrl+O)").clicked() {
+                latents.commands.push(Command::Open(Some(0)));
             }
         });
     });
@@ -131,26 +142,27 @@ fn first_steps(ui: &mut Ui, latents: &mut Latents, rect: Rect) {
 
 /// Where the work stands, and the one button that carries it on.
 fn state_bar(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
-    ui.horizontal(|ui| {
+    ui.with_layout(egui::Layout::right_to_left(Align::Center), |ui| {
         ui.set_min_height(24.0);
-        let theme = Theme::of(ui);
-        if let Some(line) = latents.line() {
-            ui.add(egui::ProgressBar::new(line.share).desired_width(90.0).desired_height(6.0));
-            ui.label(&line.what);
-            if line.nfe > 0 {
-                ui.label(RichText::new(format!("{} NFE", line.nfe)).weak())
-                    .on_hover_text("Score evaluations per sample so far");
+        tools(ui, latents);
+        ui.with_layout(egui::Layout::left_to_right(Align::Center), |ui| match latents.line() {
+            Some(line) => {
+                ui.add(egui::ProgressBar::new(line.share).desired_width(90.0).desired_height(6.0));
+                if ui.button("Stop").on_hover_text("Stop this task and keep finished parts (Esc)").clicked() {
+                    latents.commands.push(Command::Stop);
+                }
+                let mut words = line.what;
+                if line.nfe > 0 {
+                    words += &format!(" · {} NFE", line.nfe);
+                }
+                if line.seconds_left.is_finite() {
+                    words += &format!(" · {} left", human_time(f64::from(line.seconds_left)));
+                }
+                let tip = "NFE: score evaluations per sample so far";
+                ui.add(egui::Label::new(words).truncate()).on_hover_text(tip);
             }
-            if line.seconds_left.is_finite() {
-                ui.label(RichText::new(format!("{} left", human_time(f64::from(line.seconds_left)))).weak());
-            }
-            if ui.button("Stop").on_hover_text("Stop this task and keep finished parts (Esc)").clicked() {
-                latents.commands.push(Command::Stop);
-            }
-        } else {
-            idle(ui, latents, &cx.draft, theme);
-        }
-        ui.with_layout(egui::Layout::right_to_left(Align::Center), |ui| tools(ui, latents));
+            None => idle(ui, latents, &cx.draft, Theme::of(ui)),
+        });
     });
 }
 
@@ -177,12 +189,12 @@ fn idle(ui: &mut Ui, latents: &mut Latents, shared: &Draft, theme: &Theme) {
     if button.is_some() {
         crate::app::status::dot(ui, theme.warning);
     }
-    ui.add(egui::Label::new(RichText::new(words).weak()).truncate());
     if let Some(button) = button
         && ui.button(button).on_hover_text(tip).clicked()
     {
         latents.go_on(shared);
     }
+    ui.add(egui::Label::new(RichText::new(words).weak()).truncate());
 }
 
 /// Buttons on the right of the state.
