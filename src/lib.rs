@@ -6,7 +6,7 @@
 //!
 //! Dependencies between the modules point one way, those of the modules to come included:
 //! `cli` → `app` → `engine` → `train`, `compare`, `plane` → `checkpoint` → `task` → `metric`, `solver` → `score` →
-//! `network` → `sde` → `registry`, `pixels`.
+//! `network` → `sde` → `registry`, `pixels`, `text`.
 
 pub mod app;
 pub mod checkpoint;
@@ -19,6 +19,7 @@ pub mod score;
 pub mod sde;
 pub mod solver;
 pub mod task;
+mod text;
 
 pub use pixels::Pixels;
 

@@ -1,5 +1,6 @@
 //! What workspaces share: it belongs to none of them.
 
+use super::consent::Consent;
 use super::device::{device_combo, why_device};
 use super::dialog::Dialogs;
 use super::files::Files;
@@ -9,7 +10,9 @@ use super::photos::{Offer, Wanted};
 use super::saving::Saver;
 use super::widgets::{control_width, row};
 use super::{Action, Draft, Session, Settings};
-use egui::Ui;
+use crate::checkpoint::SHIPPED;
+use crate::task::ModelRef;
+use egui::{RichText, Ui};
 
 /// What every workspace may look at, change and ask for.
 pub struct Context {
@@ -21,6 +24,10 @@ pub struct Context {
     pub models: Models,
     pub dialogs: Dialogs,
     pub files: Files,
+    /// Which models that files name may be opened.
+    pub consent: Consent,
+    /// Whether files can be dropped on the window.
+    pub drops: bool,
     /// Writes files.
     pub saver: Saver,
     pub notices: Notices,
@@ -32,7 +39,9 @@ pub struct Context {
 
 impl Context {
     /// With the settings of the last window.
-    pub fn new(egui: &egui::Context, session: Session, settings: &Settings) -> Context {
+    pub fn new(egui: &egui::Context, session: Session, settings: &Settings, drops: bool) -> Context {
+        let mut consent = Consent::default();
+        consent.agree(&settings.draft.model);
         Context {
             egui: egui.clone(),
             session,
@@ -40,6 +49,8 @@ impl Context {
             models: Models::default(),
             dialogs: Dialogs::default(),
             files: Files::default(),
+            consent,
+            drops,
             saver: Saver::new(settings.folder.clone()),
             notices: Notices::default(),
             actions: Vec::new(),
@@ -56,6 +67,19 @@ impl Context {
     /// The same as a row of a panel.
     pub fn model_row(&mut self, ui: &mut Ui, tip: &str) {
         row(ui, "Model", tip, |ui| self.model_combo(ui, "Model", control_width(ui)));
+    }
+
+    /// Where someone's own photos are worked on with the bundled model: what it covers, and where others are.
+    pub fn coverage(&mut self, ui: &mut Ui) {
+        if self.draft.model != ModelRef::Named(SHIPPED.into()) {
+            return;
+        }
+        let text =
+            "This model covers small drawn landscapes only. For faces, rooms or other photos, choose a published one:";
+        ui.add(egui::Label::new(RichText::new(text).small().weak()).wrap());
+        if ui.link(RichText::new("Models (F2)").small()).clicked() {
+            self.actions.push(Action::Models);
+        }
     }
 
     /// The menu that chooses the device. `name` is its accessible name.

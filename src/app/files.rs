@@ -1,9 +1,13 @@
-//! Files that are opened: what lies at a path is looked at on a thread of its own, then a workspace takes it.
+//! Files that are opened: what a path holds is looked at beside the window's thread, then a workspace takes it.
 
 use super::Notice;
 use super::background::Background;
-use crate::checkpoint::{holds_latents, holds_network, read_run};
+use super::consent::Consent;
+use crate::checkpoint::{first_bytes, holds_latents, holds_network, read_run};
 use crate::task::{ModelRef, Run};
+use crate::text;
+use std::collections::HashMap;
+use std::mem::{self, Discriminant};
 use std::path::{Path, PathBuf};
 
 /// What lies at a path.
@@ -21,22 +25,51 @@ pub enum OpenedFile {
 /// Files on their way.
 #[derive(Debug, Default)]
 pub struct Files {
-    threads: Background<OpenedFile>,
+    threads: Background<(u64, OpenedFile)>,
+    asked: u64,
+    /// The newest of each kind that has come.
+    newest: HashMap<Discriminant<OpenedFile>, u64>,
+    /// Runs whose model a person is asked about.
+    undecided: Vec<OpenedFile>,
 }
 
 impl Files {
-    /// What has come since the last call.
-    pub fn poll(&self) -> impl Iterator<Item = OpenedFile> + use<> {
-        self.threads.poll()
+    /// What has come since the last call. Of models, runs and photos, which replace each other, nothing older than what
+    /// has come already.
+    pub fn poll(&mut self, consent: &mut Consent) -> Vec<OpenedFile> {
+        let mut opened = std::mem::take(&mut self.undecided);
+        for (number, file) in self.threads.poll() {
+            let newest = self.newest.entry(mem::discriminant(&file)).or_default();
+            let late = number < *newest;
+            *newest = number.max(*newest);
+            if !late || matches!(file, OpenedFile::Latents(_) | OpenedFile::Refused(_)) {
+                opened.push(file);
+            }
+        }
+        let mut decided = Vec::new();
+        for file in opened {
+            let answer = match &file {
+                OpenedFile::Run(run, path) => consent.of(&run.model, &file_name(path)),
+                _ => Some(true),
+            };
+            match answer {
+                Some(true) => decided.push(file),
+                Some(false) => {}
+                None => self.undecided.push(file),
+            }
+        }
+        decided
     }
 
     /// Looks at what lies at `path` and opens it.
-    pub fn open(&self, ctx: &egui::Context, path: PathBuf) {
-        self.threads.spawn(ctx, move || look(path));
+    pub fn open(&mut self, ctx: &egui::Context, path: PathBuf) {
+        self.asked += 1;
+        let number = self.asked;
+        self.threads.spawn(ctx, move || (number, look(path)));
     }
 }
 
-/// What a path is, by its kind and extension.
+/// What a path holds: by its extension where it has one that is known, else by its first bytes.
 fn look(path: PathBuf) -> OpenedFile {
     if path.is_dir() {
         return OpenedFile::Model(if holds_network(&path) { ModelRef::File(path) } else { ModelRef::Exact(path) });
@@ -49,15 +82,36 @@ fn look(path: PathBuf) -> OpenedFile {
         },
         Some("npz") => OpenedFile::Latents(path),
         Some("safetensors") if holds_latents(&path) => OpenedFile::Latents(path),
-        Some("safetensors" | "pth" | "pt") => OpenedFile::Model(ModelRef::File(path)),
-        Some("zip") => OpenedFile::Model(ModelRef::Exact(path)),
+        Some(extension) if CHECKPOINTS.contains(&extension) => OpenedFile::Model(ModelRef::File(path)),
+        Some("zip" | "tar") => OpenedFile::Model(ModelRef::Exact(path)),
         _ if is_picture(&path) => OpenedFile::Picture(path),
+        _ => by_content(path),
+    }
+}
+
+/// What a file with an unknown extension is, by its first bytes.
+fn by_content(path: PathBuf) -> OpenedFile {
+    let start = first_bytes(&path, 512).unwrap_or_default();
+    if image::guess_format(&start).is_ok_and(|format| format.reading_enabled()) {
+        return OpenedFile::Picture(path);
+    }
+    match start.as_slice() {
+        start if start.get(257..262) == Some(b"ustar") => OpenedFile::Model(ModelRef::Exact(path)),
+        [0x80, ..] | [b'P', b'K', ..] | [_, _, _, _, _, _, _, _, b'{', ..] => OpenedFile::Model(ModelRef::File(path)),
         _ => OpenedFile::Refused(Notice::error(format!(
-            "the file {} cannot be opened; choose a run file (.json), a checkpoint (.safetensors, .pth), \
-             latents (.safetensors, .npz), an image, or a folder or .zip of images",
-            path.file_name().unwrap_or(path.as_os_str()).display()
+            "the file {} cannot be opened; choose a run file (.json), a checkpoint (.safetensors, .pth, .ckpt), \
+             latents (.safetensors, .npz), an image, or a folder, .zip or .tar of images",
+            file_name(&path)
         ))),
     }
+}
+
+/// How the names of checkpoints end.
+const CHECKPOINTS: [&str; 5] = ["safetensors", "pth", "pt", "ckpt", "bin"];
+
+/// The last part of a path, as it is shown.
+pub fn file_name(path: &Path) -> String {
+    text::name(&path.file_name().unwrap_or(path.as_os_str()).to_string_lossy())
 }
 
 /// Whether a file's name says that it is a picture.
@@ -97,9 +151,9 @@ fn promise(path: &Path) -> String {
     match extension.as_deref() {
         Some("json") => "load this run's settings".into(),
         Some("safetensors") => "open this model or these latents".into(),
-        Some("pth" | "pt") => "open this model".into(),
+        Some(extension) if CHECKPOINTS.contains(&extension) => "open this model".into(),
         Some("npz") => "load these latents into slots".into(),
-        Some("zip") => "use the exact score of these images".into(),
+        Some("zip" | "tar") => "use the exact score of these images".into(),
         None if path.is_dir() && holds_network(path) => "open the model in this folder".into(),
         None => "use the exact score of the images in this folder".into(),
         Some(_) if is_picture(path) => "paint on this image".into(),
@@ -121,6 +175,12 @@ mod tests {
         assert!(matches!(look("x/pictures.zip".into()), OpenedFile::Model(ModelRef::Exact(_))));
         assert!(matches!(look("x/photo.JPG".into()), OpenedFile::Picture(_)));
         assert!(matches!(look("x/latents.npz".into()), OpenedFile::Latents(_)));
+        assert!(matches!(look("x/model.ckpt".into()), OpenedFile::Model(ModelRef::File(_))));
+        let nameless = folder.path().join("photo");
+        std::fs::write(&nameless, b"\x89PNG\r\n\x1a\n").unwrap();
+        assert!(matches!(look(nameless.clone()), OpenedFile::Picture(_)));
+        std::fs::write(&nameless, b"PK\x03\x04").unwrap();
+        assert!(matches!(look(nameless), OpenedFile::Model(ModelRef::File(_))));
         let OpenedFile::Refused(notice) = look("x/notes.txt".into()) else { panic!("a text file was opened") };
         assert!(notice.what.contains("notes.txt") && notice.remedy.contains(".safetensors"), "{notice:?}");
     }

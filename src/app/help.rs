@@ -5,7 +5,7 @@ use super::widgets::modal;
 use egui::{RichText, Ui};
 
 /// Shows the help of a workspace; closes it where it is done with.
-pub fn ui(ui: &Ui, open: &mut bool, about: &str, lines: &[KeyLine]) {
+pub fn ui(ui: &Ui, open: &mut bool, about: &str, lines: &[KeyLine], drops: bool) {
     modal(ui, "help", open, 460.0, |ui| {
         ui.heading("Score Explorer");
         ui.add_space(4.0);
@@ -20,7 +20,11 @@ pub fn ui(ui: &Ui, open: &mut bool, about: &str, lines: &[KeyLine]) {
             }
         });
         ui.add_space(8.0);
-        ui.label(RichText::new("Drop a run file, a checkpoint or a folder of images anywhere to open it.").weak());
+        let how = match drops {
+            true => "Drop a run file, a checkpoint or a folder of images anywhere to open it.",
+            false => "Open a run file, a checkpoint or an image with Ctrl+O; under Wayland, files cannot be dropped.",
+        };
+        ui.label(RichText::new(how).weak());
         ui.add_space(8.0);
         ui.button("Close").clicked()
     });

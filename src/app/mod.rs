@@ -6,6 +6,7 @@
 
 mod background;
 mod catalogue;
+mod consent;
 mod context;
 mod device;
 mod dialog;
@@ -113,7 +114,18 @@ pub struct Start<'a> {
     pub notices: Vec<Notice>,
     /// A file or folder to open at once.
     pub open: Option<PathBuf>,
+    /// Whether files can be dropped on the window: not under Wayland.
+    pub drops: bool,
 }
+
+/// Whether the window will be Wayland's, for which the windowing library has no drag and drop.
+fn is_wayland() -> bool {
+    let named = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    cfg!(all(unix, not(target_os = "macos"))) && (named("WAYLAND_DISPLAY") || named("WAYLAND_SOCKET"))
+}
+
+/// The smallest window in which everything can be reached, in points.
+const SMALLEST: [f32; 2] = [640.0, 360.0];
 
 /// Opens the window and serves it until it is closed.
 ///
@@ -124,7 +136,7 @@ pub fn run_window(options: WindowOptions) -> anyhow::Result<()> {
         viewport: egui::ViewportBuilder::default()
             .with_app_id("score-explorer")
             .with_inner_size([1280.0, 800.0])
-            .with_min_inner_size([800.0, 520.0]),
+            .with_min_inner_size(SMALLEST),
         wgpu_options: window_graphics(),
         ..Default::default()
     };
@@ -141,6 +153,7 @@ pub fn run_window(options: WindowOptions) -> anyhow::Result<()> {
                 painting: options.painting,
                 notices: notice.into_iter().collect(),
                 open: options.open,
+                drops: !is_wayland(),
             };
             Ok(Box::new(App::new(&context.egui_ctx, start)))
         }),

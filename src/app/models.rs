@@ -1,6 +1,7 @@
 //! The models at hand, and the menu that chooses one.
 
 use super::background::Background;
+use super::files::file_name;
 use super::{Action, Session};
 use crate::checkpoint::{self, Entry};
 use crate::task::ModelRef;
@@ -38,9 +39,7 @@ impl Models {
             return entry.title.clone();
         }
         match model {
-            ModelRef::File(path) | ModelRef::Exact(path) => {
-                path.file_name().map_or_else(|| model.to_string(), |name| name.to_string_lossy().into_owned())
-            }
+            ModelRef::File(path) | ModelRef::Exact(path) => file_name(path),
             ModelRef::Named(name) | ModelRef::Mixture(name) => name.clone(),
         }
     }

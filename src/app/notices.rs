@@ -1,6 +1,7 @@
 //! Notices: one sentence of what, one of what to do, dismissible; Retry where that makes sense.
 
 use crate::engine::Failure;
+use crate::text;
 use egui::{Align2, RichText, Ui};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,17 +56,19 @@ pub struct Notice {
 impl Notice {
     /// A remark that asks for nothing.
     pub fn remark(what: impl Into<String>) -> Self {
-        Notice { problem: false, what: what.into(), remedy: String::new(), retry: None }
+        Notice { problem: false, what: text::printable(&what.into()).into_owned(), remedy: String::new(), retry: None }
     }
 
     /// A failure with its remedy.
     pub fn problem(failure: Failure) -> Self {
-        Notice { problem: true, what: failure.what, remedy: failure.remedy, retry: None }
+        let [what, remedy] = [failure.what, failure.remedy].map(|part| text::printable(&part).into_owned());
+        Notice { problem: true, what, remedy, retry: None }
     }
 
     /// An error whose one sentence has both, divided by a semicolon.
     pub fn error(error: impl std::fmt::Display) -> Self {
         let text = error.to_string();
+        let text = text::printable(&text);
         let (what, remedy) = text.rsplit_once("; ").unwrap_or((&text, ""));
         Notice { problem: true, what: sentence(what), remedy: sentence(remedy), retry: None }
     }
@@ -172,6 +175,13 @@ mod tests {
         assert!(retries.pressed().is_empty());
         assert_eq!(retries.0.len(), 1, "a notice that is gone is forgotten");
         drop(run);
+    }
+
+    #[test]
+    fn what_a_strangers_file_says_steers_nothing() {
+        let notice = Notice::error("\u{202e}a\x1b[2J; b\u{7}");
+        assert_eq!((notice.what.as_str(), notice.remedy.as_str()), (r"\u{202e}a\u{1b}[2J.", r"B\u{7}."));
+        assert!(Notice::remark("x".repeat(15 << 20)).what.len() < 3000);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Pictures to go on from: where they come from, how they are read, and which square of them is used.
 
+use super::files::file_name;
 use crate::Pixels;
 use crate::checkpoint::{MOST_PIXELS, OpenedPhoto, PictureSet, read_photo, reduce_to, shipped_worlds, too_large};
 use crate::sde::Range;
@@ -111,7 +112,7 @@ impl Wanted {
         let whole = |image: RgbImage| OpenedPhoto { full: [image.width(), image.height()], image, notes: Vec::new() };
         match self {
             Wanted::File(path) => {
-                let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+                let name = file_name(&path);
                 let opened = read_photo(&path, longest).map_err(|error| error.to_string())?;
                 Ok((Source::File(path), name, opened))
             }

@@ -117,7 +117,7 @@ impl Status<'_> {
     /// The state's colour and word.
     fn word(&self, theme: &Theme) -> (Color32, String) {
         if let Some(loading) = &self.session.loading {
-            let name = loading.what.rsplit(['/', '\\']).next().unwrap_or(&loading.what);
+            let name = crate::text::name(loading.what.rsplit(['/', '\\']).next().unwrap_or(&loading.what));
             let share = loading.fraction.map(|share| format!(" · {:.0}%", share * 100.0)).unwrap_or_default();
             let left = loading.left().map(|left| format!(" · {} left", human_time(left))).unwrap_or_default();
             return (theme.warning, format!("opening {name}{share}{left}"));

@@ -3,7 +3,7 @@ use crate::score::{Description, Mixture};
 use std::path::{Path, PathBuf};
 
 /// The network that is part of the program.
-const SHIPPED: &str = "worlds-vp-small";
+pub const SHIPPED: &str = "worlds-vp-small";
 const SHIPPED_BYTES: &[u8] = include_bytes!("../../checkpoints/worlds-vp-small.safetensors");
 
 /// An available model.
@@ -92,7 +92,11 @@ pub fn find(name: &str, library: Option<&Path>, progress: &ReadProgress) -> Resu
         }
         None => {
             let known: Vec<&str> = entries.iter().map(|entry| entry.reference.as_str()).collect();
-            Err(FileError::Unknown { name: name.into(), known: known.join(", ") })
+            let remedy = match Path::new(name).exists() {
+                true => format!("to open the file of this name, write ./{name}"),
+                false => format!("choose one of {}", known.join(", ")),
+            };
+            Err(FileError::Unknown { name: name.into(), remedy })
         }
     }
 }

@@ -1,4 +1,5 @@
 use super::npz::{Npz, write_npz};
+use super::run_file::nameable;
 use super::tensors::{Encoded, read_metadata, write_encoded};
 use super::{FileError, read_tensors};
 use crate::Pixels;
@@ -21,7 +22,8 @@ const MAX_FLOW: usize = 1 << 16;
 /// # Errors
 /// If the extension is another one, or the file cannot be written.
 pub fn write_latents(path: &Path, latents: &Latents) -> Result<(), FileError> {
-    let flow = serde_json::to_string(&latents.flow)
+    let flow = Flow { model: nameable(path, &latents.flow.model)?, ..latents.flow.clone() };
+    let flow = serde_json::to_string(&flow)
         .map_err(|error| FileError::format(path, WHAT, format!("its settings cannot be written ({error})")))?;
     let array = Array { shape: latents.pixels.shape.to_vec(), values: latents.pixels.values.to_vec() };
     if is_npz(path)? {

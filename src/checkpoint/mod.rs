@@ -41,7 +41,7 @@ mod zip_parts;
 pub use animation::{Animation, write_animation};
 pub use atomic::write_atomically;
 pub use card::{Fact, count, facts};
-pub use catalogue::{Entry, catalogue, find, slug};
+pub use catalogue::{Entry, SHIPPED, catalogue, find, slug};
 pub use checksum::checksum;
 pub use config::ConfigError;
 pub use diffusers::{holds_network, read_diffusers_config};
@@ -88,8 +88,8 @@ pub enum FileError {
     Ema { path: PathBuf, expected: usize, found: usize },
     #[error("{path:?}: {source}")]
     Run { path: PathBuf, source: crate::task::RunError },
-    #[error("unknown model {name:?}; choose one of {known}")]
-    Unknown { name: String, known: String },
+    #[error("unknown model {name:?}; {remedy}")]
+    Unknown { name: String, remedy: String },
     #[error("opening {0:?} was cancelled; open it again")]
     Cancelled(PathBuf),
     #[error("{0:?} contains no readable images; choose a folder of PNG, JPEG, GIF, BMP or WebP files")]
@@ -104,6 +104,16 @@ impl FileError {
     fn format(path: &Path, expected: &'static str, reason: impl Into<String>) -> Self {
         FileError::Format { path: path.into(), expected, reason: reason.into() }
     }
+}
+
+/// The first bytes of a regular file, at most `most`.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn first_bytes(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
+    let mut start = Vec::new();
+    open_file(path)?.0.take(most).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
+    Ok(start)
 }
 
 /// Opens a regular file and returns its length. Never waits on a pipe.

@@ -1,5 +1,5 @@
 use super::{FileError, read_bounded, write_atomically};
-use crate::task::Run;
+use crate::task::{ModelRef, Run};
 use serde::Serialize;
 use serde_json::Value;
 use std::path::Path;
@@ -41,6 +41,21 @@ pub fn read_run(path: &Path) -> Result<Run, FileError> {
     Ok(run)
 }
 
+/// The model as a file may name it: by an absolute path.
+///
+/// # Errors
+/// If its path is not Unicode, which no text can hold.
+pub(super) fn nameable(path: &Path, model: &ModelRef) -> Result<ModelRef, FileError> {
+    match model {
+        ModelRef::File(place) | ModelRef::Exact(place) if place.to_str().is_none() => Err(FileError::format(
+            path,
+            WHAT,
+            format!("the path of its model, {}, is not Unicode; rename that", place.display()),
+        )),
+        _ => Ok(model.absolute()),
+    }
+}
+
 /// Why bytes are not JSON, with the usual reason named.
 fn no_json(bytes: &[u8], error: &serde_json::Error) -> String {
     let text = String::from_utf8_lossy(bytes);
@@ -59,7 +74,9 @@ fn no_json(bytes: &[u8], error: &serde_json::Error) -> String {
 /// # Errors
 /// If the file cannot be written.
 pub fn write_run(path: &Path, run: &Run) -> Result<(), FileError> {
-    let mut text = serde_json::to_string_pretty(&RunFile { version: VERSION, run })
+    // The model is found from whatever folder the file is run in.
+    let run = run.clone().with_model(&nameable(path, &run.model)?);
+    let mut text = serde_json::to_string_pretty(&RunFile { version: VERSION, run: &run })
         .map_err(|error| FileError::format(path, WHAT, format!("the run cannot be written ({error})")))?;
     text.push('\n');
     write_atomically(path, |out| out.write_all(text.as_bytes()))

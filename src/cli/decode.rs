@@ -2,6 +2,7 @@ use super::Failure;
 use super::choices::defaulting;
 use super::drive::Session;
 use super::flow_options::SolverOptions;
+use super::library::agreed;
 use super::options::DeviceOption;
 use super::output::{known, writable};
 use crate::Pixels;
@@ -59,7 +60,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     files().try_for_each(|file| writable(file))?;
     let latents = read_latents(&args.latents)?;
     let mut flow = args.solver.over(latents.flow)?;
-    flow.model = args.model.clone().unwrap_or(flow.model);
+    flow.model = agreed(&args.latents, &flow.model, args.model.as_ref())?;
     let mut session = Session::open(args.device.into())?;
     session.inspect(&flow.model)?;
     let warm = temper(&latents.pixels.values, args.temperature);

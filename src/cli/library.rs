@@ -1,7 +1,13 @@
 use super::Failure;
 use crate::checkpoint::{FileError, OpenedNetwork, ReadProgress, find, open_network};
 use crate::task::ModelRef;
+use crate::text;
+use clap::builder::{StringValueParser, TypedValueParser, ValueParserFactory};
+use clap::error::ErrorKind;
+use clap::{Arg, Command};
 use std::env;
+use std::ffi::OsStr;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 /// The folder of imported models, whether or not it exists yet. `None` where the environment has no such place.
@@ -32,6 +38,54 @@ pub(super) fn network(model: &ModelRef, config: Option<&Path>) -> Result<OpenedN
         }
     };
     Ok(opened?)
+}
+
+/// The model to use for a file that names one: the `given` one, else the file's own. A path in a file may be a stranger's:
+/// it is opened once a person has agreed, by `--model` or at the terminal.
+///
+/// # Errors
+/// If nobody agrees, with what to write to do so.
+pub(super) fn agreed(file: &Path, named: &ModelRef, given: Option<&ModelRef>) -> Result<ModelRef, Failure> {
+    let model = given.unwrap_or(named).clone();
+    if given.is_some() || !named.is_path() {
+        return Ok(model);
+    }
+    let shown = text::printable(&named.to_string()).into_owned();
+    let asks = io::stdin().is_terminal() && io::stderr().is_terminal();
+    if asks {
+        eprint!("{} was made with the model {shown}. Open it? [y/N] ", text::printable(&file.display().to_string()));
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
+            return Ok(model);
+        }
+    }
+    Err(Failure::Usage(format!(
+        "{file:?} names the model {shown}, which is opened only if you say so; to open it, add --model '{shown}'"
+    )))
+}
+
+/// Reads `--model`, also where it names a path that is not UTF-8.
+#[derive(Clone, Debug)]
+pub struct ModelParser;
+
+impl TypedValueParser for ModelParser {
+    type Value = ModelRef;
+
+    fn parse_ref(&self, cmd: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<ModelRef, clap::Error> {
+        match value.to_str() {
+            Some(_) => StringValueParser::new().try_map(|text| text.parse()).parse_ref(cmd, arg, value),
+            None => ModelRef::from_os(value).map_err(|error| cmd.clone().error(ErrorKind::ValueValidation, error)),
+        }
+    }
+}
+
+impl ValueParserFactory for ModelRef {
+    type Parser = ModelParser;
+
+    fn value_parser() -> ModelParser {
+        ModelParser
+    }
 }
 
 /// `score-explorer` in the system's folder for a user's data.

@@ -1,8 +1,10 @@
 use super::Failure;
 use super::drive::Session;
+use super::library::agreed;
 use super::options::DeviceOption;
 use super::output::OutputOptions;
 use crate::checkpoint::read_run;
+use crate::task::ModelRef;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -14,6 +16,9 @@ Examples:
 pub(super) struct Args {
     /// Run file saved by the window or by `sample --save-run`
     file: PathBuf,
+    /// Model to use [default: the run file's]
+    #[arg(long, short)]
+    model: Option<ModelRef>,
     /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
@@ -23,6 +28,8 @@ pub(super) struct Args {
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let run = read_run(&args.file)?;
+    let model = agreed(&args.file, &run.model, args.model.as_ref())?;
+    let run = run.with_model(&model);
     args.output.check(None)?;
     let mut session = Session::open(args.device.into())?;
     session.inspect(&run.model)?;

@@ -3,8 +3,9 @@ use crate::registry::{Choice, ChoiceError};
 use crate::sde::{Family, FamilyKind};
 use crate::solver::{Grid, Solver};
 use serde::{Deserialize, Serialize};
+use std::ffi::OsStr;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{self, Path, PathBuf};
 use std::str::FromStr;
 
 /// A value that no run can have.
@@ -104,6 +105,57 @@ pub enum ModelRef {
     Exact(PathBuf),
     /// `mixture:NAME`: a mixture of Gaussians, such as `mixture:two-moons`.
     Mixture(String),
+}
+
+impl ModelRef {
+    /// The set of images that ships, as `exact:` names it.
+    pub const WORLDS: &str = "worlds";
+
+    /// What `--model` says, also where it names a path that is not UTF-8.
+    ///
+    /// # Errors
+    /// If it is empty.
+    pub fn from_os(text: &OsStr) -> Result<Self, RunError> {
+        match text.to_str() {
+            Some(text) => text.parse(),
+            None => Ok(match strip_prefix(text, "exact:") {
+                Some(folder) => ModelRef::Exact(folder.into()),
+                None => ModelRef::File(text.into()),
+            }),
+        }
+    }
+
+    /// Whether it names a place on the disk, not a model that ships or was imported.
+    pub fn is_path(&self) -> bool {
+        match self {
+            ModelRef::Named(_) | ModelRef::Mixture(_) => false,
+            ModelRef::File(_) => true,
+            ModelRef::Exact(folder) => folder != Path::new(Self::WORLDS),
+        }
+    }
+
+    /// The same model, named so that it is found from any folder.
+    pub fn absolute(&self) -> ModelRef {
+        let absolute = |path: &Path| path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        match self {
+            ModelRef::File(path) => ModelRef::File(absolute(path)),
+            ModelRef::Exact(folder) if self.is_path() => ModelRef::Exact(absolute(folder)),
+            _ => self.clone(),
+        }
+    }
+}
+
+/// What comes after a prefix.
+#[cfg(unix)]
+fn strip_prefix<'a>(text: &'a OsStr, prefix: &str) -> Option<&'a OsStr> {
+    use std::os::unix::ffi::OsStrExt;
+    text.as_bytes().strip_prefix(prefix.as_bytes()).map(OsStr::from_bytes)
+}
+
+/// What comes after a prefix; a name that is not Unicode has none that is known.
+#[cfg(not(unix))]
+fn strip_prefix<'a>(_text: &'a OsStr, _prefix: &str) -> Option<&'a OsStr> {
+    None
 }
 
 impl FromStr for ModelRef {
@@ -214,6 +266,15 @@ impl Default for Run {
 }
 
 impl Run {
+    /// The same run of another model, its parents too.
+    pub fn with_model(mut self, model: &ModelRef) -> Run {
+        self.model = model.clone();
+        if let Origin::Branch { parent, .. } = &mut self.origin {
+            **parent = std::mem::take(&mut **parent).with_model(model);
+        }
+        self
+    }
+
     /// Whether the parts fit together.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use super::operation::{Done, MaskChange, Operation};
 use super::paste::Paste;
 use super::pyramid::Pyramid;
 use crate::Pixels;
+use crate::app::files::file_name;
 use crate::app::photos::{Crop, Source, Wanted};
 use crate::checkpoint::{OpenedPhoto, WORKING_SIDE};
 use image::RgbImage;
@@ -58,7 +59,7 @@ impl Photo {
 
     /// A photo that was read from a file.
     pub fn of_file(path: &Path, opened: OpenedPhoto) -> Photo {
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let name = file_name(path);
         Photo::of(Source::File(path.into()), name, opened)
     }
 

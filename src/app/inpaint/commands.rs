@@ -30,6 +30,8 @@ pub enum Command {
     SaveMask,
     /// Paint on an image of the bundled Little Worlds.
     World,
+    /// Bring back the painting that was kept aside.
+    Earlier,
     /// Paint on a sample of another workspace.
     Sample,
     /// Ask the model, or end what it works on.

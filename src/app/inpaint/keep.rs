@@ -8,6 +8,10 @@ use crate::checkpoint::{FileError, read_layer, read_mask, read_photo, write_laye
 use crossbeam_channel::{Receiver, Sender};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::{self, ErrorKind};
+#[cfg(unix)]
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -15,6 +19,8 @@ use std::thread::JoinHandle;
 const PHOTO: &str = "photo.png";
 const MASK: &str = "mask.png";
 const HINTS: &str = "hints.png";
+/// Holds the painting before this one.
+const EARLIER: &str = "earlier";
 
 /// Which of them are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +77,24 @@ fn is_nowhere(photo: &Photo) -> bool {
     photo.is_changed() || !matches!(photo.source, Source::World(_) | Source::File(_))
 }
 
+/// Moves what is kept in `folder` aside, to the folder that is given back. What was there is gone.
+pub fn set_aside(folder: &Path) -> Result<PathBuf, FileError> {
+    let earlier = earlier(folder);
+    let wrong = |source| FileError::Write { path: earlier.clone(), source };
+    make_private(&earlier).map_err(wrong)?;
+    for name in [PHOTO, MASK, HINTS] {
+        let (from, to) = (folder.join(name), earlier.join(name));
+        let moved = if from.exists() { fs::rename(&from, &to) } else { fs::remove_file(&to) };
+        moved.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) }).map_err(wrong)?;
+    }
+    Ok(earlier)
+}
+
+/// Where the painting before the one in `folder` is kept.
+pub fn earlier(folder: &Path) -> PathBuf {
+    folder.join(EARLIER)
+}
+
 /// Writes it on a thread of its own; waits for that before it goes.
 pub struct Keeper {
     folder: Option<PathBuf>,
@@ -96,6 +120,11 @@ impl Keeper {
     /// Why something could not be written, if so.
     pub fn poll(&self) -> Option<FileError> {
         self.inbox.try_recv().ok()
+    }
+
+    /// Has [`Keeper::poll`] tell this.
+    pub fn tell(&self, error: FileError) {
+        let _ = self.outbox.send(error);
     }
 
     /// Writes what changed since the last call.
@@ -130,9 +159,32 @@ impl Drop for Keeper {
 }
 
 fn write(folder: &Path, photo: Option<&RgbImage>, mask: &Mask, hints: &Hints) -> Result<(), FileError> {
-    std::fs::create_dir_all(folder).map_err(|source| FileError::Write { path: folder.into(), source })?;
-    photo.map_or(Ok(()), |photo| write_photo(&folder.join(PHOTO), photo))?;
+    make_private(folder).map_err(|source| FileError::Write { path: folder.into(), source })?;
     let size = mask.size().map(|side| side as u32);
-    write_mask(&folder.join(MASK), size, mask.values())?;
-    if hints.is_blank() { Ok(()) } else { write_layer(&folder.join(HINTS), size, &hints.pixels()) }
+    if let Some(photo) = photo {
+        write_photo(&private(folder.join(PHOTO))?, photo)?;
+    }
+    write_mask(&private(folder.join(MASK))?, size, mask.values())?;
+    if hints.is_blank() { Ok(()) } else { write_layer(&private(folder.join(HINTS))?, size, &hints.pixels()) }
+}
+
+/// Makes a folder that only its owner can look into: what people paint on is their own.
+fn make_private(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    #[cfg(unix)]
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    Ok(())
+}
+
+/// A file that only its owner can read, before anything is in it: a file that is replaced keeps its permissions.
+fn private(path: PathBuf) -> Result<PathBuf, FileError> {
+    let mut options = fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    options.mode(0o600);
+    let made = options.open(&path);
+    #[cfg(unix)]
+    let made = made.and_then(|file| file.set_permissions(fs::Permissions::from_mode(0o600)));
+    made.map(|_| ()).map_err(|source| FileError::Write { path: path.clone(), source })?;
+    Ok(path)
 }

@@ -11,6 +11,8 @@ use crate::app::background::Background;
 use crate::app::photos::{Crop, Source, Wanted};
 use crate::checkpoint::{OpenedMask, read_mask};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What has become of it.
 #[derive(Debug)]
@@ -31,29 +33,35 @@ pub enum Loaded {
     Refused(Notice),
 }
 
-/// Threads, and what they have made.
+/// What threads are asked for, and what they have made.
 #[derive(Debug, Default)]
 pub struct Loader {
-    threads: Background<(u64, Loaded)>,
-    /// Photos that were asked for.
-    asked: u64,
-    /// Whether the last of them has not come yet.
+    /// `None` where something newer was asked for meanwhile.
+    threads: Background<Option<Loaded>>,
+    photos: Newest,
+    masks: Newest,
+    /// Whether the last photo has not come yet.
     pub waiting: bool,
 }
 
+/// Counts what replaces each other.
+#[derive(Clone, Debug, Default)]
+struct Newest(Arc<AtomicU64>);
+
+impl Newest {
+    /// Asks for another one; what tells whether it is still the newest.
+    fn ask(&self) -> impl Fn() -> bool + Send + 'static {
+        let number = self.0.fetch_add(1, Ordering::Relaxed) + 1;
+        let newest = self.0.clone();
+        move || newest.load(Ordering::Relaxed) == number
+    }
+}
+
 impl Loader {
-    /// What has come since the last call; of photos only the newest that was asked for.
+    /// What has come since the last call; of photos and masks only the newest that was asked for.
     pub fn poll(&mut self) -> Vec<Loaded> {
-        let mut loaded = Vec::new();
-        for (number, next) in self.threads.poll() {
-            if let Loaded::Photo { .. } | Loaded::Refused(_) = next {
-                if number != self.asked {
-                    continue;
-                }
-                self.waiting = false;
-            }
-            loaded.push(next);
-        }
+        let loaded: Vec<Loaded> = self.threads.poll().flatten().collect();
+        self.waiting &= !loaded.iter().any(|next| matches!(next, Loaded::Photo { .. } | Loaded::Refused(_)));
         loaded
     }
 
@@ -83,20 +91,21 @@ impl Loader {
 
     /// Reads a mask for a photo of this size.
     pub fn mask(&self, ctx: &egui::Context, path: PathBuf, size: [usize; 2]) {
-        self.spawn(ctx, move || match read_mask(&path, size.map(|side| side as u32)) {
-            Ok(mask) => Loaded::Mask(mask),
-            Err(error) => Loaded::Told(Notice::error(error)),
+        let wanted = self.masks.ask();
+        self.threads.spawn(ctx, move || {
+            let read = wanted().then(|| read_mask(&path, size.map(|side| side as u32)))?;
+            wanted().then(|| read.map_or_else(|error| Loaded::Told(Notice::error(error)), Loaded::Mask))
         });
     }
 
     /// Changes a whole mask.
     pub fn change(&self, ctx: &egui::Context, change: MaskChange) {
-        self.spawn(ctx, move || Loaded::Changed(Box::new(change.run())));
+        self.threads.spawn(ctx, move || Some(Loaded::Changed(Box::new(change.run()))));
     }
 
     /// Averages the whole square for a question.
     pub fn see(&self, ctx: &egui::Context, question: Question, square: [u32; 3], side: usize) {
-        self.spawn(ctx, move || Loaded::Seen(Box::new(see(question, square, side))));
+        self.threads.spawn(ctx, move || Some(Loaded::Seen(Box::new(see(question, square, side)))));
     }
 
     /// Makes a sample part of the photo.
@@ -118,17 +127,15 @@ impl Loader {
 
     /// Makes the photo that is waited for from now on.
     fn ask(&mut self, ctx: &egui::Context, make: impl FnOnce() -> Result<Made, String> + Send + 'static) {
-        self.asked += 1;
         self.waiting = true;
-        self.spawn(ctx, move || match make() {
-            Ok((photo, crop, painted)) => Loaded::Photo { photo: Box::new(photo), crop, painted },
-            Err(why) => Loaded::Refused(Notice::error(why)),
+        let wanted = self.photos.ask();
+        self.threads.spawn(ctx, move || {
+            let made = wanted().then(make)?;
+            wanted().then(|| match made {
+                Ok((photo, crop, painted)) => Loaded::Photo { photo: Box::new(photo), crop, painted },
+                Err(why) => Loaded::Refused(Notice::error(why)),
+            })
         });
-    }
-
-    fn spawn(&self, ctx: &egui::Context, make: impl FnOnce() -> Loaded + Send + 'static) {
-        let number = self.asked;
-        self.threads.spawn(ctx, move || (number, make()));
     }
 }
 

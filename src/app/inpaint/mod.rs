@@ -68,7 +68,7 @@ use keep::Keeper;
 use load::{Loaded, Loader};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use viewport::Viewport;
 
@@ -94,6 +94,16 @@ pub struct SavedInpaint {
     pub source: Option<Source>,
     pub crop: Crop,
     pub kept: Kept,
+    /// The painting before this one, which gave way to a photo that was asked for when the window opened.
+    pub earlier: Option<Painting>,
+}
+
+/// A photo of the last window, and what of it is kept in files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Painting {
+    source: Source,
+    crop: Crop,
+    kept: Kept,
 }
 
 /// The workspace's own state.
@@ -112,7 +122,9 @@ pub struct Inpaint {
     changing: bool,
     /// The workspace has been looked at: no photo is read before.
     opened: bool,
-    saved: (Option<Source>, Crop, Kept),
+    /// What is brought back when the workspace is first looked at.
+    saved: Option<Painting>,
+    earlier: Option<Painting>,
     keeper: Keeper,
     /// Side of the model's pictures.
     side: usize,
@@ -142,7 +154,8 @@ impl Inpaint {
             loader: Loader::default(),
             changing: false,
             opened: false,
-            saved: (saved.source, saved.crop, saved.kept),
+            saved: saved.source.map(|source| Painting { source, crop: saved.crop, kept: saved.kept }),
+            earlier: saved.earlier,
             keeper: Keeper::new(start.painting.clone()),
             side: USUAL_SIDE,
             inspected: None,
@@ -188,6 +201,9 @@ impl Inpaint {
             Loaded::Photo { photo, crop, painted } => {
                 let notices = photo.notes.iter().map(|note| Notice::remark(format!("{}: {note}", photo.name)));
                 let notices = notices.collect();
+                if self.earlier.as_ref().is_some_and(|earlier| painted.is_some() && earlier.source == photo.source) {
+                    self.earlier = None;
+                }
                 self.canvas = Some(Canvas::new(*photo, crop).with(painted));
                 (self.viewport, self.gesture, self.changing) = (Viewport::default(), Gesture::None, false);
                 notices
@@ -256,6 +272,10 @@ impl Inpaint {
                 self.taken += 1;
                 cx.sample(self.taken).into_iter().for_each(|wanted| self.loader.photo(&ctx, wanted));
             }
+            Command::Earlier => {
+                let folder = self.keeper.folder().map(keep::earlier);
+                self.earlier.clone().into_iter().for_each(|painting| self.restore(&ctx, painting, folder.clone()));
+            }
             Command::OpenPhoto => self.request.ask(cx, Dialog::OpenPicture, PathPurpose::Photo),
             Command::OpenMask if self.canvas.is_some() => self.request.ask(cx, Dialog::OpenPicture, PathPurpose::Mask),
             Command::SaveMask if self.canvas.is_some() => self.ask_place(cx, "mask", PathPurpose::SaveMask),
@@ -307,6 +327,7 @@ impl Inpaint {
 
     /// Reads a photo and paints on it.
     pub fn open_photo(&mut self, ctx: &egui::Context, path: &Path) {
+        self.set_aside();
         self.loader.photo(ctx, Wanted::File(path.into()));
     }
 
@@ -322,10 +343,34 @@ impl Inpaint {
         if std::mem::replace(&mut self.opened, true) {
             return;
         }
-        let (Some(source), crop, kept) = self.saved.clone() else { return };
-        if kept.photo.is_some() || source.again().is_some() {
-            self.loader.restore(ctx, source, crop, kept, self.keeper.folder().map(Path::to_owned));
+        if let Some(painting) = self.saved.clone() {
+            self.restore(ctx, painting, self.keeper.folder().map(Path::to_owned));
         }
+    }
+
+    fn restore(&mut self, ctx: &egui::Context, Painting { source, crop, kept }: Painting, folder: Option<PathBuf>) {
+        if kept.photo.is_some() || source.again().is_some() {
+            self.loader.restore(ctx, source, crop, kept, folder);
+        }
+    }
+
+    /// What a person asks for before the last painting is back comes first; that painting is kept aside.
+    fn set_aside(&mut self) {
+        if std::mem::replace(&mut self.opened, true) {
+            return;
+        }
+        let painted = self.saved.take().filter(|Painting { kept, .. }| kept.mask || kept.hints || kept.photo.is_some());
+        if let (Some(painting), Some(folder)) = (painted, self.keeper.folder()) {
+            match keep::set_aside(folder) {
+                Ok(_) => self.earlier = Some(painting),
+                Err(error) => self.keeper.tell(error),
+            }
+        }
+    }
+
+    /// Whether there is a painting that was kept aside.
+    pub fn has_earlier(&self) -> bool {
+        self.earlier.is_some()
     }
 
     /// Takes up another tool; what is being drawn is let go.
@@ -380,7 +425,7 @@ impl Workspace for Inpaint {
         let mut all = std::mem::take(&mut self.panes);
         all.ui(ui, &mut |ui, pane| match pane {
             Pane::Setup => tools::ui(ui, self, cx),
-            Pane::Picture => stage::ui(ui, self),
+            Pane::Picture => stage::ui(ui, self, cx.drops),
             Pane::Plots => panes::figures(ui, 6, |ui| fills::ui(ui, self, cx)),
         });
         self.panes = all;
@@ -446,9 +491,13 @@ impl Workspace for Inpaint {
                 self.keeper.keep(canvas);
                 (Some(canvas.photo.source.clone()), canvas.crop(), Kept::of(canvas))
             }
-            None => self.saved.clone(),
+            None => match self.saved.clone() {
+                Some(Painting { source, crop, kept }) => (Some(source), crop, kept),
+                None => Default::default(),
+            },
         };
         let (draft, fills, layout) = (self.draft.clone(), self.fills.draft.clone(), self.panes.clone());
-        serde_json::to_value(SavedInpaint { draft, fills, layout, source, crop, kept }).unwrap_or_default()
+        serde_json::to_value(SavedInpaint { draft, fills, layout, source, crop, kept, earlier: self.earlier.clone() })
+            .unwrap_or_default()
     }
 }

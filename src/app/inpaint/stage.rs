@@ -16,7 +16,7 @@ const SHADE: f32 = 0.55;
 const CHECK: f32 = 8.0;
 
 /// Shows the stage.
-pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint) {
+pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, drops: bool) {
     let bar = Frame::new().inner_margin(Margin::symmetric(8, 4)).fill(ui.visuals().panel_fill);
     if inpaint.canvas.is_some() {
         egui::Panel::top("inpaint bar").resizable(false).frame(bar).show(ui, |ui| top(ui, inpaint));
@@ -27,7 +27,7 @@ pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint) {
     let well = Frame::new().fill(ui.visuals().extreme_bg_color);
     egui::CentralPanel::no_frame().frame(well).show(ui, |ui| match inpaint.canvas {
         Some(_) => photo(ui, inpaint),
-        None => empty(ui, inpaint),
+        None => empty(ui, inpaint, drops),
     });
 }
 
@@ -101,7 +101,7 @@ fn look(ui: &Ui, inpaint: &Inpaint, placed: Placed) -> Option<Look> {
 }
 
 /// What to do first.
-fn empty(ui: &mut Ui, inpaint: &mut Inpaint) {
+fn empty(ui: &mut Ui, inpaint: &mut Inpaint, drops: bool) {
     let area = ui.available_rect_before_wrap();
     let side = (area.width().min(area.height()) - 48.0).clamp(200.0, 560.0);
     let rect = Rect::from_center_size(area.center(), vec2(side, side));
@@ -126,7 +126,11 @@ fn empty(ui: &mut Ui, inpaint: &mut Inpaint) {
                 inpaint.commands.push(Command::World);
             }
             ui.add_space(4.0);
-            ui.label(RichText::new("Or drop a photo here, or paste one.").small().weak());
+            let how = match drops {
+                true => "Or drop a photo here, or paste one.",
+                false => "Or press Ctrl+O, or paste one. Under Wayland, files cannot be dropped.",
+            };
+            ui.label(RichText::new(how).small().weak());
         });
     });
     ui.advance_cursor_after_rect(area);

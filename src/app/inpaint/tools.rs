@@ -3,7 +3,7 @@
 use super::draft::{InpaintDraft, Tool};
 use super::operation::Operation;
 use super::{Command, Inpaint};
-use crate::app::photos::Crop;
+use crate::app::photos::{Crop, Source};
 use crate::app::theme::UNIT;
 use crate::app::widgets::{control_width, icon, named, row, segmented};
 use crate::app::{Context, panes};
@@ -16,6 +16,9 @@ const NUMBER: f32 = 76.0;
 pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, cx: &mut Context) {
     panes::settings(ui, |ui| {
         cx.model_row(ui, "Score model s(x, t) ≈ ∇ log p_t(x) to fill in with, shared with Trajectory");
+        if inpaint.canvas.as_ref().is_some_and(|canvas| matches!(canvas.photo.source, Source::File(_))) {
+            cx.coverage(ui);
+        }
         ui.separator();
         photo(ui, inpaint, cx);
         ui.separator();
@@ -43,11 +46,15 @@ fn buttons(ui: &mut Ui, all: &[(&str, &str, bool)]) -> Option<usize> {
 
 fn photo(ui: &mut Ui, inpaint: &mut Inpaint, cx: &Context) {
     caption(ui, "Photo", "The photo to paint on: JPEG, PNG, GIF, BMP or WebP, up to 100 megapixels");
+    let open = match cx.drops {
+        true => "Open a photo (Ctrl+O), or drop or paste one (Ctrl+V)",
+        false => "Open a photo (Ctrl+O), or paste one (Ctrl+V)",
+    };
     let sample = !cx.offers.is_empty();
     let clicked = buttons(
         ui,
         &[
-            ("Open…", "Open a photo (Ctrl+O), or drop or paste one (Ctrl+V)", true),
+            ("Open…", open, true),
             ("Example", "Another image of the bundled Little Worlds set", true),
             ("Trajectory", "Another sample of the run shown in Trajectory; run one there first", sample),
         ],
@@ -55,6 +62,10 @@ fn photo(ui: &mut Ui, inpaint: &mut Inpaint, cx: &Context) {
     inpaint
         .commands
         .extend(clicked.and_then(|place| [Command::OpenPhoto, Command::World, Command::Sample].into_iter().nth(place)));
+    if inpaint.has_earlier() {
+        let tip = "Bring back what you painted in the last session, with its photo";
+        asks(ui, &mut inpaint.commands, [("Earlier painting", tip, true, Command::Earlier)]);
+    }
 }
 
 fn tools(ui: &mut Ui, inpaint: &mut Inpaint) {

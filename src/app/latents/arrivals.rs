@@ -4,6 +4,8 @@ use super::Latents;
 use super::board::{Encoding, MOST_SLOTS};
 use super::original::{Loaded, PictureKey};
 use super::work::{Held, Opening};
+use crate::app::consent::Consent;
+use crate::app::files::file_name;
 use crate::app::photos::{Crop, Source};
 use crate::app::{Notice, Session};
 use crate::engine::{End, Failure, Update};
@@ -12,10 +14,19 @@ use std::path::Path;
 
 impl Latents {
     /// Takes in pictures and latents that were read.
-    pub(super) fn take_loaded(&mut self) -> Vec<Notice> {
+    pub(super) fn take_loaded(&mut self, consent: &mut Consent) -> Vec<Notice> {
         let mut notices = Vec::new();
-        for loaded in self.originals.poll() {
+        for loaded in std::mem::take(&mut self.undecided).into_iter().chain(self.originals.poll()) {
+            let answer = match &loaded {
+                // What was open in the last window was agreed to then.
+                Loaded::Latents { path, latents, .. } if self.restoring == 0 => {
+                    consent.of(&latents.flow.model, &file_name(path))
+                }
+                _ => Some(true),
+            };
             match loaded {
+                loaded if answer.is_none() => self.undecided.push(loaded),
+                Loaded::Latents { .. } if answer == Some(false) => {}
                 Loaded::Original { slot, original, crop } => {
                     self.board.put(slot, original, crop);
                     if self.restoring > 0 {
@@ -50,7 +61,7 @@ impl Latents {
         let count = latents.pixels.shape[0];
         let wanted = only.map_or(0..count, |index| index..(index + 1).min(count));
         let slot = slot.unwrap_or(if count == 1 { self.board.free() } else { 0 });
-        let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let file = file_name(path);
         let room = MOST_SLOTS.saturating_sub(slot);
         let left_out = wanted.len().saturating_sub(room);
         self.work.to_open.extend(wanted.take(room).enumerate().map(|(place, index)| Opening {

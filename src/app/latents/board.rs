@@ -206,6 +206,12 @@ impl Board {
         self.likelihoods.insert(key, (flow, estimate, likelihood));
     }
 
+    /// Whether someone's own photo is in a slot.
+    pub fn has_photos(&self) -> bool {
+        let originals = self.slots.iter().filter_map(|slot| slot.original.as_ref());
+        originals.into_iter().any(|original| matches!(original.source, Source::File(_)))
+    }
+
     /// Puts a photo into a slot; where there is no such slot yet, one is added.
     pub fn put(&mut self, index: usize, original: Arc<Original>, crop: Crop) {
         while self.slots.len() <= index && self.slots.len() < MOST_SLOTS {

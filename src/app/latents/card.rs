@@ -17,7 +17,7 @@ pub fn ui(ui: &mut Ui, latents: &mut Latents, index: usize, cx: &Context) {
     ui.spacing_mut().item_spacing = vec2(UNIT, UNIT);
     header(ui, latents, index, cx);
     let Some(original) = latents.board.slots.get(index).and_then(|slot| slot.original.clone()) else {
-        return empty(ui, latents, index);
+        return empty(ui, latents, index, cx.drops);
     };
     let side = ((ui.available_width() - UNIT) / 2.0).floor();
     let key = latents.board.key(index);
@@ -90,12 +90,22 @@ fn sources(
     }
 }
 
-fn empty(ui: &mut Ui, latents: &mut Latents, index: usize) {
+fn empty(ui: &mut Ui, latents: &mut Latents, index: usize, drops: bool) {
     let name = Board::name(index);
     let side = ui.available_width().min(ui.available_height() - 8.0).max(40.0);
     let (rect, response) = frame(ui, vec2(ui.available_width(), side), Sense::click(), &format!("Empty slot {name}"));
-    dashed(ui, rect, "Drop an image, or click for an example");
-    if response.on_hover_text("Click for an example, or drop, paste (Ctrl+V) or open an image.").clicked() {
+    let (words, tip) = match drops {
+        true => (
+            "Drop an image, or click for an example",
+            "Click for an example, or drop, paste (Ctrl+V) or open an image.",
+        ),
+        false => (
+            "Open an image (Ctrl+O), or click for an example",
+            "Click for an example, or paste (Ctrl+V) or open an image. Under Wayland, files cannot be dropped.",
+        ),
+    };
+    dashed(ui, rect, words);
+    if response.on_hover_text(tip).clicked() {
         latents.roll(ui.ctx(), index);
     }
 }

@@ -41,7 +41,7 @@ use egui::util::undoer::Undoer;
 use egui::{Key, Modifiers, RichText, Ui};
 use measure::Measure;
 use middle::Middle;
-use original::Originals;
+use original::{Loaded, Originals};
 use save::LatentsSavePanel;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -103,6 +103,8 @@ pub struct Latents {
     request: PathRequest<PathPurpose>,
     board: Board,
     originals: Originals,
+    /// Latents whose model a person is asked about.
+    undecided: Vec<Loaded>,
     work: Work,
     strip: Option<Strip>,
     middle: Middle,
@@ -143,6 +145,7 @@ impl Latents {
             request: PathRequest::default(),
             board,
             originals: Originals::default(),
+            undecided: Vec::new(),
             work: Work::default(),
             strip: None,
             middle: Middle::default(),

@@ -79,13 +79,15 @@ pub enum Loaded {
 #[derive(Debug, Default)]
 pub struct Originals {
     threads: Background<Loaded>,
+    /// Whole sets, which take longer: photos do not wait for them.
+    sets: Background<Loaded>,
     made: u64,
 }
 
 impl Originals {
     /// What has come since the last call.
     pub fn poll(&self) -> impl Iterator<Item = Loaded> + use<> {
-        self.threads.poll()
+        self.threads.poll().chain(self.sets.poll())
     }
 
     fn next_id(&mut self) -> u64 {
@@ -127,7 +129,7 @@ impl Originals {
 
     /// Reads `count` pictures, evenly spread over a folder, or over the bundled Little Worlds.
     pub fn set(&self, ctx: &egui::Context, folder: Option<PathBuf>, count: usize, shape: [usize; 3]) {
-        self.threads.spawn(ctx, move || {
+        self.sets.spawn(ctx, move || {
             let read = match &folder {
                 None => shipped_worlds(),
                 Some(folder) => read_pictures(folder, Some(shape[1])),

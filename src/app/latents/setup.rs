@@ -14,6 +14,9 @@ use egui::{DragValue, RichText, Slider, Ui, vec2};
 pub fn ui(ui: &mut Ui, latents: &mut Latents, cx: &mut Context) {
     panes::settings(ui, |ui| {
         shared(ui, cx);
+        if latents.board.has_photos() || latents.measure.folder.is_some() {
+            cx.coverage(ui);
+        }
         ui.separator();
         flow(ui, &mut latents.draft);
         if let Err(why) = latents.draft.flow(&cx.draft) {

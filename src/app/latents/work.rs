@@ -77,7 +77,7 @@ pub struct Work {
 impl Latents {
     /// Takes in what threads and engine have said, and begins what lacks next. Never waits.
     pub(super) fn advance(&mut self, ctx: &egui::Context, cx: &mut Context) -> Vec<Notice> {
-        let mut notices = self.take_loaded();
+        let mut notices = self.take_loaded(&mut cx.consent);
         let Context { session, draft: shared, .. } = cx;
         notices.extend(self.take_news(session));
         if let Some(flow) = self.work.opened.take() {

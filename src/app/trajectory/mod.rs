@@ -19,6 +19,7 @@ pub use runs::{Entry, Pending, Runs};
 use super::context::Context;
 use super::draft::new_seed;
 use super::files::OpenedFile;
+use super::files::file_name;
 use super::keys::{self, Binding, Keys, obeyed_elsewhere, plain, with};
 use super::panes::{self, Pane, Panes};
 use super::photos::Offer;
@@ -242,7 +243,7 @@ impl Workspace for Trajectory {
     fn take_file(&mut self, opened: &OpenedFile, cx: &mut Context) -> bool {
         let OpenedFile::Run(run, path) = opened else { return false };
         cx.draft.take(run);
-        let name = path.file_name().unwrap_or(path.as_os_str()).display();
+        let name = file_name(path);
         cx.notices.push(Notice::remark(format!("Settings loaded from {name}; press Run.")));
         true
     }

@@ -1,10 +1,12 @@
 //! The command line, through the real program in a folder of its own.
 
 mod bad_input;
+mod files;
 mod models;
 mod runs;
 mod scores;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -49,8 +51,12 @@ impl Place {
     }
 
     fn run_with(&self, line: &str, variables: &[(&str, &str)]) -> Ended {
+        self.run_words(&line.split_whitespace().collect::<Vec<_>>(), variables)
+    }
+
+    fn run_words<W: AsRef<OsStr>>(&self, words: &[W], variables: &[(&str, &str)]) -> Ended {
         let output = Command::new(env!("CARGO_BIN_EXE_score-explorer"))
-            .args(line.split_whitespace())
+            .args(words)
             .current_dir(self.0.path())
             .env_remove("DISPLAY")
             .env_remove("WAYLAND_DISPLAY")

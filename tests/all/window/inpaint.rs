@@ -282,6 +282,58 @@ fn what_is_painted_survives_a_restart() {
 }
 
 #[test]
+fn a_photo_that_is_asked_for_comes_before_the_last_painting_which_is_kept_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let painting = folder.path().join("painting");
+    let folders = |open| Folders { painting: Some(painting.clone()), open, ..Folders::default() };
+    let mut storage = stored(quick(3));
+    let mut harness = open_in(&storage, folders(None));
+    click(&mut harness, "Inpaint");
+    click(&mut harness, "Try an example");
+    wait_until(&mut harness, "a world", |app| inpaint(app).canvas().is_some());
+    drag(&mut harness, [-100.0, 0.0], [100.0, 30.0], 50);
+    let mask = |app: &App| inpaint(app).canvas().unwrap().mask().values().clone();
+    let painted = mask(harness.state());
+    harness.state_mut().save(&mut storage);
+    drop(harness);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&painting), mode(&painting.join("mask.png"))), (0o700, 0o600), "what is painted is private");
+    }
+
+    let mut harness = open_in(&storage, folders(Some(photo(folder.path()))));
+    let named = |app: &App, name: &str| inpaint(app).canvas().is_some_and(|canvas| canvas.photo.name.starts_with(name));
+    wait_until(&mut harness, "the photo", |app| named(app, "photo"));
+    harness.run_steps(20);
+    assert!(named(harness.state(), "photo") && share(harness.state()) == 0.0);
+    harness.state_mut().save(&mut storage);
+    drop(harness);
+    let mut harness = open_in(&storage, folders(None));
+    click(&mut harness, "Inpaint");
+    wait_until(&mut harness, "the photo again", |app| named(app, "photo"));
+    click(&mut harness, "Earlier painting");
+    wait_until(&mut harness, "the painting", |app| named(app, "example"));
+    assert_eq!(mask(harness.state()), painted);
+    assert!(harness.query_by_label("Earlier painting").is_none());
+}
+
+#[test]
+fn on_someones_own_photo_the_bundled_model_says_what_it_covers() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = open(&Storage::default());
+    click(&mut harness, "Inpaint");
+    click(&mut harness, "Try an example");
+    wait_until(&mut harness, "a world", |app| inpaint(app).canvas().is_some());
+    assert!(harness.query_by_label("Models (F2)").is_none());
+    drop_file(&mut harness, &photo(folder.path()), Modifiers::NONE);
+    wait_until(&mut harness, "the photo", |app| inpaint(app).canvas().unwrap().photo.name.starts_with("photo"));
+    click(&mut harness, "Models (F2)");
+    assert!(harness.query_by_label("In use").is_some());
+}
+
+#[test]
 fn the_help_lists_the_keys_of_this_workspace() {
     let mut harness = open(&Storage::default());
     click(&mut harness, "Inpaint");

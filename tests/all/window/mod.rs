@@ -5,6 +5,7 @@ mod latents;
 mod models;
 mod runs;
 mod settings;
+mod small;
 
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
@@ -55,6 +56,8 @@ pub fn build_without_device(builder: HarnessBuilder<App>, storage: &Storage) -> 
 pub struct Folders {
     pub painting: Option<PathBuf>,
     pub library: Option<PathBuf>,
+    /// What is opened at once.
+    pub open: Option<PathBuf>,
 }
 
 /// The window with what an earlier one stored, and files in folders.
@@ -76,7 +79,8 @@ fn start(
             library: folders.library,
             painting: folders.painting,
             notices: Vec::new(),
-            open: None,
+            open: folders.open,
+            drops: true,
         };
         App::new(&context.egui_ctx, start)
     });

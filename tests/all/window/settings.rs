@@ -9,7 +9,7 @@ use egui_kittest::kittest::Queryable;
 use score_explorer::app::{App, Draft, Settings};
 use score_explorer::sde::FamilyKind;
 use score_explorer::solver::{CORRECTOR, CORRECTOR_STEPS, LEAPFROG, METROPOLIS, NORMS, PREDICTOR, Preset, RHO, SNR};
-use score_explorer::task::{ModelRef, Run};
+use score_explorer::task::{Flow, Latents, ModelRef, Run};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -243,6 +243,51 @@ fn a_dropped_run_file_is_taken_over() {
     harness.step();
     wait_until(&mut harness, "the run's settings", |app| app.draft().seed == 1234);
     assert_eq!(harness.state().draft().run(), Ok(run));
+}
+
+#[test]
+fn a_path_that_a_dropped_file_names_as_its_model_is_asked_about_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let (run_file, latents_file) = (folder.path().join("run.json"), folder.path().join("latents.safetensors"));
+    let model = ModelRef::Exact(folder.path().into());
+    score_explorer::checkpoint::write_run(&run_file, &Run { seed: 1234, model: model.clone(), ..Run::default() })
+        .unwrap();
+    let flow = Flow { model: model.clone(), ..Flow::default() };
+    let pixels = score_explorer::Pixels { shape: [1, 3, 32, 32], values: vec![0.0; 3 * 32 * 32].into() };
+    score_explorer::checkpoint::write_latents(&latents_file, &Latents { pixels, flow }).unwrap();
+
+    let mut harness = open(&stored(quick(3)));
+    for file in [&run_file, &latents_file] {
+        harness.input_mut().dropped_files.push(Arc::new(Dropped(file.clone())));
+        harness.step();
+        until_asked(&mut harness);
+        click(&mut harness, "Cancel");
+        harness.run_steps(5);
+        assert!(harness.query_by_label("Open model").is_none());
+        assert_eq!(harness.state().draft().model, quick(3).model, "{file:?}");
+    }
+    harness.input_mut().dropped_files.push(Arc::new(Dropped(run_file)));
+    harness.step();
+    until_asked(&mut harness);
+    click(&mut harness, "Open model");
+    wait_until(&mut harness, "the run's settings", |app| app.draft().seed == 1234 && app.draft().model == model);
+    // Agreed to once: the latents ask no more.
+    harness.input_mut().dropped_files.push(Arc::new(Dropped(latents_file)));
+    harness.step();
+    wait_until(&mut harness, "the empty folder's notice", |app| {
+        app.notices().any(|notice| notice.contains("no readable images"))
+    });
+    assert!(harness.query_by_label("Open model").is_none());
+}
+
+/// Waits for the question whether a model may be opened.
+fn until_asked(harness: &mut Harness<'static, App>) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while harness.query_by_label("Open model").is_none() {
+        assert!(std::time::Instant::now() < deadline, "no question");
+        std::thread::sleep(std::time::Duration::from_millis(4));
+        harness.step();
+    }
 }
 
 #[test]

@@ -1,0 +1,98 @@
+//! Models that a stranger's file names by a path: they are opened once a person has agreed.
+
+use super::widgets::{main_button, modal};
+use crate::task::ModelRef;
+use crate::text;
+use egui::{Label, RichText, Ui, vec2};
+use std::collections::HashMap;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Answer {
+    /// Not given yet; the name of the file that names the model.
+    Awaited(String),
+    Given(bool),
+}
+
+/// What was asked and answered in this window.
+#[derive(Debug, Default)]
+pub struct Consent(HashMap<ModelRef, Answer>);
+
+impl Consent {
+    /// A person chose this model themselves.
+    pub fn agree(&mut self, model: &ModelRef) {
+        if model.is_path() {
+            self.0.insert(model.clone(), Answer::Given(true));
+        }
+    }
+
+    /// Whether `model`, which the file of this name names, may be opened; `None` until a person has said so. After a no,
+    /// the next file asks again.
+    pub fn of(&mut self, model: &ModelRef, file: &str) -> Option<bool> {
+        if !model.is_path() {
+            return Some(true);
+        }
+        match self.0.entry(model.clone()).or_insert_with(|| Answer::Awaited(file.to_owned())) {
+            Answer::Awaited(_) => None,
+            Answer::Given(true) => Some(true),
+            Answer::Given(false) => {
+                self.0.remove(model);
+                Some(false)
+            }
+        }
+    }
+
+    /// Whether a question is on the screen.
+    pub fn is_asking(&self) -> bool {
+        self.0.values().any(|answer| matches!(answer, Answer::Awaited(_)))
+    }
+
+    /// Shows a question, if there is one.
+    pub fn ui(&mut self, ui: &Ui) {
+        let asked = self.0.iter_mut().find(|(_, answer)| matches!(answer, Answer::Awaited(_)));
+        let Some((model, answer)) = asked else { return };
+        let Answer::Awaited(file) = &*answer else { return };
+        let file = text::name(file);
+        let (mut open, mut agreed) = (true, None);
+        modal(ui, "consent", &mut open, 380.0, |ui| {
+            ui.label(RichText::new("Open the model that this file names?").heading());
+            ui.add_space(4.0);
+            ui.add(Label::new(format!("{file} was made with this model:")).wrap());
+            ui.add(Label::new(RichText::new(text::printable(&model.to_string())).monospace()).wrap());
+            ui.add(Label::new(RichText::new("If the file is not yours, check the path first.").weak()).wrap());
+            ui.add_space(8.0);
+            ui.horizontal(|ui| {
+                if main_button(ui, "Open model", "", vec2(130.0, 30.0), true).clicked() {
+                    agreed = Some(true);
+                }
+                if ui.add(egui::Button::new("Cancel").min_size(vec2(90.0, 30.0))).clicked() {
+                    agreed = Some(false);
+                }
+            });
+            agreed.is_some()
+        });
+        if !open {
+            *answer = Answer::Given(agreed.unwrap_or(false));
+            ui.request_repaint();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_asked_about_and_a_name_is_not() {
+        let mut consent = Consent::default();
+        for name in ["worlds-vp-small", "mixture:two-moons", "exact:worlds"] {
+            assert_eq!(consent.of(&name.parse().unwrap(), "run.json"), Some(true), "{name}");
+        }
+        let model: ModelRef = "exact:/".parse().unwrap();
+        assert_eq!((consent.of(&model, "run.json"), consent.is_asking()), (None, true));
+        consent.0.insert(model.clone(), Answer::Given(false));
+        assert_eq!(consent.of(&model, "run.json"), Some(false));
+        assert_eq!(consent.of(&model, "run.json"), None, "asked again after a no");
+        consent.agree(&model);
+        assert_eq!((consent.of(&model, "run.json"), consent.is_asking()), (Some(true), false));
+    }
+}

@@ -1,0 +1,66 @@
+//! Text of strangers (names, cards, fields of files) on its way to a terminal or a window.
+
+use std::borrow::Cow;
+
+/// Characters that a name is shown with; longer ones are cut.
+pub const LONGEST_NAME: usize = 80;
+/// Characters of a line. No sentence of the program's own comes near.
+const LONGEST_LINE: usize = 2000;
+
+/// Whether a character does something else than to be seen: control characters steer terminals, format and bidirectional
+/// ones hide or turn round what stands beside them (Unicode categories Cc, Cf, Zl, Zp).
+fn is_hidden(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter,
+            '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'
+            | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0001}' | '\u{e0020}'..='\u{e007f}')
+}
+
+/// The text with such characters written out (`\u{1b}`), each line cut at some thousand characters. Line breaks stay.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let long = text.len() > LONGEST_LINE;
+    if !long && !text.chars().any(|letter| is_hidden(letter) && letter != '\n') {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.split('\n').map(|line| escaped(line, LONGEST_LINE)).collect::<Vec<_>>().join("\n"))
+}
+
+/// A name in one line: escaped, and cut at [`LONGEST_NAME`] characters.
+pub fn name(text: &str) -> String {
+    escaped(text, LONGEST_NAME)
+}
+
+/// At most `most` characters of a text, with an ellipsis where it goes on.
+fn escaped(text: &str, most: usize) -> String {
+    let mut out = String::new();
+    let mut letters = text.chars();
+    for letter in letters.by_ref().take(most) {
+        if is_hidden(letter) { out.extend(letter.escape_unicode()) } else { out.push(letter) }
+    }
+    if letters.next().is_some() {
+        out.push('…');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_or_turns_text_round_is_written_out() {
+        assert_eq!(printable("a\x1b]0;t\x07b\r\u{202e}c\u{200b}"), r"a\u{1b}]0;t\u{7}b\u{d}\u{202e}c\u{200b}");
+        assert_eq!(printable("ä∇ₓ\nέ 画像"), "ä∇ₓ\nέ 画像");
+        assert_eq!(name("one\ntwo\u{85}"), r"one\u{a}two\u{85}");
+    }
+
+    #[test]
+    fn names_are_cut_by_characters() {
+        let long = "ä".repeat(81);
+        assert_eq!(name(&long), format!("{}…", "ä".repeat(80)));
+        assert_eq!(name(&"ä".repeat(80)), "ä".repeat(80));
+        assert!(printable(&"x".repeat(15 << 20)).chars().count() <= LONGEST_LINE + 1);
+    }
+}
