@@ -1,6 +1,6 @@
 use super::vp::{ALPHA, BETA_MAX, BETA_MIN};
 use super::{
-    Facts, FamilyAbout, FamilyError, FamilyKind, Increment, LabelConvention, Range, Sde, Step, StepTexts, Vp,
+    Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Range, Sde, Step, StepTexts, Vp,
     bisect_time,
 };
 use crate::registry::{About, Settings};
@@ -61,8 +61,8 @@ impl Facts for SubVp {
 }
 
 impl Sde for SubVp {
-    fn kind(&self) -> FamilyKind {
-        FamilyKind::SubVp
+    fn family(&self) -> Family {
+        Family::SubVp(*self)
     }
 
     fn settings(&self) -> Settings {

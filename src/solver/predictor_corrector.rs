@@ -69,7 +69,7 @@ impl Solver for PredictorCorrector {
             return corrector_only(corrector, settings, process, x, observer);
         }
         for step in process.steps {
-            let level = [process.sde.level(step.t)];
+            let level = [process.sde.start(step)];
             let correction = corrector.correct(settings, process, &x, step)?;
             if let Some(correction) = &correction {
                 x = process.corrected(step, correction)?;

@@ -132,7 +132,7 @@ fn closed_forms_of_the_trace_are_those_of_differences() {
     let noise = Noise { seed: 3, first: 0, count: 2, shape: [3, 4, 4], device: Device::flex() };
     let x = noise.normal(0, Purpose::Prior);
     for model in [&mixture as &dyn ScoreModel, &images] {
-        let at = [Level { alpha: 0.6, sigma: 0.8 }, Level { alpha: 0.3, sigma: 1.5 }];
+        let at = [Level::new(0.6, 0.8), Level::new(0.3, 1.5)];
         let (_, trace) = model.score_and_trace(&x, &at).unwrap().unwrap();
         let trace: Vec<f32> = trace.into_data().try_into_vec().unwrap();
         let (h, mut sums) = (1e-2, [0.0f64; 2]);

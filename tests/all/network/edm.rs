@@ -31,7 +31,7 @@ fn denoises(model: &NetworkScore, device: &Device, recorded: &Weights, expected:
     // A network of images in [0, 1] has half the σ.
     let (scale, shift) = if model.range() == Some(Range::Unit) { (0.5, 0.5) } else { (1.0, 0.0) };
     let levels: Vec<Level> =
-        recorded["sigma"].values.iter().map(|&s| Level { alpha: 1.0, sigma: f64::from(s) * scale }).collect();
+        recorded["sigma"].values.iter().map(|&s| Level::new(1.0, f64::from(s) * scale)).collect();
     let x = image(&recorded["x"], device) * scale + shift;
     let score = values(model.score(&x, &levels).unwrap());
     let size = score.len() / levels.len();
