@@ -90,11 +90,12 @@ impl NetworkScore {
         }
     }
 
-    /// The first time that was trained. SMLD's and EDM's levels begin with σ_min itself.
+    /// The first time that was trained. Levels of networks that are told σ begin with σ_min itself (continuous times of
+    /// VE, from 1e-5 on, with a ten-thousandth more).
     fn first_time(&self) -> f64 {
         match self.description.labels {
-            LabelConvention::SmldIndex | LabelConvention::LogSigma => 0.0,
-            LabelConvention::Time | LabelConvention::Sigma | LabelConvention::DdpmIndex => FIRST_TIME,
+            LabelConvention::SmldIndex | LabelConvention::LogSigma | LabelConvention::Sigma => 0.0,
+            LabelConvention::Time | LabelConvention::DdpmIndex => FIRST_TIME,
         }
     }
 }
