@@ -94,7 +94,7 @@ pub(super) struct RunOptions {
     /// Do not clip
     #[arg(long, conflicts_with = "clip", help_heading = "Solver")]
     no_clip: bool,
-    /// Keep the noise of the last step
+    /// Keep the noise of the last step; of a corrector alone, do not denoise the last state
     #[arg(long, help_heading = "Solver")]
     no_denoise: bool,
 

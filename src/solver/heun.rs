@@ -1,4 +1,4 @@
-use super::{Edm, Grid, Observer, Process, Solver, show};
+use super::{Destination, Edm, Grid, Observer, Process, Solver, show};
 use crate::Image;
 use crate::registry::{Choice, Equation, Settings, entry};
 use crate::score::{ScoreError, denoised};
@@ -46,8 +46,8 @@ impl Solver for Heun {
         Ok(x)
     }
 
-    fn evaluations(&self, _settings: &Settings, steps: usize, to_clean_data: bool) -> Option<usize> {
-        Some((2 * steps).saturating_sub(usize::from(to_clean_data)))
+    fn evaluations(&self, _settings: &Settings, steps: usize, to: Destination) -> Option<usize> {
+        Some((2 * steps).saturating_sub(usize::from(to != Destination::Noise)))
     }
 
     fn grid(&self) -> Choice<dyn Grid> {

@@ -1,9 +1,9 @@
 //! The predictor–corrector sampler (Song et al. 2021, algorithm 1).
 
 use super::{
-    Ancestral, Arrival, CORRECTOR_STEPS, Correction, Corrector, Dynamics, EulerMaruyama, Evaluation, Grid, Group,
-    LogSnr, Observer, Predictor, Preset, ProbabilityFlow, Process, Purpose, ReverseDiffusion, Solver, Stage, StepState,
-    Uniform, corrector_only,
+    Ancestral, Arrival, CORRECTOR_STEPS, Correction, Corrector, Destination, Dynamics, EulerMaruyama, Evaluation, Grid,
+    Group, LogSnr, Observer, Predictor, Preset, ProbabilityFlow, Process, Purpose, ReverseDiffusion, Solver, Stage,
+    StepState, Uniform, corrector_only,
 };
 use crate::Image;
 use crate::registry::{Choice, Equation, Parameter, Settings, abouts, entry};
@@ -86,8 +86,10 @@ impl Solver for PredictorCorrector {
         Ok(x)
     }
 
-    fn evaluations(&self, settings: &Settings, steps: usize, _to_clean_data: bool) -> Option<usize> {
-        Some(steps * (usize::from(predicts(settings)) + corrector(settings).evaluations(settings)))
+    fn evaluations(&self, settings: &Settings, steps: usize, to: Destination) -> Option<usize> {
+        let predicts = predicts(settings);
+        let last = usize::from(!predicts && corrects(settings) && to == Destination::Denoised);
+        Some(steps * (usize::from(predicts) + corrector(settings).evaluations(settings)) + last)
     }
 
     fn dynamics(&self, settings: &Settings) -> Dynamics {

@@ -1,7 +1,7 @@
 use super::preset::first_start;
 use crate::registry::{Choice, ChoiceError};
 use crate::sde::{Family, FamilyKind};
-use crate::solver::{Grid, Solver};
+use crate::solver::{Destination, Grid, Solver};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -180,7 +180,7 @@ pub struct Run {
     pub grid: Choice<dyn Grid>,
     /// Number of steps of the whole grid.
     pub steps: Steps,
-    /// Leave the last update's noise out, as published (`noise_removal`).
+    /// Leave the last update's noise out, as published (`noise_removal`); of correctors alone, denoise the last state.
     pub denoise: bool,
     /// Keep every estimate of x(0) inside the data's range.
     #[serde(default)]
@@ -235,6 +235,11 @@ impl Run {
 
     /// Score evaluations of each sample; `None` where the solver chooses its own steps.
     pub fn evaluations(&self) -> Option<usize> {
-        self.solver.evaluations(self.steps.get(), true)
+        self.solver.evaluations(self.steps.get(), self.destination())
+    }
+
+    /// Where its last step arrives.
+    pub fn destination(&self) -> Destination {
+        if self.denoise { Destination::Denoised } else { Destination::Data }
     }
 }
