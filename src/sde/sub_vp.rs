@@ -1,7 +1,6 @@
 use super::vp::{ALPHA, BETA_MAX, BETA_MIN};
 use super::{
-    Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Range, Sde, Step, StepTexts, Vp,
-    bisect_time,
+    Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Range, Sde, Step, StepTexts, Vp, bisect_time,
 };
 use crate::registry::{About, Settings};
 use serde::{Deserialize, Serialize};

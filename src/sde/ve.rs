@@ -1,6 +1,5 @@
 use super::{
-    Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Level, Range, Sde, Step, StepTexts,
-    Transition,
+    Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Level, Range, Sde, Step, StepTexts, Transition,
 };
 use crate::registry::{About, Parameter, Scale, Settings, number};
 use serde::{Deserialize, Serialize};
