@@ -85,7 +85,7 @@ impl Solver for Adaptive {
                 x = clean.clone();
             }
             x = process.arrive(step, x)?;
-            if show(observer, step, &x, &clean, &score).is_break() {
+            if show(observer, step, &x, &clean, &score, None).is_break() {
                 break;
             }
         }

@@ -39,7 +39,7 @@ impl Solver for Heun {
                 x = (y + (slope + slope_there) * (0.5 * drho)) * target.alpha;
             }
             x = process.arrive(step, x)?;
-            if show(observer, step, &x, &clean, &score).is_break() {
+            if show(observer, step, &x, &clean, &score, None).is_break() {
                 break;
             }
         }

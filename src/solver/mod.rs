@@ -226,14 +226,14 @@ pub struct StepState<'a> {
 /// Watches a solver and says whether it goes on.
 pub trait Observer {
     /// Called after every step of the grid.
-    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()>;
+    fn observe(&mut self, state: &StepState<'_>) -> ControlFlow<()>;
 }
 
 /// An observer that lets every solver finish.
 pub struct Unobserved;
 
 impl Observer for Unobserved {
-    fn observe(&mut self, _moment: &StepState<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, _state: &StepState<'_>) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 }
@@ -247,15 +247,23 @@ struct Counted<'a> {
 }
 
 impl Observer for Counted<'_> {
-    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, state: &StepState<'_>) -> ControlFlow<()> {
         self.done += 1;
-        let answer = (self.progress)(self.done as f64 / self.steps as f64, moment.x);
+        let answer = (self.progress)(self.done as f64 / self.steps as f64, state.x);
         self.stopped |= answer.is_break();
         answer
     }
 }
 
-/// Shows `observer` a step of a solver that has no corrector.
-fn show(observer: &mut dyn Observer, step: &Step, x: &Image, denoised: &Image, score: &Image) -> ControlFlow<()> {
-    observer.observe(&StepState { step: *step, x, denoised, score, corrector: None })
+/// Shows `observer` a step that arrived at `x`: the last score in it, the estimate of x(0) that this implies, and the figures
+/// of a corrector where one ran.
+fn show(
+    observer: &mut dyn Observer,
+    step: &Step,
+    x: &Image,
+    denoised: &Image,
+    score: &Image,
+    corrector: Option<&Diagnostics>,
+) -> ControlFlow<()> {
+    observer.observe(&StepState { step: *step, x, denoised, score, corrector })
 }

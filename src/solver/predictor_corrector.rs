@@ -3,7 +3,7 @@
 use super::{
     Ancestral, Arrival, CORRECTOR_STEPS, Correction, Corrector, Destination, Dynamics, EulerMaruyama, Evaluation, Grid,
     Group, LogSnr, Observer, Predictor, Preset, ProbabilityFlow, Process, Purpose, ReverseDiffusion, Solver, Stage,
-    StepState, Uniform, corrector_only,
+    Uniform, corrector_only, show,
 };
 use crate::Image;
 use crate::registry::{Choice, Equation, Parameter, Settings, abouts, entry};
@@ -191,12 +191,7 @@ impl Process<'_> {
         seen: &Evaluation,
         correction: Option<&Correction>,
     ) -> std::ops::ControlFlow<()> {
-        observer.observe(&StepState {
-            step: *step,
-            x,
-            denoised: &denoised(&seen.x, &seen.score, &[self.sde.level(step.t)]),
-            score: &seen.score,
-            corrector: correction.map(|correction| &correction.diagnostics),
-        })
+        let clean = denoised(&seen.x, &seen.score, &[self.sde.level(step.t)]);
+        show(observer, step, x, &clean, &seen.score, correction.map(|correction| &correction.diagnostics))
     }
 }

@@ -149,8 +149,8 @@ struct Breaking<'a> {
 }
 
 impl Observer for Breaking<'_> {
-    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()> {
-        let answer = self.observer.observe(moment);
+    fn observe(&mut self, state: &StepState<'_>) -> ControlFlow<()> {
+        let answer = self.observer.observe(state);
         self.broken |= answer.is_break();
         answer
     }

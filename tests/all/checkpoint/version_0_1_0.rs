@@ -82,7 +82,7 @@ fn run_files_open_to_the_same_runs() {
 struct Until(usize);
 
 impl Observer for Until {
-    fn observe(&mut self, _moment: &StepState<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, _state: &StepState<'_>) -> ControlFlow<()> {
         self.0 -= 1;
         if self.0 == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

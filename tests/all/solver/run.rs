@@ -28,9 +28,9 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
-    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()> {
-        self.moments.push((moment.step, moment.x.clone(), moment.denoised.clone(), moment.score.clone()));
-        self.accept_rates += usize::from(moment.corrector.is_some_and(|c| c.accept_rate.is_some()));
+    fn observe(&mut self, state: &StepState<'_>) -> ControlFlow<()> {
+        self.moments.push((state.step, state.x.clone(), state.denoised.clone(), state.score.clone()));
+        self.accept_rates += usize::from(state.corrector.is_some_and(|c| c.accept_rate.is_some()));
         if self.moments.len() < self.limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 }
