@@ -165,7 +165,9 @@ impl RunOptions {
 
 fn preset(text: &str) -> Result<Preset, Failure> {
     let known = || Preset::all().iter().map(Preset::slug).collect::<Vec<_>>().join(", ");
-    Preset::find(text).ok_or_else(|| Failure::Usage(format!("unknown preset {text:?}; choose one of {}", known())))
+    Preset::find(text)
+        .cloned()
+        .ok_or_else(|| Failure::Usage(format!("unknown preset {text:?}; choose one of {}", known())))
 }
 
 fn whole(text: &str) -> Result<usize, String> {

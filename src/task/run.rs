@@ -1,7 +1,6 @@
-use super::preset::first_start;
 use crate::registry::{Choice, ChoiceError};
 use crate::sde::{Family, FamilyKind};
-use crate::solver::{Destination, Grid, Solver};
+use crate::solver::{Destination, Grid, Preset, Solver};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -197,7 +196,7 @@ pub struct Run {
 impl Default for Run {
     /// What a first start shows: the shipped model, its own family, the fast preset.
     fn default() -> Self {
-        let preset = first_start();
+        let preset = Preset::fast(20);
         Run {
             model: ModelRef::Named("worlds-vp-small".into()),
             family: FamilyKind::Vp.published(),
