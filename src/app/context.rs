@@ -19,6 +19,8 @@ pub struct Context {
     pub egui: egui::Context,
     /// The engine, and what is known of models, devices and speeds.
     pub session: Session,
+    /// The model that was chosen last, until its family is known.
+    pub chosen: Option<ModelRef>,
     /// The settings of the next run; its model, family and device are those that every workspace computes with.
     pub draft: Draft,
     pub models: Models,
@@ -45,6 +47,7 @@ impl Context {
         Context {
             egui: egui.clone(),
             session,
+            chosen: None,
             draft: settings.draft.clone(),
             models: Models::default(),
             dialogs: Dialogs::default(),
@@ -56,6 +59,21 @@ impl Context {
             actions: Vec::new(),
             offers: Vec::new(),
         }
+    }
+
+    /// Computes with another model from now on, in its own family once that is known, as commands do.
+    pub fn choose(&mut self, model: ModelRef) {
+        self.session.inspect(&model, self.draft.device);
+        self.chosen = Some(model.clone());
+        self.draft.model = model;
+    }
+
+    /// Takes over the family of the model that was chosen, if it has become known.
+    pub fn take_own_family(&mut self) {
+        let chosen = self.chosen.as_ref().filter(|chosen| **chosen == self.draft.model);
+        let Some(report) = chosen.and_then(|model| self.session.model(model)) else { return };
+        report.family.iter().for_each(|family| self.draft.take_family(family));
+        self.chosen = None;
     }
 
     /// The menu that chooses the model. `name` is its accessible name.

@@ -134,7 +134,8 @@ impl Draft {
         self.take_family(&flow.family);
     }
 
-    fn take_family(&mut self, family: &Family) {
+    /// Takes over a family with its parameters.
+    pub fn take_family(&mut self, family: &Family) {
         self.family = family.kind();
         self.families.set(family.kind(), family.sde().settings());
     }

@@ -89,6 +89,7 @@ impl App {
         let App { cx, workspaces, catalogue, library, .. } = self;
         let notices = cx.session.poll();
         cx.tell(notices);
+        cx.take_own_family();
         workspaces.iter_mut().for_each(|workspace| workspace.poll(cx));
         cx.models.poll();
         if let Some((notice, model)) = catalogue.poll() {
@@ -210,9 +211,8 @@ impl App {
                 Action::ChooseFolder => self.request.ask(&self.cx, Dialog::OpenFolder, ()),
                 Action::Model(model) => {
                     self.cx.consent.agree(&model);
-                    self.cx.session.inspect(&model, self.cx.draft.device);
                     self.catalogue.show(&model);
-                    self.cx.draft.model = model;
+                    self.cx.choose(model);
                 }
                 Action::Models => self.catalogue.toggle(&self.cx.draft.model),
                 Action::Undo => self.shown().into_iter().for_each(|(workspace, cx)| workspace.undo(cx)),

@@ -228,7 +228,7 @@ impl Described {
 fn describe(path: &Path, options: &OpenOptions, structure: &Structure) -> Result<Described, FileError> {
     let Some(config) = find_config(path, options.config) else {
         let wrong = |source| FileError::Config { path: path.into(), source };
-        return score_sde::infer(structure, &options.overrides).map_err(wrong);
+        return score_sde::infer(structure, path, &options.overrides).map_err(wrong);
     };
     let wrong = |source| FileError::Config { path: config.clone(), source };
     score_sde::read_score_sde_config(&config_text(&config)?, &options.overrides).map(Described::read).map_err(wrong)

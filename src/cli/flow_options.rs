@@ -7,7 +7,7 @@ use crate::Pixels;
 use crate::checkpoint::{read_picture, read_pictures};
 use crate::engine::ModelReport;
 use crate::registry::find;
-use crate::solver::Solver;
+use crate::solver::{Destination, Solver};
 use crate::task::{Flow, ModelRef, Run, Steps};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -84,7 +84,7 @@ impl SolverOptions {
             solver.choose(chosen);
         }
         options.apply(given, solver.about(), solver.settings_mut())?;
-        if solver.evaluations(1, false).is_none() && self.steps.is_some() {
+        if solver.evaluations(1, Destination::Noise).is_none() && self.steps.is_some() {
             let slug = solver.about().slug;
             return Err(Failure::Usage(format!(
                 "--steps has no effect on {slug}, which chooses its own steps; leave it out"

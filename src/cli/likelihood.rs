@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
-#[command(mut_arg("solver", |arg| arg.value_parser(["adaptive"]).hide(true)), mut_arg("steps", |arg| arg.hide(true)), mut_arg("t_max", |arg| arg.hide(true)))]
+#[command(mut_arg("solver", |arg| arg.hide(true)), mut_arg("steps", |arg| arg.hide(true)), mut_arg("t_max", |arg| arg.hide(true)), mut_arg("t_min", |arg| arg.help("Time of the data, at which integration starts")))]
 #[command(after_help = "\
 Examples:
   score-explorer likelihood cat.jpg dog.jpg
-  score-explorer likelihood photos/ --limit 64 --probes 4 --dequantize --json
+  score-explorer likelihood photos/ --limit 64 --probes 4 --json
   score-explorer likelihood test.tar --limit 8 --model exact:worlds --family ve")]
 pub(super) struct Args {
     /// Images, or folders and archives (.zip, .tar) of them
@@ -32,8 +32,11 @@ pub(super) struct Args {
     /// Use probes even where the exact divergence is known
     #[arg(long, alias = "estimate", help_heading = "Divergence")]
     force_probes: bool,
-    /// Add uniform noise of one grey level to the images first
-    #[arg(long, alias = "dequantise")]
+    /// Do not add uniform noise of one grey level to the images first; the result is then a density at grid points
+    #[arg(long, alias = "no-dequantise")]
+    no_dequantize: bool,
+    /// What is done anyway
+    #[arg(long, alias = "dequantise", hide = true, conflicts_with = "no_dequantize")]
     dequantize: bool,
     /// Seed of probes and noise
     #[arg(long, short, default_value_t = 0)]
@@ -54,7 +57,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         probes: args.probes,
         rademacher: !args.gaussian_probes,
         seed: args.seed,
-        dequantise: args.dequantize,
+        dequantise: args.dequantize || !args.no_dequantize,
         exact: !args.force_probes,
         ..Estimate::default()
     };
@@ -67,6 +70,8 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let mean = figures.iter().map(|figure| figure.bits_per_dim).sum::<f64>() / count;
     let spread = figures.iter().map(|figure| (figure.bits_per_dim - mean).powi(2)).sum::<f64>();
     let error = (figures.len() > 1).then(|| (spread / (count - 1.0) / count).sqrt());
+    let note =
+        (!estimate.dequantise).then(|| format!("without dequantization, bits/dim is {}", Estimate::AT_GRID_POINTS));
     if args.json {
         let each: Vec<Value> = pictures
             .names
@@ -87,6 +92,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
             "{}",
             json!({
                 "bits_per_dim": mean, "standard_error": error, "pictures": each,
+                "dequantized": estimate.dequantise, "note": note,
                 "seconds": done.seconds, "device": done.report.device.name, "flow": flow,
             })
         );
@@ -98,5 +104,6 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     }
     let error = error.map_or(String::new(), |error| format!(" ± {error:.3}"));
     println!("mean {mean:.3}{error} bits/dim, {:.1} s, {}", done.seconds, done.report.device.name);
+    note.iter().for_each(|note| println!("note: {note}"));
     Ok(())
 }

@@ -187,7 +187,7 @@ mod tests {
             ("likelihood a.png", "--first 3", "--limit 3"),
             ("likelihood a.png", "--gaussian", "--gaussian-probes"),
             ("likelihood a.png", "--estimate", "--force-probes"),
-            ("likelihood a.png", "--dequantise", "--dequantize"),
+            ("likelihood a.png", "--no-dequantise", "--no-dequantize"),
             ("import a.pth", "--weights average", "--weights ema"),
             ("import a.pth", "--weights live", "--weights raw"),
             ("restore --image a.png", "--operator colourisation", "--operator colorization"),

@@ -94,7 +94,7 @@ pub(super) struct RunOptions {
     /// Do not clip
     #[arg(long, conflicts_with = "clip", help_heading = "Solver")]
     no_clip: bool,
-    /// Keep the noise of the last step
+    /// Keep the noise of the last step; of a corrector alone, do not denoise the last state
     #[arg(long, help_heading = "Solver")]
     no_denoise: bool,
 
@@ -165,7 +165,9 @@ impl RunOptions {
 
 fn preset(text: &str) -> Result<Preset, Failure> {
     let known = || Preset::all().iter().map(Preset::slug).collect::<Vec<_>>().join(", ");
-    Preset::find(text).ok_or_else(|| Failure::Usage(format!("unknown preset {text:?}; choose one of {}", known())))
+    Preset::find(text)
+        .cloned()
+        .ok_or_else(|| Failure::Usage(format!("unknown preset {text:?}; choose one of {}", known())))
 }
 
 fn whole(text: &str) -> Result<usize, String> {

@@ -16,6 +16,7 @@ use crate::score::{Inpainting, Operator};
 use crate::sde::Range;
 use crate::solver::Method;
 use crate::task::{Observation, Resampling, Restoration, Restored, Shows, psnr};
+use clap::Arg;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,7 @@ const LONGEST: u32 = 4096;
 /// How samples of the posterior are drawn, and where they go.
 #[derive(Debug, clap::Args)]
 #[command(mut_arg("count", |arg| arg.default_value("4")), mut_arg("preset", |arg| defaulting(arg, PRESET)))]
+#[command(mut_args(suiting))]
 pub(super) struct RestoringOptions {
     /// Image, of which the central square is used
     #[arg(long, short, value_name = "FILE")]
@@ -59,6 +61,16 @@ pub(super) struct RestoringOptions {
     /// Print a JSON summary
     #[arg(long, help_heading = "Output")]
     json: bool,
+}
+
+/// What the preset would decide is otherwise the method's.
+fn suiting(arg: Arg) -> Arg {
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    if help.ends_with("[default: the preset's]") {
+        defaulting(arg, "the preset's, else what suits --method")
+    } else {
+        arg
+    }
 }
 
 /// The inverse problem.

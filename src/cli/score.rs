@@ -86,13 +86,13 @@ impl Input {
 
 /// The network's raw output and the score, of every sample.
 fn evaluate(model: &NetworkScore, input: &Input, device: &Device) -> Result<(Vec<f32>, Vec<f32>), Failure> {
-    let sde = model.description().family.sde();
+    let network = model.description();
     let [_, channels, height, width] = input.shape;
     let (mut output, mut score) = (Vec::new(), Vec::new());
     for (x, t) in input.x.chunks((channels * height * width * BATCH).max(1)).zip(input.t.chunks(BATCH)) {
         let data = TensorData::new(x.to_vec(), [t.len(), channels, height, width]);
         let x = Image::from_data(data, device);
-        let levels: Vec<Level> = t.iter().map(|&t| sde.level(t)).collect();
+        let levels: Vec<Level> = t.iter().map(|&t| network.published_level(t)).collect();
         output.extend(values(model.output(&x, &levels)?)?);
         score.extend(values(model.score(&x, &levels)?)?);
     }

@@ -191,12 +191,12 @@ impl<'a, T: Task> Observed<'a, T> {
 }
 
 impl<T: Task> Observer for Observed<'_, T> {
-    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, state: &StepState<'_>) -> ControlFlow<()> {
         self.done += 1;
-        let (denoised, score) = (moment.denoised.clone(), moment.score.clone());
-        let answer = Some(Answer { denoised, score, corrector: moment.corrector.cloned() });
-        let (t, level) = (moment.step.next, self.sde.target(&moment.step));
-        match self.take(self.done, t, level, moment.x.clone(), answer) {
+        let (denoised, score) = (state.denoised.clone(), state.score.clone());
+        let answer = Some(Answer { denoised, score, corrector: state.corrector.cloned() });
+        let (t, level) = (state.step.next, self.sde.target(&state.step));
+        match self.take(self.done, t, level, state.x.clone(), answer) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 self.failure = Some(error);

@@ -1,7 +1,7 @@
 //! All that must be known of a trained network beyond its weights.
 
 use crate::network::Architecture;
-use crate::sde::{Family, LabelConvention, Moments, Range};
+use crate::sde::{Family, LabelConvention, Level, Moments, Range, Table};
 use serde::{Deserialize, Serialize};
 
 /// A trained network's description: what it is and how its output becomes a score. Saved in our own checkpoints'
@@ -88,12 +88,22 @@ impl Description {
         }
     }
 
+    /// The published table of the network's own levels.
+    pub fn table(&self) -> Table {
+        Table { family: self.family, levels: self.levels }
+    }
+
+    /// The level at `t` of a sample that walks that table: networks of discrete levels are then evaluated as published.
+    pub fn published_level(&self, t: f64) -> Level {
+        Level { table: Some(self.table()), ..self.family.sde().level(t) }
+    }
+
     /// ln ᾱ of each step of DDPM's table (Ho et al. 2020): β_i linear, ᾱ the running product of 1 − β_i/N.
-    pub(super) fn ddpm_log_alphas(&self) -> impl Iterator<Item = f64> {
+    fn ddpm_log_alphas(&self) -> impl Iterator<Item = f64> {
         let (n, sde) = (self.levels.max(1), self.family.sde());
         let last = n.max(2) as f64 - 1.0;
         (0..n).scan(0.0, move |sum, index| {
-            *sum += (-sde.beta(index as f64 / last) / n as f64).ln_1p();
+            *sum += (-(sde.beta(index as f64 / last) / n as f64).min(0.999)).ln_1p();
             Some(*sum)
         })
     }

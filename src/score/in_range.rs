@@ -25,7 +25,7 @@ impl<M: ScoreModel> InRange<M> {
     /// State and levels as the model sees them.
     fn in_model(&self, x: &Image, at: &[Level]) -> (Image, Vec<Level>) {
         let shift = super::column(at, &x.device(), |level| self.shift * level.alpha);
-        let levels = at.iter().map(|l| Level { alpha: l.alpha, sigma: self.scale * l.sigma }).collect();
+        let levels = at.iter().map(|l| Level::new(l.alpha, self.scale * l.sigma)).collect();
         (x.clone() * self.scale + shift, levels)
     }
 }

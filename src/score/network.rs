@@ -13,6 +13,8 @@ const LAST_TIME: f64 = 1.0;
 pub struct NetworkScore {
     network: Network,
     description: Description,
+    /// Of networks that are given the index of one of DDPM's steps; else none.
+    ddpm: DdpmSteps,
 }
 
 /// A place on the network's own path, and how its output there becomes a score.
@@ -32,7 +34,8 @@ struct Native {
 impl NetworkScore {
     /// A network and what must be known of it.
     pub fn new(network: Network, description: Description) -> Self {
-        NetworkScore { network, description }
+        let ddpm = DdpmSteps::of(&description);
+        NetworkScore { network, description, ddpm }
     }
 
     /// What is known of the network.
@@ -62,19 +65,23 @@ impl NetworkScore {
     }
 
     /// The native place with the same σ/α, at the nearest time that was trained. Labels go with what the network answers,
-    /// as in score_sde (`models/utils.py`, `get_score_fn`), but for EDM's preconditioning.
+    /// as in score_sde (`models/utils.py`, `get_score_fn`), but for EDM's preconditioning. DDPM's steps lie beside the
+    /// path of the family, so that score_sde's label belongs to a sample that walks them, and to no other.
     fn native(&self, at: Level) -> Native {
         let sde = self.description.family.sde();
         let t = sde.time_of_ratio(at.ratio()).clamp(self.first_time(), LAST_TIME);
-        let Level { alpha, sigma } = sde.level(t);
+        let Level { alpha, sigma, .. } = sde.level(t);
         let last = self.description.levels.max(1) as f64 - 1.0;
         let (label, gain) = match self.description.labels {
             LabelConvention::Time => (t * 999.0, -1.0 / sigma),
             LabelConvention::Sigma => (sigma, 1.0),
             LabelConvention::LogSigma => (sigma.ln() / 4.0, 1.0),
             LabelConvention::SmldIndex => self.network.smld_label((1.0 - t) * last),
+            LabelConvention::DdpmIndex if at.table != Some(self.description.table()) => {
+                return self.ddpm.native(at.ratio());
+            }
             // The time came through σ/α: what should be whole may have lost its last digits.
-            LabelConvention::DdpmIndex => (t * last, -1.0 / self.table_sigma((t * last + 1e-6) as usize)),
+            LabelConvention::DdpmIndex => (t * last, -1.0 / self.ddpm.level((t * last + 1e-6) as usize).sigma),
         };
         let native = Native { alpha, scale: 1.0, label, gain, skip: 0.0 };
         match self.description.config.sigma_data() {
@@ -83,19 +90,60 @@ impl NetworkScore {
         }
     }
 
-    /// The first time that was trained. SMLD's and EDM's levels begin with σ_min itself.
+    /// The first time that was trained. Levels of networks that are told σ begin with σ_min itself (continuous times of
+    /// VE, from 1e-5 on, with a ten-thousandth more).
     fn first_time(&self) -> f64 {
         match self.description.labels {
-            LabelConvention::SmldIndex | LabelConvention::LogSigma => 0.0,
-            LabelConvention::Time | LabelConvention::Sigma | LabelConvention::DdpmIndex => FIRST_TIME,
+            LabelConvention::SmldIndex | LabelConvention::LogSigma | LabelConvention::Sigma => 0.0,
+            LabelConvention::Time | LabelConvention::DdpmIndex => FIRST_TIME,
+        }
+    }
+}
+
+/// σ/α of each of DDPM's steps, the smallest first.
+struct DdpmSteps(Vec<f64>);
+
+impl DdpmSteps {
+    fn of(description: &Description) -> DdpmSteps {
+        match description.labels {
+            LabelConvention::DdpmIndex => DdpmSteps(description.trained_ratios().into_iter().rev().collect()),
+            _ => DdpmSteps(Vec::new()),
         }
     }
 
-    /// √(1 − ᾱ_index) of DDPM's table, or of its last step.
-    fn table_sigma(&self, index: usize) -> f64 {
-        let log_alpha = self.description.ddpm_log_alphas().take(index + 1).last().unwrap_or(0.0);
-        (-log_alpha.exp_m1()).sqrt()
+    /// α and σ of a step, or of the last one.
+    fn level(&self, index: usize) -> Level {
+        preserving(self.ratio(index))
     }
+
+    fn ratio(&self, index: usize) -> f64 {
+        self.0.get(index).or(self.0.last()).copied().unwrap_or(1.0)
+    }
+
+    /// Smallest and largest σ/α above 0.
+    fn ends(&self) -> (f64, f64) {
+        let first = self.0.partition_point(|&ratio| ratio <= 0.0);
+        (self.ratio(first), self.ratio(self.0.len()))
+    }
+
+    /// The place with this σ/α, or the nearest that was trained: between two steps the label between theirs, log σ/α
+    /// linear in it.
+    fn native(&self, ratio: f64) -> Native {
+        let (lowest, highest) = self.ends();
+        let ratio = ratio.max(lowest).min(highest);
+        let above = self.0.partition_point(|&known| known < ratio);
+        let below = above.saturating_sub(1);
+        let (low, high) = (self.ratio(below), self.ratio(above));
+        let between = if high > low && low > 0.0 { (ratio / low).ln() / (high / low).ln() } else { 0.0 };
+        let Level { alpha, sigma, .. } = preserving(ratio);
+        Native { alpha, scale: 1.0, label: below as f64 + between, gain: -1.0 / sigma, skip: 0.0 }
+    }
+}
+
+/// The level with this σ/α of a path with α² + σ² = 1.
+fn preserving(ratio: f64) -> Level {
+    let alpha = 1.0 / ratio.hypot(1.0);
+    Level::new(alpha, ratio * alpha)
 }
 
 impl Native {
@@ -119,6 +167,9 @@ impl ScoreModel for NetworkScore {
     }
 
     fn ratios(&self) -> Option<(f64, f64)> {
+        if self.description.labels == LabelConvention::DdpmIndex {
+            return Some(self.ddpm.ends());
+        }
         let sde = self.description.family.sde();
         Some((sde.level(self.first_time()).ratio(), sde.level(LAST_TIME).ratio()))
     }

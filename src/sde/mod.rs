@@ -21,17 +21,33 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The place of a noised sample on its path: x = alpha·x(0) + sigma·z, z standard normal.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Level {
     /// Scale of the data, α(t) > 0.
     pub alpha: f64,
     /// Standard deviation of the noise, σ(t) ≥ 0.
     pub sigma: f64,
+    /// The published table that the sample walks, if it walks one: it is then at the table's level of that time, and
+    /// near α and σ.
+    pub table: Option<Table>,
+}
+
+/// A published table of discrete noise levels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Table {
+    pub family: Family,
+    /// N.
+    pub levels: usize,
 }
 
 impl Level {
     /// The end of a run that denoises: the data themselves.
-    pub const CLEAN: Level = Level { alpha: 1.0, sigma: 0.0 };
+    pub const CLEAN: Level = Level::new(1.0, 0.0);
+
+    /// α and σ on no table.
+    pub const fn new(alpha: f64, sigma: f64) -> Level {
+        Level { alpha, sigma, table: None }
+    }
 
     /// σ/α, on which alone a denoiser truly depends.
     pub fn ratio(self) -> f64 {
@@ -110,8 +126,13 @@ impl Step {
 
 /// An affine forward SDE dx = drift(t)·x dt + diffusion(t) dw.
 pub trait Sde: Send + Sync + fmt::Debug {
+    /// The family as a value.
+    fn family(&self) -> Family;
+
     /// Which family this is: for what it says of itself, see [`FamilyKind::facts`].
-    fn kind(&self) -> FamilyKind;
+    fn kind(&self) -> FamilyKind {
+        self.family().kind()
+    }
 
     /// The values of its parameters.
     fn settings(&self) -> Settings;
@@ -163,13 +184,19 @@ pub trait Sde: Send + Sync + fmt::Debug {
 
     /// α and σ at `t`.
     fn level(&self, t: f64) -> Level {
-        Level { alpha: self.alpha(t), sigma: self.sigma(t) }
+        Level::new(self.alpha(t), self.sigma(t))
     }
 
     /// Log-density of the prior at a point of `dimensions` coordinates whose squares sum to `squares`, in nats.
     fn prior_log_density(&self, squares: f64, dimensions: usize) -> f64 {
         let variance = self.prior_std().powi(2);
         -0.5 * (dimensions as f64 * (2.0 * std::f64::consts::PI * variance).ln() + squares / variance)
+    }
+
+    /// Where a step begins, and the table that it walks.
+    fn start(&self, step: &Step) -> Level {
+        let table = step.table.map(|levels| Table { family: self.family(), levels });
+        Level { table, ..self.level(step.t) }
     }
 
     /// Where a step's update ends: α and σ at its `next`, or clean data after the last step.
@@ -273,6 +300,13 @@ macro_rules! families {
                 }
             }
 
+            /// Which family this is.
+            pub fn kind(&self) -> FamilyKind {
+                match self {
+                    $(Family::$family(_) => FamilyKind::$family),*
+                }
+            }
+
             /// The family as an SDE.
             pub fn sde(&self) -> &dyn Sde {
                 match self {
@@ -298,11 +332,6 @@ impl FamilyKind {
 }
 
 impl Family {
-    /// Which family this is.
-    pub fn kind(&self) -> FamilyKind {
-        self.sde().kind()
-    }
-
     /// What the family says of itself.
     pub fn facts(&self) -> &'static FamilyAbout {
         self.kind().facts()

@@ -1,7 +1,6 @@
 use super::vp::{ALPHA, BETA_MAX, BETA_MIN};
 use super::{
-    Facts, FamilyAbout, FamilyError, FamilyKind, Increment, LabelConvention, Range, Sde, Step, StepTexts, Vp,
-    bisect_time,
+    Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Range, Sde, Step, StepTexts, Vp, bisect_time,
 };
 use crate::registry::{About, Settings};
 use serde::{Deserialize, Serialize};
@@ -61,8 +60,8 @@ impl Facts for SubVp {
 }
 
 impl Sde for SubVp {
-    fn kind(&self) -> FamilyKind {
-        FamilyKind::SubVp
+    fn family(&self) -> Family {
+        Family::SubVp(*self)
     }
 
     fn settings(&self) -> Settings {

@@ -1,6 +1,5 @@
 use super::{
-    Facts, FamilyAbout, FamilyError, FamilyKind, Increment, LabelConvention, Level, Range, Sde, Step, StepTexts,
-    Transition,
+    Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Level, Range, Sde, Step, StepTexts, Transition,
 };
 use crate::registry::{About, Parameter, Scale, Settings, number};
 use serde::{Deserialize, Serialize};
@@ -107,8 +106,8 @@ impl Facts for Ve {
 }
 
 impl Sde for Ve {
-    fn kind(&self) -> FamilyKind {
-        FamilyKind::Ve
+    fn family(&self) -> Family {
+        Family::Ve(*self)
     }
 
     fn settings(&self) -> Settings {
@@ -165,7 +164,7 @@ impl Sde for Ve {
             },
             None => (self.sigma(step.t), self.target(step).sigma),
         };
-        Transition::exact(Level { alpha: 1.0, sigma: below }, Level { alpha: 1.0, sigma })
+        Transition::exact(Level::new(1.0, below), Level::new(1.0, sigma))
     }
 
     fn corrector_scale(&self, _step: &Step) -> f64 {

@@ -1,5 +1,5 @@
 use super::{
-    Facts, FamilyAbout, FamilyError, FamilyKind, Increment, LabelConvention, Range, Sde, Step, StepTexts, Transition,
+    Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Range, Sde, Step, StepTexts, Transition,
     bisect_time,
 };
 use crate::registry::{About, Parameter, Scale, Settings, number};
@@ -112,8 +112,8 @@ impl Facts for Vp {
 }
 
 impl Sde for Vp {
-    fn kind(&self) -> FamilyKind {
-        FamilyKind::Vp
+    fn family(&self) -> Family {
+        Family::Vp(*self)
     }
 
     fn settings(&self) -> Settings {

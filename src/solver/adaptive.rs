@@ -1,5 +1,5 @@
 use super::runge_kutta::{Derivative, State, Stepping, Tolerance, runge_kutta_45};
-use super::{Grid, Observer, Process, Solver, Uniform, show};
+use super::{Destination, Grid, Observer, Process, Solver, Uniform, show};
 use crate::Image;
 use crate::registry::{About, Choice, Equation, Parameter, Scale, Settings, entry, number};
 use crate::score::{ScoreError, ScoreModel, denoised};
@@ -70,8 +70,13 @@ impl Solver for Adaptive {
         for step in process.steps {
             let mut level = sde.level(step.t);
             if step.next > 0.0 {
-                let mut ode = ProbabilityFlowOde { model, sde, progress: &mut |_, _| ControlFlow::Continue(()) };
-                (x, _) = ode.integrate(settings, x, step.t, step.next)?;
+                let mut ode = ProbabilityFlowOde {
+                    model,
+                    sde,
+                    way: [step.t, step.next],
+                    progress: &mut |_, _| ControlFlow::Continue(()),
+                };
+                (x, _) = ode.integrate(settings, x)?;
                 level = sde.target(step);
             }
             let score = model.score(&x, &[level])?;
@@ -80,7 +85,7 @@ impl Solver for Adaptive {
                 x = clean.clone();
             }
             x = process.arrive(step, x)?;
-            if show(observer, step, &x, &clean, &score).is_break() {
+            if show(observer, step, &x, &clean, &score, None).is_break() {
                 break;
             }
         }
@@ -97,11 +102,11 @@ impl Solver for Adaptive {
         let (Some(first), Some(last)) = (process.steps.first(), process.steps.last()) else {
             return Ok((x.clone(), vec![0; x.dims()[0]]));
         };
-        let mut ode = ProbabilityFlowOde { model: process.model, sde: process.sde, progress };
-        ode.integrate(settings, x, first.t, last.next)
+        let way = [first.t, last.next];
+        ProbabilityFlowOde { model: process.model, sde: process.sde, way, progress }.integrate(settings, x)
     }
 
-    fn evaluations(&self, _settings: &Settings, _steps: usize, _to_clean_data: bool) -> Option<usize> {
+    fn evaluations(&self, _settings: &Settings, _steps: usize, _to: Destination) -> Option<usize> {
         None
     }
 
@@ -124,26 +129,22 @@ impl Solver for Adaptive {
     }
 }
 
-/// Is told the share of time that is covered and all states, and says whether to go on.
+/// Is told the share of the way that is covered and all states, and says whether to go on.
 pub type OnProgress<'a> = &'a mut dyn FnMut(f64, &Image) -> ControlFlow<()>;
 
 /// dx/dt = f(t)·x − ½g(t)²·∇ log p_t(x) of rows of a batch, each at its own time (Song et al. 2021, eq. 13).
 struct ProbabilityFlowOde<'a, 'b> {
     model: &'a dyn ScoreModel,
     sde: &'a dyn Sde,
+    /// First and last time.
+    way: [f64; 2],
     progress: OnProgress<'b>,
 }
 
 impl ProbabilityFlowOde<'_, '_> {
-    /// The states at the time `to`, and the evaluations of each sample.
-    fn integrate(
-        &mut self,
-        settings: &Settings,
-        x: Image,
-        from: f64,
-        to: f64,
-    ) -> Result<(Image, Vec<usize>), ScoreError> {
-        let [n, c, h, w] = x.dims();
+    /// The states at the last time, and the evaluations of each sample.
+    fn integrate(&mut self, settings: &Settings, x: Image) -> Result<(Image, Vec<usize>), ScoreError> {
+        let ([n, c, h, w], [from, to]) = (x.dims(), self.way);
         let y = x.reshape([n, c * h * w]);
         let solution = runge_kutta_45(self, y, from, to, tolerance(settings), stepping(settings))?;
         Ok((solution.y.reshape([n, c, h, w]), solution.evaluations))
@@ -157,9 +158,17 @@ impl Derivative for ProbabilityFlowOde<'_, '_> {
         Ok(drift(self.sde, &x, &score, times).reshape(y.dims()))
     }
 
-    fn progress(&mut self, share: f64, y: &State) -> ControlFlow<()> {
-        (self.progress)(share, &images(y, self.model.shape()))
+    fn progress(&mut self, t: f64, y: &State) -> ControlFlow<()> {
+        (self.progress)(covered(self.sde, self.way, t), &images(y, self.model.shape()))
     }
+}
+
+/// The share of the way between two times that is covered at `t`: in log σ/α, over which controlled steps are spread more
+/// evenly than over time, most of which lies far from the data.
+pub(crate) fn covered(sde: &dyn Sde, [from, to]: [f64; 2], t: f64) -> f64 {
+    let place = |t: f64| sde.level(t).ratio().ln();
+    let share = (place(t) - place(from)) / (place(to) - place(from));
+    if share.is_finite() { share.clamp(0.0, 1.0) } else { (t - from) / (to - from) }
 }
 
 /// The right-hand side, given the score.

@@ -108,7 +108,7 @@ pub(super) fn langevin_steps(
     step: &Step,
     step_size: impl Fn(&Image, &Image) -> Image,
 ) -> Result<Option<Correction>, ScoreError> {
-    let level = [process.sde.level(step.t)];
+    let level = [process.sde.start(step)];
     let langevin_step = |x: Image, k: u64| -> Result<Correction, ScoreError> {
         let score = process.model.score(&x, &level)?;
         let z = process.noise.normal(step.index, Purpose::Corrector(k as u32));

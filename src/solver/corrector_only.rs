@@ -1,10 +1,12 @@
-use super::{Corrector, Observer, Process, Update};
+use super::{Corrector, Evaluation, Observer, Process};
 use crate::Image;
 use crate::registry::Settings;
-use crate::score::ScoreError;
+use crate::score::{ScoreError, denoised};
 
 /// The corrector alone, at one level after the other (Song et al. 2021, C2000 of table 1; annealed Langevin dynamics,
-/// Song and Ermon 2019, algorithm 1). A corrector that does nothing leaves `x` as it is.
+/// Song and Ermon 2019, algorithm 1). Chains end with the noise of the last level in them: where the process denoises, one
+/// more evaluation takes it out, x ← (x + σ²·s)/α, as in the release of Song and Ermon 2020. A corrector that does nothing
+/// leaves `x` as it is.
 ///
 /// # Errors
 /// Whatever the score model or the constraint answers.
@@ -18,9 +20,15 @@ pub fn corrector_only(
     for step in process.steps {
         let Some(correction) = corrector.correct(settings, process, &x, step)? else { break };
         x = process.corrected(step, &correction)?;
-        let update = Update { next: x, mean: correction.update.mean.clone() };
-        x = process.arrive(step, process.last_noise(step, update))?;
-        if process.show(observer, step, &x, &correction.seen, Some(&correction)).is_break() {
+        let mut seen = correction.seen.clone();
+        if process.denoise && step.next == 0.0 {
+            let level = [process.sde.start(step)];
+            let score = process.model.score(&x, &level)?;
+            seen = Evaluation { x, score };
+            x = denoised(&seen.x, &seen.score, &level);
+        }
+        x = process.arrive(step, x)?;
+        if process.show(observer, step, &x, &seen, Some(&correction)).is_break() {
             break;
         }
     }

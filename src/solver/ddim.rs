@@ -29,7 +29,7 @@ impl Solver for Ddim {
             let clean = denoised(&x, &score, &[level]);
             x = clean.clone() * target.alpha - score.clone() * (target.sigma * level.sigma);
             x = process.arrive(step, x)?;
-            if show(observer, step, &x, &clean, &score).is_break() {
+            if show(observer, step, &x, &clean, &score, None).is_break() {
                 break;
             }
         }

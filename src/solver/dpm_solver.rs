@@ -40,7 +40,7 @@ impl Solver for DpmSolverPlusPlus {
             };
             x = x * (target.sigma / level.sigma) - estimate * (target.alpha * (-h).exp_m1());
             x = process.arrive(step, x)?;
-            if show(observer, step, &x, &clean, &score).is_break() {
+            if show(observer, step, &x, &clean, &score, None).is_break() {
                 break;
             }
             last = Some((h, clean));

@@ -1,4 +1,4 @@
-use super::{Edm, Grid, Observer, Process, Solver, show};
+use super::{Destination, Edm, Grid, Observer, Process, Solver, show};
 use crate::Image;
 use crate::registry::{Choice, Equation, Settings, entry};
 use crate::score::{ScoreError, denoised};
@@ -39,15 +39,15 @@ impl Solver for Heun {
                 x = (y + (slope + slope_there) * (0.5 * drho)) * target.alpha;
             }
             x = process.arrive(step, x)?;
-            if show(observer, step, &x, &clean, &score).is_break() {
+            if show(observer, step, &x, &clean, &score, None).is_break() {
                 break;
             }
         }
         Ok(x)
     }
 
-    fn evaluations(&self, _settings: &Settings, steps: usize, to_clean_data: bool) -> Option<usize> {
-        Some((2 * steps).saturating_sub(usize::from(to_clean_data)))
+    fn evaluations(&self, _settings: &Settings, steps: usize, to: Destination) -> Option<usize> {
+        Some((2 * steps).saturating_sub(usize::from(to != Destination::Noise)))
     }
 
     fn grid(&self) -> Choice<dyn Grid> {

@@ -53,7 +53,7 @@ impl Corrector for Hmc {
         let &Process { model, sde, noise, .. } = process;
         let (trajectories, steps) = (settings.whole(&CORRECTOR_STEPS), settings.whole(&LEAPFROG));
         let adjusted = settings.flag(&METROPOLIS);
-        let level = [sde.level(step.t)];
+        let level = [sde.start(step)];
         let h = 2.0 * settings.number(&SNR) * sde.sigma(step.t) * sde.corrector_scale(step).sqrt();
         let count = x.dims()[0];
         let mut accepted = Tensor::zeros([count, 1, 1, 1], &x.device());

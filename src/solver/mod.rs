@@ -23,7 +23,7 @@ mod random;
 mod runge_kutta;
 
 pub use adaptive::{ATOL, Adaptive, OnProgress, RTOL, STEPPING, stepping, tolerance};
-pub(crate) use adaptive::{at_times, drift, images, levels};
+pub(crate) use adaptive::{at_times, covered, drift, images, levels};
 pub use annealed_langevin::AnnealedLangevin;
 pub use constraint::{Arrival, Constraint, Stage, Unconstrained};
 pub use corrector::{CORRECTOR_STEPS, Correction, Corrector, Diagnostics, Evaluation, NoCorrector, SNR};
@@ -86,12 +86,12 @@ pub trait Solver: Entry {
         if counted.stopped {
             return Err(ScoreError::Stopped);
         }
-        Ok((x, vec![self.evaluations(settings, steps, false).unwrap_or_default(); count]))
+        Ok((x, vec![self.evaluations(settings, steps, Destination::Noise).unwrap_or_default(); count]))
     }
 
-    /// Score evaluations of each sample over `steps` steps, the last of which arrives at clean data or not.
+    /// Score evaluations of each sample over `steps` steps, the last of which arrives there.
     /// `None` where the solver chooses its own steps.
-    fn evaluations(&self, _settings: &Settings, steps: usize, _to_clean_data: bool) -> Option<usize> {
+    fn evaluations(&self, _settings: &Settings, steps: usize, _to: Destination) -> Option<usize> {
         Some(steps)
     }
 
@@ -148,9 +148,20 @@ impl Choice<dyn Solver> {
     }
 
     /// [`Solver::evaluations`] with the values of this choice.
-    pub fn evaluations(&self, steps: usize, to_clean_data: bool) -> Option<usize> {
-        self.entry().evaluations(self.settings(), steps, to_clean_data)
+    pub fn evaluations(&self, steps: usize, to: Destination) -> Option<usize> {
+        self.entry().evaluations(self.settings(), steps, to)
     }
+}
+
+/// Where the last of some steps arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// At another level of noise.
+    Noise,
+    /// At the data, with the noise of the last update where it has some.
+    Data,
+    /// At the data, without that noise ([`Process::denoise`]).
+    Denoised,
 }
 
 /// What a solver follows.
@@ -171,7 +182,7 @@ pub struct Process<'a> {
     pub sde: &'a dyn Sde,
     /// The steps, noise end first (of solvers that are invertible: in either direction).
     pub steps: &'a [Step],
-    /// Leave the last update's noise out.
+    /// Leave the last update's noise out; where correctors run alone, take the denoised estimate of the last state.
     pub denoise: bool,
     pub noise: &'a dyn NoiseSource,
     /// Consulted after every update.
@@ -215,14 +226,14 @@ pub struct StepState<'a> {
 /// Watches a solver and says whether it goes on.
 pub trait Observer {
     /// Called after every step of the grid.
-    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()>;
+    fn observe(&mut self, state: &StepState<'_>) -> ControlFlow<()>;
 }
 
 /// An observer that lets every solver finish.
 pub struct Unobserved;
 
 impl Observer for Unobserved {
-    fn observe(&mut self, _moment: &StepState<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, _state: &StepState<'_>) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 }
@@ -236,15 +247,23 @@ struct Counted<'a> {
 }
 
 impl Observer for Counted<'_> {
-    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, state: &StepState<'_>) -> ControlFlow<()> {
         self.done += 1;
-        let answer = (self.progress)(self.done as f64 / self.steps as f64, moment.x);
+        let answer = (self.progress)(self.done as f64 / self.steps as f64, state.x);
         self.stopped |= answer.is_break();
         answer
     }
 }
 
-/// Shows `observer` a step of a solver that has no corrector.
-fn show(observer: &mut dyn Observer, step: &Step, x: &Image, denoised: &Image, score: &Image) -> ControlFlow<()> {
-    observer.observe(&StepState { step: *step, x, denoised, score, corrector: None })
+/// Shows `observer` a step that arrived at `x`: the last score in it, the estimate of x(0) that this implies, and the figures
+/// of a corrector where one ran.
+fn show(
+    observer: &mut dyn Observer,
+    step: &Step,
+    x: &Image,
+    denoised: &Image,
+    score: &Image,
+    corrector: Option<&Diagnostics>,
+) -> ControlFlow<()> {
+    observer.observe(&StepState { step: *step, x, denoised, score, corrector })
 }

@@ -1,9 +1,9 @@
 //! The predictor–corrector sampler (Song et al. 2021, algorithm 1).
 
 use super::{
-    Ancestral, Arrival, CORRECTOR_STEPS, Correction, Corrector, Dynamics, EulerMaruyama, Evaluation, Grid, Group,
-    LogSnr, Observer, Predictor, Preset, ProbabilityFlow, Process, Purpose, ReverseDiffusion, Solver, Stage, StepState,
-    Uniform, corrector_only,
+    Ancestral, Arrival, CORRECTOR_STEPS, Correction, Corrector, Destination, Dynamics, EulerMaruyama, Evaluation, Grid,
+    Group, LogSnr, Observer, Predictor, Preset, ProbabilityFlow, Process, Purpose, ReverseDiffusion, Solver, Stage,
+    Uniform, corrector_only, show,
 };
 use crate::Image;
 use crate::registry::{Choice, Equation, Parameter, Settings, abouts, entry};
@@ -69,7 +69,7 @@ impl Solver for PredictorCorrector {
             return corrector_only(corrector, settings, process, x, observer);
         }
         for step in process.steps {
-            let level = [process.sde.level(step.t)];
+            let level = [process.sde.start(step)];
             let correction = corrector.correct(settings, process, &x, step)?;
             if let Some(correction) = &correction {
                 x = process.corrected(step, correction)?;
@@ -86,8 +86,10 @@ impl Solver for PredictorCorrector {
         Ok(x)
     }
 
-    fn evaluations(&self, settings: &Settings, steps: usize, _to_clean_data: bool) -> Option<usize> {
-        Some(steps * (usize::from(predicts(settings)) + corrector(settings).evaluations(settings)))
+    fn evaluations(&self, settings: &Settings, steps: usize, to: Destination) -> Option<usize> {
+        let predicts = predicts(settings);
+        let last = usize::from(!predicts && corrects(settings) && to == Destination::Denoised);
+        Some(steps * (usize::from(predicts) + corrector(settings).evaluations(settings)) + last)
     }
 
     fn dynamics(&self, settings: &Settings) -> Dynamics {
@@ -131,40 +133,42 @@ impl Solver for PredictorCorrector {
 
     /// Fast ones with little noise, and the grid of Song et al. 2021, table 1.
     fn presets(&self) -> Vec<Preset> {
-        let pc = |predictor: &dyn Predictor, corrector: &'static str| {
-            let solver: Choice<dyn Solver> = Choice::new(&PredictorCorrector);
-            solver.with(&PREDICTOR, predictor.about().slug).with(&CORRECTOR, corrector)
-        };
-        let preset = |name: String, summary: String, group, solver, steps| {
-            let fast = group == Group::Fast;
-            let grid: Choice<dyn Grid> = if fast { Choice::new(&LogSnr) } else { Choice::new(&Uniform) };
-            Preset { name, summary, group, solver, grid, steps, clip: fast }
-        };
-        // Its noise washes out the errors of an imperfect network, which an ODE keeps to the end.
-        let fast = |steps| {
-            let summary = "Ancestral sampling on equal steps in log-SNR, x̂₀ clipped to the data range";
-            preset(format!("Fast {steps}"), summary.into(), Group::Fast, pc(&Ancestral, "none"), steps)
+        let preset = |name: String, summary: String, predictor: &dyn Predictor, corrector, steps| {
+            let (solver, grid, group) = (pc(predictor, corrector), Choice::new(&Uniform as _), Group::Published);
+            Preset { name, summary, group, solver, grid, steps, clip: false }
         };
         let alone = |predictor: &&dyn Predictor, steps| {
             let name = predictor.about().name;
-            let (title, summary) = (format!("P{steps} {name}"), format!("{name} alone, {steps} steps"));
-            preset(title, summary, Group::Published, pc(*predictor, "none"), steps)
+            preset(format!("P{steps} {name}"), format!("{name} alone, {steps} steps"), *predictor, "none", steps)
         };
         let both = |predictor: &&dyn Predictor| {
             let name = predictor.about().name;
             let summary = format!("A Langevin step, then {name}, at each of 1000 time steps");
-            preset(format!("PC1000 {name}"), summary, Group::Published, pc(*predictor, "langevin"), 1000)
+            preset(format!("PC1000 {name}"), summary, *predictor, "langevin", 1000)
         };
         let predictors: [&dyn Predictor; 4] = [&Ancestral, &ReverseDiffusion, &EulerMaruyama, &ProbabilityFlow];
         let corrector = "The Langevin corrector alone, 2000 steps".into();
-        let corrector =
-            preset("C2000 Langevin".into(), corrector, Group::Published, pc(&super::NoPredictor, "langevin"), 2000);
-        let mut all: Vec<Preset> = [10, 20, 50].map(fast).into();
+        let corrector = preset("C2000 Langevin".into(), corrector, &super::NoPredictor, "langevin", 2000);
+        let mut all: Vec<Preset> = [10, 20, 50].map(Preset::fast).into();
         all.extend(predictors.iter().map(|predictor| alone(predictor, 1000)));
         all.extend(predictors.iter().map(|predictor| alone(predictor, 2000)));
         all.push(corrector);
         all.extend(predictors.iter().map(both));
         all
+    }
+}
+
+fn pc(predictor: &dyn Predictor, corrector: &'static str) -> Choice<dyn Solver> {
+    let solver: Choice<dyn Solver> = Choice::new(&PredictorCorrector);
+    solver.with(&PREDICTOR, predictor.about().slug).with(&CORRECTOR, corrector)
+}
+
+impl Preset {
+    /// Few ancestral steps, whose noise washes out the errors of an imperfect network, which an ODE keeps to the end.
+    pub fn fast(steps: usize) -> Preset {
+        let summary = "Ancestral sampling on equal steps in log-SNR, x̂₀ clipped to the data range".into();
+        let (name, solver, grid) = (format!("Fast {steps}"), pc(&Ancestral, "none"), Choice::new(&LogSnr as _));
+        Preset { name, summary, group: Group::Fast, solver, grid, steps, clip: true }
     }
 }
 
@@ -189,12 +193,7 @@ impl Process<'_> {
         seen: &Evaluation,
         correction: Option<&Correction>,
     ) -> std::ops::ControlFlow<()> {
-        observer.observe(&StepState {
-            step: *step,
-            x,
-            denoised: &denoised(&seen.x, &seen.score, &[self.sde.level(step.t)]),
-            score: &seen.score,
-            corrector: correction.map(|correction| &correction.diagnostics),
-        })
+        let clean = denoised(&seen.x, &seen.score, &[self.sde.level(step.t)]);
+        show(observer, step, x, &clean, &seen.score, correction.map(|correction| &correction.diagnostics))
     }
 }

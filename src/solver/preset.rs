@@ -1,5 +1,6 @@
 use super::{Grid, Solver};
 use crate::registry::{Category, Choice};
+use std::sync::LazyLock;
 
 /// A named set of solver, grid and steps that people start from. Model and family stay as they are.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,15 +30,18 @@ pub enum Group {
 
 impl Preset {
     /// The presets of all solvers, in the order in which they are offered.
-    pub fn all() -> Vec<Preset> {
-        let mut all: Vec<Preset> = <dyn Solver>::all().iter().flat_map(|solver| solver.presets()).collect();
-        all.sort_by_key(|preset| preset.group);
-        all
+    pub fn all() -> &'static [Preset] {
+        static ALL: LazyLock<Vec<Preset>> = LazyLock::new(|| {
+            let mut all: Vec<Preset> = <dyn Solver>::all().iter().flat_map(|solver| solver.presets()).collect();
+            all.sort_by_key(|preset| preset.group);
+            all
+        });
+        &ALL
     }
 
     /// The preset of this slug.
-    pub fn find(slug: &str) -> Option<Preset> {
-        Preset::all().into_iter().find(|preset| preset.slug() == slug)
+    pub fn find(slug: &str) -> Option<&'static Preset> {
+        Preset::all().iter().find(|preset| preset.slug() == slug)
     }
 
     /// Its name on the command line: lower case, one hyphen between words.

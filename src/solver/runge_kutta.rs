@@ -98,9 +98,9 @@ pub trait Derivative {
     /// Whatever the score model answers.
     fn derivative(&mut self, y: &State, times: &[f64], samples: &[usize]) -> Result<State, ScoreError>;
 
-    /// Called after every accepted step of any sample with the share of time covered by the
-    /// slowest one and all states; breaking ends the integration with [`ScoreError::Stopped`].
-    fn progress(&mut self, _share: f64, _y: &State) -> std::ops::ControlFlow<()> {
+    /// Called after every accepted step of any sample with the time of the slowest one and all states; breaking ends
+    /// the integration with [`ScoreError::Stopped`].
+    fn progress(&mut self, _t: f64, _y: &State) -> std::ops::ControlFlow<()> {
         std::ops::ControlFlow::Continue(())
     }
 }
@@ -224,9 +224,8 @@ pub fn runge_kutta_45(
         }
         collect(&mut active, to, &mut solution);
         if accepted.contains(&true) {
-            let covered = |t: &f64| (t - from) / (to - from);
-            let share = times.iter().map(covered).fold(1.0, f64::min);
-            if f.progress(share, &solution.y).is_break() {
+            let slower = |a: f64, b: &f64| if (to - b).abs() > (to - a).abs() { *b } else { a };
+            if f.progress(times.iter().fold(to, slower), &solution.y).is_break() {
                 return Err(ScoreError::Stopped);
             }
         }

@@ -3,7 +3,7 @@
 use super::{ModelRef, Steps};
 use crate::registry::{Choice, ChoiceError};
 use crate::sde::{Family, FamilyKind};
-use crate::solver::{Adaptive, Solver};
+use crate::solver::{Adaptive, Destination, Solver};
 use serde::{Deserialize, Serialize};
 
 /// A probability-flow ODE solve between data and latents, which follows dx/dt = f(t)·x − ½g(t)²·∇ log p_t(x)
@@ -38,6 +38,8 @@ pub enum FlowError {
     OneWay(&'static str),
     #[error("a likelihood must be integrated to the prior at t = 1, not to t = {0}; choose 1")]
     Truncated(f64),
+    #[error("a likelihood is integrated with error-controlled steps, which {0} does not have; choose adaptive")]
+    FixedSteps(&'static str),
     #[error("{0} probes is out of range; choose 1 to {max}", max = super::Estimate::MAX_PROBES)]
     Probes(usize),
 }
@@ -54,8 +56,18 @@ impl Flow {
     /// With a solver in `steps` steps of its own grid; solvers that choose their steps themselves take none.
     #[must_use]
     pub fn by(self, solver: Choice<dyn Solver>, steps: Steps) -> Flow {
-        let steps = solver.evaluations(1, false).map(|_| steps);
+        let steps = solver.evaluations(1, Destination::Noise).map(|_| steps);
         Flow { solver, steps, ..self }
+    }
+
+    /// The flow along which a likelihood is integrated: the whole way, by the published solver where this one's steps are
+    /// not controlled.
+    #[must_use]
+    pub fn measured(self) -> Flow {
+        match self.solver.is(&Adaptive) {
+            true => Flow { until: 1.0, ..self },
+            false => Flow { until: 1.0, solver: Choice::new(&Adaptive), steps: None, ..self },
+        }
     }
 
     /// Whether these settings can be solved.

@@ -47,14 +47,16 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// What a figure without dequantisation is.
+    pub const AT_GRID_POINTS: &str = "a density at grid points, which can be negative and compares with nothing";
     /// Enough for a standard error far below that of a set of pictures.
     pub const MAX_PROBES: usize = 64;
 }
 
 impl Default for Estimate {
-    /// As published: one Rademacher probe. Exact where possible.
+    /// As published: one Rademacher probe, dequantised. Exact where possible.
     fn default() -> Self {
-        Estimate { probes: 1, rademacher: true, seed: 0, first: 0, dequantise: false, exact: true }
+        Estimate { probes: 1, rademacher: true, seed: 0, first: 0, dequantise: true, exact: true }
     }
 }
 

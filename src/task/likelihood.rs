@@ -2,11 +2,10 @@
 
 use super::encoding::{self, FlowPlan};
 use super::{Estimate, Flow, FlowError, Likelihood};
-use crate::registry::Settings;
 use crate::score::{ScoreError, ScoreModel, parts, vector_jacobian};
 use crate::sde::{Level, Range, Sde};
 use crate::solver::{
-    Adaptive, Derivative, Noise, NoiseSource, OnProgress, Purpose, State, at_times, drift, images, levels,
+    Adaptive, Derivative, Noise, NoiseSource, OnProgress, Purpose, State, at_times, covered, drift, images, levels,
     runge_kutta_45, stepping, tolerance,
 };
 use crate::{Image, Pixels};
@@ -21,8 +20,11 @@ impl Estimate {
     /// Whether it can be made of this flow.
     ///
     /// # Errors
-    /// If the flow stops before the prior, or there are no probes, or too many.
+    /// If the flow stops before the prior or has fixed steps, or there are no probes, or too many.
     pub fn check(&self, flow: &Flow) -> Result<(), FlowError> {
+        if !flow.solver.is(&Adaptive) {
+            return Err(FlowError::FixedSteps(flow.solver.about().slug));
+        }
         if flow.until < 1.0 {
             return Err(FlowError::Truncated(flow.until));
         }
@@ -33,7 +35,7 @@ impl Estimate {
 /// log p of each picture (see [`super::Decoded::pictures`]): the prior's log-density of its latent, and the
 /// divergence gathered on the way, d log p/dt = −div. The state of the ODE is N×(D+1), as published.
 /// Where the score's divergence has no closed form, `model` must be differentiable (its parameters on an
-/// autodiff device). Solvers with fixed steps are replaced by the published adaptive one.
+/// autodiff device). The flow's solver must be the adaptive one ([`Estimate::check`]).
 ///
 /// # Errors
 /// As for [`super::encode`].
@@ -99,15 +101,15 @@ fn measure(
     };
     let y = Tensor::cat(vec![x.reshape([count, size]), Tensor::zeros([count, 1], &device)], 1);
     let y = y.repeat_dim(0, probes);
-    let usual = Settings::default();
-    let settings = if flow.solver.is(&Adaptive) { flow.solver.settings() } else { &usual };
-    let mut density = Density { model, sde, trace, progress };
+    let settings = flow.solver.settings();
+    let mut density = Density { model, sde, trace, way: [plan.end, plan.until], progress };
     let solution = runge_kutta_45(&mut density, y, plan.end, plan.until, tolerance(settings), stepping(settings))?;
 
     let values = solution.y.try_into_vec_as::<f32>().map_err(|error| ScoreError::Device(error.to_string()))?;
     let prior_std = plan.latent_std(sde);
     let rows: Vec<Row> =
         values.chunks(size + 1).zip(solution.evaluations).map(|(row, nfe)| Row::new(row, prior_std, nfe)).collect();
+    // A grey level is 1/256 of the range: log₂(256/span) bits.
     let offset = match model.range() {
         Some(Range::Symmetric) => 7.0,
         Some(Range::Unit) => 8.0,
@@ -178,6 +180,8 @@ struct Density<'a, 'b> {
     model: &'a dyn ScoreModel,
     sde: &'a dyn Sde,
     trace: Trace,
+    /// First and last time.
+    way: [f64; 2],
     progress: OnProgress<'b>,
 }
 
@@ -194,7 +198,8 @@ impl Derivative for Density<'_, '_> {
         Ok(Tensor::cat(vec![drift(self.sde, &x, &score, times).reshape([count, size]), divergence], 1))
     }
 
-    fn progress(&mut self, share: f64, y: &State) -> ControlFlow<()> {
+    fn progress(&mut self, t: f64, y: &State) -> ControlFlow<()> {
+        let share = covered(self.sde, self.way, t);
         let x = y.clone().narrow(1, 0, y.dims()[1] - 1);
         (self.progress)(share, &images(&x, self.model.shape()))
     }

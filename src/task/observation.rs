@@ -114,7 +114,7 @@ impl Observation {
     }
 }
 
-/// Trust in [0, 1].
+/// A confidence map, in [0, 1].
 fn confident(confidence: &Pixels<f32>, device: &Device) -> Result<Image, RestorationError> {
     let size = confidence.shape.into_iter().try_fold(1usize, usize::checked_mul);
     if size != Some(confidence.values.len()) || !confidence.values.iter().all(|value| (0.0..=1.0).contains(value)) {

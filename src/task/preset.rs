@@ -1,25 +1,7 @@
 //! Runs by preset.
 
 use super::{ModelRef, Run, Steps};
-use crate::registry::Choice;
-use crate::solver::{BATCH, Grid, Group, LogSnr, NORMS, PredictorCorrector, Preset, SAMPLE, Solver};
-
-/// The preset of a first start: the fast one of 20 steps.
-pub(super) fn first_start() -> Preset {
-    let fast = Preset::all().into_iter().find(|preset| preset.group == Group::Fast && preset.steps == 20);
-    let (solver, grid): (Choice<dyn Solver>, Choice<dyn Grid>) =
-        (Choice::new(&PredictorCorrector), Choice::new(&LogSnr));
-    let plain = || Preset {
-        name: String::new(),
-        summary: String::new(),
-        group: Group::Fast,
-        solver,
-        grid,
-        steps: 20,
-        clip: true,
-    };
-    fast.unwrap_or_else(plain)
-}
+use crate::solver::{BATCH, NORMS, Preset, SAMPLE};
 
 impl Run {
     /// Sets solver, grid, steps, last-step denoising and clipping to those of a preset.
@@ -34,8 +16,8 @@ impl Run {
     }
 
     /// The preset that this run follows, if any.
-    pub fn preset(&self) -> Option<Preset> {
-        Preset::all().into_iter().find(|preset| {
+    pub fn preset(&self) -> Option<&'static Preset> {
+        Preset::all().iter().find(|preset| {
             let mut same = self.clone();
             same.apply(preset);
             same == *self

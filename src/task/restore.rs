@@ -5,7 +5,7 @@ use super::{Fork, Observation, Plan, Resampling, Restoration, RestorationError, 
 use crate::Image;
 use crate::score::{Condition, ScoreError, ScoreModel};
 use crate::sde::{Sde, Step, Transition};
-use crate::solver::{Constraint, Noise, NoiseSource, Observer, Posterior, Process, Purpose, StepState};
+use crate::solver::{Constraint, Destination, Noise, NoiseSource, Observer, Posterior, Process, Purpose, StepState};
 use std::ops::ControlFlow;
 
 impl Restoration {
@@ -32,8 +32,11 @@ impl Restoration {
 
     /// Score evaluations of a plan; `None` where the solver chooses its own steps.
     pub fn evaluations(&self, plan: &Plan) -> Option<usize> {
-        let clean = |leg: &[Step]| leg.last().is_none_or(|last| last.next == 0.0);
-        legs(&plan.steps).map(|leg| self.run.solver.evaluations(leg.len(), clean(leg))).sum()
+        let to = |leg: &[Step]| match leg.last() {
+            Some(last) if last.next > 0.0 => Destination::Noise,
+            _ => self.run.destination(),
+        };
+        legs(&plan.steps).map(|leg| self.run.solver.evaluations(leg.len(), to(leg))).sum()
     }
 
     /// x where the plan starts: the prior, the given picture under noise, or what the parent comes to when it is held
@@ -146,8 +149,8 @@ struct Breaking<'a> {
 }
 
 impl Observer for Breaking<'_> {
-    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()> {
-        let answer = self.observer.observe(moment);
+    fn observe(&mut self, state: &StepState<'_>) -> ControlFlow<()> {
+        let answer = self.observer.observe(state);
         self.broken |= answer.is_break();
         answer
     }

@@ -1,7 +1,6 @@
-use super::preset::first_start;
 use crate::registry::{Choice, ChoiceError};
 use crate::sde::{Family, FamilyKind};
-use crate::solver::{Grid, Solver};
+use crate::solver::{Destination, Grid, Preset, Solver};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::fmt;
@@ -232,7 +231,7 @@ pub struct Run {
     pub grid: Choice<dyn Grid>,
     /// Number of steps of the whole grid.
     pub steps: Steps,
-    /// Leave the last update's noise out, as published (`noise_removal`).
+    /// Leave the last update's noise out, as published (`noise_removal`); of correctors alone, denoise the last state.
     pub denoise: bool,
     /// Keep every estimate of x(0) inside the data's range.
     #[serde(default)]
@@ -249,7 +248,7 @@ pub struct Run {
 impl Default for Run {
     /// What a first start shows: the shipped model, its own family, the fast preset.
     fn default() -> Self {
-        let preset = first_start();
+        let preset = Preset::fast(20);
         Run {
             model: ModelRef::Named("worlds-vp-small".into()),
             family: FamilyKind::Vp.published(),
@@ -296,6 +295,11 @@ impl Run {
 
     /// Score evaluations of each sample; `None` where the solver chooses its own steps.
     pub fn evaluations(&self) -> Option<usize> {
-        self.solver.evaluations(self.steps.get(), true)
+        self.solver.evaluations(self.steps.get(), self.destination())
+    }
+
+    /// Where its last step arrives.
+    pub fn destination(&self) -> Destination {
+        if self.denoise { Destination::Denoised } else { Destination::Data }
     }
 }

@@ -130,7 +130,7 @@ pub fn first_state(run: &Run, model: &dyn ScoreModel, noise: &Noise) -> Result<O
 pub(super) struct Until(pub(super) usize);
 
 impl Observer for Until {
-    fn observe(&mut self, _moment: &StepState<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, _state: &StepState<'_>) -> ControlFlow<()> {
         self.0 = self.0.saturating_sub(1);
         if self.0 == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

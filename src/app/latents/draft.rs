@@ -64,7 +64,7 @@ impl Default for LatentsDraft {
             keep_norm: true,
             probes: 1,
             rademacher: true,
-            dequantise: false,
+            dequantise: true,
             set_size: 16,
             smooth: false,
         }

@@ -78,8 +78,7 @@ impl Measure {
 
     /// Forgets figures that other settings gave. Whether the set has to be read.
     pub fn renew(&mut self, flow: &Flow, estimate: &Estimate, board: &Board, size: usize) -> bool {
-        let flow = Flow { until: 1.0, ..flow.clone() };
-        let key = (flow, *estimate, self.folder.clone(), size);
+        let key = (flow.clone().measured(), *estimate, self.folder.clone(), size);
         if !self.wanted || self.loading || board.shape.is_none() {
             return false;
         }
@@ -167,7 +166,7 @@ pub fn ui(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
 
 fn slots(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
     let mut asked = None;
-    let now = latents.draft.flow(&cx.draft).ok().map(|flow| (Flow { until: 1.0, ..flow }, latents.draft.estimate()));
+    let now = latents.draft.flow(&cx.draft).ok().map(|flow| (flow.measured(), latents.draft.estimate()));
     for index in 0..latents.board.slots.len() {
         let name = Board::name(index);
         let key = latents.board.key(index);
@@ -177,12 +176,13 @@ fn slots(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
             let waits = key.is_some_and(|key| latents.work.to_measure.contains(&key));
             match known {
                 Some((flow, estimate, likelihood)) => {
-                    let old = now.as_ref().is_some_and(|now| *now != (flow, estimate));
+                    let old = now.as_ref().is_some_and(|now| *now != (flow.clone(), estimate));
                     let error = likelihood.standard_error.map(|error| format!(" ± {error:.3}")).unwrap_or_default();
                     let mark = if old { " (old)" } else { "" };
+                    let density = if estimate.dequantise { "" } else { " at grid points" };
                     let tip = if old { "Measured with settings other than those on the left.\n" } else { "" };
-                    let text = format!("{:.3}{error} bits/dim{mark}", likelihood.bits_per_dim);
-                    figure(ui, &text, &format!("{tip}{}", about(&likelihood)));
+                    let text = format!("{:.3}{error} bits/dim{density}{mark}", likelihood.bits_per_dim);
+                    figure(ui, &text, &format!("{tip}{}", about(&flow, &estimate, &likelihood)));
                 }
                 None if waits => drop(ui.label(RichText::new("measuring…").weak())),
                 None => drop(ui.label(RichText::new("–").weak())),
@@ -202,15 +202,23 @@ fn slots(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
     }
 }
 
-fn about(likelihood: &Likelihood) -> String {
+fn about(flow: &Flow, estimate: &Estimate, likelihood: &Likelihood) -> String {
+    let density = match estimate.dequantise {
+        true => String::new(),
+        false => format!("Not dequantised: {}.\n", Estimate::AT_GRID_POINTS),
+    };
     let error = match likelihood.standard_error {
         None => "no standard error from one probe: choose more probes".into(),
         Some(0.0) => "the divergence is exact".into(),
         Some(error) => format!("standard error over probes: {error:.4}"),
     };
     format!(
-        "{:.4} bits/dim; {error}\nlog prior {:.1} nats, ∫ div {:.1} nats\n{} score evaluations (NFE)",
-        likelihood.bits_per_dim, likelihood.log_prior, likelihood.delta_log_p, likelihood.nfe
+        "{density}{:.4} bits/dim; {error}\nlog prior {:.1} nats, ∫ div {:.1} nats\n{} score evaluations (NFE), {}",
+        likelihood.bits_per_dim,
+        likelihood.log_prior,
+        likelihood.delta_log_p,
+        likelihood.nfe,
+        flow.solver.entry().title(flow.solver.settings())
     )
 }
 

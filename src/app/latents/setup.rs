@@ -7,6 +7,7 @@ use crate::app::theme::Theme;
 use crate::app::widgets::{Combo, control_width, named, row, segmented};
 use crate::app::{Context, panes};
 use crate::sde::FamilyKind;
+use crate::solver::Destination;
 use crate::task::Estimate;
 use egui::{DragValue, RichText, Slider, Ui, vec2};
 
@@ -47,7 +48,7 @@ fn flow(ui: &mut Ui, draft: &mut LatentsDraft) {
     );
     entries(ui, &mut draft.solver, |solver| solver.is_invertible());
     parameters(ui, &mut draft.solver);
-    if draft.solver.evaluations(1, false).is_some() {
+    if draft.solver.evaluations(1, Destination::Noise).is_some() {
         let tip = "Number of steps N of the time grid";
         row(ui, "Steps", tip, |ui| {
             let field = DragValue::new(&mut draft.steps).range(1..=1000);
@@ -101,5 +102,9 @@ fn estimate(ui: &mut Ui, draft: &mut LatentsDraft) {
     });
     let tip = "Add uniform noise of one grey level to every value, as in Song et al. 2021, so that bits/dim bounds those of the \
                8-bit image";
-    ui.checkbox(&mut draft.dequantise, "Dequantise").on_hover_text(tip);
+    let without = format!("Without it, bits/dim is {}", Estimate::AT_GRID_POINTS);
+    ui.checkbox(&mut draft.dequantise, "Dequantise").on_hover_text(format!("{tip}. {without}"));
+    if !draft.dequantise {
+        ui.add(egui::Label::new(RichText::new(without).small().weak()).wrap());
+    }
 }

@@ -232,7 +232,7 @@ impl Latents {
             let keys = shown.iter().filter(alone).filter(same).copied().collect();
             return Some(Purpose::Back { keys, flow: of });
         }
-        let measured = Flow { until: 1.0, ..flow.clone() };
+        let measured = flow.clone().measured();
         if let Some(&key) = self.work.to_measure.iter().find(ready) {
             return Some(Purpose::Likelihood { key, flow: measured, estimate: self.draft.estimate() });
         }

@@ -192,9 +192,9 @@ mod tests {
     fn normalised_bounds_are_the_plain_ones_for_clean_data_and_for_vp() {
         let at = |range, level| state_bounds(&moment(&[0.0], [1, 1, 1, 1], level), range, true);
         assert_eq!(at(Range::Unit, Level::CLEAN), (0.0, 1.0));
-        assert_eq!(at(Range::Symmetric, Level { alpha: 0.6, sigma: 0.8 }), (-1.0, 1.0));
+        assert_eq!(at(Range::Symmetric, Level::new(0.6, 0.8)), (-1.0, 1.0));
         // VE at σ = 50 in [0, 1]: 0.5 ± 50.0025
-        let (low, high) = at(Range::Unit, Level { alpha: 1.0, sigma: 50.0 });
+        let (low, high) = at(Range::Unit, Level::new(1.0, 50.0));
         assert!((low + 49.5025).abs() < 1e-3 && (high - 50.5025).abs() < 1e-3, "{low} {high}");
     }
 

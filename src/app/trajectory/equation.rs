@@ -35,7 +35,13 @@ fn solved(run: &Run) -> Equation {
 fn times(run: &Run) -> Equation {
     let (steps, spacing) = (run.steps.get(), run.grid.entry().spacing(run.grid.settings()));
     let end = number(run.family.sde().epsilon());
-    let last = if run.denoise { "the last step adds no noise" } else { "the last step adds its noise" };
+    let alone = run.solver.entry().dynamics(run.solver.settings()) == Dynamics::MarkovChains;
+    let last = match (alone, run.denoise) {
+        (true, true) => "the last state is denoised: x ← (x + σ² s) / α",
+        (true, false) => "the last state keeps its noise",
+        (false, true) => "the last step adds no noise",
+        (false, false) => "the last step adds its noise",
+    };
     let clip = if run.clip { "x̂₀ is clipped to the data range" } else { "x̂₀ is not clipped" };
     Equation::new("Time grid", [format!("{steps} {spacing}, t = 1 … {end}"), format!("{last}; {clip}")])
 }
@@ -89,6 +95,9 @@ mod tests {
         assert!(shown.contains("Corrector only"), "{shown}");
         run.solver = run.solver.with(&CORRECTOR, "hmc").with(&LEAPFROG, 5).with(&METROPOLIS, true);
         assert!(text(&run).contains("5 leapfrog steps") && text(&run).contains("accept with"));
+        assert!(text(&run).contains("the last state is denoised"));
+        run.denoise = false;
+        assert!(text(&run).contains("the last state keeps its noise"));
     }
 
     #[test]

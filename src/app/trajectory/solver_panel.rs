@@ -3,13 +3,14 @@
 use crate::app::Draft;
 use crate::app::parameters::{entries, menu, parameters};
 use crate::app::widgets::{Combo, control_width, named, row};
+use crate::solver::Destination;
 use crate::task::Steps;
 use egui::{DragValue, Ui, vec2};
 
 /// Shows solver, steps, grid and last-step denoising.
 pub fn ui(ui: &mut Ui, draft: &mut Draft) {
     // Solvers that choose their own steps have no place on a run's grid here.
-    entries(ui, &mut draft.solver, |solver| solver.evaluations(&Default::default(), 1, false).is_some());
+    entries(ui, &mut draft.solver, |solver| solver.evaluations(&Default::default(), 1, Destination::Noise).is_some());
     parameters(ui, &mut draft.solver);
     steps(ui, draft);
     grid(ui, draft);
@@ -41,7 +42,8 @@ fn clip(ui: &mut Ui, draft: &mut Draft) {
 
 fn denoise(ui: &mut Ui, draft: &mut Draft) {
     if draft.has_last_noise() {
-        let tip = "Omit the noise of the last update, as in Song et al. 2021 (noise_removal)";
+        let tip = "Omit the noise of the last update, as in Song et al. 2021 (noise_removal). \
+                   A corrector alone: denoise the last state by one more evaluation, as NCSNv2 does";
         ui.checkbox(&mut draft.denoise, "Denoise the last step").on_hover_text(tip);
     }
 }

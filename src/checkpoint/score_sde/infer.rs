@@ -10,18 +10,20 @@ use crate::checkpoint::overrides::Completion;
 use crate::checkpoint::{ConfigError, Described, Overrides};
 use crate::network::{BlockKind, Combine, Config, Embedding, Progressive, ProgressiveInput};
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// Blocks on one level of any network that is read.
 const MOST_BLOCKS: usize = 32;
 
-/// Infers a network of score_sde from its structure and the fields that were given by hand.
+/// Infers a network of score_sde from its structure, the name of its file and folder, and the fields that were given by
+/// hand.
 ///
 /// # Errors
 /// If the structure is of no published architecture, or an override is not possible.
-pub fn infer(structure: &Structure, overrides: &Overrides) -> Result<Described, ConfigError> {
+pub fn infer(structure: &Structure, path: &Path, overrides: &Overrides) -> Result<Described, ConfigError> {
     let shape = Shape::of(structure)?;
     let mut completion = Completion { overrides, assumed: Vec::new() };
-    let mut configuration = complete(&shape, structure.levels, &mut completion);
+    let mut configuration = complete(&shape, structure.levels, path, &mut completion);
     overrides.apply(&mut configuration)?;
     let description = config::read(&configuration)?;
     Ok(Described { description, inferred: true, assumed: completion.assumed })
@@ -157,7 +159,7 @@ fn pyramids(config: &Config) -> Vec<Config> {
 }
 
 /// The whole published configuration: what shapes reveal, and for the rest overrides or assumptions.
-fn complete(shape: &Shape, levels: Option<(usize, f64, f64)>, completion: &mut Completion) -> Value {
+fn complete(shape: &Shape, levels: Option<(usize, f64, f64)>, path: &Path, completion: &mut Completion) -> Value {
     let config = &shape.config;
     let fourier = config.embedding_type == Embedding::Fourier;
     let pyramid = config.progressive_input != ProgressiveInput::None || config.progressive != Progressive::None;
@@ -180,7 +182,7 @@ fn complete(shape: &Shape, levels: Option<(usize, f64, f64)>, completion: &mut C
         ),
         false => (json!(false), json!(false)),
     };
-    let (sigma_min, sigma_max, num_scales, beta_min, beta_max) = scales(ve, &size, levels, completion);
+    let (sigma_min, sigma_max, num_scales, beta_min, beta_max) = scales(ve, &size, levels, path, completion);
     let pixels = size.as_u64().unwrap_or(0);
     let attn_resolutions: Vec<u64> = shape.attention.iter().map(|level| pixels >> level).collect();
     json!({
@@ -235,25 +237,35 @@ fn process(ncsnpp: bool, levels: Option<(usize, f64, f64)>, completion: &mut Com
     completion.value("training.sde", sde, reason)
 }
 
+/// The largest σ published for images of this size, and for which. Those of LSUN have one of their own, and folders that
+/// are named after them.
+fn largest_sigma(pixels: u64, path: &Path) -> (f64, String) {
+    let names: Vec<String> = path.iter().rev().take(2).map(|name| name.to_string_lossy().to_lowercase()).collect();
+    let named = |set: &str| names.iter().any(|name| name.contains(set));
+    let of_lsun = |set: &str| format!("as published for LSUN {set}, which the path names");
+    match pixels {
+        129..=256 if named("bedroom") => (378.0, of_lsun("bedroom")),
+        129..=256 if named("church") => (380.0, of_lsun("church")),
+        129..=256 => (348.0, "as published for CelebA-HQ at 256 pixels; bedroom has 378, church 380".into()),
+        // CIFAR-10, CelebA, and FFHQ at 1024 pixels.
+        0..=32 => (50.0, format!("as published for {pixels} pixels")),
+        33..=64 => (90.0, format!("as published for {pixels} pixels")),
+        65..=128 => (348.0, format!("as published for {pixels} pixels")),
+        _ => (1348.0, format!("as published for {pixels} pixels")),
+    }
+}
+
 /// The least and the largest σ, the number of levels, and the least and the largest β.
 fn scales(
     ve: bool,
     size: &Value,
     levels: Option<(usize, f64, f64)>,
+    path: &Path,
     completion: &mut Completion,
 ) -> (Value, Value, Value, Value, Value) {
     let pixels = size.as_u64().unwrap_or(32);
-    // CIFAR-10, CelebA, CelebA-HQ and FFHQ at 256 pixels, FFHQ at 1024.
-    let (largest, count) = match pixels {
-        0..=32 => (50.0, 1000),
-        33..=64 => (90.0, 1000),
-        65..=256 => (348.0, 2000),
-        _ => (1348.0, 2000),
-    };
-    let published = match pixels {
-        129..=256 => "as published for CelebA-HQ at 256 pixels; bedroom has 378, church 380".into(),
-        _ => format!("as published for {pixels} pixels"),
-    };
+    let count = if pixels <= 64 { 1000 } else { 2000 };
+    let (largest, published) = largest_sigma(pixels, path);
     let mut ask = |needed: bool, field: &str, value: Value, reason: &str| match needed {
         true => completion.value(field, value, reason),
         false => value,

@@ -25,7 +25,7 @@ pub(super) fn open(model: &ModelRef, device: &Device) -> Result<NetworkScore, Fa
 fn run_of(model: &ModelRef, preset: &str, steps: usize) -> Result<Run, Failure> {
     let mut run = Run { model: model.clone(), count: Count::new(SAMPLES)?, ..Run::default() };
     let known = Preset::find(preset);
-    run.apply(&known.ok_or_else(|| Failure::Running(format!("the preset {preset} is missing; please report this")))?);
+    run.apply(known.ok_or_else(|| Failure::Running(format!("the preset {preset} is missing; please report this")))?);
     run.steps = Steps::new(steps)?;
     Ok(run)
 }

@@ -76,7 +76,7 @@ struct Held<'a> {
 }
 
 impl Observer for Held<'_> {
-    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()> {
+    fn observe(&mut self, state: &StepState<'_>) -> ControlFlow<()> {
         if let Some(observation) = newest(self.observed.context) {
             match observation.measure(self.restoration, self.model, self.device) {
                 Ok(measurement) => self.condition.exchange(measurement),
@@ -86,6 +86,6 @@ impl Observer for Held<'_> {
                 }
             }
         }
-        self.observed.observe(moment)
+        self.observed.observe(state)
     }
 }

@@ -31,7 +31,7 @@ impl Task for Sample {
         let model = Watched::new(&*loaded.model, context, BATCH);
         let model = Clipped::new(InRange::new(model, run.family.facts().range), run.clip);
         let plan = Plan::new(&run, &model);
-        let (samples, evaluations) = (run.count.get(), run.solver.evaluations(plan.steps.len(), true));
+        let (samples, evaluations) = (run.count.get(), run.solver.evaluations(plan.steps.len(), run.destination()));
         let report = report(context, &run, &plan, evaluations, &loaded, &model);
         context.begin(samples, report, plan.notices.iter().cloned());
 

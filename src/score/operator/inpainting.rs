@@ -40,7 +40,7 @@ impl Masked {
         };
         let found = confidence.dims();
         if found[2..] != [h, w] || ![1, c].contains(&found[1]) || found[0] == 0 {
-            return Err(OperatorError::Trust { expected: shape, found });
+            return Err(OperatorError::Confidence { expected: shape, found });
         }
         Ok(Masked { shape, known: confidence.clone().greater_elem(0.0).float() })
     }

@@ -89,7 +89,7 @@ pub enum OperatorError {
     #[error("{operator} needs images {needs}, not {channels}×{height}×{width}")]
     Shape { operator: String, needs: String, channels: usize, height: usize, width: usize },
     #[error("a confidence map of shape {found:?} does not fit data of shape {expected:?}; give one value per pixel")]
-    Trust { expected: [usize; 3], found: [usize; 4] },
+    Confidence { expected: [usize; 3], found: [usize; 4] },
 }
 
 /// A linear map A from pictures N×C×H×W to measurements N×c×h×w, whose Gram matrix AAᵀ is c·I where not said otherwise.

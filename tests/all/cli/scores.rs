@@ -11,8 +11,9 @@ fn distance(found: &Array, expected: &Array) -> f32 {
 
 #[test]
 fn outputs_and_scores_match_the_published_code() {
-    // Continuous VE is among the large ones; continuous VP and sub-VP and discrete VE are here.
-    for net in ["ncsnpp-vp-cifar10", "ddpmpp-subvp-cifar10", "ncsnpp-ve-cifar10-discrete"] {
+    // Continuous VE is among the large ones; continuous VP and sub-VP, and discrete VE and VP are here.
+    let discrete = ["ncsnpp-ve-cifar10-discrete", "ddpm-vp-cifar10-discrete"];
+    for net in ["ncsnpp-vp-cifar10", "ddpmpp-subvp-cifar10"].into_iter().chain(discrete) {
         let place = Place::new();
         let io = reference(net, "io.safetensors");
         let checkpoint = reference(net, "checkpoint.pth");

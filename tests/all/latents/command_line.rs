@@ -45,6 +45,58 @@ fn likelihoods_are_told_for_each_picture() {
     let told: serde_json::Value = serde_json::from_str(&place.succeeds(line).stdout).expect("JSON");
     assert_eq!(told["pictures"].as_array().map(Vec::len), Some(2));
     assert!(told["bits_per_dim"].as_f64().is_some_and(f64::is_finite), "{told}");
+    // What is reported is what was done.
+    assert_eq!(
+        (&told["flow"]["solver"], &told["flow"]["steps"]),
+        (&"adaptive".into(), &serde_json::Value::Null),
+        "{told}"
+    );
+}
+
+#[test]
+fn likelihoods_are_of_dequantised_pictures_unless_told() {
+    let place = place();
+    let line = "likelihood a.png --model exact:worlds --t-min 1e-2 --rtol 1e-2 --atol 1e-2";
+    let told = |more: &str| -> serde_json::Value {
+        serde_json::from_str(&place.succeeds(&format!("{line} --json {more}")).stdout).expect("JSON")
+    };
+    let usual = told("");
+    assert_eq!((&usual["dequantized"], &usual["note"]), (&true.into(), &serde_json::Value::Null));
+    for older in ["--dequantize", "--dequantise"] {
+        assert_eq!(told(older)["bits_per_dim"], usual["bits_per_dim"]);
+    }
+    let without = told("--no-dequantize");
+    assert_ne!(without["bits_per_dim"], usual["bits_per_dim"]);
+    assert_eq!(without["dequantized"], false);
+    assert!(without["note"].as_str().is_some_and(|note| note.contains("density at grid points")), "{without}");
+    let text = place.succeeds(&format!("{line} --no-dequantize")).stdout;
+    assert!(text.contains("density at grid points, which can be negative"), "{text}");
+    assert!(!place.succeeds(line).stdout.contains("density"));
+    place.fails(&format!("{line} --dequantize --no-dequantize"), 2, "--no-dequantize");
+}
+
+/// Help of a command that follows the ODE shows what has an effect there, with its own defaults.
+#[test]
+fn help_of_flows_fits_the_command() {
+    let place = place();
+    let help = |command: &str| {
+        place.succeeds(&format!("{command} -h")).stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let likelihood = help("likelihood");
+    for option in ["--solver", "--steps", "--t-max", " --dequantize"] {
+        assert!(!likelihood.contains(option), "{option}");
+    }
+    assert!(likelihood.contains("--no-dequantize") && likelihood.contains("at which integration starts"));
+    for command in ["encode", "interpolate"] {
+        assert!(help(command).contains("Numerical scheme [default: adaptive]"), "{command}");
+    }
+    let decode = help("decode");
+    assert!(decode.contains("Numerical scheme [default: as encoded]") && !decode.contains("[default: 32]"));
+    for command in ["inpaint", "restore", "colorize", "edit"] {
+        let shown = help(command);
+        assert!(!shown.contains("[default: the preset's]"), "{command}");
+        assert!(shown.contains("Time steps [default: the preset's, else what suits --method]"), "{command}: {shown}");
+    }
 }
 
 #[test]

@@ -41,15 +41,15 @@ fn gaussian_likelihoods_meet_their_closed_form_in_every_family() {
     }
 }
 
-/// Gaussian data that are pictures of two grey values.
-struct Pictures(Mixture);
+/// Gaussian data that are pictures of two grey values in a range.
+struct Pictures(Mixture, Range);
 
 impl ScoreModel for Pictures {
     fn shape(&self) -> [usize; 3] {
         self.0.shape()
     }
     fn range(&self) -> Option<Range> {
-        Some(Range::Symmetric)
+        Some(self.1)
     }
     fn ratios(&self) -> Option<(f64, f64)> {
         self.0.ratios()
@@ -68,20 +68,69 @@ impl ScoreModel for Pictures {
 #[test]
 fn dequantised_pictures_are_measured_with_noise_of_one_grey_level() {
     let (std, seed) = (0.5, 3);
-    let model = Pictures(gaussian(std));
     let data = Pixels { shape: [2, 2, 1, 1], values: [0.0, 1.0, 0.25, 0.5].into() };
-    let flow = flow(FamilyKind::Vp, 1e-6, Stepping::Sample);
     let noise = Noise { seed, first: 0, count: 2, shape: [2, 1, 1], device: Device::flex() };
     let uniform = noise.uniforms(0, Purpose::Dequantise).try_into_vec_as::<f32>().unwrap();
-    let estimate = Estimate { dequantise: true, seed, ..Estimate::default() };
-    let found = likelihood(&flow, &model, &data, &estimate, &Device::flex(), &mut go_on).unwrap();
-    let variance = flow.family.sde().level(flow.end).marginal_std(std).powi(2);
-    for (sample, figure) in found.iter().enumerate() {
-        // Grey level v of 0 to 255 becomes (v + u)/128 − 1 in [−1, 1]: 7 bits for each value beside the density.
-        let values = data.sample(sample).iter().zip(&uniform[2 * sample..]);
-        let squares: f64 = values.map(|(&v, &u)| ((255.0 * f64::from(v) + f64::from(u)) / 128.0 - 1.0).powi(2)).sum();
-        let expected = ((TAU * variance).ln() + 0.5 * squares / variance) / (2.0 * LN_2) + 7.0;
-        assert!((figure.bits_per_dim - expected).abs() < 1e-3, "{figure:?} for {expected}");
+    // Grey level v of 0 to 255 becomes (v + u)/256 in [0, 1], or (v + u)/128 − 1 in [−1, 1]. One of the 256 levels is
+    // 1/256 of the range, or 1/128: 8 or 7 bits for each value beside the density.
+    for (range, kind, scale, shift, bits) in
+        [(Range::Symmetric, FamilyKind::Vp, 128.0, -1.0, 7.0), (Range::Unit, FamilyKind::Ve, 256.0, 0.0, 8.0)]
+    {
+        let model = Pictures(gaussian(std), range);
+        let flow = flow(kind, 1e-6, Stepping::Sample);
+        let sde = flow.family.sde();
+        let estimate = Estimate { seed, ..Estimate::default() };
+        let found = likelihood(&flow, &model, &data, &estimate, &Device::flex(), &mut go_on).unwrap();
+        // The prior of VE leaves the data's variance out.
+        let (first, last) = (sde.level(flow.end).marginal_std(std), sde.level(1.0).marginal_std(std));
+        let prior = sde.prior_std().powi(2);
+        for (sample, figure) in found.iter().enumerate() {
+            let values = data.sample(sample).iter().zip(&uniform[2 * sample..]);
+            let value = |(v, u): (&f32, &f32)| ((255.0 * f64::from(*v) + f64::from(*u)) / scale + shift).powi(2);
+            let squares: f64 = values.map(value).sum();
+            let log_p =
+                -(TAU * prior).ln() - 0.5 * squares * (last / first).powi(2) / prior + 2.0 * (last / first).ln();
+            let expected = -log_p / (2.0 * LN_2) + bits;
+            assert!((figure.bits_per_dim - expected).abs() < 1e-3, "{range:?}: {figure:?} for {expected}");
+        }
+    }
+}
+
+#[test]
+fn only_controlled_steps_measure_a_likelihood() {
+    let usual = flow(FamilyKind::Vp, 1e-3, Stepping::Batch);
+    assert_eq!(usual.clone().measured(), usual, "its tolerances and step sizes stay");
+    for name in ["heun", "ddim", "dpm++"] {
+        let fixed = Flow { until: 0.5, ..super::by(usual.clone(), name, 3) };
+        let whole = Flow { until: 1.0, ..fixed.clone() };
+        assert!(Estimate::default().check(&whole).unwrap_err().to_string().contains(name));
+        let measured = fixed.measured();
+        assert_eq!(measured, Flow { solver: solver("adaptive"), ..usual.clone() }, "{name}");
+        assert_eq!(Estimate::default().check(&measured), Ok(()));
+    }
+}
+
+/// Time says little of how far a flow is: of controlled steps, half lie in its first hundredth.
+#[test]
+fn progress_moves_evenly_along_a_flow() {
+    let model =
+        ImageSet::new(&(0..3 * 48).map(|i: u32| (i * 37 % 251) as u8).collect::<Vec<_>>(), [3, 4, 4], &Device::flex());
+    let data = drawn(&Mixture::named("blocks").unwrap(), [3, 4, 4], 2, 5);
+    for &kind in FamilyKind::ALL {
+        let flow = flow(kind, 1e-3, Stepping::Sample);
+        let mut shares = Vec::new();
+        let mut keep = |share: f64, _: &Image| {
+            shares.push(share);
+            std::ops::ControlFlow::Continue(())
+        };
+        likelihood(&flow, &model, &data, &Estimate::default(), &Device::flex(), &mut keep).unwrap();
+        let count = shares.len();
+        println!("{kind}: {count} steps, {:?}", [1, 2, 3].map(|q| shares[q * count / 4]));
+        assert!(shares.is_sorted() && shares[count - 1] == 1.0, "{kind}: {shares:?}");
+        // Measured: half of the steps cover 0.17 to 0.21 of the way, three quarters 0.38 to 0.49. Of time they cover less
+        // than 0.01 and 0.1.
+        let [half, more] = [2, 3].map(|q| shares[q * count / 4]);
+        assert!((0.1..0.9).contains(&half) && (0.3..0.9).contains(&more), "{kind}: {shares:?}");
     }
 }
 
@@ -132,7 +181,7 @@ fn closed_forms_of_the_trace_are_those_of_differences() {
     let noise = Noise { seed: 3, first: 0, count: 2, shape: [3, 4, 4], device: Device::flex() };
     let x = noise.normal(0, Purpose::Prior);
     for model in [&mixture as &dyn ScoreModel, &images] {
-        let at = [Level { alpha: 0.6, sigma: 0.8 }, Level { alpha: 0.3, sigma: 1.5 }];
+        let at = [Level::new(0.6, 0.8), Level::new(0.3, 1.5)];
         let (_, trace) = model.score_and_trace(&x, &at).unwrap().unwrap();
         let trace: Vec<f32> = trace.into_data().try_into_vec().unwrap();
         let (h, mut sums) = (1e-2, [0.0f64; 2]);

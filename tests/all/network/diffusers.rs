@@ -73,7 +73,7 @@ fn predicted_noise_becomes_a_score_by_the_schedule() {
     assert!((vp.beta_min() - 0.1).abs() < 1e-12 && (vp.beta_max() - 5.0).abs() < 1e-12);
     let last = 333;
     let sigma = (1.0 - (0..=last).map(|step| 1.0 - beta(step)).product::<f64>()).sqrt();
-    let at = opened.description.family.sde().level(last as f64 / 499.0);
+    let at = opened.description.published_level(last as f64 / 499.0);
     assert!((model.label(at) - labels[1]).abs() < 1e-6, "{}", model.label(at));
     let score = values(model.score(&x.clone().narrow(0, 1, 1), &[at]).unwrap());
     let expected: Vec<f32> = recorded["output"].values[192..].iter().map(|&e| (-f64::from(e) / sigma) as f32).collect();
@@ -88,7 +88,7 @@ fn answers_of_ncsnpp_are_scores_at_any_sigma() {
     let Family::Ve(ve) = opened.description.family else { panic!("{:?}", opened.description.family) };
     assert_eq!((ve.sigma_min(), ve.sigma_max(), opened.description.range), (0.01, 1348.0, Range::Unit));
     let model = build(&opened, &Device::flex());
-    let at: Vec<Level> = labels.iter().map(|&sigma| Level { alpha: 1.0, sigma }).collect();
+    let at: Vec<Level> = labels.iter().map(|&sigma| Level::new(1.0, sigma)).collect();
     let score = values(model.score(&image(&recorded["x"], &Device::flex()), &at).unwrap());
     for (found, expected) in score.chunks(192).zip(recorded["output"].values.chunks(192)) {
         // σ comes back from its time: rounding in the logarithm.
@@ -117,7 +117,7 @@ fn an_imported_folder_stays_the_same_network() {
         // What was half precision is so again, to the bit.
         assert_eq!(ours.weights, theirs.weights);
         let x: Tensor<4> = Tensor::zeros([1, 3, 8, 8], &Device::flex());
-        assert!(build(&ours, &Device::flex()).score(&x, &[Level { alpha: 0.5, sigma: 0.5 }]).is_ok());
+        assert!(build(&ours, &Device::flex()).score(&x, &[Level::new(0.5, 0.5)]).is_ok());
     }
 }
 

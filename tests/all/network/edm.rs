@@ -1,9 +1,11 @@
 //! Small networks of EDM, against what NVIDIA's own code answered (tests/data/edm/make.py).
 
-use super::{build, build_of_tensors, image, relative_error, values};
+use super::{build, build_of_tensors, folder, image, relative_error, values};
 use crate::choices::{grid, solver};
 use burn::tensor::Device;
-use score_explorer::checkpoint::{About, OpenOptions, Overrides, adopt, open, open_network, read_tensors};
+use score_explorer::checkpoint::{
+    About, OpenOptions, Overrides, adopt, open, open_network, read_score_sde_config, read_tensors,
+};
 use score_explorer::network::Weights;
 use score_explorer::score::{InRange, NetworkScore, ScoreModel};
 use score_explorer::sde::{Family, Level, Range};
@@ -30,8 +32,7 @@ const ROUNDING: f64 = 1e-5;
 fn denoises(model: &NetworkScore, device: &Device, recorded: &Weights, expected: &str, tolerance: f64) {
     // A network of images in [0, 1] has half the σ.
     let (scale, shift) = if model.range() == Some(Range::Unit) { (0.5, 0.5) } else { (1.0, 0.0) };
-    let levels: Vec<Level> =
-        recorded["sigma"].values.iter().map(|&s| Level { alpha: 1.0, sigma: f64::from(s) * scale }).collect();
+    let levels: Vec<Level> = recorded["sigma"].values.iter().map(|&s| Level::new(1.0, f64::from(s) * scale)).collect();
     let x = image(&recorded["x"], device) * scale + shift;
     let score = values(model.score(&x, &levels).unwrap());
     let size = score.len() / levels.len();
@@ -66,6 +67,30 @@ fn a_run_in_another_range_walks_exactly_edms_noise_levels() {
         // In [0, 1] all is half as large.
         let found = 2.0 * family.sde().sigma(step.t);
         assert!((found / published(i) - 1.0).abs() < 1e-9, "σ_{i} is {found}, published {}", published(i));
+    }
+}
+
+/// The same of every network of VE whose data have another range than its runs.
+#[test]
+fn networks_of_centred_data_walk_their_own_noise_levels() {
+    for net in ["ncsnpp-ve-cifar10-discrete", "ncsnpp-ve-ffhq1024"] {
+        let text = std::fs::read_to_string(folder(net).join("config.json")).unwrap();
+        let told = Overrides::parse(["data.centered=true"]).unwrap();
+        let mut opened = super::open(net);
+        opened.description = read_score_sde_config(&text, &told).unwrap();
+        let model = build(&opened, &Device::flex());
+        assert_eq!(model.range(), Some(Range::Symmetric));
+        let (own, family) = (opened.description.family, opened.description.family_of_runs());
+        for (name, steps) in [("uniform", opened.description.levels), ("edm:7", 18)] {
+            let (solver, steps) = (solver("heun"), Steps::new(steps).unwrap());
+            let run = Run { family, solver, grid: grid(name), steps, ..Run::default() };
+            let plan = Plan::new(&run, &InRange::new(&model, Range::Unit));
+            assert_eq!((plan.time_after(0), plan.notices), (1.0, Vec::new()), "{net} {name}");
+            for step in &plan.steps {
+                let (found, expected) = (2.0 * family.sde().sigma(step.t), own.sde().sigma(step.t));
+                assert!((found / expected - 1.0).abs() < 1e-9, "{net} {name} at t = {}: {found}", step.t);
+            }
+        }
     }
 }
 

@@ -22,8 +22,8 @@ fn agrees(name: &str, opened: OpenedNetwork, recorded: Weights, device: &Device)
     let error = relative_error(&output, &recorded["output"].values);
     assert!(error < PUBLISHED, "{name}: output off by {error:.1e}");
 
-    let sde = opened.description.family.sde();
-    let levels: Vec<_> = recorded["t"].values.iter().map(|&t| sde.level(f64::from(t))).collect();
+    let times = recorded["t"].values.iter();
+    let levels: Vec<_> = times.map(|&t| opened.description.published_level(f64::from(t))).collect();
     let size = recorded["score"].values.len() / levels.len();
     let score = values(model.score(&x, &levels).unwrap());
     // Scores of the two samples differ by orders of magnitude: each is held against its own largest value.

@@ -8,6 +8,7 @@ use score_explorer::network::{BlockKind, Combine, Config, Embedding, Progressive
 use score_explorer::score::Description;
 use score_explorer::sde::{Family, Range};
 use serde_json::Value;
+use std::path::Path;
 
 const NETS: [&str; 6] = [
     "ddpm-vp-cifar10-discrete",
@@ -30,7 +31,7 @@ fn structure(config: &Config, ordered: bool) -> Structure {
 }
 
 fn nothing_told(structure: &Structure) -> Described {
-    infer(structure, &Overrides::default()).unwrap()
+    infer(structure, Path::new(""), &Overrides::default()).unwrap()
 }
 
 /// All that shapes tell: with `image_size` apart, which is told by no shape, attention is a matter of levels.
@@ -83,7 +84,8 @@ fn fixtures_with_their_assumptions_corrected_have_the_whole_description() {
         let mut told = Vec::new();
         // What is told may raise further questions.
         let found = loop {
-            let found = infer(&seen, &Overrides::parse(told.iter().map(String::as_str)).unwrap()).unwrap();
+            let found =
+                infer(&seen, Path::new(""), &Overrides::parse(told.iter().map(String::as_str)).unwrap()).unwrap();
             if found.assumed.is_empty() {
                 break found.description;
             }
@@ -202,7 +204,17 @@ fn published_networks_are_assumed_as_they_were_published() {
         assert_eq!(description.unet().image_size, size);
         assert!(assumed.iter().any(|it| it.field == "data.image_size" && it.reason.contains("other placements")));
     }
-    // Churches have another σ_max, which PyTorch checkpoints keep.
+    // Sets of LSUN have another σ_max, which PyTorch checkpoints keep and folders of others tell.
+    for (path, largest, word) in [
+        ("ve/church_ncsnpp_continuous/checkpoint_126", 380.0, "LSUN church"),
+        ("bedroom.safetensors", 378.0, "LSUN bedroom"),
+        ("church/models/faces/checkpoint_48", 348.0, "church 380"),
+    ] {
+        let found = infer(&structure(&celeba, true), Path::new(path), &Overrides::default()).unwrap();
+        assert!(matches!(found.description.family, Family::Ve(ve) if ve.sigma_max() == largest), "{path}");
+        let assumed = found.assumed.iter().find(|it| it.field == "model.sigma_max").unwrap();
+        assert!(assumed.reason.contains(word), "{path}: {}", assumed.reason);
+    }
     let church = Structure { levels: Some((2000, 0.01, 380.0)), ..structure(&celeba, true) };
     let found: Description = nothing_told(&church).description;
     assert!(matches!(found.family, Family::Ve(ve) if ve.sigma_max() == 380.0), "{:?}", found.family);
@@ -229,8 +241,10 @@ fn published_networks_are_assumed_as_they_were_published() {
 fn structures_of_no_published_network_and_fields_that_are_none_are_refused() {
     let whole = structure(&open("ddpmpp-vp-cifar10").description.unet(), true);
     let refuse = |structure: &Structure, told: &[&str]| {
-        let said =
-            Overrides::parse(told.iter().copied()).and_then(|told| infer(structure, &told)).unwrap_err().to_string();
+        let said = Overrides::parse(told.iter().copied())
+            .and_then(|told| infer(structure, Path::new(""), &told))
+            .unwrap_err()
+            .to_string();
         assert!(said.len() < 900 && !said.contains('\n'), "{said}");
         said
     };

@@ -39,8 +39,8 @@ fn denoised_estimate_depends_on_sigma_over_alpha_alone() {
         let sub_vp = FamilyKind::SubVp.published();
         let foreign = [
             sub_vp.sde().level(sub_vp.sde().time_of_ratio(native.ratio())),
-            Level { alpha: 1.0, sigma: native.ratio() },
-            Level { alpha: 0.37, sigma: 0.37 * native.ratio() },
+            Level::new(1.0, native.ratio()),
+            Level::new(0.37, 0.37 * native.ratio()),
         ];
         for level in foreign {
             let rescaled = x.clone() * (level.alpha / native.alpha);
@@ -68,7 +68,7 @@ fn noise_outside_of_the_trained_range_is_answered_at_its_nearest_end() {
     );
     let x = image(&figures("ncsnpp-vp-cifar10")["x"], &device);
     for (inside, outside) in [(low, 0.1 * low), (high, 10.0 * high)] {
-        let at = |ratio| model.score(&x, &[Level { alpha: 1.0, sigma: ratio }]).unwrap();
+        let at = |ratio| model.score(&x, &[Level::new(1.0, ratio)]).unwrap();
         assert!(relative_error(&values(at(outside)), &values(at(inside))) < 1e-4);
     }
 }
@@ -118,6 +118,6 @@ fn images_of_another_size_are_refused() {
     let (opened, device) = (open("ddpmpp-subvp-cifar10"), Device::flex());
     let model = build(&opened, &device);
     let x: Tensor<4> = Tensor::zeros([1, 3, 16, 16], &device);
-    let answer = model.score(&x, &[Level { alpha: 1.0, sigma: 1.0 }]);
+    let answer = model.score(&x, &[Level::new(1.0, 1.0)]);
     assert!(matches!(answer, Err(ScoreError::Shape { expected: [3, 32, 32], found: [3, 16, 16] })));
 }

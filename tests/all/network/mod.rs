@@ -1,6 +1,7 @@
 //! Score networks against published figures, other devices, and facts that hold for every network.
 
 mod configuration;
+mod ddpm_steps;
 mod diffusers;
 mod edm;
 mod figures;

@@ -171,7 +171,7 @@ fn state(model: &NetworkScore) -> Image {
 fn ncsnv2_answers_between_its_levels() {
     let model = open("ncsnv2", &Device::flex());
     let x = state(&model);
-    let at = |sigma: f64| values(model.score(&x, &[Level { alpha: 1.0, sigma }]).unwrap() * sigma);
+    let at = |sigma: f64| values(model.score(&x, &[Level::new(1.0, sigma)]).unwrap() * sigma);
     let expected = at(50.0);
     for sigma in [33.0, 2.0, 0.57, 0.01] {
         // The label lies in [0, 19] and comes through two logarithms.
@@ -184,7 +184,7 @@ fn ncsnv2_answers_between_its_levels() {
 fn ncsn_keeps_the_denoised_picture_of_its_nearest_level() {
     let model = open("ncsn", &Device::flex());
     let x = state(&model);
-    let step = |sigma: f64| values(model.score(&x, &[Level { alpha: 1.0, sigma }]).unwrap() * (sigma * sigma));
+    let step = |sigma: f64| values(model.score(&x, &[Level::new(1.0, sigma)]).unwrap() * (sigma * sigma));
     // Levels lie at 10^(−2k/9): 0.6 is nearest to the second, 0.59948.
     let nearest = step(0.01_f64.powf(1.0 / 9.0));
     assert!(relative_error(&step(0.65), &nearest) < 1e-5);

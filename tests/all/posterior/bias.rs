@@ -139,7 +139,7 @@ fn bias(problem: &Problem, method: &str, passes: usize) -> Bias {
     let (posterior, size) = (problem.posterior(), problem.prior[0].1.mean.len());
     let (whole, found) = (dense::whole(&posterior), sample_moments(&samples, size));
     let squares: f64 = whole.mean.iter().zip(&found.mean).map(|(a, b)| (a - b).powi(2)).sum();
-    let clean = Level { alpha: 1.0, sigma: 1e-3 };
+    let clean = Level::new(1.0, 1e-3);
     let mut first = 0.0;
     for x in samples.chunks(size).filter(|_| posterior.len() == 2) {
         let log = |k: usize| problem.prior[k].0.ln() + problem.prior[k].1.noised(x, clean).0;

@@ -57,12 +57,14 @@ fn gain(restoration: &Restoration, network: &NetworkScore, device: &Device) -> (
 #[test]
 fn the_shipped_model_restores_worlds_with_the_default_settings() {
     let (device, network) = (Device::flex(), network(&Device::flex()));
-    for (name, least) in [("inpainting", 1.0), ("super-resolution:4", 1.0), ("blur:gaussian:2", 2.0)] {
+    // Measured PSNR in dB, and without a model 25.53, 25.21 and 26.05. Other processors round otherwise, which the steps do
+    // not amplify by as much as a tenth of a decibel.
+    for (name, measured) in [("inpainting", 28.88), ("super-resolution:4", 27.34), ("blur:gaussian:2", 33.37)] {
         let mut restoration = Restoration { operator: operator(name), ..Restoration::default() };
         restoration.run.count = Count::new(PICTURES).unwrap();
         let (found, shown) = gain(&restoration, &network, &device);
         println!("{name}: {found:.2} dB, without a model {shown:.2} dB");
-        assert!(found > shown + least, "{name}: {found} dB, without a model {shown} dB");
+        assert!(found > measured - 0.1, "{name}: {found} dB, without a model {shown} dB");
     }
 }
 
@@ -70,14 +72,14 @@ fn the_shipped_model_restores_worlds_with_the_default_settings() {
 fn the_shipped_network_is_differentiated_in_guided_restorations() {
     let device = Device::flex();
     let network = network(&device.clone().autodiff());
-    for name in ["pigdm", "dps"] {
+    // Measured. So few steps of so slow a method as DPS show no more than that pictures are near, and finite.
+    for (name, measured) in [("pigdm", 24.81), ("dps", 13.98)] {
         let mut restoration = Restoration::default_for(method(name));
         restoration.operator = operator("super-resolution:4");
         restoration.run.count = Count::new(PICTURES).unwrap();
         restoration.run.steps = score_explorer::task::Steps::new(8).unwrap();
         let (found, shown) = gain(&restoration, &network, &device);
         println!("{name} in 8 steps: {found:.2} dB, without a model {shown:.2} dB");
-        // So few steps of so slow a method show no more than that pictures are near, and finite.
-        assert!(found > 12.0, "{name}: {found} dB");
+        assert!((found - measured).abs() < 0.2, "{name}: {found} dB");
     }
 }

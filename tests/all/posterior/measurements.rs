@@ -30,7 +30,7 @@ fn data_vary_along_a_measurement_as_they_say_or_as_y_says_beyond_chance() {
     assert!(as_the_data(both.variance_along()[0]) && both.variance_along()[1] > 2.0);
     assert!(as_the_data(measured("denoising", [1, 1, 1], &[1.4], 0.0, data).variance_along()[0]));
     // What is left of it where the state is as noisy as the data are wide: half.
-    let level = Level { alpha: 0.5, sigma: 0.5 * f64::sqrt(0.2) };
+    let level = Level::new(0.5, 0.5 * f64::sqrt(0.2));
     assert!((doubles(independent.uncertainty(&[level]))[0] - 0.1).abs() < 1e-6);
 }
 
@@ -39,7 +39,7 @@ fn projections_keep_a_noised_state_at_its_level() {
     // x = α·x(0) + σ·z with x(0) = 0, measured with noise: after a projection, whatever share of it was replaced, it is
     // such a state again. Of each sample its own y.
     const SAMPLES: usize = 4000;
-    let (shape, level) = ([1, 5, 6], Level { alpha: 0.8, sigma: 0.6 });
+    let (shape, level) = ([1, 5, 6], Level::new(0.8, 0.6));
     for (operator, std) in
         [("blur:gaussian:0.7", 0.3), ("blur:motion:5:30", 0.5), ("denoising", 0.5), ("denoising", 1.0)]
     {

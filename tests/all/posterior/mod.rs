@@ -51,7 +51,7 @@ fn pixels(values: &[f64], [c, h, w]: [usize; 3]) -> Pixels<f32> {
     Pixels { shape: [values.len() / (c * h * w), c, h, w], values: values.iter().map(|&value| value as f32).collect() }
 }
 
-/// Trust that is full, partial and none, in a pattern without symmetry.
+/// Confidence that is full, partial and none, in a pattern without symmetry.
 fn confidence([_, h, w]: [usize; 3]) -> Pixels<f32> {
     let levels = [1.0, 0.0, 0.5, 0.0, 0.9, 1.0, 0.2];
     pixels(&(0..h * w).map(|i| levels[(i + i / w * 2) % 7]).collect::<Vec<_>>(), [1, h, w])

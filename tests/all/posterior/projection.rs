@@ -84,7 +84,7 @@ fn one_projection_is_the_published_formula_at_the_level_of_arrival() {
     let model = Mixture::named("blocks").unwrap();
     let noise = Noise { seed: 3, first: 0, count: 1, shape: SHAPE, device: Device::flex() };
     let step = Step { index: 7, t: 0.5, next: 0.4, table: None };
-    let level = Level { alpha: 0.6, sigma: 0.8 };
+    let level = Level::new(0.6, 0.8);
     let x = normals(48, 6);
     for (stage, draw) in [(Stage::Predictor, 0), (Stage::Corrector, 1)] {
         let z = doubles(noise.normal(7, Purpose::Known(draw)));
@@ -125,7 +125,7 @@ fn a_noisy_picture_is_projected_until_the_state_is_as_clean() {
     let projection = ProjectionConstraint::new(&condition, &noise);
     let step = Step { index: 7, t: 0.5, next: 0.4, table: None };
     let hold = |alpha: f64, sigma: f64| {
-        let arrival = Arrival { step, stage: Stage::Predictor, level: Level { alpha, sigma } };
+        let arrival = Arrival { step, stage: Stage::Predictor, level: Level::new(alpha, sigma) };
         doubles(projection.apply(image(&[9.0; 64 * 48], SHAPE), arrival).unwrap())
     };
     // Cleaner than the measurement: left alone.

@@ -46,8 +46,8 @@ struct Watching<F> {
 }
 
 impl<F: FnMut(usize) -> ControlFlow<()>> Observer for Watching<F> {
-    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()> {
-        self.steps.push(moment.step);
+    fn observe(&mut self, state: &StepState<'_>) -> ControlFlow<()> {
+        self.steps.push(state.step);
         (self.then)(self.steps.len())
     }
 }

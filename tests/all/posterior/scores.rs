@@ -42,7 +42,7 @@ fn difference(found: &[f64], expected: &[f64]) -> f64 {
 fn worst(posterior: &[(f64, dense::Gaussian)], score: impl Fn(&Image, &[Level]) -> Image) -> f64 {
     let centre = dense::whole(posterior).mean;
     let errors = LEVELS.iter().map(|&(alpha, sigma)| {
-        let at = Level { alpha, sigma };
+        let at = Level::new(alpha, sigma);
         let spread = (alpha * 0.2f64).hypot(sigma);
         let x: Vec<f64> = normals(48, 77).iter().zip(&centre).map(|(z, m)| alpha * m + spread * z).collect();
         let x: Vec<f64> = x.into_iter().map(|x| f64::from(x as f32)).collect();
@@ -109,7 +109,7 @@ fn exact_posteriors_are_right_by_counting_too() {
     let exact = ExactPosterior::new(&model, &condition).unwrap();
     let samples = crate::solver::mixture::exact(&model, 200_000, 3);
     for (alpha, sigma, x) in [(0.9, 0.4, [0.3, 0.1]), (0.5, 0.8, [-0.5, 0.6])] {
-        let at = Level { alpha, sigma };
+        let at = Level::new(alpha, sigma);
         let (mut total, mut mean) = (0.0, [0.0; 2]);
         for sample in samples.chunks(2) {
             let square = |i: usize| {
@@ -136,7 +136,7 @@ fn pi_gdm_guides_along_the_gradient_of_its_gaussian_likelihood() {
     for operator in operators(SHAPE) {
         let condition = Condition::new(measured(&operator, 0.2, &model));
         let measurement = condition.measurement();
-        let at = [Level { alpha: 0.8, sigma: 0.5 }];
+        let at = [Level::new(0.8, 0.5)];
         let uncertainty = doubles(measurement.uncertainty(&at))[0];
         let known = known(&measurement, SHAPE);
         let x: Vec<f64> = normals(48, 78).iter().map(|z| 0.5 * z).collect();
@@ -178,7 +178,7 @@ fn dps_descends_the_distance_to_the_measurement() {
     for operator in ["super-resolution:2", "blur:gaussian:0.7", "colorization", "inpainting"] {
         let condition = Condition::new(measured(operator, 0.0, &model));
         let measurement = condition.measurement();
-        let at = [Level { alpha: 0.8, sigma: 0.5 }];
+        let at = [Level::new(0.8, 0.5)];
         let x: Vec<f64> = normals(48, 78).iter().map(|z| 0.5 * z).collect();
         let distance = |x: &[f64]| {
             let state = image(x, SHAPE);
@@ -258,8 +258,8 @@ fn a_posterior_is_the_same_seen_from_another_range() {
             doubles(denoised(&x, &ExactPosterior::new(&model, &condition).unwrap().score(&x, &[at]).unwrap(), &[at]))
         };
         let z = normals(48, 5);
-        let unit = seen(Range::Unit, Level { alpha: 1.0, sigma: 0.4 }, z.iter().map(|z| 0.5 + 0.4 * z).collect());
-        let symmetric = seen(Range::Symmetric, Level { alpha: 1.0, sigma: 0.8 }, z.iter().map(|z| 0.8 * z).collect());
+        let unit = seen(Range::Unit, Level::new(1.0, 0.4), z.iter().map(|z| 0.5 + 0.4 * z).collect());
+        let symmetric = seen(Range::Symmetric, Level::new(1.0, 0.8), z.iter().map(|z| 0.8 * z).collect());
         let back: Vec<f64> = symmetric.iter().map(|x| 0.5 * (x + 1.0)).collect();
         assert!(difference(&unit, &back) < 1e-4, "{operator}");
     }
@@ -298,6 +298,6 @@ fn models_without_an_exact_posterior_or_with_too_large_a_one_say_so() {
     let condition = Condition::new(measured("denoising", 0.1, &plain));
     assert_eq!(ExactPosterior::new(&plain, &condition).err(), Some(ScoreError::NoPosterior));
     let x = image(&[0.0; 48], SHAPE);
-    let at = [Level { alpha: 1.0, sigma: 1.0 }];
+    let at = [Level::new(1.0, 1.0)];
     assert_eq!(PiGdmGuidance::new(&plain, &condition, 1.0).score(&x, &at).err(), Some(ScoreError::NoTrace));
 }

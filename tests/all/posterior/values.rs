@@ -114,7 +114,7 @@ fn evidence_that_does_not_fit_is_refused() {
     for value in [f64::NAN, -0.1, 1.1] {
         assert_eq!(refused(&restoration, trusting(&[value; 16], [1, 4, 4])), Some(RestorationError::Values));
     }
-    let misfit = OperatorError::Trust { expected: SHAPE, found: [1, 1, 3, 3] };
+    let misfit = OperatorError::Confidence { expected: SHAPE, found: [1, 1, 3, 3] };
     assert_eq!(refused(&restoration, trusting(&[1.0; 9], [1, 3, 3])), Some(RestorationError::Operator(misfit)));
     // A map for each channel, and none at all.
     assert_eq!(refused(&restoration, trusting(&[1.0; 48], SHAPE)), None);

@@ -111,3 +111,19 @@ fn fillings_are_measured_side_by_side() {
         assert_eq!(line["masks"].as_array().map(Vec::len), Some(4));
     }
 }
+
+/// An EDM network has σ from 0.002 to 80 of images in [−1, 1]: half as much in the [0, 1] of runs, and all of it.
+#[test]
+fn networks_of_other_units_are_compared_over_all_their_noise_levels() {
+    let place = place();
+    let network = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/edm/edm-ddpmpp.safetensors");
+    let line = format!("eval-inpaint photo.png photo.png --model {} --method projection", network.display());
+    let ended = place.succeeds(&line);
+    assert!(!ended.stderr.contains("note:"), "{}", ended.stderr);
+    let line = format!("sample --model {} --solver heun --grid edm:7 --steps 18 --count 1 --json", network.display());
+    let told = told(&place, &line);
+    let sigmas = ["sigma_min", "sigma_max"].map(|name| told["run"][name].as_f64());
+    assert_eq!((sigmas, &told["notices"]), ([Some(0.001), Some(40.0)], &serde_json::json!([])), "{told}");
+    // 17 steps of two evaluations, and the last of one.
+    assert_eq!(told["nfe"], 35);
+}

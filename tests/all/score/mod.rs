@@ -48,7 +48,7 @@ fn image_set_score_equals_its_definition_at_every_level() {
     let set = ImageSet::new(&levels, SHAPE, &Device::flex());
     assert_eq!(set.len(), 1100);
     let at =
-        [(1.0, 0.02), (0.9, 0.4), (0.3, 0.95), (0.01, 1.0), (1.0, 50.0)].map(|(alpha, sigma)| Level { alpha, sigma });
+        [(1.0, 0.02), (0.9, 0.4), (0.3, 0.95), (0.01, 1.0), (1.0, 50.0)].map(|(alpha, sigma)| Level::new(alpha, sigma));
     let x = noise(5).normal(0, Purpose::Prior);
     // Each sample near a picture, at its own level.
     let near: Vec<f32> = vector(&x)
@@ -79,12 +79,12 @@ fn image_set_forgets_nothing_at_low_noise_and_knows_the_mean_at_high_noise() {
     let set = ImageSet::new(&levels, SHAPE, &Device::flex());
     let first: Vec<f32> = levels[..SIZE].iter().map(|&g| f32::from(g) / 127.5 - 1.0).collect();
     let image: Image = Tensor::from_data(TensorData::new(first.clone(), [1, 3, 4, 4]), &Device::flex());
-    let low = [Level { alpha: 1.0, sigma: 0.01 }];
+    let low = [Level::new(1.0, 0.01)];
     let x = image.clone() + noise(1).normal(0, Purpose::Prior) * 0.01;
     let back = vector(&denoised(&x, &set.score(&x, &low).expect("a score"), &low));
     assert!(back.iter().zip(&first).all(|(a, b)| (a - f64::from(*b)).abs() < 1e-4));
 
-    let high = [Level { alpha: 1.0, sigma: 1e4 }];
+    let high = [Level::new(1.0, 1e4)];
     let x = noise(1).normal(0, Purpose::Prior) * 1e4;
     let weights = set.posterior(&x, &high).try_to_vec_as::<f32>().expect("f32");
     assert!(weights.iter().all(|w| (w - 1.0 / 40.0).abs() < 2e-4), "all pictures are about as likely");
@@ -103,7 +103,7 @@ fn a_model_in_another_range_has_the_score_of_the_rescaled_data() {
     assert!((moments.mean_square - levels.iter().map(|g| unit(g).powi(2)).sum::<f64>() / count).abs() < 1e-9);
 
     // Tweedie's estimate is the same picture in both ranges: x(0) in [0, 1] is (x′(0) + 1)/2.
-    for at in [Level { alpha: 1.0, sigma: 0.3 }, Level { alpha: 0.4, sigma: 0.9 }] {
+    for at in [Level::new(1.0, 0.3), Level::new(0.4, 0.9)] {
         let x = noise(2).normal(1, Purpose::Prior);
         let in_unit = vector(&denoised(&x, &seen.score(&x, &[at]).expect("a score"), &[at]));
         let same_x = x * 2.0 - at.alpha;

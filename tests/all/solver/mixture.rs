@@ -6,12 +6,7 @@ use score_explorer::score::{Component, Mixture, MixtureError, ScoreError, ScoreM
 use score_explorer::sde::Level;
 use score_explorer::solver::{NoiseSource, Purpose};
 
-const LEVELS: [Level; 4] = [
-    Level { alpha: 1.0, sigma: 0.0 },
-    Level { alpha: 0.9, sigma: 0.3 },
-    Level { alpha: 0.05, sigma: 1.0 },
-    Level { alpha: 1.0, sigma: 50.0 },
-];
+const LEVELS: [Level; 4] = [Level::new(1.0, 0.0), Level::new(0.9, 0.3), Level::new(0.05, 1.0), Level::new(1.0, 50.0)];
 
 /// Log-density and its gradient in f64, straight from the definition.
 fn by_definition(mixture: &Mixture, x: &[f64], at: Level) -> (f64, Vec<f64>) {

@@ -27,7 +27,9 @@ fn published_coefficients(sde: &dyn Sde, predictor: &str, n: usize, t: f64, next
     let sigma2 = sde.sigma(place(index)).powi(2);
     let below2 = if index == 0 { 0.0 } else { sde.sigma(place(index - 1)).powi(2) };
     match (predictor, sde.kind()) {
-        ("none", _) => (1.0, 0.0, 0.0),
+        // Correctors alone: after the last level the denoised estimate.
+        ("none", _) if next > 0.0 => (1.0, 0.0, 0.0),
+        ("none", _) => (1.0 / sde.alpha(t), sde.sigma(t).powi(2) / sde.alpha(t), 0.0),
         ("euler-maruyama", _) | ("reverse-diffusion", FamilyKind::SubVp) => euler(1.0),
         ("probability-flow", FamilyKind::SubVp) => (euler(0.5).0, euler(0.5).1, 0.0),
         ("reverse-diffusion", FamilyKind::Vp) => (2.0 - (1.0 - beta).sqrt(), beta, beta.sqrt()),
@@ -65,8 +67,7 @@ pub fn published_law(sde: &dyn Sde, predictor: &str, correction: &str, n: usize,
         let index = (t as f32 * (n - 1) as f32) as usize;
         let beta = (sde.beta(index as f64 / (n - 1) as f64) / n as f64).min(0.999);
         let scale = if sde.kind() == FamilyKind::Ve { 1.0 } else { 1.0 - beta };
-        let quiet = last && predictor == "none";
-        let langevin = |epsilon: f64| (1.0, epsilon, if quiet { 0.0 } else { (2.0 * epsilon).sqrt() });
+        let langevin = |epsilon: f64| (1.0, epsilon, (2.0 * epsilon).sqrt());
         match correction.about().slug {
             // ‖z‖/‖score‖ where x has the law's variance.
             "langevin" => {

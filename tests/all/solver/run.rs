@@ -1,15 +1,15 @@
 //! The loops: order, counts, breaking off, branching, denoising.
 
-use super::{Counted, noise, pc, values};
+use super::{Counted, line, noise, pc, values};
 use crate::choices::{grid, predictors, solver};
 use burn::tensor::Tensor;
 use score_explorer::Image;
 use score_explorer::registry::{Choice, Settings};
 use score_explorer::score::{Mixture, ScoreModel, denoised};
-use score_explorer::sde::{FamilyKind, Step};
+use score_explorer::sde::{Family, FamilyKind, Step, Ve};
 use score_explorer::solver::{
-    self, CORRECTOR, Corrector, NoCorrector, NoiseSource, Observer, PREDICTOR, PredictorCorrector, Process, Purpose,
-    SNR, Solver, StepState, Unobserved,
+    self, CORRECTOR, Corrector, Destination, NoCorrector, NoiseSource, Observer, PREDICTOR, PredictorCorrector,
+    Process, Purpose, SNR, Solver, StepState, Unobserved,
 };
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -28,9 +28,9 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
-    fn observe(&mut self, moment: &StepState<'_>) -> ControlFlow<()> {
-        self.moments.push((moment.step, moment.x.clone(), moment.denoised.clone(), moment.score.clone()));
-        self.accept_rates += usize::from(moment.corrector.is_some_and(|c| c.accept_rate.is_some()));
+    fn observe(&mut self, state: &StepState<'_>) -> ControlFlow<()> {
+        self.moments.push((state.step, state.x.clone(), state.denoised.clone(), state.score.clone()));
+        self.accept_rates += usize::from(state.corrector.is_some_and(|c| c.accept_rate.is_some()));
         if self.moments.len() < self.limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 }
@@ -64,14 +64,14 @@ fn solvers_ask_the_model_exactly_as_often_as_they_say() {
     let (model, steps, start) = scene();
     let model = Counted { model, calls: Cell::new(0) };
     for solver in solvers() {
-        for n in [1, 2, 9] {
+        for (n, to) in [(1, Destination::Denoised), (2, Destination::Data), (9, Destination::Denoised)] {
             model.calls.set(0);
-            let steps = &steps[steps.len() - n..];
+            let (steps, denoise) = (&steps[steps.len() - n..], to == Destination::Denoised);
             let noise = noise(6, [3, 4, 4], 4);
             solver
-                .solve(&Process::free(&model, family.sde(), steps, true, &noise), start.clone(), &mut Unobserved)
+                .solve(&Process::free(&model, family.sde(), steps, denoise, &noise), start.clone(), &mut Unobserved)
                 .unwrap();
-            assert_eq!(model.calls.get(), solver.evaluations(n, true).unwrap(), "{solver:?} in {n} steps");
+            assert_eq!(model.calls.get(), solver.evaluations(n, to).unwrap(), "{solver:?} in {n} steps");
         }
     }
 }
@@ -170,6 +170,46 @@ fn denoising_leaves_out_the_last_noise_only() {
     assert!(values(end).iter().all(|x| x.abs() < 2.0));
 }
 
+/// The loop of NCSNv2's release (ncsnv2, models/__init__.py): its step size is `step_lr`·(σ/σ_L)², and it denoises last.
+#[test]
+fn correctors_alone_end_as_ncsnv2_does() {
+    let (step_lr, each, levels, count) = (6.2e-6, 5, 12, 4);
+    let family = Family::Ve(Ve::new(0.01, 1.0).unwrap());
+    let sde = family.sde();
+    let times: Vec<f64> = (0..levels).map(|i| 1.0 - i as f64 / (levels - 1) as f64).collect();
+    let next = |i: usize| times.get(i + 1).copied().unwrap_or(0.0).max(if i + 1 < levels { 1e-12 } else { 0.0 });
+    let steps: Vec<Step> =
+        (0..levels).map(|i| Step { index: i, t: times[i].max(1e-12), next: next(i), table: None }).collect();
+    // Data: a point. What is left beside it is noise.
+    let (model, noise) = (line(0.3, 1e-9), noise(count, [1, 1, 1], 6));
+    let start = noise.normal(0, Purpose::Prior);
+    let snr = f64::sqrt(step_lr / 2.0) / 0.01;
+    assert!((snr - 0.176).abs() < 5e-4, "what the README says: {snr}");
+    let solver = solver(&format!("pc:none:ald:{snr}:{each}"));
+    let run = |denoise: bool| {
+        let process = Process::free(&model, sde, &steps, denoise, &noise);
+        values(solver.solve(&process, start.clone(), &mut Unobserved).unwrap())
+    };
+    let mut x: Vec<f64> = values(start.clone()).iter().map(|&x| f64::from(x)).collect();
+    let score = |x: f64, sigma: f64| (0.3 - x) / (sigma * sigma);
+    for i in 0..levels {
+        let sigma = f64::exp(f64::ln(1.0) + (0.01f64.ln() - f64::ln(1.0)) * i as f64 / (levels - 1) as f64);
+        let size = step_lr * (sigma / 0.01).powi(2);
+        for k in 0..each {
+            let z = values(noise.normal(i, Purpose::Corrector(k)));
+            x.iter_mut().zip(z).for_each(|(x, z)| *x += size * score(*x, sigma) + (2.0 * size).sqrt() * f64::from(z));
+        }
+    }
+    let noisy = run(false);
+    assert!(noisy.iter().zip(&x).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-5), "{noisy:?} {x:?}");
+    // σ_min = 0.01 of pictures in [0, 1] is 2.6 grey levels: denoised, nothing of it is left.
+    assert!(noisy.iter().any(|x| (x - 0.3).abs() > 0.003), "{noisy:?}");
+    x.iter_mut().for_each(|x| *x += 0.01 * 0.01 * score(*x, 0.01));
+    let clean = run(true);
+    assert!(clean.iter().zip(&x).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-6), "{clean:?} {x:?}");
+    assert!(clean.iter().all(|x| (x - 0.3).abs() < 1e-6), "{clean:?}");
+}
+
 #[test]
 fn the_estimate_of_clean_data_belongs_to_the_score_beside_it() {
     let (model, steps, start) = scene();
@@ -213,7 +253,7 @@ fn a_corrector_that_does_nothing_leaves_everything_as_it_is() {
     // As a solver it cannot be had.
     let nothing: Choice<dyn Solver> = Choice::new(&PredictorCorrector);
     let nothing = nothing.with(&PREDICTOR, "none").with(&CORRECTOR, "none");
-    assert_eq!(nothing.evaluations(9, true), Some(0));
+    assert_eq!(nothing.evaluations(9, Destination::Denoised), Some(0));
     assert!(nothing.check().unwrap_err().to_string().contains("does nothing"));
     assert!("pc:none".parse::<Choice<dyn Solver>>().is_err() && "pc:none:none".parse::<Choice<dyn Solver>>().is_err());
 }

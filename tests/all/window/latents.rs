@@ -206,14 +206,17 @@ fn undo_brings_a_cleared_picture_back_with_its_latent() {
 
 #[test]
 fn likelihoods_are_measured_against_a_set() {
-    // A set of 512 pictures has an exact divergence; loose tolerances keep it quick.
-    let mut loose = LatentsDraft { set_size: 4, ..few_steps() };
+    // A set of 512 pictures has an exact divergence; without noise its own pictures are quick.
+    assert!(LatentsDraft::default().dequantise);
+    let mut loose = LatentsDraft { set_size: 4, dequantise: false, ..few_steps() };
     loose.solver = loose.solver.with(&RTOL, 0.05).with(&ATOL, 0.05);
     let mut harness = window(quick(3), loose);
     click(&mut harness, "Try two examples");
     wait_until(&mut harness, "the strip", exact);
     click(&mut harness, "Measure A");
     wait_until(&mut harness, "a likelihood", |app| latents(app).bits_per_dim(0).is_some());
+    assert!(harness.query_by_label_contains("bits/dim at grid points").is_some(), "it says what the figure is");
+    assert!(harness.query_by_label_contains("compares with nothing").is_some());
     click(&mut harness, "Measure the set");
     wait_until(&mut harness, "the set", |app| latents(app).set_bits().len() == 4);
     assert!(harness.query_by_label("Histogram of bits/dim").is_some());

@@ -1,10 +1,11 @@
 //! The panel "Models": cards, published checkpoints, and taking a file into the library.
 
-use super::{Folders, click, open_in, open_with, quick, stored, wait_until};
+use super::{Folders, click, open_in, open_with, quick, runs, stored, wait_until};
 use egui::Key;
 use egui_kittest::kittest::Queryable;
-use score_explorer::app::Draft;
-use score_explorer::checkpoint::{catalogue, checksum};
+use score_explorer::app::{Draft, RunState};
+use score_explorer::checkpoint::{About, adopt, catalogue, checksum, open_network};
+use score_explorer::sde::{Family, FamilyKind, Ve};
 use score_explorer::task::ModelRef;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -76,4 +77,36 @@ fn an_open_checkpoint_is_taken_into_the_library_with_its_checksum() {
     let card = &entry.description.as_ref().unwrap().card;
     let (digest, bytes) = checksum(&source).unwrap();
     assert!(card.contains(&digest) && card.contains(&format!("{bytes} bytes")), "{card}");
+}
+
+/// An EDM network has σ from 0.002 to 80 of images in [−1, 1]: half as much in the [0, 1] of runs of VE.
+#[test]
+fn a_chosen_network_runs_in_its_own_family() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/edm/edm-ddpmpp.safetensors");
+    let about = About { name: "small edm".into(), ..About::default() };
+    adopt(open_network(&source, None).unwrap(), &source, &about, &folder.path().join("edm.safetensors")).unwrap();
+    let folders = Folders { library: Some(folder.path().into()), ..Folders::default() };
+    let (solver, grid) = (crate::choices::solver("heun"), crate::choices::grid("edm:7"));
+    let mut harness = open_in(&stored(Draft { solver, grid, ..quick(18) }), folders);
+    assert_eq!(harness.state().draft().family, FamilyKind::Vp);
+    harness.key_press(Key::F2);
+    let began = Instant::now();
+    while harness.query_by_label("small edm").is_none() && began.elapsed() < Duration::from_secs(20) {
+        harness.run_steps(2);
+    }
+    harness.get_by_label("small edm").click_accesskit();
+    harness.run_steps(3);
+    click(&mut harness, "Use this model");
+    wait_until(&mut harness, "its family", |app| app.draft().family == FamilyKind::Ve);
+    harness.key_press(Key::Escape);
+    harness.run_steps(3);
+    click(&mut harness, "Run");
+    wait_until(&mut harness, "the end", |app| {
+        runs(app).current().is_some_and(|entry| entry.view.state == RunState::Finished)
+    });
+    let report = &runs(harness.state()).current().unwrap().view.report;
+    assert_eq!(report.run.family, Family::Ve(Ve::new(0.001, 40.0).unwrap()));
+    assert_eq!((report.times[0], report.times.len()), (1.0, 19));
+    assert!(harness.state().notices().all(|notice| !notice.contains("covers")));
 }
