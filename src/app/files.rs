@@ -42,6 +42,10 @@ fn look(path: PathBuf) -> OpenedFile {
         return OpenedFile::Model(if holds_network(&path) { ModelRef::File(path) } else { ModelRef::Exact(path) });
     }
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    // So do many name checkpoints, which are no archives.
+    if extension.as_deref() == Some("tar") && path.with_extension("").extension().is_some_and(|inner| inner == "pth") {
+        return OpenedFile::Model(ModelRef::File(path));
+    }
     match extension.as_deref() {
         Some("json") => match read_run(&path) {
             Ok(run) => OpenedFile::Run(Box::new(run), path),
@@ -49,12 +53,12 @@ fn look(path: PathBuf) -> OpenedFile {
         },
         Some("npz") => OpenedFile::Latents(path),
         Some("safetensors") if holds_latents(&path) => OpenedFile::Latents(path),
-        Some("safetensors" | "pth" | "pt") => OpenedFile::Model(ModelRef::File(path)),
-        Some("zip") => OpenedFile::Model(ModelRef::Exact(path)),
+        Some("safetensors" | "pth" | "pt" | "ckpt" | "bin") => OpenedFile::Model(ModelRef::File(path)),
+        Some("zip" | "tar") => OpenedFile::Model(ModelRef::Exact(path)),
         _ if is_picture(&path) => OpenedFile::Picture(path),
         _ => OpenedFile::Refused(Notice::error(format!(
-            "the file {} cannot be opened; choose a run file (.json), a checkpoint (.safetensors, .pth), \
-             latents (.safetensors, .npz), an image, or a folder or .zip of images",
+            "the file {} cannot be opened; choose a run file (.json), a checkpoint (.safetensors, .pth, \
+             .ckpt, .bin), latents (.safetensors, .npz), an image, or a folder, .zip or .tar of images",
             path.file_name().unwrap_or(path.as_os_str()).display()
         ))),
     }
@@ -97,9 +101,9 @@ fn promise(path: &Path) -> String {
     match extension.as_deref() {
         Some("json") => "load this run's settings".into(),
         Some("safetensors") => "open this model or these latents".into(),
-        Some("pth" | "pt") => "open this model".into(),
+        Some("pth" | "pt" | "ckpt" | "bin") => "open this model".into(),
         Some("npz") => "load these latents into slots".into(),
-        Some("zip") => "use the exact score of these images".into(),
+        Some("zip" | "tar") => "use the exact score of these images".into(),
         None if path.is_dir() && holds_network(path) => "open the model in this folder".into(),
         None => "use the exact score of the images in this folder".into(),
         Some(_) if is_picture(path) => "paint on this image".into(),
@@ -118,6 +122,9 @@ mod tests {
         std::fs::write(folder.path().join("config.json"), "{\"_class_name\": \"UNet2DModel\"}").unwrap();
         assert!(matches!(look(folder.path().into()), OpenedFile::Model(ModelRef::File(_))));
         assert!(matches!(look("x/model.PTH".into()), OpenedFile::Model(ModelRef::File(_))));
+        assert!(matches!(look("x/last.ckpt".into()), OpenedFile::Model(ModelRef::File(_))));
+        assert!(matches!(look("x/model_best.pth.tar".into()), OpenedFile::Model(ModelRef::File(_))));
+        assert!(matches!(look("x/pictures.tar".into()), OpenedFile::Model(ModelRef::Exact(_))));
         assert!(matches!(look("x/pictures.zip".into()), OpenedFile::Model(ModelRef::Exact(_))));
         assert!(matches!(look("x/photo.JPG".into()), OpenedFile::Picture(_)));
         assert!(matches!(look("x/latents.npz".into()), OpenedFile::Latents(_)));
