@@ -20,7 +20,7 @@ pub mod sde;
 pub mod solver;
 pub mod task;
 
-pub use pixels::Pixels;
+pub use pixels::{Pixels, luma};
 
 /// A batch of images (or of plain vectors, as N×D×1×1): N×C×H×W, `f32`.
 pub type Image = burn::tensor::Tensor<4>;
