@@ -21,7 +21,7 @@ pub mod solver;
 pub mod task;
 mod text;
 
-pub use pixels::Pixels;
+pub use pixels::{Pixels, luma};
 
 /// A batch of images (or of plain vectors, as N×D×1×1): N×C×H×W, `f32`.
 pub type Image = burn::tensor::Tensor<4>;

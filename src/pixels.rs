@@ -1,5 +1,26 @@
 use std::sync::Arc;
 
+/// The luma of a colour (Rec. 709), which is what a model of grey images sees of it.
+pub fn luma([red, green, blue]: [f32; 3]) -> f32 {
+    0.2126 * red + 0.7152 * green + 0.0722 * blue
+}
+
+impl Pixels<f32> {
+    /// As a model of so many channels sees it: of colours, one of grey images sees the luma. Else as it is.
+    pub fn seen_by(&self, channels: usize) -> Pixels<f32> {
+        let [count, 3, height, width] = self.shape else { return self.clone() };
+        if channels != 1 {
+            return self.clone();
+        }
+        let plane = height * width;
+        let grey = |sample: usize| {
+            let values = self.sample(sample);
+            (0..plane).map(move |place| luma([0, 1, 2].map(|channel| values[channel * plane + place])))
+        };
+        Pixels { shape: [count, 1, height, width], values: (0..count).flat_map(grey).collect() }
+    }
+}
+
 /// Values of a batch of images on the host: N×C×H×W, in that order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pixels<T> {

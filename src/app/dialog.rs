@@ -87,10 +87,10 @@ impl<T> PathRequest<T> {
 fn open_dialog() -> rfd::FileDialog {
     rfd::FileDialog::new()
         .set_title("Open a model, images or a run file")
-        .add_filter("All supported files", &["json", "safetensors", "pth", "pt", "zip", "npz"])
+        .add_filter("All supported files", &["json", "safetensors", "pth", "pt", "ckpt", "bin", "zip", "tar", "npz"])
         .add_filter("Run files", &["json"])
-        .add_filter("Checkpoints", &["safetensors", "pth", "pt"])
-        .add_filter("Image archives", &["zip"])
+        .add_filter("Checkpoints", &["safetensors", "pth", "pt", "ckpt", "bin"])
+        .add_filter("Image archives", &["zip", "tar"])
         .add_filter("Latents", &["safetensors", "npz"])
 }
 

@@ -75,6 +75,10 @@ fn look(path: PathBuf) -> OpenedFile {
         return OpenedFile::Model(if holds_network(&path) { ModelRef::File(path) } else { ModelRef::Exact(path) });
     }
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    // So do many name checkpoints, which are no archives.
+    if extension.as_deref() == Some("tar") && path.with_extension("").extension().is_some_and(|inner| inner == "pth") {
+        return OpenedFile::Model(ModelRef::File(path));
+    }
     match extension.as_deref() {
         Some("json") => match read_run(&path) {
             Ok(run) => OpenedFile::Run(Box::new(run), path),
@@ -99,8 +103,8 @@ fn by_content(path: PathBuf) -> OpenedFile {
         start if start.get(257..262) == Some(b"ustar") => OpenedFile::Model(ModelRef::Exact(path)),
         [0x80, ..] | [b'P', b'K', ..] | [_, _, _, _, _, _, _, _, b'{', ..] => OpenedFile::Model(ModelRef::File(path)),
         _ => OpenedFile::Refused(Notice::error(format!(
-            "the file {} cannot be opened; choose a run file (.json), a checkpoint (.safetensors, .pth, .ckpt), \
-             latents (.safetensors, .npz), an image, or a folder, .zip or .tar of images",
+            "the file {} cannot be opened; choose a run file (.json), a checkpoint (.safetensors, .pth, \
+             .ckpt, .bin), latents (.safetensors, .npz), an image, or a folder, .zip or .tar of images",
             file_name(&path)
         ))),
     }
@@ -172,6 +176,9 @@ mod tests {
         std::fs::write(folder.path().join("config.json"), "{\"_class_name\": \"UNet2DModel\"}").unwrap();
         assert!(matches!(look(folder.path().into()), OpenedFile::Model(ModelRef::File(_))));
         assert!(matches!(look("x/model.PTH".into()), OpenedFile::Model(ModelRef::File(_))));
+        assert!(matches!(look("x/last.ckpt".into()), OpenedFile::Model(ModelRef::File(_))));
+        assert!(matches!(look("x/model_best.pth.tar".into()), OpenedFile::Model(ModelRef::File(_))));
+        assert!(matches!(look("x/pictures.tar".into()), OpenedFile::Model(ModelRef::Exact(_))));
         assert!(matches!(look("x/pictures.zip".into()), OpenedFile::Model(ModelRef::Exact(_))));
         assert!(matches!(look("x/photo.JPG".into()), OpenedFile::Picture(_)));
         assert!(matches!(look("x/latents.npz".into()), OpenedFile::Latents(_)));

@@ -122,13 +122,15 @@ impl Session {
 
     /// Keeps what is known of a model; says once which files were left out.
     pub fn learn(&mut self, report: Arc<ModelReport>) -> Vec<Notice> {
-        let text = match report.warnings.as_slice() {
-            [] => None,
-            [only] => Some(only.clone()),
-            [first, rest @ ..] => Some(format!("{first} {} more files were ignored.", rest.len())),
+        let texts = match report.warnings.as_slice() {
+            // One for each file of a set that was left out.
+            [first, rest @ ..] if report.exact && !rest.is_empty() => {
+                vec![format!("{first} {} more files were ignored.", rest.len())]
+            }
+            all => all.to_vec(),
         };
         self.models.insert(report.model.clone(), report);
-        self.tell_once(text)
+        self.tell_once(texts)
     }
 
     /// Notices of the texts that have not been said before.

@@ -113,7 +113,7 @@ pub(super) fn disordered(field: &str, min: f64, max: f64) -> ConfigError {
 }
 
 /// A value as part of a sentence.
-fn shorten(value: &Value) -> String {
+pub(super) fn shorten(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -1,5 +1,5 @@
-use super::open::{ASSUMED, TRAINED};
-use super::{FileError, OpenedNetwork, checksum, diffusers, write_native};
+use super::open::{ASSUMED, CHOSEN, TRAINED};
+use super::{FileError, OpenedNetwork, checksum, diffusers, read_bounded, write_native};
 use crate::sde::Moments;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,19 @@ pub struct About {
     pub moments: Option<Moments>,
 }
 
+/// Bytes of a card: a few lines.
+const MAX_CARD: u64 = 64 << 10;
+
+/// Reads the text of a card.
+///
+/// # Errors
+/// If the file cannot be read, is too long, or is not text.
+pub fn read_card(path: &Path) -> Result<String, FileError> {
+    let what = "a card";
+    let text = String::from_utf8(read_bounded(path, MAX_CARD, what)?);
+    text.map_err(|_| FileError::format(path, what, "it is not UTF-8 text; give a text file"))
+}
+
 /// Writes a network that was opened from `source` as our own, in half precision, to `output` (a file). Returns the path
 /// written. Where `about` is empty, the texts of `source` stay; how long it was trained and what was assumed stay in any
 /// case.
@@ -31,8 +44,10 @@ pub fn adopt(mut network: OpenedNetwork, source: &Path, about: &About, output: &
         description.name = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     }
     if !about.card.is_empty() {
-        let kept =
-            description.card.lines().filter(|line| [TRAINED, ASSUMED, FROM].iter().any(|kept| line.starts_with(kept)));
+        let kept = description
+            .card
+            .lines()
+            .filter(|line| [TRAINED, ASSUMED, CHOSEN, FROM].iter().any(|kept| line.starts_with(kept)));
         description.card = std::iter::once(about.card.trim_end()).chain(kept).collect::<Vec<_>>().join("\n");
     }
     description.moments = about.moments.or(description.moments);

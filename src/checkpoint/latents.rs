@@ -12,7 +12,7 @@ const WHAT: &str = "a valid latents file";
 /// Name of the array.
 const ARRAY: &str = "latents";
 /// Where the settings of the ODE solve are, as JSON.
-const FLOW: &str = "flow";
+pub(super) const FLOW: &str = "flow";
 /// Flows are some hundred bytes.
 const MAX_FLOW: usize = 1 << 16;
 
@@ -42,7 +42,9 @@ pub fn read_latents(path: &Path) -> Result<Latents, FileError> {
     let wrong = |reason: String| FileError::format(path, WHAT, reason);
     let (array, flow) = if is_npz(path)? {
         let mut file = Npz::open(path)?;
-        (file.array(ARRAY)?, Some(file.text(FLOW)?))
+        // The small one first.
+        let flow = file.text(FLOW, MAX_FLOW as u64)?;
+        (file.array(ARRAY)?, Some(flow))
     } else {
         let flow = read_metadata(path)?.remove(FLOW);
         let array = read_tensors(path)?.remove(ARRAY);

@@ -11,6 +11,7 @@ mod checksum;
 mod config;
 mod diffusers;
 mod edm;
+mod foreign;
 mod grid;
 mod import;
 mod latents;
@@ -30,6 +31,7 @@ mod places;
 mod progress;
 mod run_file;
 mod score_sde;
+mod sets;
 mod sources;
 mod square;
 mod tensors;
@@ -46,7 +48,7 @@ pub use checksum::checksum;
 pub use config::ConfigError;
 pub use diffusers::{holds_network, read_diffusers_config};
 pub use grid::{grid_image, write_grid, write_picture, write_strip};
-pub use import::{About, adopt};
+pub use import::{About, adopt, read_card};
 pub use latents::{holds_latents, read_latents, write_latents};
 pub use layer::{read_layer, write_layer};
 pub use mask::{OpenedMask, read_mask, write_mask};
@@ -54,7 +56,7 @@ pub use native::{read_native, write_native};
 pub use open::{ASSUMED, Described, OpenOptions, Opened, OpenedNetwork, open, open_network};
 pub use overrides::{Assumption, Overrides};
 pub use photo::{MOST_PIXELS, OpenedPhoto, WORKING_SIDE, read_photo, reduce_to, shares, too_large, write_photo};
-pub use pictures::{PictureSet, moments, read_picture, read_pictures, shipped_worlds};
+pub use pictures::{PictureSet, moments, read_picture, read_pictures, read_pictures_reported, shipped_worlds};
 pub use progress::ReadProgress;
 pub use run_file::{read_run, write_run};
 pub use score_sde::{Module, ModuleKind, Structure, infer, read_score_sde_config};
@@ -73,6 +75,8 @@ use std::path::{Path, PathBuf};
 pub enum FileError {
     #[error("{path:?} cannot be read: {source}; check the path and its permissions")]
     Read { path: PathBuf, source: std::io::Error },
+    #[error("{path:?} is a link to {target:?}, which is missing; download it again")]
+    Dangling { path: PathBuf, target: PathBuf },
     #[error("{path:?} cannot be written: {source}; choose another location or free some space")]
     Write { path: PathBuf, source: std::io::Error },
     #[error("{path:?} is not {expected}: {reason}")]
@@ -119,7 +123,10 @@ pub fn first_bytes(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
 /// Opens a regular file and returns its length. Never waits on a pipe.
 fn open_file(path: &Path) -> Result<(File, u64), FileError> {
     let wrong = |source| FileError::read(path, source);
-    let about = std::fs::metadata(path).map_err(wrong)?;
+    let about = std::fs::metadata(path).map_err(|source| match std::fs::read_link(path) {
+        Ok(target) => FileError::Dangling { path: path.into(), target },
+        Err(_) => wrong(source),
+    })?;
     if about.is_dir() {
         return Err(wrong(std::io::Error::new(std::io::ErrorKind::IsADirectory, "it is a folder without a network")));
     }

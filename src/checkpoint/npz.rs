@@ -1,7 +1,8 @@
 //! NumPy's .npz: a zip of .npy files, each a short text header and plain numbers
 //! (NumPy Enhancement Proposal 1, "A Simple File Format for NumPy Arrays").
 
-use super::{FileError, open_file, write_atomically};
+use super::tensors::{Number, elements};
+use super::{FileError, foreign, open_file, write_atomically, zip_parts};
 use crate::network::Array;
 use std::io::{Cursor, Read, Write};
 use std::path::Path;
@@ -10,8 +11,8 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 const WHAT: &str = "a valid NumPy archive (.npz)";
 const MAGIC: &[u8] = b"\x93NUMPY";
-/// Bytes of one array.
-const MAX_BYTES: u64 = 1 << 30;
+/// Bytes of an array beyond those of the file: numbers of any use do not shrink to a small part of their size.
+const MAX_GROWTH: u64 = 32 << 20;
 
 /// Writes arrays of `f32` and texts (as bytes), all or nothing.
 pub(super) fn write_npz(path: &Path, arrays: &[(&str, &Array)], texts: &[(&str, &str)]) -> Result<(), FileError> {
@@ -54,14 +55,21 @@ fn npy(dtype: &str, shape: &[usize], numbers: impl Iterator<Item = u8>) -> Vec<u
 pub(super) struct Npz<'a> {
     path: &'a Path,
     zip: ZipArchive<std::io::BufReader<std::fs::File>>,
+    length: u64,
 }
 
 impl<'a> Npz<'a> {
     pub fn open(path: &'a Path) -> Result<Self, FileError> {
-        let (file, _) = open_file(path)?;
-        let zip = ZipArchive::new(std::io::BufReader::new(file))
-            .map_err(|error| FileError::format(path, WHAT, format!("it is not a zip archive ({error})")))?;
-        Ok(Npz { path, zip })
+        let (mut file, length) = open_file(path)?;
+        let mut start = Vec::new();
+        (&mut file).take(foreign::START).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
+        let zip = zip_parts::archive(std::io::BufReader::new(file)).map_err(|error| {
+            let zip =
+                start.starts_with(b"PK").then(|| format!("the zip archive is damaged ({error}); download it again"));
+            let other = || foreign::sentence(&start, "not a zip archive", "choose latents saved by Score Explorer");
+            FileError::format(path, WHAT, zip.unwrap_or_else(other))
+        })?;
+        Ok(Npz { path, zip, length })
     }
 
     fn wrong(&self, reason: impl Into<String>) -> FileError {
@@ -70,25 +78,23 @@ impl<'a> Npz<'a> {
 
     /// An array of `f32` or `f64` numbers.
     pub fn array(&mut self, name: &str) -> Result<Array, FileError> {
-        let (dtype, shape, bytes) = self.numbers(name)?;
-        let values = match dtype.as_str() {
-            "<f4" => bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
-            "<f8" => bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b) as f32).collect(),
-            other => {
-                return Err(self.wrong(format!("{name:?} has the unsupported type {other}; convert it to <f4 or <f8")));
-            }
-        };
-        Ok(Array { shape, values })
+        let most = self.length.saturating_add(MAX_GROWTH);
+        self.numbers(name, most, |dtype| match dtype {
+            "<f4" => Some(Number::F32),
+            "<f8" => Some(Number::F64),
+            _ => None,
+        })
     }
 
-    /// A text, kept as bytes.
-    pub fn text(&mut self, name: &str) -> Result<String, FileError> {
-        let (dtype, _, bytes) = self.numbers(name)?;
-        let text = String::from_utf8(bytes).ok().filter(|_| dtype == "|u1");
-        text.ok_or_else(|| self.wrong(format!("{name:?} is not text")))
+    /// A text of at most `most` bytes, kept as bytes.
+    pub fn text(&mut self, name: &str, most: u64) -> Result<String, FileError> {
+        let bytes = self.numbers(name, most, |dtype| (dtype == "|u1").then_some(Number::U8))?;
+        let text = String::from_utf8(bytes.values.iter().map(|&byte| byte as u8).collect());
+        text.map_err(|_| self.wrong(format!("{name:?} is not text")))
     }
 
-    fn numbers(&mut self, name: &str) -> Result<(String, Vec<usize>, Vec<u8>), FileError> {
+    /// The numbers of an array of at most `most` bytes, in one of the types that `known` knows.
+    fn numbers(&mut self, name: &str, most: u64, known: fn(&str) -> Option<Number>) -> Result<Array, FileError> {
         let missing = format!("it lacks the array {name:?}; choose latents saved by Score Explorer");
         let index = self.zip.index_for_name(&format!("{name}.npy")).ok_or_else(|| self.wrong(missing))?;
         let path = self.path;
@@ -96,26 +102,22 @@ impl<'a> Npz<'a> {
         let damaged = |error: &dyn std::fmt::Display| wrong(format!("{name:?} is damaged ({error}); write it again"));
         let mut entry = self.zip.by_index(index).map_err(|error| damaged(&error))?;
         let length = entry.size();
-        if length > MAX_BYTES {
-            return Err(wrong(format!("{name:?} has {length} bytes, more than the limit of {MAX_BYTES}")));
+        // A header takes up to 64 KiB.
+        if length > most.saturating_add(1 << 16) {
+            let reason =
+                format!("{name:?} claims {length} bytes, more than the limit of {most} for this file; write it again");
+            return Err(wrong(reason));
         }
         let (dtype, shape) = header(&mut entry).ok_or_else(|| damaged(&"its header is invalid"))?;
-        let width = match dtype.as_str() {
-            "|u1" => 1,
-            "<f8" => 8,
-            _ => 4,
-        };
-        let count = shape.iter().try_fold(width, |bytes: usize, &size| bytes.checked_mul(size));
-        let Some(count) = count.filter(|&bytes| bytes as u64 <= length) else {
-            return Err(damaged(&"its header claims more numbers than there are"));
-        };
-        let mut bytes = Vec::new();
-        // One byte more would show that there are more numbers than claimed.
-        entry.by_ref().take(count as u64 + 1).read_to_end(&mut bytes).map_err(|error| damaged(&error))?;
-        if bytes.len() != count {
-            return Err(damaged(&"its header claims more or fewer numbers than there are"));
+        let number = known(&dtype)
+            .ok_or_else(|| wrong(format!("{name:?} has the unsupported type {dtype}; convert it to <f4 or <f8")))?;
+        let count = elements(&shape).filter(|&count| count.saturating_mul(number.size()) as u64 <= length);
+        let count = count.ok_or_else(|| damaged(&"its header claims more numbers than there are"))?;
+        let values = number.read(&mut entry, count).map_err(|error| damaged(&error))?;
+        match entry.read(&mut [0]).map_err(|error| damaged(&error))? {
+            0 => Ok(Array { shape, values }),
+            _ => Err(damaged(&"its header claims fewer numbers than there are")),
         }
-        Ok((dtype, shape, bytes))
     }
 }
 

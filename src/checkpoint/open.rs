@@ -5,18 +5,23 @@ use super::overrides::{Assumption, Overrides};
 use super::score_sde::{self, Structure, flax, flax_names};
 use super::tensors::Shapes;
 use super::{
-    Checkpoint, FileError, ReadProgress, diffusers, edm, native, open_file, read_bounded, tensors, torch, yaml,
+    Checkpoint, FileError, ReadProgress, diffusers, edm, foreign, latents, native, open_file, read_bounded, sets,
+    tensors, torch, yaml,
 };
 use crate::network::{Architecture, Config, Weights, WeightsError};
 use crate::score::Description;
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// How the lines of a card begin on how long the network was trained, and what is not certain.
 pub(super) const TRAINED: &str = "Trained for ";
 pub const ASSUMED: &str = "Assumed: ";
+/// How the line begins on which of a file's weights these are.
+pub(super) const CHOSEN: &str = "Weights: ";
 
 const CONFIG: &str = "a published configuration";
+const CHOOSE: &str = "choose a published checkpoint or a Score Explorer .safetensors";
 
 /// A network's weights with what must be known of them.
 #[derive(Debug)]
@@ -32,6 +37,8 @@ pub struct Opened {
     /// Whether the configuration was inferred from names and shapes.
     pub inferred: bool,
     pub assumed: Vec<Assumption>,
+    /// What a person should know of how the file was read, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// How a checkpoint is opened.
@@ -66,45 +73,70 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Opened, FileError> {
     let progress = options.progress.unwrap_or(&unheard);
     let opened = open_known(path, options, progress);
     // Errors of a reader that was cancelled do not matter.
-    if progress.is_cancelled() { Err(FileError::Cancelled(path.into())) } else { opened }
+    if progress.is_cancelled() {
+        return Err(FileError::Cancelled(path.into()));
+    }
+    let opened = opened?;
+    match opened.network.weights.iter().find(|(_, array)| array.values.iter().any(|value| !value.is_finite())) {
+        Some((name, _)) => {
+            Err(FileError::Weights { path: path.into(), source: WeightsError::NotFinite { name: name.clone() } })
+        }
+        None => Ok(opened),
+    }
 }
 
 fn open_known(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> Result<Opened, FileError> {
-    if let Some(folder) = diffusers::folder(path).filter(|_| options.config.is_none()) {
-        plain(path, options, "a diffusers folder")?;
-        return diffusers::open(&folder, path.is_file().then_some(path), progress).map(said);
+    if let Some(place) = diffusers::find(path, options.raw).filter(|_| options.config.is_none()) {
+        return open_diffusers(path, place, options, progress);
     }
     let (mut file, length) = open_file(path)?;
     let mut start = Vec::new();
-    (&mut file).take(9).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
+    (&mut file).take(foreign::START).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
     drop(file);
+    // A header's length may look like the beginning of any other kind: structure goes first.
     match start.as_slice() {
         [] => Err(FileError::format(path, "a checkpoint", "it is empty; download or write it again")),
-        // The header's length, whose first bytes may be any, then its first brace.
-        [_, _, _, _, 0, 0, 0, 0, b'{'] => open_tensors(path, options, progress),
+        start if tensors::begins(start, length) => open_tensors(path, options, progress),
         start if flax::begins(start) => open_flax(path, options, progress),
-        [b'P', b'K', ..] | [0x80, ..] => open_torch(path, options, progress),
-        // Where that length is none.
-        [_, _, _, _, _, _, _, _, b'{'] => open_tensors(path, options, progress),
-        _ => Err(FileError::format(
-            path,
-            "a checkpoint",
-            format!(
-                "its {length} bytes are not a PyTorch, safetensors or JAX file; \
-                 choose a published checkpoint or a Score Explorer .safetensors"
-            ),
-        )),
+        [b'P', b'K', 3, 4, ..] | [0x80, ..] => open_torch(path, options, progress),
+        start => match foreign::named(start, CHOOSE) {
+            Some(reason) => Err(FileError::format(path, "a checkpoint", reason)),
+            // Where the header's length is wrong.
+            None if start.get(8) == Some(&b'{') => open_tensors(path, options, progress),
+            None => {
+                let reason = format!("its {length} bytes are not a PyTorch, safetensors or JAX file; {CHOOSE}");
+                Err(FileError::format(path, "a checkpoint", reason))
+            }
+        },
     }
+}
+
+fn open_diffusers(
+    path: &Path,
+    place: diffusers::Place,
+    options: &OpenOptions,
+    progress: &ReadProgress,
+) -> Result<Opened, FileError> {
+    self_described(path, options, "a diffusers folder")?;
+    if !place.has_raw {
+        one_set(path, options)?;
+    }
+    let (network, notes) = diffusers::open(place, options.raw, progress)?;
+    Ok(said(network).noted(notes, false))
 }
 
 /// A network that describes itself.
 fn said(network: OpenedNetwork) -> Opened {
-    Opened { network, inferred: false, assumed: Vec::new() }
+    Opened { network, inferred: false, assumed: Vec::new(), notes: Vec::new() }
 }
 
 /// Refuses options for a file that has one set of weights and describes itself.
 fn plain(path: &Path, options: &OpenOptions, what: &'static str) -> Result<(), FileError> {
     one_set(path, options)?;
+    self_described(path, options, what)
+}
+
+fn self_described(path: &Path, options: &OpenOptions, what: &'static str) -> Result<(), FileError> {
     match options.overrides.is_empty() {
         true => Ok(()),
         false => Err(FileError::format(
@@ -125,17 +157,35 @@ fn one_set(path: &Path, options: &OpenOptions) -> Result<(), FileError> {
 }
 
 fn open_torch(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> Result<Opened, FileError> {
-    let checkpoint = torch::read(path, progress)?;
+    open_state(path, options, torch::read(path, progress)?, None)
+}
+
+/// The weights of a state dictionary, of whichever network they are. `class` is the Python class of EDM that they are of.
+fn open_state(
+    path: &Path,
+    options: &OpenOptions,
+    mut checkpoint: Checkpoint,
+    class: Option<&str>,
+) -> Result<Opened, FileError> {
+    if options.raw && !checkpoint.raw {
+        let reason = "it holds an EMA only; leave the choice out";
+        return Err(FileError::format(path, "a checkpoint with raw weights", reason));
+    }
+    let (step, notes) = (checkpoint.step, std::mem::take(&mut checkpoint.notes));
+    if edm::is_edm(&checkpoint.model) {
+        return open_edm(path, options, checkpoint, class).map(|opened| opened.noted(notes, options.raw));
+    }
+    if checkpoint.model.contains_key("conv_in.weight") {
+        let reason = "its tensors are those of a diffusers network, which does not describe itself; put its config.json and \
+                      its scheduler_config.json beside it, and choose the folder";
+        return Err(FileError::format(path, "a self-contained checkpoint", reason));
+    }
     let found = match NcsnVariant::of(&checkpoint.model) {
         Some(variant) => describe_ncsn(path, options, variant, &checkpoint.model)?,
         None => describe(path, options, &Structure::of(&checkpoint.model))?,
     };
-    let step = checkpoint.step;
-    let weights = match options.raw {
-        true => fitting(checkpoint.model, &found.description.config, path)?,
-        false => averaged(checkpoint, &found.description.config, path)?,
-    };
-    Ok(found.with(weights, step))
+    let weights = averaged(checkpoint, &found.description.config, options.raw, path)?;
+    Ok(found.with(weights, step).noted(notes, options.raw))
 }
 
 fn open_flax(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> Result<Opened, FileError> {
@@ -150,49 +200,58 @@ fn open_flax(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> Res
 /// A safetensors file: our own format, or a state dictionary.
 fn open_tensors(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> Result<Opened, FileError> {
     let (notes, shapes) = tensors::read_header(path)?;
-    if !notes.contains_key(native::KEY) {
-        if shapes.keys().any(|name| bare(name).starts_with("all_modules.")) {
-            one_set(path, options)?;
-            let (_, tensors) = tensors::read(path, progress)?;
-            let weights: Weights = tensors.into_iter().map(|(name, array)| (bare(&name).to_owned(), array)).collect();
-            let found = describe(path, options, &Structure::of(&weights))?;
-            let weights = fitting(weights, &found.description.config, path)?;
-            return Ok(found.with(weights, None));
-        }
-        let inner = edm::inner(shapes);
-        if edm::is_edm(&inner) {
-            return open_edm(path, options, &inner, notes.get("class").map(String::as_str), progress);
-        }
+    let names: Vec<&str> = shapes.keys().map(String::as_str).collect();
+    let known = || sets::sets(&names).into_iter().filter(|set| set.known).collect::<Vec<_>>();
+    let sets = if notes.contains_key(native::KEY) { Vec::new() } else { known() };
+    if notes.contains_key(latents::FLOW) {
+        let reason = "it holds latents; decode them, and choose the model that they name";
+        return Err(FileError::format(path, "a checkpoint", reason));
     }
-    plain(path, options, "a Score Explorer checkpoint")?;
-    native::read_file(path, progress).map(said)
+    if sets.is_empty() {
+        plain(path, options, "a Score Explorer checkpoint")?;
+        return native::read_file(path, progress).map(said);
+    }
+    let chosen = sets::choose(sets.iter().map(|set| set.prefix.as_str())).map(|chosen| sets.get(chosen?));
+    if chosen.contains(&None) {
+        one_set(path, options)?;
+    }
+    let wanted: BTreeSet<&str> = chosen
+        .iter()
+        .flatten()
+        .flat_map(|set| set.members.iter().filter_map(|&member| names.get(member).copied()))
+        .collect();
+    let (_, mut read) = tensors::read_some(path, &|name| wanted.contains(name), progress)?;
+    let mut take = |set: &sets::Set| -> Weights {
+        let named = set.members.iter().filter_map(|&member| names.get(member));
+        named.filter_map(|name| Some((name.get(set.prefix.len()..)?.to_owned(), read.remove(*name)?))).collect()
+    };
+    let [raw, average] = chosen.map(|set| set.map(&mut take));
+    let has_raw = raw.is_some();
+    let (model, average) = if has_raw { (raw, average) } else { (average, None) };
+    let checkpoint = Checkpoint { model: model.unwrap_or_default(), raw: has_raw, average, ..Checkpoint::default() };
+    open_state(path, options, checkpoint, notes.get("class").map(String::as_str))
 }
 
 fn open_edm(
     path: &Path,
     options: &OpenOptions,
-    shapes: &Shapes,
+    checkpoint: Checkpoint,
     class: Option<&str>,
-    progress: &ReadProgress,
 ) -> Result<Opened, FileError> {
-    one_set(path, options)?;
+    let Checkpoint { mut model, average, step, .. } = checkpoint;
+    model.extend(average.filter(|_| !options.raw).into_iter().flatten());
     let config = |source| FileError::Config { path: path.into(), source };
-    let (described, class) = edm::infer(shapes, class, &options.overrides).map_err(config)?;
+    let shapes: Shapes = model.iter().map(|(name, array)| (name.clone(), array.shape.clone())).collect();
+    let (described, class) = edm::infer(&shapes, class, &options.overrides).map_err(config)?;
     let wrong = |source| FileError::Weights { path: path.into(), source };
-    let (_, tensors) = tensors::read(path, progress)?;
-    let weights = edm::renamed(tensors, u_net(&described.description, path)?, class).map_err(wrong)?;
-    Ok(described.with(weights, None))
+    let weights = edm::renamed(model, u_net(&described.description, path)?, class).map_err(wrong)?;
+    Ok(described.with(weights, step))
 }
 
 /// The configuration of a network that must be a U-Net.
 pub(super) fn u_net<'a>(description: &'a Description, path: &Path) -> Result<&'a Config, FileError> {
     let reason = "its configuration is that of an NCSN, which exists for PyTorch only; give that of this file";
     description.config.unet().ok_or_else(|| FileError::format(path, "a checkpoint of this configuration", reason))
-}
-
-/// A name without what data-parallel training puts before it.
-fn bare(name: &str) -> &str {
-    name.strip_prefix("module.").unwrap_or(name)
 }
 
 /// A network's description, and what was assumed of it where it was inferred rather than read.
@@ -220,7 +279,20 @@ impl Described {
         }
         self.description.card = lines.join("\n");
         let network = OpenedNetwork { description: self.description, weights };
-        Opened { network, inferred: self.inferred, assumed: self.assumed }
+        Opened { network, inferred: self.inferred, assumed: self.assumed, notes: Vec::new() }
+    }
+}
+
+impl Opened {
+    /// With what is to be known of which weights these are, unless they were asked for; the card keeps it.
+    fn noted(mut self, notes: Vec<String>, asked: bool) -> Opened {
+        if !asked {
+            let card = &mut self.network.description.card;
+            let lines = notes.iter().map(|note| format!("{CHOSEN}{note}"));
+            *card = card.lines().map(str::to_owned).chain(lines).collect::<Vec<_>>().join("\n");
+            self.notes = notes;
+        }
+        self
     }
 }
 
@@ -275,20 +347,22 @@ fn find_config(path: &Path, config: Option<&Path>) -> Option<PathBuf> {
     config.map(Path::to_owned).or_else(|| beside.find(|candidate| candidate.is_file()))
 }
 
-/// The EMA weights under the names of the parameters that they average; what was not trained
-/// comes from the raw weights.
-fn averaged(mut checkpoint: Checkpoint, config: &Architecture, path: &Path) -> Result<Weights, FileError> {
+/// The EMA weights, if there are any and they are not to be `raw`, under the names of the parameters that they average;
+/// what was not trained comes from the raw weights.
+fn averaged(mut checkpoint: Checkpoint, config: &Architecture, raw: bool, path: &Path) -> Result<Weights, FileError> {
     let trained = config.trainable();
     let average: Weights = match checkpoint.average {
+        _ if raw => Weights::new(),
         Some(average) => average,
+        None if checkpoint.ema.is_empty() => Weights::new(),
         None if trained.len() == checkpoint.ema.len() => trained.into_iter().zip(checkpoint.ema).collect(),
         None => {
             return Err(FileError::Ema { path: path.into(), expected: trained.len(), found: checkpoint.ema.len() });
         }
     };
-    let is_buffer = |name: &str| config.unet().is_some() && !name.starts_with("all_modules.");
-    checkpoint.model.retain(|name, _| !average.contains_key(name) && !is_buffer(name));
+    let is_buffer = |name: &str| config.unet().is_some() && !name.starts_with(sets::MODULES);
     checkpoint.model.extend(average);
+    checkpoint.model.retain(|name, _| !is_buffer(name));
     fitting(checkpoint.model, config, path)
 }
 

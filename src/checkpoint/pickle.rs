@@ -1,9 +1,9 @@
 //! A pickle machine that can only build plain values.
 //!
 //! Pickle is a stack language in which a file may name any function and have it called. This
-//! machine knows the instructions and the names that PyTorch state dictionaries use and refuses
-//! all else. Values are small handles into one arena, so that no file can make it recurse, copy
-//! or hold much more than the file's own size.
+//! machine knows the few names that tensors are made with; an object of any other class is not made:
+//! its class and what was put in are noted, and whoever needs it is told so. Values are small handles
+//! into one arena, so that no file can make it recurse, copy or hold much more than the file's own size.
 
 use super::opcode as op;
 use super::tensors::Number;
@@ -11,20 +11,22 @@ use std::collections::HashMap;
 
 /// More than forty times what the largest published checkpoint takes.
 const MAX_INSTRUCTIONS: usize = 2_000_000;
+/// Objects, remembered values and values in hand, of each: ten times what the largest published checkpoint has.
+const MAX_HELD: usize = 400_000;
 /// More dimensions than any image network has.
 const MAX_DIMENSIONS: usize = 16;
 
 /// Why a pickle cannot be read. The sentence continues from "it ...".
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(super) enum PickleError {
-    #[error("refers to {0}, which is code; only tensors and plain values are read")]
-    Code(String),
     #[error("uses the pickle instruction {0:#04x}, which no file of tensors and plain values needs")]
     Instruction(u8),
     #[error("is damaged: {0}")]
     Damaged(&'static str),
     #[error("has more than {MAX_INSTRUCTIONS} pickle instructions; no known checkpoint needs so many")]
     Endless,
+    #[error("has more than {MAX_HELD} pickled objects; no known checkpoint needs so many")]
+    Crowded,
 }
 
 use PickleError::Damaged;
@@ -39,33 +41,29 @@ pub(super) enum Value {
     Object(usize),
 }
 
-/// A name that a pickle may refer to.
+/// A name that tensors are made with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Known {
     OrderedDict,
     RebuildTensor,
     RebuildParameter,
+    /// Calls the function that is its first argument, for a class of tensors that is its second.
+    RebuildFromType,
     Storage(Number),
-    /// A harmless constructor whose result nothing here needs.
-    PassedOver,
 }
 
 impl Known {
-    fn resolve(module: &str, name: &str) -> Result<Self, PickleError> {
-        let known = match (module, name) {
+    fn resolve(module: &str, name: &str) -> Option<Self> {
+        match (module, name) {
             ("collections", "OrderedDict") => Some(Known::OrderedDict),
-            ("torch._utils", "_rebuild_tensor_v2") => Some(Known::RebuildTensor),
-            ("torch._utils", "_rebuild_parameter") => Some(Known::RebuildParameter),
+            ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2") => Some(Known::RebuildTensor),
+            ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Some(Known::RebuildParameter),
+            ("torch._tensor", "_rebuild_from_type_v2") => Some(Known::RebuildFromType),
             ("torch" | "torch.storage" | "torch.cuda", name) if name.ends_with("Storage") => {
                 storage_number(name).map(Known::Storage)
             }
-            ("torch", "Size" | "device")
-            | ("numpy", "dtype")
-            | ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar")
-            | ("_codecs", "encode") => Some(Known::PassedOver),
             _ => None,
-        };
-        known.ok_or_else(|| PickleError::Code(printable(&format!("{module}.{name}"))))
+        }
     }
 }
 
@@ -97,7 +95,22 @@ pub(super) enum Object<'a> {
     List(Vec<Value>),
     Dict(Vec<(Value, Value)>),
     Storage(Storage<'a>),
-    Tensor(Tensor),
+    Tensor(Box<Tensor>),
+    /// A class or function that is not known here, by its module and name.
+    Class(&'a str, &'a str),
+    Instance(Box<Instance>),
+}
+
+/// An object of a class that is not known here, which was not made.
+#[derive(Debug)]
+pub(super) struct Instance {
+    /// Handle of its [`Object::Class`].
+    class: usize,
+    /// What was put in, as into a list or a dictionary.
+    items: Vec<Value>,
+    pairs: Vec<(Value, Value)>,
+    /// Its attributes.
+    state: Value,
 }
 
 /// Where numbers are stored: an entry of the archive.
@@ -134,8 +147,14 @@ impl<'a> Pickle<'a> {
 
     /// Reads the pickle that `bytes` begin with, and returns what follows it.
     pub fn read_first(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), PickleError> {
-        let mut machine =
-            Machine { rest: bytes, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new(), objects: Vec::new() };
+        let mut machine = Machine {
+            rest: bytes,
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: HashMap::new(),
+            objects: Vec::new(),
+            copied: 0,
+        };
         for _ in 0..MAX_INSTRUCTIONS {
             match machine.byte()? {
                 op::STOP => return Ok((Pickle { root: machine.pop()?, objects: machine.objects }, machine.rest)),
@@ -161,13 +180,32 @@ impl<'a> Pickle<'a> {
     pub fn items(&self, value: Value) -> Option<&[Value]> {
         match self.object(value)? {
             Object::List(items) | Object::Tuple(items) => Some(items),
+            Object::Instance(instance) if !instance.items.is_empty() => Some(&instance.items),
             _ => None,
         }
     }
 
-    /// The pairs of a dictionary, in order.
+    /// The pairs of a dictionary, of any class, in order.
     pub fn pairs(&self, value: Value) -> Option<&[(Value, Value)]> {
-        if let Some(Object::Dict(pairs)) = self.object(value) { Some(pairs) } else { None }
+        match self.object(value)? {
+            Object::Dict(pairs) => Some(pairs),
+            Object::Instance(instance) if !instance.pairs.is_empty() => Some(&instance.pairs),
+            _ => None,
+        }
+    }
+
+    /// The attributes of an object of a class that is not known here.
+    pub fn state(&self, value: Value) -> Option<Value> {
+        if let Some(Object::Instance(instance)) = self.object(value) { Some(instance.state) } else { None }
+    }
+
+    /// The class, as `module.name`, of a value that only code could make.
+    pub fn class(&self, value: Value) -> Option<String> {
+        let class = match self.object(value)? {
+            Object::Instance(instance) => self.objects.get(instance.class)?,
+            object => object,
+        };
+        if let Object::Class(module, name) = class { Some(printable(&format!("{module}.{name}"))) } else { None }
     }
 
     /// The value under `key` in a dictionary.
@@ -200,6 +238,8 @@ struct Machine<'a> {
     marks: Vec<usize>,
     memo: HashMap<u32, Value>,
     objects: Vec<Object<'a>>,
+    /// Pairs of dictionaries that were copied from lists.
+    copied: usize,
 }
 
 impl<'a> Machine<'a> {
@@ -216,7 +256,9 @@ impl<'a> Machine<'a> {
             | op::BININT
             | op::BININT1
             | op::BININT2
+            | op::INT
             | op::LONG1
+            | op::LONG4
             | op::BINFLOAT => self.scalar(instruction),
             op::BINUNICODE
             | op::SHORT_BINUNICODE
@@ -224,15 +266,22 @@ impl<'a> Machine<'a> {
             | op::SHORT_BINSTRING
             | op::BINSTRING
             | op::SHORT_BINBYTES
-            | op::BINBYTES => self.string(instruction),
-            op::EMPTY_TUPLE | op::TUPLE | op::TUPLE1..=op::TUPLE3 | op::EMPTY_LIST | op::EMPTY_DICT => {
-                self.container(instruction)
-            }
-            op::APPEND | op::APPENDS | op::SETITEM | op::SETITEMS => self.fill(instruction),
+            | op::BINBYTES
+            | op::BINBYTES8
+            | op::BYTEARRAY8 => self.string(instruction),
+            op::EMPTY_TUPLE
+            | op::TUPLE
+            | op::TUPLE1..=op::TUPLE3
+            | op::EMPTY_LIST
+            | op::EMPTY_DICT
+            | op::EMPTY_SET
+            | op::FROZENSET => self.container(instruction),
+            op::APPEND | op::APPENDS | op::ADDITEMS | op::SETITEM | op::SETITEMS => self.fill(instruction),
             op::BINPUT | op::LONG_BINPUT | op::MEMOIZE | op::BINGET | op::LONG_BINGET => self.remember(instruction),
             op::GLOBAL | op::STACK_GLOBAL => self.global(instruction),
             op::REDUCE | op::NEWOBJ => self.call(),
-            op::BUILD => self.pop().map(drop), // attributes, such as a version
+            op::NEWOBJ_EX => self.pop().and_then(|_| self.call()),
+            op::BUILD => self.build(),
             op::BINPERSID => self.persistent(),
             other => Err(PickleError::Instruction(other)),
         }
@@ -260,6 +309,7 @@ impl<'a> Machine<'a> {
     }
 
     fn mark(&mut self) -> Result<(), PickleError> {
+        room(self.marks.len())?;
         self.marks.push(self.stack.len());
         Ok(())
     }
@@ -271,11 +321,13 @@ impl<'a> Machine<'a> {
     }
 
     fn push(&mut self, value: Value) -> Result<(), PickleError> {
+        room(self.stack.len())?;
         self.stack.push(value);
         Ok(())
     }
 
     fn create(&mut self, object: Object<'a>) -> Result<(), PickleError> {
+        room(self.objects.len())?;
         self.objects.push(object);
         self.push(Value::Object(self.objects.len() - 1))
     }
@@ -289,14 +341,14 @@ impl<'a> Machine<'a> {
             op::BININT1 => Value::Int(self.byte()?.into()),
             op::BININT2 => Value::Int(u16::from_le_bytes(self.array()?).into()),
             op::BINFLOAT => Value::Float(f64::from_be_bytes(self.array()?)),
+            // A truth value or a number as text, which Python 2 writes where a number is large.
+            op::INT => self.line()?.trim().parse().map_or(Value::None, Value::Int),
             _ => {
-                // Little-endian two's complement of any length.
-                let length = self.byte()?.into();
-                let bytes = self.take(length)?;
-                let fill = if bytes.last().is_some_and(|&top| top >= 0x80) { 0xff } else { 0 };
-                let mut whole = [fill; 8];
-                whole.get_mut(..bytes.len()).ok_or(Damaged("an integer is too long"))?.copy_from_slice(bytes);
-                Value::Int(i64::from_le_bytes(whole))
+                let length = match instruction {
+                    op::LONG1 => self.byte()?.into(),
+                    _ => u32::from_le_bytes(self.array()?) as usize,
+                };
+                whole(self.take(length)?).map_or(Value::None, Value::Int)
             }
         };
         self.push(value)
@@ -305,23 +357,26 @@ impl<'a> Machine<'a> {
     fn string(&mut self, instruction: u8) -> Result<(), PickleError> {
         let length = match instruction {
             op::SHORT_BINUNICODE | op::SHORT_BINSTRING | op::SHORT_BINBYTES => self.byte()?.into(),
-            op::BINUNICODE8 => u64::from_le_bytes(self.array()?),
+            op::BINUNICODE8 | op::BINBYTES8 | op::BYTEARRAY8 => u64::from_le_bytes(self.array()?),
             _ => u32::from_le_bytes(self.array()?).into(),
         };
         let bytes = self.take(usize::try_from(length).unwrap_or(usize::MAX))?;
         match instruction {
-            // Bytes carry nothing that is needed here.
-            op::SHORT_BINBYTES | op::BINBYTES => self.push(Value::None),
-            _ => self.create(Object::Text(std::str::from_utf8(bytes).map_err(|_| Damaged("a name is not UTF-8"))?)),
+            op::SHORT_BINBYTES | op::BINBYTES | op::BINBYTES8 | op::BYTEARRAY8 => self.push(Value::None),
+            // Bytes carry nothing that is needed here; the strings of Python 2 may be bytes.
+            _ => match std::str::from_utf8(bytes) {
+                Ok(text) => self.create(Object::Text(text)),
+                Err(_) => self.push(Value::None),
+            },
         }
     }
 
     fn container(&mut self, instruction: u8) -> Result<(), PickleError> {
         let object = match instruction {
-            op::EMPTY_LIST => Object::List(Vec::new()),
+            op::EMPTY_LIST | op::EMPTY_SET => Object::List(Vec::new()),
             op::EMPTY_DICT => Object::Dict(Vec::new()),
             op::EMPTY_TUPLE => Object::Tuple(Vec::new()),
-            op::TUPLE => Object::Tuple(self.pop_mark()?),
+            op::TUPLE | op::FROZENSET => Object::Tuple(self.pop_mark()?),
             short => {
                 let mut items = Vec::with_capacity(3);
                 for _ in op::TUPLE1..=short {
@@ -344,15 +399,23 @@ impl<'a> Machine<'a> {
             _ => self.pop_mark()?,
         };
         let Some(&Value::Object(handle)) = self.stack.last() else { return Err(Damaged("values have no container")) };
-        match (instruction, self.objects.get_mut(handle)) {
-            (op::APPEND | op::APPENDS, Some(Object::List(items))) => items.extend(new),
-            (op::SETITEM | op::SETITEMS, Some(Object::Dict(pairs))) => {
-                if new.len() % 2 != 0 {
-                    return Err(Damaged("a key has no value"));
-                }
-                pairs.extend(new.chunks_exact(2).map(|pair| (pair[0], pair[1])));
+        let object = self.objects.get_mut(handle).ok_or(Damaged("values have no container"))?;
+        if matches!(instruction, op::SETITEM | op::SETITEMS) {
+            if new.len() % 2 != 0 {
+                return Err(Damaged("a key has no value"));
             }
-            _ => return Err(Damaged("values have no container")),
+            let new = new.chunks_exact(2).map(|pair| (pair[0], pair[1]));
+            match object {
+                Object::Dict(pairs) => pairs.extend(new),
+                Object::Instance(instance) => instance.pairs.extend(new),
+                _ => return Err(Damaged("values have no container")),
+            }
+        } else {
+            match object {
+                Object::List(items) => items.extend(new),
+                Object::Instance(instance) => instance.items.extend(new),
+                _ => return Err(Damaged("values have no container")),
+            }
         }
         Ok(())
     }
@@ -361,13 +424,14 @@ impl<'a> Machine<'a> {
         let index = match instruction {
             op::BINPUT | op::BINGET => self.byte()?.into(),
             op::LONG_BINPUT | op::LONG_BINGET => u32::from_le_bytes(self.array()?),
-            _ => u32::try_from(self.memo.len()).map_err(|_| PickleError::Endless)?,
+            _ => u32::try_from(self.memo.len()).map_err(|_| PickleError::Crowded)?,
         };
         if matches!(instruction, op::BINGET | op::LONG_BINGET) {
             let value = self.memo.get(&index).copied().ok_or(Damaged("it refers to a value that is not there"))?;
             return self.push(value);
         }
         let value = self.stack.last().copied().ok_or(Damaged("a pickle instruction finds no value"))?;
+        room(self.memo.len())?;
         self.memo.insert(index, value);
         Ok(())
     }
@@ -379,7 +443,10 @@ impl<'a> Machine<'a> {
             let (name, module) = (self.pop()?, self.pop()?);
             (self.text(module)?, self.text(name)?)
         };
-        self.push(Value::Known(Known::resolve(module, name)?))
+        match Known::resolve(module, name) {
+            Some(known) => self.push(Value::Known(known)),
+            None => self.create(Object::Class(module, name)),
+        }
     }
 
     fn line(&mut self) -> Result<&'a str, PickleError> {
@@ -411,20 +478,92 @@ impl<'a> Machine<'a> {
 
     fn call(&mut self) -> Result<(), PickleError> {
         let (arguments, function) = (self.pop()?, self.pop()?);
-        let Value::Known(function) = function else { return Err(Damaged("something other than a function is called")) };
+        self.apply(function, arguments)
+    }
+
+    fn apply(&mut self, function: Value, arguments: Value) -> Result<(), PickleError> {
         match function {
-            Known::OrderedDict => self.create(Object::Dict(Vec::new())),
-            Known::PassedOver => self.push(Value::None),
-            Known::RebuildParameter => {
+            Value::Known(Known::OrderedDict) => {
+                let pairs = self.listed(arguments);
+                // These are copies, unlike all other values.
+                self.copied += pairs.len();
+                room(self.copied)?;
+                self.create(Object::Dict(pairs))
+            }
+            Value::Known(Known::RebuildParameter) => {
                 let tensor = self.tuple(arguments)?.first().copied();
                 self.push(tensor.ok_or(Damaged("a parameter has no tensor"))?)
             }
-            Known::RebuildTensor => {
-                let tensor = self.rebuild(self.tuple(arguments)?)?;
-                self.create(Object::Tensor(tensor))
+            Value::Known(Known::RebuildTensor) => {
+                let arguments = self.tuple(arguments)?;
+                if let Some(class) = arguments.first().and_then(|&storage| self.class(storage)) {
+                    // Numbers of a kind that is not known here.
+                    return self.instance(class);
+                }
+                let tensor = self.rebuild(arguments)?;
+                self.create(Object::Tensor(Box::new(tensor)))
             }
-            Known::Storage(_) => Err(Damaged("a storage is called")),
+            Value::Known(Known::RebuildFromType) => {
+                let &[function, class, arguments, ..] = self.tuple(arguments)? else {
+                    return Err(Damaged("a tensor lacks its storage, place or shape"));
+                };
+                match (function, self.class(class)) {
+                    (Value::Known(Known::RebuildTensor | Known::RebuildParameter), _) => {
+                        self.apply(function, arguments)
+                    }
+                    (_, Some(class)) => self.instance(class),
+                    _ => Err(Damaged("something other than a function is called")),
+                }
+            }
+            Value::Known(Known::Storage(_)) => Err(Damaged("a storage is called")),
+            function => {
+                let class = self.class(function).ok_or(Damaged("something other than a function is called"))?;
+                self.instance(class)
+            }
         }
+    }
+
+    /// The pairs that a dictionary is made of at once, as Python 2 has it.
+    fn listed(&self, arguments: Value) -> Vec<(Value, Value)> {
+        let items = |value| match value {
+            Value::Object(handle) => match self.objects.get(handle) {
+                Some(Object::List(items) | Object::Tuple(items)) => items.as_slice(),
+                _ => &[],
+            },
+            _ => &[],
+        };
+        let pairs = items(arguments).first().map_or(&[][..], |&pairs| items(pairs));
+        pairs
+            .iter()
+            .filter_map(|&pair| if let &[key, value] = items(pair) { Some((key, value)) } else { None })
+            .collect()
+    }
+
+    /// The handle of the class that a value is, or is an object of.
+    fn class(&self, value: Value) -> Option<usize> {
+        let Value::Object(handle) = value else { return None };
+        match self.objects.get(handle)? {
+            Object::Class(..) => Some(handle),
+            Object::Instance(instance) => Some(instance.class),
+            _ => None,
+        }
+    }
+
+    fn instance(&mut self, class: usize) -> Result<(), PickleError> {
+        let instance = Instance { class, items: Vec::new(), pairs: Vec::new(), state: Value::None };
+        self.create(Object::Instance(Box::new(instance)))
+    }
+
+    /// Gives attributes to the value below; those of what is known here, such as a version, are not needed.
+    fn build(&mut self) -> Result<(), PickleError> {
+        let state = self.pop()?;
+        let &Value::Object(handle) = self.stack.last().ok_or(Damaged("a pickle instruction finds no value"))? else {
+            return Ok(());
+        };
+        if let Some(Object::Instance(instance)) = self.objects.get_mut(handle) {
+            instance.state = state;
+        }
+        Ok(())
     }
 
     /// `(storage, offset, shape, strides, requires_grad, hooks, …)`
@@ -453,7 +592,16 @@ impl<'a> Machine<'a> {
     /// `('storage', type, key, device, elements)`; before PyTorch 1.6 also `None`, or of what storage it is a part.
     fn persistent(&mut self) -> Result<(), PickleError> {
         let id = self.pop()?;
-        let &[tag, Value::Known(Known::Storage(number)), key, _, elements, ref whole @ ..] = self.tuple(id)? else {
+        let &[tag, kind, ref rest @ ..] = self.tuple(id)? else {
+            return Err(Damaged("a storage lacks its type, name or size"));
+        };
+        match (self.text(tag)?, self.class(kind)) {
+            ("storage", Some(class)) => return self.instance(class),
+            // So did PyTorch before 1.6 refer to classes.
+            ("module", Some(_)) => return self.push(kind),
+            _ => {}
+        }
+        let (Value::Known(Known::Storage(number)), &[key, _, elements, ref whole @ ..]) = (kind, rest) else {
             return Err(Damaged("a storage lacks its type, name or size"));
         };
         if whole.iter().any(|&whole| whole != Value::None) {
@@ -465,6 +613,19 @@ impl<'a> Machine<'a> {
         let storage = Storage { number, key: self.text(key)?, elements: size(elements)? };
         self.create(Object::Storage(storage))
     }
+}
+
+/// Refuses more than [`MAX_HELD`].
+fn room(held: usize) -> Result<(), PickleError> {
+    if held < MAX_HELD { Ok(()) } else { Err(PickleError::Crowded) }
+}
+
+/// A whole number in little-endian two's complement, unless it is longer than any size.
+fn whole(bytes: &[u8]) -> Option<i64> {
+    let fill = if bytes.last().is_some_and(|&top| top >= 0x80) { 0xff } else { 0 };
+    let mut whole = [fill; 8];
+    whole.get_mut(..bytes.len())?.copy_from_slice(bytes);
+    Some(i64::from_le_bytes(whole))
 }
 
 fn size(value: Value) -> Result<usize, PickleError> {

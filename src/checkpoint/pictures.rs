@@ -1,6 +1,6 @@
-use super::FileError;
 use super::photo::on_white;
 use super::sources::{MAX_FILE, MAX_PICTURES, Source};
+use super::{FileError, ReadProgress};
 use crate::sde::{Moments, Range};
 use image::imageops::FilterType;
 use image::metadata::Orientation;
@@ -45,7 +45,21 @@ pub struct PictureSet {
 /// # Errors
 /// If the folder cannot be read or holds no picture at all.
 pub fn read_pictures(path: &Path, size: Option<usize>) -> Result<PictureSet, FileError> {
-    gather(Source::open(path)?, size, path)
+    read_pictures_reported(path, size, &ReadProgress::default())
+}
+
+/// The same, reported: whoever hears can end it.
+///
+/// # Errors
+/// [`FileError::Cancelled`], and those of [`read_pictures`].
+pub fn read_pictures_reported(
+    path: &Path,
+    size: Option<usize>,
+    progress: &ReadProgress,
+) -> Result<PictureSet, FileError> {
+    let set = Source::open(path, progress).and_then(|source| gather(source, size, path, progress));
+    // Errors of a reader that was cancelled do not matter.
+    if progress.is_cancelled() { Err(FileError::Cancelled(path.into())) } else { set }
 }
 
 /// One picture file as grey levels, 3×`size`×`size` (1 to 1024), cropped and resized as in [`read_pictures`].
@@ -66,8 +80,8 @@ pub fn read_picture(path: &Path, size: usize) -> Result<Vec<u8>, FileError> {
 /// # Errors
 /// Never for the bundled file.
 pub fn shipped_worlds() -> Result<PictureSet, FileError> {
-    let path = Path::new("worlds.zip");
-    gather(Source::archive(Box::new(Cursor::new(WORLDS)), path)?, Some(32), path)
+    let (path, progress) = (Path::new("worlds.zip"), ReadProgress::default());
+    gather(Source::archive(Box::new(Cursor::new(WORLDS)), path, &progress)?, Some(32), path, &progress)
 }
 
 /// Mean and mean square over all pixels and channels of a set whose grey levels fill `range`.
@@ -85,11 +99,17 @@ pub fn moments(pictures: &PictureSet, range: Range) -> Moments {
     Moments { mean: mean_of(1), mean_square: mean_of(2) }
 }
 
-fn gather(mut source: Source, size: Option<usize>, path: &Path) -> Result<PictureSet, FileError> {
+fn gather(
+    mut source: Source,
+    size: Option<usize>,
+    path: &Path,
+    progress: &ReadProgress,
+) -> Result<PictureSet, FileError> {
     let mut side = size.map(|size| size.clamp(1, 1024) as u32);
     let mut set = PictureSet { shape: [3, 0, 0], values: Vec::new(), names: Vec::new(), warnings: Vec::new() };
     let (large, mut next, mut too_many) = (Mutex::new(()), 0, source.left_out);
     while next < source.len() {
+        progress.tell(next as f32 / source.len() as f32).map_err(|source| FileError::read(path, source))?;
         // Until the size is known, one at a time.
         let batch = load_batch(&mut source, &mut next, if side.is_some() { BATCH } else { (1, 0) });
         let squares: Vec<(String, Result<RgbImage, String>)> = batch

@@ -134,7 +134,7 @@ impl Names<'_> {
 /// Every third row of a map.
 fn every_third(array: &Array, first: usize) -> Array {
     let Some((&rows, rest)) = array.shape.split_first() else { return array.clone() };
-    let row = rest.iter().product::<usize>().max(1);
+    let row = rest.iter().fold(1usize, |product, &size| product.saturating_mul(size)).max(1);
     let values = array.values.chunks(row).skip(first).step_by(3).flatten().copied().collect();
     Array { shape: [&[rows / 3], rest].concat(), values }
 }
@@ -142,7 +142,11 @@ fn every_third(array: &Array, first: usize) -> Array {
 /// A map of pixels, out × in (with ones behind), as in × out.
 fn turned(array: Array) -> Array {
     let &[out, input, ref rest @ ..] = array.shape.as_slice() else { return array };
-    if rest.iter().any(|&size| size != 1) || out * input != array.values.len() {
+    // Of nothing there may be any number of columns.
+    if rest.iter().any(|&size| size != 1)
+        || array.values.is_empty()
+        || out.checked_mul(input) != Some(array.values.len())
+    {
         return array;
     }
     let values = (0..input).flat_map(|column| array.values.iter().skip(column).step_by(input.max(1)).copied());

@@ -5,9 +5,12 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Bytes between two reports.
 const STEP: u64 = 4 << 20;
+/// Between two reports of what is not counted in bytes.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Reports the fraction of a file that has been read, 0 to 1, to a listener, if any, that answers whether to go on.
 #[derive(Default)]
@@ -17,6 +20,7 @@ pub struct ReadProgress<'a> {
     expected: Cell<u64>,
     read: Cell<u64>,
     reported: Cell<u64>,
+    told: Cell<Option<Instant>>,
     cancelled: Cell<bool>,
 }
 
@@ -33,7 +37,8 @@ impl<'a> ReadProgress<'a> {
     /// Opens a regular file whose reading is reported, and returns its length.
     pub(super) fn open(&self, path: &Path) -> Result<(ReportedFile<'_>, u64), FileError> {
         let (file, length) = open_file(path)?;
-        self.expect(length);
+        // Where it is one of several, all of them were expected.
+        self.expected.set(self.expected.get().max(self.read.get().saturating_add(length)));
         Ok((ReportedFile { file, progress: self }, length))
     }
 
@@ -42,17 +47,26 @@ impl<'a> ReadProgress<'a> {
         self.expected.set(self.read.get().saturating_add(bytes));
     }
 
+    /// Reports a fraction that is not one of bytes; fails if the reading is to end.
+    pub(super) fn tell(&self, fraction: f32) -> io::Result<()> {
+        let due = self.told.get().is_none_or(|told| told.elapsed() >= PAUSE);
+        let Some(listener) = self.listener.filter(|_| due) else { return Ok(()) };
+        self.told.set(Some(Instant::now()));
+        self.go_on(listener(fraction))
+    }
+
+    fn go_on(&self, whether: bool) -> io::Result<()> {
+        self.cancelled.set(self.cancelled.get() || !whether);
+        if self.cancelled.get() { Err(io::Error::other("the reading was cancelled")) } else { Ok(()) }
+    }
+
     fn add(&self, bytes: usize) -> io::Result<()> {
         self.read.set(self.read.get() + bytes as u64);
         let due = self.read.get() - self.reported.get() >= STEP;
         let Some(listener) = self.listener.filter(|_| due) else { return Ok(()) };
         self.reported.set(self.read.get());
         let fraction = self.read.get() as f64 / self.expected.get().max(1) as f64;
-        if listener(fraction.min(1.0) as f32) {
-            return Ok(());
-        }
-        self.cancelled.set(true);
-        Err(io::Error::other("the reading was cancelled"))
+        self.go_on(listener(fraction.min(1.0) as f32))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where image files are stored: a folder, a zip archive or a tar archive.
 
-use super::{FileError, open_file};
+use super::{FileError, ReadProgress, foreign, open_file, zip_parts};
 use image::ImageFormat;
 use std::fs::{self, File};
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -11,6 +11,8 @@ use zip::ZipArchive;
 pub(super) const MAX_PICTURES: usize = 65_536;
 /// Folders inside folders.
 const MAX_DEPTH: usize = 16;
+/// Bytes of one name in a tar archive.
+const MAX_NAME: u64 = 64 << 10;
 /// Bytes of one picture file.
 pub(super) const MAX_FILE: u64 = 256 << 20;
 const WHAT: &str = "a folder or archive of images";
@@ -43,38 +45,40 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Lists a folder or an archive.
-    pub fn open(path: &Path) -> Result<Self, FileError> {
+    /// Lists a folder or an archive, unless `progress` ends it.
+    pub fn open(path: &Path, progress: &ReadProgress) -> Result<Self, FileError> {
         if path.is_dir() {
             let mut items = Vec::new();
-            walk(path, "", 0, &mut items).map_err(|source| FileError::read(path, source))?;
+            walk(path, "", 0, &mut items, progress).map_err(|source| FileError::read(path, source))?;
             return Ok(Self::sorted(Store::Folder, items));
         }
         let (file, _) = open_file(path)?;
-        Self::archive(Box::new(BufReader::new(file)), path)
+        Self::archive(Box::new(BufReader::new(file)), path, progress)
     }
 
     /// Lists an archive. `path` is only for the message.
-    pub fn archive(mut reader: Reader, path: &Path) -> Result<Self, FileError> {
+    pub fn archive(mut reader: Reader, path: &Path, progress: &ReadProgress) -> Result<Self, FileError> {
         let mut start = Vec::new();
         let read = |source| FileError::read(path, source);
         (&mut reader).take(512).read_to_end(&mut start).map_err(read)?;
         reader.rewind().map_err(read)?;
         if start.starts_with(b"PK") {
-            Self::zip(reader)
+            Self::zip(reader, progress)
                 .map_err(|error| FileError::format(path, WHAT, format!("the zip archive is damaged ({error})")))
         } else if start.get(257..262) == Some(b"ustar") {
-            Self::tar(reader)
+            Self::tar(reader, progress)
                 .map_err(|error| FileError::format(path, WHAT, format!("the tar archive is damaged ({error})")))
         } else {
-            Err(FileError::format(path, WHAT, "it is another kind of file; choose a folder, a .zip or a .tar"))
+            let reason = foreign::sentence(&start, "another kind of file", "choose a folder, a .zip or a .tar");
+            Err(FileError::format(path, WHAT, reason))
         }
     }
 
-    fn zip(reader: Reader) -> zip::result::ZipResult<Self> {
-        let mut archive = ZipArchive::new(reader)?;
+    fn zip(reader: Reader, progress: &ReadProgress) -> zip::result::ZipResult<Self> {
+        let mut archive = zip_parts::archive(reader)?;
         let mut items = Vec::new();
         for index in 0..archive.len() {
+            progress.tell(0.0)?;
             let file = archive.by_index_raw(index)?;
             if let Some(name) = file.is_file().then(|| file.name().ok()).flatten().and_then(|name| shown(&name)) {
                 items.push((name, Place::Zip(index)));
@@ -83,13 +87,20 @@ impl Source {
         Ok(Self::sorted(Store::Zip(archive), items))
     }
 
-    fn tar(reader: Reader) -> std::io::Result<Self> {
+    /// Reads names itself, as the library takes those that are longer than a header into memory whatever they claim.
+    fn tar(reader: Reader, progress: &ReadProgress) -> std::io::Result<Self> {
         let mut archive = tar::Archive::new(reader);
-        let mut items = Vec::new();
-        for entry in archive.entries_with_seek()? {
-            let entry = entry?;
-            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            if let Some(name) = entry.header().entry_type().is_file().then(|| shown(&name)).flatten() {
+        let (mut items, mut long) = (Vec::new(), None);
+        for entry in archive.entries_with_seek()?.raw(true) {
+            progress.tell(0.0)?;
+            let mut entry = entry?;
+            let kind = entry.header().entry_type();
+            if kind.is_gnu_longname() || kind.is_pax_local_extensions() {
+                long = long_name(&mut entry)?.or(long);
+                continue;
+            }
+            let name = long.take().unwrap_or_else(|| String::from_utf8_lossy(&entry.path_bytes()).into_owned());
+            if let Some(name) = kind.is_file().then(|| shown(&name)).flatten() {
                 items.push((name, Place::Tar { start: entry.raw_file_position(), size: entry.size() }));
             }
         }
@@ -128,6 +139,22 @@ impl Source {
     }
 }
 
+/// The name in an entry that holds the one of the next entry, if that is what it holds.
+fn long_name(entry: &mut tar::Entry<'_, Reader>) -> std::io::Result<Option<String>> {
+    if entry.size() > MAX_NAME {
+        return Err(std::io::Error::other("a name is longer than 64 KiB"));
+    }
+    let mut bytes = Vec::new();
+    entry.read_to_end(&mut bytes)?;
+    if entry.header().entry_type().is_gnu_longname() {
+        let name = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
+        return Ok(Some(String::from_utf8_lossy(name).into_owned()));
+    }
+    let mut fields = tar::PaxExtensions::new(&bytes).filter_map(Result::ok);
+    let path = fields.find(|field| field.key() == Ok("path"));
+    Ok(path.map(|path| String::from_utf8_lossy(path.value_bytes()).into_owned()))
+}
+
 /// All bytes of one picture file, however much a compressed one grows.
 fn all(reader: impl Read) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
@@ -150,13 +177,20 @@ fn is_picture(name: &str) -> bool {
 
 /// Lists a folder's pictures. Links to files are followed, links to folders are not, so that no
 /// walk goes in circles. Subfolders that cannot be read are passed over.
-fn walk(folder: &Path, prefix: &str, depth: usize, items: &mut Vec<(String, Place)>) -> std::io::Result<()> {
+fn walk(
+    folder: &Path,
+    prefix: &str,
+    depth: usize,
+    items: &mut Vec<(String, Place)>,
+    progress: &ReadProgress,
+) -> std::io::Result<()> {
     for file in fs::read_dir(folder)?.filter_map(Result::ok) {
+        progress.tell(0.0)?;
         let (path, name) = (file.path(), format!("{prefix}{}", file.file_name().to_string_lossy()));
         let Ok(kind) = file.file_type() else { continue };
         if kind.is_dir() {
             if depth < MAX_DEPTH && !file.file_name().to_string_lossy().starts_with('.') {
-                walk(&path, &format!("{name}/"), depth + 1, items).ok();
+                walk(&path, &format!("{name}/"), depth + 1, items, progress).ok();
             }
         } else if let Some(name) = shown(&name)
             && fs::metadata(&path).is_ok_and(|about| about.is_file())

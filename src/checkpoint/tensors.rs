@@ -1,5 +1,5 @@
 use super::progress::ReadProgress;
-use super::{FileError, write_atomically};
+use super::{FileError, foreign, write_atomically};
 use crate::network::{Array, Weights};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
@@ -11,6 +11,8 @@ use std::path::Path;
 pub(super) const MAX_VALUES: usize = 1 << 29;
 /// A header of 16 MiB names some hundred thousand tensors.
 const MAX_HEADER: u64 = 16 << 20;
+/// Bytes of a tensor's name.
+const MAX_NAME: usize = 1024;
 /// Bytes that are decoded at once; a multiple of every number's size.
 const CHUNK: usize = 1 << 20;
 const LARGE: &str = "it is larger than any supported network";
@@ -106,8 +108,25 @@ pub fn read_tensors(path: &Path) -> Result<Weights, FileError> {
 
 /// Metadata and tensors of a safetensors file.
 pub(super) fn read(path: &Path, progress: &ReadProgress) -> Result<(Notes, Weights), FileError> {
+    read_some(path, &|_| true, progress)
+}
+
+/// The same of those tensors that are `wanted` by their names.
+pub(super) fn read_some(
+    path: &Path,
+    wanted: &dyn Fn(&str) -> bool,
+    progress: &ReadProgress,
+) -> Result<(Notes, Weights), FileError> {
     let (file, length) = progress.open(path)?;
-    parse(file, length, path)
+    parse_some(file, length, wanted, path)
+}
+
+/// Whether a file of `length` bytes that begins so has the structure of safetensors: the length of a header that fits
+/// into it, then that header's brace.
+pub(super) fn begins(start: &[u8], length: u64) -> bool {
+    let prefix = start.first_chunk().map(|prefix| u64::from_le_bytes(*prefix));
+    start.get(8) == Some(&b'{')
+        && prefix.is_some_and(|header| header <= MAX_HEADER && header <= length.saturating_sub(8))
 }
 
 /// The text that a safetensors file carries beside its tensors. Reads no tensor.
@@ -137,9 +156,11 @@ fn header(file: &mut impl Read, length: u64, path: &Path) -> Result<Metadata, Fi
     let Ok(prefix) = <[u8; 8]>::try_from(start.as_slice()) else { return Err(wrong(short(length))) };
     let header_length = u64::from_le_bytes(prefix);
     if header_length > MAX_HEADER || header_length > length.saturating_sub(8) {
-        return Err(wrong(
-            "its header claims to be longer than the file or than 16 MiB; it is damaged or another kind of file",
-        ));
+        file.take(foreign::START).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
+        let damaged =
+            "its header claims to be longer than the file or than 16 MiB; it is damaged or another kind of file";
+        let known = foreign::named(&start, "choose a .safetensors file");
+        return Err(wrong(known.as_deref().unwrap_or(damaged)));
     }
     start.clear();
     file.take(header_length).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
@@ -152,6 +173,9 @@ fn header(file: &mut impl Read, length: u64, path: &Path) -> Result<Metadata, Fi
     if header.tensors().values().any(|info| elements(&info.shape).is_none()) || header.data_len() / 8 > MAX_VALUES {
         return Err(wrong(LARGE));
     }
+    if header.tensors().keys().any(|name| name.len() > MAX_NAME) {
+        return Err(wrong("a tensor has a name of more than 1024 bytes; it is damaged or of another program"));
+    }
     Ok(header)
 }
 
@@ -159,18 +183,35 @@ fn short(length: u64) -> &'static str {
     if length == 0 { "it is empty; download or write it again" } else { "it is truncated; download or write it again" }
 }
 
-fn elements(shape: &[usize]) -> Option<usize> {
-    shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size)).filter(|&n| n <= MAX_VALUES)
+/// The number of values, where neither it nor a dimension of an empty tensor is more than any network has.
+pub(super) fn elements(shape: &[usize]) -> Option<usize> {
+    // Of an empty tensor, as if it were not.
+    let all = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size.max(1)));
+    all.filter(|&all| all <= MAX_VALUES).map(|all| if shape.contains(&0) { 0 } else { all })
 }
 
 /// Metadata and tensors of `length` bytes of a safetensors file. Besides the values themselves, no more than a part of
 /// one tensor is in memory at a time.
-pub(super) fn parse(mut file: impl Read, length: u64, path: &Path) -> Result<(Notes, Weights), FileError> {
+pub(super) fn parse(file: impl Read, length: u64, path: &Path) -> Result<(Notes, Weights), FileError> {
+    parse_some(file, length, &|_| true, path)
+}
+
+fn parse_some(
+    mut file: impl Read,
+    length: u64,
+    wanted: &dyn Fn(&str) -> bool,
+    path: &Path,
+) -> Result<(Notes, Weights), FileError> {
     let wrong = |reason: String| FileError::format(path, WHAT, reason);
     let header = header(&mut file, length, path)?;
     let (mut weights, mut total) = (Weights::new(), 0usize);
     for name in header.offset_keys() {
-        let Some(&TensorInfo { dtype, ref shape, .. }) = header.info(&name) else { continue };
+        let Some(&TensorInfo { dtype, ref shape, data_offsets: (start, end) }) = header.info(&name) else { continue };
+        if !wanted(&name) {
+            let skipped = io::copy(&mut (&mut file).take((end - start) as u64), &mut io::sink());
+            skipped.map_err(|error| FileError::read(path, error))?;
+            continue;
+        }
         let number = Number::of(dtype).ok_or_else(|| {
             wrong(format!("{name:?} has the unsupported type {dtype:?}; use floating-point numbers or integers"))
         })?;

@@ -1,59 +1,69 @@
-use super::FileError;
 use super::legacy::{LEGACY, LegacyParts};
 use super::pickle::{Pickle, PickleError, Storage, Tensor, Value};
 use super::progress::{ReadProgress, ReportedFile};
-use super::tensors::MAX_VALUES;
+use super::sets::{self, Set};
+use super::tensors::{self, MAX_VALUES};
 use super::zip_parts::ZipParts;
+use super::{FileError, foreign};
 use crate::network::{Array, Weights};
+use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use std::rc::Rc;
 
 const WHAT: &str = "a valid PyTorch checkpoint";
-const STATE: &str = "a valid PyTorch state dictionary";
-/// What a PyTorch checkpoint of score_sde, NCSN or NCSNv2 holds.
-#[derive(Debug)]
+/// How weights are saved so that they open.
+const SAVE_AGAIN: &str = "save the weights again in Python by torch.save(model.state_dict(), \"weights.pth\")";
+/// Keys under which weights of networks that are not known are looked for.
+const KEYS: [&str; 9] =
+    ["model", "state_dict", "model_state_dict", "model_state", "net", "network", "score_model", "params", "weights"];
+/// Keys for the training steps done.
+const STEPS: [&str; 4] = ["step", "global_step", "iteration", "iterations"];
+/// Dictionaries inside dictionaries in which weights are looked for.
+const MAX_DEPTH: usize = 6;
+/// Letters of a key of such a dictionary.
+const MAX_KEY: usize = 64;
+
+/// What a PyTorch checkpoint holds of one network.
+#[derive(Debug, Default)]
 pub struct Checkpoint {
-    /// The raw weights by name, without the `module.` prefix; buffers included.
+    /// The raw weights by name, without what training wraps around a model; buffers included. Their EMA, where the file
+    /// has nothing else.
     pub model: Weights,
+    /// Whether `model` are raw weights.
+    pub raw: bool,
     /// Names of `model` in the file's order.
     pub order: Vec<String>,
     /// EMA weights in parameter order.
     pub ema: Vec<Array>,
-    /// EMA weights by name, which NCSN and NCSNv2 keep instead; empty where none were kept.
+    /// EMA weights by name, where they are kept so.
     pub average: Option<Weights>,
     /// Training steps done.
     pub step: Option<u64>,
     /// The EMA's decay.
     pub ema_decay: Option<f64>,
+    /// What a person should know of the choice of the weights, a sentence each.
+    pub notes: Vec<String>,
 }
 
-/// Reads a `.pth` without running any of its code. The optimizer's tensors are passed over.
+/// Reads a `.pth` without running any of its code. The optimizer's tensors and all that is not a network's are passed
+/// over.
 ///
 /// # Errors
-/// If the file is not such a checkpoint, is damaged, or refers to anything but tensors and plain values.
+/// If the file is not such a checkpoint, is damaged, or only code could make its weights.
 pub fn read_torch(path: &Path) -> Result<Checkpoint, FileError> {
     read(path, &ReadProgress::default())
 }
 
 /// The same, reported.
 pub(super) fn read(path: &Path, progress: &ReadProgress) -> Result<Checkpoint, FileError> {
-    open(path, WHAT, progress)?.checkpoint().map_err(|reason| FileError::format(path, WHAT, reason))
-}
-
-/// Reads a `.bin` that is one state dictionary, without running any of its code.
-///
-/// # Errors
-/// As for [`read_torch`].
-pub(super) fn read_state(path: &Path, progress: &ReadProgress) -> Result<Weights, FileError> {
-    let wrong = |reason: String| FileError::format(path, STATE, reason);
-    let mut archive = open(path, STATE, progress)?;
-    archive.state().map_err(wrong)
+    open(path, progress)?.checkpoint().map_err(|reason| FileError::format(path, WHAT, reason))
 }
 
 /// Opens a file that torch.save wrote.
-fn open<'a>(path: &Path, what: &'static str, progress: &'a ReadProgress) -> Result<Archive<'a>, FileError> {
+fn open<'a>(path: &Path, progress: &'a ReadProgress) -> Result<Archive<'a>, FileError> {
     let (mut file, length) = progress.open(path)?;
-    let wrong = |reason: String| FileError::format(path, what, reason);
+    let wrong = |reason: String| FileError::format(path, WHAT, reason);
     let parts = match kind(&mut file, length).map_err(|source| FileError::read(path, source))?.map_err(wrong)? {
         Kind::Zip => ZipParts::open(file, length).map(Parts::Zip),
         Kind::Legacy => LegacyParts::open(file, length).map(Parts::Legacy),
@@ -72,7 +82,7 @@ enum Kind {
 /// Which of them a file is in, or in which way in none.
 fn kind(file: &mut ReportedFile, length: u64) -> std::io::Result<Result<Kind, String>> {
     let mut start = Vec::new();
-    (&mut *file).take(16).read_to_end(&mut start)?;
+    (&mut *file).take(foreign::START).read_to_end(&mut start)?;
     if start.is_empty() {
         return Ok(Err("it is empty; download it again".into()));
     }
@@ -85,7 +95,7 @@ fn kind(file: &mut ReportedFile, length: u64) -> std::io::Result<Result<Kind, St
             .into()));
     }
     if !start.starts_with(b"PK\x03\x04") {
-        return Ok(Err("it is another kind of file; choose a .pth file saved by torch.save".into()));
+        return Ok(Err(foreign::sentence(&start, "another kind of file", "choose a .pth file saved by torch.save")));
     }
     // The directory's end lies in the last bytes, so that no large file is searched through.
     let tail = length.min(22 + 0xffff);
@@ -130,27 +140,33 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// The tensors of a state dictionary by their names without `module.`, and the names in order.
-    fn tensors(&mut self, pickle: &Pickle, pairs: &[(Value, Value)]) -> Result<(Weights, Vec<String>), String> {
-        let (mut weights, mut order) = (Weights::new(), Vec::new());
+    /// The tensors of these pairs by their names from `start` on, and the names in order.
+    fn tensors<'p>(
+        &mut self,
+        pickle: &Pickle,
+        pairs: impl IntoIterator<Item = &'p (Value, Value)>,
+        start: usize,
+    ) -> Result<(Weights, Vec<String>), String> {
+        let (mut weights, mut order, mut foreign) = (Weights::new(), Vec::new(), None);
         for &(name, value) in pairs {
-            let (Some(name), Some(tensor)) = (pickle.text(name), pickle.tensor(value)) else { continue };
-            let name = name.strip_prefix("module.").unwrap_or(name);
+            let Some(name) = pickle.text(name).and_then(|name| name.get(start..)) else { continue };
+            let Some(tensor) = pickle.tensor(value) else {
+                foreign = foreign.or_else(|| Some((name, pickle.class(value)?))).filter(|_| weights.is_empty());
+                match pickle.class(value).filter(|_| is_parameter(name)) {
+                    Some(class) => return Err(made_by_code(name, &class)),
+                    None => continue,
+                }
+            };
             let array = self.array(pickle, tensor).map_err(|reason| format!("{name:?} {reason}"))?;
             if weights.insert(name.into(), array).is_some() {
                 return Err(format!("it is damaged: it names {name:?} twice"));
             }
             order.push(name.into());
         }
-        Ok((weights, order))
-    }
-
-    /// A file with one state dictionary.
-    fn state(&mut self) -> Result<Weights, String> {
-        let bytes = self.pickle()?;
-        let pickle = Pickle::read(&bytes).map_err(sentence)?;
-        let pairs = pickle.pairs(pickle.root).ok_or("it has no state dictionary; choose the weights of a network")?;
-        self.tensors(&pickle, pairs).map(|(weights, _)| weights)
+        match foreign.filter(|_| weights.is_empty()) {
+            Some((name, class)) => Err(made_by_code(name, &class)),
+            None => Ok((weights, order)),
+        }
     }
 
     fn checkpoint(&mut self) -> Result<Checkpoint, String> {
@@ -159,29 +175,42 @@ impl<'a> Archive<'a> {
         if let Some(states) = pickle.items(pickle.root).filter(|states| begins_with_weights(&pickle, states)) {
             return self.states(&pickle, states);
         }
-        let model = pickle.get(pickle.root, "model").and_then(|model| pickle.pairs(model)).ok_or(
-            "it has no state dictionary called model; choose a checkpoint saved by the PyTorch code of score_sde, NCSN or \
-             NCSNv2",
-        )?;
-        let average = pickle.get(pickle.root, "ema");
-        let shadow = average.and_then(|average| pickle.get(average, "shadow_params"));
-        let shadow = shadow.and_then(|list| pickle.items(list)).unwrap_or_default();
-        self.expect(&pickle, model.iter().map(|(_, value)| value).chain(shadow));
-        let (weights, order) = self.tensors(&pickle, model)?;
+        let found = Found::of(&pickle);
+        let [raw, average] = found.chosen();
+        let shadow = found.shadow.filter(|_| average.is_none()).unwrap_or_default();
+        if raw.is_none() && average.is_none() && shadow.is_empty() {
+            return Err(without_weights(&pickle));
+        }
+        let chosen = [raw, average].into_iter().flatten();
+        let values = chosen.flat_map(|named| named.pairs().map(|(_, value)| value));
+        self.expect(&pickle, values.chain(shadow));
+        let mut read = |named: Option<&Named>| {
+            named.map(|named| self.tensors(&pickle, named.pairs(), named.set.prefix.len())).transpose()
+        };
+        let (model, averages) = (read(raw)?, read(average)?);
         let mut ema = Vec::new();
         for (index, &value) in shadow.iter().enumerate() {
             let tensor = pickle.tensor(value).ok_or("it is damaged: its EMA holds something other than tensors")?;
             ema.push(self.array(&pickle, tensor).map_err(|reason| format!("EMA tensor {index} {reason}"))?);
         }
-        let step = pickle.get(pickle.root, "step").and_then(|step| self.number(&pickle, step));
-        let decay = average.and_then(|average| pickle.get(average, "decay"));
+        let mut notes = found.notes(raw.or(average), average);
+        let (has_raw, has_average) = (model.is_some(), averages.is_some() || !ema.is_empty());
+        if has_raw && !has_average && raw.is_some_and(|raw| !raw.keys.is_empty()) {
+            notes.push("The file has no EMA, so its raw weights are used.".into());
+        }
+        let step = STEPS.iter().find_map(|step| pickle.get(pickle.root, step));
+        let decay = pickle.get(pickle.root, "ema").and_then(|average| pickle.get(average, "decay"));
+        let (model, average) = if has_raw { (model, averages.map(|(weights, _)| weights)) } else { (averages, None) };
+        let (model, order) = model.unwrap_or_default();
         Ok(Checkpoint {
-            model: weights,
+            model,
+            raw: has_raw,
             order,
             ema,
-            average: None,
-            step: step.filter(|&step| step >= 0.0).map(|step| step as u64),
+            average,
+            step: step.and_then(|step| self.number(&pickle, step)).filter(|&step| step >= 0.0).map(|step| step as u64),
             ema_decay: decay.and_then(|decay| self.number(&pickle, decay)),
+            notes,
         })
     }
 
@@ -191,16 +220,21 @@ impl<'a> Archive<'a> {
         let pairs = |index: usize| states.get(index).and_then(|&state| pickle.pairs(state));
         let wanted = [0, 4].into_iter().flat_map(|index| pairs(index).unwrap_or_default());
         self.expect(pickle, wanted.map(|(_, value)| value));
-        let (weights, order) = self.tensors(pickle, pairs(0).unwrap_or_default())?;
-        let average = pairs(4).map(|average| self.tensors(pickle, average)).transpose()?;
+        let mut read = |index: usize| {
+            let pairs = pairs(index)?;
+            let names: Vec<&str> = pairs.iter().filter_map(|&(name, _)| pickle.text(name)).collect();
+            Some(self.tensors(pickle, pairs, sets::wrapped(&names).len()))
+        };
+        let (weights, order) = read(0).transpose()?.unwrap_or_default();
+        let average = read(4).transpose()?;
         let step = states.get(3).and_then(|&step| self.number(pickle, step));
         Ok(Checkpoint {
             model: weights,
+            raw: true,
             order,
-            ema: Vec::new(),
             average: Some(average.map_or_else(Weights::new, |(average, _)| average)),
             step: step.filter(|&step| step >= 0.0).map(|step| step as u64),
-            ema_decay: None,
+            ..Checkpoint::default()
         })
     }
 
@@ -255,6 +289,130 @@ impl<'a> Archive<'a> {
     }
 }
 
+/// Named tensors that may be a network's.
+struct Named<'p> {
+    /// The keys that lead to them, joined by dots.
+    keys: String,
+    /// The dictionary's entries that are tensors, or were to be.
+    entries: Rc<[&'p (Value, Value)]>,
+    set: Set,
+}
+
+impl<'p> Named<'p> {
+    fn pairs(&self) -> impl Iterator<Item = &'p (Value, Value)> {
+        self.set.members.iter().filter_map(|&member| self.entries.get(member).copied())
+    }
+
+    /// Keys and what stands before the names.
+    fn place(&self) -> String {
+        format!("{}.{}", self.keys, self.set.prefix)
+    }
+}
+
+/// All that a pickle has of weights.
+#[derive(Default)]
+struct Found<'p> {
+    named: Vec<Named<'p>>,
+    /// An average in the order of the parameters.
+    shadow: Option<&'p [Value]>,
+}
+
+impl<'p> Found<'p> {
+    /// Looks through dictionaries, and the attributes of objects, from the root down.
+    fn of(pickle: &'p Pickle) -> Self {
+        let (mut found, mut seen) = (Found::default(), HashSet::new());
+        let mut waiting = vec![(String::new(), pickle.root, 0)];
+        while let Some((keys, value, depth)) = waiting.pop() {
+            if let Value::Object(handle) = value
+                && !seen.insert(handle)
+            {
+                continue;
+            }
+            if let Some(items) = pickle.items(value).filter(|_| sets::is_average(&keys)) {
+                let all = !items.is_empty() && items.iter().all(|&item| pickle.tensor(item).is_some());
+                found.shadow = found.shadow.or(Some(items).filter(|_| all));
+            }
+            found.look(pickle, &keys, value);
+            let inside = pickle.pairs(value).into_iter().flatten().rev();
+            let named = inside.filter_map(|&(key, value)| Some((joined(&keys, pickle.text(key)?), value)));
+            // The first is looked at first. An object's attributes are at its own place.
+            let state = pickle.state(value).map(|state| (keys.clone(), state));
+            if depth < MAX_DEPTH {
+                waiting.extend(state.into_iter().chain(named).map(|(keys, value)| (keys, value, depth + 1)));
+            }
+        }
+        found
+    }
+
+    /// Takes in the tensors of a dictionary.
+    fn look(&mut self, pickle: &'p Pickle, keys: &str, value: Value) {
+        let entries = pickle.pairs(value).into_iter().flatten().filter(|(name, value)| {
+            let made = pickle.tensor(*value).is_some() || pickle.class(*value).is_some();
+            made && pickle.text(*name).is_some()
+        });
+        let entries: Rc<[&(Value, Value)]> = entries.collect();
+        let names: Vec<&str> = entries.iter().filter_map(|(name, _)| pickle.text(*name)).collect();
+        if entries.iter().any(|(_, value)| pickle.tensor(*value).is_some()) || names.iter().any(|name| is_known(name)) {
+            let named = sets::sets(&names).into_iter();
+            self.named.extend(named.map(|set| Named { keys: keys.into(), entries: entries.clone(), set }));
+        }
+    }
+
+    /// The raw weights, and their average.
+    fn chosen(&self) -> [Option<&Named<'p>>; 2] {
+        let known: Vec<&Named> = self.named.iter().filter(|named| named.set.known).collect();
+        if !known.is_empty() {
+            let places: Vec<String> = known.iter().map(|named| named.place()).collect();
+            return sets::choose(places.iter().map(String::as_str)).map(|chosen| Some(*known.get(chosen?)?));
+        }
+        let at = |keys: &str| self.named.iter().find(|named| named.keys == keys);
+        [KEYS.iter().find_map(|key| at(key)).or_else(|| at("")), None]
+    }
+
+    /// Says which weights were taken where there is a choice of as good ones.
+    fn notes(&self, first: Option<&Named>, average: Option<&Named>) -> Vec<String> {
+        let taken = average.or(first).filter(|taken| taken.set.known);
+        let Some(taken) = taken.map(Named::place) else { return Vec::new() };
+        let like = |named: &&Named| named.set.known && sets::is_average(&named.place()) == sets::is_average(&taken);
+        match self.named.iter().filter(like).count() {
+            0 | 1 => Vec::new(),
+            count => vec![format!(
+                "The file has {count} such sets of weights; those at {:?} are used.",
+                taken.trim_matches('.')
+            )],
+        }
+    }
+}
+
+fn is_known(name: &str) -> bool {
+    name.contains(sets::MODULES)
+}
+
+/// Keys joined by a dot, of which only the beginning counts.
+fn joined(keys: &str, key: &str) -> String {
+    let key: String = key.chars().take(MAX_KEY).collect();
+    if keys.is_empty() { key } else { format!("{keys}.{key}") }
+}
+
+/// Whether a name in a state dictionary is that of a parameter rather than of what a class keeps beside them.
+fn is_parameter(name: &str) -> bool {
+    [".weight", ".bias", ".W", ".b"].iter().any(|end| name.ends_with(end))
+}
+
+fn made_by_code(name: &str, class: &str) -> String {
+    format!("{name:?} refers to {class}, which is code and is not run; {SAVE_AGAIN}")
+}
+
+/// Why a pickle has no weights by name, and what to do.
+fn without_weights(pickle: &Pickle) -> String {
+    let named = KEYS.iter().chain(&["ema"]).filter_map(|key| pickle.get(pickle.root, key));
+    let class = std::iter::once(pickle.root).chain(named).find_map(|value| pickle.class(value));
+    match class {
+        Some(class) => format!("it refers to {class}, which is code and is not run; {SAVE_AGAIN}"),
+        None => format!("it has no weights by name (a state dictionary); {SAVE_AGAIN}"),
+    }
+}
+
 fn begins_with_weights(pickle: &Pickle, states: &[Value]) -> bool {
     states.first().is_some_and(|&state| pickle.pairs(state).is_some())
 }
@@ -262,7 +420,8 @@ fn begins_with_weights(pickle: &Pickle, states: &[Value]) -> bool {
 /// The number of elements of a tensor, once all of them lie inside a storage of `available`.
 fn extent(tensor: &Tensor, available: usize) -> Result<usize, String> {
     let elements = tensor.shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
-    let elements = elements.filter(|&elements| elements <= available);
+    let sized = elements != Some(0) || tensors::elements(&tensor.shape).is_some();
+    let elements = elements.filter(|&elements| elements <= available && sized);
     let elements = elements.ok_or("claims to be larger than its storage; the file is damaged")?;
     let last = tensor.shape.iter().zip(&tensor.strides).try_fold(tensor.offset, |place, (&size, &stride)| {
         size.saturating_sub(1).checked_mul(stride).and_then(|reach| place.checked_add(reach))

@@ -2,11 +2,21 @@
 
 use super::pickle::Storage;
 use super::progress::ReportedFile;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek};
+use zip::result::{ZipError, ZipResult};
 use zip::{CompressionMethod, ZipArchive};
 
 /// The list of tensors of the largest published checkpoint takes half a MiB.
 pub(super) const MAX_PICKLE: u64 = 16 << 20;
+
+/// An archive of entries that do not overlap: where they do, a small file can claim to hold any number of large ones.
+pub(super) fn archive<R: Read + Seek>(reader: R) -> ZipResult<ZipArchive<R>> {
+    let mut archive = ZipArchive::new(reader)?;
+    match archive.has_overlapping_files()? {
+        true => Err(ZipError::InvalidArchive("its entries overlap".into())),
+        false => Ok(archive),
+    }
+}
 
 /// A checkpoint's zip archive.
 pub(super) struct ZipParts<'a> {
@@ -18,7 +28,7 @@ pub(super) struct ZipParts<'a> {
 
 impl<'a> ZipParts<'a> {
     pub fn open(file: ReportedFile<'a>, length: u64) -> Result<Self, String> {
-        let zip = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
+        let zip = archive(BufReader::new(file)).map_err(damaged)?;
         let root = zip.file_names().filter_map(Result::ok).find_map(|name| {
             name.strip_suffix("data.pkl").filter(|root| root.is_empty() || root.ends_with('/')).map(String::from)
         });
@@ -79,6 +89,6 @@ impl<'a> ZipParts<'a> {
     }
 }
 
-fn damaged(error: zip::result::ZipError) -> String {
+fn damaged(error: ZipError) -> String {
     format!("it is damaged ({error}); download it again")
 }

@@ -109,17 +109,14 @@ impl Pictures {
     /// Reads files, and folders or archives of them: at most the first `most` images of each.
     ///
     /// # Errors
-    /// If the model is not one of colour images, or a file cannot be read.
+    /// If the model is not one of square images, or a file cannot be read.
     pub(super) fn read(
         paths: &[PathBuf],
         model: &ModelReport,
         most: usize,
         progress: &mut Progress,
     ) -> Result<Pictures, Failure> {
-        let [3, side, width] = model.shape else { return Err(not_of_colour_images(model)) };
-        if side != width || model.range.is_none() {
-            return Err(not_of_colour_images(model));
-        }
+        let (channels, side) = square_images(model)?;
         let (mut names, mut levels) = (Vec::new(), Vec::new());
         for path in paths {
             if path.is_dir() || is_archive(path) {
@@ -133,7 +130,8 @@ impl Pictures {
             }
         }
         let values = levels.iter().map(|&level| f32::from(level) / 255.0).collect();
-        Ok(Pictures { pixels: Pixels { shape: [names.len(), 3, side, side], values }, names })
+        let colours = Pixels { shape: [names.len(), 3, side, side], values };
+        Ok(Pictures { pixels: colours.seen_by(channels), names })
     }
 }
 
@@ -142,6 +140,16 @@ fn is_archive(path: &Path) -> bool {
         .is_some_and(|extension| extension.eq_ignore_ascii_case("zip") || extension.eq_ignore_ascii_case("tar"))
 }
 
-pub(super) fn not_of_colour_images(model: &ModelReport) -> Failure {
-    Failure::Input(format!("{} is not a model of colour images; choose another --model", model.name))
+/// Channels and side of the images of a model, which must be square and grey or of colour.
+///
+/// # Errors
+/// If they are not.
+pub(super) fn square_images(model: &ModelReport) -> Result<(usize, usize), Failure> {
+    match model.shape {
+        [channels @ (1 | 3), height, width] if height == width && model.range.is_some() => Ok((channels, height)),
+        _ => {
+            let why = "is not a model of square colour or grey images; choose another --model";
+            Err(Failure::Input(format!("{} {why}", model.name)))
+        }
+    }
 }

@@ -1,6 +1,6 @@
 use super::output::writable;
 use super::{Failure, library};
-use crate::checkpoint::{About, OpenOptions, Opened, Overrides, adopt, moments, open, read_pictures, slug};
+use crate::checkpoint::{About, OpenOptions, Opened, Overrides, adopt, moments, open, read_card, read_pictures, slug};
 use crate::score::Description;
 use crate::sde::Moments;
 use serde_json::Value;
@@ -86,6 +86,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let raw = args.weights == Kind::Raw;
     let options = OpenOptions { config: args.config.as_deref(), overrides, raw, progress: None };
     let opened = open(&args.source, &options)?;
+    opened.notes.iter().for_each(|note| eprintln!("warning: {note}"));
     show(&opened);
     let moments = args.moments(&opened.network.description)?;
     if args.output.is_none()
@@ -158,6 +159,5 @@ fn place_in_library(name: &str) -> Result<PathBuf, Failure> {
 }
 
 fn read_text(path: &Path) -> Result<String, Failure> {
-    let failed = |error| Failure::Input(format!("{path:?} cannot be read: {error}; check the path"));
-    fs::read_to_string(path).map(|text| text.trim().to_owned()).map_err(failed)
+    Ok(read_card(path)?.trim().to_owned())
 }

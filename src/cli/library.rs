@@ -1,5 +1,5 @@
 use super::Failure;
-use crate::checkpoint::{FileError, OpenedNetwork, ReadProgress, find, open_network};
+use crate::checkpoint::{FileError, OpenOptions, OpenedNetwork, ReadProgress, find, open};
 use crate::task::ModelRef;
 use crate::text;
 use clap::builder::{StringValueParser, TypedValueParser, ValueParserFactory};
@@ -28,10 +28,10 @@ pub(super) fn network(model: &ModelRef, config: Option<&Path>) -> Result<OpenedN
     let opened = match model {
         ModelRef::Named(name) => match find(name, library().as_deref(), &ReadProgress::default()) {
             // A checkpoint in this folder whose name has no extension.
-            Err(FileError::Unknown { .. }) if Path::new(name).exists() => open_network(Path::new(name), config),
+            Err(FileError::Unknown { .. }) if Path::new(name).exists() => file(Path::new(name), config),
             found => found,
         },
-        ModelRef::File(path) => open_network(path, config),
+        ModelRef::File(path) => file(path, config),
         ModelRef::Exact(_) | ModelRef::Mixture(_) => {
             let why = "has an exact score and is not a network; choose a name from `models` or a checkpoint";
             return Err(Failure::Usage(format!("{model} {why}")));
@@ -86,6 +86,13 @@ impl ValueParserFactory for ModelRef {
     fn value_parser() -> ModelParser {
         ModelParser
     }
+}
+
+/// Opens a checkpoint, and says on stderr what a person should know of how it was read.
+fn file(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork, FileError> {
+    let opened = open(path, &OpenOptions { config, ..OpenOptions::default() })?;
+    opened.notes.iter().for_each(|note| eprintln!("warning: {note}"));
+    Ok(opened.network)
 }
 
 /// `score-explorer` in the system's folder for a user's data.

@@ -122,9 +122,9 @@ fn card(model: &ModelRef, args: &Args) -> Result<(), Failure> {
         println!();
         for stage in description.config.outline() {
             let [input, output] = stage.channels;
-            let (side, joins) = (stage.side, if stage.joins.is_some() { " + skip" } else { "" });
+            let (side, width, joins) = (stage.side, stage.width, if stage.joins.is_some() { " + skip" } else { "" });
             let channels = format!("{input} → {output}{joins}");
-            println!("{:16}  {channels:20}  {side:4}×{side:<4}  {}", stage.kind.name(), count(stage.parameters));
+            println!("{:16}  {channels:20}  {side:4}×{width:<4}  {}", stage.kind.name(), count(stage.parameters));
         }
     }
     Ok(())

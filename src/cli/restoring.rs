@@ -4,7 +4,7 @@
 use super::Failure;
 use super::choices::{choice, defaulting};
 use super::drive::{Done, Session};
-use super::flow_options::not_of_colour_images;
+use super::flow_options::square_images;
 use super::options::{DeviceOption, RunOptions};
 use super::output::{known, writable};
 use crate::Pixels;
@@ -159,10 +159,7 @@ fn see(
     model: &ModelReport,
     session: &mut Session,
 ) -> Result<(Pixels<f32>, Option<Pixels<f32>>), Failure> {
-    let [3, side, width] = model.shape else { return Err(not_of_colour_images(model)) };
-    if side != width || model.range.is_none() {
-        return Err(not_of_colour_images(model));
-    }
+    let (channels, side) = square_images(model)?;
     let photo = read_photo(&options.image, LONGEST)?;
     let mut notes = photo.notes;
     let mask = match question.mask {
@@ -179,7 +176,8 @@ fn see(
         return Err(Failure::Input("the mask is empty; paint the parts to fill in white".into()));
     }
     let confidence = mask.is_some().then(|| Pixels { shape: [1, 1, side, side], values: confidence.into() });
-    Ok((Pixels { shape: [1, 3, side, side], values: picture.into() }, confidence))
+    let colours = Pixels { shape: [1, 3, side, side], values: picture.into() };
+    Ok((colours.seen_by(channels), confidence))
 }
 
 /// PSNR in dB of each sample; with a mask, over the masked part.

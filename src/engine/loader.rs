@@ -24,8 +24,11 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// With a warning of what was assumed of it, if anything was.
-    fn warned(mut self, assumed: &[Assumption]) -> Self {
+    /// With what a person should know of how it was read, and a warning of what was assumed of it, if anything was.
+    fn warned(mut self, notes: Vec<String>, assumed: &[Assumption]) -> Self {
+        if !notes.is_empty() {
+            Arc::make_mut(&mut self.report).warnings.extend(notes);
+        }
         if !assumed.is_empty() {
             let fields: Vec<String> = assumed.iter().map(|it| format!("{} = {}", it.field, it.value)).collect();
             let warning = format!(
@@ -188,9 +191,9 @@ impl Loader {
             ModelRef::File(path) => {
                 let options = OpenOptions { progress: Some(progress), ..OpenOptions::default() };
                 let opened = checkpoint::open(path, &options)?;
-                network(reference, opened.network, device).map(|loaded| loaded.warned(&opened.assumed))
+                network(reference, opened.network, device).map(|loaded| loaded.warned(opened.notes, &opened.assumed))
             }
-            ModelRef::Exact(folder) => pictures(reference, folder, device),
+            ModelRef::Exact(folder) => pictures(reference, folder, device, progress),
             ModelRef::Mixture(name) => mixture(reference, name),
         }
     }
@@ -244,9 +247,17 @@ fn network(reference: &ModelRef, opened: OpenedNetwork, device: &Device) -> Resu
     Ok(Loaded { model: Box::new(model), report: Arc::new(report), serves_both })
 }
 
-fn pictures(reference: &ModelRef, folder: &Path, device: &Device) -> Result<Loaded, LoadError> {
+fn pictures(
+    reference: &ModelRef,
+    folder: &Path,
+    device: &Device,
+    progress: &ReadProgress,
+) -> Result<Loaded, LoadError> {
     let shipped = folder == Path::new("worlds") && !folder.exists();
-    let set = if shipped { checkpoint::shipped_worlds()? } else { checkpoint::read_pictures(folder, None)? };
+    let set = match shipped {
+        true => checkpoint::shipped_worlds()?,
+        false => checkpoint::read_pictures_reported(folder, None, progress)?,
+    };
     let model = ImageSet::new(&set.values, set.shape, device);
     let place = if shipped { "the bundled Little Worlds".into() } else { folder.display().to_string() };
     let report = ModelReport {

@@ -1,8 +1,12 @@
 //! What is configured of a U-Net.
 
+use super::memory;
 use super::plan::Plan;
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
+
+/// Discrete levels of a network; published ones have up to 2000.
+pub const MAX_LEVELS: usize = 100_000;
 
 /// A pointwise nonlinearity (`model.nonlinearity`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,8 +153,11 @@ pub struct Config {
     /// What other releases do in another way.
     #[serde(default)]
     pub variant: Variant,
-    /// Height and width.
+    /// Height, and width where that is not given.
     pub image_size: usize,
+    /// Width of images that are not square.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_width: Option<usize>,
     pub num_channels: usize,
     /// Images live in [−1, 1]; else in [0, 1], and the network maps them itself.
     pub centered: bool,
@@ -210,15 +217,19 @@ impl Config {
         self.ch_mult.iter().try_for_each(|&m| within(m, 1, 64, "an entry of model.ch_mult"))?;
         within(self.num_res_blocks, 1, 32, "model.num_res_blocks")?;
         within(self.num_channels, 1, 64, "data.num_channels")?;
-        within(self.num_scales, 2, 1_000_000, "model.num_scales")?;
+        within(self.num_scales, 2, MAX_LEVELS, "model.num_scales")?;
         within(self.image_size, 1, 4096, "data.image_size")?;
         let coarsest = 1 << (self.ch_mult.len() - 1);
         let rule = format!("divisible by {coarsest}, for {} resolutions", self.ch_mult.len());
         bound(self.image_size.is_multiple_of(coarsest), "data.image_size", self.image_size, &rule)?;
+        within(self.image_width(), 1, 4096, "data.image_width")?;
+        bound(self.image_width().is_multiple_of(coarsest), "data.image_width", self.image_width(), &rule)?;
         let finest_attention = (0..self.ch_mult.len()).map(|level| self.image_size >> level);
         let finest_attention = finest_attention.filter(|size| self.attn_resolutions.contains(size)).max();
         let attention = finest_attention.unwrap_or(0).max(self.image_size / coarsest);
         within(attention, 1, 64, "the resolution of self-attention")?;
+        let across = attention * self.image_width() / self.image_size;
+        within(across, 1, 64, "the width of self-attention's features")?;
         within(self.fir_kernel.len(), 2, 16, "the length of model.fir_kernel")?;
         let sum: f64 = self.fir_kernel.iter().sum();
         bound(sum.is_finite() && sum > 0.0, "the sum of model.fir_kernel", sum, "positive")?;
@@ -236,7 +247,7 @@ impl Config {
             let rule = format!("a multiple of its number of groups, {groups}");
             bound(channels.is_multiple_of(groups), "the width of a layer", channels, &rule)?;
         }
-        Ok(())
+        memory::check(&self.outline())
     }
 
     /// Names and shapes of all parameters, in published order.
@@ -250,6 +261,11 @@ impl Config {
             Embedding::Positional => self.nf,
             Embedding::Fourier => 2 * self.nf,
         })
+    }
+
+    /// The images' width.
+    pub fn image_width(&self) -> usize {
+        self.image_width.unwrap_or(self.image_size)
     }
 
     /// Whether the resolution that was halved `level` times has self-attention.

@@ -5,6 +5,7 @@ mod blocks;
 mod config;
 mod host;
 mod layers;
+mod memory;
 mod outline;
 mod plan;
 mod profile;
@@ -15,8 +16,10 @@ mod weights;
 
 pub use architecture::{Architecture, Network, NetworkConfig, ScoreNetwork};
 pub use config::{
-    BlockKind, Combine, Config, Embedding, InvalidConfig, Nonlinearity, Progressive, ProgressiveInput, Variant,
+    BlockKind, Combine, Config, Embedding, InvalidConfig, MAX_LEVELS, Nonlinearity, Progressive, ProgressiveInput,
+    Variant,
 };
+pub use memory::peak_memory;
 pub use outline::{Stage, StageKind};
 pub use profile::{LayerKind, profile};
 pub use refinenet::{RefineNet, RefineNetConfig};

@@ -35,8 +35,10 @@ impl StageKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stage {
     pub kind: StageKind,
-    /// Height and width of its output; 1 for the embedding.
+    /// Height of its output; 1 for the embedding.
     pub side: usize,
+    /// Width of its output.
+    pub width: usize,
     /// Channels in and out.
     pub channels: [usize; 2],
     pub parameters: usize,
@@ -53,7 +55,8 @@ impl Config {
         let embedding = counts.next().unwrap_or(0);
         if embedding > 0 {
             let channels = [self.nf, 4 * self.nf];
-            stages.push(Stage { kind: StageKind::Embedding, side: 1, channels, parameters: embedding, joins: None });
+            let (kind, parameters) = (StageKind::Embedding, embedding);
+            stages.push(Stage { kind, side: 1, width: 1, channels, parameters, joins: None });
         }
         let (mut side, mut kept, mut joins) = (self.image_size, Vec::new(), None);
         for (op, parameters) in plan.ops.iter().zip(counts) {
@@ -68,7 +71,8 @@ impl Config {
                         Some(Direction::Up) => side * 2,
                         None => side,
                     };
-                    stages.push(Stage { kind, side, channels, parameters, joins: joins.take() });
+                    let width = side * self.image_width() / self.image_size.max(1);
+                    stages.push(Stage { kind, side, width, channels, parameters, joins: joins.take() });
                 }
             }
         }

@@ -73,7 +73,7 @@ impl NetworkConfig for Config {
     }
 
     fn shape(&self) -> [usize; 3] {
-        [self.num_channels, self.image_size, self.image_size]
+        [self.num_channels, self.image_size, self.image_width()]
     }
 
     fn plan(&self) -> Vec<Parameter> {

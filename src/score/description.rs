@@ -1,13 +1,13 @@
 //! All that must be known of a trained network beyond its weights.
 
-use crate::network::Architecture;
+use crate::network::{Architecture, InvalidConfig, MAX_LEVELS};
 use crate::sde::{Family, LabelConvention, Level, Moments, Range, Table};
 use serde::{Deserialize, Serialize};
 
 /// A trained network's description: what it is and how its output becomes a score. Saved in our own checkpoints'
 /// metadata.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Saved")]
+#[serde(try_from = "Saved")]
 pub struct Description {
     /// The architecture.
     pub config: Architecture,
@@ -45,11 +45,16 @@ struct Saved {
     moments: Option<Moments>,
 }
 
-impl From<Saved> for Description {
-    fn from(saved: Saved) -> Self {
+impl TryFrom<Saved> for Description {
+    type Error = InvalidConfig;
+
+    fn try_from(saved: Saved) -> Result<Self, InvalidConfig> {
         let Saved { config, family, continuous, levels, labels, range, name, card, moments } = saved;
+        if levels > MAX_LEVELS {
+            return Err(InvalidConfig::new("levels", levels, &format!("at most {MAX_LEVELS}")));
+        }
         let usual = Description::new(config, family, continuous, levels, range);
-        Description { labels: labels.unwrap_or(usual.labels), name, card, moments, ..usual }
+        Ok(Description { labels: labels.unwrap_or(usual.labels), name, card, moments, ..usual })
     }
 }
 

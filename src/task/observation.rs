@@ -22,7 +22,8 @@ pub enum Shows {
 /// What a restoration starts from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
-    /// (1 or N)×C×H×W at the model's size, in [0, 1] (of a model without a range: as they are). One picture is
+    /// (1 or N)×C×H×W at the model's size, in [0, 1] (of a model without a range: as they are). A model of grey images
+    /// sees the luma of colours. One picture is
     /// shared by all samples; N pictures are those of N samples.
     pub picture: Pixels<f32>,
     /// 1×(1 or C)×H×W in [0, 1]: 1 is known, 0 is unknown. Without it nothing is known. Only inpainting reads it.
@@ -99,18 +100,20 @@ impl Observation {
         samples: usize,
         device: &Device,
     ) -> Result<Image, RestorationError> {
-        let found = self.picture.shape;
-        let size = found.into_iter().try_fold(1usize, usize::checked_mul);
-        if found[1..] != expected || size != Some(self.picture.values.len()) {
+        let size = self.picture.shape.into_iter().try_fold(1usize, usize::checked_mul);
+        let whole = size == Some(self.picture.values.len());
+        let picture = if whole { self.picture.seen_by(expected[0]) } else { self.picture.clone() };
+        let found = picture.shape;
+        if found[1..] != expected || !whole {
             return Err(RestorationError::Picture { expected, found });
         }
         if ![1, samples].contains(&found[0]) {
             return Err(RestorationError::Pictures(found[0]));
         }
-        if !self.picture.values.iter().all(|value| value.is_finite()) {
+        if !picture.values.iter().all(|value| value.is_finite()) {
             return Err(RestorationError::Values);
         }
-        Ok(data(tensor(&self.picture, device), range))
+        Ok(data(tensor(&picture, device), range))
     }
 }
 

@@ -59,9 +59,9 @@ fn colour(theme: &Theme, kind: StageKind) -> Color32 {
 
 fn sentence(stage: &Stage) -> String {
     let [input, output] = stage.channels;
-    let side = stage.side;
+    let (side, width) = (stage.side, stage.width);
     let name = stage.kind.name();
-    format!("{name}, {input} → {output} channels, {side}×{side} pixels, {} parameters", count(stage.parameters))
+    format!("{name}, {input} → {output} channels, {side}×{width} pixels, {} parameters", count(stage.parameters))
 }
 
 /// The layers from left to right, as high as their pictures are large, with arcs where an earlier one joins.
@@ -139,8 +139,11 @@ pub fn layers(ui: &mut Ui, stages: &[Stage]) {
             ui.label(RichText::new(format!("{number}")).small().weak());
             ui.label(RichText::new(stage.kind.name()).small());
             ui.label(RichText::new(format!("{input} → {output}{joins}")).small());
-            let pixels =
-                if stage.kind == StageKind::Embedding { "–".into() } else { format!("{0}×{0}", stage.side) };
+            let pixels = if stage.kind == StageKind::Embedding {
+                "–".into()
+            } else {
+                format!("{}×{}", stage.side, stage.width)
+            };
             ui.label(RichText::new(pixels).small());
             ui.label(RichText::new(thousands(stage.parameters)).small());
             ui.end_row();

@@ -1,6 +1,7 @@
 //! Takes an open checkpoint into the library, in the background, with what a person says of it.
 
 use crate::app::Notice;
+use crate::app::files::has_extension;
 use crate::app::theme::Theme;
 use crate::checkpoint::{About, Assumption, FileError, OpenOptions, Overrides, adopt, open, slug};
 use crate::engine::ModelReport;
@@ -42,7 +43,7 @@ impl Importing {
             let ready = self.under_way.is_none() && !slug(&typed.name).is_empty();
             let tip = "Copy it into the model library in half precision, so that it stays listed";
             asked = ui.add_enabled(ready, egui::Button::new("Import")).on_hover_text(tip).clicked();
-            if path.extension().is_some_and(|extension| extension == "pth") {
+            if has_extension(path, &["pth", "pt", "ckpt", "bin"]) {
                 let tip = "Import the raw weights instead of the EMA";
                 ui.checkbox(&mut typed.live, "Raw weights").on_hover_text(tip);
             }

@@ -1,11 +1,11 @@
 //! Pictures on their way into a slot: read, cropped and resized on threads of their own.
 
-use crate::Pixels;
 use crate::app::Notice;
 use crate::app::background::Background;
 use crate::app::photos::{Crop, Source, Wanted, sample_picture, world};
 use crate::checkpoint::{PictureSet, read_latents, read_pictures, shipped_worlds};
 use crate::task::Latents;
+use crate::{Pixels, luma};
 use image::imageops::FilterType;
 use image::{Rgb, RgbImage};
 use std::path::{Path, PathBuf};
@@ -163,7 +163,7 @@ fn cut(original: &Original, key: PictureKey) -> Pixels<f32> {
 /// A channel's value in [0, 1]; the only channel of grey models is the luma.
 fn value(pixel: &Rgb<u8>, channel: usize, channels: usize) -> f32 {
     let [r, g, b] = pixel.0.map(|level| f32::from(level) / 255.0);
-    if channels < 3 { 0.2126 * r + 0.7152 * g + 0.0722 * b } else { [r, g, b][channel.min(2)] }
+    if channels < 3 { luma([r, g, b]) } else { [r, g, b][channel.min(2)] }
 }
 
 /// `count` pictures of a set, evenly spread, at a model's shape.

@@ -37,6 +37,7 @@ use export::ExportPanel;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use setup::{Setup, is_stale};
+use std::sync::Arc;
 
 /// What a key or a button asks of this workspace.
 #[derive(Clone, Debug)]
@@ -338,11 +339,29 @@ fn plots(ui: &mut Ui, runs: &Runs, hovered: Option<&Hovered>, cx: &Context) {
     let report = cx.session.model(model);
     let trained = report.and_then(|report| report.description.as_ref());
     // In units of the run's data.
-    let in_run = |network: &Description| {
-        let scale = family.facts().range.span() / network.range.span();
-        network.trained_ratios().into_iter().map(|ratio| ratio * scale).collect::<Vec<f64>>()
-    };
-    let trained = trained.map(in_run).unwrap_or_default();
-    let path = plots::Path { family: &family, trained: &trained };
+    let in_run =
+        |network: &Description| trained_ratios(ui, network, family.facts().range.span() / network.range.span());
+    let trained = trained.map(in_run);
+    let path = plots::Path { family: &family, trained: trained.as_ref().map_or(&[], |trained| &trained.ratios) };
     panes::figures(ui, 4, |ui| plots::ui(ui, run, path, hovered));
+}
+
+/// σ/α of the discrete levels of a network, in units that are `scale` of its own.
+struct Trained {
+    network: Description,
+    scale: f64,
+    ratios: Vec<f64>,
+}
+
+/// These, from the last frame where nothing has changed: there may be many levels.
+fn trained_ratios(ui: &Ui, network: &Description, scale: f64) -> Arc<Trained> {
+    let id = egui::Id::unique("trained levels");
+    let kept = ui.data(|data| data.get_temp::<Arc<Trained>>(id));
+    if let Some(kept) = kept.filter(|kept| kept.network == *network && kept.scale == scale) {
+        return kept;
+    }
+    let ratios = network.trained_ratios().into_iter().map(|ratio| ratio * scale).collect();
+    let made = Arc::new(Trained { network: network.clone(), scale, ratios });
+    ui.data_mut(|data| data.insert_temp(id, made.clone()));
+    made
 }

@@ -1,7 +1,7 @@
 //! Reading the configurations of diffusers: a `UNet2DModel` and the scheduler that it was trained with.
 
 use crate::checkpoint::ConfigError;
-use crate::checkpoint::config::{FLAG, NUMBER, Section, WHOLE, WHOLES, disordered, parse};
+use crate::checkpoint::config::{FLAG, NUMBER, Section, WHOLE, WHOLES, disordered, parse, shorten};
 use crate::checkpoint::score_sde::ddpmpp;
 use crate::network::{BlockKind, Config, Embedding, Nonlinearity, Progressive, ProgressiveInput, Variant};
 use crate::score::Description;
@@ -18,52 +18,153 @@ const NAMES: &str = "a list of names";
 /// # Errors
 /// If a text is not such JSON, a field is not known, or no network can be built from it.
 pub fn read_diffusers_config(model: &str, scheduler: &str) -> Result<Description, ConfigError> {
-    let (model, scheduler) = (parse(model)?, parse(scheduler)?);
-    let (model, scheduler) = (Section::whole(&model, "config"), Section::whole(&scheduler, "scheduler_config"));
+    read_model(model, read_scheduler(scheduler)?)
+}
+
+/// The same of a network whose process is known.
+pub fn read_model(model: &str, process: Process) -> Result<Description, ConfigError> {
+    let model = parse(model)?;
+    let model = Section::whole(&model, "config");
     let class: String = model.get(CLASS, "UNet2DModel")?;
     if class != "UNet2DModel" {
         return Err(model.unknown(CLASS, &Value::String(class), "UNet2DModel"));
     }
-    let process = process(&scheduler)?;
     let config = architecture(&model, &process)?;
     config.check()?;
-    let Process { family, continuous, levels, range } = process;
+    let Process { family, continuous, levels, range, .. } = process;
     Ok(Description::new(config.into(), family, continuous, levels, range))
 }
 
 /// What the noise was.
-struct Process {
+pub struct Process {
     family: Family,
     continuous: bool,
     levels: usize,
     range: Range,
+    /// Which fields of the scheduler were of no use here.
+    pub ignored: Option<String>,
 }
 
-fn process(scheduler: &Section) -> Result<Process, ConfigError> {
-    let known = "DDPMScheduler, DDIMScheduler, PNDMScheduler or ScoreSdeVeScheduler";
+/// Fields that say what the noise was. All others say how samples are drawn.
+const NOISE: [&str; 12] = [
+    "beta_schedule",
+    "beta_start",
+    "beta_end",
+    "trained_betas",
+    "num_train_timesteps",
+    "prediction_type",
+    "rescale_betas_zero_snr",
+    "timestep_type",
+    "snr_shift_scale",
+    "sigma_min",
+    "sigma_max",
+    CLASS,
+];
+
+/// Fields for drawing samples, as schedulers have them unless they are told otherwise.
+const USUAL: [(&str, &str); 22] = [
+    ("clip_sample", "true"),
+    ("clip_sample_range", "1.0"),
+    ("dynamic_thresholding_ratio", "0.995"),
+    ("sample_max_value", "1.0"),
+    ("steps_offset", "0"),
+    ("timestep_spacing", "leading"),
+    ("timestep_spacing", "linspace"),
+    ("variance_type", "fixed_small"),
+    ("variance_type", "fixed_large"),
+    ("set_alpha_to_one", "true"),
+    ("solver_order", "2"),
+    ("solver_type", "midpoint"),
+    ("solver_type", "bh2"),
+    ("algorithm_type", "dpmsolver++"),
+    ("lower_order_final", "true"),
+    ("predict_x0", "true"),
+    ("final_sigmas_type", "zero"),
+    ("interpolation_type", "linear"),
+    ("lambda_min_clipped", "-Infinity"),
+    ("snr", "0.15"),
+    ("sampling_eps", "1e-05"),
+    ("correct_steps", "1"),
+];
+
+/// The β of DDPM's process that a class takes where none are given, and the form of their table.
+fn usual_betas(class: &str) -> Option<(f64, f64, &'static str)> {
+    let name = class.strip_prefix("Flax").unwrap_or(class).strip_suffix("Scheduler")?;
+    Some(match name {
+        "DDPM"
+        | "DDPMParallel"
+        | "DDIM"
+        | "DDIMParallel"
+        | "DDIMInverse"
+        | "PNDM"
+        | "RePaint"
+        | "DPMSolverMultistep"
+        | "DPMSolverMultistepInverse"
+        | "DPMSolverSinglestep"
+        | "UniPCMultistep"
+        | "DEISMultistep"
+        | "SASolver"
+        | "EulerDiscrete"
+        | "EulerAncestralDiscrete"
+        | "LMSDiscrete" => (1e-4, 0.02, "linear"),
+        "HeunDiscrete" | "KDPM2Discrete" | "KDPM2AncestralDiscrete" | "DPMSolverSDE" => (8.5e-4, 0.012, "linear"),
+        "LCM" | "TCD" => (8.5e-4, 0.012, "scaled_linear"),
+        _ => return None,
+    })
+}
+
+/// Reads the configuration of a scheduler for the noise that it was trained with. All but one are samplers of DDPM's
+/// process, and differ only in how they draw samples.
+pub fn read_scheduler(text: &str) -> Result<Process, ConfigError> {
+    let value = parse(text)?;
+    let scheduler = Section::whole(&value, "scheduler_config");
+    let known = "DDPMScheduler, another scheduler with beta_start and beta_end, or ScoreSdeVeScheduler";
     let class: String = scheduler.get(CLASS, known)?;
-    match class.as_str() {
-        "ScoreSdeVeScheduler" => {
-            let (min, max) = (scheduler.or("sigma_min", NUMBER, 0.01)?, scheduler.or("sigma_max", NUMBER, 1348.0)?);
-            let family = Ve::new(min, max).map_err(|_| disordered("sigma_min to sigma_max", min, max))?;
-            let levels = scheduler.or("num_train_timesteps", WHOLE, 2000)?;
-            Ok(Process { family: Family::Ve(family), continuous: true, levels, range: Range::Unit })
-        }
-        // Samplers of the same process.
-        "DDPMScheduler" | "DDIMScheduler" | "PNDMScheduler" => {
-            scheduler.must("beta_schedule", "linear", "linear")?;
-            scheduler.must("prediction_type", "epsilon", "epsilon")?;
-            scheduler.without("trained_betas")?;
-            scheduler.must("rescale_betas_zero_snr", false, "false")?;
-            let levels: usize = scheduler.or("num_train_timesteps", WHOLE, 1000)?;
-            // β_i of the steps is β(t)/N of the SDE (Song et al. 2021, appendix B).
-            let (first, last) = (scheduler.or("beta_start", NUMBER, 1e-4)?, scheduler.or("beta_end", NUMBER, 0.02)?);
-            let family = Vp::new(first * levels as f64, last * levels as f64);
-            let family = family.map_err(|_| disordered("beta_start to beta_end", first, last))?;
-            Ok(Process { family: Family::Vp(family), continuous: false, levels, range: Range::Symmetric })
-        }
-        _ => Err(scheduler.unknown(CLASS, &Value::String(class), known)),
+    let ignored = ignored(&value);
+    if class == "ScoreSdeVeScheduler" {
+        let (min, max) = (scheduler.or("sigma_min", NUMBER, 0.01)?, scheduler.or("sigma_max", NUMBER, 1348.0)?);
+        let family = Ve::new(min, max).map_err(|_| disordered("sigma_min to sigma_max", min, max))?;
+        let levels = scheduler.or("num_train_timesteps", WHOLE, 2000)?;
+        return Ok(Process { family: Family::Ve(family), continuous: true, levels, range: Range::Unit, ignored });
     }
+    let given =
+        || Some((scheduler.or("beta_start", NUMBER, None).ok()??, scheduler.or("beta_end", NUMBER, None).ok()??));
+    let usual = usual_betas(&class).or_else(|| given().map(|(first, last)| (first, last, "linear")));
+    let Some((first, last, schedule)) = usual else {
+        return Err(scheduler.unknown(CLASS, &Value::String(class), known));
+    };
+    let schedule: String = scheduler.or("beta_schedule", "linear", schedule.to_owned())?;
+    if schedule != "linear" {
+        return Err(scheduler.unknown("beta_schedule", &Value::String(schedule), "linear"));
+    }
+    scheduler.must("prediction_type", "epsilon", "epsilon")?;
+    scheduler.without("trained_betas")?;
+    scheduler.must("rescale_betas_zero_snr", false, "false")?;
+    scheduler.must("timestep_type", "discrete", "discrete")?;
+    scheduler.must("snr_shift_scale", 1.0, "1.0")?;
+    let levels: usize = scheduler.or("num_train_timesteps", WHOLE, 1000)?;
+    // β_i of the steps is β(t)/N of the SDE (Song et al. 2021, appendix B).
+    let (first, last) = (scheduler.or("beta_start", NUMBER, first)?, scheduler.or("beta_end", NUMBER, last)?);
+    let family = Vp::new(first * levels as f64, last * levels as f64);
+    let family = family.map_err(|_| disordered("beta_start to beta_end", first, last))?;
+    Ok(Process { family: Family::Vp(family), continuous: false, levels, range: Range::Symmetric, ignored })
+}
+
+/// Says which fields were of no use, of those that are not as usual.
+fn ignored(scheduler: &Value) -> Option<String> {
+    let fields = scheduler.as_object()?.iter().filter(|(name, value)| {
+        let words = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let number: Option<f64> = words.parse().ok();
+        let same = |usual: &str| usual == words || number.is_some() && number == usual.parse().ok();
+        let usual = USUAL.iter().any(|(field, usual)| field == name && same(usual));
+        let off = ["clip_sample", "set_alpha_to_one"].contains(&name.as_str());
+        let nothing = value.is_null() || value.as_bool() == Some(false) && !off;
+        !(name.starts_with('_') || NOISE.contains(&name.as_str()) || usual || nothing)
+    });
+    let fields: Vec<String> = fields.map(|(name, value)| format!("{name} = {}", shorten(value))).collect();
+    let what = fields.join(", ");
+    (!fields.is_empty())
+        .then(|| format!("Ignored in scheduler_config.json, as samples are drawn as chosen here: {what}."))
 }
 
 fn architecture(model: &Section, process: &Process) -> Result<Config, ConfigError> {
@@ -75,7 +176,7 @@ fn architecture(model: &Section, process: &Process) -> Result<Config, ConfigErro
     if nf == 0 || widths.len() != blocks.attention.len() || widths.iter().any(|width| !width.is_multiple_of(nf)) {
         return Err(model.invalid("block_out_channels", format!("{widths:?}"), rule));
     }
-    let image_size: usize = model.get("sample_size", WHOLE)?;
+    let [image_size, width] = image_size(model)?;
     let channels: usize = model.or("in_channels", WHOLE, 3)?;
     model.must("out_channels", channels, "as many as in_channels")?;
     let embedding_type = match model.or("time_embedding_type", "positional or fourier", Embedding::Positional)? {
@@ -111,6 +212,7 @@ fn architecture(model: &Section, process: &Process) -> Result<Config, ConfigErro
         norm_groups: norm_groups(model, &blocks, &widths)?,
         variant: variant(model, &blocks, embedding_type == Embedding::Positional)?,
         image_size,
+        image_width: (width != image_size).then_some(width),
         num_channels: channels,
         centered: !model.or("center_input_sample", FLAG, false)?,
         sigma_min,
@@ -118,6 +220,19 @@ fn architecture(model: &Section, process: &Process) -> Result<Config, ConfigErro
         num_scales: process.levels,
         ..usual
     })
+}
+
+/// Height and width; one number stands for both.
+fn image_size(model: &Section) -> Result<[usize; 2], ConfigError> {
+    let known = "a whole number, or two for height and width";
+    let size: Value = model.get("sample_size", known)?;
+    let side = |value: &Value| value.as_u64().and_then(|side| usize::try_from(side).ok());
+    let sides = match size.as_array().map(Vec::as_slice) {
+        None => side(&size).map(|side| [side, side]),
+        Some([height, width]) => side(height).zip(side(width)).map(|(height, width)| [height, width]),
+        Some(_) => None,
+    };
+    sides.ok_or_else(|| model.unknown("sample_size", &size, known))
 }
 
 /// What would make it another network.

@@ -2,82 +2,85 @@
 
 mod config;
 mod names;
+mod place;
+mod weights;
 
 pub use config::read_diffusers_config;
+pub(super) use place::{Place, find};
 
 use super::open::u_net;
 use super::{FileError, OpenedNetwork, ReadProgress, open_file, read_bounded, tensors, torch};
-use serde_json::Value;
+use crate::network::Weights;
 use std::path::{Path, PathBuf};
 
 const WHAT: &str = "a valid diffusers model";
 const CONFIG: &str = "config.json";
 const SCHEDULER: &str = "scheduler_config.json";
-/// The weights, best first.
-const WEIGHTS: [&str; 3] =
-    ["diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin", "diffusion_pytorch_model.fp16.safetensors"];
 /// Configurations have some hundred bytes.
 const MAX_CONFIG: u64 = 1 << 20;
 
-/// The folder in which a diffusers network lies, if one does in `path`: itself, its subfolder `unet`, or the folder
-/// that holds these weights.
-pub(super) fn folder(path: &Path) -> Option<PathBuf> {
-    let holder = match path.file_name().and_then(|name| name.to_str()) {
-        Some(name) if WEIGHTS.contains(&name) => path.parent()?.to_owned(),
-        _ => path.to_owned(),
-    };
-    [holder.join("unet"), holder].into_iter().find(|folder| names_a_class(&folder.join(CONFIG)))
-}
-
-/// The file of the weights in a folder of diffusers.
+/// The first file of the weights in a folder of diffusers.
 pub(super) fn weights(path: &Path) -> Option<PathBuf> {
-    let folder = folder(path)?;
-    WEIGHTS.iter().map(|name| folder.join(name)).find(|path| path.is_file())
+    let place = find(path, false)?;
+    let files = place.weights.map(|file| vec![file]);
+    files.or_else(|| weights::files(&place.folder, false).ok().map(|chosen| chosen.files))?.into_iter().next()
 }
 
 /// Whether a folder holds a network rather than pictures.
 pub fn holds_network(folder: &Path) -> bool {
-    folder.is_dir() && self::folder(folder).is_some()
+    folder.is_dir() && find(folder, false).is_some()
 }
 
-fn names_a_class(config: &Path) -> bool {
-    let text = config.is_file().then(|| read_bounded(config, MAX_CONFIG, WHAT).ok()).flatten();
-    let value: Option<Value> = text.and_then(|text| serde_json::from_slice(&text).ok());
-    value.is_some_and(|value| value.get("_class_name").is_some())
-}
-
-/// Opens the network in `folder`, from `weights` or from whichever file of them is there.
-pub(super) fn open(folder: &Path, weights: Option<&Path>, progress: &ReadProgress) -> Result<OpenedNetwork, FileError> {
+/// Opens the network at a place, its raw weights if it keeps these beside an EMA and they are wanted, with what a person
+/// should know of it.
+pub(super) fn open(
+    place: Place,
+    raw: bool,
+    progress: &ReadProgress,
+) -> Result<(OpenedNetwork, Vec<String>), FileError> {
+    let Place { folder, weights, mut notes, .. } = place;
     let config = folder.join(CONFIG);
-    let scheduler = scheduler(folder).ok_or_else(|| {
+    let scheduler = scheduler(&folder).ok_or_else(|| {
         FileError::format(
-            folder,
+            &folder,
             WHAT,
             "the noise of its training is missing; put the scheduler_config.json of its repository beside its config.json",
         )
     })?;
-    let description = read_diffusers_config(&text(&config)?, &text(&scheduler)?)
-        .map_err(|source| FileError::Config { path: config, source })?;
-    let weights = match weights {
-        Some(path) => path.to_owned(),
-        None => WEIGHTS.iter().map(|name| folder.join(name)).find(|path| path.is_file()).ok_or_else(|| {
-            FileError::format(folder, WHAT, format!("its weights are missing; put {} there", WEIGHTS[0]))
-        })?,
+    let in_file = |path: &Path| {
+        let path = path.to_owned();
+        move |source| FileError::Config { path, source }
     };
-    let tensors = match weights.extension().is_some_and(|extension| extension == "bin") {
-        true => torch::read_state(&weights, progress)?,
-        false => tensors::read(&weights, progress)?.1,
+    let process = config::read_scheduler(&text(&scheduler)?).map_err(in_file(&scheduler))?;
+    notes.extend(process.ignored.clone());
+    let description = config::read_model(&text(&config)?, process).map_err(in_file(&config))?;
+    let chosen = match weights {
+        Some(path) => weights::Chosen { files: vec![path], note: None },
+        None => weights::files(&folder, raw)?,
     };
-    let wrong = |source| FileError::Weights { path: weights.clone(), source };
-    let weights = names::renamed(tensors, u_net(&description, &weights)?).map_err(wrong)?;
-    Ok(OpenedNetwork { description, weights })
+    notes.extend(chosen.note);
+    let lengths = chosen.files.iter().filter_map(|file| file.metadata().ok()).map(|about| about.len());
+    progress.expect(lengths.sum());
+    let mut tensors = Weights::new();
+    for file in &chosen.files {
+        tensors.extend(match file.extension().is_some_and(|extension| extension == "bin") {
+            true => torch::read(file, progress)?.model,
+            false => tensors::read(file, progress)?.1,
+        });
+    }
+    let file = chosen.files.first().unwrap_or(&folder);
+    let wrong = |source| FileError::Weights { path: file.clone(), source };
+    let weights = names::renamed(tensors, u_net(&description, file)?).map_err(wrong)?;
+    Ok((OpenedNetwork { description, weights }, notes))
 }
 
-/// Beside the network, or where a pipeline keeps it.
+/// Beside the network, or where a pipeline or a training run keeps it.
 fn scheduler(folder: &Path) -> Option<PathBuf> {
-    let places = [folder.join(SCHEDULER), folder.join("scheduler").join(SCHEDULER)];
-    let above = folder.parent().map(|above| [above.join("scheduler").join(SCHEDULER), above.join(SCHEDULER)]);
-    places.into_iter().chain(above.into_iter().flatten()).find(|path| path.is_file())
+    let in_training = folder.parent().filter(|parent| place::is_checkpoint(parent)).and_then(Path::parent);
+    let holders = [Some(folder), folder.parent(), in_training];
+    let places = |holder: &Path| [holder.join("scheduler").join(SCHEDULER), holder.join(SCHEDULER)];
+    // A link that leads nowhere is there, too.
+    holders.into_iter().flatten().flat_map(places).find(|path| path.symlink_metadata().is_ok())
 }
 
 fn text(path: &Path) -> Result<String, FileError> {

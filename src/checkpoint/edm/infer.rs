@@ -8,6 +8,7 @@ use crate::checkpoint::{ConfigError, Described, Overrides};
 use crate::network::{Config, Embedding, Progressive, ProgressiveInput, Variant};
 use crate::score::Description;
 use crate::sde::{Family, Range, Ve, Vp};
+use std::collections::BTreeMap;
 
 /// The Python classes that make a score model of the network (table 1), and what they are called in short.
 const KINDS: [(&str, &str); 3] = [("EDMPrecond", "edm"), ("VPPrecond", "vp"), ("VEPrecond", "ve")];
@@ -16,11 +17,11 @@ const CLASS: &str = "edm.class";
 const FIELDS: [&str; 5] = [KIND, CLASS, "edm.sigma_data", "edm.sigma_min", "edm.sigma_max"];
 
 /// Whether these are the names of a network of EDM.
-pub(in crate::checkpoint) fn is_edm(shapes: &Shapes) -> bool {
-    shapes.contains_key("map_layer0.weight") && shapes.keys().any(|name| name.starts_with("enc."))
+pub(in crate::checkpoint) fn is_edm<T>(named: &BTreeMap<String, T>) -> bool {
+    named.contains_key("map_layer0.weight") && named.keys().any(|name| name.starts_with("enc."))
 }
 
-/// Infers the network from names (without `model.`) and shapes, from the name of its Python class where the file has it,
+/// Infers the network from names (without what stands before all) and shapes, from the name of its Python class where the file has it,
 /// and from overrides; and the class of images to sample, if it has classes and one was given.
 ///
 /// # Errors

@@ -4,4 +4,4 @@ mod infer;
 mod names;
 
 pub(super) use infer::{infer, is_edm};
-pub(super) use names::{inner, renamed};
+pub(super) use names::renamed;

@@ -2,24 +2,13 @@
 
 use crate::checkpoint::places::{Names, Place, Way};
 use crate::network::{Array, Config, ProgressiveInput, Weights, WeightsError};
-use std::collections::BTreeMap;
-
-/// What stands before the names in the state dictionary of a preconditioned network.
-const OUTER: &str = "model.";
-
-/// Names without what stands before all of them.
-pub(in crate::checkpoint) fn inner<T>(named: BTreeMap<String, T>) -> BTreeMap<String, T> {
-    let bare = |name: String| name.strip_prefix(OUTER).map_or_else(|| name.clone(), str::to_owned);
-    named.into_iter().map(|(name, value)| (bare(name), value)).collect()
-}
 
 /// The weights by our names and in our layout, for one class where there are classes. What is left over keeps its name.
 pub(in crate::checkpoint) fn renamed(
-    tensors: Weights,
+    mut tensors: Weights,
     config: &Config,
     class: Option<usize>,
 ) -> Result<Weights, WeightsError> {
-    let mut tensors = inner(tensors);
     // The filters are known, and no picture is augmented here.
     tensors.retain(|name, _| !name.ends_with(".resample_filter") && name != "map_augment.weight");
     choose_class(&mut tensors, class)?;

@@ -64,6 +64,7 @@ pub(in crate::checkpoint) fn ddpmpp() -> Config {
         norm_groups: None,
         variant: Variant::default(),
         image_size: 0,
+        image_width: None,
         num_channels: 0,
         centered: true,
         sigma_min: 0.01,

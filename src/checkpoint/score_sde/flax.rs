@@ -2,7 +2,7 @@
 
 use crate::checkpoint::FileError;
 use crate::checkpoint::progress::{ReadProgress, ReportedFile};
-use crate::checkpoint::tensors::{MAX_VALUES, Number};
+use crate::checkpoint::tensors::{MAX_VALUES, Number, elements};
 use crate::network::{Array, Weights};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
@@ -233,7 +233,8 @@ impl Reader<'_> {
         if self.left != end {
             return Err(damaged_array());
         }
-        self.values_left = self.values_left.checked_sub(count).ok_or("is larger than any supported network")?;
+        let left = elements(&shape).and_then(|_| self.values_left.checked_sub(count));
+        self.values_left = left.ok_or("is larger than any supported network")?;
         Ok(Array { shape, values: number.read(&mut self.file, count).map_err(damaged)? })
     }
 

@@ -101,9 +101,15 @@ fn flax_name(part: &str, dimensions: usize) -> String {
 fn turned(array: Array) -> Array {
     let (area, input, output, shape) = match array.shape[..] {
         [input, output] => (1, input, output, vec![output, input]),
-        [height, width, input, output] => (height * width, input, output, vec![output, input, height, width]),
+        [height, width, input, output] => {
+            (height.saturating_mul(width), input, output, vec![output, input, height, width])
+        }
         _ => return array,
     };
+    if array.values.is_empty() {
+        // Of nothing there may be any number of rows.
+        return Array { shape, values: Vec::new() };
+    }
     let at = |o: usize, i: usize, place: usize| array.values.get((place * input + i) * output + o).copied();
     let values =
         (0..output).flat_map(|o| (0..input).flat_map(move |i| (0..area).filter_map(move |place| at(o, i, place))));

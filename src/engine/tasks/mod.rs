@@ -32,6 +32,22 @@ use std::ops::ControlFlow;
 /// Samples of 3×32×32 in one evaluation of what a person waits for, between which commands are answered.
 const BATCH: usize = 16;
 
+/// Bytes that one state of all samples may take, in single precision; solvers hold several.
+const MAX_STATE: usize = 2 << 30;
+
+/// Refuses more samples of a shape than memory holds.
+fn fitting(count: usize, shape: [usize; 3]) -> Result<(), Failure> {
+    let [channels, height, width] = shape;
+    let one = 4 * channels * height * width;
+    if count.saturating_mul(one) <= MAX_STATE {
+        return Ok(());
+    }
+    let (size, most) = (count as f64 * one as f64 / 1e9, MAX_STATE / one.max(1));
+    let what = format!("{count} samples of {channels}×{height}×{width} take {size:.1} GB in each of several states");
+    let remedy = format!("choose 1 to {most}, and compute the others with other seeds");
+    Err(Failure::from_sentence(&what, &remedy))
+}
+
 /// What tasks answer that cannot be done as they are.
 fn refused(error: impl Display) -> Failure {
     Failure::from_sentence(&error.to_string(), "change the settings")

@@ -1,4 +1,4 @@
-use super::{BATCH, noise, refused, report, tensor};
+use super::{BATCH, fitting, noise, refused, report, tensor};
 use crate::engine::recording::Observed;
 use crate::engine::watched::Watched;
 use crate::engine::{Context, Ending, Recorded, RunReport, Task};
@@ -31,6 +31,7 @@ impl Task for Restore {
         let loaded = context.open(&run.model, restoration.method.entry().is_differentiated())?;
         let model = InRange::new(&*loaded.model, run.family.facts().range);
         let model = Clipped::new(Watched::new(model, context, BATCH), run.clip);
+        fitting(run.count.get(), model.shape())?;
         let plan = restoration.plan(&model);
         let (samples, evaluations) = (run.count.get(), restoration.evaluations(&plan));
         let report = report(context, run, &plan, evaluations, &loaded, &model);

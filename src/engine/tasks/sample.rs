@@ -1,4 +1,4 @@
-use super::{noise, refused, report, tensor};
+use super::{fitting, noise, refused, report, tensor};
 use crate::engine::recording::Observed;
 use crate::engine::watched::Watched;
 use crate::engine::{Context, Ending, Recorded, RunReport, Snapshot, Task};
@@ -30,6 +30,7 @@ impl Task for Sample {
         let loaded = context.open(&run.model, false)?;
         let model = Watched::new(&*loaded.model, context, BATCH);
         let model = Clipped::new(InRange::new(model, run.family.facts().range), run.clip);
+        fitting(run.count.get(), model.shape())?;
         let plan = Plan::new(&run, &model);
         let (samples, evaluations) = (run.count.get(), run.solver.evaluations(plan.steps.len(), run.destination()));
         let report = report(context, &run, &plan, evaluations, &loaded, &model);

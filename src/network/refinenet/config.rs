@@ -1,7 +1,7 @@
 //! What is configured of an NCSN.
 
-use crate::network::config::{bound, within};
-use crate::network::{InvalidConfig, Nonlinearity};
+use crate::network::config::{MAX_LEVELS, bound, within};
+use crate::network::{InvalidConfig, Nonlinearity, memory};
 use serde::{Deserialize, Serialize};
 
 /// The architecture of an NCSN (Song & Ermon 2019) or NCSNv2 (Song & Ermon 2020), with the published field names.
@@ -35,7 +35,7 @@ impl RefineNetConfig {
     pub fn check(&self) -> Result<(), InvalidConfig> {
         within(self.ngf, 2, 1024, "model.ngf")?;
         within(self.stages, 4, 6, "the number of stages")?;
-        within(self.num_classes, 2, 100_000, "model.num_classes")?;
+        within(self.num_classes, 2, MAX_LEVELS, "model.num_classes")?;
         within(self.channels, 1, 64, "data.channels")?;
         within(self.image_size, 1, 1024, "data.image_size")?;
         // All stages halve but the first and the two that are dilated.
@@ -44,7 +44,8 @@ impl RefineNetConfig {
         bound(self.image_size.is_multiple_of(coarsest), "data.image_size", self.image_size, &rule)?;
         let ordered = self.sigma_end > 0.0 && self.sigma_end < self.sigma_begin && self.sigma_begin.is_finite();
         let sigmas = format!("{} to {}", self.sigma_begin, self.sigma_end);
-        bound(ordered, "model.sigma_begin to model.sigma_end", sigmas, "positive and falling")
+        bound(ordered, "model.sigma_begin to model.sigma_end", sigmas, "positive and falling")?;
+        memory::check(&self.outline())
     }
 
     /// σ of a level, the largest first; between two levels for a label between them.

@@ -39,5 +39,5 @@ impl RefineNetConfig {
 }
 
 fn layer(kind: StageKind, side: usize, channels: [usize; 2], parameters: usize) -> Stage {
-    Stage { kind, side, channels, parameters, joins: None }
+    Stage { kind, side, width: side, channels, parameters, joins: None }
 }

@@ -67,3 +67,60 @@ pub fn checkpoint(model: &[(&str, Vec<u8>)], ema: &[Vec<u8>]) -> Vec<u8> {
     let root = dict(&[("model", dict(model)), ("ema", average), ("step", int(7))]);
     [b"\x80\x02".to_vec(), root, b".".to_vec()].concat()
 }
+
+/// An object of a class, with attributes.
+pub fn object(module: &str, name: &str, state: &[u8]) -> Vec<u8> {
+    [&global(module, name), b")\x81".as_slice(), state, b"b"].concat()
+}
+
+/// What training leaves beside weights: a namespace, a path, numbers of NumPy, sets, a configuration that holds itself,
+/// a scheduler, bytes, numbers of any length, in the instructions of all protocols; and a command that must not run.
+pub fn rest(witness: &Path) -> Vec<(&'static str, Vec<u8>)> {
+    let made = |module, name, arguments: &[Vec<u8>]| [global(module, name), tuple(arguments), b"R".to_vec()].concat();
+    let path = made("pathlib", "PosixPath", &[text("/"), text("data")]);
+    let attributes = dict(&[("lr", int(1)), ("out", path), ("none", b"N".to_vec())]);
+    let dtype =
+        [made("numpy", "dtype", &[text("f8"), b"\x89".to_vec(), b"\x88".to_vec()]), b"(K\x03tb".to_vec()].concat();
+    let stacked = [text("numpy._core.multiarray"), text("scalar"), b"\x93".to_vec()].concat();
+    let scalar = [stacked, tuple(&[dtype.clone(), b"C\x08\0\0\0\0\0\0\xf0\x3f".to_vec()]), b"R".to_vec()].concat();
+    let array = made(
+        "numpy.core.multiarray",
+        "_reconstruct",
+        &[global("numpy", "ndarray"), b"K\x00\x85".to_vec(), b"C\x01b".to_vec()],
+    );
+    let numbers = [b"B\x10\0\0\0".as_slice(), &[0; 16]].concat();
+    let state = tuple(&[int(1), b"K\x02\x85".to_vec(), dtype, b"\x89".to_vec(), numbers]);
+    let array = [array, state, b"b".to_vec()].concat();
+    let command = made("os", "system", &[text(&format!("touch {}", witness.display()))]);
+    let namespace = object("argparse", "Namespace", &attributes);
+    // Remembered, put into itself as a key's value, and given items as a list is.
+    let config =
+        [&global("omegaconf.dictconfig", "DictConfig"), b")\x81q\xfa".as_slice(), &text("parent"), b"h\xfas", b"}b"]
+            .concat();
+    let listed = [&global("omegaconf.listconfig", "ListConfig"), b")\x81(".as_slice(), &int(3), b"e"].concat();
+    vec![
+        ("args", namespace),
+        ("hyper_parameters", config),
+        ("list", listed),
+        ("loss", scalar),
+        ("losses", array),
+        ("set", [b"\x8f(".as_slice(), &int(1), &text("b"), b"\x90"].concat()),
+        ("frozen", [b"(".as_slice(), &int(1), b"\x91"].concat()),
+        ("keywords", [&global("a.b", "C"), b")".as_slice(), &dict(&[]), b"\x92"].concat()),
+        ("huge", [b"\x8b\x0a\0\0\0".as_slice(), &[7; 10]].concat()),
+        ("long", [b"\x8a\x09".as_slice(), &[0xff; 9]].concat()),
+        ("old", b"I01\n".to_vec()),
+        ("bytes", [b"\x8e\x02\0\0\0\0\0\0\0".as_slice(), b"\xff\x00"].concat()),
+        ("more bytes", [b"\x96\x01\0\0\0\0\0\0\0".as_slice(), b"\xff"].concat()),
+        ("python 2", b"U\x02\xff\xfe".to_vec()),
+        ("scheduler", object("torch.optim.lr_scheduler", "LambdaLR", &dict(&[("lambdas", list(&[command]))]))),
+        (
+            "storage",
+            [
+                tuple(&[text("storage"), global("torch", "QInt8Storage"), text("99"), text("cpu"), int(4)]),
+                b"Q".to_vec(),
+            ]
+            .concat(),
+        ),
+    ]
+}

@@ -44,11 +44,15 @@ fn as_pickle(pickle: Vec<u8>) -> Vec<u8> {
     forge::archive(&entries, CompressionMethod::Stored)
 }
 
-/// A small checkpoint's pickle.
+/// A small checkpoint's pickle, with all that training leaves beside weights.
 fn pickle() -> Vec<u8> {
     let tensor = |key, shape: &[i64], strides: &[i64]| forge::tensor("FloatStorage", key, 64, 0, shape, strides);
     let model = [("module.a.weight", tensor(0, &[8, 8], &[8, 1])), ("module.a.bias", tensor(1, &[8], &[1]))];
-    forge::checkpoint(&model, &[tensor(0, &[8, 8], &[8, 1]), tensor(1, &[8], &[1])])
+    let ema = forge::list(&[tensor(0, &[8, 8], &[8, 1]), tensor(1, &[8], &[1])]);
+    let mut root = forge::rest(Path::new("witness"));
+    root.push(("model", forge::dict(&model)));
+    root.push(("ema", forge::dict(&[("shadow_params", ema)])));
+    [b"\x80\x04".to_vec(), forge::dict(&root), b".".to_vec()].concat()
 }
 
 /// The first tensors of a file of ours, with its description.

@@ -28,7 +28,7 @@ fn pickled_code_is_named_and_not_run() {
     {
         let pickle = [b"\x80\x02".to_vec(), call(module, name), b".".to_vec()].concat();
         let message = forged(&pickle, &[]);
-        let expected = format!("refers to {module}.{name}, which is code; only tensors and plain values are read");
+        let expected = format!("refers to {module}.{name}, which is code and is not run; save the weights again");
         assert!(message.contains(&expected), "{message}");
     }
     // The same through protocol 4's STACK_GLOBAL.
@@ -95,11 +95,17 @@ fn broken_pickles_are_refused_by_their_first_fault() {
     assert!(wrap(b"h\x05.").contains("refers to a value that is not there"));
     assert!(wrap(b"K\x01)R.").contains("other than a function"));
     assert!(wrap(b"}K\x01e.").contains("finds no mark"));
-    assert!(wrap(b"K\x07.").contains("no state dictionary called model"));
+    assert!(wrap(b"K\x07.").contains("no weights by name"));
     // Deep nesting is only a row of handles here.
-    let deep = [vec![b')'], vec![0x85; 1_000_000], vec![b'.']].concat();
-    assert!(wrap(&deep).contains("no state dictionary called model"));
-    assert!(wrap(&vec![b')'; 2_100_000]).contains("more than 2000000 pickle instructions"));
+    let deep = [vec![b')'], vec![0x85; 300_000], vec![b'.']].concat();
+    assert!(wrap(&deep).contains("no weights by name"));
+    assert!(wrap(&b"N0".repeat(1_050_000)).contains("more than 2000000 pickle instructions"));
+    // Objects, values in hand, marks and remembered values of a byte each.
+    for many in
+        [b"]0".repeat(400_001), vec![b'N'; 400_001], vec![b'('; 400_001], [b"N".to_vec(), vec![0x94; 400_001]].concat()]
+    {
+        assert!(wrap(&many).contains("more than 400000 pickled objects"));
+    }
 }
 
 #[test]
@@ -117,8 +123,9 @@ fn files_of_other_kinds_are_refused() {
     let picture = fs::read(super::project("assets/worlds.zip")).unwrap();
     for (name, bytes, opened) in [
         ("empty.pth", b"".as_slice(), "is empty"),
-        ("notes.txt", b"These are only some words about a checkpoint.", "not a PyTorch, safetensors or JAX file"),
-        ("picture.png", b"\x89PNG\r\n\x1a\n and so on, for some more bytes", "not a PyTorch, safetensors or JAX file"),
+        ("notes.txt", b"These are only some words about a checkpoint.", "is plain text; choose"),
+        ("picture.png", b"\x89PNG\r\n\x1a\n and so on, for some more bytes", "is a PNG image; choose"),
+        ("odd.bin", b"\x01\x02\x03\xff and so on, for some more bytes", "not a PyTorch, safetensors or JAX file"),
         ("old.pth", b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.", "truncated"),
         ("pictures.zip", &picture, "without data.pkl"),
     ] {

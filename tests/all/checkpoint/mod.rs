@@ -1,6 +1,7 @@
 //! Files: what is read is what was written elsewhere, and no file can do harm.
 
 mod diffusers;
+mod diffusers_folders;
 mod edm;
 mod flax;
 mod forge;
@@ -14,6 +15,8 @@ mod outputs;
 mod pictures;
 mod published;
 mod run_files;
+mod saved;
+mod sizes;
 mod version_0_1_0;
 
 use std::fmt::Display;

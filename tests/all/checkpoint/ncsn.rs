@@ -179,7 +179,7 @@ fn old_files_of_other_kinds_are_refused_by_what_they_are() {
             ),
             "refers to os.system, which is code",
         ),
-        (old(1001, true, &forge::int(7), &[], &[]), "no state dictionary called model"),
+        (old(1001, true, &forge::int(7), &[], &[]), "no weights by name"),
     ] {
         let message = sentence(read(bytes), &path);
         assert!(message.contains(expected), "{message}");

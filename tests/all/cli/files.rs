@@ -64,7 +64,10 @@ fn paths_need_not_be_unicode() {
     let ended = with("sample --model exact:worlds --count 1 --steps 1 --device cpu --json --output", b"\xfe.png");
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(place.path(".").join(OsStr::from_bytes(b"\xfe.png")).exists());
-    let ended = with("encode --model exact:worlds --solver ddim --steps 1 --device cpu --output l.npz --json", b"pi\xffcs/40.png");
+    let ended = with(
+        "encode --model exact:worlds --solver ddim --steps 1 --device cpu --output l.npz --json",
+        b"pi\xffcs/40.png",
+    );
     assert_eq!(ended.code, Some(0), "{ended:?}");
     // A run file is text, which cannot name it.
     let ended = with(&format!("{sample} --save-run r.json --model"), b"exact:pi\xffcs");

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod files;
+mod grey;
 mod models;
 mod runs;
 mod scores;

@@ -95,6 +95,16 @@ fn every_step_of_a_run_is_recorded_in_order() {
     assert!(newest.stats.step_size.is_some_and(|size| size > 0.0));
 }
 
+/// A million pictures of 12 KB, several times over.
+#[test]
+fn more_samples_than_memory_holds_are_refused_in_a_sentence() {
+    let run = Run { count: Count::new(1_000_000).expect("count"), ..Run::default() };
+    let End::Failed(failure) = start(&engine(), run).end() else { panic!("the run went on") };
+    assert!(failure.what.starts_with("1000000 samples of 3×32×32 take 12.3 GB"), "{failure}");
+    // 2 GiB of 12,288 bytes each.
+    assert!(failure.remedy.starts_with("Choose 1 to 174762"), "{failure}");
+}
+
 #[test]
 fn a_listener_that_never_looks_does_not_hold_the_sampler() {
     let handle = start(&engine(), quick(300));

@@ -7,7 +7,9 @@ mod edm;
 mod figures;
 mod inference;
 mod invariants;
+mod memory;
 mod ncsn;
+mod oblong;
 mod options;
 mod refinenets;
 

@@ -1,0 +1,100 @@
+//! Networks of images that are grey or not square.
+
+use super::Place;
+use score_explorer::checkpoint::{OpenedNetwork, Overrides, read_score_sde_config, write_native, write_tensors};
+use score_explorer::network::{Array, Weights};
+use serde_json::{Value, json};
+
+/// A small network of 8×8 grey images with random weights.
+fn write_network(place: &Place) {
+    let text = std::fs::read_to_string(super::reference("ddpmpp-vp-cifar10", "config.json")).unwrap();
+    let mut config: Value = serde_json::from_str(&text).unwrap();
+    config["data"]["num_channels"] = json!(1);
+    config["data"]["image_size"] = json!(8);
+    for (field, value) in
+        [("nf", json!(8)), ("ch_mult", json!([1, 1])), ("num_res_blocks", json!(1)), ("attn_resolutions", json!([4]))]
+    {
+        config["model"][field] = value;
+    }
+    let description = read_score_sde_config(&config.to_string(), &Overrides::default()).unwrap();
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut array = |shape: Vec<usize>| {
+        let values = (0..shape.iter().product()).map(|_| 0.2 * random.f32() - 0.1).collect();
+        Array { shape, values }
+    };
+    let weights: Weights =
+        description.config.parameters().into_iter().map(|(name, shape)| (name, array(shape))).collect();
+    write_native(&place.path("grey.safetensors"), &OpenedNetwork { description, weights }).unwrap();
+    let input = [("x", array(vec![1, 1, 8, 8])), ("t", Array { shape: vec![1], values: vec![0.5] })];
+    write_tensors(&place.path("x.safetensors"), &input.map(|(name, array)| (name.to_owned(), array)).into()).unwrap();
+}
+
+#[test]
+fn grey_networks_work_in_every_command() {
+    let place = Place::new();
+    write_network(&place);
+    let colours = |x: u32, y: u32| image::Rgb([(30 * x) as u8, (30 * y) as u8, 128]);
+    image::RgbImage::from_fn(8, 8, colours).save(place.path("a.png")).unwrap();
+    image::RgbImage::from_fn(8, 8, |x, y| colours(y, x)).save(place.path("b.png")).unwrap();
+    image::GrayImage::from_fn(8, 8, |x, _| image::Luma([if x < 4 { 255 } else { 0 }]))
+        .save(place.path("mask.png"))
+        .unwrap();
+    let common = "--model ./grey.safetensors --device cpu";
+    for line in [
+        "sample --count 2 --steps 2 --output out.png",
+        "sample --count 2 --steps 2 --animate out.gif",
+        "encode a.png b.png --steps 2 --output latents.safetensors",
+        "interpolate a.png b.png --steps 2 --output between.png",
+        "likelihood a.png --steps 2 --force-probes",
+        "inpaint --image a.png --mask mask.png --count 2 --steps 2 --output filled.png",
+        "eval-inpaint a.png --count 1 --steps 2",
+        "restore --image a.png --operator super-resolution:2 --count 1 --steps 2 --output sharp.png",
+        "edit --image a.png --count 1 --steps 4 --output edited.png",
+    ] {
+        place.succeeds(&format!("{line} {common}"));
+    }
+    place.succeeds("decode latents.safetensors --device cpu --output back.png");
+    place.succeeds("score --model ./grey.safetensors --device cpu --input x.safetensors --output score.safetensors");
+    place.succeeds("models ./grey.safetensors --layers");
+    place.succeeds("import ./grey.safetensors --output again.safetensors");
+    // Colour cannot be recovered by what has none.
+    place.fails(&format!("colorize --image a.png --count 1 --steps 2 {common} --output c.png"), 2, "");
+    let written = image::open(place.path("filled.png")).unwrap().into_rgb8();
+    assert!(written.pixels().all(|pixel| pixel.0[0] == pixel.0[1] && pixel.0[1] == pixel.0[2]), "its samples are grey");
+}
+
+/// Rec. 709: the luma of pure colours.
+#[test]
+fn a_grey_network_sees_the_luma_of_colours() {
+    let place = Place::new();
+    write_network(&place);
+    image::RgbImage::from_pixel(8, 8, image::Rgb([0, 255, 0])).save(place.path("green.png")).unwrap();
+    place.succeeds(
+        "edit --image green.png --strength 0.001 --model ./grey.safetensors --device cpu --count 1 --steps 1 --output e.png --tensor e.safetensors",
+    );
+    let answer = score_explorer::checkpoint::read_tensors(&place.path("e.safetensors")).unwrap();
+    let (_, array) = answer.first_key_value().unwrap();
+    let mean = array.values.iter().sum::<f32>() / array.values.len() as f32;
+    assert!((mean - 0.7152).abs() < 0.05, "{mean}");
+}
+
+#[test]
+fn oblong_networks_are_sampled_and_say_where_squares_are_needed() {
+    let place = Place::new();
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/diffusers/ddpm");
+    let folder = place.path("wide");
+    std::fs::create_dir(&folder).unwrap();
+    for name in ["scheduler_config.json", "diffusion_pytorch_model.bin"] {
+        std::fs::copy(source.join(name), folder.join(name)).unwrap();
+    }
+    let mut config: Value = serde_json::from_slice(&std::fs::read(source.join("config.json")).unwrap()).unwrap();
+    config["sample_size"] = json!([8, 16]);
+    std::fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    place.succeeds("sample --model ./wide --device cpu --count 1 --steps 2 --zoom 1 --output out.png");
+    assert_eq!(image::image_dimensions(place.path("out.png")).unwrap(), (16, 8));
+    assert!(place.succeeds("models ./wide").stdout.contains("3×8×16"));
+    place.succeeds("import ./wide --output wide.safetensors");
+    place.succeeds("sample --model ./wide.safetensors --device cpu --count 1 --steps 2 --output again.png");
+    image::RgbImage::new(8, 8).save(place.path("a.png")).unwrap();
+    place.fails("encode a.png --model ./wide --device cpu", 3, "is not a model of square colour or grey images");
+}
