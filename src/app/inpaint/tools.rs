@@ -45,7 +45,7 @@ fn buttons(ui: &mut Ui, all: &[(&str, &str, bool)]) -> Option<usize> {
 }
 
 fn photo(ui: &mut Ui, inpaint: &mut Inpaint, cx: &Context) {
-    caption(ui, "Photo", "The photo to paint on: JPEG, PNG, GIF, BMP or WebP, up to 100 megapixels");
+    caption(ui, "Photo", "The photo to paint on: JPEG, PNG, GIF, BMP or WebP, up to 200 megapixels");
     let open = match cx.drops {
         true => "Open a photo (Ctrl+O), or drop or paste one (Ctrl+V)",
         false => "Open a photo (Ctrl+O), or paste one (Ctrl+V)",
@@ -228,7 +228,7 @@ fn mask(ui: &mut Ui, inpaint: &mut Inpaint) {
     let all = [
         (
             "Open mask…",
-            "A PNG of the photo's shape; white or opaque is filled in (or drop it with Alt)",
+            "An image of the photo's shape; white is filled in, or what is transparent (or drop it with Alt)",
             free,
             Command::OpenMask,
         ),

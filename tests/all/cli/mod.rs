@@ -4,6 +4,8 @@ mod bad_input;
 mod files;
 mod grey;
 mod models;
+mod outputs;
+mod pictures;
 mod runs;
 mod scores;
 
@@ -36,14 +38,18 @@ impl Place {
         std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// Names of all files, to see that nothing half-written is left.
-    pub(crate) fn files(&self) -> Vec<String> {
-        let mut names: Vec<String> = std::fs::read_dir(self.0.path())
-            .expect("the folder")
-            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
-            .collect();
+    /// Names of all files in a folder.
+    pub(crate) fn files_in(&self, folder: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path(folder)).expect("the folder");
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names
+    }
+
+    /// Names of all files, to see that nothing half-written is left.
+    pub(crate) fn files(&self) -> Vec<String> {
+        self.files_in(".")
     }
 
     /// Runs a command line, split at spaces.
@@ -63,8 +69,8 @@ impl Place {
             .env_remove("WAYLAND_DISPLAY")
             .env_remove("WAYLAND_SOCKET")
             .env("XDG_DATA_HOME", self.path("data"))
-            // Without it, graphics drivers write to stderr.
-            .env("XDG_RUNTIME_DIR", self.0.path())
+            // As over SSH and in containers.
+            .env_remove("XDG_RUNTIME_DIR")
             .envs(variables.iter().copied())
             .output()
             .expect("the program starts");
