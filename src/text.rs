@@ -18,13 +18,15 @@ fn is_hidden(letter: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0001}' | '\u{e0020}'..='\u{e007f}')
 }
 
-/// The text with such characters written out (`\u{1b}`), each line cut at some thousand characters. Line breaks stay.
+/// The text with such characters written out (`\u{1b}`), its names cut: each word at [`LONGEST_NAME`] characters unless it is
+/// a path, each line at some thousand. Line breaks stay.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    let long = text.len() > LONGEST_LINE;
-    if !long && !text.chars().any(|letter| is_hidden(letter) && letter != '\n') {
+    if text.len() <= LONGEST_NAME && !text.chars().any(|letter| is_hidden(letter) && letter != '\n') {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(text.split('\n').map(|line| escaped(line, LONGEST_LINE)).collect::<Vec<_>>().join("\n"))
+    let word = |word: &str| escaped(word, if word.contains(['/', '\\']) { LONGEST_LINE } else { LONGEST_NAME });
+    let line = |line: &str| cut(&line.split(' ').map(word).collect::<Vec<_>>().join(" "), LONGEST_LINE);
+    Cow::Owned(text.split('\n').map(line).collect::<Vec<_>>().join("\n"))
 }
 
 /// A name in one line: escaped, and cut at [`LONGEST_NAME`] characters.
@@ -32,13 +34,19 @@ pub fn name(text: &str) -> String {
     escaped(text, LONGEST_NAME)
 }
 
-/// At most `most` characters of a text, with an ellipsis where it goes on.
+/// At most `most` characters of a text, with an ellipsis where it goes on, and the hidden ones written out.
 fn escaped(text: &str, most: usize) -> String {
     let mut out = String::new();
-    let mut letters = text.chars();
-    for letter in letters.by_ref().take(most) {
+    for letter in cut(text, most).chars() {
         if is_hidden(letter) { out.extend(letter.escape_unicode()) } else { out.push(letter) }
     }
+    out
+}
+
+/// At most `most` characters of a text, with an ellipsis where it goes on.
+fn cut(text: &str, most: usize) -> String {
+    let mut letters = text.chars();
+    let mut out: String = letters.by_ref().take(most).collect();
     if letters.next().is_some() {
         out.push('…');
     }
@@ -61,6 +69,9 @@ mod tests {
         let long = "ä".repeat(81);
         assert_eq!(name(&long), format!("{}…", "ä".repeat(80)));
         assert_eq!(name(&"ä".repeat(80)), "ä".repeat(80));
-        assert!(printable(&"x".repeat(15 << 20)).chars().count() <= LONGEST_LINE + 1);
+        assert_eq!(printable(&format!("a {long} b")), format!("a {}… b", "ä".repeat(80)));
+        let path = format!("/{}", "x/".repeat(100));
+        assert_eq!(printable(&path), path, "a path is of use only as a whole");
+        assert!(printable(&"/x".repeat(15 << 20)).chars().count() <= LONGEST_LINE + 1);
     }
 }

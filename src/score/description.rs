@@ -2,6 +2,7 @@
 
 use crate::network::{Architecture, InvalidConfig, MAX_LEVELS};
 use crate::sde::{Family, LabelConvention, Level, Moments, Range, Table};
+use crate::text;
 use serde::{Deserialize, Serialize};
 
 /// A trained network's description: what it is and how its output becomes a score. Saved in our own checkpoints'
@@ -53,6 +54,8 @@ impl TryFrom<Saved> for Description {
         if levels > MAX_LEVELS {
             return Err(InvalidConfig::new("levels", levels, &format!("at most {MAX_LEVELS}")));
         }
+        // The file may be a stranger's.
+        let (name, card) = (text::name(&name), text::printable(&card).into_owned());
         let usual = Description::new(config, family, continuous, levels, range);
         Ok(Description { labels: labels.unwrap_or(usual.labels), name, card, moments, ..usual })
     }

@@ -164,13 +164,10 @@ pub fn seed_field(ui: &mut Ui, seed: &mut u64, width: f32, tip: &str) {
     {
         *seed = number;
     }
-    ui.data_mut(|data| {
-        if response.has_focus() {
-            data.insert_temp(id, text);
-        } else {
-            data.remove::<String>(id);
-        }
-    });
+    match response.has_focus() {
+        true => ui.data_mut(|data| data.insert_temp(id, text)),
+        false => ui.data_mut(|data| data.remove::<String>(id)),
+    }
 }
 
 /// Room for a picture with an accessible name.
