@@ -4,8 +4,7 @@ pub mod icon;
 
 use super::theme::Theme;
 use egui::{
-    Align, Align2, Color32, ComboBox, Rect, Response, RichText, Role, Sense, Stroke, TextEdit, Ui, Vec2, WidgetInfo,
-    vec2,
+    Align2, Color32, ComboBox, Rect, Response, RichText, Role, Sense, Stroke, TextEdit, Ui, Vec2, WidgetInfo, vec2,
 };
 
 /// Width of the labels to the left of the controls.
@@ -154,24 +153,22 @@ pub fn named(response: Response, name: &str, tip: &str) -> Response {
 
 /// A field for a seed of 64 bits. Not a field for numbers: those hold 53 bits.
 pub fn seed_field(ui: &mut Ui, seed: &mut u64, width: f32, tip: &str) {
-    let id = ui.id().with("seed");
+    let id = ui.scope_id().with("seed");
     // What is being typed, which may not be a number yet.
     let typed = ui.data(|data| data.get_temp::<String>(id));
     let mut text = typed.unwrap_or_else(|| seed.to_string());
-    let field = TextEdit::singleline(&mut text).id(id.with("field")).horizontal_align(Align::Center);
+    let field = TextEdit::singleline(&mut text).id(id.with("field"));
     let response = named(ui.add_sized(vec2(width, 24.0), field), "Seed", tip);
     if response.changed()
         && let Ok(number) = text.trim().parse()
     {
         *seed = number;
     }
-    ui.data_mut(|data| {
-        if response.has_focus() {
-            data.insert_temp(id, text);
-        } else {
-            data.remove::<String>(id);
-        }
-    });
+    if response.has_focus() {
+        ui.data_mut(|data| data.insert_temp(id, text));
+    } else {
+        ui.data_mut(|data| data.remove::<String>(id));
+    }
 }
 
 /// Room for a picture with an accessible name.
