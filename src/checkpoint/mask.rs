@@ -1,6 +1,6 @@
 //! Masks as images: what is white, or transparent in a partly transparent image, is to be filled in.
 
-use super::photo::{Decoded, decode, fitting};
+use super::photo::{Decoded, decode, fitting, is_transparent};
 use super::{FileError, open_file, write_atomically};
 use image::imageops::FilterType;
 use image::{DynamicImage, ExtendedColorType, GrayImage, ImageEncoder, ImageFormat, Luma};
@@ -78,12 +78,10 @@ pub fn write_mask(path: &Path, size: [u32; 2], values: &[u8]) -> Result<(), File
 }
 
 fn coverage(image: DynamicImage, notes: &mut Vec<String>) -> GrayImage {
-    if image.has_alpha() {
+    if is_transparent(&image) {
+        notes.push("Transparent parts of the mask are to be filled in; invert it if the opaque ones are.".into());
         let rgba = image.to_rgba8();
-        if rgba.pixels().any(|pixel| pixel.0[3] < 255) {
-            notes.push("Transparent parts of the mask are to be filled in; invert it if the opaque ones are.".into());
-            return GrayImage::from_fn(rgba.width(), rgba.height(), |x, y| Luma([255 - rgba.get_pixel(x, y).0[3]]));
-        }
+        return GrayImage::from_fn(rgba.width(), rgba.height(), |x, y| Luma([255 - rgba.get_pixel(x, y).0[3]]));
     }
     image.into_luma8()
 }

@@ -101,7 +101,7 @@ pub(super) fn decode(mut file: impl BufRead + Seek, length: u64) -> Result<Decod
     let mut decoder = open(&mut file)?;
     decoder.set_limits(limits(MOST_DECODED)).map_err(damaged)?;
     let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-    if image.color().has_alpha() {
+    if is_transparent(&image) {
         notes.push("Transparent parts are shown on white.".into());
     }
     if image.color().bytes_per_pixel() / image.color().channel_count() > 1 {
@@ -246,6 +246,17 @@ fn jpeg_segment(file: &mut impl BufRead) -> Option<(u8, Vec<u8>)> {
     let mut segment = vec![0; usize::from(u16::from_be_bytes(length)).checked_sub(2)?];
     file.read_exact(&mut segment).ok()?;
     Some((marker[0], segment))
+}
+
+/// Whether a pixel is not opaque, in a picture that could have such.
+pub(super) fn is_transparent(image: &DynamicImage) -> bool {
+    match image {
+        DynamicImage::ImageRgba8(image) => image.pixels().any(|pixel| pixel.0[3] < u8::MAX),
+        DynamicImage::ImageLumaA8(image) => image.pixels().any(|pixel| pixel.0[1] < u8::MAX),
+        DynamicImage::ImageRgba16(image) => image.pixels().any(|pixel| pixel.0[3] < u16::MAX),
+        DynamicImage::ImageLumaA16(image) => image.pixels().any(|pixel| pixel.0[1] < u16::MAX),
+        _ => false,
+    }
 }
 
 /// RGB of any kind of picture, laid on white where it is transparent.

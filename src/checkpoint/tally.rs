@@ -80,7 +80,7 @@ mod tests {
         tally.add(hidden, ".b", "");
         tally.add(damaged, "c.png", "no start");
         assert_eq!(tally.lines(), ["2 files (a.png, c.png) are damaged", ".b is hidden"]);
-        ["d", "e"].into_iter().for_each(|name| tally.add(damaged, name, ""));
+        ["d", "e"].iter().for_each(|name| tally.add(damaged, name, ""));
         tally.note("It is cut.", "f");
         assert_eq!(tally.lines()[2], "f: It is cut.");
         assert_eq!(tally.lines()[0], "4 files (a.png, c.png, d, …) are damaged");

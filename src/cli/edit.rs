@@ -17,11 +17,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "t", display_order = 0, default_value_t = 0.5, allow_negative_numbers = true)]
     strength: f64,
     #[command(flatten)]
-    mask: Option<MaskOptions>,
+    mask: MaskOptions,
 }
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
-    let mask = args.mask.as_ref();
+    let mask = args.mask.given();
     let question =
         Question { operator: Choice::new(&Inpainting), mask, shows: Shows::Original, strength: args.strength };
     restoring::execute(&args.restoring, &question)

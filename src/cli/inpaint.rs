@@ -5,6 +5,7 @@ use crate::score::Inpainting;
 use crate::task::Shows;
 
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("mask", |arg| arg.required(true)))]
 #[command(after_help = "\
 Examples:
   score-explorer inpaint --image photo.jpg --mask mask.png --count 8
@@ -22,6 +23,6 @@ pub(super) struct Args {
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let question =
-        Question { operator: Choice::new(&Inpainting), mask: Some(&args.mask), shows: Shows::Original, strength: 1.0 };
+        Question { operator: Choice::new(&Inpainting), mask: args.mask.given(), shows: Shows::Original, strength: 1.0 };
     restoring::execute(&args.restoring, &question)
 }

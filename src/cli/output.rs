@@ -294,12 +294,14 @@ fn numbered(index: usize, count: usize) -> String {
 /// # Errors
 /// If it cannot be written to, or holds other files.
 pub(super) fn check_images(folder: &Path, count: usize) -> Result<(), Failure> {
-    let Ok(entries) = fs::read_dir(folder) else {
+    if !folder.exists() {
         // Made when it is written to, with the folders above it.
-        let above = folder.ancestors().find(|above| above.exists() || above.as_os_str().is_empty());
-        let inside = if above == Some(folder) { folder } else { &above.unwrap_or(folder).join("images") };
-        return Ok(check_writable(inside)?);
-    };
+        let above = folder.ancestors().skip(1).find(|above| above.exists());
+        return Ok(check_writable(&above.unwrap_or(Path::new("")).join(numbered(0, count)))?);
+    }
+    let failed =
+        |error| Failure::Output(format!("{folder:?} cannot be written: {error}; choose a new or empty folder"));
+    let entries = fs::read_dir(folder).map_err(failed)?;
     let ours = |name: &OsStr| {
         let number = name.to_str().and_then(|name| name.strip_suffix(".png")?.parse().ok());
         number.is_some_and(|index: usize| index < count && name == OsStr::new(&numbered(index, count)))

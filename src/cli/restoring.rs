@@ -9,8 +9,8 @@ use super::options::{DeviceOption, RunOptions};
 use super::output::{PICTURES, check_files, fit, known};
 use crate::Pixels;
 use crate::checkpoint::{
-    Layout, OpenedPhoto, Square, WORKING_SIDE, central_square, longest_side, read_mask, read_photo, square,
-    write_photo, write_samples, write_strip,
+    Layout, Square, central_square, longest_side, read_mask, read_photo, square, write_photo, write_samples,
+    write_strip,
 };
 use crate::engine::{ModelReport, Restore};
 use crate::pixels::Inlay;
@@ -20,6 +20,7 @@ use crate::sde::Range;
 use crate::solver::Method;
 use crate::task::{Observation, Resampling, Restoration, Restored, Shows, psnr};
 use clap::Arg;
+use image::RgbImage;
 use serde_json::json;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -89,17 +90,30 @@ pub(super) struct MaskOptions {
     /// Mask of the image's size or aspect ratio: white is filled in, black is kept, grey is partly kept; of a mask with
     /// transparency, the transparent part is filled in
     #[arg(long, value_name = "FILE", display_order = 0)]
-    mask: PathBuf,
+    mask: Option<PathBuf>,
     /// Fill in what the mask keeps, and keep what it fills in
     #[arg(long, display_order = 0, requires = "mask")]
     invert_mask: bool,
+}
+
+impl MaskOptions {
+    /// The mask, if one was given.
+    pub(super) fn given(&self) -> Option<Mask<'_>> {
+        self.mask.as_deref().map(|file| Mask { file, inverted: self.invert_mask })
+    }
+}
+
+/// Which part of an image is masked.
+pub(super) struct Mask<'a> {
+    file: &'a Path,
+    inverted: bool,
 }
 
 /// The inverse problem.
 pub(super) struct Question<'a> {
     pub(super) operator: Choice<dyn Operator>,
     /// Which part of the image is masked, where only a part is.
-    pub(super) mask: Option<&'a MaskOptions>,
+    pub(super) mask: Option<Mask<'a>>,
     pub(super) shows: Shows,
     /// Where the samples start: 1 is the prior.
     pub(super) strength: f64,
@@ -132,7 +146,7 @@ pub(super) fn execute(options: &RestoringOptions, question: &Question<'_>) -> Re
     let task = Restore { restoration: restoration.clone(), observation: observation.clone(), from: None };
     let Done { report, notices, output: restored, seconds } = session.perform(task)?;
 
-    seen.write(&options.image, &answers, &restored.pictures)?;
+    seen.write(&answers, &restored.pictures)?;
     if let Some(file) = &options.strip {
         let measured = (!unmeasured).then_some(&restored.measured);
         let row: Vec<_> = [&observation.picture].into_iter().chain(measured).chain([&restored.pictures]).collect();
@@ -183,7 +197,7 @@ impl RestoringOptions {
 /// What the model is given, and the photo that it is of.
 struct Seen {
     observation: Observation,
-    photo: OpenedPhoto,
+    photo: RgbImage,
     /// Where samples go in the photo.
     inlay: Inlay,
 }
@@ -196,20 +210,21 @@ impl Seen {
         session: &mut Session,
     ) -> Result<Seen, Failure> {
         let (channels, side) = square_images(model)?;
-        let photo = read_photo(&options.image, WORKING_SIDE)?;
-        let mut notes = photo.notes.clone();
+        let photo = read_photo(&options.image, u32::MAX)?;
+        let (mut notes, photo) = (photo.notes, photo.image);
+        let size = [photo.width(), photo.height()];
         let longest = longest_side(&options.output)?;
-        if photo.full.iter().any(|&side| side as usize > longest) {
-            let ([width, height], output) = (photo.full, &options.output);
+        if size.iter().any(|&side| side as usize > longest) {
+            let ([width, height], output) = (size, &options.output);
             let why = format!("the photo's {width}×{height} pixels are too large for {output:?}; write a PNG");
             return Err(Failure::Usage(why));
         }
-        let central = central_square(photo.image.width(), photo.image.height());
-        let mask = question.mask.map(|mask| mask.read(&photo, central, &mut notes)).transpose()?;
+        let central = central_square(photo.width(), photo.height());
+        let mask = question.mask.as_ref().map(|mask| mask.read(size, central, &mut notes)).transpose()?;
         notes.iter().for_each(|note| session.progress.say(&format!("note: {note}")));
-        let Square { picture, confidence } = square(&photo.image, mask.as_deref().map(Vec::as_slice), side);
+        let Square { picture, confidence } = square(&photo, mask.as_deref().map(Vec::as_slice), side);
         let confidence = mask.is_some().then(|| Pixels { shape: [1, 1, side, side], values: confidence.into() });
-        let size = [photo.image.width(), photo.image.height()].map(|side| side as usize);
+        let size = size.map(|side| side as usize);
         let inlay = match mask {
             Some(mask) => Inlay::masked(size, mask, central, side),
             None => Inlay::whole(size, central),
@@ -220,11 +235,9 @@ impl Seen {
     }
 
     /// Writes the photo at its full size with each sample in it, to a file each.
-    fn write(&self, image: &Path, files: &[PathBuf], samples: &Pixels<f32>) -> Result<(), Failure> {
-        let reduced = self.photo.full != [self.photo.image.width(), self.photo.image.height()];
-        let full = if reduced { Some(read_photo(image, u32::MAX)?.image) } else { None };
+    fn write(&self, files: &[PathBuf], samples: &Pixels<f32>) -> Result<(), Failure> {
         for (sample, file) in files.iter().enumerate() {
-            let mut photo = full.as_ref().unwrap_or(&self.photo.image).clone();
+            let mut photo = self.photo.clone();
             self.inlay.lay(&mut photo, samples, sample).map_err(Failure::Running)?;
             write_photo(file, &photo)?;
         }
@@ -232,18 +245,17 @@ impl Seen {
     }
 }
 
-impl MaskOptions {
-    /// The mask of a photo of which the `central` square is used, row by row.
-    fn read(&self, photo: &OpenedPhoto, central: [u32; 3], notes: &mut Vec<String>) -> Result<Arc<Vec<u8>>, Failure> {
-        let [width, height] = [photo.image.width(), photo.image.height()];
-        let mut mask = read_mask(&self.mask, [width, height])?;
-        if self.invert_mask {
+impl Mask<'_> {
+    /// The mask of a photo of this size, of which the `central` square is used, row by row.
+    fn read(&self, size: [u32; 2], central: [u32; 3], notes: &mut Vec<String>) -> Result<Arc<Vec<u8>>, Failure> {
+        let mut mask = read_mask(self.file, size)?;
+        if self.inverted {
             mask.values.iter_mut().for_each(|value| *value = 255 - *value);
         }
         let empty =
             |why: &str| Err(Failure::Input(format!("{why}; paint the parts to fill in white, or give --invert-mask")));
         let [left, top, side] = central.map(|part| part as usize);
-        let rows = mask.values.chunks_exact((width as usize).max(1)).skip(top).take(side);
+        let rows = mask.values.chunks_exact((size[0] as usize).max(1)).skip(top).take(side);
         let inside = rows.flat_map(|row| row.iter().skip(left).take(side)).filter(|&&value| value > FAINTEST).count();
         let all = mask.values.iter().filter(|&&value| value > FAINTEST).count();
         if all == 0 {

@@ -157,16 +157,17 @@ pub fn seed_field(ui: &mut Ui, seed: &mut u64, width: f32, tip: &str) {
     // What is being typed, which may not be a number yet.
     let typed = ui.data(|data| data.get_temp::<String>(id));
     let mut text = typed.unwrap_or_else(|| seed.to_string());
-    let field = TextEdit::singleline(&mut text).id(id.with("field")).align(Align2::CENTER_CENTER);
+    let field = TextEdit::singleline(&mut text).id(id.with("field"));
     let response = named(ui.add_sized(vec2(width, 24.0), field), "Seed", tip);
     if response.changed()
         && let Ok(number) = text.trim().parse()
     {
         *seed = number;
     }
-    match response.has_focus() {
-        true => ui.data_mut(|data| data.insert_temp(id, text)),
-        false => ui.data_mut(|data| data.remove::<String>(id)),
+    if response.has_focus() {
+        ui.data_mut(|data| data.insert_temp(id, text));
+    } else {
+        ui.data_mut(|data| data.remove::<String>(id));
     }
 }
 

@@ -293,7 +293,7 @@ fn huge_claims_of_a_picture_are_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("bomb.png"), bytes).unwrap();
     fs::write(folder.path().join("good.png"), plain([1, 2, 3])).unwrap();
-    let set = read_pictures(folder.path(), Some(8)).unwrap();
+    let set = read_pictures(folder.path(), Some(4)).unwrap();
     assert_eq!((set.names.len(), set.warnings.len()), (1, 1));
 }
 

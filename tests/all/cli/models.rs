@@ -42,7 +42,12 @@ fn drivers_that_miss_a_session_write_nothing_to_stderr() {
     for line in ["devices", "models", sample, &format!("{sample} --device gpu"), "run none.json"] {
         for variables in [&[][..], &[("XDG_RUNTIME_DIR", "")], &[("XDG_RUNTIME_DIR", "run")]] {
             let said = place.run_with(line, variables).stderr;
-            let ours = |line: &str| line.starts_with("error: no usable GPU") || line.contains("none.json");
+            // On a busy machine a run may tell how far it is.
+            let ours = |line: &str| {
+                ["step ", "opening ", "error: no usable GPU", "error: \"none.json\""]
+                    .iter()
+                    .any(|ours| line.starts_with(ours))
+            };
             assert!(said.lines().all(ours), "{line} {variables:?}: {said}");
         }
     }
