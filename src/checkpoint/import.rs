@@ -1,5 +1,5 @@
 use super::open::{ASSUMED, CHOSEN, TRAINED};
-use super::{FileError, OpenedNetwork, checksum, diffusers, read_bounded, write_native};
+use super::{FileError, OpenedNetwork, checksum, read_bounded, write_native};
 use crate::sde::Moments;
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ pub fn read_card(path: &Path) -> Result<String, FileError> {
     text.map_err(|_| FileError::format(path, what, "it is not UTF-8 text; give a text file"))
 }
 
-/// Writes a network that was opened from `source` as our own, in half precision, to `output` (a file). Returns the path
+/// Writes a network that was opened from the file `source` as our own, in half precision, to `output` (a file). Returns the path
 /// written. Where `about` is empty, the texts of `source` stay; how long it was trained and what was assumed stay in any
 /// case.
 ///
@@ -60,8 +60,7 @@ pub fn adopt(mut network: OpenedNetwork, source: &Path, about: &About, output: &
 
 /// The line of a card that names the file of a network.
 fn origin(source: &Path) -> Result<String, FileError> {
-    let weights = diffusers::weights(source).unwrap_or_else(|| source.into());
-    let (digest, bytes) = checksum(&weights)?;
-    let file = weights.file_name().unwrap_or_default().to_string_lossy();
+    let (digest, bytes) = checksum(source)?;
+    let file = source.file_name().unwrap_or_default().to_string_lossy();
     Ok(format!("{FROM}{file}, {bytes} bytes, SHA-256 {digest}."))
 }

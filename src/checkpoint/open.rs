@@ -39,6 +39,8 @@ pub struct Opened {
     pub assumed: Vec<Assumption>,
     /// What a person should know of how the file was read, a sentence each.
     pub notes: Vec<String>,
+    /// The file of the weights, or the first of several, where a folder was opened.
+    pub file: Option<PathBuf>,
 }
 
 /// How a checkpoint is opened.
@@ -121,13 +123,13 @@ fn open_diffusers(
     if !place.has_raw {
         one_set(path, options)?;
     }
-    let (network, notes) = diffusers::open(place, options.raw, progress)?;
-    Ok(said(network).noted(notes, false))
+    let diffusers::Found { network, file, notes } = diffusers::open(place, options.raw, progress)?;
+    Ok(Opened { file: Some(file), ..said(network) }.noted(notes, false))
 }
 
 /// A network that describes itself.
 fn said(network: OpenedNetwork) -> Opened {
-    Opened { network, inferred: false, assumed: Vec::new(), notes: Vec::new() }
+    Opened { network, inferred: false, assumed: Vec::new(), notes: Vec::new(), file: None }
 }
 
 /// Refuses options for a file that has one set of weights and describes itself.
@@ -176,9 +178,7 @@ fn open_state(
         return open_edm(path, options, checkpoint, class).map(|opened| opened.noted(notes, options.raw));
     }
     if checkpoint.model.contains_key("conv_in.weight") {
-        let reason = "its tensors are those of a diffusers network, which does not describe itself; put its config.json and \
-                      its scheduler_config.json beside it, and choose the folder";
-        return Err(FileError::format(path, "a self-contained checkpoint", reason));
+        return open_named_by_diffusers(path, options, checkpoint).map(|opened| opened.noted(notes, options.raw));
     }
     let found = match NcsnVariant::of(&checkpoint.model) {
         Some(variant) => describe_ncsn(path, options, variant, &checkpoint.model)?,
@@ -248,6 +248,20 @@ fn open_edm(
     Ok(described.with(weights, step))
 }
 
+/// A network with diffusers' names in a file of any other name, which the folder describes.
+fn open_named_by_diffusers(path: &Path, options: &OpenOptions, checkpoint: Checkpoint) -> Result<Opened, FileError> {
+    let Some(folder) = diffusers::beside(path) else {
+        let reason = "its tensors are those of a diffusers network, which does not describe itself; save it with its \
+                      scheduler by save_pretrained, and choose that folder";
+        return Err(FileError::format(path, "a self-contained checkpoint", reason));
+    };
+    self_described(path, options, "a network of diffusers")?;
+    let Checkpoint { mut model, average, .. } = checkpoint;
+    model.extend(average.filter(|_| !options.raw).into_iter().flatten());
+    let (description, ignored) = diffusers::describe(folder)?;
+    Ok(said(diffusers::network(description, model, path)?).noted(ignored.into_iter().collect(), false))
+}
+
 /// The configuration of a network that must be a U-Net.
 pub(super) fn u_net<'a>(description: &'a Description, path: &Path) -> Result<&'a Config, FileError> {
     let reason = "its configuration is that of an NCSN, which exists for PyTorch only; give that of this file";
@@ -279,7 +293,7 @@ impl Described {
         }
         self.description.card = lines.join("\n");
         let network = OpenedNetwork { description: self.description, weights };
-        Opened { network, inferred: self.inferred, assumed: self.assumed, notes: Vec::new() }
+        Opened { network, inferred: self.inferred, assumed: self.assumed, notes: Vec::new(), file: None }
     }
 }
 
@@ -290,7 +304,7 @@ impl Opened {
             let card = &mut self.network.description.card;
             let lines = notes.iter().map(|note| format!("{CHOSEN}{note}"));
             *card = card.lines().map(str::to_owned).chain(lines).collect::<Vec<_>>().join("\n");
-            self.notes = notes;
+            self.notes.extend(notes);
         }
         self
     }

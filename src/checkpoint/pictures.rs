@@ -2,6 +2,7 @@ use super::photo::{Decoded, MAX_FILE, WHAT, decode, on_white};
 use super::sources::{MAX_PICTURES, Source, UNREADABLE};
 use super::tally::Tally;
 use super::{FileError, ReadProgress};
+use crate::luma;
 use crate::sde::{Moments, Range};
 use image::imageops::FilterType;
 use image::{DynamicImage, RgbImage};
@@ -31,6 +32,23 @@ pub struct PictureSet {
     pub names: Vec<String>,
     /// One sentence for each kind of files that were left out, or are not as they are in the file.
     pub warnings: Vec<String>,
+}
+
+impl PictureSet {
+    /// As a model of grey images sees them: their luma.
+    pub fn grey(mut self) -> PictureSet {
+        let [channels, height, width] = self.shape;
+        let plane = height * width;
+        if channels == 3 && plane > 0 {
+            let grey = |picture: &[u8]| -> Vec<u8> {
+                let level = |channel: usize, place: usize| f32::from(picture[channel * plane + place]);
+                (0..plane).map(|place| luma([0, 1, 2].map(|channel| level(channel, place))).round() as u8).collect()
+            };
+            self.values = self.values.chunks_exact(3 * plane).flat_map(grey).collect();
+            self.shape = [1, height, width];
+        }
+        self
+    }
 }
 
 /// Reads all pictures in a folder and its subfolders, or in a `.zip` or `.tar`, in order of their

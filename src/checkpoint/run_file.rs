@@ -1,4 +1,4 @@
-use super::{FileError, read_bounded, write_atomically};
+use super::{FileError, foreign, read_bounded, write_atomically};
 use crate::task::{ModelRef, Run};
 use serde::Serialize;
 use serde_json::Value;
@@ -64,8 +64,14 @@ fn no_json(bytes: &[u8], error: &serde_json::Error) -> String {
         "it is empty".into()
     } else if text.trim_start().starts_with('{') && (text.contains("NaN") || text.contains("Infinity")) {
         format!("it contains NaN or Infinity ({place}); all numbers of a run are finite")
-    } else {
+    } else if text.trim_start().starts_with(['{', '[', '"']) {
         format!("it is not JSON ({error})")
+    } else {
+        let other = foreign::named(
+            bytes.get(..foreign::START as usize).unwrap_or(bytes),
+            "choose a file saved by `--save-run`",
+        );
+        other.unwrap_or_else(|| format!("it is not JSON ({error})"))
     }
 }
 

@@ -72,7 +72,7 @@ pub(super) fn is_average(place: &str) -> bool {
 }
 
 /// How many words of a place speak of an average.
-fn averages(place: &str) -> usize {
+pub(super) fn averages(place: &str) -> usize {
     let lower = place.to_lowercase();
     let words = lower.split(|letter: char| !letter.is_alphanumeric());
     words.filter(|word| word.starts_with("ema") || word.ends_with("ema") || AVERAGES.contains(word)).count()

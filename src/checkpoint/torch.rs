@@ -1,29 +1,20 @@
+use super::found::{Found, KEYS, Named};
 use super::legacy::{LEGACY, LegacyParts};
 use super::pickle::{Pickle, PickleError, Storage, Tensor, Value};
 use super::progress::{ReadProgress, ReportedFile};
-use super::sets::{self, Set};
+use super::sets;
 use super::tensors::{self, MAX_VALUES};
 use super::zip_parts::ZipParts;
 use super::{FileError, foreign};
 use crate::network::{Array, Weights};
-use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
-use std::rc::Rc;
 
 const WHAT: &str = "a valid PyTorch checkpoint";
 /// How weights are saved so that they open.
 const SAVE_AGAIN: &str = "save the weights again in Python by torch.save(model.state_dict(), \"weights.pth\")";
-/// Keys under which weights of networks that are not known are looked for.
-const KEYS: [&str; 9] =
-    ["model", "state_dict", "model_state_dict", "model_state", "net", "network", "score_model", "params", "weights"];
 /// Keys for the training steps done.
 const STEPS: [&str; 4] = ["step", "global_step", "iteration", "iterations"];
-/// Dictionaries inside dictionaries in which weights are looked for.
-const MAX_DEPTH: usize = 6;
-/// Letters of a key of such a dictionary.
-const MAX_KEY: usize = 64;
-
 /// What a PyTorch checkpoint holds of one network.
 #[derive(Debug, Default)]
 pub struct Checkpoint {
@@ -287,111 +278,6 @@ impl<'a> Archive<'a> {
         let values = gather(values, tensor, elements).ok_or("reaches beyond its storage; the file is damaged")?;
         Ok(Array { shape: tensor.shape.clone(), values })
     }
-}
-
-/// Named tensors that may be a network's.
-struct Named<'p> {
-    /// The keys that lead to them, joined by dots.
-    keys: String,
-    /// The dictionary's entries that are tensors, or were to be.
-    entries: Rc<[&'p (Value, Value)]>,
-    set: Set,
-}
-
-impl<'p> Named<'p> {
-    fn pairs(&self) -> impl Iterator<Item = &'p (Value, Value)> {
-        self.set.members.iter().filter_map(|&member| self.entries.get(member).copied())
-    }
-
-    /// Keys and what stands before the names.
-    fn place(&self) -> String {
-        format!("{}.{}", self.keys, self.set.prefix)
-    }
-}
-
-/// All that a pickle has of weights.
-#[derive(Default)]
-struct Found<'p> {
-    named: Vec<Named<'p>>,
-    /// An average in the order of the parameters.
-    shadow: Option<&'p [Value]>,
-}
-
-impl<'p> Found<'p> {
-    /// Looks through dictionaries, and the attributes of objects, from the root down.
-    fn of(pickle: &'p Pickle) -> Self {
-        let (mut found, mut seen) = (Found::default(), HashSet::new());
-        let mut waiting = vec![(String::new(), pickle.root, 0)];
-        while let Some((keys, value, depth)) = waiting.pop() {
-            if let Value::Object(handle) = value
-                && !seen.insert(handle)
-            {
-                continue;
-            }
-            if let Some(items) = pickle.items(value).filter(|_| sets::is_average(&keys)) {
-                let all = !items.is_empty() && items.iter().all(|&item| pickle.tensor(item).is_some());
-                found.shadow = found.shadow.or(Some(items).filter(|_| all));
-            }
-            found.look(pickle, &keys, value);
-            let inside = pickle.pairs(value).into_iter().flatten().rev();
-            let named = inside.filter_map(|&(key, value)| Some((joined(&keys, pickle.text(key)?), value)));
-            // The first is looked at first. An object's attributes are at its own place.
-            let state = pickle.state(value).map(|state| (keys.clone(), state));
-            if depth < MAX_DEPTH {
-                waiting.extend(state.into_iter().chain(named).map(|(keys, value)| (keys, value, depth + 1)));
-            }
-        }
-        found
-    }
-
-    /// Takes in the tensors of a dictionary.
-    fn look(&mut self, pickle: &'p Pickle, keys: &str, value: Value) {
-        let entries = pickle.pairs(value).into_iter().flatten().filter(|(name, value)| {
-            let made = pickle.tensor(*value).is_some() || pickle.class(*value).is_some();
-            made && pickle.text(*name).is_some()
-        });
-        let entries: Rc<[&(Value, Value)]> = entries.collect();
-        let names: Vec<&str> = entries.iter().filter_map(|(name, _)| pickle.text(*name)).collect();
-        if entries.iter().any(|(_, value)| pickle.tensor(*value).is_some()) || names.iter().any(|name| is_known(name)) {
-            let named = sets::sets(&names).into_iter();
-            self.named.extend(named.map(|set| Named { keys: keys.into(), entries: entries.clone(), set }));
-        }
-    }
-
-    /// The raw weights, and their average.
-    fn chosen(&self) -> [Option<&Named<'p>>; 2] {
-        let known: Vec<&Named> = self.named.iter().filter(|named| named.set.known).collect();
-        if !known.is_empty() {
-            let places: Vec<String> = known.iter().map(|named| named.place()).collect();
-            return sets::choose(places.iter().map(String::as_str)).map(|chosen| Some(*known.get(chosen?)?));
-        }
-        let at = |keys: &str| self.named.iter().find(|named| named.keys == keys);
-        [KEYS.iter().find_map(|key| at(key)).or_else(|| at("")), None]
-    }
-
-    /// Says which weights were taken where there is a choice of as good ones.
-    fn notes(&self, first: Option<&Named>, average: Option<&Named>) -> Vec<String> {
-        let taken = average.or(first).filter(|taken| taken.set.known);
-        let Some(taken) = taken.map(Named::place) else { return Vec::new() };
-        let like = |named: &&Named| named.set.known && sets::is_average(&named.place()) == sets::is_average(&taken);
-        match self.named.iter().filter(like).count() {
-            0 | 1 => Vec::new(),
-            count => vec![format!(
-                "The file has {count} such sets of weights; those at {:?} are used.",
-                taken.trim_matches('.')
-            )],
-        }
-    }
-}
-
-fn is_known(name: &str) -> bool {
-    name.contains(sets::MODULES)
-}
-
-/// Keys joined by a dot, of which only the beginning counts.
-fn joined(keys: &str, key: &str) -> String {
-    let key: String = key.chars().take(MAX_KEY).collect();
-    if keys.is_empty() { key } else { format!("{keys}.{key}") }
 }
 
 /// Whether a name in a state dictionary is that of a parameter rather than of what a class keeps beside them.

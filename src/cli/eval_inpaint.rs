@@ -3,7 +3,7 @@
 use super::Failure;
 use super::choices::choice;
 use super::drive::Session;
-use super::flow_options::Pictures;
+use super::flow_options::{Pictures, square_images};
 use super::options::{DeviceOption, seed};
 use crate::Pixels;
 use crate::engine::Restore;
@@ -75,7 +75,8 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let model = session.inspect(&args.model)?;
     let all = Pictures::read(&args.images, &model, usize::MAX, &mut session.progress)?.pixels;
     let pictures = spread(&all, args.limit);
-    let masks = masks(model.shape[1]);
+    let (_, side) = square_images(&model)?;
+    let masks = masks(side);
     let mut lines =
         vec![plain("nearest kept pixel", &pictures, &masks, nearest), plain("diffusion", &pictures, &masks, diffusion)];
     let family = model.family.unwrap_or(Run::default().family);

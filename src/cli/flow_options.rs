@@ -109,14 +109,16 @@ impl Pictures {
     /// Reads files, and folders or archives of them: at most the first `most` images of each.
     ///
     /// # Errors
-    /// If the model is not one of square images, or a file cannot be read.
+    /// If the model is not one of images, or a file cannot be read.
     pub(super) fn read(
         paths: &[PathBuf],
         model: &ModelReport,
         most: usize,
         progress: &mut Progress,
     ) -> Result<Pictures, Failure> {
-        let (channels, side) = square_images(model)?;
+        let [channels, height, width] = images(model)?;
+        // Of an oblong model, the middle of the square.
+        let side = height.max(width);
         let (mut names, mut levels) = (Vec::new(), Vec::new());
         for path in paths {
             if path.is_dir() || is_archive(path) {
@@ -134,7 +136,7 @@ impl Pictures {
         }
         let values = levels.iter().map(|&level| f32::from(level) / 255.0).collect();
         let colours = Pixels { shape: [names.len(), 3, side, side], values };
-        Ok(Pictures { pixels: colours.seen_by(channels), names })
+        Ok(Pictures { pixels: colours.seen_by(channels).middle(height, width), names })
     }
 }
 
@@ -143,15 +145,29 @@ fn is_archive(path: &Path) -> bool {
         .is_some_and(|extension| extension.eq_ignore_ascii_case("zip") || extension.eq_ignore_ascii_case("tar"))
 }
 
+/// The shape of the images of a model, which must be grey or of colour.
+///
+/// # Errors
+/// If they are not.
+fn images(model: &ModelReport) -> Result<[usize; 3], Failure> {
+    match model.shape {
+        shape @ [1 | 3, ..] if model.range.is_some() => Ok(shape),
+        _ => {
+            let why = "is not a model of colour or grey images; choose another --model";
+            Err(Failure::Input(format!("{} {why}", model.name)))
+        }
+    }
+}
+
 /// Channels and side of the images of a model, which must be square and grey or of colour.
 ///
 /// # Errors
 /// If they are not.
 pub(super) fn square_images(model: &ModelReport) -> Result<(usize, usize), Failure> {
-    match model.shape {
-        [channels @ (1 | 3), height, width] if height == width && model.range.is_some() => Ok((channels, height)),
-        _ => {
-            let why = "is not a model of square colour or grey images; choose another --model";
+    match images(model)? {
+        [channels, height, width] if height == width => Ok((channels, height)),
+        [_, height, width] => {
+            let why = format!("is a model of images of {height}×{width}; choose a --model of square ones");
             Err(Failure::Input(format!("{} {why}", model.name)))
         }
     }

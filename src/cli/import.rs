@@ -26,7 +26,7 @@ config.json or config.yml. If there is none, it is inferred from tensor names an
 taken from the nearest published configuration, and listed. Code stored in a checkpoint is never executed. The weights \
 are stored in half precision.")]
 pub(super) struct Args {
-    /// Checkpoint: PyTorch .pth, JAX, a diffusers folder, or EDM's weights as safetensors
+    /// Checkpoint: PyTorch (.pth, .ckpt, .bin), safetensors, JAX, or a diffusers folder
     source: PathBuf,
     /// Its configuration (JSON or YAML)
     #[arg(long, value_name = "FILE")]
@@ -98,7 +98,8 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     }
     check_writable(&output)?;
     let about = About { name: args.name(), card, moments };
-    let written = adopt(opened.network, &args.source, &about, &output)?;
+    let source = opened.file.as_deref().unwrap_or(&args.source);
+    let written = adopt(opened.network, source, &about, &output)?;
     println!("wrote {}", written.display());
     if args.output.is_none()
         && let Some(stem) = written.file_stem()
@@ -137,8 +138,9 @@ impl Args {
     /// Moments of the images that were given, in the network's range and size.
     fn moments(&self, description: &Description) -> Result<Option<Moments>, Failure> {
         let Some(pictures) = &self.moments_from else { return Ok(None) };
-        let [_, side, _] = description.config.shape();
-        let pictures = read_pictures(pictures, Some(side))?;
+        let [channels, height, width] = description.config.shape();
+        let pictures = read_pictures(pictures, Some(height.max(width)))?;
+        let pictures = if channels == 1 { pictures.grey() } else { pictures };
         for warning in &pictures.warnings {
             eprintln!("warning: {warning}");
         }

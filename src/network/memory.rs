@@ -14,7 +14,7 @@ pub fn peak_memory(architecture: &Architecture) -> u64 {
 }
 
 /// Bytes of features of one image that are held at once, at most: what was kept for later layers, and in a layer its
-/// input, joined and normalised, and two of its output.
+/// input, joined and normalised, and its output with what convolutions and attention make of it first, as measured.
 fn peak(stages: &[Stage]) -> u64 {
     let features = |channels: usize, [height, width]: [usize; 2]| {
         let channels = channels.next_multiple_of(GROUP) as u64;
@@ -27,7 +27,7 @@ fn peak(stages: &[Stage]) -> u64 {
     for (index, stage) in stages.iter().enumerate() {
         let before = index.checked_sub(1).and_then(|before| stages.get(before));
         let input = features(stage.channels[0], before.map_or(size(stage), size).max(size(stage)));
-        let layer = input.saturating_mul(2).saturating_add(output(stage).saturating_mul(2));
+        let layer = input.saturating_mul(2).saturating_add(output(stage).saturating_mul(4));
         most = most.max(held.saturating_add(layer));
         if joined.contains(&index) {
             held = held.saturating_add(output(stage));

@@ -28,6 +28,17 @@ impl Pixels<f32> {
         };
         Pixels { shape: [count, 1, height, width], values: (0..count).flat_map(grey).collect() }
     }
+
+    /// The middle of each, of this size or as much of it as there is.
+    pub fn middle(&self, height: usize, width: usize) -> Pixels<f32> {
+        let [count, channels, h, w] = self.shape;
+        let (height, width) = (height.min(h), width.min(w));
+        let (top, left) = ((h - height) / 2, (w - width) / 2);
+        let rows =
+            (0..count * channels).flat_map(|plane| (top..top + height).map(move |row| (plane * h + row) * w + left));
+        let values = rows.flat_map(|start| self.values.get(start..start + width).unwrap_or_default().iter().copied());
+        Pixels { shape: [count, channels, height, width], values: values.collect() }
+    }
 }
 
 /// Values of a batch of images on the host: N×C×H×W, in that order.

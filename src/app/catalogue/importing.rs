@@ -117,7 +117,8 @@ fn take(source: &Path, library: &Path, name: String, live: bool, told: &[String]
     let unwritten = |error| FileError::Write { path: library.into(), source: error };
     std::fs::create_dir_all(library).map_err(unwritten)?;
     let place = free_place(library, &slug(&name));
-    adopt(opened.network, source, &About { name, ..About::default() }, &place)
+    let file = opened.file.as_deref().unwrap_or(source);
+    adopt(opened.network, file, &About { name, ..About::default() }, &place)
 }
 
 /// A file of this name that is not there yet.

@@ -148,8 +148,12 @@ impl Originals {
 fn cut(original: &Original, key: PictureKey) -> Pixels<f32> {
     let [left, top, side] = key.crop;
     let [channels, height, width] = key.shape;
-    let square = image::imageops::crop_imm(&original.image, left, top, side, side).to_image();
-    let exact = (side as usize, side as usize) == (width, height);
+    // Of an oblong model, the middle of the square.
+    let longest = height.max(width).max(1) as u64;
+    let [across, down] = [width, height].map(|part| (u64::from(side) * part as u64 / longest).max(1) as u32);
+    let (left, top) = (left + (side - across) / 2, top + (side - down) / 2);
+    let square = image::imageops::crop_imm(&original.image, left, top, across, down).to_image();
+    let exact = (across as usize, down as usize) == (width, height);
     let image = if exact {
         square
     } else {
@@ -193,6 +197,12 @@ mod tests {
         // Red on the left, blue on the right.
         let image = RgbImage::from_fn(40, 10, |x, _| if x < 20 { Rgb([255, 0, 0]) } else { Rgb([0, 0, 255]) });
         let original = original(image);
+        // An oblong model sees the middle of the square, without distortion: here rows 2 to 8 of 10.
+        let striped = RgbImage::from_fn(10, 10, |_, y| Rgb([if (2..7).contains(&y) { 255 } else { 0 }; 3]));
+        let striped = self::original(striped);
+        let wide = cut(&striped, PictureKey::new(&striped, Crop::default(), [3, 5, 10]));
+        assert_eq!(wide.shape, [1, 3, 5, 10]);
+        assert!(wide.values.iter().all(|&value| value == 1.0));
         for (centre, first) in [(0.0, [1.0, 0.0, 0.0]), (1.0, [0.0, 0.0, 1.0])] {
             let crop = Crop { centre: [centre, 0.5], side: 1.0 };
             let cut = cut(&original, PictureKey::new(&original, crop, [3, 8, 8]));

@@ -87,6 +87,10 @@ const USUAL: [(&str, &str); 22] = [
     ("correct_steps", "1"),
 ];
 
+/// What names of schedulers of other processes have in them.
+const OTHERS: [&str; 9] =
+    ["FlowMatch", "EDM", "Karras", "VQ", "Consistency", "CMStochastic", "ScoreSde", "Wuerstchen", "CosineDPM"];
+
 /// The β of DDPM's process that a class takes where none are given, and the form of their table.
 fn usual_betas(class: &str) -> Option<(f64, f64, &'static str)> {
     let name = class.strip_prefix("Flax").unwrap_or(class).strip_suffix("Scheduler")?;
@@ -129,7 +133,8 @@ pub fn read_scheduler(text: &str) -> Result<Process, ConfigError> {
     }
     let given =
         || Some((scheduler.or("beta_start", NUMBER, None).ok()??, scheduler.or("beta_end", NUMBER, None).ok()??));
-    let usual = usual_betas(&class).or_else(|| given().map(|(first, last)| (first, last, "linear")));
+    let other = OTHERS.iter().any(|other| class.contains(other));
+    let usual = usual_betas(&class).or_else(|| given().filter(|_| !other).map(|(first, last)| (first, last, "linear")));
     let Some((first, last, schedule)) = usual else {
         return Err(scheduler.unknown(CLASS, &Value::String(class), known));
     };

@@ -6,11 +6,12 @@ mod place;
 mod weights;
 
 pub use config::read_diffusers_config;
-pub(super) use place::{Place, find};
+pub(super) use place::{Place, beside, find};
 
 use super::open::u_net;
 use super::{FileError, OpenedNetwork, ReadProgress, open_file, read_bounded, tensors, torch};
 use crate::network::Weights;
+use crate::score::Description;
 use std::path::{Path, PathBuf};
 
 const WHAT: &str = "a valid diffusers model";
@@ -19,46 +20,29 @@ const SCHEDULER: &str = "scheduler_config.json";
 /// Configurations have some hundred bytes.
 const MAX_CONFIG: u64 = 1 << 20;
 
-/// The first file of the weights in a folder of diffusers.
-pub(super) fn weights(path: &Path) -> Option<PathBuf> {
-    let place = find(path, false)?;
-    let files = place.weights.map(|file| vec![file]);
-    files.or_else(|| weights::files(&place.folder, false).ok().map(|chosen| chosen.files))?.into_iter().next()
-}
-
 /// Whether a folder holds a network rather than pictures.
 pub fn holds_network(folder: &Path) -> bool {
     folder.is_dir() && find(folder, false).is_some()
 }
 
-/// Opens the network at a place, its raw weights if it keeps these beside an EMA and they are wanted, with what a person
-/// should know of it.
-pub(super) fn open(
-    place: Place,
-    raw: bool,
-    progress: &ReadProgress,
-) -> Result<(OpenedNetwork, Vec<String>), FileError> {
+/// A network that was opened.
+pub(super) struct Found {
+    pub network: OpenedNetwork,
+    /// Of its weights, or the first of several.
+    pub file: PathBuf,
+    /// What a person should know of it.
+    pub notes: Vec<String>,
+}
+
+/// Opens the network at a place, its raw weights if it keeps these beside an EMA and they are wanted.
+pub(super) fn open(place: Place, raw: bool, progress: &ReadProgress) -> Result<Found, FileError> {
     let Place { folder, weights, mut notes, .. } = place;
-    let config = folder.join(CONFIG);
-    let scheduler = scheduler(&folder).ok_or_else(|| {
-        FileError::format(
-            &folder,
-            WHAT,
-            "the noise of its training is missing; put the scheduler_config.json of its repository beside its config.json",
-        )
-    })?;
-    let in_file = |path: &Path| {
-        let path = path.to_owned();
-        move |source| FileError::Config { path, source }
-    };
-    let process = config::read_scheduler(&text(&scheduler)?).map_err(in_file(&scheduler))?;
-    notes.extend(process.ignored.clone());
-    let description = config::read_model(&text(&config)?, process).map_err(in_file(&config))?;
+    let (description, ignored) = describe(&folder)?;
     let chosen = match weights {
         Some(path) => weights::Chosen { files: vec![path], note: None },
         None => weights::files(&folder, raw)?,
     };
-    notes.extend(chosen.note);
+    notes.extend(ignored.into_iter().chain(chosen.note));
     let lengths = chosen.files.iter().filter_map(|file| file.metadata().ok()).map(|about| about.len());
     progress.expect(lengths.sum());
     let mut tensors = Weights::new();
@@ -68,10 +52,35 @@ pub(super) fn open(
             false => tensors::read(file, progress)?.1,
         });
     }
-    let file = chosen.files.first().unwrap_or(&folder);
-    let wrong = |source| FileError::Weights { path: file.clone(), source };
+    let file = chosen.files.into_iter().next().unwrap_or(folder);
+    Ok(Found { network: network(description, tensors, &file)?, file, notes })
+}
+
+/// Describes the network in a folder, and says what of it was ignored.
+pub(super) fn describe(folder: &Path) -> Result<(Description, Option<String>), FileError> {
+    let config = folder.join(CONFIG);
+    let scheduler = scheduler(folder).ok_or_else(|| {
+        FileError::format(
+            folder,
+            WHAT,
+            "the noise of its training is missing; put the scheduler_config.json of its repository beside its config.json",
+        )
+    })?;
+    let in_file = |path: &Path| {
+        let path = path.to_owned();
+        move |source| FileError::Config { path, source }
+    };
+    let process = config::read_scheduler(&text(&scheduler)?).map_err(in_file(&scheduler))?;
+    let ignored = process.ignored.clone();
+    let description = config::read_model(&text(&config)?, process).map_err(in_file(&config))?;
+    Ok((description, ignored))
+}
+
+/// The network of tensors by their names in diffusers, which are from `file`.
+pub(super) fn network(description: Description, tensors: Weights, file: &Path) -> Result<OpenedNetwork, FileError> {
+    let wrong = |source| FileError::Weights { path: file.into(), source };
     let weights = names::renamed(tensors, u_net(&description, file)?).map_err(wrong)?;
-    Ok((OpenedNetwork { description, weights }, notes))
+    Ok(OpenedNetwork { description, weights })
 }
 
 /// Beside the network, or where a pipeline or a training run keeps it.

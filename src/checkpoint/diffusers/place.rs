@@ -39,6 +39,11 @@ pub fn find(path: &Path, raw: bool) -> Option<Place> {
     }
 }
 
+/// The folder of a file of any name, if it describes a network.
+pub fn beside(file: &Path) -> Option<&Path> {
+    file.parent().filter(|folder| names_a_class(folder))
+}
+
 fn place(folder: PathBuf) -> Place {
     Place { folder, weights: None, has_raw: false, notes: Vec::new() }
 }

@@ -81,6 +81,18 @@ fn weights_in_parts_open_and_a_missing_part_is_named() {
 }
 
 #[test]
+fn weights_of_any_name_open_beside_their_description() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("last.safetensors");
+    write_tensors(&path, &tensors().into_iter().map(|(name, array)| (format!("module.{name}"), array)).collect())
+        .unwrap();
+    let said = sentence(opened(&path, false), &path);
+    assert!(said.contains("those of a diffusers network") && said.contains("save_pretrained"), "{said}");
+    folder(root.path().to_owned());
+    assert!((factor(&opened(&path, false).unwrap()) - 1.0).abs() < 1e-6);
+}
+
+#[test]
 fn the_variant_that_was_taken_is_named() {
     let root = tempfile::tempdir().unwrap();
     for (case, (names, taken, notes)) in [
@@ -122,7 +134,10 @@ fn folders_of_training_runs_open_to_their_average_with_the_scheduler_beside_them
     let average = opened(&run.join("checkpoint-500"), false).unwrap();
     assert!((factor(&average) - 2.0).abs() < 1e-4);
     assert_eq!(average.notes, ["Its EMA weights (unet_ema) are used, not the raw ones (unet)."]);
-    assert!((factor(&opened(&run.join("checkpoint-500"), true).unwrap()) - 1.0).abs() < 1e-4);
+    assert_eq!(average.file, Some(run.join("checkpoint-500/unet_ema").join(WEIGHTS)));
+    let live = opened(&run.join("checkpoint-500"), true).unwrap();
+    assert!((factor(&live) - 1.0).abs() < 1e-4 && live.notes.is_empty());
+    assert_eq!(live.file, Some(run.join("checkpoint-500/unet").join(WEIGHTS)));
     // The run itself has its last checkpoint, by number.
     let last = opened(&run, false).unwrap();
     assert!((factor(&last) - 3.0).abs() < 1e-4 && last.notes.iter().any(|note| note.contains("checkpoint-1000")));

@@ -60,7 +60,7 @@ fn files_that_are_no_run_are_refused() {
     for (bytes, expected) in [
         (b"".to_vec(), "is empty"),
         (b"[1, 2]".to_vec(), "lacks"),
-        (b"\x89PNG".to_vec(), "is not JSON"),
+        (b"\x89PNG".to_vec(), "is a PNG image; choose a file saved by `--save-run`"),
         (vec![b'['; 100_000], "is not JSON"),
         (vec![b' '; (16 << 20) + 1], "the limit of 16777216"),
     ] {

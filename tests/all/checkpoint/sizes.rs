@@ -119,6 +119,29 @@ fn empty_tensors_of_any_size_are_refused_at_once() {
     assert!(refused_at_once(&jax.join("checkpoint_1")).contains("larger than any supported network"));
 }
 
+/// A byte each: a list that is let go, a value that is kept, one that is remembered.
+#[test]
+fn pickles_of_many_small_objects_hold_little() {
+    let folder = tempfile::tempdir().unwrap();
+    for body in [
+        [b"]0".repeat(399_999), b"N".to_vec()].concat(),
+        vec![b'N'; 399_999],
+        [b"N".to_vec(), vec![0x94; 399_999]].concat(),
+    ] {
+        let path = forge::pth(folder.path(), &[b"\x80\x04", body.as_slice(), b"."].concat(), &[]);
+        let (said, held) = most_held(|| sentence(read_torch(&path), &path));
+        assert!(said.contains("no weights by name"), "{said}");
+        let most = 2 * path.metadata().unwrap().len() as usize + (64 << 20);
+        assert!(held <= most, "{held}");
+    }
+    // A dictionary made of one long list, again and again.
+    let pairs = forge::list(&vec![forge::list(&[b"N".to_vec(), b"N".to_vec()]); 1000]);
+    let make = [forge::global("collections", "OrderedDict"), b"h\x07\x85R0".to_vec()].concat();
+    let body = [pairs, b"q\x070".to_vec(), make.repeat(1000), b"N".to_vec()].concat();
+    let path = forge::pth(folder.path(), &[b"\x80\x02", body.as_slice(), b"."].concat(), &[]);
+    assert!(sentence(read_torch(&path), &path).contains("more than 400000 pickled objects"));
+}
+
 /// An array of NumPy of so many zeros, in the making.
 fn zeros(zip: &mut ZipWriter<File>, name: &str, dtype: &str, shape: &str, bytes: usize) {
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);

@@ -104,7 +104,7 @@ fn what_is_not_possible_is_refused_before_anything_is_computed() {
     let place = place();
     std::fs::write(place.path("broken.safetensors"), b"no").expect("a file");
     place.fails("encode none.png --model exact:worlds", 3, "none.png");
-    place.fails("encode a.png --model mixture:ring", 3, "not a model of square colour or grey images");
+    place.fails("encode a.png --model mixture:ring", 3, "not a model of colour or grey images");
     place.fails("encode a.png --output l.txt", 2, "l.txt");
     place.fails("encode a.png --t-max 2 --model exact:worlds", 2, "0 < t_min");
     place.fails("encode a.png --rtol 9 --model exact:worlds", 2, "rtol = 9 is out of range; choose 1e-7 to 1");

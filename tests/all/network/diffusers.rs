@@ -2,7 +2,9 @@
 
 use super::{build, build_of_tensors, image, relative_error, values};
 use burn::tensor::{Device, Tensor};
-use score_explorer::checkpoint::{About, adopt, open_network, read_diffusers_config, read_tensors};
+use score_explorer::checkpoint::{
+    About, OpenOptions, adopt, open as open_with, open_network, read_diffusers_config, read_tensors,
+};
 use score_explorer::network::Weights;
 use score_explorer::score::{NetworkScore, ScoreModel};
 use score_explorer::sde::{Family, Level, Range};
@@ -111,7 +113,8 @@ fn an_imported_folder_stays_the_same_network() {
     for name in ["ddpm", "heads", "ncsnpp"] {
         let output = place.path().join("ours.safetensors");
         let about = About { name: name.into(), ..About::default() };
-        adopt(open_network(&folder(name), None).unwrap(), &folder(name), &about, &output).unwrap();
+        let opened = open_with(&folder(name), &OpenOptions::default()).unwrap();
+        adopt(opened.network, &opened.file.unwrap(), &about, &output).unwrap();
         let (ours, theirs) = (open_network(&output, None).unwrap(), open_network(&folder(name), None).unwrap());
         assert_eq!(ours.description.config, theirs.description.config);
         // What was half precision is so again, to the bit.
@@ -144,7 +147,7 @@ fn models_of_another_kind_are_answered_with_one_sentence() {
         ),
         ("down_block_types", json!(["AttnDownBlock2D", "DownBlock2D"]), "with the like on the way up"),
         ("down_block_types", json!([]), "config.down_block_types"),
-        ("sample_size", json!([8, 16]), "config.sample_size = [8,16] is not supported; use a whole number"),
+        ("sample_size", json!([8, 16, 3]), "config.sample_size = [8,16,3] is not supported; use a whole number"),
         ("sample_size", Value::Null, "lacks config.sample_size"),
         ("sample_size", json!(9), "data.image_size = 9 is invalid; it must be divisible by 2"),
         ("out_channels", json!(6), "config.out_channels = 6"),
@@ -165,7 +168,8 @@ fn models_of_another_kind_are_answered_with_one_sentence() {
         says(&config, &scheduler, expected);
     }
     let cases = [
-        ("_class_name", json!("EulerDiscreteScheduler"), "scheduler_config._class_name = EulerDiscreteScheduler"),
+        ("_class_name", json!("EDMEulerScheduler"), "scheduler_config._class_name = EDMEulerScheduler"),
+        ("_class_name", json!("FlowMatchHeunScheduler"), "scheduler_config._class_name = FlowMatchHeunScheduler"),
         ("beta_schedule", json!("squaredcos_cap_v2"), "scheduler_config.beta_schedule = squaredcos_cap_v2"),
         ("prediction_type", json!("v_prediction"), "use epsilon"),
         ("trained_betas", json!([0.1]), "scheduler_config.trained_betas"),

@@ -200,7 +200,7 @@ fn what_cannot_be_restored_is_refused_in_a_sentence() {
     place.fails(&format!("restore {common} --operator super-resolution:3"), 2, "2, 4 or 8");
     place.fails(&format!("restore {common} --operator denoising --noise -1"), 2, "noise");
     place.fails(&format!("edit {common} --strength 2"), 2, "strength");
-    place.fails("colorize --image photo.png --model mixture:ring", 3, "not a model of square colour or grey images");
+    place.fails("colorize --image photo.png --model mixture:ring", 3, "not a model of colour or grey images");
     place.fails(&format!("inpaint {common} --mask mask.png --output x.txt"), 2, "x.txt");
     // A full mask leaves nothing known: any picture of the model will do.
     place.succeeds(&format!("inpaint {common} --mask full.png --count 1"));
