@@ -311,12 +311,19 @@ impl Shifts {
         Shifts { weights, reach, margins: [margin(h), margin(w)] }
     }
 
-    /// The sum of the parts of `wide`, h×w, that begin at the places of the weights.
+    /// The sum of the parts of `wide`, h×w, that begin at the places of the weights. All planes lie in one row here, so
+    /// that a part is one piece of memory; what joins the end of one line to the next is cut off.
     fn sum(&self, wide: &Image, [h, w]: [usize; 2], start: impl Fn(usize) -> usize) -> Image {
-        let [n, c, ..] = wide.dims();
-        let part = |[row, column]: [usize; 2]| wide.clone().narrow(2, start(row), h).narrow(3, start(column), w);
-        let zero = Image::zeros([n, c, h, w], &wide.device());
-        self.weights.iter().fold(zero, |sum, &(place, weight)| sum + part(place) * weight)
+        let [n, c, rows, columns] = wide.dims();
+        let line: Tensor<1> = wide.clone().reshape([n * c * rows * columns]);
+        let begin = |[row, column]: [usize; 2]| start(row) * columns + start(column);
+        let last = self.weights.iter().map(|(place, _)| begin(*place)).max().unwrap_or(0);
+        let length = n * c * rows * columns - last;
+        let part = |place: [usize; 2]| line.clone().narrow(0, begin(place), length);
+        let zero = Tensor::zeros([length], &wide.device());
+        let sum = self.weights.iter().fold(zero, |sum, &(place, weight)| sum + part(place) * weight);
+        let whole = Tensor::cat(vec![sum, Tensor::zeros([last], &wide.device())], 0);
+        whole.reshape([n, c, rows, columns]).narrow(2, 0, h).narrow(3, 0, w)
     }
 }
 
