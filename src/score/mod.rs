@@ -25,8 +25,8 @@ pub use measurement::{Condition, Measurement};
 pub use mixture::{Component, Mixture, MixtureError};
 pub use network::NetworkScore;
 pub use operator::{
-    ANGLE, Colourisation, CompressedSensing, Denoising, FACTOR, GaussianBlur, Inpainting, KernelBlur, LENGTH, Linear,
-    MotionBlur, Operator, OperatorError, SEED, SHARE, SIZE, SPREAD, SuperResolution, WEIGHTS,
+    ANGLE, Colourisation, CompressedSensing, Denoising, Domain, FACTOR, GaussianBlur, Inpainting, KernelBlur, LENGTH,
+    Linear, MotionBlur, Operator, OperatorError, SEED, SHARE, SIZE, SPREAD, SuperResolution, WEIGHTS,
 };
 
 use crate::Image;

@@ -1,7 +1,8 @@
 use super::cosine::{self, CosineTransform};
-use super::{Linear, Operator, OperatorError};
+use super::{Domain, Linear, Operator, OperatorError};
 use crate::Image;
 use crate::registry::{Parameter, Scale, Settings, entry};
+use burn::tensor::ops::PadMode;
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// Standard deviation of a Gaussian blur, in pixels.
@@ -43,16 +44,13 @@ entry! {
 }
 
 impl Operator for GaussianBlur {
-    fn over(
-        &self,
-        settings: &Settings,
-        shape: [usize; 3],
-        _mask: Option<&Image>,
-        device: &Device,
-    ) -> Result<Box<dyn Linear>, OperatorError> {
+    fn over(&self, settings: &Settings, domain: Domain<'_>) -> Result<Box<dyn Linear>, OperatorError> {
         // One convolution of columns and one of rows.
-        let ([_, h, w], row) = (shape, gaussian(settings.number(&SPREAD)));
-        Ok(Box::new(Blur::new(&[(convolution(h, &row), convolution(w, &row))], shape, device)))
+        let (Domain { shape, device, .. }, row) = (domain, gaussian(settings.number(&SPREAD)));
+        let [_, h, w] = shape;
+        let (left, right) = (convolution(h, &row), convolution(w, &row));
+        let way = Box::new(Products { left: left.tensor(device), right: right.tensor(device) });
+        Ok(Box::new(Blur::new(way, &[(left, right)], shape, device)))
     }
 
     fn is_degradation(&self) -> bool {
@@ -71,15 +69,9 @@ entry! {
 }
 
 impl Operator for MotionBlur {
-    fn over(
-        &self,
-        settings: &Settings,
-        shape: [usize; 3],
-        _mask: Option<&Image>,
-        device: &Device,
-    ) -> Result<Box<dyn Linear>, OperatorError> {
+    fn over(&self, settings: &Settings, domain: Domain<'_>) -> Result<Box<dyn Linear>, OperatorError> {
         let (weights, size) = line(settings.number(&LENGTH), settings.number(&ANGLE));
-        Ok(Box::new(Blur::new(&by_rows(&weights, size, shape), shape, device)))
+        Ok(Box::new(Blur::by(&weights, size, domain)))
     }
 
     fn is_degradation(&self) -> bool {
@@ -110,15 +102,9 @@ fn check(settings: &Settings) -> Result<(), String> {
 }
 
 impl Operator for KernelBlur {
-    fn over(
-        &self,
-        settings: &Settings,
-        shape: [usize; 3],
-        _mask: Option<&Image>,
-        device: &Device,
-    ) -> Result<Box<dyn Linear>, OperatorError> {
+    fn over(&self, settings: &Settings, domain: Domain<'_>) -> Result<Box<dyn Linear>, OperatorError> {
         let (weights, size) = (settings.numbers(&WEIGHTS), settings.whole(&SIZE) as usize);
-        Ok(Box::new(Blur::new(&by_rows(&weights, size, shape), shape, device)))
+        Ok(Box::new(Blur::by(&weights, size, domain)))
     }
 }
 
@@ -158,25 +144,22 @@ fn line(length: f64, angle: f64) -> (Vec<f64>, usize) {
     (weights, size)
 }
 
-/// The convolution by a kernel of weights by rows, brought to the sum 1: one term for each of its rows.
+/// The convolution by a kernel of weights by rows, whose sum is 1: one term for each of its rows.
 fn by_rows(weights: &[f64], size: usize, [_, h, w]: [usize; 3]) -> Vec<(Matrix, Matrix)> {
-    let sum: f64 = weights.iter().sum();
     let rows = weights.chunks(size).enumerate().filter(|(_, row)| row.iter().any(|&weight| weight != 0.0));
     rows.map(|(k, row)| {
-        let row: Vec<f64> = row.iter().map(|weight| weight / sum).collect();
         let mut shift = vec![0.0; size];
         shift[k] = 1.0;
-        (convolution(h, &shift), convolution(w, &row))
+        (convolution(h, &shift), convolution(w, row))
     })
     .collect()
 }
 
 /// A convolution of every channel, with the picture mirrored at its edges: A·x = Σₖ Lₖ·x·Rₖᵀ over the kernel's rows,
-/// where Lₖ moves the picture up or down and Rₖ is that row's convolution. Written so, the adjoint is exact.
+/// where Lₖ moves the picture up or down and Rₖ is that row's convolution.
 struct Blur {
     shape: [usize; 3],
-    forward: Sandwich,
-    backward: Sandwich,
+    way: Box<dyn Convolution>,
     cosines: CosineTransform,
     /// The diagonal of AAᵀ among cosines, 1×1×H×W: all of it where the kernel is symmetric in both directions
     /// (Ng, Chan and Tang 1999, "A fast algorithm for deblurring models with Neumann boundary conditions").
@@ -184,16 +167,22 @@ struct Blur {
 }
 
 impl Blur {
-    fn new(terms: &[(Matrix, Matrix)], shape: [usize; 3], device: &Device) -> Self {
+    /// With a kernel of weights by rows, which are brought to the sum 1.
+    fn by(weights: &[f64], size: usize, Domain { shape, device, .. }: Domain<'_>) -> Self {
+        let sum: f64 = weights.iter().sum();
+        let weights: Vec<f64> = weights.iter().map(|weight| weight / sum).collect();
+        let way = Box::new(Shifts::new(&weights, size, shape, device));
+        Blur::new(way, &by_rows(&weights, size, shape), shape, device)
+    }
+
+    fn new(way: Box<dyn Convolution>, terms: &[(Matrix, Matrix)], shape: [usize; 3], device: &Device) -> Self {
         let [_, h, w] = shape;
-        let transposed: Vec<(Matrix, Matrix)> = terms.iter().map(|(l, r)| (l.transposed(), r.transposed())).collect();
-        let (forward, backward) = (Sandwich::new(terms, device), Sandwich::new(&transposed, device));
         let cosines = CosineTransform::new(h, w, device);
         // ‖Aᵀ·uᵢvⱼᵀ‖² = Σₖₗ (Lₖᵀuᵢ·Lₗᵀuᵢ)(Rₖᵀvⱼ·Rₗᵀvⱼ) for cosines u and v.
         let lefts = grams(cosine::matrix(h, device), terms.iter().map(|(l, _)| l), device);
         let rights = grams(cosine::matrix(w, device), terms.iter().map(|(_, r)| r), device);
         let spectrum = lefts.matmul(rights.transpose()).reshape([1, 1, h, w]);
-        Blur { shape, forward, backward, cosines, spectrum }
+        Blur { shape, way, cosines, spectrum }
     }
 }
 
@@ -210,11 +199,11 @@ impl Linear for Blur {
     }
 
     fn apply(&self, x: &Image) -> Image {
-        self.forward.apply(x)
+        self.way.apply(x)
     }
 
     fn adjoint(&self, y: &Image) -> Image {
-        self.backward.apply(y)
+        self.way.adjoint(y)
     }
 
     fn gram(&self) -> Option<f64> {
@@ -245,11 +234,6 @@ impl Matrix {
     fn tensor(&self, device: &Device) -> Tensor<2> {
         Tensor::from_data(TensorData::new(self.values.clone(), [self.size, self.size]), device)
     }
-
-    fn transposed(&self) -> Matrix {
-        let at = |i: usize| self.values[i % self.size * self.size + i / self.size];
-        Matrix { size: self.size, values: (0..self.values.len()).map(at).collect() }
-    }
 }
 
 /// out[i] = Σ_d weights[d]·in[i + d − centre] on a line of `size` pixels that is mirrored at its ends.
@@ -271,37 +255,89 @@ fn mirrored(place: i64, size: i64) -> i64 {
     around.min(2 * size - 1 - around)
 }
 
-/// Most numbers between the two products of a [`Sandwich`].
-const BETWEEN: usize = 1 << 24;
+/// A convolution of planes, and its exact adjoint.
+trait Convolution {
+    fn apply(&self, x: &Image) -> Image;
 
-/// x ↦ Σₖ Lₖ·x·Rₖᵀ as two matrix products.
-struct Sandwich {
-    terms: usize,
-    /// The Lₖ side by side: 1×H×(K·H).
-    left: Tensor<3>,
-    /// The Rₖᵀ side by side: W×(K·W).
+    fn adjoint(&self, y: &Image) -> Image;
+}
+
+/// x ↦ L·x·Rᵀ of every plane.
+fn between(left: Tensor<2>, x: &Image, right: Tensor<2>) -> Image {
+    let [n, c, h, w] = x.dims();
+    let ([rows, _], [columns, _]) = (left.dims(), right.dims());
+    let x = x.clone().reshape([n * c * h, w]).matmul(right.transpose()).reshape([n * c, h, columns]);
+    left.unsqueeze::<3>().expand([n * c, rows, h]).matmul(x).reshape([n, c, rows, columns])
+}
+
+/// A separable one: a product with a matrix on each side.
+struct Products {
+    left: Tensor<2>,
     right: Tensor<2>,
 }
 
-impl Sandwich {
-    fn new(terms: &[(Matrix, Matrix)], device: &Device) -> Self {
-        let left = Tensor::cat(terms.iter().map(|(l, _)| l.tensor(device)).collect(), 1);
-        let right = Tensor::cat(terms.iter().map(|(_, r)| r.tensor(device).transpose()).collect(), 1);
-        Sandwich { terms: terms.len(), left: left.unsqueeze(), right }
+impl Convolution for Products {
+    fn apply(&self, x: &Image) -> Image {
+        between(self.left.clone(), x, self.right.clone())
     }
 
+    fn adjoint(&self, y: &Image) -> Image {
+        between(self.left.clone().transpose(), y, self.right.clone().transpose())
+    }
+}
+
+/// Any other: a sum of moved pictures, one for each weight that is not 0, in time and memory that grow with the pictures.
+struct Shifts {
+    /// Row and column of a weight.
+    weights: Vec<([usize; 2], f64)>,
+    /// How far the kernel reaches.
+    reach: usize,
+    /// What mirrors rows and columns of a picture at both ends: (H + 2·reach)×H and (W + 2·reach)×W.
+    margins: [Tensor<2>; 2],
+}
+
+impl Shifts {
+    fn new(weights: &[f64], size: usize, [_, h, w]: [usize; 3], device: &Device) -> Self {
+        let reach = size / 2;
+        let margin = |length: usize| {
+            let mut values = vec![0.0f32; (length + 2 * reach) * length];
+            for (row, place) in values.chunks_mut(length.max(1)).zip(-(reach as i64)..) {
+                row[mirrored(place, length as i64) as usize] = 1.0;
+            }
+            Tensor::from_data(TensorData::new(values, [length + 2 * reach, length]), device)
+        };
+        let some = weights.iter().enumerate().filter(|(_, weight)| **weight != 0.0);
+        let weights = some.map(|(place, &weight)| ([place / size, place % size], weight)).collect();
+        Shifts { weights, reach, margins: [margin(h), margin(w)] }
+    }
+
+    /// The sum of the parts of `wide`, h×w, that begin at the places of the weights. All planes lie in one row here, so
+    /// that a part is one piece of memory; what joins the end of one line to the next is cut off.
+    fn sum(&self, wide: &Image, [h, w]: [usize; 2], start: impl Fn(usize) -> usize) -> Image {
+        let [n, c, rows, columns] = wide.dims();
+        let line: Tensor<1> = wide.clone().reshape([n * c * rows * columns]);
+        let begin = |[row, column]: [usize; 2]| start(row) * columns + start(column);
+        let last = self.weights.iter().map(|(place, _)| begin(*place)).max().unwrap_or(0);
+        let length = n * c * rows * columns - last;
+        let part = |place: [usize; 2]| line.clone().narrow(0, begin(place), length);
+        let zero = Tensor::zeros([length], &wide.device());
+        let sum = self.weights.iter().fold(zero, |sum, &(place, weight)| sum + part(place) * weight);
+        let whole = Tensor::cat(vec![sum, Tensor::zeros([last], &wide.device())], 0);
+        whole.reshape([n, c, rows, columns]).narrow(2, 0, h).narrow(3, 0, w)
+    }
+}
+
+impl Convolution for Shifts {
     fn apply(&self, x: &Image) -> Image {
-        let [n, c, h, w] = x.dims();
-        // So many terms at a time that what lies between the products stays small.
-        let at_a_time = (BETWEEN / (n * c * h * w).max(1)).clamp(1, self.terms);
-        let mut sum = x.zeros_like();
-        for first in (0..self.terms).step_by(at_a_time) {
-            let k = at_a_time.min(self.terms - first);
-            let rows = x.clone().reshape([n * c * h, w]).matmul(self.right.clone().narrow(1, first * w, k * w));
-            let stacked = rows.reshape([n * c, h, k, w]).swap_dims(1, 2).reshape([n * c, k * h, w]);
-            let left = self.left.clone().narrow(2, first * h, k * h).expand([n * c, h, k * h]);
-            sum = sum + left.matmul(stacked).reshape([n, c, h, w]);
-        }
-        sum
+        let ([_, _, h, w], [down, across]) = (x.dims(), self.margins.clone());
+        self.sum(&between(down, x, across), [h, w], |place| place)
+    }
+
+    fn adjoint(&self, y: &Image) -> Image {
+        let ([_, _, h, w], [down, across]) = (y.dims(), self.margins.clone());
+        let around = 2 * self.reach;
+        let wide = y.clone().pad((around, around, around, around), PadMode::Constant(0.0));
+        let sum = self.sum(&wide, [h + around, w + around], |place| around - place);
+        between(down.transpose(), &sum, across.transpose())
     }
 }

@@ -1,4 +1,4 @@
-use super::{Linear, Operator, OperatorError};
+use super::{Domain, Linear, Operator, OperatorError};
 use crate::Image;
 use crate::registry::{Settings, entry};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -19,14 +19,8 @@ entry! {
 }
 
 impl Operator for Colourisation {
-    fn over(
-        &self,
-        _settings: &Settings,
-        shape: [usize; 3],
-        _mask: Option<&Image>,
-        device: &Device,
-    ) -> Result<Box<dyn Linear>, OperatorError> {
-        Ok(Box::new(Grey::new(shape, device)?))
+    fn over(&self, _settings: &Settings, domain: Domain<'_>) -> Result<Box<dyn Linear>, OperatorError> {
+        Ok(Box::new(Grey::new(domain.shape, domain.device)?))
     }
 }
 

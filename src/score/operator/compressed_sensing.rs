@@ -1,5 +1,5 @@
 use super::cosine::{self, CosineTransform};
-use super::{Linear, Operator, OperatorError};
+use super::{Domain, Linear, Operator, OperatorError};
 use crate::Image;
 use crate::registry::{Parameter, Scale, Settings, entry};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -28,14 +28,8 @@ entry! {
 }
 
 impl Operator for CompressedSensing {
-    fn over(
-        &self,
-        settings: &Settings,
-        shape: [usize; 3],
-        _mask: Option<&Image>,
-        device: &Device,
-    ) -> Result<Box<dyn Linear>, OperatorError> {
-        Ok(Box::new(Sensed::new(settings.number(&SHARE), settings.whole(&SEED), shape, device)))
+    fn over(&self, settings: &Settings, domain: Domain<'_>) -> Result<Box<dyn Linear>, OperatorError> {
+        Ok(Box::new(Sensed::new(settings.number(&SHARE), settings.whole(&SEED), domain.shape, domain.device)))
     }
 
     fn is_degradation(&self) -> bool {

@@ -1,7 +1,6 @@
-use super::{Linear, Operator, OperatorError};
+use super::{Domain, Linear, Operator, OperatorError};
 use crate::Image;
 use crate::registry::{Settings, entry};
-use burn::tensor::Device;
 
 entry! {
     /// The picture itself, under noise.
@@ -13,14 +12,8 @@ entry! {
 }
 
 impl Operator for Denoising {
-    fn over(
-        &self,
-        _settings: &Settings,
-        shape: [usize; 3],
-        _mask: Option<&Image>,
-        _device: &Device,
-    ) -> Result<Box<dyn Linear>, OperatorError> {
-        Ok(Box::new(Identity { shape }))
+    fn over(&self, _settings: &Settings, domain: Domain<'_>) -> Result<Box<dyn Linear>, OperatorError> {
+        Ok(Box::new(Identity { shape: domain.shape }))
     }
 
     fn is_degradation(&self) -> bool {

@@ -1,7 +1,7 @@
-use super::{Linear, Operator, OperatorError};
+use super::{Domain, Linear, Operator, OperatorError};
 use crate::Image;
 use crate::registry::{Settings, entry};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
 entry! {
     /// Some pixels, as a mask says.
@@ -13,14 +13,8 @@ entry! {
 }
 
 impl Operator for Inpainting {
-    fn over(
-        &self,
-        _settings: &Settings,
-        shape: [usize; 3],
-        mask: Option<&Image>,
-        device: &Device,
-    ) -> Result<Box<dyn Linear>, OperatorError> {
-        Ok(Box::new(Masked::new(shape, mask, device)?))
+    fn over(&self, _settings: &Settings, domain: Domain<'_>) -> Result<Box<dyn Linear>, OperatorError> {
+        Ok(Box::new(Masked::new(domain)?))
     }
 }
 
@@ -32,10 +26,10 @@ struct Masked {
 }
 
 impl Masked {
-    /// Pixels where `confidence` is above 0; without it none.
-    fn new(shape: [usize; 3], confidence: Option<&Image>, device: &Device) -> Result<Self, OperatorError> {
+    /// Pixels where the mask is above 0; without it none.
+    fn new(Domain { shape, mask, device }: Domain<'_>) -> Result<Self, OperatorError> {
         let [c, h, w] = shape;
-        let Some(confidence) = confidence else {
+        let Some(confidence) = mask else {
             return Ok(Masked { shape, known: Tensor::zeros([1, 1, h, w], device) });
         };
         let found = confidence.dims();

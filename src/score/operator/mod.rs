@@ -23,20 +23,23 @@ use crate::Image;
 use crate::registry::{Category, Choice, Entry, Settings};
 use burn::tensor::Device;
 
+/// The data that an operator acts on.
+#[derive(Clone, Copy, Debug)]
+pub struct Domain<'a> {
+    /// C, H, W.
+    pub shape: [usize; 3],
+    /// Inpainting measures where this (1×(1 or C)×H×W) is above 0, and nothing without it; others do not read it.
+    pub mask: Option<&'a Image>,
+    pub device: &'a Device,
+}
+
 /// What is measured of a picture: `inpainting`, `super-resolution:4`, `blur:gaussian:2`.
 pub trait Operator: Entry {
-    /// A over data of `shape` (C, H, W). Inpainting measures where `mask` (1×(1 or C)×H×W) is above 0,
-    /// and nothing without it; others do not read it.
+    /// A over these data.
     ///
     /// # Errors
-    /// If the operator does not fit the shape, or the mask does not.
-    fn over(
-        &self,
-        settings: &Settings,
-        shape: [usize; 3],
-        mask: Option<&Image>,
-        device: &Device,
-    ) -> Result<Box<dyn Linear>, OperatorError>;
+    /// If the operator does not fit their shape, or the mask does not.
+    fn over(&self, settings: &Settings, domain: Domain<'_>) -> Result<Box<dyn Linear>, OperatorError>;
 
     /// Whether it degrades a picture, in a way that people may want to undo.
     fn is_degradation(&self) -> bool {
@@ -63,7 +66,7 @@ impl Category for dyn Operator {
 }
 
 impl Choice<dyn Operator> {
-    /// [`Operator::over`] with the values of this choice.
+    /// [`Operator::over`] with the values of this choice, for data of `shape` (C, H, W).
     ///
     /// # Errors
     /// If the operator does not fit the shape, or the mask does not.
@@ -73,7 +76,7 @@ impl Choice<dyn Operator> {
         mask: Option<&Image>,
         device: &Device,
     ) -> Result<Box<dyn Linear>, OperatorError> {
-        self.entry().over(self.settings(), shape, mask, device)
+        self.entry().over(self.settings(), Domain { shape, mask, device })
     }
 }
 

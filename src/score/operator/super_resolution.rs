@@ -1,7 +1,6 @@
-use super::{Linear, Operator, OperatorError};
+use super::{Domain, Linear, Operator, OperatorError};
 use crate::Image;
 use crate::registry::{Parameter, Settings, entry};
-use burn::tensor::Device;
 
 /// By how much a small picture is to be enlarged.
 pub const FACTOR: Parameter = Parameter::levels("factor", 4, &[2, 4, 8]).named(
@@ -21,14 +20,8 @@ entry! {
 }
 
 impl Operator for SuperResolution {
-    fn over(
-        &self,
-        settings: &Settings,
-        shape: [usize; 3],
-        _mask: Option<&Image>,
-        _device: &Device,
-    ) -> Result<Box<dyn Linear>, OperatorError> {
-        Ok(Box::new(Blocks::new(settings.whole(&FACTOR) as usize, shape)?))
+    fn over(&self, settings: &Settings, domain: Domain<'_>) -> Result<Box<dyn Linear>, OperatorError> {
+        Ok(Box::new(Blocks::new(settings.whole(&FACTOR) as usize, domain.shape)?))
     }
 
     fn is_degradation(&self) -> bool {
