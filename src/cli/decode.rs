@@ -4,7 +4,7 @@ use super::drive::Session;
 use super::flow_options::SolverOptions;
 use super::library::agreed;
 use super::options::DeviceOption;
-use super::output::{PICTURES, check_files, check_images, fit, known, write_images};
+use super::output::{PICTURES, check_files, check_images, fit, known, names, write_images};
 use crate::Pixels;
 use crate::checkpoint::{Layout, read_latents, write_grid, write_samples};
 use crate::engine::Decode;
@@ -87,13 +87,13 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     if args.json {
         println!(
             "{}",
-            json!({ "files": files, "seconds": seconds, "device": device, "flow": flow, "nfe": decoded.nfe })
+            json!({ "files": names(&files), "seconds": seconds, "device": device, "flow": flow, "nfe": decoded.nfe })
         );
         return Ok(());
     }
-    files.iter().for_each(|file| println!("wrote {}", file.display()));
+    files.iter().for_each(|file| say!("wrote {}", file.display()));
     let most = decoded.nfe.iter().max().unwrap_or(&0);
-    println!("{} images, NFE up to {most}, {seconds:.1} s, {device}", decoded.nfe.len());
+    say!("{} images, NFE up to {most}, {seconds:.1} s, {device}", decoded.nfe.len());
     Ok(())
 }
 

@@ -45,11 +45,11 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         println!("{}", serde_json::to_string_pretty(&all)?);
         return Ok(());
     }
-    println!("{}", cpu.name);
+    say!("{}", cpu.name);
     for info in &adapters {
-        println!("{}{}", name(info), if software(info) { ", software" } else { "" });
+        say!("{}{}", name(info), if software(info) { ", software" } else { "" });
     }
-    println!("\nauto selects {auto}: {why}.");
+    say!("\nauto selects {auto}: {why}.");
     Ok(())
 }
 

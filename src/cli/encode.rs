@@ -59,7 +59,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         println!(
             "{}",
             json!({
-                "file": args.output, "seconds": seconds, "device": device, "flow": flow,
+                "file": args.output.display().to_string(), "seconds": seconds, "device": device, "flow": flow,
                 "pictures": pictures.names, "nfe": encoded.nfe, "norm": norms,
                 "psnr": checked.as_ref().map(|checked| &checked.psnr),
                 "largest_error": checked.as_ref().map(|checked| &checked.largest),
@@ -68,14 +68,14 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         );
         return Ok(());
     }
-    println!("wrote {}", args.output.display());
+    say!("wrote {}", args.output.display());
     for (index, name) in pictures.names.iter().enumerate() {
         let back = checked.as_ref().map_or(String::new(), |checked| {
             format!(", reconstruction PSNR {:.1} dB, largest error {:.5}", checked.psnr[index], checked.largest[index])
         });
-        println!("{name}: NFE {}, norm {:.3} relative to the prior{back}", encoded.nfe[index], norms[index]);
+        say!("{name}: NFE {}, norm {:.3} relative to the prior{back}", encoded.nfe[index], norms[index]);
     }
-    println!("{} images, {seconds:.1} s, {device}", pictures.names.len());
+    say!("{} images, {seconds:.1} s, {device}", pictures.names.len());
     Ok(())
 }
 

@@ -91,11 +91,11 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     let heads: String = masks.iter().map(|(name, _)| format!("{name:>22}")).collect();
-    println!("PSNR of hidden regions in dB, {} images\n{:<22}{:>6}{heads}", pictures.shape[0], "", "NFE");
+    say!("PSNR of hidden regions in dB, {} images\n{:<22}{:>6}{heads}", pictures.shape[0], "", "NFE");
     for line in lines {
         let cell = |figure: &Figure| format!("{:>22}", format!("{:.2} ± {:.2}", figure.psnr, figure.standard_error));
         let cells: String = line.masks.iter().map(cell).collect();
-        println!("{:<22}{:>6}{cells}", line.filling, line.nfe);
+        say!("{:<22}{:>6}{cells}", line.filling, line.nfe);
     }
     Ok(())
 }

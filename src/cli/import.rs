@@ -87,7 +87,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let raw = args.weights == Kind::Raw;
     let options = OpenOptions { config: args.config.as_deref(), overrides, raw, progress: None };
     let opened = open(&args.source, &options)?;
-    opened.notes.iter().for_each(|note| eprintln!("warning: {note}"));
+    opened.notes.iter().for_each(|note| remark!("warning: {note}"));
     show(&opened);
     let moments = args.moments(&opened.network.description)?;
     if args.output.is_none()
@@ -100,11 +100,11 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let about = About { name: args.name(), card, moments };
     let source = opened.file.as_deref().unwrap_or(&args.source);
     let written = adopt(opened.network, source, &about, &output)?;
-    println!("wrote {}", written.display());
+    say!("wrote {}", written.display());
     if args.output.is_none()
         && let Some(stem) = written.file_stem()
     {
-        println!("to sample it: score-explorer sample --model {}", stem.display());
+        say!("to sample it: score-explorer sample --model {}", stem.display());
     }
     Ok(())
 }
@@ -114,18 +114,18 @@ fn show(opened: &Opened) {
     if !opened.inferred {
         return;
     }
-    println!("inferred from names and shapes:");
+    say!("inferred from names and shapes:");
     let config = serde_json::to_value(&opened.network.description.config).unwrap_or(Value::Null);
     for (name, value) in REVEALED.iter().filter_map(|&name| Some((name, config.get(name)?))) {
         let section = if ["num_channels", "image_size"].contains(&name) { "data" } else { "model" };
         let field = format!("{section}.{name}");
         if opened.assumed.iter().all(|assumption| assumption.field != field) {
-            println!("  {field} = {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            say!("  {field} = {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
     }
     if !opened.assumed.is_empty() {
-        println!("assumed, as names and shapes do not reveal it (correct it with --set FIELD=VALUE):");
-        opened.assumed.iter().for_each(|assumption| println!("  {assumption}"));
+        say!("assumed, as names and shapes do not reveal it (correct it with --set FIELD=VALUE):");
+        opened.assumed.iter().for_each(|assumption| say!("  {assumption}"));
     }
 }
 
@@ -142,7 +142,7 @@ impl Args {
         let pictures = read_pictures(pictures, Some(height.max(width)))?;
         let pictures = if channels == 1 { pictures.grey() } else { pictures };
         for warning in &pictures.warnings {
-            eprintln!("warning: {warning}");
+            remark!("warning: {warning}");
         }
         Ok(Some(moments(&pictures, description.range)))
     }

@@ -3,7 +3,7 @@ use super::decode::temperature;
 use super::drive::Session;
 use super::flow_options::{FlowOptions, Pictures};
 use super::options::DeviceOption;
-use super::output::{ANIMATIONS, PICTURES, check_files, check_images, fit, known, write_images};
+use super::output::{ANIMATIONS, PICTURES, check_files, check_images, fit, known, names, write_images};
 use crate::Pixels;
 use crate::checkpoint::{Animation, Layout, write_animation, write_strip};
 use crate::engine::{Decode, Encode};
@@ -103,14 +103,14 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         println!(
             "{}",
             json!({
-                "files": files, "seconds": seconds, "device": device, "flow": flow,
+                "files": names(&files), "seconds": seconds, "device": device, "flow": flow,
                 "nfe_encode": encoded.nfe, "nfe_decode": decoded.nfe,
             })
         );
         return Ok(());
     }
-    files.iter().for_each(|file| println!("wrote {}", file.display()));
-    println!("{} frames, {seconds:.1} s, {device}", args.frames);
+    files.iter().for_each(|file| say!("wrote {}", file.display()));
+    say!("{} frames, {seconds:.1} s, {device}", args.frames);
     Ok(())
 }
 

@@ -91,7 +91,7 @@ impl ValueParserFactory for ModelRef {
 /// Opens a checkpoint, and says on stderr what a person should know of how it was read.
 fn file(path: &Path, config: Option<&Path>) -> Result<OpenedNetwork, FileError> {
     let opened = open(path, &OpenOptions { config, ..OpenOptions::default() })?;
-    opened.notes.iter().for_each(|note| eprintln!("warning: {note}"));
+    opened.notes.iter().for_each(|note| remark!("warning: {note}"));
     Ok(opened.network)
 }
 

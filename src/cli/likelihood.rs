@@ -100,10 +100,10 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     }
     for (name, figure) in pictures.names.iter().zip(&figures) {
         let error = figure.standard_error.filter(|&error| error > 0.0).map_or(String::new(), |e| format!(" ± {e:.3}"));
-        println!("{name}: {:.3}{error} bits/dim, NFE {}", figure.bits_per_dim, figure.nfe);
+        say!("{name}: {:.3}{error} bits/dim, NFE {}", figure.bits_per_dim, figure.nfe);
     }
     let error = error.map_or(String::new(), |error| format!(" ± {error:.3}"));
-    println!("mean {mean:.3}{error} bits/dim, {:.1} s, {}", done.seconds, done.report.device.name);
-    note.iter().for_each(|note| println!("note: {note}"));
+    say!("mean {mean:.3}{error} bits/dim, {:.1} s, {}", done.seconds, done.report.device.name);
+    note.iter().for_each(|note| say!("note: {note}"));
     Ok(())
 }

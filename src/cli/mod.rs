@@ -1,5 +1,16 @@
 //! The command line: one file a command, over the same engine as the window.
 
+/// Prints a line for people. What it says may come from a stranger's file: see [`crate::text::printable`].
+macro_rules! say {
+    () => { println!() };
+    ($($line:tt)*) => { println!("{}", $crate::text::printable(&format!($($line)*))) };
+}
+
+/// The same on stderr, beside what a command is asked for.
+macro_rules! remark {
+    ($($line:tt)*) => { eprintln!("{}", $crate::text::printable(&format!($($line)*))) };
+}
+
 mod bench;
 mod choices;
 mod colorize;
@@ -108,7 +119,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match cli.command.map_or_else(|| window::open(cli.file), Command::execute) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            remark!("error: {failure}");
             ExitCode::from(failure.code())
         }
     }

@@ -47,12 +47,12 @@ fn list(as_json: bool) -> Result<(), Failure> {
     }
     let width = entries.iter().map(|entry| entry.reference.chars().count()).max().unwrap_or(0);
     for entry in &entries {
-        println!("{:width$}  {}", entry.reference, entry.summary);
+        say!("{:width$}  {}", entry.reference, entry.summary);
     }
     if let Some(folder) = library {
-        println!("\nImported models are stored in {}", folder.display());
+        say!("\nImported models are stored in {}", folder.display());
     }
-    println!("Published checkpoints, and how to get them: score-explorer models --published");
+    say!("Published checkpoints, and how to get them: score-explorer models --published");
     Ok(())
 }
 
@@ -61,7 +61,7 @@ fn described(entry: &Entry) -> Value {
         "model": entry.reference,
         "title": entry.title,
         "summary": entry.summary,
-        "path": entry.path,
+        "path": entry.path.as_ref().map(|path| path.display().to_string()),
     })
 }
 
@@ -89,17 +89,17 @@ fn published(as_json: bool) -> Result<(), Failure> {
     }
     for release in Release::ALL {
         let all = || PUBLISHED.iter().filter(move |published| published.release == release);
-        println!("{} · {}", release.name(), release.licence());
+        say!("{} · {}", release.name(), release.licence());
         for published in all() {
             let data = format!("{} {1}×{1}", published.data, published.side);
-            println!("  {:38}  {data:22}  {}", published.name, published.network);
+            say!("  {:38}  {data:22}  {}", published.name, published.network);
         }
         // The steps differ only in names.
         if let Some(first) = all().next() {
-            println!("  {}", first.page());
-            (1..).zip(first.steps()).for_each(|(number, step)| println!("  {number}. {step}"));
+            say!("  {}", first.page());
+            (1..).zip(first.steps()).for_each(|(number, step)| say!("  {number}. {step}"));
         }
-        println!();
+        say!();
     }
     Ok(())
 }
@@ -111,20 +111,20 @@ fn card(model: &ModelRef, args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     let name = if description.name.is_empty() { model.to_string() } else { description.name.clone() };
-    println!("{name}");
+    say!("{name}");
     for fact in facts(&description) {
-        println!("{:12}  {}", fact.what, fact.value);
+        say!("{:12}  {}", fact.what, fact.value);
     }
     if !description.card.trim().is_empty() {
-        println!("\n{}", description.card.trim());
+        say!("\n{}", description.card.trim());
     }
     if args.layers {
-        println!();
+        say!();
         for stage in description.config.outline() {
             let [input, output] = stage.channels;
             let (side, width, joins) = (stage.side, stage.width, if stage.joins.is_some() { " + skip" } else { "" });
             let channels = format!("{input} → {output}{joins}");
-            println!("{:16}  {channels:20}  {side:4}×{width:<4}  {}", stage.kind.name(), count(stage.parameters));
+            say!("{:16}  {channels:20}  {side:4}×{width:<4}  {}", stage.kind.name(), count(stage.parameters));
         }
     }
     Ok(())

@@ -144,7 +144,7 @@ impl OutputOptions {
         let (progress, report) = (&outcome.last.progress, &outcome.report);
         if self.json {
             let summary = json!({
-                "files": files,
+                "files": names(files),
                 "seconds": outcome.seconds(),
                 "nfe": progress.nfe,
                 "evaluations_per_second": outcome.evaluations_per_second(),
@@ -157,9 +157,9 @@ impl OutputOptions {
             return Ok(());
         }
         for file in files {
-            println!("wrote {}", file.display());
+            say!("wrote {}", file.display());
         }
-        println!(
+        say!(
             "{} samples, NFE {} each, {:.1} s, {:.1} score evaluations/s over all samples, {}",
             report.run.count.get(),
             progress.nfe,
@@ -324,6 +324,11 @@ pub(super) fn write_images(folder: &Path, pictures: &Pixels<f32>, range: Range) 
     let count = pictures.shape[0];
     let write = |index| write_picture(&folder.join(numbered(index, count)), pictures, index, range, 1);
     Ok((0..count).into_par_iter().try_for_each(write)?)
+}
+
+/// Paths as JSON has them, which need not be Unicode.
+pub(super) fn names<P: AsRef<Path>>(files: &[P]) -> Vec<String> {
+    files.iter().map(|file| file.as_ref().display().to_string()).collect()
 }
 
 #[cfg(test)]

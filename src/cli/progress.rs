@@ -1,6 +1,7 @@
 //! How far a command has come, on stderr: a bar on a terminal, otherwise plain lines.
 
 use crate::engine;
+use crate::text::printable;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -64,8 +65,8 @@ impl Progress {
     /// A line that stays, such as a warning.
     pub(super) fn say(&mut self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| remark!("{line}")),
+            None => remark!("{line}"),
         }
     }
 
@@ -73,10 +74,10 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_length(of);
             bar.set_position(done);
-            bar.set_message(text);
+            bar.set_message(printable(&text).into_owned());
         } else if self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
-            eprintln!("{text}");
+            remark!("{text}");
         }
     }
 }

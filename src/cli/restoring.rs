@@ -6,7 +6,7 @@ use super::choices::{choice, defaulting};
 use super::drive::{Done, Session};
 use super::flow_options::square_images;
 use super::options::{DeviceOption, RunOptions};
-use super::output::{PICTURES, check_files, fit, known};
+use super::output::{PICTURES, check_files, fit, known, names};
 use crate::Pixels;
 use crate::checkpoint::{
     Layout, Square, central_square, longest_side, read_mask, read_photo, square, write_photo, write_samples,
@@ -162,19 +162,19 @@ pub(super) fn execute(options: &RestoringOptions, question: &Question<'_>) -> Re
         println!(
             "{}",
             json!({
-                "files": files, "seconds": seconds, "device": device, "restoration": restoration,
+                "files": names(&files), "seconds": seconds, "device": device, "restoration": restoration,
                 "nfe": restored.nfe, "inconsistency": restored.inconsistency, "psnr": quality,
                 "warnings": model.warnings, "notices": notices,
             })
         );
         return Ok(());
     }
-    files.iter().for_each(|file| println!("wrote {}", file.display()));
+    files.iter().for_each(|file| say!("wrote {}", file.display()));
     for (sample, inconsistency) in restored.inconsistency.iter().enumerate() {
         let close = quality.as_ref().map_or(String::new(), |quality| format!(", PSNR {:.1} dB", quality[sample]));
-        println!("sample {}: ‖A(x) − y‖ {inconsistency:.5}{close}", sample + 1);
+        say!("sample {}: ‖A(x) − y‖ {inconsistency:.5}{close}", sample + 1);
     }
-    println!("{} samples, NFE {} each, {seconds:.1} s, {device}", restored.inconsistency.len(), restored.nfe);
+    say!("{} samples, NFE {} each, {seconds:.1} s, {device}", restored.inconsistency.len(), restored.nfe);
     Ok(())
 }
 

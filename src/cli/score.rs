@@ -52,7 +52,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let as_array = |values| Array { shape: input.shape.to_vec(), values };
     let tensors = Weights::from([("output".into(), as_array(output)), ("score".into(), as_array(score))]);
     write_tensors(&args.output, &tensors)?;
-    println!("wrote {}", args.output.display());
+    say!("wrote {}", args.output.display());
     Ok(())
 }
 

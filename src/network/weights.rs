@@ -1,5 +1,6 @@
 //! Named parameters on the host, on their way from a file to a network.
 
+use crate::text;
 use std::collections::BTreeMap;
 
 /// One parameter: row-major `f32` values of any shape.
@@ -23,7 +24,10 @@ pub enum WeightsError {
         "the parameter {name} has the shape {found:?} but this configuration needs {expected:?}; give the configuration it was trained with"
     )]
     Shape { name: String, expected: Vec<usize>, found: Vec<usize> },
-    #[error("{count} parameters are left over, such as {example}; give the configuration of this architecture")]
+    #[error(
+        "{count} parameters are left over, such as {}; give the configuration of this architecture",
+        text::name(example)
+    )]
     Unused { count: usize, example: String },
     #[error("the parameter {name} holds values that are not finite; the file is damaged")]
     NotFinite { name: String },

@@ -74,3 +74,51 @@ fn paths_need_not_be_unicode() {
     assert_eq!(ended.code, Some(3), "{ended:?}");
     assert!(ended.stderr.contains("not Unicode") && !place.path("r.json").exists(), "{ended:?}");
 }
+
+/// The bundled network in a file of our own format, with another description and an empty tensor of this name.
+fn disguised(place: &Place, file: &str, name: &str, tensor: &str) {
+    let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/checkpoints/worlds-vp-small.safetensors")).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let text = header["__metadata__"]["score-explorer"].as_str().unwrap();
+    let mut described: serde_json::Value = serde_json::from_str(text).unwrap();
+    described["name"] = name.into();
+    described["card"] = format!("one {name}\ntwo").into();
+    header["__metadata__"]["score-explorer"] = described.to_string().into();
+    if !tensor.is_empty() {
+        header[tensor] = serde_json::json!({ "dtype": "F32", "shape": [0], "data_offsets": [0, 0] });
+    }
+    let header = serde_json::to_vec(&header).unwrap();
+    let whole = [&(header.len() as u64).to_le_bytes(), header.as_slice(), &bytes[8 + length..]].concat();
+    std::fs::write(place.path(file), whole).unwrap();
+}
+
+#[test]
+fn what_a_strangers_file_says_does_not_steer_the_terminal() {
+    let place = Place::new();
+    let bad = "\u{1b}]0;title\u{7}\u{1b}[2J\u{202e}\u{200b}\r";
+    let escaped = r"\u{1b}]0;title\u{7}\u{1b}[2J\u{202e}\u{200b}\u{d}";
+    let steers = |text: &str| text.chars().any(|letter| bad.contains(letter) && !letter.is_ascii_graphic());
+    disguised(&place, "card.safetensors", bad, "");
+    let told = place.succeeds("models ./card.safetensors");
+    assert!(!steers(&told.stdout) && told.stdout.matches(escaped).count() == 2, "{told:?}");
+    disguised(&place, "more.safetensors", "n", bad);
+    let told = place.fails("sample --model ./more.safetensors --count 1 --steps 1 --device cpu", 3, escaped);
+    assert!(!steers(&told), "{told}");
+    // A solver that no run file of ours names.
+    place.succeeds("sample --model exact:worlds --count 1 --steps 1 --device cpu --output a.png --save-run run.json");
+    let mut run: serde_json::Value = serde_json::from_slice(&place.bytes("run.json")).unwrap();
+    run["solver"] = bad.into();
+    std::fs::write(place.path("run.json"), run.to_string()).unwrap();
+    let told = place.run("run run.json --device cpu");
+    assert!(told.code == Some(3) && !steers(told.stderr.trim_end()), "{told:?}");
+
+    // Long names are cut.
+    let long = "x".repeat(1 << 16);
+    disguised(&place, "long.safetensors", &long, &format!("y{long}"));
+    let told = place.fails("sample --model ./long.safetensors --count 1 --steps 1 --device cpu", 3, "yxxx");
+    assert!(told.chars().count() < 400, "{} characters", told.chars().count());
+    disguised(&place, "long.safetensors", &long, "");
+    let told = place.succeeds("models ./long.safetensors");
+    assert!(told.stdout.lines().all(|line| line.chars().count() <= 200), "{told:?}");
+}
