@@ -178,7 +178,7 @@ mod tests {
         for preset in Preset::all() {
             for &kind in FamilyKind::ALL {
                 let mut run = Run { family: kind.published(), seed: 9, ..Run::default() };
-                run.apply(&preset);
+                run.apply(preset);
                 let mut draft = Draft::default();
                 draft.take(&run);
                 assert_eq!(draft.run(), Ok(run), "{} in {kind}", preset.name);

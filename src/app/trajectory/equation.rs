@@ -60,7 +60,7 @@ mod tests {
 
     fn preset(slug: &str, family: Family) -> Run {
         let mut run = Run { family, ..Run::default() };
-        run.apply(&Preset::find(slug).unwrap());
+        run.apply(Preset::find(slug).unwrap());
         run
     }
 

@@ -52,13 +52,13 @@ impl Setup<'_> {
         row(ui, "Preset", tip, |ui| {
             let run = self.cx.draft.run().unwrap_or_default();
             let now = run.preset();
-            let shown = now.as_ref().map_or("Custom", |now| &now.name);
+            let shown = now.map_or("Custom", |now| &now.name);
             Combo { name: "Preset", tip, width: control_width(ui) }.menu(ui, shown, |ui| {
                 for preset in Preset::all() {
-                    let button = egui::Button::selectable(now.as_ref() == Some(&preset), preset.name.as_str());
+                    let button = egui::Button::selectable(now == Some(preset), preset.name.as_str());
                     if ui.add(button).on_hover_text(&preset.summary).clicked() {
                         let mut run = run.clone();
-                        run.apply(&preset);
+                        run.apply(preset);
                         // The family's parameters may be such as make no run yet: they stay.
                         let (family, families) = (self.cx.draft.family, self.cx.draft.families.clone());
                         self.cx.draft.take(&run);

@@ -9,7 +9,7 @@ use std::fs;
 
 fn branch() -> Run {
     let mut parent = Run { family: Family::Ve(Ve::new(0.02, 40.0).unwrap()), seed: u64::MAX, ..Run::default() };
-    parent.apply(&Preset::find("pc1000-reverse-diffusion").unwrap());
+    parent.apply(Preset::find("pc1000-reverse-diffusion").unwrap());
     let mut run = parent.clone();
     run.steps = Steps::new(300).unwrap();
     run.origin = Origin::Branch { parent: Box::new(parent), step: 12 };

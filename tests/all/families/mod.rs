@@ -97,7 +97,7 @@ fn the_shipped_network_draws_worlds_in_every_family() {
 
     for &kind in FamilyKind::ALL {
         let mut run = Run { family: kind.published(), count: Count::new(8).expect("count"), ..Run::default() };
-        run.apply(&Preset::find("fast-20").expect("a preset"));
+        run.apply(Preset::find("fast-20").expect("a preset"));
         let samples = pictures(&model, &run);
         let near = samples.iter().filter(|sample| nearest(sample) < far).count();
         let mean_contrast = samples.iter().map(|sample| contrast(sample)).sum::<f64>() / 8.0;

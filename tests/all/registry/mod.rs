@@ -336,11 +336,11 @@ fn every_preset_has_a_slug_of_its_own_and_is_known_again() {
     assert_eq!(slugs.len(), all.len());
     for preset in all {
         assert!(!preset.summary.is_empty() && !preset.summary.ends_with('.'), "{preset:?}");
-        assert_eq!(Preset::find(&preset.slug()).as_ref(), Some(&preset));
+        assert_eq!(Preset::find(&preset.slug()), Some(preset));
         for model in ["worlds-vp-small", "mixture:ring"] {
             let mut run = Run { model: model.parse().unwrap(), ..Run::default() };
-            run.apply(&preset);
-            assert_eq!((run.check(), run.preset().as_ref()), (Ok(()), Some(&preset)));
+            run.apply(preset);
+            assert_eq!((run.check(), run.preset()), (Ok(()), Some(preset)));
         }
     }
 }

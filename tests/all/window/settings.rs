@@ -146,7 +146,7 @@ fn every_equation_can_be_drawn() {
     for preset in Preset::all() {
         for &kind in FamilyKind::ALL {
             let mut run = Run { family: kind.published(), ..Run::default() };
-            run.apply(&preset);
+            run.apply(preset);
             let mut draft = Draft::default();
             draft.take(&run);
             drafts.push(draft);
@@ -235,7 +235,7 @@ fn a_dropped_run_file_is_taken_over() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.json");
     let mut run = Run { seed: 1234, model: "exact:worlds".parse().unwrap(), ..Run::default() };
-    run.apply(&Preset::find("p1000-ancestral").unwrap());
+    run.apply(Preset::find("p1000-ancestral").unwrap());
     score_explorer::checkpoint::write_run(&path, &run).unwrap();
 
     let mut harness = open(&Storage::default());
