@@ -92,7 +92,7 @@ pub(super) struct MaskOptions {
     #[arg(long, value_name = "FILE", display_order = 0)]
     mask: Option<PathBuf>,
     /// Fill in what the mask keeps, and keep what it fills in
-    #[arg(long, display_order = 0, requires = "mask")]
+    #[arg(long, display_order = 1, requires = "mask")]
     invert_mask: bool,
 }
 

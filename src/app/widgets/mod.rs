@@ -157,7 +157,7 @@ pub fn seed_field(ui: &mut Ui, seed: &mut u64, width: f32, tip: &str) {
     // What is being typed, which may not be a number yet.
     let typed = ui.data(|data| data.get_temp::<String>(id));
     let mut text = typed.unwrap_or_else(|| seed.to_string());
-    let field = TextEdit::singleline(&mut text).id(id.with("field"));
+    let field = TextEdit::singleline(&mut text).id(id.with("field")).align(Align2::LEFT_CENTER);
     let response = named(ui.add_sized(vec2(width, 24.0), field), "Seed", tip);
     if response.changed()
         && let Ok(number) = text.trim().parse()
