@@ -56,8 +56,8 @@ impl Place {
             .env_remove("WAYLAND_DISPLAY")
             .env_remove("WAYLAND_SOCKET")
             .env("XDG_DATA_HOME", self.path("data"))
-            // Without it, graphics drivers write to stderr.
-            .env("XDG_RUNTIME_DIR", self.0.path())
+            // As over SSH and in containers.
+            .env_remove("XDG_RUNTIME_DIR")
             .envs(variables.iter().copied())
             .output()
             .expect("the program starts");

@@ -36,6 +36,24 @@ fn devices_say_which_one_auto_takes_and_why() {
 }
 
 #[test]
+fn drivers_that_miss_a_session_write_nothing_to_stderr() {
+    let place = Place::new();
+    let sample = "sample --model mixture:ring --steps 2 --count 2 --output a.png";
+    for line in ["devices", "models", sample, &format!("{sample} --device gpu"), "run none.json"] {
+        for variables in [&[][..], &[("XDG_RUNTIME_DIR", "")], &[("XDG_RUNTIME_DIR", "run")]] {
+            let said = place.run_with(line, variables).stderr;
+            // On a busy machine a run may tell how far it is.
+            let ours = |line: &str| {
+                ["step ", "opening ", "error: no usable GPU", "error: \"none.json\""]
+                    .iter()
+                    .any(|ours| line.starts_with(ours))
+            };
+            assert!(said.lines().all(ours), "{line} {variables:?}: {said}");
+        }
+    }
+}
+
+#[test]
 fn an_imported_checkpoint_is_listed_and_sampled_by_its_name() {
     let place = Place::new();
     std::fs::write(place.path("card.txt"), "Painted at random.").expect("a file");
