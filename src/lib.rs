@@ -13,7 +13,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod engine;
 pub mod network;
-mod pixels;
+pub mod pixels;
 pub mod registry;
 pub mod score;
 pub mod sde;

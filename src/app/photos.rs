@@ -80,13 +80,6 @@ impl Offer {
     }
 }
 
-/// Pictures in [0, 1] from data in `range`; data that are no pictures are left as they are.
-pub fn unit<T: Copy + Into<f64>>(data: &Pixels<T>, range: Option<Range>) -> Pixels<f32> {
-    let (low, high) = range.map_or((0.0, 1.0), Range::bounds);
-    let value = |&value: &T| ((value.into() - low) / (high - low)) as f32;
-    Pixels { shape: data.shape, values: data.values.iter().map(value).collect() }
-}
-
 /// One of the bundled Little Worlds, which nobody chose.
 pub fn any_world() -> Wanted {
     Wanted::World(fastrand::usize(..WORLDS))

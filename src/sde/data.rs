@@ -1,3 +1,4 @@
+use crate::Pixels;
 use serde::{Deserialize, Serialize};
 
 /// The interval that clean data fill.
@@ -24,6 +25,13 @@ impl Range {
         let (low, high) = self.bounds();
         high - low
     }
+}
+
+/// Pictures in [0, 1] from data in `range`; data that are no pictures are left as they are.
+pub fn unit<T: Copy + Into<f64>>(data: &Pixels<T>, range: Option<Range>) -> Pixels<f32> {
+    let (low, high) = range.map_or((0.0, 1.0), Range::bounds);
+    let value = |&value: &T| ((value.into() - low) / (high - low)) as f32;
+    Pixels { shape: data.shape, values: data.values.iter().map(value).collect() }
 }
 
 /// First two moments of clean data, over all pixels and channels.

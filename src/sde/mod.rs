@@ -10,7 +10,7 @@ mod sub_vp;
 mod ve;
 mod vp;
 
-pub use data::{Moments, Range};
+pub use data::{Moments, Range, unit};
 pub use label::LabelConvention;
 pub use sub_vp::SubVp;
 pub use ve::Ve;

@@ -13,14 +13,12 @@ use super::pyramid::Pyramid;
 use crate::Pixels;
 use crate::app::photos::{Crop, Source, Wanted};
 use crate::checkpoint::{OpenedPhoto, WORKING_SIDE};
+use crate::pixels::Inlay;
 use image::RgbImage;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Softness of a fill's edge, as a share of a pixel of the model.
-const EDGE: f32 = 0.15;
 
 /// Ends the name of a photo that samples became part of.
 pub(super) const CHANGED: &str = "*";
@@ -228,7 +226,6 @@ impl Canvas {
 
     /// What lays a fill of the model's size on the photo; its [`Paste::run`] is for another thread.
     pub fn paste_back(&self, model_size: usize) -> Paste {
-        let square = self.square();
         let reduced = self.photo.full != [self.photo.image.width(), self.photo.image.height()];
         let full: Option<PathBuf> = match &self.photo.source {
             Source::File(path) if reduced => Some(path.clone()),
@@ -238,9 +235,7 @@ impl Canvas {
             photo: self.photo.image.clone(),
             hints: self.hints.clone(),
             full,
-            mask: self.mask.clone(),
-            square,
-            edge: EDGE * square[2] as f32 / model_size.max(1) as f32,
+            inlay: Inlay::masked(self.mask.size(), self.mask.values().clone(), self.square(), model_size),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The workspace "Inpaint": what else could be here?
 //!
 //! A photo is opened and painted on; what is painted is unknown, and the model is asked what could be there. The
-//! mask, the colour hints over the photo and the tools for both (`mask`, `hints`, `brush`, `shape`, `filter`,
+//! mask, the colour hints over the photo and the tools for both (`mask`, `hints`, `brush`, `shape`,
 //! `operation`, `history`, `observation`, `paste`, all behind [`Canvas`]) know nothing of the window; the rest is the
 //! room.
 
@@ -12,7 +12,6 @@ mod commands;
 mod display;
 mod draft;
 mod fills;
-pub mod filter;
 mod gpu;
 mod hand;
 mod hints;

@@ -3,7 +3,8 @@
 use super::hints::Hints;
 use super::history::Step;
 use super::mask::Mask;
-use super::{filter, shape};
+use super::shape;
+use crate::pixels::filter;
 use image::RgbImage;
 use std::sync::Arc;
 

@@ -2,9 +2,9 @@
 
 use super::Latents;
 use crate::Pixels;
-use crate::app::photos::unit;
 use crate::app::{Notice, Session};
 use crate::engine::{End, FlowReport, Progress, Task, TaskHandle, Update};
+use crate::sde::unit;
 
 /// What is done with what a task gave.
 pub type Taken = Box<dyn FnOnce(&mut Latents)>;

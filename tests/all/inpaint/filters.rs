@@ -1,8 +1,8 @@
 //! Growing, shrinking, feathering; shapes and regions.
 
 use image::{Rgb, RgbImage};
-use score_explorer::app::inpaint::filter::{feather, grow, shrink};
 use score_explorer::app::inpaint::shape::{lasso, rectangle, similar};
+use score_explorer::pixels::filter::{feather, grow, shrink};
 
 const SIZE: [usize; 2] = [61, 43];
 

@@ -110,7 +110,7 @@ fn a_fill_replaces_what_is_painted_and_nothing_far_from_it() {
     let paste = canvas.paste_back(32);
     let filled = paste.run(&fill(32, |channel, _, _| [0.2, 0.4, 0.8][channel]), 0).unwrap();
     // A pixel of the model is 300/32 pixels of the photo, the edge's σ a seventh of that.
-    let beyond = 30.0 + 5.0 * paste.edge + 1.5;
+    let beyond = 30.0 + 5.0 * paste.inlay.edge + 1.5;
     let mut between = 0;
     for (x, y, pixel) in filled.enumerate_pixels() {
         let far = (x as f32 + 0.5 - 200.0).hypot(y as f32 + 0.5 - 150.0);

@@ -360,7 +360,7 @@ impl Question {
         canvas.apply(Operation::Replace(self.mask.clone()));
         let mut paste = canvas.paste_back(side);
         if self.observation.confidence.is_none() {
-            paste.cover_square();
+            paste.inlay = paste.inlay.widened();
         }
         paste
     }

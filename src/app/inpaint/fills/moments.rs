@@ -3,10 +3,10 @@
 use super::{FillDraft, Fills, Question};
 use crate::app::draft::sentence;
 use crate::app::inpaint::{Command, Inpaint};
-use crate::app::photos::unit;
 use crate::app::timeline::{self, TimelineAction, Tips};
 use crate::app::{Cursor, Draft, Notice, RunView, Session};
 use crate::engine::{Recorded, TaskId};
+use crate::sde::unit;
 use crate::task::Fork;
 use egui::{Frame, Margin, Ui};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
-//! Filters of a whole mask: grow and shrink by a disc, feather by a Gaussian.
+//! Filters of a whole mask, one value a pixel: grow and shrink by a disc, feather by a Gaussian.
 
-use super::area::Area;
+use super::Area;
 use rayon::prelude::*;
 
 /// Reach of the Gaussian's kernel in standard deviations: what lies beyond is less than a grey level.

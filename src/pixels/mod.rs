@@ -1,3 +1,12 @@
+//! Pictures on the host: batches of them, and what is done with masks and photos of any size.
+
+mod area;
+pub mod filter;
+mod inlay;
+
+pub use area::Area;
+pub use inlay::Inlay;
+
 use std::sync::Arc;
 
 /// Values of a batch of images on the host: N×C×H×W, in that order.
