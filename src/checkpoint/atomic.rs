@@ -2,6 +2,7 @@ use super::FileError;
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// Writes a file under a temporary name in the same folder, then renames it: others see
 /// the old file or the whole new one, never half of it.
@@ -15,19 +16,30 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::R
     replace(path, write).map_err(|source| FileError::Write { path: path.into(), source })
 }
 
-fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let (target, old) = resolve(path)?;
-    if let Some(old) = &old {
-        if old.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
-        }
-        if old.permissions().readonly() {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the existing file is read-only"));
-        }
-        if !old.is_file() {
-            return fill(&File::options().write(true).open(&target)?, write);
-        }
+/// Looks whether [`write_atomically`] could write there now. Leaves nothing behind.
+///
+/// # Errors
+/// Why not.
+pub fn check_writable(path: &Path) -> Result<(), FileError> {
+    let place = || {
+        let (target, old) = resolve(path)?;
+        if old.as_ref().map_or(Ok(true), replaceable)? { temporary(&target).map(drop) } else { Ok(()) }
+    };
+    place().map_err(|source| FileError::Write { path: path.into(), source })
+}
+
+/// Whether what is there is replaced, or a device or pipe to be written to as it is.
+fn replaceable(old: &Metadata) -> io::Result<bool> {
+    if old.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
     }
+    if old.permissions().readonly() {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the existing file is read-only"));
+    }
+    Ok(old.is_file())
+}
+
+fn temporary(target: &Path) -> io::Result<NamedTempFile> {
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     let prefix = format!(".{}.", name.chars().take(40).collect::<String>());
@@ -35,7 +47,17 @@ fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) ->
     builder.prefix(&prefix).suffix(".tmp");
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
-    let temporary = builder.tempfile_in(folder).map_err(bare)?;
+    builder.tempfile_in(folder).map_err(bare)
+}
+
+fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let (target, old) = resolve(path)?;
+    if let Some(old) = &old
+        && !replaceable(old)?
+    {
+        return fill(&File::options().write(true).open(&target)?, write);
+    }
+    let temporary = temporary(&target)?;
     if let Some(old) = old {
         temporary.as_file().set_permissions(old.permissions())?;
     }

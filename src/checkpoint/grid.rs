@@ -47,16 +47,10 @@ pub fn write_grid(path: &Path, pixels: &Pixels<f32>, range: Range, zoom: usize) 
 /// # Errors
 /// As for [`write_grid`].
 pub fn write_strip(path: &Path, pixels: &Pixels<f32>, range: Range, zoom: usize) -> Result<(), FileError> {
-    let tiling = Tiling { columns: pixels.shape[0].max(1), ..Tiling::of(pixels.shape, zoom) };
-    write(path, pixels, range, tiling)
+    write(path, pixels, range, Tiling::row(pixels.shape, zoom))
 }
 
 fn write(path: &Path, pixels: &Pixels<f32>, range: Range, tiling: Tiling) -> Result<(), FileError> {
-    use ImageFormat::{Bmp, Gif, Jpeg, Png, WebP};
-    let format = path.extension().and_then(ImageFormat::from_extension);
-    let Some(format @ (Png | Jpeg | Gif | Bmp | WebP)) = format else {
-        return Err(FileError::format(path, WHAT, "its name must end in .png, .jpg, .webp, .gif or .bmp"));
-    };
     if pixels.values.is_empty() || !tiling.fits() {
         let (width, height) = (tiling.width(), tiling.height());
         return Err(FileError::format(
@@ -67,14 +61,62 @@ fn write(path: &Path, pixels: &Pixels<f32>, range: Range, tiling: Tiling) -> Res
             ),
         ));
     }
-    let image = tiling.draw(pixels, range);
+    write_photo(path, &tiling.draw(pixels, range))
+}
+
+/// Writes a picture: format by extension, PNG, JPEG, WebP, GIF or BMP.
+///
+/// # Errors
+/// If the extension is unknown, the picture is too large for its format, or the file cannot be written.
+pub fn write_photo(path: &Path, image: &RgbImage) -> Result<(), FileError> {
+    let format = written_as(path)?;
     let mut bytes = Cursor::new(Vec::new());
     match format {
-        Jpeg => image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)),
+        ImageFormat::Jpeg => image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)),
         format => image.write_to(&mut bytes, format),
     }
     .map_err(|error| FileError::format(path, WHAT, error.to_string()))?;
     write_atomically(path, |out| out.write_all(bytes.get_ref()))
+}
+
+/// The longest side in pixels that the format of a file to be written can have.
+///
+/// # Errors
+/// If the extension is unknown.
+pub fn longest_side(path: &Path) -> Result<usize, FileError> {
+    Ok(match written_as(path)? {
+        ImageFormat::WebP => 16_383,
+        ImageFormat::Jpeg | ImageFormat::Gif => 65_535,
+        _ => i32::MAX as usize,
+    })
+}
+
+fn written_as(path: &Path) -> Result<ImageFormat, FileError> {
+    use ImageFormat::{Bmp, Gif, Jpeg, Png, WebP};
+    match path.extension().and_then(ImageFormat::from_extension) {
+        Some(format @ (Png | Jpeg | Gif | Bmp | WebP)) => Ok(format),
+        _ => Err(FileError::format(path, WHAT, "its name must end in .png, .jpg, .webp, .gif or .bmp")),
+    }
+}
+
+/// How the samples of a picture lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// In a near-square grid.
+    Grid,
+    /// In one row.
+    Strip,
+}
+
+/// The largest enlargement up to `zoom` at which samples (N, C, H, W) laid out so are at most `longest` and 16,384 pixels
+/// wide and high; `None` where they are larger as they are.
+pub fn fitting_zoom(shape: [usize; 4], layout: Layout, zoom: usize, longest: usize) -> Option<usize> {
+    let tiling = |zoom| match layout {
+        Layout::Grid => Tiling::of(shape, zoom),
+        Layout::Strip => Tiling::row(shape, zoom),
+    };
+    let fits = |zoom: &usize| tiling(*zoom).fits() && tiling(*zoom).width().max(tiling(*zoom).height()) <= longest;
+    (1..=zoom.max(1)).rev().find(fits)
 }
 
 /// All samples as one near-square grid with a gap of two pixels, each enlarged `zoom` times
@@ -104,8 +146,14 @@ struct Tiling {
 
 impl Tiling {
     fn of([count, _, height, width]: [usize; 4], zoom: usize) -> Self {
-        let columns = (1..).find(|columns| columns * columns >= count).unwrap_or(1);
+        let columns = count.isqrt() + usize::from(count.isqrt().pow(2) < count);
+        let columns = columns.max(1);
         Tiling { count, columns, sample: (height, width), zoom: zoom.max(1) }
+    }
+
+    /// All in one row.
+    fn row(shape: [usize; 4], zoom: usize) -> Self {
+        Tiling { columns: shape[0].max(1), ..Tiling::of(shape, zoom) }
     }
 
     fn rows(self) -> usize {

@@ -1,6 +1,6 @@
 //! A layer over a photo, as a PNG with transparency.
 
-use super::photo::decode;
+use super::photo::{Decoded, decode};
 use super::{FileError, open_file, write_atomically};
 use image::{ExtendedColorType, ImageEncoder};
 use std::io::BufReader;
@@ -13,9 +13,9 @@ const WHAT: &str = "a layer of this photo";
 /// # Errors
 /// If the file cannot be read, is not an image, or has another size.
 pub fn read_layer(path: &Path, size: [u32; 2]) -> Result<Vec<u8>, FileError> {
-    let (file, _) = open_file(path)?;
+    let (file, length) = open_file(path)?;
     let refused = |reason: String| FileError::format(path, WHAT, reason);
-    let (image, ..) = decode(BufReader::new(file)).map_err(refused)?;
+    let Decoded { image, room: _room, .. } = decode(BufReader::new(file), length).map_err(refused)?;
     let found = [image.width(), image.height()];
     if found != size {
         let ([width, height], [photo_width, photo_height]) = (found, size);

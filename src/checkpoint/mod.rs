@@ -28,10 +28,12 @@ mod pickle;
 mod pictures;
 mod places;
 mod progress;
+mod room;
 mod run_file;
 mod score_sde;
 mod sources;
 mod square;
+mod tally;
 mod tensors;
 mod torch;
 mod well_known;
@@ -39,13 +41,13 @@ mod yaml;
 mod zip_parts;
 
 pub use animation::{Animation, write_animation};
-pub use atomic::write_atomically;
+pub use atomic::{check_writable, write_atomically};
 pub use card::{Fact, count, facts};
 pub use catalogue::{Entry, catalogue, find, slug};
 pub use checksum::checksum;
 pub use config::ConfigError;
 pub use diffusers::{holds_network, read_diffusers_config};
-pub use grid::{grid_image, write_grid, write_picture, write_strip};
+pub use grid::{Layout, fitting_zoom, grid_image, longest_side, write_grid, write_photo, write_picture, write_strip};
 pub use import::{About, adopt};
 pub use latents::{holds_latents, read_latents, write_latents};
 pub use layer::{read_layer, write_layer};
@@ -53,28 +55,28 @@ pub use mask::{OpenedMask, read_mask, write_mask};
 pub use native::{read_native, write_native};
 pub use open::{ASSUMED, Described, OpenOptions, Opened, OpenedNetwork, open, open_network};
 pub use overrides::{Assumption, Overrides};
-pub use photo::{MOST_PIXELS, OpenedPhoto, WORKING_SIDE, read_photo, reduce_to, shares, too_large, write_photo};
+pub use photo::{MOST_PIXELS, OpenedPhoto, WORKING_SIDE, read_photo, reduce_to, shares, too_large};
 pub use pictures::{PictureSet, moments, read_picture, read_pictures, shipped_worlds};
 pub use progress::ReadProgress;
 pub use run_file::{read_run, write_run};
 pub use score_sde::{Module, ModuleKind, Structure, infer, read_score_sde_config};
-pub use square::{Square, square};
-pub use tensors::{read_tensors, write_tensors};
+pub use square::{Square, central_square, square};
+pub use tensors::{read_tensors, write_samples, write_tensors};
 pub use torch::{Checkpoint, read_torch};
 pub use well_known::{PUBLISHED, Published, Release};
 
 use crate::network::WeightsError;
-use std::fs::File;
-use std::io::Read;
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Why a file could not be opened or written: what, where, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     #[error("{path:?} cannot be read: {source}; check the path and its permissions")]
-    Read { path: PathBuf, source: std::io::Error },
+    Read { path: PathBuf, source: io::Error },
     #[error("{path:?} cannot be written: {source}; choose another location or free some space")]
-    Write { path: PathBuf, source: std::io::Error },
+    Write { path: PathBuf, source: io::Error },
     #[error("{path:?} is not {expected}: {reason}")]
     Format { path: PathBuf, expected: &'static str, reason: String },
     #[error("{path:?}: {source}")]
@@ -97,8 +99,16 @@ pub enum FileError {
 }
 
 impl FileError {
-    fn read(path: &Path, source: std::io::Error) -> Self {
+    fn read(path: &Path, source: io::Error) -> Self {
         FileError::Read { path: path.into(), source }
+    }
+
+    /// What is wrong, where the path is named already.
+    fn cause(&self) -> String {
+        match self {
+            FileError::Read { source, .. } => source.to_string(),
+            other => other.to_string(),
+        }
     }
 
     fn format(path: &Path, expected: &'static str, reason: impl Into<String>) -> Self {
@@ -106,17 +116,29 @@ impl FileError {
     }
 }
 
-/// Opens a regular file and returns its length. Never waits on a pipe.
+/// Opens a regular file and returns its length. Never waits on a pipe or a device, not even on one that takes the
+/// file's place between looking and opening.
 fn open_file(path: &Path) -> Result<(File, u64), FileError> {
     let wrong = |source| FileError::read(path, source);
-    let about = std::fs::metadata(path).map_err(wrong)?;
+    regular(&std::fs::metadata(path).map_err(wrong)?).map_err(wrong)?;
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    let file = options.read(true).open(path).map_err(wrong)?;
+    let about = file.metadata().map_err(wrong)?;
+    regular(&about).map_err(wrong)?;
+    Ok((file, about.len()))
+}
+
+/// Why not, where it is no regular file.
+fn regular(about: &Metadata) -> io::Result<()> {
     if about.is_dir() {
-        return Err(wrong(std::io::Error::new(std::io::ErrorKind::IsADirectory, "it is a folder without a network")));
+        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder without a network"));
     }
     if !about.is_file() {
-        return Err(wrong(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file")));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
-    Ok((File::open(path).map_err(wrong)?, about.len()))
+    Ok(())
 }
 
 /// All bytes of a file of at most `most` bytes.

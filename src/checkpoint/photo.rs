@@ -1,26 +1,29 @@
-//! One photo at its own size, to be painted on.
+//! The one reader of pictures, whatever they are for, and one photo at its own size.
 
-use super::{FileError, open_file, write_atomically};
+use super::room::Room;
+use super::{FileError, open_file};
 use image::codecs::gif::GifDecoder;
-use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
 use image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
+use std::io::{self, BufRead, BufReader, Seek};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
-/// Larger photos are refused.
-pub const MOST_PIXELS: u64 = 100_000_000;
+/// Larger photos are refused: the largest that phones take.
+pub const MOST_PIXELS: u64 = 200_000_000;
 /// Photos are painted on at most this wide and high.
 pub const WORKING_SIDE: u32 = 4096;
-/// Bytes that decoding one photo may take: 100 megapixels of 16-bit RGBA.
-const MOST_DECODED: u64 = 8 * MOST_PIXELS;
-const WHAT: &str = "a valid photo";
+/// Bytes of one picture file.
+pub(super) const MAX_FILE: u64 = 256 << 20;
+/// Bytes that the pixels of one photo may take: 100 megapixels of 16-bit RGBA, or 200 of 8 bits.
+const MOST_DECODED: u64 = 800_000_000;
+/// Bytes that what surrounds the pixels may take, such as a PNG's colour profile, however small it is compressed.
+const MOST_METADATA: u64 = 32 << 20;
+/// What a decoder takes at most, as a multiple of the pixels: a progressive JPEG's coefficients are twice as large.
+const WORKSPACE: u64 = 3;
+pub(super) const WHAT: &str = "a readable image";
 const DAMAGED: &str = "choose a PNG, JPEG, GIF, BMP or WebP image that other programs can open";
-const JPEG_QUALITY: u8 = 95;
 
 /// A photo from a file.
 #[derive(Clone, Debug)]
@@ -33,26 +36,17 @@ pub struct OpenedPhoto {
     pub notes: Vec<String>,
 }
 
-/// Only one photo is decoded at a time, so that memory stays bounded.
-static ALONE: Mutex<()> = Mutex::new(());
-
-/// Reads one photo of at most 100 megapixels, by its content: PNG, JPEG, GIF, BMP or WebP. It is turned as its EXIF
+/// Reads one photo of at most 200 megapixels, by its content: PNG, JPEG, GIF, BMP or WebP. It is turned as its EXIF
 /// orientation says, laid on white where it is transparent, brought to 8 bits, and averaged down where it is wider or
 /// higher than `longest`. Of an animation the first frame is taken.
 ///
 /// # Errors
 /// If the file cannot be read, is not an image, is too large, or has unknown colours.
 pub fn read_photo(path: &Path, longest: u32) -> Result<OpenedPhoto, FileError> {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let (file, _) = open_file(path)?;
+    let (file, length) = open_file(path)?;
     let refused = |reason: String| FileError::format(path, WHAT, reason);
-    let (image, orientation, mut notes) = decode(BufReader::new(file)).map_err(refused)?;
-    if image.color().has_alpha() {
-        notes.push("Transparent parts are shown on white.".into());
-    }
-    if image.color().bytes_per_pixel() / image.color().channel_count() > 1 {
-        notes.push("16 bits per channel are reduced to 8.".into());
-    }
+    let Decoded { image, orientation, mut notes, room: _room, .. } =
+        decode(BufReader::new(file), length).map_err(refused)?;
     let (width, height) = (image.width(), image.height());
     let (reduced, note) = reduce_to(on_white(image), longest);
     notes.extend(note);
@@ -64,45 +58,74 @@ pub fn read_photo(path: &Path, longest: u32) -> Result<OpenedPhoto, FileError> {
     Ok(OpenedPhoto { image: upright.into_rgb8(), full, notes })
 }
 
-/// Writes a picture as PNG or JPEG, by the extension.
-///
-/// # Errors
-/// If the extension is neither, or the file cannot be written.
-pub fn write_photo(path: &Path, image: &RgbImage) -> Result<(), FileError> {
-    let mut bytes = Cursor::new(Vec::new());
-    let encoded = match path.extension().and_then(ImageFormat::from_extension) {
-        Some(ImageFormat::Png) => image.write_to(&mut bytes, ImageFormat::Png),
-        Some(ImageFormat::Jpeg) => image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)),
-        _ => return Err(FileError::format(path, "a valid photo file", "its name must end in .png or .jpg")),
-    };
-    encoded.map_err(|error| FileError::format(path, "a valid photo file", error.to_string()))?;
-    write_atomically(path, |out| out.write_all(bytes.get_ref()))
+/// A decoded picture, and the room that it takes.
+pub(super) struct Decoded {
+    /// As it lies in the file.
+    pub image: DynamicImage,
+    pub format: Option<ImageFormat>,
+    pub orientation: Orientation,
+    /// One sentence for each thing that is not as it is in the file.
+    pub notes: Vec<String>,
+    pub room: Room,
 }
 
-type Decoded = (DynamicImage, Orientation, Vec<String>);
-
-/// Decodes the image at the position of `file`; or why not, and what to do.
-pub(super) fn decode(mut file: BufReader<File>) -> Result<Decoded, String> {
-    let unreadable = |error: io::Error| format!("{error}; check the path and its permissions");
-    let damaged = |error: image::ImageError| format!("it cannot be read ({error}); {DAMAGED}");
+/// Decodes a picture file of `length` bytes; or why not, and what to do.
+pub(super) fn decode(mut file: impl BufRead + Seek, length: u64) -> Result<Decoded, String> {
+    if length > MAX_FILE {
+        return Err("it is larger than 256 MiB; reduce it first".into());
+    }
     let format = ImageReader::new(&mut file).with_guessed_format().map_err(unreadable)?.format();
-    file.rewind().map_err(unreadable)?;
     let mut notes = Vec::new();
     if format == Some(ImageFormat::Jpeg) {
+        file.rewind().map_err(unreadable)?;
         notes.extend(jpeg_inks(&mut file)?);
         file.rewind().map_err(unreadable)?;
         if jpeg_is_cut(&mut file).unwrap_or(true) {
             notes.push("The file is truncated: its lower part may be grey; copy or download it again.".into());
         }
-        file.rewind().map_err(unreadable)?;
     }
+    let honest = format != Some(ImageFormat::WebP) || webp_claims(&mut file).is_some_and(|claimed| claimed <= length);
+    let surroundings = MOST_METADATA + 2 * length;
+    let (orientation, pixels) = {
+        let _room = Room::of(surroundings);
+        let mut decoder = open(&mut file)?;
+        check_size(&decoder)?;
+        // What an EXIF chunk beyond the file's end claims is not reserved.
+        let orientation = honest.then(|| decoder.orientation().ok()).flatten();
+        (orientation.unwrap_or(Orientation::NoTransforms), decoder.total_bytes())
+    };
+    let room = Room::of(surroundings + WORKSPACE * pixels);
     if format.is_some_and(|format| is_animated(&mut file, format)) {
         notes.push("It is an animation; its first frame is used.".into());
     }
+    let mut decoder = open(&mut file)?;
+    decoder.set_limits(limits(MOST_DECODED)).map_err(damaged)?;
+    let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    if is_transparent(&image) {
+        notes.push("Transparent parts are shown on white.".into());
+    }
+    if image.color().bytes_per_pixel() / image.color().channel_count() > 1 {
+        notes.push("16 bits per channel are reduced to 8.".into());
+    }
+    Ok(Decoded { image, format, orientation, notes, room })
+}
+
+fn open<'a>(file: &'a mut (impl BufRead + Seek)) -> Result<impl ImageDecoder + 'a, String> {
     file.rewind().map_err(unreadable)?;
     let mut reader = ImageReader::new(file).with_guessed_format().map_err(unreadable)?;
-    reader.limits(limits());
-    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    reader.limits(limits(MOST_METADATA));
+    reader.into_decoder().map_err(damaged)
+}
+
+fn unreadable(error: io::Error) -> String {
+    format!("{error}; check the path and its permissions")
+}
+
+fn damaged(error: image::ImageError) -> String {
+    format!("it cannot be read ({error}); {DAMAGED}")
+}
+
+fn check_size(decoder: &impl ImageDecoder) -> Result<(), String> {
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
         return Err(format!("it has no pixels; {DAMAGED}"));
@@ -110,42 +133,58 @@ pub(super) fn decode(mut file: BufReader<File>) -> Result<Decoded, String> {
     if u64::from(width) * u64::from(height) > MOST_PIXELS {
         return Err(too_large(width, height));
     }
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-    Ok((image, orientation, notes))
+    let bytes = decoder.total_bytes();
+    if bytes > MOST_DECODED {
+        let [bytes, most] = [bytes, MOST_DECODED].map(|bytes| bytes / 1_000_000);
+        return Err(format!(
+            "its {width}×{height} pixels take {bytes} MB, more than {most}; reduce it, or save it with 8 bits per channel"
+        ));
+    }
+    Ok(())
 }
 
 /// Why a picture of this size is refused.
 pub fn too_large(width: u32, height: u32) -> String {
-    format!("its {width}×{height} pixels are more than 100 megapixels; reduce it first")
+    format!("its {width}×{height} pixels are more than 200 megapixels; reduce it first")
 }
 
-fn limits() -> Limits {
+/// Of what a decoder itself reserves.
+fn limits(bytes: u64) -> Limits {
     let mut limits = Limits::default();
-    limits.max_alloc = Some(MOST_DECODED);
+    limits.max_alloc = Some(bytes);
     limits
 }
 
 /// Whether more than one frame follows. The decoder itself reports what cannot be read.
-fn is_animated(file: &mut BufReader<File>, format: ImageFormat) -> bool {
+fn is_animated(file: &mut (impl BufRead + Seek), format: ImageFormat) -> bool {
+    if file.rewind().is_err() {
+        return false;
+    }
     match format {
         ImageFormat::Png => {
-            PngDecoder::with_limits(file, limits()).and_then(|decoder| decoder.is_apng()).unwrap_or(false)
+            PngDecoder::with_limits(file, limits(MOST_METADATA)).and_then(|decoder| decoder.is_apng()).unwrap_or(false)
         }
         ImageFormat::WebP => WebPDecoder::new(file).is_ok_and(|decoder| decoder.has_animation()),
         ImageFormat::Gif => GifDecoder::new(file).is_ok_and(|mut decoder| {
-            let (width, height) = decoder.dimensions();
-            u64::from(width) * u64::from(height) <= MOST_PIXELS
-                && decoder.set_limits(limits()).is_ok()
+            decoder.set_limits(limits(MOST_DECODED)).is_ok()
                 && decoder.into_frames().take(2).filter(Result::is_ok).count() > 1
         }),
         _ => false,
     }
 }
 
+/// Bytes that a WebP says it has (RIFF).
+fn webp_claims(file: &mut (impl BufRead + Seek)) -> Option<u64> {
+    let mut start = [0u8; 8];
+    file.rewind().ok()?;
+    file.read_exact(&mut start).ok()?;
+    let [_, _, _, _, size @ ..] = start;
+    Some(u64::from(u32::from_le_bytes(size)) + 8)
+}
+
 /// Looks at a JPEG's components. Four are inks, which are inverted if Adobe's marker is there; without it that is
 /// unknown.
-fn jpeg_inks(file: &mut BufReader<File>) -> Result<Option<String>, String> {
+fn jpeg_inks(file: &mut impl BufRead) -> Result<Option<String>, String> {
     let Some((components, adobe)) = jpeg_frame(file) else { return Ok(None) };
     match (components, adobe) {
         (4, true) => Ok(Some("CMYK inks are shown as RGB without a colour profile.".into())),
@@ -156,7 +195,7 @@ fn jpeg_inks(file: &mut BufReader<File>) -> Result<Option<String>, String> {
 }
 
 /// Number of components of a JPEG, and whether Adobe's marker (APP14) stands before its frame header (ITU T.81, B.2).
-fn jpeg_frame(file: &mut BufReader<File>) -> Option<(u8, bool)> {
+fn jpeg_frame(file: &mut impl BufRead) -> Option<(u8, bool)> {
     let mut adobe = false;
     loop {
         let (kind, segment) = jpeg_segment(file)?;
@@ -170,7 +209,7 @@ fn jpeg_frame(file: &mut BufReader<File>) -> Option<(u8, bool)> {
 }
 
 /// Whether the end marker is missing. Decoders fill what is missing with grey and say nothing.
-fn jpeg_is_cut(file: &mut BufReader<File>) -> Option<bool> {
+fn jpeg_is_cut(file: &mut impl BufRead) -> Option<bool> {
     while jpeg_segment(file)?.0 != 0xda {}
     // From here on 0xff stands before 0x00 or a marker, so that no value can be taken for the end.
     let mut before = 0;
@@ -189,7 +228,7 @@ fn jpeg_is_cut(file: &mut BufReader<File>) -> Option<bool> {
 }
 
 /// The next marker that has a segment, and its segment (ITU T.81, B.1).
-fn jpeg_segment(file: &mut BufReader<File>) -> Option<(u8, Vec<u8>)> {
+fn jpeg_segment(file: &mut impl BufRead) -> Option<(u8, Vec<u8>)> {
     let mut marker = [0u8; 1];
     loop {
         while marker[0] != 0xff {
@@ -207,6 +246,17 @@ fn jpeg_segment(file: &mut BufReader<File>) -> Option<(u8, Vec<u8>)> {
     let mut segment = vec![0; usize::from(u16::from_be_bytes(length)).checked_sub(2)?];
     file.read_exact(&mut segment).ok()?;
     Some((marker[0], segment))
+}
+
+/// Whether a pixel is not opaque, in a picture that could have such.
+pub(super) fn is_transparent(image: &DynamicImage) -> bool {
+    match image {
+        DynamicImage::ImageRgba8(image) => image.pixels().any(|pixel| pixel.0[3] < u8::MAX),
+        DynamicImage::ImageLumaA8(image) => image.pixels().any(|pixel| pixel.0[1] < u8::MAX),
+        DynamicImage::ImageRgba16(image) => image.pixels().any(|pixel| pixel.0[3] < u16::MAX),
+        DynamicImage::ImageLumaA16(image) => image.pixels().any(|pixel| pixel.0[1] < u16::MAX),
+        _ => false,
+    }
 }
 
 /// RGB of any kind of picture, laid on white where it is transparent.

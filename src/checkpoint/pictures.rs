@@ -1,27 +1,24 @@
 use super::FileError;
-use super::photo::on_white;
-use super::sources::{MAX_FILE, MAX_PICTURES, Source};
+use super::photo::{Decoded, MAX_FILE, WHAT, decode, on_white};
+use super::sources::{MAX_PICTURES, Source, UNREADABLE};
+use super::tally::Tally;
 use crate::sde::{Moments, Range};
 use image::imageops::FilterType;
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, RgbImage};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::Path;
-use std::sync::Mutex;
 
 const WORLDS: &[u8] = include_bytes!("../../assets/worlds.zip");
-const PICTURE: &str = "a readable image";
-/// Longest side of a picture that is read, in pixels.
-const MAX_SIDE: u32 = 16_384;
-/// Bytes that decoding one picture may take.
-const MAX_DECODED: u64 = 512 << 20;
-/// Pictures of more pixels are decoded one at a time.
-const LARGE: u64 = 16 << 20;
+/// Largest size of a set that is given none.
+const LARGEST_SIZE: u32 = 64;
 /// Bytes that a whole set may take.
 const MAX_SET: usize = 1 << 30;
 /// Pictures and bytes that wait for decoding together.
 const BATCH: (usize, usize) = (256, 128 << 20);
+
+const NO_IMAGE: [&str; 2] = ["cannot be read as an image and was skipped", "cannot be read as images and were skipped"];
 
 /// Pictures of one size.
 #[derive(Clone, Debug)]
@@ -32,15 +29,16 @@ pub struct PictureSet {
     pub values: Vec<u8>,
     /// A name for each picture: its path inside the folder.
     pub names: Vec<String>,
-    /// One sentence for each file that was left out, and why.
+    /// One sentence for each kind of files that were left out, or are not as they are in the file.
     pub warnings: Vec<String>,
 }
 
 /// Reads all pictures in a folder and its subfolders, or in a `.zip` or `.tar`, in order of their
 /// names. They are turned as their EXIF orientation says, laid on white where they are
-/// transparent, cropped to a square about the centre and resized to `size` (1 to 1024), or where
-/// none is given to the first picture's smaller side (at most 64). Files that are no pictures are
-/// passed over silently, damaged ones with a warning.
+/// transparent, cropped to a square about the centre and resized to `size` (1 to 1024). Where none
+/// is given, the size is the smaller side (at most 64) that most of the pictures have, and those of
+/// less than half that size are left out. Files that are no pictures are passed over silently; what
+/// looks like a picture and is left out is counted by kind among the warnings.
 ///
 /// # Errors
 /// If the folder cannot be read or holds no picture at all.
@@ -48,17 +46,23 @@ pub fn read_pictures(path: &Path, size: Option<usize>) -> Result<PictureSet, Fil
     gather(Source::open(path)?, size, path)
 }
 
-/// One picture file as grey levels, 3×`size`×`size` (1 to 1024), cropped and resized as in [`read_pictures`].
+/// One picture file as grey levels, 3×`size`×`size` (1 to 1024), cropped and resized as in [`read_pictures`], and one
+/// sentence for each thing that is not as it is in the file.
 ///
 /// # Errors
 /// If the file cannot be read or is not an image.
-pub fn read_picture(path: &Path, size: usize) -> Result<Vec<u8>, FileError> {
-    let bytes = super::read_bounded(path, MAX_FILE, PICTURE)?;
-    let square = decode_square(&bytes, Some(size.clamp(1, 1024) as u32), &Mutex::new(()))
-        .map_err(|reason| FileError::format(path, PICTURE, reason))?;
+pub fn read_picture(path: &Path, size: usize) -> Result<(Vec<u8>, Vec<String>), FileError> {
+    let bytes = super::read_bounded(path, MAX_FILE, WHAT)?;
+    let square = decode_square(&bytes, Some(size.clamp(1, 1024) as u32))
+        .map_err(|reason| FileError::format(path, WHAT, reason))?;
     let mut planes = Vec::new();
-    push_planes(&mut planes, &square);
-    Ok(planes)
+    push_planes(&mut planes, &square.image);
+    let mut notes = square.notes;
+    notes.extend((square.own < square.image.width()).then(|| {
+        let (own, side) = (square.own, square.image.width());
+        format!("It is enlarged from {own}×{own} to {side}×{side} pixels.")
+    }));
+    Ok((planes, notes))
 }
 
 /// The 512 bundled images of Little Worlds, 32×32.
@@ -86,83 +90,136 @@ pub fn moments(pictures: &PictureSet, range: Range) -> Moments {
 }
 
 fn gather(mut source: Source, size: Option<usize>, path: &Path) -> Result<PictureSet, FileError> {
-    let mut side = size.map(|size| size.clamp(1, 1024) as u32);
-    let mut set = PictureSet { shape: [3, 0, 0], values: Vec::new(), names: Vec::new(), warnings: Vec::new() };
-    let (large, mut next, mut too_many) = (Mutex::new(()), 0, source.left_out);
-    while next < source.len() {
-        // Until the size is known, one at a time.
-        let batch = load_batch(&mut source, &mut next, if side.is_some() { BATCH } else { (1, 0) });
-        let squares: Vec<(String, Result<RgbImage, String>)> = batch
+    let mut tally = std::mem::take(&mut source.left_out);
+    let size = size.map(|size| size.clamp(1, 1024) as u32);
+    let all: Vec<usize> = (0..source.len()).collect();
+    let (mut found, left) = decode_all(&mut source, &all, size, &mut tally);
+    let mut beyond = source.beyond + left;
+    let side = size.unwrap_or_else(|| usual(found.iter().map(Found::side)));
+    // What is larger is made anew now that the size is known, so that nothing is resized twice.
+    let larger: Vec<usize> = found.iter().filter(|found| found.side() > side).map(|found| found.index).collect();
+    found.retain(|found| found.side() <= side);
+    found.extend(decode_all(&mut source, &larger, Some(side), &mut tally).0);
+    found.sort_by_key(|found| found.index);
+    let [small, enlarged] = [("less than half of", " and was skipped", " and were skipped"), ("enlarged to", "", "")]
+        .map(|(what, one, many)| {
+            [format!("is {what} {side}×{side} pixels{one}"), format!("are {what} {side}×{side} pixels{many}")]
+        });
+    let said = |said: &[String; 2], tally: &mut Tally, name: &str| tally.add([&said[0], &said[1]], name, "");
+    let side = side as usize;
+    let mut set = PictureSet { shape: [3, side, side], values: Vec::new(), names: Vec::new(), warnings: Vec::new() };
+    for Found { name, square, .. } in found {
+        let own = square.own as usize;
+        if size.is_none() && 2 * own < side {
+            said(&small, &mut tally, &name);
+            continue;
+        }
+        if set.values.len() + 3 * side * side > MAX_SET {
+            beyond += 1;
+            continue;
+        }
+        if own < side {
+            said(&enlarged, &mut tally, &name);
+        }
+        square.notes.iter().for_each(|note| tally.note(note, &name));
+        push_planes(&mut set.values, &resized(square.image, side as u32));
+        set.names.push(name);
+    }
+    set.warnings = tally.lines();
+    if beyond > 0 {
+        let most = set.names.len().min(MAX_PICTURES);
+        set.warnings.push(format!("{beyond} images beyond the first {most} were skipped: a set cannot be larger"));
+    }
+    if set.names.is_empty() { Err(FileError::NoPictures(path.into())) } else { Ok(set) }
+}
+
+/// The most frequent side; among equally frequent ones that in the middle. 0 where there is none.
+fn usual(sides: impl Iterator<Item = u32>) -> u32 {
+    let mut counts = BTreeMap::new();
+    sides.for_each(|side| *counts.entry(side).or_insert(0usize) += 1);
+    let most = counts.values().copied().max().unwrap_or(0);
+    let frequent: Vec<u32> = counts.into_iter().filter(|(_, count)| *count == most).map(|(side, _)| side).collect();
+    frequent.get(frequent.len() / 2).copied().unwrap_or(0)
+}
+
+/// A picture of a source.
+struct Found {
+    index: usize,
+    name: String,
+    square: Square,
+}
+
+impl Found {
+    fn side(&self) -> u32 {
+        self.square.image.width()
+    }
+}
+
+/// Decodes these pictures of a source, as [`decode_square`] does, until a set is full; and how many are left then.
+fn decode_all(source: &mut Source, indices: &[usize], side: Option<u32>, tally: &mut Tally) -> (Vec<Found>, usize) {
+    let (mut all, mut bytes, mut left) = (Vec::new(), 0, indices);
+    while !left.is_empty() && bytes <= MAX_SET {
+        let batch = load_batch(source, &mut left);
+        let squares: Vec<_> = batch
             .into_par_iter()
-            .map(|(name, bytes)| (name, bytes.and_then(|bytes| decode_square(&bytes, side, &large))))
+            .map(|(index, (name, bytes))| (index, name, bytes.map(|bytes| decode_square(&bytes, side))))
             .collect();
-        for (name, square) in squares {
+        for (index, name, square) in squares {
             match square {
-                Ok(square) => {
-                    side = side.or(Some(square.width()));
-                    let bytes = square.as_raw().len();
-                    if set.values.len() + bytes > MAX_SET {
-                        too_many += 1;
-                        continue;
-                    }
-                    push_planes(&mut set.values, &square);
-                    set.names.push(name);
+                Ok(Ok(square)) => {
+                    bytes += square.image.as_raw().len();
+                    all.push(Found { index, name, square });
                 }
-                Err(reason) => set.warnings.push(format!("{name} is damaged and was skipped: {reason}")),
+                Ok(Err(reason)) => tally.add(NO_IMAGE, &name, &reason),
+                Err(reason) => tally.add(UNREADABLE, &name, &reason),
             }
         }
     }
-    if too_many > 0 {
-        let most = set.names.len().min(MAX_PICTURES);
-        set.warnings.push(format!("{too_many} images beyond the first {most} were skipped: a set cannot be larger"));
-    }
-    let side = side.unwrap_or(0) as usize;
-    set.shape = [3, side, side];
-    if set.names.is_empty() { Err(FileError::NoPictures(path.into())) } else { Ok(set) }
+    (all, left.len())
 }
 
 type Loaded = (String, Result<Vec<u8>, String>);
 
-fn load_batch(source: &mut Source, next: &mut usize, (most, most_bytes): (usize, usize)) -> Vec<Loaded> {
+/// The files of the next pictures, which are no longer left.
+fn load_batch(source: &mut Source, left: &mut &[usize]) -> Vec<(usize, Loaded)> {
     let (mut batch, mut bytes) = (Vec::new(), 0);
-    while let Some(loaded) = source.load(*next) {
-        *next += 1;
+    while let Some((&index, rest)) = left.split_first() {
+        *left = rest;
+        let Some(loaded) = source.load(index) else { continue };
         bytes += loaded.1.as_ref().map_or(0, Vec::len);
-        batch.push(loaded);
-        if batch.len() >= most || bytes >= most_bytes {
+        batch.push((index, loaded));
+        if batch.len() >= BATCH.0 || bytes >= BATCH.1 {
             break;
         }
     }
     batch
 }
 
-/// Decodes a picture to a square of `side` pixels, or of its own smaller side, at most 64.
-fn decode_square(bytes: &[u8], side: Option<u32>, large: &Mutex<()>) -> Result<RgbImage, String> {
-    let (image, orientation) = decode(bytes, large).map_err(|error| error.to_string())?;
-    let square = centre_square(&image);
-    let side = side.unwrap_or(square.width().min(64));
-    let mut upright = DynamicImage::ImageRgb8(on_white(square));
-    upright.apply_orientation(orientation);
-    let same = upright.width() == side;
-    Ok(if same { upright } else { upright.resize_exact(side, side, FilterType::Lanczos3) }.into_rgb8())
+/// The middle of a picture, upright, on white.
+struct Square {
+    image: RgbImage,
+    /// Side in the file.
+    own: u32,
+    notes: Vec<String>,
 }
 
-fn decode(bytes: &[u8], large: &Mutex<()>) -> image::ImageResult<(DynamicImage, Orientation)> {
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_DECODED);
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    reader.limits(limits.clone());
-    let mut decoder = reader.into_decoder()?;
-    let (width, height) = decoder.dimensions();
-    limits.check_dimensions(width, height)?;
-    limits.reserve(decoder.total_bytes())?;
-    let orientation = decoder.orientation()?;
-    let pixels = u64::from(width) * u64::from(height);
-    // A poisoned lock still keeps others waiting, which is all it is for.
-    let _alone = (pixels > LARGE).then(|| large.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-    Ok((DynamicImage::from_decoder(decoder)?, orientation))
+fn resized(image: RgbImage, side: u32) -> RgbImage {
+    if image.width() == side {
+        return image;
+    }
+    DynamicImage::ImageRgb8(image).resize_exact(side, side, FilterType::Lanczos3).into_rgb8()
+}
+
+/// Decodes a picture to a square of `side` pixels; where none is given, of its own smaller side, at most 64.
+fn decode_square(bytes: &[u8], side: Option<u32>) -> Result<Square, String> {
+    let Decoded { image, orientation, notes, room: _room, .. } = decode(Cursor::new(bytes), bytes.len() as u64)?;
+    let square = centre_square(&image);
+    drop(image);
+    let own = square.width();
+    let mut upright = DynamicImage::ImageRgb8(on_white(square));
+    upright.apply_orientation(orientation);
+    let image = resized(upright.into_rgb8(), side.unwrap_or(own.min(LARGEST_SIZE)));
+    Ok(Square { image, own, notes })
 }
 
 fn centre_square(image: &DynamicImage) -> DynamicImage {

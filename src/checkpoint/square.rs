@@ -10,12 +10,17 @@ pub struct Square {
     pub confidence: Vec<f32>,
 }
 
+/// Left, top and side of the middle square of a photo.
+pub fn central_square(width: u32, height: u32) -> [u32; 3] {
+    let side = width.min(height);
+    [(width - side) / 2, (height - side) / 2, side]
+}
+
 /// The middle square of a photo by area averages, S×S. `mask`: for each pixel of the photo, row by row, how much of
 /// it is to be filled (255: all).
 pub fn square(photo: &RgbImage, mask: Option<&[u8]>, side: usize) -> Square {
-    let (width, height) = (photo.width() as usize, photo.height() as usize);
-    let smaller = width.min(height);
-    let (left, top) = ((width - smaller) / 2, (height - smaller) / 2);
+    let width = photo.width() as usize;
+    let [left, top, smaller] = central_square(photo.width(), photo.height()).map(|part| part as usize);
     let parts: Vec<Vec<(usize, f32)>> = (0..side).map(|part| shares(part, smaller, side)).collect();
     let known = |x: usize, y: usize| {
         mask.and_then(|mask| mask.get(y * width + x)).map_or(1.0, |&coverage| f32::from(255 - coverage) / 255.0)

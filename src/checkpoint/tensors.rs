@@ -1,5 +1,6 @@
 use super::progress::ReadProgress;
 use super::{FileError, write_atomically};
+use crate::Pixels;
 use crate::network::{Array, Weights};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
@@ -193,6 +194,18 @@ pub(super) fn parse(mut file: impl Read, length: u64, path: &Path) -> Result<(No
 pub fn write_tensors(path: &Path, tensors: &Weights) -> Result<(), FileError> {
     let encoded = tensors.iter().map(|(name, array)| (name.as_str(), Encoded::single(array))).collect();
     write_encoded(path, encoded, None)
+}
+
+/// Writes batches of samples as `f32` safetensors, all or nothing. Pictures are in [0, 1], which the metadata says as
+/// `range`; other samples are `unbounded`.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_samples(path: &Path, samples: &[(&str, &Pixels<f32>)], pictures: bool) -> Result<(), FileError> {
+    let array = |of: &Pixels<f32>| Array { shape: of.shape.to_vec(), values: of.values.to_vec() };
+    let encoded = samples.iter().map(|(name, pixels)| (*name, Encoded::single(&array(pixels)))).collect();
+    let range = if pictures { "[0, 1]" } else { "unbounded" };
+    write_encoded(path, encoded, Some(HashMap::from([("range".into(), range.into())])))
 }
 
 /// A tensor on its way to a file.

@@ -128,8 +128,11 @@ impl Pictures {
                 levels.extend(set.values.into_iter().take(most.saturating_mul(3 * side * side)));
                 names.extend(set.names.into_iter().take(most));
             } else {
-                levels.extend(read_picture(path, side)?);
-                names.push(path.display().to_string());
+                let (picture, notes) = read_picture(path, side)?;
+                let name = path.display().to_string();
+                notes.iter().for_each(|note| progress.say(&format!("note: {name}: {note}")));
+                levels.extend(picture);
+                names.push(name);
             }
         }
         let values = levels.iter().map(|&level| f32::from(level) / 255.0).collect();

@@ -42,7 +42,7 @@ fn buttons(ui: &mut Ui, all: &[(&str, &str, bool)]) -> Option<usize> {
 }
 
 fn photo(ui: &mut Ui, inpaint: &mut Inpaint, cx: &Context) {
-    caption(ui, "Photo", "The photo to paint on: JPEG, PNG, GIF, BMP or WebP, up to 100 megapixels");
+    caption(ui, "Photo", "The photo to paint on: JPEG, PNG, GIF, BMP or WebP, up to 200 megapixels");
     let sample = !cx.offers.is_empty();
     let clicked = buttons(
         ui,
@@ -217,7 +217,7 @@ fn mask(ui: &mut Ui, inpaint: &mut Inpaint) {
     let all = [
         (
             "Open mask…",
-            "A PNG of the photo's shape; white or opaque is filled in (or drop it with Alt)",
+            "An image of the photo's shape; white is filled in, or what is transparent (or drop it with Alt)",
             free,
             Command::OpenMask,
         ),

@@ -1,8 +1,9 @@
 //! Pictures of all kinds, whole and damaged.
 
 use super::{forge, sentence};
+use crate::allocations::most_held;
 use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
-use score_explorer::checkpoint::{PictureSet, moments, read_pictures, shipped_worlds};
+use score_explorer::checkpoint::{PictureSet, moments, read_picture, read_pictures, shipped_worlds};
 use score_explorer::sde::Range;
 use std::fs;
 use std::io::Cursor;
@@ -46,9 +47,178 @@ fn corrupt_picture_among_good_ones_is_a_warning() {
     assert_eq!(set.names, ["forest/1.png", "forest/2.png"]);
     assert_eq!(set.shape, [3, 4, 4]);
     assert_eq!((pixel(&set, 0, 3, 3), pixel(&set, 1, 0, 0)), ([10, 20, 30], [200, 100, 50]));
-    let starts: Vec<&str> = set.warnings.iter().map(|warning| warning.split(':').next().unwrap()).collect();
-    let damaged = |name: &str| format!("{name} is damaged and was skipped");
-    assert_eq!(starts, [damaged("empty.jpg"), damaged("forest/0.png"), damaged("words.png")]);
+    assert_eq!(
+        set.warnings,
+        [
+            ".hidden.png is hidden and was skipped",
+            "3 files (empty.jpg, forest/0.png, words.png) cannot be read as images and were skipped"
+        ]
+    );
+}
+
+#[test]
+fn what_is_left_out_of_a_folder_is_counted_by_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();
+        fs::write(folder.path().join(name), bytes).unwrap();
+    };
+    let sized = |width, height| encoded(&RgbImage::from_pixel(width, height, Rgb([7; 3])).into(), ImageFormat::Png);
+    // The first and the last are not of the usual size.
+    for (name, width, height) in [
+        ("a.png", 1, 1),
+        ("b.png", 48, 50),
+        ("c.png", 60, 48),
+        ("d.png", 48, 48),
+        ("e.png", 30, 90),
+        ("f.png", 300, 200),
+    ] {
+        write(name, &sized(width, height));
+    }
+    for name in ["g.tif", "h.HEIC", "i.avif", "j.TIFF"] {
+        write(name, b"another format");
+    }
+    write("no_ending", &sized(48, 48));
+    write(".trash/old.png", &sized(48, 48));
+    write("__MACOSX/._a.png", b"what macOS keeps");
+    write("readme.txt", b"words");
+    write("deep/er/k.png", &sized(48, 48));
+    let set = read_pictures(folder.path(), None).unwrap();
+    assert_eq!(set.shape, [3, 48, 48], "the size of most, not of the first");
+    assert_eq!(set.names, ["b.png", "c.png", "d.png", "deep/er/k.png", "e.png", "f.png"]);
+    assert_eq!(
+        set.warnings,
+        [
+            ".trash/ is hidden and was skipped",
+            "4 files (g.tif, h.HEIC, i.avif, …) are in formats that are not read and were skipped; save them as PNG or \
+             JPEG",
+            "no_ending has no file extension and was skipped; rename it if it is an image",
+            "a.png is less than half of 48×48 pixels and was skipped",
+            "e.png is enlarged to 48×48 pixels",
+        ]
+    );
+    // Where a model gives the size, nothing is left out for its own.
+    let set = read_pictures(folder.path(), Some(32)).unwrap();
+    assert_eq!(set.names.len(), 7);
+    assert_eq!(set.warnings[3..], ["2 files (a.png, e.png) are enlarged to 32×32 pixels"]);
+}
+
+#[test]
+fn a_large_picture_in_a_set_is_resized_once() {
+    // A chessboard of the set's size, four times as large: as it is resized from the file, and not by way of 64 pixels.
+    let board = |scale: u32| {
+        RgbImage::from_fn(20 * scale, 20 * scale, |x, y| {
+            Rgb([if (x / scale + y / scale).is_multiple_of(2) { 0 } else { 255 }; 3])
+        })
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for (name, scale) in [("a.png", 10), ("b.png", 1), ("c.png", 1)] {
+        board(scale).save(folder.path().join(name)).unwrap();
+    }
+    let set = read_pictures(folder.path(), None).unwrap();
+    assert_eq!(set.shape, [3, 20, 20]);
+    let alone = only("a.png", &fs::read(folder.path().join("a.png")).unwrap(), Some(20));
+    assert_eq!(set.values[..1200], alone.values);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_place_of_a_file_does_not_block() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.png"), plain([1, 2, 3])).unwrap();
+    let pipe = folder.path().join("b.png");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    // On a thread, so that one that blocks fails the test.
+    let (outbox, inbox) = std::sync::mpsc::channel();
+    let place = folder.path().to_owned();
+    std::thread::spawn(move || outbox.send(read_pictures(&place, None).map(|set| set.warnings)));
+    let warnings = inbox.recv_timeout(std::time::Duration::from_secs(20)).expect("an answer").unwrap();
+    assert_eq!(warnings, ["b.png cannot be opened and was skipped: it is not a regular file"]);
+    // And where it takes a file's place after that was looked at, as often as chance allows.
+    let (swapped, other) = (folder.path().join("c.png"), folder.path().join("other"));
+    fs::write(&other, plain([1, 2, 3])).unwrap();
+    let (outbox, inbox) = std::sync::mpsc::channel();
+    let reader = swapped.clone();
+    std::thread::spawn(move || {
+        for _ in 0..2000 {
+            read_picture(&reader, 8).ok();
+        }
+        outbox.send(())
+    });
+    let next = folder.path().join("next");
+    let swaps = (0..).take_while(|_| inbox.try_recv().is_err()).map(|round| {
+        let _ = fs::hard_link(if round % 2 == 0 { &pipe } else { &other }, &next);
+        let _ = fs::rename(&next, &swapped);
+    });
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    swaps.take_while(|()| std::time::Instant::now() < deadline).for_each(drop);
+    assert!(std::time::Instant::now() < deadline, "reading blocks");
+}
+
+/// The check sum of PNG and zip.
+fn crc(bytes: &[u8]) -> u32 {
+    let turn = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+    !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| turn(crc)))
+}
+
+/// A PNG with a chunk before its pixels.
+fn with_chunk(png: &[u8], kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let body = [kind.as_slice(), data].concat();
+    let after = 8 + 25; // the signature and the header
+    [&png[..after], &(data.len() as u32).to_be_bytes(), &body, &crc(&body).to_be_bytes(), &png[after..]].concat()
+}
+
+/// A zip archive whose many names are all one and the same entry (PKWARE's APPNOTE, 4.3).
+fn repeated(file: &[u8], count: u16) -> Vec<u8> {
+    let about = |name: &[u8]| {
+        let numbers = [crc(file), file.len() as u32, file.len() as u32].map(u32::to_le_bytes).concat();
+        [&[20, 0, 0, 0, 0, 0, 0, 0, 33, 0], numbers.as_slice(), &(name.len() as u16).to_le_bytes(), &[0, 0]].concat()
+    };
+    let local = [b"PK\x03\x04", about(b"a.png").as_slice(), b"a.png", file].concat();
+    let listed: Vec<u8> = (0..count)
+        .flat_map(|index| {
+            let name = format!("{index:05}.png").into_bytes();
+            [b"PK\x01\x02\x14\0".as_slice(), &about(&name), &[0; 14], &name].concat()
+        })
+        .collect();
+    let sizes = [listed.len() as u32, local.len() as u32].map(u32::to_le_bytes).concat();
+    let counts = [[0; 2], [0; 2], count.to_le_bytes(), count.to_le_bytes()].concat();
+    [local.as_slice(), &listed, b"PK\x05\x06", &counts, &sizes, &[0, 0]].concat()
+}
+
+#[test]
+fn an_archive_that_repeats_one_entry_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.zip");
+    fs::write(&path, repeated(&plain([1, 2, 3]), 1)).unwrap();
+    assert_eq!(read_pictures(&path, None).unwrap().names, ["00000.png"], "one alone is an archive");
+    fs::write(&path, repeated(&plain([1, 2, 3]), 900)).unwrap();
+    assert!(sentence(read_pictures(&path, None), &path).contains("overlap"));
+}
+
+#[test]
+fn a_colour_profile_that_inflates_takes_bounded_memory() {
+    let profile = 300 << 20;
+    // As a PNG's own data are packed: the bytes of the pixels of a black picture are a zlib stream of zeros.
+    let zeros = encoded(&GrayImage::new(1 << 14, (profile >> 14) as u32).into(), ImageFormat::Png);
+    let mut packed = Vec::new();
+    let mut at = 8;
+    while at < zeros.len() {
+        let length = u32::from_be_bytes(zeros[at..at + 4].try_into().unwrap()) as usize;
+        if &zeros[at + 4..at + 8] == b"IDAT" {
+            packed.extend_from_slice(&zeros[at + 8..at + 8 + length]);
+        }
+        at += 12 + length;
+    }
+    let bomb = with_chunk(&plain([10, 20, 30]), b"iCCP", &[b"p\0\0".as_slice(), &packed].concat());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bomb.png");
+    fs::write(&path, &bomb).unwrap();
+    let (read, most) = most_held(|| read_picture(&path, 4));
+    assert_eq!(read.unwrap().0, [[10; 16], [20; 16], [30; 16]].concat());
+    // The file, the decoder's 32 MiB for all that is not pixels, and what it works with.
+    assert!(most < bomb.len() + (72 << 20), "{most} bytes for a file of {}", bomb.len());
 }
 
 #[test]
@@ -123,7 +293,7 @@ fn huge_claims_of_a_picture_are_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("bomb.png"), bytes).unwrap();
     fs::write(folder.path().join("good.png"), plain([1, 2, 3])).unwrap();
-    let set = read_pictures(folder.path(), Some(8)).unwrap();
+    let set = read_pictures(folder.path(), Some(4)).unwrap();
     assert_eq!((set.names.len(), set.warnings.len()), (1, 1));
 }
 

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod models;
+mod pictures;
 mod runs;
 mod scores;
 

@@ -259,19 +259,44 @@ fn a_mask_comes_back_as_it_was_written() {
 }
 
 #[test]
-fn white_is_to_be_filled_or_what_is_opaque() {
+fn white_is_to_be_filled_or_what_is_transparent() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mask.png");
     let save = |image: DynamicImage| image.save(&path).unwrap();
     save(RgbImage::from_fn(8, 4, |x, _| Rgb(if x < 3 { [255; 3] } else { [0; 3] })).into());
     let left = read_mask(&path, [8, 4]).unwrap();
     assert!((0..32).all(|place| left.values[place] == if place % 8 < 3 { 255 } else { 0 }) && left.notes.is_empty());
-    // Green paint on nothing; and an alpha channel that says nothing.
-    save(RgbaImage::from_fn(8, 4, |x, _| Rgba(if x < 3 { [0, 200, 0, 255] } else { [0, 0, 0, 0] })).into());
-    let opaque = read_mask(&path, [8, 4]).unwrap();
-    assert!(opaque.values == left.values && opaque.notes.len() == 1);
+    // A photo with a hole, whatever its colours; and an alpha channel that says nothing.
+    save(RgbaImage::from_fn(8, 4, |x, y| Rgba(if x < 3 { [0, 200, 0, 0] } else { [255, 9, y as u8, 255] })).into());
+    let clear = read_mask(&path, [8, 4]).unwrap();
+    assert!(clear.values == left.values && clear.notes.len() == 1);
+    save(RgbaImage::from_pixel(8, 4, Rgba([0, 0, 0, 155])).into());
+    assert_eq!(read_mask(&path, [8, 4]).unwrap().values, [100; 32], "half-transparent is partly filled");
     save(RgbaImage::from_fn(8, 4, |x, _| Rgba(if x < 3 { [255; 4] } else { [0, 0, 0, 255] })).into());
     assert_eq!(read_mask(&path, [8, 4]).unwrap().values, left.values);
+}
+
+#[test]
+fn what_jpeg_leaves_about_the_edges_of_a_mask_is_no_mask() {
+    let drawn = GrayImage::from_fn(100, 80, |x, y| {
+        let (x, y) = (x as f32 - 50.0, y as f32 - 40.0);
+        Luma([if x.hypot(y) < 30.0 || (x + y).abs() < 2.0 { 255 } else { 0 }])
+    });
+    let folder = tempfile::tempdir().unwrap();
+    for quality in [75, 90] {
+        let path = folder.path().join("mask.jpg");
+        let mut bytes = Vec::new();
+        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(&drawn).unwrap();
+        fs::write(&path, &bytes).unwrap();
+        let noise = image::load_from_memory(&bytes).unwrap().into_luma8();
+        assert!(noise.pixels().any(|pixel| !matches!(pixel.0[0], 0 | 255)), "there is some");
+        assert!(read_mask(&path, [100, 80]).unwrap().values == drawn.as_raw()[..], "quality {quality}");
+    }
+    // Greys that are meant stay, as does every level of a format that loses nothing.
+    let path = folder.path().join("mask.png");
+    GrayImage::from_pixel(9, 9, Luma([30])).save(&path).unwrap();
+    let mask = read_mask(&path, [9, 9]).unwrap();
+    assert!(mask.values == [30; 81] && mask.notes.iter().any(|note| note.contains("30 of 255")), "{:?}", mask.notes);
 }
 
 #[test]
