@@ -3,11 +3,10 @@ use super::choices::defaulting;
 use super::drive::Session;
 use super::flow_options::SolverOptions;
 use super::options::DeviceOption;
-use super::output::{known, writable};
+use super::output::{PICTURES, check_files, check_images, fit, known, write_images};
 use crate::Pixels;
-use crate::checkpoint::{read_latents, write_grid, write_tensors};
+use crate::checkpoint::{Layout, read_latents, write_grid, write_samples};
 use crate::engine::Decode;
-use crate::network::{Array, Weights};
 use crate::sde::Range;
 use crate::task::{ModelRef, temper};
 use clap::Arg;
@@ -39,9 +38,12 @@ pub(super) struct Args {
     /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
-    /// Grid of all images (PNG, JPEG, WebP, GIF or BMP)
-    #[arg(long, short, value_name = "FILE", default_value = "grid.png", help_heading = "Output")]
-    output: PathBuf,
+    /// Grid of all images (PNG, JPEG, WebP, GIF or BMP) [default: grid.png, unless --images is given]
+    #[arg(long, short, value_name = "FILE", help_heading = "Output")]
+    output: Option<PathBuf>,
+    /// Folder for each image on its own, at its own size: 000000.png, 000001.png, …
+    #[arg(long, value_name = "FOLDER", help_heading = "Output")]
+    images: Option<PathBuf>,
     /// Enlarge each pixel to N×N
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=64), help_heading = "Output")]
     zoom: u8,
@@ -54,34 +56,41 @@ pub(super) struct Args {
 }
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
-    known(Some(&args.output), &["png", "jpg", "jpeg", "webp", "gif", "bmp"])?;
-    let files = || std::iter::once(&args.output).chain(&args.tensor);
-    files().try_for_each(|file| writable(file))?;
+    let output = args.output.clone().or_else(|| args.images.is_none().then(|| "grid.png".into()));
+    known(output.as_deref(), &PICTURES)?;
+    check_files(output.iter().chain(&args.tensor).map(PathBuf::as_path))?;
     let latents = read_latents(&args.latents)?;
     let mut flow = args.solver.over(latents.flow)?;
     flow.model = args.model.clone().unwrap_or(flow.model);
     let mut session = Session::open(args.device.into())?;
     session.inspect(&flow.model)?;
+    args.images.as_ref().map_or(Ok(()), |folder| check_images(folder, latents.pixels.shape[0]))?;
+    let files = output.iter().map(PathBuf::as_path);
+    let zoom = fit(files, latents.pixels.shape, Layout::Grid, args.zoom.into(), &mut session.progress)?;
     let warm = temper(&latents.pixels.values, args.temperature);
     let latents = Pixels { shape: latents.pixels.shape, values: warm.into() };
     let done = session.perform(Decode { flow: flow.clone(), latents })?;
     drop(session);
     let decoded = done.output;
-    write_grid(&args.output, &decoded.pictures, Range::Unit, args.zoom.into())?;
-    if let Some(file) = &args.tensor {
-        let array = Array { shape: decoded.pictures.shape.to_vec(), values: decoded.pictures.values.to_vec() };
-        write_tensors(file, &Weights::from([("x".into(), array)]))?;
+    if let Some(folder) = &args.images {
+        write_images(folder, &decoded.pictures, Range::Unit)?;
     }
+    if let Some(file) = &output {
+        write_grid(file, &decoded.pictures, Range::Unit, zoom)?;
+    }
+    if let Some(file) = &args.tensor {
+        write_samples(file, &[("x", &decoded.pictures)], true)?;
+    }
+    let files: Vec<_> = args.images.iter().chain(&output).chain(&args.tensor).collect();
     let (seconds, device) = (done.seconds, &done.report.device.name);
     if args.json {
-        let files: Vec<_> = files().collect();
         println!(
             "{}",
             json!({ "files": files, "seconds": seconds, "device": device, "flow": flow, "nfe": decoded.nfe })
         );
         return Ok(());
     }
-    files().for_each(|file| println!("wrote {}", file.display()));
+    files.iter().for_each(|file| println!("wrote {}", file.display()));
     let most = decoded.nfe.iter().max().unwrap_or(&0);
     println!("{} images, NFE up to {most}, {seconds:.1} s, {device}", decoded.nfe.len());
     Ok(())

@@ -1,9 +1,8 @@
 use super::Failure;
-use super::restoring::{self, Question, RestoringOptions};
+use super::restoring::{self, MaskOptions, Question, RestoringOptions};
 use crate::registry::Choice;
 use crate::score::Inpainting;
 use crate::task::Shows;
-use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -17,13 +16,12 @@ pub(super) struct Args {
     /// Time up to which the image is noised: near 0 keeps it, 1 discards it (SDEdit)
     #[arg(long, value_name = "t", display_order = 0, default_value_t = 0.5, allow_negative_numbers = true)]
     strength: f64,
-    /// Mask: only what is white changes
-    #[arg(long, value_name = "FILE", display_order = 0)]
-    mask: Option<PathBuf>,
+    #[command(flatten)]
+    mask: MaskOptions,
 }
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
-    let mask = args.mask.as_deref();
+    let mask = args.mask.given();
     let question =
         Question { operator: Choice::new(&Inpainting), mask, shows: Shows::Original, strength: args.strength };
     restoring::execute(&args.restoring, &question)

@@ -2,8 +2,8 @@ use super::Failure;
 use super::drive::Session;
 use super::flow_options::{FlowOptions, Pictures};
 use super::options::DeviceOption;
-use super::output::{known, writable};
-use crate::checkpoint::write_latents;
+use super::output::known;
+use crate::checkpoint::{check_writable, write_latents};
 use crate::engine::{Decode, Encode};
 use crate::task::{Encoded, Flow, largest_error, norm_in_units, psnr};
 use serde_json::json;
@@ -42,7 +42,7 @@ pub(super) struct Args {
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     known(Some(&args.output), &["safetensors", "npz"])?;
-    writable(&args.output)?;
+    check_writable(&args.output)?;
     let mut session = Session::open(args.device.into())?;
     let model = session.inspect(&args.flow.model)?;
     let flow = args.flow.flow(&model)?;

@@ -4,7 +4,7 @@ use super::Failure;
 use super::choices::choice;
 use super::drive::Session;
 use super::flow_options::Pictures;
-use super::options::DeviceOption;
+use super::options::{DeviceOption, seed};
 use crate::Pixels;
 use crate::engine::Restore;
 use crate::registry::{Category, Choice};
@@ -39,7 +39,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "METHOD", value_parser = choice::<dyn Method>)]
     method: Vec<Choice<dyn Method>>,
     /// Seed of all noise
-    #[arg(long, short, default_value_t = 0)]
+    #[arg(long, short, default_value_t = 0, value_parser = seed, allow_negative_numbers = true)]
     seed: u64,
     /// Compute device
     #[arg(long, value_enum, default_value_t)]

@@ -1,6 +1,7 @@
-use super::output::writable;
 use super::{Failure, library};
-use crate::checkpoint::{About, OpenOptions, Opened, Overrides, adopt, moments, open, read_pictures, slug};
+use crate::checkpoint::{
+    About, OpenOptions, Opened, Overrides, adopt, check_writable, moments, open, read_pictures, slug,
+};
 use crate::score::Description;
 use crate::sde::Moments;
 use serde_json::Value;
@@ -94,7 +95,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         let failed = |error| Failure::Output(format!("{folder:?} cannot be created: {error}; give --output"));
         fs::create_dir_all(folder).map_err(failed)?;
     }
-    writable(&output)?;
+    check_writable(&output)?;
     let about = About { name: args.name(), card, moments };
     let written = adopt(opened.network, &args.source, &about, &output)?;
     println!("wrote {}", written.display());

@@ -3,9 +3,9 @@ use super::decode::temperature;
 use super::drive::Session;
 use super::flow_options::{FlowOptions, Pictures};
 use super::options::DeviceOption;
-use super::output::{known, writable};
+use super::output::{ANIMATIONS, PICTURES, check_files, check_images, fit, known, write_images};
 use crate::Pixels;
-use crate::checkpoint::{Animation, write_animation, write_strip};
+use crate::checkpoint::{Animation, Layout, write_animation, write_strip};
 use crate::engine::{Decode, Encode};
 use crate::sde::Range;
 use crate::task::{between, temper};
@@ -43,9 +43,12 @@ pub(super) struct Args {
     /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
-    /// Strip of all frames (PNG, JPEG, WebP, GIF or BMP)
-    #[arg(long, short, value_name = "FILE", default_value = "strip.png", help_heading = "Output")]
-    output: PathBuf,
+    /// Strip of all frames (PNG, JPEG, WebP, GIF or BMP) [default: strip.png, unless --images is given]
+    #[arg(long, short, value_name = "FILE", help_heading = "Output")]
+    output: Option<PathBuf>,
+    /// Folder for each frame on its own, at its own size: 000000.png, 000001.png, …
+    #[arg(long, value_name = "FOLDER", help_heading = "Output")]
+    images: Option<PathBuf>,
     /// Animation there and back, as a loop (GIF or animated PNG)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     animate: Option<PathBuf>,
@@ -58,13 +61,19 @@ pub(super) struct Args {
 }
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
-    known(Some(&args.output), &["png", "jpg", "jpeg", "webp", "gif", "bmp"])?;
-    known(args.animate.as_deref(), &["gif", "png", "apng"])?;
-    let files = || std::iter::once(&args.output).chain(&args.animate);
-    files().try_for_each(|file| writable(file))?;
+    let output = args.output.clone().or_else(|| args.images.is_none().then(|| "strip.png".into()));
+    known(output.as_deref(), &PICTURES)?;
+    known(args.animate.as_deref(), &ANIMATIONS)?;
+    check_files(output.iter().chain(&args.animate).map(PathBuf::as_path))?;
+    args.images.as_ref().map_or(Ok(()), |folder| check_images(folder, args.frames.into()))?;
     let mut session = Session::open(args.device.into())?;
     let model = session.inspect(&args.flow.model)?;
     let flow = args.flow.flow(&model)?;
+    let [channels, height, width] = model.shape;
+    let (files, frames) = (output.iter().map(PathBuf::as_path), [args.frames.into(), channels, height, width]);
+    let zoom = fit(files, frames, Layout::Strip, args.zoom.into(), &mut session.progress)?;
+    let (files, frame) = (args.animate.iter().map(PathBuf::as_path), [1, channels, height, width]);
+    let frame_zoom = fit(files, frame, Layout::Grid, args.zoom.into(), &mut session.progress)?;
     let ends = [args.a.clone(), args.b.clone()];
     let pictures = Pictures::read(&ends, &model, 1, &mut session.progress)?;
     let done = session.perform(Encode { flow: flow.clone(), images: pictures.pixels })?;
@@ -74,9 +83,14 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let done = session.perform(Decode { flow: flow.clone(), latents })?;
     let decoded = done.output;
 
-    write_strip(&args.output, &decoded.pictures, Range::Unit, args.zoom.into())?;
+    if let Some(folder) = &args.images {
+        write_images(folder, &decoded.pictures, Range::Unit)?;
+    }
+    if let Some(file) = &output {
+        write_strip(file, &decoded.pictures, Range::Unit, zoom)?;
+    }
     if let Some(file) = &args.animate {
-        let animation = there_and_back(&decoded.pictures, args.zoom.into());
+        let animation = there_and_back(&decoded.pictures, frame_zoom);
         write_animation(file, &animation, &mut |share| {
             session.progress.writing(share);
             true
@@ -84,8 +98,8 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     }
     drop(session);
     let seconds = encoding + done.seconds;
+    let files: Vec<_> = args.images.iter().chain(&output).chain(&args.animate).collect();
     if args.json {
-        let files: Vec<_> = files().collect();
         println!(
             "{}",
             json!({
@@ -95,7 +109,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         );
         return Ok(());
     }
-    files().for_each(|file| println!("wrote {}", file.display()));
+    files.iter().for_each(|file| println!("wrote {}", file.display()));
     println!("{} frames, {seconds:.1} s, {device}", args.frames);
     Ok(())
 }

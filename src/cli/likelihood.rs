@@ -1,7 +1,7 @@
 use super::Failure;
 use super::drive::Session;
 use super::flow_options::{FlowOptions, Pictures};
-use super::options::DeviceOption;
+use super::options::{DeviceOption, seed};
 use crate::engine::Likelihood;
 use crate::task::Estimate;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ pub(super) struct Args {
     #[arg(long, alias = "dequantise")]
     dequantize: bool,
     /// Seed of probes and noise
-    #[arg(long, short, default_value_t = 0)]
+    #[arg(long, short, default_value_t = 0, value_parser = seed, allow_negative_numbers = true)]
     seed: u64,
     /// Compute device
     #[arg(long, value_enum, default_value_t)]

@@ -109,7 +109,7 @@ pub(super) struct RunOptions {
     #[arg(long, short, value_name = "N", default_value = "16", value_parser = count, allow_negative_numbers = true)]
     count: Count,
     /// Seed of all noise; the same seed gives the same images
-    #[arg(long, short, default_value_t = 0)]
+    #[arg(long, short, default_value_t = 0, value_parser = seed, allow_negative_numbers = true)]
     seed: u64,
 }
 
@@ -117,6 +117,11 @@ impl RunOptions {
     /// The model to be sampled.
     pub(super) fn model(&self) -> &ModelRef {
         &self.model
+    }
+
+    /// The number of samples.
+    pub(super) fn count(&self) -> Count {
+        self.count
     }
 
     /// The run, where `own` is the family that the model was trained in.
@@ -174,6 +179,11 @@ fn whole(text: &str) -> Result<usize, String> {
 
 pub(super) fn steps(text: &str) -> Result<Steps, String> {
     Steps::new(whole(text)?).map_err(|error| error.to_string())
+}
+
+/// A seed of 64 bits.
+pub(super) fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("not a whole number from 0 to {}", u64::MAX))
 }
 
 fn count(text: &str) -> Result<Count, String> {
@@ -245,6 +255,8 @@ mod tests {
             ("--snr nan", "SNR"),
             ("--steps 0", "steps"),
             ("--steps -3", "whole number"),
+            ("--seed -3", "whole number from 0"),
+            ("--seed 18446744073709551616", "to 18446744073709551615"),
             ("--count 0", "samples"),
             ("--grid edm:-1", "ρ"),
             ("--grid cosine", "log-snr"),

@@ -6,24 +6,31 @@ use super::choices::{choice, defaulting};
 use super::drive::{Done, Session};
 use super::flow_options::not_of_colour_images;
 use super::options::{DeviceOption, RunOptions};
-use super::output::{known, writable};
+use super::output::{PICTURES, check_files, fit, known};
 use crate::Pixels;
-use crate::checkpoint::{Square, read_mask, read_photo, square, write_strip, write_tensors};
+use crate::checkpoint::{
+    Layout, Square, central_square, longest_side, read_mask, read_photo, square, write_photo, write_samples,
+    write_strip,
+};
 use crate::engine::{ModelReport, Restore};
-use crate::network::{Array, Weights};
+use crate::pixels::Inlay;
 use crate::registry::Choice;
 use crate::score::{Inpainting, Operator};
 use crate::sde::Range;
 use crate::solver::Method;
 use crate::task::{Observation, Resampling, Restoration, Restored, Shows, psnr};
+use image::RgbImage;
 use serde_json::json;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What the options of a run start from.
 const PRESET: &str =
     "settings that suit --method; p1000-reverse-diffusion once --solver pc, a predictor or a corrector is given";
-/// Photos are read at most this wide and high.
-const LONGEST: u32 = 4096;
+
+/// Coverage that is as good as none, as that of masks of 0 and 1.
+const FAINTEST: u8 = 1;
 
 /// How samples of the posterior are drawn, and where they go.
 #[derive(Debug, clap::Args)]
@@ -47,10 +54,14 @@ pub(super) struct RestoringOptions {
     /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
-    /// Strip of the original, the measurement and all samples (PNG, JPEG, WebP, GIF or BMP)
+    /// Photo at its full size with a sample in it (PNG, JPEG, WebP, GIF or BMP); of several samples, NAME-1.png,
+    /// NAME-2.png, …
     #[arg(long, short, value_name = "FILE", default_value = "restored.png", help_heading = "Output")]
     output: PathBuf,
-    /// Enlarge each pixel to N×N
+    /// Strip of the original, the measurement and all samples, as the model sees them (PNG, JPEG, WebP, GIF or BMP)
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    strip: Option<PathBuf>,
+    /// Enlarge each pixel of the strip to N×N
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=64), help_heading = "Output")]
     zoom: u8,
     /// Samples as a tensor: safetensors with `x`, N×C×H×W in [0, 1], and the measurement, `measured`
@@ -61,11 +72,36 @@ pub(super) struct RestoringOptions {
     json: bool,
 }
 
+/// A mask file, and how it is read.
+#[derive(Debug, clap::Args)]
+pub(super) struct MaskOptions {
+    /// Mask of the image's size or aspect ratio: white is filled in, black is kept, grey is partly kept; of a mask with
+    /// transparency, the transparent part is filled in
+    #[arg(long, value_name = "FILE", display_order = 0)]
+    mask: Option<PathBuf>,
+    /// Fill in what the mask keeps, and keep what it fills in
+    #[arg(long, display_order = 1, requires = "mask")]
+    invert_mask: bool,
+}
+
+impl MaskOptions {
+    /// The mask, if one was given.
+    pub(super) fn given(&self) -> Option<Mask<'_>> {
+        self.mask.as_deref().map(|file| Mask { file, inverted: self.invert_mask })
+    }
+}
+
+/// Which part of an image is masked.
+pub(super) struct Mask<'a> {
+    file: &'a Path,
+    inverted: bool,
+}
+
 /// The inverse problem.
 pub(super) struct Question<'a> {
     pub(super) operator: Choice<dyn Operator>,
-    /// A mask: white is masked.
-    pub(super) mask: Option<&'a Path>,
+    /// Which part of the image is masked, where only a part is.
+    pub(super) mask: Option<Mask<'a>>,
     pub(super) shows: Shows,
     /// Where the samples start: 1 is the prior.
     pub(super) strength: f64,
@@ -80,29 +116,35 @@ impl Question<'_> {
 
 /// Draws the samples, writes them and reports on them.
 pub(super) fn execute(options: &RestoringOptions, question: &Question<'_>) -> Result<(), Failure> {
-    known(Some(&options.output), &["png", "jpg", "jpeg", "webp", "gif", "bmp"])?;
+    known(Some(&options.output), &PICTURES)?;
+    known(options.strip.as_deref(), &PICTURES)?;
     known(options.tensor.as_deref(), &["safetensors"])?;
-    let files: Vec<&PathBuf> = std::iter::once(&options.output).chain(&options.tensor).collect();
-    files.iter().try_for_each(|file| writable(file))?;
+    let answers = numbered(&options.output, options.run.count().get());
+    let files: Vec<&PathBuf> = answers.iter().chain(&options.strip).chain(&options.tensor).collect();
+    check_files(files.iter().map(|file| file.as_path()))?;
     let mut session = Session::open(options.device.into())?;
     let model = session.inspect(options.run.model())?;
     let restoration = options.restoration(question, &model)?;
-    let (seen, confidence) = see(options, question, &model, &mut session)?;
-    let observation = Observation { picture: seen.clone(), confidence, shows: question.shows };
+    let seen = Seen::new(options, question, &model, &mut session)?;
+    let Seen { observation, .. } = &seen;
+    let unmeasured = question.strength < 1.0 && observation.confidence.is_none() && question.operator.is(&Inpainting);
+    let row = [answers.len() + if unmeasured { 1 } else { 2 }, model.shape[0], model.shape[1], model.shape[2]];
+    let strip = options.strip.iter().map(PathBuf::as_path);
+    let zoom = fit(strip, row, Layout::Strip, options.zoom.into(), &mut session.progress)?;
     let task = Restore { restoration: restoration.clone(), observation: observation.clone(), from: None };
     let Done { report, notices, output: restored, seconds } = session.perform(task)?;
 
-    let unmeasured = question.strength < 1.0 && observation.confidence.is_none() && question.operator.is(&Inpainting);
-    let row =
-        if unmeasured { vec![&seen, &restored.pictures] } else { vec![&seen, &restored.measured, &restored.pictures] };
-    write_strip(&options.output, &joined(&row), Range::Unit, options.zoom.into())?;
+    seen.write(&answers, &restored.pictures)?;
+    if let Some(file) = &options.strip {
+        let measured = (!unmeasured).then_some(&restored.measured);
+        let row: Vec<_> = [&observation.picture].into_iter().chain(measured).chain([&restored.pictures]).collect();
+        write_strip(file, &joined(&row), Range::Unit, zoom)?;
+    }
     if let Some(file) = &options.tensor {
-        let array = |pixels: &Pixels<f32>| Array { shape: pixels.shape.to_vec(), values: pixels.values.to_vec() };
-        let tensors = [("x".into(), array(&restored.pictures)), ("measured".into(), array(&restored.measured))];
-        write_tensors(file, &Weights::from(tensors))?;
+        write_samples(file, &[("x", &restored.pictures), ("measured", &restored.measured)], true)?;
     }
     drop(session);
-    let quality = (question.shows == Shows::Original).then(|| qualities(&observation, &restored));
+    let quality = (question.shows == Shows::Original).then(|| qualities(observation, &restored));
     let device = &report.device.name;
     if options.json {
         println!(
@@ -140,34 +182,102 @@ impl RestoringOptions {
     }
 }
 
-/// The image at the size of the model, and the confidence in each pixel.
-fn see(
-    options: &RestoringOptions,
-    question: &Question<'_>,
-    model: &ModelReport,
-    session: &mut Session,
-) -> Result<(Pixels<f32>, Option<Pixels<f32>>), Failure> {
-    let [3, side, width] = model.shape else { return Err(not_of_colour_images(model)) };
-    if side != width || model.range.is_none() {
-        return Err(not_of_colour_images(model));
-    }
-    let photo = read_photo(&options.image, LONGEST)?;
-    let mut notes = photo.notes;
-    let mask = match question.mask {
-        None => None,
-        Some(file) => {
-            let mask = read_mask(file, [photo.image.width(), photo.image.height()])?;
-            notes.extend(mask.notes);
-            Some(mask.values)
+/// What the model is given, and the photo that it is of.
+struct Seen {
+    observation: Observation,
+    photo: RgbImage,
+    /// Where samples go in the photo.
+    inlay: Inlay,
+}
+
+impl Seen {
+    fn new(
+        options: &RestoringOptions,
+        question: &Question<'_>,
+        model: &ModelReport,
+        session: &mut Session,
+    ) -> Result<Seen, Failure> {
+        let [3, side, width] = model.shape else { return Err(not_of_colour_images(model)) };
+        if side != width || model.range.is_none() {
+            return Err(not_of_colour_images(model));
         }
-    };
-    notes.iter().for_each(|note| session.progress.say(&format!("note: {note}")));
-    let Square { picture, confidence } = square(&photo.image, mask.as_deref(), side);
-    if mask.is_some() && confidence.iter().all(|&confidence| confidence >= 1.0) {
-        return Err(Failure::Input("the mask is empty; paint the parts to fill in white".into()));
+        let photo = read_photo(&options.image, u32::MAX)?;
+        let (mut notes, photo) = (photo.notes, photo.image);
+        let size = [photo.width(), photo.height()];
+        let longest = longest_side(&options.output)?;
+        if size.iter().any(|&side| side as usize > longest) {
+            let ([width, height], output) = (size, &options.output);
+            let why = format!("the photo's {width}×{height} pixels are too large for {output:?}; write a PNG");
+            return Err(Failure::Usage(why));
+        }
+        let central = central_square(photo.width(), photo.height());
+        let mask = question.mask.as_ref().map(|mask| mask.read(size, central, &mut notes)).transpose()?;
+        notes.iter().for_each(|note| session.progress.say(&format!("note: {note}")));
+        let Square { picture, confidence } = square(&photo, mask.as_deref().map(Vec::as_slice), side);
+        let confidence = mask.is_some().then(|| Pixels { shape: [1, 1, side, side], values: confidence.into() });
+        let size = size.map(|side| side as usize);
+        let inlay = match mask {
+            Some(mask) => Inlay::masked(size, mask, central, side),
+            None => Inlay::whole(size, central),
+        };
+        let picture = Pixels { shape: [1, 3, side, side], values: picture.into() };
+        Ok(Seen { observation: Observation { picture, confidence, shows: question.shows }, photo, inlay })
     }
-    let confidence = mask.is_some().then(|| Pixels { shape: [1, 1, side, side], values: confidence.into() });
-    Ok((Pixels { shape: [1, 3, side, side], values: picture.into() }, confidence))
+
+    /// Writes the photo at its full size with each sample in it, to a file each.
+    fn write(&self, files: &[PathBuf], samples: &Pixels<f32>) -> Result<(), Failure> {
+        for (sample, file) in files.iter().enumerate() {
+            let mut photo = self.photo.clone();
+            self.inlay.lay(&mut photo, samples, sample).map_err(Failure::Running)?;
+            write_photo(file, &photo)?;
+        }
+        Ok(())
+    }
+}
+
+impl Mask<'_> {
+    /// The mask of a photo of this size, of which the `central` square is used, row by row.
+    fn read(&self, size: [u32; 2], central: [u32; 3], notes: &mut Vec<String>) -> Result<Arc<Vec<u8>>, Failure> {
+        let mut mask = read_mask(self.file, size)?;
+        if self.inverted {
+            mask.values.iter_mut().for_each(|value| *value = 255 - *value);
+        }
+        let empty =
+            |why: &str| Err(Failure::Input(format!("{why}; paint the parts to fill in white, or give --invert-mask")));
+        let [left, top, side] = central.map(|part| part as usize);
+        let rows = mask.values.chunks_exact((size[0] as usize).max(1)).skip(top).take(side);
+        let inside = rows.flat_map(|row| row.iter().skip(left).take(side)).filter(|&&value| value > FAINTEST).count();
+        let all = mask.values.iter().filter(|&&value| value > FAINTEST).count();
+        if all == 0 {
+            return match mask.values.iter().max() {
+                Some(1..) => empty("the mask is all but black: its largest value is 1 of 255, not 255"),
+                _ => empty("the mask is empty"),
+            };
+        }
+        if inside == 0 {
+            return Err(Failure::Input(format!(
+                "the mask lies outside the central {side}×{side} square, the part of the photo that is used; crop the \
+                 photo and the mask about it"
+            )));
+        }
+        if inside < all {
+            notes.push(format!(
+                "Only the central {side}×{side} square of the photo is used; what the mask has outside it is kept."
+            ));
+        }
+        notes.extend(mask.notes);
+        Ok(Arc::new(mask.values))
+    }
+}
+
+/// The files of so many samples: the one that was given, or numbered ones after it.
+fn numbered(file: &Path, count: usize) -> Vec<PathBuf> {
+    if count == 1 {
+        return vec![file.into()];
+    }
+    let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let (stem, extension) = (part(file.file_stem()), part(file.extension()));
+    (1..=count).map(|number| file.with_file_name(format!("{stem}-{number}.{extension}"))).collect()
 }
 
 /// PSNR in dB of each sample; with a mask, over the masked part.

@@ -25,9 +25,10 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let run = read_run(&args.file)?;
     args.output.check(None)?;
     let mut session = Session::open(args.device.into())?;
-    session.inspect(&run.model)?;
+    let model = session.inspect(&run.model)?;
+    let zoom = args.output.fit(None, &model, run.count, &mut session.progress)?;
     let outcome = session.sample(run, args.output.recording())?;
-    let files = args.output.write(&outcome, None, &mut session.progress)?;
+    let files = args.output.write(&outcome, None, zoom, &mut session.progress)?;
     drop(session);
     args.output.print(&outcome, &files)
 }

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 Examples:
   score-explorer sample
   score-explorer sample --count 64 --seed 7 --output worlds.png
+  score-explorer sample --count 1000 --images samples/
   score-explorer sample --preset pc1000-reverse-diffusion --animate worlds.gif
   score-explorer sample --family ve --predictor euler-maruyama \\
       --corrector langevin --snr 0.16 --steps 500
@@ -36,8 +37,9 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let mut session = Session::open(args.device.into())?;
     let model = session.inspect(&args.run.model)?;
     let run = args.run.run(model.family)?;
+    let zoom = args.output.fit(save_run, &model, run.count, &mut session.progress)?;
     let outcome = session.sample(run, args.output.recording())?;
-    let mut files = args.output.write(&outcome, save_run, &mut session.progress)?;
+    let mut files = args.output.write(&outcome, save_run, zoom, &mut session.progress)?;
     if let Some(file) = save_run {
         write_run(file, &outcome.report.run)?;
         files.push(file.into());

@@ -1,7 +1,6 @@
 use super::options::DeviceOption;
-use super::output::writable;
 use super::{Failure, devices, library::network};
-use crate::checkpoint::{read_tensors, write_tensors};
+use crate::checkpoint::{check_writable, read_tensors, write_tensors};
 use crate::network::{Array, Network, Weights};
 use crate::score::{NetworkScore, ScoreModel};
 use crate::task::ModelRef;
@@ -44,7 +43,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let opened = network(&args.model, args.config.as_deref())?;
     let config = &opened.description.config;
     let input = Input::read(&args.input, config.shape())?;
-    writable(&args.output)?;
+    check_writable(&args.output)?;
     let devices = devices::open(args.device.into())?;
     let device = &devices.choose(args.device.into()).0;
     let network = Network::new(config, &opened.weights, device)?;

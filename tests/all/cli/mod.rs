@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod models;
+mod outputs;
 mod pictures;
 mod runs;
 mod scores;
@@ -34,14 +35,18 @@ impl Place {
         std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// Names of all files, to see that nothing half-written is left.
-    pub(crate) fn files(&self) -> Vec<String> {
-        let mut names: Vec<String> = std::fs::read_dir(self.0.path())
-            .expect("the folder")
-            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
-            .collect();
+    /// Names of all files in a folder.
+    pub(crate) fn files_in(&self, folder: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path(folder)).expect("the folder");
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names
+    }
+
+    /// Names of all files, to see that nothing half-written is left.
+    pub(crate) fn files(&self) -> Vec<String> {
+        self.files_in(".")
     }
 
     /// Runs a command line, split at spaces.

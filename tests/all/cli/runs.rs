@@ -22,9 +22,9 @@ fn a_run_leaves_all_the_files_that_were_asked_for_and_no_other() {
 
     let x = &read_tensors(&place.path("x.safetensors")).expect("tensors")["x"];
     assert_eq!(x.shape, [4, 3, 32, 32]);
-    // The pictures show those numbers: [−1, 1] becomes 0 to 255; each pixel is repeated 4 times.
+    // The pictures show those numbers: [0, 1] becomes 0 to 255; each pixel is repeated 4 times.
     let grid = picture(&place, "g.png");
-    let grey = |value: f32| ((value.clamp(-1.0, 1.0) + 1.0) * 127.5).round() as u8;
+    let grey = |value: f32| (value.clamp(0.0, 1.0) * 255.0).round() as u8;
     let first: Vec<u8> = (0..3).map(|channel| grey(x.values[channel * 32 * 32])).collect();
     let corner = (0..grid.width().min(grid.height())).map(|place| grid.get_pixel(place, place).0.to_vec());
     assert!(corner.take(16).any(|pixel| pixel == first), "the first pixel {first:?} is not at the corner");
@@ -61,7 +61,7 @@ fn a_sample_does_not_depend_on_how_many_others_there_are() {
         let file = format!("{count}.safetensors");
         place.succeeds(&format!("sample --count {count} --steps 3 --device cpu --tensor {file}"));
         let x = &read_tensors(&place.path(&file)).expect("tensors")["x"];
-        let grey = |value: &f32| ((value.clamp(-1.0, 1.0) + 1.0) * 127.5).round() as u8;
+        let grey = |value: &f32| (value.clamp(0.0, 1.0) * 255.0).round() as u8;
         x.values.chunks(3 * 32 * 32).map(|sample| sample.iter().map(grey).collect()).collect()
     };
     let (one, three, sixteen) = (grey_levels(1), grey_levels(3), grey_levels(16));
