@@ -4,7 +4,7 @@ use super::equation::equations;
 use super::{Command, Runs, solver_panel};
 use crate::app::theme::Theme;
 use crate::app::widgets::icon::{self, Icon};
-use crate::app::widgets::{Combo, control_width, human_time, main_button, named, row, segmented};
+use crate::app::widgets::{Combo, control_width, human_time, main_button, named, row, seed_field, segmented};
 use crate::app::{Context, RunState, panes};
 use crate::registry::Kind;
 use crate::sde::FamilyKind;
@@ -103,8 +103,7 @@ impl Setup<'_> {
         row(ui, "Seed", tip, |ui| {
             let width = control_width(ui) - 2.0 * 28.0;
             ui.spacing_mut().item_spacing.x = 4.0;
-            let field = DragValue::new(&mut self.cx.draft.seed).speed(0.1);
-            named(ui.add_sized(vec2(width, 24.0), field), "Seed", tip);
+            seed_field(ui, &mut self.cx.draft.seed, width, tip);
             if icon::quiet_button(ui, Icon::ROLL, true, "New seed", "Choose a new seed (R)").clicked() {
                 self.commands.push(Command::NewSeed);
             }

@@ -3,7 +3,9 @@
 pub mod icon;
 
 use super::theme::Theme;
-use egui::{Align2, Color32, ComboBox, Rect, Response, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, vec2};
+use egui::{
+    Align2, Color32, ComboBox, Rect, Response, RichText, Role, Sense, Stroke, TextEdit, Ui, Vec2, WidgetInfo, vec2,
+};
 
 /// Width of the labels to the left of the controls.
 const LABEL: f32 = 76.0;
@@ -147,6 +149,26 @@ pub fn modal(ui: &Ui, name: &'static str, open: &mut bool, width: f32, add: impl
 /// A number with a tooltip and an accessible name.
 pub fn named(response: Response, name: &str, tip: &str) -> Response {
     response.on_hover_text(tip).accessible_name(name)
+}
+
+/// A field for a seed of 64 bits. Not a field for numbers: those hold 53 bits.
+pub fn seed_field(ui: &mut Ui, seed: &mut u64, width: f32, tip: &str) {
+    let id = ui.scope_id().with("seed");
+    // What is being typed, which may not be a number yet.
+    let typed = ui.data(|data| data.get_temp::<String>(id));
+    let mut text = typed.unwrap_or_else(|| seed.to_string());
+    let field = TextEdit::singleline(&mut text).id(id.with("field")).align(Align2::LEFT_CENTER);
+    let response = named(ui.add_sized(vec2(width, 24.0), field), "Seed", tip);
+    if response.changed()
+        && let Ok(number) = text.trim().parse()
+    {
+        *seed = number;
+    }
+    if response.has_focus() {
+        ui.data_mut(|data| data.insert_temp(id, text));
+    } else {
+        ui.data_mut(|data| data.remove::<String>(id));
+    }
 }
 
 /// Room for a picture with an accessible name.

@@ -130,6 +130,29 @@ fn a_model_that_is_not_there_is_a_notice_and_the_window_lives_on() {
 }
 
 #[test]
+fn a_seed_of_64_bits_is_shown_typed_and_kept_to_the_last_digit() {
+    // The first whole number that is none in double precision.
+    let odd = (1u64 << 53) + 1;
+    let mut harness = open_with(Draft { seed: odd, ..quick(1) });
+    assert_eq!(harness.get_by_label("Seed").value().as_deref(), Some("9007199254740993"));
+    click(&mut harness, "Run");
+    wait_until(&mut harness, "the end", finished);
+    assert_eq!(runs(harness.state()).current().map(|entry| entry.view.report.run.seed), Some(odd));
+    for (typed, seed) in [("18446744073709551615", u64::MAX), ("-3", u64::MAX), ("18446744073709551616", u64::MAX)] {
+        harness.get_by_label("Seed").focus();
+        harness.run_steps(2);
+        harness.key_press_modifiers(egui::Modifiers::COMMAND, Key::A);
+        harness.run_steps(2);
+        harness.get_by_label("Seed").type_text(typed);
+        harness.run_steps(2);
+        harness.key_press(Key::Enter);
+        harness.run_steps(3);
+        assert_eq!(harness.state().draft().seed, seed, "{typed}");
+        assert_eq!(harness.get_by_label("Seed").value(), Some(seed.to_string()), "{typed}");
+    }
+}
+
+#[test]
 fn keys_belong_to_a_text_field_that_has_the_focus() {
     let mut harness = open_with(quick(3));
     click(&mut harness, "Model");

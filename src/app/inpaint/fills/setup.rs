@@ -6,7 +6,7 @@ use crate::app::inpaint::{Command, Inpaint};
 use crate::app::parameters::{menu, parameters};
 use crate::app::theme::Theme;
 use crate::app::widgets::icon::{self, Icon};
-use crate::app::widgets::{Combo, control_width, named, row, segmented};
+use crate::app::widgets::{Combo, control_width, named, row, seed_field, segmented};
 use crate::solver::Method;
 use crate::task::Resampling;
 use egui::{Button, DragValue, RichText, Slider, Ui, vec2};
@@ -141,7 +141,7 @@ fn seed(ui: &mut Ui, draft: &mut FillDraft) {
     let tip = "Determines all noise: the same seed gives the same samples. Unlocked, each result uses a new one";
     row(ui, "Seed", tip, |ui| {
         let width = control_width(ui) - 28.0;
-        named(ui.add_sized(vec2(width, 24.0), DragValue::new(&mut draft.seed)), "Seed", tip);
+        seed_field(ui, &mut draft.seed, width, tip);
         let icon = if draft.seed_locked { Icon::LOCKED } else { Icon::UNLOCKED };
         if icon::quiet_button(ui, icon, draft.seed_locked, "Lock seed", "Keep this seed for the next result").clicked()
         {
