@@ -212,20 +212,20 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_beyond_100_megapixels_is_refused_before_it_is_decoded() {
+    fn a_picture_beyond_200_megapixels_is_refused_before_it_is_decoded() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("large.bmp");
-        // A header that promises 20,000 × 6,000 pixels, and nothing behind it.
+        // A header that promises 30,000 × 8,000 pixels, and nothing behind it.
         let mut header = b"BM".to_vec();
         header.extend([0u8; 8]);
         header.extend(54u32.to_le_bytes());
         header.extend(40u32.to_le_bytes());
-        header.extend(20_000i32.to_le_bytes());
-        header.extend(6_000i32.to_le_bytes());
+        header.extend(30_000i32.to_le_bytes());
+        header.extend(8_000i32.to_le_bytes());
         header.extend([1, 0, 24, 0]);
         header.extend([0u8; 24]);
         std::fs::write(&path, header).unwrap();
         let why = Wanted::File(path).make(2048).unwrap_err();
-        assert!(why.contains("100 megapixels"), "{why}");
+        assert!(why.contains("200 megapixels"), "{why}");
     }
 }

@@ -94,8 +94,8 @@ pub enum FileError {
     Unknown { name: String, known: String },
     #[error("opening {0:?} was cancelled; open it again")]
     Cancelled(PathBuf),
-    #[error("{0:?} contains no readable images; choose a folder of PNG, JPEG, GIF, BMP or WebP files")]
-    NoPictures(PathBuf),
+    #[error("{path:?} contains no readable images{why}; choose a folder of PNG, JPEG, GIF, BMP or WebP files")]
+    NoPictures { path: PathBuf, why: String },
 }
 
 impl FileError {

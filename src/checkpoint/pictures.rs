@@ -130,7 +130,11 @@ fn gather(mut source: Source, size: Option<usize>, path: &Path) -> Result<Pictur
         let most = set.names.len().min(MAX_PICTURES);
         set.warnings.push(format!("{beyond} images beyond the first {most} were skipped: a set cannot be larger"));
     }
-    if set.names.is_empty() { Err(FileError::NoPictures(path.into())) } else { Ok(set) }
+    if set.names.is_empty() {
+        let why = set.warnings.first().map_or(String::new(), |line| format!(": {line}"));
+        return Err(FileError::NoPictures { path: path.into(), why });
+    }
+    Ok(set)
 }
 
 /// The most frequent side; among equally frequent ones that in the middle. 0 where there is none.

@@ -22,8 +22,8 @@ const FOREIGN: [&str; 32] = [
 ];
 
 const IN_OTHER_FORMATS: [&str; 2] = [
-    "is in a format that is not read and was skipped; save it as PNG or JPEG",
-    "are in formats that are not read and were skipped; save them as PNG or JPEG",
+    "is in a format that is not read and was skipped; convert it to PNG or JPEG",
+    "are in formats that are not read and were skipped; convert them to PNG or JPEG",
 ];
 const WITHOUT_ENDING: [&str; 2] = [
     "has no file extension and was skipped; rename it if it is an image",

@@ -19,7 +19,7 @@ Examples:
   score-explorer score --model checkpoint_24.pth --config config.json \\
       --input io.safetensors --output out.safetensors
 
-`x` is N×C×H×W in the network's own data range, `t` holds one time in (0, 1] per sample. `output` is the raw output of \
+`x` is N×C×H×W in the network's own data range (not in the [0, 1] of other commands), `t` holds one time in (0, 1] per sample. `output` is the raw output of \
 the network at the published label of t, `score` is ∇ₓ log pₜ(x).")]
 pub(super) struct Args {
     /// Network: a name from `models` or a checkpoint

@@ -90,8 +90,8 @@ fn what_is_left_out_of_a_folder_is_counted_by_kind() {
         set.warnings,
         [
             ".trash/ is hidden and was skipped",
-            "4 files (g.tif, h.HEIC, i.avif, …) are in formats that are not read and were skipped; save them as PNG or \
-             JPEG",
+            "4 files (g.tif, h.HEIC, i.avif, …) are in formats that are not read and were skipped; convert them to PNG \
+             or JPEG",
             "no_ending has no file extension and was skipped; rename it if it is an image",
             "a.png is less than half of 48×48 pixels and was skipped",
             "e.png is enlarged to 48×48 pixels",
@@ -224,7 +224,10 @@ fn a_colour_profile_that_inflates_takes_bounded_memory() {
 #[test]
 fn folder_without_pictures_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(sentence(read_pictures(folder.path(), None), folder.path()).contains("no readable images"));
+    assert!(sentence(read_pictures(folder.path(), None), folder.path()).contains("no readable images; choose"));
+    fs::write(folder.path().join("IMG_0001.HEIC"), b"a phone's").unwrap();
+    let said = sentence(read_pictures(folder.path(), None), folder.path());
+    assert!(said.contains("no readable images: IMG_0001.HEIC is in a format that is not read"), "{said}");
     let file = folder.path().join("one.png");
     fs::write(&file, plain([0; 3])).unwrap();
     assert!(sentence(read_pictures(&file, None), &file).contains("choose a folder"));
