@@ -147,7 +147,10 @@ fn state_bar(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
         tools(ui, latents);
         ui.with_layout(egui::Layout::left_to_right(Align::Center), |ui| match latents.line() {
             Some(line) => {
-                ui.add(egui::ProgressBar::new(line.share).desired_width(90.0).desired_height(6.0));
+                let bar = (ui.available_width() - 60.0).min(90.0);
+                if bar > 20.0 {
+                    ui.add(egui::ProgressBar::new(line.share).desired_width(bar).desired_height(6.0));
+                }
                 if ui.button("Stop").on_hover_text("Stop this task and keep finished parts (Esc)").clicked() {
                     latents.commands.push(Command::Stop);
                 }

@@ -9,7 +9,7 @@ use egui::{Align2, Color32, FontId, Mesh, Pos2, Rect, Sense, Stroke, Ui, vec2};
 
 /// View, layout, filter, exposure; and the colour bar where values are mapped.
 pub fn toolbar(ui: &mut Ui, settings: &mut PictureSettings, kind: Kind, field: Option<&Field>) {
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = UNIT;
         for (key, view) in (1..).zip(View::ALL) {
             let chosen = ui.selectable_label(settings.view == view, view.name());

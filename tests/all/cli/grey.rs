@@ -50,21 +50,21 @@ fn grey_networks_work_in_every_command() {
         "encode a.png b.png --solver heun --steps 2 --output latents.safetensors",
         "interpolate a.png b.png --solver heun --steps 2 --output between.png",
         "likelihood a.png --rtol 0.1 --atol 0.1 --force-probes",
-        "inpaint --image a.png --mask mask.png --count 2 --steps 2 --output filled.png",
+        "inpaint --image a.png --mask mask.png --count 2 --steps 2 --output filled.png --strip strip.png",
         "eval-inpaint a.png b.png --method null-space",
         "restore --image a.png --operator super-resolution:2 --count 1 --steps 2 --output sharp.png",
         "edit --image a.png --count 1 --steps 4 --output edited.png",
     ] {
         place.succeeds(&format!("{line} {common}"));
     }
-    place.succeeds("decode latents.safetensors --device cpu --output back.png");
+    place.succeeds(&format!("decode latents.safetensors {common} --output back.png"));
     place.succeeds("score --model ./grey.safetensors --device cpu --input x.safetensors --output score.safetensors");
     place.succeeds("models ./grey.safetensors --layers");
     place.succeeds("import ./grey.safetensors --output again.safetensors");
     // Colour cannot be recovered by what has none.
     let colours = format!("colorize --image a.png --count 1 --steps 2 {common} --output c.png");
     place.fails(&colours, 1, "needs images with 3 channels, not 1×8×8");
-    let written = image::open(place.path("filled.png")).unwrap().into_rgb8();
+    let written = image::open(place.path("strip.png")).unwrap().into_rgb8();
     assert!(written.pixels().all(|pixel| pixel.0[0] == pixel.0[1] && pixel.0[1] == pixel.0[2]), "its samples are grey");
 }
 
@@ -93,7 +93,7 @@ fn oblong_networks_are_sampled_and_say_where_squares_are_needed() {
     ] {
         place.succeeds(&format!("{line} --model ./wide --device cpu"));
     }
-    place.succeeds("decode latents.safetensors --device cpu --zoom 1 --output back.png");
+    place.succeeds("decode latents.safetensors --model ./wide --device cpu --zoom 1 --output back.png");
     assert_eq!(image::image_dimensions(place.path("back.png")).unwrap(), (16, 8));
     let edit = "edit --image a.png --model ./wide --device cpu";
     place.fails(edit, 3, "is a model of images of 8×16; choose a --model of square ones");
