@@ -4,6 +4,7 @@ use super::{FileError, OpenedNetwork};
 use crate::network::Array;
 use crate::score::Description;
 use half::f16;
+use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
@@ -47,7 +48,9 @@ fn description(metadata: &HashMap<String, String>, path: &Path) -> Result<Descri
              import the published .pth with its configuration instead",
         )
     })?;
-    serde_json::from_str(text).map_err(|error| {
+    // By way of a value, so that what is wrong with a field is said without a place in the text.
+    let value: Result<Value, _> = serde_json::from_str(text);
+    value.and_then(serde_json::from_value).map_err(|error| {
         FileError::format(path, WHAT, format!("its description is invalid ({error}); import it again"))
     })
 }

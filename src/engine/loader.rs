@@ -351,6 +351,17 @@ mod tests {
     }
 
     #[test]
+    fn a_set_of_pictures_can_be_let_go_while_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        image::RgbImage::new(4, 4).save(folder.path().join("a.png")).unwrap();
+        let (loader, model) = (Loader::new(None), ModelRef::Exact(folder.path().into()));
+        // What is told first is that the opening begins.
+        let opened = loader.open(&model, &Device::flex(), false, &|share| share.is_none());
+        assert!(matches!(opened, Err(LoadError::Ended)) && locked(&loader.models).opening.is_empty());
+        assert_eq!(open(&loader, &model, &Device::flex()).model.shape(), [3, 4, 4]);
+    }
+
+    #[test]
     fn two_that_want_a_model_at_once_open_it_once() {
         let (loader, model) = (Loader::new(None), Run::default().model);
         let (begun, begins) = crossbeam_channel::bounded::<()>(0);

@@ -42,6 +42,6 @@ fn peak(stages: &[Stage]) -> u64 {
 /// Refuses networks whose evaluation takes more than [`MOST`].
 pub(super) fn check(stages: &[Stage]) -> Result<(), InvalidConfig> {
     let (bytes, gigabytes) = (peak(stages), |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9));
-    let rule = format!("at most {}; choose a network for smaller images", gigabytes(MOST));
+    let rule = format!("at most {}", gigabytes(MOST));
     bound(bytes <= MOST, "the memory of one evaluation", gigabytes(bytes), &rule)
 }
