@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// Characters that a name is shown with; longer ones are cut.
 pub const LONGEST_NAME: usize = 80;
 /// Characters of a line. No sentence of the program's own comes near.
-const LONGEST_LINE: usize = 2000;
+const LONGEST_LINE: usize = 4000;
 
 /// Whether a character does something else than to be seen: control characters steer terminals, format and bidirectional
 /// ones hide or turn round what stands beside them (Unicode categories Cc, Cf, Zl, Zp).
