@@ -52,8 +52,11 @@ pub(super) fn open(place: Place, raw: bool, progress: &ReadProgress) -> Result<F
             false => tensors::read(file, progress)?.1,
         });
     }
+    // What is missing in one of several parts is missing in the folder.
+    let whole = if let [file] = &chosen.files[..] { file } else { &folder };
+    let network = network(description, tensors, whole)?;
     let file = chosen.files.into_iter().next().unwrap_or(folder);
-    Ok(Found { network: network(description, tensors, &file)?, file, notes })
+    Ok(Found { network, file, notes })
 }
 
 /// Describes the network in a folder, and says what of it was ignored.

@@ -67,7 +67,14 @@ fn weights_in_parts_open_and_a_missing_part_is_named() {
     let found = opened(&folder, false).unwrap();
     assert!(found.network.weights == whole.weights && found.notes.is_empty());
     assert!(opened(&index, false).is_ok() && opened(&folder.join("config.json"), false).is_ok());
-    fs::remove_file(folder.join("diffusion_pytorch_model-00002-of-00002.safetensors")).unwrap();
+    // What is in no part is missing in the folder.
+    let second = folder.join("diffusion_pytorch_model-00002-of-00002.safetensors");
+    let last = all.last_key_value().unwrap().0;
+    let less = all.iter().filter(|(name, _)| *name != last && part(name).contains("00002-of"));
+    write_tensors(&second, &less.map(|(name, array)| (name.clone(), array.clone())).collect()).unwrap();
+    let said = sentence(opened(&folder, false), &folder);
+    assert!(said.contains("/parts\": the parameter ") && said.contains(" is missing"), "{said}");
+    fs::remove_file(second).unwrap();
     let said = sentence(opened(&folder, false), &index);
     assert!(said.contains("\"diffusion_pytorch_model-00002-of-00002.safetensors\" is missing; download it"), "{said}");
     // A part is a file beside the index, and nowhere else.
