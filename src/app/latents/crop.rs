@@ -29,7 +29,9 @@ pub fn ui(ui: &Ui, latents: &mut Latents) {
     modal(ui, "crop", &mut open, SIZE, |ui| {
         ui.heading(format!("Crop {}", Board::name(editing.slot)));
         ui.label("Drag to move the crop, scroll to resize it.");
-        let scale = SIZE / width.max(height).max(1) as f32;
+        // Below the picture is room for its controls, in a small window, too.
+        let longest = SIZE.min(ui.ctx().content_rect().height() - 190.0).max(80.0);
+        let scale = longest / width.max(height).max(1) as f32;
         let size = vec2(width as f32, height as f32) * scale;
         let (area, response) = ui.vertical_centered(|ui| ui.allocate_exact_size(size, Sense::drag())).inner;
         latents.textures.photo(ui, area, original.id, &original.image);

@@ -4,7 +4,8 @@ pub mod icon;
 
 use super::theme::Theme;
 use egui::{
-    Align2, Color32, ComboBox, Rect, Response, RichText, Role, Sense, Stroke, TextEdit, Ui, Vec2, WidgetInfo, vec2,
+    Align2, Color32, ComboBox, Rect, Response, RichText, Role, ScrollArea, Sense, Stroke, TextEdit, Ui, Vec2,
+    WidgetInfo, vec2,
 };
 
 /// Width of the labels to the left of the controls.
@@ -133,15 +134,18 @@ pub fn on(color: Color32) -> Color32 {
     if 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 { Color32::BLACK } else { Color32::WHITE }
 }
 
-/// A panel above all others, closed by its own button, by Esc, or by a click beside it.
-/// `add` answers whether it is done with.
+/// A panel above all others, closed by its own button, by Esc, or by a click beside it. It scrolls where the window is too
+/// low for it. `add` answers whether it is done with.
 pub fn modal(ui: &Ui, name: &'static str, open: &mut bool, width: f32, add: impl FnOnce(&mut Ui) -> bool) {
     let frame = egui::Frame::popup(ui.style()).inner_margin(16);
     let shown = egui::Modal::new(egui::Id::unique(name)).frame(frame).show(ui.ctx(), |ui| {
-        ui.set_width(width);
-        add(ui)
+        let room = ui.ctx().content_rect().size() - vec2(48.0, 48.0);
+        ScrollArea::vertical().max_height(room.y).min_scrolled_height(room.y).show(ui, |ui| {
+            ui.set_width(width.min(room.x));
+            add(ui)
+        })
     });
-    if shown.inner || shown.should_close() {
+    if shown.inner.inner || shown.should_close() {
         *open = false;
     }
 }

@@ -101,6 +101,25 @@ fn trajectory_fits_into_a_small_window() {
 }
 
 #[test]
+fn panels_above_fit_into_a_small_window() {
+    let mut harness = open(&stored(quick(3)));
+    harness.key_press(egui::Key::F1);
+    harness.run_steps(2);
+    fits(&mut harness, "Help", SMALL);
+    // What is below is reached by scrolling.
+    let window = Rect::from_min_size(egui::Pos2::ZERO, SMALL);
+    assert!(window.contains_rect(harness.get_by_label("Space").rect()), "{:?}", harness.get_by_label("Space").rect());
+    harness.get_by_label("Close").scroll_to_me();
+    harness.run_steps(30);
+    click(&mut harness, "Close");
+    assert!(harness.query_by_label("Close").is_none());
+    harness.key_press(egui::Key::F2);
+    harness.run_steps(6);
+    fits(&mut harness, "Models", SMALL);
+    click(&mut harness, "Close");
+}
+
+#[test]
 fn latents_fit_into_a_small_window() {
     let mut harness = open(&stored(quick(3)));
     harness.set_size(SMALL);
