@@ -1,9 +1,10 @@
 //! What is painted survives a restart: the mask, the hints, and a photo that can be read nowhere else.
 
+use super::Inpaint;
 use super::canvas::{Canvas, Photo};
 use super::hints::Hints;
 use super::mask::Mask;
-use crate::app::photos::Source;
+use crate::app::photos::{Crop, Source};
 use crate::checkpoint::{FileError, read_layer, read_mask, read_photo, write_layer, write_mask, write_photo};
 use crossbeam_channel::{Receiver, Sender};
 use image::RgbImage;
@@ -32,6 +33,14 @@ pub struct Kept {
     pub photo: Option<String>,
     pub mask: bool,
     pub hints: bool,
+}
+
+/// A photo of the last window, and what of it is kept in files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Painting {
+    pub source: Source,
+    pub crop: Crop,
+    pub kept: Kept,
 }
 
 /// What was painted on a photo.
@@ -75,6 +84,48 @@ impl Kept {
 /// Whether a photo cannot be made again from where it came from.
 fn is_nowhere(photo: &Photo) -> bool {
     photo.is_changed() || !matches!(photo.source, Source::World(_) | Source::File(_))
+}
+
+impl Inpaint {
+    /// Brings back the photo of the last window, once.
+    pub(super) fn open(&mut self, ctx: &egui::Context) {
+        if std::mem::replace(&mut self.opened, true) {
+            return;
+        }
+        if let Some(painting) = self.saved.clone() {
+            self.restore(ctx, painting, self.keeper.folder().map(Path::to_owned));
+        }
+    }
+
+    pub(super) fn restore(
+        &mut self,
+        ctx: &egui::Context,
+        Painting { source, crop, kept }: Painting,
+        folder: Option<PathBuf>,
+    ) {
+        if kept.photo.is_some() || source.again().is_some() {
+            self.loader.restore(ctx, source, crop, kept, folder);
+        }
+    }
+
+    /// What a person asks for before the last painting is back comes first; that painting is kept aside.
+    pub(super) fn set_aside(&mut self) {
+        if std::mem::replace(&mut self.opened, true) {
+            return;
+        }
+        let painted = self.saved.take().filter(|Painting { kept, .. }| kept.mask || kept.hints || kept.photo.is_some());
+        if let (Some(painting), Some(folder)) = (painted, self.keeper.folder()) {
+            match set_aside(folder) {
+                Ok(_) => self.earlier = Some(painting),
+                Err(error) => self.keeper.tell(error),
+            }
+        }
+    }
+
+    /// Whether there is a painting that was kept aside.
+    pub fn has_earlier(&self) -> bool {
+        self.earlier.is_some()
+    }
 }
 
 /// Moves what is kept in `folder` aside, to the folder that is given back. What was there is gone.

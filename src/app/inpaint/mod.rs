@@ -63,11 +63,11 @@ use display::Display;
 use egui::Ui;
 use hand::Gesture;
 use inset::Inset;
-use keep::Keeper;
+use keep::{Keeper, Painting};
 use load::{Loaded, Loader};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use viewport::Viewport;
 
@@ -95,14 +95,6 @@ pub struct SavedInpaint {
     pub kept: Kept,
     /// The painting before this one, which gave way to a photo that was asked for when the window opened.
     pub earlier: Option<Painting>,
-}
-
-/// A photo of the last window, and what of it is kept in files.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Painting {
-    source: Source,
-    crop: Crop,
-    kept: Kept,
 }
 
 /// The workspace's own state.
@@ -335,41 +327,6 @@ impl Inpaint {
         if let Some(canvas) = &self.canvas {
             self.loader.mask(ctx, path.into(), canvas.mask().size());
         }
-    }
-
-    /// Brings back the photo of the last window, once.
-    fn open(&mut self, ctx: &egui::Context) {
-        if std::mem::replace(&mut self.opened, true) {
-            return;
-        }
-        if let Some(painting) = self.saved.clone() {
-            self.restore(ctx, painting, self.keeper.folder().map(Path::to_owned));
-        }
-    }
-
-    fn restore(&mut self, ctx: &egui::Context, Painting { source, crop, kept }: Painting, folder: Option<PathBuf>) {
-        if kept.photo.is_some() || source.again().is_some() {
-            self.loader.restore(ctx, source, crop, kept, folder);
-        }
-    }
-
-    /// What a person asks for before the last painting is back comes first; that painting is kept aside.
-    fn set_aside(&mut self) {
-        if std::mem::replace(&mut self.opened, true) {
-            return;
-        }
-        let painted = self.saved.take().filter(|Painting { kept, .. }| kept.mask || kept.hints || kept.photo.is_some());
-        if let (Some(painting), Some(folder)) = (painted, self.keeper.folder()) {
-            match keep::set_aside(folder) {
-                Ok(_) => self.earlier = Some(painting),
-                Err(error) => self.keeper.tell(error),
-            }
-        }
-    }
-
-    /// Whether there is a painting that was kept aside.
-    pub fn has_earlier(&self) -> bool {
-        self.earlier.is_some()
     }
 
     /// Takes up another tool; what is being drawn is let go.
