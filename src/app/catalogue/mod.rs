@@ -82,15 +82,17 @@ impl Catalogue {
             let closed = self.head(ui, shelf);
             ui.add_space(8.0);
             ui.horizontal_top(|ui| {
-                ui.allocate_ui(vec2(LIST, height), |ui| self.list(ui, height, shelf));
+                let list = LIST.min(0.4 * ui.available_width());
+                ui.allocate_ui(vec2(list, height), |ui| self.list(ui, height, shelf));
                 ui.separator();
-                ui.allocate_ui(vec2(ui.available_width(), height), |ui| {
-                    ScrollArea::vertical().id_salt("card").auto_shrink([false, false]).max_height(height).show(
-                        ui,
-                        |ui| {
-                            ui.vertical(|ui| self.card(ui, shelf));
-                        },
-                    );
+                let size = vec2(ui.available_width(), height);
+                ui.allocate_ui(size, |ui| {
+                    // Tables that are wider than a small window are reached by scrolling; text wraps.
+                    let area = ScrollArea::both().id_salt("card").auto_shrink([false, false]);
+                    area.max_width(size.x).max_height(size.y).show(ui, |ui| {
+                        ui.set_max_width(size.x - 12.0);
+                        ui.vertical(|ui| self.card(ui, shelf));
+                    });
                 });
             });
             closed
@@ -125,7 +127,7 @@ impl Catalogue {
     fn list(&mut self, ui: &mut Ui, height: f32, shelf: &Shelf<'_>) {
         ScrollArea::vertical().id_salt("list").auto_shrink([false, false]).max_height(height).show(ui, |ui| {
             ui.vertical(|ui| {
-                ui.set_width(LIST - 12.0);
+                ui.set_width(ui.available_width() - 12.0);
                 self.at_hand(ui, shelf);
                 for release in Release::ALL {
                     let published = PUBLISHED.iter().enumerate().filter(|(_, published)| published.release == release);
