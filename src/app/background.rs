@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// Told where a file brings its reader down.
+pub const BROKEN: &str = "the file could not be read because of an error in this program; please report it";
+
 /// What one worker is asked to make, the newest first, and what it has made.
 ///
 /// Many files may be dropped at once: each is read in its turn, and what a person asks for next does not wait for them.
@@ -30,12 +33,13 @@ impl<T> fmt::Debug for Background<T> {
 }
 
 impl<T: Send + 'static> Background<T> {
-    /// Makes something on the worker's thread.
-    pub fn spawn(&self, ctx: &egui::Context, make: impl FnOnce() -> T + Send + 'static) {
+    /// Makes something on the worker's thread; `failed` where that brings its maker down.
+    pub fn spawn(&self, ctx: &egui::Context, failed: T, make: impl FnOnce() -> T + Send + 'static) {
         let (outbox, ctx) = (self.outbox.clone(), ctx.clone());
         let job: Job = Box::new(move || {
+            let made = std::panic::catch_unwind(std::panic::AssertUnwindSafe(make));
             // Nobody listens any more only when the window is gone.
-            let _ = outbox.send(make());
+            let _ = outbox.send(made.unwrap_or(failed));
             ctx.request_repaint();
         });
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,8 +51,7 @@ impl<T: Send + 'static> Background<T> {
         let queue = self.waiting.clone();
         std::thread::spawn(move || {
             while let Some(job) = next(&queue) {
-                // A file that brings its reader down does not take the others with it.
-                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+                job();
             }
         });
     }
@@ -80,21 +83,21 @@ mod tests {
         let (background, ctx) = (Background::default(), egui::Context::default());
         let (begun, wait) = (bounded::<()>(1), bounded::<()>(0));
         let (begin, go) = (begun.0, wait.1);
-        background.spawn(&ctx, move || {
+        background.spawn(&ctx, -1, move || {
             begin.send(()).unwrap();
             let _ = go.recv();
             0
         });
         begun.1.recv().unwrap();
         for number in 1..=3 {
-            background.spawn(&ctx, move || if number == 2 { panic!("on purpose") } else { number });
+            background.spawn(&ctx, -number, move || if number == 2 { panic!("on purpose") } else { number });
         }
         assert_eq!(background.poll().count(), 0, "one at a time");
         drop(wait.0);
         let mut made = Vec::new();
-        while made.len() < 3 {
+        while made.len() < 4 {
             made.push(background.inbox.recv_timeout(Duration::from_secs(20)).unwrap());
         }
-        assert_eq!(made, [0, 3, 1]);
+        assert_eq!(made, [0, 3, -2, 1]);
     }
 }

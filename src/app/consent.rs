@@ -4,24 +4,27 @@ use super::widgets::{main_button, modal};
 use crate::task::ModelRef;
 use crate::text;
 use egui::{Label, RichText, Ui, vec2};
-use std::collections::HashMap;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Answer {
-    /// Not given yet; the name of the file that names the model.
-    Awaited(String),
-    Given(bool),
+/// A model that a person chose, or was asked about.
+#[derive(Clone, Debug)]
+struct Question {
+    model: ModelRef,
+    /// The name of the file that names it.
+    file: String,
+    /// `None` until a person has answered.
+    answer: Option<bool>,
 }
 
-/// What was asked and answered in this window.
+/// What was asked and answered in this window, in the order of asking.
 #[derive(Debug, Default)]
-pub struct Consent(HashMap<ModelRef, Answer>);
+pub struct Consent(Vec<Question>);
 
 impl Consent {
     /// A person chose this model themselves.
     pub fn agree(&mut self, model: &ModelRef) {
         if model.is_path() {
-            self.0.insert(model.clone(), Answer::Given(true));
+            self.0.retain(|question| question.model != *model);
+            self.0.push(Question { model: model.clone(), file: String::new(), answer: Some(true) });
         }
     }
 
@@ -31,26 +34,28 @@ impl Consent {
         if !model.is_path() {
             return Some(true);
         }
-        match self.0.entry(model.clone()).or_insert_with(|| Answer::Awaited(file.to_owned())) {
-            Answer::Awaited(_) => None,
-            Answer::Given(true) => Some(true),
-            Answer::Given(false) => {
-                self.0.remove(model);
-                Some(false)
-            }
+        let Some(place) = self.0.iter().position(|question| question.model == *model) else {
+            self.0.push(Question { model: model.clone(), file: file.to_owned(), answer: None });
+            return None;
+        };
+        let answer = self.0.get(place)?.answer;
+        if answer == Some(false) {
+            self.0.remove(place);
         }
+        answer
     }
 
     /// Whether a question is on the screen.
     pub fn is_asking(&self) -> bool {
-        self.0.values().any(|answer| matches!(answer, Answer::Awaited(_)))
+        self.0.iter().any(|question| question.answer.is_none())
     }
 
-    /// Shows a question, if there is one.
+    /// Shows the oldest question that is open, if any.
     pub fn ui(&mut self, ui: &Ui) {
-        let asked = self.0.iter_mut().find(|(_, answer)| matches!(answer, Answer::Awaited(_)));
-        let Some((model, answer)) = asked else { return };
-        let Answer::Awaited(file) = &*answer else { return };
+        let Some(Question { model, file, answer }) = self.0.iter_mut().find(|question| question.answer.is_none())
+        else {
+            return;
+        };
         let file = text::name(file);
         let (mut open, mut agreed) = (true, None);
         modal(ui, "consent", &mut open, 380.0, |ui| {
@@ -71,7 +76,7 @@ impl Consent {
             agreed.is_some()
         });
         if !open {
-            *answer = Answer::Given(agreed.unwrap_or(false));
+            *answer = Some(agreed.unwrap_or(false));
             ui.request_repaint();
         }
     }
@@ -89,7 +94,7 @@ mod tests {
         }
         let model: ModelRef = "exact:/".parse().unwrap();
         assert_eq!((consent.of(&model, "run.json"), consent.is_asking()), (None, true));
-        consent.0.insert(model.clone(), Answer::Given(false));
+        consent.0[0].answer = Some(false);
         assert_eq!(consent.of(&model, "run.json"), Some(false));
         assert_eq!(consent.of(&model, "run.json"), None, "asked again after a no");
         consent.agree(&model);

@@ -10,7 +10,6 @@ use super::photos::{Offer, Wanted};
 use super::saving::Saver;
 use super::widgets::{control_width, row};
 use super::{Action, Draft, Session, Settings};
-use crate::checkpoint::SHIPPED;
 use crate::task::ModelRef;
 use egui::{RichText, Ui};
 
@@ -89,7 +88,7 @@ impl Context {
 
     /// Where someone's own photos are worked on with the bundled model: what it covers, and where others are.
     pub fn coverage(&mut self, ui: &mut Ui) {
-        if self.draft.model != ModelRef::Named(SHIPPED.into()) {
+        if self.draft.model != ModelRef::Named(ModelRef::SHIPPED.into()) {
             return;
         }
         let text =

@@ -1,7 +1,7 @@
 //! Files that are opened: what a path holds is looked at beside the window's thread, then a workspace takes it.
 
 use super::Notice;
-use super::background::Background;
+use super::background::{BROKEN, Background};
 use super::consent::Consent;
 use crate::checkpoint::{first_bytes, holds_latents, holds_network, read_run};
 use crate::task::{ModelRef, Run};
@@ -65,7 +65,7 @@ impl Files {
     pub fn open(&mut self, ctx: &egui::Context, path: PathBuf) {
         self.asked += 1;
         let number = self.asked;
-        self.threads.spawn(ctx, move || (number, look(path)));
+        self.threads.spawn(ctx, (number, OpenedFile::Refused(Notice::error(BROKEN))), move || (number, look(path)));
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Models {
 impl Models {
     /// Reads the catalogue anew.
     pub fn refresh(&mut self, ctx: &egui::Context, library: Option<PathBuf>) {
-        self.incoming.spawn(ctx, move || checkpoint::catalogue(library.as_deref()));
+        self.incoming.spawn(ctx, Vec::new(), move || checkpoint::catalogue(library.as_deref()));
     }
 
     /// Takes in a catalogue that has arrived.

@@ -120,15 +120,9 @@ impl Session {
         }
     }
 
-    /// Keeps what is known of a model; says once which files were left out.
+    /// Keeps what is known of a model; says once what a person should know of how it was read.
     pub fn learn(&mut self, report: Arc<ModelReport>) -> Vec<Notice> {
-        let texts = match report.warnings.as_slice() {
-            // One for each file of a set that was left out.
-            [first, rest @ ..] if report.exact && !rest.is_empty() => {
-                vec![format!("{first} {} more files were ignored.", rest.len())]
-            }
-            all => all.to_vec(),
-        };
+        let texts = report.warnings.clone();
         self.models.insert(report.model.clone(), report);
         self.tell_once(texts)
     }

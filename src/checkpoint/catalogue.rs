@@ -1,9 +1,10 @@
 use super::{FileError, OpenOptions, OpenedNetwork, ReadProgress, native, open, read_native};
 use crate::score::{Description, Mixture};
+use crate::task::ModelRef;
 use std::path::{Path, PathBuf};
 
 /// The network that is part of the program.
-pub const SHIPPED: &str = "worlds-vp-small";
+const SHIPPED: &str = ModelRef::SHIPPED;
 const SHIPPED_BYTES: &[u8] = include_bytes!("../../checkpoints/worlds-vp-small.safetensors");
 
 /// An available model.
@@ -32,7 +33,7 @@ pub fn catalogue(library: Option<&Path>) -> Vec<Entry> {
     }];
     entries.extend(library.into_iter().flat_map(imported));
     entries.push(Entry {
-        reference: "exact:worlds".into(),
+        reference: format!("exact:{}", ModelRef::WORLDS),
         title: "Little Worlds (exact)".into(),
         summary: "the exact score of 512 landscapes: no training, no error".into(),
         path: None,
@@ -81,7 +82,7 @@ fn entry(path: PathBuf) -> Option<Entry> {
 /// If no model has the name, its file is damaged, or the listener cancels it.
 pub fn find(name: &str, library: Option<&Path>, progress: &ReadProgress) -> Result<OpenedNetwork, FileError> {
     if name == SHIPPED {
-        return read_native(SHIPPED_BYTES, Path::new("worlds-vp-small.safetensors"));
+        return read_native(SHIPPED_BYTES, Path::new(SHIPPED));
     }
     let entries = catalogue(library);
     let path = entries.iter().find(|entry| entry.reference == name).and_then(|entry| entry.path.as_deref());

@@ -47,7 +47,7 @@ mod zip_parts;
 pub use animation::{Animation, write_animation};
 pub use atomic::{check_writable, write_atomically};
 pub use card::{Fact, count, facts};
-pub use catalogue::{Entry, SHIPPED, catalogue, find, slug};
+pub use catalogue::{Entry, catalogue, find, slug};
 pub use checksum::checksum;
 pub use config::ConfigError;
 pub use diffusers::{holds_network, read_diffusers_config};

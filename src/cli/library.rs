@@ -26,11 +26,7 @@ pub fn painting() -> Option<PathBuf> {
 /// If the model is not a network, or cannot be opened.
 pub(super) fn network(model: &ModelRef, config: Option<&Path>) -> Result<OpenedNetwork, Failure> {
     let opened = match model {
-        ModelRef::Named(name) => match find(name, library().as_deref(), &ReadProgress::default()) {
-            // A checkpoint in this folder whose name has no extension.
-            Err(FileError::Unknown { .. }) if Path::new(name).exists() => file(Path::new(name), config),
-            found => found,
-        },
+        ModelRef::Named(name) => find(name, library().as_deref(), &ReadProgress::default()),
         ModelRef::File(path) => file(path, config),
         ModelRef::Exact(_) | ModelRef::Mixture(_) => {
             let why = "has an exact score and is not a network; choose a name from `models` or a checkpoint";
@@ -61,7 +57,7 @@ pub(super) fn agreed(file: &Path, named: &ModelRef, given: Option<&ModelRef>) ->
         }
     }
     Err(Failure::Usage(format!(
-        "{file:?} names the model {shown}, which is opened only if you say so; to open it, add --model '{shown}'"
+        "{file:?} names the model {shown}, a path, which is not opened unasked; to open it, give that path with --model"
     )))
 }
 

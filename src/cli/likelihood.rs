@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// Do not add uniform noise of one grey level to the images first; the result is then a density at grid points
     #[arg(long, alias = "no-dequantise")]
     no_dequantize: bool,
-    /// What is done anyway
+    /// Default
     #[arg(long, alias = "dequantise", hide = true, conflicts_with = "no_dequantize")]
     dequantize: bool,
     /// Seed of probes and noise

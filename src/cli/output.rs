@@ -276,8 +276,9 @@ pub(super) fn fit<'a>(
         })?;
     }
     if fits < zoom {
-        let why = "since images are written up to 16384 pixels wide and high";
-        progress.say(&format!("note: the zoom is reduced from {zoom} to {fits}, {why}"));
+        progress.say(&format!(
+            "note: the zoom is reduced from {zoom} to {fits}, as the image would be too large otherwise"
+        ));
     }
     Ok(fits)
 }

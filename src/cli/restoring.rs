@@ -22,7 +22,6 @@ use crate::task::{Observation, Resampling, Restoration, Restored, Shows, psnr};
 use clap::Arg;
 use image::RgbImage;
 use serde_json::json;
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -272,7 +271,7 @@ impl Mask<'_> {
         }
         if inside < all {
             notes.push(format!(
-                "Only the central {side}×{side} square of the photo is used; what the mask has outside it is kept."
+                "Only the central {side}×{side} square of the photo is used; parts of the mask outside it are ignored."
             ));
         }
         notes.extend(mask.notes);
@@ -285,9 +284,14 @@ fn numbered(file: &Path, count: usize) -> Vec<PathBuf> {
     if count == 1 {
         return vec![file.into()];
     }
-    let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-    let (stem, extension) = (part(file.file_stem()), part(file.extension()));
-    (1..=count).map(|number| file.with_file_name(format!("{stem}-{number}.{extension}"))).collect()
+    let (stem, extension) = (file.file_stem().unwrap_or_default(), file.extension().unwrap_or_default());
+    let name = |number: usize| {
+        let mut name = stem.to_owned();
+        name.push(format!("-{number}."));
+        name.push(extension);
+        file.with_file_name(name)
+    };
+    (1..=count).map(name).collect()
 }
 
 /// PSNR in dB of each sample; with a mask, over the masked part.

@@ -253,7 +253,7 @@ fn pictures(
     device: &Device,
     progress: &ReadProgress,
 ) -> Result<Loaded, LoadError> {
-    let shipped = folder == Path::new("worlds") && !folder.exists();
+    let shipped = folder == Path::new(ModelRef::WORLDS);
     let set = match shipped {
         true => checkpoint::shipped_worlds()?,
         false => checkpoint::read_pictures_reported(folder, None, progress)?,

@@ -4,7 +4,7 @@ use super::Pixels;
 use super::filter::{feather, painted};
 use image::RgbImage;
 use rayon::prelude::*;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Softness of an edge, as a share of a pixel of the model.
 const EDGE: f32 = 0.15;
@@ -22,12 +22,14 @@ pub struct Inlay {
     square: [u32; 3],
     /// Standard deviation of the soft edge, in pixels of the mask.
     pub edge: f32,
+    /// How far each pixel is replaced, the soft edge included: worked out once for all samples.
+    alpha: OnceLock<Vec<u8>>,
 }
 
 impl Inlay {
     /// Only where a mask of this size is, with a soft edge about it. The model sees `side` pixels a side of the square.
     pub fn masked(size: [usize; 2], mask: Arc<Vec<u8>>, square: [u32; 3], side: usize) -> Inlay {
-        Inlay { size, mask, square, edge: EDGE * square[2] as f32 / side.max(1) as f32 }
+        Inlay { size, mask, square, edge: EDGE * square[2] as f32 / side.max(1) as f32, alpha: OnceLock::new() }
     }
 
     /// The whole square.
@@ -37,7 +39,7 @@ impl Inlay {
         for row in mask.chunks_exact_mut(size[0].max(1)).skip(top).take(side) {
             row.iter_mut().skip(left).take(side).for_each(|value| *value = 255);
         }
-        Inlay { size, mask: Arc::new(mask), square, edge: 0.0 }
+        Inlay { size, mask: Arc::new(mask), square, edge: 0.0, alpha: OnceLock::new() }
     }
 
     /// The same over the whole square.
@@ -56,7 +58,7 @@ impl Inlay {
         if values.is_empty() || height != width || channels == 0 {
             return Err("the sample is not a square image; fill in again".into());
         }
-        let (alpha, size) = (self.alpha(), self.size);
+        let (alpha, size) = (self.alpha.get_or_init(|| self.alpha()), self.size);
         let scale = photo.width() as f32 / size[0].max(1) as f32;
         let [left, top, side] = self.square.map(|part| (part as f32 * scale).round() as usize);
         let right = (left + side).min(photo.width() as usize);
@@ -65,7 +67,7 @@ impl Inlay {
         photo.par_chunks_exact_mut(line).enumerate().skip(top).take(side).for_each(|(y, pixels)| {
             let at_y = (y as f32 + 0.5) / scale - 0.5;
             let alphas: Vec<f32> =
-                (left..right).map(|x| bilinear(&alpha, size, [(x as f32 + 0.5) / scale - 0.5, at_y])).collect();
+                (left..right).map(|x| bilinear(alpha, size, [(x as f32 + 0.5) / scale - 0.5, at_y])).collect();
             if alphas.iter().all(|&alpha| alpha == 0.0) {
                 return;
             }

@@ -48,7 +48,8 @@ pub struct Estimate {
 
 impl Estimate {
     /// What a figure without dequantisation is.
-    pub const AT_GRID_POINTS: &str = "a density at grid points, which can be negative and compares with nothing";
+    pub const AT_GRID_POINTS: &str =
+        "a density at grid points, which can be negative and is not comparable with published figures";
     /// Enough for a standard error far below that of a set of pictures.
     pub const MAX_PROBES: usize = 64;
 }

@@ -107,6 +107,8 @@ pub enum ModelRef {
 }
 
 impl ModelRef {
+    /// The name of the network that ships.
+    pub const SHIPPED: &str = "worlds-vp-small";
     /// The set of images that ships, as `exact:` names it.
     pub const WORLDS: &str = "worlds";
 
@@ -250,7 +252,7 @@ impl Default for Run {
     fn default() -> Self {
         let preset = Preset::fast(20);
         Run {
-            model: ModelRef::Named("worlds-vp-small".into()),
+            model: ModelRef::Named(ModelRef::SHIPPED.into()),
             family: FamilyKind::Vp.published(),
             solver: preset.solver,
             grid: preset.grid,

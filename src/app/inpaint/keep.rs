@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, ErrorKind};
 #[cfg(unix)]
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -97,15 +97,28 @@ impl Inpaint {
         }
     }
 
-    pub(super) fn restore(
-        &mut self,
-        ctx: &egui::Context,
-        Painting { source, crop, kept }: Painting,
-        folder: Option<PathBuf>,
-    ) {
+    fn restore(&mut self, ctx: &egui::Context, painting: Painting, folder: Option<PathBuf>) {
+        let Painting { source, crop, kept } = painting;
         if kept.photo.is_some() || source.again().is_some() {
-            self.loader.restore(ctx, source, crop, kept, folder);
+            self.loader.restore(ctx, source, crop, kept, folder, || Ok(()));
         }
+    }
+
+    /// Brings back the painting that was kept aside; the present one takes its place there.
+    pub(super) fn bring_back(&mut self, ctx: &egui::Context) {
+        let Some(folder) = self.keeper.folder().map(Path::to_owned) else { return };
+        let Some(Painting { source, crop, kept }) = self.earlier.take() else { return };
+        if let Some(canvas) = &self.canvas {
+            self.keeper.keep(canvas);
+            self.earlier = Some(Painting::of(canvas)).filter(Painting::is_painted);
+        }
+        let writer = self.keeper.writer.take();
+        let place = folder.clone();
+        self.loader.restore(ctx, source, crop, kept, Some(folder), move || {
+            // What is being written first becomes whole.
+            writer.into_iter().for_each(|writer| drop(writer.join()));
+            exchange(&place)
+        });
     }
 
     /// What a person asks for before the last painting is back comes first; that painting is kept aside.
@@ -113,10 +126,10 @@ impl Inpaint {
         if std::mem::replace(&mut self.opened, true) {
             return;
         }
-        let painted = self.saved.take().filter(|Painting { kept, .. }| kept.mask || kept.hints || kept.photo.is_some());
+        let painted = self.saved.take().filter(Painting::is_painted);
         if let (Some(painting), Some(folder)) = (painted, self.keeper.folder()) {
             match set_aside(folder) {
-                Ok(_) => self.earlier = Some(painting),
+                Ok(()) => self.earlier = Some(painting),
                 Err(error) => self.keeper.tell(error),
             }
         }
@@ -128,22 +141,44 @@ impl Inpaint {
     }
 }
 
-/// Moves what is kept in `folder` aside, to the folder that is given back. What was there is gone.
-pub fn set_aside(folder: &Path) -> Result<PathBuf, FileError> {
-    let earlier = earlier(folder);
-    let wrong = |source| FileError::Write { path: earlier.clone(), source };
-    make_private(&earlier).map_err(wrong)?;
-    for name in [PHOTO, MASK, HINTS] {
-        let (from, to) = (folder.join(name), earlier.join(name));
-        let moved = if from.exists() { fs::rename(&from, &to) } else { fs::remove_file(&to) };
-        moved.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) }).map_err(wrong)?;
+impl Painting {
+    /// What is painted on now.
+    fn of(canvas: &Canvas) -> Painting {
+        Painting { source: canvas.photo.source.clone(), crop: canvas.crop(), kept: Kept::of(canvas) }
     }
-    Ok(earlier)
+
+    /// Whether there is more to it than a photo that lies in a file.
+    fn is_painted(&self) -> bool {
+        self.kept.mask || self.kept.hints || self.kept.photo.is_some()
+    }
 }
 
-/// Where the painting before the one in `folder` is kept.
-pub fn earlier(folder: &Path) -> PathBuf {
-    folder.join(EARLIER)
+/// Moves the painting in `folder` aside. What was there is gone.
+fn set_aside(folder: &Path) -> Result<(), FileError> {
+    let aside = folder.join(EARLIER);
+    let moved = make_private(&aside).and_then(|()| move_files(folder, &aside));
+    moved.map_err(|source| FileError::Write { path: aside, source })
+}
+
+/// Moves the painting in `folder` aside, and the one that was there back.
+fn exchange(folder: &Path) -> Result<(), FileError> {
+    let (aside, between) = (folder.join(EARLIER), folder.join(".exchange"));
+    let moved = make_private(&between)
+        .and_then(|()| move_files(&aside, &between))
+        .and_then(|()| move_files(folder, &aside))
+        .and_then(|()| move_files(&between, folder))
+        .and_then(|()| fs::remove_dir(&between));
+    moved.map_err(|source| FileError::Write { path: aside, source })
+}
+
+/// Moves a painting's files; of those that there are none of, none are left.
+fn move_files(from: &Path, to: &Path) -> io::Result<()> {
+    for name in [PHOTO, MASK, HINTS] {
+        let (from, to) = (from.join(name), to.join(name));
+        let moved = if from.exists() { fs::rename(&from, &to) } else { fs::remove_file(&to) };
+        moved.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
+    }
+    Ok(())
 }
 
 /// Writes it on a thread of its own; waits for that before it goes.
@@ -213,10 +248,22 @@ fn write(folder: &Path, photo: Option<&RgbImage>, mask: &Mask, hints: &Hints) ->
     make_private(folder).map_err(|source| FileError::Write { path: folder.into(), source })?;
     let size = mask.size().map(|side| side as u32);
     if let Some(photo) = photo {
-        write_photo(&private(folder.join(PHOTO))?, photo)?;
+        protected(&folder.join(PHOTO), |path| write_photo(path, photo))?;
     }
-    write_mask(&private(folder.join(MASK))?, size, mask.values())?;
-    if hints.is_blank() { Ok(()) } else { write_layer(&private(folder.join(HINTS))?, size, &hints.pixels()) }
+    protected(&folder.join(MASK), |path| write_mask(path, size, mask.values()))?;
+    match hints.is_blank() {
+        true => Ok(()),
+        false => protected(&folder.join(HINTS), |path| write_layer(path, size, &hints.pixels())),
+    }
+}
+
+/// Writes a file in a private folder, and makes it private, too.
+fn protected(path: &Path, write: impl FnOnce(&Path) -> Result<(), FileError>) -> Result<(), FileError> {
+    write(path)?;
+    #[cfg(unix)]
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+        .map_err(|source| FileError::Write { path: path.into(), source })?;
+    Ok(())
 }
 
 /// Makes a folder that only its owner can look into: what people paint on is their own.
@@ -225,17 +272,4 @@ fn make_private(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
     Ok(())
-}
-
-/// A file that only its owner can read, before anything is in it: a file that is replaced keeps its permissions.
-fn private(path: PathBuf) -> Result<PathBuf, FileError> {
-    let mut options = fs::OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    options.mode(0o600);
-    let made = options.open(&path);
-    #[cfg(unix)]
-    let made = made.and_then(|file| file.set_permissions(fs::Permissions::from_mode(0o600)));
-    made.map(|_| ()).map_err(|source| FileError::Write { path: path.clone(), source })?;
-    Ok(path)
 }

@@ -7,9 +7,9 @@ use super::operation::{Done, MaskChange};
 use super::paste::Paste;
 use crate::Pixels;
 use crate::app::Notice;
-use crate::app::background::Background;
+use crate::app::background::{BROKEN, Background};
 use crate::app::photos::{Crop, Source, Wanted};
-use crate::checkpoint::{OpenedMask, read_mask};
+use crate::checkpoint::{FileError, OpenedMask, read_mask};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,7 +33,7 @@ pub enum Loaded {
     Refused(Notice),
 }
 
-/// What threads are asked for, and what they have made.
+/// What a worker is asked for, and what it has made.
 #[derive(Debug, Default)]
 pub struct Loader {
     /// `None` where something newer was asked for meanwhile.
@@ -70,9 +70,18 @@ impl Loader {
         self.ask(ctx, move || Ok((Photo::made(wanted)?, Crop::default(), None)));
     }
 
-    /// Makes the photo of the last window, with what was painted on it: both as they were kept in `folder`.
-    pub fn restore(&mut self, ctx: &egui::Context, source: Source, crop: Crop, kept: Kept, folder: Option<PathBuf>) {
+    /// Makes an earlier photo, with what was painted on it: both as they are kept in `folder` once that is `ready`.
+    pub fn restore(
+        &mut self,
+        ctx: &egui::Context,
+        source: Source,
+        crop: Crop,
+        kept: Kept,
+        folder: Option<PathBuf>,
+        ready: impl FnOnce() -> Result<(), FileError> + Send + 'static,
+    ) {
         self.ask(ctx, move || {
+            ready().map_err(|error| error.to_string())?;
             let folder = folder.as_deref();
             let mut photo = match (&kept.photo, folder) {
                 (Some(name), Some(folder)) => {
@@ -92,7 +101,7 @@ impl Loader {
     /// Reads a mask for a photo of this size.
     pub fn mask(&self, ctx: &egui::Context, path: PathBuf, size: [usize; 2]) {
         let wanted = self.masks.ask();
-        self.threads.spawn(ctx, move || {
+        self.threads.spawn(ctx, Some(Loaded::Refused(Notice::error(BROKEN))), move || {
             let read = wanted().then(|| read_mask(&path, size.map(|side| side as u32)))?;
             wanted().then(|| read.map_or_else(|error| Loaded::Told(Notice::error(error)), Loaded::Mask))
         });
@@ -100,12 +109,16 @@ impl Loader {
 
     /// Changes a whole mask.
     pub fn change(&self, ctx: &egui::Context, change: MaskChange) {
-        self.threads.spawn(ctx, move || Some(Loaded::Changed(Box::new(change.run()))));
+        self.threads.spawn(ctx, Some(Loaded::Refused(Notice::error(BROKEN))), move || {
+            Some(Loaded::Changed(Box::new(change.run())))
+        });
     }
 
     /// Averages the whole square for a question.
     pub fn see(&self, ctx: &egui::Context, question: Question, square: [u32; 3], side: usize) {
-        self.threads.spawn(ctx, move || Some(Loaded::Seen(Box::new(see(question, square, side)))));
+        self.threads.spawn(ctx, Some(Loaded::Refused(Notice::error(BROKEN))), move || {
+            Some(Loaded::Seen(Box::new(see(question, square, side))))
+        });
     }
 
     /// Makes a sample part of the photo.
@@ -129,7 +142,7 @@ impl Loader {
     fn ask(&mut self, ctx: &egui::Context, make: impl FnOnce() -> Result<Made, String> + Send + 'static) {
         self.waiting = true;
         let wanted = self.photos.ask();
-        self.threads.spawn(ctx, move || {
+        self.threads.spawn(ctx, Some(Loaded::Refused(Notice::error(BROKEN))), move || {
             let made = wanted().then(make)?;
             wanted().then(|| match made {
                 Ok((photo, crop, painted)) => Loaded::Photo { photo: Box::new(photo), crop, painted },

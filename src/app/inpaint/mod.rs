@@ -192,9 +192,6 @@ impl Inpaint {
             Loaded::Photo { photo, crop, painted } => {
                 let notices = photo.notes.iter().map(|note| Notice::remark(format!("{}: {note}", photo.name)));
                 let notices = notices.collect();
-                if self.earlier.as_ref().is_some_and(|earlier| painted.is_some() && earlier.source == photo.source) {
-                    self.earlier = None;
-                }
                 self.canvas = Some(Canvas::new(*photo, crop).with(painted));
                 (self.viewport, self.gesture, self.changing) = (Viewport::default(), Gesture::None, false);
                 notices
@@ -263,10 +260,7 @@ impl Inpaint {
                 self.taken += 1;
                 cx.sample(self.taken).into_iter().for_each(|wanted| self.loader.photo(&ctx, wanted));
             }
-            Command::Earlier => {
-                let folder = self.keeper.folder().map(keep::earlier);
-                self.earlier.clone().into_iter().for_each(|painting| self.restore(&ctx, painting, folder.clone()));
-            }
+            Command::Earlier => self.bring_back(&ctx),
             Command::OpenPhoto => self.request.ask(cx, Dialog::OpenPicture, PathPurpose::Photo),
             Command::OpenMask if self.canvas.is_some() => self.request.ask(cx, Dialog::OpenPicture, PathPurpose::Mask),
             Command::SaveMask if self.canvas.is_some() => self.ask_place(cx, "mask", PathPurpose::SaveMask),

@@ -19,7 +19,7 @@ impl Latents {
         for loaded in std::mem::take(&mut self.undecided).into_iter().chain(self.originals.poll()) {
             let answer = match &loaded {
                 // What was open in the last window was agreed to then.
-                Loaded::Latents { path, latents, .. } if self.restoring == 0 => {
+                Loaded::Latents { path, latents, restored: None, .. } => {
                     consent.of(&latents.flow.model, &file_name(path))
                 }
                 _ => Some(true),
@@ -27,22 +27,21 @@ impl Latents {
             match loaded {
                 loaded if answer.is_none() => self.undecided.push(loaded),
                 Loaded::Latents { .. } if answer == Some(false) => {}
-                Loaded::Original { slot, original, crop } => {
+                Loaded::Original { slot, restored: true, .. } if self.is_taken(slot) => {}
+                Loaded::Original { slot, original, crop, restored } => {
                     self.board.put(slot, original, crop);
-                    if self.restoring > 0 {
-                        self.restoring -= 1;
-                    } else {
+                    if !restored {
                         self.work.held = None;
                     }
                 }
                 Loaded::Picture { key, pixels } => self.board.insert_picture(key, pixels),
                 Loaded::Set { name, pixels } => self.measure.take_set(name, pixels),
-                Loaded::Latents { slot, path, only, latents } => {
-                    notices.extend(self.line_up(slot, &path, only, &latents))
+                Loaded::Latents { slot: Some(slot), restored: Some(_), .. } if self.is_taken(slot) => {}
+                Loaded::Latents { slot, path, restored, latents } => {
+                    notices.extend(self.line_up(slot, &path, restored, &latents))
                 }
                 Loaded::Refused(notice) => {
                     self.measure.refused();
-                    self.restoring = self.restoring.saturating_sub(1);
                     notices.push(notice);
                 }
             }
@@ -50,16 +49,22 @@ impl Latents {
         notices
     }
 
+    /// Whether something is in this slot, or about to be: what was there in the last window does not replace it.
+    fn is_taken(&self, slot: usize) -> bool {
+        let filled = self.board.slots.get(slot).is_some_and(|slot| slot.original.is_some());
+        filled || self.work.to_open.iter().any(|opening| opening.slot == slot)
+    }
+
     /// Samples of a file of latents wait to be decoded into slots.
     fn line_up(
         &mut self,
         slot: Option<usize>,
         path: &Path,
-        only: Option<usize>,
+        restored: Option<usize>,
         latents: &Encodings,
     ) -> Option<Notice> {
         let count = latents.pixels.shape[0];
-        let wanted = only.map_or(0..count, |index| index..(index + 1).min(count));
+        let wanted = restored.map_or(0..count, |index| index..(index + 1).min(count));
         let slot = slot.unwrap_or(if count == 1 { self.board.free() } else { 0 });
         let file = file_name(path);
         let room = MOST_SLOTS.saturating_sub(slot);
@@ -70,9 +75,7 @@ impl Latents {
             name: format!("latent {} of {file}", index + 1),
             latents: Encodings { pixels: latents.pixels.one(index), flow: latents.flow.clone() },
         }));
-        if self.restoring > 0 {
-            self.restoring -= 1;
-        } else {
+        if restored.is_none() {
             self.work.held = None;
             self.work.opened = Some(latents.flow.clone());
         }

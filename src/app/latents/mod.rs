@@ -118,8 +118,6 @@ pub struct Latents {
     no_pictures: bool,
     inspected: Option<ModelRef>,
     saved: Vec<SavedSlot>,
-    /// Pictures of the last window that are on their way.
-    restoring: usize,
     /// Samples that were taken from other workspaces.
     taken: usize,
     /// What failed and can be tried again.
@@ -157,7 +155,6 @@ impl Latents {
             no_pictures: false,
             inspected: None,
             saved: saved.slots,
-            restoring: 0,
             taken: 0,
             failed: Retries::default(),
             commands: Vec::new(),
@@ -207,7 +204,7 @@ impl Latents {
 
     /// Puts a picture into a slot.
     fn put(&mut self, ctx: &egui::Context, slot: usize, wanted: Wanted) {
-        self.originals.load(ctx, slot, wanted, Crop::default());
+        self.originals.load(ctx, slot, wanted, Crop::default(), false);
     }
 
     /// Puts a file of latents into slots: into this one and those after it, or where there is room.
@@ -253,11 +250,10 @@ impl Latents {
             if let Source::Latents { path, index } = source {
                 self.originals.latents(ctx, Some(slot), path, Some(index));
             } else if let Some(wanted) = source.again() {
-                self.originals.load(ctx, slot, wanted, saved.crop);
+                self.originals.load(ctx, slot, wanted, saved.crop, true);
             } else {
                 continue;
             }
-            self.restoring += 1;
             self.work.held = Some(Held::Fresh);
         }
     }

@@ -1,7 +1,7 @@
-//! Pictures on their way into a slot: read, cropped and resized on threads of their own.
+//! Pictures on their way into a slot: read, cropped and resized beside the window's thread.
 
 use crate::app::Notice;
-use crate::app::background::Background;
+use crate::app::background::{BROKEN, Background};
 use crate::app::photos::{Crop, Source, Wanted, sample_picture, world};
 use crate::checkpoint::{PictureSet, read_latents, read_pictures, shipped_worlds};
 use crate::task::Latents;
@@ -53,6 +53,8 @@ pub enum Loaded {
         slot: usize,
         original: Arc<Original>,
         crop: Crop,
+        /// It was there in the last window.
+        restored: bool,
     },
     /// 1×C×H×W in [0, 1].
     Picture {
@@ -68,8 +70,8 @@ pub enum Loaded {
     Latents {
         slot: Option<usize>,
         path: PathBuf,
-        /// Only this sample.
-        only: Option<usize>,
+        /// Only this sample, which was there in the last window.
+        restored: Option<usize>,
         latents: Box<Latents>,
     },
     Refused(Notice),
@@ -95,22 +97,22 @@ impl Originals {
         self.made
     }
 
-    /// Reads a photo for a slot.
-    pub fn load(&mut self, ctx: &egui::Context, slot: usize, wanted: Wanted, crop: Crop) {
+    /// Reads a photo for a slot. `restored`: it was there in the last window.
+    pub fn load(&mut self, ctx: &egui::Context, slot: usize, wanted: Wanted, crop: Crop, restored: bool) {
         let id = self.next_id();
-        self.threads.spawn(ctx, move || match wanted.make(KEPT_SIDE) {
+        self.threads.spawn(ctx, broken(), move || match wanted.make(KEPT_SIDE) {
             Ok((source, name, opened)) => {
                 let original = Arc::new(Original { id, source, name, image: opened.image });
-                Loaded::Original { slot, original, crop }
+                Loaded::Original { slot, original, crop, restored }
             }
             Err(why) => Loaded::Refused(Notice::error(why)),
         });
     }
 
-    /// Reads a file of latents, or one sample of it.
-    pub fn latents(&self, ctx: &egui::Context, slot: Option<usize>, path: PathBuf, only: Option<usize>) {
-        self.threads.spawn(ctx, move || match read_latents(&path) {
-            Ok(latents) => Loaded::Latents { slot, path, only, latents: Box::new(latents) },
+    /// Reads a file of latents, or of one that was there in the last window its sample `restored`.
+    pub fn latents(&self, ctx: &egui::Context, slot: Option<usize>, path: PathBuf, restored: Option<usize>) {
+        self.threads.spawn(ctx, broken(), move || match read_latents(&path) {
+            Ok(latents) => Loaded::Latents { slot, path, restored, latents: Box::new(latents) },
             Err(error) => Loaded::Refused(Notice::error(error)),
         });
     }
@@ -124,15 +126,15 @@ impl Originals {
 
     /// Cuts a square out of a photo, at the model's shape.
     pub fn cut(&self, ctx: &egui::Context, original: Arc<Original>, key: PictureKey) {
-        self.threads.spawn(ctx, move || Loaded::Picture { key, pixels: cut(&original, key) });
+        self.threads.spawn(ctx, broken(), move || Loaded::Picture { key, pixels: cut(&original, key) });
     }
 
     /// Reads `count` pictures, evenly spread over a folder, or over the bundled Little Worlds.
     pub fn set(&self, ctx: &egui::Context, folder: Option<PathBuf>, count: usize, shape: [usize; 3]) {
-        self.sets.spawn(ctx, move || {
+        self.sets.spawn(ctx, broken(), move || {
             let read = match &folder {
                 None => shipped_worlds(),
-                Some(folder) => read_pictures(folder, Some(shape[1])),
+                Some(folder) => read_pictures(folder, Some(shape[1].max(shape[2]))),
             };
             let name = folder.as_deref().and_then(Path::file_name);
             let name = name.map_or_else(|| "Little Worlds".into(), |name| name.to_string_lossy().into_owned());
@@ -142,6 +144,10 @@ impl Originals {
             }
         });
     }
+}
+
+fn broken() -> Loaded {
+    Loaded::Refused(Notice::error(BROKEN))
 }
 
 /// The crop of a photo at a model's shape, 1×C×H×W in [0, 1].
@@ -197,7 +203,7 @@ mod tests {
         // Red on the left, blue on the right.
         let image = RgbImage::from_fn(40, 10, |x, _| if x < 20 { Rgb([255, 0, 0]) } else { Rgb([0, 0, 255]) });
         let original = original(image);
-        // An oblong model sees the middle of the square, without distortion: here rows 2 to 8 of 10.
+        // An oblong model sees the middle of the square, without distortion: here rows 2 to 6 of 10.
         let striped = RgbImage::from_fn(10, 10, |_, y| Rgb([if (2..7).contains(&y) { 255 } else { 0 }; 3]));
         let striped = self::original(striped);
         let wide = cut(&striped, PictureKey::new(&striped, Crop::default(), [3, 5, 10]));

@@ -216,7 +216,7 @@ fn likelihoods_are_measured_against_a_set() {
     click(&mut harness, "Measure A");
     wait_until(&mut harness, "a likelihood", |app| latents(app).bits_per_dim(0).is_some());
     assert!(harness.query_by_label_contains("bits/dim at grid points").is_some(), "it says what the figure is");
-    assert!(harness.query_by_label_contains("compares with nothing").is_some());
+    assert!(harness.query_by_label_contains("not comparable with published figures").is_some());
     click(&mut harness, "Measure the set");
     wait_until(&mut harness, "the set", |app| latents(app).set_bits().len() == 4);
     assert!(harness.query_by_label("Histogram of bits/dim").is_some());

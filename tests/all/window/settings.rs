@@ -1,6 +1,6 @@
 //! Setting up a run.
 
-use super::{Storage, click, is_enabled, open, open_with, quick, runs, stored, wait_until};
+use super::{Folders, Storage, click, is_enabled, latents, open, open_in, open_with, quick, runs, stored, wait_until};
 use crate::choices::{grid, pc, solver};
 use eframe::App as _;
 use egui::{Key, Modifiers};
@@ -278,6 +278,27 @@ fn a_path_that_a_dropped_file_names_as_its_model_is_asked_about_first() {
         app.notices().any(|notice| notice.contains("no readable images"))
     });
     assert!(harness.query_by_label("Open model").is_none());
+}
+
+#[test]
+fn a_path_is_asked_about_although_images_of_the_last_window_are_on_their_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("latents.safetensors");
+    let flow = Flow { model: ModelRef::Exact(folder.path().into()), ..Flow::default() };
+    let pixels = score_explorer::Pixels { shape: [1, 3, 32, 32], values: vec![0.0; 3 * 32 * 32].into() };
+    score_explorer::checkpoint::write_latents(&file, &Latents { pixels, flow }).unwrap();
+    let mut storage = stored(quick(3));
+    let mut harness = open(&storage);
+    click(&mut harness, "Latents");
+    click(&mut harness, "Try two examples");
+    wait_until(&mut harness, "two images", |app| latents(app).filled().0 > 0);
+    harness.state_mut().save(&mut storage);
+    drop(harness);
+    let mut harness = open_in(&storage, Folders { open: Some(file), ..Folders::default() });
+    until_asked(&mut harness);
+    assert_eq!(harness.state().draft().model, quick(3).model);
+    click(&mut harness, "Cancel");
+    wait_until(&mut harness, "the images", |app| latents(app).held().is_some());
 }
 
 /// Waits for the question whether a model may be opened.
