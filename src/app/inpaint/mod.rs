@@ -373,9 +373,10 @@ impl Workspace for Inpaint {
         self.open(ui.ctx());
         pasted(ui).into_iter().for_each(|wanted| self.loader.photo(ui.ctx(), wanted));
         let mut all = std::mem::take(&mut self.panes);
+        let begins = !all.is_open(Pane::Plots);
         all.ui(ui, &mut |ui, pane| match pane {
             Pane::Setup => tools::ui(ui, self, cx),
-            Pane::Picture => stage::ui(ui, self, cx.drops),
+            Pane::Picture => stage::ui(ui, self, cx, begins),
             Pane::Plots => panes::figures(ui, 6, |ui| fills::ui(ui, self, cx)),
         });
         self.panes = all;

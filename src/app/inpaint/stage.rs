@@ -3,6 +3,7 @@
 use super::look::Look;
 use super::viewport::Placed;
 use super::{Command, Inpaint, fills, hand, overlay};
+use crate::app::Context;
 use crate::app::theme::{Theme, UNIT};
 use crate::app::widgets::{dashed, main_button};
 use egui::emath::GuiRounding;
@@ -15,11 +16,11 @@ const SHADE: f32 = 0.55;
 /// Side of a check around the photo, in points.
 const CHECK: f32 = 8.0;
 
-/// Shows the stage.
-pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, drops: bool) {
+/// Shows the stage. `begins`: with the button that begins, as the panel which has it is hidden.
+pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, cx: &Context, begins: bool) {
     let bar = Frame::new().inner_margin(Margin::symmetric(8, 4)).fill(ui.visuals().panel_fill);
     if inpaint.canvas.is_some() {
-        egui::Panel::top("inpaint bar").resizable(false).frame(bar).show(ui, |ui| top(ui, inpaint));
+        egui::Panel::top("inpaint bar").resizable(false).frame(bar).show(ui, |ui| top(ui, inpaint, cx, begins));
     }
     if inpaint.canvas.is_some() {
         fills::timeline(ui, inpaint);
@@ -27,17 +28,20 @@ pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, drops: bool) {
     let well = Frame::new().fill(ui.visuals().extreme_bg_color);
     egui::CentralPanel::no_frame().frame(well).show(ui, |ui| match inpaint.canvas {
         Some(_) => photo(ui, inpaint),
-        None => empty(ui, inpaint, drops),
+        None => empty(ui, inpaint, cx.drops),
     });
 }
 
 /// The photo's name and size, how much of it is painted, and how large it is shown.
-fn top(ui: &mut Ui, inpaint: &mut Inpaint) {
-    let Some(canvas) = &mut inpaint.canvas else { return };
+fn top(ui: &mut Ui, inpaint: &mut Inpaint, cx: &Context, begins: bool) {
     ui.horizontal(|ui| {
         ui.set_min_height(24.0);
         ui.with_layout(egui::Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = UNIT;
+            if begins {
+                fills::begin(ui, inpaint, cx, vec2(118.0, 24.0));
+            }
+            let Some(canvas) = &mut inpaint.canvas else { return };
             ui.toggle_value(&mut inpaint.draft.inset, "Model's view")
                 .on_hover_text("Show what the model sees, in a corner");
             let commands = [
@@ -58,8 +62,11 @@ fn top(ui: &mut Ui, inpaint: &mut Inpaint) {
                 let painted = if share > 0.0 && share < 0.1 { "<0.1".into() } else { format!("{share:.1}") };
                 let words = format!("{width}×{height} · {painted}% masked");
                 let tip = "Size of the photo, and how much of it is masked";
-                ui.label(RichText::new(&canvas.photo.name).strong());
-                ui.add(egui::Label::new(RichText::new(words).weak()).truncate()).on_hover_text(tip);
+                ui.add(egui::Label::new(RichText::new(&canvas.photo.name).strong()).truncate());
+                // Where there is no room for it, its beginning alone says nothing.
+                if ui.available_width() > 60.0 {
+                    ui.add(egui::Label::new(RichText::new(words).weak()).truncate()).on_hover_text(tip);
+                }
             });
         });
     });

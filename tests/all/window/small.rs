@@ -141,4 +141,10 @@ fn inpaint_fits_into_a_small_window() {
     click(&mut harness, "Try an example");
     wait_until(&mut harness, "a photo", |app| inpaint(app).canvas().is_some());
     fits_with_either_panel(&mut harness, "Inpaint, with a photo");
+    // What begins is at hand with its panel and without.
+    for size in [SMALL, vec2(1280.0, 720.0)] {
+        harness.set_size(size);
+        harness.run_steps(4);
+        assert_eq!(harness.query_all_by_label("Fill in").count(), 1, "{size:?}");
+    }
 }

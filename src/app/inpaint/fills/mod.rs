@@ -28,6 +28,7 @@ use crate::task::{Observation, Restoration, Restored, Shows};
 use laid::Laid;
 pub use moments::timeline;
 pub use results::ui;
+pub use setup::begin;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

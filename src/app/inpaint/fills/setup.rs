@@ -9,7 +9,7 @@ use crate::app::widgets::icon::{self, Icon};
 use crate::app::widgets::{Combo, control_width, named, row, seed_field, segmented};
 use crate::solver::Method;
 use crate::task::Resampling;
-use egui::{Button, DragValue, RichText, Slider, Ui, vec2};
+use egui::{Button, DragValue, RichText, Slider, Ui, Vec2, vec2};
 
 /// The tabs.
 pub fn tabs(ui: &mut Ui, draft: &mut FillDraft) {
@@ -39,7 +39,8 @@ pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, cx: &mut Context) {
         resampling(ui, draft);
     }
     seed(ui, draft);
-    begin(ui, inpaint, cx);
+    let size = vec2(ui.available_width(), 34.0);
+    begin(ui, inpaint, cx, size);
 }
 
 fn losses(ui: &mut Ui, draft: &mut FillDraft) {
@@ -150,8 +151,8 @@ fn seed(ui: &mut Ui, draft: &mut FillDraft) {
     });
 }
 
-/// The one button.
-fn begin(ui: &mut Ui, inpaint: &mut Inpaint, cx: &mut Context) {
+/// The button that begins or stops, of this size.
+pub fn begin(ui: &mut Ui, inpaint: &mut Inpaint, cx: &Context, size: Vec2) {
     let (busy, draft) = (inpaint.fills.is_busy(), &inpaint.fills.draft);
     let needs_paint = draft.problem == Problem::Fill || (draft.problem == Problem::Edit && draft.only_painted);
     let verb = draft.problem.verb();
@@ -165,13 +166,14 @@ fn begin(ui: &mut Ui, inpaint: &mut Inpaint, cx: &mut Context) {
     let theme = Theme::of(ui);
     let word = if busy { "Stop" } else { verb };
     let text = RichText::new(word).size(15.0).strong().color(theme.on_selected);
-    let size = vec2(ui.available_width(), 34.0);
     let button = Button::new(text).fill(theme.selected);
     let response = ui.add_enabled_ui(busy || why.is_none(), |ui| ui.add_sized(size, button)).inner;
     let ink = theme.on_selected.gamma_multiply(if busy || why.is_none() { 0.75 } else { 0.4 });
     let font = egui::TextStyle::Small.resolve(ui.style());
     let place = response.rect.right_center() - vec2(10.0, 0.0);
-    ui.painter().text(place, egui::Align2::RIGHT_CENTER, if busy { "Esc" } else { "Enter" }, font, ink);
+    if size.x > 160.0 {
+        ui.painter().text(place, egui::Align2::RIGHT_CENTER, if busy { "Esc" } else { "Enter" }, font, ink);
+    }
     let tip = if busy { "Stop and keep earlier results (Esc)" } else { "Start sampling (Enter)" };
     if let Some(why) = &why {
         response.clone().on_disabled_hover_text(why);
