@@ -1,6 +1,7 @@
 use super::open::{ASSUMED, CHOSEN, TRAINED};
 use super::{FileError, OpenedNetwork, checksum, read_bounded, write_native};
 use crate::sde::Moments;
+use crate::text;
 use std::path::{Path, PathBuf};
 
 /// How the line of a card begins that names the file of a network.
@@ -61,6 +62,6 @@ pub fn adopt(mut network: OpenedNetwork, source: &Path, about: &About, output: &
 /// The line of a card that names the file of a network.
 fn origin(source: &Path) -> Result<String, FileError> {
     let (digest, bytes) = checksum(source)?;
-    let file = source.file_name().unwrap_or_default().to_string_lossy();
+    let file = text::name(&source.file_name().unwrap_or_default().to_string_lossy());
     Ok(format!("{FROM}{file}, {bytes} bytes, SHA-256 {digest}."))
 }
