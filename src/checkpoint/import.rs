@@ -1,4 +1,4 @@
-use super::open::{ASSUMED, CHOSEN, TRAINED};
+use super::open::{ASSUMED, CHOSEN, IGNORED, TRAINED};
 use super::{FileError, OpenedNetwork, checksum, read_bounded, write_native};
 use crate::sde::Moments;
 use crate::text;
@@ -48,7 +48,7 @@ pub fn adopt(mut network: OpenedNetwork, source: &Path, about: &About, output: &
         let kept = description
             .card
             .lines()
-            .filter(|line| [TRAINED, ASSUMED, CHOSEN, FROM].iter().any(|kept| line.starts_with(kept)));
+            .filter(|line| [TRAINED, ASSUMED, CHOSEN, IGNORED, FROM].iter().any(|kept| line.starts_with(kept)));
         description.card = std::iter::once(about.card.trim_end()).chain(kept).collect::<Vec<_>>().join("\n");
     }
     description.moments = about.moments.or(description.moments);
