@@ -27,7 +27,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
     /// Use at most the first N images of each folder or archive
-    #[arg(long, alias = "first", value_name = "N", default_value_t = usize::MAX, hide_default_value = true, value_parser = limit)]
+    #[arg(long, alias = "first", value_name = "N", default_value_t = usize::MAX, hide_default_value = true, allow_negative_numbers = true, value_parser = limit)]
     limit: usize,
     /// Latents file (.safetensors or .npz)
     #[arg(long, short, value_name = "FILE", default_value = "latents.safetensors", help_heading = "Output")]

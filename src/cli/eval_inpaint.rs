@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[arg(long, short, default_value_t = Run::default().model)]
     model: ModelRef,
     /// Use at most N images, evenly spread over all that are given
-    #[arg(long, alias = "pictures", value_name = "N", default_value_t = 64, value_parser = at_least_two)]
+    #[arg(long, alias = "pictures", value_name = "N", default_value_t = 64, allow_negative_numbers = true, value_parser = at_least_two)]
     limit: usize,
     /// Method to compare, repeatable: null-space, projection, pigdm[:WEIGHT], dps[:ZETA] or exact
     /// [default: all that do not need an exact model]

@@ -53,7 +53,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     animate: Option<PathBuf>,
     /// Enlarge each pixel to N×N
-    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=64), help_heading = "Output")]
+    #[arg(long, value_name = "N", default_value = "4", allow_negative_numbers = true, value_parser = clap::value_parser!(u8).range(1..=64), help_heading = "Output")]
     zoom: u8,
     /// Print a JSON summary
     #[arg(long, help_heading = "Output")]

@@ -37,7 +37,7 @@ pub(super) struct OutputOptions {
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Enlarge each pixel to N×N
-    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=64))]
+    #[arg(long, value_name = "N", default_value = "4", allow_negative_numbers = true, value_parser = clap::value_parser!(u8).range(1..=64))]
     zoom: u8,
     /// Animation from noise to data (GIF or animated PNG)
     #[arg(long, value_name = "FILE")]

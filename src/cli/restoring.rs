@@ -66,7 +66,7 @@ pub(super) struct RestoringOptions {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     strip: Option<PathBuf>,
     /// Enlarge each pixel of the strip to N×N
-    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(1..=64), help_heading = "Output")]
+    #[arg(long, value_name = "N", default_value = "4", allow_negative_numbers = true, value_parser = clap::value_parser!(u8).range(1..=64), help_heading = "Output")]
     zoom: u8,
     /// Samples as a tensor: safetensors with `x`, N×C×H×W in [0, 1], and the measurement, `measured`
     #[arg(long, value_name = "FILE", help_heading = "Output")]
