@@ -167,20 +167,20 @@ mod tests {
     #[test]
     fn what_is_of_no_kind_goes_to_the_reader_of_its_name() {
         let folder = tempfile::tempdir().unwrap();
-        let empty = |name: &str| {
+        let words = |name: &str| {
             let path = folder.path().join(name);
             std::fs::write(&path, b"words").unwrap();
             look(path)
         };
         for name in ["model.PTH", "last.ckpt", "model.safetensors"] {
-            assert!(matches!(empty(name), OpenedFile::Model(ModelRef::File(_))), "{name}");
+            assert!(matches!(words(name), OpenedFile::Model(ModelRef::File(_))), "{name}");
         }
         for name in ["pictures.tar", "pictures.zip"] {
-            assert!(matches!(empty(name), OpenedFile::Model(ModelRef::Exact(_))), "{name}");
+            assert!(matches!(words(name), OpenedFile::Model(ModelRef::Exact(_))), "{name}");
         }
-        assert!(matches!(empty("photo.JPG"), OpenedFile::Picture(_)));
-        assert!(matches!(empty("latents.npz"), OpenedFile::Latents(_)));
-        let OpenedFile::Refused(notice) = empty("notes.txt") else { panic!("a text file was opened") };
+        assert!(matches!(words("photo.JPG"), OpenedFile::Picture(_)));
+        assert!(matches!(words("latents.npz"), OpenedFile::Latents(_)));
+        let OpenedFile::Refused(notice) = words("notes.txt") else { panic!("a text file was opened") };
         assert!(notice.what.contains("notes.txt") && notice.remedy.contains(".safetensors"), "{notice:?}");
         let OpenedFile::Refused(notice) = look("x/missing.pth".into()) else { panic!("what is missing was opened") };
         assert!(notice.what.contains("cannot be read"), "{notice:?}");

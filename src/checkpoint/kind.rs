@@ -1,7 +1,8 @@
 //! What lies at a path, by its structure: a name may say anything.
 
+use super::latents::holds_latents;
 use super::score_sde::flax;
-use super::{FileError, diffusers, foreign, holds_latents, open_file, start, tensors};
+use super::{FileError, diffusers, foreign, open_file, start, tensors};
 use std::io::BufReader;
 use std::path::Path;
 use zip::ZipArchive;

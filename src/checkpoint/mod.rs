@@ -55,7 +55,7 @@ pub use diffusers::{holds_network, read_diffusers_config};
 pub use grid::{Layout, fitting_zoom, grid_image, longest_side, write_grid, write_photo, write_picture, write_strip};
 pub use import::{About, adopt, read_card};
 pub use kind::{Kind, kind_of};
-pub use latents::{holds_latents, read_latents, write_latents};
+pub use latents::{read_latents, write_latents};
 pub use layer::{read_layer, write_layer};
 pub use mask::{OpenedMask, read_mask, write_mask};
 pub use native::{read_native, write_native};
