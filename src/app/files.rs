@@ -3,7 +3,7 @@
 use super::Notice;
 use super::background::{BROKEN, Background};
 use super::consent::Consent;
-use crate::checkpoint::{first_bytes, holds_latents, holds_network, read_run};
+use crate::checkpoint::{Kind, holds_network, kind_of, read_run};
 use crate::task::{ModelRef, Run};
 use crate::text;
 use std::collections::HashMap;
@@ -69,39 +69,34 @@ impl Files {
     }
 }
 
-/// What a path holds: by its extension where it has one that is known, else by its first bytes.
+/// What a path holds, by its structure; where that is of no kind, whoever reads such names says what is wrong with it.
 fn look(path: PathBuf) -> OpenedFile {
-    if path.is_dir() {
-        return OpenedFile::Model(if holds_network(&path) { ModelRef::File(path) } else { ModelRef::Exact(path) });
-    }
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    // So do many name checkpoints, which are no archives.
-    if extension.as_deref() == Some("tar") && path.with_extension("").extension().is_some_and(|inner| inner == "pth") {
-        return OpenedFile::Model(ModelRef::File(path));
-    }
-    match extension.as_deref() {
-        Some("json") => match read_run(&path) {
-            Ok(run) => OpenedFile::Run(Box::new(run), path),
-            Err(error) => OpenedFile::Refused(Notice::error(error)),
-        },
-        Some("npz") => OpenedFile::Latents(path),
-        Some("safetensors") if holds_latents(&path) => OpenedFile::Latents(path),
-        Some(extension) if CHECKPOINTS.contains(&extension) => OpenedFile::Model(ModelRef::File(path)),
-        Some("zip" | "tar") => OpenedFile::Model(ModelRef::Exact(path)),
-        _ if is_picture(&path) => OpenedFile::Picture(path),
-        _ => by_content(path),
+    match kind_of(&path) {
+        Ok(Kind::Network) => OpenedFile::Model(ModelRef::File(path)),
+        Ok(Kind::Latents) => OpenedFile::Latents(path),
+        Ok(Kind::Run) => run(path),
+        Ok(Kind::Images) => OpenedFile::Model(ModelRef::Exact(path)),
+        Ok(Kind::Image) => OpenedFile::Picture(path),
+        Ok(Kind::Other) => by_name(path),
+        Err(error) => OpenedFile::Refused(Notice::error(error)),
     }
 }
 
-/// What a file with an unknown extension is, by its first bytes.
-fn by_content(path: PathBuf) -> OpenedFile {
-    let start = first_bytes(&path, 512).unwrap_or_default();
-    if image::guess_format(&start).is_ok_and(|format| format.reading_enabled()) {
-        return OpenedFile::Picture(path);
+fn run(path: PathBuf) -> OpenedFile {
+    match read_run(&path) {
+        Ok(run) => OpenedFile::Run(Box::new(run), path),
+        Err(error) => OpenedFile::Refused(Notice::error(error)),
     }
-    match start.as_slice() {
-        start if start.get(257..262) == Some(b"ustar") => OpenedFile::Model(ModelRef::Exact(path)),
-        [0x80, ..] | [b'P', b'K', ..] | [_, _, _, _, _, _, _, _, b'{', ..] => OpenedFile::Model(ModelRef::File(path)),
+}
+
+fn by_name(path: PathBuf) -> OpenedFile {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    match extension.as_deref() {
+        Some("json") => run(path),
+        Some("npz") => OpenedFile::Latents(path),
+        Some(extension) if CHECKPOINTS.contains(&extension) => OpenedFile::Model(ModelRef::File(path)),
+        Some("zip" | "tar") => OpenedFile::Model(ModelRef::Exact(path)),
+        _ if is_picture(&path) => OpenedFile::Picture(path),
         _ => OpenedFile::Refused(Notice::error(format!(
             "the file {} cannot be opened; choose a run file (.json), a checkpoint (.safetensors, .pth, \
              .ckpt, .bin), latents (.safetensors, .npz), an image, or a folder, .zip or .tar of images",
@@ -170,25 +165,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_opened_as_what_it_is() {
+    fn what_is_of_no_kind_goes_to_the_reader_of_its_name() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(look(folder.path().into()), OpenedFile::Model(ModelRef::Exact(_))));
-        std::fs::write(folder.path().join("config.json"), "{\"_class_name\": \"UNet2DModel\"}").unwrap();
-        assert!(matches!(look(folder.path().into()), OpenedFile::Model(ModelRef::File(_))));
-        assert!(matches!(look("x/model.PTH".into()), OpenedFile::Model(ModelRef::File(_))));
-        assert!(matches!(look("x/last.ckpt".into()), OpenedFile::Model(ModelRef::File(_))));
-        assert!(matches!(look("x/model_best.pth.tar".into()), OpenedFile::Model(ModelRef::File(_))));
-        assert!(matches!(look("x/pictures.tar".into()), OpenedFile::Model(ModelRef::Exact(_))));
-        assert!(matches!(look("x/pictures.zip".into()), OpenedFile::Model(ModelRef::Exact(_))));
-        assert!(matches!(look("x/photo.JPG".into()), OpenedFile::Picture(_)));
-        assert!(matches!(look("x/latents.npz".into()), OpenedFile::Latents(_)));
-        assert!(matches!(look("x/model.ckpt".into()), OpenedFile::Model(ModelRef::File(_))));
-        let nameless = folder.path().join("photo");
-        std::fs::write(&nameless, b"\x89PNG\r\n\x1a\n").unwrap();
-        assert!(matches!(look(nameless.clone()), OpenedFile::Picture(_)));
-        std::fs::write(&nameless, b"PK\x03\x04").unwrap();
-        assert!(matches!(look(nameless), OpenedFile::Model(ModelRef::File(_))));
-        let OpenedFile::Refused(notice) = look("x/notes.txt".into()) else { panic!("a text file was opened") };
+        let words = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, b"words").unwrap();
+            look(path)
+        };
+        for name in ["model.PTH", "last.ckpt", "model.safetensors"] {
+            assert!(matches!(words(name), OpenedFile::Model(ModelRef::File(_))), "{name}");
+        }
+        for name in ["pictures.tar", "pictures.zip"] {
+            assert!(matches!(words(name), OpenedFile::Model(ModelRef::Exact(_))), "{name}");
+        }
+        assert!(matches!(words("photo.JPG"), OpenedFile::Picture(_)));
+        assert!(matches!(words("latents.npz"), OpenedFile::Latents(_)));
+        let OpenedFile::Refused(notice) = words("notes.txt") else { panic!("a text file was opened") };
         assert!(notice.what.contains("notes.txt") && notice.remedy.contains(".safetensors"), "{notice:?}");
+        let OpenedFile::Refused(notice) = look("x/missing.pth".into()) else { panic!("what is missing was opened") };
+        assert!(notice.what.contains("cannot be read"), "{notice:?}");
     }
 }

@@ -41,13 +41,18 @@ const SIGNATURES: [(&[u8], Kind); 23] = [
     (b"\x7fELF", ("a program", None)),
 ];
 
+/// Whether a file that begins so is a tar archive (POSIX ustar, or GNU's).
+pub(super) fn is_tar(start: &[u8]) -> bool {
+    start.get(257..262) == Some(b"ustar")
+}
+
 /// What a file that begins so is; `None` where that is not known.
 fn kind(start: &[u8]) -> Option<Kind> {
     let signed = SIGNATURES.iter().find(|(signature, _)| start.starts_with(signature)).map(|(_, kind)| *kind);
     let inside = |place: std::ops::Range<usize>, bytes: &[u8]| start.get(place) == Some(bytes);
     if signed.is_some() {
         signed
-    } else if inside(257..262, b"ustar") {
+    } else if is_tar(start) {
         Some(("a tar archive", UNPACK))
     } else if inside(8..12, b"WEBP") {
         Some(("a WebP image", None))

@@ -65,7 +65,7 @@ pub fn read_latents(path: &Path) -> Result<Latents, FileError> {
 }
 
 /// Whether a `.safetensors` file holds latents; false where it cannot be read.
-pub fn holds_latents(path: &Path) -> bool {
+pub(super) fn holds_latents(path: &Path) -> bool {
     read_metadata(path).is_ok_and(|metadata| metadata.contains_key(FLOW))
 }
 

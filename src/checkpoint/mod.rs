@@ -15,6 +15,7 @@ mod foreign;
 mod found;
 mod grid;
 mod import;
+mod kind;
 mod latents;
 mod layer;
 mod legacy;
@@ -53,7 +54,8 @@ pub use config::ConfigError;
 pub use diffusers::{holds_network, read_diffusers_config};
 pub use grid::{Layout, fitting_zoom, grid_image, longest_side, write_grid, write_photo, write_picture, write_strip};
 pub use import::{About, adopt, read_card};
-pub use latents::{holds_latents, read_latents, write_latents};
+pub use kind::{Kind, kind_of};
+pub use latents::{read_latents, write_latents};
 pub use layer::{read_layer, write_layer};
 pub use mask::{OpenedMask, read_mask, write_mask};
 pub use native::{read_native, write_native};
@@ -122,14 +124,12 @@ impl FileError {
     }
 }
 
-/// The first bytes of a regular file, at most `most`.
-///
-/// # Errors
-/// If it cannot be read.
-pub fn first_bytes(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
+/// How a regular file begins, enough to tell of what kind it is, and its length.
+fn start(path: &Path) -> Result<(Vec<u8>, u64), FileError> {
+    let (file, length) = open_file(path)?;
     let mut start = Vec::new();
-    open_file(path)?.0.take(most).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
-    Ok(start)
+    file.take(foreign::START).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
+    Ok((start, length))
 }
 
 /// Opens a regular file and returns its length. Never waits on a pipe or a device, not even on one that takes the

@@ -5,13 +5,12 @@ use super::overrides::{Assumption, Overrides};
 use super::score_sde::{self, Structure, flax, flax_names};
 use super::tensors::Shapes;
 use super::{
-    Checkpoint, FileError, ReadProgress, diffusers, edm, foreign, latents, native, open_file, read_bounded, sets,
-    tensors, torch, yaml,
+    Checkpoint, FileError, ReadProgress, diffusers, edm, foreign, latents, native, read_bounded, sets, start, tensors,
+    torch, yaml,
 };
 use crate::network::{Architecture, Config, Weights, WeightsError};
 use crate::score::Description;
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// How the lines of a card begin on how long the network was trained, and what is not certain.
@@ -93,10 +92,7 @@ fn open_known(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> Re
     if let Some(place) = diffusers::find(path, options.raw).filter(|_| options.config.is_none()) {
         return open_diffusers(path, place, options, progress);
     }
-    let (mut file, length) = open_file(path)?;
-    let mut start = Vec::new();
-    (&mut file).take(foreign::START).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
-    drop(file);
+    let (start, length) = start(path)?;
     // A header's length may look like the beginning of any other kind: structure goes first.
     match start.as_slice() {
         [] => Err(FileError::format(path, "a checkpoint", "it is empty; download or write it again")),

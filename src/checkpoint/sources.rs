@@ -80,12 +80,12 @@ impl<'a> Source<'a> {
     pub fn archive(mut reader: Reader<'a>, path: &Path, progress: &ReadProgress) -> Result<Self, FileError> {
         let mut start = Vec::new();
         let read = |source| FileError::read(path, source);
-        (&mut reader).take(512).read_to_end(&mut start).map_err(read)?;
+        (&mut reader).take(foreign::START).read_to_end(&mut start).map_err(read)?;
         reader.rewind().map_err(read)?;
         if start.starts_with(b"PK") {
             Self::zip(reader, progress)
                 .map_err(|error| FileError::format(path, WHAT, format!("the zip archive is damaged ({error})")))
-        } else if start.get(257..262) == Some(b"ustar") {
+        } else if foreign::is_tar(&start) {
             Self::tar(reader, progress)
                 .map_err(|error| FileError::format(path, WHAT, format!("the tar archive is damaged ({error})")))
         } else {

@@ -1,10 +1,14 @@
 //! Large files: how far they are read is told, and the reading can be ended.
 
-use super::{data, forge, sentence};
-use score_explorer::checkpoint::{FileError, OpenOptions, ReadProgress, open, open_network, write_native};
+use super::{data, forge, project, sentence};
+use score_explorer::checkpoint::{
+    FileError, Kind, OpenOptions, ReadProgress, kind_of, open, open_network, write_native,
+};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Cursor;
+use std::path::Path;
 use zip::CompressionMethod;
 
 /// Numbers of a tensor: 16 MiB.
@@ -66,4 +70,47 @@ fn our_own_files_are_known_whatever_the_length_of_their_header() {
     assert_eq!(length(), 0x14b50);
     // (A card of one line is shortened where it is read.)
     assert_eq!(open_network(&path, None).unwrap().description.config, network.description.config);
+}
+
+/// Each under a name that says nothing.
+#[test]
+fn kinds_of_files_are_told_by_their_structure() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let mut picture = Cursor::new(Vec::new());
+    image::RgbImage::new(4, 4).write_to(&mut picture, image::ImageFormat::Png).unwrap();
+    let mut tar = tar::Builder::new(Vec::new());
+    tar.append_path_with_name(data("flax/config.json"), "a.png").unwrap();
+    let legacy = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.".to_vec();
+    let npz = forge::archive(&[("latents.npy", b"")], CompressionMethod::Stored);
+    let read = |path: &Path| fs::read(path).unwrap();
+    for (bytes, kind) in [
+        (read(&data("nets/ddpmpp-subvp-cifar10/checkpoint.pth")), Kind::Network),
+        (read(&data("flax/checkpoint_24")), Kind::Network),
+        (read(&project("checkpoints/worlds-vp-small.safetensors")), Kind::Network),
+        (legacy, Kind::Network),
+        (npz, Kind::Latents),
+        (read(&project("assets/worlds.zip")), Kind::Images),
+        (tar.into_inner().unwrap(), Kind::Images),
+        (picture.into_inner(), Kind::Image),
+        (b"\n {\"a\": 1}".to_vec(), Kind::Run),
+        (b"some words".to_vec(), Kind::Other),
+        (Vec::new(), Kind::Other),
+        (b"PK\x03\x04 cut".to_vec(), Kind::Other),
+    ] {
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(kind_of(&path).unwrap(), kind);
+    }
+    assert_eq!(kind_of(folder.path()).unwrap(), Kind::Images);
+    for part in ["", "config.json", "diffusion_pytorch_model.bin"] {
+        assert_eq!(kind_of(&data("diffusers/ddpm").join(part)).unwrap(), Kind::Network, "{part}");
+    }
+    assert_eq!(kind_of(&data("flax/config.json")).unwrap(), Kind::Run);
+    let missing = folder.path().join("missing");
+    assert!(sentence(kind_of(&missing), &missing).contains("cannot be read"));
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("nowhere", &missing).unwrap();
+        assert!(sentence(kind_of(&missing), &missing).contains("is a link to"));
+    }
 }
