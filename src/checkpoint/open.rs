@@ -91,6 +91,9 @@ fn open_known(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> Re
     if let Some(place) = diffusers::find(path, options.raw).filter(|_| options.config.is_none()) {
         return open_diffusers(path, place, options, progress);
     }
+    if path.is_dir() {
+        return Err(FileError::format(path, "a checkpoint", format!("it is a folder without a network; {CHOOSE}")));
+    }
     let (mut file, length) = open_file(path)?;
     let mut start = Vec::new();
     (&mut file).take(foreign::START).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
