@@ -18,15 +18,22 @@ fn is_hidden(letter: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0001}' | '\u{e0020}'..='\u{e007f}')
 }
 
-/// The text with such characters written out (`\u{1b}`), its names cut: each word at [`LONGEST_NAME`] characters unless it is
-/// a path, each line at some thousand. Line breaks stay.
+/// The text with such characters written out (`\u{1b}`), its names cut, see [`line`]. Line breaks stay.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if text.len() <= LONGEST_NAME && !text.chars().any(|letter| is_hidden(letter) && letter != '\n') {
+    match text.contains('\n') {
+        true => Cow::Owned(text.split('\n').map(line).collect::<Vec<_>>().join("\n")),
+        false => line(text),
+    }
+}
+
+/// The same in one line: line breaks are written out, too. Each word is cut at [`LONGEST_NAME`] characters unless it is a
+/// path, the whole at some thousand.
+pub fn line(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST_NAME && !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }
     let word = |word: &str| escaped(word, if word.contains(['/', '\\']) { LONGEST_LINE } else { LONGEST_NAME });
-    let line = |line: &str| cut(&line.split(' ').map(word).collect::<Vec<_>>().join(" "), LONGEST_LINE);
-    Cow::Owned(text.split('\n').map(line).collect::<Vec<_>>().join("\n"))
+    Cow::Owned(cut(&text.split(' ').map(word).collect::<Vec<_>>().join(" "), LONGEST_LINE))
 }
 
 /// A name in one line: escaped, and cut at [`LONGEST_NAME`] characters.
@@ -61,6 +68,7 @@ mod tests {
     fn what_steers_a_terminal_or_turns_text_round_is_written_out() {
         assert_eq!(printable("a\x1b]0;t\x07b\r\u{202e}c\u{200b}"), r"a\u{1b}]0;t\u{7}b\u{d}\u{202e}c\u{200b}");
         assert_eq!(printable("ä∇ₓ\nέ 画像"), "ä∇ₓ\nέ 画像");
+        assert_eq!(line("one\ntwo"), r"one\u{a}two");
         assert_eq!(name("one\ntwo\u{85}"), r"one\u{a}two\u{85}");
     }
 

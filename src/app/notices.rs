@@ -56,19 +56,19 @@ pub struct Notice {
 impl Notice {
     /// A remark that asks for nothing.
     pub fn remark(what: impl Into<String>) -> Self {
-        Notice { problem: false, what: text::printable(&what.into()).into_owned(), remedy: String::new(), retry: None }
+        Notice { problem: false, what: text::line(&what.into()).into_owned(), remedy: String::new(), retry: None }
     }
 
     /// A failure with its remedy.
     pub fn problem(failure: Failure) -> Self {
-        let [what, remedy] = [failure.what, failure.remedy].map(|part| text::printable(&part).into_owned());
+        let [what, remedy] = [failure.what, failure.remedy].map(|part| text::line(&part).into_owned());
         Notice { problem: true, what, remedy, retry: None }
     }
 
     /// An error whose one sentence has both, divided by a semicolon.
     pub fn error(error: impl std::fmt::Display) -> Self {
         let text = error.to_string();
-        let text = text::printable(&text);
+        let text = text::line(&text);
         let (what, remedy) = text.rsplit_once("; ").unwrap_or((&text, ""));
         Notice { problem: true, what: sentence(what), remedy: sentence(remedy), retry: None }
     }

@@ -78,7 +78,10 @@ fn resolve(path: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
 
 /// The system's own words: the sentence names the path that was given, not the temporary one.
 fn bare(error: io::Error) -> io::Error {
-    error.kind().into()
+    match error.kind() {
+        io::ErrorKind::NotFound => io::Error::new(io::ErrorKind::NotFound, "its folder does not exist"),
+        kind => kind.into(),
+    }
 }
 
 fn fill(file: &File, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 use super::pickle::{Pickle, Value};
 use super::sets::{self, Set};
+use crate::text;
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -44,28 +45,32 @@ pub(super) struct Found<'p> {
 impl<'p> Found<'p> {
     /// Looks through dictionaries, and the attributes of objects, from the root down.
     pub fn of(pickle: &'p Pickle) -> Self {
-        let (mut found, mut seen) = (Found::default(), HashSet::new());
-        let mut waiting = vec![(String::new(), pickle.root, 0)];
-        while let Some((keys, value, depth)) = waiting.pop() {
-            if let Value::Object(handle) = value
-                && !seen.insert(handle)
-            {
-                continue;
-            }
-            if let Some(items) = pickle.items(value).filter(|_| sets::is_average(&keys)) {
-                let all = !items.is_empty() && items.iter().all(|&item| pickle.tensor(item).is_some());
-                found.shadow = found.shadow.or(Some(items).filter(|_| all));
-            }
-            found.look(pickle, &keys, value);
-            let inside = pickle.pairs(value).into_iter().flatten().rev();
-            let named = inside.filter_map(|&(key, value)| Some((joined(&keys, pickle.text(key)?), value)));
-            // The first is looked at first. An object's attributes are at its own place.
-            let state = pickle.state(value).map(|state| (keys.clone(), state));
-            if depth < MAX_DEPTH {
-                waiting.extend(state.into_iter().chain(named).map(|(keys, value)| (keys, value, depth + 1)));
+        let mut found = Found::default();
+        found.walk(pickle, "", pickle.root, MAX_DEPTH, &mut HashSet::new());
+        found
+    }
+
+    /// Looks at a value and at what is inside it, so many levels deep, unless it was seen already.
+    fn walk(&mut self, pickle: &'p Pickle, keys: &str, value: Value, depth: usize, seen: &mut HashSet<usize>) {
+        let Value::Object(handle) = value else { return };
+        if !seen.insert(handle) {
+            return;
+        }
+        if let Some(items) = pickle.items(value).filter(|_| sets::is_average(keys)) {
+            let all = !items.is_empty() && items.iter().all(|&item| pickle.tensor(item).is_some());
+            self.shadow = self.shadow.or(Some(items).filter(|_| all));
+        }
+        self.look(pickle, keys, value);
+        let Some(depth) = depth.checked_sub(1) else { return };
+        for &(key, value) in pickle.pairs(value).into_iter().flatten() {
+            if let Some(key) = pickle.text(key) {
+                self.walk(pickle, &joined(keys, key), value, depth, seen);
             }
         }
-        found
+        // An object's attributes are at its own place.
+        if let Some(state) = pickle.state(value) {
+            self.walk(pickle, keys, state, depth, seen);
+        }
     }
 
     /// Takes in the tensors of a dictionary.
@@ -97,12 +102,13 @@ impl<'p> Found<'p> {
     pub fn notes(&self, first: Option<&Named>, average: Option<&Named>) -> Vec<String> {
         let taken = average.or(first).filter(|taken| taken.set.known);
         let Some(taken) = taken.map(Named::place) else { return Vec::new() };
-        let like = |named: &&Named| named.set.known && sets::averages(&named.place()) == sets::averages(&taken);
+        let words = sets::averages(&taken);
+        let like = |named: &&Named| named.set.known && sets::averages(&named.place()) == words;
         match self.named.iter().filter(like).count() {
             0 | 1 => Vec::new(),
             count => vec![format!(
                 "The file has {count} such sets of weights; those at {:?} are used.",
-                taken.trim_matches('.')
+                text::name(taken.trim_matches('.'))
             )],
         }
     }

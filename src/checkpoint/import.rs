@@ -1,6 +1,7 @@
-use super::open::{ASSUMED, CHOSEN, TRAINED};
+use super::open::{ASSUMED, CHOSEN, IGNORED, TRAINED};
 use super::{FileError, OpenedNetwork, checksum, read_bounded, write_native};
 use crate::sde::Moments;
+use crate::text;
 use std::path::{Path, PathBuf};
 
 /// How the line of a card begins that names the file of a network.
@@ -47,7 +48,7 @@ pub fn adopt(mut network: OpenedNetwork, source: &Path, about: &About, output: &
         let kept = description
             .card
             .lines()
-            .filter(|line| [TRAINED, ASSUMED, CHOSEN, FROM].iter().any(|kept| line.starts_with(kept)));
+            .filter(|line| [TRAINED, ASSUMED, CHOSEN, IGNORED, FROM].iter().any(|kept| line.starts_with(kept)));
         description.card = std::iter::once(about.card.trim_end()).chain(kept).collect::<Vec<_>>().join("\n");
     }
     description.moments = about.moments.or(description.moments);
@@ -61,6 +62,6 @@ pub fn adopt(mut network: OpenedNetwork, source: &Path, about: &About, output: &
 /// The line of a card that names the file of a network.
 fn origin(source: &Path) -> Result<String, FileError> {
     let (digest, bytes) = checksum(source)?;
-    let file = source.file_name().unwrap_or_default().to_string_lossy();
+    let file = text::name(&source.file_name().unwrap_or_default().to_string_lossy());
     Ok(format!("{FROM}{file}, {bytes} bytes, SHA-256 {digest}."))
 }

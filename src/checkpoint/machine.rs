@@ -8,12 +8,15 @@
 use super::opcode as op;
 use super::pickle::PickleError::{self, Damaged};
 use super::pickle::{Instance, Known, Object, Storage, Tensor, Value};
+use super::tensors::MAX_NAME;
 use std::collections::HashMap;
 
 /// More than forty times what the largest published checkpoint takes.
 pub(super) const MAX_INSTRUCTIONS: usize = 2_000_000;
 /// Objects, remembered values and values in hand, of each: ten times what the largest published checkpoint has.
 pub(super) const MAX_HELD: usize = 400_000;
+/// Bytes of all keys of dictionaries, each as often as it is used: ten times what the largest published checkpoint has.
+const MAX_KEYS: usize = 4 << 20;
 /// More dimensions than any image network has.
 const MAX_DIMENSIONS: usize = 16;
 
@@ -26,6 +29,7 @@ pub(super) fn run(bytes: &[u8]) -> Result<(Value, Vec<Object<'_>>, &[u8]), Pickl
         memo: HashMap::new(),
         objects: Vec::new(),
         copied: 0,
+        keys: 0,
     };
     for _ in 0..MAX_INSTRUCTIONS {
         match machine.byte()? {
@@ -44,6 +48,8 @@ struct Machine<'a> {
     objects: Vec<Object<'a>>,
     /// Pairs of dictionaries that were copied from lists.
     copied: usize,
+    /// Bytes of their keys.
+    keys: usize,
 }
 
 impl<'a> Machine<'a> {
@@ -203,25 +209,31 @@ impl<'a> Machine<'a> {
             _ => self.pop_mark()?,
         };
         let Some(&Value::Object(handle)) = self.stack.last() else { return Err(Damaged("values have no container")) };
-        let object = self.objects.get_mut(handle).ok_or(Damaged("values have no container"))?;
+        let container = Damaged("values have no container");
         if matches!(instruction, op::SETITEM | op::SETITEMS) {
-            if new.len() % 2 != 0 {
-                return Err(Damaged("a key has no value"));
-            }
-            let new = new.chunks_exact(2).map(|pair| (pair[0], pair[1]));
-            match object {
+            let (pairs, []) = new.as_chunks::<2>() else { return Err(Damaged("a key has no value")) };
+            let new = self.keyed(pairs.iter().map(|&[key, value]| (key, value)).collect())?;
+            match self.objects.get_mut(handle).ok_or(container)? {
                 Object::Dict(pairs) => pairs.extend(new),
                 Object::Instance(instance) => instance.pairs.extend(new),
                 _ => return Err(Damaged("values have no container")),
             }
         } else {
-            match object {
+            match self.objects.get_mut(handle).ok_or(container)? {
                 Object::List(items) => items.extend(new),
                 Object::Instance(instance) => instance.items.extend(new),
                 _ => return Err(Damaged("values have no container")),
             }
         }
         Ok(())
+    }
+
+    /// The pairs of a dictionary whose keys are no longer than a tensor's name.
+    fn keyed(&mut self, mut pairs: Vec<(Value, Value)>) -> Result<Vec<(Value, Value)>, PickleError> {
+        let bytes = |key: Value| self.text(key).map_or(0, str::len);
+        pairs.retain(|&(key, _)| bytes(key) <= MAX_NAME);
+        self.keys += pairs.iter().map(|&(key, _)| bytes(key)).sum::<usize>();
+        if self.keys <= MAX_KEYS { Ok(pairs) } else { Err(PickleError::Wordy) }
     }
 
     fn remember(&mut self, instruction: u8) -> Result<(), PickleError> {
@@ -292,6 +304,7 @@ impl<'a> Machine<'a> {
                 // These are copies, unlike all other values.
                 self.copied += pairs.len();
                 room(self.copied)?;
+                let pairs = self.keyed(pairs)?;
                 self.create(Object::Dict(pairs))
             }
             Value::Known(Known::RebuildParameter) => {
@@ -414,7 +427,11 @@ impl<'a> Machine<'a> {
         if self.text(tag)? != "storage" {
             return Err(Damaged("it refers to something other than a storage"));
         }
-        let storage = Storage { number, key: self.text(key)?, elements: size(elements)? };
+        let key = self.text(key)?;
+        if key.len() > MAX_NAME {
+            return Err(Damaged("a storage has a name of more than 1024 bytes"));
+        }
+        let storage = Storage { number, key, elements: size(elements)? };
         self.create(Object::Storage(storage))
     }
 }

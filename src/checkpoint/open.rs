@@ -19,6 +19,8 @@ pub(super) const TRAINED: &str = "Trained for ";
 pub const ASSUMED: &str = "Assumed: ";
 /// How the line begins on which of a file's weights these are.
 pub(super) const CHOSEN: &str = "Weights: ";
+/// How the line begins on what was ignored of the file beside them.
+pub(super) const IGNORED: &str = "Ignored in ";
 
 const CONFIG: &str = "a published configuration";
 const CHOOSE: &str = "choose a published checkpoint or a Score Explorer .safetensors";
@@ -123,11 +125,8 @@ fn open_diffusers(
     progress: &ReadProgress,
 ) -> Result<Opened, FileError> {
     self_described(path, options, "a diffusers folder")?;
-    if !place.has_raw {
-        one_set(path, options)?;
-    }
-    let diffusers::Found { network, file, notes } = diffusers::open(place, options.raw, progress)?;
-    Ok(Opened { file: Some(file), ..said(network) }.noted(notes, false))
+    let diffusers::Found { network, file, notes, ignored } = diffusers::open(path, place, options.raw, progress)?;
+    Ok(Opened { file: Some(file), ..said(network) }.noted(notes, false).keeping("", ignored))
 }
 
 /// A network that describes itself.
@@ -137,7 +136,7 @@ fn said(network: OpenedNetwork) -> Opened {
 
 /// Refuses options for a file that has one set of weights and describes itself.
 fn plain(path: &Path, options: &OpenOptions, what: &'static str) -> Result<(), FileError> {
-    one_set(path, options)?;
+    one_set(path, options.raw)?;
     self_described(path, options, what)
 }
 
@@ -152,8 +151,8 @@ fn self_described(path: &Path, options: &OpenOptions, what: &'static str) -> Res
     }
 }
 
-fn one_set(path: &Path, options: &OpenOptions) -> Result<(), FileError> {
-    match options.raw {
+pub(super) fn one_set(path: &Path, raw: bool) -> Result<(), FileError> {
+    match raw {
         true => {
             Err(FileError::format(path, "a training checkpoint", "it holds one set of weights; leave the choice out"))
         }
@@ -216,7 +215,7 @@ fn open_tensors(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> 
     }
     let chosen = sets::choose(sets.iter().map(|set| set.prefix.as_str())).map(|chosen| sets.get(chosen?));
     if chosen.contains(&None) {
-        one_set(path, options)?;
+        one_set(path, options.raw)?;
     }
     let wanted: BTreeSet<&str> = chosen
         .iter()
@@ -262,7 +261,7 @@ fn open_named_by_diffusers(path: &Path, options: &OpenOptions, checkpoint: Check
     let Checkpoint { mut model, average, .. } = checkpoint;
     model.extend(average.filter(|_| !options.raw).into_iter().flatten());
     let (description, ignored) = diffusers::describe(folder)?;
-    Ok(said(diffusers::network(description, model, path)?).noted(ignored.into_iter().collect(), false))
+    Ok(said(diffusers::network(description, model, path)?).keeping("", ignored))
 }
 
 /// The configuration of a network that must be a U-Net.
@@ -302,12 +301,16 @@ impl Described {
 
 impl Opened {
     /// With what is to be known of which weights these are, unless they were asked for; the card keeps it.
-    fn noted(mut self, notes: Vec<String>, asked: bool) -> Opened {
-        if !asked {
-            let card = &mut self.network.description.card;
-            let lines = notes.iter().map(|note| format!("{CHOSEN}{note}"));
-            *card = card.lines().map(str::to_owned).chain(lines).collect::<Vec<_>>().join("\n");
-            self.notes.extend(notes);
+    fn noted(self, notes: Vec<String>, asked: bool) -> Opened {
+        if asked { self } else { self.keeping(CHOSEN, notes) }
+    }
+
+    /// With notes, which the card keeps under a label.
+    fn keeping(mut self, label: &str, notes: impl IntoIterator<Item = String>) -> Opened {
+        let card = &mut self.network.description.card;
+        for note in notes {
+            *card = [card.as_str(), &format!("{label}{note}")].join("\n").trim_start().to_owned();
+            self.notes.push(note);
         }
         self
     }

@@ -2,6 +2,7 @@
 
 use super::machine::{self, MAX_HELD, MAX_INSTRUCTIONS};
 use super::tensors::Number;
+use crate::text;
 
 /// Why a pickle cannot be read. The sentence continues from "it ...".
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -14,6 +15,8 @@ pub(super) enum PickleError {
     Endless,
     #[error("has more than {MAX_HELD} pickled objects; no known checkpoint needs so many")]
     Crowded,
+    #[error("has more than 4 MiB of names; no known checkpoint needs so many")]
+    Wordy,
 }
 
 /// A value: a scalar, or a handle to an [`Object`].
@@ -65,11 +68,6 @@ fn storage_number(name: &str) -> Option<Number> {
         "ByteStorage" | "BoolStorage" | "UntypedStorage" => Number::U8,
         _ => return None,
     })
-}
-
-/// A name from a stranger's file, fit for a sentence.
-fn printable(name: &str) -> String {
-    name.chars().take(80).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// What a handle stands for.
@@ -156,7 +154,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// The pairs of a dictionary, of any class, in order.
+    /// The pairs of a dictionary, of any class, in order. Those with keys longer than any tensor's name are left out.
     pub fn pairs(&self, value: Value) -> Option<&[(Value, Value)]> {
         match self.object(value)? {
             Object::Dict(pairs) => Some(pairs),
@@ -176,7 +174,12 @@ impl<'a> Pickle<'a> {
             Object::Instance(instance) => self.objects.get(instance.class)?,
             object => object,
         };
-        if let Object::Class(module, name) = class { Some(printable(&format!("{module}.{name}"))) } else { None }
+        // Cut before they are put together, as they may be as long as the file.
+        if let Object::Class(module, name) = class {
+            Some(text::name(&format!("{module:.80}.{name:.80}")))
+        } else {
+            None
+        }
     }
 
     /// The value under `key` in a dictionary.

@@ -1,11 +1,11 @@
 use super::photo::{Decoded, MAX_FILE, WHAT, decode, on_white};
 use super::sources::{MAX_PICTURES, Source, UNREADABLE};
 use super::tally::Tally;
-use super::{FileError, ReadProgress};
+use super::{FileError, ReadProgress, central_square};
 use crate::luma;
 use crate::sde::{Moments, Range};
 use image::imageops::FilterType;
-use image::{DynamicImage, RgbImage};
+use image::{DynamicImage, ImageReader, RgbImage};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -18,6 +18,8 @@ const LARGEST_SIZE: u32 = 64;
 const MAX_SET: usize = 1 << 30;
 /// Pictures and bytes that wait for decoding together.
 const BATCH: (usize, usize) = (256, 128 << 20);
+/// Pixels of them for each thread, so that the reading can be ended about once a second.
+const PIXELS: u64 = 16 << 20;
 
 const NO_IMAGE: [&str; 2] = ["cannot be read as an image and was skipped", "cannot be read as images and were skipped"];
 
@@ -207,8 +209,7 @@ fn decode_all(
 ) -> std::io::Result<(Vec<Found>, usize)> {
     let (mut all, mut bytes, mut left) = (Vec::new(), 0, indices);
     while !left.is_empty() && bytes <= MAX_SET {
-        progress.tell(1.0 - left.len() as f32 / indices.len() as f32)?;
-        let batch = load_batch(source, &mut left);
+        let batch = load_batch(source, &mut left, &|left| progress.tell(1.0 - left as f32 / indices.len() as f32))?;
         let squares: Vec<_> = batch
             .into_par_iter()
             .map(|(index, (name, bytes))| (index, name, bytes.map(|bytes| decode_square(&bytes, side))))
@@ -229,19 +230,34 @@ fn decode_all(
 
 type Loaded = (String, Result<Vec<u8>, String>);
 
-/// The files of the next pictures, which are no longer left.
-fn load_batch(source: &mut Source, left: &mut &[usize]) -> Vec<(usize, Loaded)> {
-    let (mut batch, mut bytes) = (Vec::new(), 0);
+/// The files of the next pictures, which are no longer left. `tell` is told how many are, and may end it.
+fn load_batch(
+    source: &mut Source,
+    left: &mut &[usize],
+    tell: &dyn Fn(usize) -> std::io::Result<()>,
+) -> std::io::Result<Vec<(usize, Loaded)>> {
+    let (mut batch, mut bytes, mut pixels) = (Vec::new(), 0, 0);
+    let most = PIXELS * rayon::current_num_threads() as u64;
     while let Some((&index, rest)) = left.split_first() {
+        tell(left.len())?;
         *left = rest;
         let Some(loaded) = source.load(index) else { continue };
-        bytes += loaded.1.as_ref().map_or(0, Vec::len);
+        if let Ok(file) = &loaded.1 {
+            bytes += file.len();
+            pixels += claimed_pixels(file);
+        }
         batch.push((index, loaded));
-        if batch.len() >= BATCH.0 || bytes >= BATCH.1 {
+        if batch.len() >= BATCH.0 || bytes >= BATCH.1 || pixels >= most {
             break;
         }
     }
-    batch
+    Ok(batch)
+}
+
+/// What the header of a picture file says. A picture that cannot be read has none.
+fn claimed_pixels(file: &[u8]) -> u64 {
+    let size = ImageReader::new(Cursor::new(file)).with_guessed_format().ok().and_then(|it| it.into_dimensions().ok());
+    size.map_or(0, |(width, height)| u64::from(width) * u64::from(height))
 }
 
 /// The middle of a picture, upright, on white.
@@ -262,19 +278,13 @@ fn resized(image: RgbImage, side: u32) -> RgbImage {
 /// Decodes a picture to a square of `side` pixels; where none is given, of its own smaller side, at most 64.
 fn decode_square(bytes: &[u8], side: Option<u32>) -> Result<Square, String> {
     let Decoded { image, orientation, notes, room: _room, .. } = decode(Cursor::new(bytes), bytes.len() as u64)?;
-    let square = centre_square(&image);
+    let [left, top, own] = central_square(image.width(), image.height());
+    let square = image.crop_imm(left, top, own, own);
     drop(image);
-    let own = square.width();
     let mut upright = DynamicImage::ImageRgb8(on_white(square));
     upright.apply_orientation(orientation);
     let image = resized(upright.into_rgb8(), side.unwrap_or(own.min(LARGEST_SIZE)));
     Ok(Square { image, own, notes })
-}
-
-fn centre_square(image: &DynamicImage) -> DynamicImage {
-    let (width, height) = (image.width(), image.height());
-    let side = width.min(height);
-    image.crop_imm((width - side) / 2, (height - side) / 2, side, side)
 }
 
 /// Appends a picture as three planes.

@@ -20,6 +20,8 @@ pub struct ReadProgress<'a> {
     expected: Cell<u64>,
     read: Cell<u64>,
     reported: Cell<u64>,
+    /// The last fraction that is not one of bytes, and when one was reported.
+    share: Cell<f32>,
     told: Cell<Option<Instant>>,
     cancelled: Cell<bool>,
 }
@@ -49,24 +51,34 @@ impl<'a> ReadProgress<'a> {
 
     /// Reports a fraction that is not one of bytes; fails if the reading is to end.
     pub(super) fn tell(&self, fraction: f32) -> io::Result<()> {
+        self.share.set(fraction);
+        self.heed()
+    }
+
+    /// Reports the last such fraction again, between the steps that are counted.
+    pub(super) fn heed(&self) -> io::Result<()> {
+        self.go_on()?;
         let due = self.told.get().is_none_or(|told| told.elapsed() >= PAUSE);
         let Some(listener) = self.listener.filter(|_| due) else { return Ok(()) };
         self.told.set(Some(Instant::now()));
-        self.go_on(listener(fraction))
+        self.cancelled.set(!listener(self.share.get()));
+        self.go_on()
     }
 
-    fn go_on(&self, whether: bool) -> io::Result<()> {
-        self.cancelled.set(self.cancelled.get() || !whether);
+    /// Once it was cancelled, nothing more is read.
+    fn go_on(&self) -> io::Result<()> {
         if self.cancelled.get() { Err(io::Error::other("the reading was cancelled")) } else { Ok(()) }
     }
 
     fn add(&self, bytes: usize) -> io::Result<()> {
+        self.go_on()?;
         self.read.set(self.read.get() + bytes as u64);
         let due = self.read.get() - self.reported.get() >= STEP;
         let Some(listener) = self.listener.filter(|_| due) else { return Ok(()) };
         self.reported.set(self.read.get());
         let fraction = self.read.get() as f64 / self.expected.get().max(1) as f64;
-        self.go_on(listener(fraction.min(1.0) as f32))
+        self.cancelled.set(!listener(fraction.min(1.0) as f32));
+        self.go_on()
     }
 }
 
@@ -87,5 +99,51 @@ impl Read for ReportedFile<'_> {
 impl Seek for ReportedFile<'_> {
     fn seek(&mut self, place: SeekFrom) -> io::Result<u64> {
         self.file.seek(place)
+    }
+}
+
+/// What is read without being counted, as only a small part of it is needed; whoever hears can end that, too.
+pub(super) struct Heeding<'a, R> {
+    pub reader: R,
+    pub progress: &'a ReadProgress<'a>,
+}
+
+impl<R: Read> Read for Heeding<'_, R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.progress.heed()?;
+        self.reader.read(bytes)
+    }
+}
+
+impl<R: Seek> Seek for Heeding<'_, R> {
+    fn seek(&mut self, place: SeekFrom) -> io::Result<u64> {
+        self.reader.seek(place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_said_no_is_not_asked_again_and_nothing_more_is_read() {
+        let asked = Cell::new(0);
+        let listener = |_| {
+            asked.set(asked.get() + 1);
+            false
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, [0; 8]).unwrap();
+        let progress = ReadProgress::new(&listener);
+        let mut file = progress.open(&path).unwrap().0;
+        let mut heeding = Heeding { reader: File::open(&path).unwrap(), progress: &progress };
+        let mut byte = [0];
+        assert!(file.read(&mut byte).is_ok() && !progress.is_cancelled());
+        for _ in 0..3 {
+            assert!(progress.tell(0.5).is_err());
+            assert!(file.read(&mut byte).is_err() && heeding.read(&mut byte).is_err());
+        }
+        assert_eq!(asked.get(), 1);
     }
 }

@@ -1,8 +1,10 @@
 //! Where image files are stored: a folder, a zip archive or a tar archive.
 
 use super::photo::MAX_FILE;
+use super::progress::Heeding;
 use super::tally::Tally;
 use super::{FileError, ReadProgress, foreign, open_file, zip_parts};
+use crate::text;
 use image::ImageFormat;
 use std::fs;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -34,10 +36,10 @@ const HIDDEN: [&str; 2] = ["is hidden and was skipped", "are hidden and were ski
 pub(super) const UNREADABLE: [&str; 2] = ["cannot be opened and was skipped", "cannot be opened and were skipped"];
 
 /// Anything an archive can be read from.
-pub(super) trait Bytes: Read + Seek + Send {}
-impl<T: Read + Seek + Send> Bytes for T {}
+pub(super) trait Bytes: Read + Seek {}
+impl<T: Read + Seek> Bytes for T {}
 
-type Reader = Box<dyn Bytes>;
+type Reader<'a> = Box<dyn Bytes + 'a>;
 
 enum Place {
     File(PathBuf),
@@ -45,16 +47,16 @@ enum Place {
     Tar { start: u64, size: u64 },
 }
 
-enum Store {
+enum Store<'a> {
     Folder,
-    Zip(ZipArchive<Reader>),
-    Tar(Reader),
+    Zip(ZipArchive<Reader<'a>>),
+    Tar(Reader<'a>),
 }
 
 /// Image files in the order of their names. Names are for display only: nothing is ever
 /// written or opened by a name from an archive.
-pub(super) struct Source {
-    store: Store,
+pub(super) struct Source<'a> {
+    store: Store<'a>,
     items: Vec<(String, Place)>,
     /// Pictures beyond [`MAX_PICTURES`], which are not among the items.
     pub beyond: usize,
@@ -62,20 +64,20 @@ pub(super) struct Source {
     pub left_out: Tally,
 }
 
-impl Source {
+impl<'a> Source<'a> {
     /// Lists a folder or an archive, unless `progress` ends it.
-    pub fn open(path: &Path, progress: &ReadProgress) -> Result<Self, FileError> {
+    pub fn open(path: &Path, progress: &'a ReadProgress) -> Result<Self, FileError> {
         if path.is_dir() {
             let mut listing = Listing::default();
             listing.walk(path, "", 0, progress).map_err(|source| FileError::read(path, source))?;
             return Ok(Self::sorted(Store::Folder, listing));
         }
         let (file, _) = open_file(path)?;
-        Self::archive(Box::new(BufReader::new(file)), path, progress)
+        Self::archive(Box::new(BufReader::new(Heeding { reader: file, progress })), path, progress)
     }
 
     /// Lists an archive. `path` is only for the message.
-    pub fn archive(mut reader: Reader, path: &Path, progress: &ReadProgress) -> Result<Self, FileError> {
+    pub fn archive(mut reader: Reader<'a>, path: &Path, progress: &ReadProgress) -> Result<Self, FileError> {
         let mut start = Vec::new();
         let read = |source| FileError::read(path, source);
         (&mut reader).take(512).read_to_end(&mut start).map_err(read)?;
@@ -92,7 +94,7 @@ impl Source {
         }
     }
 
-    fn zip(reader: Reader, progress: &ReadProgress) -> zip::result::ZipResult<Self> {
+    fn zip(reader: Reader<'a>, progress: &ReadProgress) -> zip::result::ZipResult<Self> {
         let mut archive = zip_parts::archive(reader)?;
         let mut listing = Listing::default();
         for index in 0..archive.len() {
@@ -106,7 +108,7 @@ impl Source {
     }
 
     /// Reads names itself, as the library takes those that are longer than a header into memory whatever they claim.
-    fn tar(reader: Reader, progress: &ReadProgress) -> std::io::Result<Self> {
+    fn tar(reader: Reader<'a>, progress: &ReadProgress) -> std::io::Result<Self> {
         let mut archive = tar::Archive::new(reader);
         let (mut listing, mut long) = (Listing::default(), None);
         for entry in archive.entries_with_seek()?.raw(true) {
@@ -125,7 +127,7 @@ impl Source {
         Ok(Self::sorted(Store::Tar(archive.into_inner()), listing))
     }
 
-    fn sorted(store: Store, Listing { mut items, left_out }: Listing) -> Self {
+    fn sorted(store: Store<'a>, Listing { mut items, left_out }: Listing) -> Self {
         items.sort_by(|a, b| a.0.cmp(&b.0));
         let beyond = items.len().saturating_sub(MAX_PICTURES);
         items.truncate(MAX_PICTURES);
@@ -158,7 +160,7 @@ impl Source {
 }
 
 /// The name in an entry that holds the one of the next entry, if that is what it holds.
-fn long_name(entry: &mut tar::Entry<'_, Reader>) -> std::io::Result<Option<String>> {
+fn long_name(entry: &mut tar::Entry<'_, Reader<'_>>) -> std::io::Result<Option<String>> {
     if entry.size() > MAX_NAME {
         return Err(std::io::Error::other("a name is longer than 64 KiB"));
     }
@@ -199,7 +201,7 @@ impl Listing {
         let is_hidden = parts().any(|part| part.starts_with('.'));
         let extension = Path::new(last).extension().map(|extension| extension.to_string_lossy().to_lowercase());
         let is_foreign = extension.as_ref().is_some_and(|extension| FOREIGN.contains(&extension.as_str()));
-        let shown: String = name.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        let shown = shown(name);
         if is_hidden {
             if is_foreign || is_picture(name) {
                 self.left_out.add(HIDDEN, &shown, "");
@@ -224,23 +226,54 @@ impl Listing {
             if !kind.is_dir() {
                 match fs::metadata(&path) {
                     Ok(about) if about.is_dir() => {}
-                    Err(error) if is_picture(&name) => self.left_out.add(UNREADABLE, &name, &error.to_string()),
+                    Err(error) if is_picture(&name) => self.left_out.add(UNREADABLE, &shown(&name), &error.to_string()),
                     _ => self.add(&name, Place::File(path)),
                 }
             } else if file.file_name().to_string_lossy().starts_with('.') {
-                self.left_out.add(HIDDEN, &format!("{name}/"), "");
+                self.left_out.add(HIDDEN, &shown(&format!("{name}/")), "");
             } else if depth >= MAX_DEPTH {
-                self.left_out.add(UNREADABLE, &format!("{name}/"), "it is too deep inside other folders");
+                self.left_out.add(UNREADABLE, &shown(&format!("{name}/")), "it is too deep inside other folders");
             } else if let Err(error) = self.walk(&path, &format!("{name}/"), depth + 1, progress) {
-                self.left_out.add(UNREADABLE, &format!("{name}/"), &error.to_string());
+                if progress.is_cancelled() {
+                    return Err(error);
+                }
+                self.left_out.add(UNREADABLE, &shown(&format!("{name}/")), &error.to_string());
             }
         }
         Ok(())
     }
 }
 
+/// A path inside a folder or an archive as it is shown, each part a name.
+fn shown(path: &str) -> String {
+    path.split('/').map(text::name).collect::<Vec<_>>().join("/")
+}
+
 fn is_picture(name: &str) -> bool {
     let format = Path::new(name).extension().and_then(ImageFormat::from_extension);
     use ImageFormat::{Bmp, Gif, Jpeg, Png, WebP};
     matches!(format, Some(Png | Jpeg | Gif | Bmp | WebP))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    #[test]
+    fn a_listing_that_is_ended_within_a_folder_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("inner")).unwrap();
+        fs::write(folder.path().join("inner/a.png"), b"").unwrap();
+        let asked = Cell::new(0);
+        // So slow that it is asked of the next file, too, which is the one within.
+        let listener = |_| {
+            std::thread::sleep(Duration::from_millis(60));
+            asked.set(asked.get() + 1);
+            asked.get() < 2
+        };
+        assert!(Source::open(folder.path(), &ReadProgress::new(&listener)).is_err());
+        assert_eq!(asked.get(), 2);
+    }
 }

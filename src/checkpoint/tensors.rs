@@ -13,7 +13,7 @@ pub(super) const MAX_VALUES: usize = 1 << 29;
 /// A header of 16 MiB names some hundred thousand tensors.
 const MAX_HEADER: u64 = 16 << 20;
 /// Bytes of a tensor's name.
-const MAX_NAME: usize = 1024;
+pub(super) const MAX_NAME: usize = 1024;
 /// Bytes that are decoded at once; a multiple of every number's size.
 const CHUNK: usize = 1 << 20;
 const LARGE: &str = "it is larger than any supported network";

@@ -64,7 +64,16 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let mut flow = args.solver.over(latents.flow)?;
     flow.model = agreed(&args.latents, &flow.model, args.model.as_ref())?;
     let mut session = Session::open(args.device.into())?;
-    session.inspect(&flow.model)?;
+    let model = session.inspect(&flow.model)?;
+    if latents.pixels.shape.get(1..) != Some(model.shape.as_slice()) {
+        let [_, channels, height, width] = latents.pixels.shape;
+        let [c, h, w] = model.shape;
+        return Err(Failure::Input(format!(
+            "{:?} holds latents of {channels}×{height}×{width} but {} has images of {c}×{h}×{w}; choose the --model that \
+             they were encoded with",
+            args.latents, model.name
+        )));
+    }
     args.images.as_ref().map_or(Ok(()), |folder| check_images(folder, latents.pixels.shape[0]))?;
     let files = output.iter().map(PathBuf::as_path);
     let zoom = fit(files, latents.pixels.shape, Layout::Grid, args.zoom.into(), &mut session.progress)?;

@@ -49,7 +49,8 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     for info in &adapters {
         say!("{}{}", name(info), if software(info) { ", software" } else { "" });
     }
-    say!("\nauto selects {auto}: {why}.");
+    say!();
+    say!("auto selects {auto}: {why}.");
     Ok(())
 }
 

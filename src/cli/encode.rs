@@ -1,6 +1,6 @@
 use super::Failure;
 use super::drive::Session;
-use super::flow_options::{FlowOptions, Pictures};
+use super::flow_options::{FlowOptions, Pictures, limit};
 use super::options::DeviceOption;
 use super::output::known;
 use crate::checkpoint::{check_writable, write_latents};
@@ -27,7 +27,7 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
     /// Use at most the first N images of each folder or archive
-    #[arg(long, alias = "first", value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
+    #[arg(long, alias = "first", value_name = "N", default_value_t = usize::MAX, hide_default_value = true, value_parser = limit)]
     limit: usize,
     /// Latents file (.safetensors or .npz)
     #[arg(long, short, value_name = "FILE", default_value = "latents.safetensors", help_heading = "Output")]

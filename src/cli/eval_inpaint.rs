@@ -91,9 +91,14 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     let heads: String = masks.iter().map(|(name, _)| format!("{name:>22}")).collect();
-    say!("PSNR of hidden regions in dB, {} images\n{:<22}{:>6}{heads}", pictures.shape[0], "", "NFE");
+    say!("PSNR of hidden regions in dB, {} images", pictures.shape[0]);
+    say!("{:<22}{:>6}{heads}", "", "NFE");
     for line in lines {
-        let cell = |figure: &Figure| format!("{:>22}", format!("{:.2} ± {:.2}", figure.psnr, figure.standard_error));
+        let cell = |figure: &Figure| match figure.standard_error.is_finite() {
+            true => format!("{:>22}", format!("{:.2} ± {:.2}", figure.psnr, figure.standard_error)),
+            // Of one image there is none.
+            false => format!("{:>22.2}", figure.psnr),
+        };
         let cells: String = line.masks.iter().map(cell).collect();
         say!("{:<22}{:>6}{cells}", line.filling, line.nfe);
     }

@@ -98,6 +98,11 @@ impl SolverOptions {
     }
 }
 
+/// How many images are used at most.
+pub(super) fn limit(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&number| number >= 1).ok_or_else(|| "not a whole number of 1 or more".into())
+}
+
 /// Images at the size of a model, with their names.
 pub(super) struct Pictures {
     pub(super) names: Vec<String>,

@@ -1,9 +1,11 @@
+use super::output::known;
 use super::{Failure, library};
 use crate::checkpoint::{
     About, OpenOptions, Opened, Overrides, adopt, check_writable, moments, open, read_card, read_pictures, slug,
 };
 use crate::score::Description;
 use crate::sde::Moments;
+use crate::task::ModelRef;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -81,6 +83,11 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         Some(file) => file.clone(),
         None => place_in_library(&args.name())?,
     };
+    known(Some(&output), &["safetensors"])?;
+    let same = |file: &Path| fs::canonicalize(file).ok();
+    if same(&output).is_some_and(|file| Some(file) == same(&args.source)) {
+        return Err(Failure::Usage(format!("{output:?} is the checkpoint itself; give another --output")));
+    }
     let card = args.card_file.as_deref().map(read_text).transpose()?.unwrap_or_default();
     let overrides = Overrides::parse(args.set.iter().map(String::as_str));
     let overrides = overrides.map_err(|error| Failure::Usage(error.to_string()))?;
@@ -154,6 +161,9 @@ fn place_in_library(name: &str) -> Result<PathBuf, Failure> {
     let Some(folder) = library().filter(|_| !slug.is_empty()) else {
         return Err(Failure::Usage("the model library has no place for this model; give --output FILE".into()));
     };
+    if slug == ModelRef::SHIPPED {
+        return Err(Failure::Usage(format!("{slug} is the name of the bundled model; give another --name")));
+    }
     let file = folder.join(slug).with_extension("safetensors");
     match file.exists() {
         true => Err(Failure::Usage(format!("{file:?} already exists; give another --name, or --output to replace it"))),

@@ -28,10 +28,7 @@ pub(super) fn network(model: &ModelRef, config: Option<&Path>) -> Result<OpenedN
     let opened = match model {
         ModelRef::Named(name) => find(name, library().as_deref(), &ReadProgress::default()),
         ModelRef::File(path) => file(path, config),
-        ModelRef::Exact(_) | ModelRef::Mixture(_) => {
-            let why = "has an exact score and is not a network; choose a name from `models` or a checkpoint";
-            return Err(Failure::Usage(format!("{model} {why}")));
-        }
+        ModelRef::Exact(_) | ModelRef::Mixture(_) => return Err(not_a_network(model)),
     };
     Ok(opened?)
 }
@@ -82,6 +79,19 @@ impl ValueParserFactory for ModelRef {
     fn value_parser() -> ModelParser {
         ModelParser
     }
+}
+
+/// Whether a model can be a network at all, before anything is opened.
+pub(super) fn may_be_network(model: &ModelRef) -> Result<(), Failure> {
+    match model {
+        ModelRef::Named(_) | ModelRef::File(_) => Ok(()),
+        ModelRef::Exact(_) | ModelRef::Mixture(_) => Err(not_a_network(model)),
+    }
+}
+
+fn not_a_network(model: &ModelRef) -> Failure {
+    let why = "has an exact score and is not a network; choose a name from `models` or a checkpoint";
+    Failure::Usage(format!("{model} {why}"))
 }
 
 /// Opens a checkpoint, and says on stderr what a person should know of how it was read.

@@ -1,6 +1,6 @@
 use super::Failure;
 use super::drive::Session;
-use super::flow_options::{FlowOptions, Pictures};
+use super::flow_options::{FlowOptions, Pictures, limit};
 use super::options::{DeviceOption, seed};
 use crate::engine::Likelihood;
 use crate::task::Estimate;
@@ -21,7 +21,7 @@ pub(super) struct Args {
     #[command(flatten)]
     flow: FlowOptions,
     /// Use at most the first N images of each folder or archive
-    #[arg(long, alias = "first", value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
+    #[arg(long, alias = "first", value_name = "N", default_value_t = usize::MAX, hide_default_value = true, value_parser = limit)]
     limit: usize,
     /// Random probes per image (Hutchinson); two or more give a standard error
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Divergence")]

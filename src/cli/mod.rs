@@ -1,14 +1,14 @@
 //! The command line: one file a command, over the same engine as the window.
 
-/// Prints a line for people. What it says may come from a stranger's file: see [`crate::text::printable`].
+/// Prints a line for people. What it says may come from a stranger's file: see [`crate::text::line`].
 macro_rules! say {
     () => { println!() };
-    ($($line:tt)*) => { println!("{}", $crate::text::printable(&format!($($line)*))) };
+    ($($line:tt)*) => { println!("{}", $crate::text::line(&format!($($line)*))) };
 }
 
 /// The same on stderr, beside what a command is asked for.
 macro_rules! remark {
-    ($($line:tt)*) => { eprintln!("{}", $crate::text::printable(&format!($($line)*))) };
+    ($($line:tt)*) => { eprintln!("{}", $crate::text::line(&format!($($line)*))) };
 }
 
 mod bench;
@@ -43,7 +43,9 @@ pub use failure::Failure;
 pub use library::{library, painting};
 
 use crate::engine;
+use crate::text;
 use clap::{Parser, Subcommand};
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -112,7 +114,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to stdout with 0, invalid usage to stderr with 2. A closed pipe does not matter.
-            let _ = error.print();
+            show_usage(&error);
             return if error.use_stderr() { ExitCode::from(Failure::USAGE) } else { ExitCode::SUCCESS };
         }
     };
@@ -122,6 +124,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             remark!("error: {failure}");
             ExitCode::from(failure.code())
         }
+    }
+}
+
+/// Prints help, or what is wrong with the arguments: these may be names of a stranger's files.
+fn show_usage(error: &clap::Error) {
+    let plain = error.render().to_string();
+    match text::printable(&plain) {
+        Cow::Owned(escaped) if error.use_stderr() && escaped != plain => eprintln!("{escaped}"),
+        _ => drop(error.print()),
     }
 }
 

@@ -50,7 +50,8 @@ fn list(as_json: bool) -> Result<(), Failure> {
         say!("{:width$}  {}", entry.reference, entry.summary);
     }
     if let Some(folder) = library {
-        say!("\nImported models are stored in {}", folder.display());
+        say!();
+        say!("Imported models are stored in {}", folder.display());
     }
     say!("Published checkpoints, and how to get them: score-explorer models --published");
     Ok(())
@@ -116,7 +117,8 @@ fn card(model: &ModelRef, args: &Args) -> Result<(), Failure> {
         say!("{:12}  {}", fact.what, fact.value);
     }
     if !description.card.trim().is_empty() {
-        say!("\n{}", description.card.trim());
+        say!();
+        description.card.trim().lines().for_each(|line| say!("{line}"));
     }
     if args.layers {
         say!();

@@ -63,6 +63,7 @@ impl OutputOptions {
         let picture = self.picture(more);
         known(picture.as_deref(), &PICTURES)?;
         known(self.animate.as_deref(), &ANIMATIONS)?;
+        known(self.tensor.as_deref(), &["safetensors"])?;
         let files = [picture.as_deref(), self.animate.as_deref(), self.tensor.as_deref(), more];
         check_files(files.into_iter().flatten())
     }

@@ -1,7 +1,7 @@
 //! How far a command has come, on stderr: a bar on a terminal, otherwise plain lines.
 
 use crate::engine;
-use crate::text::printable;
+use crate::text;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -43,7 +43,8 @@ impl Progress {
             progress.step,
             progress.steps,
             progress.evaluations_per_second,
-            human(progress.left)
+            // Before the first step nothing foretells it.
+            if progress.step > 0 { human(progress.left) } else { "–".into() }
         );
         self.show(progress.step as u64, progress.steps as u64, text);
     }
@@ -74,7 +75,7 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_length(of);
             bar.set_position(done);
-            bar.set_message(printable(&text).into_owned());
+            bar.set_message(text::line(&text).into_owned());
         } else if self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
             remark!("{text}");

@@ -25,6 +25,9 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Samples of one photo.
+const MOST: usize = 10_000;
+
 /// What the options of a run start from.
 const PRESET: &str =
     "settings that suit --method; p1000-reverse-diffusion once --solver pc, a predictor or a corrector is given";
@@ -130,7 +133,13 @@ pub(super) fn execute(options: &RestoringOptions, question: &Question<'_>) -> Re
     known(Some(&options.output), &PICTURES)?;
     known(options.strip.as_deref(), &PICTURES)?;
     known(options.tensor.as_deref(), &["safetensors"])?;
-    let answers = numbered(&options.output, options.run.count().get());
+    let count = options.run.count().get();
+    if count > MOST {
+        return Err(Failure::Usage(format!(
+            "{count} samples is out of range; choose 1 to {MOST}, each a file of its own"
+        )));
+    }
+    let answers = numbered(&options.output, count);
     let files: Vec<&PathBuf> = answers.iter().chain(&options.strip).chain(&options.tensor).collect();
     check_files(files.iter().map(|file| file.as_path()))?;
     let mut session = Session::open(options.device.into())?;

@@ -2,6 +2,7 @@
 
 use crate::checkpoint::ConfigError;
 use crate::checkpoint::config::{FLAG, NUMBER, Section, WHOLE, WHOLES, disordered, parse, shorten};
+use crate::checkpoint::open::IGNORED;
 use crate::checkpoint::score_sde::ddpmpp;
 use crate::network::{BlockKind, Config, Embedding, Nonlinearity, Progressive, ProgressiveInput, Variant};
 use crate::score::Description;
@@ -184,7 +185,7 @@ fn ignored(scheduler: &Value) -> Option<String> {
     let fields: Vec<String> = fields.map(|(name, value)| format!("{name} = {}", shorten(value))).collect();
     let what = fields.join(", ");
     (!fields.is_empty())
-        .then(|| format!("Ignored in scheduler_config.json, as samples are drawn as chosen here: {what}."))
+        .then(|| format!("{IGNORED}scheduler_config.json, as samples are drawn as chosen here: {what}."))
 }
 
 fn architecture(model: &Section, process: &Process) -> Result<Config, ConfigError> {

@@ -8,7 +8,7 @@ mod weights;
 pub use config::read_diffusers_config;
 pub(super) use place::{Place, beside, find};
 
-use super::open::u_net;
+use super::open::{one_set, u_net};
 use super::{FileError, OpenedNetwork, ReadProgress, open_file, read_bounded, tensors, torch};
 use crate::network::Weights;
 use crate::score::Description;
@@ -30,19 +30,27 @@ pub(super) struct Found {
     pub network: OpenedNetwork,
     /// Of its weights, or the first of several.
     pub file: PathBuf,
-    /// What a person should know of it.
+    /// What a person should know of which weights these are.
     pub notes: Vec<String>,
+    /// What of its scheduler was ignored.
+    pub ignored: Option<String>,
 }
 
-/// Opens the network at a place, its raw weights if it keeps these beside an EMA and they are wanted.
-pub(super) fn open(place: Place, raw: bool, progress: &ReadProgress) -> Result<Found, FileError> {
-    let Place { folder, weights, mut notes, .. } = place;
+/// Opens the network at a place, its raw weights if they are wanted. `path` is what was asked for.
+///
+/// # Errors
+/// Those of its files, and where its raw weights are wanted and it has no choice of them.
+pub(super) fn open(path: &Path, place: Place, raw: bool, progress: &ReadProgress) -> Result<Found, FileError> {
+    let Place { folder, weights, has_raw, mut notes } = place;
     let (description, ignored) = describe(&folder)?;
     let chosen = match weights {
-        Some(path) => weights::Chosen { files: vec![path], note: None },
+        Some(file) => weights::Chosen { files: vec![file], note: None, has_raw: false },
         None => weights::files(&folder, raw)?,
     };
-    notes.extend(ignored.into_iter().chain(chosen.note));
+    if !(has_raw || chosen.has_raw) {
+        one_set(path, raw)?;
+    }
+    notes.extend(chosen.note);
     let lengths = chosen.files.iter().filter_map(|file| file.metadata().ok()).map(|about| about.len());
     progress.expect(lengths.sum());
     let mut tensors = Weights::new();
@@ -56,7 +64,7 @@ pub(super) fn open(place: Place, raw: bool, progress: &ReadProgress) -> Result<F
     let whole = if let [file] = &chosen.files[..] { file } else { &folder };
     let network = network(description, tensors, whole)?;
     let file = chosen.files.into_iter().next().unwrap_or(folder);
-    Ok(Found { network, file, notes })
+    Ok(Found { network, file, notes, ignored })
 }
 
 /// Describes the network in a folder, and says what of it was ignored.

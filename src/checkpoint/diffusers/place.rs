@@ -18,7 +18,7 @@ pub struct Place {
     pub folder: PathBuf,
     /// The file of its weights, if that was given.
     pub weights: Option<PathBuf>,
-    /// Whether raw weights could be chosen instead of an EMA.
+    /// Whether its folder is one of two, of raw weights and of their EMA.
     pub has_raw: bool,
     /// What a person should know of the choice.
     pub notes: Vec<String>,
@@ -86,7 +86,9 @@ fn snapshot(repository: &Path) -> Option<PathBuf> {
     let snapshots = repository.join("snapshots");
     let main = read_bounded(&repository.join("refs").join("main"), 256, WHAT).ok();
     let main = main.and_then(|name| String::from_utf8(name).ok()).map(|name| name.trim().to_owned());
-    let main = main.filter(|name| name.chars().all(char::is_alphanumeric)).map(|name| snapshots.join(name));
+    let main = main
+        .filter(|name| !name.is_empty() && name.chars().all(char::is_alphanumeric))
+        .map(|name| snapshots.join(name));
     main.filter(|folder| folder.is_dir()).or_else(|| {
         let folders = fs::read_dir(&snapshots).ok()?.filter_map(Result::ok).map(|entry| entry.path());
         let age = |folder: &PathBuf| folder.metadata().and_then(|about| about.modified()).ok();

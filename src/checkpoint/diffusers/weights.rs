@@ -18,6 +18,8 @@ pub struct Chosen {
     pub files: Vec<PathBuf>,
     /// Which variant that is, where it is one.
     pub note: Option<String>,
+    /// Whether the folder has files of raw weights.
+    pub has_raw: bool,
 }
 
 /// How weights are kept, best first.
@@ -72,13 +74,8 @@ pub fn files(folder: &Path, raw: bool) -> Result<Chosen, FileError> {
         }
     }
     let rank = |variant: &str| match variant {
-        "non_ema" => {
-            if raw {
-                0
-            } else {
-                4
-            }
-        }
+        "non_ema" if raw => 0,
+        "non_ema" => 4,
         "" => 1,
         "ema" => 2,
         _ => 3,
@@ -89,14 +86,17 @@ pub fn files(folder: &Path, raw: bool) -> Result<Chosen, FileError> {
         let reason = format!("its weights are missing; put {STEM}.safetensors there");
         return Err(FileError::format(folder, WHAT, reason));
     };
-    let note = (!variant.is_empty()).then(|| {
+    let has_raw = variants.contains_key("non_ema");
+    // What was asked for is no news.
+    let usual = variant.is_empty() || raw && has_raw;
+    let note = (!usual).then(|| {
         let others: Vec<&str> = variants.keys().filter(|other| *other != variant).map(String::as_str).collect();
         let beside = if others.is_empty() { String::new() } else { format!(", not {}", others.join(", ")) };
         format!("The variant {variant} of its weights is used{beside}.")
     });
     let path = folder.join(name);
     let files = if matches!(format, Format::Index | Format::BinIndex) { parts(&path, folder)? } else { vec![path] };
-    Ok(Chosen { files, note })
+    Ok(Chosen { files, note, has_raw })
 }
 
 /// The parts that an index lists.

@@ -5,6 +5,7 @@ mod figures;
 mod measure;
 
 use super::drive::Session;
+use super::library::may_be_network;
 use super::options::DeviceOption;
 use super::{Failure, devices};
 use crate::task::{ModelRef, Run};
@@ -60,6 +61,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         true => Effort { memory_steps: 100, streaming_steps: 5, repeats: 2, least: Duration::from_millis(500) },
         false => Effort { memory_steps: 1000, streaming_steps: 20, repeats: 5, least: Duration::from_secs(3) },
     };
+    may_be_network(&args.model)?;
     if !args.evaluations.is_empty() || !args.gradients.is_empty() {
         return evaluations_only(args, &effort);
     }

@@ -123,6 +123,30 @@ fn the_variant_that_was_taken_is_named() {
 }
 
 #[test]
+fn raw_weights_can_be_chosen_where_their_files_say_that_they_are() {
+    let root = tempfile::tempdir().unwrap();
+    for (case, (names, raw)) in
+        [(&["", ".non_ema"][..], Some(2.0)), (&[".non_ema"], Some(1.0)), (&["", ".fp16"], None), (&[".ema"], None)]
+            .into_iter()
+            .enumerate()
+    {
+        let folder = folder(root.path().join(case.to_string()));
+        for (number, name) in names.iter().enumerate() {
+            let file = folder.join(format!("diffusion_pytorch_model{name}.safetensors"));
+            write_tensors(&file, &times(1.0 + number as f32)).unwrap();
+        }
+        assert!((factor(&opened(&folder, false).unwrap()) - 1.0).abs() < 1e-4, "{names:?}");
+        match (opened(&folder, true), raw) {
+            (Ok(found), Some(raw)) => {
+                assert!((factor(&found) - raw).abs() < 1e-4 && found.notes.is_empty(), "{names:?}: {:?}", found.notes);
+            }
+            (found, None) => assert!(sentence(found, &folder).contains("one set of weights"), "{names:?}"),
+            (Err(error), Some(_)) => panic!("{names:?}: {error}"),
+        }
+    }
+}
+
+#[test]
 fn folders_of_training_runs_open_to_their_average_with_the_scheduler_beside_them() {
     let root = tempfile::tempdir().unwrap();
     let run = root.path().join("run");
@@ -174,6 +198,8 @@ fn the_hubs_cache_opens_and_links_that_lead_nowhere_are_named() {
     fs::create_dir(repository.join("refs")).unwrap();
     fs::write(repository.join("refs/main"), "aaaa").unwrap();
     assert!((factor(&opened(&repository, false).unwrap()) - 1.0).abs() < 1e-4, "the main branch goes first");
+    fs::write(repository.join("refs/main"), "\n").unwrap();
+    assert!(opened(&repository, false).is_ok(), "a branch without a name is none");
     fs::write(repository.join("refs/main"), "bbbb\n").unwrap();
     assert!((factor(&opened(&repository, false).unwrap()) - 2.0).abs() < 1e-4);
     let snapshot = repository.join("snapshots/bbbb");
@@ -257,9 +283,12 @@ fn sentences_name_the_file_and_notes_the_fields_that_are_ignored() {
         [("clip_sample", json!(false)), ("timestep_spacing", json!("trailing")), ("clip_sample_range", json!(2.0))]
     {
         write("scheduler_config.json", field, value.clone());
-        let notes = opened(&folder, false).unwrap().notes;
+        let Opened { notes, network, .. } = opened(&folder, false).unwrap();
+        let card = network.description.card;
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         assert!(notes.len() == 1 && notes[0].ends_with(&format!(": {field} = {value}.")), "{notes:?}");
+        // It is not about the weights.
+        assert!(card.lines().any(|line| line == notes[0]), "{card}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Files from strangers: refused in one sentence, without a panic, at once.
 
-use super::{data, forge, sentence};
+use super::{crc32, data, forge, sentence};
 use score_explorer::checkpoint::{open_network, read_run, read_tensors, read_torch};
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
@@ -158,13 +158,6 @@ fn checkpoints_cut_anywhere_are_refused() {
         fs::write(&path, &whole[..length]).unwrap();
         sentence(open_network(&path, Some(&data("nets/ddpmpp-subvp-cifar10/config.json"))), &path);
     }
-}
-
-/// The checksum of zip archives (ISO 3309).
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0u32, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
-    })
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> usize {

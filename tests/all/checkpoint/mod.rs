@@ -39,3 +39,10 @@ fn sentence<T, E: Display>(result: Result<T, E>, path: &Path) -> String {
     assert!(message.contains(path.file_name().unwrap().to_str().unwrap()), "names the file: {message}");
     message
 }
+
+/// The checksum of PNG and of zip archives (ISO 3309).
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0u32, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+    })
+}

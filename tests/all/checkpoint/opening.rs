@@ -57,4 +57,13 @@ fn our_own_files_are_known_whatever_the_length_of_their_header() {
     }
     // Lengths are multiples of eight; a pickle begins with 0x80, and a tree of flax with bytes beyond.
     assert!(starts.len() == 32 && starts.contains(&0x80) && starts.contains(&0x88), "{starts:x?}");
+    // And a zip archive with these.
+    let length = || u64::from_le_bytes(fs::read(&path).unwrap()[..8].try_into().unwrap()) as usize;
+    network.description.card = String::new();
+    write_native(&path, &network).unwrap();
+    network.description.card = "a".repeat(0x14b50 - length());
+    write_native(&path, &network).unwrap();
+    assert_eq!(length(), 0x14b50);
+    // (A card of one line is shortened where it is read.)
+    assert_eq!(open_network(&path, None).unwrap().description.config, network.description.config);
 }

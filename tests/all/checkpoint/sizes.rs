@@ -4,9 +4,10 @@ use super::{data, forge, project, sentence};
 use crate::allocations::most_held;
 use score_explorer::checkpoint::{
     FileError, OpenOptions, ReadProgress, open, open_network, read_card, read_latents, read_pictures,
-    read_pictures_reported, read_torch, write_native,
+    read_pictures_reported, read_torch,
 };
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{Cursor, Write};
 use std::path::Path;
@@ -34,28 +35,6 @@ fn refused_at_once(path: &Path) -> String {
     let said = sentence(open_network(path, None), path);
     assert!(began.elapsed() < AT_ONCE, "{:?}: {said}", began.elapsed());
     said
-}
-
-/// A header's length may begin as any other kind of file does: 0x4b50 as a zip archive.
-#[test]
-fn kinds_of_files_are_told_by_their_structure() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ours.safetensors");
-    let mut network = open_network(&data("nets/ddpmpp-subvp-cifar10/checkpoint.pth"), None).unwrap();
-    let length = |path: &Path| u64::from_le_bytes(fs::read(path).unwrap()[..8].try_into().unwrap()) as usize;
-    network.description.card = String::new();
-    write_native(&path, &network).unwrap();
-    for wanted in [0x4b50, 0x14b50] {
-        let Some(more) = usize::checked_sub(wanted, length(&path)) else { continue };
-        network.description.card = "a".repeat(more);
-        write_native(&path, &network).unwrap();
-        assert_eq!(length(&path), wanted);
-        assert_eq!(open_network(&path, None).unwrap().description.config, network.description.config);
-        network.description.card = String::new();
-        write_native(&path, &network).unwrap();
-    }
-    // And the first bytes of a zip archive as a length are longer than any file.
-    assert!(sentence(read_torch(&path), &path).contains("choose a .pth file"));
 }
 
 #[test]
@@ -140,6 +119,46 @@ fn pickles_of_many_small_objects_hold_little() {
     let body = [pairs, b"q\x070".to_vec(), make.repeat(1000), b"N".to_vec()].concat();
     let path = forge::pth(folder.path(), &[b"\x80\x02", body.as_slice(), b"."].concat(), &[]);
     assert!(sentence(read_torch(&path), &path).contains("more than 400000 pickled objects"));
+}
+
+/// Remembers a value under a number; and it, and nothing else, again.
+fn remembered(value: &[u8], number: u8) -> (Vec<u8>, [u8; 2]) {
+    ([value, &[b'q', number, b'0']].concat(), [b'h', number])
+}
+
+#[test]
+fn long_names_that_are_used_again_and_again_are_passed_over_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pickled = |parts: &[&[u8]]| [b"\x80\x02", parts.concat().as_slice(), b"."].concat();
+    let dots = |count: usize| forge::text(&format!("{}all_modules.0.weight", ".".repeat(count)));
+    let (class, is_class) = remembered(&forge::global("a.b", "C"), 1);
+    for (key, expected) in [
+        (dots(8 << 20), "no weights by name"),
+        (dots(1000), "more than 4 MiB of names"),
+        (forge::text(&"module.".repeat(1 << 20)), "no weights by name"),
+    ] {
+        let (key, is_key) = remembered(&key, 2);
+        let pairs = [is_key, is_class].concat().repeat(100_000);
+        let path = forge::pth(folder.path(), &pickled(&[&class, &key, b"}(", &pairs, b"u"]), &[]);
+        let said = refused_at_once(&path);
+        assert!(said.contains(expected), "{said}");
+        // As NCSN saves it: a list whose first is the weights.
+        let path = forge::pth(folder.path(), &pickled(&[&class, &key, b"](}(", &pairs, b"ue"]), &[]);
+        refused_at_once(&path);
+    }
+    // The name of a class is as long; its objects are many.
+    let (class, is_class) = remembered(&forge::global("a.b", &"C".repeat(8 << 20)), 1);
+    let (key, is_key) = remembered(&forge::text("all_modules.0.weight"), 2);
+    let pairs = [is_key, is_class].concat().repeat(100_000);
+    let path = forge::pth(folder.path(), &pickled(&[&class, &key, b"}(", &pairs, b"u"]), &[]);
+    assert!(refused_at_once(&path).contains("refers to a.b.CCC"));
+    // A name of 1024 bytes is one.
+    let tensor = |name: &str| {
+        let body = forge::dict(&[(name, forge::tensor("FloatStorage", 0, 1, 0, &[1], &[1]))]);
+        read_torch(&forge::pth(folder.path(), &pickled(&[&body]), &[&[0; 4]]))
+    };
+    assert_eq!(tensor(&"n".repeat(1024)).unwrap().model.len(), 1);
+    assert!(tensor(&"n".repeat(1025)).is_err());
 }
 
 /// An array of NumPy of so many zeros, in the making.
@@ -233,7 +252,7 @@ fn names_in_tar_archives_are_bounded_and_long_ones_are_read() {
         assert!(said.contains("a name is longer than 64 KiB") && held < 1 << 20, "{held}: {said}");
     }
     // Honest long names, as GNU and POSIX keep them.
-    let long = format!("{}/b.png", "a".repeat(200));
+    let long = format!("{}b.png", "a/".repeat(100));
     let mut picture = Cursor::new(Vec::new());
     image::RgbImage::new(4, 4).write_to(&mut picture, image::ImageFormat::Png).unwrap();
     let picture = picture.into_inner();
@@ -251,24 +270,43 @@ fn names_in_tar_archives_are_bounded_and_long_ones_are_read() {
 #[test]
 fn picture_sets_can_be_ended_while_they_are_listed_and_while_they_are_read() {
     let folder = tempfile::tempdir().unwrap();
+    // More than is decoded together, each large enough that time passes, at several depths.
     let set = folder.path().join("set");
-    fs::create_dir(&set).unwrap();
-    for name in 0..3 {
-        image::RgbImage::new(4, 4).save(set.join(format!("{name}.png"))).unwrap();
+    let mut inner = set.clone();
+    let large = folder.path().join("large.png");
+    image::GrayImage::new(1 << 12, 1 << 12).save(&large).unwrap();
+    let names: Vec<String> = (0..=rayon::current_num_threads()).map(|number| format!("{number}.png")).collect();
+    for name in &names {
+        inner.push("inner");
+        fs::create_dir_all(&inner).unwrap();
+        fs::hard_link(&large, inner.join(name)).unwrap();
     }
+    let picture = fs::read(&large).unwrap();
     let zip = folder.path().join("set.zip");
-    let picture = fs::read(set.join("0.png")).unwrap();
-    fs::write(&zip, forge::archive(&[("a.png", &picture)], CompressionMethod::Stored)).unwrap();
+    let entries: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), picture.as_slice())).collect();
+    fs::write(&zip, forge::archive(&entries, CompressionMethod::Stored)).unwrap();
     let tar = folder.path().join("set.tar");
-    let mut bytes = tar_header("a.png", picture.len() as u64, b'0');
-    bytes.extend(&picture);
-    bytes.resize(4096, 0);
-    fs::write(&tar, bytes).unwrap();
+    let entry = |name: &String| {
+        let mut entry = [tar_header(name, picture.len() as u64, b'0').as_slice(), &picture].concat();
+        entry.resize(entry.len().next_multiple_of(512), 0);
+        entry
+    };
+    fs::write(&tar, [names.iter().flat_map(entry).collect(), vec![0; 1024]].concat()).unwrap();
     for path in [&set, &zip, &tar] {
-        let progress = ReadProgress::new(&|_| false);
-        let ended = read_pictures_reported(path, None, &progress);
-        assert!(matches!(ended, Err(FileError::Cancelled(_))) && progress.is_cancelled(), "{path:?}");
-        assert!(!read_pictures(path, None).unwrap().names.is_empty());
+        for (after_decoding, heard) in [(false, 1), (true, 2)] {
+            let shares = RefCell::new(Vec::new());
+            let listener = |share| {
+                shares.borrow_mut().push(share);
+                after_decoding && share == 0.0
+            };
+            let progress = ReadProgress::new(&listener);
+            let ended = read_pictures_reported(path, None, &progress);
+            assert!(matches!(ended, Err(FileError::Cancelled(_))) && progress.is_cancelled(), "{path:?}");
+            // Who said no is not asked again.
+            let shares = shares.take();
+            assert!(shares.len() >= heard && shares.last().is_some_and(|&last| last < 1.0), "{shares:?}");
+            assert_eq!(shares.iter().filter(|&&share| share > 0.0).count(), usize::from(after_decoding), "{shares:?}");
+        }
     }
 }
 

@@ -44,7 +44,7 @@ fn places_that_cannot_be_written_end_with_4_before_anything_is_computed() {
         "--output missing/a.png",
         "--output file/a.png",
         "--output folder.png",
-        "--tensor missing/x",
+        "--tensor missing/x.safetensors",
         "--save-run missing/r",
     ] {
         // A run of this length would take hours.

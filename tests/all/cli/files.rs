@@ -113,6 +113,12 @@ fn what_a_strangers_file_says_does_not_steer_the_terminal() {
     let told = place.run("run run.json --device cpu");
     assert!(told.code == Some(3) && !steers(told.stderr.trim_end()), "{told:?}");
 
+    // A line break forges no line.
+    run["solver"] = "x\nerror: forged".into();
+    std::fs::write(place.path("run.json"), run.to_string()).unwrap();
+    let told = place.run("run run.json --device cpu");
+    assert!(told.code == Some(3) && told.stderr.lines().count() == 1, "{told:?}");
+
     // Long names are cut.
     let long = "x".repeat(1 << 16);
     disguised(&place, "long.safetensors", &long, &format!("y{}", &long[..1000]));
@@ -121,4 +127,30 @@ fn what_a_strangers_file_says_does_not_steer_the_terminal() {
     disguised(&place, "long.safetensors", &long, "");
     let told = place.succeeds("models ./long.safetensors");
     assert!(told.stdout.lines().all(|line| line.chars().count() <= 200), "{told:?}");
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_is_computed() {
+    let place = Place::new();
+    images(&place, Path::new("set"));
+    place.fails("edit --image set/40.png --count 1000000 --device cpu", 2, "choose 1 to 10000");
+    place.fails(
+        "sample --model exact:worlds --count 60000 --steps 1 --device cpu --tensor x.safetensors",
+        1,
+        "choose 1 to 54613",
+    );
+    place.fails("sample --tensor x.pt", 2, "use .safetensors");
+    place.fails("bench --model exact:worlds --device cpu", 2, "is not a network");
+    place.succeeds("encode set/40.png --model exact:set --solver ddim --steps 2 --device cpu --output l.npz");
+    place.fails("decode l.npz --model exact:worlds --device cpu", 3, "holds latents of 3×8×8");
+    for command in ["encode", "likelihood"] {
+        let ended = place.run(&format!("{command} set --model exact:set --limit 0"));
+        assert!(ended.code == Some(2) && ended.stderr.contains("1 or more"), "{ended:?}");
+    }
+    // A checkpoint is not written over by what is imported from it.
+    disguised(&place, "net.safetensors", "n", "");
+    let before = place.bytes("net.safetensors");
+    place.fails("import net.safetensors --output net.safetensors", 2, "is the checkpoint itself");
+    assert!(place.bytes("net.safetensors") == before);
+    place.fails("import net.safetensors --name worlds-vp-small", 2, "bundled model");
 }

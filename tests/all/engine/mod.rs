@@ -101,8 +101,8 @@ fn more_samples_than_memory_holds_are_refused_in_a_sentence() {
     let run = Run { count: Count::new(1_000_000).expect("count"), ..Run::default() };
     let End::Failed(failure) = start(&engine(), run).end() else { panic!("the run went on") };
     assert!(failure.what.starts_with("1000000 samples of 3×32×32 take 12.3 GB"), "{failure}");
-    // 2 GiB of 12,288 bytes each.
-    assert!(failure.remedy.starts_with("Choose 1 to 174762"), "{failure}");
+    // 640 MiB of 12,288 bytes each.
+    assert!(failure.remedy.starts_with("Choose 1 to 54613"), "{failure}");
 }
 
 #[test]
