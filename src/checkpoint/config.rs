@@ -1,6 +1,8 @@
 //! Published configurations: JSON, read section by section and field by field.
 
+use super::foreign;
 use crate::network::InvalidConfig;
+use crate::sde::FamilyError;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -104,12 +106,20 @@ impl<'a> Section<'a> {
 
 /// A whole configuration.
 pub(super) fn parse(json: &str) -> Result<Value, ConfigError> {
-    serde_json::from_str(json).map_err(|error| ConfigError::Json(error.to_string()))
+    serde_json::from_str(json.trim_start_matches('\u{feff}'))
+        .map_err(|error| ConfigError::Json(foreign::no_settings(json.as_bytes()).unwrap_or_else(|| error.to_string())))
 }
 
-/// Two ends of a range in the wrong order.
-pub(super) fn disordered(field: &str, min: f64, max: f64) -> ConfigError {
-    ConfigError::invalid(field, format!("{min} to {max}"), "positive and increasing")
+/// Two ends of a range that make no process.
+pub(super) fn disordered(field: &str, error: &FamilyError) -> ConfigError {
+    match error {
+        FamilyError::Sigma { min, max } | FamilyError::Beta { min, max } => {
+            ConfigError::invalid(field, format!("{min} to {max}"), "positive and increasing")
+        }
+        FamilyError::Extreme { value, least, most, .. } => {
+            ConfigError::invalid(field, format!("{value:?}"), &format!("within {least:?} to {most:?}"))
+        }
+    }
 }
 
 /// A value as part of a sentence.

@@ -6,10 +6,13 @@ pub(super) const START: u64 = 512;
 /// What a file is, and what to do if that is not simply to choose another.
 type Kind = (&'static str, Option<&'static str>);
 
+const JSON: &str = "JSON text, such as a configuration or the error message of a server";
+const PLAIN: &str = "plain text";
+const EMPTY: &str = "it is empty; download or write it again";
 const UNPACK: Option<&str> = Some("unpack it, and choose the file inside");
 
 /// Files that begin so.
-const SIGNATURES: [(&[u8], Kind); 23] = [
+const SIGNATURES: [(&[u8], Kind); 27] = [
     (
         b"version https://git-lfs.github.com/spec",
         (
@@ -23,6 +26,10 @@ const SIGNATURES: [(&[u8], Kind); 23] = [
     (b"BM", ("a BMP image", None)),
     (b"II*\0", ("a TIFF image", None)),
     (b"MM\0*", ("a TIFF image", None)),
+    (b"\0\0\0\x0cjP  ", ("a JPEG 2000 image", None)),
+    (b"\0\0\0\x0cJXL ", ("a JPEG XL image", None)),
+    (b"\xff\x0a", ("a JPEG XL image", None)),
+    (b"8BPS", ("a Photoshop image", None)),
     (b"%PDF", ("a PDF document", None)),
     (b"PK\x03\x04", ("a zip archive", None)),
     (b"\x1f\x8b", ("a gzip archive", UNPACK)),
@@ -57,7 +64,15 @@ fn kind(start: &[u8]) -> Option<Kind> {
     } else if inside(8..12, b"WEBP") {
         Some(("a WebP image", None))
     } else if inside(4..8, b"ftyp") {
-        Some(("a HEIC or AVIF image or a video", None))
+        match start.get(8..12) {
+            Some(b"avif" | b"avis") => Some(("an AVIF image", None)),
+            Some(b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"mif1" | b"msf1") => Some(("a HEIC image", None)),
+            _ => Some(("a video", None)),
+        }
+    } else if matches!(start, [0, 0, 1, 0, count, 0, ..] if *count > 0) {
+        Some(("an ICO image", None))
+    } else if matches!(start, [b'P', b'1'..=b'7', b' ' | b'\n' | b'\r' | b'\t', ..]) {
+        Some(("a PPM image", None))
     } else {
         text(start)
     }
@@ -73,20 +88,25 @@ fn text(start: &[u8]) -> Option<Kind> {
     };
     let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).to_ascii_lowercase();
     let again = Some("download the file itself, and log in first where its page asks for it");
-    if text.starts_with("<!doctype html") || text.starts_with("<html") || text.starts_with("<head") {
+    if text.starts_with("<!doctype html") || ["<html", "<head", "<!--"].iter().any(|tag| text.starts_with(tag)) {
         Some(("a web page, such as one for a login or of an error", again))
+    } else if text.starts_with('<') && text.contains("<svg") {
+        Some(("an SVG image", None))
     } else if text.starts_with('<') {
         Some(("an XML document, such as the error message of a server", again))
     } else if text.starts_with(['{', '[']) {
-        Some(("JSON text, such as a configuration or the error message of a server", None))
+        Some((JSON, None))
     } else {
         let plain = |letter: char| !letter.is_control() || letter.is_whitespace();
-        (!text.is_empty() && text.chars().all(plain)).then_some(("plain text", None))
+        (!text.is_empty() && text.chars().all(plain)).then_some((PLAIN, None))
     }
 }
 
 /// Says what a file is, else that it is `other`, and what to do, else what `usual` says.
 pub(super) fn sentence(start: &[u8], other: &str, usual: &str) -> String {
+    if start.is_empty() {
+        return EMPTY.into();
+    }
     let (what, remedy) = kind(start).unwrap_or((other, None));
     format!("it is {what}; {}", remedy.unwrap_or(usual))
 }
@@ -94,6 +114,26 @@ pub(super) fn sentence(start: &[u8], other: &str, usual: &str) -> String {
 /// What a file is that nobody who wants another kind can use, as [`sentence`] says it.
 pub(super) fn named(start: &[u8], usual: &str) -> Option<String> {
     kind(start).map(|_| sentence(start, "", usual))
+}
+
+/// Why a file is not read as a picture, and what to do.
+pub(super) fn no_picture(start: &[u8]) -> String {
+    match kind(start) {
+        Some((what, _)) if what.ends_with(" image") => {
+            format!("it is {what}, which is not read; save it as PNG or JPEG")
+        }
+        _ => sentence(start, "not an image of a known kind", "choose a PNG, JPEG, GIF, BMP or WebP image"),
+    }
+}
+
+/// Why a file that should hold settings as text (JSON or YAML) does not, and what to do; `None` where it may.
+pub(super) fn no_settings(bytes: &[u8]) -> Option<String> {
+    let start = bytes.get(..START as usize).unwrap_or(bytes);
+    match kind(start) {
+        _ if bytes.trim_ascii().is_empty() => Some(EMPTY.into()),
+        None | Some((JSON | PLAIN, _)) => None,
+        Some(_) => Some(sentence(start, "", "choose the text file that holds it")),
+    }
 }
 
 #[cfg(test)]
@@ -112,7 +152,14 @@ mod tests {
             (b"<?xml version=\"1.0\"?><Error><Code>AccessDenied", "XML document"),
             (b" {\"error\": \"gated\"}", "JSON text"),
             (b"RIFF\0\0\0\0WEBPVP8 ", "WebP image"),
-            (b"\0\0\0\x18ftypheic", "HEIC"),
+            (b"<!-- saved --><html>", "web page"),
+            (b"<?xml version=\"1.0\"?><svg xmlns=", "SVG image"),
+            (b"\0\0\0\x18ftypheic", "a HEIC image"),
+            (b"\0\0\0\x1cftypavif", "an AVIF image"),
+            (b"\0\0\0\x18ftypmp42", "a video"),
+            (b"\0\0\x01\0\x01\0\x10\x10", "an ICO image"),
+            (b"P6\n8 8\n255\n", "a PPM image"),
+            (b"", "empty"),
             (&tar, "tar archive"),
             (b"access denied\n", "plain text"),
         ] {

@@ -81,6 +81,8 @@ use std::path::{Path, PathBuf};
 pub enum FileError {
     #[error("{path:?} cannot be read: {source}; check the path and its permissions")]
     Read { path: PathBuf, source: io::Error },
+    #[error("{path:?} is {what}; choose a file")]
+    NoFile { path: PathBuf, what: &'static str },
     #[error("{path:?} is a link to {target:?}, which is missing; download it again")]
     Dangling { path: PathBuf, target: PathBuf },
     #[error("{path:?} cannot be written: {source}; choose another location or free some space")]
@@ -115,6 +117,7 @@ impl FileError {
     fn cause(&self) -> String {
         match self {
             FileError::Read { source, .. } => source.to_string(),
+            FileError::NoFile { what, .. } => format!("it is {what}"),
             other => other.to_string(),
         }
     }
@@ -137,28 +140,42 @@ fn start(path: &Path) -> Result<(Vec<u8>, u64), FileError> {
 fn open_file(path: &Path) -> Result<(File, u64), FileError> {
     let wrong = |source| FileError::read(path, source);
     let about = std::fs::metadata(path).map_err(|source| match std::fs::read_link(path) {
-        Ok(target) => FileError::Dangling { path: path.into(), target },
-        Err(_) => wrong(source),
+        Ok(target) if source.kind() == io::ErrorKind::NotFound => FileError::Dangling { path: path.into(), target },
+        Ok(_) if leads_back(&source) => {
+            FileError::NoFile { path: path.into(), what: "a link that leads back to itself" }
+        }
+        _ => wrong(source),
     })?;
-    regular(&about).map_err(wrong)?;
+    regular(&about, path)?;
     let mut options = File::options();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
     let file = options.read(true).open(path).map_err(wrong)?;
     let about = file.metadata().map_err(wrong)?;
-    regular(&about).map_err(wrong)?;
+    regular(&about, path)?;
     Ok((file, about.len()))
 }
 
-/// Why not, where it is no regular file.
-fn regular(about: &Metadata) -> io::Result<()> {
-    if about.is_dir() {
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder without a network"));
-    }
-    if !about.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    Ok(())
+/// Whether links went in a circle.
+#[cfg(unix)]
+fn leads_back(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ELOOP)
+}
+
+/// Elsewhere the system's own words must do.
+#[cfg(not(unix))]
+fn leads_back(_error: &io::Error) -> bool {
+    false
+}
+
+/// Refuses what is no regular file.
+fn regular(about: &Metadata, path: &Path) -> Result<(), FileError> {
+    let what = match (about.is_dir(), about.is_file()) {
+        (true, _) => "a folder",
+        (_, false) => "a pipe or a device, not a regular file",
+        _ => return Ok(()),
+    };
+    Err(FileError::NoFile { path: path.into(), what })
 }
 
 /// All bytes of a file of at most `most` bytes.

@@ -75,8 +75,8 @@ pub(super) fn read(root: &Value, variant: NcsnVariant) -> Result<Description, Co
     };
     config.check()?;
     let (largest, smallest) = (config.sigma_begin, config.sigma_end);
-    let family = Ve::new(smallest, largest)
-        .map_err(|_| disordered("model.sigma_end to model.sigma_begin", smallest, largest))?;
+    let family =
+        Ve::new(smallest, largest).map_err(|error| disordered("model.sigma_end to model.sigma_begin", &error))?;
     let (levels, range) = (config.num_classes, if config.rescaled { Range::Symmetric } else { Range::Unit });
     Ok(Description::new(config.into(), Family::Ve(family), false, levels, range))
 }

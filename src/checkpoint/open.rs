@@ -92,6 +92,9 @@ fn open_known(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> Re
     if let Some(place) = diffusers::find(path, options.raw).filter(|_| options.config.is_none()) {
         return open_diffusers(path, place, options, progress);
     }
+    if path.is_dir() {
+        return Err(FileError::format(path, "a checkpoint", format!("it is a folder without a network; {CHOOSE}")));
+    }
     let (start, length) = start(path)?;
     // A header's length may look like the beginning of any other kind: structure goes first.
     match start.as_slice() {

@@ -1,13 +1,13 @@
 //! The one reader of pictures, whatever they are for, and one photo at its own size.
 
 use super::room::Room;
-use super::{FileError, open_file};
+use super::{FileError, foreign, open_file};
 use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
 use image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage};
-use std::io::{self, BufRead, BufReader, Seek};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
 /// Larger photos are refused: the largest that phones take.
@@ -75,6 +75,12 @@ pub(super) fn decode(mut file: impl BufRead + Seek, length: u64) -> Result<Decod
         return Err("it is larger than 256 MiB; reduce it first".into());
     }
     let format = ImageReader::new(&mut file).with_guessed_format().map_err(unreadable)?.format();
+    if !format.is_some_and(|format| format.reading_enabled()) {
+        let mut start = Vec::new();
+        file.rewind().map_err(unreadable)?;
+        (&mut file).take(foreign::START).read_to_end(&mut start).map_err(unreadable)?;
+        return Err(foreign::no_picture(&start));
+    }
     let mut notes = Vec::new();
     if format == Some(ImageFormat::Jpeg) {
         file.rewind().map_err(unreadable)?;
@@ -122,6 +128,8 @@ fn unreadable(error: io::Error) -> String {
 }
 
 fn damaged(error: image::ImageError) -> String {
+    // Some decoders end theirs with a new line.
+    let error = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     format!("it cannot be read ({error}); {DAMAGED}")
 }
 
@@ -249,7 +257,7 @@ fn jpeg_segment(file: &mut impl BufRead) -> Option<(u8, Vec<u8>)> {
 }
 
 /// Whether a pixel is not opaque, in a picture that could have such.
-pub(super) fn is_transparent(image: &DynamicImage) -> bool {
+fn is_transparent(image: &DynamicImage) -> bool {
     match image {
         DynamicImage::ImageRgba8(image) => image.pixels().any(|pixel| pixel.0[3] < u8::MAX),
         DynamicImage::ImageLumaA8(image) => image.pixels().any(|pixel| pixel.0[1] < u8::MAX),

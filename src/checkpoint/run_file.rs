@@ -26,7 +26,9 @@ struct RunFile<'a> {
 pub fn read_run(path: &Path) -> Result<Run, FileError> {
     let wrong = |reason: String| FileError::format(path, WHAT, reason);
     let bytes = read_bounded(path, MAX_BYTES, WHAT)?;
-    let value: Value = serde_json::from_slice(&bytes).map_err(|error| wrong(no_json(&bytes, &error)))?;
+    // Editors on Windows may put a mark of the byte order before UTF-8.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| wrong(no_json(bytes, &error)))?;
     match value.get(VERSION_FIELD).map(Value::as_u64) {
         Some(Some(VERSION)) => {}
         Some(Some(newer)) if newer > VERSION => {

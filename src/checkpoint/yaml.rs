@@ -1,5 +1,6 @@
 //! As much of YAML as configurations use: sections of plain fields.
 
+use super::foreign;
 use serde_json::{Map, Value};
 
 /// The same fields as JSON. Tags (`!!python/object:argparse.Namespace`, as PyYAML writes them), comments, lists and what
@@ -8,6 +9,9 @@ use serde_json::{Map, Value};
 /// # Errors
 /// The first line that is neither; the sentence continues from the file.
 pub(super) fn to_json(text: &str) -> Result<String, String> {
+    if let Some(reason) = foreign::no_settings(text.as_bytes()) {
+        return Err(reason);
+    }
     let mut root = Map::new();
     // The section that is being read, and how far its fields are set in.
     let mut section: Option<(String, usize)> = None;
@@ -118,6 +122,13 @@ mod tests {
         });
         let read: Value = serde_json::from_str(&to_json(text).unwrap()).unwrap();
         assert_eq!(read, expected);
-        assert!(to_json("data:\n  some words").unwrap_err().starts_with("line 2 is not"));
+        for (text, reason) in [
+            ("data:\n  some words", "line 2 is not"),
+            (" \n", "it is empty; "),
+            ("<!DOCTYPE html>\n<a href='x:y'>", "it is a web page"),
+            ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "it is a Git LFS pointer"),
+        ] {
+            assert!(to_json(text).unwrap_err().starts_with(reason), "{text}");
+        }
     }
 }

@@ -267,10 +267,7 @@ impl Mask<'_> {
         let inside = rows.flat_map(|row| row.iter().skip(left).take(side)).filter(|&&value| value > FAINTEST).count();
         let all = mask.values.iter().filter(|&&value| value > FAINTEST).count();
         if all == 0 {
-            return match mask.values.iter().max() {
-                Some(1..) => empty("the mask is all but black: its largest value is 1 of 255, not 255"),
-                _ => empty("the mask is empty"),
-            };
+            return mask.faint.map_or_else(|| empty("the mask is empty"), |why| Err(Failure::Input(why)));
         }
         if inside == 0 {
             return Err(Failure::Input(format!(

@@ -54,6 +54,9 @@ impl TryFrom<Saved> for Description {
         if levels > MAX_LEVELS {
             return Err(InvalidConfig::new("levels", levels, &format!("at most {MAX_LEVELS}")));
         }
+        if levels < 2 && !continuous {
+            return Err(InvalidConfig::new("levels", levels, "2 or more where they are discrete"));
+        }
         // The file may be a stranger's.
         let (name, card) = (text::name(&name), text::printable(&card).into_owned());
         let usual = Description::new(config, family, continuous, levels, range);

@@ -351,6 +351,18 @@ pub enum FamilyError {
     Sigma { min: f64, max: f64 },
     #[error("β_min is {min} and β_max is {max}; choose 0 ≤ β_min < β_max")]
     Beta { min: f64, max: f64 },
+    #[error("{name} is {value:?}; choose {least:?} to {most:?}")]
+    Extreme { name: &'static str, value: f64, least: f64, most: f64 },
+}
+
+impl FamilyError {
+    /// Refuses a value beyond its limits.
+    fn extreme(name: &'static str, value: f64, [least, most]: [f64; 2]) -> Result<(), FamilyError> {
+        match (least..=most).contains(&value) {
+            true => Ok(()),
+            false => Err(FamilyError::Extreme { name, value, least, most }),
+        }
+    }
 }
 
 /// The time in [0, 1] at which the increasing function `ratio_at` reaches `ratio`, by bisection.

@@ -17,7 +17,7 @@ impl SubVp {
     /// A noise rate that grows linearly from `beta_min` to `beta_max`.
     ///
     /// # Errors
-    /// Unless 0 ≤ `beta_min` < `beta_max`, both finite.
+    /// Unless `beta_min` < `beta_max`, both within [`Vp::LIMITS`].
     pub fn new(beta_min: f64, beta_max: f64) -> Result<Self, FamilyError> {
         Ok(SubVp { path: Vp::new(beta_min, beta_max)? })
     }

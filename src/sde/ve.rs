@@ -35,16 +35,20 @@ impl Default for Ve {
 }
 
 impl Ve {
+    /// The least and the most that σ may be, so that single precision holds σ² with room for sums over a picture.
+    pub const LIMITS: [f64; 2] = [1e-6, 1e6];
+
     /// A geometric sequence of noise from `sigma_min` to `sigma_max`.
     ///
     /// # Errors
-    /// Unless 0 < `sigma_min` < `sigma_max`, both finite.
+    /// Unless `sigma_min` < `sigma_max`, both within [`Ve::LIMITS`].
     pub fn new(sigma_min: f64, sigma_max: f64) -> Result<Self, FamilyError> {
-        if sigma_min > 0.0 && sigma_min < sigma_max && sigma_max.is_finite() {
-            Ok(Ve { sigma_min, sigma_max })
-        } else {
-            Err(FamilyError::Sigma { min: sigma_min, max: sigma_max })
+        if !(sigma_min > 0.0 && sigma_min < sigma_max && sigma_max.is_finite()) {
+            return Err(FamilyError::Sigma { min: sigma_min, max: sigma_max });
         }
+        FamilyError::extreme("σ_min", sigma_min, Ve::LIMITS)?;
+        FamilyError::extreme("σ_max", sigma_max, Ve::LIMITS)?;
+        Ok(Ve { sigma_min, sigma_max })
     }
 
     /// σ_min.

@@ -38,16 +38,19 @@ impl Default for Vp {
 pub(super) const ALPHA: &str = "α(t) = exp(−½ ∫β)";
 
 impl Vp {
+    /// The least and the most that β may be, as the command line and the window offer them.
+    pub const LIMITS: [f64; 2] = [0.0, 1_000.0];
+
     /// A noise rate that grows linearly from `beta_min` to `beta_max`.
     ///
     /// # Errors
-    /// Unless 0 ≤ `beta_min` < `beta_max`, both finite.
+    /// Unless `beta_min` < `beta_max`, both within [`Vp::LIMITS`].
     pub fn new(beta_min: f64, beta_max: f64) -> Result<Self, FamilyError> {
-        if beta_min >= 0.0 && beta_min < beta_max && beta_max.is_finite() {
-            Ok(Vp { beta_min, beta_max })
-        } else {
-            Err(FamilyError::Beta { min: beta_min, max: beta_max })
+        if !(beta_min >= 0.0 && beta_min < beta_max && beta_max.is_finite()) {
+            return Err(FamilyError::Beta { min: beta_min, max: beta_max });
         }
+        FamilyError::extreme("β_max", beta_max, Vp::LIMITS)?;
+        Ok(Vp { beta_min, beta_max })
     }
 
     /// β_min.
@@ -78,11 +81,11 @@ impl Vp {
     }
 }
 
-pub(super) const BETA_MIN: Parameter = Parameter::number("beta_min", 0.1, 0.0, 1_000.0)
-    .usual(0.0, 1_000.0, Scale::Linear(4))
+pub(super) const BETA_MIN: Parameter = Parameter::number("beta_min", 0.1, Vp::LIMITS[0], Vp::LIMITS[1])
+    .usual(Vp::LIMITS[0], Vp::LIMITS[1], Scale::Linear(4))
     .named("β_min", "β_min", "Noise rate β(0)");
-pub(super) const BETA_MAX: Parameter = Parameter::number("beta_max", 20.0, 0.0, 1_000.0)
-    .usual(0.0, 1_000.0, Scale::Linear(4))
+pub(super) const BETA_MAX: Parameter = Parameter::number("beta_max", 20.0, Vp::LIMITS[0], Vp::LIMITS[1])
+    .usual(Vp::LIMITS[0], Vp::LIMITS[1], Scale::Linear(4))
     .named("β_max", "β_max", "Noise rate β(1)");
 
 impl Facts for Vp {

@@ -128,8 +128,8 @@ pub fn read_scheduler(text: &str) -> Result<Process, ConfigError> {
     let ignored = ignored(&value);
     if class == "ScoreSdeVeScheduler" {
         let (min, max) = (scheduler.or("sigma_min", NUMBER, 0.01)?, scheduler.or("sigma_max", NUMBER, 1348.0)?);
-        let family = Ve::new(min, max).map_err(|_| disordered("sigma_min to sigma_max", min, max))?;
-        let levels = scheduler.or("num_train_timesteps", WHOLE, 2000)?;
+        let family = Ve::new(min, max).map_err(|error| disordered("sigma_min to sigma_max", &error))?;
+        let levels = training_steps(&scheduler, 2000)?;
         return Ok(Process { family: Family::Ve(family), continuous: true, levels, range: Range::Unit, ignored });
     }
     let given =
@@ -148,12 +148,27 @@ pub fn read_scheduler(text: &str) -> Result<Process, ConfigError> {
     scheduler.must("rescale_betas_zero_snr", false, "false")?;
     scheduler.must("timestep_type", "discrete", "discrete")?;
     scheduler.must("snr_shift_scale", 1.0, "1.0")?;
-    let levels: usize = scheduler.or("num_train_timesteps", WHOLE, 1000)?;
+    let levels = training_steps(&scheduler, 1000)?;
     // β_i of the steps is β(t)/N of the SDE (Song et al. 2021, appendix B).
     let (first, last) = (scheduler.or("beta_start", NUMBER, first)?, scheduler.or("beta_end", NUMBER, last)?);
-    let family = Vp::new(first * levels as f64, last * levels as f64);
-    let family = family.map_err(|_| disordered("beta_start to beta_end", first, last))?;
+    if last >= 1.0 {
+        return Err(scheduler.invalid(
+            "beta_end",
+            format!("{last:?}"),
+            "below 1, as it is the variance of a step's noise",
+        ));
+    }
+    let steps = levels as f64;
+    let family = Vp::new(first * steps, last * steps)
+        .map_err(|error| disordered("beta_start to beta_end, times num_train_timesteps,", &error))?;
     Ok(Process { family: Family::Vp(family), continuous: false, levels, range: Range::Symmetric, ignored })
+}
+
+fn training_steps(scheduler: &Section, usual: usize) -> Result<usize, ConfigError> {
+    match scheduler.or("num_train_timesteps", WHOLE, usual)? {
+        steps @ (0 | 1) => Err(scheduler.invalid("num_train_timesteps", steps, "2 or more")),
+        steps => Ok(steps),
+    }
 }
 
 /// Says which fields were of no use, of those that are not as usual.
@@ -301,8 +316,9 @@ fn norm_groups(model: &Section, blocks: &Blocks, widths: &[usize]) -> Result<Opt
             let value = groups.map_or("null".to_owned(), |groups| groups.to_string());
             return Err(model.invalid("norm_num_groups", value, "null, with attention over 128 channels or more"));
         }
-    } else if groups.is_none() {
-        return Err(model.invalid("norm_num_groups", "null", "a whole number for these blocks"));
+    } else if groups.is_none_or(|groups| groups == 0) {
+        let value = groups.map_or("null", |_| "0");
+        return Err(model.invalid("norm_num_groups", value, "a whole number above 0 for these blocks"));
     }
     Ok(groups)
 }

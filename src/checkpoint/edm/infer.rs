@@ -95,7 +95,7 @@ fn preconditioning(
 
 fn ve(config: &mut Config, min: f64, max: f64) -> Result<Family, ConfigError> {
     (config.sigma_min, config.sigma_max) = (min, max);
-    Ve::new(min, max).map(Family::Ve).map_err(|_| disordered("edm.sigma_min to edm.sigma_max", min, max))
+    Ve::new(min, max).map(Family::Ve).map_err(|error| disordered("edm.sigma_min to edm.sigma_max", &error))
 }
 
 /// The names and shapes, which reveal an architecture.

@@ -5,7 +5,7 @@ use crate::checkpoint::ncsn::{self, NcsnVariant};
 use crate::checkpoint::{ConfigError, Overrides};
 use crate::network::{BlockKind, Combine, Config, Embedding, Nonlinearity, Progressive, ProgressiveInput, Variant};
 use crate::score::Description;
-use crate::sde::{Family, FamilyError, Range, SubVp, Ve, Vp};
+use crate::sde::{Family, Range, SubVp, Ve, Vp};
 use serde_json::Value;
 
 /// Reads a configuration of score_sde (JSON with `data`, `model` and `training`), with some of its fields overridden.
@@ -134,8 +134,9 @@ fn family(training: &Section, model: &Section, config: &Config) -> Result<Family
             return Err(training.unknown("sde", &Value::String(sde), known));
         }
     };
-    family.map_err(|error| match error {
-        FamilyError::Sigma { min, max } => disordered("model.sigma_min to model.sigma_max", min, max),
-        FamilyError::Beta { min, max } => disordered("model.beta_min to model.beta_max", min, max),
-    })
+    let fields = match sde.to_lowercase().as_str() {
+        "vesde" => "model.sigma_min to model.sigma_max",
+        _ => "model.beta_min to model.beta_max",
+    };
+    family.map_err(|error| disordered(fields, &error))
 }

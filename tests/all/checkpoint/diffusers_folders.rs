@@ -259,14 +259,22 @@ fn sentences_name_the_file_and_notes_the_fields_that_are_ignored() {
         config[field] = value;
         fs::write(folder.join(name), config.to_string()).unwrap();
     };
-    for (name, field, value) in
-        [("scheduler_config.json", "beta_schedule", json!("scaled_linear")), ("config.json", "act_fn", json!("tanh"))]
-    {
+    for (name, field, value) in [
+        ("scheduler_config.json", "beta_schedule", json!("scaled_linear")),
+        ("scheduler_config.json", "beta_end", json!(5.0)),
+        ("scheduler_config.json", "num_train_timesteps", json!(0)),
+        ("config.json", "act_fn", json!("tanh")),
+        ("config.json", "norm_num_groups", json!(0)),
+    ] {
         write(name, field, value);
         let said = sentence(opened(&folder, false), &folder.join(name));
-        assert!(said.contains(&format!("/model/{name}\": ")), "{said}");
+        assert!(said.contains(&format!("/model/{name}\": ")) && said.contains(&format!(".{field} = ")), "{said}");
         fs::copy(data("diffusers/ddpm").join(name), folder.join(name)).unwrap();
     }
+    let scheduler = folder.join("scheduler_config.json");
+    fs::write(&scheduler, "<!DOCTYPE html><title>Sign in").unwrap();
+    assert!(sentence(opened(&folder, false), &scheduler).contains("it is a web page"));
+    fs::copy(data("diffusers/ddpm").join("scheduler_config.json"), scheduler).unwrap();
     let weights = "diffusion_pytorch_model.bin";
     fs::remove_file(folder.join(WEIGHTS)).unwrap();
     fs::copy(data("diffusers/ddpm").join(weights), folder.join(weights)).unwrap();

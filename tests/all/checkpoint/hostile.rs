@@ -1,7 +1,7 @@
 //! Files from strangers: refused in one sentence, without a panic, at once.
 
 use super::{crc32, data, forge, sentence};
-use score_explorer::checkpoint::{open_network, read_tensors, read_torch};
+use score_explorer::checkpoint::{open_network, read_run, read_tensors, read_torch};
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
@@ -134,6 +134,15 @@ fn files_of_other_kinds_are_refused() {
     }
     let folder_message = sentence(open_network(folder.path(), None), folder.path());
     assert!(folder_message.contains("folder"), "{folder_message}");
+    let said = sentence(read_run(folder.path()), folder.path());
+    assert!(said.ends_with(" is a folder; choose a file"), "{said}");
+    #[cfg(unix)]
+    {
+        let circle = folder.path().join("circle.pth");
+        std::os::unix::fs::symlink(&circle, &circle).unwrap();
+        let said = sentence(open_network(&circle, None), &circle);
+        assert!(said.ends_with("is a link that leads back to itself; choose a file"), "{said}");
+    }
     let missing = folder.path().join("missing.pth");
     assert!(sentence(open_network(&missing, None), &missing).contains("cannot be read"));
 }

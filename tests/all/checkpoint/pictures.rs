@@ -134,7 +134,7 @@ fn a_pipe_in_place_of_a_file_does_not_block() {
     let place = folder.path().to_owned();
     std::thread::spawn(move || outbox.send(read_pictures(&place, None).map(|set| set.warnings)));
     let warnings = inbox.recv_timeout(std::time::Duration::from_secs(20)).expect("an answer").unwrap();
-    assert_eq!(warnings, ["b.png cannot be opened and was skipped: it is not a regular file"]);
+    assert_eq!(warnings, ["b.png cannot be opened and was skipped: it is a pipe or a device, not a regular file"]);
     // And where it takes a file's place after that was looked at, as often as chance allows.
     let (swapped, other) = (folder.path().join("c.png"), folder.path().join("other"));
     fs::write(&other, plain([1, 2, 3])).unwrap();

@@ -40,6 +40,7 @@ fn impossible_runs_each_have_their_sentence() {
         ("\"snr\": 0.16", "\"snr\": NaN", "NaN or Infinity"),
         ("\"snr\": 0.16", "\"snr\": -1.0", "SNR r = -1 is out of range; choose 1e-20 to 1e20"),
         ("\"sigma_min\": 0.02", "\"sigma_min\": 90", "σ_min is 90 and σ_max is 40"),
+        ("\"sigma_max\": 40.0", "\"sigma_max\": 1e300", "σ_max is 1e300"),
         ("\"predictor\": \"reverse-diffusion\"", "\"predictor\": \"magic\"", "magic"),
         ("\"step\": 12", "\"step\": 5000", "cannot branch at step 5000"),
         ("\"score-explorer-run\": 1", "\"score-explorer-run\": 2", "newer Score Explorer"),
@@ -57,10 +58,16 @@ fn impossible_runs_each_have_their_sentence() {
 fn files_that_are_no_run_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.json");
+    write_run(&path, &branch()).unwrap();
+    let whole = read_run(&path).unwrap();
+    fs::write(&path, [b"\xef\xbb\xbf".to_vec(), fs::read(&path).unwrap()].concat()).unwrap();
+    assert_eq!(read_run(&path).unwrap(), whole, "a mark of the byte order is no fault");
     for (bytes, expected) in [
         (b"".to_vec(), "is empty"),
         (b"[1, 2]".to_vec(), "lacks"),
         (b"\x89PNG".to_vec(), "is a PNG image; choose a file saved by `--save-run`"),
+        (b"<!-- saved --><html>".to_vec(), "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1".to_vec(), "is a Git LFS pointer"),
         (vec![b'['; 100_000], "is not JSON"),
         (vec![b' '; (16 << 20) + 1], "the limit of 16777216"),
     ] {

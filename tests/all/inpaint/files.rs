@@ -274,6 +274,59 @@ fn white_is_to_be_filled_or_what_is_transparent() {
     assert_eq!(read_mask(&path, [8, 4]).unwrap().values, [100; 32], "half-transparent is partly filled");
     save(RgbaImage::from_fn(8, 4, |x, _| Rgba(if x < 3 { [255; 4] } else { [0, 0, 0, 255] })).into());
     assert_eq!(read_mask(&path, [8, 4]).unwrap().values, left.values);
+    // An opacity that nobody sees says nothing, be it everywhere or in one place.
+    save(RgbaImage::from_fn(8, 4, |x, _| Rgba(if x < 3 { [255, 255, 255, 254] } else { [0, 0, 0, 254] })).into());
+    let nearly = read_mask(&path, [8, 4]).unwrap();
+    assert!(nearly.values == left.values && nearly.notes.is_empty(), "{:?}", nearly.notes);
+}
+
+#[test]
+fn masks_of_zeros_and_ones_are_told_how_to_be_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mask.png");
+    let ones = |x: u32| u16::from(x < 3);
+    GrayImage::from_fn(8, 4, |x, _| Luma([ones(x) as u8])).save(&path).unwrap();
+    let said = read_mask(&path, [8, 4]).unwrap().faint.unwrap();
+    assert!(said.contains("is 1 of 255") && said.contains("save it with 0 and 255"), "{said}");
+    for value in [1, 255] {
+        let fine = image::ImageBuffer::from_fn(8, 4, |x, _| Luma([ones(x) * value]));
+        DynamicImage::ImageLuma16(fine).save(&path).unwrap();
+        let said = read_mask(&path, [8, 4]).unwrap().faint.unwrap();
+        assert!(said.contains(&format!("is {value} of 65535")) && said.contains("in 8 bits"), "{said}");
+    }
+    let full = image::ImageBuffer::from_fn(8, 4, |x, _| Luma([ones(x) * u16::MAX]));
+    DynamicImage::ImageLuma16(full).save(&path).unwrap();
+    assert_eq!(read_mask(&path, [8, 4]).unwrap().faint, None);
+}
+
+#[test]
+fn what_is_no_picture_is_called_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("photo.png");
+    let whole = {
+        let mut bytes = Vec::new();
+        let image = RgbImage::from_fn(64, 64, |x, y| Rgb([x as u8 * 4, y as u8 * 4, 9]));
+        image::codecs::jpeg::JpegEncoder::new(&mut bytes).encode_image(&image).unwrap();
+        bytes
+    };
+    for (bytes, said) in [
+        (b"".as_slice(), "it is empty; "),
+        (b"version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer"),
+        (b"<!DOCTYPE html><title>", "it is a web page"),
+        (b"{\"error\": 404}", "it is JSON text"),
+        (b"<svg xmlns='x'/>", "it is an SVG image, which is not read; save it as PNG or JPEG"),
+        (b"II*\0\x08\0\0\0", "it is a TIFF image, which is not read; save it as PNG or JPEG"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "it is a HEIC image, which is not read"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0", "it is an AVIF image, which is not read"),
+        (b"\0\0\x01\0\x01\0\x10\x10\0\0", "it is an ICO image, which is not read"),
+        (b"P6\n1 1\n255\nabc", "it is a PPM image, which is not read"),
+        (&whole[..100], "it cannot be read"),
+    ] {
+        fs::write(&path, bytes).unwrap();
+        for refused in [read_photo(&path, 64).map(drop), read_mask(&path, [8, 8]).map(drop)] {
+            refusal(refused.map_err(|error| error.to_string()), said);
+        }
+    }
 }
 
 #[test]

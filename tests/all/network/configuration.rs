@@ -75,6 +75,7 @@ fn a_wrong_configuration_is_answered_with_one_sentence() {
         ("model", "fir_kernel", json!([1]), "the length of model.fir_kernel = 1"),
         ("model", "beta_min", json!(30.0), "model.beta_min to model.beta_max = 30 to 20"),
         ("model", "sigma_max", json!(1e-9), "model.sigma_min to model.sigma_max"),
+        ("model", "beta_max", json!(1e308), "model.beta_min to model.beta_max = 1e308 is invalid"),
         ("model", "num_scales", json!(0), "model.num_scales = 0"),
         ("data", "image_size", json!(0), "data.image_size = 0"),
         ("data", "image_size", json!(4096), "the resolution of self-attention = 2048"),
@@ -88,6 +89,14 @@ fn a_wrong_configuration_is_answered_with_one_sentence() {
     }
     let said = read_score_sde_config("{\"data\": ", &Overrides::default()).unwrap_err().to_string();
     assert!(said.starts_with("the configuration is not JSON"), "{said}");
+    for (text, what) in [
+        ("<!DOCTYPE html><title>Sign in", "it is a web page"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "it is a Git LFS pointer"),
+        ("", "it is empty"),
+    ] {
+        let said = read_score_sde_config(text, &Overrides::default()).unwrap_err().to_string();
+        assert!(said.contains(what) && said.contains("; "), "{said}");
+    }
 }
 
 #[test]

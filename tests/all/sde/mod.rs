@@ -152,6 +152,10 @@ fn impossible_parameters_are_refused_in_one_sentence() {
     for (min, max) in [(-0.1, 1.0), (1.0, 1.0), (0.1, f64::INFINITY), (f64::NAN, 1.0)] {
         assert!(Vp::new(min, max).is_err() && SubVp::new(min, max).is_err(), "β from {min} to {max}");
     }
+    // In order, but beyond what single precision or any process has.
+    assert_eq!(sigma(1e-300, 1.0), "σ_min is 1e-300; choose 1e-6 to 1000000.0");
+    assert_eq!(sigma(1.0, 1e300), "σ_max is 1e300; choose 1e-6 to 1000000.0");
+    assert_eq!(Vp::new(0.1, 1e308).unwrap_err().to_string(), "β_max is 1e308; choose 0.0 to 1000.0");
     for text in [
         r#"{"family": "ve", "sigma_min": 2.0, "sigma_max": 1.0}"#,
         r#"{"family": "vp", "beta_min": 2.0, "beta_max": 1.0}"#,
