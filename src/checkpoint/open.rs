@@ -80,7 +80,9 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Opened, FileError> {
         return Err(FileError::Cancelled(path.into()));
     }
     let opened = opened?;
-    match opened.network.weights.iter().find(|(_, array)| array.values.iter().any(|value| !value.is_finite())) {
+    let OpenedNetwork { description, weights } = &opened.network;
+    description.config.check_all_used(weights).map_err(|source| FileError::Weights { path: path.into(), source })?;
+    match weights.iter().find(|(_, array)| array.values.iter().any(|value| !value.is_finite())) {
         Some((name, _)) => {
             Err(FileError::Weights { path: path.into(), source: WeightsError::NotFinite { name: name.clone() } })
         }

@@ -1,6 +1,7 @@
 //! Which architecture a network has.
 
 use super::plan::Parameter;
+use super::weights::all_used;
 use super::{Config, InvalidConfig, RefineNet, Stage, Unet, Weights, WeightsError};
 use crate::Image;
 use burn::tensor::{Device, TensorReadError};
@@ -221,6 +222,15 @@ impl Architecture {
     /// Names and shapes of all parameters, in published order.
     pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
         self.plan().into_iter().map(|p| (p.name, p.shape)).collect()
+    }
+
+    /// Whether all weights are parameters of the network.
+    ///
+    /// # Errors
+    /// [`WeightsError::Unused`].
+    pub fn check_all_used(&self, weights: &Weights) -> Result<(), WeightsError> {
+        let plan = self.plan();
+        all_used(weights, &plan.iter().map(|p| p.name.as_str()).collect())
     }
 
     /// Names of the parameters that an EMA keeps, in its order: all but the frequencies of a Fourier embedding.

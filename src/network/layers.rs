@@ -2,6 +2,7 @@
 
 use super::plan::Parameter;
 use super::profile::{LayerKind, timed};
+use super::weights::all_used;
 use super::{Array, Config, Nonlinearity, Weights, WeightsError};
 use crate::Image;
 use burn::tensor::module::conv2d;
@@ -30,10 +31,7 @@ impl<'a, C> Loader<'a, C> {
             return Err(WeightsError::Missing { name: p.name.clone() });
         }
         let known: BTreeSet<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
-        let mut unused = weights.keys().filter(|name| *name != "sigmas" && !known.contains(name.as_str()));
-        if let Some(example) = unused.next() {
-            return Err(WeightsError::Unused { count: 1 + unused.count(), example: example.clone() });
-        }
+        all_used(weights, &known)?;
         Ok(Loader { parameters: parameters.into_iter(), weights, config, device })
     }
 

@@ -1,7 +1,7 @@
 //! Named parameters on the host, on their way from a file to a network.
 
 use crate::text;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One parameter: row-major `f32` values of any shape.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +12,15 @@ pub struct Array {
 
 /// A state dictionary: PyTorch names (without `module.`) to values.
 pub type Weights = BTreeMap<String, Array>;
+
+/// Refuses weights beyond the `known` parameters, but for the buffer `sigmas`.
+pub(super) fn all_used(weights: &Weights, known: &BTreeSet<&str>) -> Result<(), WeightsError> {
+    let mut unused = weights.keys().filter(|name| *name != "sigmas" && !known.contains(name.as_str()));
+    match unused.next() {
+        Some(example) => Err(WeightsError::Unused { count: 1 + unused.count(), example: example.clone() }),
+        None => Ok(()),
+    }
+}
 
 /// Why weights and configuration do not fit together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

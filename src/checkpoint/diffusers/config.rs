@@ -6,7 +6,7 @@ use crate::checkpoint::open::IGNORED;
 use crate::checkpoint::score_sde::ddpmpp;
 use crate::network::{BlockKind, Config, Embedding, Nonlinearity, Progressive, ProgressiveInput, Variant};
 use crate::score::Description;
-use crate::sde::{Family, Range, Ve, Vp};
+use crate::sde::{Family, FamilyError, Range, Ve, Vp};
 use serde_json::Value;
 use std::f64::consts::SQRT_2;
 
@@ -159,8 +159,12 @@ pub fn read_scheduler(text: &str) -> Result<Process, ConfigError> {
         ));
     }
     let steps = levels as f64;
-    let family = Vp::new(first * steps, last * steps)
-        .map_err(|error| disordered("beta_start to beta_end, times num_train_timesteps,", &error))?;
+    let family = Vp::new(first * steps, last * steps).map_err(|error| match error {
+        FamilyError::Extreme { most, .. } => {
+            scheduler.invalid("beta_end", format!("{last:?}"), &format!("at most {} with {levels} steps", most / steps))
+        }
+        _ => disordered("beta_start to beta_end", &FamilyError::Beta { min: first, max: last }),
+    })?;
     Ok(Process { family: Family::Vp(family), continuous: false, levels, range: Range::Symmetric, ignored })
 }
 

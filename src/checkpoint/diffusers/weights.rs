@@ -1,7 +1,7 @@
 //! The files of a network's weights: whole or in parts, in one precision or another, with and without EMA.
 
 use super::WHAT;
-use crate::checkpoint::{FileError, read_bounded};
+use crate::checkpoint::{FileError, foreign, read_bounded};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -68,7 +68,9 @@ pub fn is_whole(name: &str) -> bool {
 pub fn files(folder: &Path, raw: bool) -> Result<Chosen, FileError> {
     let names = fs::read_dir(folder).map_err(|source| FileError::read(folder, source))?.filter_map(Result::ok);
     let mut variants: BTreeMap<String, BTreeMap<Format, String>> = BTreeMap::new();
+    let mut in_parts = false;
     for name in names.filter_map(|file| file.file_name().into_string().ok()) {
+        in_parts |= is_weights(&name) && name.contains("-of-");
         if let Some((format, variant)) = parse(&name) {
             variants.entry(variant).or_default().insert(format, name);
         }
@@ -83,7 +85,10 @@ pub fn files(folder: &Path, raw: bool) -> Result<Chosen, FileError> {
     let best = variants.iter().min_by_key(|(variant, _)| rank(variant));
     let chosen = best.and_then(|(variant, formats)| Some((variant, formats.first_key_value()?)));
     let Some((variant, (format, name))) = chosen else {
-        let reason = format!("its weights are missing; put {STEM}.safetensors there");
+        let reason = match in_parts {
+            true => format!("the list of its weights' parts is missing; download {STEM}.safetensors.index.json, too"),
+            false => format!("its weights are missing; put {STEM}.safetensors there"),
+        };
         return Err(FileError::format(folder, WHAT, reason));
     };
     let has_raw = variants.contains_key("non_ema");
@@ -103,7 +108,9 @@ pub fn files(folder: &Path, raw: bool) -> Result<Chosen, FileError> {
 fn parts(index: &Path, folder: &Path) -> Result<Vec<PathBuf>, FileError> {
     let wrong = |reason: String| FileError::format(index, "a valid index of weights", reason);
     let text = read_bounded(index, MAX_INDEX, WHAT)?;
-    let value: Value = serde_json::from_slice(&text).map_err(|error| wrong(format!("it is not JSON ({error})")))?;
+    let no_json = |error| format!("it is not JSON ({error}); download it again");
+    let value: Value = serde_json::from_slice(&text)
+        .map_err(|error| wrong(foreign::no_settings(&text).unwrap_or_else(|| no_json(error))))?;
     let map = value.get("weight_map").and_then(Value::as_object);
     let map = map.ok_or_else(|| wrong("it lacks weight_map; download it again".into()))?;
     let names: BTreeSet<&str> = map.values().filter_map(Value::as_str).collect();

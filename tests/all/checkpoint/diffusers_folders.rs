@@ -80,11 +80,18 @@ fn weights_in_parts_open_and_a_missing_part_is_named() {
     // A part is a file beside the index, and nowhere else.
     fs::write(&index, json!({"weight_map": {"conv_in.weight": "../../secret"}}).to_string()).unwrap();
     assert!(sentence(opened(&folder, false), &index).contains("\"../../secret\" is not a file's name"));
-    for (text, expected) in [("{}", "lacks weight_map"), ("{\"weight_map\": {}}", "lists no parts"), ("[", "not JSON")]
-    {
+    for (text, expected) in [
+        ("{}", "lacks weight_map"),
+        ("{\"weight_map\": {}}", "lists no parts"),
+        ("[", "not JSON"),
+        ("<!DOCTYPE html>", "it is a web page"),
+        ("", "it is empty"),
+    ] {
         fs::write(&index, text).unwrap();
         assert!(sentence(opened(&folder, false), &index).contains(expected));
     }
+    fs::remove_file(&index).unwrap();
+    assert!(sentence(opened(&folder, false), &folder).contains("the list of its weights' parts is missing; download "));
 }
 
 #[test]
@@ -271,6 +278,10 @@ fn sentences_name_the_file_and_notes_the_fields_that_are_ignored() {
         assert!(said.contains(&format!("/model/{name}\": ")) && said.contains(&format!(".{field} = ")), "{said}");
         fs::copy(data("diffusers/ddpm").join(name), folder.join(name)).unwrap();
     }
+    let extra = score_explorer::network::Array { shape: vec![1], values: vec![0.0] };
+    let more = tensors().into_iter().chain([("loss.weight".to_owned(), extra)]).collect();
+    write_tensors(&folder.join(WEIGHTS), &more).unwrap();
+    assert!(sentence(opened(&folder, false), &folder).contains("1 parameters are left over, such as loss.weight"));
     let scheduler = folder.join("scheduler_config.json");
     fs::write(&scheduler, "<!DOCTYPE html><title>Sign in").unwrap();
     assert!(sentence(opened(&folder, false), &scheduler).contains("it is a web page"));

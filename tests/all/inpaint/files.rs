@@ -195,8 +195,8 @@ fn a_large_photo_is_averaged_down_with_a_note() {
 #[test]
 fn what_is_no_photo_is_refused_in_one_sentence() {
     let good = encoded(&RgbImage::from_pixel(64, 64, Rgb([9, 99, 199])).into(), ImageFormat::Png);
-    refusal(read("empty.png", b""), "cannot be read");
-    refusal(read("words.jpg", b"no picture at all, only words"), "cannot be read");
+    refusal(read("empty.png", b""), "it is empty");
+    refusal(read("words.jpg", b"no picture at all, only words"), "it is plain text; choose a PNG");
     refusal(read("half.png", &good[..good.len() / 2]), "cannot be read");
     let mut huge = good;
     huge[16..24].copy_from_slice(&[0, 0, 0x4e, 0x20, 0, 0, 0x4e, 0x20]); // 20,000 × 20,000
