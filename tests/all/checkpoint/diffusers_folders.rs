@@ -92,6 +92,15 @@ fn weights_in_parts_open_and_a_missing_part_is_named() {
     }
     fs::remove_file(&index).unwrap();
     assert!(sentence(opened(&folder, false), &folder).contains("the list of its weights' parts is missing; download "));
+    // What the configuration has no place for is told with the file.
+    let extra = score_explorer::network::Array { shape: vec![1], values: vec![0.0] };
+    let more = all.into_iter().chain([("loss.weight".to_owned(), extra)]).collect();
+    write_tensors(&folder.join(WEIGHTS), &more).unwrap();
+    assert!(sentence(opened(&folder, false), &folder).contains("1 parameters are left over, such as loss.weight"));
+    let mut described = serde_json::to_value(&whole.description).unwrap();
+    (described["continuous"], described["levels"]) = (json!(false), json!(1));
+    let said = serde_json::from_value::<score_explorer::score::Description>(described).unwrap_err().to_string();
+    assert!(said.contains("levels = 1 is invalid"), "{said}");
 }
 
 #[test]
@@ -278,10 +287,6 @@ fn sentences_name_the_file_and_notes_the_fields_that_are_ignored() {
         assert!(said.contains(&format!("/model/{name}\": ")) && said.contains(&format!(".{field} = ")), "{said}");
         fs::copy(data("diffusers/ddpm").join(name), folder.join(name)).unwrap();
     }
-    let extra = score_explorer::network::Array { shape: vec![1], values: vec![0.0] };
-    let more = tensors().into_iter().chain([("loss.weight".to_owned(), extra)]).collect();
-    write_tensors(&folder.join(WEIGHTS), &more).unwrap();
-    assert!(sentence(opened(&folder, false), &folder).contains("1 parameters are left over, such as loss.weight"));
     let scheduler = folder.join("scheduler_config.json");
     fs::write(&scheduler, "<!DOCTYPE html><title>Sign in").unwrap();
     assert!(sentence(opened(&folder, false), &scheduler).contains("it is a web page"));
