@@ -3,7 +3,7 @@
 use super::Notice;
 use super::background::{BROKEN, Background};
 use super::consent::Consent;
-use crate::checkpoint::{Kind, holds_network, kind_of, read_run};
+use crate::checkpoint::{Kind, kind_of, read_run};
 use crate::task::{ModelRef, Run};
 use crate::text;
 use std::collections::HashMap;
@@ -153,8 +153,8 @@ fn promise(path: &Path) -> String {
         Some(extension) if CHECKPOINTS.contains(&extension) => "open this model".into(),
         Some("npz") => "load these latents into slots".into(),
         Some("zip" | "tar") => "use the exact score of these images".into(),
-        None if path.is_dir() && holds_network(path) => "open the model in this folder".into(),
-        None => "use the exact score of the images in this folder".into(),
+        // Not looked into: this is said anew in every frame.
+        None => "open this model, or use the exact score of these images".into(),
         Some(_) if is_picture(path) => "paint on this image".into(),
         Some(other) => format!("try to open this .{other} file"),
     }
