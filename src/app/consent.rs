@@ -1,9 +1,11 @@
 //! Models that a stranger's file names by a path: they are opened once a person has agreed.
 
+use super::files::file_name;
 use super::widgets::{main_button, modal};
 use crate::task::ModelRef;
 use crate::text;
 use egui::{Label, RichText, Ui, vec2};
+use std::path::Path;
 
 /// A model that a person chose, or was asked about.
 #[derive(Clone, Debug)]
@@ -30,7 +32,7 @@ impl Consent {
 
     /// Whether `model`, which the file of this name names, may be opened; `None` until a person has said so. After a no,
     /// the next file asks again.
-    pub fn of(&mut self, model: &ModelRef, file: &str) -> Option<bool> {
+    fn of(&mut self, model: &ModelRef, file: &str) -> Option<bool> {
         if !model.is_path() {
             return Some(true);
         }
@@ -45,6 +47,25 @@ impl Consent {
         answer
     }
 
+    /// Of what has come, after what waits already, that whose model may be opened. What a person is asked about goes on
+    /// waiting, what they refused is dropped. `named` is the model that a thing names, if it does, and the file of it.
+    pub fn sift<T>(
+        &mut self,
+        waiting: &mut Vec<T>,
+        come: impl IntoIterator<Item = T>,
+        named: impl Fn(&T) -> Option<(&ModelRef, &Path)>,
+    ) -> Vec<T> {
+        let mut agreed = Vec::new();
+        for thing in std::mem::take(waiting).into_iter().chain(come) {
+            match named(&thing).map_or(Some(true), |(model, file)| self.of(model, &file_name(file))) {
+                Some(true) => agreed.push(thing),
+                Some(false) => {}
+                None => waiting.push(thing),
+            }
+        }
+        agreed
+    }
+
     /// Whether a question is on the screen.
     pub fn is_asking(&self) -> bool {
         self.0.iter().any(|question| question.answer.is_none())
@@ -56,13 +77,12 @@ impl Consent {
         else {
             return;
         };
-        let file = text::name(file);
         let (mut open, mut agreed) = (true, None);
         modal(ui, "consent", &mut open, 380.0, |ui| {
             ui.label(RichText::new("Open the model that this file names?").heading());
             ui.add_space(4.0);
             ui.add(Label::new(format!("{file} was made with this model:")).wrap());
-            ui.add(Label::new(RichText::new(text::printable(&model.to_string())).monospace()).wrap());
+            ui.add(Label::new(RichText::new(text::line(&model.to_string())).monospace()).wrap());
             ui.add(Label::new(RichText::new("If the file is not yours, check the path first.").weak()).wrap());
             ui.add_space(8.0);
             ui.horizontal(|ui| {

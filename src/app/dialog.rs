@@ -1,6 +1,7 @@
 //! Dialogs that ask for a path. Whoever asks keeps a [`PathRequest`] and learns from it what was chosen.
 
 use super::Context;
+use super::files::{CHECKPOINTS, PICTURES};
 use crossbeam_channel::{Receiver, TryRecvError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,9 +88,9 @@ impl<T> PathRequest<T> {
 fn open_dialog() -> rfd::FileDialog {
     rfd::FileDialog::new()
         .set_title("Open a model, images or a run file")
-        .add_filter("All supported files", &["json", "safetensors", "pth", "pt", "ckpt", "bin", "zip", "tar", "npz"])
+        .add_filter("All supported files", &[&["json"][..], &CHECKPOINTS, &["zip", "tar", "npz"]].concat())
         .add_filter("Run files", &["json"])
-        .add_filter("Checkpoints", &["safetensors", "pth", "pt", "ckpt", "bin"])
+        .add_filter("Checkpoints", &CHECKPOINTS)
         .add_filter("Image archives", &["zip", "tar"])
         .add_filter("Latents", &["safetensors", "npz"])
 }
@@ -97,7 +98,7 @@ fn open_dialog() -> rfd::FileDialog {
 fn picture_dialog() -> rfd::FileDialog {
     rfd::FileDialog::new()
         .set_title("Open an image or latents")
-        .add_filter("Images and latents", &["png", "jpg", "jpeg", "gif", "bmp", "webp", "safetensors", "npz"])
+        .add_filter("Images and latents", &[&PICTURES[..], &["safetensors", "npz"]].concat())
 }
 
 fn save_dialog(folder: Option<&Path>, name: &str) -> rfd::FileDialog {

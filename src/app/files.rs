@@ -37,7 +37,7 @@ impl Files {
     /// What has come since the last call. Of models, runs and photos, which replace each other, nothing older than what
     /// has come already.
     pub fn poll(&mut self, consent: &mut Consent) -> Vec<OpenedFile> {
-        let mut opened = std::mem::take(&mut self.undecided);
+        let mut opened = Vec::new();
         for (number, file) in self.threads.poll() {
             let newest = self.newest.entry(mem::discriminant(&file)).or_default();
             let late = number < *newest;
@@ -46,19 +46,10 @@ impl Files {
                 opened.push(file);
             }
         }
-        let mut decided = Vec::new();
-        for file in opened {
-            let answer = match &file {
-                OpenedFile::Run(run, path) => consent.of(&run.model, &file_name(path)),
-                _ => Some(true),
-            };
-            match answer {
-                Some(true) => decided.push(file),
-                Some(false) => {}
-                None => self.undecided.push(file),
-            }
-        }
-        decided
+        consent.sift(&mut self.undecided, opened, |file| match file {
+            OpenedFile::Run(run, path) => Some((&run.model, path)),
+            _ => None,
+        })
     }
 
     /// Looks at what lies at `path` and opens it.
@@ -106,7 +97,9 @@ fn by_name(path: PathBuf) -> OpenedFile {
 }
 
 /// How the names of checkpoints end.
-const CHECKPOINTS: [&str; 5] = ["safetensors", "pth", "pt", "ckpt", "bin"];
+pub const CHECKPOINTS: [&str; 5] = ["safetensors", "pth", "pt", "ckpt", "bin"];
+/// How the names of pictures end.
+pub const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "gif", "bmp", "webp"];
 
 /// The last part of a path, as it is shown.
 pub fn file_name(path: &Path) -> String {
@@ -115,7 +108,7 @@ pub fn file_name(path: &Path) -> String {
 
 /// Whether a file's name says that it is a picture.
 pub fn is_picture(path: &Path) -> bool {
-    has_extension(path, &["png", "jpg", "jpeg", "gif", "bmp", "webp"])
+    has_extension(path, &PICTURES)
 }
 
 /// Whether a file's name ends so.

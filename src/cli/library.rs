@@ -43,10 +43,8 @@ pub(super) fn agreed(file: &Path, named: &ModelRef, given: Option<&ModelRef>) ->
     if given.is_some() || !named.is_path() {
         return Ok(model);
     }
-    let shown = text::printable(&named.to_string()).into_owned();
-    let asks = io::stdin().is_terminal() && io::stderr().is_terminal();
-    if asks {
-        eprint!("{} was made with the model {shown}. Open it? [y/N] ", text::printable(&file.display().to_string()));
+    if io::stdin().is_terminal() && io::stderr().is_terminal() {
+        eprint!("{}", text::line(&format!("{} was made with the model {named}. Open it? [y/N] ", file.display())));
         let mut answer = String::new();
         io::stdin().read_line(&mut answer)?;
         if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
@@ -54,7 +52,7 @@ pub(super) fn agreed(file: &Path, named: &ModelRef, given: Option<&ModelRef>) ->
         }
     }
     Err(Failure::Usage(format!(
-        "{file:?} names the model {shown}, a path, which is not opened unasked; to open it, give that path with --model"
+        "{file:?} names the model {named}, a path, which is not opened unasked; to open it, give that path with --model"
     )))
 }
 

@@ -16,17 +16,13 @@ impl Latents {
     /// Takes in pictures and latents that were read.
     pub(super) fn take_loaded(&mut self, consent: &mut Consent) -> Vec<Notice> {
         let mut notices = Vec::new();
-        for loaded in std::mem::take(&mut self.undecided).into_iter().chain(self.originals.poll()) {
-            let answer = match &loaded {
-                // What was open in the last window was agreed to then.
-                Loaded::Latents { path, latents, restored: None, .. } => {
-                    consent.of(&latents.flow.model, &file_name(path))
-                }
-                _ => Some(true),
-            };
+        let agreed = consent.sift(&mut self.undecided, self.originals.poll(), |loaded| match loaded {
+            // What was open in the last window was agreed to then.
+            Loaded::Latents { path, latents, restored: None, .. } => Some((&latents.flow.model, path)),
+            _ => None,
+        });
+        for loaded in agreed {
             match loaded {
-                loaded if answer.is_none() => self.undecided.push(loaded),
-                Loaded::Latents { .. } if answer == Some(false) => {}
                 Loaded::Original { slot, restored: true, .. } if self.is_taken(slot) => {}
                 Loaded::Original { slot, original, crop, restored } => {
                     self.board.put(slot, original, crop);

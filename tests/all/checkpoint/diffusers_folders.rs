@@ -115,6 +115,14 @@ fn weights_of_any_name_open_beside_their_description() {
     assert!((factor(&opened(&path, false).unwrap()) - 1.0).abs() < 1e-6);
 }
 
+/// Weights under each of these variants' names: once, twice, … their values.
+fn write_variants(folder: &Path, names: &[&str]) {
+    for (number, name) in names.iter().enumerate() {
+        let file = folder.join(format!("diffusion_pytorch_model{name}.safetensors"));
+        write_tensors(&file, &times(1.0 + number as f32)).unwrap();
+    }
+}
+
 #[test]
 fn the_variant_that_was_taken_is_named() {
     let root = tempfile::tempdir().unwrap();
@@ -128,10 +136,7 @@ fn the_variant_that_was_taken_is_named() {
     .enumerate()
     {
         let folder = folder(root.path().join(case.to_string()));
-        for (number, name) in names.iter().enumerate() {
-            let file = folder.join(format!("diffusion_pytorch_model{name}.safetensors"));
-            write_tensors(&file, &times(1.0 + number as f32)).unwrap();
-        }
+        write_variants(&folder, names);
         let found = opened(&folder, false).unwrap();
         assert!((factor(&found) - taken).abs() < 1e-4, "{names:?}");
         assert_eq!(found.notes.first().map(String::as_str), notes);
@@ -147,10 +152,7 @@ fn raw_weights_can_be_chosen_where_their_files_say_that_they_are() {
             .enumerate()
     {
         let folder = folder(root.path().join(case.to_string()));
-        for (number, name) in names.iter().enumerate() {
-            let file = folder.join(format!("diffusion_pytorch_model{name}.safetensors"));
-            write_tensors(&file, &times(1.0 + number as f32)).unwrap();
-        }
+        write_variants(&folder, names);
         assert!((factor(&opened(&folder, false).unwrap()) - 1.0).abs() < 1e-4, "{names:?}");
         match (opened(&folder, true), raw) {
             (Ok(found), Some(raw)) => {
