@@ -39,6 +39,9 @@ pub(super) struct Args {
     /// Measure only score evaluations with gradients (for likelihoods and DPS), at these batch sizes
     #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
     gradients: Vec<u16>,
+    /// Measure only steps of a training, at these batch sizes
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    training: Vec<u16>,
     /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
@@ -62,7 +65,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         false => Effort { memory_steps: 1000, streaming_steps: 20, repeats: 5, least: Duration::from_secs(3) },
     };
     may_be_network(&args.model)?;
-    if !args.evaluations.is_empty() || !args.gradients.is_empty() {
+    if ![&args.evaluations, &args.gradients, &args.training].iter().all(|sizes| sizes.is_empty()) {
         return evaluations_only(args, &effort);
     }
     let mut session = Session::open(args.device.into())?;
@@ -112,7 +115,9 @@ fn evaluations_only(args: &Args, effort: &Effort) -> Result<(), Failure> {
             gradients.push(measure::gradients(&model, device, batch.into(), effort)?);
         }
     }
-    let figures = OnlyEvaluations { evaluations, gradients, asked, peak: measure::peak_memory() };
+    let training = args.training.iter().map(|&batch| measure::training(&args.model, device, batch.into(), effort));
+    let training = training.collect::<Result<_, _>>()?;
+    let figures = OnlyEvaluations { evaluations, gradients, training, asked, peak: measure::peak_memory() };
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&figures)?),
         false => figures.print(),
