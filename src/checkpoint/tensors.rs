@@ -2,6 +2,7 @@ use super::progress::ReadProgress;
 use super::{FileError, foreign, write_atomically};
 use crate::Pixels;
 use crate::network::{Array, Weights};
+use crate::text;
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
 use std::collections::{BTreeMap, HashMap};
@@ -165,8 +166,9 @@ fn header(file: &mut impl Read, length: u64, path: &Path) -> Result<Metadata, Fi
     }
     start.clear();
     file.take(header_length).read_to_end(&mut start).map_err(|source| FileError::read(path, source))?;
-    let header: Metadata =
-        serde_json::from_slice(&start).map_err(|error| wrong(&format!("its header is invalid ({error})")))?;
+    // The reason may quote whole fields.
+    let invalid = |error: serde_json::Error| format!("its header is invalid ({})", text::name(&error.to_string()));
+    let header: Metadata = serde_json::from_slice(&start).map_err(|error| wrong(&invalid(error)))?;
     let claimed = u64::try_from(header.data_len()).ok().and_then(|data| data.checked_add(8 + header_length));
     if claimed != Some(length) {
         return Err(wrong("its header claims more or fewer bytes than there are; download or write it again"));

@@ -59,7 +59,7 @@ fn the_shipped_model_restores_worlds_with_the_default_settings() {
     let (device, network) = (Device::flex(), network(&Device::flex()));
     // Measured PSNR in dB, and without a model 25.53, 25.21 and 26.05. Other processors round otherwise, which the steps do
     // not amplify by as much as a tenth of a decibel.
-    for (name, measured) in [("inpainting", 28.88), ("super-resolution:4", 27.34), ("blur:gaussian:2", 33.37)] {
+    for (name, measured) in [("inpainting", 28.98), ("super-resolution:4", 27.38), ("blur:gaussian:2", 34.31)] {
         let mut restoration = Restoration { operator: operator(name), ..Restoration::default() };
         restoration.run.count = Count::new(PICTURES).unwrap();
         let (found, shown) = gain(&restoration, &network, &device);
@@ -73,7 +73,7 @@ fn the_shipped_network_is_differentiated_in_guided_restorations() {
     let device = Device::flex();
     let network = network(&device.clone().autodiff());
     // Measured. So few steps of so slow a method as DPS show no more than that pictures are near, and finite.
-    for (name, measured) in [("pigdm", 24.81), ("dps", 13.98)] {
+    for (name, measured) in [("pigdm", 24.74), ("dps", 19.58)] {
         let mut restoration = Restoration::default_for(method(name));
         restoration.operator = operator("super-resolution:4");
         restoration.run.count = Count::new(PICTURES).unwrap();
