@@ -1,0 +1,21 @@
+//! Training score models: what is minimised, at which times, by which updates, and what is kept of the weights.
+//!
+//! An [`Objective`] makes of clean data, noise and times a [`Regression`]: what goes into the network, and how far its
+//! output is from what it should be. [`Times`] say at which noise levels. An [`Optimizer`] gives each parameter the rule by
+//! which it moves, a [`Schedule`] its pace; an [`Average`] follows the weights. All of it is arithmetic on slices, the
+//! same for any number of threads, in single precision for training and in double precision for reference.
+
+mod matching;
+mod objective;
+mod real;
+mod regression;
+mod times;
+
+pub use matching::{implicit, sliced};
+pub use objective::{
+    Ddpm, Dsm, Edm, HALF_SUM, LIKELIHOOD, MEAN, NOISE, Objective, ObjectiveError, REDUCTION, SUM, Smld, Uncertain,
+    WEIGHTING, flow_to_data, flow_to_noise, uncertain, usual,
+};
+pub use real::Real;
+pub use regression::Regression;
+pub use times::{Draw, Importance, LogNormal, P_MEAN, P_STD, Path, STRATIFIED, Times, TimesError, Uniform, draw};
