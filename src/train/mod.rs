@@ -5,12 +5,17 @@
 //! which it moves, a [`Schedule`] its pace; an [`Average`] follows the weights. All of it is arithmetic on slices, the
 //! same for any number of threads, in single precision for training and in double precision for reference.
 
+mod average;
 mod matching;
 mod objective;
 mod real;
 mod regression;
 mod times;
 
+pub use average::{
+    Average, DECAY, Ema, HALF_LIFE, HalfLife, Power, Profile, ProfileError, RAMP_UP_RATIO, SIGMA_REL, Update, WARM,
+    coefficients, combine, follow, gamma_of, half_life_decay,
+};
 pub use matching::{implicit, sliced};
 pub use objective::{
     Ddpm, Dsm, Edm, HALF_SUM, LIKELIHOOD, MEAN, NOISE, Objective, ObjectiveError, REDUCTION, SUM, Smld, Uncertain,

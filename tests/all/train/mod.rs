@@ -1,5 +1,6 @@
 //! Training against published code's own figures (tests/data/training), closed forms and laws.
 
+mod averages;
 mod matching;
 mod minimiser;
 mod objectives;
