@@ -6,6 +6,7 @@
 //! same for any number of threads, in single precision for training and in double precision for reference.
 
 mod average;
+mod init;
 mod matching;
 mod objective;
 mod real;
@@ -16,6 +17,7 @@ pub use average::{
     Average, DECAY, Ema, HALF_LIFE, HalfLife, Power, Profile, ProfileError, RAMP_UP_RATIO, SIGMA_REL, Update, WARM,
     coefficients, combine, follow, gamma_of, half_life_decay,
 };
+pub use init::initial_weights;
 pub use matching::{implicit, sliced};
 pub use objective::{
     Ddpm, Dsm, Edm, HALF_SUM, LIKELIHOOD, MEAN, NOISE, Objective, ObjectiveError, REDUCTION, SUM, Smld, Uncertain,
