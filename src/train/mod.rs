@@ -9,8 +9,10 @@ mod average;
 mod init;
 mod matching;
 mod objective;
+mod optimizer;
 mod real;
 mod regression;
+mod schedule;
 mod times;
 
 pub use average::{
@@ -23,6 +25,11 @@ pub use objective::{
     Ddpm, Dsm, Edm, HALF_SUM, LIKELIHOOD, MEAN, NOISE, Objective, ObjectiveError, REDUCTION, SUM, Smld, Uncertain,
     WEIGHTING, flow_to_data, flow_to_noise, uncertain, usual,
 };
+pub use optimizer::{
+    Adam, AdamRule, AdamW, BETA_1, BETA_2, CLIP, EPSILON, LEARNING_RATE, MOMENTUM, MUON_RATE, Muon, MuonRule, NESTEROV,
+    Optimizer, OptimizerError, OptimizerState, Pace, Rule, WEIGHT_DECAY, clip, norm, orthogonalised,
+};
 pub use real::Real;
 pub use regression::Regression;
+pub use schedule::{InverseSqrt, Position, RAMP_UP_IMAGES, REFERENCE_BATCHES, Schedule, WARM_UP, WarmUp};
 pub use times::{Draw, Importance, LogNormal, P_MEAN, P_STD, Path, STRATIFIED, Times, TimesError, Uniform, draw};

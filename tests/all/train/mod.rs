@@ -5,6 +5,7 @@ mod initialisation;
 mod matching;
 mod minimiser;
 mod objectives;
+mod optimizers;
 mod times;
 
 use score_explorer::checkpoint::open_network;
