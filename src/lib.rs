@@ -20,6 +20,7 @@ pub mod sde;
 pub mod solver;
 pub mod task;
 mod text;
+pub mod train;
 
 pub use pixels::{Pixels, luma};
 

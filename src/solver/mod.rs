@@ -34,6 +34,7 @@ pub use grid::{Edm, Grid, LogSnr, Quadratic, RHO, Uniform};
 pub use heun::Heun;
 pub use hmc::{Hmc, LEAPFROG, METROPOLIS};
 pub use langevin::{BATCH, Langevin, NORMS, SAMPLE};
+pub(crate) use noise::Stream;
 pub use noise::{Noise, NoiseSource, Purpose};
 pub use posterior::{
     Dps, DpsGuidance, Exact, ExactPosterior, GUIDANCE_WEIGHT, Method, NullSpace, NullSpaceCorrection, PiGdm,

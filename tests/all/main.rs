@@ -21,4 +21,5 @@ mod restoring;
 mod score;
 mod sde;
 mod solver;
+mod train;
 mod window;
