@@ -26,10 +26,16 @@ pub enum Purpose {
     Known(u32),
     /// What leads a state up again to a noisier level.
     Ascent,
+    /// The drawing of a picture by the program itself.
+    World,
+    /// The order in which the pictures of a set are taken.
+    Order,
+    /// Whether a picture is taken mirrored.
+    Flip,
 }
 
 impl Purpose {
-    fn code(self) -> u32 {
+    pub(super) fn code(self) -> u32 {
         match self {
             Purpose::Prior => 0,
             Purpose::Predictor => 1,
@@ -40,6 +46,9 @@ impl Purpose {
             Purpose::Measurement => 3,
             Purpose::Known(stage) => 0x4000_0000 | (stage & 0x0fff_ffff),
             Purpose::Ascent => 4,
+            Purpose::World => 5,
+            Purpose::Order => 6,
+            Purpose::Flip => 7,
         }
     }
 }
