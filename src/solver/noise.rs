@@ -33,10 +33,16 @@ pub enum Purpose {
     Stratum,
     /// The first weights of a network.
     Weights,
+    /// The drawing of a picture by the program itself.
+    World,
+    /// The order in which the pictures of a set are taken.
+    Order,
+    /// Whether a picture is taken mirrored.
+    Flip,
 }
 
 impl Purpose {
-    fn code(self) -> u32 {
+    pub(super) fn code(self) -> u32 {
         match self {
             Purpose::Prior => 0,
             Purpose::Predictor => 1,
@@ -47,10 +53,13 @@ impl Purpose {
             Purpose::Measurement => 3,
             Purpose::Known(stage) => 0x4000_0000 | (stage & 0x0fff_ffff),
             Purpose::Ascent => 4,
-            Purpose::Training => 5,
-            Purpose::Time => 6,
-            Purpose::Stratum => 7,
-            Purpose::Weights => 8,
+            Purpose::Training => 8,
+            Purpose::Time => 9,
+            Purpose::Stratum => 10,
+            Purpose::Weights => 11,
+            Purpose::World => 5,
+            Purpose::Order => 6,
+            Purpose::Flip => 7,
         }
     }
 }

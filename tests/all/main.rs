@@ -8,6 +8,7 @@ mod architecture;
 mod checkpoint;
 mod choices;
 mod cli;
+mod data;
 mod desktop;
 mod engine;
 mod families;
