@@ -6,21 +6,29 @@
 //! same for any number of threads, in single precision for training and in double precision for reference.
 
 mod average;
+mod folder;
+mod history;
 mod init;
 mod matching;
+mod network;
 mod objective;
 mod optimizer;
 mod real;
 mod regression;
 mod schedule;
 mod times;
+mod trainer;
+mod training;
 
 pub use average::{
     Average, DECAY, Ema, HALF_LIFE, HalfLife, Power, Profile, ProfileError, RAMP_UP_RATIO, SIGMA_REL, Update, WARM,
     coefficients, combine, follow, gamma_of, half_life_decay,
 };
+pub use folder::{Folder, FolderError, Metrics, Notes, read_training, write_training};
+pub use history::{History, LEVELS, Levels, Point};
 pub use init::initial_weights;
 pub use matching::{implicit, sliced};
+pub use network::{EdmRecipe, Medium, Published, Recipe, ScoreSde, Size, Small, Tiny, sizes};
 pub use objective::{
     Ddpm, Dsm, Edm, HALF_SUM, LIKELIHOOD, MEAN, NOISE, Objective, ObjectiveError, REDUCTION, SUM, Smld, Uncertain,
     WEIGHTING, flow_to_data, flow_to_noise, uncertain, usual,
@@ -33,3 +41,5 @@ pub use real::Real;
 pub use regression::Regression;
 pub use schedule::{InverseSqrt, Position, RAMP_UP_IMAGES, REFERENCE_BATCHES, Schedule, WARM_UP, WarmUp};
 pub use times::{Draw, Importance, LogNormal, P_MEAN, P_STD, Path, STRATIFIED, Times, TimesError, Uniform, draw};
+pub use trainer::{State, StepReport, TrainError, Trainer, WIDTHS};
+pub use training::{Training, TrainingError};
