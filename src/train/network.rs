@@ -56,7 +56,7 @@ entry! {
     /// That of CIFAR-10's published networks, of the deep kind.
     Published {
         slug: "published",
-        name: "Published",
+        name: "Full",
         summary: "128·256·256·256 channels, four blocks each: days on a GPU",
         source: "Song et al. 2021, appendix H",
     }

@@ -80,7 +80,7 @@ impl Training {
         let mut schedule = Choice::<dyn Schedule>::new(&super::WarmUp);
         let mut average = Choice::<dyn Average>::new(&Ema);
         // For trainings of hours, not days: a shorter warm-up, and an average of the last thousands of steps.
-        schedule.settings_mut().set_nearest(&WARM_UP, 1000u64);
+        schedule.settings_mut().set_nearest(&WARM_UP, 100u64);
         average.settings_mut().set_nearest(&DECAY, 0.9995);
         Training {
             source,

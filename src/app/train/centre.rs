@@ -6,7 +6,7 @@ use crate::app::RunState;
 use crate::app::status::dot;
 use crate::app::textures::Textures;
 use crate::app::theme::Theme;
-use crate::app::widgets::{dashed, frame, human_time};
+use crate::app::widgets::{dashed, frame, human_time, thousands};
 use egui::{Frame, Margin, Rect, RichText, Sense, Ui, pos2, vec2};
 
 /// Height of the strip with its legend.
@@ -39,12 +39,7 @@ pub fn ui(
 fn empty(ui: &mut Ui, commands: &mut Vec<Command>) {
     let room = ui.available_size();
     let height = (room.y - STRIP - 60.0).max(80.0);
-    halves(ui, height, |ui, rect, which| {
-        for place in places(rect) {
-            dashed(ui, place, "");
-        }
-        let _ = which;
-    });
+    halves(ui, height, |ui, rect, _| places(rect).into_iter().for_each(|place| dashed(ui, place, "")));
     ui.add_space(8.0);
     ui.vertical_centered(|ui| {
         ui.label(RichText::new("Watch a score model learn your images").heading());
@@ -63,7 +58,7 @@ fn header(ui: &mut Ui, course: &Course) {
     ui.horizontal_wrapped(|ui| {
         dot(ui, colour(&course.state, theme));
         ui.label(RichText::new(course.name()).heading());
-        let mut parts = vec![format!("{} images", course.images())];
+        let mut parts = vec![format!("{} images", thousands(course.images()))];
         if let Some(point) = course.history().and_then(|history| history.points.last()) {
             parts.push(format!("loss {:.4}", point.mean_loss()));
         }

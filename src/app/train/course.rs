@@ -1,9 +1,6 @@
 //! A training as the window knows it: under way, or as it lies in its folder.
 
-use super::colour;
-use crate::app::status::{Standing, TaskLine};
-use crate::app::theme::Theme;
-use crate::app::widgets::human_time;
+use crate::app::status::TaskLine;
 use crate::app::{Notice, RunState, Session};
 use crate::engine::{End, Shown, TaskHandle, Train, TrainReport, Update};
 use crate::train::{Folder, FolderError, History, Training};
@@ -160,35 +157,6 @@ impl Course {
             self.task = None;
         }
         news
-    }
-
-    /// Where it stands, for the status bar.
-    pub fn standing(&self, theme: &Theme) -> Option<Standing> {
-        let training = self.training()?;
-        let word = match &self.state {
-            RunState::Running => "training",
-            RunState::Paused => "paused",
-            RunState::Finished => "finished",
-            RunState::Stopped => "stopped",
-            RunState::Failed(_) => "failed",
-        };
-        let mut figures = vec![(format!("{} images", self.images()), "Images seen so far")];
-        if let Some(shown) = self.shown.as_ref().filter(|shown| shown.images_per_second > 0.0) {
-            figures.push((format!("{:.0} images/s", shown.images_per_second), "Images per second of whole steps"));
-        }
-        if let Some(left) = self.left() {
-            figures.push((format!("{} left", human_time(left)), "Estimated from the speed so far, without pauses"));
-        }
-        Some(Standing {
-            color: colour(&self.state, theme),
-            word: format!("{} · {word}", self.name()),
-            about: format!("{} on {}", training.network.config.summary(), training.source.place),
-            share: Some(self.images() as f32 / training.images.max(1) as f32),
-            figures,
-            active: self.is_active(),
-            device: self.report.as_ref().filter(|_| self.is_active()).map(|report| report.device.name.clone()),
-            recorded: 0,
-        })
     }
 
     /// What it works on.

@@ -17,7 +17,7 @@ use super::dialog::{Dialog, PathRequest};
 use super::files::file_name;
 use super::keys::{self, Binding, Keys, plain};
 use super::panes::{Pane, Panes};
-use super::status::{Standing, TaskLine};
+use super::status::TaskLine;
 use super::textures::Textures;
 use super::theme::Theme;
 use super::workspace::{Workspace, WorkspaceInfo};
@@ -314,10 +314,6 @@ impl Workspace for Train {
 
     fn settle(&mut self, _: &Context) {
         self.history.add_undo(&self.draft);
-    }
-
-    fn standing(&self, theme: &Theme) -> Option<Standing> {
-        self.course.as_ref()?.standing(theme)
     }
 
     fn task(&self) -> Option<TaskLine> {

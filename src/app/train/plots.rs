@@ -5,7 +5,7 @@ use crate::app::figure::{Scale, label, log_marks, power_of_ten, quiet, quiet_axi
 use crate::app::panes;
 use crate::app::theme::Theme;
 use crate::train::{History, LEVELS, Point};
-use egui::Ui;
+use egui::{RichText, Ui};
 use egui_plot::{AxisHints, Line, PlotPoint};
 
 /// Steps of which the present loss by noise level is the mean, at least.
@@ -13,13 +13,11 @@ const RECENT: u32 = 100;
 
 /// Shows the plots.
 pub fn ui(ui: &mut Ui, course: Option<&Course>) {
-    let empty;
-    let history = match course.and_then(Course::history) {
-        Some(history) => history.as_ref(),
-        None => {
-            empty = History::new(crate::train::Levels { ratios: [0.01, 100.0] });
-            &empty
-        }
+    let Some(history) = course.and_then(Course::history).filter(|history| !history.points.is_empty()) else {
+        return panes::figures(ui, 8, |ui| {
+            let text = "Loss and gradient will be plotted here, once a training has begun.";
+            ui.label(RichText::new(text).weak());
+        });
     };
     panes::figures(ui, 4, |ui| {
         let height = ((ui.clip_rect().height() - 120.0) / 3.0).clamp(72.0, 180.0);

@@ -5,7 +5,7 @@ use super::{Command, Course};
 use crate::app::files::file_name;
 use crate::app::parameters::{entries, menu, parameters};
 use crate::app::theme::Theme;
-use crate::app::widgets::{Combo, control_width, human_bytes, main_button, named, row, seed_field, segmented};
+use crate::app::widgets::{Combo, control_width, human_bytes, main_button, named, row, seed_field, segmented, thousands};
 use crate::app::{Context, RunState, panes};
 use crate::checkpoint::count;
 use crate::data::Place;
@@ -144,7 +144,12 @@ impl Setup<'_> {
         });
         let tip = "Images after which the training is done; it can be stopped at any time, and goes on later";
         row(ui, "Length", tip, |ui| {
-            let field = DragValue::new(&mut how.images).range(1..=10_000_000_000u64).speed(10_000.0).suffix(" images");
+            let field = DragValue::new(&mut how.images).range(1..=10_000_000_000u64).speed(10_000.0);
+            let field = field.custom_formatter(|images, _| format!("{} images", thousands(images as u64)));
+            let field = field.custom_parser(|text| {
+                let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+                digits.parse().ok()
+            });
             named(ui.add_sized(vec2(control_width(ui), 24.0), field), "Length", tip);
         });
         let tip = "Of the first weights, the order of the images and all noise: the same seed gives the same weights";
@@ -261,7 +266,7 @@ fn facts(ui: &mut Ui, course: &Course) {
     line("Schedule", training.schedule.to_string());
     line("Average", training.average.to_string());
     line("Batch", training.batch.to_string());
-    line("Length", format!("{} images", training.images));
+    line("Length", format!("{} images", thousands(training.images)));
     line("Seed", training.seed.to_string());
     line("Folder", course.folder.display().to_string());
 }

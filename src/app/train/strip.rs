@@ -1,8 +1,9 @@
 //! The loss by noise level over time, as a strip of colours.
 
+use crate::app::figure::short;
 use crate::app::picture::VIRIDIS;
 use crate::app::theme::{SMALL, Theme};
-use crate::app::widgets::frame;
+use crate::app::widgets::{frame, thousands};
 use crate::train::{History, LEVELS};
 use egui::{Align2, Color32, ColorImage, FontId, Rect, Sense, TextureHandle, TextureOptions, Ui, pos2, vec2};
 
@@ -41,12 +42,11 @@ impl Strip {
             ui.painter().image(texture.id(), image, whole, Color32::WHITE);
         }
         let [low, high] = history.levels.ratios;
-        let ratio = |value: f64| if value >= 10.0 { format!("{value:.0}") } else { format!("{value:.2}") };
-        text(image.left_top() - vec2(6.0, 0.0), Align2::RIGHT_TOP, &format!("σ/α {}", ratio(high)));
-        text(image.left_center() - vec2(6.0, 0.0), Align2::RIGHT_CENTER, "noise");
-        text(image.left_bottom() - vec2(6.0, 0.0), Align2::RIGHT_BOTTOM, &ratio(low));
+        text(image.left_top() - vec2(6.0, 0.0), Align2::RIGHT_TOP, &short(high));
+        text(image.left_center() - vec2(6.0, 0.0), Align2::RIGHT_CENTER, "noise σ/α");
+        text(image.left_bottom() - vec2(6.0, 0.0), Align2::RIGHT_BOTTOM, &short(low));
         text(image.left_bottom() + vec2(0.0, 3.0), Align2::LEFT_TOP, "0");
-        text(image.right_bottom() + vec2(0.0, 3.0), Align2::RIGHT_TOP, &format!("{last} images"));
+        text(image.right_bottom() + vec2(0.0, 3.0), Align2::RIGHT_TOP, &format!("{} images", thousands(last)));
         let caption = "loss by noise level: dark is low";
         text(image.center_bottom() + vec2(0.0, 3.0), Align2::CENTER_TOP, caption);
         let tip = "Mean loss of the images at each noise level σ/α (the most noise above), by images seen. Dark is low, \
@@ -67,9 +67,10 @@ fn colours(history: &History) -> ColorImage {
     let width = values.len();
     let mut pixels = vec![Color32::TRANSPARENT; width * LEVELS];
     for (column, values) in values.iter().enumerate() {
-        // A level that no image had keeps the colour of its neighbour in time.
+        // A level that no image had keeps the colour that it had before, or that of the next noisier one.
         for (row, value) in values.iter().enumerate() {
             let before = column.checked_sub(1).map(|before| pixels[row * width + before]);
+            let before = before.or_else(|| row.checked_sub(1).map(|above| pixels[above * width + column]));
             pixels[row * width + column] = match value {
                 Some(value) => VIRIDIS.colour((value - low) / (high - low).max(1e-6)),
                 None => before.unwrap_or(Color32::TRANSPARENT),
