@@ -62,7 +62,9 @@ pub use native::{read_native, write_native};
 pub use open::{ASSUMED, Described, OpenOptions, Opened, OpenedNetwork, open, open_network};
 pub use overrides::{Assumption, Overrides};
 pub use photo::{MOST_PIXELS, OpenedPhoto, WORKING_SIDE, read_photo, reduce_to, shares, too_large};
-pub use pictures::{PictureSet, moments, read_picture, read_pictures, read_pictures_reported, shipped_worlds};
+pub use pictures::{
+    PictureSet, moments, pictures_of, read_picture, read_pictures, read_pictures_reported, shipped_worlds,
+};
 pub use progress::ReadProgress;
 pub use run_file::{read_run, write_run};
 pub use score_sde::{Module, ModuleKind, Structure, infer, read_score_sde_config};

@@ -4,6 +4,7 @@ use super::tally::Tally;
 use super::{FileError, ReadProgress, central_square};
 use crate::luma;
 use crate::sde::{Moments, Range};
+use crate::task::ModelRef;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageReader, RgbImage};
 use rayon::prelude::*;
@@ -106,6 +107,17 @@ pub fn read_picture(path: &Path, size: usize) -> Result<(Vec<u8>, Vec<String>), 
 pub fn shipped_worlds() -> Result<PictureSet, FileError> {
     let (path, progress) = (Path::new("worlds.zip"), ReadProgress::default());
     gather(Source::archive(Box::new(Cursor::new(WORLDS)), path, &progress)?, Some(32), path, &progress)
+}
+
+/// The images of the model `exact:FOLDER`: of a folder or archive, or those that ship.
+///
+/// # Errors
+/// Those of [`read_pictures_reported`].
+pub fn pictures_of(folder: &Path, progress: &ReadProgress) -> Result<PictureSet, FileError> {
+    match folder == Path::new(ModelRef::WORLDS) {
+        true => shipped_worlds(),
+        false => read_pictures_reported(folder, None, progress),
+    }
 }
 
 /// Mean and mean square over all pixels and channels of a set whose grey levels fill `range`.

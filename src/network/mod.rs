@@ -19,6 +19,7 @@ pub use config::{
     BlockKind, Combine, Config, Embedding, InvalidConfig, MAX_LEVELS, Nonlinearity, Progressive, ProgressiveInput,
     Variant,
 };
+pub(crate) use host::{ByteMatrix, is_plain};
 pub use memory::peak_memory;
 pub use outline::{Stage, StageKind};
 pub use profile::{LayerKind, profile};

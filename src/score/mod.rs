@@ -18,7 +18,7 @@ mod operator;
 pub use clipped::Clipped;
 pub use description::Description;
 pub(crate) use differentiate::{parts, through_denoiser, vector_jacobian};
-pub use image_set::ImageSet;
+pub use image_set::{Comparison, ImageSet};
 pub use in_range::InRange;
 pub(crate) use measurement::posterior;
 pub use measurement::{Condition, Measurement};
