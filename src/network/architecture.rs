@@ -8,6 +8,7 @@ use burn::tensor::{Device, TensorReadError};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 use std::fmt::Debug;
+use std::ops::Range;
 
 /// The configuration of one kind of network: what can be said of it before it is built.
 pub trait NetworkConfig: Clone + Debug + PartialEq + Serialize + de::DeserializeOwned {
@@ -38,6 +39,9 @@ pub trait NetworkConfig: Clone + Debug + PartialEq + Serialize + de::Deserialize
     }
 }
 
+/// Turns the raw output for some images, given by their places in a batch, N×C×H×W, into the gradient of a loss by it.
+pub type AtOutput<'a> = &'a (dyn Fn(Range<usize>, &mut [f32]) + Sync);
+
 /// One kind of network.
 pub trait ScoreNetwork: Debug + Sized + Send + Sync {
     type Config: NetworkConfig;
@@ -65,6 +69,25 @@ pub trait ScoreNetwork: Debug + Sized + Send + Sync {
     /// Number of parameters.
     fn parameters(&self) -> usize;
 
+    /// The gradients of a loss by all parameters, in published order, by the CPU's own layers: of the raw output for
+    /// `x` (N×C×H×W, in the configuration's range) and a label for each image. Batches may be of any size: memory does
+    /// not grow with them, and the sums are the same for any number of threads. `None` where the network was not built
+    /// for gradients on the CPU (a device of [`Device::flex`] with autodiff).
+    fn gradients(&self, x: &[f32], labels: &[f64], at_output: AtOutput) -> Option<Vec<Vec<f32>>>;
+
+    /// The same by tensor operations and autodiff, on any device.
+    ///
+    /// # Errors
+    /// Those of [`ScoreNetwork::new`], or if the device fails.
+    fn gradients_by_tensors(
+        config: &Self::Config,
+        weights: &Weights,
+        device: &Device,
+        x: &[f32],
+        labels: &[f64],
+        at_output: AtOutput,
+    ) -> Result<Vec<Vec<f32>>, GradientError>;
+
     /// Label and gain at a place, whole or not, among the levels of SMLD, the largest σ first.
     fn smld_label(&self, place: f64) -> (f64, f64) {
         (place.round(), 1.0)
@@ -73,6 +96,21 @@ pub trait ScoreNetwork: Debug + Sized + Send + Sync {
     /// Whether a network that was built for gradients on the CPU is as fast without.
     fn differentiates_on_the_cpu() -> bool {
         false
+    }
+}
+
+/// Why there are no gradients.
+#[derive(Debug, thiserror::Error)]
+pub enum GradientError {
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    #[error("the device failed: {0}")]
+    Device(String),
+}
+
+impl From<TensorReadError> for GradientError {
+    fn from(error: TensorReadError) -> Self {
+        GradientError::Device(error.to_string())
     }
 }
 
@@ -191,6 +229,32 @@ macro_rules! architectures {
             pub fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
                 match self {
                     $(Network::$kind(network) => network.forward(x, labels)),*
+                }
+            }
+
+            /// [`ScoreNetwork::gradients`].
+            pub fn gradients(&self, x: &[f32], labels: &[f64], at_output: AtOutput) -> Option<Vec<Vec<f32>>> {
+                match self {
+                    $(Network::$kind(network) => network.gradients(x, labels, at_output)),*
+                }
+            }
+
+            /// [`ScoreNetwork::gradients_by_tensors`].
+            ///
+            /// # Errors
+            /// Those of [`Network::new`], or if the device fails.
+            pub fn gradients_by_tensors(
+                architecture: &Architecture,
+                weights: &Weights,
+                device: &Device,
+                x: &[f32],
+                labels: &[f64],
+                at_output: AtOutput,
+            ) -> Result<Vec<Vec<f32>>, GradientError> {
+                match architecture {
+                    $(Architecture::$kind(config) => {
+                        $kind::gradients_by_tensors(config, weights, device, x, labels, at_output)
+                    })*
                 }
             }
 

@@ -3,19 +3,30 @@
 use super::plan::Parameter;
 use super::profile::{LayerKind, timed};
 use super::weights::all_used;
-use super::{Array, Config, Nonlinearity, Weights, WeightsError};
+use super::{Array, AtOutput, Config, GradientError, Nonlinearity, Weights, WeightsError};
 use crate::Image;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Device, Tensor, TensorData, activation};
+use burn::tensor::{Device, Gradients, Tensor, TensorData, TensorReadError, activation};
 use std::collections::BTreeSet;
+
+/// A weight and the bias after it.
+#[derive(Clone, Copy)]
+pub(super) struct Pair<'a> {
+    /// The place of the weight among the network's parameters; the bias has the next.
+    pub slot: usize,
+    pub weight: &'a [f32],
+    pub bias: &'a [f32],
+}
 
 /// Hands out the parameters of a plan one after the other, checked.
 pub(super) struct Loader<'a, C = Config> {
-    parameters: std::vec::IntoIter<Parameter>,
+    parameters: std::iter::Enumerate<std::vec::IntoIter<Parameter>>,
     weights: &'a Weights,
     pub config: &'a C,
     pub device: &'a Device,
+    /// All parameters handed out as tensors so far, where gradients by them will be asked for.
+    leaves: Option<Vec<(usize, Tensor<1>)>>,
 }
 
 impl<'a, C> Loader<'a, C> {
@@ -32,13 +43,40 @@ impl<'a, C> Loader<'a, C> {
         }
         let known: BTreeSet<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
         all_used(weights, &known)?;
-        Ok(Loader { parameters: parameters.into_iter(), weights, config, device })
+        Ok(Loader { parameters: parameters.into_iter().enumerate(), weights, config, device, leaves: None })
+    }
+
+    /// The same for gradients by the parameters, which [`Loader::gradients`] gives.
+    pub fn tracked(self) -> Self {
+        Loader { leaves: Some(Vec::new()), ..self }
+    }
+
+    /// The gradients by all parameters, which have these sizes, once something was differentiated.
+    pub fn gradients(self, gradients: &Gradients, sizes: &[usize]) -> Result<Vec<Vec<f32>>, GradientError> {
+        let mut all: Vec<Vec<f32>> = sizes.iter().map(|&size| vec![0.0; size]).collect();
+        for (slot, leaf) in self.leaves.into_iter().flatten() {
+            if let (Some(to), Some(gradient)) = (all.get_mut(slot), leaf.grad(gradients)) {
+                *to = gradient.try_into_vec_as()?;
+            }
+        }
+        Ok(all)
     }
 
     /// The next parameter on the host.
     pub fn array(&mut self) -> Result<&'a Array, WeightsError> {
+        Ok(self.next()?.1)
+    }
+
+    /// The next two.
+    pub fn pair(&mut self) -> Result<Pair<'a>, WeightsError> {
+        let ((slot, weight), bias) = (self.next()?, self.array()?);
+        Ok(Pair { slot, weight: &weight.values, bias: &bias.values })
+    }
+
+    /// The next parameter and its place among all.
+    pub fn next(&mut self) -> Result<(usize, &'a Array), WeightsError> {
         let missing = |name: &str| WeightsError::Missing { name: name.to_owned() };
-        let Parameter { name, shape: expected, .. } =
+        let (slot, Parameter { name, shape: expected, .. }) =
             self.parameters.next().ok_or_else(|| missing("after the last"))?;
         let array = self.weights.get(&name).ok_or_else(|| missing(&name))?;
         let count = array.shape.iter().try_fold(1, |count: usize, &size| count.checked_mul(size));
@@ -48,16 +86,42 @@ impl<'a, C> Loader<'a, C> {
         if !array.values.iter().all(|value| value.is_finite()) {
             return Err(WeightsError::NotFinite { name });
         }
-        Ok(array)
+        Ok((slot, array))
     }
 
     /// The next parameter as a tensor, its shape padded with ones at the end where it has fewer than `D` dimensions.
     pub fn tensor<const D: usize>(&mut self) -> Result<Tensor<D>, WeightsError> {
-        let array = self.array()?;
+        let (slot, array) = self.next()?;
         let mut shape = [1; D];
         shape.iter_mut().zip(&array.shape).for_each(|(size, &found)| *size = found);
-        Ok(Tensor::from_data(TensorData::new(array.values.clone(), shape), self.device))
+        let values = TensorData::new(array.values.clone(), [array.values.len()]);
+        let mut leaf = Tensor::<1>::from_data(values, self.device);
+        if let Some(leaves) = &mut self.leaves {
+            leaf = leaf.require_grad();
+            leaves.push((slot, leaf.clone()));
+        }
+        Ok(leaf.reshape(shape))
     }
+}
+
+/// The gradients of a loss by the parameters that a tracked loader handed out, which have these sizes.
+#[allow(clippy::too_many_arguments)]
+pub(super) fn differentiated<C>(
+    loader: Loader<C>,
+    sizes: &[usize],
+    [c, h, w]: [usize; 3],
+    x: &[f32],
+    labels: &[f64],
+    at_output: AtOutput,
+    forward: impl FnOnce(Image) -> Result<Image, TensorReadError>,
+) -> Result<Vec<Vec<f32>>, GradientError> {
+    let dims = [labels.len(), c, h, w];
+    let on_device = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, dims), loader.device);
+    let output = forward(on_device(x.to_vec()))?;
+    let mut slopes = output.clone().inner().try_into_vec_as()?;
+    at_output(0..labels.len(), &mut slopes);
+    let gradients = (output * on_device(slopes)).sum().backward();
+    loader.gradients(&gradients, sizes)
 }
 
 /// A pointwise nonlinearity by itself.
@@ -129,6 +193,10 @@ impl Conv {
 
 /// The same values laid out anew, so that no later use pays for a transposition made at load.
 pub(super) fn contiguous<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    // Gradients have to find their way back.
+    if x.is_tracked() {
+        return x;
+    }
     let device = x.device();
     Tensor::from_data(x.into_data(), &device)
 }
@@ -166,13 +234,9 @@ pub(super) struct Norm {
 
 impl Norm {
     pub fn load(loader: &mut Loader) -> Result<Self, WeightsError> {
-        let (weights, biases) = (loader.array()?, loader.array()?);
-        let row = |array: &Array| {
-            let data = TensorData::new(array.values.clone(), [1, array.values.len()]);
-            Tensor::from_data(data, loader.device)
-        };
-        let (groups, epsilon) = (loader.config.groups(weights.values.len()), loader.config.variant.norm_epsilon);
-        Ok(Norm { groups, epsilon, weight: row(weights), bias: row(biases) })
+        let (weight, bias): (Tensor<2>, Tensor<2>) = (loader.tensor()?, loader.tensor()?);
+        let (groups, epsilon) = (loader.config.groups(weight.dims()[0]), loader.config.variant.norm_epsilon);
+        Ok(Norm { groups, epsilon, weight: weight.transpose(), bias: bias.transpose() })
     }
 
     /// Normalises x.

@@ -14,7 +14,7 @@ mod resample;
 mod unet;
 mod weights;
 
-pub use architecture::{Architecture, Network, NetworkConfig, ScoreNetwork};
+pub use architecture::{Architecture, AtOutput, GradientError, Network, NetworkConfig, ScoreNetwork};
 pub use config::{
     BlockKind, Combine, Config, Embedding, InvalidConfig, MAX_LEVELS, Nonlinearity, Progressive, ProgressiveInput,
     Variant,

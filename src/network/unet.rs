@@ -1,16 +1,17 @@
 //! The U-Net of DDPM (Ho et al. 2020) with all that NCSN++ and DDPM++ add to it (Song et al. 2021, appendix H).
 
 use super::blocks::{Attention, ResBlock, residual};
-use super::layers::{Conv, Linear, Loader, Norm, activate};
+use super::layers::{Conv, Linear, Loader, Norm, activate, differentiated};
 use super::plan::{Direction, Op, Parameter, Plan};
 use super::resample::{ConvResampler, Resampler};
 use super::{
-    BlockKind, Combine, Config, Embedding, InvalidConfig, NetworkConfig, Progressive, ScoreNetwork, Stage, Weights,
-    WeightsError, host,
+    AtOutput, BlockKind, Combine, Config, Embedding, GradientError, InvalidConfig, NetworkConfig, Progressive,
+    ScoreNetwork, Stage, Weights, WeightsError, host,
 };
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
 use std::f64::consts::TAU;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A published `ddpm` or `ncsnpp` network.
@@ -126,6 +127,41 @@ impl ScoreNetwork for Unet {
         self.parameters
     }
 
+    fn gradients(&self, x: &[f32], labels: &[f64], at_output: AtOutput) -> Option<Vec<Vec<f32>>> {
+        let Body::Host(network) = &self.body else { return None };
+        let [c, h, w] = self.config.shape();
+        let x = if self.config.centered { x.to_vec() } else { x.iter().map(|x| 2.0 * x - 1.0).collect() };
+        let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
+        let scaled = |images: Range<usize>, values: &mut [f32]| {
+            if self.config.scale_by_sigma {
+                for (&label, values) in labels[images].iter().zip(values.chunks_mut(c * h * w)) {
+                    let inverse = (1.0 / self.sigma(label)) as f32;
+                    values.iter_mut().for_each(|value| *value *= inverse);
+                }
+            }
+        };
+        let at_output = |images: Range<usize>, values: &mut [f32]| {
+            scaled(images.clone(), values);
+            at_output(images.clone(), values);
+            scaled(images, values);
+        };
+        network.gradients(&x, [labels.len(), c, h, w], features, &at_output, &sizes(&self.config))
+    }
+
+    fn gradients_by_tensors(
+        config: &Config,
+        weights: &Weights,
+        device: &Device,
+        x: &[f32],
+        labels: &[f64],
+        at_output: AtOutput,
+    ) -> Result<Vec<Vec<f32>>, GradientError> {
+        let device = &device.clone().autodiff();
+        let mut loader = Loader::new(Plan::new(config).parameters(), weights, config, device)?.tracked();
+        let network = Unet::load(config, &mut loader, false)?;
+        differentiated(loader, &sizes(config), config.shape(), x, labels, at_output, |x| network.forward(x, labels))
+    }
+
     fn differentiates_on_the_cpu() -> bool {
         true
     }
@@ -133,10 +169,12 @@ impl ScoreNetwork for Unet {
 
 impl Unet {
     fn build(config: &Config, weights: &Weights, device: &Device, on_host: bool) -> Result<Self, WeightsError> {
+        Unet::load(config, &mut Loader::new(Plan::new(config).parameters(), weights, config, device)?, on_host)
+    }
+
+    fn load(config: &Config, loader: &mut Loader, on_host: bool) -> Result<Self, WeightsError> {
         let plan = Plan::new(config);
-        let parameters = plan.parameters();
-        let count = parameters.iter().map(|p| p.shape.iter().product::<usize>()).sum();
-        let loader = &mut Loader::new(parameters, weights, config, device)?;
+        let count = sizes(config).iter().sum();
         let frequencies = match config.embedding_type {
             Embedding::Fourier => loader.array()?.values.iter().map(|&w| TAU * f64::from(w)).collect(),
             Embedding::Positional => {
@@ -171,13 +209,22 @@ impl Unet {
 
     /// 1/σ of each label, to broadcast over images.
     fn inverse_sigma(&self, labels: &[f64], device: &Device) -> Image {
-        let sigma = |&label: &f64| match self.config.embedding_type {
-            Embedding::Fourier => label,
-            Embedding::Positional => self.config.discrete_sigma(label as usize),
-        };
-        let values: Vec<f32> = labels.iter().map(|label| (1.0 / sigma(label)) as f32).collect();
+        let values: Vec<f32> = labels.iter().map(|&label| (1.0 / self.sigma(label)) as f32).collect();
         Tensor::from_data(TensorData::new(values, [labels.len(), 1, 1, 1]), device)
     }
+
+    /// σ of a label, where outputs are divided by it.
+    fn sigma(&self, label: f64) -> f64 {
+        match self.config.embedding_type {
+            Embedding::Fourier => label,
+            Embedding::Positional => self.config.discrete_sigma(label as usize),
+        }
+    }
+}
+
+/// The number of values of each parameter.
+fn sizes(config: &Config) -> Vec<usize> {
+    Plan::new(config).parameters().iter().map(|p| p.shape.iter().product()).collect()
 }
 
 /// 10000^(−j/(count−shift)); DDPM's shift is 1.

@@ -70,10 +70,20 @@ pub(super) struct OnlyEvaluations {
     pub(super) evaluations: Vec<Evaluations>,
     /// With the gradient of each.
     pub(super) gradients: Vec<Evaluations>,
+    pub(super) training: Vec<Training>,
     /// On a GPU only.
     pub(super) asked: Option<Asked>,
     /// Most memory that was ever resident (Linux).
     pub(super) peak: Option<usize>,
+}
+
+/// Whole steps of a training.
+#[derive(Debug, Serialize)]
+pub(super) struct Training {
+    #[serde(flatten)]
+    pub(super) images: Evaluations,
+    /// Where the time goes.
+    pub(super) layers: Vec<LayerTime>,
 }
 
 #[derive(Debug, Serialize)]
@@ -97,7 +107,18 @@ impl OnlyEvaluations {
     pub(super) fn print(&self) {
         self.evaluations.iter().for_each(|figures| figures.print("evaluations/s"));
         self.gradients.iter().for_each(|figures| figures.print("gradients/s"));
+        for Training { images, layers } in &self.training {
+            images.print("images/s in training");
+            layers.iter().for_each(|layer| layer.print("a step"));
+        }
         self.asked.iter().for_each(Asked::print);
+    }
+}
+
+impl LayerTime {
+    fn print(&self, of: &str) {
+        let LayerTime { kind, seconds, share } = self;
+        println!("  {kind:<22} {:>6.1} ms, {:>4.1}% of {of}", seconds * 1e3, share * 100.0);
     }
 }
 
@@ -118,13 +139,7 @@ impl Figures {
     pub(super) fn print(&self) {
         println!("{} ({} parameters) on {}", self.model, self.parameters, self.device);
         self.evaluations.iter().for_each(|figures| figures.print("evaluations/s"));
-        for LayerTime { kind, seconds, share } in &self.layers {
-            println!(
-                "  {kind:<22} {:>6.1} ms, {:>4.1}% of an evaluation at batch {SAMPLES}",
-                seconds * 1e3,
-                share * 100.0
-            );
-        }
+        self.layers.iter().for_each(|layer| layer.print(&format!("an evaluation at batch {SAMPLES}")));
         self.asked.iter().for_each(Asked::print);
         println!("  first x(t)     {:>8.2} s, including opening the model", self.first_state);
         let Streaming { bare, engine, cost } = &self.streaming;

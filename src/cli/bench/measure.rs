@@ -1,6 +1,6 @@
 //! The measurements.
 
-use super::figures::{Asked, Evaluations, LayerTime, Memory, Streaming, WholeRun};
+use super::figures::{Asked, Evaluations, LayerTime, Memory, Streaming, Training, WholeRun};
 use super::{Effort, SAMPLES, counter};
 use crate::Image;
 use crate::checkpoint::{ReadProgress, pictures_of};
@@ -8,7 +8,7 @@ use crate::cli::drive::{Outcome, Recording, Session};
 use crate::cli::{Failure, library};
 use crate::engine::Spent;
 use crate::network::{Network, profile};
-use crate::score::{Clipped, ImageSet, InRange, NetworkScore, ScoreError, ScoreModel, vector_jacobian};
+use crate::score::{Clipped, ImageSet, InRange, NetworkScore, ScoreModel, vector_jacobian};
 use crate::sde::{FamilyKind, Level};
 use crate::solver::{Noise, NoiseSource, Preset, Purpose, Unobserved};
 use crate::task::{Count, ModelRef, Plan, Run, Steps, sample};
@@ -97,7 +97,7 @@ pub(super) fn evaluations(
     effort: &Effort,
 ) -> Result<Evaluations, Failure> {
     let (x, level) = question(model, device, batch);
-    repeated(batch, effort, || model.score(&x, &level).map(wait_for))
+    repeated(batch, effort, || Ok(model.score(&x, &level).map(wait_for)?))
 }
 
 /// Of the exact score of an image set at the prior of VP. There all images have weight, which is the most work.
@@ -109,7 +109,7 @@ pub(super) fn exact_evaluations(
 ) -> Result<Evaluations, Failure> {
     let x = noise_of(model, device, batch).normal(0, Purpose::Prior);
     let level = [FamilyKind::Vp.published().sde().level(1.0)];
-    repeated(batch, effort, || model.score(&x, &level).map(wait_for))
+    repeated(batch, effort, || Ok(model.score(&x, &level).map(wait_for)?))
 }
 
 /// Scores with vᵀ·∂s/∂x; the model's device keeps gradients.
@@ -129,11 +129,7 @@ pub(super) fn gradients(
     })
 }
 
-fn repeated(
-    batch: usize,
-    effort: &Effort,
-    evaluate: impl Fn() -> Result<(), ScoreError>,
-) -> Result<Evaluations, Failure> {
+fn repeated(batch: usize, effort: &Effort, evaluate: impl Fn() -> Result<(), Failure>) -> Result<Evaluations, Failure> {
     evaluate()?;
     let (began, mut done, mut shortest) = (Instant::now(), 0usize, f64::INFINITY);
     while began.elapsed() < effort.least {
@@ -146,13 +142,35 @@ fn repeated(
     Ok(Evaluations { batch, per_second, best: batch as f64 / shortest })
 }
 
-/// Time by kind of layer, and outside of layers (sums, concatenation, the embedding).
+/// Steps of a training.
+pub(super) fn training(model: &ModelRef, device: &Device, batch: usize, effort: &Effort) -> Result<Training, Failure> {
+    let opened = library::network(model, None)?;
+    let device = device.clone().autodiff();
+    let shape = opened.description.config.shape();
+    let mut random = fastrand::Rng::with_seed(0);
+    let x: Vec<f32> = (0..batch * shape.iter().product::<usize>()).map(|_| random.f32()).collect();
+    let labels: Vec<f64> = (0..batch).map(|_| random.f64()).collect();
+    let step = || {
+        let network = Network::new(&opened.description.config, &opened.weights, &device)?;
+        network.gradients(&x, &labels, &|_, _| {});
+        Ok(())
+    };
+    let images = repeated(batch, effort, step)?;
+    Ok(Training { images, layers: layers_of(effort, step)? })
+}
+
+/// Time by kind of layer of an evaluation.
 pub(super) fn layers(model: &NetworkScore, device: &Device, effort: &Effort) -> Result<Vec<LayerTime>, Failure> {
     let (x, level) = question(model, device, SAMPLES);
+    layers_of(effort, || Ok(model.score(&x, &level).map(wait_for)?))
+}
+
+/// Time by kind of layer, and outside of layers (sums, concatenation, the embedding).
+fn layers_of(effort: &Effort, evaluate: impl Fn() -> Result<(), Failure>) -> Result<Vec<LayerTime>, Failure> {
     let (began, mut rounds, mut outcome) = (Instant::now(), 0, Ok(()));
     let times = profile(|| {
         while outcome.is_ok() && began.elapsed() < effort.least {
-            outcome = model.score(&x, &level).map(wait_for);
+            outcome = evaluate();
             rounds += 1;
         }
     });

@@ -40,6 +40,9 @@ pub(super) struct Args {
     /// Measure only score evaluations with gradients (for likelihoods and DPS), at these batch sizes
     #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
     gradients: Vec<u16>,
+    /// Measure only steps of a training, at these batch sizes
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    training: Vec<u16>,
     /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
@@ -62,10 +65,12 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         true => Effort { memory_steps: 100, streaming_steps: 5, repeats: 2, least: Duration::from_millis(500) },
         false => Effort { memory_steps: 1000, streaming_steps: 20, repeats: 5, least: Duration::from_secs(3) },
     };
-    if !matches!(args.model, ModelRef::Exact(_)) || args.evaluations.is_empty() || !args.gradients.is_empty() {
+    let networks = [&args.gradients, &args.training];
+    let only_evaluations = !args.evaluations.is_empty() && networks.iter().all(|sizes| sizes.is_empty());
+    if !(only_evaluations && matches!(args.model, ModelRef::Exact(_))) {
         may_be_network(&args.model)?;
     }
-    if !args.evaluations.is_empty() || !args.gradients.is_empty() {
+    if only_evaluations || networks.iter().any(|sizes| !sizes.is_empty()) {
         return evaluations_only(args, &effort);
     }
     let mut session = Session::open(args.device.into())?;
@@ -120,7 +125,9 @@ fn evaluations_only(args: &Args, effort: &Effort) -> Result<(), Failure> {
             gradients.push(measure::gradients(&model, device, batch.into(), effort)?);
         }
     }
-    let figures = OnlyEvaluations { evaluations, gradients, asked, peak: measure::peak_memory() };
+    let training = args.training.iter().map(|&batch| measure::training(&args.model, device, batch.into(), effort));
+    let training = training.collect::<Result<_, _>>()?;
+    let figures = OnlyEvaluations { evaluations, gradients, training, asked, peak: measure::peak_memory() };
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&figures)?),
         false => figures.print(),

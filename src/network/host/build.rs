@@ -7,11 +7,11 @@ use super::kernels::Purpose;
 use super::linear::Linear;
 use super::network::{Block, ConvResampler, Layer};
 use super::norm::Norm;
-use super::pointwise::Pointwise;
+use super::pointwise::{Order, Origin, Pointwise, Row};
 use super::resize::Resampling;
 use super::simd::Lanes;
 use super::winograd::Keep;
-use crate::network::layers::Loader;
+use crate::network::layers::{Loader, Pair};
 use crate::network::plan::{self, Direction, Op, Width};
 use crate::network::{BlockKind, Combine, Config, WeightsError};
 
@@ -62,7 +62,7 @@ impl<'a, 'b> Builder<'a, 'b> {
                     Combine::Sum => self.h = vec![width.output],
                     Combine::Cat => self.h.insert(0, width.output),
                 }
-                Layer::InputSkip(self.convolution_1x1(&[width.input], 1.0)?)
+                Layer::InputSkip(self.pointwise(Order::OutIn, &[width.input], 1.0)?)
             }
             Op::InputResidual(width) => {
                 Layer::InputResidual(self.resampler(Direction::Down, &[width.input], width.output, self.scale)?)
@@ -100,40 +100,27 @@ impl<'a, 'b> Builder<'a, 'b> {
     }
 
     pub fn linear(&mut self) -> Result<Linear, WeightsError> {
-        let (weight, bias) = (self.loader.array()?, self.loader.array()?);
-        Ok(Linear::new(&weight.values, &bias.values))
+        Ok(Linear::new(self.loader.pair()?, self.purpose))
     }
 
     /// Of the present features.
     fn norm(&mut self) -> Result<Norm, WeightsError> {
-        let (weight, bias) = (self.loader.array()?, self.loader.array()?);
-        let groups = self.config.groups(weight.values.len());
-        let epsilon = self.config.variant.norm_epsilon;
-        Ok(Norm::new(groups, epsilon, &weight.values, &bias.values, &self.h))
+        let of = self.loader.pair()?;
+        let groups = self.config.groups(of.weight.len());
+        Ok(Norm::new(groups, self.config.variant.norm_epsilon, of, &self.h))
     }
 
     /// Of the present features, which become its output.
     fn convolution(&mut self, width: Width, scale: f32) -> Result<Convolution, WeightsError> {
-        let (weight, bias) = (self.loader.array()?, self.loader.array()?);
         let parts = std::mem::replace(&mut self.h, vec![width.output]);
         let size = Size::for_maps(self.size, self.size);
-        Ok(Convolution::new(&weight.values, &bias.values, &parts, size, scale, self.purpose))
+        Ok(Convolution::new(self.loader.pair()?, &parts, size, scale, self.purpose))
     }
 
-    /// A convolution of 1×1.
-    fn convolution_1x1(&mut self, parts: &[usize], scale: f32) -> Result<Pointwise, WeightsError> {
-        let (weight, bias) = (&self.loader.array()?.values, &self.loader.array()?.values);
-        let inputs: usize = parts.iter().sum();
-        let weight = |output: usize, input: usize| scale * weight[output * inputs + input];
-        Ok(Pointwise::new(bias.len(), parts, weight, |output| scale * bias[output], self.purpose))
-    }
-
-    /// A published per-pixel map W (in × out), b.
-    fn nin(&mut self, parts: &[usize], scale: f32) -> Result<Pointwise, WeightsError> {
-        let (weight, bias) = (&self.loader.array()?.values, &self.loader.array()?.values);
-        let outputs = bias.len();
-        let weight = |output: usize, input: usize| scale * weight[input * outputs + output];
-        Ok(Pointwise::new(outputs, parts, weight, |output| scale * bias[output], self.purpose))
+    /// A convolution of 1×1, or a published per-pixel map.
+    fn pointwise(&mut self, order: Order, parts: &[usize], scale: f32) -> Result<Pointwise, WeightsError> {
+        let Pair { slot, weight, bias } = self.loader.pair()?;
+        Ok(Pointwise::new(&[weight, bias], Origin::whole(slot, order, parts, bias.len(), scale), self.purpose))
     }
 
     /// The input and the output of a resampling with a convolution, at the present size after it.
@@ -144,7 +131,7 @@ impl<'a, 'b> Builder<'a, 'b> {
         output: usize,
         scale: f32,
     ) -> Result<ConvResampler, WeightsError> {
-        let (weight, bias) = (&self.loader.array()?.values, &self.loader.array()?.values);
+        let Pair { slot, weight, bias } = self.loader.pair()?;
         let taps = || self.config.fir_kernel.clone();
         let odd = if self.config.variant.margin_all_round { Keep::Even } else { Keep::Odd };
         let (before, keep, after) = match (direction, self.config.fir) {
@@ -154,9 +141,9 @@ impl<'a, 'b> Builder<'a, 'b> {
             (Direction::Up, true) => (Some(Resampling::Spread), Keep::All, Some(Resampling::Unspread(taps()))),
         };
         let zeros = vec![0.0; bias.len()];
-        let (own, last) = if after.is_some() { (&zeros, bias) } else { (bias, &zeros) };
+        let (own, last) = if after.is_some() { (&zeros[..], bias) } else { (bias, &zeros[..]) };
         let size = Size::for_maps(self.size * keep.step(), self.size * keep.step());
-        let convolution = Convolution::new(weight, own, parts, size, scale, self.purpose);
+        let convolution = Convolution::new(Pair { slot, weight, bias: own }, parts, size, scale, self.purpose);
         let after = after.map(|kind| (kind, blocks_of(1, output, |_, channel| scale * last[channel])));
         self.h = vec![output];
         Ok(ConvResampler { convolution, before, keep, after, scale })
@@ -173,8 +160,8 @@ impl<'a, 'b> Builder<'a, 'b> {
         let convolutions = [convolution, self.convolution(Width { input: width.output, ..width }, self.scale)?];
         let shortcut = match self.config.resblock_type {
             _ if width.input == width.output && resample.is_none() => None,
-            BlockKind::Ddpm => Some(self.nin(&parts, self.scale)?),
-            BlockKind::BigGan => Some(self.convolution_1x1(&parts, self.scale)?),
+            BlockKind::Ddpm => Some(self.pointwise(Order::InOut, &parts, self.scale)?),
+            BlockKind::BigGan => Some(self.pointwise(Order::OutIn, &parts, self.scale)?),
         };
         let (scale_shift, scale) = (self.config.variant.scale_shift, self.scale);
         Ok(Block { norms, convolutions, level, scale_shift, shortcut, resample, scale })
@@ -190,35 +177,23 @@ impl<'a, 'b> Builder<'a, 'b> {
             let (head, channel) = (place / places, place % places);
             (channel < width).then_some(head * width + channel)
         };
-        let mut arrays = Vec::new();
-        for _ in 0..8 {
-            arrays.push(&self.loader.array()?.values);
+        let mut pairs = Vec::new();
+        for _ in 0..4 {
+            pairs.push(self.loader.pair()?);
         }
-        let scale_of = |part: usize| if part == 0 { scale } else { 1.0 };
-        let each = heads * places;
-        let qkv = Pointwise::new(
-            3 * each,
-            &self.h,
-            |output, input| {
-                let part = output / each;
-                channel_of(output % each)
-                    .map_or(0.0, |channel| scale_of(part) * arrays[2 * part][input * channels + channel])
-            },
-            |output| {
-                let part = output / each;
-                channel_of(output % each).map_or(0.0, |channel| scale_of(part) * arrays[2 * part + 1][channel])
-            },
-            self.purpose,
-        );
-        let out = Pointwise::new(
-            channels,
-            &[each],
-            |output, input| {
-                channel_of(input).map_or(0.0, |channel| self.scale * arrays[6][channel * channels + output])
-            },
-            |output| self.scale * arrays[7][output],
-            self.purpose,
-        );
+        let parameters: Vec<&[f32]> = pairs.iter().flat_map(|pair| [pair.weight, pair.bias]).collect();
+        let slots = [0, 3].map(|pair: usize| pairs.get(pair).map_or(0, |pair| pair.slot));
+        let (each, order) = (heads * places, Order::InOut);
+        let outputs = (0..3 * each).map(|output| {
+            let part = output / each;
+            let scale = if part == 0 { scale } else { 1.0 };
+            channel_of(output % each).map(|channel| Row { weight: 2 * part, output: channel, scale })
+        });
+        let of_qkv = Origin { slot: slots[0], order, inputs: super::maps::places(&self.h), outputs: outputs.collect() };
+        let qkv = Pointwise::new(&parameters, of_qkv, self.purpose);
+        let inputs = (0..each).map(channel_of).collect();
+        let of_out = Origin { inputs, ..Origin::whole(slots[1], order, &[], channels, self.scale) };
+        let out = Pointwise::new(&parameters[6..], of_out, self.purpose);
         self.h = vec![channels];
         Ok(Attention { norm, qkv, out, heads, width, scale: self.scale })
     }

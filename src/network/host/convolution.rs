@@ -1,5 +1,7 @@
 //! 3×3 convolution with one zero all around.
 
+mod gradient;
+
 use super::gemm::{Product, blocks_of};
 use super::kernels::{Kernels, Purpose};
 use super::maps::{Maps, places};
@@ -7,6 +9,7 @@ use super::read::{Read, Residual};
 use super::simd::Lanes;
 use super::winograd::{Back, BackOf, Forward, ForwardOf, Four, Keep, Tile, Two};
 use super::{Context, for_each};
+use crate::network::layers::Pair;
 use crate::network::profile::LayerKind;
 
 /// Sixteens that one task works on: 768 KiB, what fits a core's cache with room for weights.
@@ -39,6 +42,17 @@ pub(super) struct Convolution {
     bias: Vec<Lanes>,
     /// From gradients of the outputs to gradients of the inputs, in the places of their parts.
     transposed: Option<Box<Convolution>>,
+    origin: Origin,
+}
+
+/// Where the weights came from.
+#[derive(Debug)]
+struct Origin {
+    slot: usize,
+    /// The channel in each place of the inputs.
+    places: Vec<Option<usize>>,
+    /// Of weights and bias.
+    scale: f32,
 }
 
 /// One task: some images, or some rows of tiles of one image.
@@ -53,8 +67,9 @@ struct Task<'a> {
 }
 
 impl Convolution {
-    /// `weight` (O×C×3×3) and `bias`, both times `scale`, on inputs in parts of these channels.
-    pub fn new(weight: &[f32], bias: &[f32], parts: &[usize], size: Size, scale: f32, purpose: Purpose) -> Self {
+    /// `of`: weight (O×C×3×3) and bias, both times `scale`, on inputs in parts of these channels.
+    pub fn new(of: Pair, parts: &[usize], size: Size, scale: f32, purpose: Purpose) -> Self {
+        let Pair { slot, weight, bias } = of;
         let outputs = bias.len();
         let kernels = match size {
             Size::Two => Kernels::new::<Two, 4, 2>(weight, outputs, parts, scale, purpose.heavy),
@@ -63,10 +78,12 @@ impl Convolution {
         let transposed = purpose.gradients.then(|| {
             let (flipped, places) = transposed(weight, outputs, parts);
             let purpose = Purpose { gradients: false, ..purpose };
-            Box::new(Convolution::new(&flipped, &vec![0.0; places], &[outputs], size, scale, purpose))
+            let of = Pair { slot, weight: &flipped, bias: &vec![0.0; places] };
+            Box::new(Convolution::new(of, &[outputs], size, scale, purpose))
         });
         let bias = blocks_of(1, outputs, |_, output| bias[output] * scale);
-        Convolution { size, outputs, kernels, bias, transposed }
+        let origin = Origin { slot, places: places(parts), scale };
+        Convolution { size, outputs, kernels, bias, transposed, origin }
     }
 
     /// From gradients of the outputs to gradients of the inputs, where it was asked for.
@@ -116,6 +133,41 @@ fn transposed(weight: &[f32], outputs: usize, parts: &[usize]) -> (Vec<f32>, usi
         }
     }
     (flipped, places.len())
+}
+
+/// What is brought to points, in tiles of some size.
+struct Source<'a> {
+    context: &'a Context<'a>,
+    read: &'a Read<'a>,
+    /// Tiles in a row.
+    across: usize,
+    /// The places of a tile, in each direction.
+    out: usize,
+}
+
+impl Source<'_> {
+    /// Brings one map of each image to its points by `transform`.
+    fn each(
+        &self,
+        [first_image, images, first, down]: [usize; 4],
+        block: usize,
+        points: &mut [Lanes],
+        stride: usize,
+        transform: impl Fn(Forward),
+    ) {
+        let (context, across) = (self.context, self.across);
+        let pitch = across * self.out + 2;
+        let mut padded = context.pool.take(pitch * (down * self.out + 2));
+        for index in 0..images {
+            let image = first_image + index;
+            let Some(map) = self.read.features.map(image, block) else { continue };
+            self.read.padded(context, [image, block], map, first * self.out, pitch, &mut padded);
+            let mut stopwatch = context.stopwatch();
+            let points = &mut points[index * down * across..];
+            transform(Forward { padded: &padded, pitch, down, across, points, stride });
+            stopwatch.lap(LayerKind::Convolution);
+        }
+    }
 }
 
 /// One convolution at work, on tiles of one size.
@@ -171,7 +223,12 @@ impl<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize> Tiling<'_, T, SIDE
         let mut points = self.context.pool.take(blocks * SIDE * SIDE * stride);
         let inputs = points.chunks_mut(SIDE * SIDE * stride).enumerate().collect();
         let range = [task.first_image, task.images, task.first_row, task.rows];
-        for_each(alone, inputs, |(block, points)| self.forward(range, block, points, stride));
+        let source = Source { context: self.context, read: self.read, across: self.across, out: OUT };
+        for_each(alone, inputs, |(block, points)| {
+            source.each(range, block, points, stride, |forward| {
+                self.context.isa.run(ForwardOf::<T, SIDE, OUT>(forward, self.tile));
+            });
+        });
 
         let maps = self.convolution.bias.len();
         let mut panels: Vec<Vec<&mut [Lanes]>> = (0..maps.div_ceil(2)).map(|_| Vec::new()).collect();
@@ -180,29 +237,6 @@ impl<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize> Tiling<'_, T, SIDE
         }
         let panels = panels.into_iter().enumerate().collect();
         for_each(alone, panels, |(panel, out)| self.panel(range, panel, &points, stride, out));
-    }
-
-    /// Brings one map of each image to its points.
-    fn forward(
-        &self,
-        [first_image, images, first, down]: [usize; 4],
-        block: usize,
-        points: &mut [Lanes],
-        stride: usize,
-    ) {
-        let (context, across) = (self.context, self.across);
-        let pitch = across * OUT + 2;
-        let mut padded = context.pool.take(pitch * (down * OUT + 2));
-        for index in 0..images {
-            let image = first_image + index;
-            let Some(map) = self.read.features.map(image, block) else { continue };
-            self.read.padded(context, [image, block], map, first * OUT, pitch, &mut padded);
-            let mut stopwatch = context.stopwatch();
-            let points = &mut points[index * down * across..];
-            let forward = Forward { padded: &padded, pitch, down, across, points, stride };
-            context.isa.run(ForwardOf::<T, SIDE, OUT>(forward, self.tile));
-            stopwatch.lap(LayerKind::Convolution);
-        }
     }
 
     /// Multiplies at the points and brings one or two sixteens of outputs of each image back.
@@ -316,11 +350,11 @@ mod tests {
         };
         let features = Features(part(0..20).into_iter().chain(part(20..23)).collect());
         for isa in Isa::all() {
-            let context = Context { isa, pool: &pool, clock: None };
+            let context = Context { isa, pool: &pool, clock: None, alone: true };
             for (size, scale) in [(Size::Two, 1.0), (Size::Four, 0.5)] {
-                let convolution = Convolution::new(&weight, &bias, &parts, size, scale, Purpose::default());
-                let heavy =
-                    Convolution::new(&weight, &bias, &parts, size, scale, Purpose { heavy: true, gradients: false });
+                let of = Pair { slot: 0, weight: &weight, bias: &bias };
+                let convolution = Convolution::new(of, &parts, size, scale, Purpose::default());
+                let heavy = Convolution::new(of, &parts, size, scale, Purpose { heavy: true, gradients: false });
                 for keep in [Keep::All, Keep::Even, Keep::Odd] {
                     let plain = convolution.run(&context, &Read::plain(&features), None, keep);
                     let residual = Some(Residual { maps: &plain, scale: 3.0 });

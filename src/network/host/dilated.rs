@@ -11,6 +11,7 @@ use super::resize::Sum;
 use super::simd::Lanes;
 use super::winograd::Keep;
 use super::{Context, for_each};
+use crate::network::layers::Pair;
 use crate::network::profile::LayerKind;
 use rayon::prelude::*;
 
@@ -21,10 +22,10 @@ pub(super) struct Dilated {
 }
 
 impl Dilated {
-    /// `weight` (O×`inputs`×3×3) and `bias`, for square maps of this side.
-    pub fn new(weight: &[f32], bias: &[f32], inputs: usize, dilation: usize, side: usize, purpose: Purpose) -> Self {
+    /// `of`: weight (O×`inputs`×3×3) and bias, for square maps of this side.
+    pub fn new(of: Pair, inputs: usize, dilation: usize, side: usize, purpose: Purpose) -> Self {
         // All phases together have as many tiles as the map.
-        let convolution = Convolution::new(weight, bias, &[inputs], Size::for_maps(side, side), 1.0, purpose);
+        let convolution = Convolution::new(of, &[inputs], Size::for_maps(side, side), 1.0, purpose);
         Dilated { convolution, dilation }
     }
 
@@ -116,13 +117,14 @@ mod tests {
     #[test]
     fn dilated_convolution_is_that_of_its_definition() {
         let pool = Pool::default();
-        let context = Context { isa: Isa::best(), pool: &pool, clock: None };
+        let context = Context { isa: Isa::best(), pool: &pool, clock: None, alone: true };
         let (images, inputs, outputs) = (2, 18, 5);
         let (weight, bias) = (whole(outputs * inputs * 9, 1), whole(outputs, 2));
         for (height, width, dilation) in [(7, 9, 2), (8, 8, 4), (17, 16, 4), (3, 10, 4), (1, 1, 2)] {
             let values = whole(images * inputs * height * width, 3);
             let features = Features::from(Maps::from_planes(&pool, &values, [images, inputs, height, width]));
-            let convolution = Dilated::new(&weight, &bias, inputs, dilation, height, Purpose::default());
+            let of = Pair { slot: 0, weight: &weight, bias: &bias };
+            let convolution = Dilated::new(of, inputs, dilation, height, Purpose::default());
             let read = Read { activation: Some(Nonlinearity::Relu), ..Read::plain(&features) };
             let plain = convolution.run(&context, &read, None);
             let found = convolution.run(&context, &read, Some(Residual { maps: &plain, scale: 2.0 }));

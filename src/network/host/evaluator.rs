@@ -46,13 +46,18 @@ impl Evaluator {
 
     /// For work that is the same for all images, which is not timed.
     pub fn context(&self) -> Context<'_> {
-        Context { isa: self.isa, pool: &self.pool, clock: None }
+        Context { isa: self.isa, pool: &self.pool, clock: None, alone: true }
     }
 
     /// How many images go through together, in a batch of N×C×H×W.
-    pub fn group(&self, [n, _, h, w]: [usize; 4]) -> usize {
-        let most = (GROUP / (self.channels * h * w).max(1)).clamp(1, 16);
+    pub fn group(&self, dims: [usize; 4]) -> usize {
+        let (n, most) = (dims[0], self.most(dims));
         n.div_ceil(rayon::current_num_threads()).clamp(self.together.min(most), most)
+    }
+
+    /// How many images go through together at most.
+    fn most(&self, [_, _, h, w]: [usize; 4]) -> usize {
+        (GROUP / (self.channels * h * w).max(1)).clamp(1, 16)
     }
 
     /// The output for images, N×C×H×W, by a network that is handed a group of them and their places in the batch.
@@ -63,32 +68,54 @@ impl Evaluator {
         group: usize,
         network: impl Fn(&Context, Maps, Range<usize>) -> Features + Sync,
     ) -> Vec<f32> {
-        if self.images.swap(n, Ordering::Relaxed) != n {
-            self.pool.clear();
-        }
         let mut out = vec![0.0; x.len()];
-        let clock = profile::is_taken().then(Clock::default);
-        let context = Context { clock: clock.as_ref(), ..self.context() };
         let image = c * h * w;
-        let evaluate = |index: usize, out: &mut [f32]| {
+        let groups = out.chunks_mut(group * image).enumerate().collect();
+        self.each(n, groups, |context, (index, out): (usize, &mut [f32])| {
             let first = index * group;
             let images = out.len() / image;
             let x = Maps::from_planes(context.pool, &x[first * image..][..images * image], [images, c, h, w]);
-            network(&context, x, first..first + images).whole(context.pool).maps.to_planes(out);
-        };
-        let groups: Vec<_> = out.chunks_mut(group * image).enumerate().collect();
-        if groups.len() < rayon::current_num_threads() {
-            let groups = Mutex::new(groups);
+            network(context, x, first..first + images).whole(context.pool).maps.to_planes(out);
+        });
+        out
+    }
+
+    /// Does something with groups of images of a batch, with the first ones first. They do not depend on the number of
+    /// threads.
+    pub fn in_turn(&self, dims: [usize; 4], work: impl Fn(&Context, usize, Range<usize>) + Sync) {
+        let (n, group) = (dims[0], self.most(dims).max(self.together));
+        let (groups, next) = (n.div_ceil(group), AtomicUsize::new(0));
+        let workers = (0..groups.min(rayon::current_num_threads())).collect();
+        self.each(n, workers, |context, _: usize| {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= groups {
+                    break;
+                }
+                work(context, index, index * group..n.min((index + 1) * group));
+            }
+        });
+    }
+
+    /// Does something with each part of the work on `n` images, on all threads.
+    fn each<T: Send>(&self, n: usize, parts: Vec<T>, work: impl Fn(&Context, T) + Send + Sync) {
+        if self.images.swap(n, Ordering::Relaxed) != n {
+            self.pool.clear();
+        }
+        let clock = profile::is_taken().then(Clock::default);
+        let alone = parts.len() < rayon::current_num_threads();
+        let context = Context { clock: clock.as_ref(), alone, ..self.context() };
+        if alone {
+            let parts = Mutex::new(parts);
             wide_awake(|| {
-                let groups = std::mem::take(&mut *groups.lock().unwrap_or_else(PoisonError::into_inner));
-                for_each(true, groups, |(index, out)| evaluate(index, out));
+                let parts = std::mem::take(&mut *parts.lock().unwrap_or_else(PoisonError::into_inner));
+                for_each(true, parts, |part| work(&context, part));
             });
         } else {
-            for_each(true, groups, |(index, out)| evaluate(index, out));
+            for_each(true, parts, |part| work(&context, part));
         }
         if let Some(clock) = clock {
             clock.times().into_iter().for_each(|(kind, time)| profile::add(kind, time));
         }
-        out
     }
 }

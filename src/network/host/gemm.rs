@@ -1,4 +1,4 @@
-//! The matrix product, which does nearly all of the work.
+//! The matrix products, which do nearly all of the work.
 
 use super::simd::{Kernel, Lanes, Simd};
 
@@ -96,6 +96,72 @@ impl Product<'_, '_> {
     }
 }
 
+/// out + Aᵀ·B: how the gradient of a matrix comes of what it multiplied and the gradient of what came out.
+///
+/// Each element of the result is one sum in the order of the rows.
+pub(super) struct Outer<'a, 'o> {
+    /// rows × 16.
+    pub a: &'a [Lanes],
+    /// Columns of A that matter.
+    pub columns: usize,
+    /// rows × 16 or 32.
+    pub b: &'a [&'a [Lanes]],
+    /// A row for each column of A, in blocks of sixteen columns as B's.
+    pub out: &'a mut [&'o mut [Lanes]],
+}
+
+impl Kernel for Outer<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        if S::MANY_REGISTERS && self.b.len() == 2 {
+            return (0..self.columns).step_by(8).for_each(|first| self.tile::<S, 8, 2>(simd, first, 0));
+        }
+        for block in 0..self.b.len() {
+            match S::MANY_REGISTERS {
+                true => (0..self.columns).step_by(8).for_each(|first| self.tile::<S, 8, 1>(simd, first, block)),
+                false => (0..self.columns).step_by(4).for_each(|first| self.tile::<S, 4, 1>(simd, first, block)),
+            }
+        }
+    }
+}
+
+impl Outer<'_, '_> {
+    /// `R` columns of A by `W` blocks of B's, whose sums stay in registers.
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "so that the loops unroll and the sums stay in registers")]
+    fn tile<S: Simd, const R: usize, const W: usize>(&mut self, simd: S, column: usize, block: usize) {
+        let mut sums = [[simd.splat(0.0); W]; R];
+        let mut b: [&[Lanes]; W] = [&[]; W];
+        for w in 0..W {
+            b[w] = &self.b[block + w][..self.a.len()];
+            let out = &self.out[block + w][column..][..R];
+            for i in 0..R {
+                sums[i][w] = simd.load(&out[i]);
+            }
+        }
+        for (row, a) in self.a.iter().enumerate() {
+            let a = &a.0[column..][..R];
+            let mut rows = [simd.splat(0.0); W];
+            for w in 0..W {
+                // SAFETY: cut to the rows of A above.
+                rows[w] = simd.load(unsafe { b[w].get_unchecked(row) });
+            }
+            for i in 0..R {
+                let x = simd.splat(a[i]);
+                for w in 0..W {
+                    sums[i][w] = simd.fma(x, rows[w], sums[i][w]);
+                }
+            }
+        }
+        for w in 0..W {
+            let out = &mut self.out[block + w][column..][..R];
+            for i in 0..R {
+                simd.store(&mut out[i], sums[i][w]);
+            }
+        }
+    }
+}
+
 /// A matrix of `rows` × `columns` by its elements, in blocks of sixteen columns; zeros beyond the last.
 pub(super) fn blocks_of(rows: usize, columns: usize, element: impl Fn(usize, usize) -> f32) -> Vec<Lanes> {
     let mut blocks = vec![Lanes::default(); columns.div_ceil(Lanes::WIDTH) * rows];
@@ -133,6 +199,25 @@ mod tests {
                             assert_eq!(out[column / 16 * rows + row].0[column % 16], exact, "{isa:?}, {rows} rows");
                         }
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn transposed_products_are_exact_for_small_whole_numbers() {
+        let (a, b) =
+            (|i: usize, j: usize| ((i * 7 + j * 3) % 11) as f32 - 5.0, |i: usize, j: usize| ((i + j * 5) % 7) as f32);
+        for isa in Isa::all() {
+            for (rows, columns, width) in [(1, 16, 16), (37, 16, 32), (40, 3, 32), (12, 11, 16)] {
+                let (left, right) = (blocks_of(rows, columns, a), blocks_of(rows, width, b));
+                let right: Vec<_> = right.chunks(rows).collect();
+                let mut out = vec![Lanes([2.0; 16]); width];
+                let mut blocks: Vec<&mut [Lanes]> = out.chunks_mut(16).collect();
+                isa.run(Outer { a: &left, columns, b: &right, out: &mut blocks });
+                for (i, j) in (0..columns).flat_map(|i| (0..width).map(move |j| (i, j))) {
+                    let exact: f32 = (0..rows).map(|k| a(k, i) * b(k, j)).sum();
+                    assert_eq!(out[j / 16 * 16 + i].0[j % 16], exact + 2.0, "{isa:?}, {rows} rows");
                 }
             }
         }

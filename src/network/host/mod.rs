@@ -13,6 +13,7 @@ mod convolution;
 mod dilated;
 mod evaluator;
 mod gemm;
+mod gradients;
 mod kernels;
 mod linear;
 mod maps;
@@ -65,6 +66,8 @@ struct Context<'a> {
     pool: &'a Pool,
     /// Where a profile is being taken.
     clock: Option<&'a Clock>,
+    /// Other threads have nothing else to do.
+    alone: bool,
 }
 
 impl<'a> Context<'a> {

@@ -1,6 +1,7 @@
 //! The walk through a network's operations on the host's own memory.
 
 mod gradient;
+mod training;
 
 pub(super) use gradient::Tape;
 
@@ -136,8 +137,8 @@ impl Network {
         Some(second.forward(context, &hidden, Some(self.nonlinearity)))
     }
 
-    /// The output for some images. `keep` is shown the features that come to each layer, and to the second half of each
-    /// block.
+    /// The output for some images. `keep` is shown the features that come to each layer, and then those that come to
+    /// the second half of a block, or from a pyramid.
     fn images(
         &self,
         context: &Context,
@@ -174,6 +175,7 @@ impl Network {
             Layer::Recall => Features(h.0.into_iter().chain(flow.kept.pop().into_iter().flat_map(|f| f.0)).collect()),
             Layer::InputSkip(pointwise) => {
                 flow.input = self.resized(context, &flow.input, Direction::Down);
+                keep(&flow.input);
                 match self.combine {
                     Combine::Sum => {
                         let whole = h.whole(context.pool);
@@ -187,6 +189,7 @@ impl Network {
                 }
             }
             Layer::InputResidual(resampler) => {
+                keep(&flow.input);
                 flow.input = resampler.run(context, &flow.input, Some(&h)).into();
                 flow.input.clone()
             }
@@ -198,6 +201,7 @@ impl Network {
                 h
             }
             Layer::OutputResidual(resampler) => {
+                keep(flow.output.as_ref().unwrap_or(&h));
                 let output = flow.output.take().map(|output| resampler.run(context, &output, Some(&h)).into());
                 flow.output = output.clone();
                 output.unwrap_or(h)

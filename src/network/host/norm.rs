@@ -2,17 +2,21 @@
 
 mod gradient;
 
-use super::Context;
+pub(super) use gradient::before;
+
 use super::linear::Rows;
 use super::maps::{Buffer, Features, Maps, Part, places};
 use super::simd::{Kernel, Lanes, Simd};
+use super::{Context, for_each};
 use crate::network::Nonlinearity;
+use crate::network::layers::Pair;
 use crate::network::profile::LayerKind;
 use rayon::prelude::*;
 
 /// Group normalisation over features in parts.
 #[derive(Debug)]
 pub(super) struct Norm {
+    slot: usize,
     groups: usize,
     epsilon: f32,
     weight: Vec<f32>,
@@ -48,9 +52,10 @@ impl Affine {
 }
 
 impl Norm {
-    pub fn new(groups: usize, epsilon: f64, weight: &[f32], bias: &[f32], parts: &[usize]) -> Self {
+    pub fn new(groups: usize, epsilon: f64, of: Pair, parts: &[usize]) -> Self {
+        let Pair { slot, weight, bias } = of;
         let (weight, bias) = (weight.to_vec(), bias.to_vec());
-        Norm { groups, epsilon: epsilon as f32, weight, bias, places: places(parts) }
+        Norm { slot, groups, epsilon: epsilon as f32, weight, bias, places: places(parts) }
     }
 
     pub fn affine(&self, context: &Context, features: &Features, film: Film) -> Affine {
@@ -196,6 +201,33 @@ fn squares<S: Simd, const SQUARED: bool>(simd: S, map: &[Lanes], centre: S::V) -
         total = simd.add(total, simd.add(simd.add(sums[0], sums[1]), simd.add(sums[2], sums[3])));
     }
     total
+}
+
+/// The sum over all pixels of all images, for each sixteen of channels.
+pub(super) fn sums_of(context: &Context, features: &Features, sums: &mut [Lanes]) {
+    let [images, ..] = features.size();
+    let blocks = sums.iter_mut().enumerate().collect();
+    for_each(context.alone, blocks, |(block, sum)| {
+        let mut stopwatch = context.stopwatch();
+        *sum = Lanes::default();
+        for map in (0..images).filter_map(|image| features.map(image, block)) {
+            context.isa.run(AddSum { map, sum });
+        }
+        stopwatch.lap(LayerKind::Normalisation);
+    });
+}
+
+struct AddSum<'a> {
+    map: &'a [Lanes],
+    sum: &'a mut Lanes,
+}
+
+impl Kernel for AddSum<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let sum = squares::<S, false>(simd, self.map, simd.splat(0.0));
+        simd.store(self.sum, simd.add(simd.load(self.sum), sum));
+    }
 }
 
 /// Rows of a map, scaled, shifted and activated.

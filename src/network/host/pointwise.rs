@@ -1,5 +1,7 @@
 //! 1×1 convolution: a matrix product of pixels and weights.
 
+mod gradient;
+
 use super::Context;
 use super::gemm::{Product, blocks_of};
 use super::kernels::Purpose;
@@ -22,27 +24,80 @@ pub(super) struct Pointwise {
     bias: Vec<Lanes>,
     /// From gradients of the outputs to gradients of the inputs, in the places of their parts.
     transposed: Option<Box<Pointwise>>,
+    origin: Origin,
+}
+
+/// Where the weights came from.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    /// The place of the first parameter among the network's.
+    pub slot: usize,
+    pub order: Order,
+    /// The channel in each place of the inputs.
+    pub inputs: Vec<Option<usize>>,
+    /// What makes each output.
+    pub outputs: Vec<Option<Row>>,
+}
+
+/// How a weight is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Out × in, as convolutions have it.
+    OutIn,
+    /// In × out, as published per-pixel maps have it.
+    InOut,
+}
+
+/// An output of a weight and of the bias after it, scaled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    /// The place of the weight from the first parameter on.
+    pub weight: usize,
+    pub output: usize,
+    pub scale: f32,
+}
+
+impl Origin {
+    /// One weight and its bias, with all its outputs, on inputs in parts of these channels.
+    pub fn whole(slot: usize, order: Order, parts: &[usize], outputs: usize, scale: f32) -> Self {
+        let outputs = (0..outputs).map(|output| Some(Row { weight: 0, output, scale })).collect();
+        Origin { slot, order, inputs: places(parts), outputs }
+    }
+
+    /// The place of an input's weight for a row, of so many outputs.
+    fn index(&self, row: Row, input: usize, channels: usize, outputs: usize) -> usize {
+        match self.order {
+            Order::OutIn => row.output * channels + input,
+            Order::InOut => input * outputs + row.output,
+        }
+    }
 }
 
 impl Pointwise {
-    /// By the weight of an output and an input, and the bias of an output; on inputs in parts of these channels.
-    pub fn new(
-        outputs: usize,
-        parts: &[usize],
-        weight: impl Fn(usize, usize) -> f32,
-        bias: impl Fn(usize) -> f32,
-        purpose: Purpose,
-    ) -> Self {
-        let places = places(parts);
-        let depth = places.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-        let at = |output: usize, place: usize| places[place].map_or(0.0, |channel| weight(output, channel));
+    /// `parameters`: weights, each with the bias after it.
+    pub fn new(parameters: &[&[f32]], origin: Origin, purpose: Purpose) -> Self {
+        let (outputs, channels) = (origin.outputs.len(), origin.inputs.iter().flatten().count());
+        let depth = origin.inputs.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        let at = |output: usize, place: usize| match (origin.outputs[output], origin.inputs[place]) {
+            (Some(row), Some(input)) => {
+                let index = origin.index(row, input, channels, parameters[row.weight + 1].len());
+                row.scale * parameters[row.weight][index]
+            }
+            _ => 0.0,
+        };
+        let bias = |output: usize| {
+            origin.outputs[output].map_or(0.0, |row| row.scale * parameters[row.weight + 1][row.output])
+        };
         let weights = blocks_of(depth, outputs, |place, output| at(output, place));
         let transposed = purpose.gradients.then(|| {
-            let (depth, outputs) = (outputs, places.len());
+            let (depth, outputs) = (outputs, origin.inputs.len());
             let weights = blocks_of(depth, outputs, at);
-            Box::new(Pointwise { outputs, depth, weights, bias: blocks_of(1, outputs, |_, _| 0.0), transposed: None })
+            let (bias, origin) =
+                (blocks_of(1, outputs, |_, _| 0.0), Origin { inputs: Vec::new(), outputs: Vec::new(), ..origin });
+            Box::new(Pointwise { outputs, depth, weights, bias, transposed: None, origin })
         });
-        Pointwise { outputs, depth, weights, bias: blocks_of(1, outputs, |_, output| bias(output)), transposed }
+        let bias = blocks_of(1, outputs, |_, output| bias(output));
+        Pointwise { outputs, depth, weights, bias, transposed, origin }
     }
 
     /// From gradients of the outputs to gradients of the inputs, where it was asked for.

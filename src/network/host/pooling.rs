@@ -76,7 +76,7 @@ mod tests {
             let value = |y: usize, x: usize| -(((y * 5 + x * 11) % 13) as f32) - 1.0;
             let plane: Vec<f32> = (0..height * width).map(|place| value(place / width, place % width)).collect();
             for isa in Isa::all() {
-                let context = Context { isa, pool: &pool, clock: None };
+                let context = Context { isa, pool: &pool, clock: None, alone: true };
                 let features = Features::from(Maps::from_planes(&pool, &plane, [1, 1, height, width]));
                 let mut found = vec![0.0; plane.len()];
                 largest(&context, &features, 5).whole(&pool).maps.to_planes(&mut found);

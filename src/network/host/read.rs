@@ -8,6 +8,7 @@ use super::resize::{Resize, Resizing};
 use super::simd::Lanes;
 use crate::network::Nonlinearity;
 use crate::network::profile::LayerKind;
+use rayon::prelude::*;
 
 /// What a layer reads: features, through what comes before it.
 #[derive(Clone, Copy)]
@@ -60,6 +61,24 @@ impl<'a> Read<'a> {
     pub fn whole(&self, context: &Context, place: [usize; 2], map: &[Lanes], to: &mut [Lanes]) {
         let [_, height, width] = self.size();
         self.rows(context, &mut context.stopwatch(), place, map, 0..height, width, to);
+    }
+
+    /// All that is read, in one part in the places of the features' parts.
+    pub fn all(&self, context: &Context) -> Maps {
+        let [images, height, width] = self.size();
+        let blocks = self.features.blocks();
+        let channels = match &self.features.0[..] {
+            [part] => part.maps.channels,
+            _ => blocks * Lanes::WIDTH,
+        };
+        let mut out = Maps::new(context.pool, images, channels, height, width);
+        out.lanes.par_chunks_mut((height * width).max(1)).enumerate().for_each(|(index, to)| {
+            let (image, block) = (index / blocks, index % blocks);
+            if let Some(map) = self.features.map(image, block) {
+                self.whole(context, [image, block], map, to);
+            }
+        });
+        out
     }
 
     /// Writes these rows of a map.

@@ -15,6 +15,8 @@ pub(super) trait Tile<const SIDE: usize, const OUT: usize>: Copy + Send + Sync {
     fn forward<S: Simd>(simd: S, x: [S::V; SIDE]) -> [S::V; SIDE];
     /// Aᵀx.
     fn back<S: Simd>(simd: S, x: [S::V; SIDE]) -> [S::V; OUT];
+    /// Ax: from gradients of what came back to those at the points.
+    fn spread<S: Simd>(simd: S, x: [S::V; OUT]) -> [S::V; SIDE];
 
     /// G: for each finite point p, (1, p, p²) over the product of its distances to the others.
     fn kernel() -> [[f64; 3]; SIDE] {
@@ -42,6 +44,11 @@ impl Tile<4, 2> for Two {
     #[inline(always)]
     fn back<S: Simd>(simd: S, [x0, x1, x2, x3]: [S::V; 4]) -> [S::V; 2] {
         [simd.add(x0, simd.add(x1, x2)), simd.add(simd.sub(x1, x2), x3)]
+    }
+
+    #[inline(always)]
+    fn spread<S: Simd>(simd: S, [x0, x1]: [S::V; 2]) -> [S::V; 4] {
+        [x0, simd.add(x0, x1), simd.sub(x0, x1), x1]
     }
 }
 
@@ -82,6 +89,15 @@ impl Tile<6, 4> for Four {
             simd.fma(simd.splat(A * A), even_a, simd.mul(simd.splat(B * B), even_b)),
             simd.fma(simd.splat(A * A * A), odd_a, simd.fma(simd.splat(B * B * B), odd_b, x5)),
         ]
+    }
+
+    #[inline(always)]
+    fn spread<S: Simd>(simd: S, [x0, x1, x2, x3]: [S::V; 4]) -> [S::V; 6] {
+        let even_a = simd.fma(simd.splat(A * A), x2, x0);
+        let odd_a = simd.fma(simd.splat(A * A * A), x3, simd.mul(simd.splat(A), x1));
+        let even_b = simd.fma(simd.splat(B * B), x2, x0);
+        let odd_b = simd.fma(simd.splat(B * B * B), x3, simd.mul(simd.splat(B), x1));
+        [x0, simd.add(even_a, odd_a), simd.sub(even_a, odd_a), simd.add(even_b, odd_b), simd.sub(even_b, odd_b), x3]
     }
 }
 
@@ -127,6 +143,80 @@ impl<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize> Kernel for Forward
                 for y in 0..SIDE {
                     simd.store(&mut to[(y * SIDE + x) * stride], column[y]);
                 }
+            }
+        }
+    }
+}
+
+/// [`Forward`] for gradients of the result: A·g·Aᵀ of each tile's own places, without the margin.
+pub(super) struct SpreadOf<'a, T, const SIDE: usize, const OUT: usize>(pub Forward<'a>, pub T);
+
+impl<T: Tile<SIDE, OUT>, const SIDE: usize, const OUT: usize> Kernel for SpreadOf<'_, T, SIDE, OUT> {
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "rows and columns change places")]
+    fn run<S: Simd>(self, simd: S) {
+        let Forward { padded, pitch, down, across, points, stride } = self.0;
+        let zero = simd.splat(0.0);
+        for tile in 0..down * across {
+            let (top, left) = (tile / across * OUT + 1, tile % across * OUT + 1);
+            let from = &padded[top * pitch + left..][..(OUT - 1) * pitch + OUT];
+            let mut rows = [[zero; SIDE]; OUT];
+            for y in 0..OUT {
+                let mut row = [zero; OUT];
+                for x in 0..OUT {
+                    row[x] = simd.load(&from[y * pitch + x]);
+                }
+                rows[y] = T::spread(simd, row);
+            }
+            let to = &mut points[tile..][..(SIDE * SIDE - 1) * stride + 1];
+            for x in 0..SIDE {
+                let mut column = [zero; OUT];
+                for y in 0..OUT {
+                    column[y] = rows[y][x];
+                }
+                let column = T::spread(simd, column);
+                for y in 0..SIDE {
+                    simd.store(&mut to[(y * SIDE + x) * stride], column[y]);
+                }
+            }
+        }
+    }
+}
+
+/// Gᵀ·m·G: from gradients at the points to those of 3×3 kernels.
+pub(super) struct KernelsOf<'a, const SIDE: usize> {
+    /// G.
+    pub matrix: &'a [[f32; 3]; SIDE],
+    /// For each point a row of sixteens, `stride` from point to point.
+    pub points: &'a [Lanes],
+    pub stride: usize,
+    /// Nine for each sixteen of a row.
+    pub out: &'a mut [Lanes],
+}
+
+impl<const SIDE: usize> Kernel for KernelsOf<'_, SIDE> {
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "so that the loops unroll")]
+    fn run<S: Simd>(self, simd: S) {
+        let zero = simd.splat(0.0);
+        for (place, out) in self.out.as_chunks_mut::<9>().0.iter_mut().enumerate() {
+            let mut sums = [zero; 9];
+            for y in 0..SIDE {
+                let mut line = [zero; 3];
+                for x in 0..SIDE {
+                    let m = simd.load(&self.points[(y * SIDE + x) * self.stride + place]);
+                    for v in 0..3 {
+                        line[v] = simd.fma(m, simd.splat(self.matrix[x][v]), line[v]);
+                    }
+                }
+                for u in 0..3 {
+                    for v in 0..3 {
+                        sums[3 * u + v] = simd.fma(line[v], simd.splat(self.matrix[y][u]), sums[3 * u + v]);
+                    }
+                }
+            }
+            for (to, sum) in out.iter_mut().zip(sums) {
+                simd.store(to, sum);
             }
         }
     }

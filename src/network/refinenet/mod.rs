@@ -9,9 +9,9 @@ mod resize;
 
 pub use config::RefineNetConfig;
 
-use super::layers::{Conv, Loader};
+use super::layers::{Conv, Loader, differentiated};
 use super::plan::Parameter;
-use super::{InvalidConfig, NetworkConfig, ScoreNetwork, Stage, Weights, WeightsError, host};
+use super::{AtOutput, GradientError, InvalidConfig, NetworkConfig, ScoreNetwork, Stage, Weights, WeightsError, host};
 use crate::Image;
 use blocks::{Context, RefineBlock, ResBlock};
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
@@ -106,6 +106,28 @@ impl ScoreNetwork for RefineNet {
 
     fn parameters(&self) -> usize {
         self.parameters
+    }
+
+    fn gradients(&self, _: &[f32], _: &[f64], _: AtOutput) -> Option<Vec<Vec<f32>>> {
+        None
+    }
+
+    fn gradients_by_tensors(
+        config: &RefineNetConfig,
+        weights: &Weights,
+        device: &Device,
+        x: &[f32],
+        labels: &[f64],
+        at_output: AtOutput,
+    ) -> Result<Vec<Vec<f32>>, GradientError> {
+        let device = &device.clone().autodiff();
+        let parameters = plan::parameters(config);
+        let sizes: Vec<usize> = parameters.iter().map(|p| p.shape.iter().product()).collect();
+        let mut loader = Loader::new(parameters, weights, config, device)?.tracked();
+        let body = Body::Tensors(Box::new(Layers::load(&mut loader)?));
+        let network =
+            RefineNet { config: config.clone(), parameters: sizes.iter().sum(), device: device.clone(), body };
+        differentiated(loader, &sizes, config.shape(), x, labels, at_output, |x| network.forward(x, labels))
     }
 
     fn smld_label(&self, place: f64) -> (f64, f64) {

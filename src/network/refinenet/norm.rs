@@ -5,7 +5,7 @@ use crate::Image;
 use crate::network::layers::{Loader, activate};
 use crate::network::profile::{LayerKind, timed};
 use crate::network::{Nonlinearity, WeightsError};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
 /// What is added to variances.
 pub(in crate::network) const EPSILON: f64 = 1e-5;
@@ -28,9 +28,11 @@ pub(super) struct NormPlus {
 
 impl NormPlus {
     pub fn load(loader: &mut Loader<RefineNetConfig>) -> Result<Self, WeightsError> {
-        let (values, rows) = rows(loader)?;
-        let width = values.len() / rows;
-        Ok(NormPlus { table: Tensor::from_data(TensorData::new(values, [rows, width]), loader.device) })
+        if loader.config.conditional {
+            return Ok(NormPlus { table: loader.tensor()? });
+        }
+        let [alpha, gamma, beta]: [Tensor<2>; 3] = [loader.tensor()?, loader.tensor()?, loader.tensor()?];
+        Ok(NormPlus { table: Tensor::cat(vec![gamma, alpha, beta], 0).transpose() })
     }
 
     /// Normalises x and applies a nonlinearity, if any. `levels`: one for all samples or one for each.

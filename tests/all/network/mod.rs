@@ -5,6 +5,7 @@ mod ddpm_steps;
 mod diffusers;
 mod edm;
 mod figures;
+mod gradients;
 mod inference;
 mod invariants;
 mod memory;

@@ -3,10 +3,11 @@
 
 use super::{Attention, Divide, Softmax, into, product, rows_from};
 use crate::network::host::Context;
-use crate::network::host::maps::{Buffer, Features, Maps};
+use crate::network::host::gradients::Gradients;
+use crate::network::host::maps::{Features, Maps};
 use crate::network::host::norm::{Film, exp};
 use crate::network::host::pointwise::{BAND, bands_of};
-use crate::network::host::read::Residual;
+use crate::network::host::read::{Read, Residual};
 use crate::network::host::simd::{Kernel, Lanes, Simd};
 use crate::network::profile::LayerKind;
 use rayon::prelude::*;
@@ -34,49 +35,66 @@ struct Turned<'a> {
 type Stats = [f32; 3];
 
 impl Attention {
-    /// From the gradient of the output to that of x.
-    pub fn back(&self, context: &Context, x: &Features, gradient: &Maps) -> Option<Maps> {
+    /// From the gradient of the output to that of x; records those of the parameters where they are wanted.
+    pub fn back<'n>(
+        &'n self,
+        context: &Context,
+        x: &Features,
+        gradient: &Features,
+        wanted: Option<&mut Gradients<'n>>,
+    ) -> Option<Maps> {
         let (qkv, out) = (self.qkv.transposed()?, self.out.transposed()?);
         let affine = self.norm.affine(context, x, Film::Nothing);
-        let whole = x.whole(context.pool);
-        let (area, part) = (gradient.area(), self.heads * self.blocks() * gradient.area());
-        let mut normal = Maps::new(context.pool, gradient.images, whole.maps.channels, gradient.height, gradient.width);
-        let size = normal.blocks() * area;
-        normal.lanes.par_chunks_mut(size).enumerate().for_each(|(image, normal)| {
-            let mut projected = context.pool.take(3 * part);
-            bands_of(&mut projected, area).into_par_iter().enumerate().for_each(|(band, mut to)| {
-                self.project(context, &whole.maps, &affine, image, band, &mut to);
-            });
-            let mut mixed = context.pool.take(part);
-            bands_of(&mut mixed, area).into_par_iter().enumerate().for_each(|(band, mut to)| {
-                let from: Vec<&[Lanes]> =
-                    (0..gradient.blocks()).map(|block| &gradient.map(image, block)[band * BAND..]).collect();
-                out.rows(context, &from, &[], 0.0, &mut to);
-            });
-            let projected = self.image_back(context, &projected, &mixed, area);
-            bands_of(normal, area).into_par_iter().enumerate().for_each(|(band, mut to)| {
-                let from: Vec<&[Lanes]> = projected.chunks(area).map(|map| &map[band * BAND..]).collect();
-                qkv.rows(context, &from, &[], 0.0, &mut to);
-            });
+        let normal = Features::from(Read { affine: Some(&affine), ..Read::plain(x) }.all(context));
+        let projected = self.qkv.run(context, &normal, None);
+        let of_mixed = out.run(context, gradient, None);
+        let [images, height, width] = x.size();
+        let new = |channels: usize| Maps::new(context.pool, images, channels, height, width);
+        let (mut slopes, mut mixed) = (new(projected.channels), new(of_mixed.channels));
+        let part = of_mixed.blocks() * of_mixed.area();
+        let per_image = slopes.lanes.par_chunks_mut(3 * part).zip(mixed.lanes.par_chunks_mut(part)).enumerate();
+        per_image.for_each(|(image, (slopes, mixed))| {
+            let projected = &projected.lanes[image * 3 * part..][..3 * part];
+            let gradient = &of_mixed.lanes[image * part..][..part];
+            self.image_back(context, projected, gradient, height * width, slopes, mixed);
         });
-        let residual = Some(Residual { maps: gradient, scale: self.scale });
-        Some(self.norm.back(context, x, Film::Nothing, None, normal, residual))
+        let slopes = Features::from(slopes);
+        let back = qkv.run(context, &slopes, None);
+        let [whole] = &gradient.0[..] else { return None };
+        let residual = Some(Residual { maps: &whole.maps, scale: self.scale });
+        let (back, found) = self.norm.back(context, x, Film::Nothing, None, back, residual);
+        if let Some(into) = wanted {
+            self.qkv.record(context, &normal, &slopes, into);
+            self.out.record(context, &mixed.into(), gradient, into);
+            self.norm.record(context, &found, into);
+        }
+        Some(back)
     }
 
-    /// From queries, keys and values, and the gradient of the mixed values, to the gradients of the three.
-    fn image_back(&self, context: &Context, projected: &[Lanes], gradient: &[Lanes], area: usize) -> Buffer {
+    /// From queries, keys and values, and the gradient of the mixed values, to the gradients of the three, and to the
+    /// mixed values.
+    fn image_back(
+        &self,
+        context: &Context,
+        projected: &[Lanes],
+        gradient: &[Lanes],
+        area: usize,
+        slopes: &mut [Lanes],
+        mixed: &mut [Lanes],
+    ) {
         let part = gradient.len();
         let (queries, rest) = projected.split_at(part);
         let (keys, values) = rest.split_at(part);
         let [a, b, c, d] = [queries, keys, values, gradient].map(|maps| self.transposed(context, maps, area));
         let turned = Turned { queries: &a, keys: &b, values: &c, gradient: &d };
         let image = Image { area, queries, keys, values, gradient, turned };
-        let mut gradients = context.pool.take(3 * part);
-        let (of_queries, rest) = gradients.split_at_mut(part);
+        let (of_queries, rest) = slopes.split_at_mut(part);
         let (of_keys, of_values) = rest.split_at_mut(part);
-        let bands: Vec<_> = bands_of(of_queries, area).into_iter().enumerate().collect();
-        let stats: Vec<Vec<Stats>> =
-            bands.into_par_iter().map(|(band, mut to)| self.queries_back(context, &image, band, &mut to)).collect();
+        let bands: Vec<_> = bands_of(of_queries, area).into_iter().zip(bands_of(mixed, area)).enumerate().collect();
+        let of_band = |(band, (mut to, mut mixed)): (usize, (Vec<_>, Vec<_>))| {
+            self.queries_back(context, &image, band, &mut to, &mut mixed)
+        };
+        let stats: Vec<Vec<Stats>> = bands.into_par_iter().map(of_band).collect();
         // Of all queries of each head, as the columns of the transposed scores; those beyond the last weigh nothing.
         let columns = area.div_ceil(Lanes::WIDTH);
         let mut of_columns = vec![[Lanes::default(); 3]; self.heads * columns];
@@ -92,20 +110,26 @@ impl Attention {
         bands.for_each(|(band, (mut keys, mut values))| {
             self.keys_back(context, &image, band, &of_columns, &mut keys, &mut values);
         });
-        gradients
     }
 
-    /// The gradient of a band of queries, and what the walk over the keys must know of them, head after head.
-    fn queries_back(&self, context: &Context, image: &Image, band: usize, to: &mut [&mut [Lanes]]) -> Vec<Stats> {
+    /// The gradient of a band of queries, its mixed values, and what the walk over the keys must know of them, head
+    /// after head.
+    fn queries_back(
+        &self,
+        context: &Context,
+        image: &Image,
+        band: usize,
+        to: &mut [&mut [Lanes]],
+        mixed: &mut [&mut [Lanes]],
+    ) -> Vec<Stats> {
         let mut stopwatch = context.stopwatch();
         let (area, blocks, first) = (image.area, self.blocks(), band * BAND);
         let (channels, columns, rows) = (blocks * Lanes::WIDTH, area.div_ceil(Lanes::WIDTH), BAND.min(area - first));
         let mut scores = context.pool.take(columns * rows);
         let mut slopes = context.pool.take(columns * rows);
-        let mut mixed = context.pool.take(blocks * rows);
         let (mut sums, mut largest) = (context.pool.take(rows), context.pool.take(rows));
         let mut stats = Vec::with_capacity(self.heads * rows);
-        for (head, to) in to.chunks_mut(blocks).enumerate() {
+        for (head, (to, mixed)) in to.chunks_mut(blocks).zip(mixed.chunks_mut(blocks)).enumerate() {
             let of_maps = head * blocks * area..(head + 1) * blocks * area;
             let of_turned = head * columns * channels..(head + 1) * columns * channels;
             let queries = rows_from(first, &image.queries[of_maps.clone()], area);
@@ -114,11 +138,11 @@ impl Attention {
             let (scores_of, sums_of, largest_of) = (&mut scores[..], &mut sums[..], &mut largest[..]);
             context.isa.run(Softmax { scores: scores_of, rows, columns: area, sums: sums_of, largest: largest_of });
             let weights: Vec<&[Lanes]> = scores.chunks(rows).collect();
-            product(context, &weights, rows, area, &image.values[of_maps.clone()], &mut mixed);
-            context.isa.run(Divide { maps: &mut mixed, by: &sums });
+            into(context, &weights, rows, area, &image.values[of_maps.clone()], mixed);
+            mixed.iter_mut().for_each(|maps| context.isa.run(Divide { maps, by: &sums }));
             product(context, &gradient, rows, channels, &image.turned.values[of_turned], &mut slopes);
             let of_rows = (0..rows).map(|row| {
-                let lost = gradient.iter().zip(mixed.chunks(rows)).map(|(a, b)| dot(&a[row], &b[row])).sum();
+                let lost = gradient.iter().zip(&*mixed).map(|(a, b)| dot(&a[row], &b[row])).sum();
                 [largest[row].0[0], sums[row].0[0].recip(), lost]
             });
             let of_rows: Vec<Stats> = of_rows.collect();

@@ -1,4 +1,4 @@
-//! Gradients of a network's output with respect to its input.
+//! Gradients of a network's output with respect to its input and its parameters.
 //!
 //! On the way forwards, the features that come to each nonlinear layer are kept; the way back computes from them
 //! what else it needs.
@@ -7,6 +7,7 @@ use super::{Block, ConvResampler, Layer, Network};
 use crate::network::Combine;
 use crate::network::host::Context;
 use crate::network::host::convolution::Convolution;
+use crate::network::host::gradients::Gradients;
 use crate::network::host::linear::Rows;
 use crate::network::host::maps::{Features, Maps, places};
 use crate::network::host::norm::{Film, Norm};
@@ -17,12 +18,12 @@ use crate::network::host::simd::Lanes;
 use crate::network::host::winograd::Keep;
 use crate::network::plan::Direction;
 use rayon::prelude::*;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What is kept of the evaluation of some images: the features that came to each layer, and to the second half of each
-/// block.
-type Kept = Vec<Features>;
+/// What is kept of the evaluation of some images, as [`Network::images`] shows it.
+pub(super) type Kept = Vec<Features>;
 
 /// An evaluation that can be walked back.
 #[derive(Debug)]
@@ -36,7 +37,7 @@ pub(in crate::network::host) struct Tape {
 }
 
 /// Gradients beside one another on the way back.
-struct Flow {
+pub(super) struct Flow {
     h: Option<Maps>,
     /// Of features that were recalled, the last first.
     kept: Vec<Maps>,
@@ -74,9 +75,9 @@ impl Tape {
         self.network.evaluator.evaluate(gradient, dims, self.group, |context, gradient, images| {
             let embedding = self.embedding.as_ref().map(|rows| rows.of(images.clone()));
             let kept = self.kept.get(&images.start).map_or(&[][..], Vec::as_slice);
-            let walk = Walk { network: &self.network, context, embedding: embedding.as_ref() };
+            let walk = Walk::new(&self.network, context, embedding.as_ref());
             let [_, channels, height, width] = dims;
-            let found = walk.back(kept, gradient).unwrap_or_else(|| {
+            let found = walk.back(&mut kept.to_vec(), gradient).unwrap_or_else(|| {
                 // Only where the tape is of another network: nobody should take this for a gradient.
                 let mut lost = Maps::new(context.pool, images.len(), channels, height, width);
                 lost.lanes.fill(Lanes([f32::NAN; 16]));
@@ -88,45 +89,82 @@ impl Tape {
 }
 
 /// One walk back, for some images.
-struct Walk<'a> {
-    network: &'a Network,
+pub(super) struct Walk<'a, 'n> {
+    network: &'n Network,
     context: &'a Context<'a>,
     embedding: Option<&'a Rows>,
+    /// Where gradients of parameters go, and those of the activated embedding, a row for each image, if they are wanted.
+    found: Option<&'a RefCell<(Gradients<'n>, Vec<f32>)>>,
 }
 
-impl Walk<'_> {
-    fn back(&self, kept: &[Features], gradient: Maps) -> Option<Maps> {
-        let mut kept = kept.iter().rev();
+impl<'a, 'n> Walk<'a, 'n> {
+    fn new(network: &'n Network, context: &'a Context<'a>, embedding: Option<&'a Rows>) -> Self {
+        Walk { network, context, embedding, found: None }
+    }
+
+    /// The same for gradients of parameters.
+    pub fn for_parameters(
+        network: &'n Network,
+        context: &'a Context<'a>,
+        embedding: Option<&'a Rows>,
+        found: &'a RefCell<(Gradients<'n>, Vec<f32>)>,
+    ) -> Self {
+        Walk { network, context, embedding, found: Some(found) }
+    }
+
+    /// To the gradient of the input, from what was kept.
+    pub fn back(&self, kept: &mut Kept, gradient: Maps) -> Option<Maps> {
+        let flow = self.through(kept, gradient)?;
+        self.both(flow.h, flow.input)
+    }
+
+    /// Through all layers. What was kept is let go on the way.
+    pub fn through(&self, kept: &mut Kept, gradient: Maps) -> Option<Flow> {
         let mut flow = Flow { h: Some(gradient), kept: Vec::new(), input: None, output: None };
         let first = self.network.layers.iter().position(|layer| matches!(layer, Layer::Output(..)));
         for (index, layer) in self.network.layers.iter().enumerate().rev() {
-            self.step(layer, first == Some(index), &mut kept, &mut flow)?;
+            self.step(layer, first == Some(index), kept, &mut flow)?;
         }
-        self.both(flow.h, flow.input)
+        Some(flow)
+    }
+
+    /// Records gradients of parameters, where they are wanted.
+    fn record(&self, record: impl FnOnce(&mut Gradients<'n>)) {
+        if let Some(found) = self.found {
+            record(&mut found.borrow_mut().0);
+        }
     }
 
     /// The way back through one layer; see [`Network::step`] for the way forwards. `first`: it is the
     /// first output.
-    fn step<'a>(
-        &self,
-        layer: &Layer,
-        first: bool,
-        kept: &mut impl Iterator<Item = &'a Features>,
-        flow: &mut Flow,
-    ) -> Option<()> {
-        // Blocks have kept what is between their halves, too.
-        let between = if matches!(layer, Layer::Block(_)) { Some(kept.next()?) } else { None };
-        let x = kept.next()?;
+    fn step(&self, layer: &'n Layer, first: bool, kept: &mut Kept, flow: &mut Flow) -> Option<()> {
+        // These have kept what is between the halves of a block, or what came from a pyramid, too.
+        let two =
+            matches!(layer, Layer::Block(_) | Layer::InputSkip(_) | Layer::InputResidual(_) | Layer::OutputResidual(_));
+        let aside = if two { Some(kept.pop()?) } else { None };
+        let x = &kept.pop()?;
         let [_, height, width] = x.size();
         match layer {
-            Layer::Stem(convolution) => flow.h = Some(self.convolution(convolution, flow.h.take()?)?),
-            Layer::Block(block) => flow.h = Some(self.block(block, x, between?, flow.h.take()?)?),
-            Layer::Attention(attention) => flow.h = Some(attention.back(self.context, x, &flow.h.take()?)?),
+            // Whoever wants the parameters' gradients does not want the image's.
+            Layer::Stem(convolution) if self.found.is_some() => {
+                let gradient = Features::from(flow.h.take()?);
+                let (read, own) = (&Read::plain(x), &Read::plain(&gradient));
+                self.record(|into| convolution.record(self.context, read, own, &gradient, into));
+            }
+            Layer::Stem(convolution) => {
+                flow.h = Some(self.convolution(convolution, &Read::plain(x), flow.h.take()?)?);
+            }
+            Layer::Block(block) => flow.h = Some(self.block(block, x, &aside?, flow.h.take()?)?),
+            Layer::Attention(attention) => {
+                let mut found = self.found.map(RefCell::borrow_mut);
+                let wanted = found.as_mut().map(|found| &mut found.0);
+                flow.h = Some(attention.back(self.context, x, &flow.h.take()?.into(), wanted)?);
+            }
             Layer::Resample(direction) => {
                 flow.h = Some(self.resized(*direction, [height, width], &flow.h.take()?));
             }
             Layer::ConvResample(resampler) => {
-                flow.h = Some(self.resampler(resampler, [height, width], flow.h.take()?)?);
+                flow.h = Some(self.resampler(resampler, x, flow.h.take()?)?);
             }
             Layer::Keep => flow.h = self.both(flow.h.take(), flow.kept.pop()),
             Layer::Recall => {
@@ -134,11 +172,11 @@ impl Walk<'_> {
                 flow.h = Some(h);
                 flow.kept.push(kept);
             }
-            Layer::InputSkip(pointwise) => self.input_skip(pointwise, x, flow)?,
+            Layer::InputSkip(pointwise) => self.input_skip(pointwise, x, &aside?, flow)?,
             Layer::InputResidual(resampler) => {
                 let sum = self.both(flow.h.take(), flow.input.take())?;
                 flow.h = Some(self.copy(&sum, resampler.scale));
-                flow.input = Some(self.resampler(resampler, [height * 2, width * 2], sum)?);
+                flow.input = Some(self.resampler(resampler, &aside?, sum)?);
             }
             Layer::Output(norm, convolution) => {
                 let output = flow.output.take()?;
@@ -150,7 +188,7 @@ impl Walk<'_> {
             Layer::OutputResidual(resampler) => {
                 let sum = self.both(flow.h.take(), flow.output.take())?;
                 flow.h = Some(self.copy(&sum, resampler.scale));
-                flow.output = Some(self.resampler(resampler, [height / 2, width / 2], sum)?);
+                flow.output = Some(self.resampler(resampler, &aside?, sum)?);
             }
             Layer::Head(norm, convolution) => {
                 flow.h = Some(self.activated(norm, convolution, x, flow.h.take()?)?);
@@ -160,8 +198,8 @@ impl Walk<'_> {
         Some(())
     }
 
-    /// `x`: the features before the image joined them.
-    fn input_skip(&self, pointwise: &Pointwise, x: &Features, flow: &mut Flow) -> Option<()> {
+    /// `x`: the features before the image joined them; `input`: the image at their size.
+    fn input_skip(&self, pointwise: &'n Pointwise, x: &Features, input: &Features, flow: &mut Flow) -> Option<()> {
         let [_, height, width] = x.size();
         let skip = match self.network.combine {
             Combine::Sum => self.copy(flow.h.as_ref()?, 1.0),
@@ -173,22 +211,43 @@ impl Walk<'_> {
                 skip
             }
         };
-        let input = pointwise.transposed()?.run(self.context, &skip.into(), None);
+        let skip = Features::from(skip);
+        self.record(|into| pointwise.record(self.context, input, &skip, into));
+        let input = pointwise.transposed()?.run(self.context, &skip, None);
         let input = self.both(Some(input), flow.input.take())?;
         flow.input = Some(self.resized(Direction::Down, [height * 2, width * 2], &input));
         Some(())
     }
 
-    fn convolution(&self, convolution: &Convolution, gradient: Maps) -> Option<Maps> {
+    /// Back through a convolution of what it `read`, after which no more than a bias was added.
+    fn convolution(&self, convolution: &'n Convolution, read: &Read, gradient: Maps) -> Option<Maps> {
         let gradient = Features::from(gradient);
+        self.record(|into| convolution.record(self.context, read, &Read::plain(&gradient), &gradient, into));
         Some(convolution.transposed()?.run(self.context, &Read::plain(&gradient), None, Keep::All))
     }
 
     /// Back through convolution(act(norm(h))).
-    fn activated(&self, norm: &Norm, convolution: &Convolution, h: &Features, gradient: Maps) -> Option<Maps> {
-        let gradient = self.convolution(convolution, gradient)?;
+    fn activated(&self, norm: &'n Norm, convolution: &'n Convolution, h: &Features, gradient: Maps) -> Option<Maps> {
+        let affine = norm.affine(self.context, h, Film::Nothing);
         let activation = Some(self.network.nonlinearity);
-        Some(norm.back(self.context, h, Film::Nothing, activation, gradient, None))
+        let read = Read { affine: Some(&affine), activation, ..Read::plain(h) };
+        let gradient = self.convolution(convolution, &read, gradient)?;
+        Some(self.norm(norm, h, Film::Nothing, gradient, None).0)
+    }
+
+    /// Back through a normalisation and the nonlinearity after it; and the gradient of the film.
+    fn norm(
+        &self,
+        norm: &'n Norm,
+        h: &Features,
+        film: Film,
+        gradient: Maps,
+        residual: Option<Residual>,
+    ) -> (Maps, Vec<f32>) {
+        let activation = Some(self.network.nonlinearity);
+        let (back, found) = norm.back(self.context, h, film, activation, gradient, residual);
+        self.record(|into| norm.record(self.context, &found, into));
+        (back, found.film)
     }
 
     /// Back through the network's own resampling of maps that had this size.
@@ -198,17 +257,32 @@ impl Walk<'_> {
     }
 
     /// `h`: the features between the block's two halves.
-    fn block(&self, block: &Block, x: &Features, h: &Features, gradient: Maps) -> Option<Maps> {
+    fn block(&self, block: &'n Block, x: &Features, h: &Features, gradient: Maps) -> Option<Maps> {
         let [_, height, width] = x.size();
         let (context, activation) = (self.context, Some(self.network.nonlinearity));
         let gradient = Features::from(gradient);
         let [whole] = &gradient.0[..] else { return None };
-        let half = block.convolutions[1].transposed()?.run(context, &Read::plain(&gradient), None, Keep::All);
         let level = self.embedding.map(|embedding| block.level.forward(context, embedding, None));
-        let half = block.norms[1].back(context, h, block.film(level.as_ref()), activation, half, None);
-        let half = self.convolution(&block.convolutions[0], half)?;
+        let film = block.film(level.as_ref());
+        let affine = block.norms[1].affine(context, h, film);
+        let read = Read { affine: Some(&affine), activation, ..Read::plain(h) };
+        self.record(|into| block.convolutions[1].record(context, &read, &Read::plain(&gradient), &gradient, into));
+        let half = block.convolutions[1].transposed()?.run(context, &Read::plain(&gradient), None, Keep::All);
+        let (half, of_film) = self.norm(&block.norms[1], h, film, half, None);
+        self.level(block, of_film);
+
+        let affine = block.norms[0].affine(context, x, Film::Nothing);
+        let resize = block.resample.map(|to| Resize::new(&self.network.resampling[to as usize], height, width));
+        let read = Read { features: x, affine: Some(&affine), activation, resize: resize.as_ref() };
+        let half = self.convolution(&block.convolutions[0], &read, half)?;
         let (aside, scale) = match &block.shortcut {
-            Some(shortcut) => (Some(shortcut.transposed()?.run(context, &gradient, None)), 1.0),
+            Some(shortcut) => {
+                self.record(|into| {
+                    let resized = resize.as_ref().map(|resize| resize.run(context, x));
+                    shortcut.record(context, resized.as_ref().unwrap_or(x), &gradient, into);
+                });
+                (Some(shortcut.transposed()?.run(context, &gradient, None)), 1.0)
+            }
             None => (self.in_parts(&whole.maps, x), block.scale),
         };
         let (half, aside) = match block.resample {
@@ -219,30 +293,43 @@ impl Walk<'_> {
             None => (half, aside),
         };
         let residual = Some(Residual { maps: aside.as_ref().unwrap_or(&whole.maps), scale });
-        Some(block.norms[0].back(context, x, Film::Nothing, activation, half, residual))
+        Some(self.norm(&block.norms[0], x, Film::Nothing, half, residual).0)
     }
 
-    /// Back through resampling with a convolution, of maps that had this size.
-    fn resampler(&self, resampler: &ConvResampler, [height, width]: [usize; 2], gradient: Maps) -> Option<Maps> {
+    /// Back from a block's film to the embedding, where gradients are wanted.
+    fn level(&self, block: &'n Block, film: Vec<f32>) {
+        let (Some(found), Some(embedding)) = (self.found, self.embedding) else { return };
+        let (gradients, of_embedding) = &mut *found.borrow_mut();
+        let images = (of_embedding.len() / embedding.width).max(1);
+        let film = Rows { width: film.len() / images, values: film };
+        let back = block.level.back(self.context, embedding, &film, gradients);
+        of_embedding.iter_mut().zip(back.values).for_each(|(sum, x)| *sum += x);
+    }
+
+    /// Back through resampling with a convolution of these features.
+    fn resampler(&self, resampler: &'n ConvResampler, x: &Features, gradient: Maps) -> Option<Maps> {
+        let [_, height, width] = x.size();
         let before = resampler.before.as_ref().map(|kind| Resize::new(kind, height, width));
         let (inner_height, inner_width) =
             before.as_ref().map_or((height, width), |resize| (resize.height(), resize.width()));
         let keep = resampler.keep;
         let kept = [keep.count(inner_height), keep.count(inner_width)];
-        let gradient = match &resampler.after {
+        let whole = Features::from(gradient);
+        let inner = match &resampler.after {
             Some((after, _)) => {
                 let after = Resize::new(after, kept[0], kept[1]);
-                after.transposed(kept[0], kept[1]).maps(self.context, &gradient)
+                after.transposed(kept[0], kept[1]).run(self.context, &whole)
             }
-            None => gradient,
+            None => whole.clone(),
         };
-        let gradient = Features::from(gradient);
         let spread = (keep != Keep::All).then(|| Resize::spread(keep, inner_height, inner_width));
-        let read = Read { resize: spread.as_ref(), ..Read::plain(&gradient) };
-        let gradient = resampler.convolution.transposed()?.run(self.context, &read, None, Keep::All);
+        let spread = Read { resize: spread.as_ref(), ..Read::plain(&inner) };
+        let read = Read { resize: before.as_ref(), ..Read::plain(x) };
+        self.record(|into| resampler.convolution.record(self.context, &read, &spread, &whole, into));
+        let back = resampler.convolution.transposed()?.run(self.context, &spread, None, Keep::All);
         Some(match before {
-            Some(before) => before.transposed(height, width).maps(self.context, &gradient),
-            None => gradient,
+            Some(before) => before.transposed(height, width).maps(self.context, &back),
+            None => back,
         })
     }
 

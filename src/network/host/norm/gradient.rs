@@ -3,11 +3,22 @@
 use super::{Activation, Elu, Film, Identity, LeakyRelu, Moments, Norm, Relu, Swish, exp, moments_of};
 use crate::network::Nonlinearity;
 use crate::network::host::Context;
+use crate::network::host::gemm::blocks_of;
+use crate::network::host::gradients::{Gradients, Leaf};
 use crate::network::host::maps::{Features, Maps};
 use crate::network::host::read::Residual;
 use crate::network::host::simd::{Kernel, Lanes, Simd};
 use crate::network::profile::LayerKind;
 use rayon::prelude::*;
+
+/// The gradients of a normalisation's parameters, and of what the noise level makes of it.
+#[derive(Debug)]
+pub(in crate::network::host) struct Found {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    /// Of the [`Film`], a row for each image; empty where there is none.
+    pub film: Vec<f32>,
+}
 
 impl Norm {
     /// From the gradient of the activated features to that of the features, plus the residual. Gradients lie in the
@@ -22,7 +33,7 @@ impl Norm {
         activation: Option<Nonlinearity>,
         mut gradient: Maps,
         residual: Option<Residual>,
-    ) -> Maps {
+    ) -> (Maps, Found) {
         let affine = self.affine(context, features, film);
         let (blocks, area) = (features.blocks(), gradient.area());
         let moments = moments_of(context, features);
@@ -35,7 +46,7 @@ impl Norm {
             context.isa.run(Deactivate { x, gradient: map, affine, mean, sums, activation });
             stopwatch.lap(LayerKind::Normalisation);
         });
-        let lines = self.lines(&moments, &sums, blocks, area as f32, film);
+        let (lines, found) = self.lines(&moments, &sums, blocks, area as f32, film);
         gradient.lanes.par_chunks_mut(area).enumerate().for_each(|(index, map)| {
             let mut stopwatch = context.stopwatch();
             let (image, block) = (index / blocks, index % blocks);
@@ -45,13 +56,35 @@ impl Norm {
             context.isa.run(Denormalize { x, gradient: map, line: [scale, slope, offset], added });
             stopwatch.lap(LayerKind::Normalisation);
         });
-        gradient
+        (gradient, found)
+    }
+
+    /// Records what [`Norm::back`] found.
+    pub fn record<'n>(&'n self, context: &Context, found: &Found, into: &mut Gradients<'n>) {
+        let blocks = self.weight.len().div_ceil(Lanes::WIDTH);
+        let mut gradient = context.pool.take(2 * blocks);
+        gradient.fill(Lanes::default());
+        for (lanes, values) in gradient.chunks_mut(blocks).zip([&found.weight, &found.bias]) {
+            for (lanes, values) in lanes.iter_mut().zip(values.chunks(Lanes::WIDTH)) {
+                lanes.0[..values.len()].copy_from_slice(values);
+            }
+        }
+        into.record(context, self, gradient);
     }
 
     /// The gradient of a pixel x has slope·x + offset besides its own part: both, of every map. `sums`: of each map's
     /// gradient after scale and shift, and of its products with the features less their mean.
-    fn lines(&self, moments: &[[Lanes; 2]], sums: &[Lanes], blocks: usize, area: f32, film: Film) -> Vec<[Lanes; 2]> {
+    fn lines(
+        &self,
+        moments: &[[Lanes; 2]],
+        sums: &[Lanes],
+        blocks: usize,
+        area: f32,
+        film: Film,
+    ) -> (Vec<[Lanes; 2]>, Found) {
         let mut lines = vec![[Lanes::default(); 2]; moments.len()];
+        let zeros = vec![0.0; self.weight.len()];
+        let mut found = Found { weight: zeros.clone(), bias: zeros, film: Vec::new() };
         let images = lines.chunks_mut(blocks).zip(moments.chunks(blocks)).zip(sums.as_chunks::<2>().0.chunks(blocks));
         for (image, ((lines, moments), sums)) in images.enumerate() {
             let channels = self.channels_of(moments, film, image);
@@ -60,38 +93,96 @@ impl Norm {
                 let Some(channel) = *channel else { continue };
                 of_channels[channel] = sums[place / Lanes::WIDTH].map(|lanes| lanes.0[place % Lanes::WIDTH]);
             }
-            self.lines_of_image(&channels, &mut of_channels, area, film, image);
+            self.lines_of_image(&channels, &mut of_channels, area, film, image, &mut found);
             for (place, channel) in self.places.iter().enumerate() {
                 let Some(channel) = *channel else { continue };
                 let line = &mut lines[place / Lanes::WIDTH];
                 line.iter_mut().zip(of_channels[channel]).for_each(|(to, x)| to.0[place % Lanes::WIDTH] = x);
             }
         }
-        lines
+        (lines, found)
     }
 
     /// From the sums of each channel to its slope and offset.
-    fn lines_of_image(&self, channels: &[Moments], sums: &mut [[f32; 2]], area: f32, film: Film, image: usize) {
+    fn lines_of_image(
+        &self,
+        channels: &[Moments],
+        sums: &mut [[f32; 2]],
+        area: f32,
+        film: Film,
+        image: usize,
+        found: &mut Found,
+    ) {
         let members = channels.len() / self.groups;
         let added = |channel: usize| if let Film::Added(rows) = film { rows.row(image)[channel] } else { 0.0 };
         let factor =
             |channel: usize| if let Film::Modulated(rows) = film { 1.0 + rows.row(image)[channel] } else { 1.0 };
-        for (group, (channels, sums)) in channels.chunks(members).zip(sums.chunks_mut(members)).enumerate() {
+        let row = found.film.len();
+        found.film.resize(row + film.width(channels.len()), 0.0);
+        for (group, (channels_of, sums)) in channels.chunks(members).zip(sums.chunks_mut(members)).enumerate() {
             let first = group * members;
-            let [mean, inverse] = self.statistics(channels, area);
+            let [mean, inverse] = self.statistics(channels_of, area);
             let (mut plain, mut product) = (0.0, 0.0);
-            for (index, (channel, [sum, centred])) in channels.iter().zip(&*sums).enumerate() {
-                let weight = self.weight[first + index] * factor(first + index);
-                plain += weight * sum;
-                product += weight * inverse * (centred + (channel.mean - mean) * sum);
+            for (index, (channel, [sum, centred])) in channels_of.iter().zip(&*sums).enumerate() {
+                let (place, factor) = (first + index, factor(first + index));
+                // The sum of the gradients' products with x̂.
+                let normal = inverse * (centred + (channel.mean - mean) * sum);
+                plain += self.weight[place] * factor * sum;
+                product += self.weight[place] * factor * normal;
+                found.weight[place] += factor * normal;
+                found.bias[place] += factor * sum;
+                if let Film::Modulated(_) = film {
+                    found.film[row + place] = self.weight[place] * normal + self.bias[place] * sum;
+                    found.film[row + channels.len() + place] = *sum;
+                }
             }
             let share = (members as f32 * area).recip();
             let slope = -inverse * inverse * product * share;
-            for (index, line) in sums.iter_mut().enumerate() {
-                *line = [slope, (added(first + index) - mean) * slope - inverse * plain * share];
+            for (index, (line, channel)) in sums.iter_mut().zip(channels_of).enumerate() {
+                let place = first + index;
+                if let Film::Added(_) = film {
+                    let normal = inverse * (channel.mean - mean) * area;
+                    found.film[row + place] =
+                        inverse * (self.weight[place] * line[0] - (plain * area + product * normal) * share);
+                }
+                *line = [slope, (added(place) - mean) * slope - inverse * plain * share];
             }
         }
     }
+}
+
+impl Film<'_> {
+    /// Values of a row for so many channels.
+    fn width(self, channels: usize) -> usize {
+        match self {
+            Film::Nothing => 0,
+            Film::Added(_) => channels,
+            Film::Modulated(_) => 2 * channels,
+        }
+    }
+}
+
+impl Leaf for Norm {
+    fn slot(&self) -> usize {
+        self.slot
+    }
+
+    fn publish(&self, gradient: &[Lanes], parameters: &mut [Vec<f32>]) {
+        let halves = gradient.chunks(self.weight.len().div_ceil(Lanes::WIDTH));
+        for (parameter, lanes) in parameters.iter_mut().skip(self.slot).zip(halves) {
+            parameter.iter_mut().zip(lanes.iter().flat_map(|lanes| lanes.0)).for_each(|(to, x)| *to += x);
+        }
+    }
+}
+
+/// The gradient of values before a nonlinearity, from that after it.
+pub(in crate::network::host) fn before(context: &Context, x: &[f32], kind: Nonlinearity, gradient: &mut [f32]) {
+    let lanes = |values: &[f32]| blocks_of(1, values.len(), |_, column| values[column]);
+    let (x, mut slopes) = (lanes(x), lanes(gradient));
+    let (affine, mean) = ([Lanes([1.0; 16]), Lanes::default()], &Lanes::default());
+    let (activation, mut sums) = (Some(kind), [Lanes::default(); 2]);
+    context.isa.run(Deactivate { x: &x, gradient: &mut slopes, affine, mean, sums: &mut sums, activation });
+    gradient.iter_mut().zip(slopes.iter().flat_map(|lanes| lanes.0)).for_each(|(to, slope)| *to = slope);
 }
 
 /// Brings the gradient of one activated map before the nonlinearity, and sums it.

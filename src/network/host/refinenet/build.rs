@@ -5,8 +5,8 @@ use crate::network::WeightsError;
 use crate::network::host::dilated::Dilated;
 use crate::network::host::kernels::Purpose;
 use crate::network::host::norm_plus::NormPlus;
-use crate::network::host::pointwise::Pointwise;
-use crate::network::layers::Loader;
+use crate::network::host::pointwise::{Order, Origin, Pointwise};
+use crate::network::layers::{Loader, Pair};
 use crate::network::refinenet::RefineNetConfig;
 use crate::network::refinenet::plan::{Block, INPUT_UNITS, POOLINGS, Refine};
 
@@ -29,19 +29,20 @@ impl Builder<'_, '_> {
     }
 
     pub fn convolution(&mut self, inputs: usize, dilation: usize) -> Result<Dilated, WeightsError> {
-        let (weight, bias) = (self.loader.array()?, self.loader.array()?);
-        Ok(Dilated::new(&weight.values, &bias.values, inputs, dilation, self.side, self.purpose))
+        Ok(Dilated::new(self.loader.pair()?, inputs, dilation, self.side, self.purpose))
     }
 
     /// A convolution without bias, which keeps the channels.
     fn unbiased(&mut self, channels: usize) -> Result<Dilated, WeightsError> {
-        Ok(Dilated::new(&self.loader.array()?.values, &vec![0.0; channels], channels, 1, self.side, self.purpose))
+        let (slot, weight) = self.loader.next()?;
+        let of = Pair { slot, weight: &weight.values, bias: &vec![0.0; channels] };
+        Ok(Dilated::new(of, channels, 1, self.side, self.purpose))
     }
 
     fn pointwise(&mut self, inputs: usize) -> Result<Pointwise, WeightsError> {
-        let (weight, bias) = (&self.loader.array()?.values, &self.loader.array()?.values);
-        let weight = |output: usize, input: usize| weight[output * inputs + input];
-        Ok(Pointwise::new(bias.len(), &[inputs], weight, |output| bias[output], self.purpose))
+        let Pair { slot, weight, bias } = self.loader.pair()?;
+        let origin = Origin::whole(slot, Order::OutIn, &[inputs], bias.len(), 1.0);
+        Ok(Pointwise::new(&[weight, bias], origin, self.purpose))
     }
 
     /// The size after it is the present one from then on.
