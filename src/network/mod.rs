@@ -7,6 +7,7 @@ mod host;
 mod layers;
 mod memory;
 mod outline;
+mod patch;
 mod plan;
 mod profile;
 mod refinenet;
