@@ -23,6 +23,7 @@ pub use config::{
 pub(crate) use host::{ByteMatrix, is_plain};
 pub use memory::peak_memory;
 pub use outline::{Stage, StageKind};
+pub use plan::{Parameter, Start};
 pub use profile::{LayerKind, profile};
 pub use refinenet::{RefineNet, RefineNetConfig};
 pub use unet::Unet;
