@@ -21,12 +21,14 @@ mod edit;
 mod encode;
 mod eval_inpaint;
 mod failure;
+mod finetune;
 mod flow_options;
 mod import;
 mod inpaint;
 mod interpolate;
 mod library;
 mod likelihood;
+mod loss_gradients;
 mod models;
 mod options;
 mod output;
@@ -39,6 +41,7 @@ mod scatter;
 mod score;
 mod stopping;
 mod train;
+mod training;
 mod window;
 
 pub use failure::Failure;
@@ -100,6 +103,8 @@ enum Command {
     Score(score::Args),
     /// Train a score model on your own images, or go on with a training
     Train(Box<train::Args>),
+    /// Train further from a checkpoint, on your own images
+    Finetune(Box<finetune::Args>),
     /// Import a published checkpoint into the model library
     Import(import::Args),
     /// List available models, or show one in detail
@@ -166,6 +171,7 @@ impl Command {
             Command::Edit(args) => edit::execute(&args),
             Command::Score(args) => score::execute(&args),
             Command::Train(args) => train::execute(&args),
+            Command::Finetune(args) => finetune::execute(&args),
             Command::Import(args) => import::execute(&args),
             Command::Models(args) => models::execute(&args),
             Command::Devices(args) => devices::execute(&args),

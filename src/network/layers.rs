@@ -133,7 +133,8 @@ pub(super) fn activated(x: Image, kind: Nonlinearity) -> Image {
 pub(super) fn activate<const D: usize>(x: Tensor<D>, kind: Nonlinearity) -> Tensor<D> {
     match kind {
         Nonlinearity::Swish => activation::silu(x),
-        Nonlinearity::Elu => activation::elu(x, 1.0),
+        // Not by a mask: the gradient of an exponential that overflows is not finite behind it, either.
+        Nonlinearity::Elu => activation::relu(x.clone()) + (x.clamp_max(0.0).exp() - 1.0),
         Nonlinearity::Relu => activation::relu(x),
         Nonlinearity::LeakyRelu => activation::leaky_relu(x, 0.2),
     }

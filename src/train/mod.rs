@@ -7,6 +7,7 @@
 
 mod average;
 mod folder;
+mod gradient;
 mod history;
 mod init;
 mod matching;
@@ -26,6 +27,7 @@ pub use average::{
     coefficients, combine, follow, gamma_of, half_life_decay,
 };
 pub use folder::{Folder, FolderError, Metrics, Notes, read_training, write_training};
+pub use gradient::{LossGradient, loss_gradient};
 pub use history::{History, LEVELS, Levels, Point};
 pub use init::initial_weights;
 pub use matching::{implicit, sliced};
