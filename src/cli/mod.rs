@@ -20,6 +20,7 @@ mod drive;
 mod edit;
 mod encode;
 mod eval_inpaint;
+mod export;
 mod failure;
 mod finetune;
 mod flow_options;
@@ -107,6 +108,8 @@ enum Command {
     Finetune(Box<finetune::Args>),
     /// Import a published checkpoint into the model library
     Import(import::Args),
+    /// Write a network as score_sde or diffusers have it
+    Export(export::Args),
     /// List available models, or show one in detail
     Models(models::Args),
     /// List compute devices, and which one `auto` selects
@@ -173,6 +176,7 @@ impl Command {
             Command::Train(args) => train::execute(&args),
             Command::Finetune(args) => finetune::execute(&args),
             Command::Import(args) => import::execute(&args),
+            Command::Export(args) => export::execute(&args),
             Command::Models(args) => models::execute(&args),
             Command::Devices(args) => devices::execute(&args),
             Command::Bench(args) => bench::execute(&args),
