@@ -11,6 +11,7 @@ macro_rules! remark {
     ($($line:tt)*) => { eprintln!("{}", $crate::text::line(&format!($($line)*))) };
 }
 
+mod average;
 mod bench;
 mod choices;
 mod colorize;
@@ -106,6 +107,8 @@ enum Command {
     Train(Box<train::Args>),
     /// Train further from a checkpoint, on your own images
     Finetune(Box<finetune::Args>),
+    /// Make an average of any length from those that a training stored
+    Average(average::Args),
     /// Import a published checkpoint into the model library
     Import(import::Args),
     /// Write a network as score_sde or diffusers have it
@@ -175,6 +178,7 @@ impl Command {
             Command::Score(args) => score::execute(&args),
             Command::Train(args) => train::execute(&args),
             Command::Finetune(args) => finetune::execute(&args),
+            Command::Average(args) => average::execute(&args),
             Command::Import(args) => import::execute(&args),
             Command::Export(args) => export::execute(&args),
             Command::Models(args) => models::execute(&args),

@@ -15,6 +15,7 @@ mod memorisation;
 mod network;
 mod objective;
 mod optimizer;
+mod posthoc;
 mod real;
 mod regression;
 mod schedule;
@@ -41,6 +42,7 @@ pub use optimizer::{
     Adam, AdamRule, AdamW, BETA_1, BETA_2, CLIP, EPSILON, LEARNING_RATE, MOMENTUM, MUON_RATE, Muon, MuonRule, NESTEROV,
     Optimizer, OptimizerError, OptimizerState, Pace, Rule, WEIGHT_DECAY, clip, norm, orthogonalised,
 };
+pub use posthoc::{Posthoc, PosthocError, posthoc};
 pub use real::Real;
 pub use regression::Regression;
 pub use schedule::{InverseSqrt, Position, RAMP_UP_IMAGES, REFERENCE_BATCHES, Schedule, WARM_UP, WarmUp};

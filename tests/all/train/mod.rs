@@ -1,5 +1,6 @@
 //! Training against published code's own figures (tests/data/training), closed forms and laws.
 
+mod afterwards;
 mod averages;
 mod finetuning;
 mod initialisation;
