@@ -1,7 +1,7 @@
 //! The U-Net of DDPM (Ho et al. 2020) with all that NCSN++ and DDPM++ add to it (Song et al. 2021, appendix H).
 
 use super::blocks::{Attention, ResBlock, residual};
-use super::layers::{Conv, Linear, Loader, Norm, activate, differentiated};
+use super::layers::{Conv, Linear, Loader, Norm, activate, differentiated, of_images, with_gains};
 use super::plan::{Direction, Op, Parameter, Plan};
 use super::resample::{ConvResampler, Resampler};
 use super::{
@@ -11,7 +11,6 @@ use super::{
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
 use std::f64::consts::TAU;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// A published `ddpm` or `ncsnpp` network.
@@ -117,10 +116,10 @@ impl ScoreNetwork for Unet {
         let x = if self.config.centered { x } else { x * 2.0 - 1.0 };
         let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
         let h = match &self.body {
-            Body::Host(network) => host::tracked(network, x, features, labels.len())?,
+            Body::Host(network) => network.forward(x, features, labels.len())?,
             Body::Tensors(layers) => layers.forward(&self.config, x, features, labels.len()),
         };
-        Ok(if self.config.scale_by_sigma { h * self.inverse_sigma(labels, &device) } else { h })
+        Ok(if self.config.scale_by_sigma { h * of_images(self.gains(labels), &device) } else { h })
     }
 
     fn parameters(&self) -> usize {
@@ -132,19 +131,8 @@ impl ScoreNetwork for Unet {
         let [c, h, w] = self.config.shape();
         let x = if self.config.centered { x.to_vec() } else { x.iter().map(|x| 2.0 * x - 1.0).collect() };
         let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
-        let scaled = |images: Range<usize>, values: &mut [f32]| {
-            if self.config.scale_by_sigma {
-                for (&label, values) in labels[images].iter().zip(values.chunks_mut(c * h * w)) {
-                    let inverse = (1.0 / self.sigma(label)) as f32;
-                    values.iter_mut().for_each(|value| *value *= inverse);
-                }
-            }
-        };
-        let at_output = |images: Range<usize>, values: &mut [f32]| {
-            scaled(images.clone(), values);
-            at_output(images.clone(), values);
-            scaled(images, values);
-        };
+        let gains = if self.config.scale_by_sigma { self.gains(labels) } else { Vec::new() };
+        let at_output = with_gains(c * h * w, gains, at_output);
         network.gradients(&x, [labels.len(), c, h, w], features, &at_output, &sizes(&self.config))
     }
 
@@ -207,18 +195,13 @@ impl Unet {
         waves.chain(odd.then_some(0.0)).map(|wave| wave as f32).collect()
     }
 
-    /// 1/σ of each label, to broadcast over images.
-    fn inverse_sigma(&self, labels: &[f64], device: &Device) -> Image {
-        let values: Vec<f32> = labels.iter().map(|&label| (1.0 / self.sigma(label)) as f32).collect();
-        Tensor::from_data(TensorData::new(values, [labels.len(), 1, 1, 1]), device)
-    }
-
-    /// σ of a label, where outputs are divided by it.
-    fn sigma(&self, label: f64) -> f64 {
-        match self.config.embedding_type {
+    /// 1/σ of each label.
+    fn gains(&self, labels: &[f64]) -> Vec<f32> {
+        let sigma = |label: f64| match self.config.embedding_type {
             Embedding::Fourier => label,
             Embedding::Positional => self.config.discrete_sigma(label as usize),
-        }
+        };
+        labels.iter().map(|&label| (1.0 / sigma(label)) as f32).collect()
     }
 }
 

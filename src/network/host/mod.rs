@@ -2,8 +2,8 @@
 //!
 //! All features lie in one layout from input to output: sixteens of channels, so that a register, a cache line and
 //! a column block of a matrix are the same thing. Work is cut into tasks that stay in a core's cache, over images,
-//! bands of rows and channels; how it is cut changes nothing in the results. Where gradients are asked for, and on
-//! other devices, the layers of [`super::unet`] and [`super::refinenet`] use tensor operations instead.
+//! bands of rows and channels; how it is cut changes nothing in the results. On other devices, the layers of
+//! [`super::unet`] and [`super::refinenet`] use tensor operations instead.
 
 mod attention;
 mod build;
@@ -26,11 +26,11 @@ mod refinenet;
 mod resize;
 mod simd;
 mod tracked;
+mod two_way;
 mod winograd;
 
 pub(super) use network::Network;
 pub(super) use refinenet::RefineNet;
-pub(super) use tracked::forward as tracked;
 
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
@@ -43,11 +43,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Tensors of this device lie in the host's memory, with or without gradients.
 pub(super) fn is_host(device: &Device) -> bool {
     *device == Device::flex()
-}
-
-/// Tensors of this device lie in the host's memory and keep no gradients.
-pub(super) fn is_plain(device: &Device) -> bool {
-    !device.is_autodiff() && is_host(device)
 }
 
 /// Does something with the values of images, N×C×H×W.

@@ -3,11 +3,10 @@
 mod gradient;
 mod training;
 
-pub(super) use gradient::Tape;
-
 use super::attention::Attention;
 use super::convolution::Convolution;
 use super::evaluator::{Evaluator, is_heavy};
+use super::gradients::Gradients;
 use super::kernels::Purpose;
 use super::linear::{Linear, Rows};
 use super::maps::{Features, Maps};
@@ -16,13 +15,18 @@ use super::pointwise::Pointwise;
 use super::read::{Read, Residual};
 use super::resize::{Resampling, Resize, sum};
 use super::simd::Lanes;
+use super::two_way::{Kept, Lost, TwoWay};
 use super::winograd::Keep;
-use super::{Context, build::Builder, on_values};
+use super::{Context, build::Builder, tracked};
 use crate::Image;
 use crate::network::layers::Loader;
 use crate::network::plan::{Direction, Op};
 use crate::network::{Combine, Nonlinearity, WeightsError};
 use burn::tensor::TensorReadError;
+use gradient::Walk;
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// A `ddpm` or `ncsnpp` network on the CPU.
 #[derive(Debug)]
@@ -33,8 +37,7 @@ pub(in crate::network) struct Network {
     resampling: [Resampling; 2],
     dense: Option<[Linear; 2]>,
     layers: Vec<Layer>,
-    /// It was loaded for gradients.
-    pub(super) gradients: bool,
+    differentiable: bool,
 }
 
 /// An [`Op`] with its parameters.
@@ -90,6 +93,42 @@ struct Flow {
     output: Option<Features>,
 }
 
+impl TwoWay for Network {
+    /// The activated embedding, in networks that have one.
+    type Levels = Option<Rows>;
+
+    fn evaluator(&self) -> &Evaluator {
+        &self.evaluator
+    }
+
+    fn is_differentiable(&self) -> bool {
+        self.differentiable
+    }
+
+    fn levels_of(levels: &Option<Rows>, images: Range<usize>) -> Option<Rows> {
+        levels.as_ref().map(|rows| rows.of(images))
+    }
+
+    /// Keeps the features that come to each layer, and then those that come to the second half of a block, or from a
+    /// pyramid.
+    fn forwards(&self, context: &Context, x: Maps, levels: &Option<Rows>, keep: &mut dyn FnMut(&Features)) -> Features {
+        let x = Features::from(x);
+        let flow = Flow { h: x.clone(), kept: Vec::new(), input: x, output: None };
+        self.layers.iter().fold(flow, |flow, layer| self.op(context, layer, flow, levels.as_ref(), keep)).h
+    }
+
+    fn backwards<'n>(
+        &'n self,
+        context: &Context,
+        levels: &Option<Rows>,
+        kept: Kept,
+        gradient: Maps,
+        found: Option<&RefCell<Gradients<'n>>>,
+    ) -> Result<Option<Maps>, Lost> {
+        Walk { network: self, context, embedding: levels.as_ref(), found }.back(kept, gradient)
+    }
+}
+
 impl Network {
     /// Takes the parameters from the embedding's on, of so many.
     ///
@@ -111,22 +150,14 @@ impl Network {
             resampling,
             dense,
             layers,
-            gradients: purpose.gradients,
+            differentiable: purpose.gradients,
         })
     }
 
-    /// The output for images, from the features of their noise levels, a row for all images or one for each.
-    pub fn forward(&self, x: Image, features: Vec<f32>, rows: usize) -> Result<Image, TensorReadError> {
-        on_values(x, |x, dims| self.values(x, dims, features, rows))
-    }
-
-    /// The same on values, N×C×H×W.
-    pub(super) fn values(&self, x: Vec<f32>, dims: [usize; 4], features: Vec<f32>, rows: usize) -> Vec<f32> {
-        let embedding = self.embed(&self.evaluator.context(), features, rows);
-        self.evaluator.evaluate(x, dims, self.evaluator.group(dims), |context, x, images| {
-            let embedding = embedding.as_ref().map(|rows| rows.of(images));
-            self.images(context, x, embedding.as_ref(), &mut |_| {})
-        })
+    /// The output for images, from the features of their noise levels, a row for all images or one for each. See
+    /// [`tracked::forward`] for where it can be differentiated.
+    pub fn forward(self: &Arc<Self>, x: Image, features: Vec<f32>, rows: usize) -> Result<Image, TensorReadError> {
+        tracked::forward(self, x, self.embed(&self.evaluator.context(), features, rows))
     }
 
     /// The activated embedding, one row for each row of features.
@@ -135,20 +166,6 @@ impl Network {
         let width = features.len() / rows.max(1);
         let hidden = first.forward(context, &Rows { values: features, width }, Some(self.nonlinearity));
         Some(second.forward(context, &hidden, Some(self.nonlinearity)))
-    }
-
-    /// The output for some images. `keep` is shown the features that come to each layer, and then those that come to
-    /// the second half of a block, or from a pyramid.
-    fn images(
-        &self,
-        context: &Context,
-        x: Maps,
-        embedding: Option<&Rows>,
-        keep: &mut dyn FnMut(&Features),
-    ) -> Features {
-        let x = Features::from(x);
-        let flow = Flow { h: x.clone(), kept: Vec::new(), input: x, output: None };
-        self.layers.iter().fold(flow, |flow, layer| self.op(context, layer, flow, embedding, keep)).h
     }
 
     /// One operation on the features; see [`Op`] for the formulas.

@@ -1,6 +1,6 @@
 //! Gradients of published losses by every parameter, as recorded from published code, by both ways of computing them.
 
-use super::{folder, open};
+use super::{folder, noise, open, same_bits_for_any_number_of_threads};
 use burn::tensor::Device;
 use score_explorer::checkpoint::{OpenedNetwork, read_tensors};
 use score_explorer::network::{Architecture, Embedding, Network, Weights};
@@ -154,4 +154,14 @@ fn gradients_of_progressive_ncsnpp_are_the_published_ones() {
 #[test]
 fn gradients_of_vp_ncsnpp_are_the_published_ones() {
     agrees_with_published_code("ncsnpp-vp-cifar10");
+}
+
+/// Groups are of sixteen images here.
+#[test]
+fn gradients_are_the_same_bits_for_any_number_of_threads() {
+    let opened = open("ddpmpp-vp-cifar10");
+    let network = Network::new(&opened.description.config, &opened.weights, &Device::flex().autodiff()).unwrap();
+    let labels: Vec<f64> = (0..35).map(|index| f64::from(index) * 25.0).collect();
+    let x = noise(labels.len() * opened.description.config.shape().iter().product::<usize>(), 1);
+    same_bits_for_any_number_of_threads(|| network.gradients(&x, &labels, &|_, _| {}).unwrap());
 }

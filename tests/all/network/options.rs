@@ -1,6 +1,6 @@
 //! Options that no reference network has.
 
-use super::{noise, open, relative_error, values};
+use super::{noise, open, output_and_gradient, relative_error, values};
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::network::ScoreNetwork;
 use score_explorer::network::{
@@ -23,17 +23,6 @@ fn weights(config: &Config) -> Weights {
 
 /// Rounding through some twenty layers of random weights, in units of the largest output.
 const HOST: f64 = 1e-4;
-
-/// The network's output, and the gradient of its product with numbers that look random.
-fn output_and_gradient(network: &Unet, x: &Tensor<4>, labels: &[f64]) -> [Vec<f32>; 2] {
-    let device = Device::flex().autodiff();
-    let x: Tensor<4> = Tensor::from_data(x.to_data(), &device).require_grad();
-    let y = network.forward(x.clone(), labels).unwrap();
-    let output = values(y.clone().inner());
-    let probe: Tensor<4> = Tensor::from_data(TensorData::new(noise(output.len(), 6), y.dims()), &device);
-    let gradients = (y * probe).sum().backward();
-    [output, values(x.grad(&gradients).unwrap())]
-}
 
 /// The CPU's own layers give the output and the gradient that tensor operations give. Returns the output.
 fn agrees_with_tensors(config: &Config, x: &Tensor<4>, labels: &[f64]) -> Vec<f32> {

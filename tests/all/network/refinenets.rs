@@ -1,8 +1,9 @@
 //! NCSN and NCSNv2 on the CPU's own layers against tensor operations, at sizes and widths that nobody published.
 
-use super::{noise, relative_error, values};
+use super::{noise, output_and_gradient, relative_error, same_bits_for_any_number_of_threads, values};
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::network::{Architecture, Array, Nonlinearity, RefineNet, RefineNetConfig, ScoreNetwork, Weights};
+use std::ops::Range;
 
 /// Rounding through some hundred layers of random weights, in units of the largest output.
 const HOST: f64 = 1e-4;
@@ -50,20 +51,23 @@ fn batch(config: &RefineNetConfig, images: usize, device: &Device) -> Tensor<4> 
     Tensor::from_data(TensorData::new(noise(shape.iter().product(), 5), shape), device)
 }
 
-/// Where gradients may be asked for, every layer is made of tensor operations.
+/// The CPU's own layers give the output and the gradient that tensor operations give.
 fn agrees_with_tensors(config: &RefineNetConfig, images: usize, labels: &[f64]) {
-    let weights = weights(config);
-    let answer = |device: &Device| {
-        let network = RefineNet::new(config, &weights, device).unwrap();
-        values(network.forward(batch(config, images, device), labels).unwrap())
-    };
-    let (found, expected) = (answer(&Device::flex()), answer(&Device::flex().autodiff()));
-    let each = expected.len() / images;
-    // Each sample is held against its own largest value: levels answer by orders of magnitude apart.
-    for (found, expected) in found.chunks(each).zip(expected.chunks(each)) {
-        let error = relative_error(found, expected);
-        println!("{images} images, {error:.1e}: {config:?}");
-        assert!(error < HOST, "{images} images: the CPU's own layers differ by {error:.1e}: {config:?}");
+    let (device, weights) = (Device::flex(), weights(config));
+    let x = batch(config, images, &device);
+    let plain = values(RefineNet::new(config, &weights, &device).unwrap().forward(x.clone(), labels).unwrap());
+    let device = device.autodiff();
+    let own = output_and_gradient(&RefineNet::new(config, &weights, &device).unwrap(), &x, labels);
+    let expected = output_and_gradient(&RefineNet::of_tensors(config, &weights, &device).unwrap(), &x, labels);
+    assert_eq!(plain, own[0], "asking for gradients changes the output: {config:?}");
+    let each = plain.len() / images;
+    for (what, found, expected) in [("output", &own[0], &expected[0]), ("gradient", &own[1], &expected[1])] {
+        // Each sample is held against its own largest value: levels answer by orders of magnitude apart.
+        for (found, expected) in found.chunks(each).zip(expected.chunks(each)) {
+            let error = relative_error(found, expected);
+            println!("{images} images, {what} {error:.1e}: {config:?}");
+            assert!(error < HOST, "{images} images, {what}: the CPU's own layers differ by {error:.1e}: {config:?}");
+        }
     }
 }
 
@@ -122,4 +126,128 @@ fn a_batch_gives_what_its_samples_give_alone_to_the_bit() {
         let one = values(network.forward(x.clone(), &[2.0]).unwrap());
         assert!(one == values(network.forward(x, &[2.0; COUNT]).unwrap()));
     }
+}
+
+/// A loss that is linear in the output.
+fn loss(probe: &[f32], output: &[f32]) -> f64 {
+    probe.iter().zip(output).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+}
+
+/// Its gradients by all parameters, on the CPU's own layers and by tensor operations.
+fn gradients_of(config: &RefineNetConfig, weights: &Weights, labels: &[f64]) -> [Vec<Vec<f32>>; 2] {
+    let device = Device::flex();
+    let x = values(batch(config, labels.len(), &device));
+    let (probe, each) = (noise(x.len(), 6), x.len() / labels.len());
+    let at_output = |images: Range<usize>, values: &mut [f32]| {
+        values.copy_from_slice(&probe[images.start * each..images.end * each]);
+    };
+    let network = RefineNet::new(config, weights, &device.clone().autodiff()).unwrap();
+    let own = network.gradients(&x, labels, &at_output).unwrap();
+    let by_tensors = RefineNet::gradients_by_tensors(config, weights, &device, &x, labels, &at_output).unwrap();
+    [own, by_tensors]
+}
+
+fn norm(values: impl Iterator<Item = f32>) -> f64 {
+    values.map(|value| f64::from(value).powi(2)).sum::<f64>().sqrt()
+}
+
+/// Of each parameter's norm; measured are up to 1.1e-5.
+const PARAMETER: f64 = 3e-5;
+
+fn parameters_agree_with_tensors(config: &RefineNetConfig, labels: &[f64]) {
+    let [own, expected] = gradients_of(config, &weights(config), labels);
+    let parameters = Architecture::from(config.clone()).parameters();
+    assert_eq!((own.len(), expected.len()), (parameters.len(), parameters.len()));
+    let mut worst: f64 = 0.0;
+    for ((own, expected), (name, _)) in own.iter().zip(&expected).zip(&parameters) {
+        let size = norm(expected.iter().copied());
+        assert!(size > 0.0, "{name} has no gradient");
+        let error = norm(own.iter().zip(expected).map(|(a, b)| a - b)) / size;
+        worst = if error.is_nan() { f64::INFINITY } else { worst.max(error) };
+    }
+    println!("{} images, {worst:.1e}: {config:?}", labels.len());
+    assert!(worst < PARAMETER, "off by {worst:.1e} of a parameter's norm: {config:?}");
+}
+
+/// Dilated maps of 4, 3 and 2 pixels, each image at a level of its own. (Those of one pixel have no variance, and tensor
+/// operations are themselves off by 3e-4 there.)
+#[test]
+fn gradients_by_parameters_agree_with_tensor_operations() {
+    for (ngf, stages, size) in [(6, 4, 8), (20, 5, 12), (6, 6, 16)] {
+        for conditional in [true, false] {
+            parameters_agree_with_tensors(&config(ngf, stages, size, conditional), &[6.0, 0.0, 3.0, 6.0]);
+        }
+    }
+}
+
+#[test]
+fn gradients_by_parameters_through_every_nonlinearity_agree_with_tensor_operations() {
+    for nonlinearity in [Nonlinearity::Swish, Nonlinearity::Relu, Nonlinearity::LeakyRelu] {
+        for conditional in [true, false] {
+            let config = RefineNetConfig { nonlinearity, rescaled: true, ..config(6, 4, 8, conditional) };
+            parameters_agree_with_tensors(&config, &[2.0, 5.0]);
+        }
+    }
+}
+
+/// No more than sixteen images go through together.
+#[test]
+fn gradients_of_large_batches_are_sums_over_groups() {
+    for conditional in [true, false] {
+        let labels: Vec<f64> = (0..19).map(|index| f64::from(index % 7)).collect();
+        parameters_agree_with_tensors(&config(6, 4, 8, conditional), &labels);
+    }
+}
+
+/// Along a direction in which all parameters move.
+#[test]
+fn gradients_by_parameters_are_those_of_differences() {
+    for conditional in [true, false] {
+        let (config, labels, device) = (config(6, 4, 12, conditional), [6.0, 3.0], Device::flex());
+        let weights = weights(&config);
+        let [gradients, _] = gradients_of(&config, &weights, &labels);
+        let names: Vec<String> =
+            Architecture::from(config.clone()).parameters().into_iter().map(|(name, _)| name).collect();
+        let directions: Vec<Vec<f32>> =
+            gradients.iter().zip(100..).map(|(gradient, seed)| noise(gradient.len(), seed)).collect();
+        let x = batch(&config, labels.len(), &device);
+        let probe = noise(x.dims().iter().product(), 6);
+        let moved = |step: f32| {
+            let mut there = weights.clone();
+            for (name, direction) in names.iter().zip(&directions) {
+                let values = &mut there.get_mut(name).unwrap().values;
+                values.iter_mut().zip(direction).for_each(|(value, direction)| *value += step * direction);
+            }
+            let network = RefineNet::new(&config, &there, &device).unwrap();
+            loss(&probe, &values(network.forward(x.clone(), &labels).unwrap()))
+        };
+        let slope: f64 = gradients.iter().zip(&directions).map(|(a, b)| loss(a, b)).sum();
+        let step = 1e-4_f32;
+        let difference = (moved(step) - moved(-step)) / (2.0 * f64::from(step));
+        println!("{slope} by differentiation, {difference} by differences");
+        assert!(
+            (slope - difference).abs() < 1e-2 * slope.abs(),
+            "{slope} by differentiation, {difference} by differences"
+        );
+    }
+}
+
+#[test]
+fn gradients_are_the_same_bits_for_any_number_of_threads() {
+    for conditional in [true, false] {
+        let config = config(20, 4, 12, conditional);
+        let labels: Vec<f64> = (0..35).map(|index| f64::from(index % 7)).collect();
+        let x = values(batch(&config, labels.len(), &Device::flex()));
+        let network = RefineNet::new(&config, &weights(&config), &Device::flex().autodiff()).unwrap();
+        same_bits_for_any_number_of_threads(|| network.gradients(&x, &labels, &|_, _| {}).unwrap());
+    }
+}
+
+#[test]
+fn a_network_that_was_not_loaded_for_gradients_gives_none() {
+    let config = config(6, 4, 8, false);
+    let network = RefineNet::new(&config, &weights(&config), &Device::flex()).unwrap();
+    let x = batch(&config, 1, &Device::flex().autodiff()).require_grad();
+    assert!(!network.forward(x.clone(), &[1.0]).unwrap().is_tracked());
+    assert!(network.gradients(&values(x.inner()), &[1.0], &|_, _| {}).is_none());
 }
