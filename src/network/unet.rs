@@ -1,11 +1,11 @@
 //! The U-Net of DDPM (Ho et al. 2020) with all that NCSN++ and DDPM++ add to it (Song et al. 2021, appendix H).
 
-use super::blocks::{Attention, ResBlock, residual};
+use super::blocks::{Attention, Masks, ResBlock, residual};
 use super::layers::{Conv, Linear, Loader, Norm, activate, differentiated, of_images, with_gains};
 use super::plan::{Direction, Op, Parameter, Plan};
 use super::resample::{ConvResampler, Resampler};
 use super::{
-    AtOutput, BlockKind, Combine, Config, Embedding, GradientError, InvalidConfig, NetworkConfig, Progressive,
+    AtOutput, BlockKind, Combine, Config, Dropout, Embedding, GradientError, InvalidConfig, NetworkConfig, Progressive,
     ScoreNetwork, Stage, Weights, WeightsError, host,
 };
 use crate::Image;
@@ -112,28 +112,27 @@ impl ScoreNetwork for Unet {
 
     /// Labels are σ for Fourier embeddings, else the network's time or level.
     fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
-        let device = x.device();
-        let x = if self.config.centered { x } else { x * 2.0 - 1.0 };
-        let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
-        let h = match &self.body {
-            Body::Host(network) => network.forward(x, features, labels.len())?,
-            Body::Tensors(layers) => layers.forward(&self.config, x, features, labels.len()),
-        };
-        Ok(if self.config.scale_by_sigma { h * of_images(self.gains(labels), &device) } else { h })
+        self.evaluate(x, labels, None)
     }
 
     fn parameters(&self) -> usize {
         self.parameters
     }
 
-    fn gradients(&self, x: &[f32], labels: &[f64], at_output: AtOutput) -> Option<Vec<Vec<f32>>> {
+    fn gradients(
+        &self,
+        x: &[f32],
+        labels: &[f64],
+        dropout: Option<Dropout>,
+        at_output: AtOutput,
+    ) -> Option<Vec<Vec<f32>>> {
         let Body::Host(network) = &self.body else { return None };
         let [c, h, w] = self.config.shape();
         let x = if self.config.centered { x.to_vec() } else { x.iter().map(|x| 2.0 * x - 1.0).collect() };
         let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
         let gains = if self.config.scale_by_sigma { self.gains(labels) } else { Vec::new() };
         let at_output = with_gains(c * h * w, gains, at_output);
-        network.gradients(&x, [labels.len(), c, h, w], features, &at_output, &sizes(&self.config))
+        network.gradients(&x, [labels.len(), c, h, w], features, dropout, &at_output, &sizes(&self.config))
     }
 
     fn gradients_by_tensors(
@@ -142,12 +141,15 @@ impl ScoreNetwork for Unet {
         device: &Device,
         x: &[f32],
         labels: &[f64],
+        dropout: Option<Dropout>,
         at_output: AtOutput,
     ) -> Result<Vec<Vec<f32>>, GradientError> {
         let device = &device.clone().autodiff();
         let mut loader = Loader::new(Plan::new(config).parameters(), weights, config, device)?.tracked();
         let network = Unet::load(config, &mut loader, false)?;
-        differentiated(loader, &sizes(config), config.shape(), x, labels, at_output, |x| network.forward(x, labels))
+        differentiated(loader, &sizes(config), config.shape(), x, labels, at_output, |x| {
+            network.evaluate(x, labels, dropout)
+        })
     }
 
     fn differentiates_on_the_cpu() -> bool {
@@ -174,6 +176,18 @@ impl Unet {
             false => Body::Tensors(Box::new(Layers::load(&plan.ops, loader)?)),
         };
         Ok(Unet { config: config.clone(), parameters: count, frequencies, body })
+    }
+
+    /// The output; `dropout` is for training, by tensor operations.
+    fn evaluate(&self, x: Image, labels: &[f64], dropout: Option<Dropout>) -> Result<Image, TensorReadError> {
+        let device = x.device();
+        let x = if self.config.centered { x } else { x * 2.0 - 1.0 };
+        let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
+        let h = match &self.body {
+            Body::Host(network) => network.forward(x, features, labels.len())?,
+            Body::Tensors(layers) => layers.forward(&self.config, x, features, labels.len(), dropout),
+        };
+        Ok(if self.config.scale_by_sigma { h * of_images(self.gains(labels), &device) } else { h })
     }
 
     /// The architecture.
@@ -228,10 +242,14 @@ impl Layers {
     }
 
     /// The output for images and the features of their noise levels, a row for all or one for each.
-    fn forward(&self, config: &Config, x: Image, features: Vec<f32>, rows: usize) -> Image {
+    fn forward(&self, config: &Config, x: Image, features: Vec<f32>, rows: usize, dropout: Option<Dropout>) -> Image {
         let embedding = self.embed(config, features, rows, &x.device());
         let mut flow = Flow { kept: Vec::new(), input: x.clone(), output: None };
-        self.layers.iter().fold(x, |h, layer| self.op(config, layer, h, &mut flow, embedding.as_ref()))
+        let layers = self.layers.iter().enumerate();
+        layers.fold(x, |h, (place, layer)| {
+            let masks = |image: usize| dropout.map(|dropout| dropout.mask(place, image));
+            self.op(config, layer, h, &mut flow, embedding.as_ref(), &masks)
+        })
     }
 
     /// The activated embedding, one row for each row of features.
@@ -244,11 +262,19 @@ impl Layers {
     }
 
     /// One operation on the features; see [`Op`] for the formulas.
-    fn op(&self, config: &Config, layer: &Layer, h: Image, flow: &mut Flow, embedding: Option<&Tensor<2>>) -> Image {
+    fn op(
+        &self,
+        config: &Config,
+        layer: &Layer,
+        h: Image,
+        flow: &mut Flow,
+        embedding: Option<&Tensor<2>>,
+        masks: Masks,
+    ) -> Image {
         let rescale = config.skip_rescale;
         match layer {
             Layer::Conv(conv) => conv.forward(h),
-            Layer::Block(block) => block.forward(h, embedding),
+            Layer::Block(block) => block.forward(h, embedding, masks),
             Layer::Attention(attention) => attention.forward(h),
             Layer::Resample(direction) => self.resampler.resample(h, *direction),
             Layer::ConvResample(resampler) => resampler.forward(h),

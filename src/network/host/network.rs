@@ -19,9 +19,10 @@ use super::two_way::{Kept, Lost, TwoWay};
 use super::winograd::Keep;
 use super::{Context, build::Builder, tracked};
 use crate::Image;
+use crate::network::dropout::Mask;
 use crate::network::layers::Loader;
 use crate::network::plan::{Direction, Op};
-use crate::network::{Combine, Nonlinearity, WeightsError};
+use crate::network::{Combine, Dropout, Nonlinearity, WeightsError};
 use burn::tensor::TensorReadError;
 use gradient::Walk;
 use std::cell::RefCell;
@@ -56,6 +57,24 @@ pub(super) enum Layer {
     OutputResidual(ConvResampler),
     Head(Norm, Convolution),
     TakeOutput,
+}
+
+/// What is given besides images.
+#[derive(Debug)]
+pub(super) struct Given {
+    /// The activated embedding of noise levels, in networks that have one: a row for all images or one for each.
+    pub embedding: Option<Rows>,
+    pub dropout: Option<Dropout>,
+    /// The place of the first image in its batch.
+    pub first: usize,
+}
+
+impl Given {
+    /// Of so many images, in the block at a place of the network; empty where nothing is dropped.
+    pub fn masks(&self, place: usize, images: usize) -> Vec<Mask> {
+        let of = |dropout: Dropout| (self.first..self.first + images).map(move |image| dropout.mask(place, image));
+        self.dropout.into_iter().flat_map(of).collect()
+    }
 }
 
 /// A residual block of DDPM or BigGAN.
@@ -94,8 +113,7 @@ struct Flow {
 }
 
 impl TwoWay for Network {
-    /// The activated embedding, in networks that have one.
-    type Levels = Option<Rows>;
+    type Given = Given;
 
     fn evaluator(&self) -> &Evaluator {
         &self.evaluator
@@ -105,27 +123,29 @@ impl TwoWay for Network {
         self.differentiable
     }
 
-    fn levels_of(levels: &Option<Rows>, images: Range<usize>) -> Option<Rows> {
-        levels.as_ref().map(|rows| rows.of(images))
+    fn given_of(given: &Given, images: Range<usize>) -> Given {
+        let first = given.first + images.start;
+        Given { embedding: given.embedding.as_ref().map(|rows| rows.of(images)), first, ..*given }
     }
 
     /// Keeps the features that come to each layer, and then those that come to the second half of a block, or from a
     /// pyramid.
-    fn forwards(&self, context: &Context, x: Maps, levels: &Option<Rows>, keep: &mut dyn FnMut(&Features)) -> Features {
+    fn forwards(&self, context: &Context, x: Maps, given: &Given, keep: &mut dyn FnMut(&Features)) -> Features {
         let x = Features::from(x);
         let flow = Flow { h: x.clone(), kept: Vec::new(), input: x, output: None };
-        self.layers.iter().fold(flow, |flow, layer| self.op(context, layer, flow, levels.as_ref(), keep)).h
+        let layers = self.layers.iter().enumerate();
+        layers.fold(flow, |flow, (place, layer)| self.op(context, (place, layer), flow, given, keep)).h
     }
 
     fn backwards<'n>(
         &'n self,
         context: &Context,
-        levels: &Option<Rows>,
+        given: &Given,
         kept: Kept,
         gradient: Maps,
         found: Option<&RefCell<Gradients<'n>>>,
     ) -> Result<Option<Maps>, Lost> {
-        Walk { network: self, context, embedding: levels.as_ref(), found }.back(kept, gradient)
+        Walk { network: self, context, given, found }.back(kept, gradient)
     }
 }
 
@@ -157,7 +177,8 @@ impl Network {
     /// The output for images, from the features of their noise levels, a row for all images or one for each. See
     /// [`tracked::forward`] for where it can be differentiated.
     pub fn forward(self: &Arc<Self>, x: Image, features: Vec<f32>, rows: usize) -> Result<Image, TensorReadError> {
-        tracked::forward(self, x, self.embed(&self.evaluator.context(), features, rows))
+        let embedding = self.embed(&self.evaluator.context(), features, rows);
+        tracked::forward(self, x, Given { embedding, dropout: None, first: 0 })
     }
 
     /// The activated embedding, one row for each row of features.
@@ -172,16 +193,16 @@ impl Network {
     fn op(
         &self,
         context: &Context,
-        layer: &Layer,
+        (place, layer): (usize, &Layer),
         mut flow: Flow,
-        embedding: Option<&Rows>,
+        given: &Given,
         keep: &mut dyn FnMut(&Features),
     ) -> Flow {
         let h = flow.h;
         keep(&h);
         flow.h = match layer {
             Layer::Stem(convolution) => convolution.run(context, &Read::plain(&h), None, Keep::All).into(),
-            Layer::Block(block) => self.block(context, block, &h, embedding, keep),
+            Layer::Block(block) => self.block(context, (place, block), &h, given, keep),
             Layer::Attention(attention) => attention.run(context, &h).into(),
             Layer::Resample(direction) => self.resized(context, &h, *direction),
             Layer::ConvResample(resampler) => resampler.run(context, &h, None).into(),
@@ -244,31 +265,31 @@ impl Network {
         residual: Option<Residual>,
     ) -> Maps {
         let affine = norm.affine(context, h, Film::Nothing);
-        let read = Read { features: h, affine: Some(&affine), activation: Some(self.nonlinearity), resize: None };
+        let read = Read { affine: Some(&affine), activation: Some(self.nonlinearity), ..Read::plain(h) };
         convolution.run(context, &read, residual, Keep::All)
     }
 
-    /// `embedding`: the activated embedding of the noise level.
     fn block(
         &self,
         context: &Context,
-        block: &Block,
+        (place, block): (usize, &Block),
         x: &Features,
-        embedding: Option<&Rows>,
+        given: &Given,
         keep: &mut dyn FnMut(&Features),
     ) -> Features {
-        let [_, height, width] = x.size();
+        let [images, height, width] = x.size();
         let resize = block.resample.map(|to| Resize::new(&self.resampling[to as usize], height, width));
         let affine = block.norms[0].affine(context, x, Film::Nothing);
         let activation = Some(self.nonlinearity);
-        let read = Read { features: x, affine: Some(&affine), activation, resize: resize.as_ref() };
+        let read = Read { affine: Some(&affine), activation, resize: resize.as_ref(), ..Read::plain(x) };
         let h = Features::from(block.convolutions[0].run(context, &read, None, Keep::All));
 
         keep(&h);
 
-        let level = embedding.map(|embedding| block.level.forward(context, embedding, None));
+        let level = given.embedding.as_ref().map(|embedding| block.level.forward(context, embedding, None));
         let affine = block.norms[1].affine(context, &h, block.film(level.as_ref()));
-        let read = Read { features: &h, affine: Some(&affine), activation, resize: None };
+        let masks = &given.masks(place, images);
+        let read = Read { affine: Some(&affine), activation, masks, ..Read::plain(&h) };
 
         let x = resize.map_or_else(|| x.clone(), |resize| resize.run(context, x));
         let (x, scale) = match &block.shortcut {

@@ -35,20 +35,20 @@ fn tensor(values: Vec<f32>, dims: [usize; 4]) -> FlexTensor {
 
 /// The network's output for images, N×C×H×W. It can be differentiated where the images lie on a device that keeps
 /// gradients, and the network was loaded for them.
-pub(super) fn forward<N: TwoWay>(network: &Arc<N>, x: Image, levels: N::Levels) -> Result<Image, TensorReadError> {
+pub(super) fn forward<N: TwoWay>(network: &Arc<N>, x: Image, given: N::Given) -> Result<Image, TensorReadError> {
     let dims = x.dims();
     let tracked = network.is_differentiable().then(|| x.clone().try_into_primitive::<Autodiff<Flex>>());
     let Some(Ok(tracked)) = tracked else {
-        return on_values(x, |x, dims| output(&**network, x, dims, &levels));
+        return on_values(x, |x, dims| output(&**network, x, dims, &given));
     };
     let (x, node) = tracked.into_parts();
     let x = x.into_data().try_into_vec_as()?;
     let output = match Back::<N>(PhantomData).prepare::<NoCheckpointing>([node]).compute_bound().stateful() {
         OpsKind::Tracked(node) => {
-            let (values, tape) = Tape::record(network, x, dims, levels);
+            let (values, tape) = Tape::record(network, x, dims, given);
             node.finish((Arc::new(tape), dims), tensor(values, dims))
         }
-        OpsKind::UnTracked(node) => node.finish(tensor(output(&**network, x, dims, &levels), dims)),
+        OpsKind::UnTracked(node) => node.finish(tensor(output(&**network, x, dims, &given), dims)),
     };
     Ok(Tensor::from_primitive::<Autodiff<Flex>>(output))
 }

@@ -21,26 +21,26 @@ pub(super) struct Lost;
 
 /// A network whose layers can be walked forwards and back.
 pub(super) trait TwoWay: Debug + Send + Sync + 'static {
-    /// What layers know of the noise levels of a batch: of all images at once, or of each.
-    type Levels: Debug + Send + Sync;
+    /// What is given besides the images of a batch, such as noise levels: for all images at once, or for each.
+    type Given: Debug + Send + Sync;
 
     fn evaluator(&self) -> &Evaluator;
 
     /// It was loaded for gradients.
     fn is_differentiable(&self) -> bool;
 
-    /// Of some images of a batch.
-    fn levels_of(levels: &Self::Levels, images: Range<usize>) -> Self::Levels;
+    /// For some images of a batch.
+    fn given_of(given: &Self::Given, images: Range<usize>) -> Self::Given;
 
     /// The output for some images. `keep` is shown what the way back will need.
-    fn forwards(&self, context: &Context, x: Maps, levels: &Self::Levels, keep: &mut dyn FnMut(&Features)) -> Features;
+    fn forwards(&self, context: &Context, x: Maps, given: &Self::Given, keep: &mut dyn FnMut(&Features)) -> Features;
 
     /// From the gradient of the output, and what was kept on the way to it, to the gradient of the images, which
     /// networks may leave out where gradients of parameters are wanted: these are added to `found`.
     fn backwards<'n>(
         &'n self,
         context: &Context,
-        levels: &Self::Levels,
+        given: &Self::Given,
         kept: Kept,
         gradient: Maps,
         found: Option<&RefCell<Gradients<'n>>>,
@@ -48,10 +48,10 @@ pub(super) trait TwoWay: Debug + Send + Sync + 'static {
 }
 
 /// The output for images, N×C×H×W.
-pub(super) fn output<N: TwoWay>(network: &N, x: Vec<f32>, dims: [usize; 4], levels: &N::Levels) -> Vec<f32> {
+pub(super) fn output<N: TwoWay>(network: &N, x: Vec<f32>, dims: [usize; 4], given: &N::Given) -> Vec<f32> {
     let evaluator = network.evaluator();
     evaluator.evaluate(x, dims, evaluator.group(dims), |context, x, images| {
-        network.forwards(context, x, &N::levels_of(levels, images), &mut |_| {})
+        network.forwards(context, x, &N::given_of(given, images), &mut |_| {})
     })
 }
 
@@ -59,7 +59,7 @@ pub(super) fn output<N: TwoWay>(network: &N, x: Vec<f32>, dims: [usize; 4], leve
 #[derive(Debug)]
 pub(super) struct Tape<N: TwoWay> {
     network: Arc<N>,
-    levels: N::Levels,
+    given: N::Given,
     /// Images that go through together.
     group: usize,
     /// By the first image of a group.
@@ -68,27 +68,27 @@ pub(super) struct Tape<N: TwoWay> {
 
 impl<N: TwoWay> Tape<N> {
     /// The output for images, N×C×H×W, and what the way back needs.
-    pub fn record(network: &Arc<N>, x: Vec<f32>, dims: [usize; 4], levels: N::Levels) -> (Vec<f32>, Self) {
+    pub fn record(network: &Arc<N>, x: Vec<f32>, dims: [usize; 4], given: N::Given) -> (Vec<f32>, Self) {
         let group = network.evaluator().group(dims);
         let tapes = Mutex::new(BTreeMap::new());
         let out = network.evaluator().evaluate(x, dims, group, |context, x, images| {
             let (first, mut kept) = (images.start, Kept::new());
-            let levels = N::levels_of(&levels, images);
-            let out = network.forwards(context, x, &levels, &mut |features| kept.push(features.clone()));
+            let given = N::given_of(&given, images);
+            let out = network.forwards(context, x, &given, &mut |features| kept.push(features.clone()));
             tapes.lock().unwrap_or_else(PoisonError::into_inner).insert(first, kept);
             out
         });
         let kept = tapes.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (out, Tape { network: network.clone(), levels, group, kept })
+        (out, Tape { network: network.clone(), given, group, kept })
     }
 
     /// From the gradient of the output to that of the images, N×C×H×W.
     pub fn back(&self, gradient: Vec<f32>, dims: [usize; 4]) -> Vec<f32> {
         let [_, channels, height, width] = dims;
         self.network.evaluator().evaluate(gradient, dims, self.group, |context, gradient, images| {
-            let levels = N::levels_of(&self.levels, images.clone());
+            let given = N::given_of(&self.given, images.clone());
             let kept = self.kept.get(&images.start).cloned().unwrap_or_default();
-            let found = match self.network.backwards(context, &levels, kept, gradient, None) {
+            let found = match self.network.backwards(context, &given, kept, gradient, None) {
                 Ok(Some(found)) => found,
                 // Nobody should take this for a gradient.
                 _ => {
@@ -110,7 +110,7 @@ pub(super) fn gradients<'n, N: TwoWay>(
     network: &'n N,
     x: &[f32],
     dims: [usize; 4],
-    levels: &N::Levels,
+    given: &N::Given,
     at_output: AtOutput,
 ) -> Option<Gradients<'n>> {
     if !network.is_differentiable() {
@@ -119,18 +119,18 @@ pub(super) fn gradients<'n, N: TwoWay>(
     let sum = InOrder::new();
     let image = dims[1..].iter().product::<usize>();
     network.evaluator().in_turn(dims, |context, index, images| {
-        let levels = N::levels_of(levels, images.clone());
+        let given = N::given_of(given, images.clone());
         let dims = [images.len(), dims[1], dims[2], dims[3]];
         let x = Maps::from_planes(context.pool, &x[images.start * image..images.end * image], dims);
         let mut kept = Kept::new();
-        let out = network.forwards(context, x, &levels, &mut |features| kept.push(features.clone()));
+        let out = network.forwards(context, x, &given, &mut |features| kept.push(features.clone()));
         let mut values = vec![0.0; images.len() * image];
         out.whole(context.pool).maps.to_planes(&mut values);
         drop(out);
         at_output(images, &mut values);
         let gradient = Maps::from_planes(context.pool, &values, dims);
         let found = RefCell::new(Gradients::default());
-        let walked = network.backwards(context, &levels, kept, gradient, Some(&found));
+        let walked = network.backwards(context, &given, kept, gradient, Some(&found));
         sum.take(context, index, walked.ok().map(|_| found.into_inner()));
     });
     sum.sum()

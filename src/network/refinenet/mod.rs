@@ -11,7 +11,9 @@ pub use config::RefineNetConfig;
 
 use super::layers::{Conv, Loader, differentiated, of_images, with_gains};
 use super::plan::Parameter;
-use super::{AtOutput, GradientError, InvalidConfig, NetworkConfig, ScoreNetwork, Stage, Weights, WeightsError, host};
+use super::{
+    AtOutput, Dropout, GradientError, InvalidConfig, NetworkConfig, ScoreNetwork, Stage, Weights, WeightsError, host,
+};
 use crate::Image;
 use blocks::{Context, RefineBlock, ResBlock};
 use burn::tensor::{Device, TensorReadError};
@@ -99,7 +101,7 @@ impl ScoreNetwork for RefineNet {
         self.parameters
     }
 
-    fn gradients(&self, x: &[f32], labels: &[f64], at_output: AtOutput) -> Option<Vec<Vec<f32>>> {
+    fn gradients(&self, x: &[f32], labels: &[f64], _: Option<Dropout>, at_output: AtOutput) -> Option<Vec<Vec<f32>>> {
         let Body::Host(network) = &self.body else { return None };
         let [c, h, w] = self.config.shape();
         let x = if self.config.rescaled { x.to_vec() } else { x.iter().map(|x| 2.0 * x - 1.0).collect() };
@@ -114,6 +116,7 @@ impl ScoreNetwork for RefineNet {
         device: &Device,
         x: &[f32],
         labels: &[f64],
+        _: Option<Dropout>,
         at_output: AtOutput,
     ) -> Result<Vec<Vec<f32>>, GradientError> {
         let device = &device.clone().autodiff();

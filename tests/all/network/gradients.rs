@@ -62,7 +62,7 @@ impl Recorded {
         let device = Device::flex().autodiff();
         let network = Network::new(self.architecture(), &self.opened.weights, &device).unwrap();
         let x = &self.tensors["perturbed"].values;
-        network.gradients(x, &self.labels, &|images, values| _ = self.loss(images, values)).unwrap()
+        network.gradients(x, &self.labels, None, &|images, values| _ = self.loss(images, values)).unwrap()
     }
 
     fn by_tensors(&self, device: &Device) -> Vec<Vec<f32>> {
@@ -72,7 +72,7 @@ impl Recorded {
             let expected = self.facts["loss"].as_f64().unwrap();
             assert!((loss / expected - 1.0).abs() < 1e-5, "the loss is {loss}, not {expected}");
         };
-        Network::gradients_by_tensors(self.architecture(), weights, device, x, &self.labels, &at_output).unwrap()
+        Network::gradients_by_tensors(self.architecture(), weights, device, x, &self.labels, None, &at_output).unwrap()
     }
 
     /// Holds gradients against the recorded ones. Published code in single precision is off by up to 3e-5; what was
@@ -163,5 +163,5 @@ fn gradients_are_the_same_bits_for_any_number_of_threads() {
     let network = Network::new(&opened.description.config, &opened.weights, &Device::flex().autodiff()).unwrap();
     let labels: Vec<f64> = (0..35).map(|index| f64::from(index) * 25.0).collect();
     let x = noise(labels.len() * opened.description.config.shape().iter().product::<usize>(), 1);
-    same_bits_for_any_number_of_threads(|| network.gradients(&x, &labels, &|_, _| {}).unwrap());
+    same_bits_for_any_number_of_threads(|| network.gradients(&x, &labels, None, &|_, _| {}).unwrap());
 }

@@ -61,14 +61,31 @@ fn agrees_with_tensors(config: &RefineNetConfig, images: usize, labels: &[f64]) 
     let expected = output_and_gradient(&RefineNet::of_tensors(config, &weights, &device).unwrap(), &x, labels);
     assert_eq!(plain, own[0], "asking for gradients changes the output: {config:?}");
     let each = plain.len() / images;
-    for (what, found, expected) in [("output", &own[0], &expected[0]), ("gradient", &own[1], &expected[1])] {
-        // Each sample is held against its own largest value: levels answer by orders of magnitude apart.
-        for (found, expected) in found.chunks(each).zip(expected.chunks(each)) {
-            let error = relative_error(found, expected);
-            println!("{images} images, {what} {error:.1e}: {config:?}");
-            assert!(error < HOST, "{images} images, {what}: the CPU's own layers differ by {error:.1e}: {config:?}");
-        }
+    // Each sample is held against itself alone: levels answer by orders of magnitude apart.
+    for image in 0..images {
+        let of = |values: &[f32]| values[image * each..][..each].to_vec();
+        let output = relative_error(&of(&own[0]), &of(&expected[0]));
+        let gradient = distance(&of(&own[1]), &of(&expected[1])) / norm(&of(&expected[1]));
+        println!("{images} images, output {output:.1e}, gradient {gradient:.1e}: {config:?}");
+        assert!(output < HOST, "{images} images: the CPU's own layers differ by {output:.1e}: {config:?}");
+        assert!(gradient < bound(config), "{images} images: gradients differ by {gradient:.1e}: {config:?}");
     }
+}
+
+/// Of gradients, in units of their norms. Measured are up to 2e-5 where all layers are smooth. Where the largest of some
+/// pixels are taken, or a nonlinearity has an edge, rounding may decide for another pixel: one of some ten thousand, by
+/// which a gradient was seen to change by 1e-2.
+fn bound(config: &RefineNetConfig) -> f64 {
+    let smooth = config.conditional && matches!(config.nonlinearity, Nonlinearity::Elu | Nonlinearity::Swish);
+    if smooth { 1e-4 } else { 5e-2 }
+}
+
+fn norm(values: &[f32]) -> f64 {
+    values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt()
+}
+
+fn distance(a: &[f32], b: &[f32]) -> f64 {
+    norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<f32>>())
 }
 
 /// Stages that are dilated by 2 and 4 have maps of 14, 6, 4, 3, 2 pixels and one pixel: some phases hang over the
@@ -142,35 +159,29 @@ fn gradients_of(config: &RefineNetConfig, weights: &Weights, labels: &[f64]) -> 
         values.copy_from_slice(&probe[images.start * each..images.end * each]);
     };
     let network = RefineNet::new(config, weights, &device.clone().autodiff()).unwrap();
-    let own = network.gradients(&x, labels, &at_output).unwrap();
-    let by_tensors = RefineNet::gradients_by_tensors(config, weights, &device, &x, labels, &at_output).unwrap();
+    let own = network.gradients(&x, labels, None, &at_output).unwrap();
+    let by_tensors = RefineNet::gradients_by_tensors(config, weights, &device, &x, labels, None, &at_output).unwrap();
     [own, by_tensors]
 }
-
-fn norm(values: impl Iterator<Item = f32>) -> f64 {
-    values.map(|value| f64::from(value).powi(2)).sum::<f64>().sqrt()
-}
-
-/// Of each parameter's norm; measured are up to 1.1e-5.
-const PARAMETER: f64 = 3e-5;
 
 fn parameters_agree_with_tensors(config: &RefineNetConfig, labels: &[f64]) {
     let [own, expected] = gradients_of(config, &weights(config), labels);
     let parameters = Architecture::from(config.clone()).parameters();
     assert_eq!((own.len(), expected.len()), (parameters.len(), parameters.len()));
+    // What is less than that of all is made of sums that nearly cancel.
+    let least = 1e-3 * norm(&expected.concat());
     let mut worst: f64 = 0.0;
     for ((own, expected), (name, _)) in own.iter().zip(&expected).zip(&parameters) {
-        let size = norm(expected.iter().copied());
+        let size = norm(expected);
         assert!(size > 0.0, "{name} has no gradient");
-        let error = norm(own.iter().zip(expected).map(|(a, b)| a - b)) / size;
+        let error = distance(own, expected) / size.max(least);
         worst = if error.is_nan() { f64::INFINITY } else { worst.max(error) };
     }
     println!("{} images, {worst:.1e}: {config:?}", labels.len());
-    assert!(worst < PARAMETER, "off by {worst:.1e} of a parameter's norm: {config:?}");
+    assert!(worst < bound(config), "off by {worst:.1e} of a parameter's norm: {config:?}");
 }
 
-/// Dilated maps of 4, 3 and 2 pixels, each image at a level of its own. (Those of one pixel have no variance, and tensor
-/// operations are themselves off by 3e-4 there.)
+/// Dilated maps of 4, 3 and 2 pixels, each image at a level of its own.
 #[test]
 fn gradients_by_parameters_agree_with_tensor_operations() {
     for (ngf, stages, size) in [(6, 4, 8), (20, 5, 12), (6, 6, 16)] {
@@ -239,7 +250,7 @@ fn gradients_are_the_same_bits_for_any_number_of_threads() {
         let labels: Vec<f64> = (0..35).map(|index| f64::from(index % 7)).collect();
         let x = values(batch(&config, labels.len(), &Device::flex()));
         let network = RefineNet::new(&config, &weights(&config), &Device::flex().autodiff()).unwrap();
-        same_bits_for_any_number_of_threads(|| network.gradients(&x, &labels, &|_, _| {}).unwrap());
+        same_bits_for_any_number_of_threads(|| network.gradients(&x, &labels, None, &|_, _| {}).unwrap());
     }
 }
 
@@ -249,5 +260,5 @@ fn a_network_that_was_not_loaded_for_gradients_gives_none() {
     let network = RefineNet::new(&config, &weights(&config), &Device::flex()).unwrap();
     let x = batch(&config, 1, &Device::flex().autodiff()).require_grad();
     assert!(!network.forward(x.clone(), &[1.0]).unwrap().is_tracked());
-    assert!(network.gradients(&values(x.inner()), &[1.0], &|_, _| {}).is_none());
+    assert!(network.gradients(&values(x.inner()), &[1.0], None, &|_, _| {}).is_none());
 }

@@ -3,7 +3,7 @@
 //! On the way forwards, the features that come to each nonlinear layer are kept; the way back computes from them
 //! what else it needs.
 
-use super::{Block, ConvResampler, Layer, Network};
+use super::{Block, ConvResampler, Given, Layer, Network};
 use crate::network::Combine;
 use crate::network::host::Context;
 use crate::network::host::convolution::Convolution;
@@ -12,7 +12,7 @@ use crate::network::host::linear::Rows;
 use crate::network::host::maps::{Features, Maps, places};
 use crate::network::host::norm::{Film, Norm};
 use crate::network::host::pointwise::{Pointwise, Start};
-use crate::network::host::read::{Read, Residual};
+use crate::network::host::read::{Read, Residual, masked};
 use crate::network::host::resize::{Resize, add};
 use crate::network::host::simd::Lanes;
 use crate::network::host::two_way::{Kept, Lost};
@@ -34,7 +34,7 @@ pub(super) struct Flow {
 pub(super) struct Walk<'a, 'n> {
     pub network: &'n Network,
     pub context: &'a Context<'a>,
-    pub embedding: Option<&'a Rows>,
+    pub given: &'a Given,
     /// Where gradients of parameters and of the activated embedding go, if they are wanted.
     pub found: Option<&'a RefCell<Gradients<'n>>>,
 }
@@ -46,7 +46,7 @@ impl<'n> Walk<'_, 'n> {
         let mut flow = Flow { h: Some(gradient), kept: Vec::new(), input: None, output: None };
         let first = self.network.layers.iter().position(|layer| matches!(layer, Layer::Output(..)));
         for (index, layer) in self.network.layers.iter().enumerate().rev() {
-            self.step(layer, first == Some(index), &mut kept, &mut flow).ok_or(Lost)?;
+            self.step((index, layer), first == Some(index), &mut kept, &mut flow).ok_or(Lost)?;
         }
         Ok(self.both(flow.h, flow.input))
     }
@@ -60,7 +60,7 @@ impl<'n> Walk<'_, 'n> {
 
     /// The way back through one layer; see [`Network::step`] for the way forwards. `first`: it is the
     /// first output.
-    fn step(&self, layer: &'n Layer, first: bool, kept: &mut Kept, flow: &mut Flow) -> Option<()> {
+    fn step(&self, (place, layer): (usize, &'n Layer), first: bool, kept: &mut Kept, flow: &mut Flow) -> Option<()> {
         // These have kept what is between the halves of a block, or what came from a pyramid, too.
         let two =
             matches!(layer, Layer::Block(_) | Layer::InputSkip(_) | Layer::InputResidual(_) | Layer::OutputResidual(_));
@@ -77,7 +77,7 @@ impl<'n> Walk<'_, 'n> {
             Layer::Stem(convolution) => {
                 flow.h = Some(self.convolution(convolution, &Read::plain(x), flow.h.take()?)?);
             }
-            Layer::Block(block) => flow.h = Some(self.block(block, x, &aside?, flow.h.take()?)?),
+            Layer::Block(block) => flow.h = Some(self.block((place, block), x, &aside?, flow.h.take()?)?),
             Layer::Attention(attention) => {
                 let mut found = self.found.map(RefCell::borrow_mut);
                 flow.h = Some(attention.back(self.context, x, &flow.h.take()?.into(), found.as_deref_mut())?);
@@ -179,23 +179,25 @@ impl<'n> Walk<'_, 'n> {
     }
 
     /// `h`: the features between the block's two halves.
-    fn block(&self, block: &'n Block, x: &Features, h: &Features, gradient: Maps) -> Option<Maps> {
+    fn block(&self, (place, block): (usize, &'n Block), x: &Features, h: &Features, gradient: Maps) -> Option<Maps> {
         let [_, height, width] = x.size();
         let (context, activation) = (self.context, Some(self.network.nonlinearity));
         let gradient = Features::from(gradient);
         let [whole] = &gradient.0[..] else { return None };
-        let level = self.embedding.map(|embedding| block.level.forward(context, embedding, None));
+        let level = self.given.embedding.as_ref().map(|embedding| block.level.forward(context, embedding, None));
         let film = block.film(level.as_ref());
         let affine = block.norms[1].affine(context, h, film);
-        let read = Read { affine: Some(&affine), activation, ..Read::plain(h) };
+        let masks = &self.given.masks(place, x.size()[0]);
+        let read = Read { affine: Some(&affine), activation, masks, ..Read::plain(h) };
         self.record(|into| block.convolutions[1].record(context, &read, &Read::plain(&gradient), &gradient, into));
-        let half = block.convolutions[1].transposed()?.run(context, &Read::plain(&gradient), None, Keep::All);
+        let mut half = block.convolutions[1].transposed()?.run(context, &Read::plain(&gradient), None, Keep::All);
+        masked(context, &mut half, masks);
         let (half, of_film) = self.norm(&block.norms[1], h, film, half, None);
         self.level(block, of_film);
 
         let affine = block.norms[0].affine(context, x, Film::Nothing);
         let resize = block.resample.map(|to| Resize::new(&self.network.resampling[to as usize], height, width));
-        let read = Read { features: x, affine: Some(&affine), activation, resize: resize.as_ref() };
+        let read = Read { affine: Some(&affine), activation, resize: resize.as_ref(), ..Read::plain(x) };
         let half = self.convolution(&block.convolutions[0], &read, half)?;
         let (aside, scale) = match &block.shortcut {
             Some(shortcut) => {
@@ -220,7 +222,7 @@ impl<'n> Walk<'_, 'n> {
 
     /// Back from a block's film to the embedding, where gradients are wanted.
     fn level(&self, block: &'n Block, film: Vec<f32>) {
-        let (Some(found), Some(embedding)) = (self.found, self.embedding) else { return };
+        let (Some(found), Some(embedding)) = (self.found, &self.given.embedding) else { return };
         let found = &mut *found.borrow_mut();
         let images = (embedding.values.len() / embedding.width).max(1);
         let film = Rows { width: film.len() / images, values: film };

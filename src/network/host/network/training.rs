@@ -1,13 +1,13 @@
 //! Gradients of a loss with respect to all parameters: to those of the layers come those of the embedding of noise
 //! levels, once for a whole batch.
 
-use super::Network;
-use crate::network::AtOutput;
+use super::{Given, Network};
 use crate::network::host::Context;
 use crate::network::host::gradients::Gradients;
 use crate::network::host::linear::{Linear, Rows};
 use crate::network::host::norm::before;
 use crate::network::host::two_way;
+use crate::network::{AtOutput, Dropout};
 
 impl Network {
     /// The gradients of a loss by all parameters, which have these sizes, for images, N×C×H×W, and the features of
@@ -17,6 +17,7 @@ impl Network {
         x: &[f32],
         dims: [usize; 4],
         features: Vec<f32>,
+        dropout: Option<Dropout>,
         at_output: AtOutput,
         sizes: &[usize],
     ) -> Option<Vec<Vec<f32>>> {
@@ -25,8 +26,9 @@ impl Network {
             let features = Rows { width: features.len() / dims[0].max(1), values: features };
             Embedding::new(self, &context, layers, features)
         });
-        let levels = embedding.as_ref().map(|embedding| embedding.activated[1].clone());
-        let mut gradients = two_way::gradients(self, x, dims, &levels, at_output)?;
+        let activated = embedding.as_ref().map(|embedding| embedding.activated[1].clone());
+        let given = Given { embedding: activated, dropout, first: 0 };
+        let mut gradients = two_way::gradients(self, x, dims, &given, at_output)?;
         if let Some(embedding) = &embedding {
             embedding.back(&context, self, &mut gradients);
         }

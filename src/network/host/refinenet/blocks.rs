@@ -50,7 +50,7 @@ impl Conv {
         keep(x);
         let Between { activation, resize } = between;
         let affine = self.norm.as_ref().map(|norm| norm.affine(at.context, x, at.levels));
-        let read = Read { features: x, affine: affine.as_ref(), activation, resize };
+        let read = Read { affine: affine.as_ref(), activation, resize, ..Read::plain(x) };
         let residual = residual.map(|features| features.whole(at.context.pool));
         let residual = residual.as_ref().map(|part| Residual { maps: &part.maps, scale: 1.0 });
         self.convolution.run(at.context, &read, residual).into()

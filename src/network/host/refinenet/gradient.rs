@@ -62,7 +62,7 @@ impl Conv {
         let [_, height, width] = x.size();
         let Between { activation, resize } = between;
         let affine = self.norm.as_ref().map(|norm| norm.affine(context, &x, levels));
-        let read = Read { features: &x, affine: affine.as_ref(), activation, resize };
+        let read = Read { affine: affine.as_ref(), activation, resize, ..Read::plain(&x) };
         walk.record(|into| self.convolution.record(context, &read, gradient, into));
         let mut back = self.convolution.back(context, gradient)?;
         if let Some(resize) = resize {

@@ -103,7 +103,8 @@ impl RefineNet {
 }
 
 impl TwoWay for RefineNet {
-    type Levels = Vec<usize>;
+    /// A level for all images or one for each.
+    type Given = Vec<usize>;
 
     fn evaluator(&self) -> &Evaluator {
         &self.evaluator
@@ -113,7 +114,7 @@ impl TwoWay for RefineNet {
         self.differentiable
     }
 
-    fn levels_of(levels: &Vec<usize>, images: Range<usize>) -> Vec<usize> {
+    fn given_of(levels: &Vec<usize>, images: Range<usize>) -> Vec<usize> {
         levels.get(images).unwrap_or(levels).to_vec()
     }
 
