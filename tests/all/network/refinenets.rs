@@ -72,12 +72,12 @@ fn agrees_with_tensors(config: &RefineNetConfig, images: usize, labels: &[f64]) 
     }
 }
 
-/// Of gradients, in units of their norms. Measured are up to 2e-5 where all layers are smooth. Where the largest of some
+/// Of gradients, in units of their norms. Measured are up to 1.1e-5 where all layers are smooth. Where the largest of some
 /// pixels are taken, or a nonlinearity has an edge, rounding may decide for another pixel: one of some ten thousand, by
 /// which a gradient was seen to change by 1e-2.
 fn bound(config: &RefineNetConfig) -> f64 {
     let smooth = config.conditional && matches!(config.nonlinearity, Nonlinearity::Elu | Nonlinearity::Swish);
-    if smooth { 1e-4 } else { 5e-2 }
+    if smooth { 4e-5 } else { 5e-2 }
 }
 
 fn norm(values: &[f32]) -> f64 {
@@ -181,10 +181,10 @@ fn parameters_agree_with_tensors(config: &RefineNetConfig, labels: &[f64]) {
     assert!(worst < bound(config), "off by {worst:.1e} of a parameter's norm: {config:?}");
 }
 
-/// Dilated maps of 4, 3 and 2 pixels, each image at a level of its own.
+/// Dilated maps of 4 and 3 pixels a side, each image at a level of its own.
 #[test]
 fn gradients_by_parameters_agree_with_tensor_operations() {
-    for (ngf, stages, size) in [(6, 4, 8), (20, 5, 12), (6, 6, 16)] {
+    for (ngf, stages, size) in [(6, 4, 8), (20, 5, 12), (6, 6, 32)] {
         for conditional in [true, false] {
             parameters_agree_with_tensors(&config(ngf, stages, size, conditional), &[6.0, 0.0, 3.0, 6.0]);
         }
@@ -233,11 +233,12 @@ fn gradients_by_parameters_are_those_of_differences() {
             loss(&probe, &values(network.forward(x.clone(), &labels).unwrap()))
         };
         let slope: f64 = gradients.iter().zip(&directions).map(|(a, b)| loss(a, b)).sum();
+        // Outputs are rounded to about a millionth, which is half a hundredth of what such a step changes.
         let step = 1e-4_f32;
         let difference = (moved(step) - moved(-step)) / (2.0 * f64::from(step));
         println!("{slope} by differentiation, {difference} by differences");
         assert!(
-            (slope - difference).abs() < 1e-2 * slope.abs(),
+            (slope - difference).abs() < 3e-2 * slope.abs(),
             "{slope} by differentiation, {difference} by differences"
         );
     }
