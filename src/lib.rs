@@ -5,12 +5,13 @@
 //! snapshots; the window ([`app`]) and the command line ([`cli`]) are two listeners.
 //!
 //! Dependencies between the modules point one way, those of the modules to come included:
-//! `cli` → `app` → `engine` → `train`, `compare`, `plane` → `checkpoint` → `task` → `metric`, `solver` → `score` →
-//! `network` → `sde` → `registry`, `pixels`, `text`.
+//! `cli` → `app` → `engine` → `train`, `compare`, `plane` → `data` → `checkpoint` → `task` → `metric`, `solver` →
+//! `score` → `network` → `sde` → `registry`, `pixels`, `text`.
 
 pub mod app;
 pub mod checkpoint;
 pub mod cli;
+pub mod data;
 pub mod engine;
 pub mod network;
 pub mod pixels;
@@ -20,6 +21,7 @@ pub mod sde;
 pub mod solver;
 pub mod task;
 mod text;
+pub mod train;
 
 pub use pixels::{Pixels, luma};
 

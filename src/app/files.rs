@@ -90,7 +90,7 @@ fn by_name(path: PathBuf) -> OpenedFile {
         _ if is_picture(&path) => OpenedFile::Picture(path),
         _ => OpenedFile::Refused(Notice::error(format!(
             "the file {} cannot be opened; choose a run file (.json), a checkpoint (.safetensors, .pth, \
-             .ckpt, .bin), latents (.safetensors, .npz), an image, or a folder, .zip or .tar of images",
+             .ckpt, .bin), latents (.safetensors, .npz), an image, or a folder, .zip, .tar or .tar.gz of images",
             file_name(&path)
         ))),
     }

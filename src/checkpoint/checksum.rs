@@ -18,6 +18,10 @@ pub fn checksum(path: &Path) -> Result<(String, u64), FileError> {
         digest.update(&bytes[..read]);
         total += read as u64;
     }
-    let text = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok((text, total))
+    Ok((hexadecimal(&digest.finalize()), total))
+}
+
+/// Two digits for each byte.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::latents::holds_latents;
 use super::score_sde::flax;
-use super::{FileError, diffusers, foreign, open_file, start, tensors};
+use super::{FileError, cifar, diffusers, foreign, gzip, idx, numpy, open_file, start, tensors};
 use std::io::BufReader;
 use std::path::Path;
 use zip::ZipArchive;
@@ -42,7 +42,9 @@ pub fn kind_of(path: &Path) -> Result<Kind, FileError> {
         start if flax::begins(start) => Kind::Network,
         [0x80, ..] => Kind::Network,
         start if start.starts_with(b"PK\x03\x04") => listed(path)?,
-        start if foreign::is_tar(start) => Kind::Images,
+        start if foreign::is_tar(start) || idx::begins(start) || numpy::begins(start) => Kind::Images,
+        _ if cifar::is_batch(path) => Kind::Images,
+        start if gzip::begins(start) => gzipped(path),
         start if image::guess_format(start).is_ok_and(|format| format.reading_enabled()) => Kind::Image,
         start if start.trim_ascii_start().starts_with(b"{") => Kind::Run,
         // Where the header's length is wrong.
@@ -51,13 +53,21 @@ pub fn kind_of(path: &Path) -> Result<Kind, FileError> {
     })
 }
 
+/// What is packed, by how it begins.
+fn gzipped(path: &Path) -> Kind {
+    let start = gzip::start_inside(path);
+    if foreign::is_tar(&start) || idx::begins(&start) { Kind::Images } else { Kind::Other }
+}
+
 /// What a zip archive is, by the names that it lists.
 fn listed(path: &Path) -> Result<Kind, FileError> {
     let Ok(archive) = ZipArchive::new(BufReader::new(open_file(path)?.0)) else { return Ok(Kind::Other) };
-    let holds = |end: &str| archive.file_names().filter_map(Result::ok).any(|name| name.ends_with(end));
-    Ok(match (holds("data.pkl"), holds(".npy")) {
-        (true, _) => Kind::Network,
-        (false, true) => Kind::Latents,
-        (false, false) => Kind::Images,
+    let holds = |is: &dyn Fn(&str) -> bool| archive.file_names().filter_map(Result::ok).any(|name| is(&name));
+    Ok(if holds(&|name| name.ends_with("data.pkl")) {
+        Kind::Network
+    } else if holds(&|name| name.ends_with(".npy")) && !holds(&numpy::is_part) {
+        Kind::Latents
+    } else {
+        Kind::Images
     })
 }

@@ -122,7 +122,7 @@ impl<'a> Npz<'a> {
 }
 
 /// Type and shape of an array in C order.
-fn header(file: &mut impl Read) -> Option<(String, Vec<usize>)> {
+pub(super) fn header(file: &mut impl Read) -> Option<(String, Vec<usize>)> {
     let mut start = [0; 8];
     file.read_exact(&mut start).ok()?;
     let length = match start.strip_prefix(MAGIC)? {

@@ -1,9 +1,10 @@
+use super::classes::{self, List};
+use super::levels::MAX_SET;
 use super::photo::{Decoded, MAX_FILE, WHAT, decode, on_white};
-use super::sources::{MAX_PICTURES, Source, UNREADABLE};
+use super::picture_set::PictureSet;
+use super::sources::{Part, Source, UNREADABLE};
 use super::tally::Tally;
-use super::{FileError, ReadProgress, central_square};
-use crate::luma;
-use crate::sde::{Moments, Range};
+use super::{FileError, ReadProgress, central_square, cifar, gzip, idx, numpy};
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageReader, RgbImage};
 use rayon::prelude::*;
@@ -13,9 +14,12 @@ use std::path::Path;
 
 const WORLDS: &[u8] = include_bytes!("../../assets/worlds.zip");
 /// Largest size of a set that is given none.
-const LARGEST_SIZE: u32 = 64;
-/// Bytes that a whole set may take.
-const MAX_SET: usize = 1 << 30;
+pub(super) const LARGEST_SIZE: u32 = 64;
+/// More pictures than an exact score may have, which would take hours.
+const MAX_EXACT: usize = 65_536;
+/// More pictures than any set may have: those of 8×8 pixels that fill its memory.
+const MAX_PICTURES: usize = MAX_SET / 192;
+const SET: &str = "a readable set of images";
 /// Pictures and bytes that wait for decoding together.
 const BATCH: (usize, usize) = (256, 128 << 20);
 /// Pixels of them for each thread, so that the reading can be ended about once a second.
@@ -23,45 +27,30 @@ const PIXELS: u64 = 16 << 20;
 
 const NO_IMAGE: [&str; 2] = ["cannot be read as an image and was skipped", "cannot be read as images and were skipped"];
 
-/// Pictures of one size.
+/// What of a set is read, and as what.
 #[derive(Clone, Debug)]
-pub struct PictureSet {
-    /// C, H, W (C is 3).
-    pub shape: [usize; 3],
-    /// N×C×H×W grey levels.
-    pub values: Vec<u8>,
-    /// A name for each picture: its path inside the folder.
-    pub names: Vec<String>,
-    /// One sentence for each kind of files that were left out, or are not as they are in the file.
-    pub warnings: Vec<String>,
+pub struct SetOptions {
+    /// Width and height, 1 to 1024. Where none is given, it is the smaller side (at most 64) that most of the pictures
+    /// have, and those of less than half that size are left out.
+    pub size: Option<usize>,
+    /// 1 (luma) or 3. Where none are given, a set has one channel if all its pictures are grey.
+    pub channels: Option<usize>,
+    /// Of a set that is divided: CIFAR, MNIST, or one whose first folders are `train` and `test` (or `val`).
+    pub part: Part,
+    /// At most so many pictures.
+    pub most: usize,
 }
 
-impl PictureSet {
-    /// As a model of grey images sees them: their luma.
-    pub fn grey(mut self) -> PictureSet {
-        let [channels, height, width] = self.shape;
-        let plane = height * width;
-        if channels == 3 && plane > 0 {
-            let grey = |picture: &[u8]| -> Vec<u8> {
-                let level = |channel: usize, place: usize| f32::from(picture[channel * plane + place]);
-                (0..plane).map(|place| luma([0, 1, 2].map(|channel| level(channel, place))).round() as u8).collect()
-            };
-            self.values = self.values.chunks_exact(3 * plane).flat_map(grey).collect();
-            self.shape = [1, height, width];
-        }
-        self
+impl Default for SetOptions {
+    fn default() -> Self {
+        SetOptions { size: None, channels: None, part: Part::Training, most: MAX_PICTURES }
     }
 }
 
-/// Reads all pictures in a folder and its subfolders, or in a `.zip` or `.tar`, in order of their
-/// names. They are turned as their EXIF orientation says, laid on white where they are
-/// transparent, cropped to a square about the centre and resized to `size` (1 to 1024). Where none
-/// is given, the size is the smaller side (at most 64) that most of the pictures have, and those of
-/// less than half that size are left out. Files that are no pictures are passed over silently; what
-/// looks like a picture and is left out is counted by kind among the warnings.
+/// Reads a set of colour images of at most 65,536, as [`read_set`] does.
 ///
 /// # Errors
-/// If the folder cannot be read or holds no picture at all.
+/// Those of [`read_set`].
 pub fn read_pictures(path: &Path, size: Option<usize>) -> Result<PictureSet, FileError> {
     read_pictures_reported(path, size, &ReadProgress::default())
 }
@@ -75,9 +64,57 @@ pub fn read_pictures_reported(
     size: Option<usize>,
     progress: &ReadProgress,
 ) -> Result<PictureSet, FileError> {
-    let set = Source::open(path, progress).and_then(|source| gather(source, size, path, progress));
+    let options = SetOptions { size, channels: Some(3), most: MAX_EXACT, ..SetOptions::default() };
+    read_set(path, &options, progress)
+}
+
+/// Reads a set of pictures: the binary archives of CIFAR, IDX files (MNIST), arrays of NumPy (`x_train.npy` and the like,
+/// as in a `.npz`), or else all picture files in a folder and its subfolders, in order of their names. Each may lie in a
+/// `.zip`, `.tar` or `.tar.gz`; a batch of CIFAR, a file of IDX images with its labels beside it, and a `.npy` may be
+/// given alone.
+///
+/// Picture files are turned as their EXIF orientation says, laid on white where they are transparent, cropped to a
+/// square about the centre and resized (Lanczos with three lobes, wider where it shrinks, as Pillow's `LANCZOS` and
+/// EDM's `dataset_tool.py`). Files that are no pictures are passed over silently; what looks like a picture and is left
+/// out is counted by kind among the warnings.
+///
+/// The classes of picture files are those of `dataset.json` (EDM) if there is one, else their first folders, if all of
+/// them lie in folders.
+///
+/// # Errors
+/// If it cannot be read, is damaged, holds no picture at all or not the part that is asked for;
+/// [`FileError::Cancelled`] if whoever hears has ended it.
+pub fn read_set(path: &Path, options: &SetOptions, progress: &ReadProgress) -> Result<PictureSet, FileError> {
+    let set = of_file(path, options).and_then(|set| match set {
+        Some(set) => Ok(set),
+        None => gather(Source::open(path, progress)?, options, path, progress),
+    });
     // Errors of a reader that was cancelled do not matter.
     if progress.is_cancelled() { Err(FileError::Cancelled(path.into())) } else { set }
+}
+
+/// The set that a single file holds, if it is no archive.
+fn of_file(path: &Path, options: &SetOptions) -> Result<Option<PictureSet>, FileError> {
+    if path.is_dir() {
+        return Ok(None);
+    }
+    let start = super::start(path)?.0;
+    let inside = if gzip::begins(&start) { gzip::start_inside(path) } else { start };
+    let levels = if idx::begins(&inside) {
+        idx::of_file(path)?
+    } else if numpy::begins(&inside) {
+        numpy::of_file(path)?
+    } else if cifar::is_batch(path) {
+        cifar::of_file(path)?
+    } else {
+        return Ok(None);
+    };
+    // A file is a part already.
+    let wrong = |reason| FileError::format(path, SET, reason);
+    if options.part == Part::Test {
+        return Err(wrong(options.part.missing()));
+    }
+    levels.into_set(options).map(Some).map_err(wrong)
 }
 
 /// One picture file as grey levels, 3×`size`×`size` (1 to 1024), cropped and resized as in [`read_pictures`], and one
@@ -105,41 +142,59 @@ pub fn read_picture(path: &Path, size: usize) -> Result<(Vec<u8>, Vec<String>), 
 /// Never for the bundled file.
 pub fn shipped_worlds() -> Result<PictureSet, FileError> {
     let (path, progress) = (Path::new("worlds.zip"), ReadProgress::default());
-    gather(Source::archive(Box::new(Cursor::new(WORLDS)), path, &progress)?, Some(32), path, &progress)
-}
-
-/// Mean and mean square over all pixels and channels of a set whose grey levels fill `range`.
-pub fn moments(pictures: &PictureSet, range: Range) -> Moments {
-    let mut counts = [0u64; 256];
-    for &value in &pictures.values {
-        counts[usize::from(value)] += 1;
-    }
-    let (low, high) = range.bounds();
-    let total = pictures.values.len().max(1) as f64;
-    let mean_of = |power: i32| {
-        let value = |level: usize| (low + (high - low) * level as f64 / 255.0).powi(power);
-        counts.iter().enumerate().map(|(level, &count)| count as f64 * value(level)).sum::<f64>() / total
-    };
-    Moments { mean: mean_of(1), mean_square: mean_of(2) }
+    let options = SetOptions { size: Some(32), channels: Some(3), ..SetOptions::default() };
+    gather(Source::archive(Box::new(Cursor::new(WORLDS)), path, &progress)?, &options, path, &progress)
 }
 
 fn gather(
     mut source: Source,
-    size: Option<usize>,
+    options: &SetOptions,
+    path: &Path,
+    progress: &ReadProgress,
+) -> Result<PictureSet, FileError> {
+    let wrong = |reason| FileError::format(path, SET, reason);
+    for of_source in [cifar::of_source, idx::of_source, numpy::of_source] {
+        if let Some(levels) = of_source(&mut source, options.part) {
+            return levels.and_then(|levels| levels.into_set(options)).map_err(wrong);
+        }
+    }
+    let others = source.divide(options.part).map_err(wrong)?;
+    let list = List::of(&mut source).map_err(wrong)?;
+    let labels = list.as_ref().and_then(Option::as_ref);
+    let mut set = decode_set(&mut source, labels, options, path, progress)?;
+    if others > 0 {
+        let part = options.part.name();
+        set.warnings.push(format!("Only the images in its folder {part:?} are used; {others} lie in others"));
+    }
+    set.classes = match &list {
+        Some(labels) => labels.as_ref().map(|labels| labels.classes(&set.names)),
+        None => classes::folders(&set.names),
+    };
+    Ok(set.with_channels(options.channels))
+}
+
+/// The pictures of a source, in colour, without classes.
+fn decode_set(
+    source: &mut Source,
+    labels: Option<&List>,
+    options: &SetOptions,
     path: &Path,
     progress: &ReadProgress,
 ) -> Result<PictureSet, FileError> {
     let ended = |source| FileError::read(path, source);
     let mut tally = std::mem::take(&mut source.left_out);
-    let size = size.map(|size| size.clamp(1, 1024) as u32);
-    let all: Vec<usize> = (0..source.len()).collect();
-    let (mut found, left) = decode_all(&mut source, &all, size, &mut tally, progress).map_err(ended)?;
-    let mut beyond = source.beyond + left;
+    let size = options.size.map(|size| size.clamp(1, 1024) as u32);
+    let mut all: Vec<usize> = (0..source.len()).collect();
+    all.retain(|&index| source.name(index).is_none_or(|name| labels.is_none_or(|list| list.has(name, &mut tally))));
+    let mut beyond = all.len().saturating_sub(options.most);
+    all.truncate(options.most);
+    let (mut found, left) = decode_all(source, &all, size, &mut tally, progress).map_err(ended)?;
+    beyond += left;
     let side = size.unwrap_or_else(|| usual(found.iter().map(Found::side)));
     // What is larger is made anew now that the size is known, so that nothing is resized twice.
     let larger: Vec<usize> = found.iter().filter(|found| found.side() > side).map(|found| found.index).collect();
     found.retain(|found| found.side() <= side);
-    found.extend(decode_all(&mut source, &larger, Some(side), &mut tally, progress).map_err(ended)?.0);
+    found.extend(decode_all(source, &larger, Some(side), &mut tally, progress).map_err(ended)?.0);
     found.sort_by_key(|found| found.index);
     let [small, enlarged] = [("less than half of", " and was skipped", " and were skipped"), ("enlarged to", "", "")]
         .map(|(what, one, many)| {
@@ -147,7 +202,13 @@ fn gather(
         });
     let said = |said: &[String; 2], tally: &mut Tally, name: &str| tally.add([&said[0], &said[1]], name, "");
     let side = side as usize;
-    let mut set = PictureSet { shape: [3, side, side], values: Vec::new(), names: Vec::new(), warnings: Vec::new() };
+    let mut set = PictureSet {
+        shape: [3, side, side],
+        values: Vec::new(),
+        names: Vec::new(),
+        classes: None,
+        warnings: Vec::new(),
+    };
     for Found { name, square, .. } in found {
         let own = square.own as usize;
         if size.is_none() && 2 * own < side {
@@ -167,7 +228,7 @@ fn gather(
     }
     set.warnings = tally.lines();
     if beyond > 0 {
-        let most = set.names.len().min(MAX_PICTURES);
+        let most = set.names.len();
         set.warnings.push(format!("{beyond} images beyond the first {most} were skipped: a set cannot be larger"));
     }
     if set.names.is_empty() {
@@ -268,7 +329,7 @@ struct Square {
     notes: Vec<String>,
 }
 
-fn resized(image: RgbImage, side: u32) -> RgbImage {
+pub(super) fn resized(image: RgbImage, side: u32) -> RgbImage {
     if image.width() == side {
         return image;
     }
@@ -288,7 +349,7 @@ fn decode_square(bytes: &[u8], side: Option<u32>) -> Result<Square, String> {
 }
 
 /// Appends a picture as three planes.
-fn push_planes(values: &mut Vec<u8>, image: &RgbImage) {
+pub(super) fn push_planes(values: &mut Vec<u8>, image: &RgbImage) {
     for channel in 0..3 {
         values.extend(image.pixels().map(|pixel| pixel.0[channel]));
     }

@@ -3,7 +3,7 @@
 use super::photo::MAX_FILE;
 use super::progress::Heeding;
 use super::tally::Tally;
-use super::{FileError, ReadProgress, foreign, open_file, zip_parts};
+use super::{FileError, ReadProgress, cifar, classes, foreign, gzip, idx, numpy, open_file, zip_parts};
 use crate::text;
 use image::ImageFormat;
 use std::fs;
@@ -11,8 +11,6 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
-/// More pictures than a set may have (as exact scores of them would take hours).
-pub(super) const MAX_PICTURES: usize = 65_536;
 /// Folders inside folders.
 const MAX_DEPTH: usize = 16;
 /// Bytes of one name in a tar archive.
@@ -33,6 +31,9 @@ const WITHOUT_ENDING: [&str; 2] = [
     "have no file extension and were skipped; rename them if they are images",
 ];
 const HIDDEN: [&str; 2] = ["is hidden and was skipped", "are hidden and were skipped"];
+/// Folders that divide a set in two.
+const TRAINING: [&str; 2] = ["train", "training"];
+const TEST: [&str; 5] = ["test", "testing", "val", "valid", "validation"];
 pub(super) const UNREADABLE: [&str; 2] = ["cannot be opened and was skipped", "cannot be opened and were skipped"];
 
 /// Anything an archive can be read from.
@@ -41,6 +42,32 @@ impl<T: Read + Seek> Bytes for T {}
 
 type Reader<'a> = Box<dyn Bytes + 'a>;
 
+/// Which part of a set that is divided into two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    #[default]
+    Training,
+    Test,
+}
+
+impl Part {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Part::Training => "train",
+            Part::Test => "test",
+        }
+    }
+
+    /// That a set has no such part.
+    pub(super) fn missing(self) -> String {
+        match self {
+            Part::Training => "it has no images for training; ask for its test images".into(),
+            Part::Test => "it has no test images of its own; leave out \":test\"".into(),
+        }
+    }
+}
+
+#[derive(Clone)]
 enum Place {
     File(PathBuf),
     Zip(usize),
@@ -58,8 +85,8 @@ enum Store<'a> {
 pub(super) struct Source<'a> {
     store: Store<'a>,
     items: Vec<(String, Place)>,
-    /// Pictures beyond [`MAX_PICTURES`], which are not among the items.
-    pub beyond: usize,
+    /// Files that are no pictures, and belong to a set: its labels, or all of it.
+    beside: Vec<(String, Place)>,
     /// What else looks like a picture and is not among the items.
     pub left_out: Tally,
 }
@@ -73,6 +100,10 @@ impl<'a> Source<'a> {
             return Ok(Self::sorted(Store::Folder, listing));
         }
         let (file, _) = open_file(path)?;
+        if gzip::begins(&super::start(path)?.0) && foreign::is_tar(&gzip::start_inside(path)) {
+            let file = gzip::to_disk(path, progress)?;
+            return Self::archive(Box::new(BufReader::new(Heeding { reader: file, progress })), path, progress);
+        }
         Self::archive(Box::new(BufReader::new(Heeding { reader: file, progress })), path, progress)
     }
 
@@ -89,7 +120,8 @@ impl<'a> Source<'a> {
             Self::tar(reader, progress)
                 .map_err(|error| FileError::format(path, WHAT, format!("the tar archive is damaged ({error})")))
         } else {
-            let reason = foreign::sentence(&start, "another kind of file", "choose a folder, a .zip or a .tar");
+            let reason =
+                foreign::sentence(&start, "another kind of file", "choose a folder, a .zip, a .tar or a .tar.gz");
             Err(FileError::format(path, WHAT, reason))
         }
     }
@@ -127,11 +159,42 @@ impl<'a> Source<'a> {
         Ok(Self::sorted(Store::Tar(archive.into_inner()), listing))
     }
 
-    fn sorted(store: Store<'a>, Listing { mut items, left_out }: Listing) -> Self {
+    fn sorted(store: Store<'a>, Listing { mut items, mut beside, left_out }: Listing) -> Self {
         items.sort_by(|a, b| a.0.cmp(&b.0));
-        let beyond = items.len().saturating_sub(MAX_PICTURES);
-        items.truncate(MAX_PICTURES);
-        Source { store, items, beyond, left_out }
+        // Of two of the same name, that which is less deep inside folders.
+        beside.sort_by_key(|(name, _)| (name.matches('/').count(), name.clone()));
+        Source { store, items, beside, left_out }
+    }
+
+    /// Leaves one part of the pictures, where their folders divide them; how many are left out. Fails where another
+    /// part than all of them is asked for, and there is none.
+    pub fn divide(&mut self, wanted: Part) -> Result<usize, String> {
+        let common = classes::common_folder(self.items.iter().map(|(name, _)| name.as_str()));
+        let part = |name: &str| -> Option<Part> {
+            let folder = name.get(common..)?.split_once('/')?.0.to_lowercase();
+            let is_of = |known: &[&str]| known.contains(&folder.as_str());
+            if is_of(&TRAINING) { Some(Part::Training) } else { Some(Part::Test).filter(|_| is_of(&TEST)) }
+        };
+        let parts: Vec<Option<Part>> = self.items.iter().map(|(name, _)| part(name)).collect();
+        let all = [Part::Training, Part::Test].iter().all(|part| parts.contains(&Some(*part)));
+        if !all || parts.contains(&None) {
+            return if wanted == Part::Training { Ok(0) } else { Err(wanted.missing()) };
+        }
+        let mut left = parts.iter().map(|part| *part == Some(wanted));
+        self.items.retain(|_| left.next().unwrap_or(false));
+        Ok(parts.len() - self.items.len())
+    }
+
+    /// The last parts of the names of what lies beside the pictures.
+    pub fn names_beside(&self) -> Vec<String> {
+        self.beside.iter().map(|(name, _)| last(name).to_owned()).collect()
+    }
+
+    /// Name and bytes, at most `most`, of the first file beside the pictures whose name ends so.
+    pub fn beside(&mut self, is: impl Fn(&str) -> bool, most: u64) -> Option<(String, Result<Vec<u8>, String>)> {
+        let (name, place) = self.beside.iter().find(|(name, _)| is(last(name)))?.clone();
+        let bytes = self.bytes(&place, most);
+        Some((name, bytes))
     }
 
     /// Number of picture files.
@@ -139,23 +202,36 @@ impl<'a> Source<'a> {
         self.items.len()
     }
 
+    pub fn name(&self, index: usize) -> Option<&str> {
+        self.items.get(index).map(|(name, _)| name.as_str())
+    }
+
     /// Name and bytes of one picture file, or why it cannot be read.
     pub fn load(&mut self, index: usize) -> Option<(String, Result<Vec<u8>, String>)> {
-        let (name, place) = self.items.get(index)?;
-        let bytes = match (place, &mut self.store) {
-            (Place::File(path), _) => open_file(path).map_err(|error| error.cause()).and_then(|(file, _)| all(file)),
+        let (name, place) = self.items.get(index)?.clone();
+        let bytes = self.bytes(&place, MAX_FILE);
+        Some((name, bytes))
+    }
+
+    /// All bytes of a file, at most `most`.
+    fn bytes(&mut self, place: &Place, most: u64) -> Result<Vec<u8>, String> {
+        match (place, &mut self.store) {
+            (Place::File(path), _) => {
+                open_file(path).map_err(|error| error.cause()).and_then(|(file, length)| all(file, length, most))
+            }
             (Place::Zip(entry), Store::Zip(archive)) => {
-                archive.by_index(*entry).map_err(|error| error.to_string()).and_then(all)
+                let file = archive.by_index(*entry).map_err(|error| error.to_string())?;
+                let length = file.size();
+                all(file, length, most)
             }
             (Place::Tar { start, size }, Store::Tar(reader)) => {
                 let found = reader.seek(SeekFrom::Start(*start)).map_err(|error| error.to_string());
-                found.and_then(|_| all(reader.take(*size))).and_then(|bytes| {
+                found.and_then(|_| all(reader.take(*size), *size, most)).and_then(|bytes| {
                     if bytes.len() as u64 == *size { Ok(bytes) } else { Err("the archive is truncated".into()) }
                 })
             }
             _ => Err("it is missing".into()),
-        };
-        Some((name.clone(), bytes))
+        }
     }
 }
 
@@ -175,17 +251,27 @@ fn long_name(entry: &mut tar::Entry<'_, Reader<'_>>) -> std::io::Result<Option<S
     Ok(path.map(|path| String::from_utf8_lossy(path.value_bytes()).into_owned()))
 }
 
-/// All bytes of one picture file, however much a compressed one grows.
-fn all(reader: impl Read) -> Result<Vec<u8>, String> {
+/// All bytes of one file that says how many they are, at most `most`, however much a compressed one grows.
+fn all(reader: impl Read, length: u64, most: u64) -> Result<Vec<u8>, String> {
+    let too_large = || format!("it is larger than {} MiB", most >> 20);
+    if length > most {
+        return Err(too_large());
+    }
     let mut bytes = Vec::new();
-    reader.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > MAX_FILE { Err("it is larger than 256 MiB".into()) } else { Ok(bytes) }
+    reader.take(most + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > most { Err(too_large()) } else { Ok(bytes) }
+}
+
+/// The last part of a name.
+fn last(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or_default()
 }
 
 /// What is found while a folder or an archive is listed.
 #[derive(Default)]
 struct Listing {
     items: Vec<(String, Place)>,
+    beside: Vec<(String, Place)>,
     left_out: Tally,
 }
 
@@ -193,7 +279,7 @@ impl Listing {
     /// A file by its name in the folder or archive. What does not look like a picture is passed over silently.
     fn add(&mut self, name: &str, place: Place) {
         let name = name.trim_start_matches("./");
-        let (parts, last) = (|| name.split('/'), name.rsplit('/').next().unwrap_or_default());
+        let (parts, last) = (|| name.split('/'), last(name));
         // What macOS keeps beside each file.
         if parts().any(|part| part == "__MACOSX") || last.starts_with("._") {
             return;
@@ -208,6 +294,8 @@ impl Listing {
             }
         } else if is_picture(name) {
             self.items.push((shown, place));
+        } else if last == classes::LIST || cifar::is_part(last) || idx::is_part(last) || numpy::is_part(last) {
+            self.beside.push((shown, place));
         } else if is_foreign {
             self.left_out.add(IN_OTHER_FORMATS, &shown, "");
         } else if extension.is_none() {
@@ -245,7 +333,7 @@ impl Listing {
 }
 
 /// A path inside a folder or an archive as it is shown, each part a name.
-fn shown(path: &str) -> String {
+pub(super) fn shown(path: &str) -> String {
     path.split('/').map(text::name).collect::<Vec<_>>().join("/")
 }
 

@@ -18,7 +18,7 @@ Examples:
   score-explorer encode cat.jpg --t-max 0.5 --solver heun --steps 50 \\
       --output half.safetensors --json")]
 pub(super) struct Args {
-    /// Images, or folders and archives (.zip, .tar) of them
+    /// Images, or folders and archives (.zip, .tar, .tar.gz) of them
     #[arg(required = true, value_name = "IMAGES")]
     images: Vec<PathBuf>,
     #[command(flatten)]

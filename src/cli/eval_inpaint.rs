@@ -25,7 +25,7 @@ strokes), fills them in, and prints the mean PSNR of the hidden regions in dB wi
 need no model: the nearest kept pixel, and diffusion of the kept pixels. A posterior sample is not the posterior mean: \
 the more a mask hides, the further a good sample may be from the original.")]
 pub(super) struct Args {
-    /// Images, or folders and archives (.zip, .tar) of them
+    /// Images, or folders and archives (.zip, .tar, .tar.gz) of them
     #[arg(required = true, value_name = "IMAGES")]
     images: Vec<PathBuf>,
     /// Model: a name from `models`, a checkpoint or exact:FOLDER

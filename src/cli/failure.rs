@@ -1,9 +1,11 @@
 use crate::checkpoint::{ConfigError, FileError};
+use crate::data::DataError;
 use crate::network::WeightsError;
 use crate::registry::{ChoiceError, ParameterError};
 use crate::score::ScoreError;
 use crate::sde::FamilyError;
 use crate::task::{FlowError, RestorationError, RunError};
+use crate::train::{FolderError, TrainingError};
 
 /// Why a command ended: one sentence, and a kind that decides the exit code.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +48,25 @@ impl From<FileError> for Failure {
     }
 }
 
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Self {
+        match error {
+            FolderError::File(error) => error.into(),
+            FolderError::Data(_) => Failure::Input(error.to_string()),
+            FolderError::Training(_) | FolderError::Other(_) => Failure::Usage(error.to_string()),
+        }
+    }
+}
+
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        match error {
+            DataError::File(error) => error.into(),
+            _ => Failure::Usage(error.to_string()),
+        }
+    }
+}
+
 /// Errors of one kind each: their text becomes the sentence.
 macro_rules! failure_from {
     ($($error:ty => $kind:ident),* $(,)?) => {
@@ -58,6 +79,7 @@ macro_rules! failure_from {
 }
 
 failure_from! {
+    TrainingError => Usage,
     RunError => Usage,
     FlowError => Usage,
     RestorationError => Usage,

@@ -4,13 +4,13 @@ use super::choices::{Given, Options, flattened};
 use super::options::{FamilyOptions, steps};
 use super::{Failure, progress::Progress};
 use crate::Pixels;
-use crate::checkpoint::{read_picture, read_pictures};
+use crate::checkpoint::{Kind, kind_of, read_picture, read_pictures};
 use crate::engine::ModelReport;
 use crate::registry::find;
 use crate::solver::{Destination, Solver};
 use crate::task::{Flow, ModelRef, Run, Steps};
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The model, the family, the times and the solver.
 #[derive(Debug, Args)]
@@ -126,7 +126,7 @@ impl Pictures {
         let side = height.max(width);
         let (mut names, mut levels) = (Vec::new(), Vec::new());
         for path in paths {
-            if path.is_dir() || is_archive(path) {
+            if path.is_dir() || kind_of(path).is_ok_and(|kind| kind == Kind::Images) {
                 let set = read_pictures(path, Some(side))?;
                 set.warnings.iter().for_each(|warning| progress.say(&format!("warning: {warning}")));
                 levels.extend(set.values.into_iter().take(most.saturating_mul(3 * side * side)));
@@ -143,11 +143,6 @@ impl Pictures {
         let colours = Pixels { shape: [names.len(), 3, side, side], values };
         Ok(Pictures { pixels: colours.seen_by(channels).middle(height, width), names })
     }
-}
-
-fn is_archive(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("zip") || extension.eq_ignore_ascii_case("tar"))
 }
 
 /// The shape of the images of a model, which must be grey or of colour.

@@ -45,7 +45,7 @@ pub(super) struct Args {
     /// Text file about it: data, licence, training
     #[arg(long, value_name = "FILE")]
     card_file: Option<PathBuf>,
-    /// Training images, to measure their mean and standard deviation: a folder, .zip or .tar
+    /// Training images, to measure their mean and standard deviation: a folder, .zip, .tar or .tar.gz
     #[arg(long, value_name = "PATH")]
     moments_from: Option<PathBuf>,
     /// File to write [default: in the model library, where `--model` finds it by name]

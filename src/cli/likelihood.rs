@@ -15,7 +15,7 @@ Examples:
   score-explorer likelihood photos/ --limit 64 --probes 4 --json
   score-explorer likelihood test.tar --limit 8 --model exact:worlds --family ve")]
 pub(super) struct Args {
-    /// Images, or folders and archives (.zip, .tar) of them
+    /// Images, or folders and archives (.zip, .tar, .tar.gz) of them
     #[arg(required = true, value_name = "IMAGES")]
     images: Vec<PathBuf>,
     #[command(flatten)]

@@ -58,6 +58,19 @@ impl Progress {
         self.show(percent, 100, format!("{percent}% · {} score evaluations{left}", progress.nfe));
     }
 
+    /// A training continues.
+    pub(super) fn training(&mut self, shown: &engine::Shown, progress: &engine::Progress) {
+        let Some(last) = shown.history.points.last() else { return };
+        let text = format!(
+            "{} images · loss {:.4} · {:.0} images/s · {} left",
+            shown.images,
+            last.mean_loss(),
+            shown.images_per_second,
+            human(progress.left)
+        );
+        self.show(progress.step as u64, progress.steps as u64, text);
+    }
+
     /// An animation is being written.
     pub(super) fn writing(&mut self, share: f32) {
         self.show((share * 100.0) as u64, 100, format!("writing the animation, {:.0}%", share * 100.0));

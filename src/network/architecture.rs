@@ -37,6 +37,11 @@ pub trait NetworkConfig: Clone + Debug + PartialEq + Serialize + de::Deserialize
     fn sigma_data(&self) -> Option<f64> {
         None
     }
+
+    /// Label and gain at a place, whole or not, among the levels of SMLD, the largest σ first.
+    fn smld_label(&self, place: f64) -> (f64, f64) {
+        (place.round(), 1.0)
+    }
 }
 
 /// Turns the raw output for some images, given by their places in a batch, N×C×H×W, into the gradient of a loss by it.
@@ -96,11 +101,6 @@ pub trait ScoreNetwork: Debug + Sized + Send + Sync {
         dropout: Option<Dropout>,
         at_output: AtOutput,
     ) -> Result<Vec<Vec<f32>>, GradientError>;
-
-    /// Label and gain at a place, whole or not, among the levels of SMLD, the largest σ first.
-    fn smld_label(&self, place: f64) -> (f64, f64) {
-        (place.round(), 1.0)
-    }
 
     /// Whether a network that was built for gradients on the CPU is as fast without.
     fn differentiates_on_the_cpu() -> bool {
@@ -167,6 +167,13 @@ macro_rules! architectures {
                 }
             }
 
+            /// [`NetworkConfig::smld_label`].
+            pub fn smld_label(&self, place: f64) -> (f64, f64) {
+                match self {
+                    $(Architecture::$kind(config) => config.smld_label(place)),*
+                }
+            }
+
             /// Channels, height and width of an image.
             pub fn shape(&self) -> [usize; 3] {
                 match self {
@@ -188,7 +195,8 @@ macro_rules! architectures {
                 }
             }
 
-            fn plan(&self) -> Vec<Parameter> {
+            /// All parameters, in published order.
+            pub fn plan(&self) -> Vec<Parameter> {
                 match self {
                     $(Architecture::$kind(config) => config.plan()),*
                 }
@@ -278,13 +286,6 @@ macro_rules! architectures {
             pub fn parameters(&self) -> usize {
                 match self {
                     $(Network::$kind(network) => network.parameters()),*
-                }
-            }
-
-            /// [`ScoreNetwork::smld_label`].
-            pub fn smld_label(&self, place: f64) -> (f64, f64) {
-                match self {
-                    $(Network::$kind(network) => network.smld_label(place)),*
                 }
             }
         }

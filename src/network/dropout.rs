@@ -9,14 +9,22 @@ pub struct Dropout {
     pub rate: f32,
     /// Another one for each step.
     pub seed: u64,
+    /// The place in its batch of the first image.
+    pub first: usize,
 }
 
 impl Dropout {
-    /// Of an image, by its place in the batch, in the block at a place of the network.
+    /// The same from an image on.
+    #[must_use]
+    pub fn after(self, images: usize) -> Self {
+        Dropout { first: self.first + images, ..self }
+    }
+
+    /// Of an image, counted from the first, in the block at a place of the network.
     pub(super) fn mask(self, block: usize, image: usize) -> Mask {
         let mut random = fastrand::Rng::with_seed(self.seed);
         let keys = [random.u32(..), random.u32(..)];
-        let places = [block as u32, image as u32];
+        let places = [block as u32, (self.first + image) as u32];
         let [first, second] = [0, 1].map(|index| mixed(keys[index] ^ mixed(keys[1 - index] ^ places[index])));
         // Of 2³² numbers that are equally likely.
         let dropped = (f64::from(self.rate) * f64::from(u32::MAX)).round() as u32;
@@ -62,7 +70,7 @@ mod tests {
         let deviation = |p: f64| 5.0 * (p * (1.0 - p) / f64::from(COUNT)).sqrt();
         let dropped = |mask: Mask, place: u32| mask.of(place) == 0.0;
         for rate in [0.1_f32, 0.5] {
-            let (dropout, r) = (Dropout { rate, seed: 1 }, f64::from(rate));
+            let (dropout, r) = (Dropout { rate, seed: 1, first: 0 }, f64::from(rate));
             let first = dropout.mask(0, 0);
             let share = (0..COUNT).filter(|&place| dropped(first, place)).count() as f64 / f64::from(COUNT);
             assert!((share - r).abs() < deviation(r), "{share} of the values are dropped, not {rate}");
@@ -87,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_rate_of_nothing_changes_nothing() {
-        let mask = Dropout { rate: 0.0, seed: 1 }.mask(3, 5);
+        let mask = Dropout { rate: 0.0, seed: 1, first: 0 }.mask(3, 5);
         assert!((0..10_000).all(|place| mask.of(place) == 1.0));
     }
 }

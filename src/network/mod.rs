@@ -23,6 +23,7 @@ pub use config::{
 pub use dropout::Dropout;
 pub use memory::peak_memory;
 pub use outline::{Stage, StageKind};
+pub use plan::{Parameter, Start};
 pub use profile::{LayerKind, profile};
 pub use refinenet::{RefineNet, RefineNetConfig};
 pub use unet::Unet;

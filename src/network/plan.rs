@@ -63,12 +63,41 @@ pub(super) struct Plan<'a> {
     pub ops: Vec<Op>,
 }
 
-/// A parameter: its published name, its shape, and whether an EMA keeps it.
+/// A parameter of a network.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
+    /// Its published name.
     pub name: String,
     pub shape: Vec<usize>,
+    /// Whether it is trained and an EMA keeps it.
     pub trainable: bool,
+    /// Whether it maps features to features: neither the first layer nor the last, nor an embedding.
+    pub inner: bool,
+    /// Its values before training.
+    pub start: Start,
 }
+
+/// The law of a parameter's values before training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Start {
+    /// All are this.
+    Constant(f32),
+    /// Uniform around 0, the variance this over the mean of fan-in and fan-out.
+    FanAverage(f64),
+    /// Uniform around 0 with bound 1/√(this fan-in), as PyTorch has it.
+    FanIn(usize),
+    /// Normal.
+    Normal { mean: f64, std: f64 },
+    /// In each row γ, α and β of as many channels: γ and α normal with mean 1 and this standard deviation, β 0.
+    Styles(f64),
+}
+
+/// What score_sde's `default_init` makes of the scale 0.
+const NEARLY_ZERO: Start = Start::FanAverage(1e-10);
+/// Of per-pixel maps (`NIN`), but for the last of an attention.
+const NIN: Start = Start::FanAverage(0.1);
+/// Of all other weights.
+const USUAL: Start = Start::FanAverage(1.0);
 
 impl<'a> Plan<'a> {
     pub fn new(config: &'a Config) -> Self {
@@ -231,87 +260,113 @@ impl List<'_> {
     }
 
     /// Adds a parameter of the present module.
-    fn add(&mut self, part: &str, name: &str, shape: &[usize]) {
+    fn add(&mut self, part: &str, name: &str, shape: &[usize], start: Start) {
         let dot = if part.is_empty() { "" } else { "." };
         let name = format!("all_modules.{}.{part}{dot}{name}", self.module);
-        self.parameters.push(Parameter { name, shape: shape.to_vec(), trainable: true });
+        let inner = shape.len() > 1;
+        self.parameters.push(Parameter { name, shape: shape.to_vec(), trainable: true, inner, start });
     }
 
     /// Weight and bias; as many biases as the weight has rows.
-    fn pair(&mut self, part: &str, shape: &[usize]) {
-        self.add(part, "weight", shape);
-        self.add(part, "bias", &shape[..1]);
+    fn pair(&mut self, part: &str, shape: &[usize], start: Start) {
+        self.add(part, "weight", shape, start);
+        self.add(part, "bias", &shape[..1], Start::Constant(0.0));
     }
 
-    fn conv(&mut self, part: &str, width: Width) {
-        self.pair(part, &[width.output, width.input, 3, 3]);
+    fn norm(&mut self, part: &str, channels: usize) {
+        self.pair(part, &[channels], Start::Constant(1.0));
     }
 
-    fn nin(&mut self, part: &str, width: Width) {
-        self.add(part, "W", &[width.input, width.output]);
-        self.add(part, "b", &[width.output]);
+    fn conv(&mut self, part: &str, width: Width, start: Start) {
+        self.pair(part, &[width.output, width.input, 3, 3], start);
+    }
+
+    fn nin(&mut self, part: &str, width: Width, start: Start) {
+        self.add(part, "W", &[width.input, width.output], start);
+        self.add(part, "b", &[width.output], Start::Constant(0.0));
+    }
+
+    /// The parameters added since there were `count` touch what is no feature: an image, or a label.
+    fn outer(&mut self, count: usize) {
+        self.parameters.iter_mut().skip(count).for_each(|parameter| parameter.inner = false);
     }
 
     fn embedding(&mut self) {
         let (nf, features) = (self.config.nf, self.config.embedding_width());
         if self.config.embedding_type == Embedding::Fourier {
-            self.add("", "W", &[features / 2]);
+            // As published where the scale is not known.
+            let std = self.config.fourier_scale.unwrap_or(16.0);
+            self.add("", "W", &[features / 2], Start::Normal { mean: 0.0, std });
             self.parameters.iter_mut().for_each(|p| p.trainable = false);
             self.module += 1;
         }
         if self.config.conditional {
-            self.pair("", &[4 * nf, features]);
+            let before = self.parameters.len();
+            self.pair("", &[4 * nf, features], USUAL);
+            self.outer(before);
             self.module += 1;
-            self.pair("", &[4 * nf, 4 * nf]);
+            self.pair("", &[4 * nf, 4 * nf], USUAL);
             self.module += 1;
         }
     }
 
     /// Adds the parameters of an operation's modules.
     fn op(&mut self, op: &Op) {
+        let before = self.parameters.len();
         match *op {
             Op::Keep | Op::Recall | Op::TakeOutput => return,
-            Op::Stem(width) => self.conv("", width),
+            Op::Stem(width) => self.conv("", width, USUAL),
             Op::Block(block) => self.block(block),
             Op::Attention(channels) => {
-                self.pair("GroupNorm_0", &[channels]);
+                self.norm("GroupNorm_0", channels);
                 let width = Width { input: channels, output: channels };
-                ["NIN_0", "NIN_1", "NIN_2", "NIN_3"].iter().for_each(|part| self.nin(part, width));
+                ["NIN_0", "NIN_1", "NIN_2"].iter().for_each(|part| self.nin(part, width, NIN));
+                self.nin("NIN_3", width, NEARLY_ZERO);
             }
             Op::Resample { channels, conv, .. } => {
                 if conv {
                     self.resampling_conv(Width { input: channels, output: channels });
                 }
             }
-            Op::InputSkip(width) => self.pair("Conv_0", &[width.output, width.input, 1, 1]),
+            Op::InputSkip(width) => self.pair("Conv_0", &[width.output, width.input, 1, 1], USUAL),
             Op::InputResidual(width) | Op::OutputResidual(width) => self.resampling_conv(width),
             Op::Output(width) | Op::Head(width) => {
-                self.pair("", &[width.input]);
+                // A pyramid of features, unlike one of images, begins as any layer does.
+                let features = matches!(op, Op::Output(_)) && self.config.progressive == Progressive::Residual;
+                let start = if features { USUAL } else { NEARLY_ZERO };
+                self.norm("", width.input);
                 self.module += 1;
-                self.conv("", width);
+                self.conv("", width, start);
             }
+        }
+        let image = self.config.num_channels;
+        match *op {
+            Op::Stem(_) | Op::InputSkip(_) => self.outer(before),
+            Op::InputResidual(width) if width.input == image => self.outer(before),
+            Op::Output(width) | Op::Head(width) if width.output == image => self.outer(before),
+            _ => {}
         }
         self.module += 1;
     }
 
     fn block(&mut self, block: Block) {
         let Width { input, output } = block.width;
-        self.pair("GroupNorm_0", &[input]);
-        self.conv("Conv_0", block.width);
+        self.norm("GroupNorm_0", input);
+        self.conv("Conv_0", block.width, USUAL);
         let told = if self.config.variant.scale_shift { 2 * output } else { output };
-        self.pair("Dense_0", &[told, 4 * self.config.nf]);
-        self.pair("GroupNorm_1", &[output]);
-        self.conv("Conv_1", Width { input: output, output });
+        self.pair("Dense_0", &[told, 4 * self.config.nf], USUAL);
+        self.norm("GroupNorm_1", output);
+        self.conv("Conv_1", Width { input: output, output }, NEARLY_ZERO);
         match self.config.resblock_type {
-            BlockKind::Ddpm if input != output => self.nin("NIN_0", block.width),
+            BlockKind::Ddpm if input != output => self.nin("NIN_0", block.width, NIN),
             BlockKind::BigGan if input != output || block.resample.is_some() => {
-                self.pair("Conv_2", &[output, input, 1, 1]);
+                self.pair("Conv_2", &[output, input, 1, 1], USUAL);
             }
             _ => {}
         }
     }
 
     fn resampling_conv(&mut self, width: Width) {
-        self.conv(if self.config.fir { "Conv2d_0" } else { "Conv_0" }, width);
+        self.conv(if self.config.fir { "Conv2d_0" } else { "Conv_0" }, width, USUAL);
     }
 }

@@ -4,6 +4,7 @@
 //! Each answers at every (α, σ), so each runs in every family.
 
 mod clipped;
+mod conditioning;
 mod dense;
 mod description;
 mod differentiate;
@@ -16,6 +17,7 @@ mod network;
 mod operator;
 
 pub use clipped::Clipped;
+pub use conditioning::{Conditioning, Place};
 pub use description::Description;
 pub(crate) use differentiate::{parts, through_denoiser, vector_jacobian};
 pub use image_set::ImageSet;

@@ -21,6 +21,7 @@ mod predictor_corrector;
 mod preset;
 mod random;
 mod runge_kutta;
+mod words;
 
 pub use adaptive::{ATOL, Adaptive, OnProgress, RTOL, STEPPING, stepping, tolerance};
 pub(crate) use adaptive::{at_times, covered, drift, images, levels};
@@ -34,6 +35,7 @@ pub use grid::{Edm, Grid, LogSnr, Quadratic, RHO, Uniform};
 pub use heun::Heun;
 pub use hmc::{Hmc, LEAPFROG, METROPOLIS};
 pub use langevin::{BATCH, Langevin, NORMS, SAMPLE};
+pub(crate) use noise::Stream;
 pub use noise::{Noise, NoiseSource, Purpose};
 pub use posterior::{
     Dps, DpsGuidance, Exact, ExactPosterior, GUIDANCE_WEIGHT, Method, NullSpace, NullSpaceCorrection, PiGdm,
@@ -45,7 +47,10 @@ pub use predictor::{
 };
 pub use predictor_corrector::{CORRECTOR, PREDICTOR, PredictorCorrector};
 pub use preset::{Group, Preset};
+pub(crate) use random::{cos_sin, ln};
 pub use runge_kutta::{Derivative, Solution, State, Stepping, Tolerance, ToleranceError, runge_kutta_45};
+pub use words::Words;
+pub(crate) use words::exp;
 
 use crate::Image;
 use crate::registry::{Category, Choice, Entry, Equation, Settings};

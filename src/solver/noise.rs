@@ -26,10 +26,23 @@ pub enum Purpose {
     Known(u32),
     /// What leads a state up again to a noisier level.
     Ascent,
+    /// The noise that training adds to data.
+    Training,
+    /// The times at which data are noised in training, and the order of their strata.
+    Time,
+    Stratum,
+    /// The first weights of a network.
+    Weights,
+    /// The drawing of a picture by the program itself.
+    World,
+    /// The order in which the pictures of a set are taken.
+    Order,
+    /// Whether a picture is taken mirrored.
+    Flip,
 }
 
 impl Purpose {
-    fn code(self) -> u32 {
+    pub(super) fn code(self) -> u32 {
         match self {
             Purpose::Prior => 0,
             Purpose::Predictor => 1,
@@ -40,6 +53,13 @@ impl Purpose {
             Purpose::Measurement => 3,
             Purpose::Known(stage) => 0x4000_0000 | (stage & 0x0fff_ffff),
             Purpose::Ascent => 4,
+            Purpose::Training => 8,
+            Purpose::Time => 9,
+            Purpose::Stratum => 10,
+            Purpose::Weights => 11,
+            Purpose::World => 5,
+            Purpose::Order => 6,
+            Purpose::Flip => 7,
         }
     }
 }
@@ -59,8 +79,7 @@ impl NoiseSource for Noise {
     }
 
     fn uniform(&self, step: usize, purpose: Purpose) -> Tensor<1> {
-        let of_sample = |offset| open_unit(self.stream(step, purpose, offset).blocks(0)[0][0]);
-        let values: Vec<f32> = (0..self.count).map(of_sample).collect();
+        let values = (0..self.count).map(|offset| self.stream(step, purpose, offset).uniform()).collect::<Vec<f32>>();
         Tensor::from_data(TensorData::new(values, [self.count]), &self.device)
     }
 }
@@ -105,19 +124,38 @@ impl Noise {
 
     /// The random blocks of one sample's draw. The key is the seed; the counter is (block, purpose, step, sample).
     fn stream(&self, step: usize, purpose: Purpose, offset: usize) -> Stream {
-        let key = [self.seed as u32, (self.seed >> 32) as u32];
-        Stream { key, counter: [purpose.code(), step as u32, (self.first + offset) as u32] }
+        Stream::new(self.seed, purpose, [step as u32, (self.first + offset) as u32])
     }
 }
 
 /// Random words by the numbers of their blocks.
 #[derive(Clone, Copy)]
-struct Stream {
+pub(crate) struct Stream {
     key: [u32; 2],
     counter: [u32; 3],
 }
 
 impl Stream {
+    /// The stream at an address: what it is for, and two more words, such as step and sample.
+    pub(crate) fn new(seed: u64, purpose: Purpose, [step, sample]: [u32; 2]) -> Self {
+        Stream { key: [seed as u32, (seed >> 32) as u32], counter: [purpose.code(), step, sample] }
+    }
+
+    /// Fills with standard normals.
+    pub(crate) fn normals(self, values: &mut [f32]) {
+        fill_normal(self, values);
+    }
+
+    /// Fills with uniform numbers in (0, 1).
+    pub(crate) fn uniforms(self, values: &mut [f32]) {
+        fill::<Uniform>(self, values);
+    }
+
+    /// One uniform number in (0, 1).
+    pub(crate) fn uniform(self) -> f32 {
+        open_unit(self.blocks(0)[0][0])
+    }
+
     /// Sixteen blocks from this one on.
     #[inline(always)]
     fn blocks(self, first: u32) -> Blocks<u32> {

@@ -52,7 +52,7 @@ fn open_unit(bits: u32) -> f64 {
 
 /// ln x for normal x > 0, to about 1e-11: x = 2ᵏ·m with m from √½ to √2, ln m = 2·artanh((m − 1)/(m + 1)).
 #[inline(always)]
-fn ln(x: f64) -> f64 {
+pub(crate) fn ln(x: f64) -> f64 {
     const MANTISSA: u64 = (1 << 52) - 1;
     let bits = x.to_bits();
     // From ½ to 1, and twice that below √½.
@@ -68,7 +68,7 @@ fn ln(x: f64) -> f64 {
 
 /// cos 2πx and sin 2πx for x from 0 to 1, to about 1e-12: a quarter turn k and an angle of at most an eighth beside it.
 #[inline(always)]
-fn cos_sin(x: f64) -> [f64; 2] {
+pub(crate) fn cos_sin(x: f64) -> [f64; 2] {
     /// Adding and taking away 1.5·2⁵² rounds to a whole number.
     const ROUND: f64 = 6_755_399_441_055_744.0;
     let shifted = 4.0 * x + ROUND;

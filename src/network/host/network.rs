@@ -65,14 +65,12 @@ pub(super) struct Given {
     /// The activated embedding of noise levels, in networks that have one: a row for all images or one for each.
     pub embedding: Option<Rows>,
     pub dropout: Option<Dropout>,
-    /// The place of the first image in its batch.
-    pub first: usize,
 }
 
 impl Given {
     /// Of so many images, in the block at a place of the network; empty where nothing is dropped.
     pub fn masks(&self, place: usize, images: usize) -> Vec<Mask> {
-        let of = |dropout: Dropout| (self.first..self.first + images).map(move |image| dropout.mask(place, image));
+        let of = |dropout: Dropout| (0..images).map(move |image| dropout.mask(place, image));
         self.dropout.into_iter().flat_map(of).collect()
     }
 }
@@ -124,8 +122,8 @@ impl TwoWay for Network {
     }
 
     fn given_of(given: &Given, images: Range<usize>) -> Given {
-        let first = given.first + images.start;
-        Given { embedding: given.embedding.as_ref().map(|rows| rows.of(images)), first, ..*given }
+        let dropout = given.dropout.map(|dropout| dropout.after(images.start));
+        Given { embedding: given.embedding.as_ref().map(|rows| rows.of(images)), dropout }
     }
 
     /// Keeps the features that come to each layer, and then those that come to the second half of a block, or from a
@@ -178,7 +176,7 @@ impl Network {
     /// [`tracked::forward`] for where it can be differentiated.
     pub fn forward(self: &Arc<Self>, x: Image, features: Vec<f32>, rows: usize) -> Result<Image, TensorReadError> {
         let embedding = self.embed(&self.evaluator.context(), features, rows);
-        tracked::forward(self, x, Given { embedding, dropout: None, first: 0 })
+        tracked::forward(self, x, Given { embedding, dropout: None })
     }
 
     /// The activated embedding, one row for each row of features.

@@ -71,6 +71,16 @@ impl NetworkConfig for RefineNetConfig {
         let widths: Vec<String> = self.widths().iter().map(ToString::to_string).collect();
         format!("{name}, {} channels", widths.join("·"))
     }
+
+    fn smld_label(&self, place: f64) -> (f64, f64) {
+        if !self.conditional {
+            // Only the division by σ knows the level, so that a place between two is as good as theirs.
+            return (place, 1.0);
+        }
+        // The levels are few. Between them the denoised picture of the nearest one, D, stands: (D − x)/σ².
+        let sigma = |place: f64| self.sigma(place);
+        (place.round(), (sigma(place.round()) / sigma(place)).powi(2))
+    }
 }
 
 impl ScoreNetwork for RefineNet {
@@ -123,16 +133,6 @@ impl ScoreNetwork for RefineNet {
         let mut loader = Loader::new(plan::parameters(config), weights, config, device)?.tracked();
         let network = RefineNet::load(&mut loader, false)?;
         differentiated(loader, &sizes(config), config.shape(), x, labels, at_output, |x| network.forward(x, labels))
-    }
-
-    fn smld_label(&self, place: f64) -> (f64, f64) {
-        if !self.config.conditional {
-            // Only the division by σ knows the level, so that a place between two is as good as theirs.
-            return (place, 1.0);
-        }
-        // The levels are few. Between them the denoised picture of the nearest one, D, stands: (D − x)/σ².
-        let sigma = |place: f64| self.config.sigma(place);
-        (place.round(), (sigma(place.round()) / sigma(place)).powi(2))
     }
 
     fn differentiates_on_the_cpu() -> bool {

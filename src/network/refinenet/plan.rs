@@ -1,7 +1,7 @@
 //! The stages of the published networks, and with them names, shapes and order of all parameters.
 
 use super::RefineNetConfig;
-use crate::network::plan::Parameter;
+use crate::network::plan::{Parameter, Start};
 
 /// A residual block.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +52,8 @@ pub(in crate::network) const INPUT_UNITS: usize = 2;
 pub(in crate::network) const UNIT_CONVS: usize = 2;
 /// Poolings of a refinement.
 pub(in crate::network) const POOLINGS: usize = 2;
+/// Standard deviation of the first γ and α around 1.
+const STYLE_STD: f64 = 0.02;
 /// Pixels on a side of what a pooling takes together.
 pub(in crate::network) const POOLED: usize = 5;
 
@@ -104,6 +106,7 @@ pub(in crate::network) fn parameters(config: &RefineNetConfig) -> Vec<Parameter>
     list.conv("begin_conv", config.channels, config.ngf, 3);
     list.norm("normalizer", config.ngf);
     list.conv("end_conv", config.ngf, config.channels, 3);
+    list.parameters.iter_mut().for_each(|parameter| parameter.inner = false);
     for stage in stages(config) {
         for (index, block) in stage.blocks.iter().enumerate() {
             list.block(&format!("res{}.{index}", stage.name), block);
@@ -123,25 +126,30 @@ struct List {
 }
 
 impl List {
-    fn add(&mut self, name: String, shape: &[usize]) {
-        self.parameters.push(Parameter { name, shape: shape.to_vec(), trainable: true });
+    fn add(&mut self, name: String, shape: &[usize], start: Start) {
+        let inner = shape.len() == 4;
+        self.parameters.push(Parameter { name, shape: shape.to_vec(), trainable: true, inner, start });
     }
 
     fn conv(&mut self, at: &str, input: usize, output: usize, size: usize) {
-        self.add(format!("{at}.weight"), &[output, input, size, size]);
-        self.add(format!("{at}.bias"), &[output]);
+        let start = Start::FanIn(input * size * size);
+        self.add(format!("{at}.weight"), &[output, input, size, size], start);
+        self.add(format!("{at}.bias"), &[output], start);
     }
 
     /// A 3×3 convolution without bias.
     fn unbiased(&mut self, at: &str, channels: usize) {
-        self.add(format!("{at}.weight"), &[channels, channels, 3, 3]);
+        self.add(format!("{at}.weight"), &[channels, channels, 3, 3], Start::FanIn(channels * 9));
     }
 
     fn norm(&mut self, at: &str, channels: usize) {
-        match self.levels {
-            Some(levels) => self.add(format!("{at}.embed.weight"), &[levels, 3 * channels]),
-            None => ["alpha", "gamma", "beta"].iter().for_each(|part| self.add(format!("{at}.{part}"), &[channels])),
+        if let Some(levels) = self.levels {
+            return self.add(format!("{at}.embed.weight"), &[levels, 3 * channels], Start::Styles(STYLE_STD));
         }
+        for part in ["alpha", "gamma"] {
+            self.add(format!("{at}.{part}"), &[channels], Start::Normal { mean: 1.0, std: STYLE_STD });
+        }
+        self.add(format!("{at}.beta"), &[channels], Start::Constant(0.0));
     }
 
     /// A norm where only conditional networks have one.

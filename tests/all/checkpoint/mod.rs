@@ -16,6 +16,7 @@ mod pictures;
 mod published;
 mod run_files;
 mod saved;
+mod sets;
 mod sizes;
 mod version_0_1_0;
 

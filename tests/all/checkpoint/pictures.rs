@@ -340,7 +340,13 @@ fn shipped_worlds_are_512_of_six_kinds() {
 
 #[test]
 fn moments_are_those_of_the_grey_levels() {
-    let set = PictureSet { shape: [3, 1, 1], values: vec![0, 255, 51], names: vec!["a".into()], warnings: vec![] };
+    let set = PictureSet {
+        shape: [3, 1, 1],
+        values: vec![0, 255, 51],
+        names: vec!["a".into()],
+        classes: None,
+        warnings: vec![],
+    };
     let unit = moments(&set, Range::Unit);
     assert!((unit.mean - 1.2 / 3.0).abs() < 1e-12 && (unit.mean_square - 1.04 / 3.0).abs() < 1e-12);
     let symmetric = moments(&set, Range::Symmetric); // −1, 1, −0.6

@@ -9,6 +9,7 @@ use score_explorer::solver::{
     Solver,
 };
 use score_explorer::task::{Flow, Restoration, Run};
+use score_explorer::train::{Average, Objective, Optimizer, Schedule, Times};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 
@@ -21,6 +22,11 @@ macro_rules! in_every_category {
         $ask::<dyn Grid>();
         $ask::<dyn Method>();
         $ask::<dyn Operator>();
+        $ask::<dyn Objective>();
+        $ask::<dyn Times>();
+        $ask::<dyn Optimizer>();
+        $ask::<dyn Schedule>();
+        $ask::<dyn Average>();
     };
 }
 
@@ -34,7 +40,8 @@ fn others(parameter: &Parameter) -> Vec<Value> {
         Kind::Number { default, possible: (low, high), .. } => {
             // As short as people write them: JSON is read to a unit in the last place.
             let round = |value: f64| format!("{value:.3e}").parse().unwrap_or(value);
-            [*low, 0.3 * low + 0.7 * default, 1.1 * default, *high].map(|value| Value::Number(round(value))).into()
+            let more = (1.1 * default).min(*high);
+            [*low, 0.3 * low + 0.7 * default, more, *high].map(|value| Value::Number(round(value))).into()
         }
         Kind::Whole { default, possible: (low, high) } => [*low, default + 1, *high].map(Value::Whole).into(),
         Kind::Levels { levels, .. } => levels.iter().copied().map(Value::Whole).collect(),
@@ -43,6 +50,7 @@ fn others(parameter: &Parameter) -> Vec<Value> {
         Kind::Numbers => vec![vec![0.3].into(), vec![0.0, 1.5, 1e-7, 1e20, 4.0, -0.1, 0.0, 1.0, 0.0].into()],
     };
     all.retain(|value| *value != parameter.default());
+    all.dedup();
     all
 }
 
@@ -118,7 +126,10 @@ fn parameters_of_one_key_are_the_same_parameter_and_no_field_of_a_run() {
         <dyn Grid>::NAME,
     ];
     let families = FamilyKind::ALL.iter().map(|kind| kind.about());
-    let all = abouts::<dyn Solver>().into_iter().chain(abouts::<dyn Grid>()).chain(families);
+    let runs = abouts::<dyn Solver>().into_iter().chain(abouts::<dyn Grid>());
+    let trainings = abouts::<dyn Objective>().into_iter().chain(abouts::<dyn Times>());
+    let trainings = trainings.chain(abouts::<dyn Optimizer>()).chain(abouts::<dyn Schedule>());
+    let all = runs.chain(trainings).chain(abouts::<dyn Average>()).chain(families);
     let parameters: Vec<_> = all.flat_map(|about| whole::every(about.parameters)).collect();
     for one in &parameters {
         assert!(!fields.contains(&one.key), "{}", one.key);

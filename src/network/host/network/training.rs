@@ -27,7 +27,7 @@ impl Network {
             Embedding::new(self, &context, layers, features)
         });
         let activated = embedding.as_ref().map(|embedding| embedding.activated[1].clone());
-        let given = Given { embedding: activated, dropout, first: 0 };
+        let given = Given { embedding: activated, dropout };
         let mut gradients = two_way::gradients(self, x, dims, &given, at_output)?;
         if let Some(embedding) = &embedding {
             embedding.back(&context, self, &mut gradients);
