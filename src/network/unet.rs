@@ -6,11 +6,12 @@ use super::plan::{Direction, Op, Parameter, Plan};
 use super::resample::{ConvResampler, Resampler};
 use super::{
     AtOutput, BlockKind, Combine, Config, Dropout, Embedding, GradientError, InvalidConfig, NetworkConfig, Progressive,
-    ScoreNetwork, Stage, Weights, WeightsError, host,
+    ScoreNetwork, Stage, Weights, WeightsError, host, patch,
 };
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
 use std::f64::consts::TAU;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A published `ddpm` or `ncsnpp` network.
@@ -91,7 +92,8 @@ impl NetworkConfig for Config {
             (BlockKind::BigGan, _) => "NCSN++",
         };
         let widths: Vec<String> = self.ch_mult.iter().map(|factor| (self.nf * factor).to_string()).collect();
-        format!("{name}, {} channels, {} blocks each", widths.join("·"), self.num_res_blocks)
+        let patches = if self.patch > 1 { format!(", patches {0}×{0}", self.patch) } else { String::new() };
+        format!("{name}, {} channels, {} blocks each{patches}", widths.join("·"), self.num_res_blocks)
     }
 
     fn sigma_data(&self) -> Option<f64> {
@@ -128,11 +130,22 @@ impl ScoreNetwork for Unet {
     ) -> Option<Vec<Vec<f32>>> {
         let Body::Host(network) = &self.body else { return None };
         let [c, h, w] = self.config.shape();
-        let x = if self.config.centered { x.to_vec() } else { x.iter().map(|x| 2.0 * x - 1.0).collect() };
+        let places = patch::places(self.config.shape(), self.config.side_of_patch());
+        let mut x = patch::cut_values(x, &places);
+        if !self.config.centered {
+            x.iter_mut().for_each(|x| *x = 2.0 * *x - 1.0);
+        }
         let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
         let gains = if self.config.scale_by_sigma { self.gains(labels) } else { Vec::new() };
         let at_output = with_gains(c * h * w, gains, at_output);
-        network.gradients(&x, [labels.len(), c, h, w], features, dropout, &at_output, &sizes(&self.config))
+        let at_output = |images: Range<usize>, values: &mut [f32]| {
+            let mut whole = patch::join_values(values, &places);
+            at_output(images, &mut whole);
+            values.copy_from_slice(&patch::cut_values(&whole, &places));
+        };
+        let [channels, height, width] = self.config.inside();
+        let dims = [labels.len(), channels, height, width];
+        network.gradients(&x, dims, features, dropout, &at_output, &sizes(&self.config))
     }
 
     fn gradients_by_tensors(
@@ -181,12 +194,13 @@ impl Unet {
     /// The output; `dropout` is for training, by tensor operations.
     fn evaluate(&self, x: Image, labels: &[f64], dropout: Option<Dropout>) -> Result<Image, TensorReadError> {
         let device = x.device();
-        let x = if self.config.centered { x } else { x * 2.0 - 1.0 };
+        let x = patch::cut(if self.config.centered { x } else { x * 2.0 - 1.0 }, self.config.side_of_patch());
         let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
         let h = match &self.body {
             Body::Host(network) => network.forward(x, features, labels.len())?,
             Body::Tensors(layers) => layers.forward(&self.config, x, features, labels.len(), dropout),
         };
+        let h = patch::join(h, self.config.side_of_patch());
         Ok(if self.config.scale_by_sigma { h * of_images(self.gains(labels), &device) } else { h })
     }
 

@@ -20,7 +20,7 @@ pub use clipped::Clipped;
 pub use conditioning::{Conditioning, Place};
 pub use description::Description;
 pub(crate) use differentiate::{parts, through_denoiser, vector_jacobian};
-pub use image_set::ImageSet;
+pub use image_set::{Comparison, ImageSet};
 pub use in_range::InRange;
 pub(crate) use measurement::posterior;
 pub use measurement::{Condition, Measurement};

@@ -7,6 +7,7 @@
 
 mod attention;
 mod build;
+mod bytes;
 mod clock;
 mod convolution;
 mod dilated;
@@ -29,6 +30,7 @@ mod tracked;
 mod two_way;
 mod winograd;
 
+pub(crate) use bytes::ByteMatrix;
 pub(super) use network::Network;
 pub(super) use refinenet::RefineNet;
 
@@ -43,6 +45,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Tensors of this device lie in the host's memory, with or without gradients.
 pub(super) fn is_host(device: &Device) -> bool {
     *device == Device::flex()
+}
+
+/// Tensors of this device lie in the host's memory and keep no gradients.
+pub(crate) fn is_plain(device: &Device) -> bool {
+    !device.is_autodiff() && is_host(device)
 }
 
 /// Does something with the values of images, N×C×H×W.

@@ -12,6 +12,7 @@ mod memory;
 mod ncsn;
 mod oblong;
 mod options;
+mod patches;
 mod refinenets;
 
 use burn::tensor::{Device, Tensor, TensorData};
