@@ -143,8 +143,10 @@ impl Folder {
     /// If the folder cannot be written, or holds another training.
     pub fn begin(&self, training: &Training) -> Result<(), FolderError> {
         if let Some(held) = self.training()? {
-            // How long it lasts may change.
-            return match (Training { images: training.images, ..held.clone() }) == *training {
+            // How long it lasts may change; the moments are the data's, and need not be known before these are read.
+            let mut same = Training { images: training.images, ..held.clone() };
+            same.network.moments = training.network.moments;
+            return match same == *training {
                 true if held.images == training.images => Ok(()),
                 true => Ok(write_training(&self.value(), training)?),
                 false => Err(FolderError::Other(self.path.clone())),

@@ -31,7 +31,7 @@ impl Default for TrainDraft {
     fn default() -> Self {
         let place = Place::Worlds(32);
         let (recipe, size) = (Choice::<dyn Recipe>::new(&ScoreSde), Choice::<dyn Size>::new(&Small));
-        let network = recipe.entry().description(size.entry(), None, [3, 32, 32]);
+        let network = recipe.entry().description(&size, None, [3, 32, 32]);
         let source = DataSource { place: place.clone(), size: None, channels: None };
         let how = Training::usual(source, network);
         TrainDraft { place, image_size: 32, grey: false, recipe, size, family: FamilyKind::Vp, how }
@@ -48,7 +48,7 @@ impl TrainDraft {
     pub fn network(&self) -> Description {
         let family = self.has_family().then(|| self.family.published());
         let side = self.image_size();
-        self.recipe.entry().description(self.size.entry(), family, [if self.grey { 1 } else { 3 }, side, side])
+        self.recipe.entry().description(&self.size, family, [if self.grey { 1 } else { 3 }, side, side])
     }
 
     /// Height and width: worlds have their own.

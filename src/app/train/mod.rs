@@ -66,7 +66,7 @@ static KEYS: [Binding<Command>; 3] = [
 static INFO: WorkspaceInfo = WorkspaceInfo {
     name: "Train",
     question: "Can it learn mine?",
-    help: "Choose images, a family and a size on the left, then press Train. Samples of the network show how far it has \
+    help: "Choose images, a family and a size on the left, then press Start training. Samples of the network show how far it has \
            come. It is saved all the time: stop, and go on another day.",
     keys: || keys::lines(&KEYS),
     picture_drop: None,
@@ -128,6 +128,22 @@ impl Train {
             commands: Vec::new(),
             looked: false,
         }
+    }
+
+    /// Images that the training which is shown has seen.
+    pub fn images(&self) -> u64 {
+        self.course.as_ref().map_or(0, Course::images)
+    }
+
+    /// Whether it is under way.
+    pub fn is_active(&self) -> bool {
+        self.course.as_ref().is_some_and(Course::is_active)
+    }
+
+    /// Whether it shows samples.
+    pub fn has_samples(&self) -> bool {
+        let shown = self.course.as_ref().and_then(|course| course.shown.as_ref());
+        shown.is_some_and(|shown| shown.samples.is_some())
     }
 
     /// Looks for trainings, and reads the one that is shown.
@@ -296,7 +312,10 @@ impl Workspace for Train {
         self.course = None;
         self.draft.place = Place::Files { path: path.into(), is_test: false };
         self.draft.renew();
-        cx.notices.push(Notice::remark(format!("{} is the data of the next training; press Train.", file_name(path))));
+        cx.notices.push(Notice::remark(format!(
+            "{} is the data of the next training; press Start training.",
+            file_name(path)
+        )));
         true
     }
 

@@ -4,7 +4,7 @@ use super::Course;
 use crate::app::figure::{Scale, label, log_marks, power_of_ten, quiet, quiet_axis, section, short};
 use crate::app::panes;
 use crate::app::theme::Theme;
-use crate::train::{History, LEVELS, Point};
+use crate::train::{History, LEVELS, Point, Remembered, copying};
 use egui::{RichText, Ui};
 use egui_plot::{AxisHints, Line, PlotPoint};
 
@@ -20,12 +20,45 @@ pub fn ui(ui: &mut Ui, course: Option<&Course>) {
         });
     };
     panes::figures(ui, 4, |ui| {
-        let height = ((ui.clip_rect().height() - 120.0) / 3.0).clamp(72.0, 180.0);
+        let height = ((ui.clip_rect().height() - 150.0) / 4.0).clamp(72.0, 180.0);
         let tip = "Mean loss of the batches, by images seen: what the objective minimises";
         over_time(ui, "loss", tip, history, height, |point| point.mean_loss());
         let tip = "Euclidean norm of the whole gradient before it is clipped, by images seen";
         over_time(ui, "gradient norm", tip, history, height, |point| point.mean_gradient());
         by_level(ui, history, height);
+        if let Some(shown) = course.and_then(|course| course.shown.as_ref())
+            && !shown.remembered.is_empty()
+        {
+            remembered(ui, &shown.remembered, height);
+        }
+    });
+}
+
+/// Whether it learns or copies.
+fn remembered(ui: &mut Ui, all: &[Remembered], height: f32) {
+    let theme = Theme::of(ui);
+    let tip = "Error of denoised images (root mean square, in [−1, 1]) by noise level σ/α: of training images, of images \
+               that the training never sees, and of these by the exact score of the training images, which only copies. \
+               0%: unseen images are denoised as well as training images (learning); 100%: as badly as by the exact score \
+               (copying)";
+    let figure = copying(all).map(|share| format!("copying {:.0}%", 100.0 * share));
+    let curve = |figure: &dyn Fn(&Remembered) -> f64| -> Vec<PlotPoint> {
+        all.iter().map(|at| PlotPoint::new(at.ratio.log10(), figure(at))).collect()
+    };
+    let curves = [
+        ("training images", curve(&|at| at.seen), theme.series[1]),
+        ("unseen images", curve(&|at| at.unseen), theme.series[0]),
+        ("exact score, unseen", curve(&|at| at.exact), theme.weak),
+    ];
+    section(ui, "memorisation", tip, figure, |ui| {
+        let x = quiet_axis(ui, AxisHints::new_x()).formatter(power_of_ten);
+        let plot = quiet(ui, "memorisation", Scale::Plain, height).custom_x_axes(vec![x]).x_grid_spacer(log_marks);
+        let plot = plot.include_y(0.0).label_formatter(|near| label(near, "log₁₀ σ/α", Scale::Plain));
+        plot.legend(egui_plot::Legend::default().position(egui_plot::Corner::LeftTop)).show(ui, |plot| {
+            for (name, points, colour) in &curves {
+                plot.line(Line::new(*name, &**points).color(*colour).width(1.5));
+            }
+        });
     });
 }
 

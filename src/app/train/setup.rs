@@ -118,6 +118,7 @@ impl Setup<'_> {
             segmented(ui, &mut self.draft.family, &options);
         }
         entries(ui, &mut self.draft.size, |_| true);
+        parameters(ui, &mut self.draft.size);
         if before != (self.draft.recipe.clone(), self.draft.size.clone(), self.draft.family) {
             self.draft.renew();
         }
@@ -196,7 +197,7 @@ impl Setup<'_> {
             (_, Some(RunState::Paused)) => "Resume",
             (_, Some(_)) => "Pause",
             (Some(course), None) if course.images() > 0 => "Go on",
-            _ => "Train",
+            _ => "Start training",
         };
         let possible = self.course.map_or(training.is_ok(), Course::is_known);
         let width = ui.available_width();
@@ -213,7 +214,7 @@ impl Setup<'_> {
                     self.commands.push(Command::Use);
                 }
                 let (label, command, tip) = match course.is_active() {
-                    true => ("Stop", Command::Stop, "Stop and save; it can go on later (Esc)"),
+                    true => ("Stop training", Command::Stop, "Stop and save; it can go on later (Esc)"),
                     false => ("New training", Command::New, "Set up another training"),
                 };
                 if ui.add(egui::Button::new(label).min_size(half)).on_hover_text(tip).clicked() {
