@@ -1,7 +1,7 @@
 //! A batch's loss and its gradient by all parameters of a network.
 
 use super::Regression;
-use crate::network::{Architecture, GradientError, Network, Weights};
+use crate::network::{Architecture, Dropout, GradientError, Network, Weights};
 use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,7 +19,7 @@ pub struct LossGradient {
     pub gradients: BTreeMap<String, Vec<f32>>,
 }
 
-/// The loss of a network on a regression, and its gradient: by the CPU's own layers where it has them, the same for any
+/// The loss of a network on a regression, with features left out or not, and its gradient: by the CPU's own layers where it has them, the same for any
 /// number of threads; else by tensors on the device, some images at a time.
 ///
 /// # Errors
@@ -28,6 +28,7 @@ pub fn loss_gradient(
     architecture: &Architecture,
     weights: &Weights,
     regression: &Regression<f32>,
+    dropout: Option<Dropout>,
     device: &Device,
 ) -> Result<LossGradient, GradientError> {
     let losses = Mutex::new(vec![0.0; regression.images()]);
@@ -36,7 +37,7 @@ pub fn loss_gradient(
         values.copy_from_slice(&slopes);
         losses.lock().unwrap_or_else(PoisonError::into_inner)[images].copy_from_slice(&found);
     };
-    let found = gradients(architecture, weights, device, &regression.inputs, &regression.labels, &at_output)?;
+    let found = gradients(architecture, weights, regression, dropout, device, &at_output)?;
     let names = architecture.parameters().into_iter().map(|(name, _)| name);
     let gradients = names.zip(found).collect();
     Ok(LossGradient { losses: losses.into_inner().unwrap_or_else(PoisonError::into_inner), gradients })
@@ -45,14 +46,15 @@ pub fn loss_gradient(
 fn gradients(
     architecture: &Architecture,
     weights: &Weights,
+    regression: &Regression<f32>,
+    dropout: Option<Dropout>,
     device: &Device,
-    inputs: &[f32],
-    labels: &[f64],
     at_output: &(dyn Fn(Range<usize>, &mut [f32]) + Sync),
 ) -> Result<Vec<Vec<f32>>, GradientError> {
+    let (inputs, labels) = (regression.inputs.as_slice(), regression.labels.as_slice());
     if *device == Device::flex() {
         let network = Network::new(architecture, weights, &device.clone().autodiff())?;
-        if let Some(gradients) = network.gradients(inputs, labels, at_output) {
+        if let Some(gradients) = network.gradients(inputs, labels, dropout, at_output) {
             return Ok(gradients);
         }
     }
@@ -65,7 +67,8 @@ fn gradients(
             at_output(first + images.start..first + images.end, values);
         };
         let (inputs, labels) = (&inputs[first * size..end * size], &labels[first..end]);
-        let found = Network::gradients_by_tensors(architecture, weights, device, inputs, labels, &of_part)?;
+        let dropout = dropout.map(|dropout| dropout.after(first));
+        let found = Network::gradients_by_tensors(architecture, weights, device, inputs, labels, dropout, &of_part)?;
         if sum.is_empty() {
             sum = found;
             continue;

@@ -5,7 +5,7 @@ use super::{
     TrainingError, Update, draw, follow, initial_weights, loss_gradient, norm,
 };
 use crate::data::{Data, Order, Preparation};
-use crate::network::{Array, GradientError, Network, Weights, WeightsError};
+use crate::network::{Array, Dropout, GradientError, Network, Weights, WeightsError};
 use crate::registry::Choice;
 use crate::score::Conditioning;
 use crate::solver::{Purpose, Stream};
@@ -181,8 +181,8 @@ impl Trainer {
         });
         let regression = self.training.objective.regression(&self.conditioning, &images.values, &noise, &draws);
 
-        let architecture = &self.training.network.config;
-        let LossGradient { losses, gradients } = loss_gradient(architecture, &self.weights, &regression, device)?;
+        let LossGradient { losses, gradients } =
+            loss_gradient(&self.training.network.config, &self.weights, &regression, self.dropout(step), device)?;
         let sde = self.training.network.family.sde();
         let ratio = |place: usize| sde.level(draws[place].t).ratio();
         if let Some(place) = losses.iter().position(|loss| !loss.is_finite()) {
@@ -221,6 +221,14 @@ impl Trainer {
             gradient,
             pace: rate,
         })
+    }
+
+    /// What a step leaves out.
+    fn dropout(&self, step: u64) -> Option<Dropout> {
+        let rate = self.training.dropout as f32;
+        // Far from those of other trainings, whose seeds may be the next numbers.
+        let seed = fastrand::Rng::with_seed(self.training.seed).u64(..).wrapping_add(step);
+        (rate > 0.0).then_some(Dropout { rate, seed, first: 0 })
     }
 
     /// All that it has made so far, by name: what [`Trainer::restore`] takes.

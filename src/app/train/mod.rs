@@ -140,6 +140,11 @@ impl Train {
         self.course.as_ref().is_some_and(Course::is_active)
     }
 
+    /// Whether it is held.
+    pub fn is_paused(&self) -> bool {
+        self.course.as_ref().is_some_and(|course| course.state == RunState::Paused)
+    }
+
     /// Whether it shows samples.
     pub fn has_samples(&self) -> bool {
         let shown = self.course.as_ref().and_then(|course| course.shown.as_ref());

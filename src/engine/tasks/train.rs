@@ -9,6 +9,7 @@ use crate::score::{NetworkScore, ScoreError};
 use crate::solver::{Noise, Preset, Unobserved};
 use crate::task::{Count, ModelRef, Plan, Run, Steps, sample};
 use crate::train::{Folder, History, Memorisation, Notes, Point, Remembered, TrainError, Trainer, Training};
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -121,6 +122,8 @@ impl Task for Train {
 struct Sitting {
     task: Train,
     folder: Folder,
+    /// Other programs do not train here meanwhile.
+    _claim: File,
     trainer: Trainer,
     metrics: crate::train::Metrics,
     history: History,
@@ -162,6 +165,7 @@ impl Sitting {
         let memorisation = task.samples.then(|| Memorisation::new(&data, &held_out, &context.device().0)).flatten();
         let mut trainer = Trainer::new(training.clone(), data, start).map_err(refused)?;
         folder.begin(&training).map_err(refused)?;
+        let claim = folder.claim().map_err(refused)?;
         let mut notes = Notes { data: checksum.clone(), seconds: 0.0 };
         if let Some((state, last)) = last {
             if last.data != checksum {
@@ -194,7 +198,20 @@ impl Sitting {
         };
         context.begin(1, report, warnings);
         let (before, saved) = ((notes.seconds, trainer.images()), (Instant::now(), trainer.steps()));
-        Ok(Sitting { task, folder, trainer, metrics, history, memorisation, notes, live, before, saved, sampled: None })
+        Ok(Sitting {
+            task,
+            folder,
+            _claim: claim,
+            trainer,
+            metrics,
+            history,
+            memorisation,
+            notes,
+            live,
+            before,
+            saved,
+            sampled: None,
+        })
     }
 
     /// Step after step.

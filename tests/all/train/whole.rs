@@ -120,6 +120,26 @@ fn a_network_learns_a_few_pictures_by_every_recipe() {
     }
 }
 
+/// It has no option of its own: it stands in the file that decides a training.
+#[test]
+fn dropout_of_a_training_file_is_that_of_its_steps() {
+    let place = Place::new();
+    pictures(&place, 5);
+    place.succeeds(&format!("train {TINY} --batch 4 --images 80 --output without"));
+    let mut training: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(place.path("without/training.json")).unwrap()).unwrap();
+    assert_eq!(training["dropout"], 0.0);
+    training["dropout"] = 0.4.into();
+    std::fs::write(place.path("dropout.json"), training.to_string()).unwrap();
+    let [with, again] = ["with", "again"].map(|output| {
+        place.succeeds(&format!("train --config dropout.json --output {output}"));
+        losses(&place.path(&format!("{output}/metrics.jsonl")))
+    });
+    let without = losses(&place.path("without/metrics.jsonl"));
+    assert_eq!((with.len(), without.len()), (20, 20));
+    assert!(with == again && with.last() != without.last(), "{with:?}, {without:?}");
+}
+
 #[test]
 fn what_cannot_be_trained_is_refused_in_a_sentence() {
     let place = Place::new();
@@ -135,13 +155,17 @@ fn what_cannot_be_trained_is_refused_in_a_sentence() {
     place.fails(&format!("train {TINY} --batch 0 --output t"), 2, "batch of 0");
     place.fails(&format!("train {TINY} --weighting likelihood --objective edm --output t"), 2, "weighting");
     // A folder that holds another training, or whose data have changed.
-    place.succeeds(&format!("train {TINY} --images 40 --output t"));
-    place.fails(&format!("train {TINY} --seed 4 --images 40 --output t"), 2, "already holds another training");
+    place.succeeds(&format!("train {TINY} --batch 4 --images 40 --output t"));
+    place.fails(
+        &format!("train --data pictures --size tiny --seed 4 --batch 4 --images 40 --output t"),
+        2,
+        "already holds another training",
+    );
     std::fs::remove_file(place.path("pictures/2.png")).unwrap();
-    place.fails(&format!("train {TINY} --images 80 --output t"), 1, "have changed");
+    place.fails(&format!("train {TINY} --batch 4 --images 80 --output t"), 1, "have changed");
     let mut file = std::fs::File::create(place.path("t/state.safetensors")).unwrap();
     file.write_all(b"not a state").unwrap();
-    place.fails(&format!("train {TINY} --images 80 --output t"), 1, "state.safetensors");
+    place.fails(&format!("train {TINY} --batch 4 --images 80 --output t"), 1, "state.safetensors");
 }
 
 #[test]
@@ -150,15 +174,29 @@ fn a_loss_that_is_not_finite_stops_with_its_noise_level_and_changes_nothing() {
     let data = source.open(&ReadProgress::default()).unwrap();
     let network = ScoreSde.description(&Choice::<dyn Size>::new(&Tiny), None, data.shape());
     let mut weights = initial_weights(&network.config, 0);
-    // The bias of the last convolution: its square is beyond single precision.
-    let last = network.config.parameters().pop().unwrap().0;
-    weights.get_mut(&last).unwrap().values.fill(1e38);
+    // The first convolution: its sums are beyond single precision.
+    let (first, _) = network.config.parameters().into_iter().find(|(_, shape)| shape.len() == 4).unwrap();
+    weights.get_mut(&first).unwrap().values.fill(3e38);
     let training = Training { batch: 4, ..Training::usual(source, network) };
     let mut trainer = Trainer::new(training, data, Some(weights.clone())).unwrap();
     let error = trainer.step(&Device::flex()).unwrap_err();
     assert!(matches!(error, TrainError::NotFinite { step: 1, ratio } if ratio > 0.0), "{error}");
     assert!(error.to_string().contains("smaller learning rate"), "{error}");
     assert_eq!((trainer.steps(), trainer.weights()), (0, &weights));
+}
+
+#[test]
+fn two_programs_do_not_train_in_one_folder() {
+    let place = Place::new();
+    pictures(&place, 4);
+    let line = format!("train {TINY} --batch 4 --images 100000000 --output t");
+    let mut first = started(&place, &line);
+    while std::fs::metadata(place.path("t/metrics.jsonl")).map_or(0, |about| about.len()) == 0 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    place.fails(&line, 1, "is being trained by another program");
+    first.kill().unwrap();
+    first.wait().unwrap();
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn a_training_is_watched_stopped_gone_on_with_and_used() {
     harness.run_steps(2);
     wait_until(&mut harness, "images and samples", |app| train(app).images() >= 192 && train(app).has_samples());
     click(&mut harness, "Pause");
-    wait_until(&mut harness, "the pause", |app| train(app).is_active());
+    wait_until(&mut harness, "the pause", |app| train(app).is_paused());
     click(&mut harness, "Resume");
     let before = train(harness.state()).images();
     wait_until(&mut harness, "more images", |app| train(app).images() > before);
