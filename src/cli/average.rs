@@ -42,7 +42,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     average.settings_mut().set_nearest(&SIGMA_REL, args.sigma_rel);
     let steps = made.images.div_ceil(training.batch as u64);
     folder.write_model(&args.output, &Training { average, ..training }, &made.weights, steps)?;
-    say!("average of {} images, σ_rel {}, of {} stored ones", made.images, args.sigma_rel, made.stored);
+    say!("average after {} images, σ_rel {}, made from {} stored", made.images, args.sigma_rel, made.stored);
     say!("wrote {}", args.output.display());
     Ok(())
 }

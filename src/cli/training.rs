@@ -95,8 +95,8 @@ macro_rules! options {
 options! {
     SizeOptions(size_options): dyn Size, "Size of the network [default: small]", "Network";
     RecipeOptions(recipe_options): dyn Recipe, "How the network is built and conditioned [default: score-sde]", "Network";
-    ObjectiveOptions(objective_options): dyn Objective, "What is minimised [default: the recipe's]", "Training";
-    TimesOptions(times_options): dyn Times, "At which noise levels [default: the recipe's]", "Training";
+    ObjectiveOptions(objective_options): dyn Objective, "What is minimised [default: as suits the network]", "Training";
+    TimesOptions(times_options): dyn Times, "At which noise levels [default: as suits the network]", "Training";
     OptimizerOptions(optimizer_options): dyn Optimizer, "How the weights move [default: adam]", "Training";
     ScheduleOptions(schedule_options): dyn Schedule, "Course of the learning rate [default: warm-up]", "Training";
     AverageOptions(average_options): dyn Average, "Average of the weights [default: ema]", "Training";
