@@ -1,7 +1,7 @@
 //! Gradients of published losses by every parameter, as recorded from published code, by both ways of computing them.
 
 use super::{folder, noise, open, same_bits_for_any_number_of_threads};
-use burn::tensor::Device;
+use burn::tensor::{Device, DeviceKind};
 use score_explorer::checkpoint::{OpenedNetwork, read_tensors};
 use score_explorer::network::{Architecture, Embedding, Network, Weights};
 use serde_json::Value;
@@ -165,4 +165,10 @@ fn gradients_are_the_same_bits_for_any_number_of_threads() {
     let labels: Vec<f64> = (0..35).map(|index| f64::from(index) * 25.0).collect();
     let x = noise(labels.len() * opened.description.config.shape().iter().product::<usize>(), 1);
     same_bits_for_any_number_of_threads(|| network.gradients(&x, &labels, None, &|_, _| {}).unwrap());
+}
+
+#[test]
+fn gradients_on_vulkan_are_the_published_ones() {
+    let recorded = Recorded::read("ddpmpp-subvp-cifar10");
+    recorded.holds(&recorded.by_tensors(&Device::wgpu(DeviceKind::DefaultDevice)));
 }

@@ -40,13 +40,13 @@ fn started(place: &Place, line: &str) -> Child {
 fn a_killed_training_goes_on_to_the_same_bits() {
     let place = Place::new();
     pictures(&place, 12);
-    let images = "--batch 4 --images 6000 --snapshots 2000";
+    let images = "--batch 4 --images 4000 --snapshots 2000";
     place.succeeds(&format!("train {TINY} {images} --output whole/t"));
-    let line = format!("train {TINY} {images} --save-every 0 --output killed/t");
+    let line = format!("train {TINY} {images} --save-every 0.03 --output killed/t");
     let (mut random, mut kills) = (fastrand::Rng::with_seed(7), 0);
     for _ in 0..20 {
         let mut child = started(&place, &line);
-        std::thread::sleep(Duration::from_millis(random.u64(60..240)));
+        std::thread::sleep(Duration::from_millis(random.u64(60..200)));
         kills += u32::from(child.try_wait().unwrap().is_none());
         // Not a signal that could be heard.
         let _ = child.kill();
@@ -54,7 +54,7 @@ fn a_killed_training_goes_on_to_the_same_bits() {
     }
     assert!(kills >= 10, "most kills must come before the end, not {kills}");
     place.succeeds(&line);
-    for file in ["metrics.jsonl", "model.safetensors", "snapshots/000000004000.safetensors"] {
+    for file in ["metrics.jsonl", "model.safetensors", "snapshots/000000002000.safetensors"] {
         assert!(place.bytes(&format!("whole/t/{file}")) == place.bytes(&format!("killed/t/{file}")), "{file} differs");
     }
     assert_eq!(place.files_in("killed/t"), place.files_in("whole/t"), "nothing half-written is left");
@@ -158,7 +158,7 @@ fn what_cannot_be_trained_is_refused_in_a_sentence() {
     place.succeeds(&format!("train {TINY} --batch 4 --images 40 --output t"));
     place.fails(
         &format!("train --data pictures --size tiny --seed 4 --batch 4 --images 40 --output t"),
-        2,
+        1,
         "already holds another training",
     );
     std::fs::remove_file(place.path("pictures/2.png")).unwrap();

@@ -50,7 +50,7 @@ fn a_training_is_watched_stopped_gone_on_with_and_used() {
     eframe::App::on_exit(harness.state_mut());
     let lines = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap().lines().count() as u64;
     assert!(lines * 64 > stopped, "{lines} lines");
-    click(&mut harness, "Use this model");
+    click(&mut harness, "Use model");
     let model = harness.state().draft().model.to_string();
     assert!(model.ends_with("worlds-32-vp-tiny/model.safetensors"), "{model}");
 }
