@@ -124,12 +124,14 @@ fn open_diffusers(
 ) -> Result<Opened, FileError> {
     self_described(path, options, "a diffusers folder")?;
     let diffusers::Found { network, file, notes, ignored } = diffusers::open(path, place, options.raw, progress)?;
-    Ok(Opened { file: Some(file), ..said(network) }.noted(notes, false).keeping("", ignored))
+    Ok(Opened { file: Some(file), ..Opened::from(network) }.noted(notes, false).keeping("", ignored))
 }
 
 /// A network that describes itself.
-fn said(network: OpenedNetwork) -> Opened {
-    Opened { network, inferred: false, assumed: Vec::new(), notes: Vec::new(), file: None }
+impl From<OpenedNetwork> for Opened {
+    fn from(network: OpenedNetwork) -> Opened {
+        Opened { network, inferred: false, assumed: Vec::new(), notes: Vec::new(), file: None }
+    }
 }
 
 /// Refuses options for a file that has one set of weights and describes itself.
@@ -209,7 +211,7 @@ fn open_tensors(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> 
     }
     if sets.is_empty() {
         plain(path, options, "a Score Explorer checkpoint")?;
-        return native::read_file(path, progress).map(said);
+        return native::read_file(path, progress).map(Opened::from);
     }
     let chosen = sets::choose(sets.iter().map(|set| set.prefix.as_str())).map(|chosen| sets.get(chosen?));
     if chosen.contains(&None) {
@@ -259,7 +261,7 @@ fn open_named_by_diffusers(path: &Path, options: &OpenOptions, checkpoint: Check
     let Checkpoint { mut model, average, .. } = checkpoint;
     model.extend(average.filter(|_| !options.raw).into_iter().flatten());
     let (description, ignored) = diffusers::describe(folder)?;
-    Ok(said(diffusers::network(description, model, path)?).keeping("", ignored))
+    Ok(Opened::from(diffusers::network(description, model, path)?).keeping("", ignored))
 }
 
 /// The configuration of a network that must be a U-Net.

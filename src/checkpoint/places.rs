@@ -129,6 +129,25 @@ impl Names<'_> {
         weights.extend(tensors);
         Ok(weights)
     }
+
+    /// Our weights by the release's names and in its layout: the inverse of [`Names::renamed`], for releases where no
+    /// parameters share a map.
+    pub fn theirs(&self, weights: &Weights, config: &Config) -> Result<Weights, WeightsError> {
+        let places = places(config);
+        let mut renamed = Weights::new();
+        for (name, _) in config.parameters() {
+            let place = module_of(&name).and_then(|(index, part)| Some((*places.get(index)?, part)));
+            let found = place.and_then(|place| Some((place, weights.get(&name)?.clone())));
+            let Some(((place, part), array)) = found else { return Err(WeightsError::Missing { name }) };
+            let mut array = if part.ends_with(".W") { turned(array) } else { array };
+            // The shortcut of a block is a convolution.
+            if part.ends_with(".W") && matches!(place, Place::Block(..)) {
+                array.shape.extend([1, 1]);
+            }
+            renamed.insert(self.parameter(config, place, part).0, array);
+        }
+        Ok(renamed)
+    }
 }
 
 /// Every third row of a map.

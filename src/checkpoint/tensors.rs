@@ -311,6 +311,12 @@ impl Encoded {
         Encoded { dtype: Dtype::F32, shape: array.shape.clone(), bytes }
     }
 
+    /// Numbers in double precision.
+    pub fn double(values: &[f64]) -> Self {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        Encoded { dtype: Dtype::F64, shape: vec![values.len()], bytes }
+    }
+
     /// In half precision.
     pub fn half(array: &Array) -> Self {
         let bytes = array.values.iter().flat_map(|&value| f16::from_f32(value).to_le_bytes()).collect();

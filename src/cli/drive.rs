@@ -1,7 +1,7 @@
 //! Drives the engine from the command line: one task, waited for.
 
 use super::progress::Progress;
-use super::{Failure, devices, library, stopping, train};
+use super::{Failure, devices, library, stopping, training};
 use crate::engine::{
     self, DeviceChoice, End, Engine, Inspect, Live, ModelReport, Options, RunReport, Sample, Snapshot, Task,
     TaskHandle, Train, Update,
@@ -126,7 +126,7 @@ impl Session {
         };
         let mut hear = |progress: &mut Progress, update| match update {
             Update::Report(report) => {
-                progress.say(&train::begun(&report));
+                progress.say(&training::begun(&report));
                 **live.borrow_mut() = Some(report.live);
             }
             Update::Notice(notice) => progress.say(&format!("note: {notice}")),

@@ -1,4 +1,4 @@
-use crate::checkpoint::{ConfigError, FileError};
+use crate::checkpoint::{ConfigError, ExportError, FileError};
 use crate::data::DataError;
 use crate::network::WeightsError;
 use crate::registry::{ChoiceError, ParameterError};
@@ -55,6 +55,15 @@ impl From<FolderError> for Failure {
             FolderError::Data(_) => Failure::Input(error.to_string()),
             FolderError::Busy(_) => Failure::Running(error.to_string()),
             FolderError::Training(_) | FolderError::Other(_) => Failure::Usage(error.to_string()),
+        }
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::File(error) => error.into(),
+            ExportError::Unknown { .. } => Failure::Usage(error.to_string()),
         }
     }
 }

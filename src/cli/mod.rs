@@ -11,6 +11,7 @@ macro_rules! remark {
     ($($line:tt)*) => { eprintln!("{}", $crate::text::line(&format!($($line)*))) };
 }
 
+mod average;
 mod bench;
 mod choices;
 mod colorize;
@@ -20,13 +21,16 @@ mod drive;
 mod edit;
 mod encode;
 mod eval_inpaint;
+mod export;
 mod failure;
+mod finetune;
 mod flow_options;
 mod import;
 mod inpaint;
 mod interpolate;
 mod library;
 mod likelihood;
+mod loss_gradients;
 mod models;
 mod options;
 mod output;
@@ -39,6 +43,7 @@ mod scatter;
 mod score;
 mod stopping;
 mod train;
+mod training;
 mod window;
 
 pub use failure::Failure;
@@ -100,8 +105,14 @@ enum Command {
     Score(score::Args),
     /// Train a score model on your own images, or go on with a training
     Train(Box<train::Args>),
+    /// Train further from a checkpoint, on your own images
+    Finetune(Box<finetune::Args>),
+    /// Make an average of any length from those that a training stored
+    Average(average::Args),
     /// Import a published checkpoint into the model library
     Import(import::Args),
+    /// Write a network as score_sde or diffusers have it
+    Export(export::Args),
     /// List available models, or show one in detail
     Models(models::Args),
     /// List compute devices, and which one `auto` selects
@@ -166,7 +177,10 @@ impl Command {
             Command::Edit(args) => edit::execute(&args),
             Command::Score(args) => score::execute(&args),
             Command::Train(args) => train::execute(&args),
+            Command::Finetune(args) => finetune::execute(&args),
+            Command::Average(args) => average::execute(&args),
             Command::Import(args) => import::execute(&args),
+            Command::Export(args) => export::execute(&args),
             Command::Models(args) => models::execute(&args),
             Command::Devices(args) => devices::execute(&args),
             Command::Bench(args) => bench::execute(&args),

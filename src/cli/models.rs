@@ -10,6 +10,7 @@ Examples:
   score-explorer models
   score-explorer models worlds-vp-small --layers
   score-explorer models checkpoint.pth
+  score-explorer models my-training/model.safetensors
   score-explorer models --published
   score-explorer sample --model mixture:two-moons
 

@@ -1,11 +1,12 @@
 //! A task's own view of the engine: its mailbox, its turns, its models, and how it tells of itself.
 
 use super::handle::{Board, Mail, TaskId};
-use super::loader::{LoadError, Loaded};
+use super::loader::Loaded;
 use super::progress::{Meter, Place};
 use super::recording::{Recording, State};
 use super::turnstile::Seat;
 use super::{DeviceReport, Ending, Failure, Options, Shared, Snapshot, Task, Update, Wake};
+use crate::checkpoint::{Opened, ReadProgress};
 use crate::score::ScoreError;
 use crate::task::ModelRef;
 use burn::tensor::Device;
@@ -113,10 +114,19 @@ impl<T: Task> Context<T> {
         let tell = |fraction| self.hears(&what, fraction);
         let opened = self.engine.loader.open(model, &device, report.gpu, &tell);
         self.loaded();
-        opened.map_err(|error| match error {
-            LoadError::Ended => Ending::Stopped,
-            error => Failure::from(error).into(),
-        })
+        opened.map_err(Ending::from)
+    }
+
+    /// A network's description and weights, from its file.
+    ///
+    /// # Errors
+    /// If the model is not a network or cannot be opened; [`Ending::Stopped`] if the owner ended it.
+    pub(super) fn read(&self, model: &ModelRef) -> Result<Opened, Ending> {
+        let what = model.to_string();
+        let tell = |share| self.hears(&what, Some(share));
+        let opened = self.engine.loader.read(model, &ReadProgress::new(&tell));
+        self.loaded();
+        opened.map_err(Ending::from)
     }
 
     /// Tells the owner how much of something is read; whether to go on.

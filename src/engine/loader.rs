@@ -1,7 +1,7 @@
 //! Opens models for all tasks, each once, and keeps the last few open.
 
-use super::{Failure, ModelReport, locked};
-use crate::checkpoint::{self, Assumption, FileError, OpenOptions, OpenedNetwork, ReadProgress};
+use super::{Ending, Failure, ModelReport, locked};
+use crate::checkpoint::{self, Assumption, FileError, OpenOptions, Opened, OpenedNetwork, ReadProgress};
 use crate::network::{Network, WeightsError};
 use crate::score::{ImageSet, Mixture, MixtureError, NetworkScore, ScoreModel};
 use crate::task::ModelRef;
@@ -51,6 +51,8 @@ pub(super) enum LoadError {
     Ended,
     #[error(transparent)]
     File(FileError),
+    #[error("{0} has an exact score and is not a network; choose a name from `models` or a checkpoint")]
+    NoNetwork(ModelRef),
     #[error(transparent)]
     Mixture(#[from] MixtureError),
     #[error("the weights do not fit: {0}")]
@@ -62,6 +64,15 @@ impl From<FileError> for LoadError {
         match error {
             FileError::Cancelled(_) => LoadError::Ended,
             error => LoadError::File(error),
+        }
+    }
+}
+
+impl From<LoadError> for Ending {
+    fn from(error: LoadError) -> Ending {
+        match error {
+            LoadError::Ended => Ending::Stopped,
+            error => Failure::from(error).into(),
         }
     }
 }
@@ -183,14 +194,22 @@ impl Loader {
         Ok(loaded)
     }
 
-    fn load(&self, reference: &ModelRef, device: &Device, progress: &ReadProgress) -> Result<Loaded, LoadError> {
+    /// A network's description and weights, which are not kept open.
+    pub(super) fn read(&self, reference: &ModelRef, progress: &ReadProgress) -> Result<Opened, LoadError> {
         match reference {
-            ModelRef::Named(name) => {
-                network(reference, checkpoint::find(name, self.library.as_deref(), progress)?, device)
-            }
+            ModelRef::Named(name) => Ok(checkpoint::find(name, self.library.as_deref(), progress)?.into()),
             ModelRef::File(path) => {
                 let options = OpenOptions { progress: Some(progress), ..OpenOptions::default() };
-                let opened = checkpoint::open(path, &options)?;
+                Ok(checkpoint::open(path, &options)?)
+            }
+            ModelRef::Exact(_) | ModelRef::Mixture(_) => Err(LoadError::NoNetwork(reference.clone())),
+        }
+    }
+
+    fn load(&self, reference: &ModelRef, device: &Device, progress: &ReadProgress) -> Result<Loaded, LoadError> {
+        match reference {
+            ModelRef::Named(_) | ModelRef::File(_) => {
+                let opened = self.read(reference, progress)?;
                 network(reference, opened.network, device).map(|loaded| loaded.warned(opened.notes, &opened.assumed))
             }
             ModelRef::Exact(folder) => pictures(reference, folder, device, progress),

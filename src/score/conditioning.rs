@@ -64,6 +64,22 @@ impl Conditioning {
         }
     }
 
+    /// A time at which a network is trained and told this label: of [`Conditioning::trained`] the inverse, where a level
+    /// has the middle of its share. Not for labels beyond those of the training, which have the nearest of its times.
+    pub fn time_of(&self, label: f64) -> f64 {
+        let levels = self.description.levels.max(1) as f64;
+        let sde = self.description.family.sde();
+        let time = match self.description.labels {
+            LabelConvention::Time => label / 999.0,
+            LabelConvention::Sigma => sde.time_of_ratio(label),
+            LabelConvention::LogSigma => sde.time_of_ratio((4.0 * label).exp()),
+            LabelConvention::SmldIndex => 1.0 - (label + 0.5) / levels,
+            LabelConvention::DdpmIndex => (label + 0.5) / levels,
+        };
+        let (first, last) = self.times();
+        time.clamp(first, last)
+    }
+
     /// The place with the same σ/α, at the nearest time that was trained. DDPM's steps lie beside the path of the
     /// family, so that score_sde's label belongs to a sample that walks them, and to no other.
     pub(super) fn nearest(&self, at: Level) -> Place {

@@ -14,13 +14,15 @@ use crate::network::Weights;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 /// Metadata of a state: what it belongs to.
 const STEPS: &str = "steps";
 const DATA: &str = "data";
 const SECONDS: &str = "seconds";
+/// The folder of stored averages.
+const SNAPSHOTS: &str = "snapshots";
 
 /// A training's folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,20 +141,25 @@ impl Folder {
         }
     }
 
+    /// The training that was begun there, if it is this one.
+    ///
+    /// # Errors
+    /// If the folder holds another training.
+    pub fn same(&self, training: &Training) -> Result<Option<Training>, FolderError> {
+        let Some(held) = self.training()? else { return Ok(None) };
+        // How long it lasts may change; the moments are the data's, and need not be known before these are read.
+        let mut same = Training { images: training.images, ..held.clone() };
+        same.network.moments = training.network.moments;
+        if same == *training { Ok(Some(held)) } else { Err(FolderError::Other(self.path.clone())) }
+    }
+
     /// Begins a training there, or goes on with the same.
     ///
     /// # Errors
     /// If the folder cannot be written, or holds another training.
     pub fn begin(&self, training: &Training) -> Result<(), FolderError> {
-        if let Some(held) = self.training()? {
-            // How long it lasts may change; the moments are the data's, and need not be known before these are read.
-            let mut same = Training { images: training.images, ..held.clone() };
-            same.network.moments = training.network.moments;
-            return match same == *training {
-                true if held.images == training.images => Ok(()),
-                true => Ok(write_training(&self.value(), training)?),
-                false => Err(FolderError::Other(self.path.clone())),
-            };
+        if self.same(training)?.is_some_and(|held| held.images == training.images) {
+            return Ok(());
         }
         let wrong = |source| FileError::Write { path: self.path.clone(), source };
         fs::create_dir_all(&self.path).map_err(wrong)?;
@@ -233,11 +240,27 @@ impl Folder {
     /// # Errors
     /// If the file cannot be written.
     pub fn write_snapshot(&self, trainer: &Trainer) -> Result<(), FolderError> {
-        let folder = self.path.join("snapshots");
+        let folder = self.path.join(SNAPSHOTS);
         let wrong = |source| FileError::Write { path: folder.clone(), source };
         fs::create_dir_all(&folder).map_err(wrong)?;
         let path = folder.join(format!("{:012}.safetensors", trainer.images()));
         Ok(write_state(&path, &trainer.power_arrays(), &BTreeMap::new())?)
+    }
+
+    /// The files of the power-function averages that were stored, by the images seen then.
+    ///
+    /// # Errors
+    /// If their folder cannot be read.
+    pub fn snapshots(&self) -> Result<BTreeMap<u64, PathBuf>, FolderError> {
+        let folder = self.path.join(SNAPSHOTS);
+        let wrong = |source| FileError::Read { path: folder.clone(), source };
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            entries => entries.map_err(wrong)?,
+        };
+        let named = |path: &Path| path.file_name()?.to_str()?.strip_suffix(".safetensors")?.parse().ok();
+        let files = entries.filter_map(Result::ok).map(|entry| entry.path());
+        Ok(files.filter_map(|path| Some((named(&path)?, path))).filter(|(images, _)| *images > 0).collect())
     }
 
     /// The metrics of the first `steps` steps; what lies beyond them is cut off. Further ones are added to the end.

@@ -7,6 +7,7 @@
 
 mod average;
 mod folder;
+mod gradient;
 mod history;
 mod init;
 mod matching;
@@ -14,6 +15,7 @@ mod memorisation;
 mod network;
 mod objective;
 mod optimizer;
+mod posthoc;
 mod real;
 mod regression;
 mod schedule;
@@ -26,6 +28,7 @@ pub use average::{
     coefficients, combine, follow, gamma_of, half_life_decay,
 };
 pub use folder::{Folder, FolderError, Metrics, Notes, read_training, write_training};
+pub use gradient::{LossGradient, loss_gradient};
 pub use history::{History, LEVELS, Levels, Point};
 pub use init::initial_weights;
 pub use matching::{implicit, sliced};
@@ -39,6 +42,7 @@ pub use optimizer::{
     Adam, AdamRule, AdamW, BETA_1, BETA_2, CLIP, EPSILON, LEARNING_RATE, MOMENTUM, MUON_RATE, Muon, MuonRule, NESTEROV,
     Optimizer, OptimizerError, OptimizerState, Pace, Rule, WEIGHT_DECAY, clip, norm, orthogonalised,
 };
+pub use posthoc::{Posthoc, PosthocError, posthoc};
 pub use real::Real;
 pub use regression::Regression;
 pub use schedule::{InverseSqrt, Position, RAMP_UP_IMAGES, REFERENCE_BATCHES, Schedule, WARM_UP, WarmUp};

@@ -1,8 +1,8 @@
 //! The training loop: one step after the other, each a function of the training, the data and the step's number.
 
 use super::{
-    Average, OptimizerError, OptimizerState, Pace, Path, Position, Power, SIGMA_REL, Training, TrainingError, Update,
-    draw, follow, initial_weights, norm,
+    Average, LossGradient, OptimizerError, OptimizerState, Pace, Path, Position, Power, SIGMA_REL, Training,
+    TrainingError, Update, draw, follow, initial_weights, loss_gradient, norm,
 };
 use crate::data::{Data, Order, Preparation};
 use crate::network::{Array, Dropout, GradientError, Network, Weights, WeightsError};
@@ -12,14 +12,9 @@ use crate::solver::{Purpose, Stream};
 use burn::tensor::Device;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 /// Widths of the averages of which others are made afterwards (Karras et al. 2024).
 pub const WIDTHS: [f64; 2] = [0.05, 0.10];
-
-/// Values of images that are differentiated together by tensors, which keep all features of them.
-const TOGETHER: usize = 16 * 3 * 32 * 32;
 
 /// A training under way.
 pub struct Trainer {
@@ -186,14 +181,8 @@ impl Trainer {
         });
         let regression = self.training.objective.regression(&self.conditioning, &images.values, &noise, &draws);
 
-        let losses = Mutex::new(vec![0.0; batch]);
-        let at_output = |images: Range<usize>, values: &mut [f32]| {
-            let (found, slopes) = regression.gradient_of(images.clone(), values);
-            values.copy_from_slice(&slopes);
-            losses.lock().unwrap_or_else(PoisonError::into_inner)[images].copy_from_slice(&found);
-        };
-        let gradients = self.gradients(device, step, &regression.inputs, &regression.labels, &at_output)?;
-        let losses = losses.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let LossGradient { losses, gradients } =
+            loss_gradient(&self.training.network.config, &self.weights, &regression, self.dropout(step), device)?;
         let sde = self.training.network.family.sde();
         let ratio = |place: usize| sde.level(draws[place].t).ratio();
         if let Some(place) = losses.iter().position(|loss| !loss.is_finite()) {
@@ -234,48 +223,12 @@ impl Trainer {
         })
     }
 
-    /// The gradient of the loss by each trained parameter.
-    fn gradients(
-        &self,
-        device: &Device,
-        step: u64,
-        inputs: &[f32],
-        labels: &[f64],
-        at_output: &(dyn Fn(Range<usize>, &mut [f32]) + Sync),
-    ) -> Result<BTreeMap<String, Vec<f32>>, TrainError> {
-        let architecture = &self.training.network.config;
-        let names = architecture.parameters().into_iter().map(|(name, _)| name);
+    /// What a step leaves out.
+    fn dropout(&self, step: u64) -> Option<Dropout> {
         let rate = self.training.dropout as f32;
         // Far from those of other trainings, whose seeds may be the next numbers.
         let seed = fastrand::Rng::with_seed(self.training.seed).u64(..).wrapping_add(step);
-        let dropout = (rate > 0.0).then_some(Dropout { rate, seed, first: 0 });
-        if *device == Device::flex() {
-            let network = Network::new(architecture, &self.weights, &device.clone().autodiff())?;
-            if let Some(gradients) = network.gradients(inputs, labels, dropout, at_output) {
-                return Ok(names.zip(gradients).collect());
-            }
-        }
-        let size = inputs.len() / labels.len().max(1);
-        let part = (TOGETHER / size.max(1)).max(1);
-        let mut sum: Vec<Vec<f32>> = Vec::new();
-        for first in (0..labels.len()).step_by(part) {
-            let end = labels.len().min(first + part);
-            let of_part = |images: Range<usize>, values: &mut [f32]| {
-                at_output(first + images.start..first + images.end, values);
-            };
-            let (inputs, labels) = (&inputs[first * size..end * size], &labels[first..end]);
-            let (weights, dropout) = (&self.weights, dropout.map(|dropout| dropout.after(first)));
-            let found =
-                Network::gradients_by_tensors(architecture, weights, device, inputs, labels, dropout, &of_part)?;
-            if sum.is_empty() {
-                sum = found;
-                continue;
-            }
-            sum.iter_mut().zip(found).for_each(|(sum, found)| {
-                sum.iter_mut().zip(found).for_each(|(sum, found)| *sum += found);
-            });
-        }
-        Ok(names.zip(sum).collect())
+        (rate > 0.0).then_some(Dropout { rate, seed, first: 0 })
     }
 
     /// All that it has made so far, by name: what [`Trainer::restore`] takes.

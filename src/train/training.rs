@@ -1,9 +1,10 @@
 //! All that decides a training, as a value.
 
-use super::{Average, DECAY, Ema, Levels, Objective, Optimizer, Path, Schedule, Times, WARM_UP, usual};
+use super::{Average, DECAY, Ema, Levels, Objective, Optimizer, Path, SIGMA_REL, Schedule, Times, WARM_UP, usual};
 use crate::data::DataSource;
 use crate::registry::{Choice, ChoiceError};
 use crate::score::{Conditioning, Description};
+use crate::task::ModelRef;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of a network that is small.
@@ -18,6 +19,9 @@ pub struct Training {
     pub source: DataSource,
     /// The network, its family and how it is told its noise level.
     pub network: Description,
+    /// Whose weights it begins with; else they are new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<ModelRef>,
     #[serde(flatten)]
     pub objective: Choice<dyn Objective>,
     #[serde(flatten)]
@@ -92,6 +96,7 @@ impl Training {
         Training {
             source,
             network,
+            start: None,
             objective,
             times: Choice::new(times),
             optimizer,
@@ -142,17 +147,26 @@ impl Training {
         self.images.div_ceil(self.batch.max(1) as u64)
     }
 
+    /// "exponential average", with the width of one that is a constant share of the training.
+    fn averaged(&self) -> String {
+        let width = match self.average.parameters().iter().any(|parameter| parameter.key == SIGMA_REL.key) {
+            true => format!(" of width {}", self.average.settings().number(&SIGMA_REL)),
+            false => String::new(),
+        };
+        format!("{} average{width} of the weights", self.average.about().name.to_lowercase())
+    }
+
     /// What a model's card says of it after so many steps.
     pub fn card(&self, steps: u64) -> String {
         let images = steps * self.batch as u64;
+        let start = self.start.as_ref().map_or_else(|| format!("seed {}", self.seed), ModelRef::to_string);
         format!(
-            "Trained on {} from seed {}: {}, {}, batches of {}, {}.\nTrained for {steps} steps ({images} images).",
+            "Trained on {} from {start}: {}, {}, batches of {}, {}.\nTrained for {steps} steps ({images} images).",
             self.source.place,
-            self.seed,
             self.objective.about().name,
             self.optimizer.about().name,
             self.batch,
-            self.average.about().name.to_lowercase() + " average of the weights",
+            self.averaged(),
         )
     }
 }

@@ -9,6 +9,7 @@ import argparse
 import io
 import json
 import math
+import multiprocessing
 import os
 import resource
 import struct
@@ -46,13 +47,17 @@ RANDOM = {
 }
 
 
-def shipped():
-    path = ROOT / "checkpoints/worlds-vp-small.safetensors"
+def opened(path):
     with safe_open(path, "pt") as file:
         description = json.loads(file.metadata()["score-explorer"])
     network = Network(description["config"])
     network.load_state_dict({name: value.float() for name, value in load_file(path).items()})
-    return network, path
+    return network
+
+
+def shipped():
+    path = ROOT / "checkpoints/worlds-vp-small.safetensors"
+    return opened(path), path
 
 
 def drawn(name, folder):
@@ -157,6 +162,7 @@ def main():
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 4, 16, 64])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0, help="least time for one figure")
+    parser.add_argument("--training", type=int, metavar="BATCH", help="only whole steps of a training")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     args = parser.parse_args()
     torch.set_num_threads(len(os.sched_getaffinity(0)))
@@ -164,8 +170,13 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for name in args.networks:
             network, path = shipped() if name == "shipped" else drawn(name, folder)
+            if args.training:
+                error = agreement(network.eval(), path, args.program, folder)
+                print(f"\n{name}: outputs differ by {error:.1e} of the largest")
+                compare_training(path, args.training, args)
+                continue
             compare(name, network.eval(), path, folder, args)
-        if args.images:
+        if args.images and not args.training:
             compare_exact(folder, args)
 
 
@@ -301,6 +312,53 @@ def exact_figures(args, path, threads=None):
     environment = dict(os.environ, RAYON_NUM_THREADS=str(threads)) if threads else None
     figures = json.loads(subprocess.run(command, check=True, capture_output=True, env=environment).stdout)
     return {of["batch"]: of["best"] for of in figures["evaluations"]}, figures["peak"] / 2**20
+
+
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
+
+
+def compare_training(path, batch, args):
+    """Whole steps: forward, backward, clipping, Adam, EMA. Each in a process of its own, for its memory."""
+    rivals = [(precision, layout) for precision in ["f32", "bf16"] for layout in LAYOUTS]
+    best, memory = dict.fromkeys(["ours", *rivals], 0.0), {}
+    for _ in range(args.rounds):
+        speed, memory["ours"] = ours(args.program, path, batch, "training")
+        best["ours"] = max(best["ours"], speed)
+        for rival in rivals:
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                speed, memory[rival] = pool.apply(train, (path, batch, *rival, args.seconds))
+            best[rival] = max(best[rival], speed)
+    print(f"training, steps of {batch}: images/s, and MiB at most")
+    for name, speed in best.items():
+        print(f"{name if name == 'ours' else ' '.join(name):>20}{speed:>10.1f}{memory[name]:>10.0f}")
+    print(f"ours/fastest {best['ours'] / max(best[rival] for rival in rivals):.2f}", flush=True)
+
+
+def train(path, batch, precision, layout, seconds):
+    """Images a second of PyTorch's whole step, and the most memory in MiB."""
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    network = opened(path).to(memory_format=LAYOUTS[layout]).train().requires_grad_()
+    parameters = list(network.parameters())
+    average = [value.detach().clone() for value in parameters]
+    adam = torch.optim.Adam(parameters, lr=2e-4, foreach=True)
+    clean, _ = question(network, batch)
+
+    def step():
+        t = torch.rand(batch)
+        # As for VP: what is predicted is the noise.
+        mean, z = torch.exp(-5 * t * t).view(-1, 1, 1, 1), torch.randn_like(clean)
+        x = (mean * clean + (1 - mean**2).sqrt() * z).contiguous(memory_format=LAYOUTS[layout])
+        adam.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
+            output = network(x, label(network, t))
+        (output.float() - z).square().mean().backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        adam.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(average, parameters, 5e-4)
+
+    speed = batch / shortest(step, seconds)
+    return speed, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 COMPILED = {}

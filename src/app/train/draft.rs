@@ -4,7 +4,8 @@ use crate::data::{DataSource, Place};
 use crate::registry::{Choice, Entry};
 use crate::score::Description;
 use crate::sde::FamilyKind;
-use crate::train::{Recipe, ScoreSde, Size, Small, Training};
+use crate::task::ModelRef;
+use crate::train::{Folder, Recipe, ScoreSde, Size, Small, Training};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -67,7 +68,8 @@ impl TrainDraft {
             channels: Some(if self.grey { 1 } else { 3 }),
         };
         let network = if self.from.is_some() { self.how.network.clone() } else { self.network() };
-        let training = Training { source, network, ..self.how.clone() };
+        let start = self.from.as_ref().map(|from| ModelRef::File(Folder::new(from).model()));
+        let training = Training { source, network, start, ..self.how.clone() };
         training.check().map_err(|error| error.to_string())?;
         Ok(training)
     }

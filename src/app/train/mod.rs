@@ -217,14 +217,11 @@ impl Train {
             Some(course) if course.is_active() => course.pause_or_resume(),
             Some(course) => {
                 if let Some(training) = course.training().cloned() {
-                    self.begin(training, course_folder(self.course.as_ref()), None, cx);
+                    self.begin(training, course_folder(self.course.as_ref()), cx);
                 }
             }
             None => match self.draft.training() {
-                Ok(training) => {
-                    let start = self.draft.from.as_ref().map(|from| Folder::new(from).model());
-                    self.begin(training, self.folder(&self.draft.name()), start, cx);
-                }
+                Ok(training) => self.begin(training, self.folder(&self.draft.name()), cx),
                 Err(why) => cx.notices.push(Notice::error(why)),
             },
         }
@@ -259,13 +256,7 @@ impl Train {
         names.find(|folder| !folder.exists())
     }
 
-    fn begin(
-        &mut self,
-        training: crate::train::Training,
-        folder: Option<PathBuf>,
-        start: Option<PathBuf>,
-        cx: &mut Context,
-    ) {
+    fn begin(&mut self, training: crate::train::Training, folder: Option<PathBuf>, cx: &mut Context) {
         let Some(folder) = folder else {
             let why = "there is no folder for trainings on this system; use `score-explorer train --output FOLDER`";
             cx.notices.push(Notice::error(why));
@@ -276,8 +267,7 @@ impl Train {
         {
             course.stop();
         }
-        let task =
-            crate::engine::Train { training, folder: folder.clone(), start, save_every: SAVE_EVERY, samples: true };
+        let task = crate::engine::Train { training, folder: folder.clone(), save_every: SAVE_EVERY, samples: true };
         let options = Options { priority: Priority::Background, ..Options::on(cx.draft.device) };
         let before = self.course.take().filter(|course| course.folder == folder);
         self.course = Some(Course::begun(folder, cx.session.begin(task, options), before));

@@ -4,9 +4,11 @@ mod config;
 mod names;
 mod place;
 mod weights;
+mod write;
 
 pub use config::read_diffusers_config;
 pub(super) use place::{Place, beside, find};
+pub(super) use write::write;
 
 use super::open::{one_set, u_net};
 use super::{FileError, OpenedNetwork, ReadProgress, open_file, read_bounded, tensors, torch};

@@ -14,12 +14,23 @@ pub(super) fn renamed(mut tensors: Weights, config: &Config) -> Result<Weights, 
         tensors.remove("time_proj.W");
     }
     let new = |name: String| RENAMED.iter().fold(name, |name, [old, new]| name.replace(old, new));
-    let names = Names {
-        module: &|place| module(config, place),
+    let module = |place| module(config, place);
+    let names = names(&module);
+    names.renamed(tensors.into_iter().map(|(name, array)| (new(name), array)).collect(), config)
+}
+
+/// The weights by diffusers' names and in its layout.
+pub(super) fn theirs(weights: &Weights, config: &Config) -> Result<Weights, WeightsError> {
+    let module = |place| module(config, place);
+    names(&module).theirs(weights, config)
+}
+
+fn names(module: &dyn Fn(Place) -> String) -> Names<'_> {
+    Names {
+        module,
         block: ["norm1", "conv1", "time_emb_proj", "norm2", "conv2", "conv_shortcut"],
         attention: ["group_norm", "to_q", "to_k", "to_v", "to_out.0"],
-    };
-    names.renamed(tensors.into_iter().map(|(name, array)| (new(name), array)).collect(), config)
+    }
 }
 
 /// Where diffusers keeps a module.

@@ -5,9 +5,11 @@ pub(super) mod flax;
 pub(super) mod flax_names;
 mod infer;
 mod structure;
+mod write;
 
 pub(super) use config::ddpmpp;
 pub use config::read_score_sde_config;
 pub use infer::infer;
 pub(super) use structure::module_of;
 pub use structure::{Module, ModuleKind, Structure};
+pub(super) use write::write;

@@ -3,18 +3,24 @@
 use super::figures::{Asked, Evaluations, LayerTime, Memory, Streaming, Training, WholeRun};
 use super::{Effort, SAMPLES, counter};
 use crate::Image;
+use crate::checkpoint::PictureSet;
 use crate::checkpoint::{ReadProgress, pictures_of};
 use crate::cli::drive::{Outcome, Recording, Session};
 use crate::cli::{Failure, library};
+use crate::data::{self, Data, DataSource};
 use crate::engine::Spent;
 use crate::network::{Network, profile};
 use crate::score::{Clipped, ImageSet, InRange, NetworkScore, ScoreModel, vector_jacobian};
 use crate::sde::{FamilyKind, Level};
 use crate::solver::{Noise, NoiseSource, Preset, Purpose, Unobserved};
 use crate::task::{Count, ModelRef, Plan, Run, Steps, sample};
+use crate::train::{self, Trainer};
 use burn::tensor::Device;
 use std::path::Path;
 use std::time::Instant;
+
+/// Images that a training is measured on.
+const PICTURES: usize = 512;
 
 /// Opens a network beside the engine's own, for the bare loops.
 pub(super) fn open(model: &ModelRef, device: &Device) -> Result<NetworkScore, Failure> {
@@ -129,7 +135,11 @@ pub(super) fn gradients(
     })
 }
 
-fn repeated(batch: usize, effort: &Effort, evaluate: impl Fn() -> Result<(), Failure>) -> Result<Evaluations, Failure> {
+fn repeated(
+    batch: usize,
+    effort: &Effort,
+    mut evaluate: impl FnMut() -> Result<(), Failure>,
+) -> Result<Evaluations, Failure> {
     evaluate()?;
     let (began, mut done, mut shortest) = (Instant::now(), 0usize, f64::INFINITY);
     while began.elapsed() < effort.least {
@@ -142,20 +152,22 @@ fn repeated(batch: usize, effort: &Effort, evaluate: impl Fn() -> Result<(), Fai
     Ok(Evaluations { batch, per_second, best: batch as f64 / shortest })
 }
 
-/// Steps of a training.
+/// Whole steps of a network's usual training on a few images in memory: forward, backward, clipping, update and average.
 pub(super) fn training(model: &ModelRef, device: &Device, batch: usize, effort: &Effort) -> Result<Training, Failure> {
     let opened = library::network(model, None)?;
-    let device = device.clone().autodiff();
     let shape = opened.description.config.shape();
-    let mut random = fastrand::Rng::with_seed(0);
-    let x: Vec<f32> = (0..batch * shape.iter().product::<usize>()).map(|_| random.f32()).collect();
-    let labels: Vec<f64> = (0..batch).map(|_| random.f64()).collect();
-    let step = || {
-        let network = Network::new(&opened.description.config, &opened.weights, &device)?;
-        network.gradients(&x, &labels, None, &|_, _| {});
-        Ok(())
-    };
-    let images = repeated(batch, effort, step)?;
+    let mut values = vec![0; PICTURES * shape.iter().product::<usize>()];
+    fastrand::Rng::with_seed(0).fill(&mut values);
+    let names = (0..PICTURES).map(|index| index.to_string()).collect();
+    let data = Data::set(PictureSet { shape, values, names, classes: None, warnings: Vec::new() });
+    // Which images it would be makes no difference.
+    let source = DataSource { place: data::Place::Worlds(32), size: None, channels: None };
+    let usual = train::Training::usual(source, opened.description);
+    let training = train::Training { batch, images: u64::MAX, ..usual };
+    let failed = |error: train::TrainError| Failure::Running(error.to_string());
+    let mut trainer = Trainer::new(training, data, Some(opened.weights)).map_err(failed)?;
+    let mut step = || trainer.step(device).map(drop).map_err(failed);
+    let images = repeated(batch, effort, &mut step)?;
     Ok(Training { images, layers: layers_of(effort, step)? })
 }
 
@@ -166,7 +178,7 @@ pub(super) fn layers(model: &NetworkScore, device: &Device, effort: &Effort) -> 
 }
 
 /// Time by kind of layer, and outside of layers (sums, concatenation, the embedding).
-fn layers_of(effort: &Effort, evaluate: impl Fn() -> Result<(), Failure>) -> Result<Vec<LayerTime>, Failure> {
+fn layers_of(effort: &Effort, mut evaluate: impl FnMut() -> Result<(), Failure>) -> Result<Vec<LayerTime>, Failure> {
     let (began, mut rounds, mut outcome) = (Instant::now(), 0, Ok(()));
     let times = profile(|| {
         while outcome.is_ok() && began.elapsed() < effort.least {

@@ -40,7 +40,7 @@ pub(super) struct Args {
     /// Measure only score evaluations with gradients (for likelihoods and DPS), at these batch sizes
     #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
     gradients: Vec<u16>,
-    /// Measure only steps of a training, at these batch sizes
+    /// Measure only whole steps of a training (gradients, clipping, update, average), at these batch sizes
     #[arg(long, value_name = "SIZES", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
     training: Vec<u16>,
     /// Compute device

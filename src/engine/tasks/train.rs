@@ -1,13 +1,13 @@
 use super::refused;
 use crate::Pixels;
-use crate::checkpoint::{ReadProgress, open_network};
+use crate::checkpoint::ReadProgress;
 use crate::engine::progress::Place;
 use crate::engine::watched::Watched;
 use crate::engine::{Context, DeviceReport, Ending, Failure, Task, locked};
 use crate::network::{Network, Weights};
 use crate::score::{NetworkScore, ScoreError};
 use crate::solver::{Noise, Preset, Unobserved};
-use crate::task::{Count, Plan, Run, Steps, sample};
+use crate::task::{Count, ModelRef, Plan, Run, Steps, sample};
 use crate::train::{Folder, History, Memorisation, Notes, Point, Remembered, TrainError, Trainer, Training};
 use std::fs::File;
 use std::path::PathBuf;
@@ -27,8 +27,6 @@ const TOGETHER: usize = 4;
 pub struct Train {
     pub training: Training,
     pub folder: PathBuf,
-    /// A checkpoint with the weights to begin with; else those of a new network.
-    pub start: Option<PathBuf>,
     /// Whatever happens, no more than this is lost.
     pub save_every: Duration,
     /// Whether samples are drawn on the way, for whoever looks.
@@ -160,8 +158,8 @@ impl Sitting {
         let checksum = data.checksum();
         let (pictures, warnings) = (data.len(), data.warnings().to_vec());
         let classes = data.class_names().into_iter().map(str::to_owned).collect();
-        let start = match &task.start {
-            Some(path) if last.is_none() => Some(open_network(path, None).map_err(refused)?.weights),
+        let start = match &training.start {
+            Some(model) if last.is_none() => Some(started(model, &training, context)?),
             _ => None,
         };
         let memorisation = task.samples.then(|| Memorisation::new(&data, &held_out, &context.device().0)).flatten();
@@ -336,6 +334,22 @@ impl Sitting {
         let values = ((x - low) / (high - low)).clamp(0.0, 1.0).try_into_vec_as().map_err(ScoreError::from)?;
         let [c, h, w] = shape;
         Ok(Pixels { shape: [SAMPLES, c, h, w], values: Vec::into(values) })
+    }
+}
+
+/// The weights of a model that a training begins with.
+fn started(model: &ModelRef, training: &Training, context: &Context<Train>) -> Result<Weights, Ending> {
+    let opened = context.read(model)?.network;
+    match opened.description.config == training.network.config {
+        true => Ok(opened.weights),
+        false => Err(Failure::from_sentence(
+            &format!(
+                "{model} is not the network that this training began with: it is {}",
+                opened.description.config.summary()
+            ),
+            "choose that one, or begin another training",
+        )
+        .into()),
     }
 }
 

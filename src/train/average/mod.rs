@@ -7,6 +7,7 @@ mod power;
 
 pub use ema::{DECAY, Ema, WARM};
 pub use half_life::{HALF_LIFE, HalfLife, RAMP_UP_RATIO, half_life_decay};
+pub(super) use post_hoc::add;
 pub use post_hoc::{Profile, ProfileError, coefficients, combine};
 pub use power::{Power, SIGMA_REL, gamma_of};
 

@@ -3,6 +3,7 @@
 mod diffusers;
 mod diffusers_folders;
 mod edm;
+mod export;
 mod flax;
 mod forge;
 mod formats;

@@ -1,4 +1,5 @@
 use super::{Place, reference};
+use crate::network::gradients::Recorded;
 use score_explorer::checkpoint::{read_tensors, shipped_worlds, write_tensors};
 use score_explorer::network::{Array, Weights};
 
@@ -74,5 +75,90 @@ fn input_that_does_not_fit_the_network_is_refused() {
     }
     write_tensors(&place.path("in.safetensors"), &Weights::from([("x".into(), array(&[1], 0.0))])).expect("a file");
     place.fails(&line, 3, "\"t\"");
+    assert_eq!(place.files(), ["in.safetensors"]);
+}
+
+#[test]
+fn losses_and_their_gradients_match_the_published_code() {
+    // Of each way in which networks are told their noise level, and of each published reduction.
+    for (net, sigma_and_alpha) in [
+        ("ddpmpp-subvp-cifar10", sub_vp as fn(f64) -> [f64; 2]),
+        ("ddpm-vp-cifar10-discrete", ddpm),
+        ("ncsnpp-ve-cifar10-discrete", smld),
+        ("ncsnpp-ve-ffhq1024", ve),
+    ] {
+        let (place, recorded) = (Place::new(), Recorded::read(net));
+        let tensors = &recorded.tensors;
+        let (perturbed, z, labels) = (&tensors["perturbed"], &tensors["z"], &tensors["labels"]);
+        let size = z.values.len() / labels.values.len();
+        let clean = |place: usize| {
+            let [sigma, alpha] = sigma_and_alpha(f64::from(labels.values[place / size]));
+            ((f64::from(perturbed.values[place]) - sigma * f64::from(z.values[place])) / alpha) as f32
+        };
+        let x = Array { shape: z.shape.clone(), values: (0..z.values.len()).map(clean).collect() };
+        let input = Weights::from([("x".into(), x), ("z".into(), z.clone()), ("labels".into(), labels.clone())]);
+        write_tensors(&place.path("in.safetensors"), &input).expect("a file");
+        let reduction = if recorded.facts["reduce_mean"].as_bool().unwrap() { "mean" } else { "half-sum" };
+        let model = reference(net, "checkpoint.pth");
+        let line = format!(
+            "score --model {} --loss-gradients --reduction {reduction} --json --input in.safetensors --output out.safetensors",
+            model.display()
+        );
+        let said: serde_json::Value = serde_json::from_str(&place.succeeds(&line).stdout).expect("JSON");
+        for (key, recorded) in [("loss", &recorded.facts["loss"]), ("gradient_norm", &recorded.facts["gradient_norm"])]
+        {
+            let (found, expected) = (said[key].as_f64().unwrap(), recorded.as_f64().unwrap());
+            assert!((found / expected - 1.0).abs() < 1e-5, "{net}: {key} {found}, not {expected}");
+        }
+        let mut found = read_tensors(&place.path("out.safetensors")).expect("what was written");
+        let losses = &found["losses"].values;
+        assert!((losses.iter().sum::<f32>() / 2.0 / found["loss"].values[0] - 1.0).abs() < 1e-6, "{losses:?}");
+        let names = recorded.architecture().parameters().into_iter().map(|(name, _)| name);
+        let gradients: Vec<Vec<f32>> =
+            names.map(|name| found.remove(&name).map_or(Vec::new(), |array| array.values)).collect();
+        recorded.holds(&gradients);
+        assert_eq!(found.into_keys().collect::<Vec<_>>(), ["loss", "losses"], "no other tensors");
+    }
+}
+
+/// σ and α where a network is told this label, by the formulas of the paper (Song et al. 2021, appendix C).
+fn sub_vp(label: f64) -> [f64; 2] {
+    let t = label / 999.0;
+    let log = -0.25 * t * t * 19.9 - 0.05 * t;
+    [1.0 - (2.0 * log).exp(), log.exp()]
+}
+
+fn ve(label: f64) -> [f64; 2] {
+    [label, 1.0]
+}
+
+fn smld(label: f64) -> [f64; 2] {
+    let (first, last, levels) = (50f64, 0.01f64, 1000.0);
+    [first * (last / first).powf(label / (levels - 1.0)), 1.0]
+}
+
+fn ddpm(label: f64) -> [f64; 2] {
+    let beta = |index: f64| (0.1 + 19.9 * index / 999.0) / 1000.0;
+    let product: f64 = (0..=label as usize).map(|index| 1.0 - beta(index as f64)).product();
+    [(1.0 - product).sqrt(), product.sqrt()]
+}
+
+#[test]
+fn losses_need_noise_and_an_objective_that_suits() {
+    let place = Place::new();
+    let checkpoint = reference("ncsnpp-vp-cifar10", "checkpoint.pth");
+    let line = format!("score --model {} --input in.safetensors --output out.safetensors", checkpoint.display());
+    let array =
+        |shape: &[usize], value: f32| Array { shape: shape.into(), values: vec![value; shape.iter().product()] };
+    let mut tensors = Weights::from([("x".into(), array(&[1, 3, 32, 32], 0.5)), ("t".into(), array(&[1], 0.5))]);
+    write_tensors(&place.path("in.safetensors"), &tensors).expect("a file");
+    place.fails(&format!("{line} --loss-gradients"), 3, "\"z\"");
+    place.fails(&format!("{line} --objective ddpm"), 2, "--loss-gradients");
+    tensors.insert("z".into(), array(&[1, 3, 32, 32], 1.0));
+    write_tensors(&place.path("in.safetensors"), &tensors).expect("a file");
+    place.fails(&format!("{line} --loss-gradients --objective ddpm"), 2, "choose dsm");
+    tensors.insert("z".into(), array(&[1, 3, 32, 32], f32::NAN));
+    write_tensors(&place.path("in.safetensors"), &tensors).expect("a file");
+    place.fails(&format!("{line} --loss-gradients"), 3, "not finite");
     assert_eq!(place.files(), ["in.safetensors"]);
 }

@@ -8,17 +8,18 @@ use serde_json::Value;
 use std::ops::Range;
 
 /// The recorded loss of a network, on two pictures.
-struct Recorded {
+pub(crate) struct Recorded {
     opened: OpenedNetwork,
-    tensors: Weights,
-    facts: Value,
+    /// `perturbed`, `z` and `labels`, and what was found.
+    pub(crate) tensors: Weights,
+    pub(crate) facts: Value,
     /// What the output is multiplied with before the noise is taken away (VP) or added (VE).
     gains: Vec<f32>,
     labels: Vec<f64>,
 }
 
 impl Recorded {
-    fn read(name: &str) -> Recorded {
+    pub(crate) fn read(name: &str) -> Recorded {
         let opened = open(name);
         let file = folder("").join("../training").join(format!("gradients-{name}.safetensors"));
         let tensors = read_tensors(&file).unwrap();
@@ -54,7 +55,7 @@ impl Recorded {
         loss
     }
 
-    fn architecture(&self) -> &Architecture {
+    pub(crate) fn architecture(&self) -> &Architecture {
         &self.opened.description.config
     }
 
@@ -77,7 +78,7 @@ impl Recorded {
 
     /// Holds gradients against the recorded ones. Published code in single precision is off by up to 3e-5; what was
     /// measured here is below 1e-5.
-    fn holds(&self, found: &[Vec<f32>]) {
+    pub(crate) fn holds(&self, found: &[Vec<f32>]) {
         let names: Vec<&str> =
             self.facts["names"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
         let vanishing: Vec<&str> =

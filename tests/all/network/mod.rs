@@ -5,7 +5,7 @@ mod ddpm_steps;
 mod diffusers;
 mod edm;
 mod figures;
-mod gradients;
+pub(crate) mod gradients;
 mod inference;
 mod invariants;
 mod memory;

@@ -1,6 +1,8 @@
 //! Training against published code's own figures (tests/data/training), closed forms and laws.
 
+mod afterwards;
 mod averages;
+mod finetuning;
 mod initialisation;
 mod matching;
 mod minimiser;

@@ -189,3 +189,15 @@ fn continuous_times_are_refused_for_discrete_levels() {
     }
     Choice::<dyn Times>::new(&Uniform).check_for(&path(Told::Smld)).unwrap();
 }
+
+#[test]
+fn a_label_has_a_time_at_which_the_network_is_told_it() {
+    for told in Told::ALL {
+        let conditioning = told.conditioning();
+        for t in [0.0005, 0.2345, 0.5005, 0.8765, 0.9995] {
+            let label = conditioning.trained(t).label;
+            let again = conditioning.trained(conditioning.time_of(label)).label;
+            assert!((again - label).abs() <= 1e-9 * label.abs(), "{told:?}: {label} became {again}");
+        }
+    }
+}

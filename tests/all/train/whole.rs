@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// A folder of small pictures: ramps of a few colours and directions.
-fn pictures(place: &Place, count: u32) {
+pub(super) fn pictures(place: &Place, count: u32) {
     let folder = place.path("pictures");
     std::fs::create_dir(&folder).unwrap();
     for number in 0..count {
@@ -24,7 +24,7 @@ fn pictures(place: &Place, count: u32) {
     }
 }
 
-const TINY: &str = "--data pictures --size tiny --seed 3";
+pub(super) const TINY: &str = "--data pictures --size tiny --seed 3";
 
 fn started(place: &Place, line: &str) -> Child {
     Command::new(env!("CARGO_BIN_EXE_score-explorer"))
@@ -92,7 +92,7 @@ fn weights_do_not_depend_on_the_number_of_threads() {
 }
 
 /// Losses of a range of steps, from the metrics.
-fn losses(path: &Path) -> Vec<f64> {
+pub(super) fn losses(path: &Path) -> Vec<f64> {
     let text = std::fs::read_to_string(path).unwrap();
     let value = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["loss"].as_f64().unwrap();
     text.lines().map(value).collect()
@@ -150,7 +150,7 @@ fn what_cannot_be_trained_is_refused_in_a_sentence() {
     place.fails("train --data one --size tiny --output t", 1, "too few");
     place.fails("train --data none --output t", 3, "no readable images");
     place.fails("train --data worlds:33 --output t", 2, "worlds:33");
-    place.fails("train --output t", 2, "required arguments");
+    place.fails("train --output t", 2, "--data");
     place.fails(&format!("train {TINY} --batch 4 --images 2 --output t"), 2, "shorter than one batch");
     place.fails(&format!("train {TINY} --batch 0 --output t"), 2, "batch of 0");
     place.fails(&format!("train {TINY} --weighting likelihood --objective edm --output t"), 2, "weighting");
