@@ -263,7 +263,7 @@ impl Setup<'_> {
                     self.commands.push(Command::Branch);
                 }
                 let (label, command, tip) = match course.is_active() {
-                    true => ("Stop training", Command::Stop, "Stop and save; it can go on later (Esc)"),
+                    true => ("Stop", Command::Stop, "Stop and save; it can go on later (Esc)"),
                     false => ("New…", Command::New, "Set up another training"),
                 };
                 if ui.add(egui::Button::new(label).min_size(half)).on_hover_text(tip).clicked() {
