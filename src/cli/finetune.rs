@@ -26,9 +26,10 @@ pub(super) struct Args {
 
 impl Args {
     fn training(&self) -> Result<Training, Failure> {
-        let start = Some(self.model.absolute());
+        let start = self.model.absolute();
         // The same command goes on.
-        let held = self.training.held()?.filter(|held| held.start == start && self.training.is_of(held));
+        let held =
+            self.training.held()?.filter(|held| held.start.as_ref() == Some(&start) && self.training.is_of(held));
         let base = match held {
             Some(held) => held,
             None => {
@@ -38,7 +39,7 @@ impl Args {
                 let (size, channels) = (source.size.or(Some(height)), source.channels.or(Some(channels)));
                 // It becomes another model, which its folder names.
                 description.name.clear();
-                Training { start, ..Training::usual(DataSource { size, channels, ..source }, description) }
+                Training::further(start, DataSource { size, channels, ..source }, description)
             }
         };
         self.training.over(base)

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// Parameters of a network that is small.
 const SMALL: usize = 10_000_000;
+/// Learning rate of the published trainings.
+const PUBLISHED_RATE: f64 = 2e-4;
 /// Images of one step, at most.
 const MAX_BATCH: usize = 65_536;
 
@@ -89,8 +91,9 @@ impl Training {
         schedule.settings_mut().set_nearest(&WARM_UP, 100u64);
         average.settings_mut().set_nearest(&DECAY, 0.9995);
         // Small networks learn several times as fast with larger and more steps; the others as published.
-        let is_small = network.config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum::<usize>() < SMALL;
-        let (batch, rate) = if is_small { (32, 1e-3) } else { (128, 2e-4) };
+        let is_small =
+            network.config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum::<usize>() < SMALL;
+        let (batch, rate) = if is_small { (32, 1e-3) } else { (128, PUBLISHED_RATE) };
         let mut optimizer = Choice::<dyn Optimizer>::new(&super::Adam);
         optimizer.settings_mut().set_nearest(&LEARNING_RATE, rate);
         Training {
@@ -109,6 +112,14 @@ impl Training {
             snapshots: 0,
             seed: 0,
         }
+    }
+
+    /// The usual training of a network that has learnt already: it begins with the weights of a model, at the published
+    /// rate whatever its size, as larger steps would undo what it has learnt.
+    pub fn further(start: ModelRef, source: DataSource, network: Description) -> Training {
+        let mut training = Training { start: Some(start), ..Training::usual(source, network) };
+        training.optimizer.settings_mut().set_nearest(&LEARNING_RATE, PUBLISHED_RATE);
+        training
     }
 
     /// Whether the parts fit together.

@@ -46,7 +46,7 @@ fn an_average_of_any_length_is_made_after_the_training() {
     let made = posthoc(&folder, 0.07, None).unwrap();
     let error = distance(&made.weights, &tracked) / apart;
     println!("of {} stored ones, error {error:.1e}", made.stored);
-    assert!(made.stored == 40 && error < 0.01, "the error is {error:.1e} of what lies between the stored ones");
+    assert!(made.stored == 40 && error < 2e-3, "the error is {error:.1e} of what lies between the stored ones");
     // As a command, in half precision.
     let said = place.succeeds("average --training t --sigma-rel 0.07 --output a.safetensors").stdout;
     assert!(said.contains("8000 images, σ_rel 0.07"), "{said}");
