@@ -1,6 +1,8 @@
 //! All that decides a training, as a value.
 
-use super::{Average, DECAY, Ema, Levels, Objective, Optimizer, Path, SIGMA_REL, Schedule, Times, WARM_UP, usual};
+use super::{
+    Average, DECAY, Ema, LEARNING_RATE, Levels, Objective, Optimizer, Path, SIGMA_REL, Schedule, Times, WARM_UP, usual,
+};
 use crate::data::DataSource;
 use crate::registry::{Choice, ChoiceError};
 use crate::score::{Conditioning, Description};
@@ -89,7 +91,8 @@ impl Training {
         schedule.settings_mut().set_nearest(&WARM_UP, 100u64);
         average.settings_mut().set_nearest(&DECAY, 0.9995);
         // Small networks learn several times as fast with larger and more steps; the others as published.
-        let is_small = network.config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum::<usize>() < SMALL;
+        let is_small =
+            network.config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum::<usize>() < SMALL;
         let (batch, rate) = if is_small { (32, 1e-3) } else { (128, 2e-4) };
         let mut optimizer = Choice::<dyn Optimizer>::new(&super::Adam);
         optimizer.settings_mut().set_nearest(&LEARNING_RATE, rate);
