@@ -1,9 +1,11 @@
 use crate::checkpoint::{ConfigError, FileError};
+use crate::data::DataError;
 use crate::network::WeightsError;
 use crate::registry::{ChoiceError, ParameterError};
 use crate::score::ScoreError;
 use crate::sde::FamilyError;
 use crate::task::{FlowError, RestorationError, RunError};
+use crate::train::ClassifierError;
 
 /// Why a command ended: one sentence, and a kind that decides the exit code.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +43,24 @@ impl From<FileError> for Failure {
     fn from(error: FileError) -> Self {
         match error {
             FileError::Write { .. } => Failure::Output(error.to_string()),
+            _ => Failure::Input(error.to_string()),
+        }
+    }
+}
+
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        match error {
+            DataError::File(error) => error.into(),
+            _ => Failure::Usage(error.to_string()),
+        }
+    }
+}
+
+impl From<ClassifierError> for Failure {
+    fn from(error: ClassifierError) -> Self {
+        match error {
+            ClassifierError::NotFinite { .. } | ClassifierError::Device(_) => Failure::Running(error.to_string()),
             _ => Failure::Input(error.to_string()),
         }
     }

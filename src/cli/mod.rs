@@ -13,6 +13,7 @@ macro_rules! remark {
 
 mod bench;
 mod choices;
+mod classifier;
 mod colorize;
 mod decode;
 mod devices;
@@ -94,6 +95,8 @@ enum Command {
     Restore(restore::Args),
     /// Edit an image by partial noising and denoising (SDEdit)
     Edit(edit::Args),
+    /// Train or measure a classifier of images
+    Classifier(classifier::Args),
     /// Evaluate a network at given x and t
     Score(score::Args),
     /// Import a published checkpoint into the model library
@@ -160,6 +163,7 @@ impl Command {
             Command::Colorize(args) => colorize::execute(&args),
             Command::Restore(args) => restore::execute(&args),
             Command::Edit(args) => edit::execute(&args),
+            Command::Classifier(args) => classifier::execute(&args),
             Command::Score(args) => score::execute(&args),
             Command::Import(args) => import::execute(&args),
             Command::Models(args) => models::execute(&args),

@@ -58,6 +58,11 @@ impl Progress {
         self.show(percent, 100, format!("{percent}% · {} score evaluations{left}", progress.nfe));
     }
 
+    /// A training continues, of which so many images are seen.
+    pub(super) fn training(&mut self, images: u64, of: u64, text: String) {
+        self.show(images, of, text);
+    }
+
     /// An animation is being written.
     pub(super) fn writing(&mut self, share: f32) {
         self.show((share * 100.0) as u64, 100, format!("writing the animation, {:.0}%", share * 100.0));

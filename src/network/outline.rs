@@ -84,8 +84,8 @@ impl Config {
 fn what(op: &Op) -> (StageKind, [usize; 2], Option<Direction>) {
     let both = |Width { input, output }: Width| [input, output];
     match *op {
-        Op::Block(Block { width, resample: None }) => (StageKind::ResidualBlock, both(width), None),
-        Op::Block(Block { width, resample }) => (StageKind::Resampling, both(width), resample),
+        Op::Block(Block { width, resample: None, .. }) => (StageKind::ResidualBlock, both(width), None),
+        Op::Block(Block { width, resample, .. }) => (StageKind::Resampling, both(width), resample),
         Op::Attention(channels) => (StageKind::Attention, [channels; 2], None),
         Op::Resample { direction, channels, .. } => (StageKind::Resampling, [channels; 2], Some(direction)),
         Op::Stem(width)
@@ -93,7 +93,9 @@ fn what(op: &Op) -> (StageKind, [usize; 2], Option<Direction>) {
         | Op::InputResidual(width)
         | Op::Output(width)
         | Op::OutputResidual(width)
-        | Op::Head(width) => (StageKind::Convolution, both(width), None),
+        | Op::Head(width)
+        | Op::Linear(width) => (StageKind::Convolution, both(width), None),
+        Op::Pool(channels) => (StageKind::Resampling, [channels; 2], None),
         Op::Keep | Op::Recall | Op::TakeOutput => (StageKind::Convolution, [0; 2], None),
     }
 }

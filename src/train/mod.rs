@@ -6,6 +6,7 @@
 //! same for any number of threads, in single precision for training and in double precision for reference.
 
 mod average;
+mod classification;
 mod init;
 mod matching;
 mod objective;
@@ -18,6 +19,10 @@ mod times;
 pub use average::{
     Average, DECAY, Ema, HALF_LIFE, HalfLife, Power, Profile, ProfileError, RAMP_UP_RATIO, SIGMA_REL, Update, WARM,
     coefficients, combine, follow, gamma_of, half_life_decay,
+};
+pub use classification::{
+    Augmentation, ClassifierError, ClassifierTrainer, ClassifierTraining, Progress as ClassifierProgress, accuracy,
+    cross_entropy,
 };
 pub use init::initial_weights;
 pub use matching::{implicit, sliced};

@@ -13,6 +13,7 @@ use super::linear::{Linear, Rows};
 use super::maps::{Features, Maps};
 use super::norm::{Film, Norm};
 use super::pointwise::Pointwise;
+use super::pooling::mean;
 use super::read::{Read, Residual};
 use super::resize::{Resampling, Resize, sum};
 use super::simd::Lanes;
@@ -33,6 +34,8 @@ pub(in crate::network) struct Network {
     resampling: [Resampling; 2],
     dense: Option<[Linear; 2]>,
     layers: Vec<Layer>,
+    /// Values of the output for an image, where it is none itself but as many channels.
+    classes: Option<usize>,
     /// It was loaded for gradients.
     pub(super) gradients: bool,
 }
@@ -53,6 +56,8 @@ pub(super) enum Layer {
     OutputResidual(ConvResampler),
     Head(Norm, Convolution),
     TakeOutput,
+    Pool(Norm),
+    Linear(Pointwise),
 }
 
 /// A residual block of DDPM or BigGAN.
@@ -60,7 +65,8 @@ pub(super) enum Layer {
 pub(super) struct Block {
     pub norms: [Norm; 2],
     pub convolutions: [Convolution; 2],
-    pub level: Linear,
+    /// Of the noise level, where it is told.
+    pub level: Option<Linear>,
     /// The level scales and shifts; else it is added.
     pub scale_shift: bool,
     pub shortcut: Option<Pointwise>,
@@ -103,6 +109,7 @@ impl Network {
             false => None,
         };
         let layers = ops.iter().map(|op| build.layer(op)).collect::<Result<_, _>>()?;
+        let classes = ops.last().and_then(|op| if let Op::Linear(width) = op { Some(width.output) } else { None });
         let resampling = [Direction::Down, Direction::Up].map(|direction| build.resampling(direction));
         Ok(Network {
             evaluator: Evaluator::new(config.nf * config.ch_mult.first().unwrap_or(&1), parameters),
@@ -111,21 +118,50 @@ impl Network {
             resampling,
             dense,
             layers,
+            classes,
             gradients: purpose.gradients,
         })
     }
 
     /// The output for images, from the features of their noise levels, a row for all images or one for each.
     pub fn forward(&self, x: Image, features: Vec<f32>, rows: usize) -> Result<Image, TensorReadError> {
-        on_values(x, |x, dims| self.values(x, dims, features, rows))
+        on_values(x, |dims| self.output(dims), |x, dims| self.values(x, dims, features, rows))
     }
 
-    /// The same on values, N×C×H×W.
+    /// What the last layer, a linear one, maps: N×F×1×1.
+    pub fn pooled(&self, x: Image, features: Vec<f32>, rows: usize) -> Result<Image, TensorReadError> {
+        let Some((Layer::Linear(last), before)) = self.layers.split_last() else {
+            return self.forward(x, features, rows);
+        };
+        let to = |[n, ..]: [usize; 4]| [n, last.inputs(), 1, 1];
+        on_values(x, to, |x, dims| self.through(before, last.inputs(), x, dims, features, rows))
+    }
+
+    /// The output's shape for images of this shape.
+    pub(super) fn output(&self, [n, c, h, w]: [usize; 4]) -> [usize; 4] {
+        self.classes.map_or([n, c, h, w], |classes| [n, classes, 1, 1])
+    }
+
+    /// The output's values for values of images, N×C×H×W.
     pub(super) fn values(&self, x: Vec<f32>, dims: [usize; 4], features: Vec<f32>, rows: usize) -> Vec<f32> {
+        let [_, size @ ..] = self.output(dims);
+        self.through(&self.layers, size.iter().product(), x, dims, features, rows)
+    }
+
+    /// What comes of some layers, `size` values for each image.
+    fn through(
+        &self,
+        layers: &[Layer],
+        size: usize,
+        x: Vec<f32>,
+        dims: [usize; 4],
+        features: Vec<f32>,
+        rows: usize,
+    ) -> Vec<f32> {
         let embedding = self.embed(&self.evaluator.context(), features, rows);
-        self.evaluator.evaluate(x, dims, self.evaluator.group(dims), |context, x, images| {
+        self.evaluator.evaluate(x, dims, size, self.evaluator.group(dims), |context, x, images| {
             let embedding = embedding.as_ref().map(|rows| rows.of(images));
-            self.images(context, x, embedding.as_ref(), &mut |_| {})
+            self.images(context, layers, x, embedding.as_ref(), &mut |_| {})
         })
     }
 
@@ -137,18 +173,19 @@ impl Network {
         Some(second.forward(context, &hidden, Some(self.nonlinearity)))
     }
 
-    /// The output for some images. `keep` is shown the features that come to each layer, and then those that come to
+    /// What comes of these layers for some images. `keep` is shown the features that come to each layer, and then those that come to
     /// the second half of a block, or from a pyramid.
     fn images(
         &self,
         context: &Context,
+        layers: &[Layer],
         x: Maps,
         embedding: Option<&Rows>,
         keep: &mut dyn FnMut(&Features),
     ) -> Features {
         let x = Features::from(x);
         let flow = Flow { h: x.clone(), kept: Vec::new(), input: x, output: None };
-        self.layers.iter().fold(flow, |flow, layer| self.op(context, layer, flow, embedding, keep)).h
+        layers.iter().fold(flow, |flow, layer| self.op(context, layer, flow, embedding, keep)).h
     }
 
     /// One operation on the features; see [`Op`] for the formulas.
@@ -208,6 +245,12 @@ impl Network {
             }
             Layer::Head(norm, convolution) => self.activated(context, norm, convolution, &h, None).into(),
             Layer::TakeOutput => flow.output.take().unwrap_or(h),
+            Layer::Pool(norm) => {
+                let affine = norm.affine(context, &h, Film::Nothing);
+                let activation = Some(self.nonlinearity);
+                mean(context, Read { affine: Some(&affine), activation, ..Read::plain(&h) }.all(context)).into()
+            }
+            Layer::Linear(pointwise) => pointwise.run(context, &h, None).into(),
         };
         flow
     }
@@ -249,7 +292,7 @@ impl Network {
 
         keep(&h);
 
-        let level = embedding.map(|embedding| block.level.forward(context, embedding, None));
+        let level = block.level(context, embedding);
         let affine = block.norms[1].affine(context, &h, block.film(level.as_ref()));
         let read = Read { features: &h, affine: Some(&affine), activation, resize: None };
 
@@ -265,6 +308,11 @@ impl Network {
 }
 
 impl Block {
+    /// The map of the activated embedding.
+    fn level(&self, context: &Context, embedding: Option<&Rows>) -> Option<Rows> {
+        self.level.as_ref().zip(embedding).map(|(level, embedding)| level.forward(context, embedding, None))
+    }
+
     /// `level`: the map of the embedding, where the network has one.
     fn film<'a>(&self, level: Option<&'a Rows>) -> Film<'a> {
         level.map_or(Film::Nothing, |level| match self.scale_shift {

@@ -17,13 +17,13 @@ use std::sync::Arc;
 struct Back;
 
 impl Backward<Flex, 1> for Back {
-    type State = (Arc<Tape>, [usize; 4]);
+    type State = Arc<Tape>;
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let (tape, dims) = ops.state;
+        let tape = ops.state;
         unary::<Flex, _>(ops.parents, ops.node, gradients, |gradient| {
             let values = gradient.into_data().iter().collect();
-            tensor(tape.back(values, dims), dims)
+            tensor(tape.back(values), tape.dims())
         });
     }
 }
@@ -40,7 +40,7 @@ pub(in crate::network) fn forward(
     features: Vec<f32>,
     rows: usize,
 ) -> Result<Image, TensorReadError> {
-    let dims = x.dims();
+    let (dims, output) = (x.dims(), network.output(x.dims()));
     let tracked = network.gradients.then(|| x.clone().try_into_primitive::<Autodiff<Flex>>());
     let Some(Ok(tracked)) = tracked else { return network.forward(x, features, rows) };
     let (x, node) = tracked.into_parts();
@@ -48,9 +48,9 @@ pub(in crate::network) fn forward(
     let output = match Back.prepare::<NoCheckpointing>([node]).compute_bound().stateful() {
         OpsKind::Tracked(node) => {
             let (values, tape) = network.taped(x, dims, features, rows);
-            node.finish((Arc::new(tape), dims), tensor(values, dims))
+            node.finish(Arc::new(tape), tensor(values, output))
         }
-        OpsKind::UnTracked(node) => node.finish(tensor(network.values(x, dims, features, rows), dims)),
+        OpsKind::UnTracked(node) => node.finish(tensor(network.values(x, dims, features, rows), output)),
     };
     Ok(Tensor::from_primitive::<Autodiff<Flex>>(output))
 }

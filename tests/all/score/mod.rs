@@ -1,5 +1,7 @@
 //! Exact scores of image sets, and models seen from another family or range.
 
+mod guided;
+
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::Image;
 use score_explorer::score::{ImageSet, InRange, ScoreModel, denoised};

@@ -1,6 +1,7 @@
 //! Training against published code's own figures (tests/data/training), closed forms and laws.
 
 mod averages;
+mod classification;
 mod initialisation;
 mod matching;
 mod minimiser;

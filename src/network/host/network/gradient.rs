@@ -12,6 +12,7 @@ use crate::network::host::linear::Rows;
 use crate::network::host::maps::{Features, Maps, places};
 use crate::network::host::norm::{Film, Norm};
 use crate::network::host::pointwise::{Pointwise, Start};
+use crate::network::host::pooling::of_mean;
 use crate::network::host::read::{Read, Residual};
 use crate::network::host::resize::{Resize, Sum};
 use crate::network::host::simd::Lanes;
@@ -30,6 +31,8 @@ pub(super) type Kept = Vec<Features>;
 pub(in crate::network::host) struct Tape {
     network: Arc<Network>,
     embedding: Option<Rows>,
+    /// The images' shape.
+    dims: [usize; 4],
     /// Images that go through together.
     group: usize,
     /// By the first image of a group.
@@ -57,26 +60,34 @@ impl Network {
         let embedding = self.embed(&self.evaluator.context(), features, rows);
         let group = self.evaluator.group(dims);
         let tapes = Mutex::new(BTreeMap::new());
-        let out = self.evaluator.evaluate(x, dims, group, |context, x, images| {
+        let [_, size @ ..] = self.output(dims);
+        let out = self.evaluator.evaluate(x, dims, size.iter().product(), group, |context, x, images| {
             let (first, embedding) = (images.start, embedding.as_ref().map(|rows| rows.of(images)));
             let mut kept = Kept::new();
-            let out = self.images(context, x, embedding.as_ref(), &mut |features| kept.push(features.clone()));
+            let out =
+                self.images(context, &self.layers, x, embedding.as_ref(), &mut |features| kept.push(features.clone()));
             tapes.lock().unwrap_or_else(PoisonError::into_inner).insert(first, kept);
             out
         });
         let kept = tapes.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (out, Tape { network: self.clone(), embedding, group, kept })
+        (out, Tape { network: self.clone(), embedding, dims, group, kept })
     }
 }
 
 impl Tape {
+    /// The images' shape, N×C×H×W.
+    pub(in crate::network::host) fn dims(&self) -> [usize; 4] {
+        self.dims
+    }
+
     /// From the gradient of the output to that of the input, N×C×H×W.
-    pub(in crate::network::host) fn back(&self, gradient: Vec<f32>, dims: [usize; 4]) -> Vec<f32> {
-        self.network.evaluator.evaluate(gradient, dims, self.group, |context, gradient, images| {
+    pub(in crate::network::host) fn back(&self, gradient: Vec<f32>) -> Vec<f32> {
+        let ([_, channels, height, width], output) = (self.dims, self.network.output(self.dims));
+        let size = channels * height * width;
+        self.network.evaluator.evaluate(gradient, output, size, self.group, |context, gradient, images| {
             let embedding = self.embedding.as_ref().map(|rows| rows.of(images.clone()));
             let kept = self.kept.get(&images.start).map_or(&[][..], Vec::as_slice);
             let walk = Walk::new(&self.network, context, embedding.as_ref());
-            let [_, channels, height, width] = dims;
             let found = walk.back(&mut kept.to_vec(), gradient).unwrap_or_else(|| {
                 // Only where the tape is of another network: nobody should take this for a gradient.
                 let mut lost = Maps::new(context.pool, images.len(), channels, height, width);
@@ -194,6 +205,15 @@ impl<'a, 'n> Walk<'a, 'n> {
                 flow.h = Some(self.activated(norm, convolution, x, flow.h.take()?)?);
             }
             Layer::TakeOutput => flow.output = self.both(flow.h.take(), flow.output.take()),
+            Layer::Pool(norm) => {
+                let gradient = of_mean(self.context, &flow.h.take()?, [height, width]);
+                flow.h = Some(self.norm(norm, x, Film::Nothing, gradient, None).0);
+            }
+            Layer::Linear(pointwise) => {
+                let gradient = Features::from(flow.h.take()?);
+                self.record(|into| pointwise.record(self.context, x, &gradient, into));
+                flow.h = Some(pointwise.transposed()?.run(self.context, &gradient, None));
+            }
         }
         Some(())
     }
@@ -262,7 +282,7 @@ impl<'a, 'n> Walk<'a, 'n> {
         let (context, activation) = (self.context, Some(self.network.nonlinearity));
         let gradient = Features::from(gradient);
         let [whole] = &gradient.0[..] else { return None };
-        let level = self.embedding.map(|embedding| block.level.forward(context, embedding, None));
+        let level = block.level(context, self.embedding);
         let film = block.film(level.as_ref());
         let affine = block.norms[1].affine(context, h, film);
         let read = Read { affine: Some(&affine), activation, ..Read::plain(h) };
@@ -298,11 +318,11 @@ impl<'a, 'n> Walk<'a, 'n> {
 
     /// Back from a block's film to the embedding, where gradients are wanted.
     fn level(&self, block: &'n Block, film: Vec<f32>) {
-        let (Some(found), Some(embedding)) = (self.found, self.embedding) else { return };
+        let (Some(found), Some(embedding), Some(level)) = (self.found, self.embedding, &block.level) else { return };
         let (gradients, of_embedding) = &mut *found.borrow_mut();
         let images = (of_embedding.len() / embedding.width).max(1);
         let film = Rows { width: film.len() / images, values: film };
-        let back = block.level.back(self.context, embedding, &film, gradients);
+        let back = level.back(self.context, embedding, &film, gradients);
         of_embedding.iter_mut().zip(back.values).for_each(|(sum, x)| *sum += x);
     }
 

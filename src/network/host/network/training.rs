@@ -73,12 +73,14 @@ impl<'a> Batch<'a> {
         let rows = self.embedding.as_ref().map(|embedding| embedding.activated[1].of(images.clone()));
         let x = Maps::from_planes(context.pool, &self.x[images.start * image..images.end * image], dims);
         let mut kept = Kept::new();
-        let out = self.network.images(context, x, rows.as_ref(), &mut |features| kept.push(features.clone()));
-        let mut values = vec![0.0; images.len() * image];
+        let layers = &self.network.layers;
+        let out = self.network.images(context, layers, x, rows.as_ref(), &mut |features| kept.push(features.clone()));
+        let output = self.network.output(dims);
+        let mut values = vec![0.0; output.iter().product()];
         out.whole(context.pool).maps.to_planes(&mut values);
         drop(out);
         (self.at_output)(images, &mut values);
-        let gradient = Maps::from_planes(context.pool, &values, dims);
+        let gradient = Maps::from_planes(context.pool, &values, output);
         let of_rows = vec![0.0; rows.as_ref().map_or(0, |rows| rows.values.len())];
         let found = RefCell::new((Gradients::default(), of_rows));
         Walk::for_parameters(self.network, context, rows.as_ref(), &found).through(&mut kept, gradient)?;

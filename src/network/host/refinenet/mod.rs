@@ -68,12 +68,17 @@ impl RefineNet {
 
     /// The output for images in [−1, 1] and levels, one for all images or one for each.
     pub fn forward(&self, x: Image, levels: &[usize]) -> Result<Image, TensorReadError> {
-        on_values(x, |x, dims| {
-            self.evaluator.evaluate(x, dims, self.evaluator.group(dims), |context, x, images| {
-                let levels = levels.get(images).unwrap_or(levels);
-                self.images(Evaluation { context, levels, nonlinearity: self.nonlinearity }, &x.into())
-            })
-        })
+        on_values(
+            x,
+            |dims| dims,
+            |x, dims| {
+                let (size, group) = (dims.iter().skip(1).product(), self.evaluator.group(dims));
+                self.evaluator.evaluate(x, dims, size, group, |context, x, images| {
+                    let levels = levels.get(images).unwrap_or(levels);
+                    self.images(Evaluation { context, levels, nonlinearity: self.nonlinearity }, &x.into())
+                })
+            },
+        )
     }
 
     /// The output for some images.
