@@ -11,6 +11,7 @@ mod context;
 mod device;
 mod dialog;
 mod draft;
+mod figure;
 mod files;
 mod graphics;
 mod help;
@@ -33,6 +34,7 @@ mod status;
 mod textures;
 pub mod theme;
 pub mod timeline;
+pub mod train;
 pub mod trajectory;
 mod widgets;
 mod workspace;
@@ -55,6 +57,10 @@ use eframe::egui_wgpu::RenderState;
 use inpaint::Inpaint;
 use latents::Latents;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use train::Train;
 use trajectory::Trajectory;
 
 /// All workspaces, in the order of their tabs. A new one is a folder, and its lines in this file.
@@ -63,6 +69,7 @@ fn workspaces(settings: &Settings, start: &Start<'_>) -> Vec<Box<dyn Workspace>>
         Box::new(Trajectory::new(settings, start)),
         Box::new(Latents::new(settings, start)),
         Box::new(Inpaint::new(settings, start)),
+        Box::new(Train::new(settings, start)),
     ]
 }
 
@@ -127,6 +134,25 @@ fn is_wayland() -> bool {
 /// The smallest window in which everything can be reached, in points.
 const SMALLEST: [f32; 2] = [640.0, 360.0];
 
+/// The system's wish that the program ends closes the window as a person would: what is long is saved first.
+fn close_on_signals(window: &egui::Context) {
+    /// How often it is looked for.
+    const EVERY: Duration = Duration::from_millis(250);
+    let asked = Arc::new(AtomicBool::new(false));
+    for signal in signal_hook::consts::TERM_SIGNALS {
+        // Where it cannot be heard, the program ends as before.
+        let _ = signal_hook::flag::register(*signal, asked.clone());
+    }
+    let window = window.clone();
+    std::thread::spawn(move || {
+        while !asked.load(Ordering::Acquire) {
+            std::thread::sleep(EVERY);
+        }
+        window.send_viewport_cmd(egui::ViewportCommand::Close);
+        window.request_repaint();
+    });
+}
+
 /// Opens the window and serves it until it is closed.
 ///
 /// # Errors
@@ -155,6 +181,7 @@ pub fn run_window(options: WindowOptions) -> anyhow::Result<()> {
                 open: options.open,
                 drops: !is_wayland(),
             };
+            close_on_signals(&context.egui_ctx);
             Ok(Box::new(App::new(&context.egui_ctx, start)))
         }),
     );

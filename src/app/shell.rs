@@ -275,6 +275,10 @@ impl eframe::App for App {
         settings.save(storage);
     }
 
+    fn on_exit(&mut self) {
+        self.workspaces.iter_mut().for_each(|workspace| workspace.close());
+    }
+
     fn auto_save_interval(&self) -> Duration {
         Duration::from_secs(15)
     }

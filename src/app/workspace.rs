@@ -100,6 +100,9 @@ pub trait Workspace: Any {
         None
     }
 
+    /// The window closes: ends what would be lost, and waits until it is kept.
+    fn close(&mut self) {}
+
     /// What survives a restart; [`Settings::of`] gives it back. Called every few seconds.
     fn save(&mut self) -> Value {
         Value::Null

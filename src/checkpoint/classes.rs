@@ -36,8 +36,15 @@ impl List {
             return Err(wrong(why));
         }
         let folder = name.strip_suffix(LIST).unwrap_or_default();
-        let labels = labels.into_iter().map(|(name, label)| (format!("{folder}{}", shown(&name)), label));
-        Ok(Some(Some(List(labels.collect()))))
+        let mut list = HashMap::new();
+        for (name, label) in labels {
+            let name = format!("{folder}{}", shown(&name));
+            // Names that are alike as far as they are shown count as one, too: better than a wrong label.
+            if let Some(other) = list.insert(name.clone(), label).filter(|other| *other != label) {
+                return Err(wrong(format!("gives {name} the labels {other} and {label}")));
+            }
+        }
+        Ok(Some(Some(List(list))))
     }
 
     /// Whether it has this picture; one that it has not is counted.

@@ -72,13 +72,15 @@ pub use open::{ASSUMED, Described, OpenOptions, Opened, OpenedNetwork, open, ope
 pub use overrides::{Assumption, Overrides};
 pub use photo::{MOST_PIXELS, OpenedPhoto, WORKING_SIDE, read_photo, reduce_to, shares, too_large};
 pub use picture_set::{Classes, PictureSet, moments};
-pub use pictures::{SetOptions, read_picture, read_pictures, read_pictures_reported, read_set, shipped_worlds};
+pub use pictures::{
+    SetOptions, pictures_of, read_picture, read_pictures, read_pictures_reported, read_set, shipped_worlds,
+};
 pub use progress::ReadProgress;
-pub use run_file::{read_run, write_run};
+pub use run_file::{read_json, read_run, write_run};
 pub use score_sde::{Module, ModuleKind, Structure, infer, read_score_sde_config};
 pub use sources::Part;
 pub use square::{Square, central_square, square};
-pub use tensors::{read_tensors, write_samples, write_tensors};
+pub use tensors::{read_state, read_tensors, write_samples, write_state, write_tensors};
 pub use torch::{Checkpoint, read_torch};
 pub use well_known::{PUBLISHED, Published, Release};
 

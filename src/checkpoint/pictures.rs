@@ -5,6 +5,7 @@ use super::picture_set::PictureSet;
 use super::sources::{Part, Source, UNREADABLE};
 use super::tally::Tally;
 use super::{FileError, ReadProgress, central_square, cifar, gzip, idx, numpy};
+use crate::task::ModelRef;
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageReader, RgbImage};
 use rayon::prelude::*;
@@ -144,6 +145,17 @@ pub fn shipped_worlds() -> Result<PictureSet, FileError> {
     let (path, progress) = (Path::new("worlds.zip"), ReadProgress::default());
     let options = SetOptions { size: Some(32), channels: Some(3), ..SetOptions::default() };
     gather(Source::archive(Box::new(Cursor::new(WORLDS)), path, &progress)?, &options, path, &progress)
+}
+
+/// The images of the model `exact:FOLDER`: of a folder or archive, or those that ship.
+///
+/// # Errors
+/// Those of [`read_pictures_reported`].
+pub fn pictures_of(folder: &Path, progress: &ReadProgress) -> Result<PictureSet, FileError> {
+    match folder == Path::new(ModelRef::WORLDS) {
+        true => shipped_worlds(),
+        false => read_pictures_reported(folder, None, progress),
+    }
 }
 
 fn gather(

@@ -25,22 +25,32 @@ struct RunFile<'a> {
 /// If the file cannot be read, or holds an invalid run.
 pub fn read_run(path: &Path) -> Result<Run, FileError> {
     let wrong = |reason: String| FileError::format(path, WHAT, reason);
-    let bytes = read_bounded(path, MAX_BYTES, WHAT)?;
-    // Editors on Windows may put a mark of the byte order before UTF-8.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| wrong(no_json(bytes, &error)))?;
-    match value.get(VERSION_FIELD).map(Value::as_u64) {
-        Some(Some(VERSION)) => {}
-        Some(Some(newer)) if newer > VERSION => {
-            return Err(wrong(format!("it has version {newer}, written by a newer Score Explorer; update this one")));
-        }
-        _ => {
-            return Err(wrong(format!("it lacks \"{VERSION_FIELD}\": {VERSION}; choose a file saved by `--save-run`")));
-        }
-    }
+    let value = read_json(path, WHAT, VERSION_FIELD, VERSION)?;
     let run: Run = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
     run.check().map_err(|source| FileError::Run { path: path.into(), source })?;
     Ok(run)
+}
+
+/// Reads one of the program's own JSON files, which a field marks with its version.
+///
+/// # Errors
+/// If it cannot be read, or is not such a file.
+pub fn read_json(path: &Path, what: &'static str, field: &str, version: u64) -> Result<Value, FileError> {
+    let wrong = |reason: String| FileError::format(path, what, reason);
+    let bytes = read_bounded(path, MAX_BYTES, what)?;
+    // Editors on Windows may put a mark of the byte order before UTF-8.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let mut value: Value = serde_json::from_slice(bytes).map_err(|error| wrong(no_json(bytes, &error)))?;
+    match value.get(field).map(Value::as_u64) {
+        Some(Some(found)) if found == version => {
+            value.as_object_mut().map(|fields| fields.remove(field));
+            Ok(value)
+        }
+        Some(Some(newer)) if newer > version => {
+            Err(wrong(format!("it has version {newer}, written by a newer Score Explorer; update this one")))
+        }
+        _ => Err(wrong(format!("it lacks \"{field}\": {version}; choose {what}"))),
+    }
 }
 
 /// The model as a file may name it: by an absolute path.

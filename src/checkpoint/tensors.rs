@@ -251,6 +251,52 @@ pub fn write_samples(path: &Path, samples: &[(&str, &Pixels<f32>)], pictures: bo
     write_encoded(path, encoded, Some(HashMap::from([("range".into(), range.into())])))
 }
 
+/// Named arrays with some notes, as [`write_state`] wrote them.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn read_state(path: &Path) -> Result<(BTreeMap<String, String>, Weights), FileError> {
+    let (notes, arrays) = read(path, &ReadProgress::default())?;
+    Ok((notes.into_iter().collect(), arrays))
+}
+
+/// Writes named arrays in single precision with some notes, all or nothing, without a copy of them.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_state(
+    path: &Path,
+    arrays: &[(String, &[usize], &[f32])],
+    notes: &BTreeMap<String, String>,
+) -> Result<(), FileError> {
+    /// Bytes of a header that is padded to eight.
+    fn padded(mut header: String) -> String {
+        let more = header.len().next_multiple_of(8) - header.len();
+        header.extend(std::iter::repeat_n(' ', more));
+        header
+    }
+    let (mut entries, mut offset) = (serde_json::Map::new(), 0);
+    entries.insert("__metadata__".into(), serde_json::json!(notes));
+    for (name, shape, values) in arrays {
+        let end = offset + 4 * values.len();
+        entries
+            .insert(name.clone(), serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [offset, end]}));
+        offset = end;
+    }
+    let header = padded(serde_json::Value::Object(entries).to_string());
+    write_atomically(path, |out| {
+        out.write_all(&(header.len() as u64).to_le_bytes())?;
+        out.write_all(header.as_bytes())?;
+        for (_, _, values) in arrays {
+            for part in values.chunks(CHUNK) {
+                let bytes: Vec<u8> = part.iter().flat_map(|value| value.to_le_bytes()).collect();
+                out.write_all(&bytes)?;
+            }
+        }
+        Ok(())
+    })
+}
+
 /// A tensor on its way to a file.
 pub(super) struct Encoded {
     dtype: Dtype,

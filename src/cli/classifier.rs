@@ -233,7 +233,7 @@ fn train(args: &Train) -> Result<(), Failure> {
             100.0 * now.right,
             human(left)
         );
-        progress.training(now.images, args.images, text);
+        progress.classifying(now.images, args.images, text);
         if saved.elapsed() >= SAVED_EVERY {
             write(trainer.description(), &trainer)?;
             saved = Instant::now();

@@ -1,13 +1,14 @@
 //! Drives the engine from the command line: one task, waited for.
 
 use super::progress::Progress;
-use super::{Failure, devices, library};
+use super::{Failure, devices, library, stopping, train};
 use crate::engine::{
-    self, DeviceChoice, End, Engine, Inspect, ModelReport, Options, RunReport, Sample, Snapshot, Task, TaskHandle,
-    Update,
+    self, DeviceChoice, End, Engine, Inspect, Live, ModelReport, Options, RunReport, Sample, Snapshot, Task,
+    TaskHandle, Train, Update,
 };
 use crate::task::{ModelRef, Run};
 use burn::tensor::Device;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -102,6 +103,42 @@ impl Session {
     pub(super) fn perform<T: Task>(&mut self, task: T) -> Result<Done<T>, Failure> {
         let handle = self.engine.start(task, Options::on(self.choice));
         self.done(&handle, &mut |progress, handle| progress.travelling(&handle.progress()))
+    }
+
+    /// Trains to the end, or until the program is asked to end: then it is saved, and that is no failure. Returns where
+    /// the model is.
+    ///
+    /// # Errors
+    /// If it fails.
+    pub(super) fn train(&mut self, task: Train) -> Result<PathBuf, Failure> {
+        let model = crate::train::Folder::new(&task.folder).model();
+        let handle = self.engine.start(task, Options::on(self.choice));
+        let (mut live, mut asked) = (None::<Live>, false);
+        let live = &std::cell::RefCell::new(&mut live);
+        let mut look = |progress: &mut Progress, handle: &TaskHandle<Train>| {
+            if stopping::is_asked() && !asked {
+                asked = true;
+                handle.stop();
+            }
+            if let Some(live) = live.borrow().as_ref() {
+                progress.training(&live.shown(), &handle.progress());
+            }
+        };
+        let mut hear = |progress: &mut Progress, update| match update {
+            Update::Report(report) => {
+                progress.say(&train::begun(&report));
+                **live.borrow_mut() = Some(report.live);
+            }
+            Update::Notice(notice) => progress.say(&format!("note: {notice}")),
+            _ => {}
+        };
+        match self.listen(&handle, &mut look, &mut hear) {
+            End::Stopped => {
+                self.progress.say("stopped and saved; the same command goes on");
+                Ok(model)
+            }
+            end => finished(end, Failure::Running),
+        }
     }
 
     fn done<T: Task>(&mut self, handle: &TaskHandle<T>, look: Look<'_, T>) -> Result<Done<T>, Failure> {

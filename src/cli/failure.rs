@@ -5,7 +5,7 @@ use crate::registry::{ChoiceError, ParameterError};
 use crate::score::ScoreError;
 use crate::sde::FamilyError;
 use crate::task::{FlowError, RestorationError, RunError};
-use crate::train::ClassifierError;
+use crate::train::{ClassifierError, FolderError, TrainingError};
 
 /// Why a command ended: one sentence, and a kind that decides the exit code.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +48,16 @@ impl From<FileError> for Failure {
     }
 }
 
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Self {
+        match error {
+            FolderError::File(error) => error.into(),
+            FolderError::Data(_) => Failure::Input(error.to_string()),
+            FolderError::Training(_) | FolderError::Other(_) => Failure::Usage(error.to_string()),
+        }
+    }
+}
+
 impl From<DataError> for Failure {
     fn from(error: DataError) -> Self {
         match error {
@@ -78,6 +88,7 @@ macro_rules! failure_from {
 }
 
 failure_from! {
+    TrainingError => Usage,
     RunError => Usage,
     FlowError => Usage,
     RestorationError => Usage,

@@ -38,6 +38,8 @@ mod run;
 mod sample;
 mod scatter;
 mod score;
+mod stopping;
+mod train;
 mod window;
 
 pub use failure::Failure;
@@ -99,6 +101,8 @@ enum Command {
     Classifier(classifier::Args),
     /// Evaluate a network at given x and t
     Score(score::Args),
+    /// Train a score model on your own images, or go on with a training
+    Train(Box<train::Args>),
     /// Import a published checkpoint into the model library
     Import(import::Args),
     /// List available models, or show one in detail
@@ -165,6 +169,7 @@ impl Command {
             Command::Edit(args) => edit::execute(&args),
             Command::Classifier(args) => classifier::execute(&args),
             Command::Score(args) => score::execute(&args),
+            Command::Train(args) => train::execute(&args),
             Command::Import(args) => import::execute(&args),
             Command::Models(args) => models::execute(&args),
             Command::Devices(args) => devices::execute(&args),

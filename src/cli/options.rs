@@ -44,6 +44,19 @@ fn families() -> Options {
 flattened!(FamilyOptions, families());
 
 impl FamilyOptions {
+    /// Whether any of them was given.
+    pub(super) fn is_given(&self) -> bool {
+        self.0.slug().is_some() || families().implied(&self.0).is_some()
+    }
+
+    /// The family, where one was given.
+    ///
+    /// # Errors
+    /// If options belong to another family, or make none.
+    pub(super) fn given(&self) -> Result<Option<Family>, Failure> {
+        self.is_given().then(|| self.of(None)).transpose()
+    }
+
     /// The family, where `own` is the one that the model was trained in.
     ///
     /// # Errors

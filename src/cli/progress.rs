@@ -58,9 +58,22 @@ impl Progress {
         self.show(percent, 100, format!("{percent}% · {} score evaluations{left}", progress.nfe));
     }
 
-    /// A training continues, of which so many images are seen.
-    pub(super) fn training(&mut self, images: u64, of: u64, text: String) {
+    /// The training of a classifier continues, of which so many images are seen.
+    pub(super) fn classifying(&mut self, images: u64, of: u64, text: String) {
         self.show(images, of, text);
+    }
+
+    /// A training continues.
+    pub(super) fn training(&mut self, shown: &engine::Shown, progress: &engine::Progress) {
+        let Some(last) = shown.history.points.last() else { return };
+        let text = format!(
+            "{} images · loss {:.4} · {:.0} images/s · {} left",
+            shown.images,
+            last.mean_loss(),
+            shown.images_per_second,
+            human(progress.left)
+        );
+        self.show(progress.step as u64, progress.steps as u64, text);
     }
 
     /// An animation is being written.

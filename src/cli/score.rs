@@ -1,10 +1,13 @@
 use super::options::DeviceOption;
 use super::{Failure, devices, library::network};
-use crate::checkpoint::{check_writable, read_tensors, write_tensors};
+use crate::checkpoint::{ReadProgress, check_writable, pictures_of, read_tensors, write_tensors};
 use crate::network::{Array, Network, Weights};
-use crate::score::{NetworkScore, ScoreModel};
+use crate::score::{ImageSet, NetworkScore, ScoreModel};
 use crate::task::ModelRef;
-use crate::{Image, sde::Level};
+use crate::{
+    Image,
+    sde::{FamilyKind, Level},
+};
 use burn::tensor::{Device, TensorData};
 use std::path::{Path, PathBuf};
 
@@ -20,9 +23,10 @@ Examples:
       --input io.safetensors --output out.safetensors
 
 `x` is N×C×H×W in the network's own data range (not in the [0, 1] of other commands), `t` holds one time in (0, 1] per sample. `output` is the raw output of \
-the network at the published label of t, `score` is ∇ₓ log pₜ(x).")]
+the network at the published label of t, `score` is ∇ₓ log pₜ(x). An image set has no raw output; its data range is \
+[−1, 1], and its score is in VP with β from 0.1 to 20.")]
 pub(super) struct Args {
-    /// Network: a name from `models` or a checkpoint
+    /// Model: a name from `models`, a checkpoint or exact:FOLDER
     #[arg(long, short, alias = "checkpoint")]
     model: ModelRef,
     /// Configuration of the checkpoint, if not stored beside it
@@ -31,7 +35,7 @@ pub(super) struct Args {
     /// Safetensors file with `x` and `t`
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
-    /// Safetensors file to write, with `output` and `score`
+    /// Safetensors file to write, with `output` (of networks) and `score`
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
     /// Compute device
@@ -40,6 +44,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
+    if let ModelRef::Exact(folder) = &args.model {
+        return exact(args, folder);
+    }
     let opened = network(&args.model, args.config.as_deref())?;
     let config = &opened.description.config;
     let input = Input::read(&args.input, config.shape())?;
@@ -52,6 +59,23 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let as_array = |values| Array { shape: input.shape.to_vec(), values };
     let tensors = Weights::from([("output".into(), as_array(output)), ("score".into(), as_array(score))]);
     write_tensors(&args.output, &tensors)?;
+    say!("wrote {}", args.output.display());
+    Ok(())
+}
+
+/// The score of an image set.
+fn exact(args: &Args, folder: &Path) -> Result<(), Failure> {
+    let set = pictures_of(folder, &ReadProgress::default())?;
+    let input = Input::read(&args.input, set.shape)?;
+    check_writable(&args.output)?;
+    let devices = devices::open(args.device.into())?;
+    let device = &devices.choose(args.device.into()).0;
+    let model = ImageSet::new(set.values, set.shape, device);
+    let family = FamilyKind::Vp.published();
+    let levels: Vec<Level> = input.t.iter().map(|&t| family.sde().level(t)).collect();
+    let x = Image::from_data(TensorData::new(input.x, input.shape), device);
+    let score = Array { shape: input.shape.to_vec(), values: values(model.score(&x, &levels)?)? };
+    write_tensors(&args.output, &Weights::from([("score".into(), score)]))?;
     say!("wrote {}", args.output.display());
     Ok(())
 }

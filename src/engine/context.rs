@@ -1,6 +1,6 @@
 //! A task's own view of the engine: its mailbox, its turns, its models, and how it tells of itself.
 
-use super::handle::{Board, Loading, Mail, TaskId};
+use super::handle::{Board, Mail, TaskId};
 use super::loader::{LoadError, Loaded};
 use super::progress::{Meter, Place};
 use super::recording::{Recording, State};
@@ -109,18 +109,38 @@ impl<T: Task> Context<T> {
     pub(super) fn open(&self, model: &ModelRef, gradients: bool) -> Result<Arc<Loaded>, Ending> {
         let (device, report) = self.device();
         let device = if gradients { device.clone().autodiff() } else { device.clone() };
-        let began = Instant::now();
-        let tell = |fraction| {
-            self.board.load(Some(Loading { what: model.to_string(), fraction, began }));
-            self.engine.wake(Wake::Now);
-            self.goes_on()
-        };
+        let what = model.to_string();
+        let tell = |fraction| self.hears(&what, fraction);
         let opened = self.engine.loader.open(model, &device, report.gpu, &tell);
-        self.board.load(None);
+        self.loaded();
         opened.map_err(|error| match error {
             LoadError::Ended => Ending::Stopped,
             error => Failure::from(error).into(),
         })
+    }
+
+    /// Tells the owner how much of something is read; whether to go on.
+    pub(super) fn hears(&self, what: &str, fraction: Option<f32>) -> bool {
+        self.board.load(what, fraction);
+        self.engine.wake(Wake::Now);
+        self.goes_on()
+    }
+
+    /// All that was to be read is read.
+    pub(super) fn loaded(&self) {
+        self.board.loaded();
+    }
+
+    /// The owner should look, soon.
+    pub(super) fn wake(&self) {
+        self.engine.wake(Wake::Soon);
+    }
+
+    /// Tells the owner that the task is at this place, of which there is no state to show.
+    pub(super) fn at(&self, place: Place) {
+        self.done.set(place.step);
+        self.board.set(self.meter.progress(place));
+        self.wake();
     }
 
     /// Whether nothing has come that ends the task.

@@ -55,8 +55,15 @@ impl Board {
         *locked(&self.progress) = progress;
     }
 
-    pub(super) fn load(&self, loading: Option<Loading>) {
-        *locked(&self.loading) = loading;
+    /// So much of something is read.
+    pub(super) fn load(&self, what: &str, fraction: Option<f32>) {
+        let mut loading = locked(&self.loading);
+        let began = loading.as_ref().filter(|loading| loading.what == what).map_or_else(Instant::now, |it| it.began);
+        *loading = Some(Loading { what: what.to_owned(), fraction, began });
+    }
+
+    pub(super) fn loaded(&self) {
+        *locked(&self.loading) = None;
     }
 }
 

@@ -253,12 +253,9 @@ fn pictures(
     device: &Device,
     progress: &ReadProgress,
 ) -> Result<Loaded, LoadError> {
-    let shipped = folder == Path::new(ModelRef::WORLDS);
-    let set = match shipped {
-        true => checkpoint::shipped_worlds()?,
-        false => checkpoint::read_pictures_reported(folder, None, progress)?,
-    };
-    let model = ImageSet::new(&set.values, set.shape, device);
+    let shipped = !reference.is_path();
+    let set = checkpoint::pictures_of(folder, progress)?;
+    let model = ImageSet::new(set.values, set.shape, device);
     let place = if shipped { "the bundled Little Worlds".into() } else { folder.display().to_string() };
     let report = ModelReport {
         model: reference.clone(),

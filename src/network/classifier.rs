@@ -88,6 +88,7 @@ impl ClassifierConfig {
             image_size: self.image_size,
             image_width: None,
             num_channels: self.num_channels,
+            patch: 1,
             centered: true,
             sigma_min: 0.01,
             sigma_max: 1.0,

@@ -124,7 +124,7 @@ pub struct Config {
     pub ch_mult: Vec<usize>,
     /// Residual blocks at each resolution on the way down; one more on the way up.
     pub num_res_blocks: usize,
-    /// Resolutions (in pixels) with self-attention.
+    /// Resolutions (in pixels, or patches where there are any) with self-attention.
     pub attn_resolutions: Vec<usize>,
     /// DDPM blocks: resampling has a convolution.
     pub resamp_with_conv: bool,
@@ -159,6 +159,9 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_width: Option<usize>,
     pub num_channels: usize,
+    /// Side of the patches of pixels that the layers see as one pixel of more channels; 1 in published networks.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub patch: u8,
     /// Images live in [−1, 1]; else in [0, 1], and the network maps them itself.
     pub centered: bool,
     /// Smallest σ of the discrete levels.
@@ -167,6 +170,14 @@ pub struct Config {
     pub sigma_max: f64,
     /// Number of discrete levels.
     pub num_scales: usize,
+}
+
+fn one() -> u8 {
+    1
+}
+
+fn is_one(number: &u8) -> bool {
+    *number == 1
 }
 
 impl Variant {
@@ -219,12 +230,14 @@ impl Config {
         within(self.num_channels, 1, 64, "data.num_channels")?;
         within(self.num_scales, 2, MAX_LEVELS, "model.num_scales")?;
         within(self.image_size, 1, 4096, "data.image_size")?;
-        let coarsest = 1 << (self.ch_mult.len() - 1);
-        let rule = format!("divisible by {coarsest}, for {} resolutions", self.ch_mult.len());
+        within(self.patch, 1, 4, "model.patch")?;
+        let coarsest = self.side_of_patch() << (self.ch_mult.len() - 1);
+        let patches = if self.patch > 1 { format!(" of patches {0}×{0}", self.patch) } else { String::new() };
+        let rule = format!("divisible by {coarsest}, for {} resolutions{patches}", self.ch_mult.len());
         bound(self.image_size.is_multiple_of(coarsest), "data.image_size", self.image_size, &rule)?;
         within(self.image_width(), 1, 4096, "data.image_width")?;
         bound(self.image_width().is_multiple_of(coarsest), "data.image_width", self.image_width(), &rule)?;
-        let finest_attention = (0..self.ch_mult.len()).map(|level| self.image_size >> level);
+        let finest_attention = (0..self.ch_mult.len()).map(|level| self.side(level));
         let finest_attention = finest_attention.filter(|size| self.attn_resolutions.contains(size)).max();
         let attention = finest_attention.unwrap_or(0).max(self.image_size / coarsest);
         within(attention, 1, 64, "the resolution of self-attention")?;
@@ -268,9 +281,25 @@ impl Config {
         self.image_width.unwrap_or(self.image_size)
     }
 
+    /// Pixels along a side of a patch.
+    pub(super) fn side_of_patch(&self) -> usize {
+        usize::from(self.patch).max(1)
+    }
+
+    /// Channels, height and width of images as the layers see them, in patches.
+    pub(super) fn inside(&self) -> [usize; 3] {
+        let p = self.side_of_patch();
+        [self.num_channels * p * p, self.image_size / p, self.image_width() / p]
+    }
+
+    /// Height of the features at the resolution that was halved `level` times.
+    fn side(&self, level: usize) -> usize {
+        self.inside()[1] >> level
+    }
+
     /// Whether the resolution that was halved `level` times has self-attention.
     pub fn attends(&self, level: usize) -> bool {
-        self.attn_resolutions.contains(&(self.image_size >> level))
+        self.attn_resolutions.contains(&self.side(level))
     }
 
     /// Groups of a group normalisation over `channels`.

@@ -8,6 +8,7 @@ mod host;
 mod layers;
 mod memory;
 mod outline;
+mod patch;
 mod plan;
 mod profile;
 mod refinenet;
@@ -21,6 +22,7 @@ pub use config::{
     BlockKind, Combine, Config, Embedding, InvalidConfig, MAX_LEVELS, Nonlinearity, Progressive, ProgressiveInput,
     Variant,
 };
+pub(crate) use host::{ByteMatrix, is_plain};
 pub use memory::peak_memory;
 pub use outline::{Stage, StageKind};
 pub use plan::{Parameter, Start};

@@ -58,7 +58,7 @@ impl Config {
             let (kind, parameters) = (StageKind::Embedding, embedding);
             stages.push(Stage { kind, side: 1, width: 1, channels, parameters, joins: None });
         }
-        let (mut side, mut kept, mut joins) = (self.image_size, Vec::new(), None);
+        let ([_, mut side, _], mut kept, mut joins) = (self.inside(), Vec::new(), None);
         for (op, parameters) in plan.ops.iter().zip(counts) {
             match *op {
                 Op::Keep => kept.push(stages.len().saturating_sub(1)),

@@ -119,7 +119,7 @@ impl<'a> Plan<'a> {
         let channels = plan.way_up(channels, kept);
         plan.ops.push(match config.progressive {
             Progressive::OutputSkip => Op::TakeOutput,
-            _ => Op::Head(Width { input: channels, output: config.num_channels }),
+            _ => Op::Head(Width { input: channels, output: config.inside()[0] }),
         });
         plan
     }
@@ -142,8 +142,8 @@ impl<'a> Plan<'a> {
     fn way_down(&mut self, kept: &mut Vec<usize>) -> usize {
         let config = self.config;
         let mut channels = config.nf;
-        let mut pyramid = config.num_channels;
-        self.ops.push(Op::Stem(Width { input: config.num_channels, output: channels }));
+        let [mut pyramid, ..] = config.inside();
+        self.ops.push(Op::Stem(Width { input: pyramid, output: channels }));
         self.keep(kept, channels);
         for (level, factor) in config.ch_mult.iter().enumerate() {
             for _ in 0..config.num_res_blocks {
@@ -190,7 +190,7 @@ impl<'a> Plan<'a> {
             match (config.progressive, pyramid) {
                 (Progressive::None, _) => {}
                 (Progressive::OutputSkip, _) => {
-                    self.ops.push(Op::Output(Width { input: channels, output: config.num_channels }));
+                    self.ops.push(Op::Output(Width { input: channels, output: config.inside()[0] }));
                 }
                 (Progressive::Residual, None) => {
                     self.ops.push(Op::Output(Width { input: channels, output: channels }));

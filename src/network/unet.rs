@@ -6,7 +6,7 @@ use super::plan::{Direction, Op, Parameter, Plan};
 use super::resample::{ConvResampler, Resampler};
 use super::{
     AtOutput, BlockKind, Combine, Config, Embedding, GradientError, InvalidConfig, NetworkConfig, Progressive,
-    ScoreNetwork, Stage, Weights, WeightsError, host,
+    ScoreNetwork, Stage, Weights, WeightsError, host, patch,
 };
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
@@ -95,7 +95,8 @@ impl NetworkConfig for Config {
             (BlockKind::BigGan, _) => "NCSN++",
         };
         let widths: Vec<String> = self.ch_mult.iter().map(|factor| (self.nf * factor).to_string()).collect();
-        format!("{name}, {} channels, {} blocks each", widths.join("·"), self.num_res_blocks)
+        let patches = if self.patch > 1 { format!(", patches {0}×{0}", self.patch) } else { String::new() };
+        format!("{name}, {} channels, {} blocks each{patches}", widths.join("·"), self.num_res_blocks)
     }
 
     fn sigma_data(&self) -> Option<f64> {
@@ -117,12 +118,13 @@ impl ScoreNetwork for Unet {
     /// Labels are σ for Fourier embeddings, else the network's time or level.
     fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
         let device = x.device();
-        let x = if self.config.centered { x } else { x * 2.0 - 1.0 };
+        let x = patch::cut(if self.config.centered { x } else { x * 2.0 - 1.0 }, self.config.side_of_patch());
         let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
         let h = match &self.body {
             Body::Host(network) => host::tracked(network, x, features, labels.len())?,
             Body::Tensors(layers) => layers.forward(&self.config, x, features, labels.len()),
         };
+        let h = patch::join(h, self.config.side_of_patch());
         Ok(if self.config.scale_by_sigma { h * self.inverse_sigma(labels, &device) } else { h })
     }
 
@@ -133,7 +135,11 @@ impl ScoreNetwork for Unet {
     fn gradients(&self, x: &[f32], labels: &[f64], at_output: AtOutput) -> Option<Vec<Vec<f32>>> {
         let Body::Host(network) = &self.body else { return None };
         let [c, h, w] = self.config.shape();
-        let x = if self.config.centered { x.to_vec() } else { x.iter().map(|x| 2.0 * x - 1.0).collect() };
+        let places = patch::places(self.config.shape(), self.config.side_of_patch());
+        let mut x = patch::cut_values(x, &places);
+        if !self.config.centered {
+            x.iter_mut().for_each(|x| *x = 2.0 * *x - 1.0);
+        }
         let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
         let scaled = |images: Range<usize>, values: &mut [f32]| {
             if self.config.scale_by_sigma {
@@ -143,12 +149,22 @@ impl ScoreNetwork for Unet {
                 }
             }
         };
-        let at_output = |images: Range<usize>, values: &mut [f32]| {
+        let at_whole = |images: Range<usize>, values: &mut [f32]| {
             scaled(images.clone(), values);
             at_output(images.clone(), values);
             scaled(images, values);
         };
-        network.gradients(&x, [labels.len(), c, h, w], features, &at_output, &self.sizes)
+        let at_output = |images: Range<usize>, values: &mut [f32]| {
+            if self.config.side_of_patch() == 1 {
+                return at_whole(images, values);
+            }
+            let mut whole = patch::join_values(values, &places);
+            at_whole(images, &mut whole);
+            values.copy_from_slice(&patch::cut_values(&whole, &places));
+        };
+        let [channels, height, width] = self.config.inside();
+        let dims = [labels.len(), channels, height, width];
+        network.gradients(&x, dims, features, &at_output, &self.sizes)
     }
 
     fn gradients_by_tensors(

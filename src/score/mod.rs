@@ -24,7 +24,7 @@ pub use conditioning::{Conditioning, Place};
 pub use description::Description;
 pub(crate) use differentiate::{parts, through_denoiser, vector_jacobian};
 pub use guided::Guided;
-pub use image_set::ImageSet;
+pub use image_set::{Comparison, ImageSet};
 pub use in_range::InRange;
 pub(crate) use measurement::posterior;
 pub use measurement::{Condition, Measurement};

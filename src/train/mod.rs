@@ -7,14 +7,19 @@
 
 mod average;
 mod classification;
+mod folder;
+mod history;
 mod init;
 mod matching;
+mod network;
 mod objective;
 mod optimizer;
 mod real;
 mod regression;
 mod schedule;
 mod times;
+mod trainer;
+mod training;
 
 pub use average::{
     Average, DECAY, Ema, HALF_LIFE, HalfLife, Power, Profile, ProfileError, RAMP_UP_RATIO, SIGMA_REL, Update, WARM,
@@ -24,8 +29,11 @@ pub use classification::{
     Augmentation, ClassifierError, ClassifierTrainer, ClassifierTraining, Progress as ClassifierProgress, accuracy,
     cross_entropy,
 };
+pub use folder::{Folder, FolderError, Metrics, Notes, read_training, write_training};
+pub use history::{History, LEVELS, Levels, Point};
 pub use init::initial_weights;
 pub use matching::{implicit, sliced};
+pub use network::{EdmRecipe, Medium, Published, Recipe, ScoreSde, Size, Small, Tiny, sizes};
 pub use objective::{
     Ddpm, Dsm, Edm, HALF_SUM, LIKELIHOOD, MEAN, NOISE, Objective, ObjectiveError, REDUCTION, SUM, Smld, Uncertain,
     WEIGHTING, flow_to_data, flow_to_noise, uncertain, usual,
@@ -38,3 +46,5 @@ pub use real::Real;
 pub use regression::Regression;
 pub use schedule::{InverseSqrt, Position, RAMP_UP_IMAGES, REFERENCE_BATCHES, Schedule, WARM_UP, WarmUp};
 pub use times::{Draw, Importance, LogNormal, P_MEAN, P_STD, Path, STRATIFIED, Times, TimesError, Uniform, draw};
+pub use trainer::{State, StepReport, TrainError, Trainer, WIDTHS};
+pub use training::{Training, TrainingError};

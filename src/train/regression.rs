@@ -1,5 +1,6 @@
 use super::Real;
 use super::real::squares;
+use std::ops::Range;
 
 /// A weighted least-squares regression on what a network answers: every objective is one.
 ///
@@ -80,6 +81,20 @@ impl<F: Real> Regression<F> {
             gradient.extend(residual.iter().map(|&r| slope * r));
         });
         (losses, gradient)
+    }
+
+    /// The losses of some of the images, for which the network answered `output`, and the gradient of the batch's loss by
+    /// it.
+    pub fn gradient_of(&self, images: Range<usize>, output: &[F]) -> (Vec<f64>, Vec<F>) {
+        let size = self.size();
+        let part = Regression {
+            inputs: self.inputs[images.start * size..images.end * size].to_vec(),
+            labels: self.labels[images.clone()].to_vec(),
+            gains: self.gains[images.clone()].to_vec(),
+            offsets: self.offsets[images.start * size..images.end * size].to_vec(),
+            weights: self.weights[images].to_vec(),
+        };
+        part.gradient(output, self.images())
     }
 
     /// The losses; shows each image's residual, weight and gain.

@@ -1,16 +1,22 @@
-"""Evaluations a second of score networks: this program beside PyTorch, on the same cores, in turn.
+"""Evaluations a second of score networks and of the exact score of a set of images: this program beside PyTorch, on the
+same cores, in turn.
 
-Both load the same weights and must give the same output. Each figure is the best of some rounds, because whatever
+Both load the same weights or images and must give the same output. Each figure is the best of some rounds, because whatever
 else the machine does only ever takes time away. Run by tests/speed/run.
 """
 
 import argparse
+import io
 import json
+import math
 import os
 import resource
+import struct
 import subprocess
+import tarfile
 import tempfile
 import time
+import zlib
 from pathlib import Path
 
 import torch
@@ -146,7 +152,8 @@ def work(network, x, labels):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--program", required=True, type=Path)
-    parser.add_argument("--networks", nargs="+", default=["shipped", "cifar", "church"])
+    parser.add_argument("--networks", nargs="*", default=["shipped", "cifar", "church"])
+    parser.add_argument("--images", type=int, default=50_000, help="random images in the set; 0 leaves it out")
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 4, 16, 64])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0, help="least time for one figure")
@@ -158,6 +165,8 @@ def main():
         for name in args.networks:
             network, path = shipped() if name == "shipped" else drawn(name, folder)
             compare(name, network.eval(), path, folder, args)
+        if args.images:
+            compare_exact(folder, args)
 
 
 def compare(name, network, path, folder, args):
@@ -205,6 +214,93 @@ def compare_gradients(network, path, batches, args):
                 best[layout] = max(best[layout], found)
         figures = [*best.values(), best["ours"] / max(best[layout] for layout in layouts)]
         print(f"{batch:>6}" + "".join(f"{figure:>15.2f}" for figure in figures), flush=True)
+
+
+def png(levels):
+    """A file of an image, 3×H×W bytes, without compression."""
+    _, height, width = levels.shape
+    rows = b"".join(b"\0" + row.numpy().tobytes() for row in levels.permute(1, 2, 0).contiguous())
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows, 0)),
+        (b"IEND", b""),
+    ]
+    parts = (struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def image_set(count, folder):
+    """Random images 3×32×32 in [−1, 1], one a row, and an archive of them."""
+    levels = torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    path = Path(folder) / "images.tar"
+    with tarfile.open(path, "w") as archive:
+        for index, image in enumerate(levels):
+            body = png(image)
+            info = tarfile.TarInfo(f"{index:06}.png")
+            info.size = len(body)
+            archive.addfile(info, io.BytesIO(body))
+    return levels.flatten(1).float() / 127.5 - 1, path
+
+
+def vp(t):
+    """α and σ of VP as published, with β from 0.1 to 20."""
+    alpha = math.exp(-0.25 * 19.9 * t**2 - 0.05 * t)
+    return alpha, math.sqrt(1 - alpha**2)
+
+
+def exact_score(y, half_squares, x, alpha, sigma):
+    weights = torch.addmm(half_squares * -((alpha / sigma) ** 2), x * (alpha / sigma**2), y.T).softmax(1)
+    return torch.addmm(x, weights, y, beta=-1, alpha=alpha) / sigma**2
+
+
+def exact_agreement(y, half_squares, path, program, folder):
+    """Largest difference of the scores, in units of the largest score."""
+    times = torch.tensor([0.1, 0.3, 0.5, 1.0])
+    levels = [vp(t) for t in times.tolist()]
+    z = torch.randn((len(times), y.shape[1]), generator=torch.Generator().manual_seed(1))
+    x = torch.stack([alpha * y[i] + sigma * z[i] for i, (alpha, sigma) in enumerate(levels)])
+    given, found = Path(folder) / "x.safetensors", Path(folder) / "y.safetensors"
+    save_file({"x": x.reshape(-1, 3, 32, 32), "t": times}, given)
+    command = [program, "score", "--model", f"exact:{path}", "--input", given, "--output", found, "--device", "cpu"]
+    subprocess.run(command, check=True, capture_output=True)
+    expected = [exact_score(y, half_squares, x[i : i + 1], *level) for i, level in enumerate(levels)]
+    ours = load_file(found)["score"].flatten(1)
+    return max(((a - b).abs().max() / b.abs().max()).item() for a, b in zip(ours, expected))
+
+
+def compare_exact(folder, args):
+    """At t = 1, where all images have weight and none can be passed over."""
+    y, path = image_set(args.images, folder)
+    half_squares = y.square().sum(1) / 2
+    error = exact_agreement(y, half_squares, path, args.program, folder)
+    print(f"\nexact: the score of {len(y)} images 3×32×32; scores differ by {error:.1e} of the largest")
+    assert error < 1e-3, "the scores differ: the comparison would mean nothing"
+    best = {batch: dict.fromkeys(["ours", "alone", "theirs"], 0.0) for batch in args.batches}
+    for _ in range(args.rounds):
+        for name, threads in (("ours", None), ("alone", 1)):
+            figures, memory = exact_figures(args, path, threads)
+            for batch, figure in figures.items():
+                best[batch][name] = max(best[batch][name], figure)
+        for batch, of in best.items():
+            x, level = torch.randn((batch, y.shape[1])), vp(1.0)
+            with torch.inference_mode():
+                seconds = shortest(lambda: exact_score(y, half_squares, x, *level), args.seconds)
+            of["theirs"] = max(of["theirs"], batch / seconds)
+    print(f"{'batch':>6}" + "".join(f"{head:>15}" for head in ["ours", "PyTorch", "ours/PyTorch", "2 threads/1"]))
+    for batch, of in best.items():
+        figures = [of["ours"], of["theirs"], of["ours"] / of["theirs"], of["ours"] / of["alone"]]
+        print(f"{batch:>6}" + "".join(f"{figure:>15.2f}" for figure in figures), flush=True)
+    theirs_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak memory: {memory:.0f} MiB, with reading the files; of PyTorch's process so far: {theirs_memory:.0f} MiB")
+
+
+def exact_figures(args, path, threads=None):
+    """Evaluations a second by batch, and the most memory in MiB."""
+    batches = ",".join(map(str, args.batches))
+    command = [args.program, "bench", "--model", f"exact:{path}", "--device", "cpu", "--evaluations", batches, "--json"]
+    environment = dict(os.environ, RAYON_NUM_THREADS=str(threads)) if threads else None
+    figures = json.loads(subprocess.run(command, check=True, capture_output=True, env=environment).stdout)
+    return {of["batch"]: of["best"] for of in figures["evaluations"]}, figures["peak"] / 2**20
 
 
 COMPILED = {}

@@ -211,6 +211,13 @@ pub fn human_time(seconds: f64) -> String {
     }
 }
 
+/// A whole number in groups of three digits.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&[u8]> = digits.as_bytes().rchunks(3).rev().collect();
+    groups.iter().map(|group| String::from_utf8_lossy(group)).collect::<Vec<_>>().join(",")
+}
+
 /// A quantity of memory in MB, or GB where there is more.
 pub fn human_bytes(bytes: usize) -> String {
     let mb = bytes as f64 / 1e6;
@@ -225,6 +232,12 @@ mod tests {
     fn times_are_said_as_people_say_them() {
         let said = [0.0, 0.4, 17.2, 200.0, 7500.0, f64::INFINITY].map(human_time);
         assert_eq!(said, ["<0.1 s", "0.4 s", "17 s", "3 min 20 s", "2 h 5 min", "–"]);
+    }
+
+    #[test]
+    fn digits_come_in_threes() {
+        let said = [0, 12, 999, 1000, 1_234_567].map(thousands);
+        assert_eq!(said, ["0", "12", "999", "1,000", "1,234,567"]);
     }
 
     #[test]

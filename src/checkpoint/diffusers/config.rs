@@ -238,6 +238,7 @@ fn architecture(model: &Section, process: &Process) -> Result<Config, ConfigErro
         variant: variant(model, &blocks, embedding_type == Embedding::Positional)?,
         image_size,
         image_width: (width != image_size).then_some(width),
+        patch: 1,
         num_channels: channels,
         centered: !model.or("center_input_sample", FLAG, false)?,
         sigma_min,

@@ -3,15 +3,17 @@
 use super::figures::{Asked, Evaluations, LayerTime, Memory, Streaming, Training, WholeRun};
 use super::{Effort, SAMPLES, counter};
 use crate::Image;
+use crate::checkpoint::{ReadProgress, pictures_of};
 use crate::cli::drive::{Outcome, Recording, Session};
 use crate::cli::{Failure, library};
 use crate::engine::Spent;
 use crate::network::{Network, profile};
-use crate::score::{Clipped, InRange, NetworkScore, ScoreModel, vector_jacobian};
-use crate::sde::Level;
+use crate::score::{Clipped, ImageSet, InRange, NetworkScore, ScoreModel, vector_jacobian};
+use crate::sde::{FamilyKind, Level};
 use crate::solver::{Noise, NoiseSource, Preset, Purpose, Unobserved};
 use crate::task::{Count, ModelRef, Plan, Run, Steps, sample};
 use burn::tensor::Device;
+use std::path::Path;
 use std::time::Instant;
 
 /// Opens a network beside the engine's own, for the bare loops.
@@ -19,6 +21,12 @@ pub(super) fn open(model: &ModelRef, device: &Device) -> Result<NetworkScore, Fa
     let opened = library::network(model, None)?;
     let network = Network::new(&opened.description.config, &opened.weights, device)?;
     Ok(NetworkScore::new(network, opened.description))
+}
+
+/// The exact score of the images of a folder or archive.
+pub(super) fn open_exact(folder: &Path, device: &Device) -> Result<ImageSet, Failure> {
+    let set = pictures_of(folder, &ReadProgress::default())?;
+    Ok(ImageSet::new(set.values, set.shape, device))
 }
 
 /// A preset in so many steps.
@@ -72,7 +80,7 @@ pub(super) fn peak_memory() -> Option<usize> {
     Some(kib * 1024)
 }
 
-fn noise_of(model: &NetworkScore, device: &Device, count: usize) -> Noise {
+fn noise_of(model: &dyn ScoreModel, device: &Device, count: usize) -> Noise {
     Noise { seed: 0, first: 0, count, shape: model.shape(), device: device.clone() }
 }
 
@@ -89,6 +97,18 @@ pub(super) fn evaluations(
     effort: &Effort,
 ) -> Result<Evaluations, Failure> {
     let (x, level) = question(model, device, batch);
+    repeated(batch, effort, || Ok(model.score(&x, &level).map(wait_for)?))
+}
+
+/// Of the exact score of an image set at the prior of VP. There all images have weight, which is the most work.
+pub(super) fn exact_evaluations(
+    model: &ImageSet,
+    device: &Device,
+    batch: usize,
+    effort: &Effort,
+) -> Result<Evaluations, Failure> {
+    let x = noise_of(model, device, batch).normal(0, Purpose::Prior);
+    let level = [FamilyKind::Vp.published().sde().level(1.0)];
     repeated(batch, effort, || Ok(model.score(&x, &level).map(wait_for)?))
 }
 

@@ -22,12 +22,13 @@ Examples:
   score-explorer bench --json > bench.json
   score-explorer bench --model cifar.safetensors --device gpu
   score-explorer bench --evaluations 1,64 --gradients 1,16
+  score-explorer bench --model exact:photos/ --evaluations 16,64
 
 Measures the time to the first x(t); time and memory of PC1000, a run of 1,000 predictor and corrector steps on 16 \
 samples (100 steps with --quick); score evaluations per second at batch sizes 1, 4, 16 and 64, where each image of a \
 batch counts; the time of each kind of layer; and the overhead of display and recording over the bare solver.")]
 pub(super) struct Args {
-    /// Network: a name from `models` or a checkpoint
+    /// Network: a name from `models` or a checkpoint; with --evaluations also exact:FOLDER, measured at the prior of VP
     #[arg(long, short, default_value_t = Run::default().model)]
     model: ModelRef,
     /// Take about one minute instead of ten, with less precise figures
@@ -64,8 +65,12 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         true => Effort { memory_steps: 100, streaming_steps: 5, repeats: 2, least: Duration::from_millis(500) },
         false => Effort { memory_steps: 1000, streaming_steps: 20, repeats: 5, least: Duration::from_secs(3) },
     };
-    may_be_network(&args.model)?;
-    if ![&args.evaluations, &args.gradients, &args.training].iter().all(|sizes| sizes.is_empty()) {
+    let networks = [&args.gradients, &args.training];
+    let only_evaluations = !args.evaluations.is_empty() && networks.iter().all(|sizes| sizes.is_empty());
+    if !(only_evaluations && matches!(args.model, ModelRef::Exact(_))) {
+        may_be_network(&args.model)?;
+    }
+    if only_evaluations || networks.iter().any(|sizes| !sizes.is_empty()) {
         return evaluations_only(args, &effort);
     }
     let mut session = Session::open(args.device.into())?;
@@ -102,7 +107,12 @@ fn evaluations_only(args: &Args, effort: &Effort) -> Result<(), Failure> {
     let devices = devices::open(args.device.into())?;
     let (device, report) = devices.choose(args.device.into());
     let (mut evaluations, mut gradients, mut asked) = (Vec::new(), Vec::new(), None);
-    if !args.evaluations.is_empty() {
+    if let ModelRef::Exact(folder) = &args.model {
+        let set = measure::open_exact(folder, device)?;
+        for &batch in &args.evaluations {
+            evaluations.push(measure::exact_evaluations(&set, device, batch.into(), effort)?);
+        }
+    } else if !args.evaluations.is_empty() {
         let model = measure::open(&args.model, device)?;
         for &batch in &args.evaluations {
             evaluations.push(measure::evaluations(&model, device, batch.into(), effort)?);

@@ -6,6 +6,7 @@ mod inspect;
 mod likelihood;
 mod restore;
 mod sample;
+mod train;
 
 pub use decode::Decode;
 pub use encode::Encode;
@@ -13,6 +14,7 @@ pub use inspect::Inspect;
 pub use likelihood::Likelihood;
 pub use restore::Restore;
 pub use sample::Sample;
+pub use train::{Live, Samples, Shown, Train, TrainMessage, TrainReport};
 
 use super::loader::Loaded;
 use super::progress::Place;

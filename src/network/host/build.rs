@@ -33,8 +33,8 @@ impl<'a, 'b> Builder<'a, 'b> {
     pub fn new(loader: &'b mut Loader<'a>, purpose: Purpose) -> Self {
         let config = loader.config;
         let scale = if config.skip_rescale { std::f32::consts::FRAC_1_SQRT_2 } else { 1.0 };
-        let h = vec![config.num_channels];
-        Builder { config, loader, h, kept: Vec::new(), size: config.image_size, scale, purpose }
+        let [channels, size, _] = config.inside();
+        Builder { config, loader, h: vec![channels], kept: Vec::new(), size, scale, purpose }
     }
 
     pub fn layer(&mut self, op: &Op) -> Result<Layer, WeightsError> {

@@ -7,6 +7,7 @@
 
 mod attention;
 mod build;
+mod bytes;
 mod clock;
 mod convolution;
 mod dilated;
@@ -28,6 +29,7 @@ mod simd;
 mod tracked;
 mod winograd;
 
+pub(crate) use bytes::ByteMatrix;
 pub(super) use network::Network;
 pub(super) use refinenet::RefineNet;
 pub(super) use tracked::forward as tracked;
@@ -46,7 +48,7 @@ pub(super) fn is_host(device: &Device) -> bool {
 }
 
 /// Tensors of this device lie in the host's memory and keep no gradients.
-pub(super) fn is_plain(device: &Device) -> bool {
+pub(crate) fn is_plain(device: &Device) -> bool {
     !device.is_autodiff() && is_host(device)
 }
 

@@ -365,6 +365,7 @@ fn labels_in_a_list_are_those_of_edm() {
     let other = format!(r#"{{"x": {}"#, "[".repeat(1000));
     for (list, words) in [
         (list("65536"), "gives 00001/img00000003.png the label 65536, which is not below 65536; mend or remove it"),
+        (list("1").replace("img00000001", "img00000000"), "gives 00000/img00000000.png the labels 6 and 0; mend"),
         (list("-1"), "dataset.json is not a list of [name, label]"),
         (list("0.5"), "dataset.json is not a list of [name, label]"),
         (list("[1, 0]"), "dataset.json is not a list of [name, label]"),

@@ -61,7 +61,7 @@ impl Place {
         self.run_words(&line.split_whitespace().collect::<Vec<_>>(), variables)
     }
 
-    fn run_words<W: AsRef<OsStr>>(&self, words: &[W], variables: &[(&str, &str)]) -> Ended {
+    pub(crate) fn run_words<W: AsRef<OsStr>>(&self, words: &[W], variables: &[(&str, &str)]) -> Ended {
         let output = Command::new(env!("CARGO_BIN_EXE_score-explorer"))
             .args(words)
             .current_dir(self.0.path())

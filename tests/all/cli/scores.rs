@@ -1,5 +1,5 @@
 use super::{Place, reference};
-use score_explorer::checkpoint::{read_tensors, write_tensors};
+use score_explorer::checkpoint::{read_tensors, shipped_worlds, write_tensors};
 use score_explorer::network::{Array, Weights};
 
 /// The largest difference relative to the largest value.
@@ -29,6 +29,29 @@ fn outputs_and_scores_match_the_published_code() {
             let distance = distance(&found[name], &expected[name]);
             assert!(distance < 1e-3, "{net}: {name} is off by {distance}");
         }
+    }
+}
+
+#[test]
+fn the_score_of_an_image_set_near_an_image_leads_to_that_image() {
+    let place = Place::new();
+    let worlds = shipped_worlds().expect("worlds");
+    // β from 0.1 to 20.
+    let alpha = |t: f32| (-0.25 * 19.9 * t * t - 0.05 * t).exp();
+    let times = [0.01f32, 0.05];
+    let near = |(image, t): (&[u8], &f32)| -> Vec<f32> {
+        image.iter().map(|&level| alpha(*t) * (f32::from(level) / 127.5 - 1.0) + 0.01).collect()
+    };
+    let x =
+        Array { shape: vec![2, 3, 32, 32], values: worlds.values.chunks(3072).zip(&times).flat_map(near).collect() };
+    let t = Array { shape: vec![2], values: times.into() };
+    write_tensors(&place.path("in.safetensors"), &Weights::from([("x".into(), x), ("t".into(), t)])).expect("a file");
+    place.succeeds("score --model exact:worlds --input in.safetensors --output out.safetensors --device cpu");
+    let found = read_tensors(&place.path("out.safetensors")).expect("what was written");
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["score"]);
+    for (score, t) in found["score"].values.chunks(3072).zip(times) {
+        let expected = -0.01 / (1.0 - alpha(t) * alpha(t));
+        assert!(score.iter().all(|score| (score / expected - 1.0).abs() < 1e-3), "{} {expected}", score[0]);
     }
 }
 

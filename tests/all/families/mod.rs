@@ -53,7 +53,7 @@ fn samples_of_an_image_set_are_its_images_equally_often_in_every_family() {
     // Pictures of all kinds, far apart in the file.
     let chosen: Vec<u8> =
         (0..IMAGES).flat_map(|i| worlds.values[i * 61 * size..(i * 61 + 1) * size].to_vec()).collect();
-    let model = ImageSet::new(&chosen, worlds.shape, &Device::flex());
+    let model = ImageSet::new(chosen.clone(), worlds.shape, &Device::flex());
     let images: Vec<Vec<f64>> =
         chosen.chunks(size).map(|image| image.iter().map(|&g| f64::from(g) / 255.0).collect()).collect();
 

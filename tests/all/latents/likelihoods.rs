@@ -114,7 +114,7 @@ fn only_controlled_steps_measure_a_likelihood() {
 #[test]
 fn progress_moves_evenly_along_a_flow() {
     let model =
-        ImageSet::new(&(0..3 * 48).map(|i: u32| (i * 37 % 251) as u8).collect::<Vec<_>>(), [3, 4, 4], &Device::flex());
+        ImageSet::new((0..3 * 48).map(|i: u32| (i * 37 % 251) as u8).collect::<Vec<_>>(), [3, 4, 4], &Device::flex());
     let data = drawn(&Mixture::named("blocks").unwrap(), [3, 4, 4], 2, 5);
     for &kind in FamilyKind::ALL {
         let flow = flow(kind, 1e-3, Stepping::Sample);
@@ -177,7 +177,7 @@ fn figures_do_not_depend_on_the_batches_that_images_are_measured_in() {
 fn closed_forms_of_the_trace_are_those_of_differences() {
     let set: Vec<u8> = (0..5 * 48).map(|i: u32| (i * 37 % 251) as u8).collect();
     let mixture = Mixture::named("blocks").unwrap();
-    let images = ImageSet::new(&set, [3, 4, 4], &Device::flex());
+    let images = ImageSet::new(set, [3, 4, 4], &Device::flex());
     let noise = Noise { seed: 3, first: 0, count: 2, shape: [3, 4, 4], device: Device::flex() };
     let x = noise.normal(0, Purpose::Prior);
     for model in [&mixture as &dyn ScoreModel, &images] {

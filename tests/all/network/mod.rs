@@ -13,6 +13,7 @@ mod memory;
 mod ncsn;
 mod oblong;
 mod options;
+mod patches;
 mod refinenets;
 
 use burn::tensor::{Device, TensorData};

@@ -61,7 +61,7 @@ fn weights(restoration: &Restoration, observation: &Observation, levels: &[u8], 
 #[test]
 fn exact_samples_choose_among_pictures_as_often_as_they_explain_the_measurement() {
     let levels = worlds();
-    let set = ImageSet::new(&levels, SHAPE, &Device::flex());
+    let set = ImageSet::new(levels.clone(), SHAPE, &Device::flex());
     // A mixture of the pictures, which all of them explain a little.
     let mean: Vec<f64> =
         (0..SIZE).map(|i| (0..IMAGES).map(|k| f64::from(levels[k * SIZE + i]) / 255.0 / 8.0).sum()).collect();
@@ -99,7 +99,7 @@ fn exact_samples_choose_among_pictures_as_often_as_they_explain_the_measurement(
 #[test]
 fn without_noise_the_exact_posterior_is_the_picture_that_fits() {
     let levels = worlds();
-    let set = ImageSet::new(&levels, SHAPE, &Device::flex());
+    let set = ImageSet::new(levels.clone(), SHAPE, &Device::flex());
     let picture: Vec<f64> = levels[3 * SIZE..4 * SIZE].iter().map(|&g| f64::from(g) / 255.0).collect();
     let known: Vec<f64> = (0..64).map(|i| f64::from(u8::from(i % 8 < 2))).collect();
     for operator in ["inpainting", "super-resolution:4", "blur:motion:3:30"] {

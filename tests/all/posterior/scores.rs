@@ -247,7 +247,7 @@ fn dps_by_heun_descends_at_the_state_before_each_step() {
 fn a_posterior_is_the_same_seen_from_another_range() {
     // The same measurement given in [0, 1] and in [−1, 1] of a set of pictures, which knows its own range.
     let levels: Vec<u8> = (0..6 * 48).map(|i| ((i * 7919 + i * i * 31) % 256) as u8).collect();
-    let set = score_explorer::score::ImageSet::new(&levels, SHAPE, &burn::tensor::Device::flex());
+    let set = score_explorer::score::ImageSet::new(levels.clone(), SHAPE, &burn::tensor::Device::flex());
     let picture: Vec<f64> = levels[..48].iter().map(|&level| f64::from(level) / 255.0 + 0.1).collect();
     for operator in operators(SHAPE) {
         let restoration = restoration(&operator, 0.4, "exact", FamilyKind::Ve, "heun");

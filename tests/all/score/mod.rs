@@ -1,6 +1,7 @@
 //! Exact scores of image sets, and models seen from another family or range.
 
 mod guided;
+mod images;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::Image;
@@ -47,7 +48,7 @@ fn by_definition(levels: &[u8], x: &[f64], at: Level) -> Vec<f64> {
 fn image_set_score_equals_its_definition_at_every_level() {
     // More pictures than one block holds.
     let levels = pictures(1100);
-    let set = ImageSet::new(&levels, SHAPE, &Device::flex());
+    let set = ImageSet::new(levels.clone(), SHAPE, &Device::flex());
     assert_eq!(set.len(), 1100);
     let at =
         [(1.0, 0.02), (0.9, 0.4), (0.3, 0.95), (0.01, 1.0), (1.0, 50.0)].map(|(alpha, sigma)| Level::new(alpha, sigma));
@@ -78,7 +79,7 @@ fn image_set_score_equals_its_definition_at_every_level() {
 #[test]
 fn image_set_forgets_nothing_at_low_noise_and_knows_the_mean_at_high_noise() {
     let levels = pictures(40);
-    let set = ImageSet::new(&levels, SHAPE, &Device::flex());
+    let set = ImageSet::new(levels.clone(), SHAPE, &Device::flex());
     let first: Vec<f32> = levels[..SIZE].iter().map(|&g| f32::from(g) / 127.5 - 1.0).collect();
     let image: Image = Tensor::from_data(TensorData::new(first.clone(), [1, 3, 4, 4]), &Device::flex());
     let low = [Level::new(1.0, 0.01)];
@@ -88,14 +89,14 @@ fn image_set_forgets_nothing_at_low_noise_and_knows_the_mean_at_high_noise() {
 
     let high = [Level::new(1.0, 1e4)];
     let x = noise(1).normal(0, Purpose::Prior) * 1e4;
-    let weights = set.posterior(&x, &high).try_to_vec_as::<f32>().expect("f32");
+    let weights = set.posterior(&x, &high).expect("weights").try_to_vec_as::<f32>().expect("f32");
     assert!(weights.iter().all(|w| (w - 1.0 / 40.0).abs() < 2e-4), "all pictures are about as likely");
 }
 
 #[test]
 fn a_model_in_another_range_has_the_score_of_the_rescaled_data() {
     let levels = pictures(30);
-    let set = ImageSet::new(&levels, SHAPE, &Device::flex());
+    let set = ImageSet::new(levels.clone(), SHAPE, &Device::flex());
     let seen = InRange::new(&set, Range::Unit);
     assert_eq!(seen.range(), Some(Range::Unit));
     let moments = seen.moments().expect("known");
@@ -119,7 +120,7 @@ fn a_model_in_another_range_has_the_score_of_the_rescaled_data() {
 
 #[test]
 fn a_model_in_another_family_gives_the_same_denoised_picture_at_the_same_ratio() {
-    let set = ImageSet::new(&pictures(30), SHAPE, &Device::flex());
+    let set = ImageSet::new(pictures(30), SHAPE, &Device::flex());
     let clean = noise(3).normal(2, Purpose::Prior) * 0.5;
     let z = noise(3).normal(3, Purpose::Prior);
     let mut pictures = Vec::new();

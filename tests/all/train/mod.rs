@@ -8,6 +8,7 @@ mod minimiser;
 mod objectives;
 mod optimizers;
 mod times;
+mod whole;
 
 use score_explorer::checkpoint::open_network;
 use score_explorer::score::{Conditioning, Description};

@@ -1,0 +1,91 @@
+//! The settings of the next training.
+
+use crate::data::{DataSource, Place};
+use crate::registry::{Choice, Entry};
+use crate::score::Description;
+use crate::sde::FamilyKind;
+use crate::train::{Recipe, ScoreSde, Size, Small, Training};
+use serde::{Deserialize, Serialize};
+
+/// Sizes of images that are offered.
+pub const SIZES: [usize; 5] = [16, 28, 32, 64, 128];
+
+/// What a person sets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TrainDraft {
+    pub place: Place,
+    /// Height and width of the images.
+    pub image_size: usize,
+    pub grey: bool,
+    #[serde(flatten)]
+    pub recipe: Choice<dyn Recipe>,
+    #[serde(flatten)]
+    pub size: Choice<dyn Size>,
+    pub family: FamilyKind,
+    /// How it is trained; the data and the network are those above.
+    pub how: Training,
+}
+
+impl Default for TrainDraft {
+    fn default() -> Self {
+        let place = Place::Worlds(32);
+        let (recipe, size) = (Choice::<dyn Recipe>::new(&ScoreSde), Choice::<dyn Size>::new(&Small));
+        let network = recipe.entry().description(size.entry(), None, [3, 32, 32]);
+        let source = DataSource { place: place.clone(), size: None, channels: None };
+        let how = Training::usual(source, network);
+        TrainDraft { place, image_size: 32, grey: false, recipe, size, family: FamilyKind::Vp, how }
+    }
+}
+
+impl TrainDraft {
+    /// Whether the networks are those of a family.
+    pub fn has_family(&self) -> bool {
+        self.recipe.about().slug == ScoreSde.about().slug
+    }
+
+    /// The network that is trained.
+    pub fn network(&self) -> Description {
+        let family = self.has_family().then(|| self.family.published());
+        let side = self.image_size();
+        self.recipe.entry().description(self.size.entry(), family, [if self.grey { 1 } else { 3 }, side, side])
+    }
+
+    /// Height and width: worlds have their own.
+    pub fn image_size(&self) -> usize {
+        if let Place::Worlds(size) = self.place { size } else { self.image_size }
+    }
+
+    /// The training.
+    pub fn training(&self) -> Result<Training, String> {
+        let source = DataSource {
+            place: self.place.clone(),
+            size: Some(self.image_size()),
+            channels: Some(if self.grey { 1 } else { 3 }),
+        };
+        let training = Training { source, network: self.network(), ..self.how.clone() };
+        training.check().map_err(|error| error.to_string())?;
+        Ok(training)
+    }
+
+    /// After the network has changed: what is minimised and when is what is usual for it.
+    pub fn renew(&mut self) {
+        let usual = Training::usual(self.how.source.clone(), self.network());
+        self.how.objective = usual.objective;
+        self.how.times = usual.times;
+        self.how.network = usual.network;
+    }
+
+    /// A name for a folder.
+    pub fn name(&self) -> String {
+        let data = match &self.place {
+            Place::Worlds(size) => format!("worlds {size}"),
+            Place::Files { path, .. } => {
+                let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                format!("{stem} {}", self.image_size)
+            }
+        };
+        let family = if self.has_family() { self.family.name() } else { self.recipe.about().slug };
+        crate::checkpoint::slug(&format!("{data} {family} {}", self.size.about().slug))
+    }
+}

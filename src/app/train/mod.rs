@@ -1,0 +1,351 @@
+//! The workspace "Train": can it learn mine?
+//!
+//! A training is set up on the left (`setup`, `draft`), shown in the middle (`centre`): samples of the weights and of
+//! their average, and the loss by noise level over time (`strip`); and plotted on the right (`plots`). `course` is one
+//! training as the window knows it.
+
+mod centre;
+mod course;
+mod draft;
+mod plots;
+mod setup;
+mod strip;
+
+use super::background::{BROKEN, Background};
+use super::context::Context;
+use super::dialog::{Dialog, PathRequest};
+use super::files::file_name;
+use super::keys::{self, Binding, Keys, plain};
+use super::panes::{Pane, Panes};
+use super::status::TaskLine;
+use super::textures::Textures;
+use super::theme::Theme;
+use super::workspace::{Workspace, WorkspaceInfo};
+use super::{Action, Notice, RunState, Settings, Start};
+use crate::data::Place;
+use crate::engine::{Options, Priority};
+use crate::task::ModelRef;
+use crate::train::Folder;
+use course::{Course, Former};
+use draft::TrainDraft;
+use egui::util::undoer::Undoer;
+use egui::{Key, Ui};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use strip::Strip;
+
+/// No more of a training is lost, whatever happens.
+const SAVE_EVERY: Duration = Duration::from_secs(120);
+
+/// What a key or a button asks of this workspace.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Train, pause or go on, whichever is next.
+    TrainOrPause,
+    Stop,
+    /// Set up another training.
+    New,
+    /// Begin another from the weights of the one that is shown, with the settings on the left.
+    Branch,
+    /// Show the training in this folder.
+    Show(PathBuf),
+    ChooseFolder,
+    ChooseFile,
+    /// Compute with the model everywhere.
+    Use,
+}
+
+static KEYS: [Binding<Command>; 3] = [
+    plain(Key::Space, "Space", "Train, pause or resume", Command::TrainOrPause),
+    plain(Key::Escape, "Esc", "Stop and save", Command::Stop),
+    plain(Key::U, "U", "Use the trained model in every workspace", Command::Use),
+];
+
+static INFO: WorkspaceInfo = WorkspaceInfo {
+    name: "Train",
+    question: "Can it learn mine?",
+    help: "Choose images, a family and a size on the left, then press Train. Samples of the network show how far it has \
+           come. It is saved all the time: stop, and go on another day.",
+    keys: || keys::lines(&KEYS),
+    picture_drop: None,
+    undoes: Some("a change of settings"),
+};
+
+/// What survives a restart.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Saved {
+    layout: Panes,
+    draft: TrainDraft,
+    /// The training that is shown.
+    shown: Option<PathBuf>,
+}
+
+/// What threads have found.
+enum Found {
+    /// Folders of trainings, the newest first.
+    Trainings(Vec<PathBuf>),
+    /// A training that is not under way.
+    Former(PathBuf, Result<Box<Former>, String>),
+}
+
+/// The workspace's own state.
+pub struct Train {
+    /// Where trainings are kept.
+    home: Option<PathBuf>,
+    draft: TrainDraft,
+    history: Undoer<TrainDraft>,
+    panes: Panes,
+    /// The training that is shown, or under way.
+    course: Option<Course>,
+    trainings: Vec<PathBuf>,
+    threads: Background<Found>,
+    request: PathRequest<()>,
+    textures: Textures,
+    strip: Strip,
+    commands: Vec<Command>,
+    looked: bool,
+}
+
+impl Train {
+    /// The workspace as it was saved.
+    pub fn new(settings: &Settings, start: &Start<'_>) -> Self {
+        let mut saved = settings.of::<Saved>("train");
+        saved.layout.sanitize();
+        Train {
+            home: start.library.as_ref().map(|library| library.with_file_name("trainings")),
+            draft: saved.draft,
+            history: Undoer::default(),
+            panes: saved.layout,
+            course: saved.shown.map(Course::of),
+            trainings: Vec::new(),
+            threads: Background::default(),
+            request: PathRequest::default(),
+            textures: Textures::default(),
+            strip: Strip::default(),
+            commands: Vec::new(),
+            looked: false,
+        }
+    }
+
+    /// Looks for trainings, and reads the one that is shown.
+    fn look(&mut self, ctx: &egui::Context) {
+        if let Some(home) = self.home.clone() {
+            self.threads.spawn(ctx, Found::Trainings(Vec::new()), move || Found::Trainings(course::trainings(&home)));
+        }
+        let shown = self.course.as_ref().filter(|course| !course.is_known()).map(|course| course.folder.clone());
+        if let Some(folder) = shown {
+            let failed = Found::Former(folder.clone(), Err(BROKEN.into()));
+            self.threads.spawn(ctx, failed, move || {
+                let read = Former::read(&folder).map(Box::new).map_err(|error| error.to_string());
+                Found::Former(folder, read)
+            });
+        }
+    }
+
+    fn obey(&mut self, command: Command, cx: &mut Context) {
+        match command {
+            Command::TrainOrPause => self.train_or_pause(cx),
+            Command::Stop => self.stop(cx),
+            Command::New => self.course = None,
+            Command::Branch => self.branch(cx),
+            Command::Show(folder) => {
+                self.course = Some(Course::of(folder));
+                self.look(&cx.egui);
+            }
+            Command::ChooseFolder => self.request.ask(cx, Dialog::OpenFolder, ()),
+            Command::ChooseFile => self.request.ask(cx, Dialog::OpenFile, ()),
+            Command::Use => {
+                if let Some(course) = &self.course {
+                    let model = ModelRef::File(Folder::new(&course.folder).model());
+                    cx.actions.push(Action::Model(model));
+                    cx.actions.push(Action::Show("Trajectory"));
+                }
+            }
+        }
+    }
+
+    fn train_or_pause(&mut self, cx: &mut Context) {
+        match self.course.as_mut() {
+            Some(course) if course.is_active() => course.pause_or_resume(),
+            Some(course) => {
+                if let Some(training) = course.training().cloned() {
+                    self.begin(training, course_folder(self.course.as_ref()), None, cx);
+                }
+            }
+            None => match self.draft.training() {
+                Ok(training) => self.begin(training, self.folder(&self.draft.name()), None, cx),
+                Err(why) => cx.notices.push(Notice::error(why)),
+            },
+        }
+    }
+
+    /// From the averaged weights of the training that is shown.
+    fn branch(&mut self, cx: &mut Context) {
+        let Some(course) = &self.course else { return };
+        let model = Folder::new(&course.folder).model();
+        match self.draft.training() {
+            Ok(training) => {
+                let folder = self.folder(&self.draft.name());
+                self.begin(training, folder, Some(model), cx);
+            }
+            Err(why) => cx.notices.push(Notice::error(why)),
+        }
+    }
+
+    /// A folder that is not there yet.
+    fn folder(&self, name: &str) -> Option<PathBuf> {
+        let home = self.home.as_ref()?;
+        let numbered = (2..).map(|number| format!("{name}-{number}"));
+        let mut names = std::iter::once(name.to_owned()).chain(numbered).map(|name| home.join(name));
+        names.find(|folder| !folder.exists())
+    }
+
+    fn begin(
+        &mut self,
+        training: crate::train::Training,
+        folder: Option<PathBuf>,
+        start: Option<PathBuf>,
+        cx: &mut Context,
+    ) {
+        let Some(folder) = folder else {
+            let why = "there is no folder for trainings on this system; use `score-explorer train --output FOLDER`";
+            cx.notices.push(Notice::error(why));
+            return;
+        };
+        if let Some(course) = &self.course
+            && course.is_active()
+        {
+            course.stop();
+        }
+        let task =
+            crate::engine::Train { training, folder: folder.clone(), start, save_every: SAVE_EVERY, samples: true };
+        let options = Options { priority: Priority::Background, ..Options::on(cx.draft.device) };
+        let before = self.course.take().filter(|course| course.folder == folder);
+        self.course = Some(Course::begun(folder, cx.session.begin(task, options), before));
+    }
+}
+
+fn course_folder(course: Option<&Course>) -> Option<PathBuf> {
+    course.map(|course| course.folder.clone())
+}
+
+impl Workspace for Train {
+    fn info(&self) -> &'static WorkspaceInfo {
+        &INFO
+    }
+
+    fn ui(&mut self, ui: &mut Ui, cx: &mut Context) {
+        self.textures.begin();
+        let Train { panes, draft, course, trainings, commands, textures, strip, .. } = self;
+        panes.ui(ui, &mut |ui, pane| match pane {
+            Pane::Setup => setup::Setup { cx, draft, course: course.as_ref(), trainings, commands }.ui(ui),
+            Pane::Picture => centre::ui(ui, course.as_ref(), textures, strip, commands),
+            Pane::Plots => plots::ui(ui, course.as_ref()),
+        });
+        std::mem::take(&mut self.commands).into_iter().for_each(|command| self.obey(command, cx));
+    }
+
+    fn panes(&mut self) -> Option<&mut Panes> {
+        Some(&mut self.panes)
+    }
+
+    fn poll(&mut self, cx: &mut Context) {
+        if !self.looked {
+            self.looked = true;
+            self.look(&cx.egui);
+        }
+        if let Some(((), path)) = self.request.poll() {
+            self.draft.place = Place::Files { path, is_test: false };
+            self.draft.renew();
+        }
+        for found in self.threads.poll().collect::<Vec<_>>() {
+            match found {
+                Found::Trainings(trainings) => self.trainings = trainings,
+                Found::Former(folder, read) => {
+                    let Some(course) = self.course.as_mut().filter(|course| course.folder == folder) else { continue };
+                    match read {
+                        Ok(former) => course.former = Some(former),
+                        Err(why) => {
+                            self.course = None;
+                            cx.notices.push(Notice::error(why));
+                        }
+                    }
+                }
+            }
+        }
+        let ended = self.course.as_mut().map(|course| course.poll(&mut cx.session)).unwrap_or_default();
+        if ended.ended {
+            self.look(&cx.egui);
+        }
+        cx.tell(ended.notices);
+    }
+
+    fn keys(&mut self, keys: &Keys<'_>, cx: &mut Context) {
+        keys.take(&KEYS).into_iter().for_each(|command| self.obey(command, cx));
+    }
+
+    fn take_drop(&mut self, path: &Path, cx: &mut Context) -> bool {
+        let holds_pictures = path.is_dir()
+            || path.extension().is_some_and(|end| ["zip", "tar", "gz", "tgz"].iter().any(|known| end == *known));
+        if !holds_pictures || self.course.as_ref().is_some_and(Course::is_active) {
+            return false;
+        }
+        self.course = None;
+        self.draft.place = Place::Files { path: path.into(), is_test: false };
+        self.draft.renew();
+        cx.notices.push(Notice::remark(format!("{} is the data of the next training; press Train.", file_name(path))));
+        true
+    }
+
+    fn undo(&mut self, _: &mut Context) {
+        if let Some(draft) = self.history.undo(&self.draft) {
+            self.draft = draft.clone();
+        }
+    }
+
+    fn redo(&mut self, _: &mut Context) {
+        if let Some(draft) = self.history.redo(&self.draft) {
+            self.draft = draft.clone();
+        }
+    }
+
+    fn settle(&mut self, _: &Context) {
+        self.history.add_undo(&self.draft);
+    }
+
+    fn task(&self) -> Option<TaskLine> {
+        self.course.as_ref()?.line()
+    }
+
+    fn stop(&mut self, _: &mut Context) {
+        if let Some(course) = &self.course {
+            course.stop();
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(course) = &self.course {
+            course.close();
+        }
+    }
+
+    fn save(&mut self) -> Value {
+        let shown = self.course.as_ref().map(|course| course.folder.clone());
+        let saved = Saved { layout: self.panes.clone(), draft: self.draft.clone(), shown };
+        serde_json::to_value(saved).unwrap_or_default()
+    }
+}
+
+/// Colour of a state, the same in the bar and on the page.
+fn colour(state: &RunState, theme: &Theme) -> egui::Color32 {
+    match state {
+        RunState::Running => theme.accent,
+        RunState::Paused => theme.warning,
+        RunState::Finished => theme.good,
+        RunState::Stopped => theme.weak,
+        RunState::Failed(_) => theme.bad,
+    }
+}

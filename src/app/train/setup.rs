@@ -1,0 +1,274 @@
+//! The panel that sets up the next training, or says how the one that is shown was set up.
+
+use super::draft::{SIZES, TrainDraft};
+use super::{Command, Course};
+use crate::app::files::file_name;
+use crate::app::parameters::{entries, menu, parameters};
+use crate::app::theme::Theme;
+use crate::app::widgets::{
+    Combo, control_width, human_bytes, main_button, named, row, seed_field, segmented, thousands,
+};
+use crate::app::{Context, RunState, panes};
+use crate::checkpoint::count;
+use crate::data::Place;
+use crate::network::peak_memory;
+use crate::sde::FamilyKind;
+use crate::train::{Average, Objective, Optimizer, Schedule, Times, Training};
+use egui::{DragValue, RichText, Ui, vec2};
+use std::path::PathBuf;
+
+/// What the panel shows and changes.
+pub struct Setup<'a> {
+    pub cx: &'a mut Context,
+    pub draft: &'a mut TrainDraft,
+    pub course: Option<&'a Course>,
+    pub trainings: &'a [PathBuf],
+    pub commands: &'a mut Vec<Command>,
+}
+
+impl Setup<'_> {
+    /// Shows the panel: settings that scroll, and below them the buttons that never do.
+    pub fn ui(&mut self, ui: &mut Ui) {
+        let training = self.draft.training();
+        egui::Panel::bottom("train").resizable(false).show_separator_line(false).show(ui, |ui| {
+            ui.add_space(4.0);
+            self.buttons(ui, &training);
+            ui.add_space(4.0);
+        });
+        panes::settings(ui, |ui| {
+            self.which(ui);
+            if let Some(course) = self.course {
+                return facts(ui, course);
+            }
+            self.data(ui);
+            ui.separator();
+            self.network(ui);
+            if let Err(why) = &training {
+                ui.add(egui::Label::new(RichText::new(why).color(ui.visuals().error_fg_color)).wrap());
+            }
+            ui.separator();
+            self.how(ui);
+            let why = self.cx.device_row(ui);
+            ui.label(RichText::new(why).small().weak());
+            egui::CollapsingHeader::new("Objective and averages").show(ui, |ui| self.details(ui));
+        });
+    }
+
+    /// Which training is shown.
+    fn which(&mut self, ui: &mut Ui) {
+        let tip = "A new training, or one that was begun before: each can go on";
+        let shown = self.course.map_or_else(|| "New training".to_owned(), Course::name);
+        row(ui, "Training", tip, |ui| {
+            Combo { name: "Training", tip, width: control_width(ui) }.menu(ui, &shown, |ui| {
+                if ui.selectable_label(self.course.is_none(), "New training").clicked() {
+                    self.commands.push(Command::New);
+                }
+                for folder in self.trainings {
+                    let chosen = self.course.is_some_and(|course| course.folder == *folder);
+                    if ui.selectable_label(chosen, file_name(folder)).clicked() && !chosen {
+                        self.commands.push(Command::Show(folder.clone()));
+                    }
+                }
+            });
+        });
+    }
+
+    fn data(&mut self, ui: &mut Ui) {
+        let tip = "Training images: Little Worlds drawn without end, or a folder, .zip or .tar of your own; class folders \
+                   give classes. You can also drop one on the window";
+        let before = (self.draft.place.clone(), self.draft.image_size, self.draft.grey);
+        row(ui, "Images", tip, |ui| {
+            let shown = named_place(&self.draft.place);
+            Combo { name: "Training images", tip, width: control_width(ui) }.menu(ui, &shown, |ui| {
+                for size in [32, 64] {
+                    let place = Place::Worlds(size);
+                    if ui.selectable_label(self.draft.place == place, named_place(&place)).clicked() {
+                        self.draft.place = place;
+                    }
+                }
+                if ui.button("Choose a folder…").clicked() {
+                    self.commands.push(Command::ChooseFolder);
+                }
+                if ui.button("Choose an archive…").clicked() {
+                    self.commands.push(Command::ChooseFile);
+                }
+            });
+        });
+        if !matches!(self.draft.place, Place::Worlds(_)) {
+            let tip = "Height and width to which images are cropped about the centre and resized, in pixels";
+            row(ui, "Size", tip, |ui| {
+                let combo = Combo { name: "Image size", tip, width: control_width(ui) };
+                combo.show(ui, &mut self.draft.image_size, &SIZES, |size| format!("{size}×{size}"), |_| None);
+            });
+        }
+        let tip = "Train on the luma of the images, one channel";
+        ui.checkbox(&mut self.draft.grey, "Grey").on_hover_text(tip);
+        if before != (self.draft.place.clone(), self.draft.image_size, self.draft.grey) {
+            self.draft.renew();
+        }
+    }
+
+    fn network(&mut self, ui: &mut Ui) {
+        let before = (self.draft.recipe.clone(), self.draft.size.clone(), self.draft.family);
+        entries(ui, &mut self.draft.recipe, |_| true);
+        if self.draft.has_family() {
+            let theme = Theme::of(ui);
+            let option = |&kind: &FamilyKind| (kind, kind.name(), Some(theme.family(kind)), kind.about().summary);
+            let options: Vec<_> = FamilyKind::ALL.iter().map(option).collect();
+            segmented(ui, &mut self.draft.family, &options);
+        }
+        entries(ui, &mut self.draft.size, |_| true);
+        if before != (self.draft.recipe.clone(), self.draft.size.clone(), self.draft.family) {
+            self.draft.renew();
+        }
+        let config = &self.draft.how.network.config;
+        let parameters: usize = config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+        let text = format!(
+            "{}: {} parameters, {} for the features of one image",
+            config.summary(),
+            count(parameters),
+            human_bytes(peak_memory(config) as usize)
+        );
+        ui.add(egui::Label::new(RichText::new(text).small().weak()).wrap());
+    }
+
+    fn how(&mut self, ui: &mut Ui) {
+        let how = &mut self.draft.how;
+        let tip = "How the weights move against the gradient";
+        row(ui, "Optimiser", tip, |ui| {
+            let combo = Combo { name: "Optimiser", tip, width: control_width(ui) };
+            menu::<dyn Optimizer>(ui, &combo, &mut how.optimizer, |_| true, |_| None);
+        });
+        let tip = "Images of one step";
+        row(ui, "Batch", tip, |ui| {
+            let field = DragValue::new(&mut how.batch).range(1..=4096).speed(0.5);
+            named(ui.add_sized(vec2(control_width(ui), 24.0), field), "Batch", tip);
+        });
+        let tip = "Images after which the training is done; it can be stopped at any time, and goes on later";
+        row(ui, "Length", tip, |ui| {
+            let field = DragValue::new(&mut how.images).range(1..=10_000_000_000u64).speed(10_000.0);
+            let field = field.custom_formatter(|images, _| format!("{} images", thousands(images as u64)));
+            let field = field.custom_parser(|text| {
+                let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+                digits.parse().ok()
+            });
+            named(ui.add_sized(vec2(control_width(ui), 24.0), field), "Length", tip);
+        });
+        let tip = "Of the first weights, the order of the images and all noise: the same seed gives the same weights";
+        row(ui, "Seed", tip, |ui| seed_field(ui, &mut how.seed, control_width(ui), tip));
+        let tip = "Mirror half of the images: twice as many for what has no left and right, such as landscapes";
+        ui.checkbox(&mut how.flips, "Mirror half of the images").on_hover_text(tip);
+    }
+
+    fn details(&mut self, ui: &mut Ui) {
+        let how = &mut self.draft.how;
+        let network = how.network.clone();
+        let tip = "What is minimised";
+        row(ui, "Objective", tip, |ui| {
+            let combo = Combo { name: "Objective", tip, width: control_width(ui) };
+            menu::<dyn Objective>(ui, &combo, &mut how.objective, |entry| entry.suits(&network), |_| None);
+        });
+        parameters(ui, &mut how.objective);
+        let tip = "At which noise levels";
+        row(ui, "Times", tip, |ui| {
+            let combo = Combo { name: "Times", tip, width: control_width(ui) };
+            menu::<dyn Times>(ui, &combo, &mut how.times, |_| true, |_| None);
+        });
+        parameters(ui, &mut how.times);
+        parameters(ui, &mut how.optimizer);
+        let tip = "Course of the learning rate";
+        row(ui, "Schedule", tip, |ui| {
+            let combo = Combo { name: "Schedule", tip, width: control_width(ui) };
+            menu::<dyn Schedule>(ui, &combo, &mut how.schedule, |_| true, |_| None);
+        });
+        parameters(ui, &mut how.schedule);
+        let tip = "Average of the weights that the model is used with";
+        row(ui, "Average", tip, |ui| {
+            let combo = Combo { name: "Average", tip, width: control_width(ui) };
+            menu::<dyn Average>(ui, &combo, &mut how.average, |_| true, |_| None);
+        });
+        parameters(ui, &mut how.average);
+    }
+
+    fn buttons(&mut self, ui: &mut Ui, training: &Result<Training, String>) {
+        let active = self.course.filter(|course| course.is_active());
+        let word = match (self.course, active.map(|course| &course.state)) {
+            (_, Some(RunState::Paused)) => "Resume",
+            (_, Some(_)) => "Pause",
+            (Some(course), None) if course.images() > 0 => "Go on",
+            _ => "Train",
+        };
+        let possible = self.course.map_or(training.is_ok(), Course::is_known);
+        let width = ui.available_width();
+        if let Some(course) = self.course {
+            ui.horizontal(|ui| {
+                let half = vec2((width - 8.0) / 2.0, 24.0);
+                let tip = "Use the averaged weights in every workspace, while it trains or later (U)";
+                let known = course.images() > 0;
+                if ui
+                    .add_enabled(known, egui::Button::new("Use this model").min_size(half))
+                    .on_hover_text(tip)
+                    .clicked()
+                {
+                    self.commands.push(Command::Use);
+                }
+                let (label, command, tip) = match course.is_active() {
+                    true => ("Stop", Command::Stop, "Stop and save; it can go on later (Esc)"),
+                    false => ("New training", Command::New, "Set up another training"),
+                };
+                if ui.add(egui::Button::new(label).min_size(half)).on_hover_text(tip).clicked() {
+                    self.commands.push(command);
+                }
+            });
+            ui.add_space(4.0);
+        }
+        let mut button = main_button(ui, word, "Space", vec2(width, 36.0), possible);
+        if let (None, Err(why)) = (self.course, training) {
+            button = button.on_disabled_hover_text(why);
+        }
+        if button.clicked() {
+            self.commands.push(Command::TrainOrPause);
+        }
+    }
+}
+
+/// Data as they are shown.
+fn named_place(place: &Place) -> String {
+    match place {
+        Place::Worlds(size) => format!("Little Worlds {size}×{size}"),
+        Place::Files { path, .. } => file_name(path),
+    }
+}
+
+/// How a training was set up.
+fn facts(ui: &mut Ui, course: &Course) {
+    let Some(training) = course.training() else {
+        ui.label(RichText::new("Opening…").weak());
+        return;
+    };
+    let pictures = course.report().map(|report| match report.pictures {
+        Some(pictures) => format!("{pictures} images"),
+        None => "without end".into(),
+    });
+    let mut line = |label: &str, text: String| {
+        ui.horizontal_top(|ui| {
+            let (area, _) = ui.allocate_exact_size(vec2(76.0, 18.0), egui::Sense::hover());
+            let font = egui::TextStyle::Small.resolve(ui.style());
+            ui.painter().text(area.left_center(), egui::Align2::LEFT_CENTER, label, font, Theme::of(ui).weak);
+            ui.add(egui::Label::new(text).wrap());
+        });
+    };
+    line("Images", named_place(&training.source.place));
+    pictures.into_iter().for_each(|text| line("", text));
+    line("Network", training.network.config.summary());
+    line("Family", training.network.family.kind().name().into());
+    line("Objective", training.objective.to_string());
+    line("Times", training.times.to_string());
+    line("Optimiser", training.optimizer.to_string());
+    line("Schedule", training.schedule.to_string());
+    line("Average", training.average.to_string());
+    line("Batch", training.batch.to_string());
+    line("Length", format!("{} images", thousands(training.images)));
+    line("Seed", training.seed.to_string());
+    line("Folder", course.folder.display().to_string());
+}

@@ -1,0 +1,306 @@
+use super::refused;
+use crate::Pixels;
+use crate::checkpoint::{ReadProgress, open_network};
+use crate::engine::progress::Place;
+use crate::engine::watched::Watched;
+use crate::engine::{Context, DeviceReport, Ending, Failure, Task, locked};
+use crate::network::{Network, Weights};
+use crate::score::{NetworkScore, ScoreError};
+use crate::solver::{Noise, Preset, Unobserved};
+use crate::task::{Count, Plan, Run, Steps, sample};
+use crate::train::{Folder, History, Notes, Point, TrainError, Trainer, Training};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Samples that show how far a training has come, and steps of each.
+const SAMPLES: usize = 8;
+const SAMPLE_STEPS: usize = 10;
+/// Part of the time that these may take, at most.
+const SHARE: u32 = 20;
+/// Samples in one evaluation.
+const TOGETHER: usize = 4;
+
+/// Trains a network until it is stopped or done, in a folder: where one was begun there, it goes on to the same bits.
+#[derive(Clone, Debug)]
+pub struct Train {
+    pub training: Training,
+    pub folder: PathBuf,
+    /// A checkpoint with the weights to begin with; else those of a new network.
+    pub start: Option<PathBuf>,
+    /// Whatever happens, no more than this is lost.
+    pub save_every: Duration,
+    /// Whether samples are drawn on the way, for whoever looks.
+    pub samples: bool,
+}
+
+/// What is known of a training when it begins.
+#[derive(Clone, Debug)]
+pub struct TrainReport {
+    pub training: Training,
+    pub device: DeviceReport,
+    /// Number of parameters.
+    pub parameters: usize,
+    /// Number of pictures; `None` where there is no end of them.
+    pub pictures: Option<u64>,
+    pub classes: Vec<String>,
+    /// Images seen before, where it goes on.
+    pub resumed: u64,
+    /// What the training shows while it goes on.
+    pub live: Live,
+}
+
+/// What a training shows: the newest of everything.
+#[derive(Clone, Debug)]
+pub struct Live(Arc<Mutex<Shown>>);
+
+/// The newest of everything.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    pub history: Arc<History>,
+    pub steps: u64,
+    pub images: u64,
+    /// In this sitting.
+    pub images_per_second: f64,
+    /// Seconds of computing, those of former sittings included.
+    pub seconds: f64,
+    pub saved: Option<Instant>,
+    pub samples: Option<Arc<Samples>>,
+}
+
+/// Samples of a network that is being trained, from the same noise each time, in [0, 1] (N×C×H×W).
+#[derive(Clone, Debug)]
+pub struct Samples {
+    /// Images seen.
+    pub images: u64,
+    /// Of the weights as they are.
+    pub live: Pixels<f32>,
+    /// Of their average.
+    pub averaged: Pixels<f32>,
+}
+
+impl Live {
+    /// What is shown now.
+    pub fn shown(&self) -> Shown {
+        locked(&self.0).clone()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Shown)) {
+        change(&mut locked(&self.0));
+    }
+}
+
+/// What a training was told on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrainMessage {
+    /// Save now.
+    Save,
+    /// Draw samples now.
+    Sample,
+}
+
+impl Task for Train {
+    type Report = TrainReport;
+    type Message = TrainMessage;
+    /// Where the model is.
+    type Output = PathBuf;
+
+    fn run(self, context: &Context<Self>) -> Result<PathBuf, Ending> {
+        let mut sitting = Sitting::open(self, context)?;
+        let ended = sitting.go_on(context);
+        // Whatever ended it, what was made is kept.
+        let saved = sitting.save(context);
+        match ended {
+            Err(Ending::Failed(failure)) => Err(failure.into()),
+            ended => saved.and(ended).map(|()| sitting.folder.model()),
+        }
+    }
+}
+
+/// A training from one start of the task to its end.
+struct Sitting {
+    task: Train,
+    folder: Folder,
+    trainer: Trainer,
+    metrics: crate::train::Metrics,
+    history: History,
+    notes: Notes,
+    live: Live,
+    /// When this sitting began, and how many images had been seen then.
+    before: (f64, u64),
+    saved: (Instant, u64),
+    /// When samples were drawn last, and how long that took.
+    sampled: Option<(Instant, Duration)>,
+}
+
+impl Sitting {
+    fn open(task: Train, context: &Context<Train>) -> Result<Sitting, Ending> {
+        let training = task.training.clone();
+        training.check().map_err(refused)?;
+        let folder = Folder::new(&task.folder);
+        let last = folder.last().map_err(refused)?;
+        let what = training.source.place.to_string();
+        let hear = |fraction| context.hears(&what, Some(fraction));
+        let all = training.source.open(&ReadProgress::new(&hear));
+        context.loaded();
+        let all = match all {
+            Err(crate::data::DataError::File(crate::checkpoint::FileError::Cancelled(_))) => {
+                return Err(Ending::Stopped);
+            }
+            all => all.map_err(refused)?,
+        };
+        let [data, _] = all.split();
+        let checksum = data.checksum();
+        let (pictures, warnings) = (data.len(), data.warnings().to_vec());
+        let classes = data.class_names().into_iter().map(str::to_owned).collect();
+        let start = match &task.start {
+            Some(path) if last.is_none() => Some(open_network(path, None).map_err(refused)?.weights),
+            _ => None,
+        };
+        let mut trainer = Trainer::new(training.clone(), data, start).map_err(refused)?;
+        folder.begin(&training).map_err(refused)?;
+        let mut notes = Notes { data: checksum.clone(), seconds: 0.0 };
+        if let Some((state, last)) = last {
+            if last.data != checksum {
+                return Err(refused(crate::train::FolderError::Data(task.folder.clone())).into());
+            }
+            trainer.restore(state).map_err(refused)?;
+            notes = last;
+        }
+        let (points, metrics) = folder.metrics_up_to(trainer.steps()).map_err(refused)?;
+        let mut history = History::new(training.levels());
+        points.into_iter().for_each(|point: Point| history.add(point));
+        let live = Live(Arc::new(Mutex::new(Shown {
+            history: Arc::new(history.clone()),
+            steps: trainer.steps(),
+            images: trainer.images(),
+            images_per_second: 0.0,
+            seconds: notes.seconds,
+            saved: None,
+            samples: None,
+        })));
+        let report = TrainReport {
+            device: context.device().1.clone(),
+            parameters: training.network.config.parameters().iter().map(|(_, s)| s.iter().product::<usize>()).sum(),
+            pictures,
+            classes,
+            resumed: trainer.images(),
+            live: live.clone(),
+            training,
+        };
+        context.begin(1, report, warnings);
+        let (before, saved) = ((notes.seconds, trainer.images()), (Instant::now(), trainer.steps()));
+        Ok(Sitting { task, folder, trainer, metrics, history, notes, live, before, saved, sampled: None })
+    }
+
+    /// Step after step.
+    fn go_on(&mut self, context: &Context<Train>) -> Result<(), Ending> {
+        let steps = self.trainer.training().steps();
+        let started = self.trainer.steps();
+        while !self.trainer.is_done() {
+            context.gate()?;
+            self.answer(context)?;
+            let began = Instant::now();
+            let report = self.trainer.step(&context.device().0).map_err(failed)?;
+            let took = began.elapsed();
+            context.meter.evaluated(self.trainer.training().batch, took);
+            self.notes.seconds += took.as_secs_f64();
+            self.metrics.add(&report, &self.history.levels).map_err(refused)?;
+            self.history.add(Point::of(&report, &self.history.levels));
+            self.show(&report);
+            let done = self.trainer.steps();
+            let share = (done - started) as f64 / (steps - started).max(1) as f64;
+            context.at(Place { step: done as usize, steps: steps as usize, share });
+            let snapshots = self.trainer.training().snapshots;
+            if snapshots > 0
+                && report.images / snapshots > (report.images - self.trainer.training().batch as u64) / snapshots
+            {
+                self.folder.write_snapshot(&self.trainer).map_err(refused)?;
+            }
+            if self.saved.0.elapsed() >= self.task.save_every {
+                self.save(context)?;
+            }
+            let is_due = self.sampled.is_none_or(|(at, took)| at.elapsed() > took * SHARE);
+            if self.task.samples && is_due {
+                self.sample(context)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, context: &Context<Train>) -> Result<(), Ending> {
+        while let Some(message) = context.message() {
+            match message {
+                TrainMessage::Save => self.save(context)?,
+                TrainMessage::Sample => self.sample(context)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the newest where the owner looks.
+    fn show(&self, report: &crate::train::StepReport) {
+        let (seconds, images) = self.before;
+        let rate = (report.images - images) as f64 / (self.notes.seconds - seconds).max(1e-9);
+        self.live.change(|shown| {
+            shown.steps = report.step;
+            shown.images = report.images;
+            shown.images_per_second = rate;
+            shown.seconds = self.notes.seconds;
+            // Where nobody else looks at it this copies nothing.
+            Arc::make_mut(&mut shown.history).clone_from(&self.history);
+        });
+    }
+
+    fn save(&mut self, context: &Context<Train>) -> Result<(), Ending> {
+        if self.saved.1 != self.trainer.steps() || !self.folder.model().is_file() {
+            self.folder.save(&self.trainer, &self.notes).map_err(refused)?;
+        }
+        self.saved = (Instant::now(), self.trainer.steps());
+        self.live.change(|shown| shown.saved = Some(self.saved.0));
+        context.wake();
+        Ok(())
+    }
+
+    /// Draws samples of the weights and of their average, from the same noise each time.
+    fn sample(&mut self, context: &Context<Train>) -> Result<(), Ending> {
+        let began = Instant::now();
+        let live = self.samples_of(self.trainer.weights(), context)?;
+        let averaged = self.samples_of(self.trainer.average(), context)?;
+        let samples = Arc::new(Samples { images: self.trainer.images(), live, averaged });
+        self.live.change(|shown| shown.samples = Some(samples));
+        self.sampled = Some((Instant::now(), began.elapsed()));
+        context.wake();
+        Ok(())
+    }
+
+    fn samples_of(&self, weights: &Weights, context: &Context<Train>) -> Result<Pixels<f32>, Ending> {
+        let description = &self.trainer.training().network;
+        let (device, _) = context.device();
+        let network = Network::new(&description.config, weights, device).map_err(refused)?;
+        let preset = Preset::fast(SAMPLE_STEPS);
+        let run = Run {
+            family: description.family,
+            solver: preset.solver,
+            grid: preset.grid,
+            steps: Steps::new(SAMPLE_STEPS).map_err(refused)?,
+            count: Count::new(SAMPLES).map_err(refused)?,
+            clip: true,
+            ..Run::default()
+        };
+        let model = Watched::new(NetworkScore::new(network, description.clone()), context, TOGETHER);
+        let plan = Plan::new(&run, &model);
+        let shape = description.config.shape();
+        let noise = Noise { seed: 0, first: 0, count: SAMPLES, shape, device: device.clone() };
+        let x = sample(&run, &plan, &model, None, &noise, &mut Unobserved)?;
+        let (low, high) = description.range.bounds();
+        let (low, high) = (low as f32, high as f32);
+        let values = ((x - low) / (high - low)).clamp(0.0, 1.0).try_into_vec_as().map_err(ScoreError::from)?;
+        let [c, h, w] = shape;
+        Ok(Pixels { shape: [SAMPLES, c, h, w], values: Vec::into(values) })
+    }
+}
+
+fn failed(error: TrainError) -> Failure {
+    Failure::from_sentence(&error.to_string(), "change the settings of the training")
+}

@@ -1,0 +1,204 @@
+//! Networks to begin with: the published families of networks at a few sizes, and how they are conditioned.
+
+use crate::network::{BlockKind, Combine, Config, Embedding, Nonlinearity, Progressive, ProgressiveInput, Variant};
+use crate::registry::{About, Category, Entry, entry};
+use crate::score::Description;
+use crate::sde::{Family, FamilyKind, Range, Ve};
+
+/// Least height and width of a network's coarsest features.
+const COARSEST: usize = 4;
+/// Height of the finest features with self-attention, at most.
+const ATTENTION: usize = 16;
+
+/// How large a network is.
+pub trait Size: Entry {
+    /// Channels at the highest resolution, factors of these at each resolution, and blocks at each.
+    fn shape(&self) -> (usize, &'static [usize], usize);
+}
+
+/// The sizes, the smallest first.
+impl Category for dyn Size {
+    const NAME: &'static str = "size";
+
+    fn all() -> &'static [&'static Self] {
+        &[&Tiny, &Small, &Medium, &Published]
+    }
+}
+
+entry! {
+    /// For trying things out, and for tests.
+    Tiny {
+        slug: "tiny",
+        name: "Tiny",
+        summary: "16·32·32 channels, one block each: learns simple images in minutes",
+    }
+}
+
+entry! {
+    /// The size of the network that ships.
+    Small {
+        slug: "small",
+        name: "Small",
+        summary: "32·64·128 channels, two blocks each: an afternoon on a laptop",
+    }
+}
+
+entry! {
+    /// Between.
+    Medium {
+        slug: "medium",
+        name: "Medium",
+        summary: "64·128·128 channels, two blocks each: a day on a GPU",
+    }
+}
+
+entry! {
+    /// That of CIFAR-10's published networks, of the deep kind.
+    Published {
+        slug: "published",
+        name: "Full",
+        summary: "128·256·256·256 channels, four blocks each: days on a GPU",
+        source: "Song et al. 2021, appendix H",
+    }
+}
+
+impl Size for Tiny {
+    fn shape(&self) -> (usize, &'static [usize], usize) {
+        (16, &[1, 2, 2], 1)
+    }
+}
+
+impl Size for Small {
+    fn shape(&self) -> (usize, &'static [usize], usize) {
+        (32, &[1, 2, 4], 2)
+    }
+}
+
+impl Size for Medium {
+    fn shape(&self) -> (usize, &'static [usize], usize) {
+        (64, &[1, 2, 2], 2)
+    }
+}
+
+impl Size for Published {
+    fn shape(&self) -> (usize, &'static [usize], usize) {
+        (128, &[1, 2, 2, 2], 4)
+    }
+}
+
+/// How a network is conditioned on its noise level.
+pub trait Recipe: Entry {
+    /// What is known of a network of this recipe, for images of a shape (channels, height, width).
+    fn description(&self, size: &dyn Size, family: Option<Family>, shape: [usize; 3]) -> Description;
+}
+
+/// The recipes, in the order in which they are offered.
+impl Category for dyn Recipe {
+    const NAME: &'static str = "recipe";
+
+    fn all() -> &'static [&'static Self] {
+        &[&ScoreSde, &EdmRecipe]
+    }
+}
+
+entry! {
+    /// NCSN++ for VE, DDPM++ for VP and sub-VP, on continuous times (Song et al. 2021).
+    ScoreSde {
+        slug: "score-sde",
+        name: "Score SDE",
+        summary: "NCSN++ for VE, DDPM++ for VP and sub-VP, as published with continuous times",
+        source: "Song et al. 2021, appendix H",
+    }
+}
+
+entry! {
+    /// DDPM++ with EDM's preconditioning (Karras et al. 2022, table 1).
+    EdmRecipe {
+        slug: "edm",
+        name: "EDM",
+        summary: "DDPM++ with EDM's preconditioning, σ from 0.002 to 80",
+        source: "Karras et al. 2022, table 1",
+    }
+}
+
+impl Recipe for ScoreSde {
+    fn description(&self, size: &dyn Size, family: Option<Family>, shape: [usize; 3]) -> Description {
+        let family = family.unwrap_or_else(|| FamilyKind::Vp.published());
+        let mut config = network(size, shape);
+        let range = match family {
+            Family::Ve(ve) => {
+                config.fir = true;
+                config.embedding_type = Embedding::Fourier;
+                config.fourier_scale = Some(16.0);
+                config.progressive_input = ProgressiveInput::Residual;
+                config.scale_by_sigma = true;
+                config.centered = false;
+                (config.sigma_min, config.sigma_max) = (ve.sigma_min(), ve.sigma_max());
+                Range::Unit
+            }
+            _ => Range::Symmetric,
+        };
+        let levels = config.num_scales;
+        Description::new(config.into(), family, true, levels, range)
+    }
+}
+
+impl Recipe for EdmRecipe {
+    fn description(&self, size: &dyn Size, family: Option<Family>, shape: [usize; 3]) -> Description {
+        let mut config = network(size, shape);
+        config.variant.sigma_data = Some(0.5);
+        let levels = config.num_scales;
+        let own = Ve::new(0.002, 80.0).unwrap_or_default();
+        Description::new(config.into(), family.unwrap_or(Family::Ve(own)), true, levels, Range::Symmetric)
+    }
+}
+
+/// A DDPM++ network of a size for images of a shape: it halves them as long as they stay whole and large enough.
+fn network(size: &dyn Size, [channels, height, width]: [usize; 3]) -> Config {
+    let (nf, factors, num_res_blocks) = size.shape();
+    let halved = |times: usize| {
+        let whole = |side: usize| side.is_multiple_of(1 << times) && side >> times >= COARSEST;
+        whole(height) && whole(width)
+    };
+    // Larger images are halved more often.
+    let more = (height / 64).checked_ilog2().unwrap_or(0) as usize;
+    let wanted = factors.len() + more;
+    let levels = (1..wanted).take_while(|&times| halved(times)).count() + 1;
+    let last = factors.last().copied().unwrap_or(1);
+    let ch_mult = factors.iter().copied().chain(std::iter::repeat(last)).take(levels).collect();
+    let attention = (0..levels).map(|level| height >> level).find(|&side| side <= ATTENTION);
+    Config {
+        nf,
+        ch_mult,
+        num_res_blocks,
+        attn_resolutions: attention.into_iter().collect(),
+        resamp_with_conv: true,
+        conditional: true,
+        fir: false,
+        fir_kernel: vec![1.0, 3.0, 3.0, 1.0],
+        skip_rescale: true,
+        resblock_type: BlockKind::BigGan,
+        progressive: Progressive::None,
+        progressive_input: ProgressiveInput::None,
+        progressive_combine: Combine::Sum,
+        embedding_type: Embedding::Positional,
+        fourier_scale: None,
+        scale_by_sigma: false,
+        nonlinearity: Nonlinearity::Swish,
+        norm_groups: None,
+        variant: Variant::default(),
+        image_size: height,
+        image_width: (width != height).then_some(width),
+        num_channels: channels,
+        patch: 1,
+        centered: true,
+        sigma_min: 0.01,
+        sigma_max: 50.0,
+        num_scales: 1000,
+    }
+}
+
+/// What all sizes say of themselves.
+pub fn sizes() -> Vec<&'static About> {
+    crate::registry::abouts::<dyn Size>()
+}

@@ -1,0 +1,151 @@
+//! All that decides a training, as a value.
+
+use super::{Average, DECAY, Ema, Levels, Objective, Optimizer, Path, Schedule, Times, WARM_UP, usual};
+use crate::data::DataSource;
+use crate::registry::{Choice, ChoiceError};
+use crate::score::{Conditioning, Description};
+use serde::{Deserialize, Serialize};
+
+/// Images of one step, at most.
+const MAX_BATCH: usize = 65_536;
+
+/// Everything that decides the weights of a training. Serialised, it is a training's file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    #[serde(flatten)]
+    pub source: DataSource,
+    /// The network, its family and how it is told its noise level.
+    pub network: Description,
+    #[serde(flatten)]
+    pub objective: Choice<dyn Objective>,
+    #[serde(flatten)]
+    pub times: Choice<dyn Times>,
+    #[serde(flatten)]
+    pub optimizer: Choice<dyn Optimizer>,
+    #[serde(flatten)]
+    pub schedule: Choice<dyn Schedule>,
+    /// Of the weights that the network is used with.
+    #[serde(flatten)]
+    pub average: Choice<dyn Average>,
+    /// Images of one step.
+    pub batch: usize,
+    /// Images after which the training is done.
+    pub images: u64,
+    /// Whether half of the images are mirrored.
+    #[serde(default)]
+    pub flips: bool,
+    /// Share of the features between a block's convolutions that are left out at random.
+    #[serde(default)]
+    pub dropout: f64,
+    /// Images from one stored pair of power-function averages to the next, of which an average of any length can be made
+    /// afterwards; 0 stores none.
+    #[serde(default)]
+    pub snapshots: u64,
+    /// Of the first weights, the order of the data and all noise.
+    pub seed: u64,
+}
+
+/// A training that cannot be done.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    #[error("a batch of {0} images is out of range; choose 1 to {MAX_BATCH}")]
+    Batch(usize),
+    #[error("a training of {0} images is shorter than one batch; choose {1} or more")]
+    Images(u64, usize),
+    #[error("a dropout of {0} is out of range; choose 0 to 0.9")]
+    Dropout(f64),
+    #[error(transparent)]
+    Choice(#[from] ChoiceError),
+    #[error(transparent)]
+    Objective(#[from] super::ObjectiveError),
+    #[error(transparent)]
+    Times(#[from] super::TimesError),
+    #[error("the data are {data:?} (channels, height, width) but the network is for {network:?}; choose another size")]
+    Shape { data: [usize; 3], network: [usize; 3] },
+    #[error("{found} images are too few to train on; give {} or more", Training::LEAST)]
+    Few { found: u64 },
+}
+
+impl Training {
+    /// Fewest images that a network can be trained on.
+    pub const LEAST: u64 = 2;
+
+    /// The usual training of a network on data.
+    pub fn usual(source: DataSource, network: Description) -> Training {
+        let objective = usual(&network);
+        let times: &'static dyn Times = match network.config.sigma_data() {
+            Some(_) => &super::LogNormal,
+            None => &super::Uniform,
+        };
+        let mut schedule = Choice::<dyn Schedule>::new(&super::WarmUp);
+        let mut average = Choice::<dyn Average>::new(&Ema);
+        // For trainings of hours, not days: a shorter warm-up, and an average of the last thousands of steps.
+        schedule.settings_mut().set_nearest(&WARM_UP, 100u64);
+        average.settings_mut().set_nearest(&DECAY, 0.9995);
+        Training {
+            source,
+            network,
+            objective,
+            times: Choice::new(times),
+            optimizer: Choice::<dyn Optimizer>::new(&super::Adam),
+            schedule,
+            average,
+            batch: 64,
+            images: 1_000_000,
+            flips: true,
+            dropout: 0.0,
+            snapshots: 0,
+            seed: 0,
+        }
+    }
+
+    /// Whether the parts fit together.
+    ///
+    /// # Errors
+    /// If they do not.
+    pub fn check(&self) -> Result<(), TrainingError> {
+        self.objective.check()?;
+        self.times.check()?;
+        self.optimizer.check()?;
+        self.schedule.check()?;
+        self.average.check()?;
+        if !(1..=MAX_BATCH).contains(&self.batch) {
+            return Err(TrainingError::Batch(self.batch));
+        }
+        if self.images < self.batch as u64 {
+            return Err(TrainingError::Images(self.images, self.batch));
+        }
+        if !(0.0..=0.9).contains(&self.dropout) {
+            return Err(TrainingError::Dropout(self.dropout));
+        }
+        self.objective.check_for(&self.network)?;
+        self.times.check_for(&Path::of(&Conditioning::new(self.network.clone())))?;
+        Ok(())
+    }
+
+    /// Where its noise levels lie.
+    pub fn levels(&self) -> Levels {
+        let path = Path::of(&Conditioning::new(self.network.clone()));
+        let sde = self.network.family.sde();
+        Levels { ratios: [path.first, path.last].map(|t| sde.level(t).ratio().max(1e-3)) }
+    }
+
+    /// Steps of the whole training.
+    pub fn steps(&self) -> u64 {
+        self.images.div_ceil(self.batch.max(1) as u64)
+    }
+
+    /// What a model's card says of it after so many steps.
+    pub fn card(&self, steps: u64) -> String {
+        let images = steps * self.batch as u64;
+        format!(
+            "Trained on {} from seed {}: {}, {}, batches of {}, {}.\nTrained for {steps} steps ({images} images).",
+            self.source.place,
+            self.seed,
+            self.objective.about().name,
+            self.optimizer.about().name,
+            self.batch,
+            self.average.about().name.to_lowercase() + " average of the weights",
+        )
+    }
+}
