@@ -5,6 +5,7 @@ use super::progress::ReadProgress;
 use super::{FileError, tensors};
 use crate::network::Weights;
 use crate::score::ClassifierDescription;
+use crate::task::{Guidance, ModelRef};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,6 +13,8 @@ use std::path::Path;
 /// The description's key in the metadata.
 pub(super) const KEY: &str = "score-explorer-classifier";
 const WHAT: &str = "a classifier";
+/// The classifier that is part of the program.
+const SHIPPED_BYTES: &[u8] = include_bytes!("../../checkpoints/worlds-classifier.safetensors");
 
 /// A classifier's weights with what must be known of them.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +32,25 @@ pub fn read_classifier(path: &Path, progress: &ReadProgress) -> Result<OpenedCla
     description(&tensors::read_metadata(path)?, path)?;
     let (notes, weights) = tensors::read(path, progress)?;
     Ok(OpenedClassifier { description: description(&notes, path)?, weights })
+}
+
+/// Opens a classifier: the one that ships, or a file.
+///
+/// # Errors
+/// If the file cannot be read or is none, or there is no classifier of the name.
+pub fn find_classifier(reference: &ModelRef) -> Result<OpenedClassifier, FileError> {
+    match reference {
+        ModelRef::File(path) => read_classifier(path, &ReadProgress::default()),
+        ModelRef::Named(name) if name == Guidance::SHIPPED => {
+            let path = Path::new(Guidance::SHIPPED);
+            let (notes, weights) = tensors::parse(SHIPPED_BYTES, SHIPPED_BYTES.len() as u64, path)?;
+            Ok(OpenedClassifier { description: description(&notes, path)?, weights })
+        }
+        other => {
+            let remedy = format!("choose a file of a classifier, or {}", Guidance::SHIPPED);
+            Err(FileError::Unknown { name: other.to_string(), remedy })
+        }
+    }
 }
 
 fn description(notes: &tensors::Notes, path: &Path) -> Result<ClassifierDescription, FileError> {

@@ -58,7 +58,7 @@ pub use atomic::{check_writable, write_atomically};
 pub use card::{Fact, count, facts};
 pub use catalogue::{Entry, catalogue, find, slug};
 pub use checksum::checksum;
-pub use classifier::{OpenedClassifier, read_classifier, write_classifier};
+pub use classifier::{OpenedClassifier, find_classifier, read_classifier, write_classifier};
 pub use config::ConfigError;
 pub use diffusers::{holds_network, read_diffusers_config};
 pub use grid::{Layout, fitting_zoom, grid_image, longest_side, write_grid, write_photo, write_picture, write_strip};

@@ -4,11 +4,11 @@ use super::options::seed;
 use super::progress::{Progress, human};
 use crate::checkpoint::{OpenedClassifier, ReadProgress, check_writable, read_classifier, write_classifier};
 use crate::data::{Data, DataSource};
-use crate::network::{Classifier, ClassifierConfig};
+use crate::network::{Classifier, ClassifierConfig, Weights};
 use crate::registry::{Choice, find};
 use crate::score::{Accuracy, ClassifierDescription, NetworkClassifier};
 use crate::sde::Range;
-use crate::train::{Augmentation, ClassifierTrainer, ClassifierTraining, Optimizer, accuracy};
+use crate::train::{Augmentation, ClassifierError, ClassifierTrainer, ClassifierTraining, Optimizer, accuracy};
 use burn::tensor::Device;
 use clap::Subcommand;
 use serde_json::json;
@@ -91,7 +91,7 @@ struct Train {
     blocks: usize,
 
     /// Images seen in all
-    #[arg(long, value_name = "N", default_value_t = ClassifierTraining::default().images, help_heading = "Training")]
+    #[arg(long, value_name = "N", default_value_t = ClassifierTraining::default().images, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Training")]
     images: u64,
     /// Images of one update
     #[arg(long, value_name = "N", default_value_t = ClassifierTraining::default().batch as u64, value_parser = clap::value_parser!(u64).range(1..=65536), help_heading = "Training")]
@@ -100,11 +100,11 @@ struct Train {
     #[arg(long, value_name = "S", default_value_t = ClassifierTraining::default().smoothing, value_parser = share, help_heading = "Training")]
     smoothing: f64,
     /// Pixels by which images are shifted at most
-    #[arg(long, value_name = "N", default_value_t = ClassifierTraining::default().augmentation.shift, help_heading = "Training")]
-    shift: usize,
+    #[arg(long, value_name = "N", default_value_t = ClassifierTraining::default().augmentation.shift as u16, help_heading = "Training")]
+    shift: u16,
     /// Side of a square that is hidden of each image
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Training")]
-    cutout: usize,
+    cutout: u16,
     /// Do not mirror half of the images
     #[arg(long, help_heading = "Training")]
     no_flips: bool,
@@ -172,7 +172,7 @@ impl Train {
             optimizer,
             smoothing: self.smoothing,
             flips: !self.no_flips,
-            augmentation: Augmentation { shift: self.shift, cutout: self.cutout },
+            augmentation: Augmentation { shift: self.shift.into(), cutout: self.cutout.into() },
         })
     }
 
@@ -180,7 +180,7 @@ impl Train {
         let [num_channels, image_size, _] = data.shape();
         let classes: Vec<String> = data.class_names().into_iter().map(str::to_owned).collect();
         if classes.is_empty() {
-            return Err(crate::train::ClassifierError::NoClasses.into());
+            return Err(ClassifierError::NoClasses.into());
         }
         let config = ClassifierConfig {
             nf: self.width,
@@ -250,7 +250,7 @@ fn train(args: &Train) -> Result<(), Failure> {
 /// How often a classifier is right: at all noise levels where it is told them, else of clean pictures.
 fn measured(
     description: &ClassifierDescription,
-    weights: &crate::network::Weights,
+    weights: &Weights,
     data: &Data,
     limit: u64,
 ) -> Result<Vec<Accuracy>, Failure> {

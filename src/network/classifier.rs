@@ -39,7 +39,8 @@ impl ClassifierConfig {
     /// The first field that is out of bounds.
     pub fn check(&self) -> Result<(), InvalidConfig> {
         within(self.classes, 2, Self::MAX_CLASSES, "the number of classes")?;
-        self.body().check()
+        let body = self.body();
+        body.check_for(|| Plan::classifier(&body, self.classes))
     }
 
     /// All parameters, in the order of the layers.

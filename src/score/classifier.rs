@@ -21,6 +21,12 @@ pub trait Classify {
     fn logits(&self, x: &Image, at: &[Level]) -> Result<Tensor<2>, ScoreError>;
 }
 
+impl<C: Classify + ?Sized> Classify for &C {
+    fn logits(&self, x: &Image, at: &[Level]) -> Result<Tensor<2>, ScoreError> {
+        (**self).logits(x, at)
+    }
+}
+
 /// A trained classifier's description. Saved in its file's metadata.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Saved")]
