@@ -133,10 +133,11 @@ impl App {
                     self.cx.actions.push(Action::Help);
                 }
                 self.cx.actions.extend(self.theme.menu(ui).map(Action::Theme));
-                ui.spacing_mut().item_spacing.x = 6.0;
-                self.cx.device_combo(ui, "Device menu", 84.0);
+                let narrow = width < 700.0;
+                ui.spacing_mut().item_spacing.x = if narrow { 3.0 } else { 6.0 };
+                self.cx.device_combo(ui, "Device menu", if narrow { 56.0 } else { 84.0 });
                 let toggles = 64.0;
-                self.cx.model_combo(ui, "Model menu", (ui.available_width() - toggles).clamp(80.0, 190.0));
+                self.cx.model_combo(ui, "Model menu", (ui.available_width() - toggles).clamp(56.0, 190.0));
                 let tip = "All models: details, layers, and how to get published ones (F2)";
                 // They are the last item of the model's menu, too.
                 if width >= 800.0 && ui.button("Models").on_hover_text(tip).clicked() {

@@ -157,6 +157,11 @@ impl Given {
         self.slug
     }
 
+    /// Whether anything was given.
+    pub(super) fn is_given(&self) -> bool {
+        self.slug.is_some() || !self.values.is_empty()
+    }
+
     /// Whether one of these parameters was given.
     pub(super) fn has(&self, parameters: &[&Parameter]) -> bool {
         self.values.iter().any(|(given, _)| parameters.iter().any(|parameter| parameter.key == given.key))

@@ -53,6 +53,7 @@ impl From<FolderError> for Failure {
         match error {
             FolderError::File(error) => error.into(),
             FolderError::Data(_) => Failure::Input(error.to_string()),
+            FolderError::Busy(_) => Failure::Running(error.to_string()),
             FolderError::Training(_) | FolderError::Other(_) => Failure::Usage(error.to_string()),
         }
     }

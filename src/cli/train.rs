@@ -143,7 +143,7 @@ impl Args {
             // The same command goes on.
             None => held,
         };
-        let named = [self.size.0.slug(), self.recipe.0.slug()].iter().any(Option::is_some) || self.family.is_given();
+        let named = self.size.0.is_given() || self.recipe.0.is_given() || self.family.is_given();
         let (base, data) = match base {
             Some(base) if !named && self.data.as_ref().is_none_or(|place| *place == base.source.place) => (base, None),
             base => {
@@ -154,7 +154,7 @@ impl Args {
                 let size = self.size.over(&Choice::<dyn Size>::new(&Small))?;
                 let recipe = self.recipe.over(&Choice::<dyn Recipe>::new(<dyn Recipe>::all()[0]))?;
                 let family = self.family.given()?;
-                let network = recipe.entry().description(size.entry(), family, data.shape());
+                let network = recipe.entry().description(&size, family, data.shape());
                 (Training::usual(source, network), Some(data))
             }
         };

@@ -2,7 +2,7 @@
 
 use super::plan::Parameter;
 use super::weights::all_used;
-use super::{Config, InvalidConfig, RefineNet, Stage, Unet, Weights, WeightsError};
+use super::{Config, Dropout, InvalidConfig, RefineNet, Stage, Unet, Weights, WeightsError};
 use crate::Image;
 use burn::tensor::{Device, TensorReadError};
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -78,7 +78,15 @@ pub trait ScoreNetwork: Debug + Sized + Send + Sync {
     /// `x` (N×C×H×W, in the configuration's range) and a label for each image. Batches may be of any size: memory does
     /// not grow with them, and the sums are the same for any number of threads. `None` where the network was not built
     /// for gradients on the CPU (a device of [`Device::flex`] with autodiff).
-    fn gradients(&self, x: &[f32], labels: &[f64], at_output: AtOutput) -> Option<Vec<Vec<f32>>>;
+    ///
+    /// `dropout`: in networks whose blocks have it, U-Nets.
+    fn gradients(
+        &self,
+        x: &[f32],
+        labels: &[f64],
+        dropout: Option<Dropout>,
+        at_output: AtOutput,
+    ) -> Option<Vec<Vec<f32>>>;
 
     /// The same by tensor operations and autodiff, on any device.
     ///
@@ -90,6 +98,7 @@ pub trait ScoreNetwork: Debug + Sized + Send + Sync {
         device: &Device,
         x: &[f32],
         labels: &[f64],
+        dropout: Option<Dropout>,
         at_output: AtOutput,
     ) -> Result<Vec<Vec<f32>>, GradientError>;
 
@@ -241,9 +250,15 @@ macro_rules! architectures {
             }
 
             /// [`ScoreNetwork::gradients`].
-            pub fn gradients(&self, x: &[f32], labels: &[f64], at_output: AtOutput) -> Option<Vec<Vec<f32>>> {
+            pub fn gradients(
+                &self,
+                x: &[f32],
+                labels: &[f64],
+                dropout: Option<Dropout>,
+                at_output: AtOutput,
+            ) -> Option<Vec<Vec<f32>>> {
                 match self {
-                    $(Network::$kind(network) => network.gradients(x, labels, at_output)),*
+                    $(Network::$kind(network) => network.gradients(x, labels, dropout, at_output)),*
                 }
             }
 
@@ -257,11 +272,12 @@ macro_rules! architectures {
                 device: &Device,
                 x: &[f32],
                 labels: &[f64],
+                dropout: Option<Dropout>,
                 at_output: AtOutput,
             ) -> Result<Vec<Vec<f32>>, GradientError> {
                 match architecture {
                     $(Architecture::$kind(config) => {
-                        $kind::gradients_by_tensors(config, weights, device, x, labels, at_output)
+                        $kind::gradients_by_tensors(config, weights, device, x, labels, dropout, at_output)
                     })*
                 }
             }

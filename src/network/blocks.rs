@@ -1,13 +1,14 @@
 //! Residual blocks and self-attention.
 
 use super::config::BlockKind;
+use super::dropout::Mask;
 use super::layers::{Conv, Linear, Loader, Norm, activate};
 use super::plan::{Block, Direction};
 use super::profile::{LayerKind, timed};
 use super::resample::Resampler;
 use super::{Nonlinearity, WeightsError};
 use crate::Image;
-use burn::tensor::{Tensor, activation::softmax};
+use burn::tensor::{Tensor, TensorData, activation::softmax};
 use std::f64::consts::FRAC_1_SQRT_2;
 
 /// A sum of two branches, scaled by 1/√2 if `rescale` so that its variance stays.
@@ -50,7 +51,7 @@ impl ResBlock {
     }
 
     /// `embedding`: the activated embedding of the noise level, one row or one for each sample.
-    pub fn forward(&self, x: Image, embedding: Option<&Tensor<2>>) -> Image {
+    pub fn forward(&self, x: Image, embedding: Option<&Tensor<2>>, masks: Masks) -> Image {
         let h = self.norms[0].activated(x.clone(), None, self.nonlinearity);
         let (x, h) = match &self.resample {
             Some((resampler, direction)) => (resampler.resample(x, *direction), resampler.resample(h, *direction)),
@@ -62,13 +63,26 @@ impl ResBlock {
             Some(level) if self.scale_shift => activate(modulated(self.norms[1].forward(h), level), self.nonlinearity),
             level => self.norms[1].activated(h, level, self.nonlinearity),
         };
-        let h = self.convs[1].forward(h);
+        let h = self.convs[1].forward(masked(h, masks));
         let x = match &self.shortcut {
             Some(shortcut) => shortcut.forward(x),
             None => x,
         };
         residual(x, h, self.rescale)
     }
+}
+
+/// The mask of an image, if values are dropped.
+pub(super) type Masks<'a> = &'a dyn Fn(usize) -> Option<Mask>;
+
+/// h times the mask of each image.
+fn masked(h: Image, masks: Masks) -> Image {
+    let [n, c, height, width] = h.dims();
+    let each = (c * height * width) as u32;
+    let Some(masks) = (0..n).map(masks).collect::<Option<Vec<Mask>>>() else { return h };
+    let factors: Vec<f32> = masks.into_iter().flat_map(|mask| (0..each).map(move |place| mask.of(place))).collect();
+    let device = h.device();
+    h * Tensor::from_data(TensorData::new(factors, [n, c, height, width]), &device)
 }
 
 /// h·(1 + scale) + shift, with a row of scales and shifts for all samples or for each.

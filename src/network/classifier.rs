@@ -158,7 +158,7 @@ impl Classifier {
 
     /// [`ScoreNetwork::gradients`], where the output of an image is its logits.
     pub fn gradients(&self, x: &[f32], labels: &[f64], at_output: AtOutput) -> Option<Vec<Vec<f32>>> {
-        self.network.gradients(x, labels, at_output)
+        self.network.gradients(x, labels, None, at_output)
     }
 
     /// [`ScoreNetwork::gradients_by_tensors`], where the output of an image is its logits.
@@ -175,7 +175,7 @@ impl Classifier {
     ) -> Result<Vec<Vec<f32>>, GradientError> {
         let body = config.body();
         let plan = Plan::classifier(&body, config.classes);
-        Unet::differentiated_by_tensors(&plan, weights, device, x, labels, at_output)
+        Unet::differentiated_by_tensors(&plan, weights, device, x, labels, None, at_output)
     }
 
     /// Number of parameters.

@@ -9,6 +9,7 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Gradients, Tensor, TensorData, TensorReadError, activation};
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// A weight and the bias after it.
 #[derive(Clone, Copy)]
@@ -16,6 +17,7 @@ pub(super) struct Pair<'a> {
     /// The place of the weight among the network's parameters; the bias has the next.
     pub slot: usize,
     pub weight: &'a [f32],
+    /// Empty where there is none.
     pub bias: &'a [f32],
 }
 
@@ -125,6 +127,31 @@ pub(super) fn differentiated<C>(
     loader.gradients(&gradients, sizes)
 }
 
+/// A number for each image, or one for all, to broadcast over images.
+pub(super) fn of_images(values: Vec<f32>, device: &Device) -> Image {
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count, 1, 1, 1]), device)
+}
+
+/// The slopes of a loss by what layers put out, `each` values an image, where the raw output is that times a gain of
+/// each image, if there are gains.
+pub(super) fn with_gains<'a>(
+    each: usize,
+    gains: Vec<f32>,
+    at_output: AtOutput<'a>,
+) -> impl Fn(Range<usize>, &mut [f32]) + Sync + use<'a> {
+    move |images, values| {
+        let scale = |values: &mut [f32]| {
+            let gains = gains.get(images.clone()).unwrap_or_default();
+            let scaled = values.chunks_mut(each).zip(gains);
+            scaled.for_each(|(values, gain)| values.iter_mut().for_each(|value| *value *= gain));
+        };
+        scale(values);
+        at_output(images.clone(), values);
+        scale(values);
+    }
+}
+
 /// A pointwise nonlinearity by itself.
 pub(super) fn activated(x: Image, kind: Nonlinearity) -> Image {
     timed(LayerKind::Normalisation, || activate(x, kind))
@@ -134,7 +161,8 @@ pub(super) fn activated(x: Image, kind: Nonlinearity) -> Image {
 pub(super) fn activate<const D: usize>(x: Tensor<D>, kind: Nonlinearity) -> Tensor<D> {
     match kind {
         Nonlinearity::Swish => activation::silu(x),
-        Nonlinearity::Elu => activation::elu(x, 1.0),
+        // Burn's own raises e to all values, and where that is infinite, its gradient is not a number.
+        Nonlinearity::Elu => activation::relu(x.clone()) + (x.clamp_max(0.0).exp() - 1.0),
         Nonlinearity::Relu => activation::relu(x),
         Nonlinearity::LeakyRelu => activation::leaky_relu(x, 0.2),
     }

@@ -4,6 +4,7 @@ mod architecture;
 mod blocks;
 mod classifier;
 mod config;
+mod dropout;
 mod host;
 mod layers;
 mod memory;
@@ -22,6 +23,7 @@ pub use config::{
     BlockKind, Combine, Config, Embedding, InvalidConfig, MAX_LEVELS, Nonlinearity, Progressive, ProgressiveInput,
     Variant,
 };
+pub use dropout::Dropout;
 pub(crate) use host::{ByteMatrix, is_plain};
 pub use memory::peak_memory;
 pub use outline::{Stage, StageKind};

@@ -1,11 +1,11 @@
 //! The U-Net of DDPM (Ho et al. 2020) with all that NCSN++ and DDPM++ add to it (Song et al. 2021, appendix H).
 
-use super::blocks::{Attention, ResBlock, residual};
-use super::layers::{Conv, Linear, Loader, Norm, activate, differentiated};
+use super::blocks::{Attention, Masks, ResBlock, residual};
+use super::layers::{Conv, Linear, Loader, Norm, activate, differentiated, of_images, with_gains};
 use super::plan::{Direction, Op, Parameter, Plan};
 use super::resample::{ConvResampler, Resampler};
 use super::{
-    AtOutput, BlockKind, Combine, Config, Embedding, GradientError, InvalidConfig, NetworkConfig, Progressive,
+    AtOutput, BlockKind, Combine, Config, Dropout, Embedding, GradientError, InvalidConfig, NetworkConfig, Progressive,
     ScoreNetwork, Stage, Weights, WeightsError, host, patch,
 };
 use crate::Image;
@@ -117,22 +117,20 @@ impl ScoreNetwork for Unet {
 
     /// Labels are σ for Fourier embeddings, else the network's time or level.
     fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
-        let device = x.device();
-        let x = patch::cut(if self.config.centered { x } else { x * 2.0 - 1.0 }, self.config.side_of_patch());
-        let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
-        let h = match &self.body {
-            Body::Host(network) => host::tracked(network, x, features, labels.len())?,
-            Body::Tensors(layers) => layers.forward(&self.config, x, features, labels.len()),
-        };
-        let h = patch::join(h, self.config.side_of_patch());
-        Ok(if self.config.scale_by_sigma { h * self.inverse_sigma(labels, &device) } else { h })
+        self.evaluate(x, labels, None)
     }
 
     fn parameters(&self) -> usize {
         self.sizes.iter().sum()
     }
 
-    fn gradients(&self, x: &[f32], labels: &[f64], at_output: AtOutput) -> Option<Vec<Vec<f32>>> {
+    fn gradients(
+        &self,
+        x: &[f32],
+        labels: &[f64],
+        dropout: Option<Dropout>,
+        at_output: AtOutput,
+    ) -> Option<Vec<Vec<f32>>> {
         let Body::Host(network) = &self.body else { return None };
         let [c, h, w] = self.config.shape();
         let places = patch::places(self.config.shape(), self.config.side_of_patch());
@@ -141,30 +139,19 @@ impl ScoreNetwork for Unet {
             x.iter_mut().for_each(|x| *x = 2.0 * *x - 1.0);
         }
         let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
-        let scaled = |images: Range<usize>, values: &mut [f32]| {
-            if self.config.scale_by_sigma {
-                for (&label, values) in labels[images].iter().zip(values.chunks_mut(c * h * w)) {
-                    let inverse = (1.0 / self.sigma(label)) as f32;
-                    values.iter_mut().for_each(|value| *value *= inverse);
-                }
-            }
-        };
-        let at_whole = |images: Range<usize>, values: &mut [f32]| {
-            scaled(images.clone(), values);
-            at_output(images.clone(), values);
-            scaled(images, values);
-        };
+        let gains = if self.config.scale_by_sigma { self.gains(labels) } else { Vec::new() };
+        let at_output = with_gains(c * h * w, gains, at_output);
         let at_output = |images: Range<usize>, values: &mut [f32]| {
             if self.config.side_of_patch() == 1 {
-                return at_whole(images, values);
+                return at_output(images, values);
             }
             let mut whole = patch::join_values(values, &places);
-            at_whole(images, &mut whole);
+            at_output(images, &mut whole);
             values.copy_from_slice(&patch::cut_values(&whole, &places));
         };
         let [channels, height, width] = self.config.inside();
         let dims = [labels.len(), channels, height, width];
-        network.gradients(&x, dims, features, &at_output, &self.sizes)
+        network.gradients(&x, dims, features, dropout, &at_output, &self.sizes)
     }
 
     fn gradients_by_tensors(
@@ -173,9 +160,10 @@ impl ScoreNetwork for Unet {
         device: &Device,
         x: &[f32],
         labels: &[f64],
+        dropout: Option<Dropout>,
         at_output: AtOutput,
     ) -> Result<Vec<Vec<f32>>, GradientError> {
-        Unet::differentiated_by_tensors(&Plan::new(config), weights, device, x, labels, at_output)
+        Unet::differentiated_by_tensors(&Plan::new(config), weights, device, x, labels, dropout, at_output)
     }
 
     fn differentiates_on_the_cpu() -> bool {
@@ -196,13 +184,15 @@ impl Unet {
         device: &Device,
         x: &[f32],
         labels: &[f64],
+        dropout: Option<Dropout>,
         at_output: AtOutput,
     ) -> Result<Vec<Vec<f32>>, GradientError> {
         let (device, config) = (&device.clone().autodiff(), plan.config());
         let mut loader = Loader::new(plan.parameters(), weights, config, device)?.tracked();
         let network = Unet::load(plan, &mut loader, false)?;
-        let sizes = &network.sizes;
-        differentiated(loader, sizes, config.shape(), x, labels, at_output, |x| network.forward(x, labels))
+        differentiated(loader, &network.sizes, config.shape(), x, labels, at_output, |x| {
+            network.evaluate(x, labels, dropout)
+        })
     }
 
     fn load(plan: &Plan, loader: &mut Loader, on_host: bool) -> Result<Self, WeightsError> {
@@ -228,9 +218,22 @@ impl Unet {
             Body::Host(network) => network.pooled(x, features, labels.len()),
             Body::Tensors(layers) => {
                 let before = layers.layers.len().saturating_sub(1);
-                Ok(layers.through(&self.config, before, x, features, labels.len()))
+                Ok(layers.through(&self.config, before, x, features, labels.len(), None))
             }
         }
+    }
+
+    /// The output; `dropout` is for training, by tensor operations.
+    fn evaluate(&self, x: Image, labels: &[f64], dropout: Option<Dropout>) -> Result<Image, TensorReadError> {
+        let device = x.device();
+        let x = patch::cut(if self.config.centered { x } else { x * 2.0 - 1.0 }, self.config.side_of_patch());
+        let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
+        let h = match &self.body {
+            Body::Host(network) => network.forward(x, features, labels.len())?,
+            Body::Tensors(layers) => layers.forward(&self.config, x, features, labels.len(), dropout),
+        };
+        let h = patch::join(h, self.config.side_of_patch());
+        Ok(if self.config.scale_by_sigma { h * of_images(self.gains(labels), &device) } else { h })
     }
 
     /// The architecture.
@@ -252,18 +255,13 @@ impl Unet {
         waves.chain(odd.then_some(0.0)).map(|wave| wave as f32).collect()
     }
 
-    /// 1/σ of each label, to broadcast over images.
-    fn inverse_sigma(&self, labels: &[f64], device: &Device) -> Image {
-        let values: Vec<f32> = labels.iter().map(|&label| (1.0 / self.sigma(label)) as f32).collect();
-        Tensor::from_data(TensorData::new(values, [labels.len(), 1, 1, 1]), device)
-    }
-
-    /// σ of a label, where outputs are divided by it.
-    fn sigma(&self, label: f64) -> f64 {
-        match self.config.embedding_type {
+    /// 1/σ of each label.
+    fn gains(&self, labels: &[f64]) -> Vec<f32> {
+        let sigma = |label: f64| match self.config.embedding_type {
             Embedding::Fourier => label,
             Embedding::Positional => self.config.discrete_sigma(label as usize),
-        }
+        };
+        labels.iter().map(|&label| (1.0 / sigma(label)) as f32).collect()
     }
 }
 
@@ -285,15 +283,27 @@ impl Layers {
     }
 
     /// The output for images and the features of their noise levels, a row for all or one for each.
-    fn forward(&self, config: &Config, x: Image, features: Vec<f32>, rows: usize) -> Image {
-        self.through(config, self.layers.len(), x, features, rows)
+    fn forward(&self, config: &Config, x: Image, features: Vec<f32>, rows: usize, dropout: Option<Dropout>) -> Image {
+        self.through(config, self.layers.len(), x, features, rows, dropout)
     }
 
     /// What comes of the first `count` layers.
-    fn through(&self, config: &Config, count: usize, x: Image, features: Vec<f32>, rows: usize) -> Image {
+    fn through(
+        &self,
+        config: &Config,
+        count: usize,
+        x: Image,
+        features: Vec<f32>,
+        rows: usize,
+        dropout: Option<Dropout>,
+    ) -> Image {
         let embedding = self.embed(config, features, rows, &x.device());
         let mut flow = Flow { kept: Vec::new(), input: x.clone(), output: None };
-        self.layers.iter().take(count).fold(x, |h, layer| self.op(config, layer, h, &mut flow, embedding.as_ref()))
+        let layers = self.layers.iter().take(count).enumerate();
+        layers.fold(x, |h, (place, layer)| {
+            let masks = |image: usize| dropout.map(|dropout| dropout.mask(place, image));
+            self.op(config, layer, h, &mut flow, embedding.as_ref(), &masks)
+        })
     }
 
     /// The activated embedding, one row for each row of features.
@@ -306,11 +316,19 @@ impl Layers {
     }
 
     /// One operation on the features; see [`Op`] for the formulas.
-    fn op(&self, config: &Config, layer: &Layer, h: Image, flow: &mut Flow, embedding: Option<&Tensor<2>>) -> Image {
+    fn op(
+        &self,
+        config: &Config,
+        layer: &Layer,
+        h: Image,
+        flow: &mut Flow,
+        embedding: Option<&Tensor<2>>,
+        masks: Masks,
+    ) -> Image {
         let rescale = config.skip_rescale;
         match layer {
             Layer::Conv(conv) => conv.forward(h),
-            Layer::Block(block) => block.forward(h, embedding),
+            Layer::Block(block) => block.forward(h, embedding, masks),
             Layer::Attention(attention) => attention.forward(h),
             Layer::Resample(direction) => self.resampler.resample(h, *direction),
             Layer::ConvResample(resampler) => resampler.forward(h),

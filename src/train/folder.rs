@@ -13,7 +13,7 @@ use crate::checkpoint::{FileError, OpenedNetwork, read_state, write_atomically, 
 use crate::network::Weights;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
@@ -46,6 +46,8 @@ pub enum FolderError {
     Training(#[from] TrainingError),
     #[error("{0:?} already holds another training; choose another folder, or leave the settings as they are there")]
     Other(PathBuf),
+    #[error("the network in {0:?} is being trained by another program; stop that first, or choose another folder")]
+    Busy(PathBuf),
     #[error("the data have changed since the training in {0:?} began; give it the same data, or begin another")]
     Data(PathBuf),
 }
@@ -143,8 +145,10 @@ impl Folder {
     /// If the folder cannot be written, or holds another training.
     pub fn begin(&self, training: &Training) -> Result<(), FolderError> {
         if let Some(held) = self.training()? {
-            // How long it lasts may change.
-            return match (Training { images: training.images, ..held.clone() }) == *training {
+            // How long it lasts may change; the moments are the data's, and need not be known before these are read.
+            let mut same = Training { images: training.images, ..held.clone() };
+            same.network.moments = training.network.moments;
+            return match same == *training {
                 true if held.images == training.images => Ok(()),
                 true => Ok(write_training(&self.value(), training)?),
                 false => Err(FolderError::Other(self.path.clone())),
@@ -153,6 +157,28 @@ impl Folder {
         let wrong = |source| FileError::Write { path: self.path.clone(), source };
         fs::create_dir_all(&self.path).map_err(wrong)?;
         Ok(write_training(&self.value(), training)?)
+    }
+
+    /// Keeps other programs from training here as long as the file is held, and removes what those that were killed left
+    /// half-written.
+    ///
+    /// # Errors
+    /// If another program trains here.
+    pub fn claim(&self) -> Result<File, FolderError> {
+        let value = self.value();
+        let file = File::open(&value).map_err(|source| FileError::Read { path: value, source })?;
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(FolderError::Busy(self.path.clone()));
+        }
+        for folder in [self.path.clone(), self.path.join("snapshots")] {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            let is_left = |name: &str| name.starts_with('.') && name.ends_with(".tmp");
+            for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_left)) {
+                // What cannot be removed does no harm.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        Ok(file)
     }
 
     /// The state that was saved last, if one was.

@@ -11,6 +11,7 @@ mod folder;
 mod history;
 mod init;
 mod matching;
+mod memorisation;
 mod network;
 mod objective;
 mod optimizer;
@@ -33,6 +34,7 @@ pub use folder::{Folder, FolderError, Metrics, Notes, read_training, write_train
 pub use history::{History, LEVELS, Levels, Point};
 pub use init::initial_weights;
 pub use matching::{implicit, sliced};
+pub use memorisation::{Memorisation, Remembered, copying};
 pub use network::{EdmRecipe, Medium, Published, Recipe, ScoreSde, Size, Small, Tiny, sizes};
 pub use objective::{
     Ddpm, Dsm, Edm, HALF_SUM, LIKELIHOOD, MEAN, NOISE, Objective, ObjectiveError, REDUCTION, SUM, Smld, Uncertain,

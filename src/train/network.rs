@@ -1,7 +1,7 @@
 //! Networks to begin with: the published families of networks at a few sizes, and how they are conditioned.
 
 use crate::network::{BlockKind, Combine, Config, Embedding, Nonlinearity, Progressive, ProgressiveInput, Variant};
-use crate::registry::{About, Category, Entry, entry};
+use crate::registry::{About, Category, Choice, Entry, Parameter, entry};
 use crate::score::Description;
 use crate::sde::{Family, FamilyKind, Range, Ve};
 
@@ -9,6 +9,13 @@ use crate::sde::{Family, FamilyKind, Range, Ve};
 const COARSEST: usize = 4;
 /// Height of the finest features with self-attention, at most.
 const ATTENTION: usize = 16;
+
+/// Side of the patches that a network sees as one pixel.
+pub const PATCH: Parameter = Parameter::levels("patch", 1, &[1, 2, 4]).named(
+    "Patches",
+    "Patches",
+    "Side of the patches of pixels that the network sees as one pixel of more channels: with 2, 64 pixels cost what 32 cost",
+);
 
 /// How large a network is.
 pub trait Size: Entry {
@@ -31,6 +38,7 @@ entry! {
         slug: "tiny",
         name: "Tiny",
         summary: "16·32·32 channels, one block each: learns simple images in minutes",
+        parameters: [&PATCH],
     }
 }
 
@@ -40,6 +48,7 @@ entry! {
         slug: "small",
         name: "Small",
         summary: "32·64·128 channels, two blocks each: an afternoon on a laptop",
+        parameters: [&PATCH],
     }
 }
 
@@ -49,6 +58,7 @@ entry! {
         slug: "medium",
         name: "Medium",
         summary: "64·128·128 channels, two blocks each: a day on a GPU",
+        parameters: [&PATCH],
     }
 }
 
@@ -59,6 +69,7 @@ entry! {
         name: "Full",
         summary: "128·256·256·256 channels, four blocks each: days on a GPU",
         source: "Song et al. 2021, appendix H",
+        parameters: [&PATCH],
     }
 }
 
@@ -89,7 +100,7 @@ impl Size for Published {
 /// How a network is conditioned on its noise level.
 pub trait Recipe: Entry {
     /// What is known of a network of this recipe, for images of a shape (channels, height, width).
-    fn description(&self, size: &dyn Size, family: Option<Family>, shape: [usize; 3]) -> Description;
+    fn description(&self, size: &Choice<dyn Size>, family: Option<Family>, shape: [usize; 3]) -> Description;
 }
 
 /// The recipes, in the order in which they are offered.
@@ -122,7 +133,7 @@ entry! {
 }
 
 impl Recipe for ScoreSde {
-    fn description(&self, size: &dyn Size, family: Option<Family>, shape: [usize; 3]) -> Description {
+    fn description(&self, size: &Choice<dyn Size>, family: Option<Family>, shape: [usize; 3]) -> Description {
         let family = family.unwrap_or_else(|| FamilyKind::Vp.published());
         let mut config = network(size, shape);
         let range = match family {
@@ -144,7 +155,7 @@ impl Recipe for ScoreSde {
 }
 
 impl Recipe for EdmRecipe {
-    fn description(&self, size: &dyn Size, family: Option<Family>, shape: [usize; 3]) -> Description {
+    fn description(&self, size: &Choice<dyn Size>, family: Option<Family>, shape: [usize; 3]) -> Description {
         let mut config = network(size, shape);
         config.variant.sigma_data = Some(0.5);
         let levels = config.num_scales;
@@ -154,19 +165,21 @@ impl Recipe for EdmRecipe {
 }
 
 /// A DDPM++ network of a size for images of a shape: it halves them as long as they stay whole and large enough.
-fn network(size: &dyn Size, [channels, height, width]: [usize; 3]) -> Config {
-    let (nf, factors, num_res_blocks) = size.shape();
+fn network(size: &Choice<dyn Size>, [channels, height, width]: [usize; 3]) -> Config {
+    let (nf, factors, num_res_blocks) = size.entry().shape();
+    let patch = size.settings().whole(&PATCH).clamp(1, 4) as u8;
+    let [rows, columns] = [height, width].map(|side| side / usize::from(patch));
     let halved = |times: usize| {
         let whole = |side: usize| side.is_multiple_of(1 << times) && side >> times >= COARSEST;
-        whole(height) && whole(width)
+        whole(rows) && whole(columns)
     };
     // Larger images are halved more often.
-    let more = (height / 64).checked_ilog2().unwrap_or(0) as usize;
+    let more = (rows / 64).checked_ilog2().unwrap_or(0) as usize;
     let wanted = factors.len() + more;
     let levels = (1..wanted).take_while(|&times| halved(times)).count() + 1;
     let last = factors.last().copied().unwrap_or(1);
     let ch_mult = factors.iter().copied().chain(std::iter::repeat(last)).take(levels).collect();
-    let attention = (0..levels).map(|level| height >> level).find(|&side| side <= ATTENTION);
+    let attention = (0..levels).map(|level| rows >> level).find(|&side| side <= ATTENTION);
     Config {
         nf,
         ch_mult,
@@ -187,10 +200,10 @@ fn network(size: &dyn Size, [channels, height, width]: [usize; 3]) -> Config {
         nonlinearity: Nonlinearity::Swish,
         norm_groups: None,
         variant: Variant::default(),
+        patch,
         image_size: height,
         image_width: (width != height).then_some(width),
         num_channels: channels,
-        patch: 1,
         centered: true,
         sigma_min: 0.01,
         sigma_max: 50.0,

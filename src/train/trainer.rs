@@ -5,7 +5,7 @@ use super::{
     draw, follow, initial_weights, norm,
 };
 use crate::data::{Data, Order, Preparation};
-use crate::network::{Array, GradientError, Network, Weights, WeightsError};
+use crate::network::{Array, Dropout, GradientError, Network, Weights, WeightsError};
 use crate::registry::Choice;
 use crate::score::Conditioning;
 use crate::solver::{Purpose, Stream};
@@ -192,7 +192,7 @@ impl Trainer {
             values.copy_from_slice(&slopes);
             losses.lock().unwrap_or_else(PoisonError::into_inner)[images].copy_from_slice(&found);
         };
-        let gradients = self.gradients(device, &regression.inputs, &regression.labels, &at_output)?;
+        let gradients = self.gradients(device, step, &regression.inputs, &regression.labels, &at_output)?;
         let losses = losses.into_inner().unwrap_or_else(PoisonError::into_inner);
         let sde = self.training.network.family.sde();
         let ratio = |place: usize| sde.level(draws[place].t).ratio();
@@ -238,15 +238,20 @@ impl Trainer {
     fn gradients(
         &self,
         device: &Device,
+        step: u64,
         inputs: &[f32],
         labels: &[f64],
         at_output: &(dyn Fn(Range<usize>, &mut [f32]) + Sync),
     ) -> Result<BTreeMap<String, Vec<f32>>, TrainError> {
         let architecture = &self.training.network.config;
         let names = architecture.parameters().into_iter().map(|(name, _)| name);
+        let rate = self.training.dropout as f32;
+        // Far from those of other trainings, whose seeds may be the next numbers.
+        let seed = fastrand::Rng::with_seed(self.training.seed).u64(..).wrapping_add(step);
+        let dropout = (rate > 0.0).then_some(Dropout { rate, seed, first: 0 });
         if *device == Device::flex() {
             let network = Network::new(architecture, &self.weights, &device.clone().autodiff())?;
-            if let Some(gradients) = network.gradients(inputs, labels, at_output) {
+            if let Some(gradients) = network.gradients(inputs, labels, dropout, at_output) {
                 return Ok(names.zip(gradients).collect());
             }
         }
@@ -259,7 +264,9 @@ impl Trainer {
                 at_output(first + images.start..first + images.end, values);
             };
             let (inputs, labels) = (&inputs[first * size..end * size], &labels[first..end]);
-            let found = Network::gradients_by_tensors(architecture, &self.weights, device, inputs, labels, &of_part)?;
+            let (weights, dropout) = (&self.weights, dropout.map(|dropout| dropout.after(first)));
+            let found =
+                Network::gradients_by_tensors(architecture, weights, device, inputs, labels, dropout, &of_part)?;
             if sum.is_empty() {
                 sum = found;
                 continue;

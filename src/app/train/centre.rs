@@ -44,7 +44,7 @@ fn empty(ui: &mut Ui, commands: &mut Vec<Command>) {
     ui.vertical_centered(|ui| {
         ui.label(RichText::new("Watch a score model learn your images").heading());
         let text =
-            "Little Worlds need nothing: press Train. For your own, drop a folder of images here, or choose one.";
+            "Little Worlds need nothing: press Start training. For your own, drop a folder of images here, or choose one.";
         ui.label(RichText::new(text).weak());
         ui.add_space(4.0);
         if ui.button("Choose a folder…").clicked() {

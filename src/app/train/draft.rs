@@ -6,6 +6,7 @@ use crate::score::Description;
 use crate::sde::FamilyKind;
 use crate::train::{Recipe, ScoreSde, Size, Small, Training};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// Sizes of images that are offered.
 pub const SIZES: [usize; 5] = [16, 28, 32, 64, 128];
@@ -25,16 +26,18 @@ pub struct TrainDraft {
     pub family: FamilyKind,
     /// How it is trained; the data and the network are those above.
     pub how: Training,
+    /// The folder of the training whose averaged weights it begins with, and whose network it has.
+    pub from: Option<PathBuf>,
 }
 
 impl Default for TrainDraft {
     fn default() -> Self {
         let place = Place::Worlds(32);
         let (recipe, size) = (Choice::<dyn Recipe>::new(&ScoreSde), Choice::<dyn Size>::new(&Small));
-        let network = recipe.entry().description(size.entry(), None, [3, 32, 32]);
+        let network = recipe.entry().description(&size, None, [3, 32, 32]);
         let source = DataSource { place: place.clone(), size: None, channels: None };
         let how = Training::usual(source, network);
-        TrainDraft { place, image_size: 32, grey: false, recipe, size, family: FamilyKind::Vp, how }
+        TrainDraft { place, image_size: 32, grey: false, recipe, size, family: FamilyKind::Vp, how, from: None }
     }
 }
 
@@ -48,7 +51,7 @@ impl TrainDraft {
     pub fn network(&self) -> Description {
         let family = self.has_family().then(|| self.family.published());
         let side = self.image_size();
-        self.recipe.entry().description(self.size.entry(), family, [if self.grey { 1 } else { 3 }, side, side])
+        self.recipe.entry().description(&self.size, family, [if self.grey { 1 } else { 3 }, side, side])
     }
 
     /// Height and width: worlds have their own.
@@ -63,13 +66,27 @@ impl TrainDraft {
             size: Some(self.image_size()),
             channels: Some(if self.grey { 1 } else { 3 }),
         };
-        let training = Training { source, network: self.network(), ..self.how.clone() };
+        let network = if self.from.is_some() { self.how.network.clone() } else { self.network() };
+        let training = Training { source, network, ..self.how.clone() };
         training.check().map_err(|error| error.to_string())?;
         Ok(training)
     }
 
+    /// The settings of a training, to begin another from its weights.
+    pub fn branch(&mut self, training: &Training, folder: PathBuf) {
+        let [channels, side, _] = training.network.config.shape();
+        self.place = training.source.place.clone();
+        (self.image_size, self.grey) = (side, channels == 1);
+        self.how = training.clone();
+        self.how.network.moments = None;
+        self.from = Some(folder);
+    }
+
     /// After the network has changed: what is minimised and when is what is usual for it.
     pub fn renew(&mut self) {
+        if self.from.is_some() {
+            return;
+        }
         let usual = Training::usual(self.how.source.clone(), self.network());
         self.how.objective = usual.objective;
         self.how.times = usual.times;
@@ -78,6 +95,10 @@ impl TrainDraft {
 
     /// A name for a folder.
     pub fn name(&self) -> String {
+        if let Some(from) = &self.from {
+            let from = from.file_name().unwrap_or_default().to_string_lossy();
+            return crate::checkpoint::slug(&format!("{from} branch"));
+        }
         let data = match &self.place {
             Place::Worlds(size) => format!("worlds {size}"),
             Place::Files { path, .. } => {

@@ -25,7 +25,7 @@ use super::{Action, Notice, RunState, Settings, Start};
 use crate::data::Place;
 use crate::engine::{Options, Priority};
 use crate::task::ModelRef;
-use crate::train::Folder;
+use crate::train::{Folder, History};
 use course::{Course, Former};
 use draft::TrainDraft;
 use egui::util::undoer::Undoer;
@@ -33,6 +33,7 @@ use egui::{Key, Ui};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use strip::Strip;
 
@@ -47,8 +48,12 @@ pub enum Command {
     Stop,
     /// Set up another training.
     New,
-    /// Begin another from the weights of the one that is shown, with the settings on the left.
+    /// Set up another that begins with the weights of the one that is shown.
     Branch,
+    /// Begin with the weights of a new network after all.
+    Anew,
+    /// Show the course of this training beside.
+    Compare(Option<PathBuf>),
     /// Show the training in this folder.
     Show(PathBuf),
     ChooseFolder,
@@ -66,7 +71,7 @@ static KEYS: [Binding<Command>; 3] = [
 static INFO: WorkspaceInfo = WorkspaceInfo {
     name: "Train",
     question: "Can it learn mine?",
-    help: "Choose images, a family and a size on the left, then press Train. Samples of the network show how far it has \
+    help: "Choose images, a family and a size on the left, then press Start training. Samples of the network show how far it has \
            come. It is saved all the time: stop, and go on another day.",
     keys: || keys::lines(&KEYS),
     picture_drop: None,
@@ -89,6 +94,15 @@ enum Found {
     Trainings(Vec<PathBuf>),
     /// A training that is not under way.
     Former(PathBuf, Result<Box<Former>, String>),
+    /// The course of one that is compared with.
+    Beside(PathBuf, Option<Arc<History>>),
+}
+
+/// A training whose course is shown beside.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    pub folder: PathBuf,
+    pub history: Option<Arc<History>>,
 }
 
 /// The workspace's own state.
@@ -101,6 +115,7 @@ pub struct Train {
     /// The training that is shown, or under way.
     course: Option<Course>,
     trainings: Vec<PathBuf>,
+    beside: Option<Beside>,
     threads: Background<Found>,
     request: PathRequest<()>,
     textures: Textures,
@@ -121,6 +136,7 @@ impl Train {
             panes: saved.layout,
             course: saved.shown.map(Course::of),
             trainings: Vec::new(),
+            beside: None,
             threads: Background::default(),
             request: PathRequest::default(),
             textures: Textures::default(),
@@ -128,6 +144,27 @@ impl Train {
             commands: Vec::new(),
             looked: false,
         }
+    }
+
+    /// Images that the training which is shown has seen.
+    pub fn images(&self) -> u64 {
+        self.course.as_ref().map_or(0, Course::images)
+    }
+
+    /// Whether it is under way.
+    pub fn is_active(&self) -> bool {
+        self.course.as_ref().is_some_and(Course::is_active)
+    }
+
+    /// Whether it is held.
+    pub fn is_paused(&self) -> bool {
+        self.course.as_ref().is_some_and(|course| course.state == RunState::Paused)
+    }
+
+    /// Whether it shows samples.
+    pub fn has_samples(&self) -> bool {
+        let shown = self.course.as_ref().and_then(|course| course.shown.as_ref());
+        shown.is_some_and(|shown| shown.samples.is_some())
     }
 
     /// Looks for trainings, and reads the one that is shown.
@@ -149,8 +186,16 @@ impl Train {
         match command {
             Command::TrainOrPause => self.train_or_pause(cx),
             Command::Stop => self.stop(cx),
-            Command::New => self.course = None,
+            Command::New => {
+                self.course = None;
+                self.obey(Command::Anew, cx);
+            }
             Command::Branch => self.branch(cx),
+            Command::Anew => {
+                self.draft.from = None;
+                self.draft.renew();
+            }
+            Command::Compare(folder) => self.compare(folder, cx),
             Command::Show(folder) => {
                 self.course = Some(Course::of(folder));
                 self.look(&cx.egui);
@@ -176,23 +221,34 @@ impl Train {
                 }
             }
             None => match self.draft.training() {
-                Ok(training) => self.begin(training, self.folder(&self.draft.name()), None, cx),
+                Ok(training) => {
+                    let start = self.draft.from.as_ref().map(|from| Folder::new(from).model());
+                    self.begin(training, self.folder(&self.draft.name()), start, cx);
+                }
                 Err(why) => cx.notices.push(Notice::error(why)),
             },
         }
     }
 
-    /// From the averaged weights of the training that is shown.
+    /// Sets up a training from the averaged weights of the one that is shown, whose course stays beside.
     fn branch(&mut self, cx: &mut Context) {
         let Some(course) = &self.course else { return };
-        let model = Folder::new(&course.folder).model();
-        match self.draft.training() {
-            Ok(training) => {
-                let folder = self.folder(&self.draft.name());
-                self.begin(training, folder, Some(model), cx);
-            }
-            Err(why) => cx.notices.push(Notice::error(why)),
-        }
+        let Some(training) = course.training() else { return };
+        self.draft.branch(training, course.folder.clone());
+        let folder = course.folder.clone();
+        self.course = None;
+        self.compare(Some(folder), cx);
+    }
+
+    fn compare(&mut self, folder: Option<PathBuf>, cx: &Context) {
+        self.beside = folder.map(|folder| {
+            let (read, lost) = (folder.clone(), Found::Beside(folder.clone(), None));
+            self.threads.spawn(&cx.egui, lost, move || {
+                let history = Former::read(&read).ok().map(|former| former.history);
+                Found::Beside(read, history)
+            });
+            Beside { folder, history: None }
+        });
     }
 
     /// A folder that is not there yet.
@@ -239,11 +295,12 @@ impl Workspace for Train {
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut Context) {
         self.textures.begin();
-        let Train { panes, draft, course, trainings, commands, textures, strip, .. } = self;
+        let Train { panes, draft, course, trainings, beside, commands, textures, strip, .. } = self;
+        let beside = beside.as_ref();
         panes.ui(ui, &mut |ui, pane| match pane {
-            Pane::Setup => setup::Setup { cx, draft, course: course.as_ref(), trainings, commands }.ui(ui),
+            Pane::Setup => setup::Setup { cx, draft, course: course.as_ref(), trainings, beside, commands }.ui(ui),
             Pane::Picture => centre::ui(ui, course.as_ref(), textures, strip, commands),
-            Pane::Plots => plots::ui(ui, course.as_ref()),
+            Pane::Plots => plots::ui(ui, course.as_ref(), beside),
         });
         std::mem::take(&mut self.commands).into_iter().for_each(|command| self.obey(command, cx));
     }
@@ -264,6 +321,11 @@ impl Workspace for Train {
         for found in self.threads.poll().collect::<Vec<_>>() {
             match found {
                 Found::Trainings(trainings) => self.trainings = trainings,
+                Found::Beside(folder, history) => {
+                    if let Some(beside) = self.beside.as_mut().filter(|beside| beside.folder == folder) {
+                        beside.history = history;
+                    }
+                }
                 Found::Former(folder, read) => {
                     let Some(course) = self.course.as_mut().filter(|course| course.folder == folder) else { continue };
                     match read {
@@ -295,8 +357,12 @@ impl Workspace for Train {
         }
         self.course = None;
         self.draft.place = Place::Files { path: path.into(), is_test: false };
+        self.draft.from = None;
         self.draft.renew();
-        cx.notices.push(Notice::remark(format!("{} is the data of the next training; press Train.", file_name(path))));
+        cx.notices.push(Notice::remark(format!(
+            "{} is the data of the next training; press Start training.",
+            file_name(path)
+        )));
         true
     }
 

@@ -1,7 +1,7 @@
 //! The panel that sets up the next training, or says how the one that is shown was set up.
 
 use super::draft::{SIZES, TrainDraft};
-use super::{Command, Course};
+use super::{Beside, Command, Course};
 use crate::app::files::file_name;
 use crate::app::parameters::{entries, menu, parameters};
 use crate::app::theme::Theme;
@@ -15,7 +15,7 @@ use crate::network::peak_memory;
 use crate::sde::FamilyKind;
 use crate::train::{Average, Objective, Optimizer, Schedule, Times, Training};
 use egui::{DragValue, RichText, Ui, vec2};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What the panel shows and changes.
 pub struct Setup<'a> {
@@ -23,6 +23,7 @@ pub struct Setup<'a> {
     pub draft: &'a mut TrainDraft,
     pub course: Option<&'a Course>,
     pub trainings: &'a [PathBuf],
+    pub beside: Option<&'a Beside>,
     pub commands: &'a mut Vec<Command>,
 }
 
@@ -37,12 +38,16 @@ impl Setup<'_> {
         });
         panes::settings(ui, |ui| {
             self.which(ui);
+            self.compare(ui);
             if let Some(course) = self.course {
                 return facts(ui, course);
             }
             self.data(ui);
             ui.separator();
-            self.network(ui);
+            match self.draft.from.clone() {
+                Some(from) => self.branch(ui, &from),
+                None => self.network(ui),
+            }
             if let Err(why) = &training {
                 ui.add(egui::Label::new(RichText::new(why).color(ui.visuals().error_fg_color)).wrap());
             }
@@ -71,6 +76,44 @@ impl Setup<'_> {
                 }
             });
         });
+    }
+
+    /// Whose course is shown beside.
+    fn compare(&mut self, ui: &mut Ui) {
+        let shown = self.course.map(|course| &course.folder);
+        let others: Vec<&PathBuf> = self.trainings.iter().filter(|folder| Some(*folder) != shown).collect();
+        if others.is_empty() {
+            return;
+        }
+        let tip = "Another training, whose loss and gradient are drawn beside";
+        let now = self.beside.map(|beside| &beside.folder);
+        row(ui, "Compare", tip, |ui| {
+            let text = now.map_or_else(|| "Nothing".to_owned(), |folder| file_name(folder));
+            Combo { name: "Compare with", tip, width: control_width(ui) }.menu(ui, &text, |ui| {
+                if ui.selectable_label(now.is_none(), "Nothing").clicked() {
+                    self.commands.push(Command::Compare(None));
+                }
+                for folder in others {
+                    if ui.selectable_label(now == Some(folder), file_name(folder)).clicked() {
+                        self.commands.push(Command::Compare(Some(folder.clone())));
+                    }
+                }
+            });
+        });
+    }
+
+    /// From whose weights the next training begins.
+    fn branch(&mut self, ui: &mut Ui, from: &Path) {
+        let text = format!(
+            "Begins with the averaged weights of {}: {}",
+            file_name(from),
+            self.draft.how.network.config.summary()
+        );
+        ui.add(egui::Label::new(text).wrap());
+        let tip = "Begin with the weights of a new network instead";
+        if ui.button("New network").on_hover_text(tip).clicked() {
+            self.commands.push(Command::Anew);
+        }
     }
 
     fn data(&mut self, ui: &mut Ui) {
@@ -118,6 +161,7 @@ impl Setup<'_> {
             segmented(ui, &mut self.draft.family, &options);
         }
         entries(ui, &mut self.draft.size, |_| true);
+        parameters(ui, &mut self.draft.size);
         if before != (self.draft.recipe.clone(), self.draft.size.clone(), self.draft.family) {
             self.draft.renew();
         }
@@ -196,13 +240,14 @@ impl Setup<'_> {
             (_, Some(RunState::Paused)) => "Resume",
             (_, Some(_)) => "Pause",
             (Some(course), None) if course.images() > 0 => "Go on",
-            _ => "Train",
+            _ => "Start training",
         };
         let possible = self.course.map_or(training.is_ok(), Course::is_known);
         let width = ui.available_width();
         if let Some(course) = self.course {
             ui.horizontal(|ui| {
-                let half = vec2((width - 8.0) / 2.0, 24.0);
+                ui.spacing_mut().item_spacing.x = 6.0;
+                let half = vec2((width - 12.0) / 3.0, 24.0);
                 let tip = "Use the averaged weights in every workspace, while it trains or later (U)";
                 let known = course.images() > 0;
                 if ui
@@ -212,9 +257,14 @@ impl Setup<'_> {
                 {
                     self.commands.push(Command::Use);
                 }
+                let tip_of_branch = "Begin another training with these weights and other settings, and compare";
+                let button = egui::Button::new("Branch…").min_size(half);
+                if ui.add_enabled(known && !course.is_active(), button).on_hover_text(tip_of_branch).clicked() {
+                    self.commands.push(Command::Branch);
+                }
                 let (label, command, tip) = match course.is_active() {
                     true => ("Stop", Command::Stop, "Stop and save; it can go on later (Esc)"),
-                    false => ("New training", Command::New, "Set up another training"),
+                    false => ("New…", Command::New, "Set up another training"),
                 };
                 if ui.add(egui::Button::new(label).min_size(half)).on_hover_text(tip).clicked() {
                     self.commands.push(command);

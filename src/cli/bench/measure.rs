@@ -152,7 +152,7 @@ pub(super) fn training(model: &ModelRef, device: &Device, batch: usize, effort: 
     let labels: Vec<f64> = (0..batch).map(|_| random.f64()).collect();
     let step = || {
         let network = Network::new(&opened.description.config, &opened.weights, &device)?;
-        network.gradients(&x, &labels, &|_, _| {});
+        network.gradients(&x, &labels, None, &|_, _| {});
         Ok(())
     };
     let images = repeated(batch, effort, step)?;

@@ -8,7 +8,8 @@ use crate::network::{Network, Weights};
 use crate::score::{NetworkScore, ScoreError};
 use crate::solver::{Noise, Preset, Unobserved};
 use crate::task::{Count, Plan, Run, Steps, sample};
-use crate::train::{Folder, History, Notes, Point, TrainError, Trainer, Training};
+use crate::train::{Folder, History, Memorisation, Notes, Point, Remembered, TrainError, Trainer, Training};
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -66,6 +67,8 @@ pub struct Shown {
     pub seconds: f64,
     pub saved: Option<Instant>,
     pub samples: Option<Arc<Samples>>,
+    /// What the average of the weights remembers of its training pictures, where that can be told.
+    pub remembered: Arc<[Remembered]>,
 }
 
 /// Samples of a network that is being trained, from the same noise each time, in [0, 1] (N×C×H×W).
@@ -121,9 +124,12 @@ impl Task for Train {
 struct Sitting {
     task: Train,
     folder: Folder,
+    /// Other programs do not train here meanwhile.
+    _claim: File,
     trainer: Trainer,
     metrics: crate::train::Metrics,
     history: History,
+    memorisation: Option<Memorisation>,
     notes: Notes,
     live: Live,
     /// When this sitting began, and how many images had been seen then.
@@ -135,7 +141,7 @@ struct Sitting {
 
 impl Sitting {
     fn open(task: Train, context: &Context<Train>) -> Result<Sitting, Ending> {
-        let training = task.training.clone();
+        let mut training = task.training.clone();
         training.check().map_err(refused)?;
         let folder = Folder::new(&task.folder);
         let last = folder.last().map_err(refused)?;
@@ -149,7 +155,8 @@ impl Sitting {
             }
             all => all.map_err(refused)?,
         };
-        let [data, _] = all.split();
+        let [data, held_out] = all.split();
+        training.network.moments = Some(data.moments(training.network.range));
         let checksum = data.checksum();
         let (pictures, warnings) = (data.len(), data.warnings().to_vec());
         let classes = data.class_names().into_iter().map(str::to_owned).collect();
@@ -157,8 +164,10 @@ impl Sitting {
             Some(path) if last.is_none() => Some(open_network(path, None).map_err(refused)?.weights),
             _ => None,
         };
+        let memorisation = task.samples.then(|| Memorisation::new(&data, &held_out, &context.device().0)).flatten();
         let mut trainer = Trainer::new(training.clone(), data, start).map_err(refused)?;
         folder.begin(&training).map_err(refused)?;
+        let claim = folder.claim().map_err(refused)?;
         let mut notes = Notes { data: checksum.clone(), seconds: 0.0 };
         if let Some((state, last)) = last {
             if last.data != checksum {
@@ -178,6 +187,7 @@ impl Sitting {
             seconds: notes.seconds,
             saved: None,
             samples: None,
+            remembered: Arc::default(),
         })));
         let report = TrainReport {
             device: context.device().1.clone(),
@@ -190,7 +200,20 @@ impl Sitting {
         };
         context.begin(1, report, warnings);
         let (before, saved) = ((notes.seconds, trainer.images()), (Instant::now(), trainer.steps()));
-        Ok(Sitting { task, folder, trainer, metrics, history, notes, live, before, saved, sampled: None })
+        Ok(Sitting {
+            task,
+            folder,
+            _claim: claim,
+            trainer,
+            metrics,
+            history,
+            memorisation,
+            notes,
+            live,
+            before,
+            saved,
+            sampled: None,
+        })
     }
 
     /// Step after step.
@@ -269,15 +292,30 @@ impl Sitting {
         let averaged = self.samples_of(self.trainer.average(), context)?;
         let samples = Arc::new(Samples { images: self.trainer.images(), live, averaged });
         self.live.change(|shown| shown.samples = Some(samples));
+        if let Some(memorisation) = &self.memorisation {
+            let (device, _) = context.device();
+            let remembered = memorisation.measure(&self.model_of(self.trainer.average(), context)?, device)?;
+            self.live.change(|shown| shown.remembered = remembered.into());
+        }
         self.sampled = Some((Instant::now(), began.elapsed()));
         context.wake();
         Ok(())
     }
 
+    /// Weights as a score model, which waits for the task's turns.
+    fn model_of<'a>(
+        &self,
+        weights: &Weights,
+        context: &'a Context<Train>,
+    ) -> Result<Watched<'a, Train, NetworkScore>, Ending> {
+        let description = &self.trainer.training().network;
+        let network = Network::new(&description.config, weights, &context.device().0).map_err(refused)?;
+        Ok(Watched::new(NetworkScore::new(network, description.clone()), context, TOGETHER))
+    }
+
     fn samples_of(&self, weights: &Weights, context: &Context<Train>) -> Result<Pixels<f32>, Ending> {
         let description = &self.trainer.training().network;
         let (device, _) = context.device();
-        let network = Network::new(&description.config, weights, device).map_err(refused)?;
         let preset = Preset::fast(SAMPLE_STEPS);
         let run = Run {
             family: description.family,
@@ -288,7 +326,7 @@ impl Sitting {
             clip: true,
             ..Run::default()
         };
-        let model = Watched::new(NetworkScore::new(network, description.clone()), context, TOGETHER);
+        let model = self.model_of(weights, context)?;
         let plan = Plan::new(&run, &model);
         let shape = description.config.shape();
         let noise = Noise { seed: 0, first: 0, count: SAMPLES, shape, device: device.clone() };

@@ -53,6 +53,7 @@ struct Origin {
     places: Vec<Option<usize>>,
     /// Of weights and bias.
     scale: f32,
+    biased: bool,
 }
 
 /// One task: some images, or some rows of tiles of one image.
@@ -69,20 +70,20 @@ struct Task<'a> {
 impl Convolution {
     /// `of`: weight (O×C×3×3) and bias, both times `scale`, on inputs in parts of these channels.
     pub fn new(of: Pair, parts: &[usize], size: Size, scale: f32, purpose: Purpose) -> Self {
-        let Pair { slot, weight, bias } = of;
-        let outputs = bias.len();
+        let (Pair { slot, weight, bias }, biased) = (of, !of.bias.is_empty());
+        let outputs = weight.len() / (9 * parts.iter().sum::<usize>()).max(1);
         let kernels = match size {
             Size::Two => Kernels::new::<Two, 4, 2>(weight, outputs, parts, scale, purpose.heavy),
             Size::Four => Kernels::new::<Four, 6, 4>(weight, outputs, parts, scale, purpose.heavy),
         };
         let transposed = purpose.gradients.then(|| {
-            let (flipped, places) = transposed(weight, outputs, parts);
+            let flipped = transposed(weight, outputs, parts);
             let purpose = Purpose { gradients: false, ..purpose };
-            let of = Pair { slot, weight: &flipped, bias: &vec![0.0; places] };
+            let of = Pair { slot, weight: &flipped, bias: &[] };
             Box::new(Convolution::new(of, &[outputs], size, scale, purpose))
         });
-        let bias = blocks_of(1, outputs, |_, output| bias[output] * scale);
-        let origin = Origin { slot, places: places(parts), scale };
+        let bias = blocks_of(1, outputs, |_, output| bias.get(output).copied().unwrap_or(0.0) * scale);
+        let origin = Origin { slot, places: places(parts), scale, biased };
         Convolution { size, outputs, kernels, bias, transposed, origin }
     }
 
@@ -120,9 +121,8 @@ impl Convolution {
     }
 }
 
-/// The weights of the transposed map, inputs × outputs × 3 × 3, and how many inputs there are with the empty places
-/// between their parts.
-fn transposed(weight: &[f32], outputs: usize, parts: &[usize]) -> (Vec<f32>, usize) {
+/// The weights of the transposed map, inputs × outputs × 3 × 3, among the inputs the empty places between their parts.
+fn transposed(weight: &[f32], outputs: usize, parts: &[usize]) -> Vec<f32> {
     let (inputs, places) = (parts.iter().sum::<usize>(), places(parts));
     let mut flipped = vec![0.0; places.len() * outputs * 9];
     for (place, channel) in places.iter().enumerate() {
@@ -132,7 +132,7 @@ fn transposed(weight: &[f32], outputs: usize, parts: &[usize]) -> (Vec<f32>, usi
             flipped[(place * outputs + output) * 9..][..9].iter_mut().zip(from).for_each(|(to, from)| *to = *from);
         }
     }
-    (flipped, places.len())
+    flipped
 }
 
 /// What is brought to points, in tiles of some size.

@@ -4,8 +4,9 @@
 //! phase, which an ordinary convolution takes.
 
 use super::convolution::{Convolution, Size};
+use super::gradients::Gradients;
 use super::kernels::Purpose;
-use super::maps::Maps;
+use super::maps::{Features, Maps};
 use super::read::{Read, Residual};
 use super::resize::Sum;
 use super::simd::Lanes;
@@ -22,7 +23,7 @@ pub(super) struct Dilated {
 }
 
 impl Dilated {
-    /// `of`: weight (O×`inputs`×3×3) and bias, for square maps of this side.
+    /// `of`: weight (O×`inputs`×3×3) and bias, if any, for square maps of this side.
     pub fn new(of: Pair, inputs: usize, dilation: usize, side: usize, purpose: Purpose) -> Self {
         // All phases together have as many tiles as the map.
         let convolution = Convolution::new(of, &[inputs], Size::for_maps(side, side), 1.0, purpose);
@@ -37,6 +38,26 @@ impl Dilated {
         let phases = self.apart(context, read).into();
         let phases = self.convolution.run(context, &Read::plain(&phases), None, Keep::All);
         self.together(context, &phases, read.size(), residual)
+    }
+
+    /// From the gradient of the convolution to that of what was read, where it was loaded for gradients.
+    pub fn back(&self, context: &Context, gradient: &Features) -> Option<Maps> {
+        let (transposed, read) = (self.convolution.transposed()?, Read::plain(gradient));
+        if self.dilation == 1 {
+            return Some(transposed.run(context, &read, None, Keep::All));
+        }
+        let phases = self.apart(context, &read).into();
+        let phases = transposed.run(context, &Read::plain(&phases), None, Keep::All);
+        Some(self.together(context, &phases, read.size(), None))
+    }
+
+    /// Records the gradient of weight and bias from what was `read` and the gradient of the convolution.
+    pub fn record<'n>(&'n self, context: &Context, read: &Read, gradient: &Features, into: &mut Gradients<'n>) {
+        if self.dilation == 1 {
+            return self.convolution.record(context, read, &Read::plain(gradient), gradient, into);
+        }
+        let [x, slopes] = [read, &Read::plain(gradient)].map(|read| Features::from(self.apart(context, read)));
+        self.convolution.record(context, &Read::plain(&x), &Read::plain(&slopes), gradient, into);
     }
 
     /// The phases of what is read, image by image. All are as large as the largest: zeros make up for what lies
@@ -105,7 +126,7 @@ impl Dilated {
 mod tests {
     use super::*;
     use crate::network::Nonlinearity;
-    use crate::network::host::maps::{Features, Pool};
+    use crate::network::host::maps::Pool;
     use crate::network::host::simd::Isa;
 
     /// Small whole numbers, of which all sums here are exact.

@@ -18,29 +18,54 @@ pub(super) trait Leaf: Sync {
     fn publish(&self, gradient: &[Lanes], parameters: &mut [Vec<f32>]);
 }
 
-/// The gradients of layers, by their slots.
+/// The gradients of what a network was evaluated with.
 #[derive(Default)]
-pub(super) struct Gradients<'n>(BTreeMap<usize, (&'n dyn Leaf, Buffer)>);
+pub(super) struct Gradients<'n> {
+    /// By the slots of layers.
+    layers: BTreeMap<usize, (&'n dyn Leaf, Buffer)>,
+    /// By what came from the noise levels, a row for each image, where that was made of parameters.
+    pub of_levels: Vec<f32>,
+}
 
 impl<'n> Gradients<'n> {
     /// Adds a layer's.
     pub fn record(&mut self, context: &Context, leaf: &'n dyn Leaf, gradient: Buffer) {
-        match self.0.get_mut(&leaf.slot()) {
+        match self.layers.get_mut(&leaf.slot()) {
             Some((_, sum)) => add(context, sum, &gradient),
-            None => drop(self.0.insert(leaf.slot(), (leaf, gradient))),
+            None => drop(self.layers.insert(leaf.slot(), (leaf, gradient))),
         }
     }
 
-    /// Adds those of other images.
+    /// Adds a layer's, values one after another.
+    pub fn record_values(&mut self, context: &Context, leaf: &'n dyn Leaf, values: &[&[f32]]) {
+        let count: usize = values.iter().map(|values| values.len()).sum();
+        let mut gradient = context.pool.take(count.div_ceil(Lanes::WIDTH));
+        gradient.fill(Lanes::default());
+        let places = gradient.iter_mut().flat_map(|lanes| &mut lanes.0);
+        places.zip(values.iter().copied().flatten()).for_each(|(to, value)| *to = *value);
+        self.record(context, leaf, gradient);
+    }
+
+    /// Adds those of the images after these.
     pub fn add(&mut self, context: &Context, others: Gradients<'n>) {
-        others.0.into_values().for_each(|(leaf, gradient)| self.record(context, leaf, gradient));
+        others.layers.into_values().for_each(|(leaf, gradient)| self.record(context, leaf, gradient));
+        self.of_levels.extend(others.of_levels);
     }
 
     /// Of all parameters, in published order, which have these sizes.
     pub fn published(self, sizes: &[usize]) -> Vec<Vec<f32>> {
         let mut parameters: Vec<Vec<f32>> = sizes.iter().map(|&size| vec![0.0; size]).collect();
-        self.0.into_values().for_each(|(leaf, gradient)| leaf.publish(&gradient, &mut parameters));
+        self.layers.into_values().for_each(|(leaf, gradient)| leaf.publish(&gradient, &mut parameters));
         parameters
+    }
+}
+
+/// Adds values that lie one after another to the parameters in these slots.
+pub(super) fn publish_values(gradient: &[Lanes], slots: &[usize], parameters: &mut [Vec<f32>]) {
+    let mut values = gradient.iter().flat_map(|lanes| lanes.0);
+    for &slot in slots {
+        let parameter = parameters.get_mut(slot).into_iter().flatten();
+        parameter.zip(values.by_ref()).for_each(|(to, value)| *to += value);
     }
 }
 
@@ -57,31 +82,35 @@ pub(super) struct InOrder<'n> {
     state: Mutex<State<'n>>,
 }
 
-#[derive(Default)]
 struct State<'n> {
-    sum: Gradients<'n>,
+    /// `None` once a group has given nothing.
+    sum: Option<Gradients<'n>>,
     next: usize,
-    waiting: BTreeMap<usize, Gradients<'n>>,
+    waiting: BTreeMap<usize, Option<Gradients<'n>>>,
 }
 
 impl<'n> InOrder<'n> {
     pub fn new() -> Self {
-        InOrder { state: Mutex::default() }
+        let state = State { sum: Some(Gradients::default()), next: 0, waiting: BTreeMap::new() };
+        InOrder { state: Mutex::new(state) }
     }
 
     /// Takes the gradients of the group at `index`.
-    pub fn take(&self, context: &Context, index: usize, gradients: Gradients<'n>) {
+    pub fn take(&self, context: &Context, index: usize, gradients: Option<Gradients<'n>>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let state = &mut *state;
         state.waiting.insert(index, gradients);
         while let Some(gradients) = state.waiting.remove(&state.next) {
-            state.sum.add(context, gradients);
+            match (&mut state.sum, gradients) {
+                (Some(sum), Some(gradients)) => sum.add(context, gradients),
+                _ => state.sum = None,
+            }
             state.next += 1;
         }
     }
 
-    /// The sum of all.
-    pub fn sum(self) -> Gradients<'n> {
+    /// The sum of all, if there were any of all groups.
+    pub fn sum(self) -> Option<Gradients<'n>> {
         self.state.into_inner().unwrap_or_else(PoisonError::into_inner).sum
     }
 }

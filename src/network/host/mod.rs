@@ -2,8 +2,8 @@
 //!
 //! All features lie in one layout from input to output: sixteens of channels, so that a register, a cache line and
 //! a column block of a matrix are the same thing. Work is cut into tasks that stay in a core's cache, over images,
-//! bands of rows and channels; how it is cut changes nothing in the results. Where gradients are asked for, and on
-//! other devices, the layers of [`super::unet`] and [`super::refinenet`] use tensor operations instead.
+//! bands of rows and channels; how it is cut changes nothing in the results. On other devices, the layers of
+//! [`super::unet`] and [`super::refinenet`] use tensor operations instead.
 
 mod attention;
 mod build;
@@ -27,12 +27,12 @@ mod refinenet;
 mod resize;
 mod simd;
 mod tracked;
+mod two_way;
 mod winograd;
 
 pub(crate) use bytes::ByteMatrix;
 pub(super) use network::Network;
 pub(super) use refinenet::RefineNet;
-pub(super) use tracked::forward as tracked;
 
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
@@ -52,15 +52,15 @@ pub(crate) fn is_plain(device: &Device) -> bool {
     !device.is_autodiff() && is_host(device)
 }
 
-/// Does something with the values of images, N×C×H×W, that gives values of the shape `to` of theirs.
+/// Does something with the values of images, N×C×H×W, that gives values of the shape `to`.
 fn on_values(
     x: Image,
-    to: impl FnOnce([usize; 4]) -> [usize; 4],
+    to: [usize; 4],
     work: impl FnOnce(Vec<f32>, [usize; 4]) -> Vec<f32>,
 ) -> Result<Image, TensorReadError> {
     let (device, dims) = (x.device(), x.dims());
     let values = x.try_into_vec_as()?;
-    Ok(Tensor::from_data(TensorData::new(work(values, dims), to(dims)), &device))
+    Ok(Tensor::from_data(TensorData::new(work(values, dims), to), &device))
 }
 
 /// What every layer computes with.

@@ -3,11 +3,10 @@
 mod gradient;
 mod training;
 
-pub(super) use gradient::Tape;
-
 use super::attention::Attention;
 use super::convolution::Convolution;
 use super::evaluator::{Evaluator, is_heavy};
+use super::gradients::Gradients;
 use super::kernels::Purpose;
 use super::linear::{Linear, Rows};
 use super::maps::{Features, Maps};
@@ -17,13 +16,19 @@ use super::pooling::mean;
 use super::read::{Read, Residual};
 use super::resize::{Resampling, Resize, sum};
 use super::simd::Lanes;
+use super::two_way::{Kept, Lost, TwoWay};
 use super::winograd::Keep;
-use super::{Context, build::Builder, on_values};
+use super::{Context, build::Builder, on_values, tracked};
 use crate::Image;
+use crate::network::dropout::Mask;
 use crate::network::layers::Loader;
 use crate::network::plan::{Direction, Op};
-use crate::network::{Combine, Nonlinearity, WeightsError};
+use crate::network::{Combine, Dropout, Nonlinearity, WeightsError};
 use burn::tensor::TensorReadError;
+use gradient::Walk;
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// A `ddpm` or `ncsnpp` network on the CPU.
 #[derive(Debug)]
@@ -36,8 +41,7 @@ pub(in crate::network) struct Network {
     layers: Vec<Layer>,
     /// Values of the output for an image, where it is none itself but as many channels.
     classes: Option<usize>,
-    /// It was loaded for gradients.
-    pub(super) gradients: bool,
+    differentiable: bool,
 }
 
 /// An [`Op`] with its parameters.
@@ -58,6 +62,22 @@ pub(super) enum Layer {
     TakeOutput,
     Pool(Norm),
     Linear(Pointwise),
+}
+
+/// What is given besides images.
+#[derive(Debug)]
+pub(super) struct Given {
+    /// The activated embedding of noise levels, in networks that have one: a row for all images or one for each.
+    pub embedding: Option<Rows>,
+    pub dropout: Option<Dropout>,
+}
+
+impl Given {
+    /// Of so many images, in the block at a place of the network; empty where nothing is dropped.
+    pub fn masks(&self, place: usize, images: usize) -> Vec<Mask> {
+        let of = |dropout: Dropout| (0..images).map(move |image| dropout.mask(place, image));
+        self.dropout.into_iter().flat_map(of).collect()
+    }
 }
 
 /// A residual block of DDPM or BigGAN.
@@ -96,6 +116,44 @@ struct Flow {
     output: Option<Features>,
 }
 
+impl TwoWay for Network {
+    type Given = Given;
+
+    fn evaluator(&self) -> &Evaluator {
+        &self.evaluator
+    }
+
+    fn is_differentiable(&self) -> bool {
+        self.differentiable
+    }
+
+    fn output(&self, [n, c, h, w]: [usize; 4]) -> [usize; 4] {
+        self.classes.map_or([n, c, h, w], |classes| [n, classes, 1, 1])
+    }
+
+    fn given_of(given: &Given, images: Range<usize>) -> Given {
+        let dropout = given.dropout.map(|dropout| dropout.after(images.start));
+        Given { embedding: given.embedding.as_ref().map(|rows| rows.of(images)), dropout }
+    }
+
+    /// Keeps the features that come to each layer, and then those that come to the second half of a block, or from a
+    /// pyramid.
+    fn forwards(&self, context: &Context, x: Maps, given: &Given, keep: &mut dyn FnMut(&Features)) -> Features {
+        self.through(&self.layers, context, x, given, keep)
+    }
+
+    fn backwards<'n>(
+        &'n self,
+        context: &Context,
+        given: &Given,
+        kept: Kept,
+        gradient: Maps,
+        found: Option<&RefCell<Gradients<'n>>>,
+    ) -> Result<Option<Maps>, Lost> {
+        Walk { network: self, context, given, found }.back(kept, gradient)
+    }
+}
+
 impl Network {
     /// Takes the parameters from the embedding's on, of so many.
     ///
@@ -119,50 +177,44 @@ impl Network {
             dense,
             layers,
             classes,
-            gradients: purpose.gradients,
+            differentiable: purpose.gradients,
         })
     }
 
-    /// The output for images, from the features of their noise levels, a row for all images or one for each.
-    pub fn forward(&self, x: Image, features: Vec<f32>, rows: usize) -> Result<Image, TensorReadError> {
-        on_values(x, |dims| self.output(dims), |x, dims| self.values(x, dims, features, rows))
+    /// The output for images, from the features of their noise levels, a row for all images or one for each. See
+    /// [`tracked::forward`] for where it can be differentiated.
+    pub fn forward(self: &Arc<Self>, x: Image, features: Vec<f32>, rows: usize) -> Result<Image, TensorReadError> {
+        let embedding = self.embed(&self.evaluator.context(), features, rows);
+        tracked::forward(self, x, Given { embedding, dropout: None })
     }
 
-    /// What the last layer, a linear one, maps: N×F×1×1.
-    pub fn pooled(&self, x: Image, features: Vec<f32>, rows: usize) -> Result<Image, TensorReadError> {
+    /// What the last layer, a linear one, maps: N×F×1×1, which is not differentiated.
+    pub fn pooled(self: &Arc<Self>, x: Image, features: Vec<f32>, rows: usize) -> Result<Image, TensorReadError> {
         let Some((Layer::Linear(last), before)) = self.layers.split_last() else {
             return self.forward(x, features, rows);
         };
-        let to = |[n, ..]: [usize; 4]| [n, last.inputs(), 1, 1];
-        on_values(x, to, |x, dims| self.through(before, last.inputs(), x, dims, features, rows))
+        let given = Given { embedding: self.embed(&self.evaluator.context(), features, rows), dropout: None };
+        let to = [x.dims()[0], last.inputs(), 1, 1];
+        on_values(x, to, |x, dims| {
+            self.evaluator.evaluate(x, dims, last.inputs(), self.evaluator.group(dims), |context, x, images| {
+                self.through(before, context, x, &Self::given_of(&given, images), &mut |_| {})
+            })
+        })
     }
 
-    /// The output's shape for images of this shape.
-    pub(super) fn output(&self, [n, c, h, w]: [usize; 4]) -> [usize; 4] {
-        self.classes.map_or([n, c, h, w], |classes| [n, classes, 1, 1])
-    }
-
-    /// The output's values for values of images, N×C×H×W.
-    pub(super) fn values(&self, x: Vec<f32>, dims: [usize; 4], features: Vec<f32>, rows: usize) -> Vec<f32> {
-        let [_, size @ ..] = self.output(dims);
-        self.through(&self.layers, size.iter().product(), x, dims, features, rows)
-    }
-
-    /// What comes of some layers, `size` values for each image.
+    /// What comes of these layers for some images.
     fn through(
         &self,
         layers: &[Layer],
-        size: usize,
-        x: Vec<f32>,
-        dims: [usize; 4],
-        features: Vec<f32>,
-        rows: usize,
-    ) -> Vec<f32> {
-        let embedding = self.embed(&self.evaluator.context(), features, rows);
-        self.evaluator.evaluate(x, dims, size, self.evaluator.group(dims), |context, x, images| {
-            let embedding = embedding.as_ref().map(|rows| rows.of(images));
-            self.images(context, layers, x, embedding.as_ref(), &mut |_| {})
-        })
+        context: &Context,
+        x: Maps,
+        given: &Given,
+        keep: &mut dyn FnMut(&Features),
+    ) -> Features {
+        let x = Features::from(x);
+        let flow = Flow { h: x.clone(), kept: Vec::new(), input: x, output: None };
+        let layers = layers.iter().enumerate();
+        layers.fold(flow, |flow, (place, layer)| self.op(context, (place, layer), flow, given, keep)).h
     }
 
     /// The activated embedding, one row for each row of features.
@@ -173,35 +225,20 @@ impl Network {
         Some(second.forward(context, &hidden, Some(self.nonlinearity)))
     }
 
-    /// What comes of these layers for some images. `keep` is shown the features that come to each layer, and then those that come to
-    /// the second half of a block, or from a pyramid.
-    fn images(
-        &self,
-        context: &Context,
-        layers: &[Layer],
-        x: Maps,
-        embedding: Option<&Rows>,
-        keep: &mut dyn FnMut(&Features),
-    ) -> Features {
-        let x = Features::from(x);
-        let flow = Flow { h: x.clone(), kept: Vec::new(), input: x, output: None };
-        layers.iter().fold(flow, |flow, layer| self.op(context, layer, flow, embedding, keep)).h
-    }
-
     /// One operation on the features; see [`Op`] for the formulas.
     fn op(
         &self,
         context: &Context,
-        layer: &Layer,
+        (place, layer): (usize, &Layer),
         mut flow: Flow,
-        embedding: Option<&Rows>,
+        given: &Given,
         keep: &mut dyn FnMut(&Features),
     ) -> Flow {
         let h = flow.h;
         keep(&h);
         flow.h = match layer {
             Layer::Stem(convolution) => convolution.run(context, &Read::plain(&h), None, Keep::All).into(),
-            Layer::Block(block) => self.block(context, block, &h, embedding, keep),
+            Layer::Block(block) => self.block(context, (place, block), &h, given, keep),
             Layer::Attention(attention) => attention.run(context, &h).into(),
             Layer::Resample(direction) => self.resized(context, &h, *direction),
             Layer::ConvResample(resampler) => resampler.run(context, &h, None).into(),
@@ -270,31 +307,31 @@ impl Network {
         residual: Option<Residual>,
     ) -> Maps {
         let affine = norm.affine(context, h, Film::Nothing);
-        let read = Read { features: h, affine: Some(&affine), activation: Some(self.nonlinearity), resize: None };
+        let read = Read { affine: Some(&affine), activation: Some(self.nonlinearity), ..Read::plain(h) };
         convolution.run(context, &read, residual, Keep::All)
     }
 
-    /// `embedding`: the activated embedding of the noise level.
     fn block(
         &self,
         context: &Context,
-        block: &Block,
+        (place, block): (usize, &Block),
         x: &Features,
-        embedding: Option<&Rows>,
+        given: &Given,
         keep: &mut dyn FnMut(&Features),
     ) -> Features {
-        let [_, height, width] = x.size();
+        let [images, height, width] = x.size();
         let resize = block.resample.map(|to| Resize::new(&self.resampling[to as usize], height, width));
         let affine = block.norms[0].affine(context, x, Film::Nothing);
         let activation = Some(self.nonlinearity);
-        let read = Read { features: x, affine: Some(&affine), activation, resize: resize.as_ref() };
+        let read = Read { affine: Some(&affine), activation, resize: resize.as_ref(), ..Read::plain(x) };
         let h = Features::from(block.convolutions[0].run(context, &read, None, Keep::All));
 
         keep(&h);
 
-        let level = block.level(context, embedding);
+        let level = block.level(context, given);
         let affine = block.norms[1].affine(context, &h, block.film(level.as_ref()));
-        let read = Read { features: &h, affine: Some(&affine), activation, resize: None };
+        let masks = &given.masks(place, images);
+        let read = Read { affine: Some(&affine), activation, masks, ..Read::plain(&h) };
 
         let x = resize.map_or_else(|| x.clone(), |resize| resize.run(context, x));
         let (x, scale) = match &block.shortcut {
@@ -309,8 +346,9 @@ impl Network {
 
 impl Block {
     /// The map of the activated embedding.
-    fn level(&self, context: &Context, embedding: Option<&Rows>) -> Option<Rows> {
-        self.level.as_ref().zip(embedding).map(|(level, embedding)| level.forward(context, embedding, None))
+    fn level(&self, context: &Context, given: &Given) -> Option<Rows> {
+        let (level, embedding) = self.level.as_ref().zip(given.embedding.as_ref())?;
+        Some(level.forward(context, embedding, None))
     }
 
     /// `level`: the map of the embedding, where the network has one.

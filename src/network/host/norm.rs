@@ -2,7 +2,7 @@
 
 mod gradient;
 
-pub(super) use gradient::before;
+pub(super) use gradient::{back, before, deactivate};
 
 use super::linear::Rows;
 use super::maps::{Buffer, Features, Maps, Part, places};
@@ -152,7 +152,7 @@ pub(super) fn moments<'a>(context: &Context, part: &'a Part) -> &'a Buffer {
 }
 
 /// [`moments`] of all maps, image by image.
-fn moments_of(context: &Context, features: &Features) -> Vec<[Lanes; 2]> {
+pub(super) fn moments_of(context: &Context, features: &Features) -> Vec<[Lanes; 2]> {
     let [images, ..] = features.size();
     let parts: Vec<&[[Lanes; 2]]> = features.0.iter().map(|part| moments(context, part).as_chunks().0).collect();
     let of_image = |image: usize| {

@@ -1,14 +1,17 @@
 //! InstanceNorm++ (Song & Ermon 2019, appendix A).
 
+mod gradient;
+
 use super::Context;
 use super::linear::Rows;
 use super::maps::Features;
-use super::norm::{Affine, moments};
+use super::norm::{Affine, moments_of};
 use super::simd::Lanes;
 use crate::network::WeightsError;
 use crate::network::layers::Loader;
 use crate::network::profile::LayerKind;
-use crate::network::refinenet::{RefineNetConfig, norm};
+use crate::network::refinenet::RefineNetConfig;
+use crate::network::refinenet::norm::{EPSILON, Table};
 
 /// Each channel is normalised by itself; as that forgets its mean, α times the place of this mean among those of all
 /// channels is added before γ scales and β shifts.
@@ -16,51 +19,74 @@ use crate::network::refinenet::{RefineNetConfig, norm};
 pub(super) struct NormPlus {
     /// γ, α and β of all channels, one row for all levels or one for each.
     table: Rows,
+    /// Of the parameters that make up the table.
+    slots: Vec<usize>,
 }
 
 impl NormPlus {
     pub fn load(loader: &mut Loader<RefineNetConfig>) -> Result<Self, WeightsError> {
-        let (values, rows) = norm::rows(loader)?;
+        let Table { values, rows, slots } = Table::load(loader)?;
         let width = values.len() / rows;
-        Ok(NormPlus { table: Rows { values, width } })
+        Ok(NormPlus { table: Rows { values, width }, slots })
     }
 
     /// `levels`: one for all images or one for each.
     pub fn affine(&self, context: &Context, features: &Features, levels: &[usize]) -> Affine {
-        let part = features.whole(context.pool);
-        let (maps, moments) = (&part.maps, moments(context, &part));
+        let moments = moments_of(context, features);
         let mut stopwatch = context.stopwatch();
-        let blocks = maps.blocks();
-        let mut values = context.pool.take(2 * maps.images * blocks);
+        let ([images, height, width], blocks) = (features.size(), features.blocks());
+        let mut values = context.pool.take(2 * images * blocks);
         values.fill(Lanes::default());
-        let images = values.chunks_mut(2 * blocks).zip(moments.chunks(2 * blocks));
-        for ((values, moments), &level) in images.zip(levels.iter().cycle()) {
-            affine_of(self.table.row(level), moments, maps.area() as f32, values);
+        let of_images = values.chunks_mut(2 * blocks).zip(moments.chunks(blocks));
+        for ((values, moments), &level) in of_images.zip(levels.iter().cycle()) {
+            let [gamma, alpha, beta] = parts(self.table.row(level));
+            for (channel, of) in statistics(moments, gamma.len(), (height * width) as f32).channels.iter().enumerate() {
+                let (block, lane) = (channel / Lanes::WIDTH, channel % Lanes::WIDTH);
+                let scale = gamma[channel] * of.inverse;
+                values[2 * block].0[lane] = scale;
+                values[2 * block + 1].0[lane] =
+                    gamma[channel] * alpha[channel] * of.place + beta[channel] - of.mean * scale;
+            }
         }
         stopwatch.lap(LayerKind::Normalisation);
         Affine { blocks, values }
     }
 }
 
-/// From the mean and the summed squares of an image's channels to their scale and shift.
-fn affine_of(row: &[f32], moments: &[Lanes], area: f32, values: &mut [Lanes]) {
-    let epsilon = norm::EPSILON as f32;
-    let channels = row.len() / 3;
-    let (gamma, rest) = row.split_at(channels);
-    let (alpha, beta) = rest.split_at(channels);
-    let place_of = |channel: usize| (2 * (channel / Lanes::WIDTH), channel % Lanes::WIDTH);
-    let mean_of = |channel: usize| {
-        let (place, lane) = place_of(channel);
-        moments[place].0[lane]
+/// γ, α and β.
+fn parts(row: &[f32]) -> [&[f32]; 3] {
+    let (gamma, rest) = row.split_at(row.len() / 3);
+    let (alpha, beta) = rest.split_at(row.len() / 3);
+    [gamma, alpha, beta]
+}
+
+/// What is normalised with, of an image.
+struct Statistics {
+    channels: Vec<Channel>,
+    /// 1/v, of the standard deviation of the channels' means.
+    inverse_spread: f32,
+}
+
+struct Channel {
+    mean: f32,
+    /// 1/s, of the standard deviation.
+    inverse: f32,
+    /// Of the mean among those of all channels, (μ − ⟨μ⟩)/v.
+    place: f32,
+}
+
+/// From the mean and the summed squares of an image's maps.
+fn statistics(moments: &[[Lanes; 2]], channels: usize, area: f32) -> Statistics {
+    let epsilon = EPSILON as f32;
+    let of_channel = |channel: usize| {
+        let [mean, squares] = moments[channel / Lanes::WIDTH].map(|lanes| lanes.0[channel % Lanes::WIDTH]);
+        Channel { mean, inverse: (squares / area + epsilon).sqrt().recip(), place: 0.0 }
     };
-    let middle = (0..channels).map(mean_of).sum::<f32>() / channels as f32;
-    let spread = (0..channels).map(|channel| (mean_of(channel) - middle).powi(2)).sum::<f32>() / (channels - 1) as f32;
-    let inverse = (spread + epsilon).sqrt().recip();
-    for (channel, ((gamma, alpha), beta)) in gamma.iter().zip(alpha).zip(beta).enumerate() {
-        let ((place, lane), mean) = (place_of(channel), mean_of(channel));
-        let variance = moments[place + 1].0[lane] / area;
-        let scale = gamma * (variance + epsilon).sqrt().recip();
-        values[place].0[lane] = scale;
-        values[place + 1].0[lane] = gamma * alpha * (mean - middle) * inverse + beta - mean * scale;
-    }
+    let mut channels: Vec<Channel> = (0..channels).map(of_channel).collect();
+    let count = channels.len() as f32;
+    let middle = channels.iter().map(|channel| channel.mean).sum::<f32>() / count;
+    let spread = channels.iter().map(|channel| (channel.mean - middle).powi(2)).sum::<f32>() / (count - 1.0);
+    let inverse_spread = (spread + epsilon).sqrt().recip();
+    channels.iter_mut().for_each(|channel| channel.place = (channel.mean - middle) * inverse_spread);
+    Statistics { channels, inverse_spread }
 }

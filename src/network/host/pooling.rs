@@ -24,6 +24,93 @@ fn maps(context: &Context, maps: &Maps, side: usize) -> Maps {
     out
 }
 
+/// From the gradient of the `largest` of some features to that of the features, plus the residual: all of it goes to the
+/// first that is the largest, row by row.
+pub(super) fn largest_back(
+    context: &Context,
+    features: &Features,
+    largest: &Features,
+    side: usize,
+    gradient: &Maps,
+    residual: &Maps,
+) -> Maps {
+    let (blocks, area, width) = (gradient.blocks(), gradient.area(), gradient.width);
+    let mut out = Maps::new(context.pool, gradient.images, gradient.channels, gradient.height, width);
+    out.lanes.par_chunks_mut(area).enumerate().for_each(|(index, to)| {
+        let mut stopwatch = context.stopwatch();
+        let (image, block) = (index / blocks, index % blocks);
+        let (Some(from), Some(largest)) = (features.map(image, block), largest.map(image, block)) else { return };
+        to.copy_from_slice(residual.map(image, block));
+        let [mut of_rows, mut rows] = [0, 1].map(|_| context.pool.take(area));
+        rows.fill(Lanes::default());
+        let (gradient, of_rows, rows) = (gradient.map(image, block), &mut of_rows[..], &mut rows[..]);
+        context.isa.run(LargestBack { from, largest, gradient, of_rows, rows, to, width, reach: side / 2 });
+        stopwatch.lap(LayerKind::Resampling);
+    });
+    out
+}
+
+/// Of one map: to the first row whose largest it is, then to the first in that row.
+struct LargestBack<'a> {
+    from: &'a [Lanes],
+    largest: &'a [Lanes],
+    gradient: &'a [Lanes],
+    /// Memory for the largest of each row around each pixel.
+    of_rows: &'a mut [Lanes],
+    /// Zeros, for their gradient.
+    rows: &'a mut [Lanes],
+    /// What is added to.
+    to: &'a mut [Lanes],
+    width: usize,
+    /// In each direction.
+    reach: usize,
+}
+
+impl Kernel for LargestBack<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let (width, height) = (self.width, self.from.len() / self.width);
+        let lines = self.of_rows.chunks_mut(width).zip(self.from.chunks(width));
+        for (to, from) in lines {
+            for (x, to) in to.iter_mut().enumerate() {
+                let near = from[around(x, self.reach, width)].iter();
+                let most = near.fold(simd.load(&from[x]), |most, lanes| simd.max(most, simd.load(lanes)));
+                simd.store(to, most);
+            }
+        }
+        for place in 0..self.from.len() {
+            let (x, y) = (place % width, place / width);
+            let places = around(y, self.reach, height).map(|row| row * width + x);
+            first::<S>(simd, &self.largest[place], &self.gradient[place], self.of_rows, places, self.rows);
+        }
+        for place in 0..self.from.len() {
+            let (x, row) = (place % width, place / width * width);
+            let places = around(x, self.reach, width).map(|x| row + x);
+            first::<S>(simd, &self.of_rows[place], &self.rows[place], self.from, places, self.to);
+        }
+    }
+}
+
+/// Adds a gradient at the first of the places that hold the largest.
+#[inline(always)]
+fn first<S: Simd>(
+    simd: S,
+    largest: &Lanes,
+    gradient: &Lanes,
+    values: &[Lanes],
+    places: impl Iterator<Item = usize>,
+    to: &mut [Lanes],
+) {
+    let (largest, mut left) = (simd.load(largest), simd.load(gradient));
+    for place in places {
+        let below = simd.positive(simd.sub(largest, simd.load(&values[place])));
+        let beyond = simd.mul(left, below);
+        let sum = simd.add(simd.load(&to[place]), simd.sub(left, beyond));
+        simd.store(&mut to[place], sum);
+        left = beyond;
+    }
+}
+
 /// The mean of each map, as a map of one pixel.
 pub(super) fn mean(context: &Context, maps: Maps) -> Maps {
     let mut out = Maps::new(context.pool, maps.images, maps.channels, 1, 1);
@@ -108,6 +195,33 @@ mod tests {
                     let exact = others.map(|other| plane[other]).fold(f32::NEG_INFINITY, f32::max);
                     assert_eq!(found, exact, "{isa:?}, {height}×{width}, {place}");
                 }
+            }
+        }
+    }
+
+    /// Small whole numbers, so that many are equal and all sums are exact.
+    #[test]
+    fn gradients_go_to_the_first_of_the_largest() {
+        let pool = Pool::default();
+        for (height, width) in [(7, 6), (1, 3), (1, 1)] {
+            let plane: Vec<f32> = (0..height * width).map(|place| ((place * 5 + place / 7) % 4) as f32).collect();
+            let slopes: Vec<f32> = (0..height * width).map(|place| ((place * 7) % 11) as f32 - 5.0).collect();
+            let mut expected = slopes.clone();
+            for (place, slope) in slopes.iter().enumerate() {
+                let near = |a: usize, b: usize| a.abs_diff(b) <= 2;
+                let others =
+                    (0..plane.len()).filter(|o| near(o / width, place / width) && near(o % width, place % width));
+                let first = others.reduce(|first, other| if plane[other] > plane[first] { other } else { first });
+                expected[first.unwrap()] += slope;
+            }
+            for isa in Isa::all() {
+                let context = Context { isa, pool: &pool, clock: None, alone: true };
+                let maps = |values: &[f32]| Maps::from_planes(&pool, values, [1, 1, height, width]);
+                let (features, gradient) = (Features::from(maps(&plane)), maps(&slopes));
+                let pooled = largest(&context, &features, 5);
+                let mut found = vec![0.0; plane.len()];
+                largest_back(&context, &features, &pooled, 5, &gradient, &gradient).to_planes(&mut found);
+                assert_eq!(found, expected, "{isa:?}, {height}×{width}");
             }
         }
     }

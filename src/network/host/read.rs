@@ -5,8 +5,9 @@ use super::clock::Stopwatch;
 use super::maps::{Features, Maps};
 use super::norm::{Affine, Pixelwise};
 use super::resize::{Resize, Resizing};
-use super::simd::Lanes;
+use super::simd::{Kernel, Lanes, Simd};
 use crate::network::Nonlinearity;
+use crate::network::dropout::Mask;
 use crate::network::profile::LayerKind;
 use rayon::prelude::*;
 
@@ -17,12 +18,14 @@ pub(super) struct Read<'a> {
     pub affine: Option<&'a Affine>,
     pub activation: Option<Nonlinearity>,
     pub resize: Option<&'a Resize>,
+    /// Of each image, for what is activated; there are none but of features in one part.
+    pub masks: &'a [Mask],
 }
 
 impl<'a> Read<'a> {
     /// The features as they are.
     pub fn plain(features: &'a Features) -> Self {
-        Read { features, affine: None, activation: None, resize: None }
+        Read { features, affine: None, activation: None, resize: None, masks: &[] }
     }
 
     /// Images, height and width.
@@ -93,11 +96,16 @@ impl<'a> Read<'a> {
         pitch: usize,
         to: &mut [Lanes],
     ) {
-        let [_, _, width] = self.features.size();
+        let [_, height, width] = self.features.size();
+        let area = height * width;
         let pixelwise = |rows: std::ops::Range<usize>, to: &mut [Lanes], pitch: usize| {
             let from = &map[rows.start * width..rows.end * width];
             let affine = self.affine.map(|affine| affine.of(image, block));
             context.isa.run(Pixelwise { from, width, to, pitch, affine, activation: self.activation });
+            if let Some(&mask) = self.masks.get(image) {
+                let first = block * Lanes::WIDTH * area + rows.start * width;
+                context.isa.run(Masked { mask, first, area, width, rows: rows.len(), to, pitch });
+            }
         };
         let Some(resize) = self.resize else {
             pixelwise(rows, to, pitch);
@@ -111,6 +119,44 @@ impl<'a> Read<'a> {
         let line = &mut line;
         context.isa.run(Resizing { resize, from: &activated, first: source.start, rows, line, to, pitch });
         stopwatch.lap(LayerKind::Resampling);
+    }
+}
+
+/// Maps times the mask of each image, if there are any.
+pub(super) fn masked(context: &Context, maps: &mut Maps, masks: &[Mask]) {
+    let (blocks, area, width, rows) = (maps.blocks(), maps.area(), maps.width, maps.height);
+    maps.lanes.par_chunks_mut(area).enumerate().for_each(|(index, to)| {
+        let (image, block) = (index / blocks, index % blocks);
+        if let Some(&mask) = masks.get(image) {
+            let first = block * Lanes::WIDTH * area;
+            context.isa.run(Masked { mask, first, area, width, rows, to, pitch: width });
+        }
+    });
+}
+
+/// Rows of a map times a mask.
+struct Masked<'a> {
+    mask: Mask,
+    /// The place of the first value of the first row.
+    first: usize,
+    /// From channel to channel.
+    area: usize,
+    width: usize,
+    rows: usize,
+    to: &'a mut [Lanes],
+    pitch: usize,
+}
+
+impl Kernel for Masked<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for (row, to) in self.to.chunks_mut(self.pitch).take(self.rows).enumerate() {
+            for (x, to) in to.iter_mut().take(self.width).enumerate() {
+                let place = self.first + row * self.width + x;
+                let factors = Lanes(std::array::from_fn(|lane| self.mask.of((place + lane * self.area) as u32)));
+                simd.store(to, simd.mul(simd.load(to), simd.load(&factors)));
+            }
+        }
     }
 }
 

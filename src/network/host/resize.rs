@@ -207,6 +207,14 @@ pub(super) fn sum(context: &Context, maps: &Maps, bias: &[Lanes], residual: Opti
     out
 }
 
+/// Adds the residual to all maps.
+pub(super) fn add(context: &Context, to: &mut Maps, Residual { maps, scale }: Residual) {
+    let area = to.area();
+    to.lanes.par_chunks_mut(area).zip(maps.lanes.par_chunks(area)).for_each(|(out, added)| {
+        context.isa.run(Sum { bias: &Lanes::default(), added: Some(added), scale, out });
+    });
+}
+
 /// Adds to a map.
 pub(super) struct Sum<'a> {
     pub bias: &'a Lanes,

@@ -9,20 +9,22 @@ mod resize;
 
 pub use config::RefineNetConfig;
 
-use super::layers::{Conv, Loader, differentiated};
+use super::layers::{Conv, Loader, differentiated, of_images, with_gains};
 use super::plan::Parameter;
-use super::{AtOutput, GradientError, InvalidConfig, NetworkConfig, ScoreNetwork, Stage, Weights, WeightsError, host};
+use super::{
+    AtOutput, Dropout, GradientError, InvalidConfig, NetworkConfig, ScoreNetwork, Stage, Weights, WeightsError, host,
+};
 use crate::Image;
 use blocks::{Context, RefineBlock, ResBlock};
-use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
+use burn::tensor::{Device, TensorReadError};
 use norm::NormPlus;
+use std::sync::Arc;
 
 /// A published `ncsn` or `ncsnv2` network.
 #[derive(Debug)]
 pub struct RefineNet {
     config: RefineNetConfig,
     parameters: usize,
-    device: Device,
     body: Body,
 }
 
@@ -30,7 +32,7 @@ pub struct RefineNet {
 #[derive(Debug)]
 enum Body {
     Tensors(Box<Layers>),
-    Host(Box<host::RefineNet>),
+    Host(Arc<host::RefineNet>),
 }
 
 /// A network of tensor operations.
@@ -85,41 +87,37 @@ impl ScoreNetwork for RefineNet {
     type Config = RefineNetConfig;
 
     fn new(config: &RefineNetConfig, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
-        let parameters = plan::parameters(config);
-        let count = parameters.iter().map(|p| p.shape.iter().product::<usize>()).sum();
-        let loader = &mut Loader::new(parameters, weights, config, device)?;
-        let body = match host::is_plain(device) {
-            true => Body::Host(Box::new(host::RefineNet::load(loader, count)?)),
-            false => Body::Tensors(Box::new(Layers::load(loader)?)),
-        };
-        Ok(RefineNet { config: config.clone(), parameters: count, device: device.clone(), body })
+        RefineNet::load(&mut Loader::new(plan::parameters(config), weights, config, device)?, host::is_host(device))
     }
 
-    /// Tensor operations are where gradients are kept.
     fn of_tensors(config: &RefineNetConfig, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
-        RefineNet::new(config, weights, &device.clone().autodiff())
+        RefineNet::load(&mut Loader::new(plan::parameters(config), weights, config, device)?, false)
     }
 
     /// The output is the score. Labels are levels: 0 is the largest σ. Conditional networks take the nearest whole level.
     fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
-        let last = self.config.num_classes - 1;
-        let levels: Vec<usize> = labels.iter().map(|label| (label.round() as usize).min(last)).collect();
+        let (device, levels) = (x.device(), self.levels(labels));
         let x = if self.config.rescaled { x } else { x * 2.0 - 1.0 };
         let output = match &self.body {
-            Body::Host(network) => network.forward(x, &levels)?,
+            Body::Host(network) => network.forward(x, levels)?,
             Body::Tensors(layers) => {
                 layers.forward(x, Context { levels: &levels, nonlinearity: self.config.nonlinearity })
             }
         };
-        Ok(if self.config.conditional { output } else { output * self.inverse_sigma(labels) })
+        Ok(if self.config.conditional { output } else { output * of_images(self.gains(labels), &device) })
     }
 
     fn parameters(&self) -> usize {
         self.parameters
     }
 
-    fn gradients(&self, _: &[f32], _: &[f64], _: AtOutput) -> Option<Vec<Vec<f32>>> {
-        None
+    fn gradients(&self, x: &[f32], labels: &[f64], _: Option<Dropout>, at_output: AtOutput) -> Option<Vec<Vec<f32>>> {
+        let Body::Host(network) = &self.body else { return None };
+        let [c, h, w] = self.config.shape();
+        let x = if self.config.rescaled { x.to_vec() } else { x.iter().map(|x| 2.0 * x - 1.0).collect() };
+        let gains = if self.config.conditional { Vec::new() } else { self.gains(labels) };
+        let at_output = with_gains(c * h * w, gains, at_output);
+        network.gradients(&x, [labels.len(), c, h, w], &self.levels(labels), &at_output, &sizes(&self.config))
     }
 
     fn gradients_by_tensors(
@@ -128,29 +126,50 @@ impl ScoreNetwork for RefineNet {
         device: &Device,
         x: &[f32],
         labels: &[f64],
+        _: Option<Dropout>,
         at_output: AtOutput,
     ) -> Result<Vec<Vec<f32>>, GradientError> {
         let device = &device.clone().autodiff();
-        let parameters = plan::parameters(config);
-        let sizes: Vec<usize> = parameters.iter().map(|p| p.shape.iter().product()).collect();
-        let mut loader = Loader::new(parameters, weights, config, device)?.tracked();
-        let body = Body::Tensors(Box::new(Layers::load(&mut loader)?));
-        let network =
-            RefineNet { config: config.clone(), parameters: sizes.iter().sum(), device: device.clone(), body };
-        differentiated(loader, &sizes, config.shape(), x, labels, at_output, |x| network.forward(x, labels))
+        let mut loader = Loader::new(plan::parameters(config), weights, config, device)?.tracked();
+        let network = RefineNet::load(&mut loader, false)?;
+        differentiated(loader, &sizes(config), config.shape(), x, labels, at_output, |x| network.forward(x, labels))
+    }
+
+    fn differentiates_on_the_cpu() -> bool {
+        true
     }
 }
 
+/// The number of values of each parameter.
+fn sizes(config: &RefineNetConfig) -> Vec<usize> {
+    plan::parameters(config).iter().map(|p| p.shape.iter().product()).collect()
+}
+
 impl RefineNet {
+    fn load(loader: &mut Loader<RefineNetConfig>, on_host: bool) -> Result<Self, WeightsError> {
+        let config = loader.config.clone();
+        let parameters = sizes(&config).iter().sum();
+        let body = match on_host {
+            true => Body::Host(Arc::new(host::RefineNet::load(loader, parameters)?)),
+            false => Body::Tensors(Box::new(Layers::load(loader)?)),
+        };
+        Ok(RefineNet { config, parameters, body })
+    }
+
     /// The architecture.
     pub fn config(&self) -> &RefineNetConfig {
         &self.config
     }
 
-    /// 1/σ of each label, to broadcast over images.
-    fn inverse_sigma(&self, labels: &[f64]) -> Image {
-        let values: Vec<f32> = labels.iter().map(|&label| (1.0 / self.config.sigma(label)) as f32).collect();
-        Tensor::from_data(TensorData::new(values, [labels.len(), 1, 1, 1]), &self.device)
+    /// The nearest level of each label.
+    fn levels(&self, labels: &[f64]) -> Vec<usize> {
+        let last = self.config.num_classes - 1;
+        labels.iter().map(|label| (label.round() as usize).min(last)).collect()
+    }
+
+    /// 1/σ of each label.
+    fn gains(&self, labels: &[f64]) -> Vec<f32> {
+        labels.iter().map(|&label| (1.0 / self.config.sigma(label)) as f32).collect()
     }
 }
 

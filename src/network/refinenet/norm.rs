@@ -10,13 +10,26 @@ use burn::tensor::Tensor;
 /// What is added to variances.
 pub(in crate::network) const EPSILON: f64 = 1e-5;
 
-/// γ, α and β of all channels, in one row or in one for each level; and how many rows these are.
-pub(in crate::network) fn rows(loader: &mut Loader<RefineNetConfig>) -> Result<(Vec<f32>, usize), WeightsError> {
-    if loader.config.conditional {
-        return Ok((loader.array()?.values.clone(), loader.config.num_classes));
+/// γ, α and β of all channels.
+pub(in crate::network) struct Table {
+    /// In one row or in one for each level.
+    pub values: Vec<f32>,
+    pub rows: usize,
+    /// The places of the parameters among the network's that make up the values, one after another.
+    pub slots: Vec<usize>,
+}
+
+impl Table {
+    pub fn load(loader: &mut Loader<RefineNetConfig>) -> Result<Self, WeightsError> {
+        if loader.config.conditional {
+            let (slot, array) = loader.next()?;
+            return Ok(Table { values: array.values.clone(), rows: loader.config.num_classes, slots: vec![slot] });
+        }
+        let (alpha, gamma, beta) = (loader.next()?, loader.next()?, loader.next()?);
+        let parts = [gamma, alpha, beta];
+        let values = parts.iter().flat_map(|(_, array)| &array.values).copied().collect();
+        Ok(Table { values, rows: 1, slots: parts.map(|(slot, _)| slot).to_vec() })
     }
-    let (alpha, gamma, beta) = (loader.array()?, loader.array()?, loader.array()?);
-    Ok(([gamma, alpha, beta].iter().flat_map(|array| &array.values).copied().collect(), 1))
 }
 
 /// InstanceNorm++.

@@ -1,7 +1,7 @@
 //! Gradients of published losses by every parameter, as recorded from published code, by both ways of computing them.
 
-use super::{folder, open};
-use burn::tensor::Device;
+use super::{folder, noise, open, same_bits_for_any_number_of_threads};
+use burn::tensor::{Device, DeviceKind};
 use score_explorer::checkpoint::{OpenedNetwork, read_tensors};
 use score_explorer::network::{Architecture, Embedding, Network, Weights};
 use serde_json::Value;
@@ -62,7 +62,7 @@ impl Recorded {
         let device = Device::flex().autodiff();
         let network = Network::new(self.architecture(), &self.opened.weights, &device).unwrap();
         let x = &self.tensors["perturbed"].values;
-        network.gradients(x, &self.labels, &|images, values| _ = self.loss(images, values)).unwrap()
+        network.gradients(x, &self.labels, None, &|images, values| _ = self.loss(images, values)).unwrap()
     }
 
     fn by_tensors(&self, device: &Device) -> Vec<Vec<f32>> {
@@ -72,7 +72,7 @@ impl Recorded {
             let expected = self.facts["loss"].as_f64().unwrap();
             assert!((loss / expected - 1.0).abs() < 1e-5, "the loss is {loss}, not {expected}");
         };
-        Network::gradients_by_tensors(self.architecture(), weights, device, x, &self.labels, &at_output).unwrap()
+        Network::gradients_by_tensors(self.architecture(), weights, device, x, &self.labels, None, &at_output).unwrap()
     }
 
     /// Holds gradients against the recorded ones. Published code in single precision is off by up to 3e-5; what was
@@ -154,4 +154,20 @@ fn gradients_of_progressive_ncsnpp_are_the_published_ones() {
 #[test]
 fn gradients_of_vp_ncsnpp_are_the_published_ones() {
     agrees_with_published_code("ncsnpp-vp-cifar10");
+}
+
+/// Groups are of sixteen images here.
+#[test]
+fn gradients_are_the_same_bits_for_any_number_of_threads() {
+    let opened = open("ddpmpp-vp-cifar10");
+    let network = Network::new(&opened.description.config, &opened.weights, &Device::flex().autodiff()).unwrap();
+    let labels: Vec<f64> = (0..35).map(|index| f64::from(index) * 25.0).collect();
+    let x = noise(labels.len() * opened.description.config.shape().iter().product::<usize>(), 1);
+    same_bits_for_any_number_of_threads(|| network.gradients(&x, &labels, None, &|_, _| {}).unwrap());
+}
+
+#[test]
+fn gradients_on_vulkan_are_the_published_ones() {
+    let recorded = Recorded::read("ddpmpp-subvp-cifar10");
+    recorded.holds(&recorded.by_tensors(&Device::wgpu(DeviceKind::DefaultDevice)));
 }

@@ -1,11 +1,13 @@
 //! Options that no reference network has.
 
-use super::{noise, open, relative_error, values};
+use super::{noise, open, output_and_gradient, relative_error, same_bits_for_any_number_of_threads, values};
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::network::ScoreNetwork;
 use score_explorer::network::{
-    Array, BlockKind, Combine, Config, Embedding, Nonlinearity, Progressive, ProgressiveInput, Unet, Variant, Weights,
+    Array, BlockKind, Combine, Config, Dropout, Embedding, Nonlinearity, Progressive, ProgressiveInput, Unet, Variant,
+    Weights,
 };
+use std::ops::Range;
 
 fn small() -> Config {
     let config = open("ddpmpp-subvp-cifar10").description.config.unet().unwrap().clone();
@@ -23,17 +25,6 @@ fn weights(config: &Config) -> Weights {
 
 /// Rounding through some twenty layers of random weights, in units of the largest output.
 const HOST: f64 = 1e-4;
-
-/// The network's output, and the gradient of its product with numbers that look random.
-fn output_and_gradient(network: &Unet, x: &Tensor<4>, labels: &[f64]) -> [Vec<f32>; 2] {
-    let device = Device::flex().autodiff();
-    let x: Tensor<4> = Tensor::from_data(x.to_data(), &device).require_grad();
-    let y = network.forward(x.clone(), labels).unwrap();
-    let output = values(y.clone().inner());
-    let probe: Tensor<4> = Tensor::from_data(TensorData::new(noise(output.len(), 6), y.dims()), &device);
-    let gradients = (y * probe).sum().backward();
-    [output, values(x.grad(&gradients).unwrap())]
-}
 
 /// The CPU's own layers give the output and the gradient that tensor operations give. Returns the output.
 fn agrees_with_tensors(config: &Config, x: &Tensor<4>, labels: &[f64]) -> Vec<f32> {
@@ -123,5 +114,36 @@ fn every_nonlinearity_and_an_odd_filter_make_a_network() {
             assert!(y.len() == 192 && y.iter().all(|value| value.is_finite()) && !outputs.contains(&y));
             outputs.push(y);
         }
+    }
+}
+
+/// Nineteen images, of which sixteen go through together; with tensor operations all do.
+#[test]
+fn dropout_drops_the_same_values_on_the_cpus_own_layers_and_by_tensor_operations() {
+    let device = Device::flex();
+    for resblock_type in [BlockKind::Ddpm, BlockKind::BigGan] {
+        let config = Config { resblock_type, ..small() };
+        let weights = weights(&config);
+        let labels: Vec<f64> = (0..19).map(|index| f64::from(index) * 50.0).collect();
+        let each: usize = 192;
+        let (x, probe) = (noise(labels.len() * each, 5), noise(labels.len() * each, 6));
+        let at_output = |images: Range<usize>, values: &mut [f32]| {
+            values.copy_from_slice(&probe[images.start * each..images.end * each]);
+        };
+        let network = Unet::new(&config, &weights, &device.clone().autodiff()).unwrap();
+        let own = |dropout| network.gradients(&x, &labels, dropout, &at_output).unwrap();
+        let dropout = Some(Dropout { rate: 0.3, seed: 7, first: 0 });
+        let (found, without) = (own(dropout), own(None));
+        assert!(own(Some(Dropout { rate: 0.0, seed: 7, first: 0 })) == without, "a rate of 0 changes the gradients");
+        let by_tensors = Unet::gradients_by_tensors(&config, &weights, &device, &x, &labels, dropout, &at_output);
+        let norm = |values: &[f32]| values.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+        let off = |found: &[Vec<f32>], expected: &[Vec<f32>]| {
+            let pairs = found.iter().flatten().zip(expected.iter().flatten());
+            norm(&pairs.map(|(a, b)| a - b).collect::<Vec<f32>>()) / norm(&expected.concat())
+        };
+        let (error, change) = (off(&found, &by_tensors.unwrap()), off(&found, &without));
+        println!("{error:.1e} off with dropout, which changes {change:.2}");
+        assert!(error < 1e-5 && change > 0.1, "{error:.1e} off with dropout, which changes {change:.2}");
+        same_bits_for_any_number_of_threads(|| own(dropout));
     }
 }

@@ -96,7 +96,7 @@ fn gradients_by_all_parameters_are_those_of_images_cut_by_hand() {
                 let target = &target[images.start * size..images.end * size];
                 values.iter_mut().zip(target).for_each(|(value, target)| *value -= target);
             };
-            network.gradients(x, &labels, &at_output).unwrap()
+            network.gradients(x, &labels, None, &at_output).unwrap()
         };
         let found = of(&patched, &x, &target);
         assert_eq!(found, of(&plain, &cut(&x, side), &cut(&target, side)), "{name}");

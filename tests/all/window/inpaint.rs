@@ -1,6 +1,8 @@
 //! The workspace "Inpaint": opening, painting, keys, files.
 
-use super::{Folders, Storage, build, click, inpaint, is_enabled, open, open_in, quick, runs, stored, wait_until};
+use super::{
+    Dropped, Folders, Storage, build, click, inpaint, is_enabled, open, open_in, quick, runs, stored, wait_until,
+};
 use eframe::App as _;
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, Vec2};
 use egui_kittest::Harness;
@@ -12,18 +14,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 const PHOTO: &str = "Photo with its mask";
-
-#[derive(Debug)]
-struct Dropped(std::path::PathBuf);
-
-impl egui::DroppedFile for Dropped {
-    fn path(&self) -> &Path {
-        &self.0
-    }
-    fn bytes(&self) -> Result<Vec<u8>, String> {
-        std::fs::read(&self.0).map_err(|error| error.to_string())
-    }
-}
 
 fn drop_file(harness: &mut Harness<'static, App>, path: &Path, modifiers: Modifiers) {
     harness.event(Event::ModifiersChanged(modifiers));

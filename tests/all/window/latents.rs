@@ -1,6 +1,6 @@
 //! The workspace "Latents": two pictures, the strip between them, the slider, likelihoods, files.
 
-use super::{build, click, latents, quick, save_as, stored, wait_until};
+use super::{Dropped, build, click, latents, quick, save_as, stored, wait_until};
 use crate::choices::solver;
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
@@ -94,18 +94,6 @@ fn strip_loop_and_latents_can_be_saved() {
     assert_eq!((strip.width(), strip.height()), (4 * (9 * 32 + 8), 4 * 32));
     let latents = score_explorer::checkpoint::read_latents(&folder.path().join("z.safetensors")).unwrap();
     assert_eq!(latents.pixels.shape, [2, 3, 32, 32]);
-}
-
-#[derive(Debug)]
-struct Dropped(std::path::PathBuf);
-
-impl egui::DroppedFile for Dropped {
-    fn path(&self) -> &Path {
-        &self.0
-    }
-    fn bytes(&self) -> Result<Vec<u8>, String> {
-        std::fs::read(&self.0).map_err(|error| error.to_string())
-    }
 }
 
 fn drop_file(harness: &mut Harness<'static, App>, path: &Path) {

@@ -1,6 +1,8 @@
 //! Setting up a run.
 
-use super::{Folders, Storage, click, is_enabled, latents, open, open_in, open_with, quick, runs, stored, wait_until};
+use super::{
+    Dropped, Folders, Storage, click, is_enabled, latents, open, open_in, open_with, quick, runs, stored, wait_until,
+};
 use crate::choices::{grid, pc, solver};
 use eframe::App as _;
 use egui::{Key, Modifiers};
@@ -10,7 +12,6 @@ use score_explorer::app::{App, Draft, Settings};
 use score_explorer::sde::FamilyKind;
 use score_explorer::solver::{CORRECTOR, CORRECTOR_STEPS, LEAPFROG, METROPOLIS, NORMS, PREDICTOR, Preset, RHO, SNR};
 use score_explorer::task::{Flow, Latents, ModelRef, Run};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[test]
@@ -215,19 +216,6 @@ fn a_damaged_store_opens_a_first_window() {
     let mut storage = stored(Draft { steps: 77, ..Draft::default() });
     storage.set_string("score-explorer", "[1, 2".into());
     assert_eq!(*open(&storage).state().draft(), Settings::default().draft);
-}
-
-/// A file let go over the window.
-#[derive(Debug)]
-struct Dropped(PathBuf);
-
-impl egui::DroppedFile for Dropped {
-    fn path(&self) -> &Path {
-        &self.0
-    }
-    fn bytes(&self) -> Result<Vec<u8>, String> {
-        std::fs::read(&self.0).map_err(|error| error.to_string())
-    }
 }
 
 #[test]

@@ -14,7 +14,8 @@ const CONTROLS: [Role; 7] =
     [Role::Button, Role::RadioButton, Role::CheckBox, Role::ComboBox, Role::Slider, Role::SpinButton, Role::TextInput];
 
 /// What a person needs next, which no scrolling may hide.
-const FIRST: [&str; 6] = ["Run", "Run again", "Try two examples", "Open a photo…", "Try an example", "Fill in"];
+const FIRST: [&str; 7] =
+    ["Run", "Run again", "Try two examples", "Open a photo…", "Try an example", "Fill in", "Start training"];
 
 /// A control: its name, the layer it is on, where it is, and what of it is within its panel.
 struct Control {
@@ -129,6 +130,23 @@ fn latents_fit_into_a_small_window() {
     click(&mut harness, "Try two examples");
     wait_until(&mut harness, "two images", |app| super::latents(app).filled().0 > 0);
     fits_with_either_panel(&mut harness, "Latents, filled");
+}
+
+#[test]
+fn train_fits_into_a_small_window() {
+    let home = tempfile::tempdir().unwrap();
+    let folders = super::Folders { library: Some(home.path().join("models")), ..Default::default() };
+    let mut harness = super::open_in(&Storage::default(), folders);
+    harness.set_size(SMALL);
+    harness.run_steps(3);
+    click(&mut harness, "Train");
+    fits_with_either_panel(&mut harness, "Train, empty");
+    click(&mut harness, "Tiny");
+    click(&mut harness, "Start training");
+    let train = |app: &App| app.workspace::<score_explorer::app::train::Train>().expect("the workspace").has_samples();
+    wait_until(&mut harness, "samples", train);
+    fits_with_either_panel(&mut harness, "Train, under way");
+    eframe::App::on_exit(harness.state_mut());
 }
 
 #[test]

@@ -19,7 +19,7 @@ const TILES: [usize; 2] = [32, 128];
 
 impl Convolution {
     /// Records the gradient of weights and bias. `gradient`: of the convolution's own result, read to the size of what
-    /// it `read`; `sums`: of what the bias was added to.
+    /// it `read`; `sums`: of what the bias, if there is one, was added to.
     pub fn record<'n>(
         &'n self,
         context: &Context,
@@ -36,7 +36,9 @@ impl Convolution {
             Size::Two => self.kernels_of::<Two, 4, 2>(Two, context, [read, gradient], kernels),
             Size::Four => self.kernels_of::<Four, 6, 4>(Four, context, [read, gradient], kernels),
         }
-        sums_of(context, sums, bias);
+        if self.origin.biased {
+            sums_of(context, sums, bias);
+        }
         into.record(context, self, found);
     }
 
@@ -118,14 +120,13 @@ impl Leaf for Convolution {
         let (places, scale) = (&self.origin.places, self.origin.scale);
         let channels = places.iter().flatten().count();
         let (kernels, bias) = gradient.split_at(self.bias.len() * 9 * places.len());
-        let Some([weight, biases]) =
-            parameters.get_mut(self.origin.slot..).and_then(|rest| rest.get_disjoint_mut([0, 1]).ok())
-        else {
-            return;
-        };
+        let split = parameters.split_at_mut_checked(self.origin.slot + 1);
+        let Some(([.., weight], biases)) = split else { return };
+        if let (true, Some(biases)) = (self.origin.biased, biases.first_mut()) {
+            biases.iter_mut().zip(bias.iter().flat_map(|lanes| lanes.0)).for_each(|(to, x)| *to += scale * x);
+        }
         for output in 0..self.outputs {
             let (block, lane) = (output / Lanes::WIDTH, output % Lanes::WIDTH);
-            biases[output] += scale * bias[block].0[lane];
             let kernels = kernels[block * 9 * places.len()..].chunks(9);
             for (kernel, channel) in kernels.zip(places) {
                 let Some(channel) = *channel else { continue };

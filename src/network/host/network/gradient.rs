@@ -3,7 +3,7 @@
 //! On the way forwards, the features that come to each nonlinear layer are kept; the way back computes from them
 //! what else it needs.
 
-use super::{Block, ConvResampler, Layer, Network};
+use super::{Block, ConvResampler, Given, Layer, Network};
 use crate::network::Combine;
 use crate::network::host::Context;
 use crate::network::host::convolution::Convolution;
@@ -13,31 +13,14 @@ use crate::network::host::maps::{Features, Maps, places};
 use crate::network::host::norm::{Film, Norm};
 use crate::network::host::pointwise::{Pointwise, Start};
 use crate::network::host::pooling::of_mean;
-use crate::network::host::read::{Read, Residual};
-use crate::network::host::resize::{Resize, Sum};
+use crate::network::host::read::{Read, Residual, masked};
+use crate::network::host::resize::{Resize, add};
 use crate::network::host::simd::Lanes;
+use crate::network::host::two_way::{Kept, Lost};
 use crate::network::host::winograd::Keep;
 use crate::network::plan::Direction;
 use rayon::prelude::*;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// What is kept of the evaluation of some images, as [`Network::images`] shows it.
-pub(super) type Kept = Vec<Features>;
-
-/// An evaluation that can be walked back.
-#[derive(Debug)]
-pub(in crate::network::host) struct Tape {
-    network: Arc<Network>,
-    embedding: Option<Rows>,
-    /// The images' shape.
-    dims: [usize; 4],
-    /// Images that go through together.
-    group: usize,
-    /// By the first image of a group.
-    kept: BTreeMap<usize, Kept>,
-}
 
 /// Gradients beside one another on the way back.
 pub(super) struct Flow {
@@ -48,107 +31,37 @@ pub(super) struct Flow {
     output: Option<Maps>,
 }
 
-impl Network {
-    /// The output for images, N×C×H×W, and what the way back needs. See [`Network::forward`].
-    pub(in crate::network::host) fn taped(
-        self: &Arc<Self>,
-        x: Vec<f32>,
-        dims: [usize; 4],
-        features: Vec<f32>,
-        rows: usize,
-    ) -> (Vec<f32>, Tape) {
-        let embedding = self.embed(&self.evaluator.context(), features, rows);
-        let group = self.evaluator.group(dims);
-        let tapes = Mutex::new(BTreeMap::new());
-        let [_, size @ ..] = self.output(dims);
-        let out = self.evaluator.evaluate(x, dims, size.iter().product(), group, |context, x, images| {
-            let (first, embedding) = (images.start, embedding.as_ref().map(|rows| rows.of(images)));
-            let mut kept = Kept::new();
-            let out =
-                self.images(context, &self.layers, x, embedding.as_ref(), &mut |features| kept.push(features.clone()));
-            tapes.lock().unwrap_or_else(PoisonError::into_inner).insert(first, kept);
-            out
-        });
-        let kept = tapes.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (out, Tape { network: self.clone(), embedding, dims, group, kept })
-    }
-}
-
-impl Tape {
-    /// The images' shape, N×C×H×W.
-    pub(in crate::network::host) fn dims(&self) -> [usize; 4] {
-        self.dims
-    }
-
-    /// From the gradient of the output to that of the input, N×C×H×W.
-    pub(in crate::network::host) fn back(&self, gradient: Vec<f32>) -> Vec<f32> {
-        let ([_, channels, height, width], output) = (self.dims, self.network.output(self.dims));
-        let size = channels * height * width;
-        self.network.evaluator.evaluate(gradient, output, size, self.group, |context, gradient, images| {
-            let embedding = self.embedding.as_ref().map(|rows| rows.of(images.clone()));
-            let kept = self.kept.get(&images.start).map_or(&[][..], Vec::as_slice);
-            let walk = Walk::new(&self.network, context, embedding.as_ref());
-            let found = walk.back(&mut kept.to_vec(), gradient).unwrap_or_else(|| {
-                // Only where the tape is of another network: nobody should take this for a gradient.
-                let mut lost = Maps::new(context.pool, images.len(), channels, height, width);
-                lost.lanes.fill(Lanes([f32::NAN; 16]));
-                lost
-            });
-            Maps { channels, ..found }.into()
-        })
-    }
-}
-
 /// One walk back, for some images.
 pub(super) struct Walk<'a, 'n> {
-    network: &'n Network,
-    context: &'a Context<'a>,
-    embedding: Option<&'a Rows>,
-    /// Where gradients of parameters go, and those of the activated embedding, a row for each image, if they are wanted.
-    found: Option<&'a RefCell<(Gradients<'n>, Vec<f32>)>>,
+    pub network: &'n Network,
+    pub context: &'a Context<'a>,
+    pub given: &'a Given,
+    /// Where gradients of parameters and of the activated embedding go, if they are wanted.
+    pub found: Option<&'a RefCell<Gradients<'n>>>,
 }
 
-impl<'a, 'n> Walk<'a, 'n> {
-    fn new(network: &'n Network, context: &'a Context<'a>, embedding: Option<&'a Rows>) -> Self {
-        Walk { network, context, embedding, found: None }
-    }
-
-    /// The same for gradients of parameters.
-    pub fn for_parameters(
-        network: &'n Network,
-        context: &'a Context<'a>,
-        embedding: Option<&'a Rows>,
-        found: &'a RefCell<(Gradients<'n>, Vec<f32>)>,
-    ) -> Self {
-        Walk { network, context, embedding, found: Some(found) }
-    }
-
-    /// To the gradient of the input, from what was kept.
-    pub fn back(&self, kept: &mut Kept, gradient: Maps) -> Option<Maps> {
-        let flow = self.through(kept, gradient)?;
-        self.both(flow.h, flow.input)
-    }
-
-    /// Through all layers. What was kept is let go on the way.
-    pub fn through(&self, kept: &mut Kept, gradient: Maps) -> Option<Flow> {
+impl<'n> Walk<'_, 'n> {
+    /// To the gradient of the images, if those of parameters are not wanted, from what was kept, which is let go on the
+    /// way.
+    pub fn back(&self, mut kept: Kept, gradient: Maps) -> Result<Option<Maps>, Lost> {
         let mut flow = Flow { h: Some(gradient), kept: Vec::new(), input: None, output: None };
         let first = self.network.layers.iter().position(|layer| matches!(layer, Layer::Output(..)));
         for (index, layer) in self.network.layers.iter().enumerate().rev() {
-            self.step(layer, first == Some(index), kept, &mut flow)?;
+            self.step((index, layer), first == Some(index), &mut kept, &mut flow).ok_or(Lost)?;
         }
-        Some(flow)
+        Ok(self.both(flow.h, flow.input))
     }
 
     /// Records gradients of parameters, where they are wanted.
     fn record(&self, record: impl FnOnce(&mut Gradients<'n>)) {
         if let Some(found) = self.found {
-            record(&mut found.borrow_mut().0);
+            record(&mut found.borrow_mut());
         }
     }
 
     /// The way back through one layer; see [`Network::step`] for the way forwards. `first`: it is the
     /// first output.
-    fn step(&self, layer: &'n Layer, first: bool, kept: &mut Kept, flow: &mut Flow) -> Option<()> {
+    fn step(&self, (place, layer): (usize, &'n Layer), first: bool, kept: &mut Kept, flow: &mut Flow) -> Option<()> {
         // These have kept what is between the halves of a block, or what came from a pyramid, too.
         let two =
             matches!(layer, Layer::Block(_) | Layer::InputSkip(_) | Layer::InputResidual(_) | Layer::OutputResidual(_));
@@ -165,11 +78,10 @@ impl<'a, 'n> Walk<'a, 'n> {
             Layer::Stem(convolution) => {
                 flow.h = Some(self.convolution(convolution, &Read::plain(x), flow.h.take()?)?);
             }
-            Layer::Block(block) => flow.h = Some(self.block(block, x, &aside?, flow.h.take()?)?),
+            Layer::Block(block) => flow.h = Some(self.block((place, block), x, &aside?, flow.h.take()?)?),
             Layer::Attention(attention) => {
                 let mut found = self.found.map(RefCell::borrow_mut);
-                let wanted = found.as_mut().map(|found| &mut found.0);
-                flow.h = Some(attention.back(self.context, x, &flow.h.take()?.into(), wanted)?);
+                flow.h = Some(attention.back(self.context, x, &flow.h.take()?.into(), found.as_deref_mut())?);
             }
             Layer::Resample(direction) => {
                 flow.h = Some(self.resized(*direction, [height, width], &flow.h.take()?));
@@ -277,23 +189,25 @@ impl<'a, 'n> Walk<'a, 'n> {
     }
 
     /// `h`: the features between the block's two halves.
-    fn block(&self, block: &'n Block, x: &Features, h: &Features, gradient: Maps) -> Option<Maps> {
+    fn block(&self, (place, block): (usize, &'n Block), x: &Features, h: &Features, gradient: Maps) -> Option<Maps> {
         let [_, height, width] = x.size();
         let (context, activation) = (self.context, Some(self.network.nonlinearity));
         let gradient = Features::from(gradient);
         let [whole] = &gradient.0[..] else { return None };
-        let level = block.level(context, self.embedding);
+        let level = block.level(context, self.given);
         let film = block.film(level.as_ref());
         let affine = block.norms[1].affine(context, h, film);
-        let read = Read { affine: Some(&affine), activation, ..Read::plain(h) };
+        let masks = &self.given.masks(place, x.size()[0]);
+        let read = Read { affine: Some(&affine), activation, masks, ..Read::plain(h) };
         self.record(|into| block.convolutions[1].record(context, &read, &Read::plain(&gradient), &gradient, into));
-        let half = block.convolutions[1].transposed()?.run(context, &Read::plain(&gradient), None, Keep::All);
+        let mut half = block.convolutions[1].transposed()?.run(context, &Read::plain(&gradient), None, Keep::All);
+        masked(context, &mut half, masks);
         let (half, of_film) = self.norm(&block.norms[1], h, film, half, None);
         self.level(block, of_film);
 
         let affine = block.norms[0].affine(context, x, Film::Nothing);
         let resize = block.resample.map(|to| Resize::new(&self.network.resampling[to as usize], height, width));
-        let read = Read { features: x, affine: Some(&affine), activation, resize: resize.as_ref() };
+        let read = Read { affine: Some(&affine), activation, resize: resize.as_ref(), ..Read::plain(x) };
         let half = self.convolution(&block.convolutions[0], &read, half)?;
         let (aside, scale) = match &block.shortcut {
             Some(shortcut) => {
@@ -318,12 +232,15 @@ impl<'a, 'n> Walk<'a, 'n> {
 
     /// Back from a block's film to the embedding, where gradients are wanted.
     fn level(&self, block: &'n Block, film: Vec<f32>) {
-        let (Some(found), Some(embedding), Some(level)) = (self.found, self.embedding, &block.level) else { return };
-        let (gradients, of_embedding) = &mut *found.borrow_mut();
-        let images = (of_embedding.len() / embedding.width).max(1);
+        let (Some(found), Some(embedding), Some(level)) = (self.found, &self.given.embedding, &block.level) else {
+            return;
+        };
+        let found = &mut *found.borrow_mut();
+        let images = (embedding.values.len() / embedding.width).max(1);
         let film = Rows { width: film.len() / images, values: film };
-        let back = level.back(self.context, embedding, &film, gradients);
-        of_embedding.iter_mut().zip(back.values).for_each(|(sum, x)| *sum += x);
+        let back = level.back(self.context, embedding, &film, found);
+        found.of_levels.resize(embedding.values.len(), 0.0);
+        found.of_levels.iter_mut().zip(back.values).for_each(|(sum, x)| *sum += x);
     }
 
     /// Back through resampling with a convolution of these features.
@@ -359,10 +276,7 @@ impl<'a, 'n> Walk<'a, 'n> {
             (Some(a), Some(b)) => (a, b),
             (a, b) => return a.or(b),
         };
-        let area = a.area();
-        a.lanes.par_chunks_mut(area).zip(b.lanes.par_chunks(area)).for_each(|(out, added)| {
-            self.context.isa.run(Sum { bias: &Lanes::default(), added: Some(added), scale: 1.0, out });
-        });
+        add(self.context, &mut a, Residual { maps: &b, scale: 1.0 });
         Some(a)
     }
 

@@ -1,11 +1,11 @@
 //! The gradient of group normalisation and the nonlinearity after it.
 
-use super::{Activation, Elu, Film, Identity, LeakyRelu, Moments, Norm, Relu, Swish, exp, moments_of};
+use super::{Activation, Affine, Elu, Film, Identity, LeakyRelu, Moments, Norm, Relu, Swish, exp, moments_of};
 use crate::network::Nonlinearity;
 use crate::network::host::Context;
 use crate::network::host::gemm::blocks_of;
-use crate::network::host::gradients::{Gradients, Leaf};
-use crate::network::host::maps::{Features, Maps};
+use crate::network::host::gradients::{Gradients, Leaf, publish_values};
+use crate::network::host::maps::{Buffer, Features, Maps};
 use crate::network::host::read::Residual;
 use crate::network::host::simd::{Kernel, Lanes, Simd};
 use crate::network::profile::LayerKind;
@@ -31,53 +31,25 @@ impl Norm {
         features: &Features,
         film: Film,
         activation: Option<Nonlinearity>,
-        mut gradient: Maps,
+        gradient: Maps,
         residual: Option<Residual>,
     ) -> (Maps, Found) {
         let affine = self.affine(context, features, film);
-        let (blocks, area) = (features.blocks(), gradient.area());
-        let moments = moments_of(context, features);
-        let mut sums = context.pool.take(2 * gradient.images * blocks);
-        gradient.lanes.par_chunks_mut(area).zip(sums.par_chunks_mut(2)).enumerate().for_each(|(index, (map, sums))| {
-            let mut stopwatch = context.stopwatch();
-            let (image, block) = (index / blocks, index % blocks);
-            let Some(x) = features.map(image, block) else { return };
-            let (affine, mean) = (affine.of(image, block), &moments[index][0]);
-            context.isa.run(Deactivate { x, gradient: map, affine, mean, sums, activation });
-            stopwatch.lap(LayerKind::Normalisation);
-        });
-        let (lines, found) = self.lines(&moments, &sums, blocks, area as f32, film);
-        gradient.lanes.par_chunks_mut(area).enumerate().for_each(|(index, map)| {
-            let mut stopwatch = context.stopwatch();
-            let (image, block) = (index / blocks, index % blocks);
-            let Some(x) = features.map(image, block) else { return };
-            let ([scale, _], [slope, offset]) = (affine.of(image, block), lines[index]);
-            let added = residual.map(|residual| (residual.maps.map(image, block), residual.scale));
-            context.isa.run(Denormalize { x, gradient: map, line: [scale, slope, offset], added });
-            stopwatch.lap(LayerKind::Normalisation);
-        });
-        (gradient, found)
+        let (blocks, area) = (features.blocks(), gradient.area() as f32);
+        let lines = |moments: &[_], sums: &[_]| self.lines(moments, sums, blocks, area, film);
+        back(context, features, &affine, activation, gradient, residual, lines)
     }
 
     /// Records what [`Norm::back`] found.
     pub fn record<'n>(&'n self, context: &Context, found: &Found, into: &mut Gradients<'n>) {
-        let blocks = self.weight.len().div_ceil(Lanes::WIDTH);
-        let mut gradient = context.pool.take(2 * blocks);
-        gradient.fill(Lanes::default());
-        for (lanes, values) in gradient.chunks_mut(blocks).zip([&found.weight, &found.bias]) {
-            for (lanes, values) in lanes.iter_mut().zip(values.chunks(Lanes::WIDTH)) {
-                lanes.0[..values.len()].copy_from_slice(values);
-            }
-        }
-        into.record(context, self, gradient);
+        into.record_values(context, self, &[&found.weight, &found.bias]);
     }
 
-    /// The gradient of a pixel x has slope·x + offset besides its own part: both, of every map. `sums`: of each map's
-    /// gradient after scale and shift, and of its products with the features less their mean.
+    /// What [`back`] asks of every map.
     fn lines(
         &self,
         moments: &[[Lanes; 2]],
-        sums: &[Lanes],
+        sums: &[[Lanes; 2]],
         blocks: usize,
         area: f32,
         film: Film,
@@ -85,7 +57,7 @@ impl Norm {
         let mut lines = vec![[Lanes::default(); 2]; moments.len()];
         let zeros = vec![0.0; self.weight.len()];
         let mut found = Found { weight: zeros.clone(), bias: zeros, film: Vec::new() };
-        let images = lines.chunks_mut(blocks).zip(moments.chunks(blocks)).zip(sums.as_chunks::<2>().0.chunks(blocks));
+        let images = lines.chunks_mut(blocks).zip(moments.chunks(blocks)).zip(sums.chunks(blocks));
         for (image, ((lines, moments), sums)) in images.enumerate() {
             let channels = self.channels_of(moments, film, image);
             let mut of_channels = vec![[0.0; 2]; channels.len()];
@@ -168,18 +140,71 @@ impl Leaf for Norm {
     }
 
     fn publish(&self, gradient: &[Lanes], parameters: &mut [Vec<f32>]) {
-        let halves = gradient.chunks(self.weight.len().div_ceil(Lanes::WIDTH));
-        for (parameter, lanes) in parameters.iter_mut().skip(self.slot).zip(halves) {
-            parameter.iter_mut().zip(lanes.iter().flat_map(|lanes| lanes.0)).for_each(|(to, x)| *to += x);
-        }
+        publish_values(gradient, &[self.slot, self.slot + 1], parameters);
     }
 }
+
+/// From the gradient of features that were scaled, shifted and activated to that of the features, plus the residual.
+///
+/// Scale and shift follow from the features' moments, so that a pixel x has slope·x + offset besides its own part:
+/// `lines` says both, of every map, from the maps' moments, and from the sums of each map's gradient after scale and
+/// shift and of its products with the features less their mean.
+pub(in crate::network::host) fn back<F>(
+    context: &Context,
+    features: &Features,
+    affine: &Affine,
+    activation: Option<Nonlinearity>,
+    mut gradient: Maps,
+    residual: Option<Residual>,
+    lines: impl FnOnce(&[[Lanes; 2]], &[[Lanes; 2]]) -> (Vec<[Lanes; 2]>, F),
+) -> (Maps, F) {
+    let moments = moments_of(context, features);
+    let sums = deactivate(context, features, Some((affine, &moments)), activation, &mut gradient);
+    let (lines, found) = lines(&moments, sums.as_chunks().0);
+    let (blocks, area) = (features.blocks(), gradient.area());
+    gradient.lanes.par_chunks_mut(area).enumerate().for_each(|(index, map)| {
+        let mut stopwatch = context.stopwatch();
+        let (image, block) = (index / blocks, index % blocks);
+        let Some(x) = features.map(image, block) else { return };
+        let ([scale, _], [slope, offset]) = (affine.of(image, block), lines[index]);
+        let added = residual.map(|residual| (residual.maps.map(image, block), residual.scale));
+        context.isa.run(Denormalize { x, gradient: map, line: [scale, slope, offset], added });
+        stopwatch.lap(LayerKind::Normalisation);
+    });
+    (gradient, found)
+}
+
+/// Brings the gradient of activated features before the nonlinearity, where the features were scaled and shifted if
+/// they were normalised; and the two sums of each map that [`back`] needs.
+pub(in crate::network::host) fn deactivate(
+    context: &Context,
+    features: &Features,
+    normal: Option<(&Affine, &[[Lanes; 2]])>,
+    activation: Option<Nonlinearity>,
+    gradient: &mut Maps,
+) -> Buffer {
+    let (blocks, area) = (features.blocks(), gradient.area());
+    let mut sums = context.pool.take(2 * gradient.images * blocks);
+    gradient.lanes.par_chunks_mut(area).zip(sums.par_chunks_mut(2)).enumerate().for_each(|(index, (map, sums))| {
+        let mut stopwatch = context.stopwatch();
+        let (image, block) = (index / blocks, index % blocks);
+        let Some(x) = features.map(image, block) else { return };
+        let affine = normal.map_or(AS_THEY_ARE, |(affine, _)| affine.of(image, block));
+        let mean = &normal.map_or(Lanes::default(), |(_, moments)| moments[index][0]);
+        context.isa.run(Deactivate { x, gradient: map, affine, mean, sums, activation });
+        stopwatch.lap(LayerKind::Normalisation);
+    });
+    sums
+}
+
+/// The scale and the shift of what is not normalised.
+const AS_THEY_ARE: [Lanes; 2] = [Lanes([1.0; 16]), Lanes([0.0; 16])];
 
 /// The gradient of values before a nonlinearity, from that after it.
 pub(in crate::network::host) fn before(context: &Context, x: &[f32], kind: Nonlinearity, gradient: &mut [f32]) {
     let lanes = |values: &[f32]| blocks_of(1, values.len(), |_, column| values[column]);
     let (x, mut slopes) = (lanes(x), lanes(gradient));
-    let (affine, mean) = ([Lanes([1.0; 16]), Lanes::default()], &Lanes::default());
+    let (affine, mean) = (AS_THEY_ARE, &Lanes::default());
     let (activation, mut sums) = (Some(kind), [Lanes::default(); 2]);
     context.isa.run(Deactivate { x: &x, gradient: &mut slopes, affine, mean, sums: &mut sums, activation });
     gradient.iter_mut().zip(slopes.iter().flat_map(|lanes| lanes.0)).for_each(|(to, slope)| *to = slope);

@@ -23,8 +23,8 @@ pub(super) struct Conv {
 /// What comes between a norm and its convolution.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Between<'a> {
-    activation: Option<Nonlinearity>,
-    resize: Option<&'a Resize>,
+    pub activation: Option<Nonlinearity>,
+    pub resize: Option<&'a Resize>,
 }
 
 impl Between<'_> {
@@ -34,12 +34,23 @@ impl Between<'_> {
     }
 }
 
+/// Is shown what the way back will need.
+pub(super) type Keep<'a> = &'a mut dyn FnMut(&Features);
+
 impl Conv {
-    /// The convolution of x, plus the residual.
-    pub fn run(&self, at: Evaluation, x: &Features, between: Between, residual: Option<&Features>) -> Features {
+    /// The convolution of x, which is kept, plus the residual.
+    pub fn run(
+        &self,
+        at: Evaluation,
+        x: &Features,
+        between: Between,
+        residual: Option<&Features>,
+        keep: Keep,
+    ) -> Features {
+        keep(x);
         let Between { activation, resize } = between;
         let affine = self.norm.as_ref().map(|norm| norm.affine(at.context, x, at.levels));
-        let read = Read { features: x, affine: affine.as_ref(), activation, resize };
+        let read = Read { affine: affine.as_ref(), activation, resize, ..Read::plain(x) };
         let residual = residual.map(|features| features.whole(at.context.pool));
         let residual = residual.as_ref().map(|part| Residual { maps: &part.maps, scale: 1.0 });
         self.convolution.run(at.context, &read, residual).into()
@@ -64,11 +75,11 @@ pub(super) enum Shortcut {
 }
 
 impl ResBlock {
-    pub fn run(&self, at: Evaluation, x: &Features) -> Features {
+    pub fn run(&self, at: Evaluation, x: &Features, keep: Keep) -> Features {
         let (context, activation) = (at.context, Between::activation(at));
         let [first, second] = &self.convs;
-        let h = first.run(at, x, activation, None);
-        let second = |residual: Option<&Features>| second.run(at, &h, activation, residual);
+        let h = first.run(at, x, activation, None, keep);
+        let mut second = |residual: Option<&Features>| second.run(at, &h, activation, residual, keep);
         match &self.shortcut {
             Shortcut::Identity => second(Some(x)),
             Shortcut::Convolution(shortcut) => second(Some(&shortcut.run(context, &Read::plain(x), None).into())),
@@ -88,11 +99,11 @@ impl ResBlock {
 pub(super) struct Units(pub Vec<[Conv; UNIT_CONVS]>);
 
 impl Units {
-    fn run(&self, at: Evaluation, x: &Features) -> Features {
+    fn run(&self, at: Evaluation, x: &Features, keep: Keep) -> Features {
         let activation = Between::activation(at);
         self.0.iter().fold(x.clone(), |x, [first, second]| {
-            let h = first.run(at, &x, activation, None);
-            second.run(at, &h, activation, Some(&x))
+            let h = first.run(at, &x, activation, None, keep);
+            second.run(at, &h, activation, Some(&x), keep)
         })
     }
 }
@@ -107,16 +118,22 @@ pub(super) struct Fusion {
 }
 
 impl Fusion {
-    fn run(&self, at: Evaluation, fine: &Features, coarse: &Features) -> Features {
-        let coarse = self.units.run(at, coarse);
-        let coarse = self.coarse.run(at, &coarse, Between::default(), None);
-        let ([_, height, width], [_, to_height, to_width]) = (coarse.size(), fine.size());
-        let coarse = match [height, width] == [to_height, to_width] {
-            true => coarse,
-            false => Resize::bilinear([height, width], [to_height, to_width]).run(at.context, &coarse),
+    fn run(&self, at: Evaluation, fine: &Features, coarse: &Features, keep: Keep) -> Features {
+        let coarse = self.units.run(at, coarse, keep);
+        let coarse = self.coarse.run(at, &coarse, Between::default(), None, keep);
+        let coarse = match enlarging(&coarse, fine) {
+            Some(resize) => resize.run(at.context, &coarse),
+            None => coarse,
         };
-        self.fine.run(at, fine, Between::default(), Some(&coarse))
+        self.fine.run(at, fine, Between::default(), Some(&coarse), keep)
     }
+}
+
+/// From the size of the coarser features to that of the finer ones, where these differ.
+pub(super) fn enlarging(coarse: &Features, fine: &Features) -> Option<Resize> {
+    let ([_, height, width], [_, to_height, to_width]) = (coarse.size(), fine.size());
+    let (from, to) = ([height, width], [to_height, to_width]);
+    (from != to).then(|| Resize::bilinear(from, to))
 }
 
 /// Chained pooling: x ← act(x) plus each of conv(pool(x)), conv(pool(conv(pool(x)))), …
@@ -136,30 +153,39 @@ pub(super) enum Pool {
 }
 
 impl Poolings {
-    fn run(&self, at: Evaluation, x: &Features) -> Features {
+    fn run(&self, at: Evaluation, x: &Features, keep: Keep) -> Features {
+        keep(x);
         let x = activated(at.context, x, at.nonlinearity);
         let Some((last, others)) = self.convs.split_last() else { return x };
         let (total, path) = others.iter().fold((x.clone(), x), |(total, path), conv| {
-            let path = self.pooled(at, conv, &path, None);
+            let path = self.pooled(at, conv, &path, None, keep);
             (added(at, &path, &total), path)
         });
-        self.pooled(at, last, &path, Some(&total))
+        self.pooled(at, last, &path, Some(&total), keep)
     }
 
     /// conv(pool(x)) + residual.
-    fn pooled(&self, at: Evaluation, conv: &Conv, x: &Features, residual: Option<&Features>) -> Features {
+    fn pooled(&self, at: Evaluation, conv: &Conv, x: &Features, residual: Option<&Features>, keep: Keep) -> Features {
         match self.pool {
-            Pool::Largest => conv.run(at, &largest(at.context, x, POOLED), Between::default(), residual),
+            Pool::Largest => {
+                keep(x);
+                conv.run(at, &largest(at.context, x, POOLED), Between::default(), residual, keep)
+            }
             Pool::Mean => {
-                let [_, height, width] = x.size();
-                let means = Resize::new(&Resampling::Means(POOLED), height, width);
-                conv.run(at, x, Between { activation: None, resize: Some(&means) }, residual)
+                let means = means(x);
+                conv.run(at, x, Between { activation: None, resize: Some(&means) }, residual, keep)
             }
         }
     }
 }
 
-fn added(at: Evaluation, a: &Features, b: &Features) -> Features {
+/// Of each pixel of x and those around it.
+pub(super) fn means(x: &Features) -> Resize {
+    let [_, height, width] = x.size();
+    Resize::new(&Resampling::Means(POOLED), height, width)
+}
+
+pub(super) fn added(at: Evaluation, a: &Features, b: &Features) -> Features {
     let (a, b) = (a.whole(at.context.pool), b.whole(at.context.pool));
     let zeros = vec![Lanes::default(); a.maps.blocks()];
     sum(at.context, &a.maps, &zeros, Some(Residual { maps: &b.maps, scale: 1.0 })).into()
@@ -177,12 +203,13 @@ pub(super) struct RefineBlock {
 
 impl RefineBlock {
     /// `fine`: the stage's features; `coarse`: the coarser refinement's, for all but the coarsest.
-    pub fn run(&self, at: Evaluation, fine: &Features, coarse: Option<&Features>) -> Features {
-        let h = self.fine.run(at, fine);
+    pub fn run(&self, at: Evaluation, fine: &Features, coarse: Option<&Features>, keep: Keep) -> Features {
+        let h = self.fine.run(at, fine, keep);
         let h = match (&self.fusion, coarse) {
-            (Some(fusion), Some(coarse)) => fusion.run(at, &h, coarse),
+            (Some(fusion), Some(coarse)) => fusion.run(at, &h, coarse, keep),
             _ => h,
         };
-        self.output.run(at, &self.poolings.run(at, &h))
+        let h = self.poolings.run(at, &h, keep);
+        self.output.run(at, &h, keep)
     }
 }

@@ -35,7 +35,7 @@ impl Builder<'_, '_> {
     /// A convolution without bias, which keeps the channels.
     fn unbiased(&mut self, channels: usize) -> Result<Dilated, WeightsError> {
         let (slot, weight) = self.loader.next()?;
-        let of = Pair { slot, weight: &weight.values, bias: &vec![0.0; channels] };
+        let of = Pair { slot, weight: &weight.values, bias: &[] };
         Ok(Dilated::new(of, channels, 1, self.side, self.purpose))
     }
 

@@ -2,18 +2,26 @@
 
 mod blocks;
 mod build;
+mod gradient;
 
 use super::evaluator::{Evaluator, is_heavy};
+use super::gradients::Gradients;
 use super::kernels::Purpose;
-use super::maps::Features;
-use super::{Context, on_values};
+use super::maps::{Features, Maps};
+use super::two_way::{self, Kept, Lost, TwoWay};
+use super::{Context, tracked};
 use crate::Image;
+use crate::network::AtOutput;
 use crate::network::layers::Loader;
 use crate::network::refinenet::{RefineNetConfig, plan};
 use crate::network::{Nonlinearity, WeightsError};
 use blocks::{Between, Conv, RefineBlock, ResBlock};
 use build::Builder;
 use burn::tensor::TensorReadError;
+use gradient::Walk;
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// A published `ncsn` or `ncsnv2` network on the CPU.
 #[derive(Debug)]
@@ -26,6 +34,7 @@ pub(in crate::network) struct RefineNet {
     /// From the lowest resolution.
     refinements: Vec<RefineBlock>,
     end: Conv,
+    differentiable: bool,
 }
 
 /// What is the same for all layers of one evaluation of some images.
@@ -39,12 +48,14 @@ struct Evaluation<'a> {
 
 impl RefineNet {
     /// Takes all parameters, of which there are so many.
+    ///
+    /// On a device that keeps gradients it is loaded for these, too.
     pub fn load(loader: &mut Loader<RefineNetConfig>, parameters: usize) -> Result<Self, WeightsError> {
         let config = loader.config;
         let mut build = Builder {
-            loader,
             side: config.image_size,
-            purpose: Purpose { heavy: is_heavy(parameters), gradients: false },
+            purpose: Purpose { heavy: is_heavy(parameters), gradients: loader.device.is_autodiff() },
+            loader,
         };
         let begin = Conv { norm: None, convolution: build.convolution(config.channels, 1)? };
         let norm = Some(build.norm()?);
@@ -62,38 +73,76 @@ impl RefineNet {
         }
         refinements.sort_by_key(|(place, _)| *place);
         let refinements = refinements.into_iter().map(|(_, block)| block).collect();
+        let differentiable = build.purpose.gradients;
         let (evaluator, nonlinearity) = (Evaluator::new(config.ngf, parameters), config.nonlinearity);
-        Ok(RefineNet { evaluator, nonlinearity, begin, stages, refinements, end })
+        Ok(RefineNet { evaluator, nonlinearity, begin, stages, refinements, end, differentiable })
     }
 
-    /// The output for images in [−1, 1] and levels, one for all images or one for each.
-    pub fn forward(&self, x: Image, levels: &[usize]) -> Result<Image, TensorReadError> {
-        on_values(
-            x,
-            |dims| dims,
-            |x, dims| {
-                let (size, group) = (dims.iter().skip(1).product(), self.evaluator.group(dims));
-                self.evaluator.evaluate(x, dims, size, group, |context, x, images| {
-                    let levels = levels.get(images).unwrap_or(levels);
-                    self.images(Evaluation { context, levels, nonlinearity: self.nonlinearity }, &x.into())
-                })
-            },
-        )
+    /// The output for images in [−1, 1] and levels, one for all images or one for each. See [`tracked::forward`] for
+    /// where it can be differentiated.
+    pub fn forward(self: &Arc<Self>, x: Image, levels: Vec<usize>) -> Result<Image, TensorReadError> {
+        tracked::forward(self, x, levels)
     }
 
-    /// The output for some images.
-    fn images(&self, at: Evaluation, x: &Features) -> Features {
-        let mut h = self.begin.run(at, x, Between::default(), None);
-        let mut kept = Vec::new();
+    /// The gradients of a loss by all parameters, which have these sizes, for images, N×C×H×W, and a level for each.
+    /// `None` where the network was not loaded for gradients.
+    pub fn gradients(
+        &self,
+        x: &[f32],
+        dims: [usize; 4],
+        levels: &Vec<usize>,
+        at_output: AtOutput,
+        sizes: &[usize],
+    ) -> Option<Vec<Vec<f32>>> {
+        Some(two_way::gradients(self, x, dims, levels, at_output)?.published(sizes))
+    }
+
+    fn evaluation<'a>(&self, context: &'a Context<'a>, levels: &'a [usize]) -> Evaluation<'a> {
+        Evaluation { context, levels, nonlinearity: self.nonlinearity }
+    }
+}
+
+impl TwoWay for RefineNet {
+    /// A level for all images or one for each.
+    type Given = Vec<usize>;
+
+    fn evaluator(&self) -> &Evaluator {
+        &self.evaluator
+    }
+
+    fn is_differentiable(&self) -> bool {
+        self.differentiable
+    }
+
+    fn given_of(levels: &Vec<usize>, images: Range<usize>) -> Vec<usize> {
+        levels.get(images).unwrap_or(levels).to_vec()
+    }
+
+    fn forwards(&self, context: &Context, x: Maps, levels: &Vec<usize>, keep: &mut dyn FnMut(&Features)) -> Features {
+        let at = self.evaluation(context, levels);
+        let mut h = self.begin.run(at, &x.into(), Between::default(), None, keep);
+        let mut of_stages = Vec::new();
         for blocks in &self.stages {
-            h = blocks.iter().fold(h, |h, block| block.run(at, &h));
-            kept.push(h.clone());
+            h = blocks.iter().fold(h, |h, block| block.run(at, &h, keep));
+            of_stages.push(h.clone());
         }
         let mut coarse = None;
-        for (refine, fine) in self.refinements.iter().zip(kept.into_iter().rev()) {
-            h = refine.run(at, &fine, coarse.as_ref());
+        for (refine, fine) in self.refinements.iter().zip(of_stages.into_iter().rev()) {
+            h = refine.run(at, &fine, coarse.as_ref(), keep);
             coarse = Some(h.clone());
         }
-        self.end.run(at, &h, Between::activation(at), None)
+        self.end.run(at, &h, Between::activation(at), None, keep)
+    }
+
+    fn backwards<'n>(
+        &'n self,
+        context: &Context,
+        levels: &Vec<usize>,
+        kept: Kept,
+        gradient: Maps,
+        found: Option<&RefCell<Gradients<'n>>>,
+    ) -> Result<Option<Maps>, Lost> {
+        let mut walk = Walk { at: self.evaluation(context, levels), kept, found };
+        self.walk_back(&mut walk, gradient).map(Some).ok_or(Lost)
     }
 }
