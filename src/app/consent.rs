@@ -48,19 +48,23 @@ impl Consent {
     }
 
     /// Of what has come, after what waits already, that whose model may be opened. What a person is asked about goes on
-    /// waiting, what they refused is dropped. `named` is the model that a thing names, if it does, and the file of it.
+    /// waiting, what they refused is dropped. `named` are the models that a thing names, if it does, and the file of it.
     pub fn sift<T>(
         &mut self,
         waiting: &mut Vec<T>,
         come: impl IntoIterator<Item = T>,
-        named: impl Fn(&T) -> Option<(&ModelRef, &Path)>,
+        named: impl Fn(&T) -> Option<(Vec<&ModelRef>, &Path)>,
     ) -> Vec<T> {
         let mut agreed = Vec::new();
         for thing in std::mem::take(waiting).into_iter().chain(come) {
-            match named(&thing).map_or(Some(true), |(model, file)| self.of(model, &file_name(file))) {
-                Some(true) => agreed.push(thing),
-                Some(false) => {}
-                None => waiting.push(thing),
+            let of_file = |(models, file): (Vec<&ModelRef>, &Path)| -> Vec<Option<bool>> {
+                models.into_iter().map(|model| self.of(model, &file_name(file))).collect()
+            };
+            let answers = named(&thing).map(of_file).unwrap_or_default();
+            if answers.iter().all(|answer| *answer == Some(true)) {
+                agreed.push(thing);
+            } else if !answers.contains(&Some(false)) {
+                waiting.push(thing);
             }
         }
         agreed

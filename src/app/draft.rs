@@ -4,7 +4,7 @@ use crate::engine::DeviceChoice;
 use crate::registry::{Choice, Settings};
 use crate::sde::{Family, FamilyError, FamilyKind};
 use crate::solver::{Dynamics, Grid, Solver};
-use crate::task::{Count, Flow, ModelRef, Origin, Run, Steps};
+use crate::task::{Count, Flow, Guidance, ModelRef, Origin, Run, Steps};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -56,6 +56,8 @@ pub struct Draft {
     pub denoise: bool,
     /// Keep every estimate of x(0) inside the data's range.
     pub clip: bool,
+    /// What leads samples to a class, if anything does.
+    pub guidance: Option<Guidance>,
     pub seed: u64,
     /// Keep the seed from one run to the next.
     pub seed_locked: bool,
@@ -75,6 +77,7 @@ impl Default for Draft {
             steps: run.steps.get(),
             denoise: run.denoise,
             clip: run.clip,
+            guidance: run.guidance,
             seed: run.seed,
             seed_locked: true,
             count: run.count.get(),
@@ -94,6 +97,7 @@ impl Draft {
             steps: Steps::new(self.steps).map_err(sentence)?,
             denoise: self.denoise || !self.has_last_noise(),
             clip: self.clip,
+            guidance: self.guidance.clone(),
             seed: self.seed,
             count: Count::new(self.count).map_err(sentence)?,
             origin: Origin::Prior,
@@ -124,6 +128,7 @@ impl Draft {
         self.steps = run.steps.get();
         self.denoise = run.denoise;
         self.clip = run.clip;
+        self.guidance.clone_from(&run.guidance);
         self.seed = run.seed;
         self.count = run.count.get().min(MOST_SAMPLES);
     }

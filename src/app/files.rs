@@ -47,7 +47,7 @@ impl Files {
             }
         }
         consent.sift(&mut self.undecided, opened, |file| match file {
-            OpenedFile::Run(run, path) => Some((&run.model, path)),
+            OpenedFile::Run(run, path) => Some((run.models(), path)),
             _ => None,
         })
     }

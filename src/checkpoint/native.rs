@@ -64,13 +64,16 @@ pub fn write_native(path: &Path, network: &OpenedNetwork) -> Result<(), FileErro
     let text = serde_json::to_string(&network.description)
         .map_err(|error| FileError::format(path, WHAT, format!("the description cannot be written ({error})")))?;
     let trained: BTreeSet<String> = network.description.config.trainable().into_iter().collect();
-    let encode = |name: &str, array: &Array| {
-        if trained.contains(name) && fits_half(array) { Encoded::half(array) } else { Encoded::single(array) }
+    let encode = |name: &str, array: &Array| match trained.contains(name) {
+        true => halved(array),
+        false => Encoded::single(array),
     };
     let encoded = network.weights.iter().map(|(name, array)| (name.as_str(), encode(name, array))).collect();
     tensors::write_encoded(path, encoded, Some(HashMap::from([(KEY.into(), text)])))
 }
 
-fn fits_half(array: &Array) -> bool {
-    array.values.iter().all(|&value| value.abs() <= f16::MAX.to_f32())
+/// In half precision, if that can hold the values.
+pub(super) fn halved(array: &Array) -> Encoded {
+    let fits = array.values.iter().all(|&value| value.abs() <= f16::MAX.to_f32());
+    if fits { Encoded::half(array) } else { Encoded::single(array) }
 }

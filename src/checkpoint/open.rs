@@ -5,8 +5,8 @@ use super::overrides::{Assumption, Overrides};
 use super::score_sde::{self, Structure, flax, flax_names};
 use super::tensors::Shapes;
 use super::{
-    Checkpoint, FileError, ReadProgress, diffusers, edm, foreign, latents, native, read_bounded, sets, start, tensors,
-    torch, yaml,
+    Checkpoint, FileError, ReadProgress, classifier, diffusers, edm, foreign, latents, native, read_bounded, sets,
+    start, tensors, torch, yaml,
 };
 use crate::network::{Architecture, Config, Weights, WeightsError};
 use crate::score::Description;
@@ -208,6 +208,10 @@ fn open_tensors(path: &Path, options: &OpenOptions, progress: &ReadProgress) -> 
     if notes.contains_key(latents::FLOW) {
         let reason = "it holds latents; decode them, and choose the model that they name";
         return Err(FileError::format(path, "a checkpoint", reason));
+    }
+    if notes.contains_key(classifier::KEY) {
+        let reason = format!("it holds a classifier, which tells classes and has no score; {CHOOSE}");
+        return Err(FileError::format(path, "a score model", reason));
     }
     if sets.is_empty() {
         plain(path, options, "a Score Explorer checkpoint")?;

@@ -94,6 +94,7 @@ fn no_json(bytes: &[u8], error: &serde_json::Error) -> String {
 pub fn write_run(path: &Path, run: &Run) -> Result<(), FileError> {
     // The model is found from whatever folder the file is run in.
     let run = run.clone().with_model(&nameable(path, &run.model)?);
+    let run = run.with_classifiers(&mut |classifier| nameable(path, classifier))?;
     let mut text = serde_json::to_string_pretty(&RunFile { version: VERSION, run: &run })
         .map_err(|error| FileError::format(path, WHAT, format!("the run cannot be written ({error})")))?;
     text.push('\n');

@@ -62,7 +62,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     check_files(output.iter().chain(&args.tensor).map(PathBuf::as_path))?;
     let latents = read_latents(&args.latents)?;
     let mut flow = args.solver.over(latents.flow)?;
-    flow.model = agreed(&args.latents, &flow.model, args.model.as_ref())?;
+    flow.model = agreed(&args.latents, &flow.model, args.model.as_ref(), "model")?;
     let mut session = Session::open(args.device.into())?;
     let model = session.inspect(&flow.model)?;
     if latents.pixels.shape.get(1..) != Some(model.shape.as_slice()) {

@@ -5,7 +5,7 @@ use crate::registry::{ChoiceError, ParameterError};
 use crate::score::ScoreError;
 use crate::sde::FamilyError;
 use crate::task::{FlowError, RestorationError, RunError};
-use crate::train::{FolderError, TrainingError};
+use crate::train::{ClassifierError, FolderError, TrainingError};
 
 /// Why a command ended: one sentence, and a kind that decides the exit code.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,15 @@ impl From<DataError> for Failure {
         match error {
             DataError::File(error) => error.into(),
             _ => Failure::Usage(error.to_string()),
+        }
+    }
+}
+
+impl From<ClassifierError> for Failure {
+    fn from(error: ClassifierError) -> Self {
+        match error {
+            ClassifierError::NotFinite { .. } | ClassifierError::Device(_) => Failure::Running(error.to_string()),
+            _ => Failure::Input(error.to_string()),
         }
     }
 }

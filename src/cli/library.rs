@@ -33,18 +33,23 @@ pub(super) fn network(model: &ModelRef, config: Option<&Path>) -> Result<OpenedN
     Ok(opened?)
 }
 
-/// The model to use for a file that names one: the `given` one, else the file's own. A path in a file may be a stranger's:
-/// it is opened once a person has agreed, by `--model` or at the terminal.
+/// The model (or what else it is, as its `option` is called) to use for a file that names one: the `given` one, else the
+/// file's own. A path in a file may be a stranger's: it is opened once a person has agreed, by the option or at the terminal.
 ///
 /// # Errors
 /// If nobody agrees, with what to write to do so.
-pub(super) fn agreed(file: &Path, named: &ModelRef, given: Option<&ModelRef>) -> Result<ModelRef, Failure> {
+pub(super) fn agreed(
+    file: &Path,
+    named: &ModelRef,
+    given: Option<&ModelRef>,
+    option: &str,
+) -> Result<ModelRef, Failure> {
     let model = given.unwrap_or(named).clone();
     if given.is_some() || !named.is_path() {
         return Ok(model);
     }
     if io::stdin().is_terminal() && io::stderr().is_terminal() {
-        eprint!("{}", text::line(&format!("{} was made with the model {named}. Open it? [y/N] ", file.display())));
+        eprint!("{}", text::line(&format!("{} was made with the {option} {named}. Open it? [y/N] ", file.display())));
         let mut answer = String::new();
         io::stdin().read_line(&mut answer)?;
         if ["y", "yes"].contains(&answer.trim().to_lowercase().as_str()) {
@@ -52,7 +57,7 @@ pub(super) fn agreed(file: &Path, named: &ModelRef, given: Option<&ModelRef>) ->
         }
     }
     Err(Failure::Usage(format!(
-        "{file:?} names the model {named}, a path, which is not opened unasked; to open it, give that path with --model"
+        "{file:?} names the {option} {named}, a path, which is not opened unasked; to open it, give that path with --{option}"
     )))
 }
 

@@ -14,6 +14,7 @@ macro_rules! remark {
 mod average;
 mod bench;
 mod choices;
+mod classifier;
 mod colorize;
 mod decode;
 mod devices;
@@ -101,6 +102,8 @@ enum Command {
     Restore(restore::Args),
     /// Edit an image by partial noising and denoising (SDEdit)
     Edit(edit::Args),
+    /// Train or measure a classifier of images
+    Classifier(classifier::Args),
     /// Evaluate a network at given x and t
     Score(score::Args),
     /// Train a score model on your own images, or go on with a training
@@ -175,6 +178,7 @@ impl Command {
             Command::Colorize(args) => colorize::execute(&args),
             Command::Restore(args) => restore::execute(&args),
             Command::Edit(args) => edit::execute(&args),
+            Command::Classifier(args) => classifier::execute(&args),
             Command::Score(args) => score::execute(&args),
             Command::Train(args) => train::execute(&args),
             Command::Finetune(args) => finetune::execute(&args),

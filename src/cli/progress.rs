@@ -58,6 +58,11 @@ impl Progress {
         self.show(percent, 100, format!("{percent}% · {} score evaluations{left}", progress.nfe));
     }
 
+    /// The training of a classifier continues, of which so many images are seen.
+    pub(super) fn classifying(&mut self, images: u64, of: u64, text: String) {
+        self.show(images, of, text);
+    }
+
     /// A training continues.
     pub(super) fn training(&mut self, shown: &engine::Shown, progress: &engine::Progress) {
         let Some(last) = shown.history.points.last() else { return };

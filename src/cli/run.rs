@@ -19,6 +19,9 @@ pub(super) struct Args {
     /// Model to use [default: the run file's]
     #[arg(long, short)]
     model: Option<ModelRef>,
+    /// Classifier to be led by, where the run is led to a class [default: the run file's]
+    #[arg(long, value_name = "FILE")]
+    classifier: Option<ModelRef>,
     /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
@@ -28,8 +31,10 @@ pub(super) struct Args {
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let run = read_run(&args.file)?;
-    let model = agreed(&args.file, &run.model, args.model.as_ref())?;
-    let run = run.with_model(&model);
+    let model = agreed(&args.file, &run.model, args.model.as_ref(), "model")?;
+    let run = run
+        .with_model(&model)
+        .with_classifiers(&mut |named| agreed(&args.file, named, args.classifier.as_ref(), "classifier"))?;
     args.output.check(None)?;
     let mut session = Session::open(args.device.into())?;
     let model = session.inspect(&run.model)?;

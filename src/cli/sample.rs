@@ -3,6 +3,7 @@ use super::drive::Session;
 use super::options::{DeviceOption, RunOptions};
 use super::output::OutputOptions;
 use crate::checkpoint::write_run;
+use crate::task::{Guidance, ModelRef, Run};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -16,11 +17,16 @@ Examples:
       --corrector langevin --snr 0.16 --steps 500
   score-explorer sample --model exact:photos --solver heun --steps 18 \\
       --grid edm:7 --tensor x.safetensors
+  score-explorer sample --class sea --guidance 2
+  score-explorer sample --model cifar10.pth --class frog --guidance 2 \
+      --classifier cifar-noisy.safetensors
   score-explorer sample --model mixture:two-moons --count 1000 \\
       --save-run run.json --json")]
 pub(super) struct Args {
     #[command(flatten)]
     run: RunOptions,
+    #[command(flatten)]
+    guidance: GuidanceOptions,
     /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
@@ -31,12 +37,39 @@ pub(super) struct Args {
     save_run: Option<PathBuf>,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Class")]
+struct GuidanceOptions {
+    /// Lead samples to a class: its name, or its number from 0
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
+    /// Guidance weight w of the classifier's gradient, w·∇ log p(class | x)
+    #[arg(long, value_name = "W", default_value_t = 1.0, allow_negative_numbers = true, requires = "class")]
+    guidance: f64,
+    /// Classifier of noised images, from `classifier train --noisy`
+    #[arg(long, value_name = "FILE", default_value = Guidance::SHIPPED, requires = "class")]
+    classifier: ModelRef,
+}
+
+impl GuidanceOptions {
+    /// What leads the samples, if anything does.
+    ///
+    /// # Errors
+    /// If the weight is out of range.
+    fn guidance(&self) -> Result<Option<Guidance>, Failure> {
+        let Some(class) = self.class.clone() else { return Ok(None) };
+        let guidance = Guidance { class, weight: self.guidance, classifier: self.classifier.clone() };
+        guidance.check()?;
+        Ok(Some(guidance))
+    }
+}
+
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let save_run = args.save_run.as_deref();
     args.output.check(save_run)?;
     let mut session = Session::open(args.device.into())?;
     let model = session.inspect(&args.run.model)?;
-    let run = args.run.run(model.family)?;
+    let run = Run { guidance: args.guidance.guidance()?, ..args.run.run(model.family)? };
     let zoom = args.output.fit(save_run, &model, run.count, &mut session.progress)?;
     let outcome = session.sample(run, args.output.recording())?;
     let mut files = args.output.write(&outcome, save_run, zoom, &mut session.progress)?;

@@ -1,13 +1,13 @@
 //! A task's own view of the engine: its mailbox, its turns, its models, and how it tells of itself.
 
 use super::handle::{Board, Mail, TaskId};
-use super::loader::Loaded;
+use super::loader::{self, Loaded};
 use super::progress::{Meter, Place};
 use super::recording::{Recording, State};
 use super::turnstile::Seat;
 use super::{DeviceReport, Ending, Failure, Options, Shared, Snapshot, Task, Update, Wake};
 use crate::checkpoint::{Opened, ReadProgress};
-use crate::score::ScoreError;
+use crate::score::{NetworkClassifier, ScoreError};
 use crate::task::ModelRef;
 use burn::tensor::Device;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, select_biased};
@@ -151,6 +151,18 @@ impl<T: Task> Context<T> {
         self.done.set(place.step);
         self.board.set(self.meter.progress(place));
         self.wake();
+    }
+
+    /// Opens a classifier for gradients.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub(super) fn classifier(&self, classifier: &ModelRef) -> Result<Arc<NetworkClassifier>, Ending> {
+        let device = self.device().0.clone().autodiff();
+        match loader::classifier(classifier, &device) {
+            Ok(classifier) => Ok(Arc::new(classifier)),
+            Err(error) => Err(Failure::from(error).into()),
+        }
     }
 
     /// Whether nothing has come that ends the task.

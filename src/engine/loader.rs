@@ -2,8 +2,8 @@
 
 use super::{Ending, Failure, ModelReport, locked};
 use crate::checkpoint::{self, Assumption, FileError, OpenOptions, Opened, OpenedNetwork, ReadProgress};
-use crate::network::{Network, WeightsError};
-use crate::score::{ImageSet, Mixture, MixtureError, NetworkScore, ScoreModel};
+use crate::network::{Classifier, Network, WeightsError};
+use crate::score::{ImageSet, Mixture, MixtureError, NetworkClassifier, NetworkScore, ScoreModel};
 use crate::task::ModelRef;
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
@@ -231,6 +231,13 @@ impl Drop for UnderWay<'_> {
         opening.retain(|opening| opening.key != *self.key || opening.gradients != self.gradients);
         self.loader.ended.notify_all();
     }
+}
+
+/// A classifier on a device: the one that ships, or a file.
+pub(super) fn classifier(reference: &ModelRef, device: &Device) -> Result<NetworkClassifier, LoadError> {
+    let opened = checkpoint::find_classifier(reference)?;
+    let network = Classifier::new(&opened.description.config, &opened.weights, device)?;
+    Ok(NetworkClassifier::new(network, opened.description))
 }
 
 fn modified(reference: &ModelRef) -> Option<SystemTime> {

@@ -7,6 +7,7 @@
 mod context;
 mod device;
 mod failure;
+mod guides;
 mod handle;
 mod loader;
 mod progress;

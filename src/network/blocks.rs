@@ -21,7 +21,7 @@ pub(super) fn residual(x: Image, h: Image, rescale: bool) -> Image {
 pub(super) struct ResBlock {
     norms: [Norm; 2],
     convs: [Conv; 2],
-    level: Linear,
+    level: Option<Linear>,
     shortcut: Option<Conv>,
     resample: Option<(Resampler, Direction)>,
     nonlinearity: Nonlinearity,
@@ -35,7 +35,7 @@ impl ResBlock {
         let config = loader.config;
         let norm = Norm::load(loader)?;
         let conv = Conv::load(loader)?;
-        let level = Linear::load(loader)?;
+        let level = if block.told { Some(Linear::load(loader)?) } else { None };
         let norms = [norm, Norm::load(loader)?];
         let convs = [conv, Conv::load(loader)?];
         let changes = block.width.input != block.width.output || block.resample.is_some();
@@ -57,7 +57,7 @@ impl ResBlock {
             Some((resampler, direction)) => (resampler.resample(x, *direction), resampler.resample(h, *direction)),
             None => (x, h),
         };
-        let level = embedding.map(|embedding| self.level.forward(embedding.clone()));
+        let level = embedding.zip(self.level.as_ref()).map(|(embedding, level)| level.forward(embedding.clone()));
         let h = self.convs[0].forward(h);
         let h = match level {
             Some(level) if self.scale_shift => activate(modulated(self.norms[1].forward(h), level), self.nonlinearity),

@@ -223,6 +223,11 @@ impl Config {
     /// # Errors
     /// The first field that is out of bounds.
     pub fn check(&self) -> Result<(), InvalidConfig> {
+        self.check_for(|| Plan::new(self))
+    }
+
+    /// The same for another list of operations, which is laid out once its sizes are known to be reasonable.
+    pub(super) fn check_for<'a>(&'a self, plan: impl FnOnce() -> Plan<'a>) -> Result<(), InvalidConfig> {
         within(self.nf, 4, 1024, "model.nf")?;
         within(self.ch_mult.len(), 1, 10, "the number of model.ch_mult")?;
         self.ch_mult.iter().try_for_each(|&m| within(m, 1, 64, "an entry of model.ch_mult"))?;
@@ -247,7 +252,8 @@ impl Config {
         let sum: f64 = self.fir_kernel.iter().sum();
         bound(sum.is_finite() && sum > 0.0, "the sum of model.fir_kernel", sum, "positive")?;
         self.variant.check()?;
-        for channels in Plan::new(self).attentions() {
+        let plan = plan();
+        for channels in plan.attentions() {
             let head = self.variant.head_channels.unwrap_or(channels);
             let rule = format!("a multiple of the width of a head, {head}");
             bound(head > 0 && channels.is_multiple_of(head), "the width of an attention", channels, &rule)?;
@@ -255,12 +261,12 @@ impl Config {
         let ordered = self.sigma_min > 0.0 && self.sigma_min < self.sigma_max && self.sigma_max.is_finite();
         let sigmas = format!("{} to {}", self.sigma_min, self.sigma_max);
         bound(ordered, "model.sigma_min to model.sigma_max", sigmas, "positive and growing")?;
-        for channels in Plan::new(self).norms() {
+        for channels in plan.norms() {
             let groups = self.groups(channels);
             let rule = format!("a multiple of its number of groups, {groups}");
             bound(channels.is_multiple_of(groups), "the width of a layer", channels, &rule)?;
         }
-        memory::check(&self.outline())
+        memory::check(&plan.outline())
     }
 
     /// Names and shapes of all parameters, in published order.

@@ -118,11 +118,12 @@ pub(super) fn differentiated<C>(
     forward: impl FnOnce(Image) -> Result<Image, TensorReadError>,
 ) -> Result<Vec<Vec<f32>>, GradientError> {
     let dims = [labels.len(), c, h, w];
-    let on_device = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, dims), loader.device);
-    let output = forward(on_device(x.to_vec()))?;
+    let on_device = |values: Vec<f32>, dims| Tensor::from_data(TensorData::new(values, dims), loader.device);
+    let output = forward(on_device(x.to_vec(), dims))?;
     let mut slopes = output.clone().inner().try_into_vec_as()?;
     at_output(0..labels.len(), &mut slopes);
-    let gradients = (output * on_device(slopes)).sum().backward();
+    let slopes = on_device(slopes, output.dims());
+    let gradients = (output * slopes).sum().backward();
     loader.gradients(&gradients, sizes)
 }
 

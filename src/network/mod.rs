@@ -2,6 +2,7 @@
 
 mod architecture;
 mod blocks;
+mod classifier;
 mod config;
 mod dropout;
 mod host;
@@ -17,6 +18,7 @@ mod unet;
 mod weights;
 
 pub use architecture::{Architecture, AtOutput, GradientError, Network, NetworkConfig, ScoreNetwork};
+pub use classifier::{Classifier, ClassifierConfig};
 pub use config::{
     BlockKind, Combine, Config, Embedding, InvalidConfig, MAX_LEVELS, Nonlinearity, Progressive, ProgressiveInput,
     Variant,

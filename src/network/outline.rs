@@ -49,17 +49,24 @@ pub struct Stage {
 impl Config {
     /// The layers in the order in which they compute.
     pub fn outline(&self) -> Vec<Stage> {
-        let plan = Plan::new(self);
-        let mut counts = plan.counts().into_iter();
+        Plan::new(self).outline()
+    }
+}
+
+impl Plan<'_> {
+    /// The layers in the order in which they compute.
+    pub fn outline(&self) -> Vec<Stage> {
+        let config = self.config();
+        let mut counts = self.counts().into_iter();
         let mut stages = Vec::new();
         let embedding = counts.next().unwrap_or(0);
         if embedding > 0 {
-            let channels = [self.nf, 4 * self.nf];
+            let channels = [config.nf, 4 * config.nf];
             let (kind, parameters) = (StageKind::Embedding, embedding);
             stages.push(Stage { kind, side: 1, width: 1, channels, parameters, joins: None });
         }
-        let ([_, mut side, _], mut kept, mut joins) = (self.inside(), Vec::new(), None);
-        for (op, parameters) in plan.ops.iter().zip(counts) {
+        let ([_, mut side, _], mut kept, mut joins) = (config.inside(), Vec::new(), None);
+        for (op, parameters) in self.ops.iter().zip(counts) {
             match *op {
                 Op::Keep => kept.push(stages.len().saturating_sub(1)),
                 Op::Recall => joins = kept.pop(),
@@ -71,7 +78,7 @@ impl Config {
                         Some(Direction::Up) => side * 2,
                         None => side,
                     };
-                    let width = side * self.image_width() / self.image_size.max(1);
+                    let width = side * config.image_width() / config.image_size.max(1);
                     stages.push(Stage { kind, side, width, channels, parameters, joins: joins.take() });
                 }
             }
@@ -84,8 +91,8 @@ impl Config {
 fn what(op: &Op) -> (StageKind, [usize; 2], Option<Direction>) {
     let both = |Width { input, output }: Width| [input, output];
     match *op {
-        Op::Block(Block { width, resample: None }) => (StageKind::ResidualBlock, both(width), None),
-        Op::Block(Block { width, resample }) => (StageKind::Resampling, both(width), resample),
+        Op::Block(Block { width, resample: None, .. }) => (StageKind::ResidualBlock, both(width), None),
+        Op::Block(Block { width, resample, .. }) => (StageKind::Resampling, both(width), resample),
         Op::Attention(channels) => (StageKind::Attention, [channels; 2], None),
         Op::Resample { direction, channels, .. } => (StageKind::Resampling, [channels; 2], Some(direction)),
         Op::Stem(width)
@@ -93,7 +100,9 @@ fn what(op: &Op) -> (StageKind, [usize; 2], Option<Direction>) {
         | Op::InputResidual(width)
         | Op::Output(width)
         | Op::OutputResidual(width)
-        | Op::Head(width) => (StageKind::Convolution, both(width), None),
+        | Op::Head(width)
+        | Op::Linear(width) => (StageKind::Convolution, both(width), None),
+        Op::Pool(channels) => (StageKind::Resampling, [channels; 2], None),
         Op::Keep | Op::Recall | Op::TakeOutput => (StageKind::Convolution, [0; 2], None),
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Block {
     pub width: Width,
     /// Resampling inside of the block (BigGAN's only).
     pub resample: Option<Direction>,
+    /// It has parameters for the noise level.
+    pub told: bool,
 }
 
 /// What happens to the features, in order. Operations with parameters take the next places in `all_modules`.
@@ -55,11 +57,17 @@ pub(super) enum Op {
     Head(Width),
     /// h ← output.
     TakeOutput,
+    /// h ← mean over pixels of act(norm(h)).
+    Pool(usize),
+    /// h ← an affine map of h, which is pooled.
+    Linear(Width),
 }
 
 /// The operations of a configuration.
 pub(super) struct Plan<'a> {
     config: &'a Config,
+    /// Blocks have parameters for the noise level.
+    told: bool,
     pub ops: Vec<Op>,
 }
 
@@ -101,16 +109,32 @@ const USUAL: Start = Start::FanAverage(1.0);
 
 impl<'a> Plan<'a> {
     pub fn new(config: &'a Config) -> Self {
-        let mut plan = Plan { config, ops: Vec::new() };
+        // Published networks have them whether they are told the level or not.
+        let mut plan = Plan { config, told: true, ops: Vec::new() };
         let mut kept = Vec::new();
         let channels = plan.way_down(&mut kept);
-        let middle = Op::Block(Block { width: Width { input: channels, output: channels }, resample: None });
+        let middle =
+            Op::Block(Block { width: Width { input: channels, output: channels }, resample: None, told: true });
         plan.ops.extend([middle, Op::Attention(channels), middle]);
         let channels = plan.way_up(channels, kept);
         plan.ops.push(match config.progressive {
             Progressive::OutputSkip => Op::TakeOutput,
             _ => Op::Head(Width { input: channels, output: config.inside()[0] }),
         });
+        plan
+    }
+
+    /// What is configured.
+    pub fn config(&self) -> &'a Config {
+        self.config
+    }
+
+    /// The way down alone, and a map of its pooled features to so many classes.
+    pub fn classifier(config: &'a Config, classes: usize) -> Self {
+        let mut plan = Plan { config, told: config.conditional, ops: Vec::new() };
+        let channels = plan.way_down(&mut Vec::new());
+        plan.ops.retain(|op| !matches!(op, Op::Keep));
+        plan.ops.extend([Op::Pool(channels), Op::Linear(Width { input: channels, output: classes })]);
         plan
     }
 
@@ -190,7 +214,7 @@ impl<'a> Plan<'a> {
     }
 
     fn block(&mut self, input: usize, output: usize) -> usize {
-        self.ops.push(Op::Block(Block { width: Width { input, output }, resample: None }));
+        self.ops.push(Op::Block(Block { width: Width { input, output }, resample: None, told: self.told }));
         output
     }
 
@@ -205,7 +229,7 @@ impl<'a> Plan<'a> {
             BlockKind::Ddpm => Op::Resample { direction, channels, conv: self.config.resamp_with_conv },
             BlockKind::BigGan => {
                 let width = Width { input: channels, output: channels };
-                Op::Block(Block { width, resample: Some(direction) })
+                Op::Block(Block { width, resample: Some(direction), told: self.told })
             }
         });
     }
@@ -214,7 +238,7 @@ impl<'a> Plan<'a> {
     pub fn norms(&self) -> impl Iterator<Item = usize> {
         self.ops.iter().flat_map(|op| match *op {
             Op::Block(Block { width, .. }) => vec![width.input, width.output],
-            Op::Attention(channels) => vec![channels],
+            Op::Attention(channels) | Op::Pool(channels) => vec![channels],
             Op::Output(width) | Op::Head(width) => vec![width.input],
             _ => Vec::new(),
         })
@@ -338,10 +362,12 @@ impl List<'_> {
                 self.module += 1;
                 self.conv("", width, start);
             }
+            Op::Pool(channels) => self.norm("", channels),
+            Op::Linear(width) => self.pair("", &[width.output, width.input], NEARLY_ZERO),
         }
         let image = self.config.num_channels;
         match *op {
-            Op::Stem(_) | Op::InputSkip(_) => self.outer(before),
+            Op::Stem(_) | Op::InputSkip(_) | Op::Linear(_) => self.outer(before),
             Op::InputResidual(width) if width.input == image => self.outer(before),
             Op::Output(width) | Op::Head(width) if width.output == image => self.outer(before),
             _ => {}
@@ -353,8 +379,10 @@ impl List<'_> {
         let Width { input, output } = block.width;
         self.norm("GroupNorm_0", input);
         self.conv("Conv_0", block.width, USUAL);
-        let told = if self.config.variant.scale_shift { 2 * output } else { output };
-        self.pair("Dense_0", &[told, 4 * self.config.nf], USUAL);
+        if block.told {
+            let told = if self.config.variant.scale_shift { 2 * output } else { output };
+            self.pair("Dense_0", &[told, 4 * self.config.nf], USUAL);
+        }
         self.norm("GroupNorm_1", output);
         self.conv("Conv_1", Width { input: output, output }, NEARLY_ZERO);
         match self.config.resblock_type {

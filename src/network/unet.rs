@@ -14,11 +14,12 @@ use std::f64::consts::TAU;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A published `ddpm` or `ncsnpp` network.
+/// A published `ddpm` or `ncsnpp` network, or another list of their operations.
 #[derive(Debug)]
 pub struct Unet {
     config: Config,
-    parameters: usize,
+    /// The number of values of each parameter.
+    sizes: Vec<usize>,
     /// Of the embedding's sines.
     frequencies: Vec<f64>,
     body: Body,
@@ -55,6 +56,8 @@ enum Layer {
     OutputResidual(ConvResampler),
     Head(Norm, Conv),
     TakeOutput,
+    Pool(Norm),
+    Linear(Linear),
 }
 
 /// What flows beside the features.
@@ -105,11 +108,11 @@ impl ScoreNetwork for Unet {
     type Config = Config;
 
     fn new(config: &Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
-        Unet::build(config, weights, device, host::is_host(device))
+        Unet::build(&Plan::new(config), weights, device, host::is_host(device))
     }
 
     fn of_tensors(config: &Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
-        Unet::build(config, weights, device, false)
+        Unet::build(&Plan::new(config), weights, device, false)
     }
 
     /// Labels are σ for Fourier embeddings, else the network's time or level.
@@ -118,7 +121,7 @@ impl ScoreNetwork for Unet {
     }
 
     fn parameters(&self) -> usize {
-        self.parameters
+        self.sizes.iter().sum()
     }
 
     fn gradients(
@@ -139,13 +142,16 @@ impl ScoreNetwork for Unet {
         let gains = if self.config.scale_by_sigma { self.gains(labels) } else { Vec::new() };
         let at_output = with_gains(c * h * w, gains, at_output);
         let at_output = |images: Range<usize>, values: &mut [f32]| {
+            if self.config.side_of_patch() == 1 {
+                return at_output(images, values);
+            }
             let mut whole = patch::join_values(values, &places);
             at_output(images, &mut whole);
             values.copy_from_slice(&patch::cut_values(&whole, &places));
         };
         let [channels, height, width] = self.config.inside();
         let dims = [labels.len(), channels, height, width];
-        network.gradients(&x, dims, features, dropout, &at_output, &sizes(&self.config))
+        network.gradients(&x, dims, features, dropout, &at_output, &self.sizes)
     }
 
     fn gradients_by_tensors(
@@ -157,12 +163,7 @@ impl ScoreNetwork for Unet {
         dropout: Option<Dropout>,
         at_output: AtOutput,
     ) -> Result<Vec<Vec<f32>>, GradientError> {
-        let device = &device.clone().autodiff();
-        let mut loader = Loader::new(Plan::new(config).parameters(), weights, config, device)?.tracked();
-        let network = Unet::load(config, &mut loader, false)?;
-        differentiated(loader, &sizes(config), config.shape(), x, labels, at_output, |x| {
-            network.evaluate(x, labels, dropout)
-        })
+        Unet::differentiated_by_tensors(&Plan::new(config), weights, device, x, labels, dropout, at_output)
     }
 
     fn differentiates_on_the_cpu() -> bool {
@@ -171,13 +172,32 @@ impl ScoreNetwork for Unet {
 }
 
 impl Unet {
-    fn build(config: &Config, weights: &Weights, device: &Device, on_host: bool) -> Result<Self, WeightsError> {
-        Unet::load(config, &mut Loader::new(Plan::new(config).parameters(), weights, config, device)?, on_host)
+    /// The network of a plan, on the CPU by its own layers or else of tensor operations.
+    pub(super) fn build(plan: &Plan, weights: &Weights, device: &Device, on_host: bool) -> Result<Self, WeightsError> {
+        Unet::load(plan, &mut Loader::new(plan.parameters(), weights, plan.config(), device)?, on_host)
     }
 
-    fn load(config: &Config, loader: &mut Loader, on_host: bool) -> Result<Self, WeightsError> {
-        let plan = Plan::new(config);
-        let count = sizes(config).iter().sum();
+    /// [`ScoreNetwork::gradients_by_tensors`] of the network of a plan.
+    pub(super) fn differentiated_by_tensors(
+        plan: &Plan,
+        weights: &Weights,
+        device: &Device,
+        x: &[f32],
+        labels: &[f64],
+        dropout: Option<Dropout>,
+        at_output: AtOutput,
+    ) -> Result<Vec<Vec<f32>>, GradientError> {
+        let (device, config) = (&device.clone().autodiff(), plan.config());
+        let mut loader = Loader::new(plan.parameters(), weights, config, device)?.tracked();
+        let network = Unet::load(plan, &mut loader, false)?;
+        differentiated(loader, &network.sizes, config.shape(), x, labels, at_output, |x| {
+            network.evaluate(x, labels, dropout)
+        })
+    }
+
+    fn load(plan: &Plan, loader: &mut Loader, on_host: bool) -> Result<Self, WeightsError> {
+        let config = plan.config();
+        let sizes: Vec<usize> = plan.parameters().iter().map(|p| p.shape.iter().product()).collect();
         let frequencies = match config.embedding_type {
             Embedding::Fourier => loader.array()?.values.iter().map(|&w| TAU * f64::from(w)).collect(),
             Embedding::Positional => {
@@ -185,10 +205,22 @@ impl Unet {
             }
         };
         let body = match on_host {
-            true => Body::Host(Arc::new(host::Network::load(&plan.ops, loader, count)?)),
+            true => Body::Host(Arc::new(host::Network::load(&plan.ops, loader, sizes.iter().sum())?)),
             false => Body::Tensors(Box::new(Layers::load(&plan.ops, loader)?)),
         };
-        Ok(Unet { config: config.clone(), parameters: count, frequencies, body })
+        Ok(Unet { config: config.clone(), sizes, frequencies, body })
+    }
+
+    /// What the last layer, a linear one, maps: N×F×1×1. Images and labels are those of [`ScoreNetwork::forward`].
+    pub(super) fn pooled(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
+        let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
+        match &self.body {
+            Body::Host(network) => network.pooled(x, features, labels.len()),
+            Body::Tensors(layers) => {
+                let before = layers.layers.len().saturating_sub(1);
+                Ok(layers.through(&self.config, before, x, features, labels.len(), None))
+            }
+        }
     }
 
     /// The output; `dropout` is for training, by tensor operations.
@@ -233,11 +265,6 @@ impl Unet {
     }
 }
 
-/// The number of values of each parameter.
-fn sizes(config: &Config) -> Vec<usize> {
-    Plan::new(config).parameters().iter().map(|p| p.shape.iter().product()).collect()
-}
-
 /// 10000^(−j/(count−shift)); DDPM's shift is 1.
 fn positional_frequencies(count: usize, shift: f64) -> Vec<f64> {
     (0..count).map(|j| 10_000_f64.powf(-(j as f64) / (count as f64 - shift))).collect()
@@ -257,9 +284,22 @@ impl Layers {
 
     /// The output for images and the features of their noise levels, a row for all or one for each.
     fn forward(&self, config: &Config, x: Image, features: Vec<f32>, rows: usize, dropout: Option<Dropout>) -> Image {
+        self.through(config, self.layers.len(), x, features, rows, dropout)
+    }
+
+    /// What comes of the first `count` layers.
+    fn through(
+        &self,
+        config: &Config,
+        count: usize,
+        x: Image,
+        features: Vec<f32>,
+        rows: usize,
+        dropout: Option<Dropout>,
+    ) -> Image {
         let embedding = self.embed(config, features, rows, &x.device());
         let mut flow = Flow { kept: Vec::new(), input: x.clone(), output: None };
-        let layers = self.layers.iter().enumerate();
+        let layers = self.layers.iter().take(count).enumerate();
         layers.fold(x, |h, (place, layer)| {
             let masks = |image: usize| dropout.map(|dropout| dropout.mask(place, image));
             self.op(config, layer, h, &mut flow, embedding.as_ref(), &masks)
@@ -324,6 +364,11 @@ impl Layers {
             }
             Layer::Head(norm, conv) => conv.forward(norm.activated(h, None, config.nonlinearity)),
             Layer::TakeOutput => flow.output.take().unwrap_or(h),
+            Layer::Pool(norm) => norm.activated(h, None, config.nonlinearity).mean_dim(3).mean_dim(2),
+            Layer::Linear(linear) => {
+                let [n, c, ..] = h.dims();
+                linear.forward(h.reshape([n, c])).unsqueeze_dims(&[2, 3])
+            }
         }
     }
 }
@@ -346,6 +391,8 @@ impl Layer {
             Op::OutputResidual(_) => Layer::OutputResidual(ConvResampler::load(loader, resampler, Direction::Up)?),
             Op::Head(_) => Layer::Head(Norm::load(loader)?, Conv::load(loader)?),
             Op::TakeOutput => Layer::TakeOutput,
+            Op::Pool(_) => Layer::Pool(Norm::load(loader)?),
+            Op::Linear(_) => Layer::Linear(Linear::load(loader)?),
         })
     }
 }

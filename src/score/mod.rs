@@ -3,12 +3,14 @@
 //! A network, an exact mixture of Gaussians, the exact score of a set of images.
 //! Each answers at every (α, σ), so each runs in every family.
 
+mod classifier;
 mod clipped;
 mod conditioning;
 mod dense;
 mod description;
 mod differentiate;
 mod gaussians;
+mod guided;
 mod image_set;
 mod in_range;
 mod measurement;
@@ -16,10 +18,12 @@ mod mixture;
 mod network;
 mod operator;
 
+pub use classifier::{Accuracy, ClassifierDescription, Classify, NetworkClassifier};
 pub use clipped::Clipped;
 pub use conditioning::{Conditioning, Place};
 pub use description::Description;
 pub(crate) use differentiate::{parts, through_denoiser, vector_jacobian};
+pub use guided::Guided;
 pub use image_set::{Comparison, ImageSet};
 pub use in_range::InRange;
 pub(crate) use measurement::posterior;

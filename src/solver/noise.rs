@@ -39,6 +39,8 @@ pub enum Purpose {
     Order,
     /// Whether a picture is taken mirrored.
     Flip,
+    /// By how much a picture is shifted, and what is hidden of it.
+    Crop,
 }
 
 impl Purpose {
@@ -60,6 +62,7 @@ impl Purpose {
             Purpose::World => 5,
             Purpose::Order => 6,
             Purpose::Flip => 7,
+            Purpose::Crop => 16,
         }
     }
 }

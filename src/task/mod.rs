@@ -3,6 +3,7 @@
 
 mod encoding;
 mod flow;
+mod guidance;
 mod interpolate;
 mod latents;
 mod likelihood;
@@ -16,6 +17,7 @@ mod sample;
 
 pub use encoding::{FlowPlan, decode, encode, host, unit};
 pub use flow::{Flow, FlowError};
+pub use guidance::Guidance;
 pub use interpolate::{
     between, combine, histogram, largest_error, latent_std, linear, norm_in_units, psnr, spherical, temper,
 };
@@ -26,4 +28,4 @@ pub use restoration::{Fork, Resampling, Restoration, RestorationError};
 pub use restore::restore;
 pub use restored::Restored;
 pub use run::{Count, ModelRef, Origin, Run, RunError, Steps};
-pub use sample::{Plan, first_state, prior, sample};
+pub use sample::{ModelOf, Plan, first_state, prior, sample};

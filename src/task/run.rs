@@ -1,3 +1,4 @@
+use super::Guidance;
 use crate::registry::{Choice, ChoiceError};
 use crate::sde::{Family, FamilyKind};
 use crate::solver::{Destination, Grid, Preset, Solver};
@@ -16,6 +17,8 @@ pub enum RunError {
     Count(usize),
     #[error("unknown model {0:?}; use a name from `models`, a checkpoint's path, exact:FOLDER or mixture:NAME")]
     Model(String),
+    #[error("a guidance weight of {0} is out of range; choose 0 to {max}", max = Guidance::MAX_WEIGHT)]
+    Guidance(f64),
     #[error(transparent)]
     Choice(#[from] ChoiceError),
     #[error("a branch keeps its parent's model, family and number of samples; change those in a new run")]
@@ -238,6 +241,9 @@ pub struct Run {
     /// Keep every estimate of x(0) inside the data's range.
     #[serde(default)]
     pub clip: bool,
+    /// What leads its samples to a class, if anything does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guidance: Option<Guidance>,
     /// Seed of all noise.
     pub seed: u64,
     /// Number of samples.
@@ -259,6 +265,7 @@ impl Default for Run {
             steps: Steps(preset.steps),
             denoise: true,
             clip: preset.clip,
+            guidance: None,
             seed: 0,
             count: Count(16),
             origin: Origin::Prior,
@@ -283,6 +290,7 @@ impl Run {
     pub fn check(&self) -> Result<(), RunError> {
         self.solver.check()?;
         self.grid.check()?;
+        self.guidance.iter().try_for_each(Guidance::check)?;
         if let Origin::Branch { parent, step } = &self.origin {
             parent.check()?;
             if !(1..parent.steps.get()).contains(step) {

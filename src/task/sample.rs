@@ -113,16 +113,19 @@ pub fn prior(sde: &dyn Sde, plan: &Plan, noise: &Noise) -> Image {
     noise.normal(0, Purpose::Prior) * std
 }
 
-/// The state that a branch starts from, by running its parents again; `None` for the prior. `model` is already in the
-/// run's range, and `noise` that of the run.
+/// The model that a run samples, in its own range: clipped and led as the run says.
+pub type ModelOf<'a> = &'a dyn Fn(&Run) -> Box<dyn ScoreModel + 'a>;
+
+/// The state that a branch starts from, by running its parents again; `None` for the prior. `noise` is that of the run.
 ///
 /// # Errors
 /// Whatever the score model answers.
-pub fn first_state(run: &Run, model: &dyn ScoreModel, noise: &Noise) -> Result<Option<Image>, ScoreError> {
+pub fn first_state(run: &Run, model_of: ModelOf, noise: &Noise) -> Result<Option<Image>, ScoreError> {
     let Origin::Branch { parent, step } = &run.origin else { return Ok(None) };
     let noise = Noise { seed: parent.seed, ..noise.clone() };
+    let model = &*model_of(parent);
     let plan = Plan::new(parent, model);
-    let start = first_state(parent, model, &noise)?;
+    let start = first_state(parent, model_of, &noise)?;
     sample(parent, &plan, model, start, &noise, &mut Until(*step)).map(Some)
 }
 

@@ -6,11 +6,16 @@ use crate::solver::{Purpose, Stream};
 /// All weights of a network before training, as published for its architecture: a function of the seed and each
 /// parameter's name, whatever their order.
 pub fn initial_weights(architecture: &Architecture, seed: u64) -> Weights {
+    started(architecture.plan(), seed)
+}
+
+/// The same of parameters of any network.
+pub(super) fn started(parameters: Vec<Parameter>, seed: u64) -> Weights {
     let weights = |parameter: Parameter| {
         let values = values(&parameter, seed);
         (parameter.name, Array { shape: parameter.shape, values })
     };
-    architecture.plan().into_iter().map(weights).collect()
+    parameters.into_iter().map(weights).collect()
 }
 
 fn values(parameter: &Parameter, seed: u64) -> Vec<f32> {

@@ -6,6 +6,7 @@
 //! same for any number of threads, in single precision for training and in double precision for reference.
 
 mod average;
+mod classification;
 mod folder;
 mod gradient;
 mod history;
@@ -26,6 +27,10 @@ mod training;
 pub use average::{
     Average, DECAY, Ema, HALF_LIFE, HalfLife, Power, Profile, ProfileError, RAMP_UP_RATIO, SIGMA_REL, Update, WARM,
     coefficients, combine, follow, gamma_of, half_life_decay,
+};
+pub use classification::{
+    Augmentation, ClassifierError, ClassifierTrainer, ClassifierTraining, Progress as ClassifierProgress, accuracy,
+    cross_entropy,
 };
 pub use folder::{Folder, FolderError, Metrics, Notes, read_training, write_training};
 pub use gradient::{LossGradient, loss_gradient};

@@ -1,6 +1,8 @@
 //! All that decides a training, as a value.
 
-use super::{Average, DECAY, Ema, Levels, Objective, Optimizer, Path, SIGMA_REL, Schedule, Times, WARM_UP, usual};
+use super::{
+    Average, DECAY, Ema, LEARNING_RATE, Levels, Objective, Optimizer, Path, SIGMA_REL, Schedule, Times, WARM_UP, usual,
+};
 use crate::data::DataSource;
 use crate::registry::{Choice, ChoiceError};
 use crate::score::{Conditioning, Description};

@@ -18,7 +18,7 @@ impl Latents {
         let mut notices = Vec::new();
         let agreed = consent.sift(&mut self.undecided, self.originals.poll(), |loaded| match loaded {
             // What was open in the last window was agreed to then.
-            Loaded::Latents { path, latents, restored: None, .. } => Some((&latents.flow.model, path)),
+            Loaded::Latents { path, latents, restored: None, .. } => Some((vec![&latents.flow.model], path)),
             _ => None,
         });
         for loaded in agreed {

@@ -4,6 +4,7 @@
 //! their timeline, and plotted on the right. A step can be branched from (`branch`) and saved (`export`).
 
 mod branch;
+mod class;
 mod equation;
 mod export;
 pub mod plots;

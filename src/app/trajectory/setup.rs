@@ -1,7 +1,7 @@
 //! The panel that sets up the next run.
 
 use super::equation::equations;
-use super::{Command, Runs, solver_panel};
+use super::{Command, Runs, class, solver_panel};
 use crate::app::theme::Theme;
 use crate::app::widgets::icon::{self, Icon};
 use crate::app::widgets::{Combo, control_width, human_time, main_button, named, row, seed_field, segmented};
@@ -40,6 +40,7 @@ impl Setup<'_> {
             ui.separator();
             self.seed(ui);
             self.count(ui);
+            class::ui(ui, &mut self.cx.draft);
             let why = self.cx.device_row(ui);
             ui.label(RichText::new(why).small().weak());
             ui.separator();

@@ -1,8 +1,9 @@
 use super::{fitting, noise, refused, report, tensor};
+use crate::engine::guides::Guides;
 use crate::engine::recording::Observed;
 use crate::engine::watched::Watched;
 use crate::engine::{Context, Ending, Recorded, RunReport, Snapshot, Task};
-use crate::score::{Clipped, InRange, ScoreModel};
+use crate::score::ScoreModel;
 use crate::task::{Plan, Run, first_state, prior, sample};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -28,25 +29,27 @@ impl Task for Sample {
         let Sample { run, from } = self;
         run.check().map_err(refused)?;
         let loaded = context.open(&run.model, false)?;
-        let model = Watched::new(&*loaded.model, context, BATCH);
-        let model = Clipped::new(InRange::new(model, run.family.facts().range), run.clip);
+        let guides = Guides::open(context, &run, loaded.model.shape())?;
+        let watched = Watched::new(&*loaded.model, context, BATCH);
+        let model_of = |run: &Run| guides.model(&watched, run);
+        let model = &*model_of(&run);
         fitting(run.count.get(), model.shape())?;
-        let plan = Plan::new(&run, &model);
+        let plan = Plan::new(&run, model);
         let (samples, evaluations) = (run.count.get(), run.solver.evaluations(plan.steps.len(), run.destination()));
-        let report = report(context, &run, &plan, evaluations, &loaded, &model);
+        let report = report(context, &run, &plan, evaluations, &loaded, model);
         context.begin(samples, report, plan.notices.iter().cloned());
 
         let (device, sde) = (&context.device().0, run.family.sde());
         let noise = noise(&run, model.shape(), device);
         let start = match from {
             Some(recorded) => Some(tensor(&recorded.x, device)),
-            None => first_state(&run, &model, &noise)?,
+            None => first_state(&run, &model_of, &noise)?,
         };
         let start = start.unwrap_or_else(|| prior(sde, &plan, &noise));
         context.meter.count_from_here();
         let mut observed = Observed::new(context, sde, plan.steps.len(), evaluations);
         observed.first(&start, plan.time_after(0))?;
-        let end = sample(&run, &plan, &model, Some(start), &noise, &mut observed);
+        let end = sample(&run, &plan, model, Some(start), &noise, &mut observed);
         observed.end(end)?;
         Ok(context.last()?)
     }

@@ -79,6 +79,11 @@ impl<'a, 'b> Builder<'a, 'b> {
             }
             Op::Head(width) => Layer::Head(self.norm()?, self.convolution(width, 1.0)?),
             Op::TakeOutput => Layer::TakeOutput,
+            Op::Pool(_) => Layer::Pool(self.norm()?),
+            Op::Linear(width) => {
+                let parts = std::mem::replace(&mut self.h, vec![width.output]);
+                Layer::Linear(self.pointwise(Order::OutIn, &parts, 1.0)?)
+            }
         })
     }
 
@@ -150,12 +155,12 @@ impl<'a, 'b> Builder<'a, 'b> {
     }
 
     fn block(&mut self, block: plan::Block) -> Result<Block, WeightsError> {
-        let plan::Block { width, resample } = block;
+        let plan::Block { width, resample, told } = block;
         let parts = self.h.clone();
         let norm = self.norm()?;
         resample.into_iter().for_each(|direction| self.resize(direction));
         let convolution = self.convolution(width, 1.0)?;
-        let level = self.linear()?;
+        let level = if told { Some(self.linear()?) } else { None };
         let norms = [norm, self.norm()?];
         let convolutions = [convolution, self.convolution(Width { input: width.output, ..width }, self.scale)?];
         let shortcut = match self.config.resblock_type {

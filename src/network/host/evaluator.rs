@@ -60,20 +60,22 @@ impl Evaluator {
         (GROUP / (self.channels * h * w).max(1)).clamp(1, 16)
     }
 
-    /// The output for images, N×C×H×W, by a network that is handed a group of them and their places in the batch.
+    /// The output for images, N×C×H×W, which has `size` values for each, by a network that is handed a group of them and
+    /// their places in the batch.
     pub fn evaluate(
         &self,
         x: Vec<f32>,
         [n, c, h, w]: [usize; 4],
+        size: usize,
         group: usize,
         network: impl Fn(&Context, Maps, Range<usize>) -> Features + Sync,
     ) -> Vec<f32> {
-        let mut out = vec![0.0; x.len()];
+        let mut out = vec![0.0; n * size];
         let image = c * h * w;
-        let groups = out.chunks_mut(group * image).enumerate().collect();
+        let groups = out.chunks_mut(group * size).enumerate().collect();
         self.each(n, groups, |context, (index, out): (usize, &mut [f32])| {
             let first = index * group;
-            let images = out.len() / image;
+            let images = out.len() / size;
             let x = Maps::from_planes(context.pool, &x[first * image..][..images * image], [images, c, h, w]);
             network(context, x, first..first + images).whole(context.pool).maps.to_planes(out);
         });

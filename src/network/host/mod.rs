@@ -52,11 +52,15 @@ pub(crate) fn is_plain(device: &Device) -> bool {
     !device.is_autodiff() && is_host(device)
 }
 
-/// Does something with the values of images, N×C×H×W.
-fn on_values(x: Image, work: impl FnOnce(Vec<f32>, [usize; 4]) -> Vec<f32>) -> Result<Image, TensorReadError> {
+/// Does something with the values of images, N×C×H×W, that gives values of the shape `to`.
+fn on_values(
+    x: Image,
+    to: [usize; 4],
+    work: impl FnOnce(Vec<f32>, [usize; 4]) -> Vec<f32>,
+) -> Result<Image, TensorReadError> {
     let (device, dims) = (x.device(), x.dims());
     let values = x.try_into_vec_as()?;
-    Ok(Tensor::from_data(TensorData::new(work(values, dims), dims), &device))
+    Ok(Tensor::from_data(TensorData::new(work(values, dims), to), &device))
 }
 
 /// What every layer computes with.

@@ -12,12 +12,13 @@ use super::linear::{Linear, Rows};
 use super::maps::{Features, Maps};
 use super::norm::{Film, Norm};
 use super::pointwise::Pointwise;
+use super::pooling::mean;
 use super::read::{Read, Residual};
 use super::resize::{Resampling, Resize, sum};
 use super::simd::Lanes;
 use super::two_way::{Kept, Lost, TwoWay};
 use super::winograd::Keep;
-use super::{Context, build::Builder, tracked};
+use super::{Context, build::Builder, on_values, tracked};
 use crate::Image;
 use crate::network::dropout::Mask;
 use crate::network::layers::Loader;
@@ -38,6 +39,8 @@ pub(in crate::network) struct Network {
     resampling: [Resampling; 2],
     dense: Option<[Linear; 2]>,
     layers: Vec<Layer>,
+    /// Values of the output for an image, where it is none itself but as many channels.
+    classes: Option<usize>,
     differentiable: bool,
 }
 
@@ -57,6 +60,8 @@ pub(super) enum Layer {
     OutputResidual(ConvResampler),
     Head(Norm, Convolution),
     TakeOutput,
+    Pool(Norm),
+    Linear(Pointwise),
 }
 
 /// What is given besides images.
@@ -80,7 +85,8 @@ impl Given {
 pub(super) struct Block {
     pub norms: [Norm; 2],
     pub convolutions: [Convolution; 2],
-    pub level: Linear,
+    /// Of the noise level, where it is told.
+    pub level: Option<Linear>,
     /// The level scales and shifts; else it is added.
     pub scale_shift: bool,
     pub shortcut: Option<Pointwise>,
@@ -121,6 +127,10 @@ impl TwoWay for Network {
         self.differentiable
     }
 
+    fn output(&self, [n, c, h, w]: [usize; 4]) -> [usize; 4] {
+        self.classes.map_or([n, c, h, w], |classes| [n, classes, 1, 1])
+    }
+
     fn given_of(given: &Given, images: Range<usize>) -> Given {
         let dropout = given.dropout.map(|dropout| dropout.after(images.start));
         Given { embedding: given.embedding.as_ref().map(|rows| rows.of(images)), dropout }
@@ -129,10 +139,7 @@ impl TwoWay for Network {
     /// Keeps the features that come to each layer, and then those that come to the second half of a block, or from a
     /// pyramid.
     fn forwards(&self, context: &Context, x: Maps, given: &Given, keep: &mut dyn FnMut(&Features)) -> Features {
-        let x = Features::from(x);
-        let flow = Flow { h: x.clone(), kept: Vec::new(), input: x, output: None };
-        let layers = self.layers.iter().enumerate();
-        layers.fold(flow, |flow, (place, layer)| self.op(context, (place, layer), flow, given, keep)).h
+        self.through(&self.layers, context, x, given, keep)
     }
 
     fn backwards<'n>(
@@ -160,6 +167,7 @@ impl Network {
             false => None,
         };
         let layers = ops.iter().map(|op| build.layer(op)).collect::<Result<_, _>>()?;
+        let classes = ops.last().and_then(|op| if let Op::Linear(width) = op { Some(width.output) } else { None });
         let resampling = [Direction::Down, Direction::Up].map(|direction| build.resampling(direction));
         Ok(Network {
             evaluator: Evaluator::new(config.nf * config.ch_mult.first().unwrap_or(&1), parameters),
@@ -168,6 +176,7 @@ impl Network {
             resampling,
             dense,
             layers,
+            classes,
             differentiable: purpose.gradients,
         })
     }
@@ -177,6 +186,35 @@ impl Network {
     pub fn forward(self: &Arc<Self>, x: Image, features: Vec<f32>, rows: usize) -> Result<Image, TensorReadError> {
         let embedding = self.embed(&self.evaluator.context(), features, rows);
         tracked::forward(self, x, Given { embedding, dropout: None })
+    }
+
+    /// What the last layer, a linear one, maps: N×F×1×1, which is not differentiated.
+    pub fn pooled(self: &Arc<Self>, x: Image, features: Vec<f32>, rows: usize) -> Result<Image, TensorReadError> {
+        let Some((Layer::Linear(last), before)) = self.layers.split_last() else {
+            return self.forward(x, features, rows);
+        };
+        let given = Given { embedding: self.embed(&self.evaluator.context(), features, rows), dropout: None };
+        let to = [x.dims()[0], last.inputs(), 1, 1];
+        on_values(x, to, |x, dims| {
+            self.evaluator.evaluate(x, dims, last.inputs(), self.evaluator.group(dims), |context, x, images| {
+                self.through(before, context, x, &Self::given_of(&given, images), &mut |_| {})
+            })
+        })
+    }
+
+    /// What comes of these layers for some images.
+    fn through(
+        &self,
+        layers: &[Layer],
+        context: &Context,
+        x: Maps,
+        given: &Given,
+        keep: &mut dyn FnMut(&Features),
+    ) -> Features {
+        let x = Features::from(x);
+        let flow = Flow { h: x.clone(), kept: Vec::new(), input: x, output: None };
+        let layers = layers.iter().enumerate();
+        layers.fold(flow, |flow, (place, layer)| self.op(context, (place, layer), flow, given, keep)).h
     }
 
     /// The activated embedding, one row for each row of features.
@@ -244,6 +282,12 @@ impl Network {
             }
             Layer::Head(norm, convolution) => self.activated(context, norm, convolution, &h, None).into(),
             Layer::TakeOutput => flow.output.take().unwrap_or(h),
+            Layer::Pool(norm) => {
+                let affine = norm.affine(context, &h, Film::Nothing);
+                let activation = Some(self.nonlinearity);
+                mean(context, Read { affine: Some(&affine), activation, ..Read::plain(&h) }.all(context)).into()
+            }
+            Layer::Linear(pointwise) => pointwise.run(context, &h, None).into(),
         };
         flow
     }
@@ -284,7 +328,7 @@ impl Network {
 
         keep(&h);
 
-        let level = given.embedding.as_ref().map(|embedding| block.level.forward(context, embedding, None));
+        let level = block.level(context, given);
         let affine = block.norms[1].affine(context, &h, block.film(level.as_ref()));
         let masks = &given.masks(place, images);
         let read = Read { affine: Some(&affine), activation, masks, ..Read::plain(&h) };
@@ -301,6 +345,12 @@ impl Network {
 }
 
 impl Block {
+    /// The map of the activated embedding.
+    fn level(&self, context: &Context, given: &Given) -> Option<Rows> {
+        let (level, embedding) = self.level.as_ref().zip(given.embedding.as_ref())?;
+        Some(level.forward(context, embedding, None))
+    }
+
     /// `level`: the map of the embedding, where the network has one.
     fn film<'a>(&self, level: Option<&'a Rows>) -> Film<'a> {
         level.map_or(Film::Nothing, |level| match self.scale_shift {

@@ -138,7 +138,7 @@ struct Moments {
 }
 
 /// Mean and summed squares around it of every map, computed once.
-fn moments<'a>(context: &Context, part: &'a Part) -> &'a Buffer {
+pub(super) fn moments<'a>(context: &Context, part: &'a Part) -> &'a Buffer {
     part.moments.get_or_init(|| {
         let maps = &part.maps;
         let mut moments = context.pool.take(2 * maps.images * maps.blocks());

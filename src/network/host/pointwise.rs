@@ -100,6 +100,11 @@ impl Pointwise {
         Pointwise { outputs, depth, weights, bias, transposed, origin }
     }
 
+    /// The number of input channels.
+    pub fn inputs(&self) -> usize {
+        self.origin.inputs.iter().flatten().count()
+    }
+
     /// From gradients of the outputs to gradients of the inputs, where it was asked for.
     pub fn transposed(&self) -> Option<&Pointwise> {
         self.transposed.as_deref()

@@ -1,7 +1,8 @@
-//! The largest of the pixels around each.
+//! The largest of the pixels around each, and the mean of all.
 
 use super::Context;
 use super::maps::{Features, Maps};
+use super::norm::moments;
 use super::simd::{Kernel, Lanes, Simd};
 use crate::network::profile::LayerKind;
 use rayon::prelude::*;
@@ -108,6 +109,26 @@ fn first<S: Simd>(
         simd.store(&mut to[place], sum);
         left = beyond;
     }
+}
+
+/// The mean of each map, as a map of one pixel.
+pub(super) fn mean(context: &Context, maps: Maps) -> Maps {
+    let mut out = Maps::new(context.pool, maps.images, maps.channels, 1, 1);
+    for part in Features::from(maps).0 {
+        // Two for each map: its mean, and what is around it.
+        out.lanes.iter_mut().zip(moments(context, &part).chunks(2)).for_each(|(mean, moments)| *mean = moments[0]);
+    }
+    out
+}
+
+/// From the gradient of the mean to that of maps of this height and width.
+pub(super) fn of_mean(context: &Context, gradient: &Maps, [height, width]: [usize; 2]) -> Maps {
+    let mut out = Maps::new(context.pool, gradient.images, gradient.channels, height, width);
+    let share = 1.0 / (height * width) as f32;
+    for (to, of_mean) in out.lanes.chunks_mut((height * width).max(1)).zip(gradient.lanes.iter()) {
+        to.fill(Lanes(of_mean.0.map(|slope| share * slope)));
+    }
+    out
 }
 
 /// Of one map: first in columns, then in rows.

@@ -18,13 +18,13 @@ use std::sync::Arc;
 struct Back<N>(PhantomData<N>);
 
 impl<N: TwoWay> Backward<Flex, 1> for Back<N> {
-    type State = (Arc<Tape<N>>, [usize; 4]);
+    type State = Arc<Tape<N>>;
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let (tape, dims) = ops.state;
+        let tape = ops.state;
         unary::<Flex, _>(ops.parents, ops.node, gradients, |gradient| {
             let values = gradient.into_data().iter().collect();
-            tensor(tape.back(values, dims), dims)
+            tensor(tape.back(values), tape.dims())
         });
     }
 }
@@ -36,19 +36,19 @@ fn tensor(values: Vec<f32>, dims: [usize; 4]) -> FlexTensor {
 /// The network's output for images, N×C×H×W. It can be differentiated where the images lie on a device that keeps
 /// gradients, and the network was loaded for them.
 pub(super) fn forward<N: TwoWay>(network: &Arc<N>, x: Image, given: N::Given) -> Result<Image, TensorReadError> {
-    let dims = x.dims();
+    let (dims, to) = (x.dims(), network.output(x.dims()));
     let tracked = network.is_differentiable().then(|| x.clone().try_into_primitive::<Autodiff<Flex>>());
     let Some(Ok(tracked)) = tracked else {
-        return on_values(x, |x, dims| output(&**network, x, dims, &given));
+        return on_values(x, to, |x, dims| output(&**network, x, dims, &given));
     };
     let (x, node) = tracked.into_parts();
     let x = x.into_data().try_into_vec_as()?;
     let output = match Back::<N>(PhantomData).prepare::<NoCheckpointing>([node]).compute_bound().stateful() {
         OpsKind::Tracked(node) => {
             let (values, tape) = Tape::record(network, x, dims, given);
-            node.finish((Arc::new(tape), dims), tensor(values, dims))
+            node.finish(Arc::new(tape), tensor(values, to))
         }
-        OpsKind::UnTracked(node) => node.finish(tensor(output(&**network, x, dims, &given), dims)),
+        OpsKind::UnTracked(node) => node.finish(tensor(output(&**network, x, dims, &given), to)),
     };
     Ok(Tensor::from_primitive::<Autodiff<Flex>>(output))
 }

@@ -29,6 +29,11 @@ pub(super) trait TwoWay: Debug + Send + Sync + 'static {
     /// It was loaded for gradients.
     fn is_differentiable(&self) -> bool;
 
+    /// The shape of the output for images of this shape, N×C×H×W.
+    fn output(&self, dims: [usize; 4]) -> [usize; 4] {
+        dims
+    }
+
     /// For some images of a batch.
     fn given_of(given: &Self::Given, images: Range<usize>) -> Self::Given;
 
@@ -47,10 +52,15 @@ pub(super) trait TwoWay: Debug + Send + Sync + 'static {
     ) -> Result<Option<Maps>, Lost>;
 }
 
+/// Values of one image of a shape.
+fn size([_, c, h, w]: [usize; 4]) -> usize {
+    c * h * w
+}
+
 /// The output for images, N×C×H×W.
 pub(super) fn output<N: TwoWay>(network: &N, x: Vec<f32>, dims: [usize; 4], given: &N::Given) -> Vec<f32> {
     let evaluator = network.evaluator();
-    evaluator.evaluate(x, dims, evaluator.group(dims), |context, x, images| {
+    evaluator.evaluate(x, dims, size(network.output(dims)), evaluator.group(dims), |context, x, images| {
         network.forwards(context, x, &N::given_of(given, images), &mut |_| {})
     })
 }
@@ -60,6 +70,8 @@ pub(super) fn output<N: TwoWay>(network: &N, x: Vec<f32>, dims: [usize; 4], give
 pub(super) struct Tape<N: TwoWay> {
     network: Arc<N>,
     given: N::Given,
+    /// The images' shape.
+    dims: [usize; 4],
     /// Images that go through together.
     group: usize,
     /// By the first image of a group.
@@ -71,7 +83,7 @@ impl<N: TwoWay> Tape<N> {
     pub fn record(network: &Arc<N>, x: Vec<f32>, dims: [usize; 4], given: N::Given) -> (Vec<f32>, Self) {
         let group = network.evaluator().group(dims);
         let tapes = Mutex::new(BTreeMap::new());
-        let out = network.evaluator().evaluate(x, dims, group, |context, x, images| {
+        let out = network.evaluator().evaluate(x, dims, size(network.output(dims)), group, |context, x, images| {
             let (first, mut kept) = (images.start, Kept::new());
             let given = N::given_of(&given, images);
             let out = network.forwards(context, x, &given, &mut |features| kept.push(features.clone()));
@@ -79,13 +91,18 @@ impl<N: TwoWay> Tape<N> {
             out
         });
         let kept = tapes.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (out, Tape { network: network.clone(), given, group, kept })
+        (out, Tape { network: network.clone(), given, dims, group, kept })
+    }
+
+    /// The images' shape, N×C×H×W.
+    pub fn dims(&self) -> [usize; 4] {
+        self.dims
     }
 
     /// From the gradient of the output to that of the images, N×C×H×W.
-    pub fn back(&self, gradient: Vec<f32>, dims: [usize; 4]) -> Vec<f32> {
-        let [_, channels, height, width] = dims;
-        self.network.evaluator().evaluate(gradient, dims, self.group, |context, gradient, images| {
+    pub fn back(&self, gradient: Vec<f32>) -> Vec<f32> {
+        let ([_, channels, height, width], output) = (self.dims, self.network.output(self.dims));
+        self.network.evaluator().evaluate(gradient, output, size(self.dims), self.group, |context, gradient, images| {
             let given = N::given_of(&self.given, images.clone());
             let kept = self.kept.get(&images.start).cloned().unwrap_or_default();
             let found = match self.network.backwards(context, &given, kept, gradient, None) {
@@ -117,18 +134,19 @@ pub(super) fn gradients<'n, N: TwoWay>(
         return None;
     }
     let sum = InOrder::new();
-    let image = dims[1..].iter().product::<usize>();
+    let image = size(dims);
     network.evaluator().in_turn(dims, |context, index, images| {
         let given = N::given_of(given, images.clone());
         let dims = [images.len(), dims[1], dims[2], dims[3]];
         let x = Maps::from_planes(context.pool, &x[images.start * image..images.end * image], dims);
         let mut kept = Kept::new();
         let out = network.forwards(context, x, &given, &mut |features| kept.push(features.clone()));
-        let mut values = vec![0.0; images.len() * image];
+        let output = network.output(dims);
+        let mut values = vec![0.0; output.iter().product()];
         out.whole(context.pool).maps.to_planes(&mut values);
         drop(out);
         at_output(images, &mut values);
-        let gradient = Maps::from_planes(context.pool, &values, dims);
+        let gradient = Maps::from_planes(context.pool, &values, output);
         let found = RefCell::new(Gradients::default());
         let walked = network.backwards(context, &given, kept, gradient, Some(&found));
         sum.take(context, index, walked.ok().map(|_| found.into_inner()));

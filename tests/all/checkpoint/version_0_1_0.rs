@@ -30,6 +30,7 @@ fn run(model: &str, solver_and_grid: [&str; 2]) -> Run {
         steps: Steps::new(6).unwrap(),
         denoise: true,
         clip: false,
+        guidance: None,
         seed: 0,
         count: Count::new(2).unwrap(),
         origin: Origin::Prior,

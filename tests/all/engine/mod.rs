@@ -1,6 +1,7 @@
 //! The engine as owners of tasks know it: handles, updates and snapshots.
 
 mod gpu;
+mod guides;
 
 use crate::choices::{grid, solver};
 use score_explorer::engine::{
@@ -32,6 +33,7 @@ fn quick(steps: usize) -> Run {
         steps: Steps::new(steps).expect("steps"),
         denoise: true,
         clip: false,
+        guidance: None,
         seed: 7,
         count: Count::new(4).expect("count"),
         origin: Origin::Prior,

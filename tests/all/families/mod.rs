@@ -19,6 +19,7 @@ fn run(family: Family, solver: Choice<dyn Solver>, grid: Choice<dyn Grid>, steps
         steps: Steps::new(steps).expect("steps"),
         denoise: true,
         clip: false,
+        guidance: None,
         seed: 5,
         count: Count::new(count).expect("count"),
         origin: Origin::Prior,

@@ -1,5 +1,6 @@
 //! Score networks against published figures, other devices, and facts that hold for every network.
 
+mod classifier;
 mod configuration;
 mod ddpm_steps;
 mod diffusers;

@@ -129,6 +129,7 @@ fn restoration(operator: &str, noise: f64, method: &str, kind: FamilyKind, solve
             steps: Steps::new(60).unwrap(),
             denoise: true,
             clip: false,
+            guidance: None,
             seed: 21,
             count: Count::new(1024).unwrap(),
             origin: Origin::Prior,

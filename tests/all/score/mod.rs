@@ -1,5 +1,6 @@
 //! Exact scores of image sets, and models seen from another family or range.
 
+mod guided;
 mod images;
 
 use burn::tensor::{Device, Tensor, TensorData};

@@ -2,6 +2,7 @@
 
 mod afterwards;
 mod averages;
+mod classification;
 mod finetuning;
 mod initialisation;
 mod matching;

@@ -192,3 +192,23 @@ fn a_place_that_cannot_be_written_is_a_notice_with_retry() {
     wait_until(&mut harness, "a notice", |app| app.notices().any(|notice| notice.contains("cannot be written")));
     assert!(harness.query_by_label("Retry").is_some());
 }
+
+#[test]
+fn a_class_is_chosen_and_leads_the_run() {
+    let mut harness = open_with(quick(2));
+    let guidance = |app: &App| app.draft().guidance.clone();
+    assert_eq!(guidance(harness.state()), None);
+    click(&mut harness, "Class");
+    click(&mut harness, "sea");
+    let chosen = guidance(harness.state()).expect("guidance");
+    assert_eq!((chosen.class.as_str(), chosen.weight), ("sea", 2.0));
+    assert!(harness.query_by_label("Guidance").is_some());
+    click(&mut harness, "Run");
+    wait_until(&mut harness, "the end", finished);
+    let led = runs(harness.state()).current().map(|entry| entry.view.report.run.guidance.clone());
+    assert_eq!(led, Some(Some(chosen)));
+    click(&mut harness, "Class");
+    click(&mut harness, "Any");
+    assert_eq!(guidance(harness.state()), None);
+    assert!(harness.query_by_label("Run again").is_some(), "the settings are other ones");
+}

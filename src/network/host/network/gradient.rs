@@ -12,6 +12,7 @@ use crate::network::host::linear::Rows;
 use crate::network::host::maps::{Features, Maps, places};
 use crate::network::host::norm::{Film, Norm};
 use crate::network::host::pointwise::{Pointwise, Start};
+use crate::network::host::pooling::of_mean;
 use crate::network::host::read::{Read, Residual, masked};
 use crate::network::host::resize::{Resize, add};
 use crate::network::host::simd::Lanes;
@@ -116,6 +117,15 @@ impl<'n> Walk<'_, 'n> {
                 flow.h = Some(self.activated(norm, convolution, x, flow.h.take()?)?);
             }
             Layer::TakeOutput => flow.output = self.both(flow.h.take(), flow.output.take()),
+            Layer::Pool(norm) => {
+                let gradient = of_mean(self.context, &flow.h.take()?, [height, width]);
+                flow.h = Some(self.norm(norm, x, Film::Nothing, gradient, None).0);
+            }
+            Layer::Linear(pointwise) => {
+                let gradient = Features::from(flow.h.take()?);
+                self.record(|into| pointwise.record(self.context, x, &gradient, into));
+                flow.h = Some(pointwise.transposed()?.run(self.context, &gradient, None));
+            }
         }
         Some(())
     }
@@ -184,7 +194,7 @@ impl<'n> Walk<'_, 'n> {
         let (context, activation) = (self.context, Some(self.network.nonlinearity));
         let gradient = Features::from(gradient);
         let [whole] = &gradient.0[..] else { return None };
-        let level = self.given.embedding.as_ref().map(|embedding| block.level.forward(context, embedding, None));
+        let level = block.level(context, self.given);
         let film = block.film(level.as_ref());
         let affine = block.norms[1].affine(context, h, film);
         let masks = &self.given.masks(place, x.size()[0]);
@@ -222,11 +232,13 @@ impl<'n> Walk<'_, 'n> {
 
     /// Back from a block's film to the embedding, where gradients are wanted.
     fn level(&self, block: &'n Block, film: Vec<f32>) {
-        let (Some(found), Some(embedding)) = (self.found, &self.given.embedding) else { return };
+        let (Some(found), Some(embedding), Some(level)) = (self.found, &self.given.embedding, &block.level) else {
+            return;
+        };
         let found = &mut *found.borrow_mut();
         let images = (embedding.values.len() / embedding.width).max(1);
         let film = Rows { width: film.len() / images, values: film };
-        let back = block.level.back(self.context, embedding, &film, found);
+        let back = level.back(self.context, embedding, &film, found);
         found.of_levels.resize(embedding.values.len(), 0.0);
         found.of_levels.iter_mut().zip(back.values).for_each(|(sum, x)| *sum += x);
     }

@@ -1,0 +1,55 @@
+//! Classifiers on the command line: trained, measured, and leading samples to a class.
+
+use super::Place;
+use score_explorer::checkpoint::read_tensors;
+use serde_json::Value;
+
+const TRAIN: &str = "classifier train --data worlds:32 --width 8 --multipliers 1,2 --images 512 --batch 64";
+
+/// The samples of a tensor's file.
+fn samples(place: &Place, name: &str) -> Vec<f32> {
+    read_tensors(&place.path(name)).expect("tensors").remove("x").expect("x").values
+}
+
+#[test]
+fn a_classifier_is_trained_measured_and_refused_where_it_is_none() {
+    let place = Place::new();
+    place.succeeds(&format!("{TRAIN} --output plain.safetensors"));
+    let evaluate = "classifier evaluate --data worlds:32 --limit 120 --json --model";
+    let told: Value = serde_json::from_str(&place.succeeds(&format!("{evaluate} plain.safetensors")).stdout).unwrap();
+    let shares = told["accuracies"].as_array().expect("a list");
+    // 120 worlds of six kinds are a sixth by chance, with a deviation of 0.034.
+    assert!(shares.len() == 1 && shares[0]["share"].as_f64().unwrap() > 0.5, "{told}");
+    assert_eq!(told["classes"].as_array().map(Vec::len), Some(6));
+    place.fails("sample --model plain.safetensors", 3, "it holds a classifier");
+    place.fails("models ./plain.safetensors", 3, "it holds a classifier");
+    place.fails("sample --class sea --classifier plain.safetensors", 1, "clean images");
+    place.fails(&format!("{evaluate} none.safetensors"), 3, "cannot be read");
+    place.fails("classifier train --data exact --output a.safetensors", 3, "exact");
+    place.fails(&format!("{TRAIN} --muon-rate 1000000 --output a.safetensors"), 2, "1000000");
+    std::fs::write(place.path("a.txt"), "no model").unwrap();
+    place.fails("classifier evaluate --data worlds:32 --model a.txt", 3, "safetensors");
+}
+
+#[test]
+fn guidance_is_part_of_a_run_and_repeats_with_it() {
+    let place = Place::new();
+    place.succeeds(&format!("{TRAIN} --noisy --output noisy.safetensors"));
+    let sample = "sample --count 3 --steps 4 --device cpu";
+    place.succeeds(&format!("{sample} --tensor free.safetensors"));
+    let led = format!("{sample} --class sea --guidance 3 --classifier noisy.safetensors");
+    place.succeeds(&format!("{led} --tensor led.safetensors --save-run run.json"));
+    let (free, led) = (samples(&place, "free.safetensors"), samples(&place, "led.safetensors"));
+    assert_ne!(free, led);
+    assert_ne!(led, vec![0.0; led.len()]);
+    // A path in a file is not opened unasked.
+    place.fails("run run.json --device cpu --tensor again.safetensors", 2, "--classifier");
+    place.succeeds("run run.json --device cpu --classifier noisy.safetensors --tensor again.safetensors");
+    assert_eq!(led, samples(&place, "again.safetensors"));
+    place.succeeds(&format!("{sample} --class sea --guidance 0 --tensor weightless.safetensors"));
+    assert_eq!(free, samples(&place, "weightless.safetensors"));
+    place.fails(&format!("{sample} --class frog"), 1, "frog");
+    place.fails(&format!("{sample} --class 6"), 1, "6");
+    place.fails(&format!("{sample} --class sea --guidance -1"), 2, "-1");
+    place.fails(&format!("{sample} --class sea --model mixture:ring"), 1, "shape");
+}

@@ -1,0 +1,68 @@
+//! Runs that are led to a class by the classifier that ships.
+
+use super::{engine, finished, options, pixels, quick, start};
+use crate::choices::{grid, solver};
+use burn::tensor::{Device, Tensor, TensorData};
+use score_explorer::Image;
+use score_explorer::checkpoint::find_classifier;
+use score_explorer::engine::Sample;
+use score_explorer::network::Classifier;
+use score_explorer::score::{Classify, NetworkClassifier};
+use score_explorer::sde::{FamilyKind, Level};
+use score_explorer::task::{Count, Guidance, ModelRef, Origin, Run, Steps};
+
+fn led(class: &str, weight: f64) -> Option<Guidance> {
+    Some(Guidance { class: class.into(), weight, classifier: ModelRef::Named(Guidance::SHIPPED.into()) })
+}
+
+fn worlds(guidance: Option<Guidance>) -> Run {
+    let run = quick(4);
+    let model = ModelRef::Exact(ModelRef::WORLDS.into());
+    Run { model, count: Count::new(2).expect("count"), guidance, ..run }
+}
+
+#[test]
+fn a_branch_replays_its_parent_as_that_was_led_and_clipped() {
+    let engine = engine();
+    let parent = Run { clip: true, ..worlds(led("sea", 4.0)) };
+    let whole = finished(&start(&engine, parent.clone()));
+    for (guidance, clip) in [(None, false), (led("night", 2.0), true)] {
+        let origin = Origin::Branch { parent: Box::new(parent.clone()), step: 2 };
+        let branch = Run { origin, clip, guidance, steps: Steps::new(5).expect("steps"), ..parent.clone() };
+        let from = Some(whole.timeline[2].clone());
+        let live = finished(&engine.start(Sample { run: branch.clone(), from }, options()));
+        let replayed = finished(&start(&engine, branch));
+        assert_eq!(pixels(&live.timeline[0]), pixels(&whole.timeline[2]));
+        assert_eq!(pixels(&live.newest), pixels(&replayed.newest));
+        assert_ne!(pixels(&live.newest), pixels(&whole.newest));
+    }
+}
+
+#[test]
+fn samples_are_led_in_every_family_and_range_of_data() {
+    let (engine, device) = (engine(), Device::flex());
+    let opened = find_classifier(&ModelRef::Named(Guidance::SHIPPED.into())).unwrap();
+    let network = Classifier::new(&opened.description.config, &opened.weights, &device).unwrap();
+    let night = opened.description.class("Night").expect("a kind");
+    let classifier = NetworkClassifier::new(network, opened.description);
+    // VE's images are in [0, 1], all others and the classifier's in [−1, 1].
+    for kind in FamilyKind::ALL {
+        let run = Run {
+            family: kind.published(),
+            solver: solver("heun"),
+            grid: grid("edm"),
+            steps: Steps::new(12).expect("steps"),
+            count: Count::new(8).expect("count"),
+            ..worlds(led("night", 2.0))
+        };
+        let (low, high) = run.family.facts().range.bounds();
+        let end = finished(&start(&engine, run)).newest.x.clone();
+        let x: Image = Tensor::from_data(TensorData::new(end.values.to_vec(), end.shape), &device);
+        let x = (x - low) * (2.0 / (high - low)) - 1.0;
+        let logits: Vec<f32> = classifier.logits(&x, &[Level::CLEAN]).unwrap().into_data().try_into_vec().unwrap();
+        let best = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]));
+        let right = logits.chunks(6).filter(|row| best(row) == Some(night)).count();
+        // Of eight unled samples, a sixth would be: six or more with a chance below 0.0005.
+        assert!(right >= 6, "{kind:?}: {right} of 8");
+    }
+}
