@@ -250,11 +250,7 @@ impl Setup<'_> {
                 let half = vec2((width - 12.0) / 3.0, 24.0);
                 let tip = "Use the averaged weights in every workspace, while it trains or later (U)";
                 let known = course.images() > 0;
-                if ui
-                    .add_enabled(known, egui::Button::new("Use this model").min_size(half))
-                    .on_hover_text(tip)
-                    .clicked()
-                {
+                if ui.add_enabled(known, egui::Button::new("Use model").min_size(half)).on_hover_text(tip).clicked() {
                     self.commands.push(Command::Use);
                 }
                 let tip_of_branch = "Begin another training with these weights and other settings, and compare";
