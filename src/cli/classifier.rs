@@ -28,7 +28,7 @@ Examples:
   score-explorer classifier train --data worlds:32 --output kinds.safetensors
   score-explorer classifier train --data cifar-10.tar.gz --noisy \\
       --output cifar-noisy.safetensors
-  score-explorer classifier evaluate --model kinds.safetensors --data photos:test")]
+  score-explorer classifier evaluate --model kinds.safetensors --data set:test")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -119,7 +119,7 @@ struct Train {
 #[command(after_help = "\
 Examples:
   score-explorer classifier evaluate --model kinds.safetensors --data worlds:32
-  score-explorer classifier evaluate --model noisy.safetensors --data photos:test \\
+  score-explorer classifier evaluate --model noisy.safetensors --data set:test \\
       --json")]
 struct Evaluate {
     /// Classifier

@@ -18,7 +18,7 @@ Examples:
   score-explorer sample --model exact:photos --solver heun --steps 18 \\
       --grid edm:7 --tensor x.safetensors
   score-explorer sample --class sea --guidance 2
-  score-explorer sample --model cifar10.pth --class frog --guidance 2 \
+  score-explorer sample --model cifar10.pth --class frog --guidance 2 \\
       --classifier cifar-noisy.safetensors
   score-explorer sample --model mixture:two-moons --count 1000 \\
       --save-run run.json --json")]
