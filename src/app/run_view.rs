@@ -1,6 +1,8 @@
 //! What the window keeps of each run: the newest snapshot, the state, and where the person looks.
 
+use super::theme::Theme;
 use crate::engine::{Failure, Recorded, RunReport, Snapshot, TaskId};
+use egui::Color32;
 use std::sync::Arc;
 
 /// Where a run stands.
@@ -11,6 +13,19 @@ pub enum RunState {
     Finished,
     Stopped,
     Failed(Failure),
+}
+
+impl RunState {
+    /// Its colour, the same wherever it is shown.
+    pub fn color(&self, theme: &Theme) -> Color32 {
+        match self {
+            RunState::Running => theme.accent,
+            RunState::Paused => theme.warning,
+            RunState::Finished => theme.good,
+            RunState::Stopped => theme.weak,
+            RunState::Failed(_) => theme.bad,
+        }
+    }
 }
 
 /// Which recorded step of a run is shown.

@@ -20,7 +20,7 @@ pub fn facts(description: &Description) -> Vec<Fact> {
     let fact = |key, what, value, tip| Fact { key, what, value, tip };
     let config = &description.config;
     let [channels, height, width] = config.shape();
-    let parameters: usize = config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+    let parameters: usize = config.count();
     let (low, high) = description.range.bounds();
     let mut facts = vec![
         fact("network", "Network", config.summary(), "Architecture of the score model"),

@@ -104,7 +104,7 @@ fn flatten(name: &str, value: Value, flat: &mut Vec<(String, Value)>) {
 
 /// The same network, where settings that nothing in it reads have their defaults.
 fn essential(config: &Config) -> Config {
-    let usual = score_sde::ddpmpp();
+    let usual = Config::ddpmpp();
     let mut own = config.clone();
     own.attn_resolutions = (0..own.ch_mult.len())
         .filter(|&level| own.attends(level))

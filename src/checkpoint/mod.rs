@@ -78,7 +78,7 @@ pub use pictures::{
     SetOptions, pictures_of, read_picture, read_pictures, read_pictures_reported, read_set, shipped_worlds,
 };
 pub use progress::ReadProgress;
-pub use run_file::{read_json, read_run, write_run};
+pub use run_file::{read_json, read_run, write_json, write_run};
 pub use score_sde::{Module, ModuleKind, Structure, infer, read_score_sde_config};
 pub use sources::Part;
 pub use square::{Square, central_square, square};

@@ -95,8 +95,16 @@ pub fn write_run(path: &Path, run: &Run) -> Result<(), FileError> {
     // The model is found from whatever folder the file is run in.
     let run = run.clone().with_model(&nameable(path, &run.model)?);
     let run = run.with_classifiers(&mut |classifier| nameable(path, classifier))?;
-    let mut text = serde_json::to_string_pretty(&RunFile { version: VERSION, run: &run })
-        .map_err(|error| FileError::format(path, WHAT, format!("the run cannot be written ({error})")))?;
+    write_json(path, WHAT, &RunFile { version: VERSION, run: &run })
+}
+
+/// Writes one of the program's own JSON files, all or nothing.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_json(path: &Path, what: &'static str, value: &impl Serialize) -> Result<(), FileError> {
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|error| FileError::format(path, what, format!("it cannot be written ({error})")))?;
     text.push('\n');
     write_atomically(path, |out| out.write_all(text.as_bytes()))
 }

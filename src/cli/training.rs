@@ -193,8 +193,7 @@ impl TrainingOptions {
 
 /// Says what a training would do, from a step or two of it.
 fn rehearse(session: &Session, training: Training, data: Data) -> Result<(), Failure> {
-    let parameters: usize =
-        training.network.config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+    let parameters: usize = training.network.config.count();
     let (images, steps, batch) = (training.images, training.steps(), training.batch);
     say!("network     {}, {parameters} parameters", training.network.config.summary());
     say!("data        {}", described(&training, &data));

@@ -305,6 +305,11 @@ impl Architecture {
         self.plan().into_iter().map(|p| (p.name, p.shape)).collect()
     }
 
+    /// Number of values in all parameters.
+    pub fn count(&self) -> usize {
+        self.plan().iter().map(|parameter| parameter.shape.iter().product::<usize>()).sum()
+    }
+
     /// Whether all weights are parameters of the network.
     ///
     /// # Errors

@@ -2,8 +2,7 @@
 
 use super::plan::{Parameter, Plan};
 use super::{
-    AtOutput, BlockKind, Combine, Config, Embedding, GradientError, InvalidConfig, Nonlinearity, Progressive,
-    ProgressiveInput, ScoreNetwork, Unet, Variant, Weights, WeightsError, host,
+    AtOutput, BlockKind, Config, GradientError, InvalidConfig, ScoreNetwork, Unet, Weights, WeightsError, host,
 };
 use crate::Image;
 use crate::network::config::within;
@@ -70,30 +69,15 @@ impl ClassifierConfig {
             nf: self.nf,
             ch_mult: self.ch_mult.clone(),
             num_res_blocks: self.num_res_blocks,
-            attn_resolutions: Vec::new(),
             resamp_with_conv: false,
             conditional: self.conditional,
-            fir: false,
-            fir_kernel: vec![1.0, 1.0],
             skip_rescale: false,
             resblock_type: BlockKind::Ddpm,
-            progressive: Progressive::None,
-            progressive_input: ProgressiveInput::None,
-            progressive_combine: Combine::Sum,
-            embedding_type: Embedding::Positional,
-            fourier_scale: None,
-            scale_by_sigma: false,
-            nonlinearity: Nonlinearity::Swish,
-            norm_groups: None,
-            variant: Variant::default(),
             image_size: self.image_size,
-            image_width: None,
             num_channels: self.num_channels,
-            patch: 1,
-            centered: true,
-            sigma_min: 0.01,
             sigma_max: 1.0,
             num_scales: 2,
+            ..Config::ddpmpp()
         }
     }
 }

@@ -218,6 +218,39 @@ pub(super) fn within<T: PartialOrd + Display>(value: T, low: T, high: T, field: 
 }
 
 impl Config {
+    /// What published DDPM++ networks have in common (Song et al. 2021, appendix H); without a size yet.
+    pub fn ddpmpp() -> Config {
+        Config {
+            nf: 0,
+            ch_mult: Vec::new(),
+            num_res_blocks: 0,
+            attn_resolutions: Vec::new(),
+            resamp_with_conv: true,
+            conditional: true,
+            fir: false,
+            fir_kernel: vec![1.0, 3.0, 3.0, 1.0],
+            skip_rescale: true,
+            resblock_type: BlockKind::BigGan,
+            progressive: Progressive::None,
+            progressive_input: ProgressiveInput::None,
+            progressive_combine: Combine::Sum,
+            embedding_type: Embedding::Positional,
+            fourier_scale: None,
+            scale_by_sigma: false,
+            nonlinearity: Nonlinearity::Swish,
+            norm_groups: None,
+            variant: Variant::default(),
+            image_size: 0,
+            image_width: None,
+            patch: 1,
+            num_channels: 0,
+            centered: true,
+            sigma_min: 0.01,
+            sigma_max: 50.0,
+            num_scales: 1000,
+        }
+    }
+
     /// The configuration, if a network can be built from it and computed in reasonable memory.
     ///
     /// # Errors

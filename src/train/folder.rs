@@ -9,7 +9,9 @@
 //! | `snapshots/` | power-function averages, of which an average of any length is made afterwards |
 
 use super::{Levels, Point, State, StepReport, Trainer, Training, TrainingError};
-use crate::checkpoint::{FileError, OpenedNetwork, read_state, write_atomically, write_native, write_state};
+use crate::checkpoint::{
+    FileError, OpenedNetwork, read_json, read_state, write_atomically, write_json, write_native, write_state,
+};
 use crate::network::Weights;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -301,6 +303,7 @@ impl Metrics {
 
 /// The field that marks the file of a training, with its version.
 const VERSION_FIELD: &str = "score-explorer-training";
+const WHAT: &str = "the file of a training";
 const VERSION: u64 = 1;
 
 #[derive(Serialize)]
@@ -316,10 +319,10 @@ struct TrainingFile<'a> {
 /// # Errors
 /// If it cannot be read, or holds no valid training.
 pub fn read_training(path: &Path) -> Result<Training, FolderError> {
-    let value = crate::checkpoint::read_json(path, "the file of a training", VERSION_FIELD, VERSION)?;
+    let value = read_json(path, WHAT, VERSION_FIELD, VERSION)?;
     let training: Training = serde_json::from_value(value).map_err(|error| FileError::Format {
         path: path.into(),
-        expected: "the file of a training",
+        expected: WHAT,
         reason: error.to_string(),
     })?;
     training.check()?;
@@ -331,12 +334,5 @@ pub fn read_training(path: &Path) -> Result<Training, FolderError> {
 /// # Errors
 /// If it cannot be written.
 pub fn write_training(path: &Path, training: &Training) -> Result<(), FileError> {
-    let file = TrainingFile { version: VERSION, training };
-    let mut text = serde_json::to_string_pretty(&file).map_err(|error| FileError::Format {
-        path: path.into(),
-        expected: "the file of a training",
-        reason: error.to_string(),
-    })?;
-    text.push('\n');
-    write_atomically(path, |out| out.write_all(text.as_bytes()))
+    write_json(path, WHAT, &TrainingFile { version: VERSION, training })
 }

@@ -1,7 +1,7 @@
 //! Networks to begin with: the published families of networks at a few sizes, and how they are conditioned.
 
-use crate::network::{BlockKind, Combine, Config, Embedding, Nonlinearity, Progressive, ProgressiveInput, Variant};
-use crate::registry::{About, Category, Choice, Entry, Parameter, entry};
+use crate::network::{Config, Embedding, ProgressiveInput};
+use crate::registry::{Category, Choice, Entry, Parameter, entry};
 use crate::score::Description;
 use crate::sde::{Family, FamilyKind, Range, Ve};
 
@@ -185,33 +185,10 @@ fn network(size: &Choice<dyn Size>, [channels, height, width]: [usize; 3]) -> Co
         ch_mult,
         num_res_blocks,
         attn_resolutions: attention.into_iter().collect(),
-        resamp_with_conv: true,
-        conditional: true,
-        fir: false,
-        fir_kernel: vec![1.0, 3.0, 3.0, 1.0],
-        skip_rescale: true,
-        resblock_type: BlockKind::BigGan,
-        progressive: Progressive::None,
-        progressive_input: ProgressiveInput::None,
-        progressive_combine: Combine::Sum,
-        embedding_type: Embedding::Positional,
-        fourier_scale: None,
-        scale_by_sigma: false,
-        nonlinearity: Nonlinearity::Swish,
-        norm_groups: None,
-        variant: Variant::default(),
         patch,
         image_size: height,
         image_width: (width != height).then_some(width),
         num_channels: channels,
-        centered: true,
-        sigma_min: 0.01,
-        sigma_max: 50.0,
-        num_scales: 1000,
+        ..Config::ddpmpp()
     }
-}
-
-/// What all sizes say of themselves.
-pub fn sizes() -> Vec<&'static About> {
-    crate::registry::abouts::<dyn Size>()
 }

@@ -69,38 +69,35 @@ impl<F: Real> Regression<F> {
 
     /// The loss of each image, where the network answered `output` (N×D).
     pub fn losses(&self, output: &[F]) -> Vec<f64> {
-        self.evaluate(output, |_, _, _| {})
+        self.evaluate(0, output, |_, _, _| {})
     }
 
     /// The loss of each image, and the gradient of their sum divided by `images` by the output (N×D). `images` is the size of the
     /// whole batch, of which these may be a part.
     pub fn gradient(&self, output: &[F], images: usize) -> (Vec<f64>, Vec<F>) {
+        self.slopes(0, output, images)
+    }
+
+    /// The losses of some of the images, for which the network answered `output`, and the gradient of the batch's loss by
+    /// it.
+    pub fn gradient_of(&self, images: Range<usize>, output: &[F]) -> (Vec<f64>, Vec<F>) {
+        self.slopes(images.start, output, self.images())
+    }
+
+    fn slopes(&self, first: usize, output: &[F], images: usize) -> (Vec<f64>, Vec<F>) {
         let mut gradient = Vec::with_capacity(output.len());
-        let losses = self.evaluate(output, |residual, weight, gain| {
+        let losses = self.evaluate(first, output, |residual, weight, gain| {
             let slope = F::of(2.0 * weight * gain / images as f64);
             gradient.extend(residual.iter().map(|&r| slope * r));
         });
         (losses, gradient)
     }
 
-    /// The losses of some of the images, for which the network answered `output`, and the gradient of the batch's loss by
-    /// it.
-    pub fn gradient_of(&self, images: Range<usize>, output: &[F]) -> (Vec<f64>, Vec<F>) {
-        let size = self.size();
-        let part = Regression {
-            inputs: self.inputs[images.start * size..images.end * size].to_vec(),
-            labels: self.labels[images.clone()].to_vec(),
-            gains: self.gains[images.clone()].to_vec(),
-            offsets: self.offsets[images.start * size..images.end * size].to_vec(),
-            weights: self.weights[images].to_vec(),
-        };
-        part.gradient(output, self.images())
-    }
-
-    /// The losses; shows each image's residual, weight and gain.
-    fn evaluate(&self, output: &[F], mut show: impl FnMut(&[F], f64, f64)) -> Vec<f64> {
+    /// The losses of the images from the first that `output` is of; shows each image's residual, weight and gain.
+    fn evaluate(&self, first: usize, output: &[F], mut show: impl FnMut(&[F], f64, f64)) -> Vec<f64> {
         let size = self.size().max(1);
-        let images = output.chunks(size).zip(self.offsets.chunks(size)).zip(self.gains.iter().zip(&self.weights));
+        let images = self.offsets.chunks(size).zip(self.gains.iter().zip(&self.weights)).skip(first);
+        let images = output.chunks(size).zip(images).map(|(output, (offset, of))| ((output, offset), of));
         let (mut residual, mut losses) = (Vec::with_capacity(size), Vec::with_capacity(self.images()));
         for ((output, offset), (&gain, &weight)) in images {
             let factor = F::of(gain);

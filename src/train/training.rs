@@ -93,8 +93,7 @@ impl Training {
         schedule.settings_mut().set_nearest(&WARM_UP, 100u64);
         average.settings_mut().set_nearest(&DECAY, 0.9995);
         // Small networks learn several times as fast with larger and more steps; the others as published.
-        let is_small =
-            network.config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum::<usize>() < SMALL;
+        let is_small = network.config.count() < SMALL;
         let (batch, rate) = if is_small { (32, 1e-3) } else { (128, PUBLISHED_RATE) };
         let mut optimizer = Choice::<dyn Optimizer>::new(&super::Adam);
         optimizer.settings_mut().set_nearest(&LEARNING_RATE, rate);

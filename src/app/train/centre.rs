@@ -1,6 +1,6 @@
 //! What a training shows: samples of the weights and of their average, and the loss by noise level over time.
 
-use super::{Command, Course, Strip, colour};
+use super::{Command, Course, Strip};
 use crate::Pixels;
 use crate::app::RunState;
 use crate::app::status::dot;
@@ -56,7 +56,7 @@ fn empty(ui: &mut Ui, commands: &mut Vec<Command>) {
 fn header(ui: &mut Ui, course: &Course) {
     let theme = Theme::of(ui);
     ui.horizontal_wrapped(|ui| {
-        dot(ui, colour(&course.state, theme));
+        dot(ui, course.state.color(theme));
         ui.label(RichText::new(course.name()).heading());
         let mut parts = vec![format!("{} images", thousands(course.images()))];
         if let Some(point) = course.history().and_then(|history| history.points.last()) {

@@ -19,7 +19,6 @@ use super::keys::{self, Binding, Keys, plain};
 use super::panes::{Pane, Panes};
 use super::status::TaskLine;
 use super::textures::Textures;
-use super::theme::Theme;
 use super::workspace::{Workspace, WorkspaceInfo};
 use super::{Action, Notice, RunState, Settings, Start};
 use crate::data::Place;
@@ -392,16 +391,5 @@ impl Workspace for Train {
         let shown = self.course.as_ref().map(|course| course.folder.clone());
         let saved = Saved { layout: self.panes.clone(), draft: self.draft.clone(), shown };
         serde_json::to_value(saved).unwrap_or_default()
-    }
-}
-
-/// Colour of a state, the same in the bar and on the page.
-fn colour(state: &RunState, theme: &Theme) -> egui::Color32 {
-    match state {
-        RunState::Running => theme.accent,
-        RunState::Paused => theme.warning,
-        RunState::Finished => theme.good,
-        RunState::Stopped => theme.weak,
-        RunState::Failed(_) => theme.bad,
     }
 }

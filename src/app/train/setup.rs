@@ -166,11 +166,10 @@ impl Setup<'_> {
             self.draft.renew();
         }
         let config = &self.draft.how.network.config;
-        let parameters: usize = config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
         let text = format!(
             "{}: {} parameters, {} for the features of one image",
             config.summary(),
-            count(parameters),
+            count(config.count()),
             human_bytes(peak_memory(config) as usize)
         );
         ui.add(egui::Label::new(RichText::new(text).small().weak()).wrap());

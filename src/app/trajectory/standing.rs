@@ -6,7 +6,6 @@ use crate::app::status::Standing;
 use crate::app::theme::Theme;
 use crate::app::widgets::human_time;
 use crate::engine::Progress;
-use egui::Color32;
 
 /// The run in progress, else the one that is looked at; nothing before the first.
 pub fn standing(runs: &Runs, theme: &Theme) -> Option<Standing> {
@@ -14,7 +13,7 @@ pub fn standing(runs: &Runs, theme: &Theme) -> Option<Standing> {
     let active = runs.active().is_some() || runs.pending.is_some();
     let (color, word) = match (&runs.pending, entry) {
         (Some(pending), _) => (theme.warning, format!("starting {}", pending.name)),
-        (None, Some(entry)) => (state_color(&entry.view.state, theme), word(entry)),
+        (None, Some(entry)) => (entry.view.state.color(theme), word(entry)),
         (None, None) => return None,
     };
     let progress = entry.and_then(|entry| entry.view.snapshot.as_ref()).map(|snapshot| snapshot.progress);
@@ -28,17 +27,6 @@ pub fn standing(runs: &Runs, theme: &Theme) -> Option<Standing> {
         device: runs.active().map(|entry| entry.view.report.device.name.clone()),
         recorded: runs.bytes(),
     })
-}
-
-/// The colour of a state, the same in the bar and on the tabs.
-pub fn state_color(state: &RunState, theme: &Theme) -> Color32 {
-    match state {
-        RunState::Running => theme.accent,
-        RunState::Paused => theme.warning,
-        RunState::Finished => theme.good,
-        RunState::Stopped => theme.weak,
-        RunState::Failed(_) => theme.bad,
-    }
 }
 
 fn word(entry: &Entry) -> String {

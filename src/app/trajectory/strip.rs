@@ -1,6 +1,5 @@
 //! The strip of runs: one tab for each, with its state's colour.
 
-use super::standing::state_color;
 use super::{Command, Entry, Runs};
 use crate::app::status::dot;
 use crate::app::theme::Theme;
@@ -26,7 +25,7 @@ pub fn ui(ui: &mut Ui, runs: &Runs, commands: &mut Vec<Command>) {
 fn tab(ui: &mut Ui, entry: &Entry, chosen: bool, commands: &mut Vec<Command>) {
     ui.spacing_mut().item_spacing.x = 4.0;
     let theme = Theme::of(ui);
-    dot(ui, state_color(&entry.view.state, theme));
+    dot(ui, entry.view.state.color(theme));
     let run = &entry.view.report.run;
     let tip = format!(
         "{} in {}, {} steps, seed {}, on {}",

@@ -3,7 +3,6 @@
 use crate::checkpoint::ConfigError;
 use crate::checkpoint::config::{FLAG, NUMBER, Section, WHOLE, WHOLES, disordered, parse, shorten};
 use crate::checkpoint::open::IGNORED;
-use crate::checkpoint::score_sde::ddpmpp;
 use crate::network::{BlockKind, Config, Embedding, Nonlinearity, Progressive, ProgressiveInput, Variant};
 use crate::score::Description;
 use crate::sde::{Family, FamilyError, Range, Ve, Vp};
@@ -216,7 +215,7 @@ fn architecture(model: &Section, process: &Process) -> Result<Config, ConfigErro
         return Err(model.invalid("mid_block_scale_factor", scale, &format!("{expected} with these blocks")));
     }
     let levels = blocks.attention.iter().enumerate().filter(|(_, attends)| **attends);
-    let usual = ddpmpp();
+    let usual = Config::ddpmpp();
     let (sigma_min, sigma_max) = match process.family {
         Family::Ve(ve) => (ve.sigma_min(), ve.sigma_max()),
         _ => (usual.sigma_min, usual.sigma_max),

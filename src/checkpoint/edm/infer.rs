@@ -2,7 +2,6 @@
 
 use crate::checkpoint::config::disordered;
 use crate::checkpoint::overrides::Completion;
-use crate::checkpoint::score_sde::ddpmpp;
 use crate::checkpoint::tensors::Shapes;
 use crate::checkpoint::{ConfigError, Described, Overrides};
 use crate::network::{Config, Embedding, Progressive, ProgressiveInput, Variant};
@@ -155,7 +154,7 @@ impl Names<'_> {
             variant: Variant { embedding_width, log_label: fourier, ..Variant::default() },
             image_size: size,
             num_channels,
-            ..ddpmpp()
+            ..Config::ddpmpp()
         })
     }
 

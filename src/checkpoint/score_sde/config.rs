@@ -3,7 +3,7 @@
 use crate::checkpoint::config::{FLAG, NUMBER, NUMBERS, Section, WHOLE, WHOLES, disordered, parse};
 use crate::checkpoint::ncsn::{self, NcsnVariant};
 use crate::checkpoint::{ConfigError, Overrides};
-use crate::network::{BlockKind, Combine, Config, Embedding, Nonlinearity, Progressive, ProgressiveInput, Variant};
+use crate::network::{BlockKind, Combine, Config};
 use crate::score::Description;
 use crate::sde::{Family, Range, SubVp, Ve, Vp};
 use serde_json::Value;
@@ -41,39 +41,6 @@ pub(super) fn read(root: &Value) -> Result<Description, ConfigError> {
     Ok(Description::new(config.into(), family, continuous, levels, range))
 }
 
-/// What published DDPM++ networks have in common; without a size yet.
-pub(in crate::checkpoint) fn ddpmpp() -> Config {
-    Config {
-        nf: 0,
-        ch_mult: Vec::new(),
-        num_res_blocks: 0,
-        attn_resolutions: Vec::new(),
-        resamp_with_conv: true,
-        conditional: true,
-        fir: false,
-        fir_kernel: vec![1.0, 3.0, 3.0, 1.0],
-        skip_rescale: true,
-        resblock_type: BlockKind::BigGan,
-        progressive: Progressive::None,
-        progressive_input: ProgressiveInput::None,
-        progressive_combine: Combine::Sum,
-        embedding_type: Embedding::Positional,
-        fourier_scale: None,
-        scale_by_sigma: false,
-        nonlinearity: Nonlinearity::Swish,
-        norm_groups: None,
-        variant: Variant::default(),
-        image_size: 0,
-        image_width: None,
-        patch: 1,
-        num_channels: 0,
-        centered: true,
-        sigma_min: 0.01,
-        sigma_max: 50.0,
-        num_scales: 1000,
-    }
-}
-
 /// DDPM as `models/ddpm.py` has it: all that is read has its published default, what is not read is left out.
 fn ddpm(data: &Section, model: &Section) -> Result<Config, ConfigError> {
     let normalization: String = model.or("normalization", "GroupNorm", "GroupNorm".to_owned())?;
@@ -81,7 +48,7 @@ fn ddpm(data: &Section, model: &Section) -> Result<Config, ConfigError> {
         return Err(model.unknown("normalization", &Value::String(normalization), "GroupNorm"));
     }
     // Whatever the configuration says, the network has a positional embedding.
-    let usual = ddpmpp();
+    let usual = Config::ddpmpp();
     Ok(Config {
         nf: model.get("nf", WHOLE)?,
         ch_mult: model.get("ch_mult", WHOLES)?,

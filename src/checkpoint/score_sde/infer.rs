@@ -4,7 +4,7 @@
 //! with as many blocks, the one that has these very parameters is taken. What no shape tells is answered as in the
 //! nearest published configuration (Song et al. 2021, appendix H), and said.
 
-use super::config::{self, ddpmpp};
+use super::config;
 use super::structure::{Module, ModuleKind, Structure};
 use crate::checkpoint::overrides::Completion;
 use crate::checkpoint::{ConfigError, Described, Overrides};
@@ -97,7 +97,7 @@ impl Shape {
             conditional: structure.all(ModuleKind::Dense).next().is_some(),
             embedding_type: if fourier { Embedding::Fourier } else { Embedding::Positional },
             fir: filtered,
-            ..ddpmpp()
+            ..Config::ddpmpp()
         };
         Ok((config, (filtered || plain).then_some(filtered)))
     }

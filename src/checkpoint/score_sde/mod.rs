@@ -7,7 +7,6 @@ mod infer;
 mod structure;
 mod write;
 
-pub(super) use config::ddpmpp;
 pub use config::read_score_sde_config;
 pub use infer::infer;
 pub(super) use structure::module_of;

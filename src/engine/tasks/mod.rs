@@ -14,7 +14,7 @@ pub use inspect::Inspect;
 pub use likelihood::Likelihood;
 pub use restore::Restore;
 pub use sample::Sample;
-pub use train::{Live, Samples, Shown, Train, TrainMessage, TrainReport};
+pub use train::{Live, Samples, Shown, Train, TrainReport};
 
 use super::loader::Loaded;
 use super::progress::Place;

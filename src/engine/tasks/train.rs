@@ -8,7 +8,8 @@ use crate::network::{Network, Weights};
 use crate::score::{NetworkScore, ScoreError};
 use crate::solver::{Noise, Preset, Unobserved};
 use crate::task::{Count, ModelRef, Plan, Run, Steps, sample};
-use crate::train::{Folder, History, Memorisation, Notes, Point, Remembered, TrainError, Trainer, Training};
+use crate::train::{Folder, History, Levels, Memorisation, Notes, Point, Remembered, TrainError, Trainer, Training};
+use std::convert::Infallible;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -91,18 +92,9 @@ impl Live {
     }
 }
 
-/// What a training was told on the way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TrainMessage {
-    /// Save now.
-    Save,
-    /// Draw samples now.
-    Sample,
-}
-
 impl Task for Train {
     type Report = TrainReport;
-    type Message = TrainMessage;
+    type Message = Infallible;
     /// Where the model is.
     type Output = PathBuf;
 
@@ -126,7 +118,7 @@ struct Sitting {
     _claim: File,
     trainer: Trainer,
     metrics: crate::train::Metrics,
-    history: History,
+    levels: Levels,
     memorisation: Option<Memorisation>,
     notes: Notes,
     live: Live,
@@ -175,10 +167,11 @@ impl Sitting {
             notes = last;
         }
         let (points, metrics) = folder.metrics_up_to(trainer.steps()).map_err(refused)?;
-        let mut history = History::new(training.levels());
+        let levels = training.levels();
+        let mut history = History::new(levels);
         points.into_iter().for_each(|point: Point| history.add(point));
         let live = Live(Arc::new(Mutex::new(Shown {
-            history: Arc::new(history.clone()),
+            history: Arc::new(history),
             steps: trainer.steps(),
             images: trainer.images(),
             images_per_second: 0.0,
@@ -189,7 +182,7 @@ impl Sitting {
         })));
         let report = TrainReport {
             device: context.device().1.clone(),
-            parameters: training.network.config.parameters().iter().map(|(_, s)| s.iter().product::<usize>()).sum(),
+            parameters: training.network.config.count(),
             pictures,
             classes,
             resumed: trainer.images(),
@@ -204,7 +197,7 @@ impl Sitting {
             _claim: claim,
             trainer,
             metrics,
-            history,
+            levels,
             memorisation,
             notes,
             live,
@@ -220,14 +213,12 @@ impl Sitting {
         let started = self.trainer.steps();
         while !self.trainer.is_done() {
             context.gate()?;
-            self.answer(context)?;
             let began = Instant::now();
             let report = self.trainer.step(&context.device().0).map_err(failed)?;
             let took = began.elapsed();
             context.meter.evaluated(self.trainer.training().batch, took);
             self.notes.seconds += took.as_secs_f64();
-            self.metrics.add(&report, &self.history.levels).map_err(refused)?;
-            self.history.add(Point::of(&report, &self.history.levels));
+            self.metrics.add(&report, &self.levels).map_err(refused)?;
             self.show(&report);
             let done = self.trainer.steps();
             let share = (done - started) as f64 / (steps - started).max(1) as f64;
@@ -249,16 +240,6 @@ impl Sitting {
         Ok(())
     }
 
-    fn answer(&mut self, context: &Context<Train>) -> Result<(), Ending> {
-        while let Some(message) = context.message() {
-            match message {
-                TrainMessage::Save => self.save(context)?,
-                TrainMessage::Sample => self.sample(context)?,
-            }
-        }
-        Ok(())
-    }
-
     /// Puts the newest where the owner looks.
     fn show(&self, report: &crate::train::StepReport) {
         let (seconds, images) = self.before;
@@ -268,8 +249,8 @@ impl Sitting {
             shown.images = report.images;
             shown.images_per_second = rate;
             shown.seconds = self.notes.seconds;
-            // Where nobody else looks at it this copies nothing.
-            Arc::make_mut(&mut shown.history).clone_from(&self.history);
+            // Copies it only where somebody has looked since.
+            Arc::make_mut(&mut shown.history).add(Point::of(report, &self.levels));
         });
     }
 
