@@ -1,5 +1,6 @@
 //! The kinds of tasks, one file each.
 
+mod average;
 mod decode;
 mod encode;
 mod inspect;
@@ -7,7 +8,9 @@ mod likelihood;
 mod restore;
 mod sample;
 mod train;
+mod weights;
 
+pub use average::{Average, Averaged};
 pub use decode::Decode;
 pub use encode::Encode;
 pub use inspect::Inspect;
