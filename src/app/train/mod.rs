@@ -10,6 +10,7 @@ mod course;
 mod draft;
 mod plots;
 mod setup;
+mod speed;
 mod strip;
 
 use super::background::{BROKEN, Background};
@@ -32,6 +33,7 @@ use egui::util::undoer::Undoer;
 use egui::{Key, Ui};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use speed::Speed;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,6 +124,7 @@ pub struct Train {
     request: PathRequest<()>,
     textures: Textures,
     strip: Strip,
+    speed: Speed,
     commands: Vec<Command>,
     looked: bool,
 }
@@ -143,6 +146,7 @@ impl Train {
             request: PathRequest::default(),
             textures: Textures::default(),
             strip: Strip::default(),
+            speed: Speed::default(),
             commands: Vec::new(),
             looked: false,
         }
@@ -304,10 +308,14 @@ impl Workspace for Train {
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut Context) {
         self.textures.begin();
-        let Train { panes, draft, course, trainings, beside, commands, textures, strip, .. } = self;
+        let training = self.course.is_none().then(|| self.draft.training().ok()).flatten();
+        self.speed.advance(training.as_ref(), cx);
+        let Train { panes, draft, course, trainings, beside, commands, textures, strip, speed, .. } = self;
         let beside = beside.as_ref();
         panes.ui(ui, &mut |ui, pane| match pane {
-            Pane::Setup => setup::Setup { cx, draft, course: course.as_ref(), trainings, beside, commands }.ui(ui),
+            Pane::Setup => {
+                setup::Setup { cx, draft, course: course.as_ref(), trainings, beside, speed, commands }.ui(ui)
+            }
             Pane::Picture => centre::ui(ui, course.as_mut(), textures, strip, commands),
             Pane::Plots => plots::ui(ui, course.as_ref(), beside),
         });

@@ -1,6 +1,7 @@
 //! The panel that sets up the next training, or says how the one that is shown was set up.
 
 use super::draft::{SIZES, TrainDraft};
+use super::speed::Speed;
 use super::{Beside, Command, Course};
 use crate::app::files::file_name;
 use crate::app::parameters::{entries, menu, parameters};
@@ -27,6 +28,7 @@ pub struct Setup<'a> {
     pub course: Option<&'a Course>,
     pub trainings: &'a [PathBuf],
     pub beside: Option<&'a Beside>,
+    pub speed: &'a Speed,
     pub commands: &'a mut Vec<Command>,
 }
 
@@ -58,6 +60,9 @@ impl Setup<'_> {
             self.how(ui);
             let why = self.cx.device_row(ui);
             ui.label(RichText::new(why).small().weak());
+            if let Ok(training) = &training {
+                ui.add(egui::Label::new(RichText::new(self.speed.words(training)).small().weak()).wrap());
+            }
             egui::CollapsingHeader::new("Objective and averages").show(ui, |ui| self.details(ui));
         });
     }
