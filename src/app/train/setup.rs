@@ -60,9 +60,6 @@ impl Setup<'_> {
             self.how(ui);
             let why = self.cx.device_row(ui);
             ui.label(RichText::new(why).small().weak());
-            if let Ok(training) = &training {
-                ui.add(egui::Label::new(RichText::new(self.speed.words(training)).small().weak()).wrap());
-            }
             egui::CollapsingHeader::new("Objective and averages").show(ui, |ui| self.details(ui));
         });
     }
@@ -281,6 +278,9 @@ impl Setup<'_> {
                 }
             });
             ui.add_space(4.0);
+        }
+        if let (None, Ok(training)) = (self.course, training) {
+            ui.add(egui::Label::new(RichText::new(self.speed.words(training)).small().weak()).wrap());
         }
         let mut button = main_button(ui, word, "Space", vec2(width, 36.0), possible);
         if let (None, Err(why)) = (self.course, training) {
