@@ -57,7 +57,7 @@ use eframe::egui_wgpu::RenderState;
 use inpaint::Inpaint;
 use latents::Latents;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use train::Train;
@@ -71,6 +71,16 @@ fn workspaces(settings: &Settings, start: &Start<'_>) -> Vec<Box<dyn Workspace>>
         Box::new(Inpaint::new(settings, start)),
         Box::new(Train::new(settings, start)),
     ]
+}
+
+/// The font of the window's texts, for charts in files.
+pub fn chart_font() -> Option<&'static [u8]> {
+    static FONT: LazyLock<Option<Vec<u8>>> = LazyLock::new(|| {
+        let fonts = egui::FontDefinitions::default();
+        let name = fonts.families.get(&egui::FontFamily::Proportional)?.first()?;
+        Some((*fonts.font_data.get(name)?.font).as_ref().to_vec())
+    });
+    FONT.as_deref()
 }
 
 /// What a person or a workspace asks of the window.

@@ -92,7 +92,7 @@ impl Comparison {
     pub fn settings(&self, cell: &Cell) -> String {
         let mut run = serde_json::to_value(self.run(cell)).unwrap_or_default();
         if let Value::Object(fields) = &mut run {
-            ["model", "count"].map(|field| fields.remove(field));
+            fields.retain(|field, _| field != "model" && field != "count");
         }
         run.to_string()
     }

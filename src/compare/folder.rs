@@ -9,7 +9,7 @@
 //! | `results.json`, `results.csv`, `chart.svg`, `chart.png`, `report.html` | what came of it |
 
 use super::account::Stored;
-use super::{Account, Cell, Comparison, CompareError, FIRST, Identity, Results, read_comparison, write_comparison};
+use super::{Account, Cell, CompareError, Comparison, FIRST, Identity, Part, Results, read_comparison, write_comparison};
 use crate::Pixels;
 use crate::checkpoint::{FileError, read_arrays, write_arrays, write_json, write_picture};
 use crate::sde::Range;
@@ -184,6 +184,24 @@ impl Folder {
     ) -> Result<(), CompareError> {
         let folder = self.path.join("samples").join(Self::name(comparison, cell));
         write_images(&folder, samples, first, comparison.count.get() as u64)
+    }
+
+    /// Puts a whole comparison there, as if it had been computed there.
+    ///
+    /// # Errors
+    /// If the folder cannot be written, or holds another comparison.
+    pub fn put(&self, whole: &Part) -> Result<(), CompareError> {
+        let Part { comparison, identity, machine, accounts } = whole;
+        self.begin(comparison)?;
+        let _claim = self.claim()?;
+        let saved = Saved { identity: identity.clone(), machine: machine.clone() };
+        for (cell, account) in comparison.cells.iter().zip(accounts) {
+            self.save(comparison, cell, account, &saved)?;
+            if account.images.shape[1] == 1 || account.images.shape[1] == 3 {
+                self.write_images(comparison, cell, account)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes results as JSON.

@@ -30,8 +30,8 @@ pub use presets::{find, presets, read_presets, tags, write_presets};
 pub use published::{PublishedFigure, published};
 pub use reference::Reference;
 pub use report::{csv, write_report};
-pub use results::{CellResult, Figure, Measured, Results};
-pub use shard::Shard;
+pub use results::{CellResult, Figure, Measured, Results, agreement, measure, result};
+pub use shard::{BLOCK, Shard};
 pub use sweep::{Axis, swept};
 
 use crate::checkpoint::FileError;

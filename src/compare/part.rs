@@ -1,7 +1,7 @@
 //! A part of a comparison in a file, and all parts in one.
 
 use super::account::{Damage, Stored};
-use super::{Account, Comparison, CompareError};
+use super::{Account, CompareError, Comparison};
 use crate::checkpoint::{FileError, read_arrays, write_arrays};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};

@@ -111,11 +111,10 @@ fn few_steps(solver: &'static dyn Solver) -> Vec<Cell> {
         let kind = if choice.entry().is_stochastic(choice.settings()) { "stochastic" } else { "deterministic" };
         let cell = |name: String, choice: &Choice<dyn Solver>, budget, tags: &[&str]| {
             let (steps, evaluations) = within(choice, budget)?;
-            let tags = [kind, "few-steps"].iter().chain(tags);
             Some(Cell {
                 name,
                 summary: format!("{}: {steps} steps, {evaluations} evaluations", choice.entry().title(choice.settings())),
-                tags: tags.map(|tag| (*tag).to_owned()).collect(),
+                tags: [kind, "few-steps"].iter().chain(tags).map(|tag| (*tag).to_owned()).collect(),
                 family: None,
                 solver: choice.clone(),
                 grid: Choice::new(&LogSnr),

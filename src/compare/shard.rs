@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::str::FromStr;
 
 /// Samples that are summed together, and never divided between machines.
-pub const BLOCK: u64 = 64;
+pub use crate::metric::BLOCK;
 
 /// A part of a comparison for one of several machines: `3/64` is the third of 64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

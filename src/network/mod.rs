@@ -25,6 +25,7 @@ pub use config::{
 };
 pub use dropout::Dropout;
 pub(crate) use host::{ByteMatrix, is_plain};
+pub use host::instructions;
 pub use memory::peak_memory;
 pub use outline::{Stage, StageKind};
 pub use plan::{Parameter, Start};

@@ -1,5 +1,6 @@
 //! The kinds of tasks, one file each.
 
+mod compare;
 mod decode;
 mod encode;
 mod inspect;
@@ -8,6 +9,7 @@ mod restore;
 mod sample;
 mod train;
 
+pub use compare::{CellStanding, Compare, CompareLive, CompareReport, Compared, Estimate, Standing};
 pub use decode::Decode;
 pub use encode::Encode;
 pub use inspect::Inspect;
