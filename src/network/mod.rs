@@ -24,6 +24,7 @@ pub use config::{
     Variant,
 };
 pub use dropout::Dropout;
+pub use host::instructions;
 pub(crate) use host::{ByteMatrix, is_plain};
 pub use memory::peak_memory;
 pub use outline::{Stage, StageKind};

@@ -41,6 +41,10 @@ pub enum Purpose {
     Flip,
     /// By how much a picture is shifted, and what is hidden of it.
     Crop,
+    /// The weights of a network of random features.
+    Features,
+    /// Which samples a distance takes: subsets, resampled sets, directions.
+    Subset,
 }
 
 impl Purpose {
@@ -63,6 +67,8 @@ impl Purpose {
             Purpose::Order => 6,
             Purpose::Flip => 7,
             Purpose::Crop => 16,
+            Purpose::Features => 32,
+            Purpose::Subset => 33,
         }
     }
 }

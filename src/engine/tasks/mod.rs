@@ -1,6 +1,7 @@
 //! The kinds of tasks, one file each.
 
 mod average;
+mod compare;
 mod decode;
 mod encode;
 mod inspect;
@@ -12,6 +13,7 @@ mod train;
 mod weights;
 
 pub use average::{Average, Averaged};
+pub use compare::{CellStanding, Compare, CompareLive, CompareReport, Compared, Estimate, Standing};
 pub use decode::Decode;
 pub use encode::Encode;
 pub use inspect::Inspect;

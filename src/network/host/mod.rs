@@ -42,6 +42,11 @@ use rayon::prelude::*;
 use simd::Isa;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// The instructions of this processor that the kernels use: others round otherwise.
+pub fn instructions() -> &'static str {
+    Isa::best().name()
+}
+
 /// Tensors of this device lie in the host's memory, with or without gradients.
 pub(super) fn is_host(device: &Device) -> bool {
     *device == Device::flex()

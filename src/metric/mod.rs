@@ -1,0 +1,69 @@
+//! Distances between sets of images, and the networks whose features they compare.
+//!
+//! One pass over the images gives [`Features`]; an account of their sums ([`Tally`]) gives [`Moments`], which is all that
+//! a Fréchet distance needs, the features themselves all others. Which features were taken is part of every result:
+//! numbers of two extractors have nothing to do with each other.
+
+mod extractor;
+mod features;
+mod frechet;
+mod moments;
+mod pixels;
+mod random;
+mod tally;
+
+pub use extractor::{Extracted, Extractor, FeatureNetwork, Loaded, Material};
+pub use features::Features;
+pub use frechet::{Root, frechet};
+pub use moments::Moments;
+pub use pixels::PixelFeatures;
+pub use random::RandomFeatures;
+pub use tally::{BLOCK, Sums, Tally};
+
+use std::ops::Range;
+
+/// Why something cannot be measured.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum MetricError {
+    #[error("there are no images; give at least {0}")]
+    Nothing(u64),
+    #[error("{found} images are too few; give at least {least}")]
+    TooFew { found: u64, least: u64 },
+    #[error("{values} values are not rows of {dims} features; check how they were saved")]
+    Ragged { dims: usize, values: usize },
+    #[error("feature {feature} of image {image} is not a finite number; check the images and the weights")]
+    NotFinite { image: u64, feature: usize },
+    #[error("{a} features of one set do not compare with {b} of the other; use one extractor for both")]
+    Dimensions { a: usize, b: usize },
+    #[error("images {} to {} are there twice; give each part once", .0.start, .0.end.saturating_sub(1))]
+    Overlap(Range<u64>),
+    #[error("images {} to {} are missing; give all parts", .0.start, .0.end.saturating_sub(1))]
+    Gap(Range<u64>),
+    #[error("a part of the sums is damaged: {0}; compute it again")]
+    Damaged(&'static str),
+    #[error("images of {found} are not those of the features, which need {expected}; choose other features")]
+    Shape { expected: String, found: String },
+    #[error("{dims} features are more than the limit of {most}; choose `random` features, or smaller images")]
+    TooMany { dims: usize, most: usize },
+    #[error("the moments are not those of any images: {0}; check the file")]
+    Moments(&'static str),
+    #[error("the eigenvalues of the covariance do not converge; check the features for extreme values")]
+    NotConverged,
+    #[error("{0}")]
+    Weights(String),
+    #[error("these features have no classes; choose features of a classifier")]
+    NoClasses,
+    #[error("{what} = {value} is out of range; choose {least} to {most}")]
+    Range { what: &'static str, value: u64, least: u64, most: u64 },
+}
+
+impl MetricError {
+    /// Images of another C×H×W.
+    fn shape(expected: [usize; 3], found: [usize; 3]) -> Self {
+        let words = |[channels, height, width]: [usize; 3]| format!("{channels}×{height}×{width}");
+        MetricError::Shape { expected: words(expected), found: words(found) }
+    }
+}
+
+/// Most features of an image: their covariance then takes half a gigabyte.
+pub const MOST_FEATURES: usize = 8192;
