@@ -184,6 +184,11 @@ impl Compare {
         })
     }
 
+    /// Whether the ways of presets that are side by side are recorded.
+    pub fn has_ways(&self) -> bool {
+        self.ways.ends().is_some() && !self.ways.are_under_way()
+    }
+
     /// The settings of the next comparison.
     pub fn draft(&self) -> &CompareDraft {
         &self.draft
@@ -256,9 +261,11 @@ impl Compare {
 
     /// Shows a comparison, or the settings of the next one.
     fn show(&mut self, work: Option<Work>) {
+        // At first the first two are side by side.
+        let some = work.as_ref().map_or(0, |work| work.comparison.cells.len().min(2));
+        self.view.selected = (0..some).collect();
         self.work = work;
         self.ways.clear();
-        self.view.selected.clear();
     }
 
     fn measure_or_pause(&mut self, cx: &mut Context) {

@@ -144,7 +144,8 @@ fn heads(ui: &mut Ui, work: &Work, selected: &[usize], width: f32, commands: &mu
             let tip = format!("{}. Click to open it in Trajectory", cell.summary);
             let text = RichText::new(&cell.name).small().color(Theme::of(ui).accent);
             let button = egui::Button::new(text).frame(false).truncate().min_size(vec2(width, 18.0));
-            if ui.add_sized(vec2(width, 18.0), button).on_hover_text(tip).clicked() {
+            let name = format!("Open {} in Trajectory", cell.name);
+            if named(ui.add_sized(vec2(width, 18.0), button), &name, &tip).clicked() {
                 commands.push(Command::OpenRun(index));
             }
         }
