@@ -19,6 +19,7 @@ mod export;
 mod foreign;
 mod found;
 mod grid;
+mod guided;
 mod gzip;
 mod idx;
 mod import;

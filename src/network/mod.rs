@@ -6,6 +6,7 @@ mod classifier;
 mod config;
 mod dropout;
 mod host;
+mod labels;
 mod layers;
 mod memory;
 mod outline;
@@ -20,12 +21,13 @@ mod weights;
 pub use architecture::{Architecture, AtOutput, GradientError, Network, NetworkConfig, ScoreNetwork};
 pub use classifier::{Classifier, ClassifierConfig};
 pub use config::{
-    BlockKind, Combine, Config, Embedding, InvalidConfig, MAX_LEVELS, Nonlinearity, Progressive, ProgressiveInput,
-    Variant,
+    BlockKind, Classes, Combine, Config, Embedding, InvalidConfig, Joins, MAX_LEVELS, Nonlinearity, Progressive,
+    ProgressiveInput, Variant,
 };
 pub use dropout::Dropout;
 pub use host::instructions;
 pub(crate) use host::{ByteMatrix, is_plain};
+pub use labels::Labels;
 pub use memory::peak_memory;
 pub use outline::{Stage, StageKind};
 pub use plan::{Parameter, Start};

@@ -53,4 +53,4 @@ pub use regression::Regression;
 pub use schedule::{InverseSqrt, Position, RAMP_UP_IMAGES, REFERENCE_BATCHES, Schedule, WARM_UP, WarmUp};
 pub use times::{Draw, Importance, LogNormal, P_MEAN, P_STD, Path, STRATIFIED, Times, TimesError, Uniform, draw};
 pub use trainer::{State, StepReport, TrainError, Trainer, WIDTHS};
-pub use training::{Training, TrainingError};
+pub use training::{LABEL_DROPOUT, Training, TrainingError};

@@ -26,6 +26,7 @@ mod read;
 mod refinenet;
 mod resize;
 mod simd;
+mod table;
 mod tracked;
 mod two_way;
 mod winograd;
