@@ -14,6 +14,7 @@ mod classes;
 mod classifier;
 mod config;
 mod diffusers;
+mod dit;
 mod edm;
 mod export;
 mod foreign;

@@ -2,7 +2,10 @@
 
 use super::plan::Parameter;
 use super::weights::all_used;
-use super::{Classes, Config, Dropout, InvalidConfig, Joins, Labels, RefineNet, Stage, Unet, Weights, WeightsError};
+use super::{
+    Classes, Config, Dit, DitConfig, Dropout, InvalidConfig, Joins, Labels, RefineNet, Stage, Unet, Weights,
+    WeightsError,
+};
 use crate::Image;
 use burn::tensor::{Device, TensorReadError};
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -315,7 +318,7 @@ macro_rules! architectures {
     };
 }
 
-architectures!(RefineNet, Unet);
+architectures!(RefineNet, Unet, Dit);
 
 impl Architecture {
     /// The configuration of a U-Net, if it is one.
@@ -323,19 +326,18 @@ impl Architecture {
         if let Architecture::Unet(config) = self { Some(config) } else { None }
     }
 
-    /// Makes a network without classes one of so many, if its kind has them.
-    pub fn tell_classes(&mut self, count: usize) {
-        if let Architecture::Unet(config) = self
-            && count > 0
-        {
-            config.variant.classes = Some(Classes { count, joins: Joins::Embedding, none: false });
-        }
+    /// The configuration of a diffusion transformer, if it is one.
+    pub fn dit(&self) -> Option<&DitConfig> {
+        if let Architecture::Dit(config) = self { Some(config) } else { None }
     }
 
-    /// Makes a network of classes one without.
-    pub fn forget_classes(&mut self) {
-        if let Architecture::Unet(config) = self {
-            config.variant.classes = None;
+    /// Makes a network one of so many classes, if its kind has them.
+    pub fn tell_classes(&mut self, count: usize) {
+        let classes = (count > 0).then_some(Classes { count, joins: Joins::Embedding, none: false });
+        match self {
+            Architecture::Unet(config) => config.variant.classes = classes,
+            Architecture::Dit(config) => config.classes = classes.map(|classes| Classes { none: true, ..classes }),
+            Architecture::RefineNet(_) => {}
         }
     }
 

@@ -239,10 +239,13 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    pub fn load(loader: &mut Loader) -> Result<Self, WeightsError> {
-        let weight: Tensor<2> = loader.tensor()?;
-        let bias: Tensor<2> = loader.tensor()?;
-        Ok(Linear { weight: contiguous(weight.transpose()), bias: bias.transpose() })
+    /// Of a weight, out × in, and a bias, out × 1.
+    pub fn new(weight: Tensor<2>, bias: Tensor<2>) -> Self {
+        Linear { weight: contiguous(weight.transpose()), bias: bias.transpose() }
+    }
+
+    pub fn load<C>(loader: &mut Loader<C>) -> Result<Self, WeightsError> {
+        Ok(Linear::new(loader.tensor()?, loader.tensor()?))
     }
 
     /// N×in → N×out.
@@ -260,6 +263,11 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// Of rows, a row each.
+    pub fn new(classes: Classes, rows: Tensor<2>) -> Self {
+        Table { classes, rows }
+    }
+
     /// That of a network of classes.
     pub fn load(loader: &mut Loader) -> Result<Option<Self>, WeightsError> {
         let Some(classes) = loader.config.variant.classes.clone() else { return Ok(None) };

@@ -4,6 +4,7 @@ mod architecture;
 mod blocks;
 mod classifier;
 mod config;
+mod dit;
 mod dropout;
 mod host;
 mod labels;
@@ -24,6 +25,7 @@ pub use config::{
     BlockKind, Classes, Combine, Config, Embedding, InvalidConfig, Joins, MAX_LEVELS, Nonlinearity, Progressive,
     ProgressiveInput, Variant,
 };
+pub use dit::{Dit, DitConfig};
 pub use dropout::Dropout;
 pub use host::instructions;
 pub(crate) use host::{ByteMatrix, is_plain};

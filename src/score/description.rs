@@ -97,7 +97,7 @@ impl Description {
     /// Takes the classes away from a network that was told them.
     pub fn forget_classes(&mut self) {
         self.classes.clear();
-        self.config.forget_classes();
+        self.config.tell_classes(0);
     }
 
     /// The family as runs have it. A network's own σ are in units of its own data; a run of VE works in [0, 1], whatever

@@ -38,7 +38,7 @@ pub use history::{History, LEVELS, Levels, Point};
 pub use init::initial_weights;
 pub use matching::{implicit, sliced};
 pub use memorisation::{Memorisation, Remembered, copying};
-pub use network::{EdmRecipe, Medium, Published, Recipe, ScoreSde, Size, Small, Tiny};
+pub use network::{EdmRecipe, Medium, Published, Recipe, ScoreSde, Size, Small, Tiny, Transformer};
 pub use objective::{
     Ddpm, Dsm, Edm, HALF_SUM, LIKELIHOOD, MEAN, NOISE, Objective, ObjectiveError, REDUCTION, SUM, Smld, Uncertain,
     WEIGHTING, flow_to_data, flow_to_noise, uncertain, usual,

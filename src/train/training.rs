@@ -74,6 +74,10 @@ pub enum TrainingError {
     NoDropout(String),
     #[error("a label dropout of {0} is out of range; choose 0 to 1")]
     LabelDropout(f64),
+    #[error(
+        "the data have no classes to be told; give folders of classes or labelled images, or leave --conditional out"
+    )]
+    NoClasses,
     #[error("the data have {data} classes but the network can be told {network}; choose other data or another network")]
     Classes { data: usize, network: usize },
     #[error(transparent)]
@@ -179,7 +183,10 @@ impl Training {
             self.network.config.tell_classes(names.len());
         }
         let (data, network) = (names.len(), self.network.config.classes());
-        if data == 0 || data != network {
+        if data == 0 {
+            return Err(TrainingError::NoClasses);
+        }
+        if data != network {
             return Err(TrainingError::Classes { data, network });
         }
         if self.network.classes.is_empty() {

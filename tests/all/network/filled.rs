@@ -303,3 +303,66 @@ fn what_no_shape_of_adm_reveals_is_assumed_and_can_be_set() {
         assert!(said.contains(expected), "{said}");
     }
 }
+
+/// With learnt variances, which are left out, and a row of the table for no class.
+fn transformer() -> (Filled, OpenedNetwork) {
+    let filled = Filled::read("dit");
+    let mut state = filled.state();
+    state.insert("pos_embed".into(), filled.figures["pos_embed"].clone());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dit.safetensors");
+    write_tensors(&file, &state).unwrap();
+    let overrides = Overrides::parse(["dit.num_heads=3"]).unwrap();
+    let opened = open(&file, &OpenOptions { overrides, ..OpenOptions::default() }).unwrap();
+    let assumed: Vec<&str> = opened.assumed.iter().map(|it| it.field.as_str()).collect();
+    assert_eq!(assumed, ["dit.class_dropout"]);
+    // Learnt places would be another network.
+    state.get_mut("pos_embed").unwrap().values[5] += 0.1;
+    write_tensors(&file, &state).unwrap();
+    let said = open(&file, &OpenOptions::default()).unwrap_err().to_string();
+    assert!(said.contains("pos_embed"), "{said}");
+    (filled, opened.network)
+}
+
+#[test]
+fn transformers_answer_as_published_code() {
+    let (filled, opened) = transformer();
+    assert_eq!(opened.description.config.classes(), 3);
+    let device = Device::flex();
+    filled.agrees(&build(&opened, &device), &device, ROUNDING);
+    // A batch answers as its images do one by one.
+    let model = build(&opened, &device);
+    let (x, labels) = (image(&filled.figures["x"], &device), filled.labels());
+    for (place, &label) in labels.iter().enumerate() {
+        let alone = values(model.network().forward(x.clone().narrow(0, place, 1), &[label]).unwrap());
+        let recorded = &filled.figures["without"].values[place * alone.len()..][..alone.len()];
+        let error = relative_error(&alone, recorded);
+        assert!(error < ROUNDING, "{error}");
+    }
+}
+
+/// Along the gradient the function grows by its norm: by differences.
+#[test]
+fn gradients_of_a_transformer_are_its_slopes() {
+    let (filled, opened) = transformer();
+    let (config, weights) = (&opened.description.config, &opened.weights);
+    let (x, levels, classes) = (&filled.figures["x"].values, filled.labels(), [Some(1), None]);
+    let labels = Labels { levels: &levels, classes: &classes };
+    let probe = noise(x.len(), 4);
+    let at_output = |_: std::ops::Range<usize>, values: &mut [f32]| values.copy_from_slice(&probe);
+    let found = Network::gradients_by_tensors(config, weights, &Device::flex(), x, labels, None, &at_output).unwrap();
+    let norm = found.iter().flatten().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+    assert!(found.iter().all(|gradient| gradient.iter().any(|&x| x != 0.0)), "every parameter has a part");
+    let function = |step: f64| {
+        let mut weights = weights.clone();
+        for ((name, _), gradient) in config.parameters().iter().zip(&found) {
+            let values = &mut weights.get_mut(name).unwrap().values;
+            values.iter_mut().zip(gradient).for_each(|(w, g)| *w += (step * f64::from(*g) / norm) as f32);
+        }
+        let network = Network::new(config, &weights, &Device::flex()).unwrap();
+        let output = values(network.forward(image(&filled.figures["x"], &Device::flex()), labels).unwrap());
+        output.iter().zip(&probe).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>()
+    };
+    let slope = (function(1e-2) - function(-1e-2)) / 2e-2;
+    assert!((slope / norm - 1.0).abs() < 2e-2, "a slope of {slope}, not {norm}");
+}

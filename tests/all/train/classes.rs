@@ -9,7 +9,7 @@ use score_explorer::network::Network;
 use score_explorer::registry::{Choice, find};
 use score_explorer::score::{NetworkScore, ScoreModel, denoised};
 use score_explorer::sde::Level;
-use score_explorer::train::{EdmRecipe, Recipe, Size, Tiny, Trainer, Training, TrainingError};
+use score_explorer::train::{EdmRecipe, Recipe, Size, Tiny, Trainer, Training, TrainingError, Transformer};
 
 /// Black pictures of one class and white ones of another, equally many.
 fn black_and_white() -> Data {
@@ -23,8 +23,12 @@ fn black_and_white() -> Data {
 }
 
 fn training(label_dropout: Option<f64>) -> Training {
+    training_of(&EdmRecipe, label_dropout)
+}
+
+fn training_of(recipe: &dyn Recipe, label_dropout: Option<f64>) -> Training {
     let size = Choice::<dyn Size>::new(find::<dyn Size>(score_explorer::registry::Entry::about(&Tiny).slug).unwrap());
-    let network = EdmRecipe.description(&size, None, [1, 8, 8]);
+    let network = recipe.description(&size, None, [1, 8, 8]);
     let source: DataSource = "nowhere/at/all".parse().unwrap();
     Training { label_dropout, batch: 16, images: 16 * 250, ..Training::usual(source, network) }
 }
@@ -32,8 +36,17 @@ fn training(label_dropout: Option<f64>) -> Training {
 /// Far out in the noise the best guess is the mean of what is known: of a class where it is told, of all data else.
 #[test]
 fn a_network_that_is_told_classes_learns_the_mean_of_each_and_of_all() {
+    learns_the_means(training_of(&EdmRecipe, Some(0.3)));
+}
+
+#[test]
+fn so_does_a_transformer() {
+    learns_the_means(Training { images: 16 * 80, ..training_of(&Transformer, Some(0.3)) });
+}
+
+fn learns_the_means(training: Training) {
     let device = Device::flex();
-    let mut trainer = Trainer::new(training(Some(0.3)), black_and_white(), None).unwrap();
+    let mut trainer = Trainer::new(training, black_and_white(), None).unwrap();
     while !trainer.is_done() {
         trainer.step(&device).unwrap();
     }
@@ -77,7 +90,7 @@ fn labels_left_out_are_those_of_their_share_whatever_the_batch() {
 fn data_without_the_networks_classes_are_refused() {
     let unlabelled = Data::noise([1, 8, 8], 20);
     let said = Trainer::new(training(Some(0.1)), unlabelled, None).err().map(|error| error.to_string());
-    assert_eq!(said, Some(TrainingError::Classes { data: 0, network: 0 }.to_string()));
+    assert_eq!(said, Some(TrainingError::NoClasses.to_string()));
     let said = training(Some(1.5)).check().unwrap_err().to_string();
     assert!(said.contains("1.5"), "{said}");
 }

@@ -8,7 +8,8 @@
 
 Recorded with torch 2.15, diffusers 0.42 and timm 1.0. `NAME.json` holds the names and shapes of the published state
 dictionary (`tensors`) and what else describes the network; `NAME.safetensors` holds `x`, what the network is told
-(`t`: a step, or sigma; `y`: a class of each image) and what it answers: `output`, and `without`, where it is told no class.
+(`t`: a step, or sigma; `y`: a class of each image) and what it answers: `output`, and `without`, where it is told no class;
+`pos_embed` is what a transformer is told of places.
 """
 
 import json
@@ -100,9 +101,9 @@ def transformer(name, **config):
     none = torch.tensor([3, 3])
     answers = lambda net: {
         "x": X, "t": STEPS, "y": CLASSES,
-        "output": net(X, STEPS, CLASSES)[:, :3], "without": net(X, STEPS, none)[:, :3],
+        "output": net(X, STEPS, CLASSES)[:, :3], "without": net(X, STEPS, none)[:, :3], "pos_embed": net.pos_embed,
     }
-    record(name, net, "", answers, keep=["pos_embed"], pos_embed=net.pos_embed.flatten()[:96].tolist())
+    record(name, net, "", answers, keep=["pos_embed"])
 
 
 diffusers("diffusers-classes", num_class_embeds=3)
