@@ -5,6 +5,7 @@
 
 mod adaptive;
 mod annealed_langevin;
+mod consistency;
 mod constraint;
 mod corrector;
 mod corrector_only;
@@ -26,6 +27,7 @@ mod words;
 pub use adaptive::{ATOL, Adaptive, OnProgress, RTOL, STEPPING, stepping, tolerance};
 pub(crate) use adaptive::{at_times, covered, drift, images, levels};
 pub use annealed_langevin::AnnealedLangevin;
+pub use consistency::Consistency;
 pub use constraint::{Arrival, Constraint, Stage, Unconstrained};
 pub use corrector::{CORRECTOR_STEPS, Correction, Corrector, Diagnostics, Evaluation, NoCorrector, SNR};
 pub use corrector_only::corrector_only;
@@ -144,7 +146,7 @@ impl Category for dyn Solver {
     const NAME: &'static str = "solver";
 
     fn all() -> &'static [&'static Self] {
-        &[&DpmSolverPlusPlus, &Ddim, &Heun, &PredictorCorrector, &Adaptive]
+        &[&DpmSolverPlusPlus, &Ddim, &Heun, &PredictorCorrector, &Adaptive, &Consistency]
     }
 }
 
