@@ -344,7 +344,9 @@ fn finish(place: &Place, compared: Compared, json: bool) -> Result<(), Failure> 
 }
 
 fn font() -> Result<Font, Failure> {
-    chart_font().map(Font).ok_or_else(|| Failure::Running("the font of charts is missing; build the program again".into()))
+    chart_font()
+        .map(Font)
+        .ok_or_else(|| Failure::Running("the font of charts is missing; build the program again".into()))
 }
 
 /// The table, the nearest first.

@@ -3,8 +3,8 @@
 use super::progress::{Progress, human};
 use super::{Failure, devices, library, stopping, training};
 use crate::engine::{
-    self, Compare, CompareLive, CompareReport, Compared, DeviceChoice, End, Engine, Inspect, Live, ModelReport, Options, RunReport, Sample, Snapshot, Task,
-    TaskHandle, Train, Update,
+    self, Compare, CompareLive, CompareReport, Compared, DeviceChoice, End, Engine, Inspect, Live, ModelReport,
+    Options, RunReport, Sample, Snapshot, Task, TaskHandle, Train, Update,
 };
 use crate::task::{ModelRef, Run};
 use burn::tensor::Device;

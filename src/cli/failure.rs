@@ -1,5 +1,5 @@
-use crate::compare::CompareError;
 use crate::checkpoint::{ConfigError, ExportError, FileError};
+use crate::compare::CompareError;
 use crate::data::DataError;
 use crate::network::WeightsError;
 use crate::registry::{ChoiceError, ParameterError};
@@ -64,7 +64,9 @@ impl From<CompareError> for Failure {
     fn from(error: CompareError) -> Self {
         match error {
             CompareError::File(error) => error.into(),
-            CompareError::Busy(_) | CompareError::Chart(_) | CompareError::Metric(_) => Failure::Running(error.to_string()),
+            CompareError::Busy(_) | CompareError::Chart(_) | CompareError::Metric(_) => {
+                Failure::Running(error.to_string())
+            }
             CompareError::Mismatch { .. }
             | CompareError::Gap { .. }
             | CompareError::Overlap { .. }

@@ -81,8 +81,13 @@ impl Progress {
         if progress.steps == 0 {
             return;
         }
-        let nearest = standing.cells.iter().filter_map(|cell| cell.distance).min_by(|a, b| a.1.value.total_cmp(&b.1.value));
-        let nearest = nearest.map_or(String::new(), |(count, figure)| format!(" · nearest {:.4} at {count}", figure.value));
+        if standing.measuring {
+            return self.show(1000, 1000, "measuring".into());
+        }
+        let nearest =
+            standing.cells.iter().filter_map(|cell| cell.distance).min_by(|a, b| a.1.value.total_cmp(&b.1.value));
+        let nearest =
+            nearest.map_or(String::new(), |(count, figure)| format!(" · nearest {:.4} at {count}", figure.value));
         let text = format!(
             "{}/{} samples · {:.0} evaluations/s{nearest} · {} left",
             progress.step,

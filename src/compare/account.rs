@@ -214,9 +214,8 @@ impl Account {
         }
         let mut array = |name: &str, array| arrays.insert(format!("{prefix}{name}"), array);
         array("images", NumberArray::singles(&self.images.shape, self.images.values.to_vec()));
-        let rows = |features: &Features| {
-            NumberArray::singles(&[features.len(), features.dims()], features.values().to_vec())
-        };
+        let rows =
+            |features: &Features| NumberArray::singles(&[features.len(), features.dims()], features.values().to_vec());
         if let Kept::Features { features, logits } = &self.kept {
             array("features", rows(features));
             if let Some(logits) = logits {

@@ -177,12 +177,7 @@ fn named(parameters: &[&'static Parameter], name: &str) -> Option<&'static Param
 }
 
 /// Sets a parameter of a choice by its key.
-fn set<E: ?Sized + Category>(
-    choice: &mut Choice<E>,
-    key: &str,
-    name: &str,
-    text: &str,
-) -> Result<(), CompareError> {
+fn set<E: ?Sized + Category>(choice: &mut Choice<E>, key: &str, name: &str, text: &str) -> Result<(), CompareError> {
     let parameters = choice.parameters();
     let Some(parameter) = named(&parameters, name) else {
         let known: Vec<&str> = parameters.iter().map(|parameter| parameter.key).collect();

@@ -114,10 +114,11 @@ impl Comparison {
     /// The command that makes it again: with the names of its presets, or where others than these are compared, with
     /// its file.
     pub fn command(&self, output: &str) -> String {
-        let quoted = |text: String| match text.chars().all(|letter| letter.is_alphanumeric() || "-_./:+=,".contains(letter)) {
-            true => text,
-            false => format!("'{}'", text.replace('\'', r"'\''")),
-        };
+        let quoted =
+            |text: String| match text.chars().all(|letter| letter.is_alphanumeric() || "-_./:+=,".contains(letter)) {
+                true => text,
+                false => format!("'{}'", text.replace('\'', r"'\''")),
+            };
         let named = self.cells.iter().all(|cell| presets().contains(cell));
         let from_file = !named || self.keep != Keep::default() || self.family_is_given();
         if from_file {

@@ -9,7 +9,9 @@
 //! | `results.json`, `results.csv`, `chart.svg`, `chart.png`, `report.html` | what came of it |
 
 use super::account::Stored;
-use super::{Account, Cell, CompareError, Comparison, FIRST, Identity, Part, Results, read_comparison, write_comparison};
+use super::{
+    Account, Cell, CompareError, Comparison, FIRST, Identity, Part, Results, read_comparison, write_comparison,
+};
 use crate::Pixels;
 use crate::checkpoint::{FileError, read_arrays, write_arrays, write_json, write_picture};
 use crate::sde::Range;

@@ -30,7 +30,7 @@ pub use presets::{find, presets, read_presets, tags, write_presets};
 pub use published::{PublishedFigure, published};
 pub use reference::Reference;
 pub use report::{csv, write_report};
-pub use results::{CellResult, Figure, Measured, Results, agreement, measure, result};
+pub use results::{CellResult, OpenedReference, Reading, Results, agreement, measure, result};
 pub use shard::{BLOCK, Shard};
 pub use sweep::{Axis, swept};
 
@@ -85,7 +85,9 @@ pub enum CompareError {
         "{path:?} holds samples of other {what} than these ({there}; here {here}), which do not compare; begin another folder"
     )]
     Unlike { path: PathBuf, what: &'static str, there: String, here: String },
-    #[error("{path:?} holds {there} samples of {cell}, more than {wanted}; choose at least that many, or another folder")]
+    #[error(
+        "{path:?} holds {there} samples of {cell}, more than {wanted}; choose at least that many, or another folder"
+    )]
     Fewer { path: PathBuf, cell: String, there: u64, wanted: u64 },
     #[error("{path:?} is another part than {other:?}: their {what} differ; merge parts of one comparison")]
     Mismatch { path: PathBuf, other: PathBuf, what: &'static str },

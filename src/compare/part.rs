@@ -105,8 +105,7 @@ pub fn merge(parts: Vec<(PathBuf, Part)>) -> Result<Part, CompareError> {
     let Some((first_path, first)) = parts.first() else { return Err(CompareError::NoParts) };
     let (comparison, identity) = (first.comparison.clone(), first.identity.clone());
     for (path, part) in &parts {
-        let mismatch =
-            |what| CompareError::Mismatch { path: path.clone(), other: first_path.clone(), what };
+        let mismatch = |what| CompareError::Mismatch { path: path.clone(), other: first_path.clone(), what };
         if let Some((what, ..)) = identity.difference(&part.identity) {
             return Err(mismatch(what));
         }
@@ -131,7 +130,8 @@ pub fn merge(parts: Vec<(PathBuf, Part)>) -> Result<Part, CompareError> {
 
 /// What differs between two comparisons.
 fn unlike(a: &Comparison, b: &Comparison) -> Option<&'static str> {
-    let settings = |of: &Comparison| of.cells.iter().map(|cell| (cell.name.clone(), of.settings(cell))).collect::<Vec<_>>();
+    let settings =
+        |of: &Comparison| of.cells.iter().map(|cell| (cell.name.clone(), of.settings(cell))).collect::<Vec<_>>();
     match () {
         () if a.count != b.count => Some("numbers of samples"),
         () if a.seed != b.seed => Some("seeds"),

@@ -61,9 +61,9 @@ fn published() -> Vec<Cell> {
     let of = |cell: &'static super::published::TableCell| {
         let name = |preset: &Preset| preset.slug();
         let wanted = [format!("{} {}", cell.sampler, cell.predictor), format!("{} langevin", cell.sampler)];
-        let preset = Preset::all().iter().find(|preset| wanted.iter().any(|slug| {
-            name(preset) == slug.to_lowercase().replace(' ', "-")
-        }))?;
+        let preset = Preset::all()
+            .iter()
+            .find(|preset| wanted.iter().any(|slug| name(preset) == slug.to_lowercase().replace(' ', "-")))?;
         let family = FamilyKind::ALL.iter().find(|kind| kind.about().slug == cell.family)?;
         let mut own = Cell::of(preset, &["table-1", "published", family.about().slug]).ok()?;
         own.name = format!("{} {}", family.name(), preset.name);
@@ -113,7 +113,10 @@ fn few_steps(solver: &'static dyn Solver) -> Vec<Cell> {
             let (steps, evaluations) = within(choice, budget)?;
             Some(Cell {
                 name,
-                summary: format!("{}: {steps} steps, {evaluations} evaluations", choice.entry().title(choice.settings())),
+                summary: format!(
+                    "{}: {steps} steps, {evaluations} evaluations",
+                    choice.entry().title(choice.settings())
+                ),
                 tags: [kind, "few-steps"].iter().chain(tags).map(|tag| (*tag).to_owned()).collect(),
                 family: None,
                 solver: choice.clone(),

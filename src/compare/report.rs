@@ -10,7 +10,9 @@ use std::path::Path;
 pub fn csv(results: &Results) -> String {
     let measures = results.measures();
     let mut heads: Vec<String> =
-        ["preset", "samples", "evaluations", "seconds", "best_by_evaluations", "best_by_seconds"].map(Into::into).into();
+        ["preset", "samples", "evaluations", "seconds", "best_by_evaluations", "best_by_seconds"]
+            .map(Into::into)
+            .into();
     for name in &measures {
         heads.extend([name.clone(), format!("{name} low"), format!("{name} high"), format!("{name} std")]);
     }
@@ -26,7 +28,7 @@ pub fn csv(results: &Results) -> String {
             cell.best_by_seconds.to_string(),
         ];
         for name in &measures {
-            let figure = results.figure(cell, name);
+            let figure = results.reading(cell, name);
             let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
             let interval = figure.and_then(|figure| figure.interval);
             line.extend([

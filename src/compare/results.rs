@@ -4,9 +4,9 @@ use crate::metric::{Features, Moments, frechet};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A measured figure.
+/// What was measured: a figure with what is known of its error.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Figure {
+pub struct Reading {
     pub value: f64,
     /// 95% of resampled sets are between these, where samples could be drawn again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -16,10 +16,10 @@ pub struct Figure {
     pub std: Option<f64>,
 }
 
-impl Figure {
-    /// A figure alone.
-    pub fn plain(value: f64) -> Figure {
-        Figure { value, interval: None, std: None }
+impl Reading {
+    /// The figure alone.
+    pub fn plain(value: f64) -> Reading {
+        Reading { value, interval: None, std: None }
     }
 
     /// With what is known of its error.
@@ -38,7 +38,7 @@ impl Figure {
 
 /// What samples are compared with, in numbers.
 #[derive(Clone, Debug)]
-pub struct Measured {
+pub struct OpenedReference {
     /// What it is, in words.
     pub name: String,
     /// Number of images, where that is known.
@@ -63,10 +63,10 @@ pub struct CellResult {
     pub seconds: f64,
     /// Fréchet distance to the reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub distance: Option<Figure>,
+    pub distance: Option<Reading>,
     /// All other measures, by their names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub others: BTreeMap<String, Figure>,
+    pub others: BTreeMap<String, Reading>,
     /// Whether no other cell is as cheap in evaluations, or in seconds, and nearer.
     pub best_by_evaluations: bool,
     pub best_by_seconds: bool,
@@ -107,7 +107,7 @@ impl Results {
     }
 
     /// A measure of a cell by its name, the distance by that of the metric.
-    pub fn figure(&self, cell: &CellResult, measure: &str) -> Option<Figure> {
+    pub fn reading(&self, cell: &CellResult, measure: &str) -> Option<Reading> {
         if measure == self.metric { cell.distance } else { cell.others.get(measure).copied() }
     }
 
@@ -128,9 +128,8 @@ impl Results {
             let known: Vec<Option<(f64, f64)>> =
                 cells.iter().map(|cell| Some((cost(cell), cell.distance?.value))).collect();
             let beaten = |&(cost, value): &(f64, f64)| {
-                let beats = |other: &(f64, f64)| {
-                    other.0 <= cost && other.1 <= value && (other.0 < cost || other.1 < value)
-                };
+                let beats =
+                    |other: &(f64, f64)| other.0 <= cost && other.1 <= value && (other.0 < cost || other.1 < value);
                 known.iter().flatten().any(beats)
             };
             known.iter().map(|point| point.as_ref().is_some_and(|point| !beaten(point))).collect()
@@ -147,8 +146,12 @@ impl Results {
 ///
 /// # Errors
 /// If the features are of another number than the reference's.
-pub fn measure(account: &Account, reference: &Measured, seed: u64) -> Result<(Figure, BTreeMap<String, Figure>), CompareError> {
-    let distance = Figure::plain(frechet(&account.moments()?, &reference.moments)?);
+pub fn measure(
+    account: &Account,
+    reference: &OpenedReference,
+    seed: u64,
+) -> Result<(Reading, BTreeMap<String, Reading>), CompareError> {
+    let distance = Reading::plain(frechet(&account.moments()?, &reference.moments)?);
     let _ = seed;
     Ok((distance, BTreeMap::new()))
 }
@@ -158,7 +161,7 @@ pub fn result(
     name: &str,
     slug: String,
     account: &Account,
-    measured: Result<(Figure, BTreeMap<String, Figure>), CompareError>,
+    measured: Result<(Reading, BTreeMap<String, Reading>), CompareError>,
 ) -> CellResult {
     let count = account.count();
     let (distance, others, failure) = match (account.failure.clone(), measured) {
@@ -190,4 +193,3 @@ pub fn agreement(images: &[&Pixels<f32>]) -> Vec<Vec<Option<f64>>> {
     let row = |a: &&Pixels<f32>| images.iter().map(|b| between(a, b)).collect();
     images.iter().map(row).collect()
 }
-

@@ -24,8 +24,8 @@ pub use config::{
     Variant,
 };
 pub use dropout::Dropout;
-pub(crate) use host::{ByteMatrix, is_plain};
 pub use host::instructions;
+pub(crate) use host::{ByteMatrix, is_plain};
 pub use memory::peak_memory;
 pub use outline::{Stage, StageKind};
 pub use plan::{Parameter, Start};

@@ -1,9 +1,9 @@
 //! The predictor–corrector sampler (Song et al. 2021, algorithm 1).
 
 use super::{
-    Ancestral, Arrival, BATCH, CORRECTOR_STEPS, Correction, Corrector, Destination, Dynamics, EulerMaruyama, Evaluation, Grid,
-    Group, LogSnr, NORMS, Observer, Predictor, Preset, ProbabilityFlow, Process, Purpose, ReverseDiffusion, Solver, Stage,
-    Uniform, corrector_only, show,
+    Ancestral, Arrival, BATCH, CORRECTOR_STEPS, Correction, Corrector, Destination, Dynamics, EulerMaruyama,
+    Evaluation, Grid, Group, LogSnr, NORMS, Observer, Predictor, Preset, ProbabilityFlow, Process, Purpose,
+    ReverseDiffusion, Solver, Stage, Uniform, corrector_only, show,
 };
 use crate::Image;
 use crate::registry::{Choice, Equation, Parameter, Settings, abouts, entry};

@@ -66,7 +66,9 @@ impl<'a> Draws<'a> {
         let x = sample(run, &plan, model, None, &noise, &mut telling)?;
         let values: Vec<f32> = x.try_into_vec_as().map_err(ScoreError::from)?;
         if !values.iter().all(|value| value.is_finite()) {
-            return Err(ScoreError::NotFinite { ratio: plan.levels(run.family.sde()).last().map_or(0.0, |last| last.ratio()) });
+            return Err(ScoreError::NotFinite {
+                ratio: plan.levels(run.family.sde()).last().map_or(0.0, |last| last.ratio()),
+            });
         }
         let [c, h, w] = shape;
         let state = Pixels { shape: [count, c, h, w], values: values.into() };

@@ -8,7 +8,7 @@ pub use live::{CellStanding, CompareLive, Standing};
 
 use super::refused;
 use crate::compare::{Account, CellResult, CompareError, Comparison, Folder, Identity, Part, Results, Saved, Shard};
-use crate::compare::{Measured, agreement, measure, result};
+use crate::compare::{OpenedReference, agreement, measure, result};
 use crate::engine::loader::Loaded;
 use crate::engine::progress::Place;
 use crate::engine::{Context, DeviceReport, Ending, Failure, ModelReport, Task};
@@ -23,6 +23,9 @@ use std::time::{Duration, Instant};
 
 /// Score evaluations that a solver which chooses its own steps is thought to take, before any sample of it is there.
 const GUESS: f64 = 100.0;
+/// The part of the time that distances on the way take at most, besides a moment.
+const SHARE: u32 = 20;
+const FREE: Duration = Duration::from_millis(300);
 
 /// Compares presets in a folder until all have their samples, or a shard of these: where this was begun there, it goes on to
 /// the same bits.
@@ -67,7 +70,11 @@ impl Estimate {
     /// Time left; zero where nothing is.
     pub fn left(&self) -> Duration {
         let seconds = self.evaluations / self.per_second.max(1e-9);
-        if self.evaluations > 0.0 { Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX) } else { Duration::ZERO }
+        if self.evaluations > 0.0 {
+            Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+        } else {
+            Duration::ZERO
+        }
     }
 }
 
@@ -136,12 +143,15 @@ struct Queue {
     loaded: Option<Arc<Loaded>>,
     sight: Sight,
     /// What distances so far are measured to.
-    reference: Option<Result<Measured, String>>,
+    reference: Option<Result<OpenedReference, String>>,
     live: CompareLive,
     estimate: Estimate,
     last_save: Instant,
-    /// Score evaluations of this sitting, and those of single samples before the chunk under way.
+    /// Score evaluations of this sitting.
     done: f64,
+    /// When it began, and how long distances on the way took: in all, and the last of them.
+    began: Instant,
+    measuring: [Duration; 2],
 }
 
 impl Queue {
@@ -218,6 +228,8 @@ impl Queue {
             estimate: Estimate::default(),
             last_save: Instant::now(),
             done: 0.0,
+            began: Instant::now(),
+            measuring: [Duration::ZERO; 2],
             task,
         };
         queue.estimate(context)?;
@@ -258,7 +270,9 @@ impl Queue {
             there: self.rows.iter().map(|row| row.account.count()).sum(),
             wanted: self.rows.iter().map(wanted).sum(),
             evaluations: self.left(),
-            guessed: (0..self.rows.len()).filter(|&index| !self.rows[index].is_done() && self.evaluations(index).1).count(),
+            guessed: (0..self.rows.len())
+                .filter(|&index| !self.rows[index].is_done() && self.evaluations(index).1)
+                .count(),
             per_second: match &self.loaded {
                 Some(loaded) => Draws::new(loaded, context).speed(&self.task.comparison)?,
                 None => 0.0,
@@ -307,8 +321,12 @@ impl Queue {
             row.account.failure = Some(sentence);
         }
         let (account, end) = (&row.account, row.end);
-        if account.failure.is_none() && (account.count().is_power_of_two() || account.next() == end) {
+        let is_worth_it = account.count().is_power_of_two() || account.next() == end;
+        if account.failure.is_none() && is_worth_it && self.has_time_to_measure() {
+            let began = Instant::now();
             self.measure_so_far(index, context);
+            let took = began.elapsed();
+            self.measuring = [self.measuring[0] + took, took];
         }
         self.live.show(index, &self.rows[index].account);
         context.at(place(0.0));
@@ -338,7 +356,7 @@ impl Queue {
     }
 
     /// Opens the reference, once.
-    fn open_reference(&mut self, context: &Context<Compare>) -> Result<&Measured, String> {
+    fn open_reference(&mut self, context: &Context<Compare>) -> Result<&OpenedReference, String> {
         if self.reference.is_none() {
             let opened = reference(&self.task.comparison, &self.sight, context).map_err(|ending| match ending {
                 Ending::Stopped => "the reference was not opened".to_owned(),
@@ -351,6 +369,14 @@ impl Queue {
             Some(Err(error)) => Err(error.clone()),
             None => Err("the reference was not opened".into()),
         }
+    }
+
+    /// Whether a distance takes no more than a small share of the time: eigenvalues of many features take seconds.
+    fn has_time_to_measure(&self) -> bool {
+        let [all, last] = self.measuring;
+        let foreseen =
+            if last.is_zero() { Duration::from_secs_f64((self.sight.dims() as f64 / 2000.0).powi(3)) } else { last };
+        (all + foreseen) * SHARE <= self.began.elapsed() + FREE * SHARE
     }
 
     /// Tells the distance of a cell as far as it has come.
@@ -385,9 +411,12 @@ impl Queue {
 
     /// What came of all cells, which goes into the folder too.
     fn results(&mut self, context: &Context<Compare>) -> Result<Results, Ending> {
-        self.open_reference(context).map_err(|sentence| Failure::from_sentence(&sentence, "choose another reference"))?;
+        self.open_reference(context)
+            .map_err(|sentence| Failure::from_sentence(&sentence, "choose another reference"))?;
         let Some(Ok(reference)) = &self.reference else { return Err(Ending::Stopped) };
         let comparison = &self.task.comparison;
+        self.live.measuring();
+        context.wake();
         let mut cells: Vec<CellResult> = Vec::new();
         for (index, (cell, row)) in comparison.cells.iter().zip(&self.rows).enumerate() {
             context.gate()?;

@@ -3,7 +3,7 @@
 use super::Compare;
 use crate::Pixels;
 use crate::checkpoint::{PictureSet, ReadProgress, pictures_of};
-use crate::compare::{Comparison, Measured, Reference};
+use crate::compare::{Comparison, OpenedReference, Reference};
 use crate::data::DataSource;
 use crate::engine::tasks::refused;
 use crate::engine::{Context, Ending, Failure};
@@ -98,7 +98,11 @@ impl Sight {
 }
 
 /// Opens the reference of a comparison.
-pub(super) fn reference(comparison: &Comparison, sight: &Sight, context: &Context<Compare>) -> Result<Measured, Ending> {
+pub(super) fn reference(
+    comparison: &Comparison,
+    sight: &Sight,
+    context: &Context<Compare>,
+) -> Result<OpenedReference, Ending> {
     let what = comparison.reference.to_string();
     let tell = |share| context.hears(&what, Some(share));
     let progress = ReadProgress::new(&tell);
@@ -125,7 +129,12 @@ pub(super) fn reference(comparison: &Comparison, sight: &Sight, context: &Contex
     opened
 }
 
-fn of_images(set: &PictureSet, name: &str, sight: &Sight, context: &Context<Compare>) -> Result<Measured, Ending> {
+fn of_images(
+    set: &PictureSet,
+    name: &str,
+    sight: &Sight,
+    context: &Context<Compare>,
+) -> Result<OpenedReference, Ending> {
     let Sight::Images(network) = sight else {
         return Err(Failure::from_sentence("Points do not compare with images", "choose the reference `model`").into());
     };
@@ -141,25 +150,23 @@ fn of_images(set: &PictureSet, name: &str, sight: &Sight, context: &Context<Comp
         features.append(&found.features).map_err(refused)?;
     }
     let moments = Moments::of_features(&features).map_err(refused)?;
-    Ok(Measured { name: name.into(), count: Some(set.len() as u64), moments, features: Some(features) })
+    Ok(OpenedReference { name: name.into(), count: Some(set.len() as u64), moments, features: Some(features) })
 }
 
 /// The exact moments of a mixture, and draws of it.
-fn of_mixture(name: &str) -> Result<Measured, Ending> {
+fn of_mixture(name: &str) -> Result<OpenedReference, Ending> {
     let mixture = Mixture::named(name).map_err(refused)?;
     let moments = Moments::new(None, mixture.mean(), &mixture.covariance()).map_err(refused)?;
     let shape = crate::score::ScoreModel::shape(&mixture);
     let noise = Noise { seed: 0, first: 0, count: DRAWS, shape, device: Device::flex() };
     let (z, uniform) = (noise.normal(0, Purpose::World), noise.uniform(1, Purpose::World));
-    let values: Vec<f32> = mixture
-        .sample(&z, &uniform)
-        .and_then(|x| x.try_into_vec_as().map_err(Into::into))
-        .map_err(refused)?;
+    let values: Vec<f32> =
+        mixture.sample(&z, &uniform).and_then(|x| x.try_into_vec_as().map_err(Into::into)).map_err(refused)?;
     let features = Features::new(mixture.dimensions(), values).map_err(refused)?;
-    Ok(Measured { name: format!("the mixture {name}"), count: None, moments, features: Some(features) })
+    Ok(OpenedReference { name: format!("the mixture {name}"), count: None, moments, features: Some(features) })
 }
 
-fn of_statistics(path: &Path, _name: &str) -> Result<Measured, Ending> {
+fn of_statistics(path: &Path, _name: &str) -> Result<OpenedReference, Ending> {
     Err(refused(crate::compare::CompareError::Reference(path.display().to_string())).into())
 }
 
