@@ -121,8 +121,9 @@ struct Row {
     account: Account,
     /// The number behind its last sample.
     end: u64,
-    /// Whether its file holds what is known of it.
+    /// Whether its file holds what is known of it, and how many of its first images have files.
     saved: bool,
+    written: usize,
     /// Whether samples depend on the others of their block.
     coupled: bool,
 }
@@ -209,7 +210,7 @@ impl Queue {
             let coupled = run.solver.entry().couples_samples(run.solver.settings());
             let begun = || Account::begun(range.start, sight.dims(), sight.classes(), shape, keeps);
             let account = there.map_or_else(begun, |(account, _)| account);
-            let mut row = Row { account, end: range.end, saved: true, coupled };
+            let mut row = Row { account, end: range.end, saved: true, written: 0, coupled };
             if coupled && !row.is_done() {
                 row.account.forget_incomplete();
             }
@@ -400,8 +401,10 @@ impl Queue {
                 continue;
             }
             self.folder.save(&self.task.comparison, cell, &row.account, &self.saved)?;
-            if self.sight.sees_images() {
+            let first = row.account.images.shape[0];
+            if self.sight.sees_images() && row.written < first {
                 self.folder.write_images(&self.task.comparison, cell, &row.account)?;
+                row.written = first;
             }
             row.saved = true;
         }
