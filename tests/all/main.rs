@@ -14,6 +14,7 @@ mod engine;
 mod families;
 mod inpaint;
 mod latents;
+mod metric;
 mod network;
 mod picture;
 mod posterior;
