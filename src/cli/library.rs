@@ -20,6 +20,11 @@ pub fn painting() -> Option<PathBuf> {
     Some(data_folder()?.join("painting"))
 }
 
+/// The folder in which features of references are kept, whether or not it exists yet.
+pub fn statistics() -> Option<PathBuf> {
+    Some(data_folder()?.join("statistics"))
+}
+
 /// Opens a network: by its name in the library, or a checkpoint with this configuration.
 ///
 /// # Errors

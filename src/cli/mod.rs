@@ -33,6 +33,7 @@ mod interpolate;
 mod library;
 mod likelihood;
 mod loss_gradients;
+mod metric;
 mod models;
 mod options;
 mod output;
@@ -49,7 +50,7 @@ mod training;
 mod window;
 
 pub use failure::Failure;
-pub use library::{library, painting};
+pub use library::{library, painting, statistics};
 
 use crate::engine;
 use crate::text;
@@ -121,6 +122,8 @@ enum Command {
     Export(export::Args),
     /// List available models, or show one in detail
     Models(models::Args),
+    /// Measure how far two sets of images are apart: FID, KID, precision and others
+    Metric(metric::Args),
     /// List compute devices, and which one `auto` selects
     Devices(devices::Args),
     /// Measure sampling speed, and where the time goes
@@ -190,6 +193,7 @@ impl Command {
             Command::Import(args) => import::execute(&args),
             Command::Export(args) => export::execute(&args),
             Command::Models(args) => models::execute(&args),
+            Command::Metric(args) => metric::execute(&args),
             Command::Devices(args) => devices::execute(&args),
             Command::Bench(args) => bench::execute(&args),
         }

@@ -38,6 +38,25 @@ impl<'a> Root<'a> {
         Ok(Root { moments, root, trace: kept.iter().map(|&i| values[i]).sum() })
     }
 
+    /// D.
+    pub(super) fn dims(&self) -> usize {
+        self.moments.dims()
+    }
+
+    pub(super) fn mean(&self) -> &[f64] {
+        self.moments.mean()
+    }
+
+    /// R, D × rank.
+    pub(super) fn matrix(&self) -> &Mat<f64> {
+        &self.root
+    }
+
+    /// tr Σ.
+    pub(super) fn trace(&self) -> f64 {
+        self.trace
+    }
+
     /// [`frechet`]. The eigenvalues of Σ₁Σ₂ are the squares of the singular values of R₁ᵀR₂, which keep their digits where
     /// roots of small eigenvalues lose half of them.
     ///

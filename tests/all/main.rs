@@ -15,6 +15,7 @@ mod engine;
 mod families;
 mod inpaint;
 mod latents;
+mod metric;
 mod network;
 mod picture;
 mod posterior;

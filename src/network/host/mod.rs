@@ -14,6 +14,7 @@ mod dilated;
 mod evaluator;
 mod gemm;
 mod gradients;
+mod inception;
 mod kernels;
 mod linear;
 mod maps;
@@ -25,14 +26,17 @@ mod pooling;
 mod read;
 mod refinenet;
 mod resize;
+mod shifted;
 mod simd;
 mod tracked;
 mod two_way;
 mod winograd;
 
 pub(crate) use bytes::ByteMatrix;
+pub(super) use inception::Inception;
 pub(super) use network::Network;
 pub(super) use refinenet::RefineNet;
+pub(super) use shifted::Shifted;
 
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
@@ -42,11 +46,6 @@ use rayon::prelude::*;
 use simd::Isa;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The instructions of this processor that the kernels use: others round otherwise.
-pub fn instructions() -> &'static str {
-    Isa::best().name()
-}
-
 /// Tensors of this device lie in the host's memory, with or without gradients.
 pub(super) fn is_host(device: &Device) -> bool {
     *device == Device::flex()
@@ -55,6 +54,11 @@ pub(super) fn is_host(device: &Device) -> bool {
 /// Tensors of this device lie in the host's memory and keep no gradients.
 pub(crate) fn is_plain(device: &Device) -> bool {
     !device.is_autodiff() && is_host(device)
+}
+
+/// The name of the instructions that networks are computed with, which their last bits depend on.
+pub(crate) fn instructions() -> &'static str {
+    Isa::best().name()
 }
 
 /// Does something with the values of images, N×C×H×W, that gives values of the shape `to`.

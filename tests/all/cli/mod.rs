@@ -4,6 +4,7 @@ mod bad_input;
 mod classifier;
 mod files;
 mod grey;
+mod metric;
 mod models;
 mod outputs;
 mod pictures;
