@@ -1,6 +1,6 @@
-use super::{Account, CompareError, Comparison};
+use super::{Account, CompareError, Comparison, OpenedReference};
 use crate::Pixels;
-use crate::metric::{Features, Moments, frechet};
+use crate::metric::{Fd, MetricError, Pair, Sample, frechet};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -34,18 +34,6 @@ impl Reading {
             (None, None) => short(self.value),
         }
     }
-}
-
-/// What samples are compared with, in numbers.
-#[derive(Clone, Debug)]
-pub struct OpenedReference {
-    /// What it is, in words.
-    pub name: String,
-    /// Number of images, where that is known.
-    pub count: Option<u64>,
-    pub moments: Moments,
-    /// The features themselves, where they are known.
-    pub features: Option<Features>,
 }
 
 /// What came of one cell.
@@ -142,18 +130,49 @@ impl Results {
     }
 }
 
-/// What is measured of one cell.
+/// The distance of one cell's samples, and whatever else can be measured of them.
 ///
 /// # Errors
-/// If the features are of another number than the reference's.
+/// If there is no distance.
 pub fn measure(
     account: &Account,
     reference: &OpenedReference,
-    seed: u64,
+    comparison: &Comparison,
+    metric: &str,
 ) -> Result<(Reading, BTreeMap<String, Reading>), CompareError> {
-    let distance = Reading::plain(frechet(&account.moments()?, &reference.moments)?);
-    let _ = seed;
-    Ok((distance, BTreeMap::new()))
+    let sample = Sample {
+        moments: Some(account.moments()?),
+        features: account.features().cloned(),
+        logits: account.logits().cloned(),
+    };
+    let pair = Pair { generated: &sample, reference: &reference.sample, metric, seed: comparison.seed };
+    let (mut distance, mut others) = (None, BTreeMap::new());
+    for measure in comparison.measures(account.dims())? {
+        if !pair.suits(measure.entry()) {
+            continue;
+        }
+        let found = match measure.measure(&pair) {
+            Ok(found) => found,
+            // Of few samples there is not everything.
+            Err(_) if !measure.is(&Fd) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        for figure in found {
+            let std = figure.error.filter(|_| figure.interval().is_none());
+            let reading = Reading { value: figure.value, interval: figure.interval(), std };
+            match figure.name == metric {
+                true => distance = Some(reading),
+                false => drop(others.insert(figure.name, reading)),
+            }
+        }
+    }
+    let distance = match (distance, &sample.moments, &reference.sample.moments) {
+        (Some(distance), ..) => distance,
+        // Where it was not asked for, without its interval.
+        (None, Some(a), Some(b)) => Reading::plain(frechet(a, b)?),
+        _ => return Err(MetricError::NoFeatures.into()),
+    };
+    Ok((distance, others))
 }
 
 /// The cell as it stands: what was computed, and `measured` of it.

@@ -9,7 +9,7 @@ mod restore;
 mod sample;
 mod train;
 
-pub use compare::{CellStanding, Compare, CompareLive, CompareReport, Compared, Estimate, Standing};
+pub use compare::{CellStanding, Compare, CompareLive, CompareReport, Compared, Estimate, FeatureFiles, Standing};
 pub use decode::Decode;
 pub use encode::Encode;
 pub use inspect::Inspect;

@@ -36,8 +36,19 @@ pub struct Compare {
     pub shard: Shard,
     /// Whatever happens, no more than this is lost, or the samples that are being drawn together.
     pub save_every: Duration,
+    /// Where files that features need are.
+    pub files: FeatureFiles,
     /// Only find out how long it would take: nothing is written.
     pub rehearse: bool,
+}
+
+/// Where files that features need are, if they are anywhere.
+#[derive(Clone, Debug, Default)]
+pub struct FeatureFiles {
+    /// The published weights of Inception-v3.
+    pub inception: Option<PathBuf>,
+    /// The folder in which features of references are kept for another time.
+    pub statistics: Option<PathBuf>,
 }
 
 /// What is known of a comparison when it begins.
@@ -143,6 +154,8 @@ struct Queue {
     /// The model and what its images are seen by, where something is left to be drawn.
     loaded: Option<Arc<Loaded>>,
     sight: Sight,
+    /// C×H×W of a sample.
+    shape: [usize; 3],
     /// What distances so far are measured to.
     reference: Option<Result<OpenedReference, String>>,
     live: CompareLive,
@@ -190,8 +203,7 @@ impl Queue {
                 (Some(loaded), shape, Saved { identity, machine: context.device().1.name.clone() })
             }
         };
-        let points = matches!(comparison.model, crate::task::ModelRef::Mixture(_));
-        let sight = Sight::open(&comparison.features, shape, points)?;
+        let sight = Sight::open(&task, shape)?;
         let mut saved = saved;
         if loaded.is_some() {
             saved.identity.features = sight.identity();
@@ -224,6 +236,7 @@ impl Queue {
             saved,
             loaded,
             sight,
+            shape,
             reference: None,
             live,
             estimate: Estimate::default(),
@@ -359,7 +372,7 @@ impl Queue {
     /// Opens the reference, once.
     fn open_reference(&mut self, context: &Context<Compare>) -> Result<&OpenedReference, String> {
         if self.reference.is_none() {
-            let opened = reference(&self.task.comparison, &self.sight, context).map_err(|ending| match ending {
+            let opened = reference(&self.task, &self.sight, self.shape, context).map_err(|ending| match ending {
                 Ending::Stopped => "the reference was not opened".to_owned(),
                 Ending::Failed(failure) => failure.to_string(),
             });
@@ -388,7 +401,8 @@ impl Queue {
         let moments = self.rows[index].account.moments();
         let (count, live) = (self.rows[index].account.count(), self.live.clone());
         let Ok(reference) = self.open_reference(context) else { return };
-        let distance = moments.and_then(|moments| crate::metric::frechet(&moments, &reference.moments));
+        let Some(to) = &reference.sample.moments else { return };
+        let distance = moments.and_then(|moments| crate::metric::frechet(&moments, to));
         if let Ok(distance) = distance {
             live.measured(index, count, distance);
         }
@@ -424,7 +438,7 @@ impl Queue {
         for (index, (cell, row)) in comparison.cells.iter().zip(&self.rows).enumerate() {
             context.gate()?;
             let measured = match row.account.failure {
-                None => measure(&row.account, reference, comparison.seed),
+                None => measure(&row.account, reference, comparison, self.sight.metric()),
                 Some(_) => Err(CompareError::NoCells),
             };
             cells.push(result(&cell.name, cell.slug(), &row.account, measured));
@@ -438,7 +452,7 @@ impl Queue {
             metric: self.sight.metric().into(),
             features: self.saved.identity.features.clone(),
             reference: reference.name.clone(),
-            reference_count: reference.count,
+            reference_count: reference.sample.count(),
             agreement: agreement(&images),
             cells,
         };
