@@ -139,10 +139,13 @@ impl Chart<'_> {
         let mut front: Vec<(f64, f64)> = dots.iter().filter(|dot| dot.best).map(|dot| dot.at).collect();
         front.sort_by(|a, b| a.0.total_cmp(&b.0));
         chart.draw_series(LineSeries::new(front, BEST.stroke_width(1)))?;
+        let bottom = chart.y_range().start;
         for dot in dots {
             let colour = if dot.best { BEST } else { DOT };
-            if let Some([low, high]) = dot.interval.filter(|[low, _]| *low > 0.0) {
-                let bar = ErrorBar::new_vertical(dot.at.0, low, dot.at.1.clamp(low, high), high, colour.filled(), 6);
+            if let Some([low, high]) = dot.interval.filter(|[low, high]| low <= high && *high > 0.0) {
+                // What reaches down to 0 leaves the axis.
+                let low = low.max(bottom);
+                let bar = ErrorBar::new_vertical(dot.at.0, low, dot.at.1, high, colour.filled(), 6);
                 chart.draw_series(std::iter::once(bar))?;
             }
             let label = (FAMILY, 12).into_font().color(&INK);

@@ -161,7 +161,11 @@ pub fn measure(
             let std = figure.error.filter(|_| figure.interval().is_none());
             let reading = Reading { value: figure.value, interval: figure.interval(), std };
             match figure.name == metric {
-                true => distance = Some(reading),
+                // No distance is below 0, whatever its error.
+                true => {
+                    let interval = reading.interval.map(|[low, high]| [low.max(0.0), high]);
+                    distance = Some(Reading { interval, ..reading });
+                }
                 false => drop(others.insert(figure.name, reading)),
             }
         }

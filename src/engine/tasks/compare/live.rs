@@ -1,5 +1,5 @@
 use crate::Pixels;
-use crate::compare::{Account, Comparison, Reading};
+use crate::compare::{Account, Reading};
 use crate::engine::locked;
 use std::sync::{Arc, Mutex};
 
@@ -47,8 +47,7 @@ impl CellStanding {
 }
 
 impl CompareLive {
-    pub(super) fn new(comparison: &Comparison, rows: &[(&Account, u64)]) -> CompareLive {
-        debug_assert_eq!(comparison.cells.len(), rows.len());
+    pub(super) fn new(rows: &[(&Account, u64)]) -> CompareLive {
         let cells = rows.iter().map(|(account, end)| CellStanding::of(account, end - account.first)).collect();
         CompareLive(Arc::new(Mutex::new(Standing { cells, measuring: false })))
     }

@@ -13,6 +13,7 @@ use crate::engine::loader::Loaded;
 use crate::engine::progress::Place;
 use crate::engine::{Context, DeviceReport, Ending, Failure, ModelReport, Task};
 use crate::score::ScoreError;
+use crate::task::Run;
 use draw::{Drawn, Draws};
 use sight::{Sight, fingerprint, reference};
 use std::convert::Infallible;
@@ -140,9 +141,70 @@ struct Row {
 }
 
 impl Row {
+    /// A cell that goes on from what was found of it.
+    fn of(run: &Run, found: Found, begun: &dyn Fn(u64) -> Account) -> Row {
+        let coupled = run.solver.entry().couples_samples(run.solver.settings());
+        let account = found.there.map_or_else(|| begun(found.range.start), |(account, _)| account);
+        let mut row = Row { account, end: found.range.end, saved: true, written: 0, coupled };
+        if coupled && !row.is_done() {
+            row.account.forget_incomplete();
+        }
+        row
+    }
+
     fn is_done(&self) -> bool {
         self.account.failure.is_some() || self.account.next() >= self.end
     }
+}
+
+/// Samples that are wanted of a cell, and what is there of it.
+struct Found {
+    range: Range<u64>,
+    there: Option<(Account, Saved)>,
+}
+
+impl Found {
+    fn is_done(&self) -> bool {
+        let is_done = |account: &Account| account.failure.is_some() || account.next() >= self.range.end;
+        self.range.is_empty() || self.there.as_ref().is_some_and(|(account, _)| is_done(account))
+    }
+}
+
+/// What is there of all cells.
+fn found(task: &Compare, folder: &Folder) -> Result<Vec<Found>, CompareError> {
+    let Compare { comparison, shard, .. } = task;
+    let of = |(index, cell)| {
+        let there = folder.read(comparison, cell)?;
+        let range = shard.samples(index, comparison.count.get() as u64);
+        if let Some((account, _)) = &there {
+            fits(account, &range, &cell.name, folder)?;
+        }
+        Ok(Found { range, there })
+    };
+    comparison.cells.iter().enumerate().map(of).collect()
+}
+
+/// Opens the model, and what tells it from others.
+fn opened(task: &Compare, context: &Context<Compare>) -> Result<(Arc<Loaded>, Saved), Ending> {
+    let loaded = context.open(&task.comparison.model, false)?;
+    let (_, device) = context.device();
+    let identity = Identity {
+        model: fingerprint(&task.comparison.model, context)?,
+        features: String::new(),
+        kernels: kernels(device),
+    };
+    Ok((loaded, Saved { identity, machine: device.name.clone() }))
+}
+
+/// Whether what was found was computed with the same as what is to follow.
+fn alike(identity: &Identity, found: &[Found], folder: &Folder) -> Result<(), CompareError> {
+    for (_, other) in found.iter().filter_map(|found| found.there.as_ref()) {
+        if let Some((what, here, there)) = identity.difference(&other.identity) {
+            let (here, there) = (here.to_owned(), there.to_owned());
+            return Err(CompareError::Unlike { path: folder.path().into(), what, there, here });
+        }
+    }
+    Ok(())
 }
 
 /// A comparison from one start of the task to its end.
@@ -170,66 +232,33 @@ struct Queue {
 
 impl Queue {
     fn open(task: Compare, folder: Folder, context: &Context<Compare>) -> Result<Queue, Ending> {
-        let Compare { comparison, shard, .. } = &task;
-        let count = comparison.count.get() as u64;
-        let mut found: Vec<(Range<u64>, Option<(Account, Saved)>)> = Vec::new();
-        for (index, cell) in comparison.cells.iter().enumerate() {
-            let there = folder.read(comparison, cell).map_err(refused)?;
-            let range = shard.samples(index, count);
-            if let Some((account, _)) = &there {
-                fits(account, &range, cell.name.as_str(), &folder).map_err(refused)?;
-            }
-            found.push((range, there));
-        }
-        let done = |(range, there): &(Range<u64>, Option<(Account, Saved)>)| {
-            let is_done = |account: &Account| account.failure.is_some() || account.next() >= range.end;
-            there.as_ref().is_some_and(|(account, _)| is_done(account))
-        };
-        let is_complete = found.iter().all(done);
-        let known = found.iter().find_map(|(_, there)| there.as_ref());
-        let (loaded, shape, saved) = match known {
-            Some((account, saved)) if is_complete => {
+        let found = found(&task, &folder).map_err(refused)?;
+        let known = found.iter().find_map(|found| found.there.as_ref());
+        let known = known.filter(|_| found.iter().all(Found::is_done));
+        let (loaded, shape, mut saved) = match known {
+            Some((account, saved)) => {
                 let [_, shape @ ..] = account.images.shape;
                 (None, shape, saved.clone())
             }
-            _ => {
-                let loaded = context.open(&comparison.model, false)?;
+            None => {
+                let (loaded, saved) = opened(&task, context)?;
                 let shape = loaded.model.shape();
-                let identity = Identity {
-                    model: fingerprint(&comparison.model, context)?,
-                    features: String::new(),
-                    kernels: kernels(&context.device().1),
-                };
-                (Some(loaded), shape, Saved { identity, machine: context.device().1.name.clone() })
+                (Some(loaded), shape, saved)
             }
         };
         let sight = Sight::open(&task, shape)?;
-        let mut saved = saved;
         if loaded.is_some() {
             saved.identity.features = sight.identity();
         }
-        for (_, there) in &found {
-            let Some((_, other)) = there else { continue };
-            if let Some((what, here, there)) = saved.identity.difference(&other.identity) {
-                let (here, there) = (here.to_owned(), there.to_owned());
-                let path = folder.path().to_owned();
-                return Err(refused(CompareError::Unlike { path, what, there, here }).into());
-            }
-        }
-        let keeps = comparison.keeps_features(sight.dims());
-        let rows = comparison.cells.iter().zip(found).map(|(cell, (range, there))| {
-            let run = comparison.run(cell);
-            let coupled = run.solver.entry().couples_samples(run.solver.settings());
-            let begun = || Account::begun(range.start, sight.dims(), sight.classes(), shape, keeps);
-            let account = there.map_or_else(begun, |(account, _)| account);
-            let mut row = Row { account, end: range.end, saved: true, written: 0, coupled };
-            if coupled && !row.is_done() {
-                row.account.forget_incomplete();
-            }
-            row
-        });
-        let rows: Vec<Row> = rows.collect();
-        let live = CompareLive::new(comparison, &rows.iter().map(|row| (&row.account, row.end)).collect::<Vec<_>>());
+        alike(&saved.identity, &found, &folder).map_err(refused)?;
+        let comparison = &task.comparison;
+        let begun = |first| {
+            let keeps = comparison.keeps_features(sight.dims());
+            Account::begun(first, sight.dims(), sight.classes(), shape, keeps)
+        };
+        let cells = comparison.cells.iter().zip(found);
+        let rows: Vec<Row> = cells.map(|(cell, found)| Row::of(&comparison.run(cell), found, &begun)).collect();
+        let live = CompareLive::new(&rows.iter().map(|row| (&row.account, row.end)).collect::<Vec<_>>());
         let mut queue = Queue {
             folder,
             rows,
@@ -274,7 +303,8 @@ impl Queue {
     /// Score evaluations that are left, by what is known of them now.
     fn left(&self) -> f64 {
         let rows = self.rows.iter().enumerate().filter(|(_, row)| !row.is_done());
-        rows.map(|(index, row)| (row.end - row.account.next()) as f64 * self.evaluations(index).0).sum()
+        rows.map(|(index, row)| (row.end - row.account.next()) as f64 * self.evaluations(index).0)
+            .fold(0.0, |a, b| a + b)
     }
 
     /// How long it will take.
