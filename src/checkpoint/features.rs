@@ -16,6 +16,9 @@ use std::path::Path;
 
 /// The classifier whose features are those of Little Worlds.
 const WORLDS: &[u8] = include_bytes!("../../checkpoints/worlds-features.safetensors");
+/// Features of Little Worlds by it.
+const DRAWN: &[u8] = include_bytes!("../../assets/worlds-drawn.safetensors");
+const TEST: &[u8] = include_bytes!("../../assets/worlds-test.safetensors");
 /// Names of mean and covariance in published `.npz` files, then that of features.
 const MOMENTS: [[&str; 2]; 2] = [["mu", "sigma"], ["m", "s"]];
 const POOL: &str = "pool_3";
@@ -83,15 +86,33 @@ fn of_safetensors(path: &Path) -> Result<Option<FeatureFile>, FileError> {
         return Ok(None);
     }
     let wanted = |name: &str| name == FEATURES || name == LOGITS;
-    let (_, mut arrays) = tensors::read_some(path, &wanted, &ReadProgress::default())?;
+    let (_, arrays) = tensors::read_some(path, &wanted, &ReadProgress::default())?;
+    of_arrays(&notes, arrays, path).map(Some)
+}
+
+/// The features among named arrays.
+fn of_arrays(notes: &tensors::Notes, mut arrays: Weights, path: &Path) -> Result<FeatureFile, FileError> {
     let mut take = |name| arrays.remove(name).map(|array| rows(array, path, name)).transpose();
-    let Some(features) = take(FEATURES)? else { return Ok(None) };
+    let features = take(FEATURES)?;
+    let features = features.ok_or_else(|| FileError::format(path, FEATURE_FILE, "it has no `features`"))?;
     let logits = take(LOGITS)?;
     if logits.as_ref().is_some_and(|logits| logits.len() != features.len()) {
         return Err(FileError::format(path, FEATURE_FILE, "it has another number of features and of logits"));
     }
     let note = |name: &str| notes.get(name).map(|text| crate::text::name(text));
-    Ok(Some(FeatureFile { sample: Sample::of(features, logits), metric: note(METRIC), identity: note(IDENTITY) }))
+    Ok(FeatureFile { sample: Sample::of(features, logits), metric: note(METRIC), identity: note(IDENTITY) })
+}
+
+/// The bundled features of Little Worlds by the classifier that ships: of the first 4,096 drawn ones (`drawn`), or of the
+/// 3,000 of the test set.
+///
+/// # Errors
+/// Never for the bundled files.
+pub fn bundled_worlds(drawn: bool) -> Result<FeatureFile, FileError> {
+    let (bytes, name) = if drawn { (DRAWN, "worlds:32") } else { (TEST, "worlds-test") };
+    let path = Path::new(name);
+    let (notes, arrays) = tensors::parse(bytes, bytes.len() as u64, path)?;
+    of_arrays(&notes, arrays, path)
 }
 
 /// N×D, or N×D×1×1 as networks give it.

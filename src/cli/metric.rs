@@ -6,6 +6,7 @@ use crate::checkpoint::{FileError, check_writable, open_features, write_features
 use crate::data::{DataError, DataSource, Featured, Taking};
 use crate::metric::{
     FeatureRef, Figure, InceptionFeatures, Measure, Measured, MetricError, Needs, Pair, RESIZE, Resize, Sample,
+    compares,
 };
 use crate::registry::{Category, Choice, find};
 use serde_json::{Map, Value, json};
@@ -177,7 +178,7 @@ fn comparable(
         )));
     }
     match (&a.identity, &b.identity) {
-        (Some(of_a), Some(of_b)) if of_a != of_b => Err(Failure::Input(format!(
+        (Some(of_a), Some(of_b)) if !compares(of_a, of_b) => Err(Failure::Input(format!(
             "{place_a} has features of {of_a:?} and {place_b} of {of_b:?}, which do not compare; use one extractor for both"
         ))),
         (Some(_), Some(_)) => Ok(None),

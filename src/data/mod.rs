@@ -47,6 +47,8 @@ pub enum DataError {
     File(#[from] FileError),
     #[error(transparent)]
     Metric(#[from] MetricError),
+    #[error("the statistics of {0} are those of the features `worlds`; choose these, or give the images")]
+    OtherFeatures(&'static str),
     #[error("the images were not all looked at, as it was stopped; start again")]
     Stopped,
 }
