@@ -11,6 +11,7 @@
 pub mod app;
 pub mod checkpoint;
 pub mod cli;
+pub mod compare;
 pub mod data;
 pub mod engine;
 pub mod metric;

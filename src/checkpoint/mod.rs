@@ -4,6 +4,7 @@
 //! reserved, and every failure is one sentence with what to do.
 
 mod animation;
+mod arrays;
 mod atomic;
 mod card;
 mod catalogue;
@@ -57,6 +58,7 @@ mod yaml;
 mod zip_parts;
 
 pub use animation::{Animation, write_animation};
+pub use arrays::{Arrays, NumberArray, Numbers, read_arrays, write_arrays};
 pub use atomic::{check_writable, write_atomically};
 pub use card::{Fact, count, facts};
 pub use catalogue::{Entry, catalogue, find, slug};

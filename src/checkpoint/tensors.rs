@@ -167,6 +167,15 @@ pub(super) fn read_header(path: &Path) -> Result<(Notes, Shapes), FileError> {
     Ok((header.metadata().clone().unwrap_or_default(), shapes))
 }
 
+/// A safetensors file at its first number, its notes, and what its arrays are, in the order in which they lie there.
+pub(super) fn read_notes_and_entries(path: &Path) -> Result<(impl Read, Notes, Vec<(String, TensorInfo)>), FileError> {
+    let (mut file, length) = super::open_file(path)?;
+    let header = header(&mut file, length, path)?;
+    let entry = |name: String| header.info(&name).cloned().map(|info| (name, info));
+    let entries = header.offset_keys().into_iter().filter_map(entry).collect();
+    Ok((file, header.metadata().clone().unwrap_or_default(), entries))
+}
+
 /// The header of a safetensors file of `length` bytes, once it agrees with that.
 fn header(file: &mut impl Read, length: u64, path: &Path) -> Result<Metadata, FileError> {
     let wrong = |reason: &str| FileError::format(path, WHAT, reason);

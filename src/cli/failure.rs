@@ -1,4 +1,5 @@
 use crate::checkpoint::{ConfigError, ExportError, FileError};
+use crate::compare::CompareError;
 use crate::data::DataError;
 use crate::metric::MetricError;
 use crate::network::WeightsError;
@@ -56,6 +57,23 @@ impl From<FolderError> for Failure {
             FolderError::Data(_) => Failure::Input(error.to_string()),
             FolderError::Busy(_) => Failure::Running(error.to_string()),
             FolderError::Training(_) | FolderError::Other(_) => Failure::Usage(error.to_string()),
+        }
+    }
+}
+
+impl From<CompareError> for Failure {
+    fn from(error: CompareError) -> Self {
+        match error {
+            CompareError::File(error) => error.into(),
+            CompareError::Busy(_) | CompareError::Chart(_) | CompareError::Metric(_) => {
+                Failure::Running(error.to_string())
+            }
+            CompareError::Mismatch { .. }
+            | CompareError::Gap { .. }
+            | CompareError::Overlap { .. }
+            | CompareError::Damaged { .. }
+            | CompareError::Unlike { .. } => Failure::Input(error.to_string()),
+            _ => Failure::Usage(error.to_string()),
         }
     }
 }

@@ -160,13 +160,6 @@ fn comparable(
     named_b: &DataSource,
 ) -> Result<Option<String>, Failure> {
     let (place_a, place_b) = (&named_a.place, &named_b.place);
-    if let (Some(a), Some(b)) = (a.sample.dims(), b.sample.dims())
-        && a != b
-    {
-        return Err(Failure::Input(format!(
-            "{place_a} has {a} features and {place_b} has {b}; use one extractor for both"
-        )));
-    }
     if let (Some(a), Some(b)) = (a.shape, b.shape)
         && a != b
     {
@@ -175,6 +168,13 @@ fn comparable(
             "images of {place_a} are {} and those of {place_b} {}; bring both to one with --size",
             words(a),
             words(b)
+        )));
+    }
+    if let (Some(a), Some(b)) = (a.sample.dims(), b.sample.dims())
+        && a != b
+    {
+        return Err(Failure::Input(format!(
+            "{place_a} has {a} features and {place_b} has {b}; use one extractor for both"
         )));
     }
     match (&a.identity, &b.identity) {

@@ -16,6 +16,7 @@ mod bench;
 mod choices;
 mod classifier;
 mod colorize;
+mod compare;
 mod decode;
 mod devices;
 mod drive;
@@ -103,6 +104,8 @@ enum Command {
     Restore(restore::Args),
     /// Edit an image by partial noising and denoising (SDEdit)
     Edit(edit::Args),
+    /// Compare sampler presets: distance to a reference against evaluations and seconds
+    Compare(Box<compare::Args>),
     /// Train or measure a classifier of images
     Classifier(classifier::Args),
     /// Evaluate a network at given x and t
@@ -181,6 +184,7 @@ impl Command {
             Command::Colorize(args) => colorize::execute(&args),
             Command::Restore(args) => restore::execute(&args),
             Command::Edit(args) => edit::execute(&args),
+            Command::Compare(args) => compare::execute(&args),
             Command::Classifier(args) => classifier::execute(&args),
             Command::Score(args) => score::execute(&args),
             Command::Train(args) => train::execute(&args),

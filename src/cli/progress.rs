@@ -88,6 +88,25 @@ impl Progress {
         self.show(progress.step as u64, progress.steps as u64, text);
     }
 
+    /// A comparison continues.
+    pub(super) fn comparing(&mut self, standing: &engine::Standing, progress: &engine::Progress) {
+        if progress.steps == 0 {
+            return;
+        }
+        let nearest =
+            standing.cells.iter().filter_map(|cell| cell.distance).min_by(|a, b| a.1.value.total_cmp(&b.1.value));
+        let nearest =
+            nearest.map_or(String::new(), |(count, figure)| format!(" · nearest {:.4} at {count}", figure.value));
+        let text = format!(
+            "{}/{} samples · {:.0} evaluations/s{nearest} · {} left",
+            progress.step,
+            progress.steps,
+            progress.evaluations_per_second,
+            human(progress.left)
+        );
+        self.show((1000.0 * progress.share) as u64, 1000, text);
+    }
+
     /// An animation is being written.
     pub(super) fn writing(&mut self, share: f32) {
         self.show((share * 100.0) as u64, 100, format!("writing the animation, {:.0}%", share * 100.0));

@@ -85,6 +85,14 @@ impl Data {
         Data { pictures: Pictures::Set(Arc::new(set)), portion: Portion::All }
     }
 
+    /// Random grey levels, C×H×W: which pictures they are makes no difference to how fast they are learnt.
+    pub fn noise(shape: [usize; 3], count: usize) -> Self {
+        let mut values = vec![0; count * shape.iter().product::<usize>()];
+        fastrand::Rng::with_seed(0).fill(&mut values);
+        let names = (0..count).map(|index| index.to_string()).collect();
+        Data::set(PictureSet { shape, values, names, classes: None, warnings: Vec::new() })
+    }
+
     /// The same pictures in two: those for training, and those that it never sees. Every tenth of a set is held out, so
     /// that all classes are there; of worlds, those of another seed. A set of less than ten holds none out.
     pub fn split(&self) -> [Data; 2] {

@@ -16,6 +16,11 @@ struct Guide {
 }
 
 impl Guides {
+    /// Of runs that are led by nothing.
+    pub(super) fn none() -> Self {
+        Guides(Vec::new())
+    }
+
     /// Opens those of a run, for images of this shape.
     ///
     /// # Errors

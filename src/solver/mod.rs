@@ -110,6 +110,11 @@ pub trait Solver: Entry {
         false
     }
 
+    /// Whether samples depend on what else is in their batch: where they share a step size.
+    fn couples_samples(&self, _settings: &Settings) -> bool {
+        false
+    }
+
     /// Whether it follows the probability-flow ODE in both directions, so that it encodes, too.
     fn is_invertible(&self) -> bool {
         false

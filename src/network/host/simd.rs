@@ -82,7 +82,7 @@ impl Isa {
         Isa::all().pop().unwrap_or(Isa(Set::Plain))
     }
 
-    /// What it is called.
+    /// Its name.
     pub fn name(self) -> &'static str {
         match self.0 {
             Set::Plain => "plain",
