@@ -6,6 +6,7 @@
 
 mod background;
 mod catalogue;
+pub mod compare;
 mod consent;
 mod context;
 mod device;
@@ -51,8 +52,9 @@ pub use shell::App;
 pub use workspace::Workspace;
 
 use crate::engine::Devices;
-use crate::task::ModelRef;
+use crate::task::{ModelRef, Run};
 use anyhow::anyhow;
+use compare::Compare;
 use eframe::egui_wgpu::RenderState;
 use inpaint::Inpaint;
 use latents::Latents;
@@ -70,6 +72,7 @@ fn workspaces(settings: &Settings, start: &Start<'_>) -> Vec<Box<dyn Workspace>>
         Box::new(Latents::new(settings, start)),
         Box::new(Inpaint::new(settings, start)),
         Box::new(Train::new(settings, start)),
+        Box::new(Compare::new(settings, start)),
     ]
 }
 
@@ -91,6 +94,8 @@ pub enum Action {
     /// Ask for a folder of pictures and open it.
     ChooseFolder,
     Model(ModelRef),
+    /// Have a workspace take a run.
+    Run(Box<Run>, String),
     /// Show all models with their cards.
     Models,
     /// In the workspace that is shown.

@@ -3,7 +3,7 @@
 use super::npz::Npz;
 use super::progress::ReadProgress;
 use super::tensors::{self, Encoded};
-use super::{FileError, checksum, classifier, read_classifier, read_torch, start};
+use super::{FileError, OpenedClassifier, checksum, classifier, read_classifier, read_torch, start};
 use crate::Pixels;
 use crate::metric::{
     Extractor, FeatureNetwork, FeatureRef, Features, Loaded, Material, MetricError, Moments, Sample, WorldsFeatures,
@@ -12,10 +12,13 @@ use crate::network::{Array, Weights};
 use crate::registry::Entry;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The classifier whose features are those of Little Worlds.
 const WORLDS: &[u8] = include_bytes!("../../checkpoints/worlds-features.safetensors");
+/// Features of Little Worlds by it.
+const DRAWN: &[u8] = include_bytes!("../../assets/worlds-drawn.safetensors");
+const TEST: &[u8] = include_bytes!("../../assets/worlds-test.safetensors");
 /// Names of mean and covariance in published `.npz` files, then that of features.
 const MOMENTS: [[&str; 2]; 2] = [["mu", "sigma"], ["m", "s"]];
 const POOL: &str = "pool_3";
@@ -83,15 +86,33 @@ fn of_safetensors(path: &Path) -> Result<Option<FeatureFile>, FileError> {
         return Ok(None);
     }
     let wanted = |name: &str| name == FEATURES || name == LOGITS;
-    let (_, mut arrays) = tensors::read_some(path, &wanted, &ReadProgress::default())?;
+    let (_, arrays) = tensors::read_some(path, &wanted, &ReadProgress::default())?;
+    of_arrays(&notes, arrays, path).map(Some)
+}
+
+/// The features among named arrays.
+fn of_arrays(notes: &tensors::Notes, mut arrays: Weights, path: &Path) -> Result<FeatureFile, FileError> {
     let mut take = |name| arrays.remove(name).map(|array| rows(array, path, name)).transpose();
-    let Some(features) = take(FEATURES)? else { return Ok(None) };
+    let features = take(FEATURES)?;
+    let features = features.ok_or_else(|| FileError::format(path, FEATURE_FILE, "it has no `features`"))?;
     let logits = take(LOGITS)?;
     if logits.as_ref().is_some_and(|logits| logits.len() != features.len()) {
         return Err(FileError::format(path, FEATURE_FILE, "it has another number of features and of logits"));
     }
     let note = |name: &str| notes.get(name).map(|text| crate::text::name(text));
-    Ok(Some(FeatureFile { sample: Sample::of(features, logits), metric: note(METRIC), identity: note(IDENTITY) }))
+    Ok(FeatureFile { sample: Sample::of(features, logits), metric: note(METRIC), identity: note(IDENTITY) })
+}
+
+/// The bundled features of Little Worlds by the classifier that ships: of the first 4,096 drawn ones (`drawn`), or of the
+/// 3,000 of the test set.
+///
+/// # Errors
+/// Never for the bundled files.
+pub fn bundled_worlds(drawn: bool) -> Result<FeatureFile, FileError> {
+    let (bytes, name) = if drawn { (DRAWN, "worlds:32") } else { (TEST, "worlds-test") };
+    let path = Path::new(name);
+    let (notes, arrays) = tensors::parse(bytes, bytes.len() as u64, path)?;
+    of_arrays(&notes, arrays, path)
 }
 
 /// N×D, or N×D×1×1 as networks give it.
@@ -168,15 +189,15 @@ pub fn load_extractor(extractor: &dyn Extractor, file: Option<&Path>) -> Result<
         (Material::Shipped, _) => {
             let path = Path::new(WorldsFeatures.about().slug);
             let opened = classifier::parse(WORLDS, path)?;
-            Ok(classified(opened, super::checksum::hexadecimal(&Sha256::digest(WORLDS))))
+            Ok(classified(opened, &super::checksum::hexadecimal(&Sha256::digest(WORLDS))))
         }
         (Material::Inception, Some(path)) => {
             let weights = inception(path)?;
-            Ok(Loaded::Inception { weights, checksum: checksum(path)?.0 })
+            Ok(Loaded::Inception { weights, checksum: told(&checksum(path)?.0) })
         }
         (Material::File, Some(path)) => {
             let opened = read_classifier(path, &ReadProgress::default())?;
-            Ok(classified(opened, checksum(path)?.0))
+            Ok(classified(opened, &checksum(path)?.0))
         }
         (Material::Inception, None) => Err(MetricError::Weights(
             "FID needs the weights of Inception-v3, pt_inception-2015-12-05-6726825d.pth; download that file and give \
@@ -190,8 +211,14 @@ pub fn load_extractor(extractor: &dyn Extractor, file: Option<&Path>) -> Result<
     }
 }
 
-fn classified(opened: super::OpenedClassifier, checksum: String) -> Loaded {
-    Loaded::Classifier { description: Box::new(opened.description), weights: opened.weights, checksum }
+fn classified(opened: super::OpenedClassifier, checksum: &str) -> Loaded {
+    let OpenedClassifier { description, weights } = opened;
+    Loaded::Classifier { description: Box::new(description), weights, checksum: told(checksum) }
+}
+
+/// As much of a checksum as tells files apart.
+fn told(checksum: &str) -> String {
+    checksum.chars().take(16).collect()
 }
 
 /// The parameters of Inception-v3 by their published names.
@@ -201,6 +228,19 @@ fn inception(path: &Path) -> Result<Weights, FileError> {
         true => tensors::read(path, &ReadProgress::default()).map(|(_, weights)| weights),
         false => Ok(read_torch(path)?.model),
     }
+}
+
+/// The name of the published weights of Inception-v3.
+const INCEPTION: &str = "pt_inception-2015-12-05-6726825d.pth";
+
+/// The published weights of Inception-v3, if they are among the models of a library.
+pub fn inception_weights(library: &Path) -> Option<PathBuf> {
+    Some(library.join(INCEPTION)).filter(|file| file.exists())
+}
+
+/// The folder beside a library of models in which features of references are kept, whether or not it exists yet.
+pub fn statistics(library: &Path) -> Option<PathBuf> {
+    Some(library.parent()?.join("statistics"))
 }
 
 /// Opens the network of features for images C×H×W. `inception` is the file of Inception's weights.

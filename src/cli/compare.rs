@@ -1,7 +1,7 @@
 //! Comparing sampler presets, on one machine or on many.
 
 use super::drive::Session;
-use super::library::{agreed, inception, statistics};
+use super::library::{agreed, inception};
 use super::options::{DeviceOption, FamilyOptions, seed};
 use super::progress::human;
 use super::{Failure, stopping};
@@ -11,7 +11,7 @@ use crate::compare::{
     Axis, Cell, Comparison, FEW, Folder, Font, Keep, Part, Reference, Results, Shard, find, merge, presets,
     read_comparison, read_part, read_presets, swept, tags, write_part, write_presets, write_report,
 };
-use crate::engine::{Compare, CompareReport, Compared, FeatureFiles};
+use crate::engine::{Compare, CompareReport, Compared};
 use crate::metric::FeatureRef;
 use crate::task::{Count, ModelRef, Run};
 use serde_json::json;
@@ -211,7 +211,7 @@ impl Args {
             folder: place.folder.clone(),
             shard: self.shard.unwrap_or(Shard::WHOLE),
             save_every: Duration::from_secs_f64(self.save_every.min(1e6)),
-            files: files(self.inception.as_deref()),
+            inception: self.inception.clone(),
             rehearse: self.dry_run,
         };
         if self.dry_run {
@@ -365,10 +365,6 @@ fn finish(place: &Place, compared: Compared, json: bool) -> Result<(), Failure> 
     Ok(())
 }
 
-fn files(given: Option<&Path>) -> FeatureFiles {
-    FeatureFiles { inception: inception(given), statistics: statistics() }
-}
-
 fn font() -> Result<Font, Failure> {
     chart_font()
         .map(Font)
@@ -452,7 +448,7 @@ fn put_together(args: &MergeArgs) -> Result<(), Failure> {
         folder: place.folder.clone(),
         shard: Shard::WHOLE,
         save_every: Duration::from_secs(60),
-        files: files(args.inception.as_deref()),
+        inception: args.inception.clone(),
         rehearse: false,
     };
     let Some(compared) = session.compare(task)? else { return Ok(()) };

@@ -5,7 +5,7 @@ use super::progress::Progress;
 use crate::checkpoint::{FileError, check_writable, open_features, write_features};
 use crate::data::{DataError, DataSource, Featured, Taking};
 use crate::metric::{
-    FeatureRef, Figure, InceptionFeatures, Measure, Measured, MetricError, Pair, RESIZE, Resize, Sample,
+    FeatureRef, Figure, InceptionFeatures, Measure, Measured, MetricError, Pair, RESIZE, Resize, Sample, compares,
 };
 use crate::registry::{Category, Choice, find};
 use serde_json::{Map, Value, json};
@@ -146,13 +146,6 @@ fn comparable(
     named_b: &DataSource,
 ) -> Result<Option<String>, Failure> {
     let (place_a, place_b) = (&named_a.place, &named_b.place);
-    if let (Some(a), Some(b)) = (a.sample.dims(), b.sample.dims())
-        && a != b
-    {
-        return Err(Failure::Input(format!(
-            "{place_a} has {a} features and {place_b} has {b}; use one extractor for both"
-        )));
-    }
     if let (Some(a), Some(b)) = (a.shape, b.shape)
         && a != b
     {
@@ -163,8 +156,15 @@ fn comparable(
             words(b)
         )));
     }
+    if let (Some(a), Some(b)) = (a.sample.dims(), b.sample.dims())
+        && a != b
+    {
+        return Err(Failure::Input(format!(
+            "{place_a} has {a} features and {place_b} has {b}; use one extractor for both"
+        )));
+    }
     match (&a.identity, &b.identity) {
-        (Some(of_a), Some(of_b)) if of_a != of_b => Err(Failure::Input(format!(
+        (Some(of_a), Some(of_b)) if !compares(of_a, of_b) => Err(Failure::Input(format!(
             "{place_a} has features of {of_a:?} and {place_b} of {of_b:?}, which do not compare; use one extractor for both"
         ))),
         (Some(_), Some(_)) => Ok(None),

@@ -25,6 +25,7 @@ pub use cell::Cell;
 pub use chart::{Chart, Cost, Font, chart_png, chart_svg};
 pub use comparison::{Comparison, FEW, Keep, read_comparison, write_comparison};
 pub use folder::{Folder, Saved};
+pub use html::html;
 pub use part::{Identity, Part, merge, read_part, write_part};
 pub use presets::{find, presets, read_presets, tags, write_presets};
 pub use published::{PublishedFigure, published};

@@ -1,7 +1,7 @@
 use super::{CompareError, Comparison};
 use crate::checkpoint::{PictureSet, ReadProgress, pictures_of, read_features};
 use crate::data::{DataError, DataSource, Place, Taking};
-use crate::metric::{FeatureNetwork, Features, Moments, Sample};
+use crate::metric::{FeatureNetwork, Features, Moments, Sample, compares};
 use crate::score::{Mixture, ScoreModel};
 use crate::solver::{Noise, NoiseSource, Purpose};
 use crate::task::ModelRef;
@@ -70,7 +70,7 @@ impl Reference {
                 let size = matches!(place, Place::Files { .. }).then_some(height);
                 let source = DataSource { place: place.clone(), size, channels: Some(channels) };
                 let found = source.features(taking)?;
-                if let Some(other) = found.identity.filter(|other| other != identity) {
+                if let Some(other) = found.identity.filter(|other| !compares(other, identity)) {
                     let (there, here) = (other, identity.to_owned());
                     return Err(CompareError::OtherFeatures { reference: place.to_string(), there, here });
                 }

@@ -4,6 +4,7 @@ use super::kernel::{matrix, mean_and_std};
 use super::subsets::resample;
 use super::{Features, MetricError, Root};
 use faer::{Mat, Side};
+use rayon::prelude::*;
 
 /// Resampled sets that are usual.
 pub const REPLICAS: usize = 50;
@@ -27,7 +28,7 @@ pub fn frechet_error(
         let rows = resample(features.len(), seed, REPLICA | number as u64);
         of_rows(reference, &values, &rows)
     };
-    let distances = (0..replicas).map(replica).collect::<Result<Vec<f64>, _>>()?;
+    let distances = (0..replicas).into_par_iter().map(replica).collect::<Result<Vec<f64>, _>>()?;
     let (_, std) = mean_and_std(&distances).ok_or(MetricError::Nothing(2))?;
     Ok(std * (replicas as f64 / (replicas as f64 - 1.0).max(1.0)).sqrt())
 }

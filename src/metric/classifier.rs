@@ -1,6 +1,6 @@
 //! Features of classifiers: what the logits are a linear map of.
 
-use super::{Extracted, Extractor, FeatureNetwork, Features, Loaded, Material, MetricError};
+use super::{Extracted, Extractor, FeatureNetwork, Features, Loaded, Material, MetricError, ON};
 use crate::network::{Array, Classifier, Weights, instructions};
 use crate::registry::{Settings, entry};
 use crate::score::{ClassifierDescription, NetworkClassifier};
@@ -144,6 +144,6 @@ impl FeatureNetwork for Opened {
     }
 
     fn identity(&self) -> String {
-        format!("classifier {} {}", self.checksum, instructions())
+        format!("classifier {}{ON}{}", self.checksum, instructions())
     }
 }

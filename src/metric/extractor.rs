@@ -151,6 +151,16 @@ pub trait FeatureNetwork: Send + Sync {
     fn identity(&self) -> String;
 }
 
+/// What stands in an identity between what the features are and the instructions that they were computed with.
+pub(super) const ON: &str = " on ";
+
+/// Whether two [`FeatureNetwork::identity`] are the same but for the instructions of the processor, which change last digits:
+/// such features compare, though sums of them are not merged.
+pub fn compares(a: &str, b: &str) -> bool {
+    let kind = |identity: &str| identity.split(ON).next().map(str::to_owned);
+    kind(a) == kind(b)
+}
+
 /// What was found of some images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Extracted {

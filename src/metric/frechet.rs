@@ -9,7 +9,8 @@ use faer::{Mat, Side};
 /// If the features are of another number, or eigenvalues do not converge.
 pub fn frechet(a: &Moments, b: &Moments) -> Result<f64, MetricError> {
     super::features::same_dims(a.dims(), b.dims())?;
-    Root::new(a)?.distance(&Root::new(b)?)
+    let (a, b) = rayon::join(|| Root::new(a), || Root::new(b));
+    a?.distance(&b?)
 }
 
 /// Moments with a root R of their covariance, D × rank: Σ = R·Rᵀ. Where one set is compared with many, it is found once.
@@ -27,6 +28,7 @@ impl<'a> Root<'a> {
     /// # Errors
     /// If they do not converge.
     pub fn new(moments: &'a Moments) -> Result<Self, MetricError> {
+        super::in_order();
         let covariance = moments.covariance();
         let eigen = covariance.self_adjoint_eigen(Side::Lower).map_err(|_| MetricError::NotConverged)?;
         let (values, vectors) = (eigen.S().column_vector(), eigen.U());

@@ -1,7 +1,7 @@
 //! Features of FID.
 
 use super::resize::{Resize, resized};
-use super::{Extracted, Extractor, FeatureNetwork, Features, Loaded, Material, MetricError};
+use super::{Extracted, Extractor, FeatureNetwork, Features, Loaded, Material, MetricError, ON};
 use crate::Pixels;
 use crate::network::{INCEPTION_CLASSES, INCEPTION_FEATURES, INCEPTION_SIDE, Inception, instructions};
 use crate::registry::{About, Parameter, Settings, abouts, entry};
@@ -101,7 +101,7 @@ impl FeatureNetwork for Opened {
 
     fn identity(&self) -> String {
         let rule = self.rule.about().slug;
-        format!("inception {} {rule} {}", self.checksum, instructions())
+        format!("inception {} {rule}{ON}{}", self.checksum, instructions())
     }
 }
 

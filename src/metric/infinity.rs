@@ -4,6 +4,7 @@
 use super::frechet::Root;
 use super::subsets::subset;
 use super::{Features, InceptionScore, MetricError, Moments, inception_score};
+use rayon::prelude::*;
 
 /// Numbers of samples that a line is laid through.
 pub const POINTS: usize = 15;
@@ -58,7 +59,8 @@ pub fn frechet_infinity_of(
         let moments = Moments::of_features(&features.select(&rows))?;
         Ok((rows.len(), Root::new(&moments)?.distance(&root)?))
     };
-    Extrapolated::new(subsets.into_iter().map(point).collect::<Result<_, MetricError>>()?)
+    let subsets: Vec<Vec<usize>> = subsets.into_iter().collect();
+    Extrapolated::new(subsets.into_par_iter().map(point).collect::<Result<_, MetricError>>()?)
 }
 
 /// FD∞ of some features from a reference, over random subsets of the usual sizes.

@@ -4,6 +4,7 @@ use super::features::same_dims;
 use super::subsets::subset;
 use super::{Features, MetricError};
 use faer::{Mat, MatRef};
+use rayon::prelude::*;
 
 /// Subsets that are usual, and their size.
 pub const SUBSETS: usize = 100;
@@ -62,12 +63,11 @@ pub fn kernel_distance_of(
     b: &Features,
     subsets: impl IntoIterator<Item = [Vec<usize>; 2]>,
 ) -> Result<KernelDistance, MetricError> {
-    let mut size = 0;
-    let of_each = subsets.into_iter().map(|[of_a, of_b]| {
-        size = of_a.len();
-        kernel_distance(&a.select(&of_a), &b.select(&of_b))
-    });
-    let of_each = of_each.collect::<Result<Vec<f64>, _>>()?;
+    let subsets: Vec<[Vec<usize>; 2]> = subsets.into_iter().collect();
+    let size = subsets.first().map_or(0, |[of_a, _]| of_a.len());
+    let of_each: Result<Vec<f64>, MetricError> =
+        subsets.into_par_iter().map(|[of_a, of_b]| kernel_distance(&a.select(&of_a), &b.select(&of_b))).collect();
+    let of_each = of_each?;
     let (value, std) = mean_and_std(&of_each).ok_or(MetricError::Nothing(2))?;
     Ok(KernelDistance { value, std, subsets: of_each.len(), size })
 }
@@ -87,6 +87,7 @@ fn check(a: &Features, b: &Features) -> Result<(), MetricError> {
 
 /// N×D in double precision.
 pub(super) fn matrix(features: &Features) -> Mat<f64> {
+    super::in_order();
     let (values, dims) = (features.values(), features.dims());
     Mat::from_fn(features.len(), dims, |i, j| f64::from(values[i * dims + j]))
 }

@@ -202,8 +202,9 @@ impl Measure for Fd {
     fn measure(&self, settings: &Settings, pair: &Pair<'_>) -> Result<Vec<Figure>, MetricError> {
         let (a, b) = (moments(pair.generated)?, moments(pair.reference)?);
         super::features::same_dims(a.dims(), b.dims())?;
-        let reference = Root::new(b)?;
-        let value = Root::new(a)?.distance(&reference)?;
+        let (root, reference) = rayon::join(|| Root::new(a), || Root::new(b));
+        let reference = reference?;
+        let value = root?.distance(&reference)?;
         let asked = settings.whole(&RESAMPLED) as usize;
         let replicas = if a.dims() > MANY && asked == REPLICAS { 0 } else { asked };
         let error = match &pair.generated.features {

@@ -25,7 +25,8 @@ mod tally;
 
 pub use bootstrap::{REPLICAS, frechet_error};
 pub use classifier::{ClassifierFeatures, WorldsFeatures};
-pub use extractor::{Extracted, Extractor, FeatureNetwork, FeatureRef, Loaded, Material};
+use extractor::ON;
+pub use extractor::{Extracted, Extractor, FeatureNetwork, FeatureRef, Loaded, Material, compares};
 pub use features::Features;
 pub use frechet::{Root, frechet};
 pub use inception::{InceptionFeatures, RESIZE};
@@ -89,6 +90,13 @@ impl MetricError {
         let words = |[channels, height, width]: [usize; 3]| format!("{channels}×{height}×{width}");
         MetricError::Shape { expected: words(expected), found: words(found) }
     }
+}
+
+/// Makes faer compute each result on one thread: how it cuts work among several changes last bits. Whoever has many results to
+/// find does so on several threads.
+fn in_order() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| faer::set_global_parallelism(faer::Par::Seq));
 }
 
 /// Most features of an image: their covariance then takes half a gigabyte.

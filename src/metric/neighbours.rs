@@ -50,6 +50,7 @@ pub fn neighbours(real: &Features, fake: &Features, k: usize, edge: Edge) -> Res
     let within = |distance: f64, reach: f64| distance < reach || (edge == Edge::Inside && distance == reach);
     let blocks: Vec<Found> = real
         .blocks()
+        .into_par_iter()
         .map(|first| {
             let distances = real.squares(first, &fake);
             let mut found = Found { near: vec![0; fake.len()], recalled: 0, covered: 0 };
@@ -107,8 +108,8 @@ impl Points {
     }
 
     /// The first sample of each block.
-    fn blocks(&self) -> impl Iterator<Item = usize> {
-        (0..self.len()).step_by(ROWS)
+    fn blocks(&self) -> Vec<usize> {
+        (0..self.len()).step_by(ROWS).collect()
     }
 
     /// Squared distances from the samples of a block to all others.
@@ -136,8 +137,8 @@ impl Points {
                 let mut squares: Vec<f64> = others.map(|other| distances[(row, other)]).collect();
                 *squares.select_nth_unstable_by(k - 1, f64::total_cmp).1
             };
-            (0..distances.nrows()).into_par_iter().map(reach).collect::<Vec<f64>>()
+            (0..distances.nrows()).map(reach).collect::<Vec<f64>>()
         };
-        self.blocks().flat_map(of_block).collect()
+        self.blocks().into_par_iter().flat_map_iter(of_block).collect()
     }
 }

@@ -38,6 +38,11 @@ pub trait NetworkConfig: Clone + Debug + PartialEq + Serialize + de::Deserialize
         None
     }
 
+    /// Whether its blocks have dropout.
+    fn has_dropout(&self) -> bool {
+        true
+    }
+
     /// Label and gain at a place, whole or not, among the levels of SMLD, the largest σ first.
     fn smld_label(&self, place: f64) -> (f64, f64) {
         (place.round(), 1.0)
@@ -199,6 +204,13 @@ macro_rules! architectures {
             pub fn plan(&self) -> Vec<Parameter> {
                 match self {
                     $(Architecture::$kind(config) => config.plan()),*
+                }
+            }
+
+            /// Whether its blocks have dropout.
+            pub fn has_dropout(&self) -> bool {
+                match self {
+                    $(Architecture::$kind(config) => NetworkConfig::has_dropout(config)),*
                 }
             }
 

@@ -69,6 +69,11 @@ struct Flow {
     output: Option<Image>,
 }
 
+/// So many blocks, in words.
+pub(super) fn blocks(count: usize) -> String {
+    if count == 1 { "1 block".into() } else { format!("{count} blocks") }
+}
+
 impl NetworkConfig for Config {
     const FIELD: &'static str = "nf";
 
@@ -96,7 +101,7 @@ impl NetworkConfig for Config {
         };
         let widths: Vec<String> = self.ch_mult.iter().map(|factor| (self.nf * factor).to_string()).collect();
         let patches = if self.patch > 1 { format!(", patches {0}×{0}", self.patch) } else { String::new() };
-        format!("{name}, {} channels, {} blocks each{patches}", widths.join("·"), self.num_res_blocks)
+        format!("{name}, {} channels, {} each{patches}", widths.join("·"), blocks(self.num_res_blocks))
     }
 
     fn sigma_data(&self) -> Option<f64> {

@@ -84,6 +84,11 @@ impl Folder {
         self.path.join("model.safetensors")
     }
 
+    /// The file of an average that was made afterwards.
+    pub fn average(&self, sigma_rel: f64, images: u64) -> PathBuf {
+        self.path.join(format!("average-{sigma_rel:.3}-{images}.safetensors"))
+    }
+
     fn state(&self) -> PathBuf {
         self.path.join("state.safetensors")
     }

@@ -64,6 +64,8 @@ pub enum TrainingError {
     Images(u64, usize),
     #[error("a dropout of {0} is out of range; choose 0 to 0.9")]
     Dropout(f64),
+    #[error("a network of this kind ({0}) has no dropout; choose 0")]
+    NoDropout(String),
     #[error(transparent)]
     Choice(#[from] ChoiceError),
     #[error(transparent)]
@@ -141,6 +143,9 @@ impl Training {
         }
         if !(0.0..=0.9).contains(&self.dropout) {
             return Err(TrainingError::Dropout(self.dropout));
+        }
+        if self.dropout > 0.0 && !self.network.config.has_dropout() {
+            return Err(TrainingError::NoDropout(self.network.config.summary()));
         }
         self.objective.check_for(&self.network)?;
         self.times.check_for(&Path::of(&Conditioning::new(self.network.clone())))?;

@@ -46,6 +46,11 @@ use rayon::prelude::*;
 use simd::Isa;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// The name of the instructions that networks are computed with, which their last bits depend on.
+pub(crate) fn instructions() -> &'static str {
+    Isa::best().name()
+}
+
 /// Tensors of this device lie in the host's memory, with or without gradients.
 pub(super) fn is_host(device: &Device) -> bool {
     *device == Device::flex()
@@ -54,11 +59,6 @@ pub(super) fn is_host(device: &Device) -> bool {
 /// Tensors of this device lie in the host's memory and keep no gradients.
 pub(crate) fn is_plain(device: &Device) -> bool {
     !device.is_autodiff() && is_host(device)
-}
-
-/// The name of the instructions that networks are computed with, which their last bits depend on.
-pub(crate) fn instructions() -> &'static str {
-    Isa::best().name()
 }
 
 /// Does something with the values of images, N×C×H×W, that gives values of the shape `to`.

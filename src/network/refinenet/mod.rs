@@ -54,6 +54,10 @@ impl NetworkConfig for RefineNetConfig {
         RefineNetConfig::check(self)
     }
 
+    fn has_dropout(&self) -> bool {
+        false
+    }
+
     fn shape(&self) -> [usize; 3] {
         [self.channels, self.image_size, self.image_size]
     }

@@ -144,6 +144,12 @@ fn images_of_any_kind_are_measured_and_named_by_their_features() {
     // Features of another extractor do not compare, even of as many.
     let error = place.fails("metric fd a b.safetensors --features pixels", 3, "features");
     assert!(error.contains("b.safetensors"), "{error}");
+    // The test set of Little Worlds, whose features are bundled: drawn ones are nearer to it than anything else.
+    let near = value(&place, "metric fd worlds:32 worlds-test --features worlds --limit 600 --no-cache --json", "fd");
+    pictures(&place, "others", 12, 32, 0);
+    let far = value(&place, "metric fd others worlds-test --features worlds --json", "fd");
+    assert!(far > 10.0 * near, "{near} and {far}");
+    place.fails("metric fd others worlds-test --features random", 2, "worlds-test");
     // Drawn worlds, with the bundled classifier, which has classes.
     let all = place.succeeds("metric all worlds:32 worlds:32 --limit 24 --features worlds --no-cache");
     for word in ["FD-worlds 0", "IS-worlds ", "precision-worlds 1", "24 images"] {

@@ -213,7 +213,7 @@ fn what_cannot_be_measured_is_refused_in_a_sentence() {
     let set = |rows: usize, dims: usize| Features::new(dims, vec![0.5; rows * dims]).unwrap();
     let said = |error: score_explorer::metric::MetricError| error.to_string();
     assert!(said(Moments::of_features(&set(0, 3)).unwrap_err()).contains("no images"));
-    assert!(said(Moments::of_features(&set(1, 3)).unwrap_err()).contains("1 image"));
+    assert!(said(Moments::of_features(&set(1, 3)).unwrap_err()).contains("one image is too few"));
     let moments = |dims| Moments::of_features(&set(4, dims)).unwrap();
     assert!(said(frechet(&moments(3), &moments(4)).unwrap_err()).contains("do not compare"));
     assert!(kernel_distance(&set(1, 3), &set(5, 3)).is_err());

@@ -37,19 +37,10 @@ pub struct Compare {
     pub shard: Shard,
     /// Whatever happens, no more than this is lost, or the samples that are being drawn together.
     pub save_every: Duration,
-    /// Where files that features need are.
-    pub files: FeatureFiles,
+    /// The published weights of Inception-v3, where they are not among the models.
+    pub inception: Option<PathBuf>,
     /// Only find out how long it would take: nothing is written.
     pub rehearse: bool,
-}
-
-/// Where files that features need are, if they are anywhere.
-#[derive(Clone, Debug, Default)]
-pub struct FeatureFiles {
-    /// The published weights of Inception-v3.
-    pub inception: Option<PathBuf>,
-    /// The folder in which features of references are kept for another time.
-    pub statistics: Option<PathBuf>,
 }
 
 /// What is known of a comparison when it begins.
@@ -246,7 +237,7 @@ impl Queue {
                 (Some(loaded), shape, saved)
             }
         };
-        let sight = Sight::open(&task, shape)?;
+        let sight = Sight::open(&task, shape, context)?;
         if loaded.is_some() {
             saved.identity.features = sight.identity();
         }

@@ -2,7 +2,7 @@
 
 use super::Compare;
 use crate::Pixels;
-use crate::checkpoint::{ReadProgress, open_features, pictures_of};
+use crate::checkpoint::{ReadProgress, inception_weights, open_features, pictures_of, statistics};
 use crate::compare::{CompareError, OpenedReference};
 use crate::data::{DataError, Taking};
 use crate::engine::tasks::refused;
@@ -11,6 +11,7 @@ use crate::metric::{Extracted, FeatureNetwork, Features, MetricError, PixelFeatu
 use crate::score::Mixture;
 use crate::task::ModelRef;
 use sha2::{Digest, Sha256};
+use std::path::PathBuf;
 
 /// What finds features.
 pub(super) enum Sight {
@@ -21,14 +22,14 @@ pub(super) enum Sight {
 
 impl Sight {
     /// Opens the features for images of C×H×W, or for points.
-    pub fn open(task: &Compare, shape: [usize; 3]) -> Result<Sight, Ending> {
-        let Compare { comparison, files, .. } = task;
+    pub fn open(task: &Compare, shape: [usize; 3], context: &Context<Compare>) -> Result<Sight, Ending> {
+        let comparison = &task.comparison;
         if matches!(comparison.model, ModelRef::Mixture(_)) {
             let are_pixels = comparison.features.choice().0.is(&PixelFeatures);
             let dims = shape.iter().product();
             return if are_pixels { Ok(Sight::Points(dims)) } else { Err(refused(CompareError::PointFeatures).into()) };
         }
-        let network = open_features(&comparison.features, files.inception.as_deref(), shape);
+        let network = open_features(&comparison.features, weights(task, context).as_deref(), shape);
         Ok(Sight::Images(network.map_err(refused)?))
     }
 
@@ -80,6 +81,11 @@ impl Sight {
     }
 }
 
+/// The weights of Inception-v3: the file given, or the published one among the models.
+fn weights(task: &Compare, context: &Context<Compare>) -> Option<PathBuf> {
+    task.inception.clone().or_else(|| inception_weights(context.library()?))
+}
+
 /// Opens the reference of a comparison.
 pub(super) fn reference(
     task: &Compare,
@@ -89,11 +95,12 @@ pub(super) fn reference(
 ) -> Result<OpenedReference, Ending> {
     let comparison = &task.comparison;
     let what = comparison.reference.to_string();
+    let (weights, kept) = (weights(task, context), context.library().and_then(statistics));
     let taking = Taking {
         limit: None,
-        open: &|shape| open_features(&comparison.features, task.files.inception.as_deref(), shape),
+        open: &|shape| open_features(&comparison.features, weights.as_deref(), shape),
         tell: &|done, of| context.hears(&what, Some(done as f32 / of.max(1) as f32)),
-        cache: task.files.statistics.as_deref(),
+        cache: kept.as_deref(),
     };
     let opened = comparison.reference.open(comparison, shape, &taking, &sight.identity(), sight.dims());
     context.loaded();
