@@ -13,8 +13,8 @@ use crate::compare::{
     read_comparison, read_part, read_presets, swept, tags, write_part, write_presets, write_report,
 };
 use crate::engine::{Compare, CompareReport, Compared};
-use crate::metric::{Extractor, PixelFeatures};
-use crate::registry::Choice;
+use crate::metric::Extractor;
+use crate::registry::{Category, Choice};
 use crate::task::{Count, ModelRef, Run};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -241,7 +241,7 @@ impl Args {
                     family: self.family.of(own)?,
                     seed: self.seed.unwrap_or(0),
                     count: self.count.map_or_else(|| Count::new(1024), Ok)?,
-                    features: self.features.clone().unwrap_or_else(|| Choice::new(&PixelFeatures)),
+                    features: self.features.clone().unwrap_or_else(|| Choice::new(<dyn Extractor>::all()[0])),
                     reference: self.reference.clone().map_or_else(|| usual_reference(&model), Ok)?,
                     keep: self.keep(Keep::default()),
                     model,

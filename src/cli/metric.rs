@@ -45,7 +45,7 @@ pub(super) struct Args {
     /// Images of the reference; the Inception score needs none
     #[arg(value_name = "B")]
     reference: Option<DataSource>,
-    /// Features: inception, worlds, random, pixels, or the file of a classifier [default: inception]
+    /// Features: inception, c10, worlds, random, pixels, or the file of a classifier [default: inception]
     #[arg(long, value_name = "NAME|FILE")]
     features: Option<FeatureRef>,
     /// Weights of Inception-v3 (.pth or .safetensors)
