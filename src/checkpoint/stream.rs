@@ -14,9 +14,11 @@ use std::path::Path;
 /// Images of a batch of those that lie in one file.
 const BATCH: usize = 256;
 
-/// Shows `each` all images of a set, N×C×H×W grey levels in batches, with how many there are in all, as far as is known.
-/// The set is what [`super::read_set`] reads; where no size is asked for, images keep their own, which must be the same
-/// for all. Returns one sentence for each kind of files that were left out, or are not as they are in the file.
+/// What is told of a batch of images, N×C×H×W, and how many there are in all, as far as is known.
+pub type OnImages<'a, E> = &'a mut dyn FnMut(&Pixels<u8>, usize) -> Result<(), E>;
+
+/// Shows `each` all images of a set, in batches of grey levels. The set is what [`super::read_set`] reads; where no size is
+/// asked for, images keep their own, which must be the same for all. Returns one sentence for each kind of files that were left out, or are not as they are in the file.
 ///
 /// # Errors
 /// Those of [`super::read_set`], if images are of different sizes, and whatever `each` answers.
@@ -24,7 +26,7 @@ pub fn for_each_image<E: From<FileError>>(
     path: &Path,
     options: &SetOptions,
     progress: &ReadProgress,
-    each: &mut dyn FnMut(&Pixels<u8>, usize) -> Result<(), E>,
+    each: OnImages<'_, E>,
 ) -> Result<Vec<String>, E> {
     if let Some(levels) = levels_of_file(path, options.part)? {
         return of_levels(levels, path, options, each);
@@ -41,7 +43,7 @@ fn of_levels<E: From<FileError>>(
     levels: Levels,
     path: &Path,
     options: &SetOptions,
-    each: &mut dyn FnMut(&Pixels<u8>, usize) -> Result<(), E>,
+    each: OnImages<'_, E>,
 ) -> Result<Vec<String>, E> {
     let (shape, values, warnings) = match options.size {
         None => (levels.shape, levels.values, levels.warnings),
@@ -73,7 +75,7 @@ fn of_files<E: From<FileError>>(
     path: &Path,
     options: &SetOptions,
     progress: &ReadProgress,
-    each: &mut dyn FnMut(&Pixels<u8>, usize) -> Result<(), E>,
+    each: OnImages<'_, E>,
 ) -> Result<Vec<String>, E> {
     let wrong = |reason: String| FileError::format(path, SET, reason);
     let others = source.divide(options.part).map_err(wrong)?;

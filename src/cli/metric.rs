@@ -319,7 +319,7 @@ impl Args {
 fn short(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),
-        size if size >= 1e-3 && size < 1e6 => {
+        size if (1e-3..1e6).contains(&size) => {
             let digits = 5 - (size.log10().floor() as i32).clamp(-3, 5);
             format!("{value:.*}", digits.clamp(0, 8) as usize)
         }
