@@ -11,7 +11,7 @@ use crate::metric::{
 use crate::network::{Array, Weights};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The classifiers whose features are part of the program.
 const WORLDS: &[u8] = include_bytes!("../../checkpoints/worlds-features.safetensors");
@@ -231,6 +231,19 @@ fn inception(path: &Path) -> Result<Weights, FileError> {
         true => tensors::read(path, &ReadProgress::default()).map(|(_, weights)| weights),
         false => Ok(read_torch(path)?.model),
     }
+}
+
+/// The name of the published weights of Inception-v3.
+const INCEPTION: &str = "pt_inception-2015-12-05-6726825d.pth";
+
+/// The published weights of Inception-v3, if they are among the models of a library.
+pub fn inception_weights(library: &Path) -> Option<PathBuf> {
+    Some(library.join(INCEPTION)).filter(|file| file.exists())
+}
+
+/// The folder beside a library of models in which features of references are kept, whether or not it exists yet.
+pub fn statistics(library: &Path) -> Option<PathBuf> {
+    Some(library.parent()?.join("statistics"))
 }
 
 /// Opens the network of features for images C×H×W. `inception` is the file of Inception's weights.

@@ -68,7 +68,8 @@ pub use config::ConfigError;
 pub use diffusers::{holds_network, read_diffusers_config};
 pub use export::{ExportError, Project, export};
 pub use features::{
-    FeatureFile, bundled_worlds, load_extractor, open_features, read_features, read_image_tensor, write_features,
+    FeatureFile, bundled_worlds, inception_weights, load_extractor, open_features, read_features, read_image_tensor,
+    statistics, write_features,
 };
 pub use grid::{Layout, fitting_zoom, grid_image, longest_side, write_grid, write_photo, write_picture, write_strip};
 pub use import::{About, adopt, read_card};

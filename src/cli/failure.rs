@@ -65,6 +65,7 @@ impl From<CompareError> for Failure {
     fn from(error: CompareError) -> Self {
         match error {
             CompareError::File(error) => error.into(),
+            CompareError::Data(error) => error.into(),
             CompareError::Busy(_) | CompareError::Chart(_) | CompareError::Metric(_) => {
                 Failure::Running(error.to_string())
             }
@@ -72,6 +73,7 @@ impl From<CompareError> for Failure {
             | CompareError::Gap { .. }
             | CompareError::Overlap { .. }
             | CompareError::Damaged { .. }
+            | CompareError::OtherFeatures { .. }
             | CompareError::Unlike { .. } => Failure::Input(error.to_string()),
             _ => Failure::Usage(error.to_string()),
         }

@@ -1,12 +1,11 @@
 use super::Failure;
-use super::library::{library, statistics};
+use super::library::{inception, statistics};
 use super::options::seed;
 use super::progress::Progress;
 use crate::checkpoint::{FileError, check_writable, open_features, write_features};
 use crate::data::{DataError, DataSource, Featured, Taking};
 use crate::metric::{
-    FeatureRef, Figure, InceptionFeatures, Measure, Measured, MetricError, Needs, Pair, RESIZE, Resize, Sample,
-    compares,
+    FeatureRef, Figure, InceptionFeatures, Measure, Measured, MetricError, Pair, RESIZE, Resize, Sample, compares,
 };
 use crate::registry::{Category, Choice, find};
 use serde_json::{Map, Value, json};
@@ -16,8 +15,6 @@ use std::time::Instant;
 
 /// Below so many images, distances depend on their number.
 const FEW: u64 = 2048;
-/// The name of the published weights, looked for among the models.
-const INCEPTION: &str = "pt_inception-2015-12-05-6726825d.pth";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -102,7 +99,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let mut progress = Progress::new();
     let mut figures = Vec::new();
     for measure in &measures {
-        if all && !suits(measure.entry(), &pair, b.is_some()) {
+        if all && !pair.suits(measure.entry()) {
             continue;
         }
         progress.computing(measure.about().name);
@@ -132,17 +129,6 @@ fn named(name: &str, error: DataError) -> Failure {
         }
         error => error.into(),
     }
-}
-
-/// Whether there is what a measure needs.
-fn suits(measure: &dyn Measure, pair: &Pair<'_>, has_reference: bool) -> bool {
-    let has = |sample: &Sample, needs: Needs| match needs {
-        Needs::Moments => sample.moments.is_some() || sample.features.is_some(),
-        Needs::Features => sample.features.is_some(),
-        Needs::Logits => sample.logits.is_some(),
-    };
-    has(pair.generated, measure.needs())
-        && measure.needs_of_reference().is_none_or(|needs| has_reference && has(pair.reference, needs))
 }
 
 /// Where values depend on the number of images.
@@ -219,16 +205,10 @@ impl Args {
         Ok(features)
     }
 
-    /// The weights of Inception-v3: the file given, or the published one among the models.
-    fn weights(&self) -> Option<PathBuf> {
-        let kept = || library().map(|folder| folder.join(INCEPTION)).filter(|file| file.exists());
-        self.inception.clone().or_else(kept)
-    }
-
     /// The features of a set.
     fn featured(&self, features: &FeatureRef, data: &DataSource, cache: Option<&Path>) -> Result<Featured, Failure> {
         let (progress, began) = (RefCell::new(Progress::new()), Instant::now());
-        let weights = self.weights();
+        let weights = inception(self.inception.as_deref());
         let name = data.place.to_string();
         let taking = Taking {
             limit: self.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),

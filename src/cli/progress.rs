@@ -93,6 +93,9 @@ impl Progress {
         if progress.steps == 0 {
             return;
         }
+        if standing.measuring {
+            return self.show(1000, 1000, "measuring".into());
+        }
         let nearest =
             standing.cells.iter().filter_map(|cell| cell.distance).min_by(|a, b| a.1.value.total_cmp(&b.1.value));
         let nearest =

@@ -148,6 +148,11 @@ impl Loader {
         Loader { library, models: Mutex::default(), ended: Condvar::new() }
     }
 
+    /// The folder of imported models, where there is one.
+    pub(super) fn library(&self) -> Option<&Path> {
+        self.library.as_deref()
+    }
+
     /// Forgets all open models, as after a failure of their device.
     pub(super) fn clear(&self) {
         locked(&self.models).open.clear();

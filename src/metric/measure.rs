@@ -45,6 +45,19 @@ pub struct Pair<'a> {
     pub seed: u64,
 }
 
+impl Pair<'_> {
+    /// Whether there is what a measure needs.
+    pub fn suits(&self, measure: &dyn Measure) -> bool {
+        let has = |sample: &Sample, needs: Needs| match needs {
+            Needs::Moments => sample.moments.is_some() || sample.features.is_some(),
+            Needs::Features => sample.features.is_some(),
+            Needs::Logits => sample.logits.is_some(),
+        };
+        has(self.generated, measure.needs())
+            && measure.needs_of_reference().is_none_or(|needs| has(self.reference, needs))
+    }
+}
+
 /// What a measure needs of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {

@@ -35,7 +35,7 @@ pub use infinity::{
     Extrapolated, frechet_infinity, frechet_infinity_of, inception_score_infinity, inception_score_infinity_of,
 };
 pub use kernel::{KernelDistance, SUBSET_SIZE, SUBSETS, kernel_distance, kernel_distance_of, kernel_distance_over};
-pub use measure::{Figure, Measure, Measured, Needs, Pair, Sample, named};
+pub use measure::{Fd, Figure, Measure, Measured, Needs, Pair, Sample, named};
 pub use mind::{DIRECTIONS, mind, mind_of};
 pub use moments::Moments;
 pub use neighbours::{Edge, NEIGHBOUR, Neighbours, neighbours};

@@ -25,8 +25,7 @@ pub use config::{
     Variant,
 };
 pub use dropout::Dropout;
-pub use host::instructions;
-pub(crate) use host::{ByteMatrix, is_plain};
+pub(crate) use host::{ByteMatrix, instructions, is_plain};
 pub use inception::{INCEPTION_CLASSES, INCEPTION_FEATURES, INCEPTION_SIDE, Inception, InceptionOutput};
 pub use memory::peak_memory;
 pub use outline::{Stage, StageKind};

@@ -8,6 +8,7 @@ mod architecture;
 mod checkpoint;
 mod choices;
 mod cli;
+mod compare;
 mod data;
 mod desktop;
 mod engine;

@@ -3,8 +3,8 @@
 use crate::app::Draft;
 use crate::compare::{Axis, Cell, Comparison, Keep, Reference, find, presets, swept};
 use crate::data::Place;
-use crate::metric::Extractor;
-use crate::registry::{Category, Choice};
+use crate::metric::{Extractor, FeatureRef, WorldsFeatures};
+use crate::registry::Choice;
 use crate::task::Count;
 use serde::{Deserialize, Serialize};
 
@@ -37,8 +37,8 @@ impl Default for CompareDraft {
         CompareDraft {
             count: SAMPLES,
             seed: 0,
-            features: Choice::new(<dyn Extractor>::all()[0]),
-            reference: Reference::Images(Place::Worlds(32)),
+            features: Choice::new(&WorldsFeatures),
+            reference: Reference::Data(Place::Worlds(32)),
             chosen,
             own: Vec::new(),
             keep_samples: false,
@@ -106,9 +106,10 @@ impl CompareDraft {
             family: draft.family().map_err(|error| error.to_string())?,
             seed: self.seed,
             count: Count::new(self.count).map_err(|error| error.to_string())?,
-            features: self.features.clone(),
+            features: FeatureRef::Named(self.features.clone()),
             reference: self.reference.clone(),
             keep: Keep { features: None, samples: self.keep_samples },
+            measures: Vec::new(),
             cells: self.cells(),
         };
         comparison.check().map_err(|error| error.to_string())?;

@@ -48,6 +48,7 @@ impl Forecast {
                     folder: std::path::PathBuf::from("/nonexistent"),
                     shard: Shard::WHOLE,
                     save_every: Duration::MAX,
+                    inception: None,
                     rehearse: true,
                 };
                 self.task = Some(cx.session.begin(task, Options::on(cx.draft.device)));

@@ -460,10 +460,7 @@ impl Workspace for Compare {
         if !is_data || self.work.is_some() {
             return false;
         }
-        self.draft.reference = match path.extension().is_some_and(|end| end == "npz") {
-            true => Reference::Statistics(path.into()),
-            false => Reference::Images(Place::Files { path: path.into(), is_test: false }),
-        };
+        self.draft.reference = Reference::Data(Place::Files { path: path.into(), is_test: false });
         cx.notices.push(Notice::remark(format!("Samples will be compared with {}.", file_name(path))));
         true
     }

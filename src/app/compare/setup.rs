@@ -111,7 +111,7 @@ impl Setup<'_> {
         let reference = &mut self.draft.reference;
         row(ui, "Reference", tip, |ui| {
             Combo { name: "Reference", tip, width: control_width(ui) }.menu(ui, &words(reference), |ui| {
-                let known = [32, 64].map(|size| Reference::Images(Place::Worlds(size)));
+                let known = [32, 64].map(|size| Reference::Data(Place::Worlds(size)));
                 for one in known.into_iter().chain([Reference::Model]) {
                     if ui.selectable_label(*reference == one, words(&one)).clicked() {
                         *reference = one;
@@ -217,7 +217,8 @@ impl Setup<'_> {
         line("Model", comparison.model.to_string());
         line("Samples", thousands(comparison.count.get() as u64));
         line("Seed", comparison.seed.to_string());
-        line("Features", format!("{} ({})", comparison.features.about().name, comparison.features.entry().metric()));
+        let (features, _) = comparison.features.choice();
+        line("Features", format!("{} ({})", features.about().name, features.entry().metric()));
         line("Reference", words(&comparison.reference));
         line("Presets", comparison.cells.len().to_string());
         line("Folder", work.folder.display().to_string());
@@ -298,8 +299,7 @@ impl Setup<'_> {
 fn words(reference: &Reference) -> String {
     match reference {
         Reference::Model => "The model's own data".into(),
-        Reference::Statistics(path) => file_name(path),
-        Reference::Images(Place::Worlds(size)) => format!("Little Worlds {size}×{size}"),
-        Reference::Images(Place::Files { path, .. }) => file_name(path),
+        Reference::Data(Place::Worlds(size)) => format!("Little Worlds {size}×{size}"),
+        Reference::Data(Place::Files { path, .. }) => file_name(path),
     }
 }

@@ -59,6 +59,7 @@ impl Work {
             folder: self.folder.clone(),
             shard: Shard::WHOLE,
             save_every: SAVE_EVERY,
+            inception: None,
             rehearse: looks,
         };
         self.task = Some(session.begin(task, options));

@@ -46,8 +46,8 @@ use rayon::prelude::*;
 use simd::Isa;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The instructions of this processor that the kernels use: others round otherwise.
-pub fn instructions() -> &'static str {
+/// The name of the instructions that networks are computed with, which their last bits depend on.
+pub(crate) fn instructions() -> &'static str {
     Isa::best().name()
 }
 
