@@ -54,7 +54,7 @@ pub(super) struct Args {
     /// Bring images to N×N first [default: as they are, which must be one size]
     #[arg(long, value_name = "N")]
     size: Option<usize>,
-    /// Take the first N images of each set
+    /// Take N images of each set: of files evenly over their order, of tensors and features the first
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// Seed of random subsets, directions and resampled sets

@@ -36,7 +36,7 @@ pub struct Featured {
 
 /// How features of a set are taken.
 pub struct Taking<'a> {
-    /// At most so many images, the first.
+    /// At most so many images: of files evenly over their order, of others the first.
     pub limit: Option<usize>,
     /// Opens the network for images C×H×W.
     pub open: &'a dyn Fn([usize; 3]) -> Result<Box<dyn FeatureNetwork>, FileError>,
