@@ -6,16 +6,16 @@ use super::tensors::{self, Encoded};
 use super::{FileError, OpenedClassifier, checksum, classifier, read_classifier, read_torch, start};
 use crate::Pixels;
 use crate::metric::{
-    Extractor, FeatureNetwork, FeatureRef, Features, Loaded, Material, MetricError, Moments, Sample, WorldsFeatures,
+    Bundled, Extractor, FeatureNetwork, FeatureRef, Features, Loaded, Material, MetricError, Moments, Sample,
 };
 use crate::network::{Array, Weights};
-use crate::registry::Entry;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// The classifier whose features are those of Little Worlds.
+/// The classifiers whose features are part of the program.
 const WORLDS: &[u8] = include_bytes!("../../checkpoints/worlds-features.safetensors");
+const C10: &[u8] = include_bytes!("../../checkpoints/cifar10-features.safetensors");
 /// Features of Little Worlds by it.
 const DRAWN: &[u8] = include_bytes!("../../assets/worlds-drawn.safetensors");
 const TEST: &[u8] = include_bytes!("../../assets/worlds-test.safetensors");
@@ -186,10 +186,13 @@ pub fn read_image_tensor(path: &Path) -> Result<Option<Pixels<u8>>, FileError> {
 pub fn load_extractor(extractor: &dyn Extractor, file: Option<&Path>) -> Result<Loaded, FileError> {
     match (extractor.material(), file) {
         (Material::Nothing, _) => Ok(Loaded::Nothing),
-        (Material::Shipped, _) => {
-            let path = Path::new(WorldsFeatures.about().slug);
-            let opened = classifier::parse(WORLDS, path)?;
-            Ok(classified(opened, &super::checksum::hexadecimal(&Sha256::digest(WORLDS))))
+        (Material::Shipped(bundled), _) => {
+            let bytes = match bundled {
+                Bundled::Worlds => WORLDS,
+                Bundled::C10 => C10,
+            };
+            let opened = classifier::parse(bytes, Path::new(extractor.about().slug))?;
+            Ok(classified(opened, &super::checksum::hexadecimal(&Sha256::digest(bytes))))
         }
         (Material::Inception, Some(path)) => {
             let weights = inception(path)?;

@@ -90,7 +90,7 @@ pub use run_file::{read_json, read_run, write_json, write_run};
 pub use score_sde::{Module, ModuleKind, Structure, infer, read_score_sde_config};
 pub use sources::Part;
 pub use square::{Square, central_square, square};
-pub use stream::for_each_image;
+pub use stream::{OnImages, for_each_image};
 pub use tensors::{read_state, read_tensors, write_samples, write_state, write_tensors};
 pub use torch::{Checkpoint, read_torch};
 pub use well_known::{PUBLISHED, Published, Release};

@@ -14,9 +14,12 @@ use std::path::Path;
 /// Images of a batch of those that lie in one file.
 const BATCH: usize = 256;
 
-/// Shows `each` all images of a set, N×C×H×W grey levels in batches, with how many there are in all, as far as is known.
-/// The set is what [`super::read_set`] reads; where no size is asked for, images keep their own, which must be the same
-/// for all. Returns one sentence for each kind of files that were left out, or are not as they are in the file.
+/// What is told of a batch of images, N×C×H×W, and how many there are in all, as far as is known.
+pub type OnImages<'a, E> = &'a mut dyn FnMut(&Pixels<u8>, usize) -> Result<(), E>;
+
+/// Shows `each` all images of a set, in batches of grey levels. The set is what [`super::read_set`] reads; where no size is
+/// asked for, images keep their own, which must be the same for all; where at most so many are, they are spread evenly over the
+/// set. Returns one sentence for each kind of files that were left out, or are not as they are in the file.
 ///
 /// # Errors
 /// Those of [`super::read_set`], if images are of different sizes, and whatever `each` answers.
@@ -24,7 +27,7 @@ pub fn for_each_image<E: From<FileError>>(
     path: &Path,
     options: &SetOptions,
     progress: &ReadProgress,
-    each: &mut dyn FnMut(&Pixels<u8>, usize) -> Result<(), E>,
+    each: OnImages<'_, E>,
 ) -> Result<Vec<String>, E> {
     if let Some(levels) = levels_of_file(path, options.part)? {
         return of_levels(levels, path, options, each);
@@ -37,11 +40,17 @@ pub fn for_each_image<E: From<FileError>>(
     of_files(source, path, options, progress, each)
 }
 
+/// At most `most` of `count` images, evenly over their order: sets are often sorted by class.
+fn spread(count: usize, most: usize) -> impl Iterator<Item = usize> {
+    let chosen = count.min(most);
+    (0..chosen).map(move |place| (place as u128 * count as u128 / chosen as u128) as usize)
+}
+
 fn of_levels<E: From<FileError>>(
     levels: Levels,
     path: &Path,
     options: &SetOptions,
-    each: &mut dyn FnMut(&Pixels<u8>, usize) -> Result<(), E>,
+    each: OnImages<'_, E>,
 ) -> Result<Vec<String>, E> {
     let (shape, values, warnings) = match options.size {
         None => (levels.shape, levels.values, levels.warnings),
@@ -52,9 +61,10 @@ fn of_levels<E: From<FileError>>(
     };
     let [channels, height, width] = shape;
     let size = (channels * height * width).max(1);
-    let count = (values.len() / size).min(options.most);
-    for some in values[..count * size].chunks(BATCH * size) {
-        each(&Pixels { shape: [some.len() / size, channels, height, width], values: some.into() }, count)?;
+    let chosen: Vec<usize> = spread(values.len() / size, options.most).collect();
+    for some in chosen.chunks(BATCH) {
+        let values = some.iter().flat_map(|&index| &values[index * size..(index + 1) * size]).copied().collect();
+        each(&Pixels { shape: [some.len(), channels, height, width], values }, chosen.len())?;
     }
     Ok(warnings)
 }
@@ -73,12 +83,12 @@ fn of_files<E: From<FileError>>(
     path: &Path,
     options: &SetOptions,
     progress: &ReadProgress,
-    each: &mut dyn FnMut(&Pixels<u8>, usize) -> Result<(), E>,
+    each: OnImages<'_, E>,
 ) -> Result<Vec<String>, E> {
     let wrong = |reason: String| FileError::format(path, SET, reason);
     let others = source.divide(options.part).map_err(wrong)?;
     let mut tally = std::mem::take(&mut source.left_out);
-    let all: Vec<usize> = (0..source.len()).take(options.most).collect();
+    let all: Vec<usize> = spread(source.len(), options.most).collect();
     let (mut left, mut first, mut read, mut jpegs) = (&all[..], None::<(String, [usize; 2])>, 0, 0);
     while !left.is_empty() {
         let batch = load_batch(&mut source, &mut left, &|left| progress.tell(1.0 - left as f32 / all.len() as f32));
@@ -156,4 +166,17 @@ fn decoded(bytes: &[u8], size: Option<usize>) -> Result<Image, String> {
     let image = upright.into_rgb8();
     push_planes(&mut planes, &image);
     Ok(Image { size: [image.height() as usize, image.width() as usize], planes, notes, is_jpeg })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_images_are_spread_over_all() {
+        assert!(spread(5, 9).eq(0..5));
+        assert!(spread(10, 5).eq([0, 2, 4, 6, 8]));
+        assert!(spread(7, 3).eq([0, 2, 4]));
+        assert_eq!(spread(0, 3).count(), 0);
+    }
 }

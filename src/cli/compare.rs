@@ -206,6 +206,7 @@ impl Args {
         if let Some(part) = place.part.as_deref().filter(|part| part.exists()) {
             return already(part, &comparison);
         }
+        Folder::new(&place.folder).admits(&comparison)?;
         let task = Compare {
             comparison: comparison.clone(),
             folder: place.folder.clone(),

@@ -42,7 +42,7 @@ pub(super) struct Args {
     /// Images of the reference; the Inception score needs none
     #[arg(value_name = "B")]
     reference: Option<DataSource>,
-    /// Features: inception, worlds, random, pixels, or the file of a classifier [default: inception]
+    /// Features: inception, c10, worlds, random, pixels, or the file of a classifier [default: inception]
     #[arg(long, value_name = "NAME|FILE")]
     features: Option<FeatureRef>,
     /// Weights of Inception-v3 (.pth or .safetensors)
@@ -54,7 +54,7 @@ pub(super) struct Args {
     /// Bring images to N×N first [default: as they are, which must be one size]
     #[arg(long, value_name = "N")]
     size: Option<usize>,
-    /// Take the first N images of each set
+    /// Take N images of each set: of files evenly over their order, of tensors and features the first
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// Seed of random subsets, directions and resampled sets
@@ -299,7 +299,7 @@ impl Args {
 fn short(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),
-        size if size >= 1e-3 && size < 1e6 => {
+        size if (1e-3..1e6).contains(&size) => {
             let digits = 5 - (size.log10().floor() as i32).clamp(-3, 5);
             format!("{value:.*}", digits.clamp(0, 8) as usize)
         }

@@ -284,7 +284,8 @@ impl Account {
             return wrong("it holds logits of other samples than its features");
         }
         if let Kept::Sums(tally) = &self.kept
-            && !(count == 0 || tally.ranges() == [self.first..self.first + count])
+            && count > 0
+            && !matches!(tally.ranges().as_slice(), [only] if *only == (self.first..self.first + count))
         {
             return wrong("its sums are of other samples than it says");
         }

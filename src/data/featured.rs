@@ -36,7 +36,7 @@ pub struct Featured {
 
 /// How features of a set are taken.
 pub struct Taking<'a> {
-    /// At most so many images, the first.
+    /// At most so many images: of files evenly over their order, of others the first.
     pub limit: Option<usize>,
     /// Opens the network for images C×H×W.
     pub open: &'a dyn Fn([usize; 3]) -> Result<Box<dyn FeatureNetwork>, FileError>,
@@ -183,8 +183,8 @@ impl Taking<'_> {
                 .parent()
                 .map_or(Ok(()), std::fs::create_dir_all)
                 .map_err(|source| FileError::Write { path: file.clone(), source });
-            let written =
-                written.and_then(|()| write_features(file, features, found.sample.logits.as_ref(), &metric, &identity));
+            // Of a reference no measure wants logits.
+            let written = written.and_then(|()| write_features(file, features, None, &metric, &identity));
             if let Err(error) = written {
                 found.warnings.push(format!("The features are not kept for another time: {error}"));
             }

@@ -1,6 +1,6 @@
 //! Features of classifiers: what the logits are a linear map of.
 
-use super::{Extracted, Extractor, FeatureNetwork, Features, Loaded, Material, MetricError, ON};
+use super::{Bundled, Extracted, Extractor, FeatureNetwork, Features, Loaded, Material, MetricError, ON};
 use crate::network::{Array, Classifier, Weights, instructions};
 use crate::registry::{Settings, entry};
 use crate::score::{ClassifierDescription, NetworkClassifier};
@@ -20,6 +20,15 @@ entry! {
 }
 
 entry! {
+    /// The classifier of CIFAR-10 that ships.
+    C10Features {
+        slug: "c10",
+        name: "CIFAR-10",
+        summary: "The bundled classifier of CIFAR-10, for colour images of 32×32",
+    }
+}
+
+entry! {
     /// A classifier of the user's, from its file.
     ClassifierFeatures {
         slug: "classifier",
@@ -34,7 +43,21 @@ impl Extractor for WorldsFeatures {
     }
 
     fn material(&self) -> Material {
-        Material::Shipped
+        Material::Shipped(Bundled::Worlds)
+    }
+
+    fn open(&self, _: &Settings, loaded: Loaded, _: [usize; 3]) -> Result<Box<dyn FeatureNetwork>, MetricError> {
+        opened(self.metric().into(), loaded)
+    }
+}
+
+impl Extractor for C10Features {
+    fn metric(&self) -> &'static str {
+        "FD-C10"
+    }
+
+    fn material(&self) -> Material {
+        Material::Shipped(Bundled::C10)
     }
 
     fn open(&self, _: &Settings, loaded: Loaded, _: [usize; 3]) -> Result<Box<dyn FeatureNetwork>, MetricError> {

@@ -1,5 +1,6 @@
 use super::{
-    ClassifierFeatures, Features, InceptionFeatures, MetricError, PixelFeatures, RandomFeatures, WorldsFeatures,
+    C10Features, ClassifierFeatures, Features, InceptionFeatures, MetricError, PixelFeatures, RandomFeatures,
+    WorldsFeatures,
 };
 use crate::Pixels;
 use crate::network::Weights;
@@ -39,10 +40,17 @@ pub enum Material {
     Nothing,
     /// The published file of Inception-v3.
     Inception,
-    /// A classifier that is part of the program, by the extractor's slug.
-    Shipped,
+    /// A classifier that is part of the program.
+    Shipped(Bundled),
     /// A classifier's file.
     File,
+}
+
+/// A classifier that is part of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bundled {
+    Worlds,
+    C10,
 }
 
 /// What was read for an extractor.
@@ -62,12 +70,12 @@ pub enum Loaded {
     },
 }
 
-/// The extractors, in the order in which they are offered.
+/// The extractors, in the order in which they are offered: first what suits all images and needs no file.
 impl Category for dyn Extractor {
     const NAME: &'static str = "features";
 
     fn all() -> &'static [&'static Self] {
-        &[&InceptionFeatures, &WorldsFeatures, &RandomFeatures, &PixelFeatures]
+        &[&PixelFeatures, &RandomFeatures, &C10Features, &WorldsFeatures, &InceptionFeatures]
     }
 }
 

@@ -24,9 +24,9 @@ mod subsets;
 mod tally;
 
 pub use bootstrap::{REPLICAS, frechet_error};
-pub use classifier::{ClassifierFeatures, WorldsFeatures};
+pub use classifier::{C10Features, ClassifierFeatures, WorldsFeatures};
 use extractor::ON;
-pub use extractor::{Extracted, Extractor, FeatureNetwork, FeatureRef, Loaded, Material, compares};
+pub use extractor::{Bundled, Extracted, Extractor, FeatureNetwork, FeatureRef, Loaded, Material, compares};
 pub use features::Features;
 pub use frechet::{Root, frechet};
 pub use inception::{InceptionFeatures, RESIZE};

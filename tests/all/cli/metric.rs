@@ -150,6 +150,8 @@ fn images_of_any_kind_are_measured_and_named_by_their_features() {
     let far = value(&place, "metric fd others worlds-test --features worlds --json", "fd");
     assert!(far > 10.0 * near, "{near} and {far}");
     place.fails("metric fd others worlds-test --features random", 2, "worlds-test");
+    let c10 = place.succeeds("metric fd others others --features c10 --no-cache");
+    assert!(c10.stdout.contains("FD-C10 0,"), "{}", c10.stdout);
     // Drawn worlds, with the bundled classifier, which has classes.
     let all = place.succeeds("metric all worlds:32 worlds:32 --limit 24 --features worlds --no-cache");
     for word in ["FD-worlds 0", "IS-worlds ", "precision-worlds 1", "24 images"] {

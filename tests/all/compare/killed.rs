@@ -76,11 +76,29 @@ fn a_raised_count_uses_what_is_there_and_is_as_if_it_had_been_asked_for_at_once(
     let again = place.succeeds(&format!("{} --dry-run --json", line(150, "raised")));
     let again: serde_json::Value = serde_json::from_str(&again.stdout).unwrap();
     assert_eq!((again["evaluations"].as_f64(), again["seconds"].as_f64()), (Some(0.0), Some(0.0)));
-    place.fails(&line(100, "raised"), 2, "more than 100");
+    place.fails(&line(100, "raised"), 1, "more than 100");
     place.fails(&format!("{} --seed 1", line(150, "raised")), 2, "another model, seed or features");
     let fewer = line(150, "raised").replace("heun-10,", "");
     place.succeeds(&format!("{fewer} --y steps=4,5"));
     assert_eq!(results(&place, "raised").cells.len(), 4);
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused_before_anything_is_made() {
+    let place = Place::new();
+    for (line, code, word) in [
+        ("--model mixture:ring --features random", 1, "points"),
+        ("--model mixture:ring --reference worlds:32", 1, "points"),
+        ("--model exact:worlds --reference nowhere", 1, "nowhere"),
+        ("--reference model", 1, "does not hold its images"),
+        ("--model exact:worlds --features inception", 1, "Inception"),
+        ("--model exact:worlds --count 0", 2, "samples"),
+        ("--model exact:worlds --x steps=0", 2, "steps"),
+        ("--model exact:worlds --measures fud", 2, "fud"),
+    ] {
+        place.fails(&format!("compare --device cpu --presets heun-10 --output o {line}"), code, word);
+        assert!(!place.path("o").exists(), "{line}");
+    }
 }
 
 #[test]

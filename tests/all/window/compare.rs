@@ -17,10 +17,10 @@ fn window(storage: &Storage, home: &Path) -> Harness<'static, App> {
     open_in(storage, Folders { library: Some(home.join("models")), ..Folders::default() })
 }
 
-/// A comparison of the exact score of the images that ship with themselves, by their pixels.
+/// A comparison of the exact score of the images that ship with themselves, by features that take no time.
 fn settings() -> Storage {
     let draft = json!({
-        "count": 24, "features": "pixels", "reference": "model", "chosen": ["fast-10", "fast-20"],
+        "count": 24, "features": "random", "reference": "model", "chosen": ["fast-10", "fast-20"],
     });
     let mut storage = Storage::default();
     Settings { draft: quick(10), ..Settings::default() }.with("compare", json!({"draft": draft})).save(&mut storage);

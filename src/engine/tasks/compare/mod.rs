@@ -2,6 +2,7 @@
 
 mod draw;
 mod live;
+mod rows;
 mod sight;
 
 pub use live::{CellStanding, CompareLive, Standing};
@@ -11,13 +12,12 @@ use crate::compare::{Account, CellResult, CompareError, Comparison, Folder, Iden
 use crate::compare::{OpenedReference, agreement, measure, result};
 use crate::engine::loader::Loaded;
 use crate::engine::progress::Place;
-use crate::engine::{Context, DeviceReport, Ending, Failure, ModelReport, Task};
+use crate::engine::{Context, DeviceReport, Ending, ModelReport, Task};
 use crate::score::ScoreError;
-use crate::task::Run;
 use draw::{Drawn, Draws};
+use rows::{Found, Row, alike, found};
 use sight::{Sight, fingerprint, reference};
 use std::convert::Infallible;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -102,10 +102,23 @@ impl Task for Compare {
             Queue::open(self, folder, context)?.report(context);
             return Ok(None);
         }
-        folder.begin(&self.comparison).map_err(refused)?;
-        let _claim = folder.claim().map_err(refused)?;
-        let whole = self.shard.is_whole();
+        let (whole, comparison) = (self.shard.is_whole(), self.comparison.clone());
+        let begin = |folder: &Folder| {
+            folder.begin(&comparison)?;
+            folder.claim()
+        };
+        // A new folder is made only once everything is open.
+        let is_new = folder.comparison().map_err(refused)?.is_none();
+        let claim = if is_new { None } else { Some(begin(&folder).map_err(refused)?) };
         let mut queue = Queue::open(self, folder, context)?;
+        if whole {
+            // Before time is spent on samples.
+            queue.reference = Some(reference(&queue.task, &queue.sight, queue.shape, context)?);
+        }
+        let _claim = match claim {
+            Some(claim) => claim,
+            None => begin(&queue.folder).map_err(refused)?,
+        };
         queue.report(context);
         let ended = queue.go_on(context);
         // Whatever ended it, what was computed is kept.
@@ -117,62 +130,6 @@ impl Task for Compare {
         let results = if whole { Some(queue.results(context)?) } else { None };
         Ok(Some(Compared { part: queue.into_part(), results }))
     }
-}
-
-/// A cell on its way.
-struct Row {
-    account: Account,
-    /// The number behind its last sample.
-    end: u64,
-    /// Whether its file holds what is known of it, and how many of its first images have files.
-    saved: bool,
-    written: usize,
-    /// Whether samples depend on the others of their block.
-    coupled: bool,
-}
-
-impl Row {
-    /// A cell that goes on from what was found of it.
-    fn of(run: &Run, found: Found, begun: &dyn Fn(u64) -> Account) -> Row {
-        let coupled = run.solver.entry().couples_samples(run.solver.settings());
-        let account = found.there.map_or_else(|| begun(found.range.start), |(account, _)| account);
-        let mut row = Row { account, end: found.range.end, saved: true, written: 0, coupled };
-        if coupled && !row.is_done() {
-            row.account.forget_incomplete();
-        }
-        row
-    }
-
-    fn is_done(&self) -> bool {
-        self.account.failure.is_some() || self.account.next() >= self.end
-    }
-}
-
-/// Samples that are wanted of a cell, and what is there of it.
-struct Found {
-    range: Range<u64>,
-    there: Option<(Account, Saved)>,
-}
-
-impl Found {
-    fn is_done(&self) -> bool {
-        let is_done = |account: &Account| account.failure.is_some() || account.next() >= self.range.end;
-        self.range.is_empty() || self.there.as_ref().is_some_and(|(account, _)| is_done(account))
-    }
-}
-
-/// What is there of all cells.
-fn found(task: &Compare, folder: &Folder) -> Result<Vec<Found>, CompareError> {
-    let Compare { comparison, shard, .. } = task;
-    let of = |(index, cell)| {
-        let there = folder.read(comparison, cell)?;
-        let range = shard.samples(index, comparison.count.get() as u64);
-        if let Some((account, _)) = &there {
-            fits(account, &range, &cell.name, folder)?;
-        }
-        Ok(Found { range, there })
-    };
-    comparison.cells.iter().enumerate().map(of).collect()
 }
 
 /// Opens the model, and what tells it from others.
@@ -187,17 +144,6 @@ fn opened(task: &Compare, context: &Context<Compare>) -> Result<(Arc<Loaded>, Sa
     Ok((loaded, Saved { identity, machine: device.name.clone() }))
 }
 
-/// Whether what was found was computed with the same as what is to follow.
-fn alike(identity: &Identity, found: &[Found], folder: &Folder) -> Result<(), CompareError> {
-    for (_, other) in found.iter().filter_map(|found| found.there.as_ref()) {
-        if let Some((what, here, there)) = identity.difference(&other.identity) {
-            let (here, there) = (here.to_owned(), there.to_owned());
-            return Err(CompareError::Unlike { path: folder.path().into(), what, there, here });
-        }
-    }
-    Ok(())
-}
-
 /// A comparison from one start of the task to its end.
 struct Queue {
     task: Compare,
@@ -209,8 +155,8 @@ struct Queue {
     sight: Sight,
     /// C×H×W of a sample.
     shape: [usize; 3],
-    /// What distances so far are measured to.
-    reference: Option<Result<OpenedReference, String>>,
+    /// What distances are measured to, of a whole comparison.
+    reference: Option<OpenedReference>,
     live: CompareLive,
     estimate: Estimate,
     last_save: Instant,
@@ -278,7 +224,8 @@ impl Queue {
             estimate: self.estimate,
             live: self.live.clone(),
         };
-        context.begin(1, report, []);
+        let warnings = self.reference.iter().flat_map(|reference| reference.warnings.clone());
+        context.begin(1, report, warnings);
     }
 
     /// Score evaluations of each sample of a cell, as far as they are known; whether that is a guess.
@@ -359,7 +306,7 @@ impl Queue {
         let is_worth_it = account.count().is_power_of_two() || account.next() == end;
         if account.failure.is_none() && is_worth_it && self.has_time_to_measure() {
             let began = Instant::now();
-            self.measure_so_far(index, context);
+            self.measure_so_far(index);
             let took = began.elapsed();
             self.measuring = [self.measuring[0] + took, took];
         }
@@ -390,22 +337,6 @@ impl Queue {
         (there, self.estimate.wanted)
     }
 
-    /// Opens the reference, once.
-    fn open_reference(&mut self, context: &Context<Compare>) -> Result<&OpenedReference, String> {
-        if self.reference.is_none() {
-            let opened = reference(&self.task, &self.sight, self.shape, context).map_err(|ending| match ending {
-                Ending::Stopped => "the reference was not opened".to_owned(),
-                Ending::Failed(failure) => failure.to_string(),
-            });
-            self.reference = Some(opened);
-        }
-        match &self.reference {
-            Some(Ok(measured)) => Ok(measured),
-            Some(Err(error)) => Err(error.clone()),
-            None => Err("the reference was not opened".into()),
-        }
-    }
-
     /// Whether a distance takes no more than a small share of the time: eigenvalues of many features take seconds.
     fn has_time_to_measure(&self) -> bool {
         let [all, last] = self.measuring;
@@ -415,17 +346,13 @@ impl Queue {
     }
 
     /// Tells the distance of a cell as far as it has come.
-    fn measure_so_far(&mut self, index: usize, context: &Context<Compare>) {
-        if !self.task.shard.is_whole() || self.rows[index].account.count() < 2 {
-            return;
-        }
-        let moments = self.rows[index].account.moments();
-        let (count, live) = (self.rows[index].account.count(), self.live.clone());
-        let Ok(reference) = self.open_reference(context) else { return };
-        let Some(to) = &reference.sample.moments else { return };
-        let distance = moments.and_then(|moments| crate::metric::frechet(&moments, to));
+    fn measure_so_far(&mut self, index: usize) {
+        let account = &self.rows[index].account;
+        let to = self.reference.as_ref().and_then(|reference| reference.sample.moments.as_ref());
+        let Some(to) = to.filter(|_| account.count() >= 2) else { return };
+        let distance = account.moments().and_then(|moments| crate::metric::frechet(&moments, to));
         if let Ok(distance) = distance {
-            live.measured(index, count, distance);
+            self.live.measured(index, account.count(), distance);
         }
     }
 
@@ -449,9 +376,7 @@ impl Queue {
 
     /// What came of all cells, which goes into the folder too.
     fn results(&mut self, context: &Context<Compare>) -> Result<Results, Ending> {
-        self.open_reference(context)
-            .map_err(|sentence| Failure::from_sentence(&sentence, "choose another reference"))?;
-        let Some(Ok(reference)) = &self.reference else { return Err(Ending::Stopped) };
+        let Some(reference) = &self.reference else { return Err(Ending::Stopped) };
         let comparison = &self.task.comparison;
         self.live.measuring();
         context.wake();
@@ -490,19 +415,6 @@ impl Queue {
             machine: saved.machine,
             accounts: rows.into_iter().map(|row| row.account).collect(),
         }
-    }
-}
-
-/// Whether what is there of a cell is the beginning of what is wanted of it.
-fn fits(account: &Account, range: &Range<u64>, cell: &str, folder: &Folder) -> Result<(), CompareError> {
-    let path = folder.path().to_owned();
-    if account.first != range.start {
-        let (there, here) = (account.first.to_string(), range.start.to_string());
-        return Err(CompareError::Unlike { path, what: "shards", there, here });
-    }
-    match account.next() > range.end {
-        true => Err(CompareError::Fewer { path, cell: cell.into(), there: account.count(), wanted: range.end }),
-        false => Ok(()),
     }
 }
 
