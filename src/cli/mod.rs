@@ -142,12 +142,25 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { ExitCode::from(Failure::USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    match cli.command.map_or_else(|| window::open(cli.file), Command::execute) {
+    let command = |command: Command| {
+        end_with_the_pipe();
+        command.execute()
+    };
+    match cli.command.map_or_else(|| window::open(cli.file), command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             remark!("error: {failure}");
             ExitCode::from(failure.code())
         }
+    }
+}
+
+/// Whoever reads the output may have enough of it, as `head` has: the command ends then, without complaint.
+fn end_with_the_pipe() {
+    #[cfg(unix)]
+    // SAFETY: what every program has unless it asks for something else.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
     }
 }
 

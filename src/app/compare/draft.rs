@@ -7,6 +7,7 @@ use crate::metric::{Extractor, FeatureRef, WorldsFeatures};
 use crate::registry::Choice;
 use crate::task::Count;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// Tag of the presets that are chosen at first.
 const FIRST: &str = "fast";
@@ -20,8 +21,12 @@ pub struct CompareDraft {
     /// Samples of each preset.
     pub count: usize,
     pub seed: u64,
-    #[serde(with = "crate::registry::whole")]
+    #[serde(flatten)]
     pub features: Choice<dyn Extractor>,
+    /// A classifier's file, whose features are taken instead.
+    pub classifier: Option<PathBuf>,
+    /// The published weights of Inception-v3, where they are not among the models.
+    pub inception: Option<PathBuf>,
     pub reference: Reference,
     /// Slugs of the presets that are chosen.
     pub chosen: Vec<String>,
@@ -38,6 +43,8 @@ impl Default for CompareDraft {
             count: SAMPLES,
             seed: 0,
             features: Choice::new(&WorldsFeatures),
+            classifier: None,
+            inception: None,
             reference: Reference::Data(Place::Worlds(32)),
             chosen,
             own: Vec::new(),
@@ -47,6 +54,12 @@ impl Default for CompareDraft {
 }
 
 impl CompareDraft {
+    /// The features that are taken.
+    pub fn features(&self) -> FeatureRef {
+        let named = || FeatureRef::Named(self.features.clone());
+        self.classifier.clone().map_or_else(named, FeatureRef::File)
+    }
+
     /// All presets that can be chosen, a person's own first.
     pub fn offered(&self) -> impl Iterator<Item = &Cell> {
         let known = |cell: &&Cell| !self.own.iter().any(|own| own.slug() == cell.slug());
@@ -106,7 +119,7 @@ impl CompareDraft {
             family: draft.family().map_err(|error| error.to_string())?,
             seed: self.seed,
             count: Count::new(self.count).map_err(|error| error.to_string())?,
-            features: FeatureRef::Named(self.features.clone()),
+            features: self.features(),
             reference: self.reference.clone(),
             keep: Keep { features: None, samples: self.keep_samples },
             measures: Vec::new(),

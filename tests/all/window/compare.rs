@@ -80,7 +80,7 @@ fn a_sweep_puts_the_chosen_presets_over_the_values_of_parameters() {
     let mut harness = window(&settings(), home.path());
     click(&mut harness, "Compare");
     click(&mut harness, "Sweep and files");
-    harness.run_steps(4);
+    harness.run_steps(20);
     harness.get_by_label("Over").focus();
     harness.run_steps(2);
     harness.get_by_label("Over").type_text("steps=5,7");
