@@ -19,7 +19,7 @@ fn every_solver_of_the_registry_has_presets_at_few_evaluations_or_by_tolerance()
     assert_eq!(slugs.len(), presets().len());
     for cell in presets() {
         assert!(cell.check().is_ok(), "{}", cell.name);
-        assert_eq!(named(&cell.slug()), [cell.clone()]);
+        assert_eq!(named(&cell.slug()), std::slice::from_ref(cell));
         let said: usize = cell.slug().rsplit('-').next().and_then(|word| word.parse().ok()).unwrap_or(usize::MAX);
         if cell.is_tagged("steps") {
             assert!(cell.evaluations().unwrap() <= said && cell.evaluations().unwrap() + 2 > said, "{}", cell.name);
