@@ -261,6 +261,16 @@ impl ScoreModel for Mixture {
         Ok(toward.neg().reshape(x.dims()))
     }
 
+    /// Σ w·(μ + α·s²·q) with weights w and q = (x − αμ)/(α²s² + σ²): no difference of large numbers.
+    fn denoised(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        let View { pull, log_joint } = self.view(x, at)?;
+        let (size, device) = (self.dimensions(), x.device());
+        let gain = self.coefficients(at, size, &device, |l, c, i| l.alpha * c.std[i] * c.std[i]);
+        let mean = self.coefficients(at, size, &device, |_, c, i| c.mean[i]);
+        let clean = (softmax(log_joint, 1) * (mean + pull * gain)).sum_dim(1);
+        Ok(clean.reshape(x.dims()))
+    }
+
     /// With weights w and pulls q, score = −Σ w·q and its trace Σᵢ Σ w·(qᵢ − q̄ᵢ)² − w/(α²sᵢ² + σ²).
     fn score_and_trace(&self, x: &Image, at: &[Level]) -> Option<ScoreAndTrace> {
         let View { pull, log_joint } = match self.view(x, at) {

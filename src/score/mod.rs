@@ -119,6 +119,14 @@ pub trait ScoreModel {
     /// If the shape is wrong, the device fails, or the caller's wrapper stops the run.
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError>;
 
+    /// The estimate E[x(0) | x] at `x` (N×C×H×W), noised to `at`. What answers it directly is exact also where α = 0.
+    ///
+    /// # Errors
+    /// As [`ScoreModel::score`].
+    fn denoised(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        Ok(denoised(x, &self.score(x, at)?, at))
+    }
+
     /// The score, and the trace of its Jacobian ∂score/∂x (of length N), where that has a closed form.
     fn score_and_trace(&self, _x: &Image, _at: &[Level]) -> Option<ScoreAndTrace> {
         None
@@ -158,6 +166,10 @@ macro_rules! forwarded {
 
             fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
                 (**self).score(x, at)
+            }
+
+            fn denoised(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+                (**self).denoised(x, at)
             }
 
             fn score_and_trace(&self, x: &Image, at: &[Level]) -> Option<ScoreAndTrace> {

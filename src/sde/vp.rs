@@ -1,6 +1,6 @@
 use super::{
-    Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Range, Sde, Step, StepTexts, Transition,
-    bisect_time,
+    Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Level, Range, Sde, Step, StepTexts,
+    Transition, bisect_time,
 };
 use crate::registry::{About, Parameter, Scale, Settings, number};
 use serde::{Deserialize, Serialize};
@@ -154,6 +154,11 @@ impl Sde for Vp {
 
     fn time_of_ratio(&self, ratio: f64) -> f64 {
         bisect_time(ratio, |t| self.level(t).ratio())
+    }
+
+    fn at_ratio(&self, ratio: f64) -> Level {
+        let whole = ratio.hypot(1.0);
+        Level::new(1.0 / whole, ratio / whole)
     }
 
     fn epsilon(&self) -> f64 {
