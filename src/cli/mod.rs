@@ -16,6 +16,7 @@ mod bench;
 mod choices;
 mod classifier;
 mod colorize;
+mod convergence;
 mod decode;
 mod devices;
 mod drive;
@@ -43,6 +44,7 @@ mod sample;
 mod scatter;
 mod score;
 mod stopping;
+mod trace;
 mod train;
 mod training;
 mod window;
@@ -118,6 +120,8 @@ enum Command {
     Export(export::Args),
     /// List available models, or show one in detail
     Models(models::Args),
+    /// Measure the order of solvers: error against steps on an exact mixture
+    Convergence(convergence::Args),
     /// List compute devices, and which one `auto` selects
     Devices(devices::Args),
     /// Measure sampling speed, and where the time goes
@@ -186,6 +190,7 @@ impl Command {
             Command::Import(args) => import::execute(&args),
             Command::Export(args) => export::execute(&args),
             Command::Models(args) => models::execute(&args),
+            Command::Convergence(args) => convergence::execute(&args),
             Command::Devices(args) => devices::execute(&args),
             Command::Bench(args) => bench::execute(&args),
         }

@@ -75,6 +75,11 @@ impl Settings {
         Ok(())
     }
 
+    /// Sets a value that another parameter with this key took.
+    pub(crate) fn set_as_given(&mut self, parameter: &Parameter, value: Value) {
+        self.0.insert(parameter.key, value);
+    }
+
     /// Sets the nearest value that the parameter takes.
     pub fn set_nearest(&mut self, parameter: &Parameter, value: impl Into<Value>) {
         self.0.insert(parameter.key, parameter.nearest(value.into()));

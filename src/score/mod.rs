@@ -188,8 +188,8 @@ forwarded!(Box<M>);
 /// The estimate of x(0) that a score implies (Tweedie): (x + σ²·score)/α. One level for all samples, or one for each.
 pub fn denoised(x: &Image, score: &Image, at: &[Level]) -> Image {
     let device = x.device();
-    let variance = column(at, &device, |level| level.sigma * level.sigma);
-    let inverse_alpha = column(at, &device, |level| 1.0 / level.alpha);
+    let variance = column(at, &device, |level| level.sigma * level.sigma).cast(x.dtype());
+    let inverse_alpha = column(at, &device, |level| 1.0 / level.alpha).cast(x.dtype());
     (x.clone() + score.clone() * variance) * inverse_alpha
 }
 

@@ -169,6 +169,11 @@ pub trait Sde: Send + Sync + fmt::Debug {
         if ratio == 0.0 { Level::CLEAN } else { self.level(self.time_of_ratio(ratio)) }
     }
 
+    /// σ/α of level `index` of the discrete table of `levels` that published training has, the least noise first.
+    fn table_ratio(&self, index: usize, levels: usize) -> f64 {
+        self.level(index as f64 / (levels.max(2) - 1) as f64).ratio()
+    }
+
     /// The smallest time at which published samplers of this family stop.
     fn epsilon(&self) -> f64;
 

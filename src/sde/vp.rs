@@ -161,6 +161,14 @@ impl Sde for Vp {
         Level::new(1.0 / whole, ratio / whole)
     }
 
+    /// DDPM's: ᾱ is the running product of 1 − β_i/N.
+    fn table_ratio(&self, index: usize, levels: usize) -> f64 {
+        let last = (levels.max(2) - 1) as f64;
+        let rate = |i: usize| (self.beta(i as f64 / last) / levels as f64).min(0.999);
+        let log: f64 = (0..=index).map(|i| (-rate(i)).ln_1p()).sum();
+        (-log).exp_m1().sqrt()
+    }
+
     fn epsilon(&self) -> f64 {
         1e-3
     }

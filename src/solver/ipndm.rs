@@ -7,8 +7,8 @@ use crate::score::ScoreError;
 use crate::sde::Family;
 
 /// The weights of the slopes.
-pub const WEIGHTS: Parameter = Parameter::choice("weights", "equal", || vec![&EQUAL, &VARIABLE, &CORRECT])
-    .named("Weights", "Weights", "Weights of past slopes: for equal steps, or for unequal ones (iPNDM_v)")
+pub const WEIGHTS: Parameter = Parameter::choice("slope_weights", "equal", || vec![&EQUAL, &VARIABLE, &CORRECT])
+    .named("Slope weights", "Weights", "Weights of past slopes: for equal steps, or for unequal ones (iPNDM_v)")
     .optional();
 
 static EQUAL: About = About {

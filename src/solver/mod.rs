@@ -24,6 +24,7 @@ mod hmc;
 mod ipndm;
 mod langevin;
 mod lms;
+mod menu;
 mod multistep;
 mod noise;
 mod pndm;
@@ -38,6 +39,7 @@ mod runge_kutta;
 mod sa_solver;
 mod sde_dpm_solver;
 mod singlestep;
+mod spacing;
 mod stochastic;
 mod unipc;
 mod words;
@@ -81,6 +83,7 @@ pub use runge_kutta::{Derivative, Solution, State, Stepping, Tolerance, Toleranc
 pub use sa_solver::SaSolver;
 pub use sde_dpm_solver::{SdeDpmSolverPlusPlus, SdeDpmSolverPlusPlus3M};
 pub use singlestep::SinglestepDpm;
+pub use spacing::{Ays, Leading, Linspace, SIGMAS, Sigmas, TIMES, Times, Trailing};
 pub use stochastic::{CHURN, ETA};
 pub use unipc::UniPc;
 pub use words::Words;
@@ -142,6 +145,11 @@ pub trait Solver: Entry {
     /// Whether it has noise of its own, besides that of the start.
     fn is_stochastic(&self, _settings: &Settings) -> bool {
         false
+    }
+
+    /// Whether it is linear in the state and its noise where the score is: whether no length depends on the state.
+    fn is_linear(&self, _settings: &Settings) -> bool {
+        true
     }
 
     /// Whether it follows the probability-flow ODE in both directions, so that it encodes, too.

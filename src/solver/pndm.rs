@@ -7,8 +7,12 @@ use crate::score::ScoreError;
 use crate::sde::{Family, Step};
 
 /// How the first steps are made.
-pub const START: Parameter = Parameter::choice("start", "plms", || vec![&PLMS, &PRK])
-    .named("Start", "Start", "First steps: one of Heun's (PLMS), or three of Runge and Kutta's with 4 evaluations each")
+pub const START: Parameter = Parameter::choice("first_steps", "plms", || vec![&PLMS, &PRK])
+    .named(
+        "First steps",
+        "First steps",
+        "First steps: one of Heun's (PLMS), or three of Runge and Kutta's with 4 evaluations each",
+    )
     .optional();
 
 static PLMS: About = About {

@@ -182,7 +182,7 @@ const UNCLAIMED: &[(&str, &str)] = &[
     ("diff-sampler/ipndm-4-afs", "the first slope without an evaluation, for data of unit variance"),
 ];
 
-fn numbers(json: &Value) -> Vec<f64> {
+pub fn numbers(json: &Value) -> Vec<f64> {
     match json {
         Value::Array(all) => all.iter().flat_map(numbers).collect(),
         Value::Number(number) => vec![number.as_f64().unwrap()],
@@ -190,7 +190,7 @@ fn numbers(json: &Value) -> Vec<f64> {
     }
 }
 
-fn list(json: &Value) -> &[Value] {
+pub fn list(json: &Value) -> &[Value] {
     json.as_array().map_or(&[], Vec::as_slice)
 }
 
