@@ -17,6 +17,7 @@ mod measurement;
 mod mixture;
 mod network;
 mod operator;
+mod predicts;
 
 pub use classifier::{Accuracy, ClassifierDescription, Classify, NetworkClassifier};
 pub use clipped::Clipped;
@@ -34,6 +35,8 @@ pub use operator::{
     ANGLE, Colourisation, CompressedSensing, Denoising, Domain, FACTOR, GaussianBlur, Inpainting, KernelBlur, LENGTH,
     Linear, MotionBlur, Operator, OperatorError, SEED, SHARE, SIZE, SPREAD, SuperResolution, WEIGHTS,
 };
+
+pub use predicts::Predicts;
 
 use crate::Image;
 use crate::sde::{Level, Moments, Range};

@@ -72,7 +72,12 @@ pub const SPARE: Parameter = Parameter::whole("spare", 0, 0, 1)
 /// The times of these levels of the family's table, and clean data.
 fn levels(sde: &dyn Sde, levels: impl Iterator<Item = f64>) -> Vec<f64> {
     let index = |level: f64| (level.max(0.0) as usize).min(LEVELS - 1);
-    levels.map(|level| sde.time_of_ratio(sde.table_ratio(index(level), LEVELS))).chain([0.0]).collect()
+    levels.map(|level| time(sde, sde.table_ratio(index(level), LEVELS))).chain([0.0]).collect()
+}
+
+/// The time with a σ/α above 0: a step that arrived at t = 0 itself would arrive at clean data.
+fn time(sde: &dyn Sde, ratio: f64) -> f64 {
+    sde.time_of_ratio(ratio).max(1e-12)
 }
 
 /// A grid of levels of a table of 1000.
@@ -170,8 +175,8 @@ entry! {
 
 impl Grid for Sigmas {
     fn times(&self, settings: &Settings, sde: &dyn Sde, _n: usize, _ends: [f64; 2]) -> Vec<f64> {
-        let time = |&ratio: &f64| if ratio > 0.0 { sde.time_of_ratio(ratio) } else { 0.0 };
-        settings.numbers(&SIGMAS).iter().map(time).collect()
+        let place = |&ratio: &f64| if ratio > 0.0 { time(sde, ratio) } else { 0.0 };
+        settings.numbers(&SIGMAS).iter().map(place).collect()
     }
 
     fn count(&self, settings: &Settings) -> Option<usize> {
