@@ -17,6 +17,7 @@ mod choices;
 mod classifier;
 mod colorize;
 mod compare;
+mod convergence;
 mod decode;
 mod devices;
 mod drive;
@@ -45,6 +46,7 @@ mod sample;
 mod scatter;
 mod score;
 mod stopping;
+mod trace;
 mod train;
 mod training;
 mod window;
@@ -124,6 +126,8 @@ enum Command {
     Models(models::Args),
     /// Measure how far two sets of images are apart: FID, KID, precision and others
     Metric(metric::Args),
+    /// Measure the order of solvers: error against steps on an exact mixture
+    Convergence(convergence::Args),
     /// List compute devices, and which one `auto` selects
     Devices(devices::Args),
     /// Measure sampling speed, and where the time goes
@@ -207,6 +211,7 @@ impl Command {
             Command::Export(args) => export::execute(&args),
             Command::Models(args) => models::execute(&args),
             Command::Metric(args) => metric::execute(&args),
+            Command::Convergence(args) => convergence::execute(&args),
             Command::Devices(args) => devices::execute(&args),
             Command::Bench(args) => bench::execute(&args),
         }

@@ -1,7 +1,7 @@
 //! Opens models for all tasks, each once, and keeps the last few open.
 
 use super::{Ending, Failure, ModelReport, locked};
-use crate::checkpoint::{self, Assumption, FileError, OpenOptions, Opened, OpenedNetwork, ReadProgress};
+use crate::checkpoint::{self, Assumption, FileError, OpenOptions, Opened, OpenedNetwork, ReadProgress, read_mixture};
 use crate::network::{Classifier, Network, WeightsError};
 use crate::score::{ImageSet, Mixture, MixtureError, NetworkClassifier, NetworkScore, ScoreModel};
 use crate::task::ModelRef;
@@ -310,8 +310,13 @@ fn pictures(
 }
 
 fn mixture(reference: &ModelRef, name: &str) -> Result<Loaded, LoadError> {
-    let model = Mixture::named(name)?;
-    let summary = Mixture::names().iter().find(|(known, _)| *known == name).map_or("", |(_, summary)| summary);
+    let (model, summary) = match ModelRef::mixture_file(name) {
+        Some(file) => (read_mixture(file)?, "as a file describes it"),
+        None => {
+            let known = Mixture::names().iter().find(|(known, _)| *known == name);
+            (Mixture::named(name)?, known.map_or("", |(_, summary)| summary))
+        }
+    };
     let report = ModelReport {
         model: reference.clone(),
         name: format!("Mixture: {name}"),

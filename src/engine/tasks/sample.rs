@@ -35,7 +35,8 @@ impl Task for Sample {
         let model = &*model_of(&run);
         fitting(run.count.get(), model.shape())?;
         let plan = Plan::new(&run, model);
-        let (samples, evaluations) = (run.count.get(), run.solver.evaluations(plan.steps.len(), run.destination()));
+        let (samples, evaluations) =
+            (run.count.get(), run.solver.evaluations(plan.steps.len(), plan.destination(&run)));
         let report = report(context, &run, &plan, evaluations, &loaded, model);
         context.begin(samples, report, plan.notices.iter().cloned());
 

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod classifier;
+mod comparing;
 mod files;
 mod grey;
 mod metric;
