@@ -159,7 +159,7 @@ impl Classifier {
     ) -> Result<Vec<Vec<f32>>, GradientError> {
         let body = config.body();
         let plan = Plan::classifier(&body, config.classes);
-        Unet::differentiated_by_tensors(&plan, weights, device, x, labels, None, at_output)
+        Unet::differentiated_by_tensors(&plan, weights, device, x, labels.into(), None, at_output)
     }
 
     /// Number of parameters.

@@ -39,6 +39,8 @@ pub enum Purpose {
     Order,
     /// Whether a picture is taken mirrored.
     Flip,
+    /// Whether a network is told the class of a picture.
+    Label,
     /// By how much a picture is shifted, and what is hidden of it.
     Crop,
     /// The weights of a network of random features.
@@ -66,6 +68,7 @@ impl Purpose {
             Purpose::World => 5,
             Purpose::Order => 6,
             Purpose::Flip => 7,
+            Purpose::Label => 15,
             Purpose::Crop => 16,
             Purpose::Features => 32,
             Purpose::Subset => 33,

@@ -24,7 +24,7 @@ impl Task for Rehearse {
         let data = Data::noise(training.network.config.shape(), training.batch);
         let mut batch = 1;
         loop {
-            let part = Training { batch, start: None, snapshots: 0, ..training.clone() };
+            let part = Training { batch, start: None, label_dropout: None, snapshots: 0, ..training.clone() };
             let mut trainer = Trainer::new(part, data.clone(), None).map_err(refused)?;
             // The first step finds no memory at hand.
             let mut took = Duration::MAX;

@@ -28,6 +28,7 @@ mod refinenet;
 mod resize;
 mod shifted;
 mod simd;
+mod table;
 mod tracked;
 mod two_way;
 mod winograd;

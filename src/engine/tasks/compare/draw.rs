@@ -3,7 +3,7 @@
 use super::Compare;
 use crate::Pixels;
 use crate::compare::{BLOCK, Comparison};
-use crate::engine::guides::Guides;
+use crate::engine::guides::in_run;
 use crate::engine::loader::Loaded;
 use crate::engine::progress::Place;
 use crate::engine::watched::Watched;
@@ -55,8 +55,7 @@ impl<'a> Draws<'a> {
     pub fn draw(&self, run: &Run, range: Range<u64>, place: &dyn Fn(f64) -> Place) -> Result<Drawn, ScoreError> {
         let (context, shape) = (self.context, self.loaded.model.shape());
         let watched = Watched::new(&*self.loaded.model, context, BATCH);
-        let guides = Guides::none();
-        let model = &*guides.model(&watched, run);
+        let model = &*in_run(&watched, run);
         let plan = Plan::new(run, model);
         let (first, count) = (range.start as usize, (range.end - range.start) as usize);
         let noise = Noise { seed: run.seed, first, count, shape, device: context.device().0.clone() };
