@@ -93,6 +93,11 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Whether the field `name` is there, and not null.
+    pub fn is_given(&self, name: &str) -> bool {
+        self.fields.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// The field `name` has an unknown value.
     pub fn unknown(&self, name: &str, value: &Value, known: &'static str) -> ConfigError {
         ConfigError::Unknown { field: format!("{}.{name}", self.name), value: shorten(value), known }

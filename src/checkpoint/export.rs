@@ -83,9 +83,10 @@ fn fields(description: &Description) -> Vec<(String, Value)> {
         Architecture::Unet(config) => Architecture::Unet(essential(config)),
         other => other.clone(),
     };
-    let Description { family, continuous, levels, labels, range, .. } = description;
+    let Description { family, continuous, levels, labels, predicts, betas, range, .. } = description;
     let whole = serde_json::json!({
         "config": config, "family": family, "continuous": continuous, "levels": levels, "labels": labels, "range": range,
+        "predicts": predicts, "betas": betas,
     });
     let mut flat = Vec::new();
     flatten("", whole, &mut flat);

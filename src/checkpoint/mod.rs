@@ -17,6 +17,7 @@ mod diffusers;
 mod dit;
 mod edm;
 mod export;
+mod features;
 mod foreign;
 mod found;
 mod grid;
@@ -31,6 +32,7 @@ mod legacy;
 mod levels;
 mod machine;
 mod mask;
+mod mixture;
 mod native;
 mod ncsn;
 mod npz;
@@ -50,6 +52,7 @@ mod score_sde;
 mod sets;
 mod sources;
 mod square;
+mod stream;
 mod tally;
 mod tensors;
 mod torch;
@@ -67,12 +70,17 @@ pub use classifier::{OpenedClassifier, find_classifier, read_classifier, write_c
 pub use config::ConfigError;
 pub use diffusers::{holds_network, read_diffusers_config};
 pub use export::{ExportError, Project, export};
+pub use features::{
+    FeatureFile, bundled_worlds, inception_weights, load_extractor, open_features, read_features, read_image_tensor,
+    statistics, write_features,
+};
 pub use grid::{Layout, fitting_zoom, grid_image, longest_side, write_grid, write_photo, write_picture, write_strip};
 pub use import::{About, adopt, read_card};
 pub use kind::{Kind, kind_of};
 pub use latents::{read_latents, write_latents};
 pub use layer::{read_layer, write_layer};
 pub use mask::{OpenedMask, read_mask, write_mask};
+pub use mixture::read_mixture;
 pub use native::{read_native, write_native};
 pub use open::{ASSUMED, Described, OpenOptions, Opened, OpenedNetwork, open, open_network};
 pub use overrides::{Assumption, Overrides};
@@ -86,6 +94,7 @@ pub use run_file::{read_json, read_run, write_json, write_run};
 pub use score_sde::{Module, ModuleKind, Structure, infer, read_score_sde_config};
 pub use sources::Part;
 pub use square::{Square, central_square, square};
+pub use stream::{OnImages, for_each_image};
 pub use tensors::{read_state, read_tensors, write_samples, write_state, write_tensors};
 pub use torch::{Checkpoint, read_torch};
 pub use well_known::{PUBLISHED, Published, Release};
@@ -119,6 +128,10 @@ pub enum FileError {
     Ema { path: PathBuf, expected: usize, found: usize },
     #[error("{path:?}: {source}")]
     Run { path: PathBuf, source: crate::task::RunError },
+    #[error("{path:?}: {source}")]
+    Features { path: PathBuf, source: crate::metric::MetricError },
+    #[error(transparent)]
+    Metric(#[from] crate::metric::MetricError),
     #[error("unknown model {name:?}; {remedy}")]
     Unknown { name: String, remedy: String },
     #[error("opening {0:?} was cancelled; open it again")]

@@ -60,9 +60,17 @@ impl Options {
         command.arg(choice).args(parameters)
     }
 
+    /// The parameters of all entries that share this one's key, each once: their ranges and usual values may differ.
+    fn alike(&self, parameter: &Parameter) -> Vec<&'static Parameter> {
+        let all = self.entries.iter().flat_map(|about| every(about.parameters));
+        all.filter(|other| other.key == parameter.key).collect()
+    }
+
     /// A parameter as an option.
     fn option(&self, parameter: &'static Parameter) -> Arg {
+        let alike = self.alike(parameter);
         let default = match parameter.default() {
+            default if alike.iter().any(|other| other.default() != default) => " [default: each solver's own]".into(),
             Value::Flag(_) => String::new(),
             Value::Number(small) if small > 0.0 && small < 1e-3 => format!(" [default: {}{small:e}]", self.inherited),
             value => format!(" [default: {}{value}]", self.inherited),
@@ -72,15 +80,22 @@ impl Options {
         match parameter.kind {
             Kind::Flag { .. } => arg.action(ArgAction::SetTrue),
             Kind::Choice { .. } => {
-                let values =
-                    parameter.options().into_iter().map(|about| PossibleValue::new(about.slug).help(about.line()));
-                let read = move |slug: String| parameter.parse(&slug).unwrap_or_else(|_| parameter.default());
+                let mut options: Vec<&'static About> = Vec::new();
+                for about in alike.iter().flat_map(|parameter| parameter.options()) {
+                    if !options.iter().any(|known| known.slug == about.slug) {
+                        options.push(about);
+                    }
+                }
+                let values = options.into_iter().map(|about| PossibleValue::new(about.slug).help(about.line()));
+                let read = move |slug: String| {
+                    alike.iter().find_map(|own| own.parse(&slug).ok()).unwrap_or_else(|| parameter.default())
+                };
                 arg.value_name(parameter.key.to_uppercase()).value_parser(PossibleValuesParser::new(values).map(read))
             }
-            _ => arg
-                .value_name(symbol(parameter))
-                .allow_negative_numbers(true)
-                .value_parser(move |word: &str| parameter.parse(word)),
+            _ => arg.value_name(symbol(parameter)).allow_negative_numbers(true).value_parser(move |word: &str| {
+                let found = alike.iter().find_map(|own| own.parse(word).ok());
+                found.map_or_else(|| parameter.parse(word), Ok)
+            }),
         }
     }
 
@@ -130,10 +145,16 @@ impl Options {
     /// # Errors
     /// If a parameter is not one of this entry, or does not take its value.
     pub(super) fn apply(&self, given: &Given, about: &'static About, settings: &mut Settings) -> Result<(), Failure> {
+        // The value of a choice says which parameters there are.
         for (parameter, value) in &given.values {
-            settings.set(parameter, value.clone())?;
+            settings.set_as_given(parameter, value.clone());
         }
         let own = active(about.parameters, settings);
+        for (parameter, value) in &given.values {
+            if let Some(own) = own.iter().find(|own| own.key == parameter.key) {
+                settings.set(own, value.clone())?;
+            }
+        }
         match given.values.iter().find(|(parameter, _)| !own.iter().any(|own| own.key == parameter.key)) {
             None => Ok(()),
             Some((parameter, _)) => {

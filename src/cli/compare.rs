@@ -1,8 +1,7 @@
 //! Comparing sampler presets, on one machine or on many.
 
-use super::choices::choice;
 use super::drive::Session;
-use super::library::agreed;
+use super::library::{agreed, inception};
 use super::options::{DeviceOption, FamilyOptions, seed};
 use super::progress::human;
 use super::{Failure, stopping};
@@ -13,8 +12,7 @@ use crate::compare::{
     read_comparison, read_part, read_presets, swept, tags, write_part, write_presets, write_report,
 };
 use crate::engine::{Compare, CompareReport, Compared};
-use crate::metric::Extractor;
-use crate::registry::{Category, Choice};
+use crate::metric::FeatureRef;
 use crate::task::{Count, ModelRef, Run};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -65,9 +63,16 @@ pub(super) struct Args {
     /// Samples of each preset [default: 1024]
     #[arg(long, short, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     count: Option<Count>,
-    /// Features that images are compared by [default: pixels]
-    #[arg(long, value_name = "FEATURES", value_parser = choice::<dyn Extractor>)]
-    features: Option<Choice<dyn Extractor>>,
+    /// Features that images are compared by: inception, worlds, random, pixels, or the file of a classifier [default:
+    /// inception where its weights are, of Little Worlds worlds, of mixtures pixels, else random]
+    #[arg(long, value_name = "NAME|FILE")]
+    features: Option<FeatureRef>,
+    /// Weights of Inception-v3 [default: pt_inception-2015-12-05-6726825d.pth among the models]
+    #[arg(long, value_name = "FILE")]
+    inception: Option<PathBuf>,
+    /// What is measured, as `metric` takes it, such as fd,kid,prdc [default: all; of more than 1024 features, what is quick]
+    #[arg(long, value_name = "METRICS", value_delimiter = ',')]
+    measures: Vec<String>,
     /// What samples are compared with: images as `train --data` takes them, statistics (.npz), features (.safetensors), or
     /// `model`: the data of an exact model [default: model, of the bundled network worlds:32]
     #[arg(long, value_name = "REFERENCE")]
@@ -121,6 +126,9 @@ struct MergeArgs {
     /// What samples are compared with [default: what the parts name]
     #[arg(long, value_name = "REFERENCE")]
     reference: Option<Reference>,
+    /// Weights of Inception-v3 [default: as for `compare`]
+    #[arg(long, value_name = "FILE")]
+    inception: Option<PathBuf>,
     /// Print the results as JSON
     #[arg(long)]
     json: bool,
@@ -198,11 +206,13 @@ impl Args {
         if let Some(part) = place.part.as_deref().filter(|part| part.exists()) {
             return already(part, &comparison);
         }
+        Folder::new(&place.folder).admits(&comparison)?;
         let task = Compare {
             comparison: comparison.clone(),
             folder: place.folder.clone(),
             shard: self.shard.unwrap_or(Shard::WHOLE),
             save_every: Duration::from_secs_f64(self.save_every.min(1e6)),
+            inception: self.inception.clone(),
             rehearse: self.dry_run,
         };
         if self.dry_run {
@@ -241,9 +251,10 @@ impl Args {
                     family: self.family.of(own)?,
                     seed: self.seed.unwrap_or(0),
                     count: self.count.map_or_else(|| Count::new(1024), Ok)?,
-                    features: self.features.clone().unwrap_or_else(|| Choice::new(<dyn Extractor>::all()[0])),
+                    features: self.features.clone().map_or_else(|| self.usual_features(&model), Ok)?,
                     reference: self.reference.clone().map_or_else(|| usual_reference(&model), Ok)?,
                     keep: self.keep(Keep::default()),
+                    measures: self.measures.clone(),
                     model,
                     cells,
                 }
@@ -263,8 +274,21 @@ impl Args {
             features: self.features.clone().unwrap_or(base.features),
             reference: self.reference.clone().unwrap_or(base.reference),
             keep: self.keep(base.keep),
+            measures: if self.measures.is_empty() { base.measures } else { self.measures.clone() },
             cells,
         })
+    }
+
+    /// The features where none are given.
+    fn usual_features(&self, model: &ModelRef) -> Result<FeatureRef, Failure> {
+        let is_worlds = *model == Run::default().model || *model == ModelRef::Exact(ModelRef::WORLDS.into());
+        let name = match model {
+            ModelRef::Mixture(_) => "pixels",
+            _ if is_worlds => "worlds",
+            _ if inception(self.inception.as_deref()).is_some() => "inception",
+            _ => "random",
+        };
+        Ok(name.parse()?)
     }
 
     fn keep(&self, base: Keep) -> Keep {
@@ -287,8 +311,7 @@ impl Args {
 fn trusted(file: &Path, named: &Reference, given: Option<&Reference>) -> Result<(), Failure> {
     let is_path = match named {
         Reference::Model => false,
-        Reference::Statistics(_) => true,
-        Reference::Images(place) => matches!(place, crate::data::Place::Files { .. }),
+        Reference::Data(place) => matches!(place, crate::data::Place::Files { .. }),
     };
     if given.is_some() || !is_path {
         return Ok(());
@@ -426,6 +449,7 @@ fn put_together(args: &MergeArgs) -> Result<(), Failure> {
         folder: place.folder.clone(),
         shard: Shard::WHOLE,
         save_every: Duration::from_secs(60),
+        inception: args.inception.clone(),
         rehearse: false,
     };
     let Some(compared) = session.compare(task)? else { return Ok(()) };

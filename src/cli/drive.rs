@@ -4,7 +4,7 @@ use super::progress::{Progress, human};
 use super::{Failure, devices, library, stopping, training};
 use crate::engine::{
     self, Compare, CompareLive, CompareReport, Compared, DeviceChoice, End, Engine, Inspect, Live, ModelReport,
-    Options, RunReport, Sample, Snapshot, Task, TaskHandle, Train, Update,
+    Options, Recorded, RunReport, Sample, Snapshot, Task, TaskHandle, Train, Update,
 };
 use crate::task::{ModelRef, Run};
 use burn::tensor::Device;
@@ -74,14 +74,26 @@ impl Session {
     /// # Errors
     /// If the run fails or is stopped.
     pub(super) fn sample(&mut self, run: Run, recording: Recording) -> Result<Outcome, Failure> {
+        self.sample_from(run, None, recording)
+    }
+
+    /// The same from a state that is at hand, or else from the run's own.
+    ///
+    /// # Errors
+    /// If the run fails or is stopped.
+    pub(super) fn sample_from(
+        &mut self,
+        run: Run,
+        from: Option<Arc<Recorded>>,
+        recording: Recording,
+    ) -> Result<Outcome, Failure> {
         let began = Instant::now();
         let (record, shown) = match recording {
             Recording::Nothing => (0, false),
             Recording::Moments => (RECORD_LIMIT, false),
             Recording::Shown => (RECORD_LIMIT, true),
         };
-        let handle =
-            self.engine.start(Sample { run, from: None }, Options { record, shown, ..Options::on(self.choice) });
+        let handle = self.engine.start(Sample { run, from }, Options { record, shown, ..Options::on(self.choice) });
         let mut first_shown = None;
         let mut look = |progress: &mut Progress, handle: &TaskHandle<Sample>| {
             if handle.snapshot().is_some() {

@@ -1,6 +1,7 @@
 use crate::checkpoint::{ConfigError, ExportError, FileError};
 use crate::compare::CompareError;
 use crate::data::DataError;
+use crate::metric::MetricError;
 use crate::network::WeightsError;
 use crate::registry::{ChoiceError, ParameterError};
 use crate::score::ScoreError;
@@ -64,6 +65,7 @@ impl From<CompareError> for Failure {
     fn from(error: CompareError) -> Self {
         match error {
             CompareError::File(error) => error.into(),
+            CompareError::Data(error) => error.into(),
             CompareError::Busy(_) | CompareError::Chart(_) | CompareError::Metric(_) => {
                 Failure::Running(error.to_string())
             }
@@ -71,6 +73,7 @@ impl From<CompareError> for Failure {
             | CompareError::Gap { .. }
             | CompareError::Overlap { .. }
             | CompareError::Damaged { .. }
+            | CompareError::OtherFeatures { .. }
             | CompareError::Unlike { .. } => Failure::Input(error.to_string()),
             _ => Failure::Usage(error.to_string()),
         }
@@ -90,6 +93,8 @@ impl From<DataError> for Failure {
     fn from(error: DataError) -> Self {
         match error {
             DataError::File(error) => error.into(),
+            DataError::Metric(error) => error.into(),
+            DataError::Stopped => Failure::Running(error.to_string()),
             _ => Failure::Usage(error.to_string()),
         }
     }
@@ -99,6 +104,18 @@ impl From<ClassifierError> for Failure {
     fn from(error: ClassifierError) -> Self {
         match error {
             ClassifierError::NotFinite { .. } | ClassifierError::Device(_) => Failure::Running(error.to_string()),
+            _ => Failure::Input(error.to_string()),
+        }
+    }
+}
+
+impl From<MetricError> for Failure {
+    fn from(error: MetricError) -> Self {
+        match error {
+            MetricError::NotConverged => Failure::Running(error.to_string()),
+            MetricError::Range { .. } | MetricError::NoClasses | MetricError::NoFeatures => {
+                Failure::Usage(error.to_string())
+            }
             _ => Failure::Input(error.to_string()),
         }
     }

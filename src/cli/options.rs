@@ -74,7 +74,7 @@ impl FamilyOptions {
 
 /// A solver for samples and its parameters.
 #[derive(Debug)]
-struct SolverOptions(Given);
+pub(super) struct SolverOptions(Given);
 
 fn solvers() -> Options {
     Options::of::<dyn Solver>("Numerical scheme [default: the preset's]", "Solver", |_| true)
@@ -82,20 +82,40 @@ fn solvers() -> Options {
 
 flattened!(SolverOptions, solvers());
 
+impl SolverOptions {
+    /// The solver with its parameters, where one is named.
+    ///
+    /// # Errors
+    /// If options belong to another solver, or none is named.
+    pub(super) fn chosen(&self) -> Result<Option<Choice<dyn Solver>>, Failure> {
+        let SolverOptions(given) = self;
+        let Some(solver) = given.slug().or_else(|| solvers().implied(given)).and_then(find) else {
+            return match given.is_given() {
+                true => Err(Failure::Usage("options of a solver have no effect without one; give --solver".into())),
+                false => Ok(None),
+            };
+        };
+        let mut solver: Choice<dyn Solver> = Choice::new(solver);
+        solvers().apply(given, solver.about(), solver.settings_mut())?;
+        solver.check().map_err(|error| Failure::Usage(error.to_string()))?;
+        Ok(Some(solver))
+    }
+}
+
 /// All that decides a run's pixels.
 #[derive(Debug, Args)]
 #[command(mut_arg("predictor", |arg| defaulting(arg, "the preset's")))]
 #[command(mut_arg("corrector", |arg| defaulting(arg, "the preset's")))]
 pub(super) struct RunOptions {
-    /// Model: a name from `models`, a checkpoint, exact:FOLDER or mixture:NAME
+    /// Model: a name from `models`, a checkpoint, exact:FOLDER, mixture:NAME or mixture:FILE.json
     #[arg(long, short, default_value_t = Run::default().model)]
     pub model: ModelRef,
 
     #[command(flatten)]
     family: FamilyOptions,
 
-    /// Preset, which other options override: fast-10, fast-20, fast-50, ode-20, c2000-langevin, or p1000-, p2000- or
-    /// pc1000- followed by a predictor, such as pc1000-ancestral
+    /// Preset, which other options override: fast-10, fast-20, fast-50, ode-20; a name of ComfyUI's menu, such as euler-a
+    /// or dpm++-2m-karras; c2000-langevin, or p1000-, p2000- or pc1000- followed by a predictor, such as pc1000-ancestral
     /// [default: fast-20; p1000-reverse-diffusion once --solver pc, a predictor or a corrector is given]
     #[arg(long, value_name = "NAME", value_parser = preset, help_heading = "Solver")]
     preset: Option<Preset>,
@@ -114,9 +134,16 @@ pub(super) struct RunOptions {
     /// Time steps [default: the preset's]
     #[arg(long, short = 'n', value_name = "N", value_parser = steps, allow_negative_numbers = true, help_heading = "Time")]
     steps: Option<Steps>,
-    /// Time grid: uniform, quadratic, edm[:RHO] or log-snr [default: the preset's]
+    /// Time grid: uniform, quadratic, edm[:RHO] (karras), log-snr (exponential), ays[:TABLE], leading, trailing or
+    /// linspace [default: the preset's]
     #[arg(long, value_parser = choice::<dyn Grid>, help_heading = "Time")]
     grid: Option<Choice<dyn Grid>>,
+    /// The σ/α where each step begins, falling, and last where the last one arrives: 10,1,0.1,0
+    #[arg(long, value_name = "LIST", value_parser = sigmas, conflicts_with_all = ["grid", "steps", "times"], help_heading = "Time")]
+    sigmas: Option<Choice<dyn Grid>>,
+    /// The times where each step begins, falling, and last where the last one arrives: 1,0.5,0.1,0
+    #[arg(long, value_name = "LIST", value_parser = times, conflicts_with_all = ["grid", "steps"], help_heading = "Time")]
+    times: Option<Choice<dyn Grid>>,
 
     /// Number of samples
     #[arg(long, short, value_name = "N", default_value = "16", value_parser = count, allow_negative_numbers = true)]
@@ -156,7 +183,11 @@ impl RunOptions {
         }
         self.set_solver(&mut run)?;
         run.steps = self.steps.unwrap_or(run.steps);
-        run.grid = self.grid.clone().unwrap_or(run.grid);
+        let grid = [&self.grid, &self.sigmas, &self.times].into_iter().flatten().next();
+        run.grid = grid.cloned().unwrap_or(run.grid);
+        if let Some(count) = run.grid.entry().count(run.grid.settings()) {
+            run.steps = Steps::new(count)?;
+        }
         run.clip = !self.no_clip && self.clip.unwrap_or(run.clip);
         run.denoise &= !self.no_denoise;
         (run.seed, run.count) = (self.seed, self.count);
@@ -186,6 +217,16 @@ fn preset(text: &str) -> Result<Preset, Failure> {
     Preset::find(text)
         .cloned()
         .ok_or_else(|| Failure::Usage(format!("unknown preset {text:?}; choose one of {}", known())))
+}
+
+/// A grid of these levels.
+fn sigmas(list: &str) -> Result<Choice<dyn Grid>, String> {
+    choice(&format!("sigmas:{list}"))
+}
+
+/// A grid of these times.
+fn times(list: &str) -> Result<Choice<dyn Grid>, String> {
+    choice(&format!("times:{list}"))
 }
 
 fn whole(text: &str) -> Result<usize, String> {

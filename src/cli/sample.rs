@@ -1,14 +1,16 @@
 use super::Failure;
 use super::choices::{Given, Options, flattened};
-use super::drive::Session;
+use super::drive::{Recording, Session};
 use super::options::{DeviceOption, RunOptions};
 use super::output::OutputOptions;
+use super::trace::{Trace, read_start};
 use crate::checkpoint::write_run;
 use crate::engine::ModelReport;
 use crate::registry::find;
 use crate::score::{Autoguidance, ClassifierFree, ClassifierGuidance, GuidanceKind};
-use crate::task::{Guidance, ModelRef, Run};
+use crate::task::{Count, Guidance, ModelRef, Run};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -21,6 +23,10 @@ Examples:
       --corrector langevin --snr 0.16 --steps 500
   score-explorer sample --model exact:photos --solver heun --steps 18 \\
       --grid edm:7 --tensor x.safetensors
+  score-explorer sample --solver unipc --order 3 --steps 10
+  score-explorer sample --model mixture:plane.json --family ve \\
+      --sigmas 40,10,2,0.5,0.1,0 --solver heun --start x.safetensors \\
+      --trace states.safetensors
   score-explorer sample --class sea --guidance 2
   score-explorer sample --model cifar10.pth --class frog --guidance 2 \\
       --guide-model cifar-noisy.safetensors
@@ -43,6 +49,12 @@ pub(super) struct Args {
     /// Run file, for `score-explorer run` and the window
     #[arg(long, alias = "record", value_name = "FILE", help_heading = "Output")]
     save_run: Option<PathBuf>,
+    /// Safetensors file with the first state `x`, N×C×H×W, noised to the first step's σ, in the data range of the run
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["count", "save_run"], help_heading = "Solver")]
+    start: Option<PathBuf>,
+    /// Safetensors file for the first state and that after each step: `x`, S×N×C×H×W, with `t`, `alpha` and `sigma`
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    trace: Option<PathBuf>,
 }
 
 /// The kind of guidance.
@@ -109,16 +121,28 @@ impl GuidanceOptions {
 
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let save_run = args.save_run.as_deref();
-    args.output.check(save_run)?;
+    // Either takes the place of the picture that is written where nothing is asked for.
+    let more = save_run.or(args.trace.as_deref());
+    args.output.check(more)?;
+    args.trace.iter().try_for_each(|file| Trace::check(file))?;
     let mut session = Session::open(args.device.into())?;
     let model = session.inspect(&args.run.model)?;
-    let run = Run { guidance: args.guidance.guidance(&model)?, ..args.run.run(model.family)? };
-    let zoom = args.output.fit(save_run, &model, run.count, &mut session.progress)?;
-    let outcome = session.sample(run, args.output.recording())?;
-    let mut files = args.output.write(&outcome, save_run, zoom, &mut session.progress)?;
+    let mut run = Run { guidance: args.guidance.guidance(&model)?, ..args.run.run(model.family)? };
+    let start = args.start.as_deref().map(|file| read_start(file, model.shape)).transpose()?;
+    if let Some(start) = &start {
+        run.count = Count::new(start.x.shape[0])?;
+    }
+    let zoom = args.output.fit(more, &model, run.count, &mut session.progress)?;
+    let recording = if args.trace.is_some() { Recording::Moments } else { args.output.recording() };
+    let outcome = session.sample_from(run, start.map(Arc::new), recording)?;
+    let mut files = args.output.write(&outcome, more, zoom, &mut session.progress)?;
     if let Some(file) = save_run {
         write_run(file, &outcome.report.run)?;
         files.push(file.into());
+    }
+    if let Some(file) = &args.trace {
+        Trace::write(file, &outcome)?;
+        files.push(file.clone());
     }
     drop(session);
     args.output.print(&outcome, &files)

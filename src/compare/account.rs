@@ -284,7 +284,8 @@ impl Account {
             return wrong("it holds logits of other samples than its features");
         }
         if let Kept::Sums(tally) = &self.kept
-            && !(count == 0 || tally.ranges() == [self.first..self.first + count])
+            && count > 0
+            && !matches!(tally.ranges().as_slice(), [only] if *only == (self.first..self.first + count))
         {
             return wrong("its sums are of other samples than it says");
         }
@@ -354,6 +355,9 @@ fn tally(dims: usize, arrays: Vec<(String, NumberArray)>) -> Result<Tally, Damag
     let node = |((first, count), [sum, products]): ((u64, u64), [Vec<f64>; 2])| {
         Ok::<_, MetricError>((first, Sums::new(dims, count, sum, products)?))
     };
+    if loose.len() as u64 > 2 * BLOCK {
+        return Err(Damage("it has more incomplete blocks than are possible".into()));
+    }
     let nodes = found.into_iter().map(node).collect::<Result<Vec<_>, _>>()?;
     Ok(Tally::from_parts(dims, nodes, loose)?)
 }

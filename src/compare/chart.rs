@@ -2,7 +2,7 @@
 
 use super::{CellResult, CompareError, Results, published};
 use plotters::coord::Shift;
-use plotters::coord::combinators::LogCoord;
+use plotters::coord::combinators::{BindKeyPoints, LogCoord, WithKeyPoints};
 use plotters::prelude::*;
 use plotters::style::register_font;
 use std::ops::Range;
@@ -38,7 +38,8 @@ const DOT: RGBColor = RGBColor(30, 100, 200);
 const BEST: RGBColor = RGBColor(200, 70, 20);
 const OTHERS: RGBColor = RGBColor(140, 140, 140);
 
-type Plane = Cartesian2d<LogCoord<f64>, LogCoord<f64>>;
+type Axis = WithKeyPoints<LogCoord<f64>>;
+type Plane = Cartesian2d<Axis, Axis>;
 
 impl Cost {
     /// Of one sample.
@@ -107,7 +108,7 @@ impl Chart<'_> {
             .margin(14)
             .x_label_area_size(44)
             .y_label_area_size(66)
-            .build_cartesian_2d(across.log_scale(), up.log_scale())
+            .build_cartesian_2d(axis(across), axis(up))
             .map_err(failed)?;
         let text = |size: i32| (FAMILY, size).into_font().color(&INK);
         chart
@@ -138,10 +139,13 @@ impl Chart<'_> {
         let mut front: Vec<(f64, f64)> = dots.iter().filter(|dot| dot.best).map(|dot| dot.at).collect();
         front.sort_by(|a, b| a.0.total_cmp(&b.0));
         chart.draw_series(LineSeries::new(front, BEST.stroke_width(1)))?;
+        let bottom = chart.y_range().start;
         for dot in dots {
             let colour = if dot.best { BEST } else { DOT };
-            if let Some([low, high]) = dot.interval.filter(|[low, _]| *low > 0.0) {
-                let bar = ErrorBar::new_vertical(dot.at.0, low, dot.at.1.clamp(low, high), high, colour.filled(), 6);
+            if let Some([low, high]) = dot.interval.filter(|[low, high]| low <= high && *high > 0.0) {
+                // What reaches down to 0 leaves the axis.
+                let low = low.max(bottom);
+                let bar = ErrorBar::new_vertical(dot.at.0, low, dot.at.1, high, colour.filled(), 6);
                 chart.draw_series(std::iter::once(bar))?;
             }
             let label = (FAMILY, 12).into_font().color(&INK);
@@ -164,6 +168,34 @@ fn spread(values: impl Iterator<Item = f64>) -> Range<f64> {
     let room = (high / low).powf(0.12).max(1.15);
     // Names lie on the right of their dots.
     low / room..high * room * room
+}
+
+/// A logarithmic axis over a range, with round numbers on it.
+fn axis(range: Range<f64>) -> Axis {
+    let ticks = ticks(&range);
+    range.log_scale().with_key_points(ticks)
+}
+
+/// Some four to ten round numbers in a range.
+fn ticks(range: &Range<f64>) -> Vec<f64> {
+    let decades = range.start.log10().floor() as i32..=range.end.log10().floor() as i32;
+    let of = |steps: &[u32]| -> Vec<f64> {
+        let all = decades.clone().flat_map(|decade| {
+            steps.iter().map(move |&step| {
+                // In tenths, so that what is shown has no digits of rounding.
+                let exponent = decade - 1;
+                if exponent < 0 {
+                    f64::from(step) / 10f64.powi(-exponent)
+                } else {
+                    f64::from(step) * 10f64.powi(exponent)
+                }
+            })
+        });
+        all.filter(|tick| range.contains(tick)).collect()
+    };
+    let finest: Vec<u32> = (10..100).collect();
+    let all = [of(&[10]), of(&[10, 20, 50]), of(&[10, 15, 20, 30, 40, 50, 60, 80]), of(&finest)];
+    all.iter().find(|ticks| ticks.len() >= 4).unwrap_or(&all[3]).clone()
 }
 
 fn plain(value: f64) -> String {
@@ -189,4 +221,17 @@ pub fn chart_png(chart: &Chart<'_>) -> Result<image::RgbImage, CompareError> {
     let mut bytes = vec![0; 3 * (width * height) as usize];
     chart.draw(&BitMapBackend::with_buffer(&mut bytes, SIZE).into_drawing_area())?;
     image::RgbImage::from_raw(width, height, bytes).ok_or_else(|| CompareError::Chart("its size is wrong".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_have_some_round_numbers() {
+        assert_eq!(ticks(&(13.0..60.0)), [15.0, 20.0, 30.0, 40.0, 50.0]);
+        assert_eq!(ticks(&(0.5..2000.0)), [1.0, 10.0, 100.0, 1000.0]);
+        assert_eq!(ticks(&(0.0021..0.0024)), [0.0022, 0.0023]);
+        assert!(spread([3.0, f64::NAN, -1.0].into_iter()).contains(&3.0));
+    }
 }

@@ -1,7 +1,7 @@
 use super::{Cell, CompareError, Reference, presets};
 use crate::checkpoint::{FileError, read_json, write_json};
-use crate::metric::Extractor;
-use crate::registry::Choice;
+use crate::metric::{FeatureRef, Measure, Measured};
+use crate::registry::{Category, Choice};
 use crate::sde::Family;
 use crate::task::{Count, ModelRef, Origin, Run};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,10 @@ pub const FEW: usize = 2048;
 /// Features of a cell are kept by themselves where they take no more bytes than this.
 const SMALL: u64 = 64 << 20;
 
+/// Above so many features, only these are measured unless others are asked for: extrapolations take minutes.
+const MANY: usize = 1024;
+const QUICK: [&str; 4] = ["fd", "kid", "is", "prdc"];
+
 /// What is compared, and with what: a value, and a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
@@ -25,11 +29,13 @@ pub struct Comparison {
     pub seed: u64,
     /// Samples of each cell.
     pub count: Count,
-    #[serde(flatten)]
-    pub features: Choice<dyn Extractor>,
+    pub features: FeatureRef,
     pub reference: Reference,
     #[serde(default)]
     pub keep: Keep,
+    /// What is measured, as `metric` writes it; nothing: all that does not take long.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measures: Vec<String>,
     /// What is compared.
     pub cells: Vec<Cell>,
 }
@@ -66,7 +72,8 @@ impl Comparison {
             }
             self.run(cell).check()?;
         }
-        Ok(self.features.check()?)
+        self.measures(0)?;
+        Ok(self.features.choice().0.check()?)
     }
 
     /// The run that draws the samples of a cell.
@@ -102,6 +109,18 @@ impl Comparison {
         self.keep.features.unwrap_or(self.count.get() as u64 * dims as u64 * 4 <= SMALL)
     }
 
+    /// What is measured of so many features.
+    ///
+    /// # Errors
+    /// If a measure is unknown.
+    pub fn measures(&self, dims: usize) -> Result<Vec<Measured>, CompareError> {
+        if !self.measures.is_empty() {
+            return Ok(self.measures.iter().map(|text| text.parse()).collect::<Result<_, _>>()?);
+        }
+        let is_quick = |measure: &&&'static dyn Measure| dims <= MANY || QUICK.contains(&measure.about().slug);
+        Ok(<dyn Measure>::all().iter().filter(is_quick).map(|measure| Choice::new(*measure)).collect())
+    }
+
     /// Score evaluations that all of it takes, and how many cells choose their own steps and are not among them.
     pub fn evaluations(&self) -> (u64, usize) {
         let each = self.cells.iter().map(|cell| self.run(cell).evaluations());
@@ -120,7 +139,7 @@ impl Comparison {
                 false => format!("'{}'", text.replace('\'', r"'\''")),
             };
         let named = self.cells.iter().all(|cell| presets().contains(cell));
-        let from_file = !named || self.keep != Keep::default() || self.family_is_given();
+        let from_file = !named || self.keep != Keep::default() || !self.measures.is_empty() || self.family_is_given();
         if from_file {
             return format!("score-explorer compare --config comparison.json --output {}", quoted(output.into()));
         }

@@ -64,15 +64,24 @@ impl Folder {
     /// # Errors
     /// If the folder cannot be written, or holds one of another model, seed or features.
     pub fn begin(&self, comparison: &Comparison) -> Result<(), CompareError> {
+        self.admits(comparison)?;
+        self.make("cells")?;
+        self.make("images")?;
+        write_comparison(&self.value(), comparison)
+    }
+
+    /// Whether a comparison can go on there.
+    ///
+    /// # Errors
+    /// If the folder holds one of another model, seed or features.
+    pub fn admits(&self, comparison: &Comparison) -> Result<(), CompareError> {
         if let Some(held) = self.comparison()?
             && (&held.model.absolute(), held.seed, &held.features)
                 != (&comparison.model.absolute(), comparison.seed, &comparison.features)
         {
             return Err(CompareError::Other(self.path.clone()));
         }
-        self.make("cells")?;
-        self.make("images")?;
-        write_comparison(&self.value(), comparison)
+        Ok(())
     }
 
     /// Keeps other programs from computing here as long as the file is held, and removes what those that were killed left

@@ -1,6 +1,6 @@
 //! A report of one file, which needs nothing else to be read.
 
-use super::{Chart, CompareError, Comparison, Cost, Figure, Font, Results, chart_svg, published};
+use super::{Chart, CompareError, Comparison, Cost, Font, Reading, Results, chart_svg, published};
 use crate::Pixels;
 use crate::checkpoint::grid_image;
 use crate::sde::Range;
@@ -99,7 +99,7 @@ fn table(results: &Results) -> String {
         let _ = match &cell.failure {
             Some(failure) => write!(page, "<td colspan=\"{}\">{}</td>", measures.len(), escaped(failure)),
             None => measures.iter().try_for_each(|name| {
-                write!(page, "<td>{}</td>", results.figure(cell, name).map_or("–".into(), Figure::words))
+                write!(page, "<td>{}</td>", results.reading(cell, name).map_or("–".into(), Reading::words))
             }),
         };
         page.push_str("</tr>\n");

@@ -29,17 +29,18 @@ pub use html::html;
 pub use part::{Identity, Part, merge, read_part, write_part};
 pub use presets::{find, presets, read_presets, tags, write_presets};
 pub use published::{PublishedFigure, published};
-pub use reference::Reference;
+pub use reference::{OpenedReference, Reference};
 pub use report::{csv, write_report};
-pub use results::{CellResult, Figure, Measured, Results, agreement, measure, result};
+pub use results::{CellResult, Reading, Results, agreement, measure, result};
 pub use shard::{BLOCK, Shard};
 pub use sweep::{Axis, swept};
 
 use crate::checkpoint::FileError;
+use crate::data::DataError;
 use crate::metric::MetricError;
 use crate::registry::{ChoiceError, ParameterError};
 use crate::sde::FamilyError;
-use crate::task::RunError;
+use crate::task::{ModelRef, RunError};
 use std::path::PathBuf;
 
 /// Why something cannot be compared.
@@ -100,8 +101,22 @@ pub enum CompareError {
     Overlap { path: PathBuf, cell: String, first: u64, last: u64 },
     #[error("{path:?} is damaged: {what}; compute it again")]
     Damaged { path: PathBuf, what: String },
-    #[error("{0:?} is not a reference; choose images, statistics (.npz), features (.safetensors) or `model`")]
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error("the reference cannot be used: {0}")]
     Reference(String),
+    #[error("{0} is a network, which does not hold its images; give images or their statistics as the reference")]
+    NoOwnData(ModelRef),
+    #[error(
+        "the samples of a mixture are points, and {0} holds none; choose the reference `model`, or a file of features N×D"
+    )]
+    Points(String),
+    #[error(
+        "the samples of a mixture are points, not images; choose the features `pixels`, which are their coordinates"
+    )]
+    PointFeatures,
+    #[error("{reference} has {there}, the samples {here}, which do not compare; use one extractor for both")]
+    OtherFeatures { reference: String, there: String, here: String },
     #[error("the chart cannot be drawn: {0}; choose another format")]
     Chart(String),
 }

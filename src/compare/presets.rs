@@ -52,6 +52,7 @@ fn named() -> Vec<Cell> {
         Group::Fast => ["fast", "named"],
         Group::Flow => ["ode", "named"],
         Group::Published => ["published", "named"],
+        Group::Menu => ["menu", "named"],
     };
     Preset::all().iter().filter_map(|preset| Cell::of(preset, &tags(preset.group)).ok()).collect()
 }

@@ -28,7 +28,7 @@ pub fn csv(results: &Results) -> String {
             cell.best_by_seconds.to_string(),
         ];
         for name in &measures {
-            let figure = results.figure(cell, name);
+            let figure = results.reading(cell, name);
             let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
             let interval = figure.and_then(|figure| figure.interval);
             line.extend([

@@ -1,12 +1,12 @@
-use super::{Account, CompareError, Comparison};
+use super::{Account, CompareError, Comparison, OpenedReference};
 use crate::Pixels;
-use crate::metric::{Features, Moments, frechet};
+use crate::metric::{Fd, MetricError, Pair, Sample, frechet};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A measured figure.
+/// What was measured: a figure with what is known of its error.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Figure {
+pub struct Reading {
     pub value: f64,
     /// 95% of resampled sets are between these, where samples could be drawn again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -16,10 +16,10 @@ pub struct Figure {
     pub std: Option<f64>,
 }
 
-impl Figure {
-    /// A figure alone.
-    pub fn plain(value: f64) -> Figure {
-        Figure { value, interval: None, std: None }
+impl Reading {
+    /// The figure alone.
+    pub fn plain(value: f64) -> Reading {
+        Reading { value, interval: None, std: None }
     }
 
     /// With what is known of its error.
@@ -34,18 +34,6 @@ impl Figure {
             (None, None) => short(self.value),
         }
     }
-}
-
-/// What samples are compared with, in numbers.
-#[derive(Clone, Debug)]
-pub struct Measured {
-    /// What it is, in words.
-    pub name: String,
-    /// Number of images, where that is known.
-    pub count: Option<u64>,
-    pub moments: Moments,
-    /// The features themselves, where they are known.
-    pub features: Option<Features>,
 }
 
 /// What came of one cell.
@@ -63,10 +51,10 @@ pub struct CellResult {
     pub seconds: f64,
     /// Fréchet distance to the reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub distance: Option<Figure>,
+    pub distance: Option<Reading>,
     /// All other measures, by their names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub others: BTreeMap<String, Figure>,
+    pub others: BTreeMap<String, Reading>,
     /// Whether no other cell is as cheap in evaluations, or in seconds, and nearer.
     pub best_by_evaluations: bool,
     pub best_by_seconds: bool,
@@ -107,7 +95,7 @@ impl Results {
     }
 
     /// A measure of a cell by its name, the distance by that of the metric.
-    pub fn figure(&self, cell: &CellResult, measure: &str) -> Option<Figure> {
+    pub fn reading(&self, cell: &CellResult, measure: &str) -> Option<Reading> {
         if measure == self.metric { cell.distance } else { cell.others.get(measure).copied() }
     }
 
@@ -142,18 +130,53 @@ impl Results {
     }
 }
 
-/// What is measured of one cell.
+/// The distance of one cell's samples, and whatever else can be measured of them.
 ///
 /// # Errors
-/// If the features are of another number than the reference's.
+/// If there is no distance.
 pub fn measure(
     account: &Account,
-    reference: &Measured,
-    seed: u64,
-) -> Result<(Figure, BTreeMap<String, Figure>), CompareError> {
-    let distance = Figure::plain(frechet(&account.moments()?, &reference.moments)?);
-    let _ = seed;
-    Ok((distance, BTreeMap::new()))
+    reference: &OpenedReference,
+    comparison: &Comparison,
+    metric: &str,
+) -> Result<(Reading, BTreeMap<String, Reading>), CompareError> {
+    let sample = Sample {
+        moments: Some(account.moments()?),
+        features: account.features().cloned(),
+        logits: account.logits().cloned(),
+    };
+    let pair = Pair { generated: &sample, reference: &reference.sample, metric, seed: comparison.seed };
+    let (mut distance, mut others) = (None, BTreeMap::new());
+    for measure in comparison.measures(account.dims())? {
+        if !pair.suits(measure.entry()) {
+            continue;
+        }
+        let found = match measure.measure(&pair) {
+            Ok(found) => found,
+            // Of few samples there is not everything.
+            Err(_) if !measure.is(&Fd) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        for figure in found {
+            let std = figure.error.filter(|_| figure.interval().is_none());
+            let reading = Reading { value: figure.value, interval: figure.interval(), std };
+            match figure.name == metric {
+                // No distance is below 0, whatever its error.
+                true => {
+                    let interval = reading.interval.map(|[low, high]| [low.max(0.0), high]);
+                    distance = Some(Reading { interval, ..reading });
+                }
+                false => drop(others.insert(figure.name, reading)),
+            }
+        }
+    }
+    let distance = match (distance, &sample.moments, &reference.sample.moments) {
+        (Some(distance), ..) => distance,
+        // Where it was not asked for, without its interval.
+        (None, Some(a), Some(b)) => Reading::plain(frechet(a, b)?),
+        _ => return Err(MetricError::NoFeatures.into()),
+    };
+    Ok((distance, others))
 }
 
 /// The cell as it stands: what was computed, and `measured` of it.
@@ -161,7 +184,7 @@ pub fn result(
     name: &str,
     slug: String,
     account: &Account,
-    measured: Result<(Figure, BTreeMap<String, Figure>), CompareError>,
+    measured: Result<(Reading, BTreeMap<String, Reading>), CompareError>,
 ) -> CellResult {
     let count = account.count();
     let (distance, others, failure) = match (account.failure.clone(), measured) {

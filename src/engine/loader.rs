@@ -1,7 +1,7 @@
 //! Opens models for all tasks, each once, and keeps the last few open.
 
 use super::{Ending, Failure, ModelReport, locked};
-use crate::checkpoint::{self, Assumption, FileError, OpenOptions, Opened, OpenedNetwork, ReadProgress};
+use crate::checkpoint::{self, Assumption, FileError, OpenOptions, Opened, OpenedNetwork, ReadProgress, read_mixture};
 use crate::network::{Classifier, Network, WeightsError};
 use crate::score::{ImageSet, Mixture, MixtureError, NetworkClassifier, NetworkScore, ScoreModel};
 use crate::task::ModelRef;
@@ -146,6 +146,11 @@ pub(super) struct Loader {
 impl Loader {
     pub(super) fn new(library: Option<PathBuf>) -> Self {
         Loader { library, models: Mutex::default(), ended: Condvar::new() }
+    }
+
+    /// The folder of imported models, where there is one.
+    pub(super) fn library(&self) -> Option<&Path> {
+        self.library.as_deref()
     }
 
     /// Forgets all open models, as after a failure of their device.
@@ -307,13 +312,18 @@ fn pictures(
 }
 
 fn mixture(reference: &ModelRef, name: &str) -> Result<Loaded, LoadError> {
-    let model = Mixture::named(name)?;
+    let (model, summary) = match ModelRef::mixture_file(name) {
+        Some(file) => (read_mixture(file)?, "as a file describes it"),
+        None => {
+            let known = Mixture::names().iter().find(|(known, _)| *known == name);
+            (Mixture::named(name)?, known.map_or("", |(_, summary)| summary))
+        }
+    };
     // Each component is one.
     let classes = match model.components().len() {
         0 | 1 => Vec::new(),
         count => (0..count).map(|class| class.to_string()).collect(),
     };
-    let summary = Mixture::names().iter().find(|(known, _)| *known == name).map_or("", |(_, summary)| summary);
     let report = ModelReport {
         model: reference.clone(),
         name: format!("Mixture: {name}"),

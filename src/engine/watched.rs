@@ -21,19 +21,33 @@ impl<'a, T: Task, M: ScoreModel> Watched<'a, T, M> {
     pub(super) fn new(model: M, context: &'a Context<T>, samples: usize) -> Self {
         Watched { model, context, batch: samples * 3 * 32 * 32 }
     }
+
+    /// What the model answers, in its turn, counted and timed.
+    fn evaluated(
+        &self,
+        x: &Image,
+        at: &[Level],
+        answer: impl Fn(&Image, &[Level]) -> Result<Image, ScoreError>,
+    ) -> Result<Image, ScoreError> {
+        batches(x, at, self.batch, |x, at| {
+            self.context.gate()?;
+            let began = Instant::now();
+            let answer = answer(x, at)?;
+            self.context.meter.evaluated(x.dims()[0], began.elapsed());
+            Ok(answer)
+        })
+    }
 }
 
 impl<T: Task, M: ScoreModel> ScoreModel for Watched<'_, T, M> {
     crate::score::described_by_its_model!();
 
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
-        batches(x, at, self.batch, |x, at| {
-            self.context.gate()?;
-            let began = Instant::now();
-            let score = self.model.score(x, at)?;
-            self.context.meter.evaluated(x.dims()[0], began.elapsed());
-            Ok(score)
-        })
+        self.evaluated(x, at, |x, at| self.model.score(x, at))
+    }
+
+    fn denoised(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        self.evaluated(x, at, |x, at| self.model.denoised(x, at))
     }
 
     fn score_and_trace(&self, x: &Image, at: &[Level]) -> Option<ScoreAndTrace> {
@@ -58,7 +72,7 @@ fn batches(
     x: &Image,
     at: &[Level],
     values: usize,
-    score: impl Fn(&Image, &[Level]) -> Result<Image, ScoreError>,
+    answer: impl Fn(&Image, &[Level]) -> Result<Image, ScoreError>,
 ) -> Result<Image, ScoreError> {
     let [n, c, h, w] = x.dims();
     let batch = (values / (c * h * w).max(1)).max(1);
@@ -66,7 +80,7 @@ fn batches(
     for first in (0..n).step_by(batch) {
         let count = batch.min(n - first);
         let levels = if at.len() == 1 { at } else { at.get(first..first + count).unwrap_or(at) };
-        parts.push(score(&x.clone().narrow(0, first, count), levels)?);
+        parts.push(answer(&x.clone().narrow(0, first, count), levels)?);
     }
     Ok(if parts.len() == 1 { parts.swap_remove(0) } else { Tensor::cat(parts, 0) })
 }

@@ -42,6 +42,18 @@ impl Features {
         self.values.is_empty()
     }
 
+    /// Whether there are so many rows.
+    ///
+    /// # Errors
+    /// If there are not.
+    pub(super) fn at_least(&self, least: u64) -> Result<(), MetricError> {
+        match self.len() as u64 {
+            0 => Err(MetricError::Nothing(least)),
+            found if found < least => Err(MetricError::TooFew { found, least }),
+            _ => Ok(()),
+        }
+    }
+
     /// All values, row by row.
     pub fn values(&self) -> &[f32] {
         &self.values

@@ -9,7 +9,8 @@ use faer::{Mat, Side};
 /// If the features are of another number, or eigenvalues do not converge.
 pub fn frechet(a: &Moments, b: &Moments) -> Result<f64, MetricError> {
     super::features::same_dims(a.dims(), b.dims())?;
-    Root::new(a)?.distance(&Root::new(b)?)
+    let (a, b) = rayon::join(|| Root::new(a), || Root::new(b));
+    a?.distance(&b?)
 }
 
 /// Moments with a root R of their covariance, D × rank: Σ = R·Rᵀ. Where one set is compared with many, it is found once.
@@ -27,6 +28,7 @@ impl<'a> Root<'a> {
     /// # Errors
     /// If they do not converge.
     pub fn new(moments: &'a Moments) -> Result<Self, MetricError> {
+        super::in_order();
         let covariance = moments.covariance();
         let eigen = covariance.self_adjoint_eigen(Side::Lower).map_err(|_| MetricError::NotConverged)?;
         let (values, vectors) = (eigen.S().column_vector(), eigen.U());
@@ -36,6 +38,25 @@ impl<'a> Root<'a> {
         let kept: Vec<usize> = (0..dims).filter(|&i| values[i] > least).collect();
         let root = Mat::from_fn(dims, kept.len(), |i, j| vectors[(i, kept[j])] * values[kept[j]].sqrt());
         Ok(Root { moments, root, trace: kept.iter().map(|&i| values[i]).sum() })
+    }
+
+    /// D.
+    pub(super) fn dims(&self) -> usize {
+        self.moments.dims()
+    }
+
+    pub(super) fn mean(&self) -> &[f64] {
+        self.moments.mean()
+    }
+
+    /// R, D × rank.
+    pub(super) fn matrix(&self) -> &Mat<f64> {
+        &self.root
+    }
+
+    /// tr Σ.
+    pub(super) fn trace(&self) -> f64 {
+        self.trace
     }
 
     /// [`frechet`]. The eigenvalues of Σ₁Σ₂ are the squares of the singular values of R₁ᵀR₂, which keep their digits where

@@ -4,20 +4,45 @@
 //! a Fréchet distance needs, the features themselves all others. Which features were taken is part of every result:
 //! numbers of two extractors have nothing to do with each other.
 
+mod bootstrap;
+mod classifier;
 mod extractor;
 mod features;
 mod frechet;
+mod inception;
+mod inception_score;
+mod infinity;
+mod kernel;
+mod measure;
+mod mind;
 mod moments;
+mod neighbours;
 mod pixels;
 mod random;
+mod resize;
+mod subsets;
 mod tally;
 
-pub use extractor::{Extracted, Extractor, FeatureNetwork, Loaded, Material};
+pub use bootstrap::{REPLICAS, frechet_error};
+pub use classifier::{C10Features, ClassifierFeatures, WorldsFeatures};
+use extractor::ON;
+pub use extractor::{Bundled, Extracted, Extractor, FeatureNetwork, FeatureRef, Loaded, Material, compares};
 pub use features::Features;
 pub use frechet::{Root, frechet};
+pub use inception::{InceptionFeatures, RESIZE};
+pub use inception_score::{InceptionScore, SPLITS, inception_score};
+pub use infinity::{
+    Extrapolated, frechet_infinity, frechet_infinity_of, inception_score_infinity, inception_score_infinity_of,
+};
+pub use kernel::{KernelDistance, SUBSET_SIZE, SUBSETS, kernel_distance, kernel_distance_of, kernel_distance_over};
+pub use measure::{Fd, Figure, Measure, Measured, Needs, Pair, Sample, named};
+pub use mind::{DIRECTIONS, mind, mind_of};
 pub use moments::Moments;
+pub use neighbours::{Edge, NEIGHBOUR, Neighbours, neighbours};
 pub use pixels::PixelFeatures;
 pub use random::RandomFeatures;
+pub use resize::{CleanFid, PytorchFid, Resize, Taps, Tf1, resized};
+pub use subsets::{resample, subset};
 pub use tally::{BLOCK, Sums, Tally};
 
 use std::ops::Range;
@@ -27,7 +52,7 @@ use std::ops::Range;
 pub enum MetricError {
     #[error("there are no images; give at least {0}")]
     Nothing(u64),
-    #[error("{found} images are too few; give at least {least}")]
+    #[error("{} too few; give at least {least}", if *found == 1 { "one image is".into() } else { format!("{found} images are") })]
     TooFew { found: u64, least: u64 },
     #[error("{values} values are not rows of {dims} features; check how they were saved")]
     Ragged { dims: usize, values: usize },
@@ -51,6 +76,8 @@ pub enum MetricError {
     NotConverged,
     #[error("{0}")]
     Weights(String),
+    #[error("the features of the images are not known, only their moments; give the images")]
+    NoFeatures,
     #[error("these features have no classes; choose features of a classifier")]
     NoClasses,
     #[error("{what} = {value} is out of range; choose {least} to {most}")]
@@ -63,6 +90,13 @@ impl MetricError {
         let words = |[channels, height, width]: [usize; 3]| format!("{channels}×{height}×{width}");
         MetricError::Shape { expected: words(expected), found: words(found) }
     }
+}
+
+/// Makes faer compute each result on one thread: how it cuts work among several changes last bits. Whoever has many results to
+/// find does so on several threads.
+fn in_order() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| faer::set_global_parallelism(faer::Par::Seq));
 }
 
 /// Most features of an image: their covariance then takes half a gigabyte.

@@ -179,7 +179,7 @@ impl Tally {
         let Some(end) = first.checked_add(features.len() as u64) else {
             return Err(MetricError::Damaged("a sample has a number that is too large"));
         };
-        self.disjoint(&[first..end])?;
+        self.disjoint(std::slice::from_ref(&(first..end)))?;
         for (sample, row) in (first..end).zip(features.rows()) {
             self.loose.insert(sample, row.to_vec());
             if (sample + 1).is_multiple_of(BLOCK) {
@@ -298,10 +298,14 @@ mod tests {
         tally
     }
 
+    fn part(range: Range<u64>) -> Tally {
+        counted(std::slice::from_ref(&range))
+    }
+
     #[test]
     fn any_cut_in_any_order_gives_the_same_bits() {
         for total in [1u64, 63, 64, 65, 300, 1000] {
-            let whole = counted(&[0..total]);
+            let whole = part(0..total);
             let mut words = Words::new(1, Purpose::Order, total);
             for _ in 0..20 {
                 let mut cuts: Vec<u64> = (0..6).map(|_| u64::from(words.word()) % (total + 1)).collect();
@@ -314,8 +318,8 @@ mod tests {
                 // Half of them counted one by one, the others by one, then merged.
                 let half = parts.len() / 2;
                 let mut merged = counted(&parts[half..]);
-                for part in &parts[..half] {
-                    merged = counted(std::slice::from_ref(part)).merge(merged).unwrap();
+                for range in &parts[..half] {
+                    merged = part(range.clone()).merge(merged).unwrap();
                 }
                 assert_eq!(merged, whole, "{parts:?}");
                 if total > 1 {
@@ -327,7 +331,7 @@ mod tests {
 
     #[test]
     fn the_tree_is_small_and_can_be_written_and_read() {
-        let whole = counted(&[100..100_000]);
+        let whole = part(100..100_000);
         assert!(whole.nodes().count() <= 2 * 11 && whole.loose().count() < 2 * BLOCK as usize);
         let (nodes, loose): (Vec<_>, Vec<_>) = (
             whole.nodes().map(|(first, sums)| (first, sums.clone())).collect(),
@@ -342,7 +346,6 @@ mod tests {
 
     #[test]
     fn overlaps_and_gaps_are_refused() {
-        let part = |range: Range<u64>| counted(&[range]);
         let overlap = |a, b| part(a).merge(part(b)).unwrap_err();
         assert_eq!(overlap(0..100, 99..150), MetricError::Overlap(99..100));
         // In a complete node.
@@ -363,7 +366,7 @@ mod tests {
     #[test]
     fn moments_are_those_of_the_definition() {
         let (all, count) = (features(0..777), 777.0);
-        let moments = counted(&[0..777]).moments().unwrap();
+        let moments = part(0..777).moments().unwrap();
         let mean = |i: usize| all.rows().map(|row| f64::from(row[i])).sum::<f64>() / count;
         for i in 0..DIMS {
             assert!((moments.mean()[i] - mean(i)).abs() < 1e-14);

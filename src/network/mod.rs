@@ -7,6 +7,7 @@ mod config;
 mod dit;
 mod dropout;
 mod host;
+mod inception;
 mod labels;
 mod layers;
 mod memory;
@@ -27,8 +28,8 @@ pub use config::{
 };
 pub use dit::{Dit, DitConfig};
 pub use dropout::Dropout;
-pub use host::instructions;
-pub(crate) use host::{ByteMatrix, is_plain};
+pub(crate) use host::{ByteMatrix, instructions, is_plain};
+pub use inception::{INCEPTION_CLASSES, INCEPTION_FEATURES, INCEPTION_SIDE, Inception, InceptionOutput};
 pub use labels::Labels;
 pub use memory::peak_memory;
 pub use outline::{Stage, StageKind};

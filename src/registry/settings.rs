@@ -1,5 +1,5 @@
 use super::choice::{Category, first, read};
-use super::{Parameter, ParameterError, Value, find};
+use super::{Kind, Parameter, ParameterError, Value, find};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
@@ -23,9 +23,13 @@ impl Settings {
         Settings(parameters.iter().filter_map(value).collect())
     }
 
-    /// The value of a parameter.
+    /// The value of a parameter; where the value is that of another parameter with this key, the nearest that this one takes.
     pub fn value(&self, parameter: &Parameter) -> Value {
-        self.0.get(parameter.key).cloned().unwrap_or_else(|| parameter.default())
+        match (self.0.get(parameter.key), &parameter.kind) {
+            (None, _) => parameter.default(),
+            (Some(value), Kind::Whole { .. } | Kind::Choice { .. }) => parameter.nearest(value.clone()),
+            (Some(value), _) => value.clone(),
+        }
     }
 
     /// The value of a real parameter; 0 of others.
@@ -69,6 +73,11 @@ impl Settings {
     pub fn set(&mut self, parameter: &Parameter, value: impl Into<Value>) -> Result<(), ParameterError> {
         self.0.insert(parameter.key, parameter.admit(value.into())?);
         Ok(())
+    }
+
+    /// Sets a value that another parameter with this key took.
+    pub(crate) fn set_as_given(&mut self, parameter: &Parameter, value: Value) {
+        self.0.insert(parameter.key, value);
     }
 
     /// Sets the nearest value that the parameter takes.

@@ -34,6 +34,13 @@ impl<M: ScoreModel> ScoreModel for Clipped<M> {
         Ok((inside * alpha - x.clone()) * inverse_variance)
     }
 
+    fn denoised(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        let clean = self.model.denoised(x, at)?;
+        let Some(range) = self.model.range().filter(|_| self.on) else { return Ok(clean) };
+        let (low, high) = range.bounds();
+        Ok(clean.clamp(low, high))
+    }
+
     fn given(&self, measurement: &Measurement) -> Option<Given<'_>> {
         let posterior = self.model.given(measurement)?;
         Some(posterior.map(|model| -> Box<dyn ScoreModel + '_> { Box::new(Clipped::new(model, self.on)) }))

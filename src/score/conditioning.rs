@@ -1,7 +1,7 @@
 //! How a network is told its noise level, and how its output there becomes a score. What a network is trained with and
 //! what it is asked with later are read from here, so that they are the same.
 
-use super::Description;
+use super::{Description, Predicts};
 use crate::sde::{LabelConvention, Level};
 
 /// The times between which published networks are trained.
@@ -83,7 +83,8 @@ impl Conditioning {
     /// The place with the same σ/α, at the nearest time that was trained. DDPM's steps lie beside the path of the
     /// family, so that score_sde's label belongs to a sample that walks them, and to no other.
     pub(super) fn nearest(&self, at: Level) -> Place {
-        if self.description.labels == LabelConvention::DdpmIndex && at.table != Some(self.description.table()) {
+        let walks = at.table == Some(self.description.table()) && self.description.betas.is_none();
+        if self.description.labels == LabelConvention::DdpmIndex && !walks {
             return self.ddpm.nearest(at.ratio());
         }
         self.at_time(self.description.family.sde().time_of_ratio(at.ratio()).clamp(self.first_time(), LAST_TIME))
@@ -94,15 +95,22 @@ impl Conditioning {
     fn at_time(&self, t: f64) -> Place {
         let Level { alpha, sigma, .. } = self.description.family.sde().level(t);
         let last = self.description.levels.max(1) as f64 - 1.0;
-        let (label, gain) = match self.description.labels {
-            LabelConvention::Time => (t * 999.0, -1.0 / sigma),
-            LabelConvention::Sigma => (sigma, 1.0),
-            LabelConvention::LogSigma => (sigma.ln() / 4.0, 1.0),
-            LabelConvention::SmldIndex => self.description.config.smld_label((1.0 - t) * last),
+        let noise = |gain: f64| [gain, 0.0];
+        let (label, [gain, skip]) = match self.description.labels {
+            LabelConvention::Time => (t * 999.0, noise(-1.0 / sigma)),
+            LabelConvention::Sigma => (sigma, noise(1.0)),
+            LabelConvention::LogSigma => (sigma.ln() / 4.0, noise(1.0)),
+            LabelConvention::SmldIndex => {
+                let (label, gain) = self.description.config.smld_label((1.0 - t) * last);
+                (label, noise(gain))
+            }
             // The time came through σ/α: what should be whole may have lost its last digits.
-            LabelConvention::DdpmIndex => (t * last, -1.0 / self.ddpm.level((t * last + 1e-6) as usize).sigma),
+            LabelConvention::DdpmIndex => {
+                let of = self.ddpm.level((t * last + 1e-6) as usize);
+                (t * last, self.description.predicts.score(of.alpha, of.sigma))
+            }
         };
-        let place = Place { alpha, sigma, scale: 1.0, label, gain, skip: 0.0 };
+        let place = Place { alpha, sigma, scale: 1.0, label, gain, skip };
         match self.description.config.sigma_data() {
             Some(sigma_data) => place.preconditioned(sigma_data),
             None => place,
@@ -139,14 +147,16 @@ impl Place {
     }
 }
 
-/// σ/α of each of DDPM's steps, the smallest first.
-struct DdpmSteps(Vec<f64>);
+/// σ/α of each of DDPM's steps, the smallest first, and what the network answers there.
+struct DdpmSteps(Vec<f64>, Predicts);
 
 impl DdpmSteps {
     fn of(description: &Description) -> DdpmSteps {
         match description.labels {
-            LabelConvention::DdpmIndex => DdpmSteps(description.trained_ratios().into_iter().rev().collect()),
-            _ => DdpmSteps(Vec::new()),
+            LabelConvention::DdpmIndex => {
+                DdpmSteps(description.trained_ratios().into_iter().rev().collect(), description.predicts)
+            }
+            _ => DdpmSteps(Vec::new(), Predicts::Noise),
         }
     }
 
@@ -167,7 +177,7 @@ impl DdpmSteps {
 
     /// The place of a step.
     fn place(&self, index: usize) -> Place {
-        labelled(self.ratio(index), index as f64)
+        labelled(self.1, self.ratio(index), index as f64)
     }
 
     /// The place with this σ/α, or the nearest that was trained: between two steps the label between theirs, log σ/α
@@ -179,14 +189,15 @@ impl DdpmSteps {
         let below = above.saturating_sub(1);
         let (low, high) = (self.ratio(below), self.ratio(above));
         let between = if high > low && low > 0.0 { (ratio / low).ln() / (high / low).ln() } else { 0.0 };
-        labelled(ratio, below as f64 + between)
+        labelled(self.1, ratio, below as f64 + between)
     }
 }
 
-/// The place with this σ/α of a network that answers the noise.
-fn labelled(ratio: f64, label: f64) -> Place {
+/// The place with this σ/α of a network of VP's levels.
+fn labelled(predicts: Predicts, ratio: f64, label: f64) -> Place {
     let Level { alpha, sigma, .. } = preserving(ratio);
-    Place { alpha, sigma, scale: 1.0, label, gain: -1.0 / sigma, skip: 0.0 }
+    let [gain, skip] = predicts.score(alpha, sigma);
+    Place { alpha, sigma, scale: 1.0, label, gain, skip }
 }
 
 /// The level with this σ/α of a path with α² + σ² = 1.

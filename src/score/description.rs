@@ -1,5 +1,6 @@
 //! All that must be known of a trained network beyond its weights.
 
+use super::Predicts;
 use crate::network::{Architecture, InvalidConfig, MAX_LEVELS};
 use crate::sde::{Family, LabelConvention, Level, Moments, Range, Table};
 use crate::text;
@@ -20,6 +21,12 @@ pub struct Description {
     pub levels: usize,
     /// Which number it is given for its noise level.
     pub labels: LabelConvention,
+    /// What it answers, where it has VP's discrete levels.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub predicts: Predicts,
+    /// β of each of its discrete levels, where they are not the family's: the last may be 1 (zero terminal SNR).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub betas: Option<Vec<f64>>,
     /// The range of its images.
     pub range: Range,
     /// The name people read.
@@ -41,6 +48,9 @@ struct Saved {
     continuous: bool,
     levels: usize,
     labels: Option<LabelConvention>,
+    #[serde(default)]
+    predicts: Predicts,
+    betas: Option<Vec<f64>>,
     range: Range,
     #[serde(default)]
     name: String,
@@ -55,22 +65,39 @@ impl TryFrom<Saved> for Description {
     type Error = InvalidConfig;
 
     fn try_from(saved: Saved) -> Result<Self, InvalidConfig> {
-        let Saved { config, family, continuous, levels, labels, range, name, card, moments, classes } = saved;
+        let Saved { config, family, continuous, levels, labels, predicts, betas, range, name, card, moments, classes } =
+            saved;
         if levels > MAX_LEVELS {
             return Err(InvalidConfig::new("levels", levels, &format!("at most {MAX_LEVELS}")));
         }
         if levels < 2 && !continuous {
             return Err(InvalidConfig::new("levels", levels, "2 or more where they are discrete"));
         }
-        if !classes.is_empty() && classes.len() != config.classes() {
-            let rule = format!("{}, the number of classes", config.classes());
+        let usual = Description::new(config, family, continuous, levels, range);
+        let labels = labels.unwrap_or(usual.labels);
+        let special = predicts != Predicts::Noise || betas.is_some();
+        if special && (labels != LabelConvention::DdpmIndex || usual.config.sigma_data().is_some()) {
+            return Err(InvalidConfig::new(
+                "predicts",
+                "what it is",
+                "noise where levels are not those of discrete VP",
+            ));
+        }
+        let fits = |betas: &Vec<f64>| {
+            let variances = betas.iter().all(|beta| (0.0..=1.0).contains(beta));
+            betas.len() == levels && variances && betas[..levels.saturating_sub(1)].iter().all(|beta| *beta < 1.0)
+        };
+        if betas.as_ref().is_some_and(|betas| !fits(betas)) {
+            return Err(InvalidConfig::new("betas", "what they are", "one variance below 1 for each level"));
+        }
+        if !classes.is_empty() && classes.len() != usual.config.classes() {
+            let rule = format!("{}, the number of classes", usual.config.classes());
             return Err(InvalidConfig::new("the number of names", classes.len(), &rule));
         }
         // The file may be a stranger's.
         let classes = classes.iter().map(|class| text::name(class)).collect();
         let (name, card) = (text::name(&name), text::printable(&card).into_owned());
-        let usual = Description::new(config, family, continuous, levels, range);
-        Ok(Description { labels: labels.unwrap_or(usual.labels), name, card, moments, classes, ..usual })
+        Ok(Description { labels, predicts, betas, name, card, moments, classes, ..usual })
     }
 }
 
@@ -83,7 +110,8 @@ impl Description {
             None => family.sde().label_convention(continuous),
         };
         let (name, card, moments, classes) = (String::new(), String::new(), None, Vec::new());
-        Description { config, family, continuous, levels, labels, range, name, card, moments, classes }
+        let (predicts, betas) = (Predicts::Noise, None);
+        Description { config, family, continuous, levels, labels, predicts, betas, range, name, card, moments, classes }
     }
 
     /// Names of all classes that it can be told: their numbers from 0 where they have no names.
@@ -133,13 +161,24 @@ impl Description {
         Level { table: Some(self.table()), ..self.family.sde().level(t) }
     }
 
-    /// ln ᾱ of each step of DDPM's table (Ho et al. 2020): β_i linear, ᾱ the running product of 1 − β_i/N.
-    fn ddpm_log_alphas(&self) -> impl Iterator<Item = f64> {
+    /// ln ᾱ of each step of DDPM's table (Ho et al. 2020), ᾱ the running product of 1 − β: of the network's own β, or of
+    /// linear ones, β_i/N. Of a zero terminal SNR ᾱ ends at 2⁻²⁴, as in diffusers, so that σ/α is a number.
+    fn ddpm_log_alphas(&self) -> impl Iterator<Item = f64> + '_ {
         let (n, sde) = (self.levels.max(1), self.family.sde());
         let last = n.max(2) as f64 - 1.0;
+        let beta = move |index: usize| match &self.betas {
+            Some(betas) => betas.get(index).copied().unwrap_or_default(),
+            None => (sde.beta(index as f64 / last) / n as f64).min(0.999),
+        };
+        let least = -24.0 * std::f64::consts::LN_2;
         (0..n).scan(0.0, move |sum, index| {
-            *sum += (-(sde.beta(index as f64 / last) / n as f64).min(0.999)).ln_1p();
-            Some(*sum)
+            *sum += (-beta(index)).ln_1p();
+            Some(sum.max(if self.betas.is_some() { least } else { f64::MIN }))
         })
     }
+}
+
+/// Whether a network answers what most do.
+fn is_usual(predicts: &Predicts) -> bool {
+    *predicts == Predicts::Noise
 }

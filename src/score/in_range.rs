@@ -58,6 +58,14 @@ impl<M: ScoreModel> ScoreModel for InRange<M> {
         Ok(self.model.score(&x, &levels)? * self.scale)
     }
 
+    fn denoised(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        if self.scale == 1.0 && self.shift == 0.0 {
+            return self.model.denoised(x, at);
+        }
+        let (x, levels) = self.in_model(x, at);
+        Ok((self.model.denoised(&x, &levels)? - self.shift) * (1.0 / self.scale))
+    }
+
     fn score_and_trace(&self, x: &Image, at: &[Level]) -> Option<ScoreAndTrace> {
         let (x, levels) = self.in_model(x, at);
         let known = self.model.score_and_trace(&x, &levels)?;

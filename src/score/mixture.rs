@@ -5,7 +5,7 @@ use super::{Given, Measurement, ScoreAndTrace, ScoreError, ScoreModel};
 use crate::Image;
 use crate::sde::{Level, Moments, Range};
 use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use std::f64::consts::{PI, TAU};
 
 /// One Gaussian of a mixture, with independent coordinates.
@@ -192,36 +192,36 @@ impl Mixture {
     /// means before they are squared, so that narrow components keep their precision.
     fn view(&self, x: &Image, at: &[Level]) -> Result<View, ScoreError> {
         self.check(x)?;
-        let (count, dimensions, device) = (x.dims()[0], self.dimensions(), x.device());
+        let (count, dimensions, like) = (x.dims()[0], self.dimensions(), x);
         let x = x.clone().reshape([count, 1, dimensions]);
         let precision = |l: Level, c: &Component, i: usize| 1.0 / ((l.alpha * c.std[i]).powi(2) + l.sigma.powi(2));
-        let apart = x - self.coefficients(at, dimensions, &device, |l, c, i| l.alpha * c.mean[i]);
-        let pull = apart.clone() * self.coefficients(at, dimensions, &device, precision);
+        let apart = x - self.coefficients(at, dimensions, like, |l, c, i| l.alpha * c.mean[i]);
+        let pull = apart.clone() * self.coefficients(at, dimensions, like, precision);
         let squares = (apart * pull.clone()).sum_dim(2);
-        let constant = self.coefficients(at, 1, &device, |l, c, _| {
+        let constant = self.coefficients(at, 1, like, |l, c, _| {
             c.weight.ln() + 0.5 * (0..dimensions).map(|i| (precision(l, c, i) / (2.0 * PI)).ln()).sum::<f64>()
         });
         Ok(View { pull, log_joint: constant - squares * 0.5 })
     }
 
-    /// A coefficient of each level, component and coordinate: (1 or N)×K×`width`.
+    /// A coefficient of each level, component and coordinate, in the precision of `like`: (1 or N)×K×`width`.
     fn coefficients(
         &self,
         at: &[Level],
         width: usize,
-        device: &Device,
+        like: &Image,
         coefficient: impl Fn(Level, &Component, usize) -> f64,
     ) -> Tensor<3> {
         let mut values = Vec::with_capacity(at.len() * self.components.len() * width);
         for &level in at {
             for component in &self.components {
-                values.extend((0..width).map(|i| coefficient(level, component, i) as f32));
+                values.extend((0..width).map(|i| coefficient(level, component, i)));
             }
         }
-        Tensor::from_data(TensorData::new(values, [at.len(), self.components.len(), width]), device)
+        let data = TensorData::new(values, [at.len(), self.components.len(), width]);
+        Tensor::from_data(data, (&like.device(), like.dtype()))
     }
 
-    /// The weighted mean over components of a figure of each coordinate.
     fn average(&self, figure: impl Fn(&Component, usize) -> f64) -> Vec<f64> {
         let over = |i| self.components.iter().map(|c| c.weight * figure(c, i)).sum();
         (0..self.dimensions()).map(over).collect()
@@ -261,6 +261,16 @@ impl ScoreModel for Mixture {
         Ok(toward.neg().reshape(x.dims()))
     }
 
+    /// Σ w·(μ + α·s²·q) with weights w and q = (x − αμ)/(α²s² + σ²): no difference of large numbers.
+    fn denoised(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        let View { pull, log_joint } = self.view(x, at)?;
+        let size = self.dimensions();
+        let gain = self.coefficients(at, size, x, |l, c, i| l.alpha * c.std[i] * c.std[i]);
+        let mean = self.coefficients(at, size, x, |_, c, i| c.mean[i]);
+        let clean = (softmax(log_joint, 1) * (mean + pull * gain)).sum_dim(1);
+        Ok(clean.reshape(x.dims()))
+    }
+
     /// With weights w and pulls q, score = −Σ w·q and its trace Σᵢ Σ w·(qᵢ − q̄ᵢ)² − w/(α²sᵢ² + σ²).
     fn score_and_trace(&self, x: &Image, at: &[Level]) -> Option<ScoreAndTrace> {
         let View { pull, log_joint } = match self.view(x, at) {
@@ -270,7 +280,7 @@ impl ScoreModel for Mixture {
         let weights = softmax(log_joint, 1);
         let toward = (weights.clone() * pull.clone()).sum_dim(1);
         let spread = (pull - toward.clone()).square().sum_dim(2);
-        let precision = self.coefficients(at, 1, &x.device(), |l, c, _| {
+        let precision = self.coefficients(at, 1, x, |l, c, _| {
             c.std.iter().map(|std| 1.0 / ((l.alpha * std).powi(2) + l.sigma.powi(2))).sum()
         });
         let trace = (weights * (spread - precision)).sum_dim(1);

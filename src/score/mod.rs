@@ -17,6 +17,7 @@ mod measurement;
 mod mixture;
 mod network;
 mod operator;
+mod predicts;
 
 pub use classifier::{Accuracy, ClassifierDescription, Classify, NetworkClassifier, class_called};
 pub use clipped::Clipped;
@@ -37,6 +38,8 @@ pub use operator::{
     ANGLE, Colourisation, CompressedSensing, Denoising, Domain, FACTOR, GaussianBlur, Inpainting, KernelBlur, LENGTH,
     Linear, MotionBlur, Operator, OperatorError, SEED, SHARE, SIZE, SPREAD, SuperResolution, WEIGHTS,
 };
+
+pub use predicts::Predicts;
 
 use crate::Image;
 use crate::sde::{Level, Moments, Range};
@@ -122,6 +125,14 @@ pub trait ScoreModel {
     /// If the shape is wrong, the device fails, or the caller's wrapper stops the run.
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError>;
 
+    /// The estimate E[x(0) | x] at `x` (N×C×H×W), noised to `at`. What answers it directly is exact also where α = 0.
+    ///
+    /// # Errors
+    /// As [`ScoreModel::score`].
+    fn denoised(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        Ok(denoised(x, &self.score(x, at)?, at))
+    }
+
     /// The score, and the trace of its Jacobian ∂score/∂x (of length N), where that has a closed form.
     fn score_and_trace(&self, _x: &Image, _at: &[Level]) -> Option<ScoreAndTrace> {
         None
@@ -168,6 +179,10 @@ macro_rules! forwarded {
                 (**self).score(x, at)
             }
 
+            fn denoised(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+                (**self).denoised(x, at)
+            }
+
             fn score_and_trace(&self, x: &Image, at: &[Level]) -> Option<ScoreAndTrace> {
                 (**self).score_and_trace(x, at)
             }
@@ -188,8 +203,8 @@ forwarded!(Box<M>);
 /// The estimate of x(0) that a score implies (Tweedie): (x + σ²·score)/α. One level for all samples, or one for each.
 pub fn denoised(x: &Image, score: &Image, at: &[Level]) -> Image {
     let device = x.device();
-    let variance = column(at, &device, |level| level.sigma * level.sigma);
-    let inverse_alpha = column(at, &device, |level| 1.0 / level.alpha);
+    let variance = column(at, &device, |level| level.sigma * level.sigma).cast(x.dtype());
+    let inverse_alpha = column(at, &device, |level| 1.0 / level.alpha).cast(x.dtype());
     (x.clone() + score.clone() * variance) * inverse_alpha
 }
 

@@ -59,6 +59,11 @@ impl Level {
         2.0 * (self.alpha / self.sigma).ln()
     }
 
+    /// λ = log α/σ, half the log signal-to-noise ratio.
+    pub fn lambda(self) -> f64 {
+        (self.alpha / self.sigma).ln()
+    }
+
     /// Standard deviation of x where the data have standard deviation `data_std`.
     pub fn marginal_std(self, data_std: f64) -> f64 {
         (self.alpha * data_std).hypot(self.sigma)
@@ -157,6 +162,17 @@ pub trait Sde: Send + Sync + fmt::Debug {
 
     /// The time in [0, 1] at which σ/α is nearest to `ratio`.
     fn time_of_ratio(&self, ratio: f64) -> f64;
+
+    /// The point of the path, or of its continuation beyond both ends, where σ/α is `ratio` (0 or more, infinity where
+    /// the path has it).
+    fn at_ratio(&self, ratio: f64) -> Level {
+        if ratio == 0.0 { Level::CLEAN } else { self.level(self.time_of_ratio(ratio)) }
+    }
+
+    /// σ/α of level `index` of the discrete table of `levels` that published training has, the least noise first.
+    fn table_ratio(&self, index: usize, levels: usize) -> f64 {
+        self.level(index as f64 / (levels.max(2) - 1) as f64).ratio()
+    }
 
     /// The smallest time at which published samplers of this family stop.
     fn epsilon(&self) -> f64;

@@ -1,6 +1,7 @@
 use super::vp::{ALPHA, BETA_MAX, BETA_MIN};
 use super::{
-    Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Range, Sde, Step, StepTexts, Vp, bisect_time,
+    Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Level, Range, Sde, Step, StepTexts, Vp,
+    bisect_time,
 };
 use crate::registry::{About, Settings};
 use serde::{Deserialize, Serialize};
@@ -100,6 +101,12 @@ impl Sde for SubVp {
 
     fn time_of_ratio(&self, ratio: f64) -> f64 {
         bisect_time(ratio, |t| self.level(t).ratio())
+    }
+
+    /// α² + α·σ/α = 1.
+    fn at_ratio(&self, ratio: f64) -> Level {
+        let alpha = 2.0 / (ratio + ratio.hypot(2.0));
+        Level::new(alpha, alpha * ratio)
     }
 
     fn epsilon(&self) -> f64 {

@@ -150,6 +150,10 @@ impl Sde for Ve {
         ((ratio / self.sigma_min).ln() / self.log_growth()).clamp(0.0, 1.0)
     }
 
+    fn at_ratio(&self, ratio: f64) -> Level {
+        Level::new(1.0, ratio)
+    }
+
     fn epsilon(&self) -> f64 {
         1e-5
     }

@@ -1,6 +1,6 @@
 use super::{
-    Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Range, Sde, Step, StepTexts, Transition,
-    bisect_time,
+    Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Level, Range, Sde, Step, StepTexts,
+    Transition, bisect_time,
 };
 use crate::registry::{About, Parameter, Scale, Settings, number};
 use serde::{Deserialize, Serialize};
@@ -154,6 +154,19 @@ impl Sde for Vp {
 
     fn time_of_ratio(&self, ratio: f64) -> f64 {
         bisect_time(ratio, |t| self.level(t).ratio())
+    }
+
+    fn at_ratio(&self, ratio: f64) -> Level {
+        let whole = ratio.hypot(1.0);
+        Level::new(1.0 / whole, ratio / whole)
+    }
+
+    /// DDPM's: ᾱ is the running product of 1 − β_i/N.
+    fn table_ratio(&self, index: usize, levels: usize) -> f64 {
+        let last = (levels.max(2) - 1) as f64;
+        let rate = |i: usize| (self.beta(i as f64 / last) / levels as f64).min(0.999);
+        let log: f64 = (0..=index).map(|i| (-rate(i)).ln_1p()).sum();
+        (-log).exp_m1().sqrt()
     }
 
     fn epsilon(&self) -> f64 {

@@ -1,55 +1,78 @@
-use super::{Group, LogSnr, Observer, Preset, Process, Solver, show};
+use super::adams::order;
+use super::estimate::{PREDICTION, Prediction};
+use super::multistep::{FORM, Multistep, Third, is_heun, lower};
+use super::{Group, LogSnr, Observer, Preset, Process, Solver};
 use crate::Image;
-use crate::registry::{Choice, Equation, Settings, entry};
-use crate::score::{ScoreError, denoised};
+use crate::registry::{About, Choice, Equation, Parameter, Settings, entry};
+use crate::score::ScoreError;
 use crate::sde::Family;
+
+const ORDER: Parameter = order(2, 2);
+const LOWER: Parameter = lower(0);
+const LOWER_OF_THREE: Parameter = lower(15);
+
+/// How the second difference enters the third order.
+pub const DIFFERENCES: Parameter = Parameter::choice("differences", "published", || vec![&PUBLISHED, &EXACT])
+    .named(
+        "Differences",
+        "Differences",
+        "Second difference: halved as published (second order), or exact (third order)",
+    )
+    .optional();
+
+pub(super) static PUBLISHED: About = About {
+    slug: "published",
+    name: "As published",
+    summary: "The published second difference, which lacks a factor 2: of second order",
+    source: "",
+    parameters: &[],
+};
+pub(super) static EXACT: About = About {
+    slug: "exact",
+    name: "Exact",
+    summary: "The integral of the parabola: of third order",
+    source: "",
+    parameters: &[],
+};
 
 entry! {
     /// DPM-Solver++(2M): the exponential integrator in λ = log α/σ, with x̂(0) extrapolated from its last two
     /// values (Lu et al. 2022, algorithm 2). Second order; the first step and the one that arrives at clean
-    /// data, where λ is infinite, are of first order.
+    /// data, where λ is infinite, are of first order. On the noise estimate it is DPM-Solver-2 in its multistep form.
     DpmSolverPlusPlus {
         slug: "dpm++",
         name: "DPM++",
         summary: "Deterministic, second order, one evaluation per step: DPM-Solver++(2M)",
         source: "Lu et al. 2022",
+        parameters: [&ORDER, &PREDICTION, &FORM, &LOWER],
     }
 }
 
 impl Solver for DpmSolverPlusPlus {
     fn solve(
         &self,
-        _settings: &Settings,
+        settings: &Settings,
         process: &Process<'_>,
-        mut x: Image,
+        x: Image,
         observer: &mut dyn Observer,
     ) -> Result<Image, ScoreError> {
-        // The last step's length in λ and its estimate of x(0).
-        let mut last: Option<(f64, Image)> = None;
-        for step in process.steps {
-            let (level, target) = (process.sde.level(step.t), process.sde.target(step));
-            let h = 0.5 * (target.log_snr() - level.log_snr());
-            let score = process.model.score(&x, &[level])?;
-            let clean = denoised(&x, &score, &[level]);
-            let estimate = match last {
-                Some((h_last, before)) if h.is_finite() => {
-                    let half_inverse_r = 0.5 * h / h_last;
-                    clean.clone() * (1.0 + half_inverse_r) - before * half_inverse_r
-                }
-                _ => clean.clone(),
-            };
-            x = x * (target.sigma / level.sigma) - estimate * (target.alpha * (-h).exp_m1());
-            x = process.arrive(step, x)?;
-            if show(observer, step, &x, &clean, &score, None).is_break() {
-                break;
-            }
-            last = Some((h, clean));
-        }
-        Ok(x)
+        let multistep = Multistep {
+            order: settings.whole(&ORDER) as usize,
+            prediction: Prediction::of(settings),
+            eta: 0.0,
+            heun: is_heun(settings),
+            third: Third::Published,
+            lower: &LOWER,
+        };
+        multistep.solve(settings, process, x, observer)
     }
 
     fn is_invertible(&self) -> bool {
         true
+    }
+
+    fn order(&self, settings: &Settings) -> Option<f64> {
+        Some(settings.number(&ORDER))
     }
 
     fn equations(&self, _settings: &Settings, _family: &Family) -> Vec<Equation> {
@@ -71,5 +94,52 @@ impl Solver for DpmSolverPlusPlus {
             steps: 20,
             clip: true,
         }]
+    }
+}
+
+entry! {
+    /// DPM-Solver++(3M): x̂(0) continued by a parabola through its last three values. All published programs halve its
+    /// second difference, which makes it of second order; the exact one is of third. Short runs end with lower orders.
+    DpmSolverPlusPlus3M {
+        slug: "dpm++3m",
+        name: "DPM++ 3M",
+        summary: "Deterministic, from three values of x̂₀, one evaluation per step: DPM-Solver++(3M)",
+        source: "Lu et al. 2022",
+        parameters: [&PREDICTION, &DIFFERENCES, &LOWER_OF_THREE],
+    }
+}
+
+impl Solver for DpmSolverPlusPlus3M {
+    fn solve(
+        &self,
+        settings: &Settings,
+        process: &Process<'_>,
+        x: Image,
+        observer: &mut dyn Observer,
+    ) -> Result<Image, ScoreError> {
+        let exact = settings.option(&DIFFERENCES) == EXACT.slug;
+        let multistep = Multistep {
+            order: 3,
+            prediction: Prediction::of(settings),
+            eta: 0.0,
+            heun: false,
+            third: if exact { Third::Exact } else { Third::Published },
+            lower: &LOWER_OF_THREE,
+        };
+        multistep.solve(settings, process, x, observer)
+    }
+
+    fn order(&self, settings: &Settings) -> Option<f64> {
+        Some(if settings.option(&DIFFERENCES) == EXACT.slug { 3.0 } else { 2.0 })
+    }
+
+    fn equations(&self, settings: &Settings, _family: &Family) -> Vec<Equation> {
+        let factor = if settings.option(&DIFFERENCES) == EXACT.slug { "2 " } else { "" };
+        let lines = [
+            "λ = log(α/σ),  h = λ₋ − λ,  D₁, D₂: differences of x̂₀ over steps of length h".into(),
+            "φ₁ = 1 − exp(−h),  φ₂ = 1 − φ₁/h,  φ₃ = φ₂/h − ½".into(),
+            format!("x ← (σ₋/σ) x + α₋ (φ₁ x̂₀ + φ₂ D₁ − {factor}φ₃ D₂)"),
+        ];
+        vec![Equation::new("DPM-Solver++(3M) step", lines)]
     }
 }

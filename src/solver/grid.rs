@@ -1,12 +1,32 @@
 //! Time grids: where between noise and data the score is asked for.
 
+use super::spacing::{Ays, Leading, Linspace, Sigmas, Times, Trailing};
 use crate::registry::{Category, Choice, Entry, Parameter, Scale, Settings, entry, number};
 use crate::sde::{Sde, Step};
 
 /// A discretisation of time, from the noise end to the data end.
 pub trait Grid: Entry {
-    /// The time at the fraction `s` (0 to 1, ends excluded) of the way from `start` to `end`.
-    fn time(&self, settings: &Settings, sde: &dyn Sde, s: f64, start: f64, end: f64) -> f64;
+    /// The times at which `n` steps begin, and last the one at which the last step arrives, 0 for clean data. The first is
+    /// `start` and the last evaluation at `end`, unless the grid has times of its own.
+    fn times(&self, settings: &Settings, sde: &dyn Sde, n: usize, ends: [f64; 2]) -> Vec<f64>;
+
+    /// The number of steps, of grids that have one of their own.
+    fn count(&self, _settings: &Settings) -> Option<usize> {
+        None
+    }
+
+    /// Whether it covers any stretch of time in any number of steps; else its times are its own.
+    fn is_free(&self) -> bool {
+        true
+    }
+
+    /// Whether its times lie on the path.
+    ///
+    /// # Errors
+    /// If they do not: one sentence of why, and after a semicolon what to do.
+    fn fits(&self, _settings: &Settings, _sde: &dyn Sde) -> Result<(), String> {
+        Ok(())
+    }
 
     /// The time at which the score is last evaluated, where the model allows it: where published samplers stop.
     fn last_time(&self, sde: &dyn Sde) -> f64 {
@@ -27,7 +47,7 @@ impl Category for dyn Grid {
     const NAME: &'static str = "grid";
 
     fn all() -> &'static [&'static Self] {
-        &[&Uniform, &Quadratic, &Edm, &LogSnr]
+        &[&Uniform, &Quadratic, &Edm, &LogSnr, &Ays, &Leading, &Trailing, &Linspace, &Sigmas, &Times]
     }
 }
 
@@ -37,24 +57,30 @@ impl Choice<dyn Grid> {
     /// Times are in (0, 1], strictly decreasing: where two of them round to the same number there are
     /// fewer steps. Of one step, the time is `start`. `end` is at most `start`.
     pub fn steps(&self, sde: &dyn Sde, n: usize, start: f64, end: f64) -> Vec<Step> {
-        let end = end.min(start);
-        // The ends are exact: no rounding of an inverse moves them.
-        let time = |s: f64| match s {
-            0.0 => start,
-            1.0 => end,
-            s => self.entry().time(self.settings(), sde, s, start, end),
-        };
-        let mut times: Vec<f64> = (0..n)
-            .map(|i| if n > 1 { i as f64 / (n - 1) as f64 } else { 0.0 })
-            .map(|s| time(s).clamp(end, start))
-            .collect();
+        let (end, entry) = (end.min(start), self.entry());
+        let mut times = entry.times(self.settings(), sde, n, [start, end]);
+        // What a grid of its own has beyond the stretch gives way to the stretch's beginning.
+        let beyond = times.iter().take_while(|&&t| t > start).count();
+        if beyond > 0 {
+            times.splice(..beyond, [start]);
+        }
         times.dedup_by(|later, earlier| *later >= *earlier);
         // Tables are of the whole path: half of it in N steps is not what was published, nor is one level a table.
-        let whole = start == 1.0 && end == sde.epsilon() && times.len() > 1;
-        let table = (self.entry().reads_tables() && whole).then_some(n);
-        let next = |i: usize| times.get(i + 1).copied().unwrap_or(0.0);
-        times.iter().enumerate().map(|(index, &t)| Step { index, t, next: next(index), table }).collect()
+        let whole = start == 1.0 && end == sde.epsilon() && times.len() > 2;
+        let table = (entry.reads_tables() && whole).then_some(n);
+        let step = |(index, pair): (usize, &[f64])| Step { index, t: pair[0], next: pair[1], table };
+        times.windows(2).enumerate().map(step).collect()
     }
+}
+
+/// `n` times at equal fractions of the way between two ends, both of them exact: no rounding of an inverse moves them.
+pub(super) fn spread(n: usize, [start, end]: [f64; 2], time: impl Fn(f64) -> f64) -> Vec<f64> {
+    let place = |i: usize| match i {
+        0 => start,
+        _ if i + 1 == n => end,
+        _ => time(i as f64 / (n - 1) as f64).clamp(end, start),
+    };
+    (0..n).map(place).chain([0.0]).collect()
 }
 
 fn between(a: f64, b: f64, s: f64) -> f64 {
@@ -73,8 +99,8 @@ entry! {
 }
 
 impl Grid for Uniform {
-    fn time(&self, _settings: &Settings, _sde: &dyn Sde, s: f64, start: f64, end: f64) -> f64 {
-        between(start, end, s)
+    fn times(&self, _settings: &Settings, _sde: &dyn Sde, n: usize, [start, end]: [f64; 2]) -> Vec<f64> {
+        spread(n, [start, end], |s| between(start, end, s))
     }
 
     fn reads_tables(&self) -> bool {
@@ -97,8 +123,8 @@ entry! {
 }
 
 impl Grid for Quadratic {
-    fn time(&self, _settings: &Settings, _sde: &dyn Sde, s: f64, start: f64, end: f64) -> f64 {
-        between(start.sqrt(), end.sqrt(), s).powi(2)
+    fn times(&self, _settings: &Settings, _sde: &dyn Sde, n: usize, [start, end]: [f64; 2]) -> Vec<f64> {
+        spread(n, [start, end], |s| between(start.sqrt(), end.sqrt(), s).powi(2))
     }
 
     fn spacing(&self, _settings: &Settings) -> String {
@@ -117,6 +143,7 @@ entry! {
     /// Equal steps of (σ/α)^(1/ρ) (Karras et al. 2022, eq. 5).
     Edm {
         slug: "edm",
+        aliases: ["karras"],
         name: "EDM ρ",
         summary: "Equal steps in (σ/α)^(1/ρ)",
         source: "Karras et al. 2022, eq. 5",
@@ -125,11 +152,11 @@ entry! {
 }
 
 impl Grid for Edm {
-    fn time(&self, settings: &Settings, sde: &dyn Sde, s: f64, start: f64, end: f64) -> f64 {
+    fn times(&self, settings: &Settings, sde: &dyn Sde, n: usize, [start, end]: [f64; 2]) -> Vec<f64> {
         let (rho, ratio) = (settings.number(&RHO), |t: f64| sde.level(t).ratio());
         // In units of the first ratio, so that no power overflows.
         let root = (ratio(end) / ratio(start)).powf(1.0 / rho);
-        sde.time_of_ratio(ratio(start) * between(1.0, root, s).powf(rho))
+        spread(n, [start, end], |s| sde.time_of_ratio(ratio(start) * between(1.0, root, s).powf(rho)))
     }
 
     /// EDM's last σ is σ_min itself. (A step that arrives at t = 0 arrives at clean data.)
@@ -146,6 +173,7 @@ entry! {
     /// Equal steps of log α²/σ² (Lu et al. 2022).
     LogSnr {
         slug: "log-snr",
+        aliases: ["exponential"],
         name: "log-SNR",
         summary: "Equal steps in log α²/σ²",
         source: "Lu et al. 2022",
@@ -153,9 +181,9 @@ entry! {
 }
 
 impl Grid for LogSnr {
-    fn time(&self, _settings: &Settings, sde: &dyn Sde, s: f64, start: f64, end: f64) -> f64 {
+    fn times(&self, _settings: &Settings, sde: &dyn Sde, n: usize, [start, end]: [f64; 2]) -> Vec<f64> {
         let log_ratio = |t: f64| sde.level(t).ratio().ln();
-        sde.time_of_ratio(between(log_ratio(start), log_ratio(end), s).exp())
+        spread(n, [start, end], |s| sde.time_of_ratio(between(log_ratio(start), log_ratio(end), s).exp()))
     }
 
     fn spacing(&self, _settings: &Settings) -> String {

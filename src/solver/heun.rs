@@ -1,45 +1,86 @@
-use super::{Destination, Edm, Grid, Observer, Process, Solver, show};
+use super::estimate::{Estimate, plus};
+use super::{Destination, Edm, Grid, Observer, Process, Solver};
 use crate::Image;
-use crate::registry::{Choice, Equation, Settings, entry};
-use crate::score::{ScoreError, denoised};
-use crate::sde::Family;
+use crate::registry::{About, Choice, Equation, Parameter, Settings, entry};
+use crate::score::ScoreError;
+use crate::sde::{Family, Level};
+
+/// The variable over which a trapezium is laid.
+pub const ALONG: Parameter = Parameter::choice("along", "ratio", || vec![&RATIO, &PATH])
+    .named(
+        "Along",
+        "Along",
+        "Along: the trapezium rule in σ/α as EDM has it, or along the path itself as flow matching has",
+    )
+    .optional();
+
+static RATIO: About =
+    About { slug: "ratio", name: "σ/α", summary: "In σ/α, as EDM has it", source: "", parameters: &[] };
+static PATH: About = About {
+    slug: "path",
+    name: "Path",
+    summary: "In α and σ themselves, as flow matching has it",
+    source: "",
+    parameters: &[],
+};
 
 entry! {
     /// Heun's method on the probability-flow ODE of any path, which in y = x/α and ρ = σ/α reads
-    /// dy/dρ = (y − x̂(0))/ρ = −σ·score (Karras et al. 2022, algorithm 1 without churn). Second order;
-    /// the step that arrives at ρ = 0, where the slope has no value, is Euler's.
+    /// dy/dρ = (y − x̂(0))/ρ = −σ·score (Karras et al. 2022, algorithm 1 without churn), or along the path
+    /// dx = x̂(0)·dα + ε̂·dσ. Second order; the step that arrives at ρ = 0, where the slope has no value, is Euler's.
     Heun {
         slug: "heun",
         name: "Heun",
         summary: "Deterministic, second order, two evaluations per step",
         source: "Karras et al. 2022",
+        parameters: [&ALONG],
     }
+}
+
+/// One step and its last estimate: in y = x/α and ρ = σ/α.
+pub(super) fn heun_step(
+    process: &Process<'_>,
+    x: &Image,
+    level: Level,
+    target: Level,
+) -> Result<(Image, Estimate), ScoreError> {
+    let here = process.estimate(x, level)?;
+    let (carry, drho) = (target.alpha / level.alpha, target.ratio() - level.ratio());
+    let euler = plus(x.clone() * carry, [(target.alpha * drho, &here.noise)]);
+    if target.sigma == 0.0 {
+        return Ok((euler, here));
+    }
+    let there = process.estimate(&euler, target)?;
+    let half = 0.5 * target.alpha * drho;
+    Ok((plus(x.clone() * carry, [(half, &here.noise), (half, &there.noise)]), there))
+}
+
+/// One step and its last estimate along the straight line between two levels.
+fn path_step(process: &Process<'_>, x: &Image, level: Level, target: Level) -> Result<(Image, Estimate), ScoreError> {
+    let here = process.estimate(x, level)?;
+    if target.sigma == 0.0 {
+        return Ok((here.at(target), here));
+    }
+    let there = process.estimate(&here.at(target), target)?;
+    let (alpha, sigma) = (0.5 * (target.alpha - level.alpha), 0.5 * (target.sigma - level.sigma));
+    let parts = [&here, &there].into_iter().flat_map(|at| [(alpha, &at.clean), (sigma, &at.noise)]);
+    Ok((plus(x.clone(), parts), there))
 }
 
 impl Solver for Heun {
     fn solve(
         &self,
-        _settings: &Settings,
+        settings: &Settings,
         process: &Process<'_>,
         mut x: Image,
         observer: &mut dyn Observer,
     ) -> Result<Image, ScoreError> {
+        let one = if settings.option(&ALONG) == PATH.slug { path_step } else { heun_step };
         for step in process.steps {
-            let (level, target) = (process.sde.level(step.t), process.sde.target(step));
-            let drho = target.ratio() - level.ratio();
-            let mut score = process.model.score(&x, &[level])?;
-            let mut clean = denoised(&x, &score, &[level]);
-            let y = x * (1.0 / level.alpha);
-            let slope = score.clone() * -level.sigma;
-            x = (y.clone() + slope.clone() * drho) * target.alpha;
-            if target.sigma > 0.0 {
-                score = process.model.score(&x, &[target])?;
-                clean = denoised(&x, &score, &[target]);
-                let slope_there = score.clone() * -target.sigma;
-                x = (y + (slope + slope_there) * (0.5 * drho)) * target.alpha;
-            }
-            x = process.arrive(step, x)?;
-            if show(observer, step, &x, &clean, &score, None).is_break() {
+            let (level, target) = process.ends(step);
+            let (next, estimate) = one(process, &x, level, target)?;
+            x = process.arrive(step, next)?;
+            if estimate.show(observer, step, &x).is_break() {
                 break;
             }
         }
@@ -58,12 +99,20 @@ impl Solver for Heun {
         true
     }
 
-    fn equations(&self, _settings: &Settings, _family: &Family) -> Vec<Equation> {
-        let lines = [
-            "y = x/α,  κ = σ/α,  d = (y − x̂₀) / κ",
-            "y′ = y + (κ₋ − κ) d,  d′ = (y′ − x̂₀′) / κ₋",
-            "y ← y + (κ₋ − κ) ½ (d + d′)",
-        ];
+    fn order(&self, _settings: &Settings) -> Option<f64> {
+        Some(2.0)
+    }
+
+    fn equations(&self, settings: &Settings, _family: &Family) -> Vec<Equation> {
+        let lines = if settings.option(&ALONG) == PATH.slug {
+            ["x′ = α₋ x̂₀ + σ₋ ε̂", "x ← x + ½ (α₋ − α)(x̂₀ + x̂₀′)", "      + ½ (σ₋ − σ)(ε̂ + ε̂′)"]
+        } else {
+            [
+                "y = x/α,  κ = σ/α,  d = (y − x̂₀) / κ",
+                "y′ = y + (κ₋ − κ) d,  d′ = (y′ − x̂₀′) / κ₋",
+                "y ← y + (κ₋ − κ) ½ (d + d′)",
+            ]
+        };
         vec![Equation::new("Heun step", lines)]
     }
 }

@@ -3,42 +3,72 @@
 //! A step is a pure function of (x, t, t_next, score, noise); one short loop combines
 //! predictors and correctors; the deterministic solvers are short loops of their own.
 
+mod adams;
 mod adaptive;
+mod ancestral_dpm;
 mod annealed_langevin;
 mod consistency;
 mod constraint;
 mod corrector;
 mod corrector_only;
 mod ddim;
+mod deis;
+mod dpm_2;
+mod dpm_adaptive;
 mod dpm_solver;
+mod edm_stochastic;
+mod estimate;
+mod euler;
 mod grid;
 mod heun;
 mod hmc;
+mod ipndm;
 mod langevin;
+mod lms;
+mod menu;
+mod multistep;
 mod noise;
+mod pndm;
+mod polynomial;
 mod posterior;
 mod predictor;
 mod predictor_corrector;
 mod preset;
 mod random;
+mod restart;
 mod runge_kutta;
+mod sa_solver;
+mod sde_dpm_solver;
+mod singlestep;
+mod spacing;
+mod stochastic;
+mod unipc;
 mod words;
 
 pub use adaptive::{ATOL, Adaptive, OnProgress, RTOL, STEPPING, stepping, tolerance};
 pub(crate) use adaptive::{at_times, covered, drift, images, levels};
+pub use ancestral_dpm::{Ancestral2S, AncestralSde};
 pub use annealed_langevin::AnnealedLangevin;
 pub use consistency::Consistency;
 pub use constraint::{Arrival, Constraint, Stage, Unconstrained};
 pub use corrector::{CORRECTOR_STEPS, Correction, Corrector, Diagnostics, Evaluation, NoCorrector, SNR};
 pub use corrector_only::corrector_only;
-pub use ddim::Ddim;
-pub use dpm_solver::DpmSolverPlusPlus;
+pub use ddim::{Ddim, VARIANCE};
+pub use deis::Deis;
+pub use dpm_2::Dpm2;
+pub use dpm_adaptive::DpmAdaptive;
+pub use dpm_solver::{DIFFERENCES, DpmSolverPlusPlus, DpmSolverPlusPlus3M};
+pub use edm_stochastic::EdmStochastic;
+pub use euler::Euler;
 pub use grid::{Edm, Grid, LogSnr, Quadratic, RHO, Uniform};
 pub use heun::Heun;
 pub use hmc::{Hmc, LEAPFROG, METROPOLIS};
+pub use ipndm::Ipndm;
 pub use langevin::{BATCH, Langevin, NORMS, SAMPLE};
+pub use lms::Lms;
 pub(crate) use noise::Stream;
 pub use noise::{Noise, NoiseSource, Purpose};
+pub use pndm::Pndm;
 pub use posterior::{
     Dps, DpsGuidance, Exact, ExactPosterior, GUIDANCE_WEIGHT, Method, NullSpace, NullSpaceCorrection, PiGdm,
     PiGdmGuidance, Posterior, Projection, ProjectionConstraint, Recipe, Walk, ZETA,
@@ -50,7 +80,14 @@ pub use predictor::{
 pub use predictor_corrector::{CORRECTOR, PREDICTOR, PredictorCorrector};
 pub use preset::{Group, Preset};
 pub(crate) use random::{cos_sin, ln};
+pub use restart::{RESTARTS, Restart};
 pub use runge_kutta::{Derivative, Solution, State, Stepping, Tolerance, ToleranceError, runge_kutta_45};
+pub use sa_solver::SaSolver;
+pub use sde_dpm_solver::{SdeDpmSolverPlusPlus, SdeDpmSolverPlusPlus3M};
+pub use singlestep::SinglestepDpm;
+pub use spacing::{Ays, Leading, Linspace, SIGMAS, Sigmas, TIMES, Times, Trailing};
+pub use stochastic::{CHURN, ETA};
+pub use unipc::UniPc;
 pub use words::Words;
 pub(crate) use words::exp;
 
@@ -117,9 +154,20 @@ pub trait Solver: Entry {
         false
     }
 
+    /// Whether it is linear in the state and its noise where the score is: whether no length depends on the state.
+    fn is_linear(&self, _settings: &Settings) -> bool {
+        true
+    }
+
     /// Whether it follows the probability-flow ODE in both directions, so that it encodes, too.
     fn is_invertible(&self) -> bool {
         false
+    }
+
+    /// The order of its global error in the length of a step, as its authors state it or, where their code differs, as the
+    /// code has it; `None` where it is stochastic or chooses its own steps.
+    fn order(&self, _settings: &Settings) -> Option<f64> {
+        None
     }
 
     /// What it is called with these values.
@@ -146,7 +194,31 @@ impl Category for dyn Solver {
     const NAME: &'static str = "solver";
 
     fn all() -> &'static [&'static Self] {
-        &[&DpmSolverPlusPlus, &Ddim, &Heun, &PredictorCorrector, &Adaptive, &Consistency]
+        &[
+            &DpmSolverPlusPlus,
+            &DpmSolverPlusPlus3M,
+            &SinglestepDpm,
+            &UniPc,
+            &Deis,
+            &Ddim,
+            &Euler,
+            &Heun,
+            &Dpm2,
+            &Lms,
+            &Ipndm,
+            &Pndm,
+            &SdeDpmSolverPlusPlus,
+            &SdeDpmSolverPlusPlus3M,
+            &Ancestral2S,
+            &AncestralSde,
+            &SaSolver,
+            &EdmStochastic,
+            &Restart,
+            &PredictorCorrector,
+            &Adaptive,
+            &DpmAdaptive,
+            &Consistency,
+        ]
     }
 }
 

@@ -109,6 +109,14 @@ impl Solver for PredictorCorrector {
         has_norms && settings.option(&NORMS) == BATCH.slug
     }
 
+    fn is_linear(&self, settings: &Settings) -> bool {
+        !corrects(settings)
+    }
+
+    fn order(&self, settings: &Settings) -> Option<f64> {
+        (!self.is_stochastic(settings)).then_some(1.0)
+    }
+
     fn title(&self, settings: &Settings) -> String {
         format!("{} + {}", predictor(settings).about().name, corrector(settings).about().name)
     }

@@ -24,6 +24,8 @@ pub enum Group {
     Fast,
     /// The probability-flow ODE.
     Flow,
+    /// As the menus of ComfyUI and k-diffusion have them.
+    Menu,
     /// Song et al. 2021, table 1.
     Published,
 }
@@ -33,6 +35,7 @@ impl Preset {
     pub fn all() -> &'static [Preset] {
         static ALL: LazyLock<Vec<Preset>> = LazyLock::new(|| {
             let mut all: Vec<Preset> = <dyn Solver>::all().iter().flat_map(|solver| solver.presets()).collect();
+            all.extend(super::menu::presets());
             all.sort_by_key(|preset| preset.group);
             all
         });

@@ -76,7 +76,8 @@ impl Flow {
     /// Unless 0 < `end` < `until` ≤ 1, and the solver goes both ways.
     pub fn check(&self) -> Result<(), FlowError> {
         self.solver.check()?;
-        if !self.solver.entry().is_invertible() {
+        let solver = self.solver.entry();
+        if !solver.is_invertible() || solver.is_stochastic(self.solver.settings()) {
             return Err(FlowError::OneWay(self.solver.about().name));
         }
         if self.end > 0.0 && self.end < self.until && self.until <= 1.0 {

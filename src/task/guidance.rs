@@ -1,6 +1,7 @@
 use super::{ModelRef, Origin, Run, RunError};
 use crate::registry::Choice;
 use crate::score::{ClassifierGuidance, GuidanceKind, Second, Strength};
+use crate::solver::Destination;
 use serde::{Deserialize, Serialize};
 
 /// What leads the samples of a run: to a class, away from a weaker model, or both.
@@ -118,10 +119,10 @@ impl Run {
         all
     }
 
-    /// Score evaluations of each sample in so many steps; `None` where they are not known before.
-    pub fn evaluations_in(&self, steps: usize) -> Option<usize> {
+    /// Score evaluations of each sample in so many steps that arrive there; `None` where they are not known before.
+    pub fn evaluations_in(&self, steps: usize, to: Destination) -> Option<usize> {
         let each = self.guidance.as_ref().map_or(Some(1), Guidance::evaluations)?;
-        Some(each * self.solver.evaluations(steps, self.destination())?)
+        Some(each * self.solver.evaluations(steps, to)?)
     }
 
     /// The models that it names: its own, and the second ones of what leads it and its parents.

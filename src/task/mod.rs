@@ -1,6 +1,7 @@
 //! What a person asks for: a [`Run`] is a value that can be saved, compared and run again
 //! to the same pixels; a [`Flow`] is the same for flows between data and latents, a [`Restoration`] for pictures of which something was measured.
 
+mod convergence;
 mod encoding;
 mod flow;
 mod guidance;
@@ -15,6 +16,7 @@ mod restored;
 mod run;
 mod sample;
 
+pub use convergence::{Convergence, ConvergenceError, Measured, MeasuredOrder};
 pub use encoding::{FlowPlan, decode, encode, host, unit};
 pub use flow::{Flow, FlowError};
 pub use guidance::Guidance;

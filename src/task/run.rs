@@ -15,7 +15,9 @@ pub enum RunError {
     Steps(usize),
     #[error("{0} samples is out of range; choose 1 to {max}", max = Count::MAX)]
     Count(usize),
-    #[error("unknown model {0:?}; use a name from `models`, a checkpoint's path, exact:FOLDER or mixture:NAME")]
+    #[error(
+        "unknown model {0:?}; use a name from `models`, a checkpoint's path, exact:FOLDER, mixture:NAME or mixture:FILE.json"
+    )]
     Model(String),
     #[error("a guidance weight of {0} is out of range; choose 0 to {max}", max = Guidance::MAX_WEIGHT)]
     Guidance(f64),
@@ -113,7 +115,7 @@ pub enum ModelRef {
     File(PathBuf),
     /// `exact:FOLDER`: the exact score of the images in a folder; `exact:worlds` are those that ship.
     Exact(PathBuf),
-    /// `mixture:NAME`: a mixture of Gaussians, such as `mixture:two-moons`.
+    /// `mixture:NAME`: a mixture of Gaussians, such as `mixture:two-moons`; `mixture:FILE.json`: one that a file describes.
     Mixture(String),
 }
 
@@ -140,10 +142,16 @@ impl ModelRef {
     /// Whether it names a place on the disk, not a model that ships or was imported.
     pub fn is_path(&self) -> bool {
         match self {
-            ModelRef::Named(_) | ModelRef::Mixture(_) => false,
+            ModelRef::Named(_) => false,
+            ModelRef::Mixture(name) => ModelRef::mixture_file(name).is_some(),
             ModelRef::File(_) => true,
             ModelRef::Exact(folder) => folder != Path::new(Self::WORLDS),
         }
+    }
+
+    /// The file that describes a mixture, where its name is that of one.
+    pub fn mixture_file(name: &str) -> Option<&Path> {
+        name.to_lowercase().ends_with(".json").then(|| Path::new(name))
     }
 
     /// The same model, named so that it is found from any folder.
@@ -152,6 +160,9 @@ impl ModelRef {
         match self {
             ModelRef::File(path) => ModelRef::File(absolute(path)),
             ModelRef::Exact(folder) if self.is_path() => ModelRef::Exact(absolute(folder)),
+            ModelRef::Mixture(file) if self.is_path() => {
+                ModelRef::Mixture(absolute(Path::new(file)).to_string_lossy().into_owned())
+            }
             _ => self.clone(),
         }
     }
@@ -298,6 +309,7 @@ impl Run {
     pub fn check(&self) -> Result<(), RunError> {
         self.solver.check()?;
         self.grid.check()?;
+        self.grid.entry().fits(self.grid.settings(), self.family.sde()).map_err(ChoiceError::Unfit)?;
         self.guidance.iter().try_for_each(Guidance::check)?;
         if let Origin::Branch { parent, step } = &self.origin {
             parent.check()?;
@@ -313,7 +325,8 @@ impl Run {
 
     /// Score evaluations of each sample; `None` where the solver chooses its own steps.
     pub fn evaluations(&self) -> Option<usize> {
-        self.evaluations_in(self.steps.get())
+        let steps = self.grid.entry().count(self.grid.settings()).unwrap_or(self.steps.get());
+        self.evaluations_in(steps, self.destination())
     }
 
     /// Where its last step arrives.

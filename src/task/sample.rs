@@ -4,7 +4,7 @@ use super::{Origin, Run};
 use crate::Image;
 use crate::score::{ScoreError, ScoreModel};
 use crate::sde::{Level, Range, Sde, Step};
-use crate::solver::{Noise, NoiseSource, Observer, Process, Purpose, StepState};
+use crate::solver::{Destination, Noise, NoiseSource, Observer, Process, Purpose, StepState};
 use std::ops::ControlFlow;
 
 /// The part of the time grid that a run walks with a given model.
@@ -42,6 +42,12 @@ impl Plan {
             None => self.steps.first().map_or(1.0, |first| first.t),
             Some(done) => self.steps.get(done).map_or(0.0, |last| last.next),
         }
+    }
+
+    /// Where the last step arrives: what the run says of clean data, but a list of levels may end before.
+    pub fn destination(&self, run: &Run) -> Destination {
+        let ends = self.steps.last().is_none_or(|last| last.next == 0.0);
+        if ends { run.destination() } else { Destination::Noise }
     }
 
     /// Times of the first state and after each step.

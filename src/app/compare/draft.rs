@@ -3,10 +3,11 @@
 use crate::app::Draft;
 use crate::compare::{Axis, Cell, Comparison, Keep, Reference, find, presets, swept};
 use crate::data::Place;
-use crate::metric::Extractor;
-use crate::registry::{Category, Choice};
+use crate::metric::{Extractor, FeatureRef, WorldsFeatures};
+use crate::registry::Choice;
 use crate::task::Count;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// Tag of the presets that are chosen at first.
 const FIRST: &str = "fast";
@@ -20,8 +21,12 @@ pub struct CompareDraft {
     /// Samples of each preset.
     pub count: usize,
     pub seed: u64,
-    #[serde(with = "crate::registry::whole")]
+    #[serde(flatten)]
     pub features: Choice<dyn Extractor>,
+    /// A classifier's file, whose features are taken instead.
+    pub classifier: Option<PathBuf>,
+    /// The published weights of Inception-v3, where they are not among the models.
+    pub inception: Option<PathBuf>,
     pub reference: Reference,
     /// Slugs of the presets that are chosen.
     pub chosen: Vec<String>,
@@ -37,8 +42,10 @@ impl Default for CompareDraft {
         CompareDraft {
             count: SAMPLES,
             seed: 0,
-            features: Choice::new(<dyn Extractor>::all()[0]),
-            reference: Reference::Images(Place::Worlds(32)),
+            features: Choice::new(&WorldsFeatures),
+            classifier: None,
+            inception: None,
+            reference: Reference::Data(Place::Worlds(32)),
             chosen,
             own: Vec::new(),
             keep_samples: false,
@@ -47,6 +54,12 @@ impl Default for CompareDraft {
 }
 
 impl CompareDraft {
+    /// The features that are taken.
+    pub fn features(&self) -> FeatureRef {
+        let named = || FeatureRef::Named(self.features.clone());
+        self.classifier.clone().map_or_else(named, FeatureRef::File)
+    }
+
     /// All presets that can be chosen, a person's own first.
     pub fn offered(&self) -> impl Iterator<Item = &Cell> {
         let known = |cell: &&Cell| !self.own.iter().any(|own| own.slug() == cell.slug());
@@ -106,9 +119,10 @@ impl CompareDraft {
             family: draft.family().map_err(|error| error.to_string())?,
             seed: self.seed,
             count: Count::new(self.count).map_err(|error| error.to_string())?,
-            features: self.features.clone(),
+            features: self.features(),
             reference: self.reference.clone(),
             keep: Keep { features: None, samples: self.keep_samples },
+            measures: Vec::new(),
             cells: self.cells(),
         };
         comparison.check().map_err(|error| error.to_string())?;

@@ -3,6 +3,7 @@
 use crate::app::Context;
 use crate::compare::{Comparison, Shard};
 use crate::engine::{Compare, Estimate, Options, TaskHandle, Update};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Settings that have not changed for this long are measured.
@@ -19,7 +20,7 @@ pub struct Forecast {
 
 impl Forecast {
     /// Measures what the settings have become, once they rest, and takes in what was measured. Called once a frame.
-    pub fn advance(&mut self, comparison: Option<Comparison>, cx: &mut Context) {
+    pub fn advance(&mut self, comparison: Option<Comparison>, inception: Option<&Path>, cx: &mut Context) {
         if self.of != comparison {
             *self = Forecast { of: comparison, changed: Some(Instant::now()), ..Forecast::default() };
         }
@@ -48,6 +49,7 @@ impl Forecast {
                     folder: std::path::PathBuf::from("/nonexistent"),
                     shard: Shard::WHOLE,
                     save_every: Duration::MAX,
+                    inception: inception.map(Path::to_owned),
                     rehearse: true,
                 };
                 self.task = Some(cx.session.begin(task, Options::on(cx.draft.device)));

@@ -55,6 +55,8 @@ pub enum Command {
     Show(PathBuf),
     ChooseFolder,
     ChooseFile,
+    ChooseClassifier,
+    ChooseInception,
     OpenPresets,
     SavePresets,
     /// Put the chosen presets over the values of parameters.
@@ -105,6 +107,8 @@ enum Found {
 #[derive(Clone, Copy, Debug)]
 enum Purpose {
     Reference,
+    Classifier,
+    Inception,
     OpenPresets,
     SavePresets,
 }
@@ -230,6 +234,8 @@ impl Compare {
             Command::Show(folder) => self.read(folder, cx),
             Command::ChooseFolder => self.request.ask(cx, Dialog::OpenFolder, Purpose::Reference),
             Command::ChooseFile => self.request.ask(cx, Dialog::OpenFile, Purpose::Reference),
+            Command::ChooseClassifier => self.request.ask(cx, Dialog::OpenFile, Purpose::Classifier),
+            Command::ChooseInception => self.request.ask(cx, Dialog::OpenFile, Purpose::Inception),
             Command::OpenPresets => self.request.ask(cx, Dialog::OpenFile, Purpose::OpenPresets),
             Command::SavePresets => self.request.ask(cx, Dialog::Save { name: "presets.json" }, Purpose::SavePresets),
             Command::Sweep => {
@@ -295,7 +301,8 @@ impl Compare {
             return;
         };
         self.forecast.stop();
-        let work = Work::measure(folder, comparison, &cx.session, Self::options(cx));
+        let inception = self.draft.inception.clone();
+        let work = Work::measure(folder, comparison, inception, &cx.session, Self::options(cx));
         self.show(Some(work));
     }
 
@@ -314,6 +321,8 @@ impl Compare {
                 Ok(reference) => self.draft.reference = reference,
                 Err(error) => cx.notices.push(Notice::error(error)),
             },
+            Purpose::Classifier => self.draft.classifier = Some(path),
+            Purpose::Inception => self.draft.inception = Some(path),
             Purpose::OpenPresets => self.open_presets(path, cx),
             Purpose::SavePresets => {
                 let cells = self.draft.cells();
@@ -336,7 +345,8 @@ impl Compare {
                 // One under way is not let go of.
                 if !self.is_active() {
                     self.draft.count = comparison.count.get();
-                    let work = Work::look(folder, *comparison, &cx.session, Self::options(cx));
+                    let inception = self.draft.inception.clone();
+                    let work = Work::look(folder, *comparison, inception, &cx.session, Self::options(cx));
                     self.show(Some(work));
                 }
             }
@@ -383,7 +393,7 @@ impl Workspace for Compare {
     fn ui(&mut self, ui: &mut Ui, cx: &mut Context) {
         self.textures.begin();
         let comparison = if self.work.is_none() { self.draft.comparison(&cx.draft).ok() } else { None };
-        self.forecast.advance(comparison, cx);
+        self.forecast.advance(comparison, self.draft.inception.as_deref(), cx);
         if let Some(work) = &self.work {
             let options = Options::on(cx.draft.device);
             self.ways.advance(&work.comparison, &self.view.selected, &mut cx.session, options);
@@ -460,10 +470,7 @@ impl Workspace for Compare {
         if !is_data || self.work.is_some() {
             return false;
         }
-        self.draft.reference = match path.extension().is_some_and(|end| end == "npz") {
-            true => Reference::Statistics(path.into()),
-            false => Reference::Images(Place::Files { path: path.into(), is_test: false }),
-        };
+        self.draft.reference = Reference::Data(Place::Files { path: path.into(), is_test: false });
         cx.notices.push(Notice::remark(format!("Samples will be compared with {}.", file_name(path))));
         true
     }

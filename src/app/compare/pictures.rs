@@ -20,7 +20,13 @@ const LEAST: f32 = 24.0;
 /// Differences that are shown, by the addresses of what they are of.
 #[derive(Default)]
 pub struct Differences {
-    known: HashMap<[usize; 2], (Pixels<f32>, [Arc<[f32]>; 2])>,
+    known: HashMap<[usize; 2], Difference>,
+}
+
+/// A difference, and the values that it is of, which keep their addresses as long.
+struct Difference {
+    shown: Pixels<f32>,
+    _of: [Arc<[f32]>; 2],
 }
 
 impl Differences {
@@ -34,9 +40,9 @@ impl Differences {
             let values = a.values.iter().zip(b.values.iter()).map(|(a, b)| 2.0 * (a - b).abs()).collect();
             let [n, ..] = a.shape;
             let shape = [n.min(b.shape[0]), a.shape[1], a.shape[2], a.shape[3]];
-            (Pixels { shape, values }, [a.values.clone(), b.values.clone()])
+            Difference { shown: Pixels { shape, values }, _of: [a.values.clone(), b.values.clone()] }
         });
-        found.0.clone()
+        found.shown.clone()
     }
 }
 

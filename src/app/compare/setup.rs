@@ -3,14 +3,15 @@
 use super::draft::CompareDraft;
 use super::{Command, Work};
 use crate::app::files::file_name;
-use crate::app::parameters::{menu, parameters};
+use crate::app::parameters::parameters;
 use crate::app::theme::Theme;
 use crate::app::widgets::{Combo, control_width, human_time, main_button, named, row, seed_field, thousands};
 use crate::app::{Context, RunState, panes};
 use crate::compare::{Cell, Comparison, FEW, Reference, tags};
 use crate::data::Place;
 use crate::engine::Estimate;
-use crate::metric::Extractor;
+use crate::metric::{Extractor, Material};
+use crate::registry::Category;
 use crate::task::Count;
 use egui::{DragValue, RichText, ScrollArea, TextEdit, Ui, vec2};
 use std::path::PathBuf;
@@ -97,13 +98,46 @@ impl Setup<'_> {
     fn features(&mut self, ui: &mut Ui) {
         let tip =
             "What images are compared by: a distance of other features is another figure, and only Inception's is FID";
+        let features = self.draft.features();
+        let (chosen, file) = features.choice();
+        let file = file.map(file_name);
+        let shown = file.clone().unwrap_or_else(|| chosen.about().name.to_owned());
         row(ui, "Features", tip, |ui| {
-            let combo = Combo { name: "Features", tip, width: control_width(ui) };
-            menu::<dyn Extractor>(ui, &combo, &mut self.draft.features, |_| true, |_| None);
+            Combo { name: "Features", tip, width: control_width(ui) }.menu(ui, &shown, |ui| {
+                for &entry in <dyn Extractor>::all() {
+                    let same = file.is_none() && entry.about().slug == chosen.about().slug;
+                    let button = ui.selectable_label(same, entry.about().name).on_hover_text(entry.about().line());
+                    if button.clicked() {
+                        self.draft.features.choose(entry);
+                        self.draft.classifier = None;
+                    }
+                }
+                if ui.button("Choose a classifier…").clicked() {
+                    self.commands.push(Command::ChooseClassifier);
+                }
+            });
         });
-        let line = format!("{}: {}", self.draft.features.entry().metric(), self.draft.features.about().summary);
-        parameters(ui, &mut self.draft.features);
+        if file.is_none() {
+            parameters(ui, &mut self.draft.features);
+            if chosen.entry().material() == Material::Inception {
+                self.weights(ui);
+            }
+        }
+        let line = format!("{}: {}", chosen.entry().metric(), chosen.about().summary);
         ui.add(egui::Label::new(RichText::new(line).small().weak()).wrap());
+    }
+
+    /// Where Inception's weights are.
+    fn weights(&mut self, ui: &mut Ui) {
+        let tip = "pt_inception-2015-12-05-6726825d.pth, which pytorch-fid publishes (92 MB): taken from the folder of models, or \
+                   from where you say";
+        row(ui, "Weights", tip, |ui| {
+            let text = self.draft.inception.as_deref().map_or_else(|| "among the models".to_owned(), file_name);
+            let button = egui::Button::new(text).truncate().min_size(vec2(control_width(ui), 24.0));
+            if named(ui.add(button), "Weights of Inception", tip).clicked() {
+                self.commands.push(Command::ChooseInception);
+            }
+        });
     }
 
     fn reference(&mut self, ui: &mut Ui) {
@@ -111,7 +145,7 @@ impl Setup<'_> {
         let reference = &mut self.draft.reference;
         row(ui, "Reference", tip, |ui| {
             Combo { name: "Reference", tip, width: control_width(ui) }.menu(ui, &words(reference), |ui| {
-                let known = [32, 64].map(|size| Reference::Images(Place::Worlds(size)));
+                let known = [32, 64].map(|size| Reference::Data(Place::Worlds(size)));
                 for one in known.into_iter().chain([Reference::Model]) {
                     if ui.selectable_label(*reference == one, words(&one)).clicked() {
                         *reference = one;
@@ -217,7 +251,8 @@ impl Setup<'_> {
         line("Model", comparison.model.to_string());
         line("Samples", thousands(comparison.count.get() as u64));
         line("Seed", comparison.seed.to_string());
-        line("Features", format!("{} ({})", comparison.features.about().name, comparison.features.entry().metric()));
+        let (features, _) = comparison.features.choice();
+        line("Features", format!("{} ({})", features.about().name, features.entry().metric()));
         line("Reference", words(&comparison.reference));
         line("Presets", comparison.cells.len().to_string());
         line("Folder", work.folder.display().to_string());
@@ -298,8 +333,7 @@ impl Setup<'_> {
 fn words(reference: &Reference) -> String {
     match reference {
         Reference::Model => "The model's own data".into(),
-        Reference::Statistics(path) => file_name(path),
-        Reference::Images(Place::Worlds(size)) => format!("Little Worlds {size}×{size}"),
-        Reference::Images(Place::Files { path, .. }) => file_name(path),
+        Reference::Data(Place::Worlds(size)) => format!("Little Worlds {size}×{size}"),
+        Reference::Data(Place::Files { path, .. }) => file_name(path),
     }
 }

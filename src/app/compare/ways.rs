@@ -81,7 +81,7 @@ impl Ways {
         let (report, snapshot) = (way.report.as_ref()?, way.snapshot.as_ref()?);
         // The last moment that is not beyond that level; the first has no estimate yet.
         let known = snapshot.timeline.iter().filter(|moment| moment.denoised.is_some());
-        let moment = known.filter(|moment| moment.level.ratio() >= at * (1.0 - 1e-9)).last();
+        let moment = known.rev().find(|moment| moment.level.ratio() >= at * (1.0 - 1e-9));
         let first = || snapshot.timeline.iter().find(|moment| moment.denoised.is_some());
         let moment = moment.or_else(first)?;
         if way.shown.as_ref().is_none_or(|(step, _)| *step != moment.step) {

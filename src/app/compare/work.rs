@@ -14,6 +14,8 @@ const SAVE_EVERY: Duration = Duration::from_secs(60);
 pub struct Work {
     pub folder: PathBuf,
     pub comparison: Comparison,
+    /// The published weights of Inception-v3, where they are not among the models.
+    inception: Option<PathBuf>,
     task: Option<TaskHandle<Compare>>,
     /// Whether the task only looks at what is there.
     looks: bool,
@@ -26,19 +28,39 @@ pub struct Work {
 
 impl Work {
     /// Looks at the comparison in a folder.
-    pub fn look(folder: PathBuf, comparison: Comparison, session: &Session, options: Options) -> Work {
-        Work::begun(folder, comparison, true, session, options)
+    pub fn look(
+        folder: PathBuf,
+        comparison: Comparison,
+        inception: Option<PathBuf>,
+        session: &Session,
+        options: Options,
+    ) -> Work {
+        Work::begun(folder, comparison, inception, true, session, options)
     }
 
     /// Begins a comparison in a folder, or goes on with it.
-    pub fn measure(folder: PathBuf, comparison: Comparison, session: &Session, options: Options) -> Work {
-        Work::begun(folder, comparison, false, session, options)
+    pub fn measure(
+        folder: PathBuf,
+        comparison: Comparison,
+        inception: Option<PathBuf>,
+        session: &Session,
+        options: Options,
+    ) -> Work {
+        Work::begun(folder, comparison, inception, false, session, options)
     }
 
-    fn begun(folder: PathBuf, comparison: Comparison, looks: bool, session: &Session, options: Options) -> Work {
+    fn begun(
+        folder: PathBuf,
+        comparison: Comparison,
+        inception: Option<PathBuf>,
+        looks: bool,
+        session: &Session,
+        options: Options,
+    ) -> Work {
         let mut work = Work {
             folder,
             comparison,
+            inception,
             task: None,
             looks,
             report: None,
@@ -59,6 +81,7 @@ impl Work {
             folder: self.folder.clone(),
             shard: Shard::WHOLE,
             save_every: SAVE_EVERY,
+            inception: self.inception.clone(),
             rehearse: looks,
         };
         self.task = Some(session.begin(task, options));

@@ -1,16 +1,20 @@
 //! The solver's controls: only those that mean something for the solver that is chosen.
 
 use crate::app::Draft;
-use crate::app::parameters::{entries, menu, parameters};
+use crate::app::parameters::{menu, parameters};
 use crate::app::widgets::{Combo, control_width, named, row};
-use crate::solver::Destination;
+use crate::registry::Settings;
 use crate::task::Steps;
 use egui::{DragValue, Ui, vec2};
 
 /// Shows solver, steps, grid and last-step denoising.
 pub fn ui(ui: &mut Ui, draft: &mut Draft) {
-    // Solvers that choose their own steps have no place on a run's grid here.
-    entries(ui, &mut draft.solver, |solver| solver.evaluations(&Default::default(), 1, Destination::Noise).is_some());
+    let about = draft.solver.about();
+    let tip = format!("{}\nSource: {}", about.summary, about.source);
+    row(ui, "Solver", &tip, |ui| {
+        let combo = Combo { name: "Solver", tip: &tip, width: control_width(ui) };
+        menu(ui, &combo, &mut draft.solver, |_| true, |_| None);
+    });
     parameters(ui, &mut draft.solver);
     steps(ui, draft);
     grid(ui, draft);
@@ -27,10 +31,12 @@ fn steps(ui: &mut Ui, draft: &mut Draft) {
 }
 
 fn grid(ui: &mut Ui, draft: &mut Draft) {
-    let tip = "Spacing of the N time steps: equal in t, quadratic, by ρ of Karras et al. 2022, or equal in log-SNR";
+    let tip = "Spacing of the N time steps: equal in t, quadratic, by ρ of Karras et al. 2022, equal in log-SNR, by a \
+               table, or at levels of a table of 1000";
     row(ui, "Time grid", tip, |ui| {
         let combo = Combo { name: "Time grid", tip, width: control_width(ui) };
-        menu(ui, &combo, &mut draft.grid, |_| true, |_| None);
+        // Lists are written in files and on the command line.
+        menu(ui, &combo, &mut draft.grid, |grid| grid.count(&Settings::default()).is_none(), |_| None);
     });
     parameters(ui, &mut draft.grid);
 }

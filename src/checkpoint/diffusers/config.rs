@@ -1,12 +1,13 @@
 //! Reading the configurations of diffusers: a `UNet2DModel` and the scheduler that it was trained with.
 
+use super::betas;
 use crate::checkpoint::ConfigError;
 use crate::checkpoint::config::{FLAG, NUMBER, Section, WHOLE, WHOLES, disordered, parse, shorten};
 use crate::checkpoint::open::IGNORED;
 use crate::network::{
     BlockKind, Classes, Config, Embedding, Joins, Nonlinearity, Progressive, ProgressiveInput, Variant,
 };
-use crate::score::Description;
+use crate::score::{Description, Predicts};
 use crate::sde::{Family, FamilyError, Range, Ve, Vp};
 use serde_json::Value;
 use std::f64::consts::SQRT_2;
@@ -35,8 +36,8 @@ pub fn read_model(model: &str, process: Process) -> Result<Description, ConfigEr
     }
     let config = architecture(&model, &process)?;
     config.check()?;
-    let Process { family, continuous, levels, range, .. } = process;
-    Ok(Description::new(config.into(), family, continuous, levels, range))
+    let Process { family, continuous, levels, range, predicts, betas, .. } = process;
+    Ok(Description { predicts, betas, ..Description::new(config.into(), family, continuous, levels, range) })
 }
 
 /// What the noise was.
@@ -45,6 +46,8 @@ pub struct Process {
     continuous: bool,
     levels: usize,
     range: Range,
+    predicts: Predicts,
+    betas: Option<Vec<f64>>,
     /// Which fields of the scheduler were of no use here.
     pub ignored: Option<String>,
 }
@@ -133,7 +136,8 @@ pub fn read_scheduler(text: &str) -> Result<Process, ConfigError> {
         let (min, max) = (scheduler.or("sigma_min", NUMBER, 0.01)?, scheduler.or("sigma_max", NUMBER, 1348.0)?);
         let family = Ve::new(min, max).map_err(|error| disordered("sigma_min to sigma_max", &error))?;
         let levels = training_steps(&scheduler, 2000)?;
-        return Ok(Process { family: Family::Ve(family), continuous: true, levels, range: Range::Unit, ignored });
+        let (family, range, predicts) = (Family::Ve(family), Range::Unit, Predicts::Noise);
+        return Ok(Process { family, continuous: true, levels, range, predicts, betas: None, ignored });
     }
     let given =
         || Some((scheduler.or("beta_start", NUMBER, None).ok()??, scheduler.or("beta_end", NUMBER, None).ok()??));
@@ -143,12 +147,15 @@ pub fn read_scheduler(text: &str) -> Result<Process, ConfigError> {
         return Err(scheduler.unknown(CLASS, &Value::String(class), known));
     };
     let schedule: String = scheduler.or("beta_schedule", "linear", schedule.to_owned())?;
-    if schedule != "linear" {
-        return Err(scheduler.unknown("beta_schedule", &Value::String(schedule), "linear"));
-    }
-    scheduler.must("prediction_type", "epsilon", "epsilon")?;
-    scheduler.without("trained_betas")?;
-    scheduler.must("rescale_betas_zero_snr", false, "false")?;
+    let predicts = match scheduler.or("prediction_type", "epsilon", "epsilon".to_owned())?.as_str() {
+        "epsilon" => Predicts::Noise,
+        "sample" => Predicts::Data,
+        "v_prediction" => Predicts::Velocity,
+        other => {
+            let other = Value::String(other.into());
+            return Err(scheduler.unknown("prediction_type", &other, "epsilon, sample or v_prediction"));
+        }
+    };
     scheduler.must("timestep_type", "discrete", "discrete")?;
     scheduler.must("snr_shift_scale", 1.0, "1.0")?;
     let levels = training_steps(&scheduler, 1000)?;
@@ -161,14 +168,19 @@ pub fn read_scheduler(text: &str) -> Result<Process, ConfigError> {
             "below 1, as it is the variance of a step's noise",
         ));
     }
+    let betas = betas::read(&scheduler, &schedule, [first, last], levels)?;
     let steps = levels as f64;
-    let family = Vp::new(first * steps, last * steps).map_err(|error| match error {
+    // Of a table that says nothing of β_start and β_end, runs follow the usual path.
+    let other = scheduler.is_given("trained_betas") || schedule == "squaredcos_cap_v2";
+    let family = if other { Ok(Vp::default()) } else { Vp::new(first * steps, last * steps) };
+    let family = family.map_err(|error| match error {
         FamilyError::Extreme { most, .. } => {
             scheduler.invalid("beta_end", format!("{last:?}"), &format!("at most {} with {levels} steps", most / steps))
         }
         _ => disordered("beta_start to beta_end", &FamilyError::Beta { min: first, max: last }),
     })?;
-    Ok(Process { family: Family::Vp(family), continuous: false, levels, range: Range::Symmetric, ignored })
+    let (family, range) = (Family::Vp(family), Range::Symmetric);
+    Ok(Process { family, continuous: false, levels, range, predicts, betas, ignored })
 }
 
 fn training_steps(scheduler: &Section, usual: usize) -> Result<usize, ConfigError> {

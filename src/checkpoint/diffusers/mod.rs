@@ -1,5 +1,6 @@
 //! Models as diffusers publishes them: a folder with a configuration, a scheduler's and the weights.
 
+mod betas;
 mod config;
 mod names;
 mod place;

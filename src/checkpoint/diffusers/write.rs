@@ -5,7 +5,7 @@ use crate::checkpoint::export::{ExportError, Project, agree};
 use crate::checkpoint::tensors::{Encoded, write_encoded};
 use crate::checkpoint::{FileError, OpenedNetwork, write_atomically};
 use crate::network::{BlockKind, Config, Joins, Nonlinearity, Progressive, ProgressiveInput};
-use crate::score::Description;
+use crate::score::{Description, Predicts};
 use crate::sde::Family;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -137,11 +137,16 @@ fn scheduler(description: &Description) -> (&'static str, Value) {
         });
         return ("ScoreSdeVePipeline", scheduler);
     }
+    let predicts = match description.predicts {
+        Predicts::Noise => "epsilon",
+        Predicts::Data => "sample",
+        Predicts::Velocity => "v_prediction",
+    };
     let beta = |t: f64| description.family.sde().beta(t) / levels as f64;
     let scheduler = json!({
         "_class_name": "DDPMScheduler", "_diffusers_version": VERSION, "num_train_timesteps": levels,
-        "beta_start": beta(0.0), "beta_end": beta(1.0), "beta_schedule": "linear", "trained_betas": null,
-        "variance_type": "fixed_small", "clip_sample": true, "clip_sample_range": 1.0, "prediction_type": "epsilon",
+        "beta_start": beta(0.0), "beta_end": beta(1.0), "beta_schedule": "linear", "trained_betas": description.betas,
+        "variance_type": "fixed_small", "clip_sample": true, "clip_sample_range": 1.0, "prediction_type": predicts,
         "thresholding": false, "timestep_spacing": "leading", "steps_offset": 0, "rescale_betas_zero_snr": false,
     });
     ("DDPMPipeline", scheduler)

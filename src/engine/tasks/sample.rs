@@ -32,7 +32,8 @@ impl Task for Sample {
         let model = &*model_of(&run);
         fitting(run.count.get(), model.shape())?;
         let plan = Plan::new(&run, model);
-        let (samples, evaluations) = (run.count.get(), run.evaluations_in(plan.steps.len()));
+        let samples = run.count.get();
+        let evaluations = run.evaluations_in(plan.steps.len(), plan.destination(&run));
         let report = report(context, &run, &plan, evaluations, &loaded, model);
         context.begin(samples, report, plan.notices.iter().cloned());
 

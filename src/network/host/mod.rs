@@ -14,6 +14,7 @@ mod dilated;
 mod evaluator;
 mod gemm;
 mod gradients;
+mod inception;
 mod kernels;
 mod linear;
 mod maps;
@@ -25,6 +26,7 @@ mod pooling;
 mod read;
 mod refinenet;
 mod resize;
+mod shifted;
 mod simd;
 mod table;
 mod tracked;
@@ -32,8 +34,10 @@ mod two_way;
 mod winograd;
 
 pub(crate) use bytes::ByteMatrix;
+pub(super) use inception::Inception;
 pub(super) use network::Network;
 pub(super) use refinenet::RefineNet;
+pub(super) use shifted::Shifted;
 
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
@@ -43,8 +47,8 @@ use rayon::prelude::*;
 use simd::Isa;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The instructions of this processor that the kernels use: others round otherwise.
-pub fn instructions() -> &'static str {
+/// The name of the instructions that networks are computed with, which their last bits depend on.
+pub(crate) fn instructions() -> &'static str {
     Isa::best().name()
 }
 

@@ -82,7 +82,7 @@ impl Isa {
         Isa::all().pop().unwrap_or(Isa(Set::Plain))
     }
 
-    /// Its name.
+    /// What it is called.
     pub fn name(self) -> &'static str {
         match self.0 {
             Set::Plain => "plain",

@@ -252,9 +252,9 @@ fn every_scheduler_of_one_process_means_the_same_network() {
     let heun = read("HeunDiscreteScheduler", &without).unwrap();
     assert_ne!(heun, ddpm);
     for (field, value) in [
-        ("beta_schedule", json!("squaredcos_cap_v2")),
-        ("prediction_type", json!("v_prediction")),
-        ("rescale_betas_zero_snr", json!(true)),
+        ("beta_schedule", json!("laplace")),
+        ("prediction_type", json!("flow_prediction")),
+        ("rescale_betas_zero_snr", json!("maybe")),
         ("trained_betas", json!([1e-4, 0.02])),
         ("timestep_type", json!("continuous")),
         ("snr_shift_scale", json!(3.0)),
@@ -278,7 +278,7 @@ fn sentences_name_the_file_and_notes_the_fields_that_are_ignored() {
         fs::write(folder.join(name), config.to_string()).unwrap();
     };
     for (name, field, value) in [
-        ("scheduler_config.json", "beta_schedule", json!("scaled_linear")),
+        ("scheduler_config.json", "beta_schedule", json!("laplace")),
         ("scheduler_config.json", "beta_end", json!(5.0)),
         ("scheduler_config.json", "num_train_timesteps", json!(0)),
         ("config.json", "act_fn", json!("tanh")),

@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod classifier;
+mod comparing;
 mod files;
 mod grey;
+mod metric;
 mod models;
 mod outputs;
 mod pictures;

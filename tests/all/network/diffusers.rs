@@ -1,12 +1,13 @@
 //! Small models that diffusers wrote, against what it answered (tests/data/diffusers/make.py).
 
+use super::super::solver::published::{RECORDED, numbers};
 use super::{build, build_of_tensors, image, relative_error, values};
 use burn::tensor::{Device, Tensor};
 use score_explorer::checkpoint::{
     About, OpenOptions, adopt, open as open_with, open_network, read_diffusers_config, read_tensors,
 };
 use score_explorer::network::Weights;
-use score_explorer::score::{NetworkScore, ScoreModel};
+use score_explorer::score::{Conditioning, Description, NetworkScore, ScoreModel};
 use score_explorer::sde::{Family, Level, Range};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -170,8 +171,8 @@ fn models_of_another_kind_are_answered_with_one_sentence() {
     let cases = [
         ("_class_name", json!("EDMEulerScheduler"), "scheduler_config._class_name = EDMEulerScheduler"),
         ("_class_name", json!("FlowMatchHeunScheduler"), "scheduler_config._class_name = FlowMatchHeunScheduler"),
-        ("beta_schedule", json!("squaredcos_cap_v2"), "scheduler_config.beta_schedule = squaredcos_cap_v2"),
-        ("prediction_type", json!("v_prediction"), "use epsilon"),
+        ("beta_schedule", json!("laplace"), "scheduler_config.beta_schedule = laplace"),
+        ("prediction_type", json!("flow_prediction"), "use epsilon"),
         ("trained_betas", json!([0.1]), "scheduler_config.trained_betas"),
         ("beta_end", json!(-1.0), "beta_start to beta_end = 0.0001 to -1"),
         ("num_train_timesteps", json!(1), "scheduler_config.num_train_timesteps = 1"),
@@ -215,4 +216,75 @@ fn published_repositories_are_networks_of_their_published_size() {
     // google/ddpm-cifar10-32, 35.7 million (Ho et al. 2020), and google/ddpm-church-256, 114 million.
     assert_eq!(size(ddpm(json!([128, 256, 256, 256]), 32, 1)) / 100_000, 357);
     assert_eq!(size(ddpm(json!([128, 128, 256, 256, 512, 512]), 256, 4)) / 1_000_000, 113);
+}
+
+/// A scheduler with these fields beside the usual ones.
+fn scheduled(fields: Value) -> Result<Description, String> {
+    let mut scheduler = json_of("ddpm/scheduler_config.json");
+    for (name, value) in fields.as_object().unwrap() {
+        scheduler[name] = value.clone();
+    }
+    read_diffusers_config(&json_of("ddpm/config.json").to_string(), &scheduler.to_string())
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn tables_of_noise_are_those_of_diffusers() {
+    let tables = RECORDED["tables"].as_object().unwrap();
+    assert_eq!(tables.len(), 9);
+    for (name, table) in tables {
+        let [first, last] = if name.starts_with("scaled") { [0.00085, 0.012] } else { [1e-4, 0.02] };
+        let schedule = match name.as_str() {
+            name if name.starts_with("scaled") => "scaled_linear",
+            name if name.starts_with("cosine") => "squaredcos_cap_v2",
+            _ => "linear",
+        };
+        let described = scheduled(json!({
+            "beta_schedule": schedule, "beta_start": first, "beta_end": last, "num_train_timesteps": 1000,
+            "rescale_betas_zero_snr": name.contains("zero-snr"), "trained_betas": null,
+        }))
+        .unwrap();
+        let found = described.trained_ratios();
+        let bars = numbers(table);
+        assert_eq!(found.len(), bars.len());
+        for (index, (found, bar)) in found.iter().rev().zip(&bars).enumerate() {
+            // Where nothing of the data is left, σ/α is that of ᾱ = 2⁻²⁴.
+            let bar = if described.betas.is_some() { bar.max(2f64.powi(-24)) } else { *bar };
+            let expected = ((1.0 - bar) / bar).sqrt();
+            // ᾱ is a product of a thousand factors.
+            assert!((found / expected - 1.0).abs() < 1e-9, "{name} {index}: {found} {expected}");
+        }
+    }
+}
+
+#[test]
+fn betas_of_a_list_are_taken_as_they_are() {
+    let betas: Vec<f64> = (0..1000).map(|i| 1e-4 + 1e-5 * f64::from(i)).collect();
+    let described = scheduled(json!({ "trained_betas": betas, "num_train_timesteps": 1000 })).unwrap();
+    let bar: f64 = betas.iter().map(|beta| 1.0 - beta).product();
+    let found = described.trained_ratios()[0];
+    assert!((found / ((1.0 - bar) / bar).sqrt() - 1.0).abs() < 1e-9);
+    let again: Description = serde_json::from_value(serde_json::to_value(&described).unwrap()).unwrap();
+    assert_eq!(again, described);
+    let refused = scheduled(json!({ "trained_betas": vec![1.5; 1000], "num_train_timesteps": 1000 })).unwrap_err();
+    assert!(refused.contains("trained_betas = 1.5 is invalid"), "{refused}");
+}
+
+#[test]
+fn each_prediction_becomes_the_same_score() {
+    // x = α·x(0) + σ·z: whichever of z, x(0) and v = α·z − σ·x(0) a network answers, the score is −z/σ.
+    let (clean, z) = (0.7, -1.3);
+    for index in [0, 40, 500, 999] {
+        let described = scheduled(json!({ "num_train_timesteps": 1000 })).unwrap();
+        let ratio = described.trained_ratios()[999 - index];
+        let (alpha, sigma) = (1.0 / ratio.hypot(1.0), ratio / ratio.hypot(1.0));
+        let x = alpha * clean + sigma * z;
+        for (word, answer) in [("epsilon", z), ("sample", clean), ("v_prediction", alpha * z - sigma * clean)] {
+            let described = scheduled(json!({ "prediction_type": word, "num_train_timesteps": 1000 })).unwrap();
+            let place = Conditioning::new(described).trained(index as f64 / 1000.0 + 1e-6);
+            assert_eq!(place.label, index as f64);
+            let score = place.gain * answer + place.skip * x;
+            assert!((score + z / sigma).abs() < 1e-9 * (z / sigma).abs().max(1.0), "{word} {index}: {score}");
+        }
+    }
 }

@@ -1,13 +1,19 @@
 //! Time grids: where they begin and end, and what they space evenly.
 
-use crate::choices::{grid, slugs};
-use score_explorer::registry::Choice;
-use score_explorer::sde::{FamilyKind, Step};
+use super::published::{RECORDED, list, numbers};
+use crate::choices::grid;
+use score_explorer::registry::{Category, Choice};
+use score_explorer::sde::{Family, FamilyKind, Step, Ve};
 use score_explorer::solver::{Grid, RHO};
+
+/// The slugs of grids without times of their own.
+fn free() -> impl Iterator<Item = &'static str> {
+    <dyn Grid>::all().iter().filter(|grid| grid.is_free()).map(|grid| grid.about().slug)
+}
 
 /// EDM's with the extremes of ρ, and all others.
 fn grids() -> Vec<Choice<dyn Grid>> {
-    let others = slugs::<dyn Grid>().filter(|slug| *slug != "edm");
+    let others = free().filter(|slug| *slug != "edm");
     others.chain(["edm:0.1", "edm:1", "edm:7", "edm:100"]).map(grid).collect()
 }
 
@@ -45,7 +51,7 @@ fn grids_fall_strictly_from_start_to_end_and_then_to_zero() {
 fn whole_grids_have_as_many_steps_as_asked() {
     for &kind in FamilyKind::ALL {
         let family = kind.published();
-        for grid in slugs::<dyn Grid>().map(grid) {
+        for grid in free().map(grid) {
             let steps = grid.steps(family.sde(), 2000, 1.0, family.sde().epsilon());
             assert_eq!(steps.len(), 2000, "{kind} {grid:?}");
         }
@@ -93,4 +99,72 @@ fn an_impossible_rho_is_refused_in_one_sentence() {
     assert!(error.contains(sentence), "{error}");
     let grid = grid("edm");
     assert_eq!(read(&serde_json::to_string(&grid).unwrap()).unwrap(), grid);
+}
+
+/// σ/α where the steps of a grid begin.
+fn ratios(grid: &Choice<dyn Grid>, family: Family, n: usize) -> Vec<f64> {
+    let sde = family.sde();
+    grid.steps(sde, n, 1.0, sde.epsilon()).iter().map(|step| sde.level(step.t).ratio()).collect()
+}
+
+#[test]
+fn discrete_spacings_are_those_of_diffusers() {
+    let family = FamilyKind::Vp.published();
+    let table = numbers(&RECORDED["tables"]["vp-linear-0.0001-0.02"]);
+    let ratio = |level: f64| ((1.0 - table[level as usize]) / table[level as usize]).sqrt();
+    let mut compared = 0;
+    for recorded in list(&RECORDED["spacings"]) {
+        let (scheduler, spacing) =
+            (recorded["scheduler"].as_str().unwrap(), recorded["timestep_spacing"].as_str().unwrap());
+        // The others interpolate between levels, or have no such grid.
+        let spare = match scheduler {
+            "DDIMScheduler" => 0,
+            "DPMSolverMultistepScheduler" => 1,
+            _ => continue,
+        };
+        let timesteps = numbers(&recorded["timesteps"]);
+        let offset = if spacing == "leading" { recorded["steps_offset"].as_u64().unwrap_or(0) } else { 0 };
+        let found = ratios(&grid(&format!("{spacing}:{offset}:{spare}")), family, timesteps.len());
+        assert_eq!(found.len(), timesteps.len(), "{recorded}");
+        for (found, level) in found.iter().zip(&timesteps) {
+            // The last level of the table lies beyond the path's end.
+            let expected = ratio(*level).min(family.sde().level(1.0).ratio());
+            assert!((found / expected - 1.0).abs() < 1e-9, "{scheduler} {spacing}: {found} at level {level}");
+        }
+        compared += 1;
+    }
+    assert!(compared >= 10, "{compared}");
+}
+
+#[test]
+fn align_your_steps_is_the_published_table_on_its_own_stretch() {
+    // Sabour et al. 2024: ten steps of Stable Diffusion 1.5 from 14.615 to 0.029.
+    let family = Family::Ve(Ve::new(0.029, 14.615).unwrap());
+    let found: Vec<f64> =
+        grid("ays").steps(family.sde(), 11, 1.0, 0.0).iter().map(|step| family.sde().level(step.t).ratio()).collect();
+    let table = [14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152];
+    for (found, expected) in found.iter().zip(table) {
+        assert!((found / expected - 1.0).abs() < 1e-9, "{found} {expected}");
+    }
+}
+
+#[test]
+fn lists_are_the_grid_and_what_is_no_list_is_refused() {
+    let family = FamilyKind::Vp.published();
+    let levels = [40.0, 10.0, 2.0, 0.5, 0.1];
+    for (grid, found) in [
+        ("sigmas:40,10,2,0.5,0.1,0", ratios(&grid("sigmas:40,10,2,0.5,0.1,0"), family, 1)),
+        ("sigmas:40,10,2,0.5,0.1", ratios(&grid("sigmas:40,10,2,0.5,0.1"), family, 1)),
+    ] {
+        let expected = if grid.ends_with(",0") { &levels[..] } else { &levels[..4] };
+        assert_eq!(found.len(), expected.len());
+        assert!(found.iter().zip(expected).all(|(a, b)| (a / b - 1.0).abs() < 1e-9), "{found:?}");
+    }
+    let steps = grid("times:0.9,0.5,0.2").steps(family.sde(), 7, 1.0, 1e-3);
+    assert_eq!(steps.iter().map(|step| (step.t, step.next)).collect::<Vec<_>>(), [(0.9, 0.5), (0.5, 0.2)]);
+    for text in ["sigmas:1", "sigmas:1,2", "sigmas:1,-1", "times:0.5,0.5", "sigmas:nan,0"] {
+        assert!(text.parse::<Choice<dyn Grid>>().unwrap_err().to_string().contains("must fall"), "{text}");
+    }
+    let off = grid("sigmas:500,1,0");
+    assert!(off.entry().fits(off.settings(), family.sde()).unwrap_err().contains("not on this family's path"));
 }

@@ -7,6 +7,7 @@ mod hmc;
 pub mod mixture;
 mod noise;
 mod order;
+pub mod published;
 pub mod recursion;
 mod reference;
 mod run;

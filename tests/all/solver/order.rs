@@ -2,8 +2,12 @@
 
 use super::{image, line, noise, values};
 use crate::choices::{grid, solver};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use score_explorer::registry::{Category, Choice};
+use score_explorer::score::Mixture;
 use score_explorer::sde::{Family, FamilyKind, Step, Ve, Vp};
-use score_explorer::solver::{Process, Unobserved};
+use score_explorer::solver::{Destination, Process, Solver, Unobserved};
+use score_explorer::task::{Convergence, MeasuredOrder};
 
 const MEAN: f64 = 0.3;
 const STD: f64 = 0.5;
@@ -24,8 +28,9 @@ fn error(family: Family, method: &str, n: usize) -> f64 {
     let x = 1.7 * sde.level(steps[0].t).marginal_std(STD);
     let (model, noise) = (line(MEAN, STD), noise(1, [1; 3], 0));
     let process = Process::free(&model, sde, &steps, true, &noise);
-    let found = solver(method).solve(&process, image(vec![x as f32], [1; 4]), &mut Unobserved).unwrap();
-    (f64::from(values(found)[0]) - closed_form(family, f64::from(x as f32), &steps)).abs()
+    let start = Tensor::from_data(TensorData::new(vec![x], [1; 4]), (&Device::flex(), DType::F64));
+    let found = solver(method).solve(&process, start, &mut Unobserved).unwrap();
+    (found.into_data().try_to_vec::<f64>().unwrap()[0] - closed_form(family, x, &steps)).abs()
 }
 
 /// Families whose ratios span alike; each is smooth.
@@ -41,8 +46,6 @@ fn assert_order(method: &str, order: f64, counts: [usize; 2]) {
         // The next order's share of the error is about one step's length in log-SNR, a few hundredths.
         let kind = family.kind();
         assert!((slope - order).abs() < 0.15, "{kind} {method}: slope {slope:.3}, errors {coarse:.1e} {fine:.1e}");
-        // Well above single precision, or the slope is not the method's.
-        assert!(fine > 3e-6, "{kind} {method}: {fine:.1e}");
     }
 }
 
@@ -58,7 +61,7 @@ fn heun_is_of_second_order() {
 
 #[test]
 fn dpm_solver_plus_plus_is_of_second_order() {
-    assert_order("dpm++", 2.0, [48, 96]);
+    assert_order("dpm++", 2.0, [96, 384]);
 }
 
 #[test]
@@ -81,4 +84,79 @@ fn the_step_to_clean_data_is_the_denoised_estimate() {
             assert!((found - expected).abs() < 1e-5, "{} {method}: {found} {expected}", family.kind());
         }
     }
+}
+
+/// The order that a solver shows with many steps.
+#[track_caller]
+fn measured(text: &str, family: Family, steps: [usize; 2]) -> MeasuredOrder {
+    let gaussian = Mixture::named("gaussian").unwrap();
+    Convergence { steps: steps.into(), ..Convergence::new(solver(text), family, gaussian) }.measure(|_| {}).unwrap()
+}
+
+fn last(measured: &MeasuredOrder) -> f64 {
+    measured.rows[1].order.unwrap()
+}
+
+#[test]
+fn every_solver_has_at_least_second_order_or_that_which_it_states() {
+    for family in FamilyKind::ALL.iter().map(|kind| kind.published()) {
+        for entry in <dyn Solver>::all() {
+            let choice = Choice::new(*entry);
+            if entry.is_stochastic(choice.settings()) || choice.evaluations(1, Destination::Noise).is_none() {
+                continue;
+            }
+            let found = measured(entry.about().slug, family, [96, 192]);
+            let (order, stated) = (last(&found), found.promised.unwrap());
+            let name = format!("{} in {}: {order:.2}, states {stated}", entry.about().slug, family.kind());
+            // The first step of a multistep method is Euler's, which holds all of them to second order in the end; until
+            // then they show more, and PNDM a better start than it states.
+            assert!(order > stated.min(2.0) - 0.1, "{name}");
+            assert!(order < stated + 0.7, "{name}");
+        }
+    }
+}
+
+#[test]
+fn what_is_corrected_is_of_the_order_that_is_meant_and_what_is_published_is_not() {
+    let family = Family::Vp(Vp::default());
+    for (published, order, correct, meant) in [
+        ("dpm++3m", 2.0, "dpm++3m:data:exact", 3.0),
+        ("sde-dpm++3m:0", 2.0, "sde-dpm++3m:0:exact", 3.0),
+        ("sde-dpm++3m:0:diffusers", 1.0, "sde-dpm++3m:0:exact", 3.0),
+        ("unipc:2:data:vary-published", 1.0, "unipc:2:data:vary", 2.0),
+        ("ipndm:4:variable", 1.5, "ipndm:4:variable-correct", 3.6),
+    ] {
+        for (text, expected) in [(published, order), (correct, meant)] {
+            let found = last(&measured(text, family, [96, 192]));
+            assert!((found - expected).abs() < 0.2, "{text}: {found:.2}, not {expected}");
+        }
+    }
+}
+
+#[test]
+fn laws_of_stochastic_solvers_converge_with_their_weak_order() {
+    for (text, expected) in [
+        ("ddim:1", 1.0),
+        ("euler:1", 1.0),
+        ("dpm++sde", 1.0),
+        ("dpm++2s-a", 2.0),
+        ("sde-dpm++2m", 2.0),
+        ("sde-dpm++3m", 2.0),
+        ("sa-solver", 2.0),
+        ("pc:ancestral", 1.0),
+    ] {
+        let found = measured(text, Family::Vp(Vp::default()), [96, 192]);
+        assert!(found.of_law && (last(&found) - expected).abs() < 0.12, "{text}: {found:?}");
+    }
+}
+
+#[test]
+fn what_has_no_order_is_refused_in_one_sentence() {
+    let of = |text: &str| Convergence::new(solver(text), Family::Vp(Vp::default()), Mixture::named("ring").unwrap());
+    let refused = |convergence: Convergence| convergence.measure(|_| {}).unwrap_err().to_string();
+    assert!(refused(of("adaptive")).contains("chooses its own steps"));
+    assert!(refused(of("pc:ancestral:hmc")).contains("is not linear in its noise"));
+    assert!(refused(Convergence { grid: grid("leading"), ..of("ddim") }).contains("times of its own"));
+    assert!(refused(Convergence { steps: vec![20, 10], ..of("ddim") }).contains("must rise"));
+    assert!(refused(Convergence { ratios: [0.1, 10.0], ..of("ddim") }).contains("falling"));
 }

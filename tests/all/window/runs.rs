@@ -66,6 +66,7 @@ fn s_from_nothing_begins_a_run_and_holds_it_after_one_step() {
 fn changed_settings_offer_to_run_again() {
     let mut harness = run_to_the_end(quick(3));
     assert!(harness.query_by_label("Run again").is_none());
+    click(&mut harness, "Solver");
     click(&mut harness, "Heun");
     click(&mut harness, "Run again");
     wait_until(&mut harness, "a second run", |app| runs(app).entries.len() == 2 && finished(app));

@@ -88,8 +88,10 @@ fn a_preset_sets_the_solver() {
 #[test]
 fn corrector_controls_are_there_only_where_they_mean_something() {
     let mut harness = open(&Storage::default());
+    click(&mut harness, "Solver");
     click(&mut harness, "DDIM");
     assert!(harness.query_by_label("Corrector").is_none() && harness.query_by_label("SNR").is_none());
+    click(&mut harness, "Solver");
     click(&mut harness, "PC");
     assert!(harness.query_by_label("Corrector").is_some() && harness.query_by_label("SNR").is_none());
     click(&mut harness, "Corrector");
@@ -127,6 +129,7 @@ fn every_parameter_that_matters_has_a_control_of_its_name_and_no_other_has_one()
 fn changes_of_settings_are_undone_and_redone() {
     let mut harness = open(&Storage::default());
     click(&mut harness, "VE");
+    click(&mut harness, "Solver");
     click(&mut harness, "Heun");
     harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
     harness.run_steps(2);

@@ -1,5 +1,5 @@
 use crate::Pixels;
-use crate::compare::{Account, Comparison, Figure};
+use crate::compare::{Account, Reading};
 use crate::engine::locked;
 use std::sync::{Arc, Mutex};
 
@@ -11,6 +11,8 @@ pub struct CompareLive(Arc<Mutex<Standing>>);
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
     pub cells: Vec<CellStanding>,
+    /// All samples are there, and everything is measured.
+    pub measuring: bool,
 }
 
 /// How far a cell is.
@@ -23,7 +25,7 @@ pub struct CellStanding {
     pub evaluations: f64,
     pub seconds: f64,
     /// The distance of so many samples: the first powers of two, and all.
-    pub distance: Option<(u64, Figure)>,
+    pub distance: Option<(u64, Reading)>,
     /// Why it does not go on.
     pub failure: Option<String>,
     /// The first samples: images in [0, 1], or points.
@@ -45,10 +47,9 @@ impl CellStanding {
 }
 
 impl CompareLive {
-    pub(super) fn new(comparison: &Comparison, rows: &[(&Account, u64)]) -> CompareLive {
-        debug_assert_eq!(comparison.cells.len(), rows.len());
+    pub(super) fn new(rows: &[(&Account, u64)]) -> CompareLive {
         let cells = rows.iter().map(|(account, end)| CellStanding::of(account, end - account.first)).collect();
-        CompareLive(Arc::new(Mutex::new(Standing { cells })))
+        CompareLive(Arc::new(Mutex::new(Standing { cells, measuring: false })))
     }
 
     /// What is shown now.
@@ -73,11 +74,15 @@ impl CompareLive {
         });
     }
 
-    pub(super) fn measured(&self, index: usize, count: u64, distance: f64) {
-        self.change(index, |cell| cell.distance = Some((count, Figure::plain(distance))));
+    pub(super) fn measuring(&self) {
+        locked(&self.0).measuring = true;
     }
 
-    pub(super) fn finished(&self, index: usize, distance: Option<Figure>, count: u64) {
+    pub(super) fn measured(&self, index: usize, count: u64, distance: f64) {
+        self.change(index, |cell| cell.distance = Some((count, Reading::plain(distance))));
+    }
+
+    pub(super) fn finished(&self, index: usize, distance: Option<Reading>, count: u64) {
         self.change(index, |cell| cell.distance = distance.map(|distance| (count, distance)));
     }
 }

@@ -2,27 +2,31 @@
 
 mod draw;
 mod live;
+mod rows;
 mod sight;
 
 pub use live::{CellStanding, CompareLive, Standing};
 
 use super::refused;
 use crate::compare::{Account, CellResult, CompareError, Comparison, Folder, Identity, Part, Results, Saved, Shard};
-use crate::compare::{Measured, agreement, measure, result};
+use crate::compare::{OpenedReference, agreement, measure, result};
 use crate::engine::loader::Loaded;
 use crate::engine::progress::Place;
-use crate::engine::{Context, DeviceReport, Ending, Failure, ModelReport, Task};
+use crate::engine::{Context, DeviceReport, Ending, ModelReport, Task};
 use crate::score::ScoreError;
 use draw::{Drawn, Draws};
+use rows::{Found, Row, alike, found};
 use sight::{Sight, fingerprint, reference};
 use std::convert::Infallible;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Score evaluations that a solver which chooses its own steps is thought to take, before any sample of it is there.
 const GUESS: f64 = 100.0;
+/// The part of the time that distances on the way take at most, besides a moment.
+const SHARE: u32 = 20;
+const FREE: Duration = Duration::from_millis(300);
 
 /// Compares presets in a folder until all have their samples, or a shard of these: where this was begun there, it goes on to
 /// the same bits.
@@ -33,6 +37,8 @@ pub struct Compare {
     pub shard: Shard,
     /// Whatever happens, no more than this is lost, or the samples that are being drawn together.
     pub save_every: Duration,
+    /// The published weights of Inception-v3, where they are not among the models.
+    pub inception: Option<PathBuf>,
     /// Only find out how long it would take: nothing is written.
     pub rehearse: bool,
 }
@@ -96,10 +102,23 @@ impl Task for Compare {
             Queue::open(self, folder, context)?.report(context);
             return Ok(None);
         }
-        folder.begin(&self.comparison).map_err(refused)?;
-        let _claim = folder.claim().map_err(refused)?;
-        let whole = self.shard.is_whole();
+        let (whole, comparison) = (self.shard.is_whole(), self.comparison.clone());
+        let begin = |folder: &Folder| {
+            folder.begin(&comparison)?;
+            folder.claim()
+        };
+        // A new folder is made only once everything is open.
+        let is_new = folder.comparison().map_err(refused)?.is_none();
+        let claim = if is_new { None } else { Some(begin(&folder).map_err(refused)?) };
         let mut queue = Queue::open(self, folder, context)?;
+        if whole {
+            // Before time is spent on samples.
+            queue.reference = Some(reference(&queue.task, &queue.sight, queue.shape, context)?);
+        }
+        let _claim = match claim {
+            Some(claim) => claim,
+            None => begin(&queue.folder).map_err(refused)?,
+        };
         queue.report(context);
         let ended = queue.go_on(context);
         // Whatever ended it, what was computed is kept.
@@ -113,21 +132,16 @@ impl Task for Compare {
     }
 }
 
-/// A cell on its way.
-struct Row {
-    account: Account,
-    /// The number behind its last sample.
-    end: u64,
-    /// Whether its file holds what is known of it.
-    saved: bool,
-    /// Whether samples depend on the others of their block.
-    coupled: bool,
-}
-
-impl Row {
-    fn is_done(&self) -> bool {
-        self.account.failure.is_some() || self.account.next() >= self.end
-    }
+/// Opens the model, and what tells it from others.
+fn opened(task: &Compare, context: &Context<Compare>) -> Result<(Arc<Loaded>, Saved), Ending> {
+    let loaded = context.open(&task.comparison.model, false)?;
+    let (_, device) = context.device();
+    let identity = Identity {
+        model: fingerprint(&task.comparison.model, context)?,
+        features: String::new(),
+        kernels: kernels(device),
+    };
+    Ok((loaded, Saved { identity, machine: device.name.clone() }))
 }
 
 /// A comparison from one start of the task to its end.
@@ -139,89 +153,63 @@ struct Queue {
     /// The model and what its images are seen by, where something is left to be drawn.
     loaded: Option<Arc<Loaded>>,
     sight: Sight,
-    /// What distances so far are measured to.
-    reference: Option<Result<Measured, String>>,
+    /// C×H×W of a sample.
+    shape: [usize; 3],
+    /// What distances are measured to, of a whole comparison.
+    reference: Option<OpenedReference>,
     live: CompareLive,
     estimate: Estimate,
     last_save: Instant,
-    /// Score evaluations of this sitting, and those of single samples before the chunk under way.
+    /// Score evaluations of this sitting.
     done: f64,
+    /// When it began, and how long distances on the way took: in all, and the last of them.
+    began: Instant,
+    measuring: [Duration; 2],
 }
 
 impl Queue {
     fn open(task: Compare, folder: Folder, context: &Context<Compare>) -> Result<Queue, Ending> {
-        let Compare { comparison, shard, .. } = &task;
-        let count = comparison.count.get() as u64;
-        let mut found: Vec<(Range<u64>, Option<(Account, Saved)>)> = Vec::new();
-        for (index, cell) in comparison.cells.iter().enumerate() {
-            let there = folder.read(comparison, cell).map_err(refused)?;
-            let range = shard.samples(index, count);
-            if let Some((account, _)) = &there {
-                fits(account, &range, cell.name.as_str(), &folder).map_err(refused)?;
-            }
-            found.push((range, there));
-        }
-        let done = |(range, there): &(Range<u64>, Option<(Account, Saved)>)| {
-            let is_done = |account: &Account| account.failure.is_some() || account.next() >= range.end;
-            there.as_ref().is_some_and(|(account, _)| is_done(account))
-        };
-        let is_complete = found.iter().all(done);
-        let known = found.iter().find_map(|(_, there)| there.as_ref());
-        let (loaded, shape, saved) = match known {
-            Some((account, saved)) if is_complete => {
+        let found = found(&task, &folder).map_err(refused)?;
+        let known = found.iter().find_map(|found| found.there.as_ref());
+        let known = known.filter(|_| found.iter().all(Found::is_done));
+        let (loaded, shape, mut saved) = match known {
+            Some((account, saved)) => {
                 let [_, shape @ ..] = account.images.shape;
                 (None, shape, saved.clone())
             }
-            _ => {
-                let loaded = context.open(&comparison.model, false)?;
+            None => {
+                let (loaded, saved) = opened(&task, context)?;
                 let shape = loaded.model.shape();
-                let identity = Identity {
-                    model: fingerprint(&comparison.model, context)?,
-                    features: String::new(),
-                    kernels: kernels(&context.device().1),
-                };
-                (Some(loaded), shape, Saved { identity, machine: context.device().1.name.clone() })
+                (Some(loaded), shape, saved)
             }
         };
-        let points = matches!(comparison.model, crate::task::ModelRef::Mixture(_));
-        let sight = Sight::open(&comparison.features, shape, points)?;
-        let mut saved = saved;
+        let sight = Sight::open(&task, shape, context)?;
         if loaded.is_some() {
             saved.identity.features = sight.identity();
         }
-        for (_, there) in &found {
-            let Some((_, other)) = there else { continue };
-            if let Some((what, here, there)) = saved.identity.difference(&other.identity) {
-                let (here, there) = (here.to_owned(), there.to_owned());
-                let path = folder.path().to_owned();
-                return Err(refused(CompareError::Unlike { path, what, there, here }).into());
-            }
-        }
-        let keeps = comparison.keeps_features(sight.dims());
-        let rows = comparison.cells.iter().zip(found).map(|(cell, (range, there))| {
-            let run = comparison.run(cell);
-            let coupled = run.solver.entry().couples_samples(run.solver.settings());
-            let begun = || Account::begun(range.start, sight.dims(), sight.classes(), shape, keeps);
-            let account = there.map_or_else(begun, |(account, _)| account);
-            let mut row = Row { account, end: range.end, saved: true, coupled };
-            if coupled && !row.is_done() {
-                row.account.forget_incomplete();
-            }
-            row
-        });
-        let rows: Vec<Row> = rows.collect();
-        let live = CompareLive::new(comparison, &rows.iter().map(|row| (&row.account, row.end)).collect::<Vec<_>>());
+        alike(&saved.identity, &found, &folder).map_err(refused)?;
+        let comparison = &task.comparison;
+        let begun = |first| {
+            let keeps = comparison.keeps_features(sight.dims());
+            Account::begun(first, sight.dims(), sight.classes(), shape, keeps)
+        };
+        let cells = comparison.cells.iter().zip(found);
+        let rows: Vec<Row> = cells.map(|(cell, found)| Row::of(&comparison.run(cell), found, &begun)).collect();
+        let live = CompareLive::new(&rows.iter().map(|row| (&row.account, row.end)).collect::<Vec<_>>());
         let mut queue = Queue {
             folder,
             rows,
             saved,
             loaded,
             sight,
+            shape,
             reference: None,
             live,
             estimate: Estimate::default(),
             last_save: Instant::now(),
             done: 0.0,
+            began: Instant::now(),
+            measuring: [Duration::ZERO; 2],
             task,
         };
         queue.estimate(context)?;
@@ -236,7 +224,8 @@ impl Queue {
             estimate: self.estimate,
             live: self.live.clone(),
         };
-        context.begin(1, report, []);
+        let warnings = self.reference.iter().flat_map(|reference| reference.warnings.clone());
+        context.begin(1, report, warnings);
     }
 
     /// Score evaluations of each sample of a cell, as far as they are known; whether that is a guess.
@@ -252,7 +241,8 @@ impl Queue {
     /// Score evaluations that are left, by what is known of them now.
     fn left(&self) -> f64 {
         let rows = self.rows.iter().enumerate().filter(|(_, row)| !row.is_done());
-        rows.map(|(index, row)| (row.end - row.account.next()) as f64 * self.evaluations(index).0).sum()
+        rows.map(|(index, row)| (row.end - row.account.next()) as f64 * self.evaluations(index).0)
+            .fold(0.0, |a, b| a + b)
     }
 
     /// How long it will take.
@@ -313,8 +303,12 @@ impl Queue {
             row.account.failure = Some(sentence);
         }
         let (account, end) = (&row.account, row.end);
-        if account.failure.is_none() && (account.count().is_power_of_two() || account.next() == end) {
-            self.measure_so_far(index, context);
+        let is_worth_it = account.count().is_power_of_two() || account.next() == end;
+        if account.failure.is_none() && is_worth_it && self.has_time_to_measure() {
+            let began = Instant::now();
+            self.measure_so_far(index);
+            let took = began.elapsed();
+            self.measuring = [self.measuring[0] + took, took];
         }
         self.live.show(index, &self.rows[index].account);
         context.at(place(0.0));
@@ -343,33 +337,22 @@ impl Queue {
         (there, self.estimate.wanted)
     }
 
-    /// Opens the reference, once.
-    fn open_reference(&mut self, context: &Context<Compare>) -> Result<&Measured, String> {
-        if self.reference.is_none() {
-            let opened = reference(&self.task.comparison, &self.sight, context).map_err(|ending| match ending {
-                Ending::Stopped => "the reference was not opened".to_owned(),
-                Ending::Failed(failure) => failure.to_string(),
-            });
-            self.reference = Some(opened);
-        }
-        match &self.reference {
-            Some(Ok(measured)) => Ok(measured),
-            Some(Err(error)) => Err(error.clone()),
-            None => Err("the reference was not opened".into()),
-        }
+    /// Whether a distance takes no more than a small share of the time: eigenvalues of many features take seconds.
+    fn has_time_to_measure(&self) -> bool {
+        let [all, last] = self.measuring;
+        let foreseen =
+            if last.is_zero() { Duration::from_secs_f64((self.sight.dims() as f64 / 2000.0).powi(3)) } else { last };
+        (all + foreseen) * SHARE <= self.began.elapsed() + FREE * SHARE
     }
 
     /// Tells the distance of a cell as far as it has come.
-    fn measure_so_far(&mut self, index: usize, context: &Context<Compare>) {
-        if !self.task.shard.is_whole() || self.rows[index].account.count() < 2 {
-            return;
-        }
-        let moments = self.rows[index].account.moments();
-        let (count, live) = (self.rows[index].account.count(), self.live.clone());
-        let Ok(reference) = self.open_reference(context) else { return };
-        let distance = moments.and_then(|moments| crate::metric::frechet(&moments, &reference.moments));
+    fn measure_so_far(&mut self, index: usize) {
+        let account = &self.rows[index].account;
+        let to = self.reference.as_ref().and_then(|reference| reference.sample.moments.as_ref());
+        let Some(to) = to.filter(|_| account.count() >= 2) else { return };
+        let distance = account.moments().and_then(|moments| crate::metric::frechet(&moments, to));
         if let Ok(distance) = distance {
-            live.measured(index, count, distance);
+            self.live.measured(index, account.count(), distance);
         }
     }
 
@@ -380,8 +363,10 @@ impl Queue {
                 continue;
             }
             self.folder.save(&self.task.comparison, cell, &row.account, &self.saved)?;
-            if self.sight.sees_images() {
+            let first = row.account.images.shape[0];
+            if self.sight.sees_images() && row.written < first {
                 self.folder.write_images(&self.task.comparison, cell, &row.account)?;
+                row.written = first;
             }
             row.saved = true;
         }
@@ -391,15 +376,15 @@ impl Queue {
 
     /// What came of all cells, which goes into the folder too.
     fn results(&mut self, context: &Context<Compare>) -> Result<Results, Ending> {
-        self.open_reference(context)
-            .map_err(|sentence| Failure::from_sentence(&sentence, "choose another reference"))?;
-        let Some(Ok(reference)) = &self.reference else { return Err(Ending::Stopped) };
+        let Some(reference) = &self.reference else { return Err(Ending::Stopped) };
         let comparison = &self.task.comparison;
+        self.live.measuring();
+        context.wake();
         let mut cells: Vec<CellResult> = Vec::new();
         for (index, (cell, row)) in comparison.cells.iter().zip(&self.rows).enumerate() {
             context.gate()?;
             let measured = match row.account.failure {
-                None => measure(&row.account, reference, comparison.seed),
+                None => measure(&row.account, reference, comparison, self.sight.metric()),
                 Some(_) => Err(CompareError::NoCells),
             };
             cells.push(result(&cell.name, cell.slug(), &row.account, measured));
@@ -413,7 +398,7 @@ impl Queue {
             metric: self.sight.metric().into(),
             features: self.saved.identity.features.clone(),
             reference: reference.name.clone(),
-            reference_count: reference.count,
+            reference_count: reference.sample.count(),
             agreement: agreement(&images),
             cells,
         };
@@ -430,19 +415,6 @@ impl Queue {
             machine: saved.machine,
             accounts: rows.into_iter().map(|row| row.account).collect(),
         }
-    }
-}
-
-/// Whether what is there of a cell is the beginning of what is wanted of it.
-fn fits(account: &Account, range: &Range<u64>, cell: &str, folder: &Folder) -> Result<(), CompareError> {
-    let path = folder.path().to_owned();
-    if account.first != range.start {
-        let (there, here) = (account.first.to_string(), range.start.to_string());
-        return Err(CompareError::Unlike { path, what: "shards", there, here });
-    }
-    match account.next() > range.end {
-        true => Err(CompareError::Fewer { path, cell: cell.into(), there: account.count(), wanted: range.end }),
-        false => Ok(()),
     }
 }
 

@@ -2,28 +2,16 @@
 
 use super::Compare;
 use crate::Pixels;
-use crate::checkpoint::{PictureSet, ReadProgress, pictures_of};
-use crate::compare::{Comparison, Measured, Reference};
-use crate::data::DataSource;
+use crate::checkpoint::{ReadProgress, inception_weights, open_features, pictures_of, statistics};
+use crate::compare::{CompareError, OpenedReference};
+use crate::data::{DataError, Taking};
 use crate::engine::tasks::refused;
-use crate::engine::{Context, Ending, Failure};
-use crate::metric::{Extracted, Extractor, FeatureNetwork, Features, Loaded, MetricError, Moments};
-use crate::registry::Choice;
+use crate::engine::{Context, Ending};
+use crate::metric::{Extracted, FeatureNetwork, Features, MetricError, PixelFeatures};
 use crate::score::Mixture;
-use crate::solver::{Noise, NoiseSource, Purpose};
 use crate::task::ModelRef;
-use burn::tensor::Device;
 use sha2::{Digest, Sha256};
-use std::path::Path;
-
-/// Images whose features are found together.
-const TOGETHER: usize = 64;
-/// Images of a reference that has no end.
-const OF_WORLDS: usize = 10_000;
-/// Most images of a reference.
-const MOST: usize = 100_000;
-/// Draws of a mixture.
-const DRAWS: usize = 4096;
+use std::path::PathBuf;
 
 /// What finds features.
 pub(super) enum Sight {
@@ -34,19 +22,15 @@ pub(super) enum Sight {
 
 impl Sight {
     /// Opens the features for images of C×H×W, or for points.
-    pub fn open(features: &Choice<dyn Extractor>, shape: [usize; 3], points: bool) -> Result<Sight, Ending> {
-        if points {
-            return match features.about().slug {
-                "pixels" => Ok(Sight::Points(shape.iter().product())),
-                _ => Err(Failure::from_sentence(
-                    "The samples of a mixture are points, not images",
-                    "choose --features pixels, which are their coordinates",
-                )
-                .into()),
-            };
+    pub fn open(task: &Compare, shape: [usize; 3], context: &Context<Compare>) -> Result<Sight, Ending> {
+        let comparison = &task.comparison;
+        if matches!(comparison.model, ModelRef::Mixture(_)) {
+            let are_pixels = comparison.features.choice().0.is(&PixelFeatures);
+            let dims = shape.iter().product();
+            return if are_pixels { Ok(Sight::Points(dims)) } else { Err(refused(CompareError::PointFeatures).into()) };
         }
-        let network = features.entry().open(features.settings(), Loaded::Nothing, shape).map_err(refused)?;
-        Ok(Sight::Images(network))
+        let network = open_features(&comparison.features, weights(task, context).as_deref(), shape);
+        Ok(Sight::Images(network.map_err(refused)?))
     }
 
     pub fn sees_images(&self) -> bool {
@@ -97,72 +81,33 @@ impl Sight {
     }
 }
 
+/// The weights of Inception-v3: the file given, or the published one among the models.
+fn weights(task: &Compare, context: &Context<Compare>) -> Option<PathBuf> {
+    task.inception.clone().or_else(|| inception_weights(context.library()?))
+}
+
 /// Opens the reference of a comparison.
 pub(super) fn reference(
-    comparison: &Comparison,
+    task: &Compare,
     sight: &Sight,
+    shape: [usize; 3],
     context: &Context<Compare>,
-) -> Result<Measured, Ending> {
+) -> Result<OpenedReference, Ending> {
+    let comparison = &task.comparison;
     let what = comparison.reference.to_string();
-    let tell = |share| context.hears(&what, Some(share));
-    let progress = ReadProgress::new(&tell);
-    let opened = match (&comparison.reference, &comparison.model) {
-        (Reference::Model, ModelRef::Exact(folder)) => {
-            let set = pictures_of(folder, &progress).map_err(refused)?;
-            of_images(&set, &format!("the images of {}", comparison.model), sight, context)
-        }
-        (Reference::Model, ModelRef::Mixture(name)) => of_mixture(name),
-        (Reference::Model, model) => Err(Failure::from_sentence(
-            &format!("{model} is a network, which does not hold its images"),
-            "give images or their statistics with --reference",
-        )
-        .into()),
-        (Reference::Images(place), _) => {
-            let source = DataSource { place: place.clone(), size: None, channels: None };
-            let data = source.open(&progress).map_err(refused)?;
-            let set = data.first(data.len().map_or(OF_WORLDS, |_| MOST));
-            of_images(&set, &what, sight, context)
-        }
-        (Reference::Statistics(path), _) => of_statistics(path, &what),
+    let (weights, kept) = (weights(task, context), context.library().and_then(statistics));
+    let taking = Taking {
+        limit: None,
+        open: &|shape| open_features(&comparison.features, weights.as_deref(), shape),
+        tell: &|done, of| context.hears(&what, Some(done as f32 / of.max(1) as f32)),
+        cache: kept.as_deref(),
     };
+    let opened = comparison.reference.open(comparison, shape, &taking, &sight.identity(), sight.dims());
     context.loaded();
-    opened
-}
-
-fn of_images(set: &PictureSet, name: &str, sight: &Sight, context: &Context<Compare>) -> Result<Measured, Ending> {
-    let Sight::Images(network) = sight else {
-        return Err(Failure::from_sentence("Points do not compare with images", "choose the reference `model`").into());
-    };
-    let [c, h, w] = set.shape;
-    let mut features = Features::none(network.dims());
-    for first in (0..set.len()).step_by(TOGETHER) {
-        if !context.hears(name, Some(first as f32 / set.len() as f32)) {
-            return Err(Ending::Stopped);
-        }
-        let count = TOGETHER.min(set.len() - first);
-        let values = (first..first + count).flat_map(|index| set.picture(index)).copied().collect();
-        let found = network.extract(&Pixels { shape: [count, c, h, w], values }).map_err(refused)?;
-        features.append(&found.features).map_err(refused)?;
+    match opened {
+        Err(CompareError::Data(DataError::Stopped)) => Err(Ending::Stopped),
+        opened => Ok(opened.map_err(refused)?),
     }
-    let moments = Moments::of_features(&features).map_err(refused)?;
-    Ok(Measured { name: name.into(), count: Some(set.len() as u64), moments, features: Some(features) })
-}
-
-/// The exact moments of a mixture, and draws of it.
-fn of_mixture(name: &str) -> Result<Measured, Ending> {
-    let mixture = Mixture::named(name).map_err(refused)?;
-    let moments = Moments::new(None, mixture.mean(), &mixture.covariance()).map_err(refused)?;
-    let shape = crate::score::ScoreModel::shape(&mixture);
-    let noise = Noise { seed: 0, first: 0, count: DRAWS, shape, device: Device::flex() };
-    let (z, uniform) = (noise.normal(0, Purpose::World), noise.uniform(1, Purpose::World));
-    let values: Vec<f32> =
-        mixture.sample(&z, &uniform).and_then(|x| x.try_into_vec_as().map_err(Into::into)).map_err(refused)?;
-    let features = Features::new(mixture.dimensions(), values).map_err(refused)?;
-    Ok(Measured { name: format!("the mixture {name}"), count: None, moments, features: Some(features) })
-}
-
-fn of_statistics(path: &Path, _name: &str) -> Result<Measured, Ending> {
-    Err(refused(crate::compare::CompareError::Reference(path.display().to_string())).into())
 }
 
 /// A checksum of what a model's scores are made of.

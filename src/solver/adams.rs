@@ -1,0 +1,54 @@
+//! Multistep methods of Adams and Bashforth on dy/dρ = ε̂, with y = x/α and ρ = σ/α: LMS, iPNDM and DEIS differ in the
+//! weights of the slopes alone.
+
+use super::estimate::plus;
+use super::{Observer, Process};
+use crate::Image;
+use crate::registry::{Parameter, Settings};
+use crate::score::ScoreError;
+
+/// The number of slopes.
+pub const ORDER: Parameter = order(4, 4);
+
+/// [`ORDER`] with another usual value, at most `most`.
+pub(super) const fn order(usual: u64, most: u64) -> Parameter {
+    Parameter::whole("order", usual, 1, most)
+        .named("Order", "Order", "Order: how many past evaluations a step uses")
+        .optional()
+}
+
+/// Follows a process: y ← y + Σ w·ε̂, with `weights` of the newest slopes, newest first, from the σ/α of these slopes and
+/// of the step's end. `order` says how many slopes a step has, from how many there are and how many steps are done.
+pub(super) fn adams(
+    process: &Process<'_>,
+    mut x: Image,
+    observer: &mut dyn Observer,
+    order: impl Fn(usize, usize) -> usize,
+    weights: impl Fn(&[f64], f64) -> Vec<f64>,
+) -> Result<Image, ScoreError> {
+    let mut past: Vec<(f64, Image)> = Vec::new();
+    for (done, step) in process.steps.iter().enumerate() {
+        let (level, target) = process.ends(step);
+        let estimate = process.estimate(&x, level)?;
+        past.insert(0, (level.ratio(), estimate.noise.clone()));
+        past.truncate(order(past.len(), done));
+        let ratios: Vec<f64> = past.iter().map(|(ratio, _)| *ratio).collect();
+        let weights = weights(&ratios, target.ratio());
+        let slopes = weights.iter().zip(&past).map(|(weight, (_, slope))| (target.alpha * weight, slope));
+        // Where α = 0 all is noise, and of x̂(0) nothing is known.
+        let next = match level.alpha > 0.0 {
+            true => plus(x * (target.alpha / level.alpha), slopes),
+            false => estimate.noise.clone() * target.sigma,
+        };
+        x = process.arrive(step, next)?;
+        if estimate.show(observer, step, &x).is_break() {
+            break;
+        }
+    }
+    Ok(x)
+}
+
+/// The order that is set.
+pub(super) fn order_of(settings: &Settings, parameter: &Parameter) -> usize {
+    (settings.whole(parameter) as usize).clamp(1, 4)
+}

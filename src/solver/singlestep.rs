@@ -1,0 +1,195 @@
+use super::adams::order;
+use super::estimate::{Estimate, Exponential, PREDICTION, Prediction, between};
+use super::multistep::{FORM, is_heun, lower};
+use super::{Destination, Grid, LogSnr, Observer, Process, Solver};
+use crate::Image;
+use crate::registry::{About, Choice, Equation, Parameter, Settings, entry};
+use crate::score::ScoreError;
+use crate::sde::{Family, Level, Step};
+
+const ORDER: Parameter = order(3, 3);
+const LOWER: Parameter = lower(100_000);
+
+/// Evaluations of a whole run.
+pub const BUDGET: Parameter = Parameter::whole("budget", 0, 0, 1_000_000)
+    .named(
+        "Evaluations",
+        "Budget",
+        "Evaluations of the whole run; the last steps have fewer (DPM-Solver-fast). 0: no limit",
+    )
+    .optional();
+
+/// Where the inner evaluations of a step lie.
+pub const NODES: Parameter = Parameter::choice("nodes", "between", || vec![&BETWEEN, &STEPS])
+    .named("Nodes", "Nodes", "Inner evaluations: between the grid's times, or at them, so that a step covers several")
+    .optional();
+
+static BETWEEN: About = About {
+    slug: "between",
+    name: "Between times",
+    summary: "At fixed fractions of each step in λ, as published",
+    source: "",
+    parameters: &[],
+};
+static STEPS: About = About {
+    slug: "grid",
+    name: "At times",
+    summary: "At the times of the grid, as diffusers has it",
+    source: "",
+    parameters: &[],
+};
+
+entry! {
+    /// DPM-Solver++ in its singlestep form: each step starts anew, with as many evaluations as its order (Lu et al. 2022,
+    /// algorithm 1, for x̂(0); Lu et al. 2022a, algorithms 1 and 2, DPM-Solver-2 and -3, for the noise).
+    SinglestepDpm {
+        slug: "dpm++s",
+        name: "DPM++ S",
+        summary: "Deterministic, order 1 to 3 with as many evaluations per step: DPM-Solver++ singlestep",
+        source: "Lu et al. 2022, algorithm 1",
+        parameters: [&ORDER, &PREDICTION, &FORM, &NODES, &BUDGET, &LOWER],
+    }
+}
+
+/// One step from the estimate at its start and those at its inner nodes.
+struct Inner<'a> {
+    prediction: Prediction,
+    heun: bool,
+    x: &'a Image,
+    first: Estimate,
+}
+
+impl Inner<'_> {
+    /// To `to`, from estimates at inner nodes: none, one or two.
+    fn step(&self, nodes: &[&Estimate], to: Level, heun: bool) -> Image {
+        let exact = Exponential::new(self.prediction, self.first.level, to, 0.0);
+        let start = self.first.part(self.prediction);
+        // The slope to each node, in units of the step.
+        let slope = |node: &Estimate| {
+            let r = (node.level.lambda() - self.first.level.lambda()) / exact.h;
+            (r, (node.part(self.prediction).clone() - start.clone()) * (1.0 / r))
+        };
+        let no_noise = || self.x.zeros_like();
+        let line = exact.scale * exact.phi2();
+        match nodes {
+            [] => exact.step(self.x, [(exact.weight, start)], &no_noise),
+            [node] => {
+                let weight = if heun { line } else { 0.5 * exact.weight };
+                exact.step(self.x, [(exact.weight, start), (weight, &slope(node).1)], &no_noise)
+            }
+            [near, far, ..] => {
+                let ((r1, near), (r2, far)) = (slope(near), slope(far));
+                if !self.heun {
+                    return exact.step(self.x, [(exact.weight, start), (line, &far)], &no_noise);
+                }
+                let slope = (near.clone() * r2 - far.clone() * r1) * (1.0 / (r2 - r1));
+                let bend = (far - near) * (2.0 / (r2 - r1));
+                let parabola = -exact.scale * exact.phi3();
+                exact.step(self.x, [(exact.weight, start), (line, &slope), (parabola, &bend)], &no_noise)
+            }
+        }
+    }
+}
+
+/// The order of each step of the solver, and the steps of the grid that it covers.
+fn groups<'a>(settings: &Settings, steps: &'a [Step]) -> Vec<(usize, &'a [Step])> {
+    let order = (settings.whole(&ORDER) as usize).clamp(1, 3);
+    if settings.option(&NODES) == BETWEEN.slug {
+        let mut orders = vec![order; steps.len()];
+        // Where evaluations are counted, the last steps have fewer.
+        let budget = settings.whole(&BUDGET) as usize;
+        let mut excess = if budget > 0 { (order * steps.len()).saturating_sub(budget) } else { 0 };
+        for last in orders.iter_mut().rev() {
+            let less = excess.min(order - 1);
+            *last -= less;
+            excess -= less;
+        }
+        return orders.into_iter().zip(steps.chunks(1)).collect();
+    }
+    let mut sizes = vec![order; steps.len() / order];
+    sizes.extend(Some(steps.len() % order).filter(|&rest| rest > 0));
+    // The last step is of first order where it arrives at clean data, or where all the others would be full.
+    let clean = steps.last().is_some_and(|last| last.next == 0.0);
+    let full = steps.len().is_multiple_of(order) && (steps.len() as u64) < settings.whole(&LOWER);
+    if let Some(last) = sizes.pop_if(|last| *last > 1 && (clean || full)) {
+        sizes.extend([last - 1, 1]);
+    }
+    let mut rest = steps;
+    let cut = |size: usize| {
+        let (group, after) = rest.split_at(size);
+        rest = after;
+        (size, group)
+    };
+    sizes.into_iter().map(cut).collect()
+}
+
+impl Solver for SinglestepDpm {
+    fn solve(
+        &self,
+        settings: &Settings,
+        process: &Process<'_>,
+        mut x: Image,
+        observer: &mut dyn Observer,
+    ) -> Result<Image, ScoreError> {
+        let (prediction, heun) = (Prediction::of(settings), is_heun(settings));
+        for (order, steps) in groups(settings, process.steps) {
+            let ([first, ..], [.., last]) = (steps, steps) else { continue };
+            let (level, target) = (process.sde.level(first.t), process.sde.target(last));
+            let inner = Inner { prediction, heun, x: &x, first: process.estimate(&x, level)? };
+            let node = |place: usize, share: f64| match steps {
+                [_] => between(process.sde, level, target, share),
+                _ => process.sde.level(steps[place].t),
+            };
+            let at = |nodes: &[&Estimate], to: Level, heun| process.estimate(&inner.step(nodes, to, heun), to);
+            let (next, estimate) = match order {
+                2 if target.sigma > 0.0 => {
+                    let middle = at(&[], node(1, 0.5), heun)?;
+                    (inner.step(&[&middle], target, heun), middle)
+                }
+                3 if target.sigma > 0.0 => {
+                    let near = at(&[], node(1, 1.0 / 3.0), heun)?;
+                    // Between times the second evaluation is the exact integral of a straight line in both forms.
+                    let far = at(&[&near], node(2, 2.0 / 3.0), heun || steps.len() == 1)?;
+                    (inner.step(&[&near, &far], target, heun), far)
+                }
+                _ => (inner.step(&[], target, heun), inner.first.clone()),
+            };
+            x = process.arrive(last, next)?;
+            if estimate.show(observer, last, &x).is_break() {
+                break;
+            }
+        }
+        Ok(x)
+    }
+
+    fn evaluations(&self, settings: &Settings, steps: usize, to: Destination) -> Option<usize> {
+        let next = |index| if index + 1 == steps && to != Destination::Noise { 0.0 } else { 0.5 };
+        let steps: Vec<Step> = (0..steps).map(|index| Step { index, t: 0.5, next: next(index), table: None }).collect();
+        let evaluations = |(order, steps): (usize, &[Step])| match steps {
+            [.., last] if last.next > 0.0 => order,
+            _ => 1,
+        };
+        Some(groups(settings, &steps).into_iter().map(evaluations).sum())
+    }
+
+    fn order(&self, settings: &Settings) -> Option<f64> {
+        Some(settings.number(&ORDER))
+    }
+
+    fn grid(&self) -> Choice<dyn Grid> {
+        Choice::new(&LogSnr)
+    }
+
+    fn equations(&self, settings: &Settings, _family: &Family) -> Vec<Equation> {
+        let lines: &[&str] = match settings.whole(&ORDER) {
+            1 => &["h = λ₋ − λ", "x ← (σ₋/σ) x + α₋ (1 − exp(−h)) x̂₀"],
+            2 => &["h = λ₋ − λ,  x̂₀′ at λ + h/2", "x ← (σ₋/σ) x + α₋ (1 − exp(−h)) x̂₀′"],
+            _ => &[
+                "h = λ₋ − λ,  x̂₀′ at λ + h/3,  x̂₀″ at λ + 2h/3",
+                "φ₁ = 1 − exp(−h),  φ₂ = 1 − φ₁/h",
+                "x ← (σ₋/σ) x + α₋ (φ₁ x̂₀ + φ₂ (3/2) (x̂₀″ − x̂₀))",
+            ],
+        };
+        vec![Equation::new("DPM-Solver++ singlestep", lines.iter().copied())]
+    }
+}
