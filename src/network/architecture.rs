@@ -141,6 +141,7 @@ macro_rules! architectures {
         /// The configuration of a network of any known architecture. What was read from a file can be built.
         #[derive(Clone, Debug, PartialEq, Serialize)]
         #[serde(untagged)]
+        #[allow(clippy::large_enum_variant, reason = "there are few of them")]
         pub enum Architecture {
             $($kind(<$kind as ScoreNetwork>::Config)),*
         }
