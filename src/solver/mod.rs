@@ -189,13 +189,15 @@ impl Category for dyn Solver {
     fn all() -> &'static [&'static Self] {
         &[
             &DpmSolverPlusPlus,
+            &Ddim,
+            &Heun,
+            &PredictorCorrector,
+            &Adaptive,
             &DpmSolverPlusPlus3M,
             &SinglestepDpm,
             &UniPc,
             &Deis,
-            &Ddim,
             &Euler,
-            &Heun,
             &Dpm2,
             &Lms,
             &Ipndm,
@@ -207,8 +209,6 @@ impl Category for dyn Solver {
             &SaSolver,
             &EdmStochastic,
             &Restart,
-            &PredictorCorrector,
-            &Adaptive,
             &DpmAdaptive,
         ]
     }
