@@ -5,14 +5,16 @@
 //! snapshots; the window ([`app`]) and the command line ([`cli`]) are two listeners.
 //!
 //! Dependencies between the modules point one way, those of the modules to come included:
-//! `cli` → `app` → `engine` → `train`, `compare`, `plane` → `data` → `checkpoint` → `task` → `metric`, `solver` →
+//! `cli` → `app` → `engine` → `train`, `compare`, `plane` → `data` → `checkpoint` → `task` → `metric` → `solver` →
 //! `score` → `network` → `sde` → `registry`, `pixels`, `text`.
 
 pub mod app;
 pub mod checkpoint;
 pub mod cli;
+pub mod compare;
 pub mod data;
 pub mod engine;
+pub mod metric;
 pub mod network;
 pub mod pixels;
 pub mod registry;

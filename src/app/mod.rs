@@ -6,6 +6,7 @@
 
 mod background;
 mod catalogue;
+pub mod compare;
 mod consent;
 mod context;
 mod device;
@@ -51,14 +52,15 @@ pub use shell::App;
 pub use workspace::Workspace;
 
 use crate::engine::Devices;
-use crate::task::ModelRef;
+use crate::task::{ModelRef, Run};
 use anyhow::anyhow;
+use compare::Compare;
 use eframe::egui_wgpu::RenderState;
 use inpaint::Inpaint;
 use latents::Latents;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use train::Train;
 use trajectory::Trajectory;
@@ -70,7 +72,18 @@ fn workspaces(settings: &Settings, start: &Start<'_>) -> Vec<Box<dyn Workspace>>
         Box::new(Latents::new(settings, start)),
         Box::new(Inpaint::new(settings, start)),
         Box::new(Train::new(settings, start)),
+        Box::new(Compare::new(settings, start)),
     ]
+}
+
+/// The font of the window's texts, for charts in files.
+pub fn chart_font() -> Option<&'static [u8]> {
+    static FONT: LazyLock<Option<Vec<u8>>> = LazyLock::new(|| {
+        let fonts = egui::FontDefinitions::default();
+        let name = fonts.families.get(&egui::FontFamily::Proportional)?.first()?;
+        Some((*fonts.font_data.get(name)?.font).as_ref().to_vec())
+    });
+    FONT.as_deref()
 }
 
 /// What a person or a workspace asks of the window.
@@ -81,6 +94,8 @@ pub enum Action {
     /// Ask for a folder of pictures and open it.
     ChooseFolder,
     Model(ModelRef),
+    /// Have a workspace take a run.
+    Run(Box<Run>, String),
     /// Show all models with their cards.
     Models,
     /// In the workspace that is shown.

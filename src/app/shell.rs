@@ -215,6 +215,11 @@ impl App {
                     self.catalogue.show(&model);
                     self.cx.choose(model);
                 }
+                Action::Run(run, name) => {
+                    let opened = OpenedFile::Run(run, name.into());
+                    let (workspaces, cx) = (&mut self.workspaces, &mut self.cx);
+                    let _ = workspaces.iter_mut().any(|workspace| workspace.take_file(&opened, cx));
+                }
                 Action::Models => self.catalogue.toggle(&self.cx.draft.model),
                 Action::Undo => self.shown().into_iter().for_each(|(workspace, cx)| workspace.undo(cx)),
                 Action::Redo => self.shown().into_iter().for_each(|(workspace, cx)| workspace.redo(cx)),

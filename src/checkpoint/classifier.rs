@@ -41,16 +41,18 @@ pub fn read_classifier(path: &Path, progress: &ReadProgress) -> Result<OpenedCla
 pub fn find_classifier(reference: &ModelRef) -> Result<OpenedClassifier, FileError> {
     match reference {
         ModelRef::File(path) => read_classifier(path, &ReadProgress::default()),
-        ModelRef::Named(name) if name == Guidance::SHIPPED => {
-            let path = Path::new(Guidance::SHIPPED);
-            let (notes, weights) = tensors::parse(SHIPPED_BYTES, SHIPPED_BYTES.len() as u64, path)?;
-            Ok(OpenedClassifier { description: description(&notes, path)?, weights })
-        }
+        ModelRef::Named(name) if name == Guidance::SHIPPED => parse(SHIPPED_BYTES, Path::new(Guidance::SHIPPED)),
         other => {
             let remedy = format!("choose a file of a classifier, or {}", Guidance::SHIPPED);
             Err(FileError::Unknown { name: other.to_string(), remedy })
         }
     }
+}
+
+/// A classifier in memory; `path` is what messages call it.
+pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<OpenedClassifier, FileError> {
+    let (notes, weights) = tensors::parse(bytes, bytes.len() as u64, path)?;
+    Ok(OpenedClassifier { description: description(&notes, path)?, weights })
 }
 
 fn description(notes: &tensors::Notes, path: &Path) -> Result<ClassifierDescription, FileError> {

@@ -4,6 +4,7 @@
 //! reserved, and every failure is one sentence with what to do.
 
 mod animation;
+mod arrays;
 mod atomic;
 mod card;
 mod catalogue;
@@ -13,11 +14,14 @@ mod classes;
 mod classifier;
 mod config;
 mod diffusers;
+mod dit;
 mod edm;
 mod export;
+mod features;
 mod foreign;
 mod found;
 mod grid;
+mod guided;
 mod gzip;
 mod idx;
 mod import;
@@ -48,6 +52,7 @@ mod score_sde;
 mod sets;
 mod sources;
 mod square;
+mod stream;
 mod tally;
 mod tensors;
 mod torch;
@@ -56,6 +61,7 @@ mod yaml;
 mod zip_parts;
 
 pub use animation::{Animation, write_animation};
+pub use arrays::{Arrays, NumberArray, Numbers, read_arrays, write_arrays};
 pub use atomic::{check_writable, write_atomically};
 pub use card::{Fact, count, facts};
 pub use catalogue::{Entry, catalogue, find, slug};
@@ -64,6 +70,10 @@ pub use classifier::{OpenedClassifier, find_classifier, read_classifier, write_c
 pub use config::ConfigError;
 pub use diffusers::{holds_network, read_diffusers_config};
 pub use export::{ExportError, Project, export};
+pub use features::{
+    FeatureFile, bundled_worlds, inception_weights, load_extractor, open_features, read_features, read_image_tensor,
+    statistics, write_features,
+};
 pub use grid::{Layout, fitting_zoom, grid_image, longest_side, write_grid, write_photo, write_picture, write_strip};
 pub use import::{About, adopt, read_card};
 pub use kind::{Kind, kind_of};
@@ -84,6 +94,7 @@ pub use run_file::{read_json, read_run, write_json, write_run};
 pub use score_sde::{Module, ModuleKind, Structure, infer, read_score_sde_config};
 pub use sources::Part;
 pub use square::{Square, central_square, square};
+pub use stream::{OnImages, for_each_image};
 pub use tensors::{read_state, read_tensors, write_samples, write_state, write_tensors};
 pub use torch::{Checkpoint, read_torch};
 pub use well_known::{PUBLISHED, Published, Release};
@@ -117,6 +128,10 @@ pub enum FileError {
     Ema { path: PathBuf, expected: usize, found: usize },
     #[error("{path:?}: {source}")]
     Run { path: PathBuf, source: crate::task::RunError },
+    #[error("{path:?}: {source}")]
+    Features { path: PathBuf, source: crate::metric::MetricError },
+    #[error(transparent)]
+    Metric(#[from] crate::metric::MetricError),
     #[error("unknown model {name:?}; {remedy}")]
     Unknown { name: String, remedy: String },
     #[error("opening {0:?} was cancelled; open it again")]

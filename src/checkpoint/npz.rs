@@ -76,14 +76,21 @@ impl<'a> Npz<'a> {
         FileError::format(self.path, WHAT, reason)
     }
 
+    /// Whether there is an array of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.zip.index_for_name(&format!("{name}.npy")).is_some()
+    }
+
+    /// An array of `f32` or `f64` numbers in double precision, and its shape.
+    pub fn doubles(&mut self, name: &str) -> Result<(Vec<usize>, Vec<f64>), FileError> {
+        let most = self.length.saturating_add(MAX_GROWTH);
+        self.read(name, most, real, |number, file, count| number.read_doubles(file, count))
+    }
+
     /// An array of `f32` or `f64` numbers.
     pub fn array(&mut self, name: &str) -> Result<Array, FileError> {
         let most = self.length.saturating_add(MAX_GROWTH);
-        self.numbers(name, most, |dtype| match dtype {
-            "<f4" => Some(Number::F32),
-            "<f8" => Some(Number::F64),
-            _ => None,
-        })
+        self.numbers(name, most, real)
     }
 
     /// A text of at most `most` bytes, kept as bytes.
@@ -95,6 +102,18 @@ impl<'a> Npz<'a> {
 
     /// The numbers of an array of at most `most` bytes, in one of the types that `known` knows.
     fn numbers(&mut self, name: &str, most: u64, known: fn(&str) -> Option<Number>) -> Result<Array, FileError> {
+        let (shape, values) = self.read(name, most, known, |number, file, count| number.read(file, count))?;
+        Ok(Array { shape, values })
+    }
+
+    /// Shape and numbers of such an array, read by `read`.
+    fn read<T>(
+        &mut self,
+        name: &str,
+        most: u64,
+        known: fn(&str) -> Option<Number>,
+        read: impl FnOnce(Number, &mut dyn Read, usize) -> std::io::Result<T>,
+    ) -> Result<(Vec<usize>, T), FileError> {
         let missing = format!("it lacks the array {name:?}; choose latents saved by Score Explorer");
         let index = self.zip.index_for_name(&format!("{name}.npy")).ok_or_else(|| self.wrong(missing))?;
         let path = self.path;
@@ -113,11 +132,20 @@ impl<'a> Npz<'a> {
             .ok_or_else(|| wrong(format!("{name:?} has the unsupported type {dtype}; convert it to <f4 or <f8")))?;
         let count = elements(&shape).filter(|&count| count.saturating_mul(number.size()) as u64 <= length);
         let count = count.ok_or_else(|| damaged(&"its header claims more numbers than there are"))?;
-        let values = number.read(&mut entry, count).map_err(|error| damaged(&error))?;
+        let values = read(number, &mut entry, count).map_err(|error| damaged(&error))?;
         match entry.read(&mut [0]).map_err(|error| damaged(&error))? {
-            0 => Ok(Array { shape, values }),
+            0 => Ok((shape, values)),
             _ => Err(damaged(&"its header claims fewer numbers than there are")),
         }
+    }
+}
+
+/// Real numbers of NumPy.
+fn real(dtype: &str) -> Option<Number> {
+    match dtype {
+        "<f4" => Some(Number::F32),
+        "<f8" => Some(Number::F64),
+        _ => None,
     }
 }
 

@@ -5,8 +5,8 @@ use super::overrides::{Assumption, Overrides};
 use super::score_sde::{self, Structure, flax, flax_names};
 use super::tensors::Shapes;
 use super::{
-    Checkpoint, FileError, ReadProgress, classifier, diffusers, edm, foreign, latents, native, read_bounded, sets,
-    start, tensors, torch, yaml,
+    Checkpoint, FileError, ReadProgress, classifier, diffusers, dit, edm, foreign, guided, latents, native,
+    read_bounded, sets, start, tensors, torch, yaml,
 };
 use crate::network::{Architecture, Config, Weights, WeightsError};
 use crate::score::Description;
@@ -179,6 +179,12 @@ fn open_state(
     if edm::is_edm(&checkpoint.model) {
         return open_edm(path, options, checkpoint, class).map(|opened| opened.noted(notes, options.raw));
     }
+    if dit::is_dit(&checkpoint.model) {
+        return open_dit(path, options, checkpoint).map(|opened| opened.noted(notes, options.raw));
+    }
+    if guided::is_guided(&checkpoint.model) {
+        return open_guided(path, options, checkpoint).map(|opened| opened.noted(notes, options.raw));
+    }
     if checkpoint.model.contains_key("conv_in.weight") {
         return open_named_by_diffusers(path, options, checkpoint).map(|opened| opened.noted(notes, options.raw));
     }
@@ -248,9 +254,35 @@ fn open_edm(
     model.extend(average.filter(|_| !options.raw).into_iter().flatten());
     let config = |source| FileError::Config { path: path.into(), source };
     let shapes: Shapes = model.iter().map(|(name, array)| (name.clone(), array.shape.clone())).collect();
-    let (described, class) = edm::infer(&shapes, class, &options.overrides).map_err(config)?;
+    let described = edm::infer(&shapes, class, &options.overrides).map_err(config)?;
     let wrong = |source| FileError::Weights { path: path.into(), source };
-    let weights = edm::renamed(model, u_net(&described.description, path)?, class).map_err(wrong)?;
+    let weights = edm::renamed(model, u_net(&described.description, path)?).map_err(wrong)?;
+    Ok(described.with(weights, step))
+}
+
+fn open_dit(path: &Path, options: &OpenOptions, checkpoint: Checkpoint) -> Result<Opened, FileError> {
+    let Checkpoint { mut model, average, step, .. } = checkpoint;
+    model.extend(average.filter(|_| !options.raw).into_iter().flatten());
+    let shapes: Shapes = model.iter().map(|(name, array)| (name.clone(), array.shape.clone())).collect();
+    let described =
+        dit::infer(&shapes, &options.overrides).map_err(|source| FileError::Config { path: path.into(), source })?;
+    let weights = match described.description.config.dit() {
+        Some(config) => {
+            dit::renamed(model, config).map_err(|source| FileError::Weights { path: path.into(), source })?
+        }
+        None => model,
+    };
+    Ok(described.with(weights, step))
+}
+
+fn open_guided(path: &Path, options: &OpenOptions, checkpoint: Checkpoint) -> Result<Opened, FileError> {
+    let Checkpoint { mut model, average, step, .. } = checkpoint;
+    model.extend(average.filter(|_| !options.raw).into_iter().flatten());
+    let shapes: Shapes = model.iter().map(|(name, array)| (name.clone(), array.shape.clone())).collect();
+    let guided::Found { described, new_order } =
+        guided::infer(&shapes, &options.overrides).map_err(|source| FileError::Config { path: path.into(), source })?;
+    let weights = guided::renamed(model, u_net(&described.description, path)?, new_order)
+        .map_err(|source| FileError::Weights { path: path.into(), source })?;
     Ok(described.with(weights, step))
 }
 

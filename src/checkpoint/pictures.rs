@@ -1,5 +1,5 @@
 use super::classes::{self, List};
-use super::levels::MAX_SET;
+use super::levels::{Levels, MAX_SET};
 use super::photo::{Decoded, MAX_FILE, WHAT, decode, on_white};
 use super::picture_set::PictureSet;
 use super::sources::{Part, Source, UNREADABLE};
@@ -20,13 +20,14 @@ pub(super) const LARGEST_SIZE: u32 = 64;
 const MAX_EXACT: usize = 65_536;
 /// More pictures than any set may have: those of 8×8 pixels that fill its memory.
 const MAX_PICTURES: usize = MAX_SET / 192;
-const SET: &str = "a readable set of images";
+pub(super) const SET: &str = "a readable set of images";
 /// Pictures and bytes that wait for decoding together.
 const BATCH: (usize, usize) = (256, 128 << 20);
 /// Pixels of them for each thread, so that the reading can be ended about once a second.
 const PIXELS: u64 = 16 << 20;
 
-const NO_IMAGE: [&str; 2] = ["cannot be read as an image and was skipped", "cannot be read as images and were skipped"];
+pub(super) const NO_IMAGE: [&str; 2] =
+    ["cannot be read as an image and was skipped", "cannot be read as images and were skipped"];
 
 /// What of a set is read, and as what.
 #[derive(Clone, Debug)]
@@ -96,6 +97,12 @@ pub fn read_set(path: &Path, options: &SetOptions, progress: &ReadProgress) -> R
 
 /// The set that a single file holds, if it is no archive.
 fn of_file(path: &Path, options: &SetOptions) -> Result<Option<PictureSet>, FileError> {
+    let wrong = |reason| FileError::format(path, SET, reason);
+    levels_of_file(path, options.part)?.map(|levels| levels.into_set(options).map_err(wrong)).transpose()
+}
+
+/// The images of a single file, as they are in it, if it is no archive.
+pub(super) fn levels_of_file(path: &Path, part: Part) -> Result<Option<Levels>, FileError> {
     if path.is_dir() {
         return Ok(None);
     }
@@ -111,11 +118,15 @@ fn of_file(path: &Path, options: &SetOptions) -> Result<Option<PictureSet>, File
         return Ok(None);
     };
     // A file is a part already.
-    let wrong = |reason| FileError::format(path, SET, reason);
-    if options.part == Part::Test {
-        return Err(wrong(options.part.missing()));
+    match part {
+        Part::Test => Err(FileError::format(path, SET, part.missing())),
+        Part::Training => Ok(Some(levels)),
     }
-    levels.into_set(options).map(Some).map_err(wrong)
+}
+
+/// The images of CIFAR's archives, IDX files or arrays of NumPy in a folder or an archive, if it holds such.
+pub(super) fn levels_of_source(source: &mut Source, part: Part) -> Option<Result<Levels, String>> {
+    [cifar::of_source, idx::of_source, numpy::of_source].into_iter().find_map(|of_source| of_source(source, part))
 }
 
 /// One picture file as grey levels, 3×`size`×`size` (1 to 1024), cropped and resized as in [`read_pictures`], and one
@@ -165,10 +176,8 @@ fn gather(
     progress: &ReadProgress,
 ) -> Result<PictureSet, FileError> {
     let wrong = |reason| FileError::format(path, SET, reason);
-    for of_source in [cifar::of_source, idx::of_source, numpy::of_source] {
-        if let Some(levels) = of_source(&mut source, options.part) {
-            return levels.and_then(|levels| levels.into_set(options)).map_err(wrong);
-        }
+    if let Some(levels) = levels_of_source(&mut source, options.part) {
+        return levels.and_then(|levels| levels.into_set(options)).map_err(wrong);
     }
     let others = source.divide(options.part).map_err(wrong)?;
     let list = List::of(&mut source).map_err(wrong)?;
@@ -301,10 +310,10 @@ fn decode_all(
     Ok((all, left.len()))
 }
 
-type Loaded = (String, Result<Vec<u8>, String>);
+pub(super) type Loaded = (String, Result<Vec<u8>, String>);
 
 /// The files of the next pictures, which are no longer left. `tell` is told how many are, and may end it.
-fn load_batch(
+pub(super) fn load_batch(
     source: &mut Source,
     left: &mut &[usize],
     tell: &dyn Fn(usize) -> std::io::Result<()>,
@@ -334,11 +343,11 @@ fn claimed_pixels(file: &[u8]) -> u64 {
 }
 
 /// The middle of a picture, upright, on white.
-struct Square {
-    image: RgbImage,
+pub(super) struct Square {
+    pub image: RgbImage,
     /// Side in the file.
-    own: u32,
-    notes: Vec<String>,
+    pub own: u32,
+    pub notes: Vec<String>,
 }
 
 pub(super) fn resized(image: RgbImage, side: u32) -> RgbImage {
@@ -349,7 +358,7 @@ pub(super) fn resized(image: RgbImage, side: u32) -> RgbImage {
 }
 
 /// Decodes a picture to a square of `side` pixels; where none is given, of its own smaller side, at most 64.
-fn decode_square(bytes: &[u8], side: Option<u32>) -> Result<Square, String> {
+pub(super) fn decode_square(bytes: &[u8], side: Option<u32>) -> Result<Square, String> {
     let Decoded { image, orientation, notes, room: _room, .. } = decode(Cursor::new(bytes), bytes.len() as u64)?;
     let [left, top, own] = central_square(image.width(), image.height());
     let square = image.crop_imm(left, top, own, own);

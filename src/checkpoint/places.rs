@@ -10,6 +10,8 @@ pub(super) enum Place {
     Frequencies,
     /// One of the two affine maps of the embedding.
     Dense(usize),
+    /// The table of classes.
+    Classes,
     /// The first convolution.
     Stem,
     Block(Way, usize, usize),
@@ -38,7 +40,9 @@ fn places(config: &Config) -> Vec<Place> {
     if config.embedding_type == Embedding::Fourier {
         list.push(Place::Frequencies);
     }
-    list.extend([Place::Dense(0), Place::Dense(1), Place::Stem]);
+    list.extend([Place::Dense(0), Place::Dense(1)]);
+    list.extend(config.variant.classes.iter().map(|_| Place::Classes));
+    list.push(Place::Stem);
     for level in 0..=last {
         for block in 0..blocks {
             list.push(Place::Block(Way::Down, level, block));
@@ -81,6 +85,8 @@ pub(super) struct Names<'a> {
     /// Normalisation, query, key, value and output of an attention. Where query, key and value have one name, their rows
     /// take turns in one map.
     pub attention: [&'static str; 5],
+    /// How many rows of the query come before those of the key, in an attention over so many channels.
+    pub together: &'a dyn Fn(usize) -> usize,
 }
 
 impl Names<'_> {
@@ -116,8 +122,8 @@ impl Names<'_> {
             let (source, turn) = self.parameter(config, place, part);
             let array = match turn {
                 None => tensors.remove(&source),
-                Some(last @ 2) => tensors.remove(&source).map(|array| every_third(&array, last)),
-                Some(turn) => tensors.get(&source).map(|array| every_third(array, turn)),
+                Some(last @ 2) => tensors.remove(&source).map(|array| self.third(&array, last)),
+                Some(turn) => tensors.get(&source).map(|array| self.third(array, turn)),
             };
             let Some(array) = array else { return Err(WeightsError::Missing { name: source }) };
             let array = if part.ends_with(".W") { turned(array) } else { array };
@@ -128,6 +134,15 @@ impl Names<'_> {
         }
         weights.extend(tensors);
         Ok(weights)
+    }
+
+    /// The rows of a map whose turn it is.
+    fn third(&self, array: &Array, turn: usize) -> Array {
+        let Some((&rows, rest)) = array.shape.split_first() else { return array.clone() };
+        let row = rest.iter().fold(1usize, |product, &size| product.saturating_mul(size)).max(1);
+        let turns = array.values.chunks(row.saturating_mul((self.together)(rows / 3).max(1)));
+        let values = turns.skip(turn).step_by(3).flatten().copied().collect();
+        Array { shape: [&[rows / 3], rest].concat(), values }
     }
 
     /// Our weights by the release's names and in its layout: the inverse of [`Names::renamed`], for releases where no
@@ -148,14 +163,6 @@ impl Names<'_> {
         }
         Ok(renamed)
     }
-}
-
-/// Every third row of a map.
-fn every_third(array: &Array, first: usize) -> Array {
-    let Some((&rows, rest)) = array.shape.split_first() else { return array.clone() };
-    let row = rest.iter().fold(1usize, |product, &size| product.saturating_mul(size)).max(1);
-    let values = array.values.chunks(row).skip(first).step_by(3).flatten().copied().collect();
-    Array { shape: [&[rows / 3], rest].concat(), values }
 }
 
 /// A map of pixels, out × in (with ones behind), as in × out.

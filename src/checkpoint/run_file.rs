@@ -94,7 +94,7 @@ fn no_json(bytes: &[u8], error: &serde_json::Error) -> String {
 pub fn write_run(path: &Path, run: &Run) -> Result<(), FileError> {
     // The model is found from whatever folder the file is run in.
     let run = run.clone().with_model(&nameable(path, &run.model)?);
-    let run = run.with_classifiers(&mut |classifier| nameable(path, classifier))?;
+    let run = run.with_guide_models(&mut |guide| nameable(path, guide))?;
     write_json(path, WHAT, &RunFile { version: VERSION, run: &run })
 }
 

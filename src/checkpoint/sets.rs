@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 /// What begins the names of a published U-Net's parameters.
 pub(super) const MODULES: &str = "all_modules.";
-/// Parameters that NCSN, EDM's and diffusers' networks have once.
-const ONCE: [&str; 3] = ["begin_conv.weight", "map_layer0.weight", "conv_in.weight"];
+/// Parameters that networks of NCSN, EDM, diffusers, guided-diffusion and DiT have once.
+const ONCE: [&str; 5] =
+    ["begin_conv.weight", "map_layer0.weight", "conv_in.weight", "time_embed.0.weight", "x_embedder.proj.weight"];
 /// What data-parallel training, compilation and Lightning put before all names.
 const WRAPPERS: [&str; 3] = ["module.", "_orig_mod.", "model."];
 /// Words for averaged weights in keys and names.

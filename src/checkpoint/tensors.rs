@@ -52,7 +52,7 @@ impl Number {
     }
 
     /// The next `count` numbers, as the nearest `f32`. The caller has made sure that there are so many.
-    pub fn read(self, reader: &mut impl Read, count: usize) -> io::Result<Vec<f32>> {
+    pub fn read(self, reader: &mut (impl Read + ?Sized), count: usize) -> io::Result<Vec<f32>> {
         let mut values = Vec::with_capacity(count);
         let mut left = count.saturating_mul(self.size());
         let mut chunk = vec![0; left.min(CHUNK)];
@@ -60,6 +60,23 @@ impl Number {
             let part = chunk.get_mut(..left.min(CHUNK)).unwrap_or_default();
             reader.read_exact(part)?;
             self.decode(part, &mut values);
+            left -= part.len();
+        }
+        Ok(values)
+    }
+
+    /// The next `count` numbers, where these have more digits than `f32`. The caller has made sure that there are so many.
+    pub fn read_doubles(self, reader: &mut (impl Read + ?Sized), count: usize) -> io::Result<Vec<f64>> {
+        if self != Number::F64 {
+            return Ok(self.read(reader, count)?.into_iter().map(f64::from).collect());
+        }
+        let mut values = Vec::with_capacity(count);
+        let mut left = count.saturating_mul(self.size());
+        let mut chunk = vec![0; left.min(CHUNK)];
+        while left > 0 {
+            let part = chunk.get_mut(..left.min(CHUNK)).unwrap_or_default();
+            reader.read_exact(part)?;
+            values.extend(part.as_chunks::<8>().0.iter().map(|&bytes| f64::from_le_bytes(bytes)));
             left -= part.len();
         }
         Ok(values)
@@ -148,6 +165,15 @@ pub(super) fn read_header(path: &Path) -> Result<(Notes, Shapes), FileError> {
     let header = header(&mut file, length, path)?;
     let shapes = header.tensors().into_iter().map(|(name, info)| (name, info.shape.clone())).collect();
     Ok((header.metadata().clone().unwrap_or_default(), shapes))
+}
+
+/// A safetensors file at its first number, its notes, and what its arrays are, in the order in which they lie there.
+pub(super) fn read_notes_and_entries(path: &Path) -> Result<(impl Read, Notes, Vec<(String, TensorInfo)>), FileError> {
+    let (mut file, length) = super::open_file(path)?;
+    let header = header(&mut file, length, path)?;
+    let entry = |name: String| header.info(&name).cloned().map(|info| (name, info));
+    let entries = header.offset_keys().into_iter().filter_map(entry).collect();
+    Ok((file, header.metadata().clone().unwrap_or_default(), entries))
 }
 
 /// The header of a safetensors file of `length` bytes, once it agrees with that.

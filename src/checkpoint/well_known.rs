@@ -20,12 +20,22 @@ pub enum Release {
     ScoreSde,
     Diffusers,
     Edm,
+    Guided,
+    Dit,
     Ncsnv2,
     Ncsn,
 }
 
 impl Release {
-    pub const ALL: [Release; 5] = [Release::ScoreSde, Release::Diffusers, Release::Edm, Release::Ncsnv2, Release::Ncsn];
+    pub const ALL: [Release; 7] = [
+        Release::ScoreSde,
+        Release::Diffusers,
+        Release::Edm,
+        Release::Guided,
+        Release::Dit,
+        Release::Ncsnv2,
+        Release::Ncsn,
+    ];
 
     /// Display name.
     pub fn name(self) -> &'static str {
@@ -33,6 +43,8 @@ impl Release {
             Release::ScoreSde => "score_sde (Song et al. 2021)",
             Release::Diffusers => "diffusers (Ho et al. 2020; Song et al. 2021)",
             Release::Edm => "EDM (Karras et al. 2022)",
+            Release::Guided => "guided-diffusion (Dhariwal and Nichol 2021)",
+            Release::Dit => "DiT (Peebles and Xie 2023), in the latents of an autoencoder",
             Release::Ncsnv2 => "NCSNv2 (Song and Ermon 2020)",
             Release::Ncsn => "NCSN (Song and Ermon 2019)",
         }
@@ -43,7 +55,8 @@ impl Release {
         match self {
             Release::ScoreSde | Release::Diffusers => "Apache 2.0",
             Release::Edm => "CC BY-NC-SA 4.0",
-            Release::Ncsnv2 => "MIT",
+            Release::Dit => "CC BY-NC 4.0",
+            Release::Guided | Release::Ncsnv2 => "MIT",
             Release::Ncsn => "see the project page",
         }
     }
@@ -56,6 +69,8 @@ impl Published {
             Release::ScoreSde => "https://github.com/yang-song/score_sde_pytorch".into(),
             Release::Diffusers => format!("https://huggingface.co/{}", self.name),
             Release::Edm => "https://github.com/NVlabs/edm".into(),
+            Release::Guided => "https://github.com/openai/guided-diffusion".into(),
+            Release::Dit => "https://github.com/facebookresearch/DiT".into(),
             Release::Ncsnv2 => "https://github.com/ermongroup/ncsnv2".into(),
             Release::Ncsn => "https://github.com/ermongroup/ncsn".into(),
         }
@@ -67,6 +82,7 @@ impl Published {
             Release::ScoreSde => format!("{}/checkpoint_N.pth", self.name),
             Release::Diffusers => format!("{}/ with config.json", self.name.rsplit('/').next().unwrap_or(self.name)),
             Release::Edm => format!("{}.safetensors", self.name),
+            Release::Guided | Release::Dit => format!("{}.pt", self.name),
             Release::Ncsnv2 | Release::Ncsn => "checkpoint_N.pth".into(),
         }
     }
@@ -96,6 +112,14 @@ impl Published {
                     .into(),
                 open("the .safetensors file"),
             ],
+            Release::Dit => vec![format!("Download {}.pt from the link on the page.", self.name), open("the .pt file")],
+            Release::Guided => vec![
+                format!("Download {}.pt from the link on the page.", self.name),
+                open("the .pt file"),
+                "Check the size, and the width or number of its attention's heads, which are assumed: import it with \
+                 `--set adm.num_heads=4` if it has 4."
+                    .into(),
+            ],
             Release::Ncsnv2 | Release::Ncsn => vec![
                 "Download the checkpoints that the page links to.".into(),
                 "Keep config.yml beside the checkpoint, as downloaded.".into(),
@@ -117,7 +141,7 @@ const fn entry(
 }
 
 /// All of them, by release.
-pub const PUBLISHED: [Published; 36] = [
+pub const PUBLISHED: [Published; 45] = [
     entry(Release::ScoreSde, "ve/cifar10_ncsnpp", "CIFAR-10", 32, "NCSN++, VE, 1000 levels", 62.7),
     entry(Release::ScoreSde, "ve/cifar10_ncsnpp_continuous", "CIFAR-10", 32, "NCSN++, VE", 62.8),
     entry(Release::ScoreSde, "ve/cifar10_ncsnpp_deep_continuous", "CIFAR-10", 32, "NCSN++ deep, VE", 107.6),
@@ -149,6 +173,15 @@ pub const PUBLISHED: [Published; 36] = [
     entry(Release::Edm, "edm-ffhq-64x64-uncond-ve", "FFHQ", 64, "NCSN++, EDM", 0.0),
     entry(Release::Edm, "edm-afhqv2-64x64-uncond-vp", "AFHQ v2", 64, "DDPM++, EDM", 61.8),
     entry(Release::Edm, "edm-afhqv2-64x64-uncond-ve", "AFHQ v2", 64, "NCSN++, EDM", 0.0),
+    entry(Release::Edm, "edm-imagenet-64x64-cond-adm", "ImageNet", 64, "ADM, EDM, 1000 classes", 295.9),
+    entry(Release::Guided, "128x128_diffusion", "ImageNet", 128, "ADM, VP, 1000 levels and classes", 421.5),
+    entry(Release::Guided, "256x256_diffusion", "ImageNet", 256, "ADM, VP, 1000 levels and classes", 553.8),
+    entry(Release::Guided, "256x256_diffusion_uncond", "ImageNet", 256, "ADM, VP, 1000 levels", 552.8),
+    entry(Release::Guided, "lsun_bedroom", "LSUN bedroom", 256, "ADM, VP, 1000 levels", 552.8),
+    entry(Release::Guided, "lsun_cat", "LSUN cat", 256, "ADM, VP, 1000 levels", 552.8),
+    entry(Release::Guided, "lsun_horse", "LSUN horse", 256, "ADM, VP, 1000 levels", 552.8),
+    entry(Release::Dit, "DiT-XL-2-256x256", "ImageNet, 4×32×32 latents", 32, "DiT, VP, 1000 levels and classes", 675.0),
+    entry(Release::Dit, "DiT-XL-2-512x512", "ImageNet, 4×64×64 latents", 64, "DiT, VP, 1000 levels and classes", 675.0),
     entry(Release::Ncsnv2, "cifar10", "CIFAR-10", 32, "NCSNv2", 29.7),
     entry(Release::Ncsnv2, "celeba", "CelebA", 64, "NCSNv2", 29.7),
     entry(Release::Ncsnv2, "church", "LSUN church", 96, "NCSNv2", 83.4),

@@ -1,8 +1,6 @@
 use super::Failure;
 use crate::checkpoint::check_writable;
-use crate::registry::Choice;
-use crate::train::{Average, Power};
-use crate::train::{Folder, PosthocError, SIGMA_REL, Training, posthoc};
+use crate::train::{Folder, PosthocError, posthoc};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -37,11 +35,8 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         Failure::Input(format!("{:?} holds no training; give the folder that `train` wrote", args.training))
     })?;
     check_writable(&args.output)?;
-    let made = posthoc(&folder, args.sigma_rel, args.images)?;
-    let mut average = Choice::<dyn Average>::new(&Power);
-    average.settings_mut().set_nearest(&SIGMA_REL, args.sigma_rel);
-    let steps = made.images.div_ceil(training.batch as u64);
-    folder.write_model(&args.output, &Training { average, ..training }, &made.weights, steps)?;
+    let made = posthoc(&folder, args.sigma_rel, args.images, &|_| true)?;
+    made.write(&folder, &training, &args.output)?;
     say!("average after {} images, σ_rel {}, made from {} stored", made.images, args.sigma_rel, made.stored);
     say!("wrote {}", args.output.display());
     Ok(())

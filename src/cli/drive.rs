@@ -1,10 +1,10 @@
 //! Drives the engine from the command line: one task, waited for.
 
-use super::progress::Progress;
+use super::progress::{Progress, human};
 use super::{Failure, devices, library, stopping, training};
 use crate::engine::{
-    self, DeviceChoice, End, Engine, Inspect, Live, ModelReport, Options, Recorded, RunReport, Sample, Snapshot, Task,
-    TaskHandle, Train, Update,
+    self, Compare, CompareLive, CompareReport, Compared, DeviceChoice, End, Engine, Inspect, Live, ModelReport,
+    Options, Recorded, RunReport, Sample, Snapshot, Task, TaskHandle, Train, Update,
 };
 use crate::task::{ModelRef, Run};
 use burn::tensor::Device;
@@ -153,6 +153,41 @@ impl Session {
         }
     }
 
+    /// Compares to the end, or until the program is asked to end: then it is saved, and that is no failure.
+    ///
+    /// # Errors
+    /// If it fails.
+    pub(super) fn compare(&mut self, task: Compare) -> Result<Option<Compared>, Failure> {
+        let handle = self.engine.start(task, Options::on(self.choice));
+        let (live, mut asked) = (std::cell::RefCell::new(None::<CompareLive>), false);
+        let mut look = |progress: &mut Progress, handle: &TaskHandle<Compare>| {
+            if stopping::is_asked() && !asked {
+                asked = true;
+                handle.stop();
+            }
+            if let Some(live) = live.borrow().as_ref() {
+                progress.comparing(&live.standing(), &handle.progress());
+            }
+        };
+        let mut hear = |progress: &mut Progress, update: Update<Compare>| match update {
+            Update::Report(report) => {
+                if report.estimate.evaluations > 0.0 {
+                    progress.say(&comparing(&report));
+                }
+                *live.borrow_mut() = Some(report.live);
+            }
+            Update::Notice(notice) => progress.say(&format!("note: {notice}")),
+            _ => {}
+        };
+        match self.listen(&handle, &mut look, &mut hear) {
+            End::Stopped => {
+                self.progress.say("stopped and saved; the same command goes on");
+                Ok(None)
+            }
+            end => finished(end, Failure::Running),
+        }
+    }
+
     fn done<T: Task>(&mut self, handle: &TaskHandle<T>, look: Look<'_, T>) -> Result<Done<T>, Failure> {
         let began = Instant::now();
         let (mut report, mut notices) = (None, Vec::new());
@@ -222,6 +257,20 @@ impl Outcome {
         let evaluations = self.last.progress.nfe * self.report.run.count.get();
         evaluations as f64 / self.seconds().max(1e-9)
     }
+}
+
+/// What is said of a comparison as it begins.
+fn comparing(report: &CompareReport) -> String {
+    let estimate = report.estimate;
+    format!(
+        "{} presets, {} of {} samples are there, {:.0} evaluations left at {:.0} a second: about {}",
+        report.comparison.cells.len(),
+        estimate.there,
+        estimate.wanted,
+        estimate.evaluations,
+        estimate.per_second,
+        human(estimate.left())
+    )
 }
 
 /// What a task gave, or why it gave nothing, as a failure of this kind.

@@ -1,5 +1,7 @@
 use crate::checkpoint::{ConfigError, ExportError, FileError};
+use crate::compare::CompareError;
 use crate::data::DataError;
+use crate::metric::MetricError;
 use crate::network::WeightsError;
 use crate::registry::{ChoiceError, ParameterError};
 use crate::score::ScoreError;
@@ -59,6 +61,25 @@ impl From<FolderError> for Failure {
     }
 }
 
+impl From<CompareError> for Failure {
+    fn from(error: CompareError) -> Self {
+        match error {
+            CompareError::File(error) => error.into(),
+            CompareError::Data(error) => error.into(),
+            CompareError::Busy(_) | CompareError::Chart(_) | CompareError::Metric(_) => {
+                Failure::Running(error.to_string())
+            }
+            CompareError::Mismatch { .. }
+            | CompareError::Gap { .. }
+            | CompareError::Overlap { .. }
+            | CompareError::Damaged { .. }
+            | CompareError::OtherFeatures { .. }
+            | CompareError::Unlike { .. } => Failure::Input(error.to_string()),
+            _ => Failure::Usage(error.to_string()),
+        }
+    }
+}
+
 impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {
         match error {
@@ -72,6 +93,8 @@ impl From<DataError> for Failure {
     fn from(error: DataError) -> Self {
         match error {
             DataError::File(error) => error.into(),
+            DataError::Metric(error) => error.into(),
+            DataError::Stopped => Failure::Running(error.to_string()),
             _ => Failure::Usage(error.to_string()),
         }
     }
@@ -81,6 +104,18 @@ impl From<ClassifierError> for Failure {
     fn from(error: ClassifierError) -> Self {
         match error {
             ClassifierError::NotFinite { .. } | ClassifierError::Device(_) => Failure::Running(error.to_string()),
+            _ => Failure::Input(error.to_string()),
+        }
+    }
+}
+
+impl From<MetricError> for Failure {
+    fn from(error: MetricError) -> Self {
+        match error {
+            MetricError::NotConverged => Failure::Running(error.to_string()),
+            MetricError::Range { .. } | MetricError::NoClasses | MetricError::NoFeatures => {
+                Failure::Usage(error.to_string())
+            }
             _ => Failure::Input(error.to_string()),
         }
     }

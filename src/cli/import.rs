@@ -20,7 +20,7 @@ Examples:
   score-explorer import worlds.pth --output checkpoints/worlds.safetensors
   score-explorer import checkpoint_8.pth --set training.sde=subvpsde \\
       --weights raw
-  score-explorer import edm-cifar10-cond.safetensors --set edm.class=3 \\
+  score-explorer import edm-cifar10-cond.safetensors --set edm.sigma_max=80 \\
       --name cats
 
 Without --config, the configuration is looked for beside the checkpoint: the same name with .json or .yml, or \

@@ -1,5 +1,5 @@
 use super::Failure;
-use crate::checkpoint::{FileError, OpenOptions, OpenedNetwork, ReadProgress, find, open};
+use crate::checkpoint::{self, FileError, OpenOptions, OpenedNetwork, ReadProgress, find, open};
 use crate::task::ModelRef;
 use crate::text;
 use clap::builder::{StringValueParser, TypedValueParser, ValueParserFactory};
@@ -18,6 +18,16 @@ pub fn library() -> Option<PathBuf> {
 /// The folder in which the window keeps painted photos, whether or not it exists yet.
 pub fn painting() -> Option<PathBuf> {
     Some(data_folder()?.join("painting"))
+}
+
+/// The folder in which features of references are kept, whether or not it exists yet.
+pub fn statistics() -> Option<PathBuf> {
+    checkpoint::statistics(&library()?)
+}
+
+/// The weights of Inception-v3: the file given, or the published one among the models.
+pub fn inception(given: Option<&Path>) -> Option<PathBuf> {
+    given.map(Path::to_owned).or_else(|| checkpoint::inception_weights(&library()?))
 }
 
 /// Opens a network: by its name in the library, or a checkpoint with this configuration.

@@ -16,6 +16,7 @@ mod bench;
 mod choices;
 mod classifier;
 mod colorize;
+mod compare;
 mod convergence;
 mod decode;
 mod devices;
@@ -33,6 +34,7 @@ mod interpolate;
 mod library;
 mod likelihood;
 mod loss_gradients;
+mod metric;
 mod models;
 mod options;
 mod output;
@@ -50,7 +52,7 @@ mod training;
 mod window;
 
 pub use failure::Failure;
-pub use library::{library, painting};
+pub use library::{library, painting, statistics};
 
 use crate::engine;
 use crate::text;
@@ -104,6 +106,8 @@ enum Command {
     Restore(restore::Args),
     /// Edit an image by partial noising and denoising (SDEdit)
     Edit(edit::Args),
+    /// Compare sampler presets: distance to a reference against evaluations and seconds
+    Compare(Box<compare::Args>),
     /// Train or measure a classifier of images
     Classifier(classifier::Args),
     /// Evaluate a network at given x and t
@@ -120,6 +124,8 @@ enum Command {
     Export(export::Args),
     /// List available models, or show one in detail
     Models(models::Args),
+    /// Measure how far two sets of images are apart: FID, KID, precision and others
+    Metric(metric::Args),
     /// Measure the order of solvers: error against steps on an exact mixture
     Convergence(convergence::Args),
     /// List compute devices, and which one `auto` selects
@@ -140,12 +146,25 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { ExitCode::from(Failure::USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    match cli.command.map_or_else(|| window::open(cli.file), Command::execute) {
+    let command = |command: Command| {
+        end_with_the_pipe();
+        command.execute()
+    };
+    match cli.command.map_or_else(|| window::open(cli.file), command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             remark!("error: {failure}");
             ExitCode::from(failure.code())
         }
+    }
+}
+
+/// Whoever reads the output may have enough of it, as `head` has: the command ends then, without complaint.
+fn end_with_the_pipe() {
+    #[cfg(unix)]
+    // SAFETY: what every program has unless it asks for something else.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
     }
 }
 
@@ -182,6 +201,7 @@ impl Command {
             Command::Colorize(args) => colorize::execute(&args),
             Command::Restore(args) => restore::execute(&args),
             Command::Edit(args) => edit::execute(&args),
+            Command::Compare(args) => compare::execute(&args),
             Command::Classifier(args) => classifier::execute(&args),
             Command::Score(args) => score::execute(&args),
             Command::Train(args) => train::execute(&args),
@@ -190,6 +210,7 @@ impl Command {
             Command::Import(args) => import::execute(&args),
             Command::Export(args) => export::execute(&args),
             Command::Models(args) => models::execute(&args),
+            Command::Metric(args) => metric::execute(&args),
             Command::Convergence(args) => convergence::execute(&args),
             Command::Devices(args) => devices::execute(&args),
             Command::Bench(args) => bench::execute(&args),

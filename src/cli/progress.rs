@@ -63,6 +63,18 @@ impl Progress {
         self.show(images, of, text);
     }
 
+    /// Features are taken, of so many images of so many.
+    pub(super) fn featuring(&mut self, name: &str, done: usize, of: usize, elapsed: Duration) {
+        let speed = done as f64 / elapsed.as_secs_f64().max(1e-9);
+        let left = human(Duration::from_secs_f64(of.saturating_sub(done) as f64 / speed.max(1e-9)));
+        self.show(done as u64, of as u64, format!("{name}: {done} of {of} images · {speed:.1} images/s · {left} left"));
+    }
+
+    /// Features are known, and something is computed of them.
+    pub(super) fn computing(&mut self, what: &str) {
+        self.show(0, 0, format!("computing {what}"));
+    }
+
     /// A training continues.
     pub(super) fn training(&mut self, shown: &engine::Shown, progress: &engine::Progress) {
         let Some(last) = shown.history.points.last() else { return };
@@ -74,6 +86,28 @@ impl Progress {
             human(progress.left)
         );
         self.show(progress.step as u64, progress.steps as u64, text);
+    }
+
+    /// A comparison continues.
+    pub(super) fn comparing(&mut self, standing: &engine::Standing, progress: &engine::Progress) {
+        if progress.steps == 0 {
+            return;
+        }
+        if standing.measuring {
+            return self.show(1000, 1000, "measuring".into());
+        }
+        let nearest =
+            standing.cells.iter().filter_map(|cell| cell.distance).min_by(|a, b| a.1.value.total_cmp(&b.1.value));
+        let nearest =
+            nearest.map_or(String::new(), |(count, figure)| format!(" · nearest {:.4} at {count}", figure.value));
+        let text = format!(
+            "{}/{} samples · {:.0} evaluations/s{nearest} · {} left",
+            progress.step,
+            progress.steps,
+            progress.evaluations_per_second,
+            human(progress.left)
+        );
+        self.show((1000.0 * progress.share) as u64, 1000, text);
     }
 
     /// An animation is being written.

@@ -19,9 +19,9 @@ pub(super) struct Args {
     /// Model to use [default: the run file's]
     #[arg(long, short)]
     model: Option<ModelRef>,
-    /// Classifier to be led by, where the run is led to a class [default: the run file's]
-    #[arg(long, value_name = "FILE")]
-    classifier: Option<ModelRef>,
+    /// Second model of its guidance, such as a classifier [default: the run file's]
+    #[arg(long, alias = "classifier", value_name = "FILE")]
+    guide_model: Option<ModelRef>,
     /// Compute device
     #[arg(long, value_enum, default_value_t)]
     device: DeviceOption,
@@ -34,7 +34,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let model = agreed(&args.file, &run.model, args.model.as_ref(), "model")?;
     let run = run
         .with_model(&model)
-        .with_classifiers(&mut |named| agreed(&args.file, named, args.classifier.as_ref(), "classifier"))?;
+        .with_guide_models(&mut |named| agreed(&args.file, named, args.guide_model.as_ref(), "guide-model"))?;
     args.output.check(None)?;
     let mut session = Session::open(args.device.into())?;
     let model = session.inspect(&run.model)?;

@@ -1,9 +1,13 @@
 use super::Failure;
+use super::choices::{Given, Options, flattened};
 use super::drive::{Recording, Session};
 use super::options::{DeviceOption, RunOptions};
 use super::output::OutputOptions;
 use super::trace::{Trace, read_start};
 use crate::checkpoint::write_run;
+use crate::engine::ModelReport;
+use crate::registry::find;
+use crate::score::{Autoguidance, ClassifierFree, ClassifierGuidance, GuidanceKind};
 use crate::task::{Count, Guidance, ModelRef, Run};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,7 +29,11 @@ Examples:
       --trace states.safetensors
   score-explorer sample --class sea --guidance 2
   score-explorer sample --model cifar10.pth --class frog --guidance 2 \\
-      --classifier cifar-noisy.safetensors
+      --guide-model cifar-noisy.safetensors
+  score-explorer sample --model edm-cifar10-cond.safetensors --class 3 \\
+      --guidance 1.5 --guidance-interval 0.2 2
+  score-explorer sample --model worlds/model.safetensors --guidance 2 \\
+      --guide-model worlds/earlier.safetensors
   score-explorer sample --model mixture:two-moons --count 1000 \\
       --save-run run.json --json")]
 pub(super) struct Args {
@@ -49,28 +57,63 @@ pub(super) struct Args {
     trace: Option<PathBuf>,
 }
 
+/// The kind of guidance.
+#[derive(Debug)]
+struct KindOptions(Given);
+
+fn kinds() -> Options {
+    let help = "What leads samples [default: classifier-free with --class where the model knows classes, autoguidance with \
+                --guide-model alone, else classifier]";
+    Options::of::<dyn GuidanceKind>(help, "Guidance", |_| true)
+}
+
+flattened!(KindOptions, kinds());
+
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Class")]
+#[command(next_help_heading = "Guidance")]
 struct GuidanceOptions {
     /// Lead samples to a class: its name, or its number from 0
     #[arg(long, value_name = "NAME")]
     class: Option<String>,
-    /// Guidance weight w of the classifier's gradient, w·∇ log p(class | x)
-    #[arg(long, value_name = "W", default_value_t = 1.0, allow_negative_numbers = true, requires = "class")]
-    guidance: f64,
-    /// Classifier of noised images, from `classifier train --noisy`
-    #[arg(long, value_name = "FILE", default_value = Guidance::SHIPPED, requires = "class")]
-    classifier: ModelRef,
+    /// Guidance weight w: 0 does not lead; at 1 samples are those of the class, or of the model itself [default: 1]
+    #[arg(long, value_name = "W", allow_negative_numbers = true)]
+    guidance: Option<f64>,
+    #[command(flatten)]
+    kind: KindOptions,
+    /// Second model: a classifier of noised images (from `classifier train --noisy`), for autoguidance a weaker model, such
+    /// as a snapshot of the same training, for classifier-free guidance one without classes
+    /// [default: worlds-classifier, or none]
+    #[arg(long, alias = "classifier", value_name = "FILE")]
+    guide_model: Option<ModelRef>,
+    /// Noise levels σ/α of images in [−1, 1] between which the weight counts; it is 1 elsewhere
+    #[arg(long, num_args = 2, value_names = ["LOW", "HIGH"])]
+    guidance_interval: Option<Vec<f64>>,
+    /// How far each score is brought back to its standard deviation at weight 1, from 0 to 1 [default: 0]
+    #[arg(long, value_name = "PHI", allow_negative_numbers = true)]
+    guidance_rescale: Option<f64>,
 }
 
 impl GuidanceOptions {
-    /// What leads the samples, if anything does.
+    /// What leads the samples of a model, if anything does.
     ///
     /// # Errors
-    /// If the weight is out of range.
-    fn guidance(&self) -> Result<Option<Guidance>, Failure> {
-        let Some(class) = self.class.clone() else { return Ok(None) };
-        let guidance = Guidance { class, weight: self.guidance, classifier: self.classifier.clone() };
+    /// If the parts do not fit together.
+    fn guidance(&self, model: &ModelReport) -> Result<Option<Guidance>, Failure> {
+        let given = self.kind.0.slug().and_then(find::<dyn GuidanceKind>);
+        if given.is_none() && self.class.is_none() && self.guide_model.is_none() {
+            let set = self.guidance.is_some() || self.guidance_interval.is_some() || self.guidance_rescale.is_some();
+            let what = "guidance has nothing to lead by; give --class, or a weaker model with --guide-model";
+            return if set { Err(Failure::Usage(what.into())) } else { Ok(None) };
+        }
+        let usual: &'static dyn GuidanceKind = match self.class {
+            None => &Autoguidance,
+            Some(_) if !model.classes.is_empty() => &ClassifierFree,
+            Some(_) => &ClassifierGuidance,
+        };
+        let mut guidance = Guidance::new(given.unwrap_or(usual), self.class.as_deref(), self.guidance.unwrap_or(1.0));
+        guidance.guide_model = self.guide_model.clone().or(guidance.guide_model);
+        guidance.interval = self.guidance_interval.as_deref().and_then(|ends| ends.try_into().ok());
+        guidance.rescale = self.guidance_rescale.unwrap_or(0.0);
         guidance.check()?;
         Ok(Some(guidance))
     }
@@ -84,7 +127,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     args.trace.iter().try_for_each(|file| Trace::check(file))?;
     let mut session = Session::open(args.device.into())?;
     let model = session.inspect(&args.run.model)?;
-    let mut run = Run { guidance: args.guidance.guidance()?, ..args.run.run(model.family)? };
+    let mut run = Run { guidance: args.guidance.guidance(&model)?, ..args.run.run(model.family)? };
     let start = args.start.as_deref().map(|file| read_start(file, model.shape)).transpose()?;
     if let Some(start) = &start {
         run.count = Count::new(start.x.shape[0])?;

@@ -50,6 +50,12 @@ pub(super) struct TrainingOptions {
     /// Images after which the training is done
     #[arg(long, value_name = "N", help_heading = "Training")]
     images: Option<u64>,
+    /// Tell the network the class of each image, so that samples can be of a class
+    #[arg(long, help_heading = "Training")]
+    conditional: bool,
+    /// Share of the images whose class it is not told, for classifier-free guidance [default: 0.1 where it is conditional]
+    #[arg(long, value_name = "P", help_heading = "Training")]
+    label_dropout: Option<f64>,
     /// Images from one stored average to the next, of which `average` makes one of any length afterwards [default: none]
     #[arg(long, value_name = "N", help_heading = "Training")]
     snapshots: Option<u64>,
@@ -153,6 +159,10 @@ impl TrainingOptions {
             batch: self.batch.unwrap_or(base.batch),
             images: self.images.unwrap_or(base.images),
             snapshots: self.snapshots.unwrap_or(base.snapshots),
+            label_dropout: self
+                .label_dropout
+                .or(base.label_dropout)
+                .or(self.conditional.then_some(crate::train::LABEL_DROPOUT)),
             seed: self.seed.unwrap_or(base.seed),
             flips: base.flips && !self.no_flips,
             ..base
@@ -192,7 +202,8 @@ impl TrainingOptions {
 }
 
 /// Says what a training would do, from a step or two of it.
-fn rehearse(session: &Session, training: Training, data: Data) -> Result<(), Failure> {
+fn rehearse(session: &Session, mut training: Training, data: Data) -> Result<(), Failure> {
+    training.tell_classes(&data.class_names()).map_err(|error| Failure::Usage(error.to_string()))?;
     let parameters: usize = training.network.config.count();
     let (images, steps, batch) = (training.images, training.steps(), training.batch);
     say!("network     {}, {parameters} parameters", training.network.config.summary());

@@ -2,16 +2,19 @@
 //! in which they are taken.
 
 mod batch;
+mod featured;
 mod order;
 mod source;
 pub mod worlds;
 
 pub use batch::{Batch, Preparation};
+pub use featured::{Featured, Taking};
 pub use order::Order;
 pub use source::{DataSource, Place};
 
 use crate::checkpoint::{Classes, FileError, PictureSet, moments};
 use crate::luma;
+use crate::metric::MetricError;
 use crate::sde::{Moments, Range};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -42,6 +45,12 @@ pub enum DataError {
     Channels(usize),
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    #[error("the statistics of {0} are those of the features `worlds`; choose these, or give the images")]
+    OtherFeatures(&'static str),
+    #[error("the images were not all looked at, as it was stopped; start again")]
+    Stopped,
 }
 
 /// Pictures, with their classes if they have any. Cheap to copy.
@@ -74,6 +83,14 @@ impl Data {
     /// All pictures of a set.
     pub fn set(set: PictureSet) -> Self {
         Data { pictures: Pictures::Set(Arc::new(set)), portion: Portion::All }
+    }
+
+    /// Random grey levels, C×H×W: which pictures they are makes no difference to how fast they are learnt.
+    pub fn noise(shape: [usize; 3], count: usize) -> Self {
+        let mut values = vec![0; count * shape.iter().product::<usize>()];
+        fastrand::Rng::with_seed(0).fill(&mut values);
+        let names = (0..count).map(|index| index.to_string()).collect();
+        Data::set(PictureSet { shape, values, names, classes: None, warnings: Vec::new() })
     }
 
     /// The same pictures in two: those for training, and those that it never sees. Every tenth of a set is held out, so

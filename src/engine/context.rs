@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, select_biased};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -78,6 +79,11 @@ impl<T: Task> Context<T> {
         });
         self.seat.leave();
         self.say(Update::Ended(result.into()));
+    }
+
+    /// The folder of imported models, where there is one.
+    pub(super) fn library(&self) -> Option<&Path> {
+        self.engine.loader.library()
     }
 
     /// Where the task computes.

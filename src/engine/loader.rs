@@ -148,6 +148,11 @@ impl Loader {
         Loader { library, models: Mutex::default(), ended: Condvar::new() }
     }
 
+    /// The folder of imported models, where there is one.
+    pub(super) fn library(&self) -> Option<&Path> {
+        self.library.as_deref()
+    }
+
     /// Forgets all open models, as after a failure of their device.
     pub(super) fn clear(&self) {
         locked(&self.models).open.clear();
@@ -252,7 +257,7 @@ fn network(reference: &ModelRef, opened: OpenedNetwork, device: &Device) -> Resu
     let network = Network::new(&description.config, &weights, device)?;
     drop(weights);
     let (name, card, family) = (description.name.clone(), description.card.clone(), description.family_of_runs());
-    let described = Some(description.clone());
+    let (described, classes) = (Some(description.clone()), description.class_names());
     let size = network.parameters();
     let serves_both = description.config.differentiates_on_the_cpu() && *device == Device::flex();
     let model = NetworkScore::new(network, description);
@@ -267,6 +272,7 @@ fn network(reference: &ModelRef, opened: OpenedNetwork, device: &Device) -> Resu
         family: Some(family),
         ratios: model.ratios(),
         description: described,
+        classes,
         assumed: Vec::new(),
         warnings: Vec::new(),
     };
@@ -298,6 +304,7 @@ fn pictures(
         family: None,
         ratios: None,
         description: None,
+        classes: Vec::new(),
         assumed: Vec::new(),
         warnings: set.warnings,
     };
@@ -312,6 +319,11 @@ fn mixture(reference: &ModelRef, name: &str) -> Result<Loaded, LoadError> {
             (Mixture::named(name)?, known.map_or("", |(_, summary)| summary))
         }
     };
+    // Each component is one.
+    let classes = match model.components().len() {
+        0 | 1 => Vec::new(),
+        count => (0..count).map(|class| class.to_string()).collect(),
+    };
     let report = ModelReport {
         model: reference.clone(),
         name: format!("Mixture: {name}"),
@@ -323,6 +335,7 @@ fn mixture(reference: &ModelRef, name: &str) -> Result<Loaded, LoadError> {
         family: None,
         ratios: None,
         description: None,
+        classes,
         assumed: Vec::new(),
         warnings: Vec::new(),
     };

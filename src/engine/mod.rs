@@ -29,7 +29,10 @@ pub use progress::{Progress, Spent};
 pub use recorder::{GpuPicture, Recorded, Snapshot, Stats, Timeline};
 pub use report::{FlowReport, ModelReport, RunReport};
 pub use task::{End, Ending, Task, Update};
-pub use tasks::{Decode, Encode, Inspect, Likelihood, Live, Restore, Sample, Samples, Shown, Train, TrainReport};
+pub use tasks::{
+    Average, Averaged, CellStanding, Compare, CompareLive, CompareReport, Compared, Decode, Encode, Estimate, Inspect,
+    Likelihood, Live, Rehearse, Restore, Sample, Samples, Shown, Standing, Train, TrainReport,
+};
 pub use turnstile::Priority;
 
 use crossbeam_channel::unbounded;

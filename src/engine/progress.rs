@@ -88,6 +88,11 @@ impl Meter {
         self.spend(|spent| &mut spent.model, time);
     }
 
+    /// Evaluations of single samples so far.
+    pub(super) fn evaluations(&self) -> usize {
+        self.evaluations.get()
+    }
+
     /// Time that was spent on this part of the work.
     pub(super) fn spend(&self, part: impl FnOnce(&mut Spent) -> &mut Duration, time: Duration) {
         let mut spent = self.spent.get();

@@ -29,6 +29,8 @@ pub struct ModelReport {
     pub ratios: Option<(f64, f64)>,
     /// What the network is; `None` of exact scores.
     pub description: Option<Description>,
+    /// Names of the classes that samples can be of; none where it knows none.
+    pub classes: Vec<String>,
     /// What was assumed of it because its file does not say it.
     pub assumed: Vec<Assumption>,
     /// Files that were left out (a corrupt image in a folder), or what was assumed; one sentence each.

@@ -2,7 +2,10 @@
 
 use super::plan::Parameter;
 use super::weights::all_used;
-use super::{Config, Dropout, InvalidConfig, RefineNet, Stage, Unet, Weights, WeightsError};
+use super::{
+    Classes, Config, Dit, DitConfig, Dropout, InvalidConfig, Joins, Labels, RefineNet, Stage, Unet, Weights,
+    WeightsError,
+};
 use crate::Image;
 use burn::tensor::{Device, TensorReadError};
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -38,6 +41,16 @@ pub trait NetworkConfig: Clone + Debug + PartialEq + Serialize + de::Deserialize
         None
     }
 
+    /// Number of classes that it can be told; 0 where it is told none.
+    fn classes(&self) -> usize {
+        0
+    }
+
+    /// Whether its blocks have dropout.
+    fn has_dropout(&self) -> bool {
+        true
+    }
+
     /// Label and gain at a place, whole or not, among the levels of SMLD, the largest σ first.
     fn smld_label(&self, place: f64) -> (f64, f64) {
         (place.round(), 1.0)
@@ -64,12 +77,11 @@ pub trait ScoreNetwork: Debug + Sized + Send + Sync {
     /// Those of [`ScoreNetwork::new`].
     fn of_tensors(config: &Self::Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError>;
 
-    /// The raw output for `x` (N×C×H×W, in the configuration's range) and the published labels, one for all samples
-    /// or one for each.
+    /// The raw output for `x` (N×C×H×W, in the configuration's range) and what is told of it.
     ///
     /// # Errors
     /// If the images cannot be read.
-    fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError>;
+    fn forward<'a>(&self, x: Image, labels: impl Into<Labels<'a>>) -> Result<Image, TensorReadError>;
 
     /// Number of parameters.
     fn parameters(&self) -> usize;
@@ -80,10 +92,10 @@ pub trait ScoreNetwork: Debug + Sized + Send + Sync {
     /// for gradients on the CPU (a device of [`Device::flex`] with autodiff).
     ///
     /// `dropout`: in networks whose blocks have it, U-Nets.
-    fn gradients(
+    fn gradients<'a>(
         &self,
         x: &[f32],
-        labels: &[f64],
+        labels: impl Into<Labels<'a>>,
         dropout: Option<Dropout>,
         at_output: AtOutput,
     ) -> Option<Vec<Vec<f32>>>;
@@ -92,12 +104,12 @@ pub trait ScoreNetwork: Debug + Sized + Send + Sync {
     ///
     /// # Errors
     /// Those of [`ScoreNetwork::new`], or if the device fails.
-    fn gradients_by_tensors(
+    fn gradients_by_tensors<'a>(
         config: &Self::Config,
         weights: &Weights,
         device: &Device,
         x: &[f32],
-        labels: &[f64],
+        labels: impl Into<Labels<'a>>,
         dropout: Option<Dropout>,
         at_output: AtOutput,
     ) -> Result<Vec<Vec<f32>>, GradientError>;
@@ -202,6 +214,20 @@ macro_rules! architectures {
                 }
             }
 
+            /// Number of classes that it can be told; 0 where it is told none.
+            pub fn classes(&self) -> usize {
+                match self {
+                    $(Architecture::$kind(config) => NetworkConfig::classes(config)),*
+                }
+            }
+
+            /// Whether its blocks have dropout.
+            pub fn has_dropout(&self) -> bool {
+                match self {
+                    $(Architecture::$kind(config) => NetworkConfig::has_dropout(config)),*
+                }
+            }
+
             /// Whether a network that was built for gradients on the CPU is as fast without.
             pub fn differentiates_on_the_cpu(&self) -> bool {
                 match self {
@@ -243,17 +269,17 @@ macro_rules! architectures {
             ///
             /// # Errors
             /// If the images cannot be read.
-            pub fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
+            pub fn forward<'a>(&self, x: Image, labels: impl Into<Labels<'a>>) -> Result<Image, TensorReadError> {
                 match self {
                     $(Network::$kind(network) => network.forward(x, labels)),*
                 }
             }
 
             /// [`ScoreNetwork::gradients`].
-            pub fn gradients(
+            pub fn gradients<'a>(
                 &self,
                 x: &[f32],
-                labels: &[f64],
+                labels: impl Into<Labels<'a>>,
                 dropout: Option<Dropout>,
                 at_output: AtOutput,
             ) -> Option<Vec<Vec<f32>>> {
@@ -266,12 +292,12 @@ macro_rules! architectures {
             ///
             /// # Errors
             /// Those of [`Network::new`], or if the device fails.
-            pub fn gradients_by_tensors(
+            pub fn gradients_by_tensors<'a>(
                 architecture: &Architecture,
                 weights: &Weights,
                 device: &Device,
                 x: &[f32],
-                labels: &[f64],
+                labels: impl Into<Labels<'a>>,
                 dropout: Option<Dropout>,
                 at_output: AtOutput,
             ) -> Result<Vec<Vec<f32>>, GradientError> {
@@ -292,12 +318,27 @@ macro_rules! architectures {
     };
 }
 
-architectures!(RefineNet, Unet);
+architectures!(RefineNet, Unet, Dit);
 
 impl Architecture {
     /// The configuration of a U-Net, if it is one.
     pub fn unet(&self) -> Option<&Config> {
         if let Architecture::Unet(config) = self { Some(config) } else { None }
+    }
+
+    /// The configuration of a diffusion transformer, if it is one.
+    pub fn dit(&self) -> Option<&DitConfig> {
+        if let Architecture::Dit(config) = self { Some(config) } else { None }
+    }
+
+    /// Makes a network one of so many classes, if its kind has them.
+    pub fn tell_classes(&mut self, count: usize) {
+        let classes = (count > 0).then_some(Classes { count, joins: Joins::Embedding, none: false });
+        match self {
+            Architecture::Unet(config) => config.variant.classes = classes,
+            Architecture::Dit(config) => config.classes = classes.map(|classes| Classes { none: true, ..classes }),
+            Architecture::RefineNet(_) => {}
+        }
     }
 
     /// Names and shapes of all parameters, in published order.

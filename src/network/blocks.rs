@@ -38,11 +38,12 @@ impl ResBlock {
         let level = if block.told { Some(Linear::load(loader)?) } else { None };
         let norms = [norm, Norm::load(loader)?];
         let convs = [conv, Conv::load(loader)?];
-        let changes = block.width.input != block.width.output || block.resample.is_some();
+        let widens = block.width.input != block.width.output;
         let shortcut = match config.resblock_type {
-            _ if !changes => None,
+            BlockKind::Adm if !widens => None,
+            _ if !widens && block.resample.is_none() => None,
             BlockKind::Ddpm => Some(Conv::load_nin(loader)?),
-            BlockKind::BigGan => Some(Conv::load(loader)?),
+            BlockKind::BigGan | BlockKind::Adm => Some(Conv::load(loader)?),
         };
         let resample = block.resample.map(|direction| (resampler.clone(), direction));
         let (nonlinearity, rescale) = (config.nonlinearity, config.skip_rescale);
@@ -108,7 +109,7 @@ impl Attention {
         let norm = Norm::load(loader)?;
         let (q, k, v) = (Conv::load_nin(loader)?, Conv::load_nin(loader)?, Conv::load_nin(loader)?);
         let channels = q.bias.dims()[0];
-        let width = loader.config.variant.head_channels.unwrap_or(channels).clamp(1, channels);
+        let width = loader.config.head_width(channels);
         let (heads, scale) = (channels / width, (width as f64).powf(-0.5));
         let weight = Tensor::cat(vec![q.weight * scale, k.weight, v.weight], 0);
         let qkv = Conv::new(weight, Tensor::cat(vec![q.bias * scale, k.bias, v.bias], 0));

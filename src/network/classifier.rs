@@ -60,7 +60,7 @@ impl ClassifierConfig {
     /// Its sizes, as people say them.
     pub fn summary(&self) -> String {
         let widths: Vec<String> = self.ch_mult.iter().map(|factor| (self.nf * factor).to_string()).collect();
-        format!("{} channels, {} blocks each", widths.join("·"), self.num_res_blocks)
+        format!("{} channels, {} each", widths.join("·"), super::unet::blocks(self.num_res_blocks))
     }
 
     /// The U-Net whose downward half it is, without attention; nothing of its levels is used.
@@ -159,7 +159,7 @@ impl Classifier {
     ) -> Result<Vec<Vec<f32>>, GradientError> {
         let body = config.body();
         let plan = Plan::classifier(&body, config.classes);
-        Unet::differentiated_by_tensors(&plan, weights, device, x, labels, None, at_output)
+        Unet::differentiated_by_tensors(&plan, weights, device, x, labels.into(), None, at_output)
     }
 
     /// Number of parameters.

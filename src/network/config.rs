@@ -33,6 +33,8 @@ pub enum BlockKind {
     Ddpm,
     /// BigGAN's; the block itself resamples.
     BigGan,
+    /// ADM's (Dhariwal and Nichol 2021): as BigGAN's, but only a change of width is mapped beside the block.
+    Adm,
 }
 
 /// How the output is gathered over the resolutions (`model.progressive`).
@@ -71,6 +73,43 @@ pub enum Embedding {
     Fourier,
 }
 
+/// The classes of images that a network is told: a row of a table for each joins what it is told of the noise level.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Classes {
+    /// Number of classes.
+    pub count: usize,
+    /// What the row joins.
+    pub joins: Joins,
+    /// A row of its own says that no class is told; else nothing joins then.
+    #[serde(default)]
+    pub none: bool,
+}
+
+impl Classes {
+    /// Most classes.
+    pub const MAX: usize = 65_536;
+
+    /// Rows of the table.
+    pub(super) fn rows(&self) -> usize {
+        self.count + usize::from(self.none)
+    }
+
+    /// The row of a class, if it has one.
+    pub(super) fn row(&self, class: Option<usize>) -> Option<usize> {
+        class.filter(|&class| class < self.count).or(self.none.then_some(self.count))
+    }
+}
+
+/// What the row of a class joins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Joins {
+    /// Sines and cosines of the noise level, before the embedding's two affine maps (EDM's `SongUNet`).
+    Features,
+    /// The outcome of these maps, before its nonlinearity (Dhariwal and Nichol 2021, and diffusers).
+    Embedding,
+}
+
 /// Where other releases of these networks may differ from the first (Song et al. 2021), which is the default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -81,6 +120,9 @@ pub struct Variant {
     pub attention_after_each: bool,
     /// Channels of one attention head; one head has all where it is not given.
     pub head_channels: Option<usize>,
+    /// Heads of every attention, where their width is not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heads: Option<usize>,
     /// The positional embedding has its cosines before its sines.
     pub cosines_first: bool,
     /// The last of the n frequencies of the positional embedding is 10000^(−(n−1)/(n−shift)).
@@ -95,6 +137,9 @@ pub struct Variant {
     pub log_label: bool,
     /// σ_data of EDM's preconditioning (Karras et al. 2022, table 1), where the network was trained with it.
     pub sigma_data: Option<f64>,
+    /// The classes that it is told, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Classes>,
 }
 
 impl Default for Variant {
@@ -103,6 +148,7 @@ impl Default for Variant {
             norm_epsilon: 1e-6,
             attention_after_each: false,
             head_channels: None,
+            heads: None,
             cosines_first: false,
             frequency_shift: 1.0,
             margin_all_round: false,
@@ -110,6 +156,7 @@ impl Default for Variant {
             embedding_width: None,
             log_label: false,
             sigma_data: None,
+            classes: None,
         }
     }
 }
@@ -185,7 +232,8 @@ impl Variant {
         within(self.norm_epsilon, 1e-12, 1.0, "norm_eps")?;
         within(self.embedding_width.unwrap_or(2), 2, 65536, "the width of the embedding")?;
         within(self.sigma_data.unwrap_or(0.5), 1e-6, 1e6, "edm.sigma_data")?;
-        within(self.frequency_shift, 0.0, 1.0, "freq_shift")
+        within(self.frequency_shift, 0.0, 1.0, "freq_shift")?;
+        within(self.classes.as_ref().map_or(1, |classes| classes.count), 1, Classes::MAX, "the number of classes")
     }
 }
 
@@ -285,8 +333,13 @@ impl Config {
         let sum: f64 = self.fir_kernel.iter().sum();
         bound(sum.is_finite() && sum > 0.0, "the sum of model.fir_kernel", sum, "positive")?;
         self.variant.check()?;
+        let told = self.conditional || self.variant.classes.is_none();
+        bound(told, "model.conditional", self.conditional, "true for a network of classes")?;
         let plan = plan();
         for channels in plan.attentions() {
+            let heads = self.variant.heads.unwrap_or(1);
+            let rule = format!("a multiple of its number of heads, {heads}");
+            bound(heads > 0 && channels.is_multiple_of(heads), "the width of an attention", channels, &rule)?;
             let head = self.variant.head_channels.unwrap_or(channels);
             let rule = format!("a multiple of the width of a head, {head}");
             bound(head > 0 && channels.is_multiple_of(head), "the width of an attention", channels, &rule)?;
@@ -315,6 +368,35 @@ impl Config {
         })
     }
 
+    /// The positional embedding's frequencies: 10000^(−j/(count−shift)); DDPM's shift is 1.
+    pub(super) fn frequencies(&self) -> Vec<f64> {
+        let count = self.embedding_width() / 2;
+        (0..count).map(|j| 10_000_f64.powf(-(j as f64) / (count as f64 - self.variant.frequency_shift))).collect()
+    }
+
+    /// Sines, then cosines, of a place at these frequencies, or the other way round; and a zero where they are odd.
+    pub(super) fn waves(&self, frequencies: &[f64], place: f64) -> Vec<f32> {
+        let odd = self.embedding_type == Embedding::Positional && !self.embedding_width().is_multiple_of(2);
+        let phases = || frequencies.iter().map(|frequency| frequency * place);
+        let turned = self.variant.cosines_first;
+        let wave = |cosine: bool| phases().map(move |phase| if cosine { phase.cos() } else { phase.sin() });
+        let waves = wave(turned).chain(wave(!turned));
+        waves.chain(odd.then_some(0.0)).map(|wave| wave as f32).collect()
+    }
+
+    /// What a number is embedded as by sines and cosines.
+    pub fn positional(&self, number: f64) -> Vec<f32> {
+        self.waves(&self.frequencies(), number)
+    }
+
+    /// Values that the row of a class has.
+    pub(super) fn width_of_class(&self, joins: Joins) -> usize {
+        match joins {
+            Joins::Features => self.embedding_width(),
+            Joins::Embedding => 4 * self.nf,
+        }
+    }
+
     /// The images' width.
     pub fn image_width(&self) -> usize {
         self.image_width.unwrap_or(self.image_size)
@@ -339,6 +421,12 @@ impl Config {
     /// Whether the resolution that was halved `level` times has self-attention.
     pub fn attends(&self, level: usize) -> bool {
         self.attn_resolutions.contains(&self.side(level))
+    }
+
+    /// Channels of a head of an attention over so many.
+    pub fn head_width(&self, channels: usize) -> usize {
+        let all = channels / self.variant.heads.unwrap_or(1).max(1);
+        self.variant.head_channels.unwrap_or(all).clamp(1, channels.max(1))
     }
 
     /// Groups of a group normalisation over `channels`.

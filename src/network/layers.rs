@@ -3,7 +3,7 @@
 use super::plan::Parameter;
 use super::profile::{LayerKind, timed};
 use super::weights::all_used;
-use super::{Array, AtOutput, Config, GradientError, Nonlinearity, Weights, WeightsError};
+use super::{Array, AtOutput, Classes, Config, GradientError, Joins, Nonlinearity, Weights, WeightsError};
 use crate::Image;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
@@ -113,15 +113,15 @@ pub(super) fn differentiated<C>(
     sizes: &[usize],
     [c, h, w]: [usize; 3],
     x: &[f32],
-    labels: &[f64],
+    images: usize,
     at_output: AtOutput,
     forward: impl FnOnce(Image) -> Result<Image, TensorReadError>,
 ) -> Result<Vec<Vec<f32>>, GradientError> {
-    let dims = [labels.len(), c, h, w];
+    let dims = [images, c, h, w];
     let on_device = |values: Vec<f32>, dims| Tensor::from_data(TensorData::new(values, dims), loader.device);
     let output = forward(on_device(x.to_vec(), dims))?;
     let mut slopes = output.clone().inner().try_into_vec_as()?;
-    at_output(0..labels.len(), &mut slopes);
+    at_output(0..images, &mut slopes);
     let slopes = on_device(slopes, output.dims());
     let gradients = (output * slopes).sum().backward();
     loader.gradients(&gradients, sizes)
@@ -239,15 +239,55 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    pub fn load(loader: &mut Loader) -> Result<Self, WeightsError> {
-        let weight: Tensor<2> = loader.tensor()?;
-        let bias: Tensor<2> = loader.tensor()?;
-        Ok(Linear { weight: contiguous(weight.transpose()), bias: bias.transpose() })
+    /// Of a weight, out × in, and a bias, out × 1.
+    pub fn new(weight: Tensor<2>, bias: Tensor<2>) -> Self {
+        Linear { weight: contiguous(weight.transpose()), bias: bias.transpose() }
+    }
+
+    pub fn load<C>(loader: &mut Loader<C>) -> Result<Self, WeightsError> {
+        Ok(Linear::new(loader.tensor()?, loader.tensor()?))
     }
 
     /// N×in → N×out.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         x.matmul(self.weight.clone()) + self.bias.clone()
+    }
+}
+
+/// A row for each class.
+#[derive(Debug)]
+pub(super) struct Table {
+    classes: Classes,
+    /// Rows × values.
+    rows: Tensor<2>,
+}
+
+impl Table {
+    /// Of rows, a row each.
+    pub fn new(classes: Classes, rows: Tensor<2>) -> Self {
+        Table { classes, rows }
+    }
+
+    /// That of a network of classes.
+    pub fn load(loader: &mut Loader) -> Result<Option<Self>, WeightsError> {
+        let Some(classes) = loader.config.variant.classes.clone() else { return Ok(None) };
+        Ok(Some(Table { classes, rows: loader.tensor()? }))
+    }
+
+    /// Adds the rows of these classes to a row for each, if it is these that they join.
+    pub fn join(&self, to: Tensor<2>, joins: Joins, classes: &[Option<usize>]) -> Tensor<2> {
+        if joins != self.classes.joins {
+            return to;
+        }
+        let rows = self.classes.rows();
+        let mut chosen = vec![0.0_f32; classes.len() * rows];
+        for (chosen, &class) in chosen.chunks_mut(rows).zip(classes) {
+            if let Some(row) = self.classes.row(class) {
+                chosen[row] = 1.0;
+            }
+        }
+        let chosen = Tensor::from_data(TensorData::new(chosen, [classes.len(), rows]), &to.device());
+        to + chosen.matmul(self.rows.clone())
     }
 }
 

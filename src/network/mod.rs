@@ -4,8 +4,11 @@ mod architecture;
 mod blocks;
 mod classifier;
 mod config;
+mod dit;
 mod dropout;
 mod host;
+mod inception;
+mod labels;
 mod layers;
 mod memory;
 mod outline;
@@ -20,11 +23,14 @@ mod weights;
 pub use architecture::{Architecture, AtOutput, GradientError, Network, NetworkConfig, ScoreNetwork};
 pub use classifier::{Classifier, ClassifierConfig};
 pub use config::{
-    BlockKind, Combine, Config, Embedding, InvalidConfig, MAX_LEVELS, Nonlinearity, Progressive, ProgressiveInput,
-    Variant,
+    BlockKind, Classes, Combine, Config, Embedding, InvalidConfig, Joins, MAX_LEVELS, Nonlinearity, Progressive,
+    ProgressiveInput, Variant,
 };
+pub use dit::{Dit, DitConfig};
 pub use dropout::Dropout;
-pub(crate) use host::{ByteMatrix, is_plain};
+pub(crate) use host::{ByteMatrix, instructions, is_plain};
+pub use inception::{INCEPTION_CLASSES, INCEPTION_FEATURES, INCEPTION_SIDE, Inception, InceptionOutput};
+pub use labels::Labels;
 pub use memory::peak_memory;
 pub use outline::{Stage, StageKind};
 pub use plan::{Parameter, Start};

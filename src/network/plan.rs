@@ -227,7 +227,7 @@ impl<'a> Plan<'a> {
     fn resample(&mut self, direction: Direction, channels: usize) {
         self.ops.push(match self.config.resblock_type {
             BlockKind::Ddpm => Op::Resample { direction, channels, conv: self.config.resamp_with_conv },
-            BlockKind::BigGan => {
+            BlockKind::BigGan | BlockKind::Adm => {
                 let width = Width { input: channels, output: channels };
                 Op::Block(Block { width, resample: Some(direction), told: self.told })
             }
@@ -332,6 +332,14 @@ impl List<'_> {
             self.pair("", &[4 * nf, 4 * nf], USUAL);
             self.module += 1;
         }
+        if let Some(classes) = &self.config.variant.classes {
+            let before = self.parameters.len();
+            let shape = [classes.rows(), self.config.width_of_class(classes.joins)];
+            // As PyTorch begins a table.
+            self.add("", "weight", &shape, Start::Normal { mean: 0.0, std: 1.0 });
+            self.outer(before);
+            self.module += 1;
+        }
     }
 
     /// Adds the parameters of an operation's modules.
@@ -390,6 +398,7 @@ impl List<'_> {
             BlockKind::BigGan if input != output || block.resample.is_some() => {
                 self.pair("Conv_2", &[output, input, 1, 1], USUAL);
             }
+            BlockKind::Adm if input != output => self.pair("Conv_2", &[output, input, 1, 1], USUAL),
             _ => {}
         }
     }

@@ -1,12 +1,12 @@
 //! The U-Net of DDPM (Ho et al. 2020) with all that NCSN++ and DDPM++ add to it (Song et al. 2021, appendix H).
 
 use super::blocks::{Attention, Masks, ResBlock, residual};
-use super::layers::{Conv, Linear, Loader, Norm, activate, differentiated, of_images, with_gains};
+use super::layers::{Conv, Linear, Loader, Norm, Table, activate, differentiated, of_images, with_gains};
 use super::plan::{Direction, Op, Parameter, Plan};
 use super::resample::{ConvResampler, Resampler};
 use super::{
-    AtOutput, BlockKind, Combine, Config, Dropout, Embedding, GradientError, InvalidConfig, NetworkConfig, Progressive,
-    ScoreNetwork, Stage, Weights, WeightsError, host, patch,
+    AtOutput, BlockKind, Combine, Config, Dropout, Embedding, GradientError, InvalidConfig, Joins, Labels,
+    NetworkConfig, Progressive, ScoreNetwork, Stage, Weights, WeightsError, host, patch,
 };
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
@@ -32,10 +32,19 @@ enum Body {
     Host(Arc<host::Network>),
 }
 
+/// What the layers are told of images, a row for all of them or one for each.
+pub(super) struct Told {
+    /// Sines and cosines of the labels of their noise levels.
+    pub features: Vec<f32>,
+    /// One for each row.
+    pub classes: Vec<Option<usize>>,
+}
+
 /// A network of tensor operations.
 #[derive(Debug)]
 struct Layers {
     dense: Option<[Linear; 2]>,
+    table: Option<Table>,
     resampler: Resampler,
     layers: Vec<Layer>,
 }
@@ -69,6 +78,11 @@ struct Flow {
     output: Option<Image>,
 }
 
+/// So many blocks, in words.
+pub(super) fn blocks(count: usize) -> String {
+    if count == 1 { "1 block".into() } else { format!("{count} blocks") }
+}
+
 impl NetworkConfig for Config {
     const FIELD: &'static str = "nf";
 
@@ -93,14 +107,19 @@ impl NetworkConfig for Config {
             (BlockKind::Ddpm, _) => "DDPM",
             (BlockKind::BigGan, Progressive::None) if self.embedding_type == Embedding::Positional => "DDPM++",
             (BlockKind::BigGan, _) => "NCSN++",
+            (BlockKind::Adm, _) => "ADM",
         };
         let widths: Vec<String> = self.ch_mult.iter().map(|factor| (self.nf * factor).to_string()).collect();
         let patches = if self.patch > 1 { format!(", patches {0}×{0}", self.patch) } else { String::new() };
-        format!("{name}, {} channels, {} blocks each{patches}", widths.join("·"), self.num_res_blocks)
+        format!("{name}, {} channels, {} each{patches}", widths.join("·"), blocks(self.num_res_blocks))
     }
 
     fn sigma_data(&self) -> Option<f64> {
         self.variant.sigma_data
+    }
+
+    fn classes(&self) -> usize {
+        self.variant.classes.as_ref().map_or(0, |classes| classes.count)
     }
 }
 
@@ -116,30 +135,30 @@ impl ScoreNetwork for Unet {
     }
 
     /// Labels are σ for Fourier embeddings, else the network's time or level.
-    fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
-        self.evaluate(x, labels, None)
+    fn forward<'a>(&self, x: Image, labels: impl Into<Labels<'a>>) -> Result<Image, TensorReadError> {
+        self.evaluate(x, labels.into(), None)
     }
 
     fn parameters(&self) -> usize {
         self.sizes.iter().sum()
     }
 
-    fn gradients(
+    fn gradients<'a>(
         &self,
         x: &[f32],
-        labels: &[f64],
+        labels: impl Into<Labels<'a>>,
         dropout: Option<Dropout>,
         at_output: AtOutput,
     ) -> Option<Vec<Vec<f32>>> {
         let Body::Host(network) = &self.body else { return None };
+        let labels = labels.into();
         let [c, h, w] = self.config.shape();
         let places = patch::places(self.config.shape(), self.config.side_of_patch());
         let mut x = patch::cut_values(x, &places);
         if !self.config.centered {
             x.iter_mut().for_each(|x| *x = 2.0 * *x - 1.0);
         }
-        let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
-        let gains = if self.config.scale_by_sigma { self.gains(labels) } else { Vec::new() };
+        let gains = if self.config.scale_by_sigma { self.gains(labels.levels) } else { Vec::new() };
         let at_output = with_gains(c * h * w, gains, at_output);
         let at_output = |images: Range<usize>, values: &mut [f32]| {
             if self.config.side_of_patch() == 1 {
@@ -150,20 +169,20 @@ impl ScoreNetwork for Unet {
             values.copy_from_slice(&patch::cut_values(&whole, &places));
         };
         let [channels, height, width] = self.config.inside();
-        let dims = [labels.len(), channels, height, width];
-        network.gradients(&x, dims, features, dropout, &at_output, &self.sizes)
+        let dims = [labels.levels.len(), channels, height, width];
+        network.gradients(&x, dims, self.told(labels), dropout, &at_output, &self.sizes)
     }
 
-    fn gradients_by_tensors(
+    fn gradients_by_tensors<'a>(
         config: &Config,
         weights: &Weights,
         device: &Device,
         x: &[f32],
-        labels: &[f64],
+        labels: impl Into<Labels<'a>>,
         dropout: Option<Dropout>,
         at_output: AtOutput,
     ) -> Result<Vec<Vec<f32>>, GradientError> {
-        Unet::differentiated_by_tensors(&Plan::new(config), weights, device, x, labels, dropout, at_output)
+        Unet::differentiated_by_tensors(&Plan::new(config), weights, device, x, labels.into(), dropout, at_output)
     }
 
     fn differentiates_on_the_cpu() -> bool {
@@ -183,14 +202,14 @@ impl Unet {
         weights: &Weights,
         device: &Device,
         x: &[f32],
-        labels: &[f64],
+        labels: Labels,
         dropout: Option<Dropout>,
         at_output: AtOutput,
     ) -> Result<Vec<Vec<f32>>, GradientError> {
         let (device, config) = (&device.clone().autodiff(), plan.config());
         let mut loader = Loader::new(plan.parameters(), weights, config, device)?.tracked();
         let network = Unet::load(plan, &mut loader, false)?;
-        differentiated(loader, &network.sizes, config.shape(), x, labels, at_output, |x| {
+        differentiated(loader, &network.sizes, config.shape(), x, labels.levels.len(), at_output, |x| {
             network.evaluate(x, labels, dropout)
         })
     }
@@ -200,9 +219,7 @@ impl Unet {
         let sizes: Vec<usize> = plan.parameters().iter().map(|p| p.shape.iter().product()).collect();
         let frequencies = match config.embedding_type {
             Embedding::Fourier => loader.array()?.values.iter().map(|&w| TAU * f64::from(w)).collect(),
-            Embedding::Positional => {
-                positional_frequencies(config.embedding_width() / 2, config.variant.frequency_shift)
-            }
+            Embedding::Positional => config.frequencies(),
         };
         let body = match on_host {
             true => Body::Host(Arc::new(host::Network::load(&plan.ops, loader, sizes.iter().sum())?)),
@@ -213,27 +230,27 @@ impl Unet {
 
     /// What the last layer, a linear one, maps: N×F×1×1. Images and labels are those of [`ScoreNetwork::forward`].
     pub(super) fn pooled(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
-        let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
+        let told = self.told(labels.into());
         match &self.body {
-            Body::Host(network) => network.pooled(x, features, labels.len()),
+            Body::Host(network) => network.pooled(x, told),
             Body::Tensors(layers) => {
                 let before = layers.layers.len().saturating_sub(1);
-                Ok(layers.through(&self.config, before, x, features, labels.len(), None))
+                Ok(layers.through(&self.config, before, x, told, None))
             }
         }
     }
 
     /// The output; `dropout` is for training, by tensor operations.
-    fn evaluate(&self, x: Image, labels: &[f64], dropout: Option<Dropout>) -> Result<Image, TensorReadError> {
+    fn evaluate(&self, x: Image, labels: Labels, dropout: Option<Dropout>) -> Result<Image, TensorReadError> {
         let device = x.device();
         let x = patch::cut(if self.config.centered { x } else { x * 2.0 - 1.0 }, self.config.side_of_patch());
-        let features: Vec<f32> = labels.iter().flat_map(|&label| self.features(label)).collect();
+        let told = self.told(labels);
         let h = match &self.body {
-            Body::Host(network) => network.forward(x, features, labels.len())?,
-            Body::Tensors(layers) => layers.forward(&self.config, x, features, labels.len(), dropout),
+            Body::Host(network) => network.forward(x, told)?,
+            Body::Tensors(layers) => layers.forward(&self.config, x, told, dropout),
         };
         let h = patch::join(h, self.config.side_of_patch());
-        Ok(if self.config.scale_by_sigma { h * of_images(self.gains(labels), &device) } else { h })
+        Ok(if self.config.scale_by_sigma { h * of_images(self.gains(labels.levels), &device) } else { h })
     }
 
     /// The architecture.
@@ -241,18 +258,18 @@ impl Unet {
         &self.config
     }
 
+    fn told(&self, labels: Labels) -> Told {
+        let features = labels.levels().flat_map(|label| self.features(label)).collect();
+        Told { features, classes: labels.classes() }
+    }
+
     /// Sines, then cosines, of a label, or the other way round.
     fn features(&self, label: f64) -> Vec<f32> {
-        let (place, odd) = match self.config.embedding_type {
-            Embedding::Fourier if self.config.variant.log_label => (label, false),
-            Embedding::Fourier => (label.ln(), false),
-            Embedding::Positional => (label, !self.config.embedding_width().is_multiple_of(2)),
+        let place = match self.config.embedding_type {
+            Embedding::Fourier if !self.config.variant.log_label => label.ln(),
+            _ => label,
         };
-        let phases = || self.frequencies.iter().map(|frequency| frequency * place);
-        let turned = self.config.variant.cosines_first;
-        let wave = |cosine: bool| phases().map(move |phase| if cosine { phase.cos() } else { phase.sin() });
-        let waves = wave(turned).chain(wave(!turned));
-        waves.chain(odd.then_some(0.0)).map(|wave| wave as f32).collect()
+        self.config.waves(&self.frequencies, place)
     }
 
     /// 1/σ of each label.
@@ -265,11 +282,6 @@ impl Unet {
     }
 }
 
-/// 10000^(−j/(count−shift)); DDPM's shift is 1.
-fn positional_frequencies(count: usize, shift: f64) -> Vec<f64> {
-    (0..count).map(|j| 10_000_f64.powf(-(j as f64) / (count as f64 - shift))).collect()
-}
-
 impl Layers {
     /// Takes the parameters from the embedding's on.
     fn load(ops: &[Op], loader: &mut Loader) -> Result<Self, WeightsError> {
@@ -277,27 +289,20 @@ impl Layers {
             true => Some([Linear::load(loader)?, Linear::load(loader)?]),
             false => None,
         };
+        let table = Table::load(loader)?;
         let resampler = Resampler::new(loader.config, loader.device);
         let layers: Result<_, _> = ops.iter().map(|op| Layer::load(op, loader, &resampler)).collect();
-        Ok(Layers { dense, resampler, layers: layers? })
+        Ok(Layers { dense, table, resampler, layers: layers? })
     }
 
-    /// The output for images and the features of their noise levels, a row for all or one for each.
-    fn forward(&self, config: &Config, x: Image, features: Vec<f32>, rows: usize, dropout: Option<Dropout>) -> Image {
-        self.through(config, self.layers.len(), x, features, rows, dropout)
+    /// The output for images.
+    fn forward(&self, config: &Config, x: Image, told: Told, dropout: Option<Dropout>) -> Image {
+        self.through(config, self.layers.len(), x, told, dropout)
     }
 
     /// What comes of the first `count` layers.
-    fn through(
-        &self,
-        config: &Config,
-        count: usize,
-        x: Image,
-        features: Vec<f32>,
-        rows: usize,
-        dropout: Option<Dropout>,
-    ) -> Image {
-        let embedding = self.embed(config, features, rows, &x.device());
+    fn through(&self, config: &Config, count: usize, x: Image, told: Told, dropout: Option<Dropout>) -> Image {
+        let embedding = self.embed(config, told, &x.device());
         let mut flow = Flow { kept: Vec::new(), input: x.clone(), output: None };
         let layers = self.layers.iter().take(count).enumerate();
         layers.fold(x, |h, (place, layer)| {
@@ -306,13 +311,18 @@ impl Layers {
         })
     }
 
-    /// The activated embedding, one row for each row of features.
-    fn embed(&self, config: &Config, features: Vec<f32>, rows: usize, device: &Device) -> Option<Tensor<2>> {
+    /// The activated embedding, a row for each that is told.
+    fn embed(&self, config: &Config, told: Told, device: &Device) -> Option<Tensor<2>> {
         let [first, second] = self.dense.as_ref()?;
-        let width = features.len() / rows.max(1);
-        let features = Tensor::from_data(TensorData::new(features, [rows, width]), device);
-        let hidden = activate(first.forward(features), config.nonlinearity);
-        Some(activate(second.forward(hidden), config.nonlinearity))
+        let rows = told.classes.len();
+        let width = told.features.len() / rows.max(1);
+        let join = |rows: Tensor<2>, joins: Joins| match &self.table {
+            Some(table) => table.join(rows, joins, &told.classes),
+            None => rows,
+        };
+        let features = Tensor::from_data(TensorData::new(told.features.clone(), [rows, width]), device);
+        let hidden = activate(first.forward(join(features, Joins::Features)), config.nonlinearity);
+        Some(activate(join(second.forward(hidden), Joins::Embedding), config.nonlinearity))
     }
 
     /// One operation on the features; see [`Op`] for the formulas.

@@ -99,14 +99,19 @@ impl ClassifierDescription {
 
     /// The place of a class that is given by its name, in whatever case, or by its number from 0.
     pub fn class(&self, name: &str) -> Option<usize> {
-        let named = self.classes.iter().position(|class| class.to_lowercase() == name.trim().to_lowercase());
-        named.or_else(|| name.trim().parse().ok().filter(|&number: &usize| number < self.classes.len()))
+        class_called(name, &self.classes)
     }
 
     /// The noise that a network is trained with, σ/α from the smallest to the largest.
     pub fn ratios() -> [f64; 2] {
         RATIOS
     }
+}
+
+/// The place of a class among these that is given by its name, in whatever case, or by its number from 0.
+pub fn class_called(name: &str, classes: &[String]) -> Option<usize> {
+    let named = classes.iter().position(|class| class.to_lowercase() == name.trim().to_lowercase());
+    named.or_else(|| name.trim().parse().ok().filter(|&number: &usize| number < classes.len()))
 }
 
 /// A trained network as a classifier of pictures in [−1, 1].

@@ -35,6 +35,9 @@ pub struct Description {
     pub card: String,
     /// Moments of its data in its range, where known.
     pub moments: Option<Moments>,
+    /// Names of the classes that it can be told, in their order; empty where they have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
 }
 
 /// A description as files have it; those of version 0.1.0 do not say the labels.
@@ -54,13 +57,16 @@ struct Saved {
     #[serde(default)]
     card: String,
     moments: Option<Moments>,
+    #[serde(default)]
+    classes: Vec<String>,
 }
 
 impl TryFrom<Saved> for Description {
     type Error = InvalidConfig;
 
     fn try_from(saved: Saved) -> Result<Self, InvalidConfig> {
-        let Saved { config, family, continuous, levels, labels, predicts, betas, range, name, card, moments } = saved;
+        let Saved { config, family, continuous, levels, labels, predicts, betas, range, name, card, moments, classes } =
+            saved;
         if levels > MAX_LEVELS {
             return Err(InvalidConfig::new("levels", levels, &format!("at most {MAX_LEVELS}")));
         }
@@ -84,9 +90,14 @@ impl TryFrom<Saved> for Description {
         if betas.as_ref().is_some_and(|betas| !fits(betas)) {
             return Err(InvalidConfig::new("betas", "what they are", "one variance below 1 for each level"));
         }
+        if !classes.is_empty() && classes.len() != usual.config.classes() {
+            let rule = format!("{}, the number of classes", usual.config.classes());
+            return Err(InvalidConfig::new("the number of names", classes.len(), &rule));
+        }
         // The file may be a stranger's.
+        let classes = classes.iter().map(|class| text::name(class)).collect();
         let (name, card) = (text::name(&name), text::printable(&card).into_owned());
-        Ok(Description { labels, predicts, betas, name, card, moments, ..usual })
+        Ok(Description { labels, predicts, betas, name, card, moments, classes, ..usual })
     }
 }
 
@@ -98,9 +109,23 @@ impl Description {
             Some(_) => LabelConvention::LogSigma,
             None => family.sde().label_convention(continuous),
         };
-        let (name, card, moments) = (String::new(), String::new(), None);
+        let (name, card, moments, classes) = (String::new(), String::new(), None, Vec::new());
         let (predicts, betas) = (Predicts::Noise, None);
-        Description { config, family, continuous, levels, labels, predicts, betas, range, name, card, moments }
+        Description { config, family, continuous, levels, labels, predicts, betas, range, name, card, moments, classes }
+    }
+
+    /// Names of all classes that it can be told: their numbers from 0 where they have no names.
+    pub fn class_names(&self) -> Vec<String> {
+        match self.classes.is_empty() {
+            true => (0..self.config.classes()).map(|class| class.to_string()).collect(),
+            false => self.classes.clone(),
+        }
+    }
+
+    /// Takes the classes away from a network that was told them.
+    pub fn forget_classes(&mut self) {
+        self.classes.clear();
+        self.config.tell_classes(0);
     }
 
     /// The family as runs have it. A network's own σ are in units of its own data; a run of VE works in [0, 1], whatever

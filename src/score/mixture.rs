@@ -287,6 +287,13 @@ impl ScoreModel for Mixture {
         Some(Ok((toward.neg().reshape(x.dims()), trace.reshape([x.dims()[0]]))))
     }
 
+    /// A component is a class.
+    fn of_class(&self, class: usize) -> Option<Box<dyn ScoreModel + '_>> {
+        let component = self.components.get(class)?.clone();
+        let alone = Mixture { shape: self.shape, components: vec![Component { weight: 1.0, ..component }] };
+        Some(Box::new(alone))
+    }
+
     /// The posterior is a mixture again, of Gaussians with full covariances.
     fn given(&self, measurement: &Measurement) -> Option<Given<'_>> {
         if measurement.y().dims()[0] != 1 {

@@ -10,7 +10,7 @@ mod dense;
 mod description;
 mod differentiate;
 mod gaussians;
-mod guided;
+mod guidance;
 mod image_set;
 mod in_range;
 mod measurement;
@@ -19,12 +19,15 @@ mod network;
 mod operator;
 mod predicts;
 
-pub use classifier::{Accuracy, ClassifierDescription, Classify, NetworkClassifier};
+pub use classifier::{Accuracy, ClassifierDescription, Classify, NetworkClassifier, class_called};
 pub use clipped::Clipped;
 pub use conditioning::{Conditioning, Place};
 pub use description::Description;
 pub(crate) use differentiate::{parts, through_denoiser, vector_jacobian};
-pub use guided::Guided;
+pub use guidance::{
+    Autoguidance, ByClassifier, ClassifierFree, ClassifierGuidance, Contrast, GuidanceKind, Guided, Lead, Second,
+    Strength,
+};
 pub use image_set::{Comparison, ImageSet};
 pub use in_range::InRange;
 pub(crate) use measurement::posterior;
@@ -135,6 +138,11 @@ pub trait ScoreModel {
         None
     }
 
+    /// The model of those of its data that have a class, where it knows classes, by its number from 0.
+    fn of_class(&self, _class: usize) -> Option<Box<dyn ScoreModel + '_>> {
+        None
+    }
+
     /// The model of the same data given a measurement of them, where that has a closed form.
     fn given(&self, _measurement: &Measurement) -> Option<Given<'_>> {
         None
@@ -177,6 +185,10 @@ macro_rules! forwarded {
 
             fn score_and_trace(&self, x: &Image, at: &[Level]) -> Option<ScoreAndTrace> {
                 (**self).score_and_trace(x, at)
+            }
+
+            fn of_class(&self, class: usize) -> Option<Box<dyn ScoreModel + '_>> {
+                (**self).of_class(class)
             }
 
             fn given(&self, measurement: &Measurement) -> Option<Given<'_>> {

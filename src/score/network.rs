@@ -1,6 +1,6 @@
 use super::{Conditioning, Description, Place, ScoreError, ScoreModel};
 use crate::Image;
-use crate::network::Network;
+use crate::network::{Labels, Network};
 use crate::sde::{Level, Moments, Range};
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -37,10 +37,16 @@ impl NetworkScore {
     /// # Errors
     /// If the device fails.
     pub fn output(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        self.output_of(None, x, at)
+    }
+
+    /// The same of a class, if one is told.
+    fn output_of(&self, class: Option<usize>, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
         let native: Vec<Place> = at.iter().map(|&level| self.conditioning.nearest(level)).collect();
         let labels: Vec<f64> = native.iter().map(|native| native.label).collect();
         let scales = scaled(&native, at, |native, scale| native.scale * scale, &x.device());
-        Ok(self.network.forward(x.clone() * scales, &labels)?)
+        let labels = Labels { levels: &labels, classes: &[class] };
+        Ok(self.network.forward(x.clone() * scales, labels)?)
     }
 }
 
@@ -61,8 +67,33 @@ impl ScoreModel for NetworkScore {
         self.description().moments
     }
 
-    /// With y = x/α, the network's own state at the same σ/α is x′ = α′·y, so ∇ₓ log p = (α′/α)·∇ₓ′ log p′.
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        self.score_of(None, x, at)
+    }
+
+    fn of_class(&self, class: usize) -> Option<Box<dyn ScoreModel + '_>> {
+        let known = class < self.description().config.classes();
+        known.then(|| -> Box<dyn ScoreModel + '_> { Box::new(OfClass { model: self, class }) })
+    }
+}
+
+/// A network that is told a class.
+struct OfClass<'a> {
+    model: &'a NetworkScore,
+    class: usize,
+}
+
+impl ScoreModel for OfClass<'_> {
+    crate::score::described_by_its_model!();
+
+    fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        self.model.score_of(Some(self.class), x, at)
+    }
+}
+
+impl NetworkScore {
+    /// With y = x/α, the network's own state at the same σ/α is x′ = α′·y, so ∇ₓ log p = (α′/α)·∇ₓ′ log p′.
+    fn score_of(&self, class: Option<usize>, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
         let [n, c, h, w] = x.dims();
         let expected = self.shape();
         if expected != [c, h, w] || (at.len() != 1 && at.len() != n) {
@@ -70,7 +101,7 @@ impl ScoreModel for NetworkScore {
         }
         let native: Vec<Place> = at.iter().map(|&level| self.conditioning.nearest(level)).collect();
         let device = &x.device();
-        let score = self.output(x, at)? * scaled(&native, at, |native, scale| native.gain * scale, device);
+        let score = self.output_of(class, x, at)? * scaled(&native, at, |native, scale| native.gain * scale, device);
         Ok(match native.iter().all(|native| native.skip == 0.0) {
             true => score,
             false => score + x.clone() * scaled(&native, at, |native, scale| native.skip * scale * scale, device),

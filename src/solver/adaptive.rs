@@ -110,6 +110,10 @@ impl Solver for Adaptive {
         None
     }
 
+    fn couples_samples(&self, settings: &Settings) -> bool {
+        stepping(settings) == Stepping::Batch
+    }
+
     fn is_invertible(&self) -> bool {
         true
     }

@@ -177,6 +177,10 @@ impl Solver for DpmAdaptive {
         settings.number(&ETA) > 0.0
     }
 
+    fn couples_samples(&self, _settings: &Settings) -> bool {
+        true
+    }
+
     fn grid(&self) -> Choice<dyn Grid> {
         Choice::new(&Uniform)
     }

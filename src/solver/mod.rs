@@ -147,6 +147,11 @@ pub trait Solver: Entry {
         false
     }
 
+    /// Whether samples depend on what else is in their batch: where they share a step size.
+    fn couples_samples(&self, _settings: &Settings) -> bool {
+        false
+    }
+
     /// Whether it is linear in the state and its noise where the score is: whether no length depends on the state.
     fn is_linear(&self, _settings: &Settings) -> bool {
         true

@@ -39,8 +39,14 @@ pub enum Purpose {
     Order,
     /// Whether a picture is taken mirrored.
     Flip,
+    /// Whether a network is told the class of a picture.
+    Label,
     /// By how much a picture is shifted, and what is hidden of it.
     Crop,
+    /// The weights of a network of random features.
+    Features,
+    /// Which samples a distance takes: subsets, resampled sets, directions.
+    Subset,
 }
 
 impl Purpose {
@@ -62,7 +68,10 @@ impl Purpose {
             Purpose::World => 5,
             Purpose::Order => 6,
             Purpose::Flip => 7,
+            Purpose::Label => 15,
             Purpose::Crop => 16,
+            Purpose::Features => 32,
+            Purpose::Subset => 33,
         }
     }
 }

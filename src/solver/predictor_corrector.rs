@@ -1,9 +1,9 @@
 //! The predictor–corrector sampler (Song et al. 2021, algorithm 1).
 
 use super::{
-    Ancestral, Arrival, CORRECTOR_STEPS, Correction, Corrector, Destination, Dynamics, EulerMaruyama, Evaluation, Grid,
-    Group, LogSnr, Observer, Predictor, Preset, ProbabilityFlow, Process, Purpose, ReverseDiffusion, Solver, Stage,
-    Uniform, corrector_only, show,
+    Ancestral, Arrival, BATCH, CORRECTOR_STEPS, Correction, Corrector, Destination, Dynamics, EulerMaruyama,
+    Evaluation, Grid, Group, LogSnr, NORMS, Observer, Predictor, Preset, ProbabilityFlow, Process, Purpose,
+    ReverseDiffusion, Solver, Stage, Uniform, corrector_only, show,
 };
 use crate::Image;
 use crate::registry::{Choice, Equation, Parameter, Settings, abouts, entry};
@@ -102,6 +102,11 @@ impl Solver for PredictorCorrector {
 
     fn is_stochastic(&self, settings: &Settings) -> bool {
         corrects(settings) || !predictor(settings).is_deterministic()
+    }
+
+    fn couples_samples(&self, settings: &Settings) -> bool {
+        let has_norms = corrector(settings).about().parameters.iter().any(|own| own.key == NORMS.key);
+        has_norms && settings.option(&NORMS) == BATCH.slug
     }
 
     fn is_linear(&self, settings: &Settings) -> bool {

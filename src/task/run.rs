@@ -21,6 +21,14 @@ pub enum RunError {
     Model(String),
     #[error("a guidance weight of {0} is out of range; choose 0 to {max}", max = Guidance::MAX_WEIGHT)]
     Guidance(f64),
+    #[error("a guidance interval from {low} to {high} is not possible; choose two noise levels, the smaller one first")]
+    Interval { low: f64, high: f64 },
+    #[error("a guidance rescaling of {0} is out of range; choose 0 to 1")]
+    Rescale(f64),
+    #[error("guidance of the kind {0} leads to a class; choose one (--class)")]
+    NoClass(&'static str),
+    #[error("guidance of the kind {0} needs a second model; choose one (--guide-model)")]
+    NoGuide(&'static str),
     #[error(transparent)]
     Choice(#[from] ChoiceError),
     #[error("a branch keeps its parent's model, family and number of samples; change those in a new run")]
@@ -252,7 +260,7 @@ pub struct Run {
     /// Keep every estimate of x(0) inside the data's range.
     #[serde(default)]
     pub clip: bool,
-    /// What leads its samples to a class, if anything does.
+    /// What leads its samples, if anything does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guidance: Option<Guidance>,
     /// Seed of all noise.
@@ -318,7 +326,7 @@ impl Run {
     /// Score evaluations of each sample; `None` where the solver chooses its own steps.
     pub fn evaluations(&self) -> Option<usize> {
         let steps = self.grid.entry().count(self.grid.settings()).unwrap_or(self.steps.get());
-        self.solver.evaluations(steps, self.destination())
+        self.evaluations_in(steps, self.destination())
     }
 
     /// Where its last step arrives.

@@ -84,6 +84,11 @@ impl Folder {
         self.path.join("model.safetensors")
     }
 
+    /// The file of an average that was made afterwards.
+    pub fn average(&self, sigma_rel: f64, images: u64) -> PathBuf {
+        self.path.join(format!("average-{sigma_rel:.3}-{images}.safetensors"))
+    }
+
     fn state(&self) -> PathBuf {
         self.path.join("state.safetensors")
     }
@@ -149,9 +154,12 @@ impl Folder {
     /// If the folder holds another training.
     pub fn same(&self, training: &Training) -> Result<Option<Training>, FolderError> {
         let Some(held) = self.training()? else { return Ok(None) };
-        // How long it lasts may change; the moments are the data's, and need not be known before these are read.
+        // How long it lasts may change; moments and classes are the data's, and need not be known before these are read.
         let mut same = Training { images: training.images, ..held.clone() };
         same.network.moments = training.network.moments;
+        if training.network.config.classes() == 0 {
+            same.network.forget_classes();
+        }
         if same == *training { Ok(Some(held)) } else { Err(FolderError::Other(self.path.clone())) }
     }
 

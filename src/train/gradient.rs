@@ -1,7 +1,7 @@
 //! A batch's loss and its gradient by all parameters of a network.
 
 use super::Regression;
-use crate::network::{Architecture, Dropout, GradientError, Network, Weights};
+use crate::network::{Architecture, Dropout, GradientError, Labels, Network, Weights};
 use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -51,22 +51,24 @@ fn gradients(
     device: &Device,
     at_output: &(dyn Fn(Range<usize>, &mut [f32]) + Sync),
 ) -> Result<Vec<Vec<f32>>, GradientError> {
-    let (inputs, labels) = (regression.inputs.as_slice(), regression.labels.as_slice());
+    let inputs = regression.inputs.as_slice();
+    let labels = Labels { levels: &regression.labels, classes: &regression.classes };
+    let images = labels.levels.len();
     if *device == Device::flex() {
         let network = Network::new(architecture, weights, &device.clone().autodiff())?;
         if let Some(gradients) = network.gradients(inputs, labels, dropout, at_output) {
             return Ok(gradients);
         }
     }
-    let size = inputs.len() / labels.len().max(1);
+    let size = inputs.len() / images.max(1);
     let part = (TOGETHER / size.max(1)).max(1);
     let mut sum: Vec<Vec<f32>> = Vec::new();
-    for first in (0..labels.len()).step_by(part) {
-        let end = labels.len().min(first + part);
+    for first in (0..images).step_by(part) {
+        let end = images.min(first + part);
         let of_part = |images: Range<usize>, values: &mut [f32]| {
             at_output(first + images.start..first + images.end, values);
         };
-        let (inputs, labels) = (&inputs[first * size..end * size], &labels[first..end]);
+        let (inputs, labels) = (&inputs[first * size..end * size], labels.of(first..end));
         let dropout = dropout.map(|dropout| dropout.after(first));
         let found = Network::gradients_by_tensors(architecture, weights, device, inputs, labels, dropout, &of_part)?;
         if sum.is_empty() {

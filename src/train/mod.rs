@@ -38,7 +38,7 @@ pub use history::{History, LEVELS, Levels, Point};
 pub use init::initial_weights;
 pub use matching::{implicit, sliced};
 pub use memorisation::{Memorisation, Remembered, copying};
-pub use network::{EdmRecipe, Medium, Published, Recipe, ScoreSde, Size, Small, Tiny};
+pub use network::{EdmRecipe, Medium, Published, Recipe, ScoreSde, Size, Small, Tiny, Transformer};
 pub use objective::{
     Ddpm, Dsm, Edm, HALF_SUM, LIKELIHOOD, MEAN, NOISE, Objective, ObjectiveError, REDUCTION, SUM, Smld, Uncertain,
     WEIGHTING, flow_to_data, flow_to_noise, uncertain, usual,
@@ -53,4 +53,4 @@ pub use regression::Regression;
 pub use schedule::{InverseSqrt, Position, RAMP_UP_IMAGES, REFERENCE_BATCHES, Schedule, WARM_UP, WarmUp};
 pub use times::{Draw, Importance, LogNormal, P_MEAN, P_STD, Path, STRATIFIED, Times, TimesError, Uniform, draw};
 pub use trainer::{State, StepReport, TrainError, Trainer, WIDTHS};
-pub use training::{Training, TrainingError};
+pub use training::{LABEL_DROPOUT, Training, TrainingError};

@@ -1,6 +1,6 @@
 //! Networks to begin with: the published families of networks at a few sizes, and how they are conditioned.
 
-use crate::network::{Config, Embedding, ProgressiveInput};
+use crate::network::{Config, DitConfig, Embedding, ProgressiveInput};
 use crate::registry::{Category, Choice, Entry, Parameter, entry};
 use crate::score::Description;
 use crate::sde::{Family, FamilyKind, Range, Ve};
@@ -108,7 +108,7 @@ impl Category for dyn Recipe {
     const NAME: &'static str = "recipe";
 
     fn all() -> &'static [&'static Self] {
-        &[&ScoreSde, &EdmRecipe]
+        &[&ScoreSde, &EdmRecipe, &Transformer]
     }
 }
 
@@ -129,6 +129,42 @@ entry! {
         name: "EDM",
         summary: "DDPM++ with EDM's preconditioning, σ from 0.002 to 80",
         source: "Karras et al. 2022, table 1",
+    }
+}
+
+entry! {
+    /// A diffusion transformer with EDM's preconditioning (Peebles and Xie 2023; Karras et al. 2022, table 1).
+    Transformer {
+        slug: "dit",
+        name: "DiT",
+        summary: "Transformer over patches with EDM's preconditioning: few, large products of matrices",
+        source: "Peebles and Xie 2023, section 3",
+    }
+}
+
+/// Channels of a head of attention.
+const HEAD: usize = 32;
+
+impl Recipe for Transformer {
+    fn description(&self, size: &Choice<dyn Size>, family: Option<Family>, shape: [usize; 3]) -> Description {
+        let ((nf, _, blocks), [num_channels, image_size, _]) = (size.entry().shape(), shape);
+        let hidden_size = 6 * nf;
+        // The smallest patches of whole pixels; a token for each pixel would be far too many.
+        let wanted = size.settings().whole(&PATCH).max(2) as usize;
+        let patch_size = if image_size.is_multiple_of(wanted) { wanted } else { 1 };
+        let config = DitConfig {
+            hidden_size,
+            depth: 2 * blocks + 2,
+            num_heads: hidden_size / HEAD,
+            mlp_width: 4 * hidden_size,
+            patch_size,
+            classes: None,
+            image_size,
+            num_channels,
+            sigma_data: Some(0.5),
+        };
+        let own = Ve::new(0.002, 80.0).unwrap_or_default();
+        Description::new(config.into(), family.unwrap_or(Family::Ve(own)), true, 1000, Range::Symmetric)
     }
 }
 

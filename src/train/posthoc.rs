@@ -2,12 +2,12 @@
 
 use super::average::add;
 use super::trainer::power_prefix;
-use super::{Folder, FolderError, Profile, ProfileError, SIGMA_REL, WIDTHS, coefficients};
+use super::{Average, Folder, FolderError, Power, Profile, ProfileError, SIGMA_REL, Training, WIDTHS, coefficients};
 use crate::checkpoint::{FileError, read_state};
 use crate::network::{Array, Weights};
-use crate::registry::ParameterError;
+use crate::registry::{Choice, ParameterError};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A power-function average that was made afterwards.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,8 +15,23 @@ pub struct Posthoc {
     pub weights: Weights,
     /// The moment in the training of which it is the average.
     pub images: u64,
+    /// Its relative width.
+    pub sigma_rel: f64,
     /// Stored averages of which it is made.
     pub stored: usize,
+}
+
+impl Posthoc {
+    /// Writes it as a model of the training, which says on its card which average it is.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write(&self, folder: &Folder, training: &Training, path: &Path) -> Result<(), FolderError> {
+        let mut average = Choice::<dyn Average>::new(&Power);
+        average.settings_mut().set_nearest(&SIGMA_REL, self.sigma_rel);
+        let steps = self.images.div_ceil(training.batch as u64);
+        folder.write_model(path, &Training { average, ..training.clone() }, &self.weights, steps)
+    }
 }
 
 /// Why no average can be made.
@@ -24,6 +39,8 @@ pub struct Posthoc {
 pub enum PosthocError {
     #[error("{0:?} holds no stored averages; train with --snapshots, which stores them")]
     None(PathBuf),
+    #[error("the reading of stored averages was ended")]
+    Ended,
     #[error(transparent)]
     Width(#[from] ParameterError),
     #[error("the last stored average is of {last} images, before {images}; choose at most that")]
@@ -41,11 +58,17 @@ impl From<FileError> for PosthocError {
 }
 
 /// The average of relative width `sigma_rel` after so many images, or at the last stored moment, from the averages that a
-/// training stored (Karras et al. 2024, section 3.2). A file is read at a time.
+/// training stored (Karras et al. 2024, section 3.2). A file is read at a time; `tell` hears which share of them is read, and
+/// answers whether to go on.
 ///
 /// # Errors
 /// If none are stored so early, the width is out of range, or a file cannot be read.
-pub fn posthoc(folder: &Folder, sigma_rel: f64, images: Option<u64>) -> Result<Posthoc, PosthocError> {
+pub fn posthoc(
+    folder: &Folder,
+    sigma_rel: f64,
+    images: Option<u64>,
+    tell: &dyn Fn(f32) -> bool,
+) -> Result<Posthoc, PosthocError> {
     SIGMA_REL.admit(sigma_rel.into())?;
     let files = folder.snapshots()?;
     let Some(&last) = files.keys().last() else { return Err(PosthocError::None(folder.path().into())) };
@@ -57,7 +80,10 @@ pub fn posthoc(folder: &Folder, sigma_rel: f64, images: Option<u64>) -> Result<P
     let stored: Vec<Profile> = files.keys().flat_map(|&images| WIDTHS.map(|width| profile(images, width))).collect();
     let factors = coefficients(&stored, profile(images, sigma_rel))?;
     let mut sums: BTreeMap<String, (Vec<usize>, Vec<f64>)> = BTreeMap::new();
-    for (path, factors) in files.values().zip(factors.chunks(WIDTHS.len())) {
+    for (place, (path, factors)) in files.values().zip(factors.chunks(WIDTHS.len())).enumerate() {
+        if !tell(place as f32 / files.len() as f32) {
+            return Err(PosthocError::Ended);
+        }
         if factors.iter().all(|&factor| factor == 0.0) {
             continue;
         }
@@ -74,5 +100,5 @@ pub fn posthoc(folder: &Folder, sigma_rel: f64, images: Option<u64>) -> Result<P
     let array =
         |(shape, sum): (Vec<usize>, Vec<f64>)| Array { shape, values: sum.into_iter().map(|x| x as f32).collect() };
     let weights = sums.into_iter().map(|(name, sum)| (name, array(sum))).collect();
-    Ok(Posthoc { weights, images, stored: factors.iter().filter(|&&factor| factor != 0.0).count() })
+    Ok(Posthoc { weights, images, sigma_rel, stored: factors.iter().filter(|&&factor| factor != 0.0).count() })
 }

@@ -12,6 +12,8 @@ pub struct Regression<F> {
     pub inputs: Vec<F>,
     /// What the network is told of each image's noise level, N.
     pub labels: Vec<f64>,
+    /// What it is told of each image's class, N; empty where it is told none.
+    pub classes: Vec<Option<usize>>,
     /// Of the output, N.
     pub gains: Vec<f64>,
     /// N×D.
@@ -38,6 +40,7 @@ impl<F: Real> Regression<F> {
         let mut all = Regression {
             inputs: Vec::with_capacity(clean.len()),
             labels: Vec::new(),
+            classes: Vec::new(),
             gains: Vec::new(),
             offsets: Vec::with_capacity(clean.len()),
             weights: Vec::new(),

@@ -8,7 +8,7 @@ use crate::data::{Data, Order, Preparation};
 use crate::network::{Array, Dropout, GradientError, Network, Weights, WeightsError};
 use crate::registry::Choice;
 use crate::score::Conditioning;
-use crate::solver::{Purpose, Stream};
+use crate::solver::{Purpose, Stream, Words};
 use burn::tensor::Device;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -94,8 +94,9 @@ impl Trainer {
     ///
     /// # Errors
     /// If it cannot be done, or the weights are not the network's.
-    pub fn new(training: Training, data: Data, start: Option<Weights>) -> Result<Trainer, TrainError> {
+    pub fn new(mut training: Training, data: Data, start: Option<Weights>) -> Result<Trainer, TrainError> {
         training.check()?;
+        training.tell_classes(&data.class_names())?;
         let architecture = &training.network.config;
         let (shape, network) = (data.shape(), architecture.shape());
         if shape != network {
@@ -172,14 +173,16 @@ impl Trainer {
         let (step, batch) = (self.steps, self.training.batch);
         let preparation =
             Preparation { range: self.training.network.range, flips: self.training.flips, dequantises: false };
-        let images = self.data.batch(&self.order, step * batch as u64, batch, &preparation).images;
+        let taken = self.data.batch(&self.order, step * batch as u64, batch, &preparation);
+        let images = taken.images;
         let draws = draw(&self.training.times, &self.path, self.training.seed, step as usize, batch);
         let size = images.values.len() / batch;
         let mut noise = vec![0.0; images.values.len()];
         noise.par_chunks_mut(size).enumerate().for_each(|(image, noise)| {
             Stream::new(self.training.seed, Purpose::Training, [step as u32, image as u32]).normals(noise);
         });
-        let regression = self.training.objective.regression(&self.conditioning, &images.values, &noise, &draws);
+        let mut regression = self.training.objective.regression(&self.conditioning, &images.values, &noise, &draws);
+        regression.classes = self.classes(step, taken.labels.as_deref());
 
         let LossGradient { losses, gradients } =
             loss_gradient(&self.training.network.config, &self.weights, &regression, self.dropout(step), device)?;
@@ -221,6 +224,15 @@ impl Trainer {
             gradient,
             pace: rate,
         })
+    }
+
+    /// The classes that the network is told in a step, of images with these labels.
+    fn classes(&self, step: u64, labels: Option<&[u32]>) -> Vec<Option<usize>> {
+        let (Some(labels), Some(share)) = (labels, self.training.label_dropout) else { return Vec::new() };
+        let first = step * labels.len() as u64;
+        let is_told = |n: u64| Words::new(self.training.seed, Purpose::Label, n).uniform() >= share;
+        let class = |(place, &label): (usize, &u32)| is_told(first + place as u64).then_some(label as usize);
+        labels.iter().enumerate().map(class).collect()
     }
 
     /// What a step leaves out.

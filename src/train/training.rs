@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 const SMALL: usize = 10_000_000;
 /// Learning rate of the published trainings.
 const PUBLISHED_RATE: f64 = 2e-4;
+/// Usual share of the labels that are left out (Ho and Salimans 2022, table 1).
+pub const LABEL_DROPOUT: f64 = 0.1;
 /// Images of one step, at most.
 const MAX_BATCH: usize = 65_536;
 
@@ -47,6 +49,10 @@ pub struct Training {
     /// Share of the features between a block's convolutions that are left out at random.
     #[serde(default)]
     pub dropout: f64,
+    /// Of a network that is told the classes of its data: the share of the images that it is not told the class of, so that
+    /// it also learns all data together, as classifier-free guidance needs. None: no class is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_dropout: Option<f64>,
     /// Images from one stored pair of power-function averages to the next, of which an average of any length can be made
     /// afterwards; 0 stores none.
     #[serde(default)]
@@ -64,6 +70,16 @@ pub enum TrainingError {
     Images(u64, usize),
     #[error("a dropout of {0} is out of range; choose 0 to 0.9")]
     Dropout(f64),
+    #[error("a network of this kind ({0}) has no dropout; choose 0")]
+    NoDropout(String),
+    #[error("a label dropout of {0} is out of range; choose 0 to 1")]
+    LabelDropout(f64),
+    #[error(
+        "the data have no classes to be told; give folders of classes or labelled images, or leave --conditional out"
+    )]
+    NoClasses,
+    #[error("the data have {data} classes but the network can be told {network}; choose other data or another network")]
+    Classes { data: usize, network: usize },
     #[error(transparent)]
     Choice(#[from] ChoiceError),
     #[error(transparent)]
@@ -87,6 +103,7 @@ impl Training {
             Some(_) => &super::LogNormal,
             None => &super::Uniform,
         };
+        let label_dropout = (network.config.classes() > 0).then_some(LABEL_DROPOUT);
         let mut schedule = Choice::<dyn Schedule>::new(&super::WarmUp);
         let mut average = Choice::<dyn Average>::new(&Ema);
         // For trainings of hours, not days: a shorter warm-up, and an average of the last thousands of steps.
@@ -110,6 +127,7 @@ impl Training {
             images: 1_000_000,
             flips: true,
             dropout: 0.0,
+            label_dropout,
             snapshots: 0,
             seed: 0,
         }
@@ -142,8 +160,38 @@ impl Training {
         if !(0.0..=0.9).contains(&self.dropout) {
             return Err(TrainingError::Dropout(self.dropout));
         }
+        if self.dropout > 0.0 && !self.network.config.has_dropout() {
+            return Err(TrainingError::NoDropout(self.network.config.summary()));
+        }
+        if let Some(share) = self.label_dropout.filter(|share| !(0.0..=1.0).contains(share)) {
+            return Err(TrainingError::LabelDropout(share));
+        }
         self.objective.check_for(&self.network)?;
         self.times.check_for(&Path::of(&Conditioning::new(self.network.clone())))?;
+        Ok(())
+    }
+
+    /// Tells the network the classes of its data, if it is to be told them; a network that is new has as many.
+    ///
+    /// # Errors
+    /// If the data have none, or the network can be told another number of them.
+    pub fn tell_classes(&mut self, names: &[&str]) -> Result<(), TrainingError> {
+        if self.label_dropout.is_none() {
+            return Ok(());
+        }
+        if self.start.is_none() && self.network.config.classes() == 0 {
+            self.network.config.tell_classes(names.len());
+        }
+        let (data, network) = (names.len(), self.network.config.classes());
+        if data == 0 {
+            return Err(TrainingError::NoClasses);
+        }
+        if data != network {
+            return Err(TrainingError::Classes { data, network });
+        }
+        if self.network.classes.is_empty() {
+            self.network.classes = names.iter().map(|&name| name.into()).collect();
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! What a training shows: samples of the weights and of their average, and the loss by noise level over time.
 
+use super::averages::Averages;
 use super::{Command, Course, Strip};
-use crate::Pixels;
 use crate::app::RunState;
 use crate::app::status::dot;
 use crate::app::textures::Textures;
@@ -17,7 +17,7 @@ const GAP: f32 = 2.0;
 /// Shows the page.
 pub fn ui(
     ui: &mut Ui,
-    course: Option<&Course>,
+    course: Option<&mut Course>,
     textures: &mut Textures,
     strip: &mut Strip,
     commands: &mut Vec<Command>,
@@ -28,6 +28,10 @@ pub fn ui(
         let Some(course) = course else { return empty(ui, commands) };
         header(ui, course);
         ui.add_space(6.0);
+        if let Some(averages) = course.averages.as_mut().filter(|averages| averages.is_choice()) {
+            averages.ui(ui, commands);
+            ui.add_space(6.0);
+        }
         let height = (ui.available_height() - STRIP - 8.0).max(80.0);
         samples(ui, course, textures, height);
         ui.add_space(8.0);
@@ -35,11 +39,27 @@ pub fn ui(
     });
 }
 
+/// A half of the page and what it shows: the caption, its tip.
+type Caption = (&'static str, &'static str);
+
+/// The weights as they are.
+const NOW: Caption = ("Weights now", "Samples of the weights as they are, from the same noise each time");
+/// Their average.
+const AVERAGED: Caption = (
+    "Averaged weights",
+    "Samples of the average of the weights, which the model is used with. At first it remembers the random first weights \
+     and looks like noise for longer",
+);
+/// Of a training that has ended: the average that its model has.
+const TRAINED: Caption = ("As trained", "Samples of the training's model, from the same noise as those beside");
+/// Any other average.
+const CHOSEN: Caption = ("Chosen average", "Samples of the average that the slider stands at, from the same noise");
+
 /// Before the first training: what will be there, and how it begins.
 fn empty(ui: &mut Ui, commands: &mut Vec<Command>) {
     let room = ui.available_size();
     let height = (room.y - STRIP - 60.0).max(80.0);
-    halves(ui, height, |ui, rect, _| places(rect).into_iter().for_each(|place| dashed(ui, place, "")));
+    halves(ui, height, [NOW, AVERAGED], |ui, rect, _| places(rect).into_iter().for_each(|place| dashed(ui, place, "")));
     ui.add_space(8.0);
     ui.vertical_centered(|ui| {
         ui.label(RichText::new("Watch a score model learn your images").heading());
@@ -81,14 +101,17 @@ fn header(ui: &mut Ui, course: &Course) {
     }
 }
 
-/// The weights as they are, and their average, side by side.
+/// Two averages of the weights, or the weights and their average, side by side.
 fn samples(ui: &mut Ui, course: &Course, textures: &mut Textures, height: f32) {
-    let samples = course.shown.as_ref().and_then(|shown| shown.samples.clone());
-    halves(ui, height, |ui, rect, which| {
-        let pixels: Option<&Pixels<f32>> =
-            samples.as_ref().map(|samples| if which == 0 { &samples.live } else { &samples.averaged });
+    let live = course.shown.as_ref().and_then(|shown| shown.samples.clone());
+    let (captions, pixels) = match (&course.averages, &live) {
+        (Some(averages), _) if averages.is_choice() => ([TRAINED, CHOSEN], [averages.trained(), averages.made()]),
+        (_, Some(live)) => ([NOW, AVERAGED], [Some(&live.live), Some(&live.averaged)]),
+        (averages, None) => ([NOW, AVERAGED], [None, averages.as_ref().and_then(Averages::trained)]),
+    };
+    halves(ui, height, captions, |ui, rect, which| {
         for (sample, place) in places(rect).into_iter().enumerate() {
-            match pixels {
+            match pixels[which] {
                 Some(pixels) => textures.paint(ui, place, pixels, sample, None, false),
                 None => dashed(ui, place, ""),
             }
@@ -97,15 +120,7 @@ fn samples(ui: &mut Ui, course: &Course, textures: &mut Textures, height: f32) {
 }
 
 /// Two halves with their captions.
-fn halves(ui: &mut Ui, height: f32, mut show: impl FnMut(&mut Ui, Rect, usize)) {
-    let captions = [
-        ("Weights now", "Samples of the weights as they are, from the same noise each time"),
-        (
-            "Averaged weights",
-            "Samples of the average of the weights, which the model is used with. At first it remembers the random first \
-             weights and looks like noise for longer",
-        ),
-    ];
+fn halves(ui: &mut Ui, height: f32, captions: [Caption; 2], mut show: impl FnMut(&mut Ui, Rect, usize)) {
     let width = (ui.available_width() - 16.0) / 2.0;
     let wanted = vec2(ui.available_width(), height);
     let (area, _) = ui.allocate_exact_size(wanted, Sense::hover());

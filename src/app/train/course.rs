@@ -1,5 +1,6 @@
 //! A training as the window knows it: under way, or as it lies in its folder.
 
+use super::averages::Averages;
 use crate::app::status::TaskLine;
 use crate::app::{Notice, RunState, Session};
 use crate::engine::{End, Shown, TaskHandle, Train, TrainReport, Update};
@@ -12,6 +13,8 @@ use std::sync::Arc;
 pub struct Former {
     pub training: Training,
     pub history: Arc<History>,
+    /// Moments of which averages are stored, in images.
+    pub moments: Vec<u64>,
 }
 
 impl Former {
@@ -24,7 +27,8 @@ impl Former {
         let training = folder.begun()?;
         let mut history = History::new(training.levels());
         folder.points().into_iter().for_each(|point| history.add(point));
-        Ok(Former { training, history: Arc::new(history) })
+        let moments = folder.snapshots()?.into_keys().collect();
+        Ok(Former { training, history: Arc::new(history), moments })
     }
 }
 
@@ -40,7 +44,9 @@ pub fn trainings(home: &Path) -> Vec<PathBuf> {
 /// One training.
 pub struct Course {
     pub folder: PathBuf,
-    pub former: Option<Box<Former>>,
+    former: Option<Former>,
+    /// Averages of its weights, where it is not under way and has begun.
+    pub averages: Option<Averages>,
     task: Option<TaskHandle<Train>>,
     report: Option<TrainReport>,
     pub state: RunState,
@@ -58,13 +64,21 @@ pub struct News {
 impl Course {
     /// The training in a folder, of which nothing is known yet.
     pub fn of(folder: PathBuf) -> Course {
-        Course { folder, former: None, task: None, report: None, state: RunState::Stopped, shown: None }
+        Course { folder, former: None, averages: None, task: None, report: None, state: RunState::Stopped, shown: None }
     }
 
     /// One that has just begun, or goes on.
     pub fn begun(folder: PathBuf, task: TaskHandle<Train>, before: Option<Course>) -> Course {
         let former = before.and_then(|course| course.former);
-        Course { folder, former, task: Some(task), report: None, state: RunState::Running, shown: None }
+        Course { folder, former, averages: None, task: Some(task), report: None, state: RunState::Running, shown: None }
+    }
+
+    /// Takes in how it lies in its folder.
+    pub fn stands(&mut self, former: Former) {
+        if !self.is_active() && former.history.points.last().is_some() {
+            self.averages = Some(Averages::new(former.moments.clone()));
+        }
+        self.former = Some(former);
     }
 
     /// Whether its settings are known.

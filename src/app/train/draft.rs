@@ -12,6 +12,9 @@ use std::path::PathBuf;
 /// Sizes of images that are offered.
 pub const SIZES: [usize; 5] = [16, 28, 32, 64, 128];
 
+/// Images from one stored pair of averages to the next.
+const STORED: u64 = 50_000;
+
 /// What a person sets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -37,7 +40,8 @@ impl Default for TrainDraft {
         let (recipe, size) = (Choice::<dyn Recipe>::new(&ScoreSde), Choice::<dyn Size>::new(&Small));
         let network = recipe.entry().description(&size, None, [3, 32, 32]);
         let source = DataSource { place: place.clone(), size: None, channels: None };
-        let how = Training::usual(source, network);
+        // A slider chooses among averages afterwards.
+        let how = Training { snapshots: STORED, ..Training::usual(source, network) };
         TrainDraft { place, image_size: 32, grey: false, recipe, size, family: FamilyKind::Vp, how, from: None }
     }
 }

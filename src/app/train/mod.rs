@@ -4,11 +4,13 @@
 //! their average, and the loss by noise level over time (`strip`); and plotted on the right (`plots`). `course` is one
 //! training as the window knows it.
 
+mod averages;
 mod centre;
 mod course;
 mod draft;
 mod plots;
 mod setup;
+mod speed;
 mod strip;
 
 use super::background::{BROKEN, Background};
@@ -31,6 +33,7 @@ use egui::util::undoer::Undoer;
 use egui::{Key, Ui};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use speed::Speed;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +62,8 @@ pub enum Command {
     ChooseFile,
     /// Compute with the model everywhere.
     Use,
+    /// Write the average that is chosen, and compute with it everywhere.
+    UseAverage,
 }
 
 static KEYS: [Binding<Command>; 3] = [
@@ -119,6 +124,7 @@ pub struct Train {
     request: PathRequest<()>,
     textures: Textures,
     strip: Strip,
+    speed: Speed,
     commands: Vec<Command>,
     looked: bool,
 }
@@ -140,6 +146,7 @@ impl Train {
             request: PathRequest::default(),
             textures: Textures::default(),
             strip: Strip::default(),
+            speed: Speed::default(),
             commands: Vec::new(),
             looked: false,
         }
@@ -160,10 +167,16 @@ impl Train {
         self.course.as_ref().is_some_and(|course| course.state == RunState::Paused)
     }
 
-    /// Whether it shows samples.
+    /// Whether it shows samples: of its weights, or of the average that was chosen afterwards.
     pub fn has_samples(&self) -> bool {
-        let shown = self.course.as_ref().and_then(|course| course.shown.as_ref());
-        shown.is_some_and(|shown| shown.samples.is_some())
+        let Some(course) = &self.course else { return false };
+        let chosen = course.averages.as_ref().is_some_and(|averages| averages.made().is_some());
+        chosen || course.shown.as_ref().is_some_and(|shown| shown.samples.is_some())
+    }
+
+    /// Folders of the trainings that there are, the newest first.
+    pub fn trainings(&self) -> &[PathBuf] {
+        &self.trainings
     }
 
     /// Looks for trainings, and reads the one that is shown.
@@ -171,7 +184,7 @@ impl Train {
         if let Some(home) = self.home.clone() {
             self.threads.spawn(ctx, Found::Trainings(Vec::new()), move || Found::Trainings(course::trainings(&home)));
         }
-        let shown = self.course.as_ref().filter(|course| !course.is_known()).map(|course| course.folder.clone());
+        let shown = self.course.as_ref().filter(|course| !course.is_active()).map(|course| course.folder.clone());
         if let Some(folder) = shown {
             let failed = Found::Former(folder.clone(), Err(BROKEN.into()));
             self.threads.spawn(ctx, failed, move || {
@@ -203,9 +216,14 @@ impl Train {
             Command::ChooseFile => self.request.ask(cx, Dialog::OpenFile, ()),
             Command::Use => {
                 if let Some(course) = &self.course {
-                    let model = ModelRef::File(Folder::new(&course.folder).model());
-                    cx.actions.push(Action::Model(model));
-                    cx.actions.push(Action::Show("Trajectory"));
+                    everywhere(Folder::new(&course.folder).model(), cx);
+                }
+            }
+            Command::UseAverage => {
+                if let Some(course) = &mut self.course
+                    && let Some(averages) = &mut course.averages
+                {
+                    averages.save(&course.folder, cx);
                 }
             }
         }
@@ -273,6 +291,12 @@ impl Train {
     }
 }
 
+/// Has a model be used in every workspace.
+fn everywhere(path: PathBuf, cx: &mut Context) {
+    cx.actions.push(Action::Model(ModelRef::File(path)));
+    cx.actions.push(Action::Show("Trajectory"));
+}
+
 fn course_folder(course: Option<&Course>) -> Option<PathBuf> {
     course.map(|course| course.folder.clone())
 }
@@ -284,13 +308,22 @@ impl Workspace for Train {
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut Context) {
         self.textures.begin();
-        let Train { panes, draft, course, trainings, beside, commands, textures, strip, .. } = self;
+        let training = self.course.is_none().then(|| self.draft.training().ok()).flatten();
+        self.speed.advance(training.as_ref(), cx);
+        let Train { panes, draft, course, trainings, beside, commands, textures, strip, speed, .. } = self;
         let beside = beside.as_ref();
         panes.ui(ui, &mut |ui, pane| match pane {
-            Pane::Setup => setup::Setup { cx, draft, course: course.as_ref(), trainings, beside, commands }.ui(ui),
-            Pane::Picture => centre::ui(ui, course.as_ref(), textures, strip, commands),
+            Pane::Setup => {
+                setup::Setup { cx, draft, course: course.as_ref(), trainings, beside, speed, commands }.ui(ui)
+            }
+            Pane::Picture => centre::ui(ui, course.as_mut(), textures, strip, commands),
             Pane::Plots => plots::ui(ui, course.as_ref(), beside),
         });
+        if let Some(course) = &mut self.course
+            && let Some(averages) = &mut course.averages
+        {
+            averages.advance(&course.folder, cx);
+        }
         std::mem::take(&mut self.commands).into_iter().for_each(|command| self.obey(command, cx));
     }
 
@@ -318,7 +351,7 @@ impl Workspace for Train {
                 Found::Former(folder, read) => {
                     let Some(course) = self.course.as_mut().filter(|course| course.folder == folder) else { continue };
                     match read {
-                        Ok(former) => course.former = Some(former),
+                        Ok(former) => course.stands(*former),
                         Err(why) => {
                             self.course = None;
                             cx.notices.push(Notice::error(why));
@@ -330,6 +363,10 @@ impl Workspace for Train {
         let ended = self.course.as_mut().map(|course| course.poll(&mut cx.session)).unwrap_or_default();
         if ended.ended {
             self.look(&cx.egui);
+        }
+        let averages = self.course.as_mut().and_then(|course| course.averages.as_mut());
+        if let Some(path) = averages.and_then(|averages| averages.poll(cx)) {
+            everywhere(path, cx);
         }
         cx.tell(ended.notices);
     }

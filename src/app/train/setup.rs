@@ -1,6 +1,7 @@
 //! The panel that sets up the next training, or says how the one that is shown was set up.
 
 use super::draft::{SIZES, TrainDraft};
+use super::speed::Speed;
 use super::{Beside, Command, Course};
 use crate::app::files::file_name;
 use crate::app::parameters::{entries, menu, parameters};
@@ -17,6 +18,9 @@ use crate::train::{Average, Objective, Optimizer, Schedule, Times, Training};
 use egui::{DragValue, RichText, Ui, vec2};
 use std::path::{Path, PathBuf};
 
+/// The longest training.
+const MOST_IMAGES: u64 = 10_000_000_000;
+
 /// What the panel shows and changes.
 pub struct Setup<'a> {
     pub cx: &'a mut Context,
@@ -24,6 +28,7 @@ pub struct Setup<'a> {
     pub course: Option<&'a Course>,
     pub trainings: &'a [PathBuf],
     pub beside: Option<&'a Beside>,
+    pub speed: &'a Speed,
     pub commands: &'a mut Vec<Command>,
 }
 
@@ -189,13 +194,8 @@ impl Setup<'_> {
         });
         let tip = "Images after which the training is done; it can be stopped at any time, and goes on later";
         row(ui, "Length", tip, |ui| {
-            let field = DragValue::new(&mut how.images).range(1..=10_000_000_000u64).speed(10_000.0);
-            let field = field.custom_formatter(|images, _| format!("{} images", thousands(images as u64)));
-            let field = field.custom_parser(|text| {
-                let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-                digits.parse().ok()
-            });
-            named(ui.add_sized(vec2(control_width(ui), 24.0), field), "Length", tip);
+            let field = DragValue::new(&mut how.images).range(1..=MOST_IMAGES).speed(10_000.0);
+            images_field(ui, field, |images| format!("{images} images"), "Length", tip);
         });
         let tip = "Of the first weights, the order of the images and all noise: the same seed gives the same weights";
         row(ui, "Seed", tip, |ui| seed_field(ui, &mut how.seed, control_width(ui), tip));
@@ -231,6 +231,18 @@ impl Setup<'_> {
             menu::<dyn Average>(ui, &combo, &mut how.average, |_| true, |_| None);
         });
         parameters(ui, &mut how.average);
+        let each = how.network.config.count() * 4 * crate::train::WIDTHS.len();
+        let tip = format!(
+            "Images from one stored pair of averages to the next, of which an average of any length is chosen afterwards by \
+             a slider; 0 stores none. Each pair takes {}",
+            human_bytes(each)
+        );
+        row(ui, "Store", &tip, |ui| {
+            let field = DragValue::new(&mut how.snapshots).range(0..=MOST_IMAGES).speed(1_000.0);
+            let shown =
+                |images: String| if images == "0" { "Nothing".into() } else { format!("every {images} images") };
+            images_field(ui, field, shown, "Stored averages", &tip);
+        });
     }
 
     fn buttons(&mut self, ui: &mut Ui, training: &Result<Training, String>) {
@@ -267,6 +279,9 @@ impl Setup<'_> {
             });
             ui.add_space(4.0);
         }
+        if let (None, Ok(training)) = (self.course, training) {
+            ui.add(egui::Label::new(RichText::new(self.speed.words(training)).small().weak()).wrap());
+        }
         let mut button = main_button(ui, word, "Space", vec2(width, 36.0), possible);
         if let (None, Err(why)) = (self.course, training) {
             button = button.on_disabled_hover_text(why);
@@ -275,6 +290,16 @@ impl Setup<'_> {
             self.commands.push(Command::TrainOrPause);
         }
     }
+}
+
+/// A field for a number of images, which are shown in a sentence.
+fn images_field(ui: &mut Ui, field: DragValue, shown: impl Fn(String) -> String + 'static, name: &str, tip: &str) {
+    let field = field.custom_formatter(move |images, _| shown(thousands(images as u64)));
+    let field = field.custom_parser(|text| {
+        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    });
+    named(ui.add_sized(vec2(control_width(ui), 24.0), field), name, tip);
 }
 
 /// Data as they are shown.

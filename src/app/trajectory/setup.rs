@@ -40,7 +40,7 @@ impl Setup<'_> {
             ui.separator();
             self.seed(ui);
             self.count(ui);
-            class::ui(ui, &mut self.cx.draft);
+            class::ui(ui, self.cx);
             let why = self.cx.device_row(ui);
             ui.label(RichText::new(why).small().weak());
             ui.separator();

@@ -4,7 +4,9 @@ use super::betas;
 use crate::checkpoint::ConfigError;
 use crate::checkpoint::config::{FLAG, NUMBER, Section, WHOLE, WHOLES, disordered, parse, shorten};
 use crate::checkpoint::open::IGNORED;
-use crate::network::{BlockKind, Config, Embedding, Nonlinearity, Progressive, ProgressiveInput, Variant};
+use crate::network::{
+    BlockKind, Classes, Config, Embedding, Joins, Nonlinearity, Progressive, ProgressiveInput, Variant,
+};
 use crate::score::{Description, Predicts};
 use crate::sde::{Family, FamilyError, Range, Ve, Vp};
 use serde_json::Value;
@@ -12,6 +14,8 @@ use std::f64::consts::SQRT_2;
 
 const CLASS: &str = "_class_name";
 const NAMES: &str = "a list of names";
+/// Classes of a network that does not say how many it knows: as many as ImageNet has.
+const UNCOUNTED: usize = 1000;
 
 /// Reads a configuration of diffusers: `model`, the text of `config.json` of a `UNet2DModel`, and `scheduler`, that of the
 /// `scheduler_config.json` beside it.
@@ -278,7 +282,22 @@ fn supported(model: &Section) -> Result<(), ConfigError> {
     model.must("downsample_type", "conv", "conv")?;
     model.must("upsample_type", "conv", "conv")?;
     model.must("add_attention", true, "true")?;
-    ["class_embed_type", "num_class_embeds", "time_embedding_dim"].iter().try_for_each(|name| model.without(name))
+    model.without("time_embedding_dim")
+}
+
+/// The classes that it is told: rows of a table, or numbers embedded as noise levels are.
+fn classes(model: &Section, positional: bool) -> Result<Option<Classes>, ConfigError> {
+    let known = "null, timestep or identity";
+    let count: Option<usize> = model.or("num_class_embeds", WHOLE, None)?;
+    let kind: Option<String> = model.or("class_embed_type", known, None)?;
+    let count = match kind.as_deref() {
+        None => count,
+        Some("timestep") if positional => Some(count.unwrap_or(UNCOUNTED)),
+        // What it is told is a vector that somebody makes of a class; without one it is a network of no classes.
+        Some("identity") => None,
+        Some(other) => return Err(model.unknown("class_embed_type", &Value::String(other.to_owned()), known)),
+    };
+    Ok(count.map(|count| Classes { count, joins: Joins::Embedding, none: false }))
 }
 
 /// The kinds of blocks from the highest resolution to the lowest.
@@ -367,6 +386,7 @@ fn variant(model: &Section, blocks: &Blocks, positional: bool) -> Result<Variant
         frequency_shift: model.or("freq_shift", NUMBER, 0.0)?,
         margin_all_round,
         scale_shift,
+        classes: classes(model, positional)?,
         ..Variant::default()
     })
 }

@@ -4,7 +4,7 @@ use super::{CONFIG, SCHEDULER, names, read_diffusers_config};
 use crate::checkpoint::export::{ExportError, Project, agree};
 use crate::checkpoint::tensors::{Encoded, write_encoded};
 use crate::checkpoint::{FileError, OpenedNetwork, write_atomically};
-use crate::network::{BlockKind, Config, Nonlinearity, Progressive, ProgressiveInput};
+use crate::network::{BlockKind, Config, Joins, Nonlinearity, Progressive, ProgressiveInput};
 use crate::score::{Description, Predicts};
 use crate::sde::Family;
 use serde_json::{Value, json};
@@ -62,9 +62,14 @@ fn foreign(description: &Description, config: &Config) -> Option<&'static str> {
         config.progressive == Progressive::OutputSkip && config.progressive_input == ProgressiveInput::InputSkip;
     let causes = [
         (config.variant.sigma_data.is_some(), "UNet2DModel does not have EDM's preconditioning"),
+        (config.resblock_type == BlockKind::Adm, "UNet2DModel's blocks do not resample"),
         (
             config.resblock_type == BlockKind::BigGan && !skips,
             "UNet2DModel has BigGAN's blocks only where the image and the output skip over the resolutions",
+        ),
+        (
+            config.variant.classes.as_ref().is_some_and(|classes| classes.joins == Joins::Features),
+            "UNet2DModel's classes join the embedding of the noise level, not its features",
         ),
         (matches!(description.family, Family::SubVp(_)), "no scheduler is for sub-VP"),
         (
@@ -116,7 +121,8 @@ fn unet(config: &Config) -> Value {
         "attn_norm_num_groups": config.norm_groups.filter(|_| variant.scale_shift),
         "norm_eps": variant.norm_epsilon,
         "resnet_time_scale_shift": if variant.scale_shift { "scale_shift" } else { "default" },
-        "add_attention": true, "class_embed_type": null, "num_class_embeds": null,
+        "add_attention": true, "class_embed_type": null,
+        "num_class_embeds": variant.classes.as_ref().map(|classes| classes.count),
     })
 }
 

@@ -1,19 +1,20 @@
-//! What the names and shapes of EDM's `SongUNet` (Karras et al. 2022) reveal.
+//! What the names and shapes of EDM's `SongUNet` and `DhariwalUNet` (Karras et al. 2022) reveal.
 
 use crate::checkpoint::config::disordered;
 use crate::checkpoint::overrides::Completion;
 use crate::checkpoint::tensors::Shapes;
 use crate::checkpoint::{ConfigError, Described, Overrides};
-use crate::network::{Config, Embedding, Progressive, ProgressiveInput, Variant};
+use crate::network::{BlockKind, Classes, Config, Embedding, Joins, Progressive, ProgressiveInput, Variant};
 use crate::score::Description;
 use crate::sde::{Family, Range, Ve, Vp};
 use std::collections::BTreeMap;
 
 /// The Python classes that make a score model of the network (table 1), and what they are called in short.
 const KINDS: [(&str, &str); 3] = [("EDMPrecond", "edm"), ("VPPrecond", "vp"), ("VEPrecond", "ve")];
+/// Channels of a head of ADM's attention.
+const HEAD: usize = 64;
 const KIND: &str = "edm.preconditioning";
-const CLASS: &str = "edm.class";
-const FIELDS: [&str; 5] = [KIND, CLASS, "edm.sigma_data", "edm.sigma_min", "edm.sigma_max"];
+const FIELDS: [&str; 4] = [KIND, "edm.sigma_data", "edm.sigma_min", "edm.sigma_max"];
 
 /// Whether these are the names of a network of EDM.
 pub(in crate::checkpoint) fn is_edm<T>(named: &BTreeMap<String, T>) -> bool {
@@ -21,7 +22,7 @@ pub(in crate::checkpoint) fn is_edm<T>(named: &BTreeMap<String, T>) -> bool {
 }
 
 /// Infers the network from names (without what stands before all) and shapes, from the name of its Python class where the file has it,
-/// and from overrides; and the class of images to sample, if it has classes and one was given.
+/// and from overrides.
 ///
 /// # Errors
 /// If the names are not those of a `SongUNet` that can be used here, or an override is not possible.
@@ -29,31 +30,15 @@ pub(in crate::checkpoint) fn infer(
     shapes: &Shapes,
     class: Option<&str>,
     overrides: &Overrides,
-) -> Result<(Described, Option<usize>), ConfigError> {
+) -> Result<Described, ConfigError> {
     overrides.only(&FIELDS)?;
     let mut completion = Completion { overrides, assumed: Vec::new() };
     let mut config = Names { shapes }.config()?;
     let family = preconditioning(&mut config, class, overrides, &mut completion)?;
-    let asked = match shapes.get("map_label.weight").map(Vec::as_slice) {
-        Some(&[_, classes]) => class_of(classes, overrides, &mut completion)?,
-        _ => None,
-    };
     config.check()?;
     let (levels, range) = (config.num_scales, if config.centered { Range::Symmetric } else { Range::Unit });
     let description = Description::new(config.into(), family, true, levels, range);
-    Ok((Described { description, inferred: true, assumed: completion.assumed }, asked))
-}
-
-/// The class that was given, one of `classes`.
-fn class_of(classes: usize, overrides: &Overrides, completion: &mut Completion) -> Result<Option<usize>, ConfigError> {
-    let Some(value) = overrides.get(CLASS) else {
-        let reason = format!("none of its {classes} classes, which only networks trained with label dropout support");
-        completion.value(CLASS, "none", &reason);
-        return Ok(None);
-    };
-    let class = value.as_u64().and_then(|class| usize::try_from(class).ok()).filter(|&class| class < classes);
-    let rule = format!("below {classes}, its number of classes");
-    class.map(Some).ok_or_else(|| ConfigError::invalid(CLASS, value, &rule))
+    Ok(Described { description, inferred: true, assumed: completion.assumed })
 }
 
 /// Completes the configuration with the preconditioning, and names the family that it is.
@@ -116,9 +101,6 @@ impl Names<'_> {
         let &[nf, num_channels, 3, 3] = stem else {
             return Err(ConfigError::Foreign("its first layer is not a 3×3 convolution"));
         };
-        if self.shapes.contains_key("out_norm.weight") {
-            return Err(ConfigError::Foreign("it is an ADM network (DhariwalUNet), not a SongUNet"));
-        }
         let &[wide, embedding_width] = self.shape("map_layer0.weight") else {
             return Err(ConfigError::Foreign("its map_layer0.weight does not have two dimensions"));
         };
@@ -134,6 +116,27 @@ impl Names<'_> {
         let fourier = self.has("map_noise.freqs");
         let usual = if fourier { 2 * nf } else { nf };
         let embedding_width = (embedding_width != usual).then_some(embedding_width);
+        let adm = self.shapes.contains_key("out_norm.weight");
+        let joins = if adm { Joins::Embedding } else { Joins::Features };
+        let classes = match *self.shape("map_label.weight") {
+            [] => None,
+            [_, count] => Some(Classes { count, joins, none: false }),
+            _ => return Err(ConfigError::Foreign("its map_label.weight does not have two dimensions")),
+        };
+        let usual = Config::ddpmpp();
+        let variant = match adm {
+            // The blocks of ADM (Dhariwal and Nichol 2021), as in EDM's `DhariwalUNet`.
+            true => Variant {
+                norm_epsilon: 1e-5,
+                attention_after_each: true,
+                head_channels: Some(HEAD),
+                cosines_first: true,
+                frequency_shift: 0.0,
+                scale_shift: true,
+                ..Variant::default()
+            },
+            false => Variant::default(),
+        };
         Ok(Config {
             nf,
             ch_mult: widths.map(|width| width / nf.max(1)).collect(),
@@ -151,10 +154,12 @@ impl Names<'_> {
                 _ => ProgressiveInput::None,
             },
             embedding_type: if fourier { Embedding::Fourier } else { Embedding::Positional },
-            variant: Variant { embedding_width, log_label: fourier, ..Variant::default() },
+            skip_rescale: !adm,
+            resblock_type: if adm { BlockKind::Adm } else { usual.resblock_type },
+            variant: Variant { embedding_width, log_label: fourier, classes, ..variant },
             image_size: size,
             num_channels,
-            ..Config::ddpmpp()
+            ..usual
         })
     }
 

@@ -42,6 +42,7 @@ fn configuration(description: &Description) -> Result<String, ExportError> {
     let candidates = match &description.config {
         Architecture::Unet(config) => vec![unet("ncsnpp", config), unet("ddpm", config)],
         Architecture::RefineNet(config) => vec![refinenet(config)],
+        Architecture::Dit(_) => Vec::new(),
     };
     let mut refusal = None;
     for [data, model] in candidates {
@@ -149,6 +150,7 @@ fn sigmas(config: &Architecture) -> Option<Encoded> {
             Some(Encoded::double(&sigmas))
         }
         Architecture::RefineNet(config) if config.conditional => None,
+        Architecture::Dit(_) => None,
         Architecture::RefineNet(config) => {
             let values = (0..config.num_classes).map(|index| config.sigma(index as f64) as f32).collect();
             Some(Encoded::single(&Array { shape: vec![config.num_classes], values }))

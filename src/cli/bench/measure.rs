@@ -3,7 +3,6 @@
 use super::figures::{Asked, Evaluations, LayerTime, Memory, Streaming, Training, WholeRun};
 use super::{Effort, SAMPLES, counter};
 use crate::Image;
-use crate::checkpoint::PictureSet;
 use crate::checkpoint::{ReadProgress, pictures_of};
 use crate::cli::drive::{Outcome, Recording, Session};
 use crate::cli::{Failure, library};
@@ -155,12 +154,7 @@ fn repeated(
 /// Whole steps of a network's usual training on a few images in memory: forward, backward, clipping, update and average.
 pub(super) fn training(model: &ModelRef, device: &Device, batch: usize, effort: &Effort) -> Result<Training, Failure> {
     let opened = library::network(model, None)?;
-    let shape = opened.description.config.shape();
-    let mut values = vec![0; PICTURES * shape.iter().product::<usize>()];
-    fastrand::Rng::with_seed(0).fill(&mut values);
-    let names = (0..PICTURES).map(|index| index.to_string()).collect();
-    let data = Data::set(PictureSet { shape, values, names, classes: None, warnings: Vec::new() });
-    // Which images it would be makes no difference.
+    let data = Data::noise(opened.description.config.shape(), PICTURES);
     let source = DataSource { place: data::Place::Worlds(32), size: None, channels: None };
     let usual = train::Training::usual(source, opened.description);
     let training = train::Training { batch, images: u64::MAX, ..usual };

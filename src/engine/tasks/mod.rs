@@ -1,17 +1,24 @@
 //! The kinds of tasks, one file each.
 
+mod average;
+mod compare;
 mod decode;
 mod encode;
 mod inspect;
 mod likelihood;
+mod rehearse;
 mod restore;
 mod sample;
 mod train;
+mod weights;
 
+pub use average::{Average, Averaged};
+pub use compare::{CellStanding, Compare, CompareLive, CompareReport, Compared, Estimate, Standing};
 pub use decode::Decode;
 pub use encode::Encode;
 pub use inspect::Inspect;
 pub use likelihood::Likelihood;
+pub use rehearse::Rehearse;
 pub use restore::Restore;
 pub use sample::Sample;
 pub use train::{Live, Samples, Shown, Train, TrainReport};

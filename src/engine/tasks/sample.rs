@@ -1,9 +1,7 @@
 use super::{fitting, noise, refused, report, tensor};
 use crate::engine::guides::Guides;
 use crate::engine::recording::Observed;
-use crate::engine::watched::Watched;
 use crate::engine::{Context, Ending, Recorded, RunReport, Snapshot, Task};
-use crate::score::ScoreModel;
 use crate::task::{Plan, Run, first_state, prior, sample};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -29,14 +27,13 @@ impl Task for Sample {
         let Sample { run, from } = self;
         run.check().map_err(refused)?;
         let loaded = context.open(&run.model, false)?;
-        let guides = Guides::open(context, &run, loaded.model.shape())?;
-        let watched = Watched::new(&*loaded.model, context, BATCH);
-        let model_of = |run: &Run| guides.model(&watched, run);
+        let guides = Guides::open(context, &run, &loaded)?;
+        let model_of = |run: &Run| guides.model(run, context, BATCH);
         let model = &*model_of(&run);
         fitting(run.count.get(), model.shape())?;
         let plan = Plan::new(&run, model);
-        let (samples, evaluations) =
-            (run.count.get(), run.solver.evaluations(plan.steps.len(), plan.destination(&run)));
+        let samples = run.count.get();
+        let evaluations = run.evaluations_in(plan.steps.len(), plan.destination(&run));
         let report = report(context, &run, &plan, evaluations, &loaded, model);
         context.begin(samples, report, plan.notices.iter().cloned());
 

@@ -1,13 +1,11 @@
 use super::refused;
+use super::weights::{model, samples};
 use crate::Pixels;
 use crate::checkpoint::ReadProgress;
 use crate::engine::progress::Place;
-use crate::engine::watched::Watched;
 use crate::engine::{Context, DeviceReport, Ending, Failure, Task, locked};
-use crate::network::{Network, Weights};
-use crate::score::{NetworkScore, ScoreError};
-use crate::solver::{Noise, Preset, Unobserved};
-use crate::task::{Count, ModelRef, Plan, Run, Steps, sample};
+use crate::network::Weights;
+use crate::task::ModelRef;
 use crate::train::{Folder, History, Levels, Memorisation, Notes, Point, Remembered, TrainError, Trainer, Training};
 use std::convert::Infallible;
 use std::fs::File;
@@ -15,13 +13,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// Samples that show how far a training has come, and steps of each.
-const SAMPLES: usize = 8;
-const SAMPLE_STEPS: usize = 10;
 /// Part of the time that these may take, at most.
 const SHARE: u32 = 20;
-/// Samples in one evaluation.
-const TOGETHER: usize = 4;
 
 /// Trains a network until it is stopped or done, in a folder: where one was begun there, it goes on to the same bits.
 #[derive(Clone, Debug)]
@@ -147,6 +140,7 @@ impl Sitting {
         };
         let [data, held_out] = all.split();
         training.network.moments = Some(data.moments(training.network.range));
+        training.tell_classes(&data.class_names()).map_err(refused)?;
         let checksum = data.checksum();
         let (pictures, warnings) = (data.len(), data.warnings().to_vec());
         let classes = data.class_names().into_iter().map(str::to_owned).collect();
@@ -267,54 +261,19 @@ impl Sitting {
     /// Draws samples of the weights and of their average, from the same noise each time.
     fn sample(&mut self, context: &Context<Train>) -> Result<(), Ending> {
         let began = Instant::now();
-        let live = self.samples_of(self.trainer.weights(), context)?;
-        let averaged = self.samples_of(self.trainer.average(), context)?;
+        let network = &self.trainer.training().network;
+        let live = samples(network, self.trainer.weights(), context)?;
+        let averaged = samples(network, self.trainer.average(), context)?;
         let samples = Arc::new(Samples { images: self.trainer.images(), live, averaged });
         self.live.change(|shown| shown.samples = Some(samples));
         if let Some(memorisation) = &self.memorisation {
             let (device, _) = context.device();
-            let remembered = memorisation.measure(&self.model_of(self.trainer.average(), context)?, device)?;
+            let remembered = memorisation.measure(&model(network, self.trainer.average(), context)?, device)?;
             self.live.change(|shown| shown.remembered = remembered.into());
         }
         self.sampled = Some((Instant::now(), began.elapsed()));
         context.wake();
         Ok(())
-    }
-
-    /// Weights as a score model, which waits for the task's turns.
-    fn model_of<'a>(
-        &self,
-        weights: &Weights,
-        context: &'a Context<Train>,
-    ) -> Result<Watched<'a, Train, NetworkScore>, Ending> {
-        let description = &self.trainer.training().network;
-        let network = Network::new(&description.config, weights, &context.device().0).map_err(refused)?;
-        Ok(Watched::new(NetworkScore::new(network, description.clone()), context, TOGETHER))
-    }
-
-    fn samples_of(&self, weights: &Weights, context: &Context<Train>) -> Result<Pixels<f32>, Ending> {
-        let description = &self.trainer.training().network;
-        let (device, _) = context.device();
-        let preset = Preset::fast(SAMPLE_STEPS);
-        let run = Run {
-            family: description.family,
-            solver: preset.solver,
-            grid: preset.grid,
-            steps: Steps::new(SAMPLE_STEPS).map_err(refused)?,
-            count: Count::new(SAMPLES).map_err(refused)?,
-            clip: true,
-            ..Run::default()
-        };
-        let model = self.model_of(weights, context)?;
-        let plan = Plan::new(&run, &model);
-        let shape = description.config.shape();
-        let noise = Noise { seed: 0, first: 0, count: SAMPLES, shape, device: device.clone() };
-        let x = sample(&run, &plan, &model, None, &noise, &mut Unobserved)?;
-        let (low, high) = description.range.bounds();
-        let (low, high) = (low as f32, high as f32);
-        let values = ((x - low) / (high - low)).clamp(0.0, 1.0).try_into_vec_as().map_err(ScoreError::from)?;
-        let [c, h, w] = shape;
-        Ok(Pixels { shape: [SAMPLES, c, h, w], values: Vec::into(values) })
     }
 }
 

@@ -10,6 +10,7 @@ use super::norm::Norm;
 use super::pointwise::{Order, Origin, Pointwise, Row};
 use super::resize::Resampling;
 use super::simd::Lanes;
+use super::table::Table;
 use super::winograd::Keep;
 use crate::network::layers::{Loader, Pair};
 use crate::network::plan::{self, Direction, Op, Width};
@@ -108,6 +109,10 @@ impl<'a, 'b> Builder<'a, 'b> {
         Ok(Linear::new(self.loader.pair()?, self.purpose))
     }
 
+    pub fn table(&mut self) -> Result<Option<Table>, WeightsError> {
+        Table::load(self.loader)
+    }
+
     /// Of the present features.
     fn norm(&mut self) -> Result<Norm, WeightsError> {
         let of = self.loader.pair()?;
@@ -164,9 +169,10 @@ impl<'a, 'b> Builder<'a, 'b> {
         let norms = [norm, self.norm()?];
         let convolutions = [convolution, self.convolution(Width { input: width.output, ..width }, self.scale)?];
         let shortcut = match self.config.resblock_type {
+            BlockKind::Adm if width.input == width.output => None,
             _ if width.input == width.output && resample.is_none() => None,
             BlockKind::Ddpm => Some(self.pointwise(Order::InOut, &parts, self.scale)?),
-            BlockKind::BigGan => Some(self.pointwise(Order::OutIn, &parts, self.scale)?),
+            BlockKind::BigGan | BlockKind::Adm => Some(self.pointwise(Order::OutIn, &parts, self.scale)?),
         };
         let (scale_shift, scale) = (self.config.variant.scale_shift, self.scale);
         Ok(Block { norms, convolutions, level, scale_shift, shortcut, resample, scale })
@@ -174,7 +180,7 @@ impl<'a, 'b> Builder<'a, 'b> {
 
     fn attention(&mut self, channels: usize) -> Result<Attention, WeightsError> {
         let norm = self.norm()?;
-        let width = self.config.variant.head_channels.unwrap_or(channels).clamp(1, channels);
+        let width = self.config.head_width(channels);
         let (heads, scale) = (channels / width, (width as f32).powf(-0.5));
         // Each head begins a new sixteen.
         let places = width.next_multiple_of(Lanes::WIDTH);

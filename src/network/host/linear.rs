@@ -57,13 +57,9 @@ impl Linear {
         Linear { slot, inputs, weights, transposed, bias: bias.to_vec() }
     }
 
-    /// The map of each row, activated.
-    pub fn forward(&self, context: &Context, rows: &Rows, activation: Option<Nonlinearity>) -> Rows {
-        let mut mapped = map(context, rows, &self.weights, &self.bias);
-        if activation.is_some() {
-            activate(context, &mut mapped.values, activation);
-        }
-        mapped
+    /// The map of each row.
+    pub fn forward(&self, context: &Context, rows: &Rows) -> Rows {
+        map(context, rows, &self.weights, &self.bias)
     }
 
     /// From the gradient of the map of each row to that of the rows; records that of weight and bias.
@@ -108,10 +104,11 @@ fn map(context: &Context, rows: &Rows, weights: &[Lanes], bias: &[f32]) -> Rows 
 }
 
 /// Applies a nonlinearity to each value.
-fn activate(context: &Context, values: &mut [f32], activation: Option<Nonlinearity>) {
+pub(super) fn activate(context: &Context, values: &mut [f32], activation: Nonlinearity) {
     let from = blocks_of(1, values.len(), |_, column| values[column]);
     let mut to = vec![Lanes::default(); from.len()];
     let width = from.len();
+    let activation = Some(activation);
     context.isa.run(Pixelwise { from: &from, width, to: &mut to, pitch: width, affine: None, activation });
     values.iter_mut().zip(to.iter().flat_map(|lanes| lanes.0)).for_each(|(value, activated)| *value = activated);
 }

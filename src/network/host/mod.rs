@@ -14,6 +14,7 @@ mod dilated;
 mod evaluator;
 mod gemm;
 mod gradients;
+mod inception;
 mod kernels;
 mod linear;
 mod maps;
@@ -25,14 +26,18 @@ mod pooling;
 mod read;
 mod refinenet;
 mod resize;
+mod shifted;
 mod simd;
+mod table;
 mod tracked;
 mod two_way;
 mod winograd;
 
 pub(crate) use bytes::ByteMatrix;
+pub(super) use inception::Inception;
 pub(super) use network::Network;
 pub(super) use refinenet::RefineNet;
+pub(super) use shifted::Shifted;
 
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
@@ -41,6 +46,11 @@ use maps::Pool;
 use rayon::prelude::*;
 use simd::Isa;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The name of the instructions that networks are computed with, which their last bits depend on.
+pub(crate) fn instructions() -> &'static str {
+    Isa::best().name()
+}
 
 /// Tensors of this device lie in the host's memory, with or without gradients.
 pub(super) fn is_host(device: &Device) -> bool {

@@ -16,6 +16,7 @@ use super::pooling::mean;
 use super::read::{Read, Residual};
 use super::resize::{Resampling, Resize, sum};
 use super::simd::Lanes;
+use super::table::Table;
 use super::two_way::{Kept, Lost, TwoWay};
 use super::winograd::Keep;
 use super::{Context, build::Builder, on_values, tracked};
@@ -23,12 +24,14 @@ use crate::Image;
 use crate::network::dropout::Mask;
 use crate::network::layers::Loader;
 use crate::network::plan::{Direction, Op};
+use crate::network::unet::Told;
 use crate::network::{Combine, Dropout, Nonlinearity, WeightsError};
 use burn::tensor::TensorReadError;
 use gradient::Walk;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
+use training::Embedding;
 
 /// A `ddpm` or `ncsnpp` network on the CPU.
 #[derive(Debug)]
@@ -38,6 +41,7 @@ pub(in crate::network) struct Network {
     combine: Combine,
     resampling: [Resampling; 2],
     dense: Option<[Linear; 2]>,
+    table: Option<Table>,
     layers: Vec<Layer>,
     /// Values of the output for an image, where it is none itself but as many channels.
     classes: Option<usize>,
@@ -166,6 +170,7 @@ impl Network {
             true => Some([build.linear()?, build.linear()?]),
             false => None,
         };
+        let table = build.table()?;
         let layers = ops.iter().map(|op| build.layer(op)).collect::<Result<_, _>>()?;
         let classes = ops.last().and_then(|op| if let Op::Linear(width) = op { Some(width.output) } else { None });
         let resampling = [Direction::Down, Direction::Up].map(|direction| build.resampling(direction));
@@ -175,25 +180,25 @@ impl Network {
             combine: config.progressive_combine,
             resampling,
             dense,
+            table,
             layers,
             classes,
             differentiable: purpose.gradients,
         })
     }
 
-    /// The output for images, from the features of their noise levels, a row for all images or one for each. See
-    /// [`tracked::forward`] for where it can be differentiated.
-    pub fn forward(self: &Arc<Self>, x: Image, features: Vec<f32>, rows: usize) -> Result<Image, TensorReadError> {
-        let embedding = self.embed(&self.evaluator.context(), features, rows);
+    /// The output for images. See [`tracked::forward`] for where it can be differentiated.
+    pub fn forward(self: &Arc<Self>, x: Image, told: Told) -> Result<Image, TensorReadError> {
+        let embedding = self.embed(&self.evaluator.context(), told);
         tracked::forward(self, x, Given { embedding, dropout: None })
     }
 
     /// What the last layer, a linear one, maps: N×F×1×1, which is not differentiated.
-    pub fn pooled(self: &Arc<Self>, x: Image, features: Vec<f32>, rows: usize) -> Result<Image, TensorReadError> {
+    pub fn pooled(self: &Arc<Self>, x: Image, told: Told) -> Result<Image, TensorReadError> {
         let Some((Layer::Linear(last), before)) = self.layers.split_last() else {
-            return self.forward(x, features, rows);
+            return self.forward(x, told);
         };
-        let given = Given { embedding: self.embed(&self.evaluator.context(), features, rows), dropout: None };
+        let given = Given { embedding: self.embed(&self.evaluator.context(), told), dropout: None };
         let to = [x.dims()[0], last.inputs(), 1, 1];
         on_values(x, to, |x, dims| {
             self.evaluator.evaluate(x, dims, last.inputs(), self.evaluator.group(dims), |context, x, images| {
@@ -217,12 +222,11 @@ impl Network {
         layers.fold(flow, |flow, (place, layer)| self.op(context, (place, layer), flow, given, keep)).h
     }
 
-    /// The activated embedding, one row for each row of features.
-    fn embed(&self, context: &Context, features: Vec<f32>, rows: usize) -> Option<Rows> {
-        let [first, second] = self.dense.as_ref()?;
-        let width = features.len() / rows.max(1);
-        let hidden = first.forward(context, &Rows { values: features, width }, Some(self.nonlinearity));
-        Some(second.forward(context, &hidden, Some(self.nonlinearity)))
+    /// The activated embedding, a row for each that is told.
+    fn embed(&self, context: &Context, told: Told) -> Option<Rows> {
+        let layers = self.dense.as_ref()?;
+        let [_, top] = Embedding::new(self, context, layers, told).activated;
+        Some(top)
     }
 
     /// One operation on the features; see [`Op`] for the formulas.
@@ -348,7 +352,7 @@ impl Block {
     /// The map of the activated embedding.
     fn level(&self, context: &Context, given: &Given) -> Option<Rows> {
         let (level, embedding) = self.level.as_ref().zip(given.embedding.as_ref())?;
-        Some(level.forward(context, embedding, None))
+        Some(level.forward(context, embedding))
     }
 
     /// `level`: the map of the embedding, where the network has one.

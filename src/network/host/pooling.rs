@@ -165,6 +165,61 @@ impl Kernel for Largest<'_> {
     }
 }
 
+/// Square windows of one image.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    pub side: usize,
+    pub stride: usize,
+    /// Beyond the border, where there is nothing to take.
+    pub padding: usize,
+    /// The mean of what is within the border; else the largest.
+    pub mean: bool,
+}
+
+/// The mean or the largest in each window of one image.
+pub(super) fn window(context: &Context, maps: &Maps, window: Window) -> Maps {
+    let Window { side, stride, padding, .. } = window;
+    let [height, width] = [maps.height, maps.width].map(|size| (size + 2 * padding - side) / stride + 1);
+    let mut out = Maps::new(context.pool, 1, maps.channels, height, width);
+    for (block, to) in out.lanes.chunks_mut(height * width).enumerate() {
+        context.isa.run(Windows { from: maps.map(0, block), size: [maps.height, maps.width], to, width, window });
+    }
+    out
+}
+
+/// Of one map.
+struct Windows<'a> {
+    from: &'a [Lanes],
+    /// Its height and width.
+    size: [usize; 2],
+    to: &'a mut [Lanes],
+    width: usize,
+    window: Window,
+}
+
+impl Kernel for Windows<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Window { side, stride, padding, mean } = self.window;
+        let [height, width] = self.size;
+        let within = |place: usize, size: usize| {
+            (place * stride).saturating_sub(padding)..(place * stride + side - padding).min(size)
+        };
+        for (place, to) in self.to.iter_mut().enumerate() {
+            let (rows, columns) = (within(place / self.width, height), within(place % self.width, width));
+            let share = 1.0 / (rows.len() * columns.len()) as f32;
+            let mut all = simd.splat(if mean { 0.0 } else { f32::NEG_INFINITY });
+            for row in rows {
+                for lanes in &self.from[row * width..][columns.clone()] {
+                    let lanes = simd.load(lanes);
+                    all = if mean { simd.add(all, lanes) } else { simd.max(lanes, all) };
+                }
+            }
+            simd.store(to, if mean { simd.mul(all, simd.splat(share)) } else { all });
+        }
+    }
+}
+
 /// The places around one, of `size`.
 #[inline(always)]
 fn around(place: usize, reach: usize, size: usize) -> Range<usize> {

@@ -82,6 +82,19 @@ impl Isa {
         Isa::all().pop().unwrap_or(Isa(Set::Plain))
     }
 
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Set::Plain => "plain",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => "AVX2",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => "AVX-512",
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => "NEON",
+        }
+    }
+
     pub fn run(self, kernel: impl Kernel) {
         match self.0 {
             Set::Plain => kernel.run(Plain),

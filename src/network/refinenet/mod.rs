@@ -12,7 +12,8 @@ pub use config::RefineNetConfig;
 use super::layers::{Conv, Loader, differentiated, of_images, with_gains};
 use super::plan::Parameter;
 use super::{
-    AtOutput, Dropout, GradientError, InvalidConfig, NetworkConfig, ScoreNetwork, Stage, Weights, WeightsError, host,
+    AtOutput, Dropout, GradientError, InvalidConfig, Labels, NetworkConfig, ScoreNetwork, Stage, Weights, WeightsError,
+    host,
 };
 use crate::Image;
 use blocks::{Context, RefineBlock, ResBlock};
@@ -52,6 +53,10 @@ impl NetworkConfig for RefineNetConfig {
 
     fn check(&self) -> Result<(), InvalidConfig> {
         RefineNetConfig::check(self)
+    }
+
+    fn has_dropout(&self) -> bool {
+        false
     }
 
     fn shape(&self) -> [usize; 3] {
@@ -95,7 +100,8 @@ impl ScoreNetwork for RefineNet {
     }
 
     /// The output is the score. Labels are levels: 0 is the largest σ. Conditional networks take the nearest whole level.
-    fn forward(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
+    fn forward<'a>(&self, x: Image, labels: impl Into<Labels<'a>>) -> Result<Image, TensorReadError> {
+        let labels = labels.into().levels;
         let (device, levels) = (x.device(), self.levels(labels));
         let x = if self.config.rescaled { x } else { x * 2.0 - 1.0 };
         let output = match &self.body {
@@ -111,7 +117,14 @@ impl ScoreNetwork for RefineNet {
         self.parameters
     }
 
-    fn gradients(&self, x: &[f32], labels: &[f64], _: Option<Dropout>, at_output: AtOutput) -> Option<Vec<Vec<f32>>> {
+    fn gradients<'a>(
+        &self,
+        x: &[f32],
+        labels: impl Into<Labels<'a>>,
+        _: Option<Dropout>,
+        at_output: AtOutput,
+    ) -> Option<Vec<Vec<f32>>> {
+        let labels = labels.into().levels;
         let Body::Host(network) = &self.body else { return None };
         let [c, h, w] = self.config.shape();
         let x = if self.config.rescaled { x.to_vec() } else { x.iter().map(|x| 2.0 * x - 1.0).collect() };
@@ -120,19 +133,22 @@ impl ScoreNetwork for RefineNet {
         network.gradients(&x, [labels.len(), c, h, w], &self.levels(labels), &at_output, &sizes(&self.config))
     }
 
-    fn gradients_by_tensors(
+    fn gradients_by_tensors<'a>(
         config: &RefineNetConfig,
         weights: &Weights,
         device: &Device,
         x: &[f32],
-        labels: &[f64],
+        labels: impl Into<Labels<'a>>,
         _: Option<Dropout>,
         at_output: AtOutput,
     ) -> Result<Vec<Vec<f32>>, GradientError> {
+        let labels = labels.into().levels;
         let device = &device.clone().autodiff();
         let mut loader = Loader::new(plan::parameters(config), weights, config, device)?.tracked();
         let network = RefineNet::load(&mut loader, false)?;
-        differentiated(loader, &sizes(config), config.shape(), x, labels, at_output, |x| network.forward(x, labels))
+        differentiated(loader, &sizes(config), config.shape(), x, labels.len(), at_output, |x| {
+            network.forward(x, labels)
+        })
     }
 
     fn differentiates_on_the_cpu() -> bool {

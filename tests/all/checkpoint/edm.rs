@@ -24,7 +24,7 @@ fn networks_that_are_no_song_unet_are_refused() {
     let adm = refused(|tensors| {
         drop(tensors.insert("model.out_norm.weight".into(), Array { shape: vec![1], values: vec![1.0] }))
     });
-    assert!(adm.contains("an ADM network (DhariwalUNet)"), "{adm}");
+    assert!(adm.contains("the width of a head, 64"), "{adm}");
     let wide = refused(|tensors| reshape(tensors, "model.map_layer0.weight", &[30, 16]));
     assert!(wide.contains("four times as wide"), "{wide}");
     let flat = refused(|tensors| reshape(tensors, "model.map_layer0.weight", &[480]));

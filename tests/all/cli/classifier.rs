@@ -43,7 +43,7 @@ fn guidance_is_part_of_a_run_and_repeats_with_it() {
     assert_ne!(free, led);
     assert_ne!(led, vec![0.0; led.len()]);
     // A path in a file is not opened unasked.
-    place.fails("run run.json --device cpu --tensor again.safetensors", 2, "--classifier");
+    place.fails("run run.json --device cpu --tensor again.safetensors", 2, "--guide-model");
     place.succeeds("run run.json --device cpu --classifier noisy.safetensors --tensor again.safetensors");
     assert_eq!(led, samples(&place, "again.safetensors"));
     place.succeeds(&format!("{sample} --class sea --guidance 0 --tensor weightless.safetensors"));
@@ -51,5 +51,5 @@ fn guidance_is_part_of_a_run_and_repeats_with_it() {
     place.fails(&format!("{sample} --class frog"), 1, "frog");
     place.fails(&format!("{sample} --class 6"), 1, "6");
     place.fails(&format!("{sample} --class sea --guidance -1"), 2, "-1");
-    place.fails(&format!("{sample} --class sea --model mixture:ring"), 1, "shape");
+    place.fails(&format!("{sample} --class sea --guidance-kind classifier --model mixture:ring"), 1, "shape");
 }

@@ -5,6 +5,7 @@ mod classifier;
 mod comparing;
 mod files;
 mod grey;
+mod metric;
 mod models;
 mod outputs;
 mod pictures;

@@ -86,8 +86,8 @@ fn a_checkpoint_without_configuration_is_imported_as_assumed_or_as_told() {
     assert!(said.contains("warning: ") && said.contains("training.sde = vpsde"), "{said}");
     // EDM's names tell the size, too.
     let edm = reference("../edm", "edm-ncsnpp.safetensors");
-    let shown = place.succeeds(&format!("import {} --name edm --set edm.class=1", edm.display())).stdout;
-    assert!(shown.contains("\n  data.image_size = 16\n") && !shown.contains("edm.class"), "{shown}");
+    let shown = place.succeeds(&format!("import {} --name edm --set edm.sigma_data=0.5", edm.display())).stdout;
+    assert!(shown.contains("\n  data.image_size = 16\n") && !shown.contains("edm.sigma_data"), "{shown}");
     place.fails("import alone.pth --name x --set model.sde=vpsde", 3, "unknown field model.sde");
     place.fails("import alone.pth --name x --set centred", 2, "is not FIELD=VALUE");
     place.fails("import alone.pth --name x --weights best", 2, "--weights");

@@ -107,3 +107,20 @@ fn a_file_that_must_not_be_replaced_is_refused_before_anything_is_computed() {
     place.fails("decode none.safetensors --output kept.png", 4, "read-only");
     assert_eq!(place.bytes("kept.png"), b"kept");
 }
+
+/// As under `| head`.
+#[cfg(unix)]
+#[test]
+fn a_command_whose_output_nobody_reads_ends_without_complaint() {
+    use std::process::{Command, Stdio};
+    let program = env!("CARGO_BIN_EXE_score-explorer");
+    let mut child = Command::new(program)
+        .args(["compare", "presets"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().expect("the program ends");
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+}

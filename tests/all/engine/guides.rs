@@ -7,12 +7,12 @@ use score_explorer::Image;
 use score_explorer::checkpoint::find_classifier;
 use score_explorer::engine::Sample;
 use score_explorer::network::Classifier;
-use score_explorer::score::{Classify, NetworkClassifier};
+use score_explorer::score::{ClassifierGuidance, Classify, NetworkClassifier};
 use score_explorer::sde::{FamilyKind, Level};
 use score_explorer::task::{Count, Guidance, ModelRef, Origin, Run, Steps};
 
 fn led(class: &str, weight: f64) -> Option<Guidance> {
-    Some(Guidance { class: class.into(), weight, classifier: ModelRef::Named(Guidance::SHIPPED.into()) })
+    Some(Guidance::new(&ClassifierGuidance, Some(class), weight))
 }
 
 fn worlds(guidance: Option<Guidance>) -> Run {

@@ -6,6 +6,7 @@ mod ddpm_steps;
 mod diffusers;
 mod edm;
 mod figures;
+pub(crate) mod filled;
 pub(crate) mod gradients;
 mod inference;
 mod invariants;

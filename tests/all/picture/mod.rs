@@ -52,6 +52,7 @@ fn run(shape: [usize; 3], range: Option<Range>) -> RunView {
         family: Some(family),
         ratios: None,
         description: None,
+        classes: Vec::new(),
         assumed: Vec::new(),
         warnings: Vec::new(),
     };

@@ -31,7 +31,7 @@ fn an_average_of_any_length_is_made_after_the_training() {
     // What was stored comes back, to the bit.
     for width in WIDTHS {
         for images in [4000, 8000] {
-            let made = posthoc(&folder, width, Some(images)).unwrap();
+            let made = posthoc(&folder, width, Some(images), &|_| true).unwrap();
             assert_eq!((made.images, made.stored), (images, 1));
             assert_eq!(made.weights, stored(&place, images, width), "{width} {images}");
         }
@@ -43,7 +43,7 @@ fn an_average_of_any_length_is_made_after_the_training() {
         .filter_map(|(name, array)| Some((name.strip_prefix("average/")?.to_owned(), array)))
         .collect();
     let apart = distance(&stored(&place, 8000, WIDTHS[0]), &stored(&place, 8000, WIDTHS[1]));
-    let made = posthoc(&folder, 0.07, None).unwrap();
+    let made = posthoc(&folder, 0.07, None, &|_| true).unwrap();
     let error = distance(&made.weights, &tracked) / apart;
     println!("of {} stored ones, error {error:.1e}", made.stored);
     assert!(made.stored == 40 && error < 2e-3, "the error is {error:.1e} of what lies between the stored ones");

@@ -81,6 +81,7 @@ fn the_bundled_model_is_trained_on_and_what_is_no_network_is_refused() {
         ("--model worlds-vp-small --data worlds:64", 1, "worlds:32"),
         ("--model worlds-vp-small --data pictures --image-size 16", 1, "choose another size"),
         ("--model worlds-vp-small --data pictures --objective edm", 2, "choose dsm"),
+        (&format!("--model {} --data pictures --dropout 0.1", data("ncsn/ncsnv2/checkpoint.pth")), 2, "no dropout"),
     ] {
         place.fails(&format!("finetune {line} --output t"), code, word);
     }

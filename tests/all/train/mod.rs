@@ -2,6 +2,7 @@
 
 mod afterwards;
 mod averages;
+mod classes;
 mod classification;
 mod finetuning;
 mod initialisation;

@@ -1,5 +1,6 @@
 //! The window, driven by the accessible names that people with screen readers hear too.
 
+mod compare;
 mod inpaint;
 mod latents;
 mod models;

@@ -202,7 +202,7 @@ fn a_class_is_chosen_and_leads_the_run() {
     click(&mut harness, "Class");
     click(&mut harness, "sea");
     let chosen = guidance(harness.state()).expect("guidance");
-    assert_eq!((chosen.class.as_str(), chosen.weight), ("sea", 2.0));
+    assert_eq!((chosen.class.as_deref(), chosen.weight), (Some("sea"), 2.0));
     assert!(harness.query_by_label("Guidance").is_some());
     click(&mut harness, "Run");
     wait_until(&mut harness, "the end", finished);

@@ -1,6 +1,7 @@
 //! A training in the window: begun, watched, stopped, gone on with after a restart, and used.
 
 use super::{Dropped, Folders, Storage, click, open_in, wait_until};
+use crate::cli::Place;
 use egui::Key;
 use egui_kittest::Harness;
 use score_explorer::app::App;
@@ -53,6 +54,32 @@ fn a_training_is_watched_stopped_gone_on_with_and_used() {
     click(&mut harness, "Use model");
     let model = harness.state().draft().model.to_string();
     assert!(model.ends_with("worlds-32-vp-tiny/model.safetensors"), "{model}");
+}
+
+#[test]
+fn the_average_is_chosen_after_the_training() {
+    let place = Place::new();
+    place.succeeds(
+        "train --data worlds:32 --size tiny --batch 16 --images 320 --snapshots 80 --save-every 600 --device cpu --output \
+         data/trainings/t",
+    );
+    let home = place.path("data");
+    let mut harness = window(&Storage::default(), &home);
+    click(&mut harness, "Train");
+    let shown = || home.join("trainings/t");
+    harness.run_steps(2);
+    wait_until(&mut harness, "the list of trainings", |app| train(app).trainings().contains(&shown()));
+    click(&mut harness, "Training");
+    click(&mut harness, "t");
+    wait_until(&mut harness, "samples of the average", |app| train(app).has_samples());
+    click(&mut harness, "Use this average");
+    wait_until(&mut harness, "the model", |app| {
+        app.draft().model.to_string().ends_with("average-0.050-320.safetensors")
+    });
+    // It is the one that the command makes.
+    place.succeeds("average --training data/trainings/t --sigma-rel 0.05 --output a.safetensors");
+    let bytes = |path| std::fs::read(path).unwrap();
+    assert!(bytes(place.path("a.safetensors")) == bytes(shown().join("average-0.050-320.safetensors")));
 }
 
 #[test]

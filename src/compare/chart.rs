@@ -1,0 +1,237 @@
+//! Distance against cost, as a vector graphic or an image.
+
+use super::{CellResult, CompareError, Results, published};
+use plotters::coord::Shift;
+use plotters::coord::combinators::{BindKeyPoints, LogCoord, WithKeyPoints};
+use plotters::prelude::*;
+use plotters::style::register_font;
+use std::ops::Range;
+
+/// The bytes of a font, with which texts are measured and drawn.
+#[derive(Clone, Copy)]
+pub struct Font(pub &'static [u8]);
+
+/// What a sample costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// In score evaluations.
+    Evaluations,
+    /// In seconds.
+    Seconds,
+}
+
+/// What a chart shows.
+#[derive(Clone, Copy)]
+pub struct Chart<'a> {
+    pub results: &'a Results,
+    pub cost: Cost,
+    /// Show what others published, as a layer of its own.
+    pub published: bool,
+    pub font: Font,
+}
+
+/// Width and height, in pixels.
+const SIZE: (u32, u32) = (1000, 620);
+const FAMILY: &str = "sans-serif";
+const INK: RGBColor = RGBColor(60, 60, 70);
+const DOT: RGBColor = RGBColor(30, 100, 200);
+const BEST: RGBColor = RGBColor(200, 70, 20);
+const OTHERS: RGBColor = RGBColor(140, 140, 140);
+
+type Axis = WithKeyPoints<LogCoord<f64>>;
+type Plane = Cartesian2d<Axis, Axis>;
+
+impl Cost {
+    /// Of one sample.
+    pub fn of(self, cell: &CellResult) -> f64 {
+        match self {
+            Cost::Evaluations => cell.evaluations,
+            Cost::Seconds => cell.seconds,
+        }
+    }
+
+    fn is_best(self, cell: &CellResult) -> bool {
+        match self {
+            Cost::Evaluations => cell.best_by_evaluations,
+            Cost::Seconds => cell.best_by_seconds,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Cost::Evaluations => "score evaluations of each sample",
+            Cost::Seconds => "seconds of computing of each sample",
+        }
+    }
+}
+
+/// A measured dot.
+struct Dot<'a> {
+    at: (f64, f64),
+    interval: Option<[f64; 2]>,
+    best: bool,
+    name: &'a str,
+}
+
+impl Chart<'_> {
+    /// What can be drawn on logarithmic axes.
+    fn dots(&self) -> Vec<Dot<'_>> {
+        self.results.cells.iter().filter_map(|cell| self.dot(cell)).collect()
+    }
+
+    fn dot<'a>(&self, cell: &'a CellResult) -> Option<Dot<'a>> {
+        let figure = cell.distance.filter(|figure| figure.value > 0.0)?;
+        let cost = Some(self.cost.of(cell)).filter(|&cost| cost > 0.0)?;
+        let best = self.cost.is_best(cell);
+        Some(Dot { at: (cost, figure.value), interval: figure.interval, best, name: &cell.name })
+    }
+
+    fn draw<Backend: DrawingBackend>(&self, area: &DrawingArea<Backend, Shift>) -> Result<(), CompareError>
+    where
+        Backend::ErrorType: 'static,
+    {
+        let failed = |error: DrawingAreaErrorKind<Backend::ErrorType>| CompareError::Chart(error.to_string());
+        register_font(FAMILY, FontStyle::Normal, self.font.0)
+            .map_err(|_| CompareError::Chart("the font is damaged".into()))?;
+        area.fill(&WHITE).map_err(failed)?;
+        let dots = self.dots();
+        let others: Vec<(f64, f64)> = match self.published && self.cost == Cost::Evaluations {
+            true => published().iter().map(|figure| (figure.evaluations, figure.fid)).collect(),
+            false => Vec::new(),
+        };
+        let of_dots = dots
+            .iter()
+            .flat_map(|dot| [Some(dot.at.1), dot.interval.map(|[low, _]| low), dot.interval.map(|[_, high]| high)]);
+        let across = spread(dots.iter().map(|dot| dot.at.0).chain(others.iter().map(|other| other.0)));
+        let up = spread(of_dots.flatten().chain(others.iter().map(|other| other.1)));
+        let mut chart = ChartBuilder::on(area)
+            .margin(14)
+            .x_label_area_size(44)
+            .y_label_area_size(66)
+            .build_cartesian_2d(axis(across), axis(up))
+            .map_err(failed)?;
+        let text = |size: i32| (FAMILY, size).into_font().color(&INK);
+        chart
+            .configure_mesh()
+            .light_line_style(WHITE)
+            .bold_line_style(RGBColor(228, 228, 232))
+            .axis_style(INK)
+            .x_desc(self.cost.title())
+            .y_desc(self.results.metric.as_str())
+            .x_label_formatter(&|value| plain(*value))
+            .y_label_formatter(&|value| plain(*value))
+            .label_style(text(14))
+            .axis_desc_style(text(16))
+            .draw()
+            .map_err(failed)?;
+        self.draw_layers(&mut chart, &dots, &others).map_err(failed)?;
+        area.present().map_err(failed)
+    }
+
+    /// What was published, then the front, then the dots with their names.
+    fn draw_layers<Backend: DrawingBackend>(
+        &self,
+        chart: &mut ChartContext<'_, Backend, Plane>,
+        dots: &[Dot<'_>],
+        others: &[(f64, f64)],
+    ) -> Result<(), DrawingAreaErrorKind<Backend::ErrorType>> {
+        chart.draw_series(others.iter().map(|&at| TriangleMarker::new(at, 4, OTHERS)))?;
+        let mut front: Vec<(f64, f64)> = dots.iter().filter(|dot| dot.best).map(|dot| dot.at).collect();
+        front.sort_by(|a, b| a.0.total_cmp(&b.0));
+        chart.draw_series(LineSeries::new(front, BEST.stroke_width(1)))?;
+        let bottom = chart.y_range().start;
+        for dot in dots {
+            let colour = if dot.best { BEST } else { DOT };
+            if let Some([low, high]) = dot.interval.filter(|[low, high]| low <= high && *high > 0.0) {
+                // What reaches down to 0 leaves the axis.
+                let low = low.max(bottom);
+                let bar = ErrorBar::new_vertical(dot.at.0, low, dot.at.1, high, colour.filled(), 6);
+                chart.draw_series(std::iter::once(bar))?;
+            }
+            let label = (FAMILY, 12).into_font().color(&INK);
+            let element = EmptyElement::at(dot.at)
+                + Circle::new((0, 0), 4, colour.filled())
+                + Text::new(dot.name.to_owned(), (7, -6), label);
+            chart.draw_series(std::iter::once(element))?;
+        }
+        Ok(())
+    }
+}
+
+/// A range around positive values, with some room on both sides.
+fn spread(values: impl Iterator<Item = f64>) -> Range<f64> {
+    let of = |(low, high): (f64, f64), value: f64| (low.min(value), high.max(value));
+    let (low, high) = values.filter(|value| *value > 0.0 && value.is_finite()).fold((f64::INFINITY, 0.0), of);
+    if low > high {
+        return 1.0..10.0;
+    }
+    let room = (high / low).powf(0.12).max(1.15);
+    // Names lie on the right of their dots.
+    low / room..high * room * room
+}
+
+/// A logarithmic axis over a range, with round numbers on it.
+fn axis(range: Range<f64>) -> Axis {
+    let ticks = ticks(&range);
+    range.log_scale().with_key_points(ticks)
+}
+
+/// Some four to ten round numbers in a range.
+fn ticks(range: &Range<f64>) -> Vec<f64> {
+    let decades = range.start.log10().floor() as i32..=range.end.log10().floor() as i32;
+    let of = |steps: &[u32]| -> Vec<f64> {
+        let all = decades.clone().flat_map(|decade| {
+            steps.iter().map(move |&step| {
+                // In tenths, so that what is shown has no digits of rounding.
+                let exponent = decade - 1;
+                if exponent < 0 {
+                    f64::from(step) / 10f64.powi(-exponent)
+                } else {
+                    f64::from(step) * 10f64.powi(exponent)
+                }
+            })
+        });
+        all.filter(|tick| range.contains(tick)).collect()
+    };
+    let finest: Vec<u32> = (10..100).collect();
+    let all = [of(&[10]), of(&[10, 20, 50]), of(&[10, 15, 20, 30, 40, 50, 60, 80]), of(&finest)];
+    all.iter().find(|ticks| ticks.len() >= 4).unwrap_or(&all[3]).clone()
+}
+
+fn plain(value: f64) -> String {
+    if (1e-3..1e6).contains(&value) { format!("{value}") } else { format!("{value:e}") }
+}
+
+/// The chart as SVG.
+///
+/// # Errors
+/// If it cannot be drawn.
+pub fn chart_svg(chart: &Chart<'_>) -> Result<String, CompareError> {
+    let mut text = String::new();
+    chart.draw(&SVGBackend::with_string(&mut text, SIZE).into_drawing_area())?;
+    Ok(text)
+}
+
+/// The chart as an image: width, height, and red, green and blue of each pixel.
+///
+/// # Errors
+/// If it cannot be drawn.
+pub fn chart_png(chart: &Chart<'_>) -> Result<image::RgbImage, CompareError> {
+    let (width, height) = SIZE;
+    let mut bytes = vec![0; 3 * (width * height) as usize];
+    chart.draw(&BitMapBackend::with_buffer(&mut bytes, SIZE).into_drawing_area())?;
+    image::RgbImage::from_raw(width, height, bytes).ok_or_else(|| CompareError::Chart("its size is wrong".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_have_some_round_numbers() {
+        assert_eq!(ticks(&(13.0..60.0)), [15.0, 20.0, 30.0, 40.0, 50.0]);
+        assert_eq!(ticks(&(0.5..2000.0)), [1.0, 10.0, 100.0, 1000.0]);
+        assert_eq!(ticks(&(0.0021..0.0024)), [0.0022, 0.0023]);
+        assert!(spread([3.0, f64::NAN, -1.0].into_iter()).contains(&3.0));
+    }
+}

@@ -1,0 +1,68 @@
+//! The classes of images: a row for each joins what the network is told of the noise level.
+
+use super::Context;
+use super::gradients::{Gradients, Leaf, publish_values};
+use super::linear::Rows;
+use super::simd::Lanes;
+use crate::network::layers::Loader;
+use crate::network::{Classes, Joins, WeightsError};
+
+#[derive(Debug)]
+pub(super) struct Table {
+    slot: usize,
+    classes: Classes,
+    width: usize,
+    /// One after the other.
+    values: Vec<f32>,
+}
+
+impl Table {
+    /// That of a network of classes.
+    pub fn load(loader: &mut Loader) -> Result<Option<Self>, WeightsError> {
+        let Some(classes) = loader.config.variant.classes.clone() else { return Ok(None) };
+        let (slot, array) = loader.next()?;
+        let width = loader.config.width_of_class(classes.joins);
+        Ok(Some(Table { slot, classes, width, values: array.values.clone() }))
+    }
+
+    /// Adds the rows of these classes to a row for each, if it is these that they join.
+    pub fn join(&self, to: &mut Rows, joins: Joins, classes: &[Option<usize>]) {
+        if joins != self.classes.joins {
+            return;
+        }
+        for (to, &class) in to.values.chunks_mut(self.width.max(1)).zip(classes) {
+            let row = self.classes.row(class).and_then(|row| self.values.get(row * self.width..));
+            to.iter_mut().zip(row.unwrap_or_default()).for_each(|(to, value)| *to += value);
+        }
+    }
+
+    /// Records the gradient of the rows, from that of what they joined.
+    pub fn back<'n>(
+        &'n self,
+        context: &Context,
+        gradient: &[f32],
+        joins: Joins,
+        classes: &[Option<usize>],
+        into: &mut Gradients<'n>,
+    ) {
+        if joins != self.classes.joins {
+            return;
+        }
+        let mut found = vec![0.0; self.values.len()];
+        for (gradient, &class) in gradient.chunks(self.width.max(1)).zip(classes) {
+            let row = self.classes.row(class).and_then(|row| found.get_mut(row * self.width..));
+            row.into_iter().flatten().zip(gradient).for_each(|(to, value)| *to += value);
+        }
+        into.record_values(context, self, &[&found]);
+    }
+}
+
+impl Leaf for Table {
+    fn slot(&self) -> usize {
+        self.slot
+    }
+
+    fn publish(&self, gradient: &[Lanes], parameters: &mut [Vec<f32>]) {
+        publish_values(gradient, &[self.slot], parameters);
+    }
+}
