@@ -10,7 +10,9 @@ use crate::data::{Data, DataSource, Place};
 use crate::engine::{Train, TrainReport};
 use crate::network::peak_memory;
 use crate::registry::{Category, Choice, find};
-use crate::train::{Average, Folder, Objective, Optimizer, Recipe, Schedule, Size, Times, Trainer, Training};
+use crate::train::{
+    Average, Folder, Objective, Optimizer, Recipe, Schedule, Size, Times, Trainer, Training, initial_weights,
+};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -215,8 +217,10 @@ fn rehearse(session: &Session, mut training: Training, data: Data) -> Result<(),
         training.optimizer,
     );
     let features = peak_memory(&training.network.config);
-    let mut trainer =
-        Trainer::new(training, data.split()[0].clone(), None).map_err(|error| Failure::Usage(error.to_string()))?;
+    // Weights are as fast whatever they are.
+    let start = initial_weights(&training.network.config, training.seed);
+    let mut trainer = Trainer::new(training, data.split()[0].clone(), Some(start))
+        .map_err(|error| Failure::Usage(error.to_string()))?;
     let began = Instant::now();
     trainer.step(session.device()).map_err(|error| Failure::Running(error.to_string()))?;
     // The first step finds no memory at hand.

@@ -7,6 +7,7 @@ mod adams;
 mod adaptive;
 mod ancestral_dpm;
 mod annealed_langevin;
+mod consistency;
 mod constraint;
 mod corrector;
 mod corrector_only;
@@ -48,6 +49,7 @@ pub use adaptive::{ATOL, Adaptive, OnProgress, RTOL, STEPPING, stepping, toleran
 pub(crate) use adaptive::{at_times, covered, drift, images, levels};
 pub use ancestral_dpm::{Ancestral2S, AncestralSde};
 pub use annealed_langevin::AnnealedLangevin;
+pub use consistency::Consistency;
 pub use constraint::{Arrival, Constraint, Stage, Unconstrained};
 pub use corrector::{CORRECTOR_STEPS, Correction, Corrector, Diagnostics, Evaluation, NoCorrector, SNR};
 pub use corrector_only::corrector_only;
@@ -215,6 +217,7 @@ impl Category for dyn Solver {
             &EdmStochastic,
             &Restart,
             &DpmAdaptive,
+            &Consistency,
         ]
     }
 }

@@ -7,6 +7,7 @@
 
 mod average;
 mod classification;
+mod consistency;
 mod folder;
 mod gradient;
 mod history;
@@ -32,6 +33,7 @@ pub use classification::{
     Augmentation, ClassifierError, ClassifierTrainer, ClassifierTraining, Progress as ClassifierProgress, accuracy,
     cross_entropy,
 };
+pub use consistency::{Answers, Nearer, heun, levels, noised, pairs, regression as consistency_regression};
 pub use folder::{Folder, FolderError, Metrics, Notes, read_training, write_training};
 pub use gradient::{LossGradient, loss_gradient};
 pub use history::{History, LEVELS, Levels, Point};

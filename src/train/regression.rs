@@ -5,7 +5,7 @@ use std::ops::Range;
 /// A weighted least-squares regression on what a network answers: every objective is one.
 ///
 /// With F the network's output for N images of D values, residual rₙ = gainₙ·Fₙ + offsetₙ and the loss of an image is
-/// weightₙ·‖rₙ‖². The loss of a batch is the mean of these.
+/// weightₙ·‖rₙ‖², or weightₙ times the pseudo-Huber loss of rₙ. The loss of a batch is the mean of these.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Regression<F> {
     /// What goes into the network, N×D.
@@ -20,6 +20,8 @@ pub struct Regression<F> {
     pub offsets: Vec<F>,
     /// N.
     pub weights: Vec<f64>,
+    /// c of the pseudo-Huber loss √(‖rₙ‖² + c²) − c, where it takes the place of ‖rₙ‖².
+    pub huber: Option<f64>,
 }
 
 /// What makes the input and the offset of one image of its clean data and its noise.
@@ -44,6 +46,7 @@ impl<F: Real> Regression<F> {
             gains: Vec::new(),
             offsets: Vec::with_capacity(clean.len()),
             weights: Vec::new(),
+            huber: None,
         };
         let size = (clean.len() / mixes.len().max(1)).max(1);
         for ((clean, noise), mix) in clean.chunks(size).zip(noise.chunks(size)).zip(mixes) {
@@ -96,7 +99,8 @@ impl<F: Real> Regression<F> {
         (losses, gradient)
     }
 
-    /// The losses of the images from the first that `output` is of; shows each image's residual, weight and gain.
+    /// The losses of the images from the first that `output` is of; shows each image's residual, gain and the derivative of
+    /// its loss by the square of the residual.
     fn evaluate(&self, first: usize, output: &[F], mut show: impl FnMut(&[F], f64, f64)) -> Vec<f64> {
         let size = self.size().max(1);
         let images = self.offsets.chunks(size).zip(self.gains.iter().zip(&self.weights)).skip(first);
@@ -106,8 +110,12 @@ impl<F: Real> Regression<F> {
             let factor = F::of(gain);
             residual.clear();
             residual.extend(output.iter().zip(offset).map(|(&f, &o)| factor * f + o));
-            show(&residual, weight, gain);
-            losses.push(weight * squares(&residual));
+            let (loss, slope) = match (self.huber, squares(&residual)) {
+                (Some(c), square) => ((square + c * c).sqrt() - c, 0.5 / (square + c * c).sqrt()),
+                (None, square) => (square, 1.0),
+            };
+            show(&residual, weight * slope, gain);
+            losses.push(weight * loss);
         }
         losses
     }

@@ -1,8 +1,9 @@
 //! The training loop: one step after the other, each a function of the training, the data and the step's number.
 
 use super::{
-    Average, LossGradient, OptimizerError, OptimizerState, Pace, Path, Position, Power, SIGMA_REL, Training,
-    TrainingError, Update, draw, follow, initial_weights, loss_gradient, norm,
+    Answers, Average, Draw, LossGradient, Nearer, OptimizerError, OptimizerState, Pace, Path, Position, Power,
+    Regression, SIGMA_REL, Training, TrainingError, Update, consistency_regression, draw, follow, heun,
+    initial_weights, levels, loss_gradient, noised, norm, pairs,
 };
 use crate::data::{Data, Order, Preparation};
 use crate::network::{Array, Dropout, GradientError, Network, Weights, WeightsError};
@@ -23,6 +24,8 @@ pub struct Trainer {
     order: Order,
     conditioning: Conditioning,
     path: Path,
+    /// What a consistency model is taught by.
+    teacher: Option<Weights>,
     /// Steps done.
     steps: u64,
     weights: Weights,
@@ -105,6 +108,11 @@ impl Trainer {
         if let Some(found) = data.len().filter(|&found| found < Training::LEAST) {
             return Err(TrainingError::Few { found }.into());
         }
+        let teaches = training.objective.entry().nearer() == Some(Nearer::Teacher);
+        if teaches && start.is_none() {
+            return Err(TrainingError::NoTeacher.into());
+        }
+        let teacher = start.clone().filter(|_| teaches);
         let weights = start.unwrap_or_else(|| initial_weights(architecture, training.seed));
         // Refuses weights that do not fit.
         Network::new(architecture, &weights, &Device::flex())?;
@@ -120,6 +128,7 @@ impl Trainer {
             order: Order { seed: training.seed, len: data.len() },
             path: Path::of(&conditioning),
             conditioning,
+            teacher,
             steps: 0,
             average: weights.clone(),
             powers,
@@ -175,14 +184,21 @@ impl Trainer {
             Preparation { range: self.training.network.range, flips: self.training.flips, dequantises: false };
         let taken = self.data.batch(&self.order, step * batch as u64, batch, &preparation);
         let images = taken.images;
-        let draws = draw(&self.training.times, &self.path, self.training.seed, step as usize, batch);
         let size = images.values.len() / batch;
         let mut noise = vec![0.0; images.values.len()];
         noise.par_chunks_mut(size).enumerate().for_each(|(image, noise)| {
             Stream::new(self.training.seed, Purpose::Training, [step as u32, image as u32]).normals(noise);
         });
-        let mut regression = self.training.objective.regression(&self.conditioning, &images.values, &noise, &draws);
-        regression.classes = self.classes(step, taken.labels.as_deref());
+        let classes = self.classes(step, taken.labels.as_deref());
+        let (draws, regression) = match self.training.objective.entry().nearer() {
+            Some(nearer) => self.consistency(nearer, &images.values, &noise, classes, device)?,
+            None => {
+                let draws = draw(&self.training.times, &self.path, self.training.seed, step as usize, batch);
+                let objective = &self.training.objective;
+                let regression = objective.regression(&self.conditioning, &images.values, &noise, &draws);
+                (draws, Regression { classes, ..regression })
+            }
+        };
 
         let LossGradient { losses, gradients } =
             loss_gradient(&self.training.network.config, &self.weights, &regression, self.dropout(step), device)?;
@@ -224,6 +240,35 @@ impl Trainer {
             gradient,
             pace: rate,
         })
+    }
+
+    /// The times of a batch and its regression on the network's own answers at less noise.
+    fn consistency(
+        &self,
+        nearer: Nearer,
+        clean: &[f32],
+        noise: &[f32],
+        classes: Vec<Option<usize>>,
+        device: &Device,
+    ) -> Result<(Vec<Draw>, Regression<f32>), TrainError> {
+        let (sde, architecture) = (self.training.network.family.sde(), &self.training.network.config);
+        let ends = [self.path.first, self.path.last].map(|t| sde.level(t).ratio());
+        let levels = levels(ends, self.steps, self.training.steps());
+        let batch = self.training.batch;
+        let pairs = pairs(&levels, self.training.seed, self.steps * batch as u64, batch);
+        let [near, far]: [Vec<f64>; 2] = [0, 1].map(|end| pairs.iter().map(|pair| pair[end]).collect());
+        let answers = |weights| Answers::new(architecture, weights, &self.conditioning, &classes, device);
+        let outer = noised(clean, noise, &far);
+        let inner = match (nearer, &self.teacher) {
+            (Nearer::Teacher, Some(teacher)) => {
+                let teacher = answers(teacher)?;
+                heun(|x, sigmas| teacher.denoised(x, sigmas), &outer, &pairs)?
+            }
+            _ => noised(clean, noise, &near),
+        };
+        let target = answers(&self.weights)?.denoised(&inner, &near)?;
+        let draws = far.iter().map(|&sigma| Draw::at(sde.time_of_ratio(sigma))).collect();
+        Ok((draws, consistency_regression(&self.conditioning, &outer, &target, &pairs, classes.clone())))
     }
 
     /// The classes that the network is told in a step, of images with these labels.

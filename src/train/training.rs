@@ -1,7 +1,8 @@
 //! All that decides a training, as a value.
 
 use super::{
-    Average, DECAY, Ema, LEARNING_RATE, Levels, Objective, Optimizer, Path, SIGMA_REL, Schedule, Times, WARM_UP, usual,
+    Average, DECAY, Ema, LEARNING_RATE, Levels, Nearer, Objective, Optimizer, Path, SIGMA_REL, Schedule, Times,
+    WARM_UP, usual,
 };
 use crate::data::DataSource;
 use crate::registry::{Choice, ChoiceError};
@@ -72,6 +73,10 @@ pub enum TrainingError {
     Dropout(f64),
     #[error("a network of this kind ({0}) has no dropout; choose 0")]
     NoDropout(String),
+    #[error(
+        "distillation is by a teacher, and a new network has none; finetune a model of EDM's preconditioning, or train by consistency"
+    )]
+    NoTeacher,
     #[error("a label dropout of {0} is out of range; choose 0 to 1")]
     LabelDropout(f64),
     #[error(
@@ -167,6 +172,9 @@ impl Training {
             return Err(TrainingError::LabelDropout(share));
         }
         self.objective.check_for(&self.network)?;
+        if self.objective.entry().nearer() == Some(Nearer::Teacher) && self.start.is_none() {
+            return Err(TrainingError::NoTeacher);
+        }
         self.times.check_for(&Path::of(&Conditioning::new(self.network.clone())))?;
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::checkpoint::count;
 use crate::data::Place;
 use crate::network::peak_memory;
 use crate::sde::FamilyKind;
-use crate::train::{Average, Objective, Optimizer, Schedule, Times, Training};
+use crate::train::{Average, LABEL_DROPOUT, Objective, Optimizer, Schedule, Times, Training};
 use egui::{DragValue, RichText, Ui, vec2};
 use std::path::{Path, PathBuf};
 
@@ -201,6 +201,12 @@ impl Setup<'_> {
         row(ui, "Seed", tip, |ui| seed_field(ui, &mut how.seed, control_width(ui), tip));
         let tip = "Mirror half of the images: twice as many for what has no left and right, such as landscapes";
         ui.checkbox(&mut how.flips, "Mirror half of the images").on_hover_text(tip);
+        let tip =
+            "The network learns the images of each class, and a tenth of the time those of all; the data need classes";
+        let mut told = how.label_dropout.is_some();
+        if ui.checkbox(&mut told, "Tell it the classes").on_hover_text(tip).changed() {
+            how.label_dropout = told.then_some(LABEL_DROPOUT);
+        }
     }
 
     fn details(&mut self, ui: &mut Ui) {

@@ -2,13 +2,14 @@
 
 use crate::registry::{Equation, number};
 use crate::solver::Dynamics;
-use crate::task::Run;
+use crate::task::{Guidance, Run};
 
 /// All that a run computes, from the forward process to the rule of one step, in the order
 /// in which it is read: the family, what is solved, how a step is made, and at which times.
 pub fn equations(run: &Run) -> Vec<Equation> {
     let sde = run.family.sde();
     let mut all = vec![Equation::new(format!("Forward SDE, {}", sde.kind()), sde.forward()), solved(run)];
+    all.extend(run.guidance.as_ref().map(guided));
     all.extend(run.solver.entry().equations(run.solver.settings(), &run.family));
     all.push(times(run));
     all
@@ -29,6 +30,22 @@ fn solved(run: &Run) -> Equation {
             Equation::new("Reverse SDE", [format!("dx = [{drift}− {squared} s(x, t)] dt + {noise} dw")])
         }
     }
+}
+
+/// What leads the score.
+fn guided(guidance: &Guidance) -> Equation {
+    let (kind, weight) = (guidance.kind.entry(), number(guidance.weight));
+    let mut lines = vec![format!("s ← {}, w = {weight}", kind.equation())];
+    lines.extend(guidance.class.as_ref().map(|class| format!("class: {class}")));
+    lines.extend(
+        guidance.interval.map(|[low, high]| {
+            format!("w = 1 outside of {} ≤ σ/α ≤ {} (images in [−1, 1])", number(low), number(high))
+        }),
+    );
+    if guidance.rescale > 0.0 {
+        lines.push(format!("brought back to its deviation at w = 1 by φ = {}", number(guidance.rescale)));
+    }
+    Equation::new(format!("{} guidance", kind.about().name), lines)
 }
 
 /// Where in time the score is asked for.

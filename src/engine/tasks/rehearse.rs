@@ -1,7 +1,7 @@
 use super::refused;
 use crate::data::Data;
 use crate::engine::{Context, Ending, Task};
-use crate::train::{Trainer, Training};
+use crate::train::{Trainer, Training, initial_weights};
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
@@ -24,8 +24,10 @@ impl Task for Rehearse {
         let data = Data::noise(training.network.config.shape(), training.batch);
         let mut batch = 1;
         loop {
-            let part = Training { batch, start: None, label_dropout: None, snapshots: 0, ..training.clone() };
-            let mut trainer = Trainer::new(part, data.clone(), None).map_err(refused)?;
+            // Weights are as fast whatever they are, and so is a teacher.
+            let part = Training { batch, label_dropout: None, snapshots: 0, ..training.clone() };
+            let start = initial_weights(&part.network.config, part.seed);
+            let mut trainer = Trainer::new(part, data.clone(), Some(start)).map_err(refused)?;
             // The first step finds no memory at hand.
             let mut took = Duration::MAX;
             for _ in 0..2 {

@@ -6,7 +6,9 @@ use crate::engine::progress::Place;
 use crate::engine::{Context, DeviceReport, Ending, Failure, Task, locked};
 use crate::network::Weights;
 use crate::task::ModelRef;
-use crate::train::{Folder, History, Levels, Memorisation, Notes, Point, Remembered, TrainError, Trainer, Training};
+use crate::train::{
+    Folder, History, Levels, Memorisation, Nearer, Notes, Point, Remembered, TrainError, Trainer, Training,
+};
 use std::convert::Infallible;
 use std::fs::File;
 use std::path::PathBuf;
@@ -145,7 +147,10 @@ impl Sitting {
         let (pictures, warnings) = (data.len(), data.warnings().to_vec());
         let classes = data.class_names().into_iter().map(str::to_owned).collect();
         let start = match &training.start {
-            Some(model) if last.is_none() => Some(started(model, &training, context)?),
+            // A teacher is needed on the way, too.
+            Some(model) if last.is_none() || training.objective.entry().nearer() == Some(Nearer::Teacher) => {
+                Some(started(model, &training, context)?)
+            }
             _ => None,
         };
         let memorisation = task.samples.then(|| Memorisation::new(&data, &held_out, &context.device().0)).flatten();

@@ -31,7 +31,7 @@ impl GuidanceKind for ClassifierGuidance {
     }
 
     fn equation(&self) -> &'static str {
-        "s(x) + w·∇ log p(class | x)"
+        "s + w·∇ log p(class | x)"
     }
 }
 

@@ -29,7 +29,7 @@ impl GuidanceKind for ClassifierFree {
     }
 
     fn equation(&self) -> &'static str {
-        "s(x) + w·(s(x | class) − s(x))"
+        "s + w·(s(class) − s)"
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is minimised. All denoising objectives measure how far σ·score + z is from 0, where the score follows from the
 //! network's output as it will when the network is used ([`Conditioning`]); they differ by the weight of each noise level.
 
+mod consistency;
 mod ddpm;
 mod dsm;
 mod edm;
@@ -8,6 +9,7 @@ mod flow;
 mod smld;
 mod uncertainty;
 
+pub use consistency::{ConsistencyDistillation, ConsistencyTraining};
 pub use ddpm::Ddpm;
 pub use dsm::{Dsm, LIKELIHOOD, NOISE, WEIGHTING};
 pub use edm::Edm;
@@ -16,7 +18,7 @@ pub use smld::Smld;
 pub use uncertainty::{Uncertain, uncertain};
 
 use super::regression::Mix;
-use super::{Draw, Real, Regression, Times, Uniform};
+use super::{Draw, Nearer, Real, Regression, Times, Uniform};
 use crate::registry::{About, Category, Choice, Entry, Parameter, Settings};
 use crate::score::{Conditioning, Description, Place};
 use crate::sde::Sde;
@@ -53,6 +55,11 @@ pub trait Objective: Entry {
         Choice::new(&Uniform)
     }
 
+    /// Of consistency models, where the nearer of two states of a trajectory comes from; the others denoise.
+    fn nearer(&self) -> Option<Nearer> {
+        None
+    }
+
     /// The weight of ‖σ·score + z‖² at the time `t`, where the network is at `place`.
     fn weight(&self, settings: &Settings, sde: &dyn Sde, t: f64, place: &Place) -> f64;
 }
@@ -62,7 +69,7 @@ impl Category for dyn Objective {
     const NAME: &'static str = "objective";
 
     fn all() -> &'static [&'static Self] {
-        &[&Dsm, &Edm, &Smld, &Ddpm]
+        &[&Dsm, &Edm, &Smld, &Ddpm, &ConsistencyTraining, &ConsistencyDistillation]
     }
 }
 

@@ -9,7 +9,8 @@ use score_explorer::network::Network;
 use score_explorer::registry::{Choice, find};
 use score_explorer::score::{NetworkScore, ScoreModel, denoised};
 use score_explorer::sde::Level;
-use score_explorer::train::{EdmRecipe, Recipe, Size, Tiny, Trainer, Training, TrainingError, Transformer};
+use score_explorer::solver::{Noise, NoiseSource, Purpose};
+use score_explorer::train::{EdmRecipe, Recipe, Size, Tiny, Trainer, Training, TrainingError, Transformer, Uniform};
 
 /// Black pictures of one class and white ones of another, equally many.
 fn black_and_white() -> Data {
@@ -30,7 +31,9 @@ fn training_of(recipe: &dyn Recipe, label_dropout: Option<f64>) -> Training {
     let size = Choice::<dyn Size>::new(find::<dyn Size>(score_explorer::registry::Entry::about(&Tiny).slug).unwrap());
     let network = recipe.description(&size, None, [1, 8, 8]);
     let source: DataSource = "nowhere/at/all".parse().unwrap();
-    Training { label_dropout, batch: 16, images: 16 * 250, ..Training::usual(source, network) }
+    // Much noise as often as little.
+    let times = Choice::new(&Uniform);
+    Training { label_dropout, times, batch: 16, images: 16 * 250, ..Training::usual(source, network) }
 }
 
 /// Far out in the noise the best guess is the mean of what is known: of a class where it is told, of all data else.
@@ -54,8 +57,12 @@ fn learns_the_means(training: Training) {
     assert_eq!((description.config.classes(), &description.classes[..]), (2, &["black".into(), "white".into()][..]));
     let network = Network::new(&description.config, trainer.weights(), &device).unwrap();
     let model = NetworkScore::new(network, description);
-    let at = [Level::new(1.0, 5.0)];
-    let x = Tensor::zeros([1, 1, 8, 8], &device);
+    // Noise and its opposite, so that neither is nearer to one class.
+    let sigma = 20.0;
+    let at = [Level::new(1.0, sigma)];
+    let noise = Noise { seed: 4, first: 0, count: 16, shape: [1, 8, 8], device: device.clone() };
+    let z = noise.normal(0, Purpose::Prior) * sigma;
+    let x = Tensor::cat(vec![z.clone(), -z], 0);
     let guess = |model: &dyn ScoreModel| {
         let score = model.score(&x, &at).unwrap();
         f64::from(denoised(&x, &score, &at).mean().into_scalar::<f32>())

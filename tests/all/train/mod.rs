@@ -4,6 +4,7 @@ mod afterwards;
 mod averages;
 mod classes;
 mod classification;
+mod consistency;
 mod finetuning;
 mod initialisation;
 mod matching;
