@@ -42,8 +42,8 @@ pub use matching::{implicit, sliced};
 pub use memorisation::{Memorisation, Remembered, copying};
 pub use network::{EdmRecipe, Medium, Published, Recipe, ScoreSde, Size, Small, Tiny, Transformer};
 pub use objective::{
-    Ddpm, Dsm, Edm, HALF_SUM, LIKELIHOOD, MEAN, NOISE, Objective, ObjectiveError, REDUCTION, SUM, Smld, Uncertain,
-    WEIGHTING, flow_to_data, flow_to_noise, uncertain, usual,
+    ConsistencyDistillation, ConsistencyTraining, Ddpm, Dsm, Edm, HALF_SUM, LIKELIHOOD, MEAN, NOISE, Objective,
+    ObjectiveError, REDUCTION, SUM, Smld, Uncertain, WEIGHTING, flow_to_data, flow_to_noise, uncertain, usual,
 };
 pub use optimizer::{
     Adam, AdamRule, AdamW, BETA_1, BETA_2, CLIP, EPSILON, LEARNING_RATE, MOMENTUM, MUON_RATE, Muon, MuonRule, NESTEROV,

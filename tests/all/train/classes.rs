@@ -5,12 +5,14 @@ use crate::cli::Place;
 use burn::tensor::{Device, Tensor};
 use score_explorer::checkpoint::{Classes, PictureSet};
 use score_explorer::data::{Data, DataSource};
-use score_explorer::network::Network;
+use score_explorer::network::{DitConfig, Network};
 use score_explorer::registry::{Choice, find};
 use score_explorer::score::{NetworkScore, ScoreModel, denoised};
 use score_explorer::sde::Level;
 use score_explorer::solver::{Noise, NoiseSource, Purpose};
-use score_explorer::train::{EdmRecipe, Recipe, Size, Tiny, Trainer, Training, TrainingError, Transformer, Uniform};
+use score_explorer::train::{
+    EdmRecipe, Recipe, Size, Times, Tiny, Trainer, Training, TrainingError, Transformer, Uniform,
+};
 
 /// Black pictures of one class and white ones of another, equally many.
 fn black_and_white() -> Data {
@@ -32,7 +34,7 @@ fn training_of(recipe: &dyn Recipe, label_dropout: Option<f64>) -> Training {
     let network = recipe.description(&size, None, [1, 8, 8]);
     let source: DataSource = "nowhere/at/all".parse().unwrap();
     // Much noise as often as little.
-    let times = Choice::new(&Uniform);
+    let times = Choice::<dyn Times>::new(&Uniform);
     Training { label_dropout, times, batch: 16, images: 16 * 250, ..Training::usual(source, network) }
 }
 
@@ -44,7 +46,12 @@ fn a_network_that_is_told_classes_learns_the_mean_of_each_and_of_all() {
 
 #[test]
 fn so_does_a_transformer() {
-    learns_the_means(Training { images: 16 * 80, ..training_of(&Transformer, Some(0.3)) });
+    let mut training = training_of(&Transformer, Some(0.3));
+    // A small one, for speed.
+    let config = training.network.config.dit().unwrap().clone();
+    let config = DitConfig { hidden_size: 32, depth: 2, num_heads: 2, mlp_width: 64, ..config };
+    training.network.config = config.into();
+    learns_the_means(training);
 }
 
 fn learns_the_means(training: Training) {

@@ -90,9 +90,10 @@ fn a_teachers_step_follows_the_trajectory() {
         let expected = MEAN + (f64::from(x[0]) - MEAN) * STD.hypot(pair[0]) / STD.hypot(pair[1]);
         (found - expected).abs()
     };
-    let (long, short) = (error(1.8), error(1.4));
+    let (long, short) = (error(1.2), error(1.1));
     println!("errors {long:.2e} and {short:.2e}");
-    assert!(short < 2e-3 && (4.0..16.0).contains(&(long / short)), "{long} and {short}");
+    // Twice as long a step is eight times as wrong, nearly.
+    assert!(short < 2e-4 && (5.0..10.0).contains(&(long / short)), "{long} and {short}");
 }
 
 /// Song and Dhariwal 2024: 10 intervals that double seven times, to 1280, in eight equal parts of a training.
