@@ -5,6 +5,9 @@ use crate::registry::{About, Category, Choice, Kind, Parameter, Settings, Value,
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+/// More entries than this are many.
+const MANY: usize = 8;
+
 /// The options of one kind of choice.
 pub(super) struct Options {
     /// What is chosen, as the option is called.
@@ -75,7 +78,15 @@ impl Options {
             Value::Number(small) if small > 0.0 && small < 1e-3 => format!(" [default: {}{small:e}]", self.inherited),
             value => format!(" [default: {}{value}]", self.inherited),
         };
-        let arg = Arg::new(parameter.key).long(parameter.option()).help(format!("{}{default}", parameter.tip));
+        let owners =
+            self.entries.iter().filter(|about| every(about.parameters).iter().any(|own| own.key == parameter.key));
+        let owners: Vec<&str> = owners.map(|about| about.slug).collect();
+        // Among many entries it is not seen at once whose a parameter is.
+        let of = match self.entries.len() > MANY && owners.len() < self.entries.len() {
+            true => format!(" [of: {}]", owners.join(", ")),
+            false => String::new(),
+        };
+        let arg = Arg::new(parameter.key).long(parameter.option()).help(format!("{}{of}{default}", parameter.tip));
         let arg = parameter.flags.iter().skip(1).fold(arg, |arg, older| arg.alias(*older));
         match parameter.kind {
             Kind::Flag { .. } => arg.action(ArgAction::SetTrue),

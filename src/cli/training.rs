@@ -58,6 +58,9 @@ pub(super) struct TrainingOptions {
     /// Share of the images whose class it is not told, for classifier-free guidance [default: 0.1 where it is conditional]
     #[arg(long, value_name = "P", help_heading = "Training")]
     label_dropout: Option<f64>,
+    /// Share of the features inside blocks that are left out at random [default: 0]
+    #[arg(long, value_name = "P", help_heading = "Training")]
+    dropout: Option<f64>,
     /// Images from one stored average to the next, of which `average` makes one of any length afterwards [default: none]
     #[arg(long, value_name = "N", help_heading = "Training")]
     snapshots: Option<u64>,
@@ -160,6 +163,7 @@ impl TrainingOptions {
             average: self.average.over(&base.average)?,
             batch: self.batch.unwrap_or(base.batch),
             images: self.images.unwrap_or(base.images),
+            dropout: self.dropout.unwrap_or(base.dropout),
             snapshots: self.snapshots.unwrap_or(base.snapshots),
             label_dropout: self
                 .label_dropout

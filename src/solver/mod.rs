@@ -196,13 +196,15 @@ impl Category for dyn Solver {
     fn all() -> &'static [&'static Self] {
         &[
             &DpmSolverPlusPlus,
+            &Ddim,
+            &Heun,
+            &PredictorCorrector,
+            &Adaptive,
             &DpmSolverPlusPlus3M,
             &SinglestepDpm,
             &UniPc,
             &Deis,
-            &Ddim,
             &Euler,
-            &Heun,
             &Dpm2,
             &Lms,
             &Ipndm,
@@ -214,8 +216,6 @@ impl Category for dyn Solver {
             &SaSolver,
             &EdmStochastic,
             &Restart,
-            &PredictorCorrector,
-            &Adaptive,
             &DpmAdaptive,
             &Consistency,
         ]

@@ -24,10 +24,10 @@ pub enum Group {
     Fast,
     /// The probability-flow ODE.
     Flow,
-    /// As the menus of ComfyUI and k-diffusion have them.
-    Menu,
     /// Song et al. 2021, table 1.
     Published,
+    /// As the menus of ComfyUI and k-diffusion have them.
+    Menu,
 }
 
 impl Preset {

@@ -237,6 +237,14 @@ impl Setup<'_> {
             menu::<dyn Average>(ui, &combo, &mut how.average, |_| true, |_| None);
         });
         parameters(ui, &mut how.average);
+        if network.config.has_dropout() {
+            let tip =
+                "Share of the features inside blocks that are left out at random: against learning few images by heart";
+            row(ui, "Dropout", tip, |ui| {
+                let field = DragValue::new(&mut how.dropout).range(0.0..=0.9).speed(0.005).max_decimals(2);
+                named(ui.add_sized(vec2(control_width(ui), 24.0), field), "Dropout", tip);
+            });
+        }
         let each = how.network.config.count() * 4 * crate::train::WIDTHS.len();
         let tip = format!(
             "Images from one stored pair of averages to the next, of which an average of any length is chosen afterwards by \

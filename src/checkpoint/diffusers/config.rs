@@ -168,7 +168,6 @@ pub fn read_scheduler(text: &str) -> Result<Process, ConfigError> {
             "below 1, as it is the variance of a step's noise",
         ));
     }
-    let betas = betas::read(&scheduler, &schedule, [first, last], levels)?;
     let steps = levels as f64;
     // Of a table that says nothing of β_start and β_end, runs follow the usual path.
     let other = scheduler.is_given("trained_betas") || schedule == "squaredcos_cap_v2";
@@ -179,6 +178,7 @@ pub fn read_scheduler(text: &str) -> Result<Process, ConfigError> {
         }
         _ => disordered("beta_start to beta_end", &FamilyError::Beta { min: first, max: last }),
     })?;
+    let betas = betas::read(&scheduler, &schedule, [first, last], levels)?;
     let (family, range) = (Family::Vp(family), Range::Symmetric);
     Ok(Process { family, continuous: false, levels, range, predicts, betas, ignored })
 }

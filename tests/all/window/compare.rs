@@ -67,8 +67,6 @@ fn presets_are_measured_looked_at_exported_and_there_after_a_restart() {
     click(&mut harness, "Compare");
     wait_until(&mut harness, "what was there", |app| compare(app).distances() == first);
     // What a preset is opens in Trajectory.
-    harness.get_all_by_label("Fast 20").last().unwrap().click();
-    harness.run_steps(4);
     click(&mut harness, "Open Fast 20 in Trajectory");
     harness.run_steps(4);
     assert_eq!(harness.state().draft().steps, 20);
@@ -79,19 +77,22 @@ fn a_sweep_puts_the_chosen_presets_over_the_values_of_parameters() {
     let home = tempfile::tempdir().unwrap();
     let mut harness = window(&settings(), home.path());
     click(&mut harness, "Compare");
-    click(&mut harness, "Sweep and files");
+    // They lie beyond the end of the panel.
+    harness.get_by_label("Sweep and files").click_accesskit();
     harness.run_steps(20);
     harness.get_by_label("Over").focus();
     harness.run_steps(2);
     harness.get_by_label("Over").type_text("steps=5,7");
     harness.run_steps(2);
-    click(&mut harness, "Sweep");
+    harness.get_by_label("Sweep").click_accesskit();
+    harness.run_steps(4);
     let mut chosen = compare(harness.state()).draft().chosen.clone();
     chosen.sort();
     assert_eq!(chosen, ["fast-10-steps=5", "fast-10-steps=7", "fast-20-steps=5", "fast-20-steps=7"]);
     harness.get_by_label("Over").type_text("nonsense");
     harness.run_steps(2);
-    click(&mut harness, "Sweep");
+    harness.get_by_label("Sweep").click_accesskit();
+    harness.run_steps(4);
     assert!(
         harness.state().notices().any(|notice| notice.contains("not supported") || notice.contains("list of values"))
     );
