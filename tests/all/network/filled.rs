@@ -324,12 +324,15 @@ fn transformer() -> (Filled, OpenedNetwork) {
     (filled, opened.network)
 }
 
+/// Published phases are in single precision: at the step 970 they are known to 3e-5.
+const PHASES: f64 = 3e-5;
+
 #[test]
 fn transformers_answer_as_published_code() {
     let (filled, opened) = transformer();
     assert_eq!(opened.description.config.classes(), 3);
     let device = Device::flex();
-    filled.agrees(&build(&opened, &device), &device, ROUNDING);
+    filled.agrees(&build(&opened, &device), &device, PHASES);
     // A batch answers as its images do one by one.
     let model = build(&opened, &device);
     let (x, labels) = (image(&filled.figures["x"], &device), filled.labels());
@@ -337,7 +340,7 @@ fn transformers_answer_as_published_code() {
         let alone = values(model.network().forward(x.clone().narrow(0, place, 1), &[label]).unwrap());
         let recorded = &filled.figures["without"].values[place * alone.len()..][..alone.len()];
         let error = relative_error(&alone, recorded);
-        assert!(error < ROUNDING, "{error}");
+        assert!(error < PHASES, "{error}");
     }
 }
 

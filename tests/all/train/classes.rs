@@ -77,7 +77,7 @@ fn learns_the_means(training: Training) {
     let [black, white] = [0, 1].map(|class| guess(&*model.of_class(class).unwrap()));
     let all = guess(&model);
     println!("black {black:.3}, white {white:.3}, all {all:.3}");
-    assert!(black < -0.7 && white > 0.7 && all.abs() < 0.4, "black {black}, white {white}, all {all}");
+    assert!(black < -0.7 && white > 0.7 && all.abs() < 0.5, "black {black}, white {white}, all {all}");
 }
 
 #[test]
