@@ -122,6 +122,11 @@ impl App {
                 ui.label(RichText::new("Score Explorer").strong().size(14.0));
                 ui.add_space(8.0);
             }
+            let narrow = width < 700.0;
+            if narrow {
+                ui.spacing_mut().item_spacing.x = 2.0;
+                ui.spacing_mut().button_padding.x = 5.0;
+            }
             for (place, workspace) in self.workspaces.iter().enumerate() {
                 let tab = ui.selectable_label(self.shown == place, workspace.info().name);
                 if tab.on_hover_text(workspace.info().question).clicked() {
@@ -133,7 +138,6 @@ impl App {
                     self.cx.actions.push(Action::Help);
                 }
                 self.cx.actions.extend(self.theme.menu(ui).map(Action::Theme));
-                let narrow = width < 700.0;
                 ui.spacing_mut().item_spacing.x = if narrow { 3.0 } else { 6.0 };
                 self.cx.device_combo(ui, "Device menu", if narrow { 56.0 } else { 84.0 });
                 let toggles = 64.0;

@@ -42,10 +42,10 @@ pub(super) fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
         a.swap(column, pivot);
         b.swap(column, pivot);
         for row in column + 1..n {
-            let factor = a[row][column] / a[column][column];
-            for other in column..n {
-                a[row][other] -= factor * a[column][other];
-            }
+            let (above, below) = a.split_at_mut(row);
+            let (pivot, own) = (&above[column], &mut below[0]);
+            let factor = own[column] / pivot[column];
+            own.iter_mut().zip(pivot).skip(column).for_each(|(own, pivot)| *own -= factor * pivot);
             b[row] -= factor * b[column];
         }
     }

@@ -133,8 +133,7 @@ fn json_of(name: &str) -> Value {
 fn models_of_another_kind_are_answered_with_one_sentence() {
     let cases = [
         ("_class_name", json!("UNet2DConditionModel"), "config._class_name = UNet2DConditionModel is not supported"),
-        ("class_embed_type", json!("timestep"), "config.class_embed_type = timestep is not supported; use null"),
-        ("num_class_embeds", json!(10), "config.num_class_embeds = 10"),
+        ("class_embed_type", json!("projection"), "config.class_embed_type = projection is not supported"),
         ("downsample_type", json!("resnet"), "config.downsample_type = resnet"),
         ("mid_block_type", Value::Null, "config.mid_block_type = null"),
         ("block_out_channels", json!([4, 6]), "config.block_out_channels = [4, 6] is invalid"),
