@@ -231,7 +231,7 @@ mod tests {
     fn axes_have_some_round_numbers() {
         assert_eq!(ticks(&(13.0..60.0)), [15.0, 20.0, 30.0, 40.0, 50.0]);
         assert_eq!(ticks(&(0.5..2000.0)), [1.0, 10.0, 100.0, 1000.0]);
-        assert_eq!(ticks(&(0.0021..0.0024)), [0.0022, 0.0023]);
+        assert_eq!(ticks(&(0.0021..0.0024)), [0.0021, 0.0022, 0.0023]);
         assert!(spread([3.0, f64::NAN, -1.0].into_iter()).contains(&3.0));
     }
 }
