@@ -215,6 +215,14 @@ impl Folder {
         Ok(())
     }
 
+    /// What came of this comparison when it was last whole, if that is known.
+    pub fn read_results(&self, comparison: &Comparison) -> Option<Results> {
+        let text = fs::read_to_string(self.results()).ok()?;
+        let results: Results = serde_json::from_str(&text).ok()?;
+        let absolute = |one: &Comparison| Comparison { model: one.model.absolute(), ..one.clone() };
+        (absolute(&results.comparison) == absolute(comparison)).then_some(results)
+    }
+
     /// Writes results as JSON.
     ///
     /// # Errors

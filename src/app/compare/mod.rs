@@ -41,7 +41,7 @@ use setup::Typed;
 use std::path::{Path, PathBuf};
 use view::View;
 use ways::Ways;
-use work::Work;
+use work::{Held, Work};
 
 /// What a key or a button asks of this workspace.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ enum Found {
     /// Folders of comparisons, the newest first.
     Comparisons(Vec<PathBuf>),
     /// A comparison in a folder.
-    Comparison(PathBuf, Result<Box<Comparison>, String>),
+    Comparison(PathBuf, Result<Box<Held>, String>),
     /// Presets from a file.
     Presets(Result<Vec<crate::compare::Cell>, String>),
 }
@@ -214,7 +214,10 @@ impl Compare {
         let failed = Found::Comparison(folder.clone(), Err(BROKEN.into()));
         self.threads.spawn(&cx.egui, failed, move || {
             let read = match Folder::new(&folder).comparison() {
-                Ok(Some(comparison)) => Ok(Box::new(comparison)),
+                Ok(Some(comparison)) => {
+                    let results = Folder::new(&folder).read_results(&comparison);
+                    Ok(Box::new(Held { comparison, results }))
+                }
                 Ok(None) => Err(format!("{folder:?} holds no comparison any more; begin another")),
                 Err(error) => Err(error.to_string()),
             };
@@ -341,12 +344,12 @@ impl Compare {
     fn take(&mut self, found: Found, cx: &mut Context) {
         match found {
             Found::Comparisons(folders) => self.folders = folders,
-            Found::Comparison(folder, Ok(comparison)) => {
+            Found::Comparison(folder, Ok(held)) => {
                 // One under way is not let go of.
                 if !self.is_active() {
-                    self.draft.count = comparison.count.get();
+                    self.draft.count = held.comparison.count.get();
                     let inception = self.draft.inception.clone();
-                    let work = Work::look(folder, *comparison, inception, &cx.session, Self::options(cx));
+                    let work = Work::look(folder, *held, inception, &cx.session, Self::options(cx));
                     self.show(Some(work));
                 }
             }

@@ -10,6 +10,12 @@ use std::time::Duration;
 /// No more of a comparison is lost, whatever happens.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 
+/// A comparison as its folder holds it, with what came of it when it was last whole.
+pub struct Held {
+    pub comparison: Comparison,
+    pub results: Option<Results>,
+}
+
 /// One comparison.
 pub struct Work {
     pub folder: PathBuf,
@@ -28,14 +34,9 @@ pub struct Work {
 
 impl Work {
     /// Looks at the comparison in a folder.
-    pub fn look(
-        folder: PathBuf,
-        comparison: Comparison,
-        inception: Option<PathBuf>,
-        session: &Session,
-        options: Options,
-    ) -> Work {
-        Work::begun(folder, comparison, inception, true, session, options)
+    pub fn look(folder: PathBuf, held: Held, inception: Option<PathBuf>, session: &Session, options: Options) -> Work {
+        let Held { comparison, results } = held;
+        Work { results, ..Work::begun(folder, comparison, inception, true, session, options) }
     }
 
     /// Begins a comparison in a folder, or goes on with it.
@@ -74,7 +75,9 @@ impl Work {
 
     fn begin(&mut self, looks: bool, session: &Session, options: Options) {
         self.looks = looks;
-        self.results = None;
+        if !looks {
+            self.results = None;
+        }
         self.state = RunState::Running;
         let task = Compare {
             comparison: self.comparison.clone(),
@@ -151,9 +154,10 @@ impl Work {
                 Update::Ended(end) => {
                     ended = true;
                     self.state = match end {
+                        End::Finished(_) if self.looks => RunState::Stopped,
                         End::Finished(found) => {
                             self.results = found.and_then(|found| found.results);
-                            if self.looks { RunState::Stopped } else { RunState::Finished }
+                            RunState::Finished
                         }
                         End::Stopped => RunState::Stopped,
                         End::Failed(failure) => {
@@ -172,7 +176,10 @@ impl Work {
             // All is there: what it comes to is a matter of a moment.
             let there = !self.standing.cells.is_empty() && !self.is_incomplete();
             if self.looks && there && matches!(self.state, RunState::Stopped) {
-                self.begin(false, session, options);
+                match self.results {
+                    Some(_) => self.state = RunState::Finished,
+                    None => self.begin(false, session, options),
+                }
             }
         }
         notices
