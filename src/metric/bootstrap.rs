@@ -2,7 +2,7 @@
 
 use super::kernel::{matrix, mean_and_std};
 use super::subsets::resample;
-use super::{Features, MetricError, Root};
+use super::{Features, MetricError, Moments};
 use faer::{Mat, Side};
 use rayon::prelude::*;
 
@@ -15,15 +15,12 @@ pub const REPLICAS: usize = 50;
 ///
 /// # Errors
 /// If there are fewer than two samples, the features are of another number, or eigenvalues do not converge.
-pub fn frechet_error(
-    reference: &Root<'_>,
-    features: &Features,
-    replicas: usize,
-    seed: u64,
-) -> Result<f64, MetricError> {
+pub fn frechet_error(reference: &Moments, features: &Features, replicas: usize, seed: u64) -> Result<f64, MetricError> {
     features.at_least(2)?;
     super::features::same_dims(reference.dims(), features.dims())?;
     let values = matrix(features);
+    // Before many threads ask for it at once.
+    reference.root()?;
     let replica = |number: usize| {
         let rows = resample(features.len(), seed, REPLICA | number as u64);
         of_rows(reference, &values, &rows)
@@ -37,12 +34,12 @@ pub fn frechet_error(
 const REPLICA: u64 = 1 << 41;
 
 /// The distance of some rows. With a root R of the reference's covariance, the eigenvalues of Σ₁Σ₂ are those of RᵀΣ₁R.
-fn of_rows(reference: &Root<'_>, values: &Mat<f64>, rows: &[usize]) -> Result<f64, MetricError> {
-    let (count, dims) = (rows.len() as f64, values.ncols());
+fn of_rows(reference: &Moments, values: &Mat<f64>, rows: &[usize]) -> Result<f64, MetricError> {
+    let (count, dims, root) = (rows.len() as f64, values.ncols(), reference.root()?);
     let mean: Vec<f64> = (0..dims).map(|j| rows.iter().map(|&i| values[(i, j)]).sum::<f64>() / count).collect();
     let around = Mat::from_fn(rows.len(), dims, |i, j| (values[(rows[i], j)] - mean[j]) / (count - 1.0).sqrt());
     let trace: f64 = around.col_iter().map(|column| column.squared_norm_l2()).sum();
-    let projected = &around * reference.matrix();
+    let projected = &around * &root.matrix;
     let of_root: f64 = match projected.ncols() {
         0 => 0.0,
         _ => {
@@ -52,5 +49,5 @@ fn of_rows(reference: &Root<'_>, values: &Mat<f64>, rows: &[usize]) -> Result<f6
         }
     };
     let means: f64 = mean.iter().zip(reference.mean()).map(|(a, b)| (a - b).powi(2)).sum();
-    Ok(means + trace + reference.trace() - 2.0 * of_root)
+    Ok(means + trace + root.trace - 2.0 * of_root)
 }

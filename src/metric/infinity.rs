@@ -1,7 +1,7 @@
 //! Distances as they would be of infinitely many samples (Chong and Forsyth 2020, "Effectively unbiased FID and Inception
 //! Score").
 
-use super::frechet::Root;
+use super::frechet::frechet;
 use super::subsets::subset;
 use super::{Features, InceptionScore, MetricError, Moments, inception_score};
 use rayon::prelude::*;
@@ -54,10 +54,11 @@ pub fn frechet_infinity_of(
     features: &Features,
     subsets: impl IntoIterator<Item = Vec<usize>>,
 ) -> Result<Extrapolated, MetricError> {
-    let root = Root::new(reference)?;
+    // Before many threads ask for it at once.
+    reference.root()?;
     let point = |rows: Vec<usize>| {
         let moments = Moments::of_features(&features.select(&rows))?;
-        Ok((rows.len(), Root::new(&moments)?.distance(&root)?))
+        Ok((rows.len(), frechet(&moments, reference)?))
     };
     let subsets: Vec<Vec<usize>> = subsets.into_iter().collect();
     Extrapolated::new(subsets.into_par_iter().map(point).collect::<Result<_, MetricError>>()?)

@@ -1,7 +1,7 @@
 //! What can be measured of two sets whose features are known.
 
 use super::{
-    DIRECTIONS, Edge, Features, MetricError, Moments, NEIGHBOUR, REPLICAS, Root, SPLITS, SUBSET_SIZE, SUBSETS,
+    DIRECTIONS, Edge, Features, MetricError, Moments, NEIGHBOUR, REPLICAS, SPLITS, SUBSET_SIZE, SUBSETS, frechet,
     frechet_error, frechet_infinity, inception_score, inception_score_infinity, kernel_distance_over, mind, neighbours,
     subset,
 };
@@ -201,14 +201,11 @@ impl Measure for Fd {
 
     fn measure(&self, settings: &Settings, pair: &Pair<'_>) -> Result<Vec<Figure>, MetricError> {
         let (a, b) = (moments(pair.generated)?, moments(pair.reference)?);
-        super::features::same_dims(a.dims(), b.dims())?;
-        let (root, reference) = rayon::join(|| Root::new(a), || Root::new(b));
-        let reference = reference?;
-        let value = root?.distance(&reference)?;
+        let value = frechet(a, b)?;
         let asked = settings.whole(&RESAMPLED) as usize;
         let replicas = if a.dims() > MANY && asked == REPLICAS { 0 } else { asked };
         let error = match &pair.generated.features {
-            Some(features) if replicas > 1 => Some(frechet_error(&reference, features, replicas, pair.seed)?),
+            Some(features) if replicas > 1 => Some(frechet_error(b, features, replicas, pair.seed)?),
             _ => None,
         };
         Ok(vec![Figure { key: "fd", name: pair.metric.into(), value, error, error_of: BOOTSTRAP, falling: true }])

@@ -28,7 +28,7 @@ pub use classifier::{C10Features, ClassifierFeatures, WorldsFeatures};
 use extractor::ON;
 pub use extractor::{Bundled, Extracted, Extractor, FeatureNetwork, FeatureRef, Loaded, Material, compares};
 pub use features::Features;
-pub use frechet::{Root, frechet};
+pub use frechet::frechet;
 pub use inception::{InceptionFeatures, RESIZE};
 pub use inception_score::{InceptionScore, SPLITS, inception_score};
 pub use infinity::{

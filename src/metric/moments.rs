@@ -1,17 +1,28 @@
 use super::features::same_dims;
+use super::frechet::Root;
 use super::{Features, MetricError, Sums, Tally};
 use faer::Mat;
+use std::sync::OnceLock;
 
 /// A variance of which so small a share of the mean square is left has been lost in rounding: the feature is constant.
 const LOST: f64 = 64.0 * f64::EPSILON;
 
 /// Mean and covariance of features.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Moments {
     /// Number of samples; `None` where a published file does not say.
     count: Option<u64>,
     mean: Vec<f64>,
     covariance: Mat<f64>,
+    /// A root of the covariance, once it was asked for: one set is compared with many.
+    root: OnceLock<Root>,
+}
+
+impl PartialEq for Moments {
+    fn eq(&self, other: &Self) -> bool {
+        // The root follows from these.
+        (self.count, &self.mean, &self.covariance) == (other.count, &other.mean, &other.covariance)
+    }
 }
 
 impl Moments {
@@ -39,7 +50,7 @@ impl Moments {
             return Err(MetricError::Moments("the covariance is not symmetric"));
         }
         let covariance = Mat::from_fn(dims, dims, |i, j| 0.5 * (covariance[(i, j)] + covariance[(j, i)]));
-        Ok(Moments { count, mean, covariance })
+        Ok(Moments { count, mean, covariance, root: OnceLock::new() })
     }
 
     /// Those of features, with the covariance of n − 1.
@@ -79,7 +90,8 @@ impl Moments {
                 covariance[(i, j)] = 0.0;
             }
         }
-        Ok(Moments { count: Some(found), mean: sum.iter().map(|sum| sum / count).collect(), covariance })
+        let mean = sum.iter().map(|sum| sum / count).collect();
+        Ok(Moments { count: Some(found), mean, covariance, root: OnceLock::new() })
     }
 
     /// D.
@@ -100,6 +112,15 @@ impl Moments {
     /// D×D, divided by n − 1.
     pub fn covariance(&self) -> &Mat<f64> {
         &self.covariance
+    }
+
+    /// A root of the covariance, found the first time.
+    pub(super) fn root(&self) -> Result<&Root, MetricError> {
+        if let Some(root) = self.root.get() {
+            return Ok(root);
+        }
+        let root = Root::of(&self.covariance)?;
+        Ok(self.root.get_or_init(|| root))
     }
 
     /// ‖μ₁ − μ₂‖².

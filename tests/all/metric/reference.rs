@@ -3,9 +3,9 @@
 use super::{json, numbers, path};
 use score_explorer::checkpoint::read_tensors;
 use score_explorer::metric::{
-    CleanFid, Edge, Features, Moments, PytorchFid, Resize, Root, Tally, Tf1, frechet, frechet_error,
-    frechet_infinity_of, inception_score, inception_score_infinity_of, kernel_distance, kernel_distance_of, mind,
-    mind_of, neighbours, resized, subset,
+    CleanFid, Edge, Features, Moments, PytorchFid, Resize, Tally, Tf1, frechet, frechet_error, frechet_infinity_of,
+    inception_score, inception_score_infinity_of, kernel_distance, kernel_distance_of, mind, mind_of, neighbours,
+    resized, subset,
 };
 use score_explorer::network::{Array, Weights};
 use serde_json::Value;
@@ -159,14 +159,13 @@ fn the_bootstrap_finds_the_deviation_of_new_sets() {
     let recorded = Recorded::open();
     let a = recorded.features(&"a".into());
     let reference = Moments::of_features(&recorded.features(&"shifted_a".into())).unwrap();
-    let root = Root::new(&reference).unwrap();
-    let error = frechet_error(&root, &a, 200, 1).unwrap();
+    let error = frechet_error(&reference, &a, 200, 1).unwrap();
     // Halves of a set, each of n/2: their deviation is that of n times √2, of halves drawn without replacement as well
     // (the half that is left out makes up for it).
     let halves: Vec<f64> = (0..200)
         .map(|number| {
             let half = a.select(&subset(a.len(), a.len() / 2, 2, number));
-            Root::new(&Moments::of_features(&half).unwrap()).unwrap().distance(&root).unwrap()
+            frechet(&Moments::of_features(&half).unwrap(), &reference).unwrap()
         })
         .collect();
     let mean = halves.iter().sum::<f64>() / 200.0;
