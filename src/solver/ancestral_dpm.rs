@@ -1,6 +1,6 @@
 use super::estimate::{Exponential, Prediction, between};
 use super::stochastic::{Detour, eta};
-use super::{Destination, Dynamics, Edm, Grid, Observer, Process, Purpose, Solver};
+use super::{Destination, Edm, Grid, Observer, Process, Purpose, Solver, two_a_step};
 use crate::Image;
 use crate::registry::{Choice, Equation, Parameter, Settings, entry};
 use crate::score::ScoreError;
@@ -50,11 +50,7 @@ impl Solver for Ancestral2S {
     }
 
     fn evaluations(&self, _settings: &Settings, steps: usize, to: Destination) -> Option<usize> {
-        Some((2 * steps).saturating_sub(usize::from(to != Destination::Noise)))
-    }
-
-    fn dynamics(&self, settings: &Settings) -> Dynamics {
-        if self.is_stochastic(settings) { Dynamics::ReverseSde } else { Dynamics::ProbabilityFlow }
+        Some(two_a_step(steps, to))
     }
 
     fn is_stochastic(&self, settings: &Settings) -> bool {
@@ -132,11 +128,7 @@ impl Solver for AncestralSde {
     }
 
     fn evaluations(&self, _settings: &Settings, steps: usize, to: Destination) -> Option<usize> {
-        Some((2 * steps).saturating_sub(usize::from(to != Destination::Noise)))
-    }
-
-    fn dynamics(&self, settings: &Settings) -> Dynamics {
-        if self.is_stochastic(settings) { Dynamics::ReverseSde } else { Dynamics::ProbabilityFlow }
+        Some(two_a_step(steps, to))
     }
 
     fn is_stochastic(&self, settings: &Settings) -> bool {

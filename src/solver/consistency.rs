@@ -1,4 +1,4 @@
-use super::{Grid, Group, Observer, Preset, Process, Purpose, Solver, Uniform, show};
+use super::{Dynamics, Grid, Group, Observer, Preset, Process, Purpose, Solver, Uniform, show};
 use crate::Image;
 use crate::registry::{Choice, Equation, Settings, entry};
 use crate::score::{ScoreError, denoised};
@@ -38,6 +38,11 @@ impl Solver for Consistency {
             }
         }
         Ok(x)
+    }
+
+    /// Its answers are where the trajectories of the flow end, whatever noise comes between them.
+    fn dynamics(&self, _settings: &Settings) -> Dynamics {
+        Dynamics::ProbabilityFlow
     }
 
     fn is_stochastic(&self, _settings: &Settings) -> bool {

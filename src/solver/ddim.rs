@@ -1,6 +1,6 @@
 use super::estimate::Estimate;
 use super::stochastic::{Detour, ETA};
-use super::{Dynamics, Observer, Process, Purpose, Solver};
+use super::{Observer, Process, Purpose, Solver};
 use crate::Image;
 use crate::registry::{About, Equation, Parameter, Settings, entry};
 use crate::score::ScoreError;
@@ -58,10 +58,6 @@ impl Solver for Ddim {
             }
         }
         Ok(x)
-    }
-
-    fn dynamics(&self, settings: &Settings) -> Dynamics {
-        if self.is_stochastic(settings) { Dynamics::ReverseSde } else { Dynamics::ProbabilityFlow }
     }
 
     fn is_stochastic(&self, settings: &Settings) -> bool {

@@ -1,6 +1,6 @@
 use super::estimate::{between, transfer};
 use super::stochastic::{CHURN, CHURN_MAX, CHURN_MIN, CHURN_NOISE, Detour, ETA, churned};
-use super::{Destination, Dynamics, Edm, Grid, Observer, Process, Purpose, Solver};
+use super::{Destination, Edm, Grid, Observer, Process, Purpose, Solver, two_a_step};
 use crate::Image;
 use crate::registry::{Choice, Equation, Settings, entry};
 use crate::score::ScoreError;
@@ -45,11 +45,7 @@ impl Solver for Dpm2 {
     }
 
     fn evaluations(&self, _settings: &Settings, steps: usize, to: Destination) -> Option<usize> {
-        Some((2 * steps).saturating_sub(usize::from(to != Destination::Noise)))
-    }
-
-    fn dynamics(&self, settings: &Settings) -> Dynamics {
-        if self.is_stochastic(settings) { Dynamics::ReverseSde } else { Dynamics::ProbabilityFlow }
+        Some(two_a_step(steps, to))
     }
 
     fn is_stochastic(&self, settings: &Settings) -> bool {

@@ -1,7 +1,7 @@
 use super::adams::order;
 use super::estimate::{Estimate, Exponential, Prediction, between};
 use super::stochastic::{Detour, ETA};
-use super::{Destination, Dynamics, Grid, Observer, Process, Purpose, Solver, Uniform};
+use super::{Destination, Grid, Observer, Process, Purpose, Solver, Uniform};
 use crate::Image;
 use crate::registry::{About, Choice, Equation, Parameter, Scale, Settings, entry};
 use crate::score::ScoreError;
@@ -167,10 +167,6 @@ impl Solver for DpmAdaptive {
 
     fn evaluations(&self, _settings: &Settings, _steps: usize, _to: Destination) -> Option<usize> {
         None
-    }
-
-    fn dynamics(&self, settings: &Settings) -> Dynamics {
-        if self.is_stochastic(settings) { Dynamics::ReverseSde } else { Dynamics::ProbabilityFlow }
     }
 
     fn is_stochastic(&self, settings: &Settings) -> bool {

@@ -1,5 +1,5 @@
 use super::stochastic::{CHURN, CHURN_MAX, CHURN_MIN, CHURN_NOISE, Detour, ETA, churned};
-use super::{Dynamics, Edm, Grid, Observer, Process, Purpose, Solver};
+use super::{Edm, Grid, Observer, Process, Purpose, Solver};
 use crate::Image;
 use crate::registry::{Choice, Equation, Settings, entry};
 use crate::score::ScoreError;
@@ -36,10 +36,6 @@ impl Solver for Euler {
             }
         }
         Ok(x)
-    }
-
-    fn dynamics(&self, settings: &Settings) -> Dynamics {
-        if self.is_stochastic(settings) { Dynamics::ReverseSde } else { Dynamics::ProbabilityFlow }
     }
 
     fn is_stochastic(&self, settings: &Settings) -> bool {

@@ -1,5 +1,5 @@
 use super::estimate::{Estimate, plus};
-use super::{Destination, Edm, Grid, Observer, Process, Solver};
+use super::{Destination, Edm, Grid, Observer, Process, Solver, two_a_step};
 use crate::Image;
 use crate::registry::{About, Choice, Equation, Parameter, Settings, entry};
 use crate::score::ScoreError;
@@ -88,7 +88,7 @@ impl Solver for Heun {
     }
 
     fn evaluations(&self, _settings: &Settings, steps: usize, to: Destination) -> Option<usize> {
-        Some((2 * steps).saturating_sub(usize::from(to != Destination::Noise)))
+        Some(two_a_step(steps, to))
     }
 
     fn grid(&self) -> Choice<dyn Grid> {

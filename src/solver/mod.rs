@@ -140,8 +140,8 @@ pub trait Solver: Entry {
     }
 
     /// What it follows.
-    fn dynamics(&self, _settings: &Settings) -> Dynamics {
-        Dynamics::ProbabilityFlow
+    fn dynamics(&self, settings: &Settings) -> Dynamics {
+        if self.is_stochastic(settings) { Dynamics::ReverseSde } else { Dynamics::ProbabilityFlow }
     }
 
     /// Whether it has noise of its own, besides that of the start.
@@ -246,6 +246,11 @@ pub enum Destination {
     Data,
     /// At the data, without that noise ([`Process::denoise`]).
     Denoised,
+}
+
+/// Score evaluations of so many steps of two each, but for one that arrives at the data, where σ = 0: that takes one.
+fn two_a_step(steps: usize, to: Destination) -> usize {
+    (2 * steps).saturating_sub(usize::from(to != Destination::Noise))
 }
 
 /// What a solver follows.

@@ -1,6 +1,6 @@
 use super::heun::heun_step;
 use super::stochastic::{CHURN_MAX, CHURN_MIN, CHURN_NOISE, raised};
-use super::{Destination, Dynamics, Edm, Grid, Observer, Process, Purpose, Solver};
+use super::{Destination, Edm, Grid, Observer, Process, Purpose, Solver};
 use crate::Image;
 use crate::registry::{Choice, Equation, Parameter, Scale, Settings, entry};
 use crate::score::ScoreError;
@@ -160,10 +160,6 @@ impl Solver for Restart {
 
     fn evaluations(&self, _settings: &Settings, _steps: usize, _to: Destination) -> Option<usize> {
         None
-    }
-
-    fn dynamics(&self, _settings: &Settings) -> Dynamics {
-        Dynamics::ReverseSde
     }
 
     fn is_stochastic(&self, _settings: &Settings) -> bool {

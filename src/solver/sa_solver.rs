@@ -2,7 +2,7 @@ use super::adams::order;
 use super::estimate::{Estimate, Exponential, PREDICTION, Prediction};
 use super::multistep::{lower, order_of};
 use super::polynomial::weights;
-use super::{Dynamics, Grid, LogSnr, Observer, Process, Purpose, Solver};
+use super::{Grid, LogSnr, Observer, Process, Purpose, Solver};
 use crate::Image;
 use crate::registry::{Choice, Equation, Parameter, Scale, Settings, entry};
 use crate::score::ScoreError;
@@ -115,10 +115,6 @@ impl Solver for SaSolver {
             past.retain(|at| at.level.alpha > 0.0);
         }
         Ok(x)
-    }
-
-    fn dynamics(&self, settings: &Settings) -> Dynamics {
-        if self.is_stochastic(settings) { Dynamics::ReverseSde } else { Dynamics::ProbabilityFlow }
     }
 
     fn is_stochastic(&self, settings: &Settings) -> bool {

@@ -3,7 +3,7 @@ use super::dpm_solver::{EXACT, PUBLISHED};
 use super::estimate::{PREDICTION, Prediction};
 use super::multistep::{FORM, Multistep, Third, is_heun, lower};
 use super::stochastic::eta;
-use super::{Dynamics, Observer, Process, Solver};
+use super::{Observer, Process, Solver};
 use crate::Image;
 use crate::registry::{About, Equation, Parameter, Settings, entry};
 use crate::score::ScoreError;
@@ -58,10 +58,6 @@ impl Solver for SdeDpmSolverPlusPlus {
         multistep.solve(settings, process, x, observer)
     }
 
-    fn dynamics(&self, settings: &Settings) -> Dynamics {
-        if self.is_stochastic(settings) { Dynamics::ReverseSde } else { Dynamics::ProbabilityFlow }
-    }
-
     fn is_stochastic(&self, settings: &Settings) -> bool {
         settings.number(&ETA) > 0.0
     }
@@ -111,10 +107,6 @@ impl Solver for SdeDpmSolverPlusPlus3M {
             lower: &LOWER,
         };
         multistep.solve(settings, process, x, observer)
-    }
-
-    fn dynamics(&self, settings: &Settings) -> Dynamics {
-        if self.is_stochastic(settings) { Dynamics::ReverseSde } else { Dynamics::ProbabilityFlow }
     }
 
     fn is_stochastic(&self, settings: &Settings) -> bool {
