@@ -1,8 +1,11 @@
 use super::FileError;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File, Metadata, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
+
+/// How the names of files end that are being written; they begin with a dot.
+const TEMPORARY: &str = ".tmp";
 
 /// Writes a file under a temporary name in the same folder, then renames it: others see
 /// the old file or the whole new one, never half of it.
@@ -14,6 +17,23 @@ use tempfile::NamedTempFile;
 /// Whatever the system or `write` returns, as [`FileError::Write`]. The old file then stays.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), FileError> {
     replace(path, write).map_err(|source| FileError::Write { path: path.into(), source })
+}
+
+/// Keeps other programs out as long as the file is held, and removes what those that were killed left half-written in these
+/// folders; `None` where another program holds it.
+pub fn claim(file: File, folders: &[&Path]) -> Option<File> {
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        return None;
+    }
+    for folder in folders {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let is_left = |name: &str| name.starts_with('.') && name.ends_with(TEMPORARY);
+        for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_left)) {
+            // What cannot be removed does no harm.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Some(file)
 }
 
 /// Looks whether [`write_atomically`] could write there now. Leaves nothing behind.
@@ -44,7 +64,7 @@ fn temporary(target: &Path) -> io::Result<NamedTempFile> {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     let prefix = format!(".{}.", name.chars().take(40).collect::<String>());
     let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(".tmp");
+    builder.prefix(&prefix).suffix(TEMPORARY);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the umask
     builder.tempfile_in(folder).map_err(bare)

@@ -62,7 +62,7 @@ mod zip_parts;
 
 pub use animation::{Animation, write_animation};
 pub use arrays::{Arrays, NumberArray, Numbers, read_arrays, write_arrays};
-pub use atomic::{check_writable, write_atomically};
+pub use atomic::{check_writable, claim, write_atomically};
 pub use card::{Fact, count, facts};
 pub use catalogue::{Entry, catalogue, find, slug};
 pub use checksum::checksum;

@@ -13,10 +13,10 @@ use super::{
     Account, Cell, CompareError, Comparison, FIRST, Identity, Part, Results, read_comparison, write_comparison,
 };
 use crate::Pixels;
-use crate::checkpoint::{FileError, read_arrays, write_arrays, write_json, write_picture};
+use crate::checkpoint::{FileError, claim, read_arrays, write_arrays, write_json, write_picture};
 use crate::sde::Range;
 use sha2::{Digest, Sha256};
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 const WHAT: &str = "the state of a cell";
@@ -94,18 +94,7 @@ impl Folder {
         let path = cells.join(".lock");
         let wrong = |source| FileError::Write { path: path.clone(), source };
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(wrong)?;
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
-            return Err(CompareError::Busy(self.path.clone()));
-        }
-        for folder in [&self.path, &cells] {
-            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-            let is_left = |name: &str| name.starts_with('.') && name.ends_with(".tmp");
-            for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_left)) {
-                // What cannot be removed does no harm.
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-        Ok(file)
+        claim(file, &[self.path.as_path(), &cells]).ok_or_else(|| CompareError::Busy(self.path.clone()))
     }
 
     fn make(&self, name: &str) -> Result<PathBuf, CompareError> {

@@ -10,12 +10,12 @@
 
 use super::{Levels, Point, State, StepReport, Trainer, Training, TrainingError};
 use crate::checkpoint::{
-    FileError, OpenedNetwork, read_json, read_state, write_atomically, write_json, write_native, write_state,
+    FileError, OpenedNetwork, claim, read_json, read_state, write_atomically, write_json, write_native, write_state,
 };
 use crate::network::Weights;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
@@ -184,18 +184,8 @@ impl Folder {
     pub fn claim(&self) -> Result<File, FolderError> {
         let value = self.value();
         let file = File::open(&value).map_err(|source| FileError::Read { path: value, source })?;
-        if let Err(TryLockError::WouldBlock) = file.try_lock() {
-            return Err(FolderError::Busy(self.path.clone()));
-        }
-        for folder in [self.path.clone(), self.path.join("snapshots")] {
-            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-            let is_left = |name: &str| name.starts_with('.') && name.ends_with(".tmp");
-            for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_left)) {
-                // What cannot be removed does no harm.
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-        Ok(file)
+        let folders = [self.path.as_path(), &self.path.join(SNAPSHOTS)];
+        claim(file, &folders).ok_or_else(|| FolderError::Busy(self.path.clone()))
     }
 
     /// The state that was saved last, if one was.
