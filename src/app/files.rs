@@ -106,6 +106,22 @@ pub fn file_name(path: &Path) -> String {
     text::name(&path.file_name().unwrap_or(path.as_os_str()).to_string_lossy())
 }
 
+/// The folders in a place that hold what is looked for, those that changed last first.
+pub fn newest_folders(home: &Path, holds: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(home).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut all: Vec<PathBuf> = entries.filter(|path| holds(path)).collect();
+    let modified = |path: &PathBuf| std::fs::metadata(path).and_then(|about| about.modified()).ok();
+    all.sort_by_key(|path| std::cmp::Reverse(modified(path)));
+    all
+}
+
+/// A folder of this name, or of this name with a number, that is not there yet.
+pub fn new_folder(home: &Path, name: &str) -> Option<PathBuf> {
+    let numbered = (2..).map(|number| format!("{name}-{number}"));
+    let mut names = std::iter::once(name.to_owned()).chain(numbered).map(|name| home.join(name));
+    names.find(|folder| !folder.exists())
+}
+
 /// Whether a file's name says that it is a picture.
 pub fn is_picture(path: &Path) -> bool {
     has_extension(path, &PICTURES)

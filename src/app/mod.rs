@@ -30,6 +30,7 @@ mod run_view;
 mod saving;
 mod session;
 mod settings;
+mod settled;
 mod shell;
 mod status;
 mod textures;

@@ -89,6 +89,14 @@ impl Session {
         task.updates().collect()
     }
 
+    /// How a task has ended, where all else that it says does not matter.
+    pub fn ended<T: Task>(&mut self, task: &TaskHandle<T>) -> Option<End<T::Output>> {
+        self.hear(task).into_iter().find_map(|update| match update {
+            Update::Ended(end) => Some(end),
+            _ => None,
+        })
+    }
+
     /// Asks what a model is, unless that is known. It is opened where it will be computed with.
     pub fn inspect(&mut self, model: &ModelRef, device: DeviceChoice) {
         if !self.models.contains_key(model) {
@@ -105,11 +113,7 @@ impl Session {
     pub fn poll(&mut self) -> Vec<Notice> {
         self.loading = None;
         let Some(task) = self.inspecting.take() else { return Vec::new() };
-        let ended = self.hear(&task).into_iter().find_map(|update| match update {
-            Update::Ended(end) => Some(end),
-            _ => None,
-        });
-        match ended {
+        match self.ended(&task) {
             None => {
                 self.inspecting = Some(task);
                 Vec::new()

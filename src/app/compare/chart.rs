@@ -60,9 +60,8 @@ pub fn dots(work: &Work, cost: Cost) -> Vec<Dot> {
 }
 
 /// Shows the chart. A click on a dot chooses its preset.
-pub fn ui(ui: &mut Ui, work: &Work, view: &mut View, height: f32) {
+pub fn ui(ui: &mut Ui, work: &Work, dots: &[Dot], view: &mut View, height: f32) {
     let theme = Theme::of(ui);
-    let dots = dots(work, view.cost());
     if dots.is_empty() {
         ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| {
             ui.label(RichText::new("Distances are drawn here as they come.").weak());
@@ -89,7 +88,7 @@ pub fn ui(ui: &mut Ui, work: &Work, view: &mut View, height: f32) {
         layer(plot, others, theme);
         let front: Vec<[f64; 2]> = dots.iter().filter(|dot| dot.best).map(Dot::at).collect();
         plot.line(Line::new("", front).color(theme.accent.gamma_multiply(0.6)).width(1.0));
-        for dot in &dots {
+        for dot in dots {
             let [x, y] = dot.at();
             if let Some([low, high]) = dot.interval.filter(|[low, _]| *low > 0.0) {
                 plot.line(Line::new("", vec![[x, low.log10()], [x, high.log10()]]).color(theme.weak).width(1.5));

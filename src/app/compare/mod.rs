@@ -17,7 +17,7 @@ mod work;
 use super::background::{BROKEN, Background};
 use super::context::Context;
 use super::dialog::{Dialog, PathRequest};
-use super::files::file_name;
+use super::files::{file_name, new_folder, newest_folders};
 use super::keys::{self, Binding, Keys, plain, with};
 use super::panes::{Pane, Panes};
 use super::saving::SaveJob;
@@ -206,7 +206,9 @@ impl Compare {
     fn look(&mut self, cx: &Context) {
         if let Some(home) = self.home.clone() {
             let failed = Found::Comparisons(Vec::new());
-            self.threads.spawn(&cx.egui, failed, move || Found::Comparisons(work::comparisons(&home)));
+            self.threads.spawn(&cx.egui, failed, move || {
+                Found::Comparisons(newest_folders(&home, |path| Folder::new(path).value().is_file()))
+            });
         }
     }
 
@@ -298,7 +300,8 @@ impl Compare {
     }
 
     fn begin(&mut self, comparison: Comparison, cx: &mut Context) {
-        let Some(folder) = self.folder(&comparison) else {
+        let name = crate::checkpoint::slug(&comparison.model.to_string());
+        let Some(folder) = self.home.as_deref().and_then(|home| new_folder(home, &name)) else {
             let why = "there is no folder for comparisons on this system; use `score-explorer compare --output FOLDER`";
             cx.notices.push(Notice::error(why));
             return;
@@ -307,15 +310,6 @@ impl Compare {
         let inception = self.draft.inception.clone();
         let work = Work::measure(folder, comparison, inception, &cx.session, Self::options(cx));
         self.show(Some(work));
-    }
-
-    /// A folder that is not there yet.
-    fn folder(&self, comparison: &Comparison) -> Option<PathBuf> {
-        let home = self.home.as_ref()?;
-        let name = crate::checkpoint::slug(&comparison.model.to_string());
-        let numbered = (2..).map(|number| format!("{name}-{number}"));
-        let mut names = std::iter::once(name.clone()).chain(numbered).map(|name| home.join(name));
-        names.find(|folder| !folder.exists())
     }
 
     fn chosen(&mut self, purpose: Purpose, path: PathBuf, cx: &mut Context) {
@@ -380,9 +374,9 @@ impl Compare {
             table::title(ui, work, view);
             ui.add_space(4.0);
             let height = (ui.available_height() * 0.52).max(120.0);
-            chart::ui(ui, work, view, height);
-            ui.add_space(4.0);
             let dots = chart::dots(work, view.cost());
+            chart::ui(ui, work, &dots, view, height);
+            ui.add_space(4.0);
             table::ui(ui, work, &dots, view);
         });
     }
@@ -395,8 +389,12 @@ impl Workspace for Compare {
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut Context) {
         self.textures.begin();
-        let comparison = if self.work.is_none() { self.draft.comparison(&cx.draft).ok() } else { None };
-        self.forecast.advance(comparison, self.draft.inception.as_deref(), cx);
+        if let Some(folder) = self.shown.take() {
+            self.read(folder, cx);
+        }
+        let comparison = self.draft.comparison(&cx.draft);
+        let next = comparison.as_ref().ok().filter(|_| self.work.is_none());
+        self.forecast.advance(next, self.draft.inception.as_deref(), cx);
         if let Some(work) = &self.work {
             let options = Options::on(cx.draft.device);
             self.ways.advance(&work.comparison, &self.view.selected, &mut cx.session, options);
@@ -408,7 +406,8 @@ impl Workspace for Compare {
         panes.ui(ui, &mut |ui, pane| match pane {
             Pane::Setup => {
                 let (estimate, measuring) = (forecast.estimate(), forecast.is_measuring());
-                setup::Setup { cx, draft, typed, work, folders, estimate, measuring, commands }.ui(ui);
+                let comparison = &comparison;
+                setup::Setup { cx, draft, comparison, typed, work, folders, estimate, measuring, commands }.ui(ui);
             }
             Pane::Picture => Self::middle(ui, work, view),
             Pane::Plots => {
@@ -442,9 +441,6 @@ impl Workspace for Compare {
         if !self.looked {
             self.looked = true;
             self.look(cx);
-            if let Some(folder) = self.shown.take() {
-                self.read(folder, cx);
-            }
         }
         if let Some((purpose, path)) = self.request.poll() {
             self.chosen(purpose, path, cx);

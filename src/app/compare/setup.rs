@@ -32,6 +32,8 @@ pub struct Typed {
 pub struct Setup<'a> {
     pub cx: &'a mut Context,
     pub draft: &'a mut CompareDraft,
+    /// What these settings make, or why they make nothing.
+    pub comparison: &'a Result<Comparison, String>,
     pub typed: &'a mut Typed,
     pub work: Option<&'a Work>,
     pub folders: &'a [PathBuf],
@@ -44,10 +46,10 @@ pub struct Setup<'a> {
 impl Setup<'_> {
     /// Shows the panel: settings that scroll, and below them the buttons that never do.
     pub fn ui(&mut self, ui: &mut Ui) {
-        let comparison = self.draft.comparison(&self.cx.draft);
+        let comparison = self.comparison;
         egui::Panel::bottom("compare").resizable(false).show_separator_line(false).show(ui, |ui| {
             ui.add_space(4.0);
-            self.buttons(ui, &comparison);
+            self.buttons(ui, comparison);
             ui.add_space(4.0);
         });
         panes::settings(ui, |ui| {
@@ -70,7 +72,7 @@ impl Setup<'_> {
             ui.separator();
             self.presets(ui);
             egui::CollapsingHeader::new("Sweep and files").show(ui, |ui| self.more(ui));
-            if let Err(why) = &comparison {
+            if let Err(why) = comparison {
                 ui.add(egui::Label::new(RichText::new(why).color(ui.visuals().error_fg_color)).wrap());
             }
         });

@@ -2,9 +2,9 @@
 
 use crate::app::status::TaskLine;
 use crate::app::{Notice, RunState, Session};
-use crate::compare::{Comparison, Folder, Results, Shard};
+use crate::compare::{Comparison, Results, Shard};
 use crate::engine::{Compare, CompareReport, End, Options, Standing, TaskHandle, Update};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// No more of a comparison is lost, whatever happens.
@@ -190,13 +190,4 @@ impl Work {
         let task = self.task.as_ref().filter(|_| !self.looks)?;
         Some(TaskLine::new(format!("comparing {}", self.name()), task.progress(), 0.0))
     }
-}
-
-/// Folders of comparisons, the newest first.
-pub fn comparisons(home: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(home).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut all: Vec<PathBuf> = entries.filter(|path| Folder::new(path).value().is_file()).collect();
-    let modified = |path: &PathBuf| std::fs::metadata(path).and_then(|about| about.modified()).ok();
-    all.sort_by_key(|path| std::cmp::Reverse(modified(path)));
-    all
 }

@@ -8,7 +8,7 @@ use crate::app::consent::Consent;
 use crate::app::files::file_name;
 use crate::app::photos::{Crop, Source};
 use crate::app::{Notice, Session};
-use crate::engine::{End, Failure, Update};
+use crate::engine::{End, Failure};
 use crate::task::{Decoded, Encoded, Estimate, Flow, Latents as Encodings, Likelihood};
 use std::path::Path;
 
@@ -135,11 +135,7 @@ impl Latents {
 
     fn hear_middle(&mut self, session: &mut Session) -> Vec<Notice> {
         let Some(asked) = self.middle.asked.take() else { return Vec::new() };
-        let ended = session.hear(&asked.task).into_iter().find_map(|update| match update {
-            Update::Ended(end) => Some(end),
-            _ => None,
-        });
-        match ended {
+        match session.ended(&asked.task) {
             None => self.middle.asked = Some(asked),
             Some(End::Finished(decoded)) => {
                 if !asked.fine {

@@ -4,7 +4,7 @@ use super::Command;
 use crate::Pixels;
 use crate::app::widgets::{named, thousands};
 use crate::app::{Context, Notice};
-use crate::engine::{Average, Averaged, End, Options, TaskHandle, Update};
+use crate::engine::{Average, Averaged, End, Options, TaskHandle};
 use crate::train::Folder;
 use egui::{Slider, Ui};
 use std::path::{Path, PathBuf};
@@ -168,11 +168,7 @@ impl Averages {
 
 /// What a task has given, once it has ended; within, nothing where it failed, which is said.
 fn ended(task: &TaskHandle<Average>, cx: &mut Context) -> Option<Option<Option<Pixels<f32>>>> {
-    let ends = cx.session.hear(task).into_iter().find_map(|update| match update {
-        Update::Ended(end) => Some(end),
-        _ => None,
-    });
-    ends.map(|end| match end {
+    cx.session.ended(task).map(|end| match end {
         End::Finished(output) => Some(output),
         End::Stopped => None,
         End::Failed(failure) => {

@@ -32,15 +32,6 @@ impl Former {
     }
 }
 
-/// Folders of trainings, the newest first.
-pub fn trainings(home: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(home).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut all: Vec<PathBuf> = entries.filter(|path| Folder::new(path).holds_training()).collect();
-    let modified = |path: &PathBuf| std::fs::metadata(path).and_then(|about| about.modified()).ok();
-    all.sort_by_key(|path| std::cmp::Reverse(modified(path)));
-    all
-}
-
 /// One training.
 pub struct Course {
     pub folder: PathBuf,

@@ -16,7 +16,7 @@ mod strip;
 use super::background::{BROKEN, Background};
 use super::context::Context;
 use super::dialog::{Dialog, PathRequest};
-use super::files::file_name;
+use super::files::{file_name, new_folder, newest_folders};
 use super::keys::{self, Binding, Keys, plain};
 use super::panes::{Pane, Panes};
 use super::status::TaskLine;
@@ -182,7 +182,9 @@ impl Train {
     /// Looks for trainings, and reads the one that is shown.
     fn look(&mut self, ctx: &egui::Context) {
         if let Some(home) = self.home.clone() {
-            self.threads.spawn(ctx, Found::Trainings(Vec::new()), move || Found::Trainings(course::trainings(&home)));
+            self.threads.spawn(ctx, Found::Trainings(Vec::new()), move || {
+                Found::Trainings(newest_folders(&home, |path| Folder::new(path).holds_training()))
+            });
         }
         let shown = self.course.as_ref().filter(|course| !course.is_active()).map(|course| course.folder.clone());
         if let Some(folder) = shown {
@@ -238,7 +240,10 @@ impl Train {
                 }
             }
             None => match self.draft.training() {
-                Ok(training) => self.begin(training, self.folder(&self.draft.name()), cx),
+                Ok(training) => {
+                    let folder = self.home.as_deref().and_then(|home| new_folder(home, &self.draft.name()));
+                    self.begin(training, folder, cx);
+                }
                 Err(why) => cx.notices.push(Notice::error(why)),
             },
         }
@@ -263,14 +268,6 @@ impl Train {
             });
             Beside { folder, history: None }
         });
-    }
-
-    /// A folder that is not there yet.
-    fn folder(&self, name: &str) -> Option<PathBuf> {
-        let home = self.home.as_ref()?;
-        let numbered = (2..).map(|number| format!("{name}-{number}"));
-        let mut names = std::iter::once(name.to_owned()).chain(numbered).map(|name| home.join(name));
-        names.find(|folder| !folder.exists())
     }
 
     fn begin(&mut self, training: crate::train::Training, folder: Option<PathBuf>, cx: &mut Context) {
@@ -308,13 +305,14 @@ impl Workspace for Train {
 
     fn ui(&mut self, ui: &mut Ui, cx: &mut Context) {
         self.textures.begin();
-        let training = self.course.is_none().then(|| self.draft.training().ok()).flatten();
-        self.speed.advance(training.as_ref(), cx);
+        let training = self.draft.training();
+        self.speed.advance(training.as_ref().ok().filter(|_| self.course.is_none()), cx);
         let Train { panes, draft, course, trainings, beside, commands, textures, strip, speed, .. } = self;
         let beside = beside.as_ref();
         panes.ui(ui, &mut |ui, pane| match pane {
             Pane::Setup => {
-                setup::Setup { cx, draft, course: course.as_ref(), trainings, beside, speed, commands }.ui(ui)
+                let (course, training) = (course.as_ref(), &training);
+                setup::Setup { cx, draft, training, course, trainings, beside, speed, commands }.ui(ui)
             }
             Pane::Picture => centre::ui(ui, course.as_mut(), textures, strip, commands),
             Pane::Plots => plots::ui(ui, course.as_ref(), beside),

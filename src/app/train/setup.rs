@@ -25,6 +25,8 @@ const MOST_IMAGES: u64 = 10_000_000_000;
 pub struct Setup<'a> {
     pub cx: &'a mut Context,
     pub draft: &'a mut TrainDraft,
+    /// What these settings make, or why they make nothing.
+    pub training: &'a Result<Training, String>,
     pub course: Option<&'a Course>,
     pub trainings: &'a [PathBuf],
     pub beside: Option<&'a Beside>,
@@ -35,10 +37,10 @@ pub struct Setup<'a> {
 impl Setup<'_> {
     /// Shows the panel: settings that scroll, and below them the buttons that never do.
     pub fn ui(&mut self, ui: &mut Ui) {
-        let training = self.draft.training();
+        let training = self.training;
         egui::Panel::bottom("train").resizable(false).show_separator_line(false).show(ui, |ui| {
             ui.add_space(4.0);
-            self.buttons(ui, &training);
+            self.buttons(ui, training);
             ui.add_space(4.0);
         });
         panes::settings(ui, |ui| {
@@ -53,7 +55,7 @@ impl Setup<'_> {
                 Some(from) => self.branch(ui, &from),
                 None => self.network(ui),
             }
-            if let Err(why) = &training {
+            if let Err(why) = training {
                 ui.add(egui::Label::new(RichText::new(why).color(ui.visuals().error_fg_color)).wrap());
             }
             ui.separator();
