@@ -9,8 +9,11 @@ use egui::{Align2, FontId, Rect, Response, ScrollArea, Sense, TextStyle, Ui, pos
 
 /// Height of a line.
 const LINE: f32 = 20.0;
-/// Widths of all columns but that of the names.
+/// Widths of all columns but that of the names, which takes what is left, and no less than that.
 const COLUMNS: [f32; 4] = [88.0, 76.0, 64.0, 150.0];
+const NAMES: f32 = 120.0;
+/// Of these, what goes first where room is short: the seconds, the samples, the evaluations.
+const DISPENSABLE: [usize; 3] = [2, 0, 1];
 
 /// Shows the table. A click on a line puts its preset side by side with others.
 pub fn ui(ui: &mut Ui, work: &Work, dots: &[Dot], view: &mut View) {
@@ -39,31 +42,41 @@ pub fn ui(ui: &mut Ui, work: &Work, dots: &[Dot], view: &mut View) {
     });
 }
 
-/// Left edges of the columns in a line.
-fn edges(line: Rect) -> [f32; 5] {
-    let mut right = line.right() - UNIT;
-    let mut edges = [line.left() + UNIT; 5];
-    for (edge, width) in edges.iter_mut().skip(1).zip(COLUMNS).rev() {
-        right -= width;
-        *edge = right;
+/// Where the columns are in a line, of those for which there is room.
+fn columns(line: Rect) -> [Option<Rect>; 5] {
+    let mut shown = [true; COLUMNS.len()];
+    let room = |shown: &[bool]| {
+        line.width()
+            - UNIT
+            - COLUMNS.iter().zip(shown).filter(|(_, shown)| **shown).map(|(width, _)| width).sum::<f32>()
+    };
+    for column in DISPENSABLE {
+        if room(&shown) < NAMES {
+            shown[column] = false;
+        }
     }
-    edges
+    let mut columns = [None; 5];
+    let mut right = line.right() - UNIT;
+    for ((column, width), _) in columns.iter_mut().skip(1).zip(COLUMNS).zip(shown).rev().filter(|(_, shown)| *shown) {
+        *column = Some(Rect::from_x_y_ranges(right - width..=right, line.y_range()));
+        right -= width;
+    }
+    columns[0] = Some(Rect::from_x_y_ranges(line.left() + UNIT..=right, line.y_range()));
+    columns
 }
 
 fn header(ui: &mut Ui, work: &Work, view: &mut View) {
     let metric = work.results.as_ref().map_or("distance", |results| results.metric.as_str());
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), LINE), Sense::hover());
-    let edges = edges(rect);
-    let columns: [(&str, &str, Option<Order>); 5] = [
+    let heads: [(&str, &str, Option<Order>); 5] = [
         ("preset", "In the order in which they were chosen", Some(Order::Given)),
         ("samples", "Samples that are there, of those that are wanted", None),
         ("evaluations", "Score evaluations of each sample", Some(Order::Cost)),
         ("s/sample", "Seconds of computing of each sample, on this machine", None),
         (metric, "Fréchet distance to the reference; in brackets 95% of resampled sets", Some(Order::Distance)),
     ];
-    for (place, (text, tip, order)) in columns.into_iter().enumerate() {
-        let right = edges.get(place + 1).copied().unwrap_or(rect.right());
-        let area = Rect::from_min_max(pos2(edges[place], rect.top()), pos2(right, rect.bottom()));
+    for (place, ((text, tip, order), area)) in heads.into_iter().zip(columns(rect)).enumerate() {
+        let Some(area) = area else { continue };
         let sense = if order.is_some() { Sense::click() } else { Sense::hover() };
         let response = ui.interact(area, ui.scope_id().with(("head", place)), sense).on_hover_text(tip);
         let theme = Theme::of(ui);
@@ -81,15 +94,16 @@ fn header(ui: &mut Ui, work: &Work, view: &mut View) {
 fn line(ui: &mut Ui, work: &Work, index: usize, dot: Option<&Dot>, selected: bool) -> Response {
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), LINE), Sense::click());
     let theme = Theme::of(ui);
-    let edges = edges(rect);
+    let columns = columns(rect);
     let cell = &work.comparison.cells[index];
     let standing = work.standing.cells.get(index);
     if selected || response.hovered() {
         ui.painter().rect_filled(rect, 2, if selected { theme.raised } else { theme.hovered });
     }
     let share = standing.map_or(0.0, |standing| standing.count as f32 / standing.of.max(1) as f32);
-    if (0.0..1.0).contains(&share) && share > 0.0 {
-        let bar = Rect::from_min_max(pos2(edges[1], rect.bottom() - 3.0), pos2(edges[2] - UNIT, rect.bottom() - 1.0));
+    if let Some(column) = columns[1].filter(|_| (0.0..1.0).contains(&share) && share > 0.0) {
+        let (left, right) = (column.left(), column.right() - UNIT);
+        let bar = Rect::from_min_max(pos2(left, rect.bottom() - 3.0), pos2(right, rect.bottom() - 1.0));
         ui.painter().rect_filled(bar, 1, theme.line);
         let done = Rect::from_min_size(bar.min, vec2(bar.width() * share, bar.height()));
         ui.painter().rect_filled(done, 1, theme.accent);
@@ -114,9 +128,9 @@ fn line(ui: &mut Ui, work: &Work, index: usize, dot: Option<&Dot>, selected: boo
         figure,
     ];
     let font = FontId::proportional(crate::app::theme::BODY);
-    for (place, text) in texts.into_iter().enumerate() {
-        let right = edges.get(place + 1).copied().unwrap_or(rect.right());
-        let area = Rect::from_min_max(pos2(edges[place], rect.top()), pos2(right - UNIT, rect.bottom()));
+    for (place, (text, area)) in texts.into_iter().zip(columns).enumerate() {
+        let Some(mut area) = area else { continue };
+        area.max.x -= UNIT;
         let colour = match place {
             4 if failure.is_some() => theme.bad,
             4 if dot.is_some_and(|dot| dot.best) => theme.accent,
@@ -157,5 +171,24 @@ pub fn title(ui: &mut Ui, work: &Work, view: &mut View) {
     if let crate::app::RunState::Failed(failure) = &work.state {
         let text = format!("{} {}", failure.what, failure.remedy);
         ui.add(egui::Label::new(egui::RichText::new(text).color(theme.bad)).wrap());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_distances_are_there_at_any_width_and_no_column_lies_on_another() {
+        for width in [280, 300, 360, 420, 500, 560, 700, 1600] {
+            let line = Rect::from_min_size(pos2(10.0, 0.0), vec2(width as f32, LINE));
+            let all = columns(line);
+            assert!(all[0].is_some_and(|names| names.width() >= NAMES) && all[4].is_some(), "{width}");
+            let shown: Vec<Rect> = all.into_iter().flatten().collect();
+            assert!(shown.iter().all(|column| line.contains_rect(*column)), "{width}: {shown:?}");
+            assert!(shown.windows(2).all(|pair| pair[0].right() <= pair[1].left() + 1e-3), "{width}: {shown:?}");
+        }
+        let whole = columns(Rect::from_min_size(pos2(0.0, 0.0), vec2(700.0, LINE)));
+        assert!(whole.iter().all(Option::is_some));
     }
 }

@@ -9,16 +9,16 @@ use score_explorer::app::{App, Settings};
 use serde_json::json;
 use std::path::Path;
 
-fn compare(app: &App) -> &Compare {
+pub fn compare(app: &App) -> &Compare {
     app.workspace().expect("the workspace")
 }
 
-fn window(storage: &Storage, home: &Path) -> Harness<'static, App> {
+pub fn window(storage: &Storage, home: &Path) -> Harness<'static, App> {
     open_in(storage, Folders { library: Some(home.join("models")), ..Folders::default() })
 }
 
 /// A comparison of the exact score of the images that ship with themselves, by features that take no time.
-fn settings() -> Storage {
+pub fn settings() -> Storage {
     let draft = json!({
         "count": 24, "features": "random", "reference": "model", "chosen": ["fast-10", "fast-20"],
     });

@@ -14,8 +14,8 @@ const CONTROLS: [Role; 7] =
     [Role::Button, Role::RadioButton, Role::CheckBox, Role::ComboBox, Role::Slider, Role::SpinButton, Role::TextInput];
 
 /// What a person needs next, which no scrolling may hide.
-const FIRST: [&str; 7] =
-    ["Run", "Run again", "Try two examples", "Open a photo…", "Try an example", "Fill in", "Start training"];
+const FIRST: [&str; 8] =
+    ["Run", "Run again", "Try two examples", "Open a photo…", "Try an example", "Fill in", "Start training", "Measure"];
 
 /// A control: its name, the layer it is on, where it is, and what of it is within its panel.
 struct Control {
@@ -147,6 +147,19 @@ fn train_fits_into_a_small_window() {
     wait_until(&mut harness, "samples", train);
     fits_with_either_panel(&mut harness, "Train, under way");
     eframe::App::on_exit(harness.state_mut());
+}
+
+#[test]
+fn compare_fits_into_a_small_window() {
+    let home = tempfile::tempdir().unwrap();
+    let mut harness = super::compare::window(&super::compare::settings(), home.path());
+    harness.set_size(SMALL);
+    harness.run_steps(3);
+    click(&mut harness, "Compare");
+    fits_with_either_panel(&mut harness, "Compare, empty");
+    click(&mut harness, "Measure");
+    wait_until(&mut harness, "the distances", |app| super::compare::compare(app).distances().len() == 2);
+    fits_with_either_panel(&mut harness, "Compare, finished");
 }
 
 #[test]
