@@ -2,7 +2,7 @@ use super::{
     Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Level, Range, Sde, Step, StepTexts,
     Transition, bisect_time,
 };
-use crate::registry::{About, Parameter, Scale, Settings, number};
+use crate::registry::{About, Parameter, Scale, Settings, number, term};
 use serde::{Deserialize, Serialize};
 
 /// The variance-preserving SDE: β(t) linear from β_min to β_max,
@@ -35,7 +35,7 @@ impl Default for Vp {
 }
 
 /// α(t) as text.
-pub(super) const ALPHA: &str = "α(t) = exp(−½ ∫β)";
+pub(super) const ALPHA: &str = "α(t) = exp(−½ ∫_0^t β(u) du)";
 
 impl Vp {
     /// The least and the most that β may be, as the command line and the window offer them.
@@ -125,10 +125,10 @@ impl Sde for Vp {
 
     fn forward(&self) -> Vec<String> {
         vec![
-            "dx = −½ β(t) x dt + √β(t) dw".into(),
+            format!("dx = {} + {}", term("drift", "−½ β(t) x dt"), term("noise", "√β(t) dw")),
             self.rate(),
             ALPHA.into(),
-            "x(t) = α(t) x(0) + √(1 − α(t)²) z".into(),
+            "x(t) = α(t) x(0) + σ(t) z,  σ(t) = √(1 − α(t)²)".into(),
         ]
     }
 
