@@ -17,7 +17,8 @@ pub const B: Parameter = Parameter::choice("b", "bh2", || vec![&BH1, &BH2, &VARY
     .optional();
 
 static BH1: About = About { slug: "bh1", name: "h", summary: "B(h) = h", source: "", parameters: &[] };
-static BH2: About = About { slug: "bh2", name: "exp(h) − 1", summary: "B(h) = exp(h) − 1", source: "", parameters: &[] };
+static BH2: About =
+    About { slug: "bh2", name: "exp(h) − 1", summary: "B(h) = exp(h) − 1", source: "", parameters: &[] };
 static VARY: About = About {
     slug: "vary",
     name: "Varying",
