@@ -30,8 +30,8 @@ pub use recorder::{GpuPicture, Recorded, Snapshot, Stats, Timeline};
 pub use report::{FlowReport, ModelReport, RunReport};
 pub use task::{End, Ending, Task, Update};
 pub use tasks::{
-    Average, Averaged, CellStanding, Compare, CompareLive, CompareReport, Compared, Decode, Encode, Estimate, Inspect,
-    Likelihood, Live, Rehearse, Restore, Sample, Samples, Shown, Standing, Train, TrainReport,
+    Average, Averaged, CellStanding, Compare, CompareLive, CompareReport, Compared, Decode, Encode, Estimate,
+    FindSteps, Inspect, Likelihood, Live, Rehearse, Restore, Sample, Samples, Shown, Standing, Train, TrainReport,
 };
 pub use turnstile::Priority;
 
