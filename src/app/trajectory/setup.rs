@@ -77,10 +77,11 @@ impl Setup<'_> {
         segmented(ui, &mut self.cx.draft.family, &options);
         let kind = self.cx.draft.family;
         let mut settings = self.cx.draft.families.of(kind);
+        let parameters = kind.about().parameters;
+        let numbers: Vec<_> = parameters.iter().filter(|one| matches!(one.kind, Kind::Number { .. })).collect();
         ui.horizontal(|ui| {
-            let parameters = kind.about().parameters;
-            let width = (ui.available_width() - 8.0 * (parameters.len() as f32 - 1.0)) / parameters.len() as f32;
-            for parameter in parameters {
+            let width = (ui.available_width() - 8.0 * (numbers.len() as f32 - 1.0)) / numbers.len() as f32;
+            for parameter in numbers {
                 let mut value = settings.number(parameter);
                 let Kind::Number { possible, .. } = parameter.kind else { continue };
                 let field = DragValue::new(&mut value).range(possible.0..=possible.1).speed(0.02).max_decimals(4);
@@ -91,6 +92,13 @@ impl Setup<'_> {
                 }
             }
         });
+        for parameter in parameters.iter().filter(|one| matches!(one.kind, Kind::Flag { .. })) {
+            let mut on = settings.flag(parameter);
+            if named(ui.checkbox(&mut on, parameter.label), parameter.name, parameter.tip).changed() {
+                settings.set_nearest(parameter, on);
+                self.cx.draft.families.set(kind, settings.clone());
+            }
+        }
     }
 
     fn problem(&self, ui: &mut Ui, run: &Result<Run, String>) {
