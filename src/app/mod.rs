@@ -5,10 +5,12 @@
 //! its messages, which [`Session`] keeps in order.
 
 mod background;
+mod card;
 mod catalogue;
 pub mod compare;
 mod consent;
 mod context;
+mod convergence;
 mod device;
 mod dialog;
 mod draft;
@@ -19,6 +21,7 @@ mod help;
 pub mod inpaint;
 mod keys;
 pub mod latents;
+pub mod math;
 mod meter;
 mod models;
 mod notices;

@@ -1,13 +1,19 @@
 //! Controls of a choice, derived from what it says of itself.
 
+use super::math;
 use super::widgets::{Combo, control_width, named, row, segmented};
 use crate::registry::{About, Category, Choice, Kind, Parameter, Scale, Settings, Value};
-use egui::{DragValue, Slider, Ui, vec2};
+use egui::{DragValue, Rect, Slider, Ui, vec2};
 
 /// One row for each parameter that matters for the choice.
 pub fn parameters<E: ?Sized + Category>(ui: &mut Ui, choice: &mut Choice<E>) {
     for parameter in choice.parameters() {
+        let top = ui.cursor().top();
         control(ui, parameter, choice);
+        let row = Rect::from_x_y_ranges(ui.max_rect().x_range(), top..=ui.cursor().top());
+        if ui.rect_contains_pointer(row) {
+            math::light(ui.ctx(), parameter.symbol());
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Colours, type and space of the window: neutral greys so that pictures are judged rightly,
 //! one accent, and a fixed colour for each family.
 
+use super::math;
 use crate::sde::FamilyKind;
 use egui::{Color32, CornerRadius, FontFamily, FontId, Margin, Stroke, Style, TextStyle, Visuals, vec2};
 use std::sync::Arc;
@@ -107,6 +108,18 @@ impl Theme {
         if ui.visuals().dark_mode { &Theme::DARK } else { &Theme::LIGHT }
     }
 
+    /// The colour of a term of equations, of those that have one.
+    pub fn term(&self, name: &str) -> Option<Color32> {
+        let [_, blue, green] = self.series;
+        match name {
+            "score" => Some(self.accent),
+            "noise" => Some(self.warning),
+            "drift" => Some(blue),
+            "denoised" => Some(green),
+            _ => None,
+        }
+    }
+
     /// The colour of a family, the same everywhere.
     pub fn family(&self, kind: FamilyKind) -> Color32 {
         hex(kind.facts().colours[self.ground])
@@ -128,6 +141,7 @@ fn fonts() -> egui::FontDefinitions {
     if let (Some(symbols), Some(names)) = (symbols, fonts.families.get_mut(&FontFamily::Proportional)) {
         names.insert(names.len().min(1), symbols);
     }
+    math::install(&mut fonts);
     fonts
 }
 
@@ -225,6 +239,10 @@ mod tests {
                 }
             }
             assert!(contrast(theme.on_selected, theme.selected) >= 4.5);
+            for term in ["score", "noise", "drift", "denoised"] {
+                let colour = theme.term(term).unwrap();
+                assert!(contrast(colour, theme.panel) >= 4.5, "{term}: {colour:?} on {:?}", theme.panel);
+            }
         }
     }
 

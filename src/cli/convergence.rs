@@ -85,7 +85,7 @@ impl Args {
             say!("{title} on {}", measurement.grid);
             say!("{:>7}  {:>7}  {:>10}  {:>6}", "steps", "NFE", "error", "order");
         }
-        let measured = measurement.measure(|row| {
+        let measured = measurement.measure(&|| Ok(()), |row| {
             if shows {
                 say!("{:>7}  {:>7}  {:>10.3e}  {:>6}", row.steps, row.nfe, row.error, seen(row));
             }

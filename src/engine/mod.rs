@@ -30,7 +30,7 @@ pub use recorder::{GpuPicture, Recorded, Snapshot, Stats, Timeline};
 pub use report::{FlowReport, ModelReport, RunReport};
 pub use task::{End, Ending, Task, Update};
 pub use tasks::{
-    Average, Averaged, CellStanding, Compare, CompareLive, CompareReport, Compared, Decode, Encode, Estimate,
+    Average, Averaged, CellStanding, Compare, CompareLive, CompareReport, Compared, Converge, Decode, Encode, Estimate,
     FindSteps, Inspect, Likelihood, Live, Rehearse, Restore, Sample, Samples, Shown, Standing, Train, TrainReport,
 };
 pub use turnstile::Priority;

@@ -13,7 +13,7 @@ pub mod whole;
 
 pub(crate) use choice::entry;
 pub use choice::{Category, Choice, ChoiceError, Entry, abouts, find};
-pub use equation::{Equation, number};
+pub use equation::{Equation, TERM, meaning, number, term, without_terms};
 pub use parameter::{Kind, Parameter, ParameterError, Scale, Value};
 pub use settings::{Settings, active};
 

@@ -165,6 +165,13 @@ impl Parameter {
         }
     }
 
+    /// Its symbol in equations, as its label has it, such as η or S_churn; without one, its label.
+    pub fn symbol(&self) -> &'static str {
+        let is_symbol = |word: &&str| word.chars().nth(1).is_none_or(|second| second == '_');
+        let word = self.label.split(' ').find(is_symbol).unwrap_or(self.label);
+        word.split('_').next().unwrap_or(word)
+    }
+
     /// The options of a choice; none of others.
     pub fn options(&self) -> Vec<&'static About> {
         if let Kind::Choice { options, .. } = self.kind { options() } else { Vec::new() }

@@ -88,7 +88,11 @@ impl Preserving for Cosine {
 
     fn rate_text(&self) -> String {
         let s = number(self.cosine_offset);
-        format!("α(t) = cos(½ π (t + {s}) / (1 + {s})) / cos(½ π {s} / (1 + {s}))")
+        format!("α(t) = cos(½ π (t + {s})/(1 + {s})) / cos(½ π {s}/(1 + {s}))")
+    }
+
+    fn mean_text(&self) -> String {
+        "β(t) = −2 α′(t)/α(t)".into()
     }
 }
 

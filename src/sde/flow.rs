@@ -1,7 +1,7 @@
 use super::{
     Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Level, Range, Sde, Step, StepTexts, straight,
 };
-use crate::registry::{About, Parameter, Scale, Settings, number};
+use crate::registry::{About, Parameter, Scale, Settings, number, term};
 use serde::{Deserialize, Serialize};
 
 /// The straight path of flow matching and rectified flow: x = (1 − τ)·x(0) + τ·z (Lipman et al. 2023; Liu et al. 2023),
@@ -111,7 +111,8 @@ impl Sde for Flow {
             true => "τ = t".into(),
             false => format!("τ = {shift} t / (1 + {} t)", number(self.shift - 1.0)),
         });
-        lines.push("dx = −x / (1 − τ) dτ + √(2 τ / (1 − τ) dτ/dt) dw".into());
+        let (drift, noise) = (term("drift", "−x/(1 − τ) dτ"), term("noise", "√(2 τ/(1 − τ) dτ/dt) dw"));
+        lines.push(format!("dx = {drift} + {noise}"));
         lines
     }
 

@@ -30,6 +30,11 @@ pub(super) trait Preserving: Facts {
     /// β(t) or α(t) as text.
     fn rate_text(&self) -> String;
 
+    /// α(t) as text, where [`Preserving::rate_text`] is β's.
+    fn mean_text(&self) -> String {
+        ALPHA.into()
+    }
+
     /// 1 − α before it is moved.
     fn lost(&self, t: f64) -> f64 {
         -(-0.5 * self.integral(t)).exp_m1()
@@ -105,7 +110,7 @@ pub(super) fn at_ratio(ratio: f64) -> Level {
 }
 
 /// α(t) as text.
-pub(super) const ALPHA: &str = "α(t) = exp(−½ ∫β)";
+pub(super) const ALPHA: &str = "α(t) = exp(−½ ∫_0^t β(u) du)";
 
 /// Refuses rates that are not in order or beyond `limits`.
 pub(super) fn check_rates(min: f64, max: f64, limits: [f64; 2]) -> Result<(), FamilyError> {
@@ -133,14 +138,16 @@ macro_rules! preserving {
             }
 
             fn forward(&self) -> Vec<String> {
-                use $crate::sde::preserving::{ALPHA, Preserving};
+                use $crate::sde::preserving::Preserving;
                 let moved = match self.ends_in_noise() {
                     true => "α ← (α(t) − α(1)) / (1 − α(1))",
                     false => "",
                 };
-                let lines = ["dx = −½ β(t) x dt + √β(t) dw".into(), self.rate_text(), ALPHA.into(), moved.into()];
+                let (drift, noise) =
+                    ($crate::registry::term("drift", "−½ β(t) x dt"), $crate::registry::term("noise", "√β(t) dw"));
+                let lines = [format!("dx = {drift} + {noise}"), self.rate_text(), self.mean_text(), moved.into()];
                 let lines = lines.into_iter().filter(|line: &String| !line.is_empty());
-                lines.chain(["x(t) = α(t) x(0) + √(1 − α(t)²) z".into()]).collect()
+                lines.chain(["x(t) = α(t) x(0) + σ(t) z,  σ(t) = √(1 − α(t)²)".into()]).collect()
             }
 
             fn alpha(&self, t: f64) -> f64 {

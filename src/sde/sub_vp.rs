@@ -4,7 +4,7 @@ use super::{
     Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Level, Range, Sde, Step, StepTexts, Vp,
     bisect_time,
 };
-use crate::registry::{About, Settings};
+use crate::registry::{About, Settings, term};
 use serde::{Deserialize, Serialize};
 
 /// The sub-VP SDE: VP's drift and mean, with σ = 1 − α²,
@@ -72,10 +72,10 @@ impl Sde for SubVp {
 
     fn forward(&self) -> Vec<String> {
         vec![
-            "dx = −½ β(t) x dt + √(β(t) (1 − α(t)⁴)) dw".into(),
+            format!("dx = {} + {}", term("drift", "−½ β(t) x dt"), term("noise", "√(β(t) (1 − α(t)⁴)) dw")),
             self.path.rate_text(),
             ALPHA.into(),
-            "x(t) = α(t) x(0) + (1 − α(t)²) z".into(),
+            "x(t) = α(t) x(0) + σ(t) z,  σ(t) = 1 − α(t)²".into(),
         ]
     }
 

@@ -1,7 +1,7 @@
 use super::{
     Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Level, Range, Sde, Step, StepTexts, Transition,
 };
-use crate::registry::{About, Parameter, Scale, Settings, number};
+use crate::registry::{About, Parameter, Scale, Settings, number, term};
 use serde::{Deserialize, Serialize};
 
 /// The variance-exploding SDE: α = 1, σ(t) = σ_min·(σ_max/σ_min)^t (Song et al. 2021, appendix C).
@@ -120,7 +120,7 @@ impl Sde for Ve {
 
     fn forward(&self) -> Vec<String> {
         vec![
-            "dx = √(dσ²/dt) dw".into(),
+            format!("dx = {}", term("noise", "√(dσ²/dt) dw")),
             format!("σ(t) = {} · {}^t", number(self.sigma_min), number(self.sigma_max / self.sigma_min)),
             "x(t) = x(0) + σ(t) z".into(),
         ]

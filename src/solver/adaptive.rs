@@ -1,7 +1,7 @@
 use super::runge_kutta::{Derivative, State, Stepping, Tolerance, runge_kutta_45};
 use super::{Destination, Grid, Observer, Process, Solver, Uniform, show};
 use crate::Image;
-use crate::registry::{About, Choice, Equation, Parameter, Scale, Settings, entry, number};
+use crate::registry::{About, Choice, Equation, Parameter, Scale, Settings, entry, number, term};
 use crate::score::{ScoreError, ScoreModel, denoised};
 use crate::sde::{Family, Level, Sde};
 use burn::tensor::{Device, TensorData};
@@ -127,7 +127,11 @@ impl Solver for Adaptive {
         let lines = [
             "k_i = f(t + c_i h, x + h Σ a_ij k_j)".into(),
             "x ← x + h Σ b_i k_i".into(),
-            format!("h so that the error stays below {atol} + {rtol} |x|"),
+            format!(
+                "h so that the error stays below {} + {} |x|",
+                term(ATOL.symbol(), &atol),
+                term(RTOL.symbol(), &rtol)
+            ),
         ];
         vec![Equation::new("Dormand–Prince step", lines)]
     }

@@ -1,7 +1,7 @@
 use super::corrector::langevin_steps;
 use super::{CORRECTOR_STEPS, Correction, Corrector, Process, SNR};
 use crate::Image;
-use crate::registry::{Equation, Settings, entry, number};
+use crate::registry::{Equation, Settings, entry, number, term};
 use crate::score::ScoreError;
 use crate::sde::{FamilyAbout, Step};
 use burn::tensor::Tensor;
@@ -38,7 +38,8 @@ impl Corrector for AnnealedLangevin {
 
     fn equation(&self, settings: &Settings, family: &FamilyAbout) -> Option<Equation> {
         let (scale, snr) = (family.corrector_scale, number(settings.number(&SNR)));
-        let lines = ["x ← x + ε s(x, t) + √(2ε) z".into(), format!("ε = 2 {scale}({snr} σ(t))²")];
+        let lines =
+            ["x ← x + ε s(x, t) + √(2ε) z".into(), format!("ε = 2 {scale}({} σ(t))²", term(SNR.symbol(), &snr))];
         Some(Equation::new("Annealed Langevin step", lines))
     }
 }

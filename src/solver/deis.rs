@@ -71,7 +71,7 @@ impl Solver for Deis {
         let variable = if settings.option(&POLYNOMIAL) == LOG_RHO.slug { "log κ" } else { "t" };
         let lines = [
             "y = x/α,  κ = σ/α,  ε̂_i = (y_i − x̂₀) / κ_i".into(),
-            format!("w_i = ∫ ℓ_i dκ from κ to κ₋,  ℓ_i polynomials in {variable}"),
+            format!("w_i = ∫_κ^(κ₋) ℓ_i(κ′) dκ′,  ℓ_i polynomials in {variable}"),
             "y ← y + Σ w_i ε̂_i,  the last estimates i".into(),
         ];
         vec![Equation::new("DEIS step", lines)]

@@ -184,7 +184,7 @@ impl Solver for DpmAdaptive {
     fn equations(&self, settings: &Settings, _family: &Family) -> Vec<Equation> {
         let order = settings.whole(&ORDER).max(2);
         let lines = [
-            format!("x₁, x₂: DPM-Solver-{} and -{order} over h in λ = log(α/σ)", order - 1),
+            format!("x₁, x₂: DPM-Solver of order {} and {order} over h in λ = log(α/σ)", order - 1),
             "e = ‖(x₁ − x₂) / max(atol, rtol |x₁|, rtol |x₊|)‖".into(),
             format!("x ← x₂ where e is small enough,  h ← h · f(e^(−1/{order}))"),
         ];

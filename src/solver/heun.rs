@@ -105,14 +105,14 @@ impl Solver for Heun {
 
     fn equations(&self, settings: &Settings, _family: &Family) -> Vec<Equation> {
         let lines = if settings.option(&ALONG) == PATH.slug {
-            ["x′ = α₋ x̂₀ + σ₋ ε̂", "x ← x + ½ (α₋ − α)(x̂₀ + x̂₀′)", "      + ½ (σ₋ − σ)(ε̂ + ε̂′)"]
+            &["x′ = α₋ x̂₀ + σ₋ ε̂", "x ← x + ½ (α₋ − α)(x̂₀ + x̂₀′) + ½ (σ₋ − σ)(ε̂ + ε̂′)"][..]
         } else {
-            [
+            &[
                 "y = x/α,  κ = σ/α,  d = (y − x̂₀) / κ",
                 "y′ = y + (κ₋ − κ) d,  d′ = (y′ − x̂₀′) / κ₋",
                 "y ← y + (κ₋ − κ) ½ (d + d′)",
             ]
         };
-        vec![Equation::new("Heun step", lines)]
+        vec![Equation::new("Heun step", lines.iter().copied())]
     }
 }

@@ -94,12 +94,12 @@ impl Corrector for Hmc {
 
     fn equation(&self, settings: &Settings, _family: &FamilyAbout) -> Option<Equation> {
         let accepted = if settings.flag(&METROPOLIS) {
-            "accept with min(1, exp(∫s·dx − Δ½‖p‖²))"
+            "accept with min(1, exp(∫ s·dx − Δ ½‖p‖²))"
         } else {
             "always accepted (unadjusted)"
         };
         let steps = settings.whole(&LEAPFROG);
-        let leapfrog = format!("{steps} leapfrog steps: p ← p + ½h s,  x ← x + h p,  p ← p + ½h s");
+        let leapfrog = format!("{steps} leapfrog steps: p ← p + ½ h s,  x ← x + h p,  p ← p + ½ h s");
         Some(Equation::new("HMC step", ["p ∼ N(0, I)", &leapfrog, accepted]))
     }
 }

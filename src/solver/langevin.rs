@@ -1,7 +1,7 @@
 use super::corrector::{langevin_steps, sample_norms};
 use super::{CORRECTOR_STEPS, Correction, Corrector, Process, SNR};
 use crate::Image;
-use crate::registry::{About, Equation, Parameter, Settings, entry, number};
+use crate::registry::{About, Equation, Parameter, Settings, entry, number, term};
 use crate::score::ScoreError;
 use crate::sde::{FamilyAbout, Step};
 
@@ -59,7 +59,7 @@ impl Corrector for Langevin {
             "Langevin step",
             [
                 "x ← x + ε s(x, t) + √(2ε) z".into(),
-                format!("ε = 2 {scale}({snr} ‖z‖ / ‖s‖)²"),
+                format!("ε = 2 {scale}({} ‖z‖ / ‖s‖)²", term(SNR.symbol(), &snr)),
                 format!("({})", norms.summary),
             ],
         ))

@@ -43,7 +43,7 @@ impl Solver for Lms {
     fn equations(&self, _settings: &Settings, _family: &Family) -> Vec<Equation> {
         let lines = [
             "y = x/α,  κ = σ/α,  d_i = (y_i − x̂₀) / κ_i",
-            "w_i = ∫ ℓ_i(κ) dκ from κ to κ₋",
+            "w_i = ∫_κ^(κ₋) ℓ_i(κ′) dκ′",
             "y ← y + Σ w_i d_i,  the last slopes i",
         ];
         vec![Equation::new("LMS step", lines)]

@@ -92,7 +92,7 @@ pub use words::Words;
 pub(crate) use words::exp;
 
 use crate::Image;
-use crate::registry::{Category, Choice, Entry, Equation, Settings};
+use crate::registry::{Category, Choice, Entry, Equation, Settings, number};
 use crate::score::{ScoreError, ScoreModel};
 use crate::sde::{Family, Sde, Step};
 use std::ops::ControlFlow;
@@ -234,6 +234,25 @@ impl Choice<dyn Solver> {
     /// [`Solver::evaluations`] with the values of this choice.
     pub fn evaluations(&self, steps: usize, to: Destination) -> Option<usize> {
         self.entry().evaluations(self.settings(), steps, to)
+    }
+
+    /// What is known of it by its entry, as short phrases: its order, its evaluations per step, whether it is stochastic,
+    /// whether it encodes.
+    pub fn facts(&self) -> Vec<String> {
+        let (entry, settings) = (self.entry(), self.settings());
+        let order = entry.order(settings).map(|order| format!("order {order}"));
+        // Later steps are the rule; the first ones of a multistep method differ.
+        let per_step = |count: usize| self.evaluations(count, Destination::Noise);
+        let evaluations = match (per_step(40), per_step(60)) {
+            (Some(few), Some(more)) => match (more - few.min(more)) as f64 / 20.0 {
+                1.0 => "1 evaluation per step".to_owned(),
+                each => format!("{} evaluations per step", number(each)),
+            },
+            _ => "chooses its own steps".into(),
+        };
+        let noise = if entry.is_stochastic(settings) { "stochastic" } else { "deterministic" };
+        let both_ways = entry.is_invertible().then(|| "encodes and decodes".to_owned());
+        order.into_iter().chain([evaluations, noise.into()]).chain(both_ways).collect()
     }
 }
 

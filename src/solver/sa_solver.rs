@@ -133,7 +133,7 @@ impl Solver for SaSolver {
     fn equations(&self, _settings: &Settings, _family: &Family) -> Vec<Equation> {
         let lines = [
             "λ = log(α/σ),  h = λ₋ − λ,  H = (1 + τ²) h",
-            "w_i = α₋ (1 + τ²) ∫ exp(−(1 + τ²)(λ₋ − λ′)) ℓ_i(λ′) dλ′",
+            "w_i = α₋ (1 + τ²) ∫_λ^(λ₋) exp(−(1 + τ²)(λ₋ − λ′)) ℓ_i(λ′) dλ′",
             "x ← (σ₋/σ) exp(−τ² h) x + Σ w_i x̂₀_i + σ₋ √(1 − exp(−2τ² h)) z",
             "predicted from past x̂₀_i, corrected with that of the new state",
         ];

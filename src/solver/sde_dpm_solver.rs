@@ -70,8 +70,7 @@ impl Solver for SdeDpmSolverPlusPlus {
         let lines = [
             "λ = log(α/σ),  h = λ₋ − λ,  H = (1 + η) h,  r = h₊/h",
             "D = x̂₀ + 1/(2r) (x̂₀ − x̂₀₊)",
-            "x ← (σ₋/σ) exp(−η h) x + α₋ (1 − exp(−H)) D",
-            "      + σ₋ √(1 − exp(−2 η h)) z",
+            "x ← (σ₋/σ) exp(−η h) x + α₋ (1 − exp(−H)) D + σ₋ √(1 − exp(−2η h)) z",
         ];
         vec![Equation::new("SDE-DPM-Solver++(2M) step", lines)]
     }
@@ -131,8 +130,7 @@ impl Solver for SdeDpmSolverPlusPlus3M {
         let lines = [
             "λ = log(α/σ),  h = λ₋ − λ,  H = (1 + η) h".into(),
             "φ₁ = 1 − exp(−H),  φ₂ = 1 − φ₁/H,  φ₃ = φ₂/H − ½".into(),
-            format!("x ← (σ₋/σ) exp(−η h) x + α₋ (φ₁ x̂₀ + φ₂ D₁ {second})"),
-            "      + σ₋ √(1 − exp(−2 η h)) z".into(),
+            format!("x ← (σ₋/σ) exp(−η h) x + α₋ (φ₁ x̂₀ + φ₂ D₁ {second}) + σ₋ √(1 − exp(−2η h)) z"),
         ];
         vec![Equation::new("SDE-DPM-Solver++(3M) step", lines)]
     }

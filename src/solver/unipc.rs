@@ -13,11 +13,12 @@ const LOWER: Parameter = lower(100_000);
 
 /// The function B(h).
 pub const B: Parameter = Parameter::choice("b", "bh2", || vec![&BH1, &BH2, &VARY, &VARY_PUBLISHED])
-    .named("B(h)", "B(h)", "B(h): h or eʰ − 1 as in the paper, or coefficients that vary with the order's terms")
+    .named("B(h)", "B(h)", "B(h): h or exp(h) − 1 as in the paper, or coefficients that vary with the order's terms")
     .optional();
 
 static BH1: About = About { slug: "bh1", name: "h", summary: "B(h) = h", source: "", parameters: &[] };
-static BH2: About = About { slug: "bh2", name: "eʰ − 1", summary: "B(h) = eʰ − 1", source: "", parameters: &[] };
+static BH2: About =
+    About { slug: "bh2", name: "exp(h) − 1", summary: "B(h) = exp(h) − 1", source: "", parameters: &[] };
 static VARY: About = About {
     slug: "vary",
     name: "Varying",
@@ -74,7 +75,7 @@ impl Step<'_> {
         let (count, h) = (self.others.len(), -self.exact.length);
         let b = if self.kind == BH1.slug { h } else { h.exp_m1() };
         let scale = -self.exact.scale;
-        // ψ₁ = eʰ − 1, ψ_{k+1} = ψ_k/h − 1/k!.
+        // ψ₁ = exp(h) − 1, ψ_{k+1} = ψ_k/h − 1/k!.
         let mut psi = vec![h.exp_m1()];
         let mut factorial = 1.0;
         for k in 1..=count {

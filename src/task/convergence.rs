@@ -92,24 +92,44 @@ impl Convergence {
         Convergence { solver, grid, family, mixture, steps, ratios }
     }
 
-    /// Measures it. `each` is shown every row.
+    /// Measures it. `gate` is asked before each evaluation of the score, and may end it; `each` is shown every row.
     ///
     /// # Errors
-    /// If there is nothing to measure, or the model fails.
-    pub fn measure(&self, mut each: impl FnMut(&Measured)) -> Result<MeasuredOrder, ConvergenceError> {
+    /// If there is nothing to measure, the model fails, or `gate` ends it.
+    pub fn measure(
+        &self,
+        gate: &dyn Fn() -> Result<(), ScoreError>,
+        mut each: impl FnMut(&Measured),
+    ) -> Result<MeasuredOrder, ConvergenceError> {
         let nfe = self.check()?;
-        let of_law = self.solver.entry().is_stochastic(self.solver.settings());
+        let of_law = self.is_of_law();
         let start = self.start();
-        let exact = if of_law { start.zeros_like() } else { self.reference(start.clone())? };
+        let model = Gated { model: &self.mixture, gate };
+        let exact = if of_law { start.zeros_like() } else { self.reference(&model, start.clone())? };
         let mut rows: Vec<Measured> = Vec::new();
         for &steps in &self.steps {
-            let error = if of_law { self.law_error(steps)? } else { self.error(steps, &start, &exact)? };
+            let error = if of_law { self.law_error(gate, steps)? } else { self.error(&model, steps, &start, &exact)? };
             let order = rows.last().map(|last| (last.error / error).ln() / (steps as f64 / last.steps as f64).ln());
             let row = Measured { steps, nfe: nfe(steps), error, order };
             each(&row);
             rows.push(row);
         }
         Ok(MeasuredOrder { rows, promised: self.solver.entry().order(self.solver.settings()), of_law })
+    }
+
+    /// Whether the error is that of the law of the samples, not of each of them.
+    fn is_of_law(&self) -> bool {
+        self.solver.entry().is_stochastic(self.solver.settings())
+    }
+
+    /// Evaluations of the score that measuring it takes.
+    ///
+    /// # Errors
+    /// If there is nothing to measure.
+    pub fn evaluations(&self) -> Result<usize, ConvergenceError> {
+        let nfe = self.check()?;
+        let reference = if self.is_of_law() { 0 } else { 4 * REFERENCE_STEPS };
+        Ok(reference + self.steps.iter().map(|&steps| nfe(steps)).sum::<usize>())
     }
 
     /// The evaluations of so many steps, if there is something to measure.
@@ -159,12 +179,12 @@ impl Convergence {
     }
 
     /// The exact end, by Runge and Kutta's method on dy/d(log ρ) = y − x̂(0) with y = x/α and ρ = σ/α.
-    fn reference(&self, x: Image) -> Result<Image, ConvergenceError> {
+    fn reference(&self, model: &dyn ScoreModel, x: Image) -> Result<Image, ConvergenceError> {
         let sde = self.family.sde();
         let [first, last] = self.ratios.map(f64::ln);
         let h = (last - first) / REFERENCE_STEPS as f64;
         let slope = |y: &Image, log: f64| -> Result<Image, ScoreError> {
-            Ok(y.clone() - self.mixture.denoised(y, &[Level::new(1.0, log.exp())])?)
+            Ok(y.clone() - model.denoised(y, &[Level::new(1.0, log.exp())])?)
         };
         let mut y = x * (1.0 / sde.at_ratio(self.ratios[0]).alpha);
         for step in 0..REFERENCE_STEPS {
@@ -179,33 +199,60 @@ impl Convergence {
     }
 
     /// The largest difference of a coordinate from the exact end.
-    fn error(&self, steps: usize, start: &Image, exact: &Image) -> Result<f64, ConvergenceError> {
+    fn error(
+        &self,
+        model: &dyn ScoreModel,
+        steps: usize,
+        start: &Image,
+        exact: &Image,
+    ) -> Result<f64, ConvergenceError> {
         let (sde, grid) = (self.family.sde(), self.grid(steps));
         let noise = Noise { seed: 0, first: 0, count: SAMPLES, shape: self.mixture.shape(), device: Device::flex() };
-        let process = Process::free(&self.mixture, sde, &grid, false, &noise);
+        let process = Process::free(model, sde, &grid, false, &noise);
         let end = self.solver.solve(&process, start.clone(), &mut Unobserved)?;
         let differences = read(end - exact.clone())?;
         Ok(differences.iter().fold(0.0, |largest: f64, x| largest.max(x.abs())))
     }
 
     /// The error of mean or standard deviation of samples of a Gaussian.
-    fn law_error(&self, steps: usize) -> Result<f64, ConvergenceError> {
+    fn law_error(&self, gate: &dyn Fn() -> Result<(), ScoreError>, steps: usize) -> Result<f64, ConvergenceError> {
         let (sde, grid) = (self.family.sde(), self.grid(steps));
         let gaussian = Mixture::new([1, 1, 1], vec![Component::round(1.0, vec![MEAN], STD)]);
         let gaussian = gaussian.map_err(|error| ScoreError::Device(error.to_string()))?;
+        let model = Gated { model: &gaussian, gate };
         let (first, last) = (sde.at_ratio(self.ratios[0]), sde.at_ratio(self.ratios[1]));
         // Rows: the mean, one standard deviation above it, and each draw of the solver by itself.
         let noise = OneByOne { rows: 2 + DRAWS_PER_STEP * steps, asked: RefCell::new(Vec::new()) };
         let (mean, std) = (first.alpha * MEAN, first.marginal_std(STD));
         let mut start = vec![mean; noise.rows];
         start[1] += std;
-        let process = Process::free(&gaussian, sde, &grid, false, &noise);
+        let process = Process::free(&model, sde, &grid, false, &noise);
         let end = read(self.solver.solve(&process, noise.column(start), &mut Unobserved)?)?;
         if noise.asked.borrow().len() > noise.rows - 2 {
             return Err(ConvergenceError::NotLinear(self.solver.entry().title(self.solver.settings())));
         }
         let variance: f64 = end[1..].iter().map(|row| (row - end[0]).powi(2)).sum();
         Ok((end[0] - last.alpha * MEAN).abs().max((variance.sqrt() - last.marginal_std(STD)).abs()))
+    }
+}
+
+/// A mixture that asks before each evaluation.
+struct Gated<'a> {
+    model: &'a Mixture,
+    gate: &'a dyn Fn() -> Result<(), ScoreError>,
+}
+
+impl ScoreModel for Gated<'_> {
+    crate::score::described_by_its_model!();
+
+    fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        (self.gate)()?;
+        self.model.score(x, at)
+    }
+
+    fn denoised(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        (self.gate)()?;
+        self.model.denoised(x, at)
     }
 }
 

@@ -1,33 +1,41 @@
 //! The equation in force, written out with a run's own symbols and numbers.
 
-use crate::registry::{Equation, number};
+use crate::registry::{Equation, number, term};
 use crate::solver::Dynamics;
 use crate::task::{Guidance, Run};
 
 /// All that a run computes, from the forward process to the rule of one step, in the order
 /// in which it is read: the family, what is solved, how a step is made, and at which times.
 pub fn equations(run: &Run) -> Vec<Equation> {
+    let mut all = process(run);
+    all.extend(run.solver.entry().equations(run.solver.settings(), &run.family));
+    all.push(times(run));
+    all
+}
+
+/// The forward process, what is solved, and what leads it.
+pub fn process(run: &Run) -> Vec<Equation> {
     let sde = run.family.sde();
     let mut all = vec![Equation::new(format!("Forward SDE, {}", sde.kind()), sde.forward()), solved(run)];
     all.extend(run.guidance.as_ref().map(guided));
-    all.extend(run.solver.entry().equations(run.solver.settings(), &run.family));
-    all.push(times(run));
     all
 }
 
 /// The reverse SDE or the probability-flow ODE, with the family's own drift and diffusion.
 fn solved(run: &Run) -> Equation {
     let facts = run.family.facts();
-    let (drift, [squared, noise]) = (facts.drift, facts.diffusion);
+    let [squared, noise] = facts.diffusion;
+    let drift = if facts.drift.is_empty() { String::new() } else { term("drift", facts.drift.trim_end()) + " " };
     match run.solver.entry().dynamics(run.solver.settings()) {
         Dynamics::MarkovChains => {
-            Equation::new("Corrector only", ["x ∼ p_t(x) at each t, by Markov chains on s ≈ ∇ log p_t(x)"])
+            Equation::new("Corrector only", ["x ∼ p_t(x) at each t, by Markov chains on s(x, t) ≈ ∇ₓ log p_t(x)"])
         }
         Dynamics::ProbabilityFlow => {
             Equation::new("Probability-flow ODE", [format!("dx = [{drift}− ½ {squared} s(x, t)] dt")])
         }
         Dynamics::ReverseSde => {
-            Equation::new("Reverse SDE", [format!("dx = [{drift}− {squared} s(x, t)] dt + {noise} dw")])
+            let noise = term("noise", &format!("{noise} dw"));
+            Equation::new("Reverse SDE", [format!("dx = [{drift}− {squared} s(x, t)] dt + {noise}")])
         }
     }
 }
@@ -49,7 +57,7 @@ fn guided(guidance: &Guidance) -> Equation {
 }
 
 /// Where in time the score is asked for.
-fn times(run: &Run) -> Equation {
+pub fn times(run: &Run) -> Equation {
     let (steps, spacing) = (run.steps.get(), run.grid.entry().spacing(run.grid.settings()));
     let end = number(run.family.sde().epsilon());
     let alone = run.solver.entry().dynamics(run.solver.settings()) == Dynamics::MarkovChains;
@@ -70,9 +78,8 @@ mod tests {
     use crate::solver::{CORRECTOR, CORRECTOR_STEPS, LEAPFROG, METROPOLIS, Preset, SNR};
 
     fn text(run: &Run) -> String {
-        let lines: Vec<String> =
-            equations(run).into_iter().flat_map(|e| std::iter::once(e.title).chain(e.lines)).collect();
-        lines.join("\n")
+        let texts: Vec<String> = equations(run).iter().flat_map(|e| [e.title.clone(), e.text()]).collect();
+        texts.join("\n")
     }
 
     fn preset(slug: &str, family: Family) -> Run {

@@ -18,6 +18,7 @@ pub use equation::equations;
 pub use runs::{Entry, Pending, Runs};
 
 use super::context::Context;
+use super::convergence::ConvergencePanel;
 use super::draft::new_seed;
 use super::files::OpenedFile;
 use super::files::file_name;
@@ -58,6 +59,8 @@ pub enum Command {
     Close(TaskId),
     /// Choose a file to open.
     Open,
+    /// Measure the order of the solver that is set up.
+    Convergence,
     /// Show what can be saved.
     OfferSave,
 }
@@ -94,6 +97,7 @@ pub struct Trajectory {
     /// The sample that is pointed at.
     hovered: Option<Hovered>,
     export: ExportPanel,
+    convergence: ConvergencePanel,
     branching: bool,
     /// What was asked for in this frame.
     commands: Vec<Command>,
@@ -116,6 +120,7 @@ impl Trajectory {
             timeline: TimelineState::default(),
             hovered: None,
             export: ExportPanel::default(),
+            convergence: ConvergencePanel::default(),
             branching: false,
             commands: Vec::new(),
         }
@@ -124,6 +129,11 @@ impl Trajectory {
     /// The runs that are kept side by side.
     pub fn runs(&self) -> &Runs {
         &self.runs
+    }
+
+    /// The panel that measures orders.
+    pub fn convergence(&self) -> &ConvergencePanel {
+        &self.convergence
     }
 
     fn obey(&mut self, command: Command, cx: &mut Context) {
@@ -138,6 +148,10 @@ impl Trajectory {
             Command::Select(id) => self.runs.shown = Some(id),
             Command::Close(id) => self.runs.close(id),
             Command::Open => cx.actions.push(Action::ChooseFile),
+            Command::Convergence => {
+                let family = cx.draft.family().unwrap_or_else(|_| cx.draft.family.published());
+                self.convergence.offer(&cx.draft.solver, family, &cx.session);
+            }
             Command::OfferSave => {
                 let sample = self.hovered.as_ref().map(|hovered| hovered.sample);
                 self.export.offer(&cx.saver, sample, self.runs.current());
@@ -217,12 +231,13 @@ impl Workspace for Trajectory {
 
     fn above(&mut self, ui: &Ui, cx: &mut Context) {
         self.export.ui(ui, self.runs.current(), cx);
+        self.convergence.ui(ui, cx);
         branch::ui(ui, &mut self.branching, &self.runs, &cx.draft, &mut self.commands);
         self.obey_all(cx);
     }
 
     fn is_covered(&self) -> bool {
-        self.branching || self.export.is_open()
+        self.branching || self.export.is_open() || self.convergence.is_open()
     }
 
     fn panes(&mut self) -> Option<&mut Panes> {
@@ -230,6 +245,7 @@ impl Workspace for Trajectory {
     }
 
     fn poll(&mut self, cx: &mut Context) {
+        self.convergence.poll(&mut cx.session);
         let notices = self.runs.poll(&mut cx.session);
         cx.tell(notices);
     }

@@ -1,13 +1,15 @@
 //! The panel of plots: what theory says of the step shown, and what was measured.
 
-use crate::app::RunView;
 use crate::app::figure::{Scale, dots, label, log_marks, power_of_ten, quiet, quiet_axis, section, short};
 use crate::app::picture::Hovered;
 use crate::app::theme::{SMALL, Theme, UNIT};
+use crate::app::{RunView, math};
 use crate::engine::{Recorded, RunReport, TaskId};
 use crate::sde::Family;
 use egui::{Align2, Color32, FontId, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, vec2};
-use egui_plot::{AxisHints, HLine, Line, LineStyle, MarkerShape, Plot, PlotPoint, PlotUi, Points, VLine};
+use egui_plot::{
+    AxisHints, HLine, HoverPosition, Line, LineStyle, MarkerShape, Plot, PlotPoint, PlotUi, Points, VLine,
+};
 use std::sync::Arc;
 
 /// Discrete levels that can be told apart in a plot.
@@ -35,15 +37,22 @@ pub fn ui(ui: &mut Ui, run: Option<&RunView>, setup: Path<'_>, hovered: Option<&
     let shown = run.and_then(|run| run.shown().0);
     if let Some(run) = run {
         let curves = curves(ui, run);
-        rms(ui, run, &curves, shown.as_deref());
-        score(ui, run, &curves, shown.as_deref());
-        corrector(ui, run, &curves, shown.as_deref());
-        log_snr(ui, run, &curves, shown.as_deref());
+        lights(ui, "x", |ui| rms(ui, run, &curves, shown.as_deref()));
+        lights(ui, "score", |ui| score(ui, run, &curves, shown.as_deref()));
+        lights(ui, "ε", |ui| corrector(ui, run, &curves, shown.as_deref()));
+        lights(ui, "λ", |ui| log_snr(ui, run, &curves, shown.as_deref()));
     }
     let family = run.map_or(setup.family, |run| &run.report.run.family);
     path(ui, Path { family, ..setup }, shown.as_deref().map(|shown| shown.t));
     if let (Some(run), Some(shown)) = (run, &shown) {
         sample(ui, run, shown, hovered);
+    }
+}
+
+/// Shows a plot; the term of equations that it shows lights up while it is pointed at.
+fn lights(ui: &mut Ui, term: &str, add: impl FnOnce(&mut Ui)) {
+    if ui.scope(add).response.contains_pointer() {
+        math::light(ui.ctx(), term);
     }
 }
 
@@ -214,7 +223,14 @@ fn path(ui: &mut Ui, Path { family, trained }: Path<'_>, t: Option<f64>) {
         ];
         let plot =
             quiet(ui, "path", Scale::Plain, height(ui)).invert_x(true).include_x(0.0).include_x(1.0).include_y(1.05);
-        plot.label_formatter(|near| label(near, "t", Scale::Plain)).show(ui, |plot| {
+        let ctx = ui.ctx().clone();
+        let said = move |near: &HoverPosition<'_>| {
+            if let HoverPosition::NearDataPoint { plot_name, .. } = near {
+                math::light(&ctx, plot_name);
+            }
+            label(near, "t", Scale::Plain)
+        };
+        plot.label_formatter(said).show(ui, |plot| {
             for (name, points, style) in curves {
                 plot.line(Line::new(name, points).color(colour).width(1.5).style(style));
             }
@@ -251,6 +267,9 @@ fn legend(ui: &mut Ui, colour: Color32) {
         }
         let at = left + vec2(28.0, 0.0);
         ui.painter().text(at, Align2::LEFT_CENTER, name, FontId::proportional(SMALL), ink);
+        if ui.rect_contains_pointer(Rect::from_min_size(left - vec2(8.0, 8.0), vec2(60.0, 16.0))) {
+            math::light(ui.ctx(), name);
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! The panel that sets up the next run.
 
-use super::equation::equations;
+use super::equation::{equations, process, times};
 use super::{Command, Runs, class, solver_panel};
+use crate::app::card::{self, CardAction};
 use crate::app::theme::Theme;
 use crate::app::widgets::icon::{self, Icon};
 use crate::app::widgets::{Combo, control_width, human_time, main_button, named, row, seed_field, segmented};
-use crate::app::{Context, RunState, panes};
+use crate::app::{Context, RunState, math, panes};
 use crate::registry::Kind;
 use crate::sde::FamilyKind;
 use crate::solver::Preset;
@@ -44,7 +45,7 @@ impl Setup<'_> {
             let why = self.cx.device_row(ui);
             ui.label(RichText::new(why).small().weak());
             ui.separator();
-            self.equation(ui, &run);
+            self.card(ui, &run);
         });
     }
 
@@ -86,6 +87,9 @@ impl Setup<'_> {
                 let Kind::Number { possible, .. } = parameter.kind else { continue };
                 let field = DragValue::new(&mut value).range(possible.0..=possible.1).speed(0.02).max_decimals(4);
                 let response = ui.add_sized(vec2(width, 24.0), field.prefix(format!("{}  ", parameter.label)));
+                if response.hovered() {
+                    math::light(ui.ctx(), parameter.symbol());
+                }
                 if named(response, parameter.name, parameter.tip).changed() {
                     settings.set_nearest(parameter, value);
                     self.cx.draft.families.set(kind, settings.clone());
@@ -136,20 +140,25 @@ impl Setup<'_> {
         });
     }
 
-    fn equation(&self, ui: &mut Ui, run: &Result<Run, String>) {
+    fn card(&mut self, ui: &mut Ui, run: &Result<Run, String>) {
         let Ok(run) = run else { return };
-        egui::CollapsingHeader::new("Equation").default_open(true).show(ui, |ui| {
-            ui.spacing_mut().item_spacing.y = 2.0;
-            for equation in equations(run) {
-                ui.label(RichText::new(equation.title).small().weak());
-                for line in equation.lines {
-                    ui.add(egui::Label::new(RichText::new(line).monospace()).wrap().selectable(true));
-                }
-                ui.add_space(4.0);
+        egui::CollapsingHeader::new("Solver card").default_open(true).show_unindented(ui, |ui| {
+            match card::ui(ui, &run.solver, &run.grid, &run.family) {
+                Some(CardAction::Convergence) => self.commands.push(Command::Convergence),
+                None => {}
             }
-            let key = "s(x, t): the score model. z: standard normal noise. x̂₀: the denoised estimate. \
-                       ₋: at the end of the step. ₊: at the previous step.";
-            ui.label(RichText::new(key).small().weak());
+        });
+        egui::CollapsingHeader::new("Equations").default_open(true).show_unindented(ui, |ui| {
+            process(run).iter().for_each(|equation| card::equation(ui, equation));
+            card::equation(ui, &times(run));
+            let tip = "Copy the equations and the solver's update rule as text";
+            if ui.button("Copy as text").on_hover_text(tip).clicked() {
+                let text: Vec<String> = equations(run)
+                    .iter()
+                    .map(|equation| format!("{}\n{}\n", equation.title, equation.text()))
+                    .collect();
+                ui.ctx().copy_text(text.join("\n"));
+            }
         });
     }
 

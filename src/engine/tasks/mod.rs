@@ -2,6 +2,7 @@
 
 mod average;
 mod compare;
+mod converge;
 mod decode;
 mod encode;
 mod find_steps;
@@ -15,6 +16,7 @@ mod weights;
 
 pub use average::{Average, Averaged};
 pub use compare::{CellStanding, Compare, CompareLive, CompareReport, Compared, Estimate, Standing};
+pub use converge::Converge;
 pub use decode::Decode;
 pub use encode::Encode;
 pub use find_steps::FindSteps;

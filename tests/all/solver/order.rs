@@ -90,7 +90,9 @@ fn the_step_to_clean_data_is_the_denoised_estimate() {
 #[track_caller]
 fn measured(text: &str, family: Family, steps: [usize; 2]) -> MeasuredOrder {
     let gaussian = Mixture::named("gaussian").unwrap();
-    Convergence { steps: steps.into(), ..Convergence::new(solver(text), family, gaussian) }.measure(|_| {}).unwrap()
+    Convergence { steps: steps.into(), ..Convergence::new(solver(text), family, gaussian) }
+        .measure(&|| Ok(()), |_| {})
+        .unwrap()
 }
 
 fn last(measured: &MeasuredOrder) -> f64 {
@@ -153,7 +155,7 @@ fn laws_of_stochastic_solvers_converge_with_their_weak_order() {
 #[test]
 fn what_has_no_order_is_refused_in_one_sentence() {
     let of = |text: &str| Convergence::new(solver(text), Family::Vp(Vp::default()), Mixture::named("ring").unwrap());
-    let refused = |convergence: Convergence| convergence.measure(|_| {}).unwrap_err().to_string();
+    let refused = |convergence: Convergence| convergence.measure(&|| Ok(()), |_| {}).unwrap_err().to_string();
     assert!(refused(of("adaptive")).contains("chooses its own steps"));
     assert!(refused(of("pc:ancestral:hmc")).contains("is not linear in its noise"));
     assert!(refused(Convergence { grid: grid("leading"), ..of("ddim") }).contains("times of its own"));

@@ -1,6 +1,7 @@
 //! The window, driven by the accessible names that people with screen readers hear too.
 
 mod compare;
+mod equations;
 mod inpaint;
 mod latents;
 mod models;

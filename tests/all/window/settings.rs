@@ -167,7 +167,7 @@ fn every_equation_can_be_drawn() {
         for draft in &drafts {
             for equation in score_explorer::app::trajectory::equations(&draft.run().expect("a run")) {
                 ui.label(&equation.title);
-                equation.lines.iter().for_each(|line| drop(ui.monospace(line)));
+                equation.lines.iter().for_each(|line| drop(score_explorer::app::math::show(ui, line)));
             }
         }
     });

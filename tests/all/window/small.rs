@@ -8,7 +8,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use score_explorer::app::App;
 use std::collections::HashMap;
 
-const SMALL: egui::Vec2 = vec2(683.0, 384.0);
+pub const SMALL: egui::Vec2 = vec2(683.0, 384.0);
 /// What people press, by its role.
 const CONTROLS: [Role; 7] =
     [Role::Button, Role::RadioButton, Role::CheckBox, Role::ComboBox, Role::Slider, Role::SpinButton, Role::TextInput];
@@ -74,7 +74,7 @@ fn crowded(harness: &Harness<'static, App>, size: egui::Vec2) -> Vec<String> {
 
 /// Every workspace, empty and with work in it, and every panel beside it.
 #[track_caller]
-fn fits(harness: &mut Harness<'static, App>, what: &str, size: egui::Vec2) {
+pub fn fits(harness: &mut Harness<'static, App>, what: &str, size: egui::Vec2) {
     harness.set_size(size);
     harness.run_steps(6);
     let problems = crowded(harness, size);
