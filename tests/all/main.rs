@@ -19,6 +19,7 @@ mod metric;
 mod network;
 mod picture;
 mod posterior;
+mod recorded;
 mod registry;
 mod restoring;
 mod score;

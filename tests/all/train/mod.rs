@@ -26,7 +26,7 @@ fn data() -> PathBuf {
 
 /// A file of recorded figures.
 fn figures(name: &str) -> Value {
-    serde_json::from_slice(&std::fs::read(data().join("training").join(name)).unwrap()).unwrap()
+    crate::recorded::figures(&data().join("training").join(name))
 }
 
 fn number(value: &Value) -> f64 {
