@@ -64,10 +64,11 @@ pub fn family(ui: &mut Ui, kind: &mut FamilyKind, families: &mut Families) {
     let options: Vec<_> = FamilyKind::ALL.iter().map(option).collect();
     segmented(ui, kind, &options);
     let mut settings = families.of(*kind);
+    let parameters = kind.about().parameters;
+    let numbers: Vec<_> = parameters.iter().filter(|one| matches!(one.kind, Kind::Number { .. })).collect();
     ui.horizontal(|ui| {
-        let parameters = kind.about().parameters;
-        let width = (ui.available_width() - 8.0 * (parameters.len() as f32 - 1.0)) / parameters.len() as f32;
-        for parameter in parameters {
+        let width = (ui.available_width() - 8.0 * (numbers.len() as f32 - 1.0)) / numbers.len() as f32;
+        for parameter in numbers {
             let mut value = settings.number(parameter);
             let Kind::Number { possible, .. } = parameter.kind else { continue };
             let field = DragValue::new(&mut value).range(possible.0..=possible.1).speed(0.02).max_decimals(4);
@@ -81,6 +82,13 @@ pub fn family(ui: &mut Ui, kind: &mut FamilyKind, families: &mut Families) {
             }
         }
     });
+    for parameter in parameters.iter().filter(|one| matches!(one.kind, Kind::Flag { .. })) {
+        let mut on = settings.flag(parameter);
+        if named(ui.checkbox(&mut on, parameter.label), parameter.name, parameter.tip).changed() {
+            settings.set_nearest(parameter, on);
+            families.set(*kind, settings.clone());
+        }
+    }
 }
 
 /// A parameter's row.

@@ -13,8 +13,11 @@ use std::path::Path;
 /// The description's key in the metadata.
 pub(super) const KEY: &str = "score-explorer-classifier";
 const WHAT: &str = "a classifier";
-/// The classifier that is part of the program.
-const SHIPPED_BYTES: &[u8] = include_bytes!("../../checkpoints/worlds-classifier.safetensors");
+/// The classifiers that are part of the program, as [`Guidance::SHIPPED`] names them.
+const SHIPPED_BYTES: [&[u8]; Guidance::SHIPPED.len()] = [
+    include_bytes!("../../checkpoints/worlds-classifier.safetensors"),
+    include_bytes!("../../checkpoints/cifar10-classifier.safetensors"),
+];
 
 /// A classifier's weights with what must be known of them.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,16 +37,19 @@ pub fn read_classifier(path: &Path, progress: &ReadProgress) -> Result<OpenedCla
     Ok(OpenedClassifier { description: description(&notes, path)?, weights })
 }
 
-/// Opens a classifier: the one that ships, or a file.
+/// Opens a classifier: one that ships, or a file.
 ///
 /// # Errors
 /// If the file cannot be read or is none, or there is no classifier of the name.
 pub fn find_classifier(reference: &ModelRef) -> Result<OpenedClassifier, FileError> {
-    match reference {
-        ModelRef::File(path) => read_classifier(path, &ReadProgress::default()),
-        ModelRef::Named(name) if name == Guidance::SHIPPED => parse(SHIPPED_BYTES, Path::new(Guidance::SHIPPED)),
-        other => {
-            let remedy = format!("choose a file of a classifier, or {}", Guidance::SHIPPED);
+    let names = Guidance::SHIPPED.map(|(name, _)| name);
+    let shipped = |wanted: &str| names.iter().zip(SHIPPED_BYTES).find(|(name, _)| **name == wanted);
+    let known = if let ModelRef::Named(name) = reference { shipped(name) } else { None };
+    match (reference, known) {
+        (ModelRef::File(path), _) => read_classifier(path, &ReadProgress::default()),
+        (_, Some((name, bytes))) => parse(bytes, Path::new(name)),
+        (other, None) => {
+            let remedy = format!("choose a file of a classifier, or {}", names.join(" or "));
             Err(FileError::Unknown { name: other.to_string(), remedy })
         }
     }

@@ -44,6 +44,7 @@ mod restoring;
 mod run;
 mod sample;
 mod scatter;
+mod schedule;
 mod score;
 mod stopping;
 mod trace;
@@ -110,6 +111,8 @@ enum Command {
     Compare(Box<compare::Args>),
     /// Train or measure a classifier of images
     Classifier(classifier::Args),
+    /// Find the steps that suit a model best, for any solver
+    Schedule(schedule::Args),
     /// Evaluate a network at given x and t
     Score(score::Args),
     /// Train a score model on your own images, or go on with a training
@@ -203,6 +206,7 @@ impl Command {
             Command::Edit(args) => edit::execute(&args),
             Command::Compare(args) => compare::execute(&args),
             Command::Classifier(args) => classifier::execute(&args),
+            Command::Schedule(args) => schedule::execute(&args),
             Command::Score(args) => score::execute(&args),
             Command::Train(args) => train::execute(&args),
             Command::Finetune(args) => finetune::execute(&args),

@@ -82,7 +82,7 @@ struct GuidanceOptions {
     kind: KindOptions,
     /// Second model: a classifier of noised images (from `classifier train --noisy`), for autoguidance a weaker model, such
     /// as a snapshot of the same training, for classifier-free guidance one without classes
-    /// [default: worlds-classifier, or none]
+    /// [default: the bundled classifier that knows the class, of Little Worlds or CIFAR-10, or none]
     #[arg(long, alias = "classifier", value_name = "FILE")]
     guide_model: Option<ModelRef>,
     /// Noise levels σ/α of images in [−1, 1] between which the weight counts; it is 1 elsewhere

@@ -1,7 +1,7 @@
 use super::CompareError;
 use crate::registry::{Category, Choice, Parameter};
 use crate::sde::{Family, FamilyKind};
-use crate::solver::{Grid, Preset, Solver};
+use crate::solver::{Grid, Preset, SIGMAS, Sigmas, Solver};
 use crate::task::{Run, Steps};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,25 @@ impl Cell {
             steps: Steps::new(preset.steps)?,
             denoise: true,
             clip: preset.clip,
+        })
+    }
+
+    /// The solver of a run at levels of σ/α that were found for its model ([`crate::task::StepSearch`]).
+    ///
+    /// # Errors
+    /// If their number is out of range.
+    pub fn found(run: &Run, steps: usize, ratios: &[f64]) -> Result<Cell, CompareError> {
+        let solver = run.solver.entry().title(run.solver.settings());
+        Ok(Cell {
+            name: format!("{solver} found {steps}"),
+            summary: format!("{solver} at levels found for {} (GITS, Chen et al. 2024)", run.model),
+            tags: vec!["found".into(), "few-steps".into()],
+            family: Some(run.family),
+            solver: run.solver.clone(),
+            grid: Choice::<dyn Grid>::new(&Sigmas).with(&SIGMAS, ratios.to_vec()),
+            steps: Steps::new(steps)?,
+            denoise: run.denoise,
+            clip: run.clip,
         })
     }
 

@@ -31,8 +31,8 @@ pub use report::{FlowReport, ModelReport, RunReport};
 pub use task::{End, Ending, Task, Update};
 pub use tasks::{
     Average, Averaged, CellStanding, Compare, CompareLive, CompareReport, Compared, Converge, Decode, Encode, Estimate,
-    Inspect, Likelihood, Live, Network, PaneShown, PlaneClouds, PlaneCourse, PlaneFields, PlaneLive, PlaneReport,
-    PlaneShown, Rehearse, Restore, Sample, Samples, Shown, Standing, Train, TrainReport,
+    FindSteps, Inspect, Likelihood, Live, Network, PaneShown, PlaneClouds, PlaneCourse, PlaneFields, PlaneLive,
+    PlaneReport, PlaneShown, Rehearse, Restore, Sample, Samples, Shown, Standing, Train, TrainReport,
 };
 pub use turnstile::Priority;
 

@@ -223,7 +223,9 @@ impl Parameter {
             Kind::Flag { .. } => word.parse().ok().map(Value::Flag),
             Kind::Choice { .. } => return self.option_of(word),
             Kind::Numbers => {
-                let numbers: Option<Vec<f64>> = word.split(',').map(|part| part.trim().parse().ok()).collect();
+                // Infinity as the largest number: files have no other.
+                let number = |part: &str| part.trim().parse().ok().map(|x: f64| x.clamp(f64::MIN, f64::MAX));
+                let numbers: Option<Vec<f64>> = word.split(',').map(number).collect();
                 numbers.map(Value::from)
             }
         };

@@ -10,8 +10,8 @@ pub struct Settings(pub(super) BTreeMap<&'static str, Value>);
 
 impl Settings {
     /// These values, as they are.
-    pub fn of<const N: usize>(values: [(&'static Parameter, f64); N]) -> Self {
-        Settings(values.map(|(parameter, value)| (parameter.key, Value::Number(value))).into())
+    pub fn of<V: Into<Value>, const N: usize>(values: [(&'static Parameter, V); N]) -> Self {
+        Settings(values.map(|(parameter, value)| (parameter.key, value.into())).into())
     }
 
     /// The values that a map has of these parameters. What is not possible is left out.

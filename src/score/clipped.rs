@@ -2,12 +2,14 @@ use super::{Given, Measurement, ScoreError, ScoreModel, column, denoised};
 use crate::Image;
 use crate::sde::Level;
 
-/// A model whose estimate of x(0) is kept inside the data's range (static thresholding:
-/// Ho et al. 2020's clipping; Saharia et al. 2022, section 2.3).
+/// A model whose estimate of x(0) is kept inside the data's range, or as far outside as the model's [`Threshold`] says
+/// (Ho et al. 2020's clipping; Saharia et al. 2022, section 2.3).
 ///
 /// An error of the network in its estimate of the noise enters x̂(0) multiplied by σ/α, which is
 /// above 100 where a run begins. Clipping bounds it by what is known of every picture. The score
 /// becomes (α·clip(x̂(0)) − x)/σ², which is exact where x̂(0) was inside.
+///
+/// [`Threshold`]: super::Threshold
 pub struct Clipped<M> {
     model: M,
     on: bool,
@@ -26,9 +28,8 @@ impl<M: ScoreModel> ScoreModel for Clipped<M> {
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
         let score = self.model.score(x, at)?;
         let Some(range) = self.model.range().filter(|_| self.on) else { return Ok(score) };
-        let (low, high) = range.bounds();
         let device = x.device();
-        let inside = denoised(x, &score, at).clamp(low, high);
+        let inside = self.threshold().apply(denoised(x, &score, at), range);
         let alpha = column(at, &device, |level| level.alpha);
         let inverse_variance = column(at, &device, |level| level.sigma.powi(-2));
         Ok((inside * alpha - x.clone()) * inverse_variance)
@@ -37,8 +38,7 @@ impl<M: ScoreModel> ScoreModel for Clipped<M> {
     fn denoised(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
         let clean = self.model.denoised(x, at)?;
         let Some(range) = self.model.range().filter(|_| self.on) else { return Ok(clean) };
-        let (low, high) = range.bounds();
-        Ok(clean.clamp(low, high))
+        Ok(self.threshold().apply(clean, range))
     }
 
     fn given(&self, measurement: &Measurement) -> Option<Given<'_>> {

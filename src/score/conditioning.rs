@@ -7,6 +7,8 @@ use crate::sde::{LabelConvention, Level};
 /// The times between which published networks are trained.
 const FIRST_TIME: f64 = 1e-5;
 const LAST_TIME: f64 = 1.0;
+/// The label of noise alone in flow matching.
+const FLOW_LABELS: f64 = 1000.0;
 
 /// The noise levels of one network.
 pub struct Conditioning {
@@ -47,7 +49,7 @@ impl Conditioning {
     /// whose σ is drawn by itself (EDM), all times.
     pub fn times(&self) -> (f64, f64) {
         match self.description.labels {
-            LabelConvention::Time | LabelConvention::Sigma => (FIRST_TIME, LAST_TIME),
+            LabelConvention::Time | LabelConvention::Sigma | LabelConvention::FlowTime => (FIRST_TIME, LAST_TIME),
             LabelConvention::LogSigma | LabelConvention::SmldIndex | LabelConvention::DdpmIndex => (0.0, LAST_TIME),
         }
     }
@@ -60,7 +62,9 @@ impl Conditioning {
         match self.description.labels {
             LabelConvention::DdpmIndex => self.ddpm.place(index),
             LabelConvention::SmldIndex => self.at_time(index as f64 / (levels.max(2) - 1) as f64),
-            LabelConvention::Time | LabelConvention::Sigma | LabelConvention::LogSigma => self.at_time(t),
+            LabelConvention::Time | LabelConvention::Sigma | LabelConvention::LogSigma | LabelConvention::FlowTime => {
+                self.at_time(t)
+            }
         }
     }
 
@@ -75,6 +79,8 @@ impl Conditioning {
             LabelConvention::LogSigma => sde.time_of_ratio((4.0 * label).exp()),
             LabelConvention::SmldIndex => 1.0 - (label + 0.5) / levels,
             LabelConvention::DdpmIndex => (label + 0.5) / levels,
+            // σ/(α + σ) = label/1000.
+            LabelConvention::FlowTime => sde.time_of_ratio(label / (FLOW_LABELS - label).max(0.0)),
         };
         let (first, last) = self.times();
         time.clamp(first, last)
@@ -96,8 +102,10 @@ impl Conditioning {
         let Level { alpha, sigma, .. } = self.description.family.sde().level(t);
         let last = self.description.levels.max(1) as f64 - 1.0;
         let noise = |gain: f64| [gain, 0.0];
+        let answers = || self.description.predicts.score(alpha, sigma);
         let (label, [gain, skip]) = match self.description.labels {
-            LabelConvention::Time => (t * 999.0, noise(-1.0 / sigma)),
+            LabelConvention::Time => (t * 999.0, answers()),
+            LabelConvention::FlowTime => (FLOW_LABELS * sigma / (alpha + sigma), answers()),
             LabelConvention::Sigma => (sigma, noise(1.0)),
             LabelConvention::LogSigma => (sigma.ln() / 4.0, noise(1.0)),
             LabelConvention::SmldIndex => {
@@ -122,7 +130,7 @@ impl Conditioning {
     fn first_time(&self) -> f64 {
         match self.description.labels {
             LabelConvention::SmldIndex | LabelConvention::LogSigma | LabelConvention::Sigma => 0.0,
-            LabelConvention::Time | LabelConvention::DdpmIndex => FIRST_TIME,
+            LabelConvention::Time | LabelConvention::DdpmIndex | LabelConvention::FlowTime => FIRST_TIME,
         }
     }
 

@@ -1,6 +1,6 @@
 //! All that must be known of a trained network beyond its weights.
 
-use super::Predicts;
+use super::{Predicts, Threshold};
 use crate::network::{Architecture, InvalidConfig, MAX_LEVELS};
 use crate::sde::{Family, LabelConvention, Level, Moments, Range, Table};
 use crate::text;
@@ -21,7 +21,7 @@ pub struct Description {
     pub levels: usize,
     /// Which number it is given for its noise level.
     pub labels: LabelConvention,
-    /// What it answers, where it has VP's discrete levels.
+    /// What it answers, where it is told a time or a step.
     #[serde(skip_serializing_if = "is_usual")]
     pub predicts: Predicts,
     /// β of each of its discrete levels, where they are not the family's: the last may be 1 (zero terminal SNR).
@@ -29,6 +29,9 @@ pub struct Description {
     pub betas: Option<Vec<f64>>,
     /// The range of its images.
     pub range: Range,
+    /// How far estimates of its images may leave that, where samples are clipped.
+    #[serde(skip_serializing_if = "is_range")]
+    pub threshold: Threshold,
     /// The name people read.
     pub name: String,
     /// Data, licence, training: a few lines for people.
@@ -53,6 +56,8 @@ struct Saved {
     betas: Option<Vec<f64>>,
     range: Range,
     #[serde(default)]
+    threshold: Threshold,
+    #[serde(default)]
     name: String,
     #[serde(default)]
     card: String,
@@ -65,8 +70,8 @@ impl TryFrom<Saved> for Description {
     type Error = InvalidConfig;
 
     fn try_from(saved: Saved) -> Result<Self, InvalidConfig> {
-        let Saved { config, family, continuous, levels, labels, predicts, betas, range, name, card, moments, classes } =
-            saved;
+        let Saved { config, family, continuous, levels, labels, predicts, betas, range, .. } = saved;
+        let Saved { threshold, name, card, moments, classes, .. } = saved;
         if levels > MAX_LEVELS {
             return Err(InvalidConfig::new("levels", levels, &format!("at most {MAX_LEVELS}")));
         }
@@ -75,13 +80,13 @@ impl TryFrom<Saved> for Description {
         }
         let usual = Description::new(config, family, continuous, levels, range);
         let labels = labels.unwrap_or(usual.labels);
-        let special = predicts != Predicts::Noise || betas.is_some();
-        if special && (labels != LabelConvention::DdpmIndex || usual.config.sigma_data().is_some()) {
-            return Err(InvalidConfig::new(
-                "predicts",
-                "what it is",
-                "noise where levels are not those of discrete VP",
-            ));
+        let own = usual.config.sigma_data().is_some() || labels.answers_scores();
+        if predicts != Predicts::Noise && own {
+            let rule = "noise where the network has EDM's preconditioning or is told σ";
+            return Err(InvalidConfig::new("predicts", "what it is", rule));
+        }
+        if betas.is_some() && (own || labels != LabelConvention::DdpmIndex) {
+            return Err(InvalidConfig::new("betas", "what they are", "none where levels are not those of discrete VP"));
         }
         let fits = |betas: &Vec<f64>| {
             let variances = betas.iter().all(|beta| (0.0..=1.0).contains(beta));
@@ -90,6 +95,9 @@ impl TryFrom<Saved> for Description {
         if betas.as_ref().is_some_and(|betas| !fits(betas)) {
             return Err(InvalidConfig::new("betas", "what they are", "one variance below 1 for each level"));
         }
+        if !threshold.is_valid() {
+            return Err(InvalidConfig::new("threshold", "what it is", "above 0, and a ratio from 0 to 1"));
+        }
         if !classes.is_empty() && classes.len() != usual.config.classes() {
             let rule = format!("{}, the number of classes", usual.config.classes());
             return Err(InvalidConfig::new("the number of names", classes.len(), &rule));
@@ -97,7 +105,7 @@ impl TryFrom<Saved> for Description {
         // The file may be a stranger's.
         let classes = classes.iter().map(|class| text::name(class)).collect();
         let (name, card) = (text::name(&name), text::printable(&card).into_owned());
-        Ok(Description { labels, predicts, betas, name, card, moments, classes, ..usual })
+        Ok(Description { labels, predicts, betas, threshold, name, card, moments, classes, ..usual })
     }
 }
 
@@ -110,8 +118,22 @@ impl Description {
             None => family.sde().label_convention(continuous),
         };
         let (name, card, moments, classes) = (String::new(), String::new(), None, Vec::new());
-        let (predicts, betas) = (Predicts::Noise, None);
-        Description { config, family, continuous, levels, labels, predicts, betas, range, name, card, moments, classes }
+        let (predicts, betas, threshold) = (Predicts::Noise, None, Threshold::Range);
+        Description {
+            config,
+            family,
+            continuous,
+            levels,
+            labels,
+            predicts,
+            betas,
+            range,
+            threshold,
+            name,
+            card,
+            moments,
+            classes,
+        }
     }
 
     /// Names of all classes that it can be told: their numbers from 0 where they have no names.
@@ -139,7 +161,9 @@ impl Description {
         let (levels, sde) = (self.levels.max(2), self.family.sde());
         let last = levels as f64 - 1.0;
         match self.labels {
-            LabelConvention::Time | LabelConvention::Sigma | LabelConvention::LogSigma => Vec::new(),
+            LabelConvention::Time | LabelConvention::Sigma | LabelConvention::LogSigma | LabelConvention::FlowTime => {
+                Vec::new()
+            }
             LabelConvention::SmldIndex => {
                 (0..levels).map(|index| sde.level(1.0 - index as f64 / last).ratio()).collect()
             }
@@ -176,6 +200,11 @@ impl Description {
             Some(sum.max(if self.betas.is_some() { least } else { f64::MIN }))
         })
     }
+}
+
+/// Whether estimates are kept inside the range.
+fn is_range(threshold: &Threshold) -> bool {
+    *threshold == Threshold::Range
 }
 
 /// Whether a network answers what most do.

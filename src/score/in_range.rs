@@ -1,4 +1,4 @@
-use super::{Given, Measurement, ScoreAndTrace, ScoreError, ScoreModel};
+use super::{Given, Measurement, ScoreAndTrace, ScoreError, ScoreModel, Threshold};
 use crate::Image;
 use crate::sde::{Level, Moments, Range};
 
@@ -48,6 +48,10 @@ impl<M: ScoreModel> ScoreModel for InRange<M> {
             mean: (m.mean - self.shift) / self.scale,
             mean_square: (m.mean_square - 2.0 * self.shift * m.mean + self.shift * self.shift) / self.scale.powi(2),
         })
+    }
+
+    fn threshold(&self) -> Threshold {
+        self.model.threshold()
     }
 
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {

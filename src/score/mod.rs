@@ -18,6 +18,7 @@ mod mixture;
 mod network;
 mod operator;
 mod predicts;
+mod threshold;
 
 pub use classifier::{Accuracy, ClassifierDescription, Classify, NetworkClassifier, class_called};
 pub use clipped::Clipped;
@@ -40,6 +41,7 @@ pub use operator::{
 };
 
 pub use predicts::Predicts;
+pub use threshold::Threshold;
 
 use crate::Image;
 use crate::sde::{Level, Moments, Range};
@@ -62,6 +64,10 @@ macro_rules! described_by_its_model {
 
         fn moments(&self) -> Option<$crate::sde::Moments> {
             self.model.moments()
+        }
+
+        fn threshold(&self) -> $crate::score::Threshold {
+            self.model.threshold()
         }
     };
 }
@@ -119,6 +125,11 @@ pub trait ScoreModel {
     /// Moments of the model's data, in its own range, where they are known.
     fn moments(&self) -> Option<Moments>;
 
+    /// How far estimates of x(0) may leave the range, where they are clipped.
+    fn threshold(&self) -> Threshold {
+        Threshold::Range
+    }
+
     /// Score at `x` (N×C×H×W), noised to `at`: one level for all samples, or one for each.
     ///
     /// # Errors
@@ -173,6 +184,10 @@ macro_rules! forwarded {
 
             fn moments(&self) -> Option<Moments> {
                 (**self).moments()
+            }
+
+            fn threshold(&self) -> Threshold {
+                (**self).threshold()
             }
 
             fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {

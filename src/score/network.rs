@@ -1,4 +1,4 @@
-use super::{Conditioning, Description, Place, ScoreError, ScoreModel};
+use super::{Conditioning, Description, Place, Predicts, ScoreError, ScoreModel, Threshold, denoised};
 use crate::Image;
 use crate::network::{Labels, Network};
 use crate::sde::{Level, Moments, Range};
@@ -67,8 +67,16 @@ impl ScoreModel for NetworkScore {
         self.description().moments
     }
 
+    fn threshold(&self) -> Threshold {
+        self.description().threshold
+    }
+
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
         self.score_of(None, x, at)
+    }
+
+    fn denoised(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        self.denoised_of(None, x, at)
     }
 
     fn of_class(&self, class: usize) -> Option<Box<dyn ScoreModel + '_>> {
@@ -89,11 +97,39 @@ impl ScoreModel for OfClass<'_> {
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
         self.model.score_of(Some(self.class), x, at)
     }
+
+    fn denoised(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        self.model.denoised_of(Some(self.class), x, at)
+    }
 }
 
 impl NetworkScore {
     /// With y = x/α, the network's own state at the same σ/α is x′ = α′·y, so ∇ₓ log p = (α′/α)·∇ₓ′ log p′.
     fn score_of(&self, class: Option<usize>, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        self.answer(class, x, at, |native, scale| [native.gain * scale, native.skip * scale * scale])
+    }
+
+    /// Of networks that answer the clean data or a velocity, E[x(0) | x] without the detour over the score, which divides
+    /// by α.
+    fn denoised_of(&self, class: Option<usize>, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
+        let predicts = self.description().predicts;
+        if predicts == Predicts::Noise {
+            return Ok(denoised(x, &self.score_of(class, x, at)?, at));
+        }
+        self.answer(class, x, at, |native, scale| {
+            let [gain, skip] = predicts.clean(native.alpha, native.sigma);
+            [gain, skip * scale]
+        })
+    }
+
+    /// gain × the network's output + skip × x, both from its native place and α′/α.
+    fn answer(
+        &self,
+        class: Option<usize>,
+        x: &Image,
+        at: &[Level],
+        shares: impl Fn(&Place, f64) -> [f64; 2],
+    ) -> Result<Image, ScoreError> {
         let [n, c, h, w] = x.dims();
         let expected = self.shape();
         if expected != [c, h, w] || (at.len() != 1 && at.len() != n) {
@@ -101,10 +137,11 @@ impl NetworkScore {
         }
         let native: Vec<Place> = at.iter().map(|&level| self.conditioning.nearest(level)).collect();
         let device = &x.device();
-        let score = self.output_of(class, x, at)? * scaled(&native, at, |native, scale| native.gain * scale, device);
-        Ok(match native.iter().all(|native| native.skip == 0.0) {
-            true => score,
-            false => score + x.clone() * scaled(&native, at, |native, scale| native.skip * scale * scale, device),
+        let part = |which: usize| scaled(&native, at, |native, scale| shares(native, scale)[which], device);
+        let answer = self.output_of(class, x, at)? * part(0);
+        Ok(match native.iter().all(|native| shares(native, 1.0)[1] == 0.0) {
+            true => answer,
+            false => answer + x.clone() * part(1),
         })
     }
 }

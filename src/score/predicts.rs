@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// What a network of VP's discrete levels answers, x = α·x(0) + σ·z with α² + σ² = 1.
+/// What a network answers of x = α·x(0) + σ·z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Predicts {
@@ -11,17 +11,66 @@ pub enum Predicts {
     Data,
     /// α·z − σ·x(0) (Salimans and Ho 2022).
     Velocity,
+    /// z − x(0), the velocity of straight lines (Lipman et al. 2023; Liu et al. 2023).
+    Flow,
 }
 
 impl Predicts {
+    /// z = a × answer + b × x: what the answer and the state say of the noise.
+    fn noise(self, alpha: f64, sigma: f64) -> [f64; 2] {
+        match self {
+            Predicts::Noise => [1.0, 0.0],
+            Predicts::Data => [-alpha / sigma, 1.0 / sigma],
+            Predicts::Velocity => {
+                let square = alpha * alpha + sigma * sigma;
+                [alpha / square, sigma / square]
+            }
+            Predicts::Flow => [alpha / (alpha + sigma), 1.0 / (alpha + sigma)],
+        }
+    }
+
     /// The score as gain × answer + skip × x.
     pub(super) fn score(self, alpha: f64, sigma: f64) -> [f64; 2] {
+        self.noise(alpha, sigma).map(|share| -share / sigma)
+    }
+
+    /// E[x(0) | x] as gain × answer + skip × x: exact also where α is next to nothing.
+    pub(super) fn clean(self, alpha: f64, sigma: f64) -> [f64; 2] {
         match self {
-            Predicts::Noise => [-1.0 / sigma, 0.0],
-            // (α·x̂(0) − x)/σ².
-            Predicts::Data => [alpha / (sigma * sigma), -1.0 / (sigma * sigma)],
-            // z = σ·x + α·v.
-            Predicts::Velocity => [-alpha / sigma, -1.0],
+            Predicts::Noise => [-sigma / alpha, 1.0 / alpha],
+            Predicts::Data => [1.0, 0.0],
+            Predicts::Velocity => {
+                let square = alpha * alpha + sigma * sigma;
+                [-sigma / square, alpha / square]
+            }
+            Predicts::Flow => [-sigma / (alpha + sigma), 1.0 / (alpha + sigma)],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever is answered, the score is −z/σ and the clean data are what they were, on any path.
+    #[test]
+    fn answers_of_all_kinds_say_the_same() {
+        let (clean, noise) = (0.7, -1.3);
+        for (alpha, sigma) in [(1.0, 30.0), (0.6, 0.8), (0.25, 0.75), (1.0, 0.01)] {
+            let x = alpha * clean + sigma * noise;
+            let of = |[gain, skip]: [f64; 2], answer: f64| gain * answer + skip * x;
+            for (predicts, answer) in [
+                (Predicts::Noise, noise),
+                (Predicts::Data, clean),
+                (Predicts::Velocity, alpha * noise - sigma * clean),
+                (Predicts::Flow, noise - clean),
+            ] {
+                let score = of(predicts.score(alpha, sigma), answer);
+                // Rounding of x(0), whose share in the answer is small where there is much noise.
+                assert!((score + noise / sigma).abs() < 1e-10 / sigma.powi(2), "{predicts:?}: {score}");
+                let found = of(predicts.clean(alpha, sigma), answer);
+                assert!((found - clean).abs() < 1e-12 * (1.0 + sigma / alpha), "{predicts:?}: {found}");
+            }
         }
     }
 }

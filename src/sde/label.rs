@@ -14,4 +14,13 @@ pub enum LabelConvention {
     SmldIndex,
     /// The index of one of DDPM's N steps, the smallest β first.
     DdpmIndex,
+    /// 1000·σ/(α + σ), a thousand times the share of noise on a straight line (diffusers' flow matching).
+    FlowTime,
+}
+
+impl LabelConvention {
+    /// Whether networks that are told this answer the score itself, or something that their preconditioning makes one.
+    pub fn answers_scores(self) -> bool {
+        matches!(self, LabelConvention::Sigma | LabelConvention::LogSigma | LabelConvention::SmldIndex)
+    }
 }

@@ -4,14 +4,21 @@
 //! the program knows which family it has. All scalars are `f64`; time runs from 0
 //! (data) to 1 (noise).
 
+mod cosine;
 mod data;
+mod flow;
 mod label;
+mod preserving;
+mod scaled_linear;
 mod sub_vp;
 mod ve;
 mod vp;
 
+pub use cosine::Cosine;
 pub use data::{Moments, Range, unit};
+pub use flow::Flow;
 pub use label::LabelConvention;
+pub use scaled_linear::ScaledLinear;
 pub use sub_vp::SubVp;
 pub use ve::Ve;
 pub use vp::Vp;
@@ -187,6 +194,12 @@ pub trait Sde: Send + Sync + fmt::Debug {
         Transition::exact(self.target(step), self.level(step.t))
     }
 
+    /// The step of the probability flow that goes with an increment, x ← (1 − a)·x + b·score: its two coefficients.
+    fn flow_increment(&self, step: &Step) -> [f64; 2] {
+        let Increment { f, g } = self.increment(step);
+        [f, 0.5 * g * g]
+    }
+
     /// The scale of step sizes that correctors use: α_i of the published tables
     /// (VP and sub-VP: 1 − β_i; VE: 1).
     fn corrector_scale(&self, step: &Step) -> f64;
@@ -333,7 +346,7 @@ macro_rules! families {
     };
 }
 
-families!(Ve, Vp, SubVp);
+families!(Ve, Vp, SubVp, Cosine, ScaledLinear, Flow);
 
 impl FamilyKind {
     /// Names, summary, source, parameters.
@@ -381,8 +394,19 @@ impl FamilyError {
     }
 }
 
+/// Euler's step of the probability flow along the straight line between the levels of a step, x ← (1 − a)·x + b·score,
+/// as x̂(0) = (x + σ²·score)/α and ε̂ = −σ·score: its two coefficients.
+fn straight(sde: &dyn Sde, step: &Step) -> [f64; 2] {
+    let (from, to) = (sde.level(step.t), sde.target(step));
+    let carry = to.alpha / from.alpha;
+    [1.0 - carry, from.sigma * (carry * from.sigma - to.sigma)]
+}
+
 /// The time in [0, 1] at which the increasing function `ratio_at` reaches `ratio`, by bisection.
 pub(crate) fn bisect_time(ratio: f64, ratio_at: impl Fn(f64) -> f64) -> f64 {
+    if ratio >= ratio_at(1.0) {
+        return 1.0;
+    }
     let (mut low, mut high) = (0.0, 1.0);
     for _ in 0..100 {
         let middle = 0.5 * (low + high);

@@ -1,4 +1,5 @@
-use super::vp::{ALPHA, BETA_MAX, BETA_MIN};
+use super::preserving::{ALPHA, Preserving};
+use super::vp::{BETA_MAX, BETA_MIN};
 use super::{
     Facts, Family, FamilyAbout, FamilyError, Increment, LabelConvention, Level, Range, Sde, Step, StepTexts, Vp,
     bisect_time,
@@ -56,7 +57,7 @@ impl Facts for SubVp {
     };
 
     fn with(settings: &Settings) -> Result<Self, FamilyError> {
-        Vp::with(settings).map(|path| SubVp { path })
+        SubVp::new(settings.number(&BETA_MIN), settings.number(&BETA_MAX))
     }
 }
 
@@ -66,13 +67,13 @@ impl Sde for SubVp {
     }
 
     fn settings(&self) -> Settings {
-        self.path.settings()
+        Settings::of([(&BETA_MIN, self.beta_min()), (&BETA_MAX, self.beta_max())])
     }
 
     fn forward(&self) -> Vec<String> {
         vec![
             format!("dx = {} + {}", term("drift", "−½ β(t) x dt"), term("noise", "√(β(t) (1 − α(t)⁴)) dw")),
-            self.path.rate(),
+            self.path.rate_text(),
             ALPHA.into(),
             "x(t) = α(t) x(0) + σ(t) z,  σ(t) = 1 − α(t)²".into(),
         ]
@@ -83,7 +84,7 @@ impl Sde for SubVp {
     }
 
     fn sigma(&self, t: f64) -> f64 {
-        -(-self.path.beta_integral(t)).exp_m1()
+        -(-self.path.integral(t)).exp_m1()
     }
 
     fn drift(&self, t: f64) -> f64 {
@@ -91,7 +92,7 @@ impl Sde for SubVp {
     }
 
     fn diffusion(&self, t: f64) -> f64 {
-        let discount = -(-2.0 * self.path.beta_integral(t)).exp_m1();
+        let discount = -(-2.0 * self.path.integral(t)).exp_m1();
         (self.beta(t) * discount).sqrt()
     }
 

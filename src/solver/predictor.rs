@@ -155,8 +155,8 @@ impl Predictor for ProbabilityFlow {
 ///
 /// `x`, `score`: N×C×H×W.
 pub fn probability_flow(sde: &dyn Sde, x: &Image, step: &Step, score: &Image) -> Update {
-    let Increment { f, g } = sde.increment(step);
-    let mean = x.clone() * (1.0 - f) + score.clone() * (0.5 * g * g);
+    let [f, half_square] = sde.flow_increment(step);
+    let mean = x.clone() * (1.0 - f) + score.clone() * half_square;
     Update { next: mean.clone(), mean }
 }
 

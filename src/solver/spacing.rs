@@ -155,8 +155,8 @@ pub const TIMES: Parameter = Parameter::numbers("times").named(
 
 /// Whether a list falls from one number to the next, the last of which may be 0.
 fn falls(list: &[f64], what: &str) -> Result<(), String> {
-    if list.len() >= 2 && list.windows(2).all(|two| two[0] > two[1]) && list.iter().all(|x| x.is_finite() && *x >= 0.0)
-    {
+    // Where a path begins in noise alone, σ/α is infinite there.
+    if list.len() >= 2 && list.windows(2).all(|two| two[0] > two[1]) && list.iter().all(|x| *x >= 0.0) {
         return Ok(());
     }
     Err(format!("the {what} of a grid must fall; give 2 or more, such as 10,1,0.1,0"))
@@ -189,6 +189,7 @@ impl Grid for Sigmas {
 
     fn fits(&self, settings: &Settings, sde: &dyn Sde) -> Result<(), String> {
         let (low, high) = (sde.level(0.0).ratio(), sde.level(1.0).ratio());
+        let high = if sde.alpha(1.0) < 1e-3 { f64::INFINITY } else { high };
         // Rounding of an inverse, and what is written with few digits.
         let on_path = |ratio: &&f64| **ratio == 0.0 || (low * (1.0 - 1e-6)..=high * (1.0 + 1e-6)).contains(*ratio);
         let list = settings.numbers(&SIGMAS);

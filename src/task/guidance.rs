@@ -52,14 +52,20 @@ mod text {
 }
 
 impl Guidance {
-    /// The name of the classifier that ships, of the kinds of Little Worlds.
-    pub const SHIPPED: &str = "worlds-classifier";
+    /// The classifiers of noised images that ship, and their classes: of Little Worlds, and of CIFAR-10.
+    pub const SHIPPED: [(&str, &[&str]); 2] = [
+        ("worlds-classifier", &["desert", "forest", "mountains", "night", "sea", "village"]),
+        (
+            "cifar10-classifier",
+            &["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
+        ),
+    ];
     /// Largest weight.
     pub const MAX_WEIGHT: f64 = 1000.0;
 
     /// Of a kind, with this weight at all noise levels.
     pub fn new(kind: &'static dyn GuidanceKind, class: Option<&str>, weight: f64) -> Self {
-        let guide_model = (kind.takes() == Second::Classifier).then(|| ModelRef::Named(Self::SHIPPED.into()));
+        let guide_model = (kind.takes() == Second::Classifier).then(|| ModelRef::Named(Self::knowing(class).into()));
         Guidance {
             kind: Choice::new(kind),
             class: class.map(Into::into),
@@ -68,6 +74,15 @@ impl Guidance {
             rescale: 0.0,
             guide_model,
         }
+    }
+
+    /// The name of the classifier that ships and knows a class; of the first, where none does or none is named.
+    pub fn knowing(class: Option<&str>) -> &'static str {
+        let [first, ..] = Self::SHIPPED;
+        let known = |(_, classes): &(&str, &[&str])| {
+            class.is_some_and(|class| classes.iter().any(|own| own.eq_ignore_ascii_case(class)))
+        };
+        Self::SHIPPED.into_iter().find(known).unwrap_or(first).0
     }
 
     /// How strongly it leads.

@@ -15,6 +15,7 @@ mod restore;
 mod restored;
 mod run;
 mod sample;
+mod schedule;
 
 pub use convergence::{Convergence, ConvergenceError, Measured, MeasuredOrder};
 pub use encoding::{FlowPlan, decode, encode, host, unit};
@@ -31,3 +32,4 @@ pub use restore::restore;
 pub use restored::Restored;
 pub use run::{Count, ModelRef, Origin, Run, RunError, Steps};
 pub use sample::{ModelOf, Plan, first_state, prior, sample};
+pub use schedule::{StepSearch, StepSearchError, Trajectories};

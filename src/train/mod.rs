@@ -43,7 +43,7 @@ pub use memorisation::{Memorisation, Remembered, copying};
 pub use network::{EdmRecipe, Medium, Published, Recipe, ScoreSde, Size, Small, Tiny, Transformer};
 pub use objective::{
     ConsistencyDistillation, ConsistencyTraining, Ddpm, Dsm, Edm, HALF_SUM, LIKELIHOOD, MEAN, NOISE, Objective,
-    ObjectiveError, REDUCTION, SUM, Smld, Uncertain, WEIGHTING, flow_to_data, flow_to_noise, uncertain, usual,
+    ObjectiveError, Prediction, REDUCTION, SUM, Smld, Uncertain, WEIGHTING, uncertain, usual,
 };
 pub use optimizer::{
     Adam, AdamRule, AdamW, BETA_1, BETA_2, CLIP, EPSILON, LEARNING_RATE, MOMENTUM, MUON_RATE, Muon, MuonRule, NESTEROV,

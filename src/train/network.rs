@@ -1,9 +1,9 @@
 //! Networks to begin with: the published families of networks at a few sizes, and how they are conditioned.
 
 use crate::network::{Config, DitConfig, Embedding, ProgressiveInput};
-use crate::registry::{Category, Choice, Entry, Parameter, entry};
-use crate::score::Description;
-use crate::sde::{Family, FamilyKind, Range, Ve};
+use crate::registry::{About, Category, Choice, Entry, Parameter, Settings, entry};
+use crate::score::{Description, Predicts};
+use crate::sde::{Family, FamilyKind, LabelConvention, Range, Ve};
 
 /// Least height and width of a network's coarsest features.
 const COARSEST: usize = 4;
@@ -100,7 +100,13 @@ impl Size for Published {
 /// How a network is conditioned on its noise level.
 pub trait Recipe: Entry {
     /// What is known of a network of this recipe, for images of a shape (channels, height, width).
-    fn description(&self, size: &Choice<dyn Size>, family: Option<Family>, shape: [usize; 3]) -> Description;
+    fn description(
+        &self,
+        settings: &Settings,
+        size: &Choice<dyn Size>,
+        family: Option<Family>,
+        shape: [usize; 3],
+    ) -> Description;
 }
 
 /// The recipes, in the order in which they are offered.
@@ -112,13 +118,37 @@ impl Category for dyn Recipe {
     }
 }
 
+/// What a network is trained to answer.
+pub const PREDICTS: Parameter =
+    Parameter::choice("predicts", "usual", || vec![&USUAL, &NOISE, &DATA, &VELOCITY, &FLOW])
+        .named(
+            "Answers",
+            "Answers",
+            "Answers: what the network predicts of x = α x(0) + σ z; a network of VE the score itself",
+        )
+        .optional();
+
+/// One answer.
+macro_rules! answer {
+    ($name:ident, $slug:literal, $title:literal, $summary:literal) => {
+        static $name: About = About { slug: $slug, name: $title, summary: $summary, source: "", parameters: &[] };
+    };
+}
+
+answer!(USUAL, "usual", "Usual", "z − x(0) in the family Flow, the noise in the others");
+answer!(NOISE, "noise", "Noise", "the noise z (Ho et al. 2020)");
+answer!(DATA, "data", "Data", "the clean data x(0)");
+answer!(VELOCITY, "velocity", "v", "v = α z − σ x(0) (Salimans and Ho 2022)");
+answer!(FLOW, "flow", "Flow", "the velocity z − x(0) of straight lines (Lipman et al. 2023)");
+
 entry! {
     /// NCSN++ for VE, DDPM++ for VP and sub-VP, on continuous times (Song et al. 2021).
     ScoreSde {
         slug: "score-sde",
         name: "Score SDE",
-        summary: "NCSN++ for VE, DDPM++ for VP and sub-VP, as published with continuous times",
+        summary: "NCSN++ for VE, DDPM++ for the other families, as published with continuous times",
         source: "Song et al. 2021, appendix H",
+        parameters: [&PREDICTS],
     }
 }
 
@@ -146,7 +176,13 @@ entry! {
 const HEAD: usize = 32;
 
 impl Recipe for Transformer {
-    fn description(&self, size: &Choice<dyn Size>, family: Option<Family>, shape: [usize; 3]) -> Description {
+    fn description(
+        &self,
+        _settings: &Settings,
+        size: &Choice<dyn Size>,
+        family: Option<Family>,
+        shape: [usize; 3],
+    ) -> Description {
         let ((nf, _, blocks), [num_channels, image_size, _]) = (size.entry().shape(), shape);
         let hidden_size = 6 * nf;
         // The smallest patches of whole pixels; a token for each pixel would be far too many.
@@ -169,7 +205,13 @@ impl Recipe for Transformer {
 }
 
 impl Recipe for ScoreSde {
-    fn description(&self, size: &Choice<dyn Size>, family: Option<Family>, shape: [usize; 3]) -> Description {
+    fn description(
+        &self,
+        settings: &Settings,
+        size: &Choice<dyn Size>,
+        family: Option<Family>,
+        shape: [usize; 3],
+    ) -> Description {
         let family = family.unwrap_or_else(|| FamilyKind::Vp.published());
         let mut config = network(size, shape);
         let range = match family {
@@ -186,12 +228,28 @@ impl Recipe for ScoreSde {
             _ => Range::Symmetric,
         };
         let levels = config.num_scales;
-        Description::new(config.into(), family, true, levels, range)
+        let usual = Description::new(config.into(), family, true, levels, range);
+        let predicts = match settings.option(&PREDICTS) {
+            _ if usual.labels.answers_scores() => Predicts::Noise,
+            "data" => Predicts::Data,
+            "velocity" => Predicts::Velocity,
+            "flow" => Predicts::Flow,
+            "noise" => Predicts::Noise,
+            _ if usual.labels == LabelConvention::FlowTime => Predicts::Flow,
+            _ => Predicts::Noise,
+        };
+        Description { predicts, ..usual }
     }
 }
 
 impl Recipe for EdmRecipe {
-    fn description(&self, size: &Choice<dyn Size>, family: Option<Family>, shape: [usize; 3]) -> Description {
+    fn description(
+        &self,
+        _settings: &Settings,
+        size: &Choice<dyn Size>,
+        family: Option<Family>,
+        shape: [usize; 3],
+    ) -> Description {
         let mut config = network(size, shape);
         config.variant.sigma_data = Some(0.5);
         let levels = config.num_scales;

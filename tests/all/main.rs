@@ -20,6 +20,7 @@ mod network;
 mod picture;
 mod plane;
 mod posterior;
+mod recorded;
 mod registry;
 mod restoring;
 mod score;

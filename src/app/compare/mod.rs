@@ -9,6 +9,7 @@ mod export;
 mod forecast;
 mod pictures;
 mod setup;
+mod steps;
 mod table;
 mod view;
 mod ways;
@@ -25,7 +26,7 @@ use super::status::TaskLine;
 use super::textures::Textures;
 use super::workspace::{Workspace, WorkspaceInfo};
 use super::{Action, Notice, RunState, Settings, Start};
-use crate::compare::{Comparison, Folder, Reference, read_presets, write_presets};
+use crate::compare::{Cell, Comparison, Folder, Reference, read_presets, write_presets};
 use crate::data::Place;
 use crate::engine::{Options, Priority};
 use crate::task::Count;
@@ -39,6 +40,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use setup::Typed;
 use std::path::{Path, PathBuf};
+use steps::Steps;
 use view::View;
 use ways::Ways;
 use work::{Held, Work};
@@ -100,7 +102,7 @@ enum Found {
     /// A comparison in a folder.
     Comparison(PathBuf, Result<Box<Held>, String>),
     /// Presets from a file.
-    Presets(Result<Vec<crate::compare::Cell>, String>),
+    Presets(Result<Vec<Cell>, String>),
 }
 
 /// What a path was asked for.
@@ -120,6 +122,7 @@ pub struct Compare {
     draft: CompareDraft,
     history: Undoer<CompareDraft>,
     typed: Typed,
+    steps: Steps,
     panes: Panes,
     /// The comparison that is shown, or under way.
     work: Option<Work>,
@@ -148,6 +151,7 @@ impl Compare {
             draft: saved.draft,
             history: Undoer::default(),
             typed: Typed::default(),
+            steps: Steps::default(),
             panes: saved.layout,
             work: None,
             shown: saved.shown,
@@ -335,6 +339,13 @@ impl Compare {
         self.threads.spawn(&cx.egui, failed, read);
     }
 
+    /// Takes in presets of a person's own.
+    fn add(&mut self, cells: Vec<Cell>, cx: &mut Context) {
+        let count = cells.len();
+        self.draft.add(cells);
+        cx.notices.push(Notice::remark(format!("{count} presets were added and chosen.")));
+    }
+
     fn take(&mut self, found: Found, cx: &mut Context) {
         match found {
             Found::Comparisons(folders) => self.folders = folders,
@@ -347,11 +358,7 @@ impl Compare {
                     self.show(Some(work));
                 }
             }
-            Found::Presets(Ok(cells)) => {
-                let count = cells.len();
-                self.draft.add(cells);
-                cx.notices.push(Notice::remark(format!("{count} presets were added and chosen.")));
-            }
+            Found::Presets(Ok(cells)) => self.add(cells, cx),
             Found::Comparison(_, Err(why)) | Found::Presets(Err(why)) => cx.notices.push(Notice::error(why)),
         }
     }
@@ -400,14 +407,27 @@ impl Workspace for Compare {
             self.ways.advance(&work.comparison, &self.view.selected, &mut cx.session, options);
         }
         let Compare {
-            panes, draft, typed, work, folders, forecast, view, ways, differences, textures, commands, ..
+            panes,
+            draft,
+            typed,
+            steps,
+            work,
+            folders,
+            forecast,
+            view,
+            ways,
+            differences,
+            textures,
+            commands,
+            ..
         } = self;
         let work = work.as_ref();
         panes.ui(ui, &mut |ui, pane| match pane {
             Pane::Setup => {
                 let (estimate, measuring) = (forecast.estimate(), forecast.is_measuring());
                 let comparison = &comparison;
-                setup::Setup { cx, draft, comparison, typed, work, folders, estimate, measuring, commands }.ui(ui);
+                setup::Setup { cx, draft, comparison, typed, steps, work, folders, estimate, measuring, commands }
+                    .ui(ui);
             }
             Pane::Picture => Self::middle(ui, work, view),
             Pane::Plots => {
@@ -447,6 +467,9 @@ impl Workspace for Compare {
         }
         for found in self.threads.poll().collect::<Vec<_>>() {
             self.take(found, cx);
+        }
+        if let Some(cells) = self.steps.poll(cx) {
+            self.add(cells, cx);
         }
         let was_active = self.is_active();
         let options = Self::options(cx);

@@ -1,6 +1,7 @@
 //! The panel that sets up the next comparison, or says how the one that is shown was set up.
 
 use super::draft::CompareDraft;
+use super::steps::Steps as FoundSteps;
 use super::{Command, Work};
 use crate::app::files::file_name;
 use crate::app::parameters::parameters;
@@ -35,6 +36,7 @@ pub struct Setup<'a> {
     /// What these settings make, or why they make nothing.
     pub comparison: &'a Result<Comparison, String>,
     pub typed: &'a mut Typed,
+    pub steps: &'a mut FoundSteps,
     pub work: Option<&'a Work>,
     pub folders: &'a [PathBuf],
     /// How long the comparison that is set up would take.
@@ -232,6 +234,7 @@ impl Setup<'_> {
         if ui.button("Sweep").on_hover_text(tip).clicked() {
             self.commands.push(Command::Sweep);
         }
+        self.steps.ui(ui, self.cx);
         ui.horizontal(|ui| {
             if ui.button("Open presets…").on_hover_text("Presets that somebody saved to a file").clicked() {
                 self.commands.push(Command::OpenPresets);

@@ -5,7 +5,6 @@ use crate::app::draft::Draft;
 use crate::app::models::Models;
 use crate::app::parameters::menu;
 use crate::app::widgets::{Combo, control_width, named, row};
-use crate::checkpoint::find_classifier;
 use crate::score::{Autoguidance, ClassifierFree, ClassifierGuidance, GuidanceKind, Second};
 use crate::task::{Guidance, ModelRef};
 use egui::{CollapsingHeader, DragValue, Key, Slider, TextEdit, Ui, vec2};
@@ -25,7 +24,7 @@ pub fn ui(ui: &mut Ui, cx: &mut Context) {
     let report = session.model(&draft.model);
     let own: &[String] = report.map_or(&[], |report| &report.classes);
     let is_network = report.is_some_and(|report| report.description.is_some());
-    let by_classifier = if is_of_worlds(&draft.model) { kinds() } else { &[] };
+    let by_classifier = classes_of(&draft.model);
     let possible = |kind: &(dyn GuidanceKind + 'static)| match kind.takes() {
         Second::Classifier => !by_classifier.is_empty(),
         Second::MaybeModel => !own.is_empty(),
@@ -156,20 +155,17 @@ fn reach(ui: &mut Ui, guidance: &mut Guidance) {
     });
 }
 
-/// Whether a model that ships makes Little Worlds.
-fn is_of_worlds(model: &ModelRef) -> bool {
+/// The classes of a classifier that ships and knows what a model makes: Little Worlds, or by its name CIFAR-10.
+fn classes_of(model: &ModelRef) -> &'static [String] {
+    static CLASSES: OnceLock<[Vec<String>; 2]> = OnceLock::new();
+    let [worlds, cifar] = CLASSES
+        .get_or_init(|| Guidance::SHIPPED.map(|(_, classes)| classes.iter().map(|&class| class.to_owned()).collect()));
+    let is_of_cifar = |name: &str| name.to_lowercase().contains("cifar");
     match model {
-        ModelRef::Named(name) => name == ModelRef::SHIPPED,
-        ModelRef::Exact(folder) => folder == Path::new(ModelRef::WORLDS),
-        ModelRef::File(_) | ModelRef::Mixture(_) => false,
+        ModelRef::Named(name) if name == ModelRef::SHIPPED => worlds,
+        ModelRef::Exact(folder) if folder == Path::new(ModelRef::WORLDS) => worlds,
+        ModelRef::Named(name) if is_of_cifar(name) => cifar,
+        ModelRef::File(path) | ModelRef::Exact(path) if is_of_cifar(&path.to_string_lossy()) => cifar,
+        _ => &[],
     }
-}
-
-/// The classes of the classifier that ships.
-fn kinds() -> &'static [String] {
-    static KINDS: OnceLock<Vec<String>> = OnceLock::new();
-    KINDS.get_or_init(|| {
-        let shipped = find_classifier(&ModelRef::Named(Guidance::SHIPPED.into()));
-        shipped.map(|opened| opened.description.classes).unwrap_or_default()
-    })
 }

@@ -87,6 +87,18 @@ pub fn segmented<T: Copy + PartialEq>(
     options: &[(T, &str, Option<Color32>, &str)],
 ) -> bool {
     let before = *value;
+    // In rows of so many that names have room.
+    let rows = if options.len() > MOST_IN_A_ROW { 2 } else { 1 };
+    for options in options.chunks(options.len().div_ceil(rows).max(1)) {
+        segments(ui, value, options);
+    }
+    *value != before
+}
+
+/// Choices beside each other that still have room for their names.
+const MOST_IN_A_ROW: usize = 5;
+
+fn segments<T: Copy + PartialEq>(ui: &mut Ui, value: &mut T, options: &[(T, &str, Option<Color32>, &str)]) {
     let gap = 2.0;
     let width = (ui.available_width() - gap * (options.len() as f32 - 1.0)) / options.len() as f32;
     ui.horizontal(|ui| {
@@ -112,7 +124,6 @@ pub fn segmented<T: Copy + PartialEq>(
             }
         }
     });
-    *value != before
 }
 
 /// The button that a workspace is about, with the key that does the same.

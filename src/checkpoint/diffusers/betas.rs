@@ -18,6 +18,7 @@ pub(super) fn read(
     schedule: &str,
     [first, last]: [f64; 2],
     levels: usize,
+    zero: bool,
 ) -> Result<Option<Vec<f64>>, ConfigError> {
     let place = |i: usize| i as f64 / (levels - 1) as f64;
     let line = |a: f64, b: f64| move |i: usize| a + place(i) * (b - a);
@@ -37,8 +38,7 @@ pub(super) fn read(
             return Err(scheduler.unknown("beta_schedule", &Value::String(other.into()), known));
         }
     };
-    let (trained, zero) =
-        (scheduler.is_given("trained_betas"), scheduler.or("rescale_betas_zero_snr", "true or false", false)?);
+    let trained = scheduler.is_given("trained_betas");
     if trained && betas.len() != levels {
         let rule = format!("{levels} numbers, one for each of num_train_timesteps");
         return Err(scheduler.invalid("trained_betas", format!("{} numbers", betas.len()), &rule));

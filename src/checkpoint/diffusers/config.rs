@@ -7,8 +7,8 @@ use crate::checkpoint::open::IGNORED;
 use crate::network::{
     BlockKind, Classes, Config, Embedding, Joins, Nonlinearity, Progressive, ProgressiveInput, Variant,
 };
-use crate::score::{Description, Predicts};
-use crate::sde::{Family, FamilyError, Range, Ve, Vp};
+use crate::score::{Description, Predicts, Threshold};
+use crate::sde::{Cosine, Family, FamilyError, Flow, Range, ScaledLinear, Ve, Vp};
 use serde_json::Value;
 use std::f64::consts::SQRT_2;
 
@@ -36,8 +36,8 @@ pub fn read_model(model: &str, process: Process) -> Result<Description, ConfigEr
     }
     let config = architecture(&model, &process)?;
     config.check()?;
-    let Process { family, continuous, levels, range, predicts, betas, .. } = process;
-    Ok(Description { predicts, betas, ..Description::new(config.into(), family, continuous, levels, range) })
+    let Process { family, continuous, levels, range, predicts, betas, threshold, .. } = process;
+    Ok(Description { predicts, betas, threshold, ..Description::new(config.into(), family, continuous, levels, range) })
 }
 
 /// What the noise was.
@@ -48,12 +48,13 @@ pub struct Process {
     range: Range,
     predicts: Predicts,
     betas: Option<Vec<f64>>,
+    threshold: Threshold,
     /// Which fields of the scheduler were of no use here.
     pub ignored: Option<String>,
 }
 
 /// Fields that say what the noise was. All others say how samples are drawn.
-const NOISE: [&str; 12] = [
+const NOISE: [&str; 20] = [
     "beta_schedule",
     "beta_start",
     "beta_end",
@@ -65,15 +66,19 @@ const NOISE: [&str; 12] = [
     "snr_shift_scale",
     "sigma_min",
     "sigma_max",
+    "shift",
+    "flow_shift",
+    "use_flow_sigmas",
+    "clip_sample",
+    "clip_sample_range",
+    "thresholding",
+    "dynamic_thresholding_ratio",
+    "sample_max_value",
     CLASS,
 ];
 
 /// Fields for drawing samples, as schedulers have them unless they are told otherwise.
-const USUAL: [(&str, &str); 22] = [
-    ("clip_sample", "true"),
-    ("clip_sample_range", "1.0"),
-    ("dynamic_thresholding_ratio", "0.995"),
-    ("sample_max_value", "1.0"),
+const USUAL: [(&str, &str); 18] = [
     ("steps_offset", "0"),
     ("timestep_spacing", "leading"),
     ("timestep_spacing", "linspace"),
@@ -95,8 +100,7 @@ const USUAL: [(&str, &str); 22] = [
 ];
 
 /// What names of schedulers of other processes have in them.
-const OTHERS: [&str; 9] =
-    ["FlowMatch", "EDM", "Karras", "VQ", "Consistency", "CMStochastic", "ScoreSde", "Wuerstchen", "CosineDPM"];
+const OTHERS: [&str; 8] = ["EDM", "Karras", "VQ", "Consistency", "CMStochastic", "ScoreSde", "Wuerstchen", "CosineDPM"];
 
 /// The β of DDPM's process that a class takes where none are given, and the form of their table.
 fn usual_betas(class: &str) -> Option<(f64, f64, &'static str)> {
@@ -136,8 +140,13 @@ pub fn read_scheduler(text: &str) -> Result<Process, ConfigError> {
         let (min, max) = (scheduler.or("sigma_min", NUMBER, 0.01)?, scheduler.or("sigma_max", NUMBER, 1348.0)?);
         let family = Ve::new(min, max).map_err(|error| disordered("sigma_min to sigma_max", &error))?;
         let levels = training_steps(&scheduler, 2000)?;
-        let (family, range, predicts) = (Family::Ve(family), Range::Unit, Predicts::Noise);
-        return Ok(Process { family, continuous: true, levels, range, predicts, betas: None, ignored });
+        let (family, range, predicts, threshold) = (Family::Ve(family), Range::Unit, Predicts::Noise, Threshold::Range);
+        return Ok(Process { family, continuous: true, levels, range, predicts, betas: None, threshold, ignored });
+    }
+    if let Some(family) = straight_path(&scheduler, &class)? {
+        let levels = training_steps(&scheduler, 1000)?;
+        let (range, predicts, threshold) = (Range::Symmetric, Predicts::Flow, threshold(&scheduler)?);
+        return Ok(Process { family, continuous: true, levels, range, predicts, betas: None, threshold, ignored });
     }
     let given =
         || Some((scheduler.or("beta_start", NUMBER, None).ok()??, scheduler.or("beta_end", NUMBER, None).ok()??));
@@ -169,18 +178,70 @@ pub fn read_scheduler(text: &str) -> Result<Process, ConfigError> {
         ));
     }
     let steps = levels as f64;
-    // Of a table that says nothing of β_start and β_end, runs follow the usual path.
-    let other = scheduler.is_given("trained_betas") || schedule == "squaredcos_cap_v2";
-    let family = if other { Ok(Vp::default()) } else { Vp::new(first * steps, last * steps) };
+    let zero = scheduler.or("rescale_betas_zero_snr", "true or false", false)?;
+    let trained = scheduler.is_given("trained_betas");
+    let (first_rate, last_rate) = (first * steps, last * steps);
+    let family = match schedule.as_str() {
+        // A table that is given says nothing of β_start and β_end: runs follow the usual path.
+        _ if trained => Ok(Family::Vp(Vp::default())),
+        "squaredcos_cap_v2" => Ok(Family::Cosine(Cosine::default())),
+        "scaled_linear" => {
+            ScaledLinear::new(first_rate, last_rate).map(|family| Family::ScaledLinear(family.ending_in_noise(zero)))
+        }
+        _ => Vp::new(first_rate, last_rate).map(|family| Family::Vp(family.ending_in_noise(zero))),
+    };
     let family = family.map_err(|error| match error {
         FamilyError::Extreme { most, .. } => {
             scheduler.invalid("beta_end", format!("{last:?}"), &format!("at most {} with {levels} steps", most / steps))
         }
         _ => disordered("beta_start to beta_end", &FamilyError::Beta { min: first, max: last }),
     })?;
-    let betas = betas::read(&scheduler, &schedule, [first, last], levels)?;
-    let (family, range) = (Family::Vp(family), Range::Symmetric);
-    Ok(Process { family, continuous: false, levels, range, predicts, betas, ignored })
+    let betas = betas::read(&scheduler, &schedule, [first, last], levels, zero)?;
+    let (range, threshold) = (Range::Symmetric, threshold(&scheduler)?);
+    Ok(Process { family, continuous: false, levels, range, predicts, betas, threshold, ignored })
+}
+
+/// The path of flow matching, where a scheduler has that.
+fn straight_path(scheduler: &Section, class: &str) -> Result<Option<Family>, ConfigError> {
+    let name = if class.contains("FlowMatch") {
+        "shift"
+    } else if scheduler.or("use_flow_sigmas", FLAG, false)? {
+        "flow_shift"
+    } else {
+        return Ok(None);
+    };
+    let predicts: String = scheduler.or("prediction_type", "flow_prediction", "flow_prediction".to_owned())?;
+    if predicts != "flow_prediction" {
+        return Err(scheduler.unknown("prediction_type", &Value::String(predicts), "flow_prediction"));
+    }
+    scheduler.must("invert_sigmas", false, "false")?;
+    let shift = scheduler.or(name, NUMBER, 1.0)?;
+    let [least, most] = Flow::LIMITS;
+    let rule = format!("{least} to {most}");
+    Flow::new(shift).map(|flow| Some(Family::Flow(flow))).map_err(|_| scheduler.invalid(name, shift, &rule))
+}
+
+/// How samples are clipped.
+fn threshold(scheduler: &Section) -> Result<Threshold, ConfigError> {
+    let most = scheduler.or("sample_max_value", NUMBER, 1.0)?;
+    let threshold = match scheduler.or("thresholding", FLAG, false)? {
+        true => Threshold::Dynamic { ratio: scheduler.or("dynamic_thresholding_ratio", NUMBER, 0.995)?, most },
+        false => match scheduler.or("clip_sample_range", NUMBER, 1.0)? {
+            1.0 => Threshold::Range,
+            times => Threshold::Wider(times),
+        },
+    };
+    match threshold.is_valid() {
+        true => Ok(threshold),
+        false => {
+            let field = if most < 1.0 { "sample_max_value" } else { "clip_sample_range" };
+            Err(scheduler.invalid(
+                field,
+                format!("{threshold:?}"),
+                "above 0, a ratio from 0 to 1, a value of 1 or more",
+            ))
+        }
+    }
 }
 
 fn training_steps(scheduler: &Section, usual: usize) -> Result<usize, ConfigError> {
@@ -197,8 +258,7 @@ fn ignored(scheduler: &Value) -> Option<String> {
         let number: Option<f64> = words.parse().ok();
         let same = |usual: &str| usual == words || number.is_some() && number == usual.parse().ok();
         let usual = USUAL.iter().any(|(field, usual)| field == name && same(usual));
-        let off = ["clip_sample", "set_alpha_to_one"].contains(&name.as_str());
-        let nothing = value.is_null() || value.as_bool() == Some(false) && !off;
+        let nothing = value.is_null() || value.as_bool() == Some(false) && name.as_str() != "set_alpha_to_one";
         !(name.starts_with('_') || NOISE.contains(&name.as_str()) || usual || nothing)
     });
     let fields: Vec<String> = fields.map(|(name, value)| format!("{name} = {}", shorten(value))).collect();

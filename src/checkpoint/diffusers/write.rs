@@ -5,7 +5,7 @@ use crate::checkpoint::export::{ExportError, Project, agree};
 use crate::checkpoint::tensors::{Encoded, write_encoded};
 use crate::checkpoint::{FileError, OpenedNetwork, write_atomically};
 use crate::network::{BlockKind, Config, Joins, Nonlinearity, Progressive, ProgressiveInput};
-use crate::score::{Description, Predicts};
+use crate::score::{Description, Predicts, Threshold};
 use crate::sde::Family;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -73,7 +73,7 @@ fn foreign(description: &Description, config: &Config) -> Option<&'static str> {
         ),
         (matches!(description.family, Family::SubVp(_)), "no scheduler is for sub-VP"),
         (
-            matches!(description.family, Family::Vp(_)) && description.continuous,
+            !matches!(description.family, Family::Ve(_) | Family::Flow(_)) && description.continuous,
             "schedulers of VP have discrete steps, and it was trained on continuous times",
         ),
     ];
@@ -137,17 +137,39 @@ fn scheduler(description: &Description) -> (&'static str, Value) {
         });
         return ("ScoreSdeVePipeline", scheduler);
     }
+    if let Family::Flow(flow) = description.family {
+        let scheduler = json!({
+            "_class_name": "FlowMatchEulerDiscreteScheduler", "_diffusers_version": VERSION,
+            "num_train_timesteps": levels, "shift": flow.shift(), "use_dynamic_shifting": false,
+        });
+        return ("DiffusionPipeline", scheduler);
+    }
     let predicts = match description.predicts {
+        // No scheduler of these has it: it is refused when it is read back.
+        Predicts::Flow => "flow_prediction",
         Predicts::Noise => "epsilon",
         Predicts::Data => "sample",
         Predicts::Velocity => "v_prediction",
     };
-    let beta = |t: f64| description.family.sde().beta(t) / levels as f64;
+    // Of these families the table follows from the rates, but for linear ones that a file replaced by its own.
+    let (schedule, [first, last], zero) = match description.family {
+        Family::ScaledLinear(sde) => ("scaled_linear", [sde.beta_min(), sde.beta_max()], sde.zero_snr()),
+        Family::Vp(sde) => ("linear", [sde.beta_min(), sde.beta_max()], sde.zero_snr()),
+        _ => ("squaredcos_cap_v2", [0.1, 20.0], false),
+    };
+    let rate = |beta: f64| beta / levels as f64;
+    let (thresholding, ratio, most, clip) = match description.threshold {
+        Threshold::Range => (false, 0.995, 1.0, 1.0),
+        Threshold::Wider(times) => (false, 0.995, 1.0, times),
+        Threshold::Dynamic { ratio, most } => (true, ratio, most, 1.0),
+    };
     let scheduler = json!({
         "_class_name": "DDPMScheduler", "_diffusers_version": VERSION, "num_train_timesteps": levels,
-        "beta_start": beta(0.0), "beta_end": beta(1.0), "beta_schedule": "linear", "trained_betas": description.betas,
-        "variance_type": "fixed_small", "clip_sample": true, "clip_sample_range": 1.0, "prediction_type": predicts,
-        "thresholding": false, "timestep_spacing": "leading", "steps_offset": 0, "rescale_betas_zero_snr": false,
+        "beta_start": rate(first), "beta_end": rate(last), "beta_schedule": schedule,
+        "trained_betas": description.betas.as_ref().filter(|_| schedule == "linear" && !zero),
+        "variance_type": "fixed_small", "clip_sample": true, "clip_sample_range": clip, "prediction_type": predicts,
+        "thresholding": thresholding, "dynamic_thresholding_ratio": ratio, "sample_max_value": most,
+        "timestep_spacing": "leading", "steps_offset": 0, "rescale_betas_zero_snr": zero,
     });
     ("DDPMPipeline", scheduler)
 }

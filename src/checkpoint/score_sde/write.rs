@@ -61,9 +61,9 @@ fn configuration(description: &Description) -> Result<String, ExportError> {
 /// All sections, as the published code has them.
 fn whole(description: &Description, data: Value, mut model: Value) -> String {
     let (sde, ends) = match description.family {
-        Family::Ve(_) => ("vesde", None),
         Family::Vp(vp) => ("vpsde", Some((vp.beta_min(), vp.beta_max()))),
         Family::SubVp(sub) => ("subvpsde", Some((sub.beta_min(), sub.beta_max()))),
+        _ => ("vesde", None),
     };
     let ends = ends.map(|(least, most)| json!({ "beta_min": least, "beta_max": most }));
     if let (Some(model), Some(Value::Object(ends))) = (model.as_object_mut(), ends) {

@@ -5,6 +5,7 @@ mod compare;
 mod converge;
 mod decode;
 mod encode;
+mod find_steps;
 mod inspect;
 mod likelihood;
 mod plane;
@@ -19,6 +20,7 @@ pub use compare::{CellStanding, Compare, CompareLive, CompareReport, Compared, E
 pub use converge::Converge;
 pub use decode::Decode;
 pub use encode::Encode;
+pub use find_steps::FindSteps;
 pub use inspect::Inspect;
 pub use likelihood::Likelihood;
 pub use plane::{Network, PaneShown, PlaneClouds, PlaneCourse, PlaneFields, PlaneLive, PlaneReport, PlaneShown};

@@ -5,7 +5,7 @@ mod consistency;
 mod ddpm;
 mod dsm;
 mod edm;
-mod flow;
+mod prediction;
 mod smld;
 mod uncertainty;
 
@@ -13,14 +13,14 @@ pub use consistency::{ConsistencyDistillation, ConsistencyTraining};
 pub use ddpm::Ddpm;
 pub use dsm::{Dsm, LIKELIHOOD, NOISE, WEIGHTING};
 pub use edm::Edm;
-pub use flow::{flow_to_data, flow_to_noise};
+pub use prediction::Prediction;
 pub use smld::Smld;
 pub use uncertainty::{Uncertain, uncertain};
 
 use super::regression::Mix;
 use super::{Draw, Nearer, Real, Regression, Times, Uniform};
 use crate::registry::{About, Category, Choice, Entry, Parameter, Settings};
-use crate::score::{Conditioning, Description, Place};
+use crate::score::{Conditioning, Description, Place, Predicts};
 use crate::sde::Sde;
 
 /// What becomes of the squares of an image.
@@ -69,7 +69,7 @@ impl Category for dyn Objective {
     const NAME: &'static str = "objective";
 
     fn all() -> &'static [&'static Self] {
-        &[&Dsm, &Edm, &Smld, &Ddpm, &ConsistencyTraining, &ConsistencyDistillation]
+        &[&Dsm, &Edm, &Smld, &Ddpm, &Prediction, &ConsistencyTraining, &ConsistencyDistillation]
     }
 }
 
@@ -83,11 +83,12 @@ pub struct ObjectiveError {
     pub usual: &'static str,
 }
 
-/// The objective that networks so described are trained with: EDM's where they have its preconditioning, the discrete
-/// one where they have discrete levels.
+/// The objective that networks so described are trained with: EDM's where they have its preconditioning, the error of
+/// their answer where that is not the noise, the discrete one where they have discrete levels.
 pub fn usual(description: &Description) -> Choice<dyn Objective> {
     let entry: &dyn Objective = match description.config.sigma_data() {
         Some(_) => &Edm,
+        None if description.predicts != Predicts::Noise => &Prediction,
         None => <dyn Objective>::all().iter().find(|entry| entry.suits(description)).copied().unwrap_or(&Dsm),
     };
     Choice::new(entry)

@@ -18,7 +18,8 @@ entry! {
 
 /// ln σ/α at the first and the last time.
 fn ends(path: &Path) -> [f64; 2] {
-    [path.first, path.last].map(|t| path.family.sde().level(t).ratio().max(f64::MIN_POSITIVE).ln())
+    let sde = path.family.sde();
+    [path.first, path.last].map(|t| sde.level(t).ratio().max(f64::MIN_POSITIVE).ln())
 }
 
 impl Times for Importance {

@@ -297,9 +297,11 @@ fn sentences_name_the_file_and_notes_the_fields_that_are_ignored() {
     fs::remove_file(folder.join(WEIGHTS)).unwrap();
     fs::copy(data("diffusers/ddpm").join(weights), folder.join(weights)).unwrap();
     assert_eq!(opened(&folder, false).unwrap().notes, [""; 0], "all fields are as usual");
-    for (field, value) in
-        [("clip_sample", json!(false)), ("timestep_spacing", json!("trailing")), ("clip_sample_range", json!(2.0))]
-    {
+    for (field, value) in [
+        ("variance_type", json!("learned")),
+        ("timestep_spacing", json!("trailing")),
+        ("set_alpha_to_one", json!(false)),
+    ] {
         write("scheduler_config.json", field, value.clone());
         let Opened { notes, network, .. } = opened(&folder, false).unwrap();
         let card = network.description.card;

@@ -48,7 +48,7 @@ fn guidance_is_part_of_a_run_and_repeats_with_it() {
     assert_eq!(led, samples(&place, "again.safetensors"));
     place.succeeds(&format!("{sample} --class sea --guidance 0 --tensor weightless.safetensors"));
     assert_eq!(free, samples(&place, "weightless.safetensors"));
-    place.fails(&format!("{sample} --class frog"), 1, "frog");
+    place.fails(&format!("{sample} --class unicorn"), 1, "unicorn");
     place.fails(&format!("{sample} --class 6"), 1, "6");
     place.fails(&format!("{sample} --class sea --guidance -1"), 2, "-1");
     place.fails(&format!("{sample} --class sea --guidance-kind classifier --model mixture:ring"), 1, "shape");

@@ -32,7 +32,11 @@ fn compared(place: &Place, name: &str, options: &str) -> Vec<(Vec<f64>, Vec<f64>
     assert_eq!(states.shape, [list(&case["states"]).len() + 1, count, width, 1, 1], "{name}");
     let states = states.values.chunks(count * width).skip(1);
     let states = states.map(|state| state.iter().map(|&x| f64::from(x)).collect());
-    states.zip(list(&case["states"]).iter().map(numbers)).collect()
+    // Solvers with a corrector show the corrected state.
+    let corrected = list(&case["corrected"]);
+    let expected = list(&case["states"]).iter().enumerate();
+    let expected = expected.map(|(step, state)| numbers(corrected.get(step + 1).unwrap_or(state)));
+    states.zip(expected).collect()
 }
 
 #[test]
@@ -49,6 +53,10 @@ fn states_of_recorded_runs_are_those_of_the_published_code() {
         ("dpm-solver/pp-multistep-2", "--family vp --solver dpm++".into()),
         ("dpm-solver/fixed-3", "--family vp --solver dpm++s --prediction noise".into()),
         ("unipc/bh2-2-data", "--family vp --solver unipc".into()),
+        ("diffusers/flow-euler-shift1", "--family flow --solver ddim".into()),
+        ("diffusers/flow-euler-shift3", "--family flow --shift 3 --solver euler".into()),
+        ("diffusers/unipc-flow", "--family flow --solver unipc".into()),
+        ("diffusers/unipc-zero-snr", "--family scaled-linear --zero-snr --solver unipc".into()),
     ] {
         let states = compared(&place, name, &options);
         let largest = states.iter().flat_map(|(_, expected)| expected).fold(0.0f64, |a, x| a.max(x.abs()));
@@ -76,6 +84,7 @@ fn what_is_no_mixture_no_start_and_no_list_is_refused() {
     write_tensors(&place.path("x.safetensors"), &Weights::from([("x".into(), x)])).unwrap();
     place.fails("sample --model mixture:ring --start x.safetensors", 3, "x has the shape [2, 3, 1, 1]; give N×2×1×1");
     place.fails("sample --model mixture:ring --sigmas 500,1,0", 2, "not on this family's path");
+    place.fails("sample --model mixture:ring --sigmas inf,1,0", 2, "not on this family's path");
     assert_eq!(place.run("sample --model mixture:ring --sigmas 1,2").code, Some(2));
     assert_eq!(place.run("sample --model mixture:ring --sigmas 1,0 --steps 3").code, Some(2));
 }

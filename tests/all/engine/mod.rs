@@ -2,6 +2,7 @@
 
 mod gpu;
 mod guides;
+mod steps;
 
 use crate::choices::{grid, solver};
 use score_explorer::engine::{

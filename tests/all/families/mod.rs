@@ -60,7 +60,12 @@ fn samples_of_an_image_set_are_its_images_equally_often_in_every_family() {
 
     for &kind in FamilyKind::ALL {
         // Steps of equal log-SNR are short everywhere on the path, so that 150 of them are enough.
-        let run = run(kind.published(), pc("ancestral", "none"), grid("log-snr"), 150, SAMPLES);
+        // Scaled linear's x(T) has 7 % of the data in it, which the prior has not: its samples would be drawn to the mean.
+        let family = match kind.published() {
+            Family::ScaledLinear(sde) => Family::ScaledLinear(sde.ending_in_noise(true)),
+            family => family,
+        };
+        let run = run(family, pc("ancestral", "none"), grid("log-snr"), 150, SAMPLES);
         let mut counts = [0usize; IMAGES];
         for sample in pictures(&model, &run) {
             let errors: Vec<f64> = images.iter().map(|image| mean_square_error(image, &sample)).collect();

@@ -27,8 +27,9 @@ fn gaussian_latents_meet_their_closed_form_to_the_tolerance_asked_for() {
             assert!(error < 84.0 * tolerance + 1e-5, "{kind}: {error} at {tolerance}");
             errors.push(error);
         }
-        // Errors follow the tolerance, here by four powers of ten, give or take one and a half.
-        assert!(errors[4] < errors[0] / 300.0, "{kind}: {errors:?}");
+        // Errors follow the tolerance, here by four powers of ten, give or take one and a half, down to those of single
+        // precision: scaled linear's flow is smooth enough to be there from the first tolerance on.
+        assert!(errors[4] < errors[0] / 300.0 || errors[4] < 1e-5 && errors[0] < 1e-3, "{kind}: {errors:?}");
     }
 }
 

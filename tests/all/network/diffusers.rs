@@ -7,8 +7,8 @@ use score_explorer::checkpoint::{
     About, OpenOptions, adopt, open as open_with, open_network, read_diffusers_config, read_tensors,
 };
 use score_explorer::network::Weights;
-use score_explorer::score::{Conditioning, Description, NetworkScore, ScoreModel};
-use score_explorer::sde::{Family, Level, Range};
+use score_explorer::score::{Conditioning, Description, NetworkScore, Predicts, ScoreModel, Threshold};
+use score_explorer::sde::{Family, FamilyKind, Flow, LabelConvention, Level, Range, ScaledLinear};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -169,7 +169,13 @@ fn models_of_another_kind_are_answered_with_one_sentence() {
     }
     let cases = [
         ("_class_name", json!("EDMEulerScheduler"), "scheduler_config._class_name = EDMEulerScheduler"),
-        ("_class_name", json!("FlowMatchHeunScheduler"), "scheduler_config._class_name = FlowMatchHeunScheduler"),
+        (
+            "_class_name",
+            json!("FlowMatchHeunScheduler"),
+            "prediction_type = epsilon is not supported; use flow_prediction",
+        ),
+        ("thresholding", json!("yes"), "scheduler_config.thresholding"),
+        ("clip_sample_range", json!(-1.0), "scheduler_config.clip_sample_range"),
         ("beta_schedule", json!("laplace"), "scheduler_config.beta_schedule = laplace"),
         ("prediction_type", json!("flow_prediction"), "use epsilon"),
         ("trained_betas", json!([0.1]), "scheduler_config.trained_betas"),
@@ -185,6 +191,34 @@ fn models_of_another_kind_are_answered_with_one_sentence() {
     narrow["down_block_types"][1] = json!("AttnSkipDownBlock2D");
     narrow["up_block_types"][0] = json!("AttnSkipUpBlock2D");
     says(&narrow, &json_of("ncsnpp/scheduler_config.json"), "attention over 128 channels or more");
+}
+
+/// Flow matching, and how samples are clipped, are as a scheduler says.
+#[test]
+fn straight_paths_and_thresholds_are_read() {
+    let read = |scheduler: Value| {
+        read_diffusers_config(&json_of("ddpm/config.json").to_string(), &scheduler.to_string()).unwrap()
+    };
+    let flow = read(json!({ "_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0 }));
+    assert_eq!(flow.family, Family::Flow(Flow::new(3.0).unwrap()));
+    assert_eq!((flow.predicts, flow.labels, flow.continuous), (Predicts::Flow, LabelConvention::FlowTime, true));
+    let multistep = json!({
+        "_class_name": "DPMSolverMultistepScheduler", "use_flow_sigmas": true, "flow_shift": 2.0,
+        "prediction_type": "flow_prediction",
+    });
+    assert_eq!(read(multistep).family, Family::Flow(Flow::new(2.0).unwrap()));
+    let with = |field: &str, value: Value| {
+        let mut scheduler = json_of("ddpm/scheduler_config.json");
+        scheduler[field] = value;
+        scheduler
+    };
+    assert_eq!(read(with("clip_sample_range", json!(2.0))).threshold, Threshold::Wider(2.0));
+    let mut dynamic = with("thresholding", json!(true));
+    (dynamic["dynamic_thresholding_ratio"], dynamic["sample_max_value"]) = (json!(0.9), json!(1.5));
+    assert_eq!(read(dynamic).threshold, Threshold::Dynamic { ratio: 0.9, most: 1.5 });
+    assert_eq!(read(with("beta_schedule", json!("squaredcos_cap_v2"))).family, FamilyKind::Cosine.published());
+    let scaled = read(with("beta_schedule", json!("scaled_linear"))).family;
+    assert_eq!(scaled, Family::ScaledLinear(ScaledLinear::new(0.1, 20.0).unwrap()));
 }
 
 fn says(config: &Value, scheduler: &Value, expected: &str) {

@@ -1,6 +1,8 @@
 //! The families against the published figures and against calculus.
 
-use score_explorer::sde::{Family, FamilyKind, Level, Range, Sde, Step, SubVp, Transition, Ve, Vp};
+use score_explorer::sde::{
+    Cosine, Family, FamilyKind, Flow, Level, Range, ScaledLinear, Sde, Step, SubVp, Transition, Ve, Vp,
+};
 use serde_json::Value;
 
 fn families() -> Vec<Family> {
@@ -45,7 +47,7 @@ fn families_match_the_published_figures() {
             let std_rounding = match family.kind() {
                 FamilyKind::Ve => 0.0,
                 FamilyKind::Vp => rounding / (2.0 * sigma),
-                FamilyKind::SubVp => rounding,
+                _ => rounding,
             };
             check("std", sigma, std_rounding);
             check("drift", sde.drift(t) * x, 0.0);
@@ -56,7 +58,7 @@ fn families_match_the_published_figures() {
             let squares = match family.kind() {
                 FamilyKind::Ve => sigma * sigma,
                 FamilyKind::Vp => 0.0,
-                FamilyKind::SubVp => sde.beta(t) / n as f64 / 2.0,
+                _ => sde.beta(t) / n as f64 / 2.0,
             };
             check("discretize_G", increment.g, rounding * squares / increment.g);
             let z = (0..12).map(|j| -2.0 + 4.0 * (12 * i + j) as f64 / 107.0);
@@ -177,8 +179,51 @@ fn families_survive_being_saved() {
 #[test]
 fn published_constants_are_as_published() {
     // score_sde, `sampling_eps` and `sde_lib.py`.
-    let ends: Vec<f64> = FamilyKind::ALL.iter().map(|kind| kind.published().sde().epsilon()).collect();
+    let published = [FamilyKind::Ve, FamilyKind::Vp, FamilyKind::SubVp];
+    let ends: Vec<f64> = published.iter().map(|kind| kind.published().sde().epsilon()).collect();
     assert_eq!(ends, [1e-5, 1e-3, 1e-3]);
-    let ranges: Vec<Range> = FamilyKind::ALL.iter().map(|kind| kind.facts().range).collect();
+    let ranges: Vec<Range> = published.iter().map(|kind| kind.facts().range).collect();
     assert_eq!(ranges, [Range::Unit, Range::Symmetric, Range::Symmetric]);
+}
+
+/// ᾱ of a thousand levels, as diffusers has them, of the families whose tables these are.
+#[test]
+fn tables_are_those_of_published_schedules() {
+    let figures = &crate::solver::published::RECORDED;
+    let linear = Vp::new(0.1, 20.0).unwrap();
+    let scaled = ScaledLinear::default();
+    let families = [
+        ("vp-linear-0.0001-0.02", Family::Vp(linear)),
+        ("vp-linear-0.0001-0.02-zero-snr-floored", Family::Vp(linear.ending_in_noise(true))),
+        ("scaled-linear-0.00085-0.012", Family::ScaledLinear(scaled)),
+        ("scaled-linear-0.00085-0.012-zero-snr-floored", Family::ScaledLinear(scaled.ending_in_noise(true))),
+        ("cosine", Family::Cosine(Cosine::default())),
+    ];
+    for (name, family) in families {
+        let table = figures["tables"][name].as_array().unwrap_or_else(|| panic!("no table {name}"));
+        for (index, bar) in table.iter().map(|bar| bar.as_f64().unwrap()).enumerate().step_by(37) {
+            let ratio = family.sde().table_ratio(index, table.len());
+            assert_near(1.0 / (1.0 + ratio * ratio), bar, 1e-9, 0.0, &format!("{name} {index}"));
+        }
+    }
+}
+
+/// The straight path by hand, and its shift.
+#[test]
+fn flows_are_straight_and_shifted_as_published() {
+    let straight = Flow::default();
+    for t in [0.1, 0.5, 0.9] {
+        let Level { alpha, sigma, .. } = straight.level(t);
+        assert_near(alpha, 1.0 - t, 1e-12, 0.0, "α");
+        assert_near(sigma, t, 1e-12, 0.0, "σ");
+        // Esser et al. 2024, eq. 23: σ/α is three times as large with a shift of 3.
+        assert_near(Flow::new(3.0).unwrap().level(t).ratio(), 3.0 * t / (1.0 - t), 1e-12, 0.0, "shift");
+    }
+    // A step of the flow is Euler's, exact where every sample has one origin.
+    let (clean, noise) = (0.3, -1.2);
+    let at = |t: f64| (1.0 - t) * clean + t * noise;
+    let step = step(0.8, 0.3, None);
+    let score = -noise / 0.8;
+    let [a, b] = straight.flow_increment(&step);
+    assert_near((1.0 - a) * at(0.8) + b * score, at(0.3), 1e-12, 0.0, "flow");
 }

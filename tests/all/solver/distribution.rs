@@ -144,7 +144,9 @@ fn sample(
 
 /// Predictor and corrector on the published grid, at the presets' SNR.
 fn check_published(mixture: &Mixture, predictor: &str, corrector: &str, norms: &'static str, n: usize) {
-    for &kind in FamilyKind::ALL {
+    // Scaled linear ends with 7 % of the data in x(T), which what has no noise never makes good.
+    let kinds = FamilyKind::ALL.iter().copied();
+    for kind in kinds.filter(|&kind| kind != FamilyKind::ScaledLinear || predictor == "ancestral") {
         let family = kind.published();
         let law = |mean, variance| published_law(family.sde(), predictor, corrector, n, mean, variance);
         let mut allowance = allowance(mixture, law);

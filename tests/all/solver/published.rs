@@ -2,6 +2,7 @@
 //! diff-sampler and the original DPM-Solver and UniPC on mixtures of Gaussians, in double precision and with the noise
 //! that they drew. Solvers are run in double precision, too.
 
+use crate::recorded::figures;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use score_explorer::Image;
 use score_explorer::score::{ScoreError, ScoreModel};
@@ -14,10 +15,8 @@ use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
 /// All that was recorded.
-pub static RECORDED: LazyLock<Value> = LazyLock::new(|| {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/samplers/samplers.json.gz");
-    serde_json::from_reader(flate2::read::GzDecoder::new(std::fs::File::open(file).unwrap())).unwrap()
-});
+pub static RECORDED: LazyLock<Value> =
+    LazyLock::new(|| figures(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/samplers/samplers.json").as_ref()));
 
 /// Each case that a solver claims, and how it is called there.
 const CLAIMS: &[(&str, &str)] = &[

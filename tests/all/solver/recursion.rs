@@ -23,7 +23,7 @@ fn published_coefficients(sde: &dyn Sde, predictor: &str, n: usize, t: f64, next
     let (drift, g2) = (sde.drift(t), sde.diffusion(t).powi(2));
     let euler = |half: f64| (1.0 - drift * dt, half * g2 * dt, (g2 * dt).sqrt());
     let place = |i: usize| i as f64 / (n - 1) as f64;
-    let beta = (sde.beta(place(index)) / n as f64).min(0.999);
+    let beta = table_beta(sde, index, n);
     let sigma2 = sde.sigma(place(index)).powi(2);
     let below2 = if index == 0 { 0.0 } else { sde.sigma(place(index - 1)).powi(2) };
     match (predictor, sde.kind()) {
@@ -32,21 +32,44 @@ fn published_coefficients(sde: &dyn Sde, predictor: &str, n: usize, t: f64, next
         ("none", _) => (1.0 / sde.alpha(t), sde.sigma(t).powi(2) / sde.alpha(t), 0.0),
         ("euler-maruyama", _) | ("reverse-diffusion", FamilyKind::SubVp) => euler(1.0),
         ("probability-flow", FamilyKind::SubVp) => (euler(0.5).0, euler(0.5).1, 0.0),
-        ("reverse-diffusion", FamilyKind::Vp) => (2.0 - (1.0 - beta).sqrt(), beta, beta.sqrt()),
+        ("reverse-diffusion", FamilyKind::Vp | FamilyKind::Cosine | FamilyKind::ScaledLinear) => {
+            (2.0 - (1.0 - beta).sqrt(), beta, beta.sqrt())
+        }
         ("reverse-diffusion", FamilyKind::Ve) => (1.0, sigma2 - below2, (sigma2 - below2).sqrt()),
-        ("probability-flow", FamilyKind::Vp) => (2.0 - (1.0 - beta).sqrt(), beta / 2.0, 0.0),
+        ("probability-flow", FamilyKind::Vp | FamilyKind::ScaledLinear) => (2.0 - (1.0 - beta).sqrt(), beta / 2.0, 0.0),
         ("probability-flow", FamilyKind::Ve) => (1.0, (sigma2 - below2) / 2.0, 0.0),
-        ("ancestral", FamilyKind::Vp) => (1.0 / (1.0 - beta).sqrt(), beta / (1.0 - beta).sqrt(), beta.sqrt()),
+        ("ancestral", FamilyKind::Vp | FamilyKind::Cosine | FamilyKind::ScaledLinear) => {
+            (1.0 / (1.0 - beta).sqrt(), beta / (1.0 - beta).sqrt(), beta.sqrt())
+        }
         ("ancestral", FamilyKind::Ve) => (1.0, sigma2 - below2, (below2 * (sigma2 - below2) / sigma2).sqrt()),
-        ("ancestral", FamilyKind::SubVp) => {
+        (way, FamilyKind::SubVp | FamilyKind::Flow | FamilyKind::Cosine) => {
             // The posterior as a product of two Gaussians in x_s; after the last step x_s is clean.
             let (alpha, sigma) = if next > 0.0 { (sde.alpha(next), sde.sigma(next)) } else { (1.0, 0.0) };
-            let scale = sde.alpha(t) / alpha;
-            let kernel2 = sde.sigma(t).powi(2) - (scale * sigma).powi(2);
-            (1.0 / scale, kernel2 / scale, sigma * kernel2.sqrt() / sde.sigma(t))
+            let (alpha_t, sigma_t) = (sde.alpha(t), sde.sigma(t));
+            let scale = alpha_t / alpha;
+            let kernel2 = sigma_t.powi(2) - (scale * sigma).powi(2);
+            match way {
+                "reverse-diffusion" => (2.0 - scale, kernel2, kernel2.sqrt()),
+                "ancestral" => (1.0 / scale, kernel2 / scale, sigma * kernel2.sqrt() / sigma_t),
+                // Euler's step along the line: α_s·x̂(0) + σ_s·ε̂.
+                _ => (1.0 / scale, sigma_t.powi(2) / scale - sigma * sigma_t, 0.0),
+            }
         }
         (other, _) => panic!("{other} has no recursion"),
     }
+}
+
+/// β_i of DDPM's table of `n` levels.
+fn table_beta(sde: &dyn Sde, index: usize, n: usize) -> f64 {
+    let beta = match sde.kind() {
+        // Nichol and Dhariwal 2021, eq. 17 and below it.
+        FamilyKind::Cosine => {
+            let bar = |i: usize| ((i as f64 / n as f64 + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2).cos().powi(2);
+            1.0 - bar(index + 1) / bar(index)
+        }
+        _ => sde.beta(index as f64 / (n - 1) as f64) / n as f64,
+    };
+    beta.min(0.999)
 }
 
 /// Predictor and corrector (one step, SNR 0.16, published norms) on the published grid of `n` levels,
@@ -65,8 +88,11 @@ pub fn published_law(sde: &dyn Sde, predictor: &str, correction: &str, n: usize,
         };
         let last = i + 1 == n;
         let index = (t as f32 * (n - 1) as f32) as usize;
-        let beta = (sde.beta(index as f64 / (n - 1) as f64) / n as f64).min(0.999);
-        let scale = if sde.kind() == FamilyKind::Ve { 1.0 } else { 1.0 - beta };
+        let scale = match sde.kind() {
+            FamilyKind::Ve => 1.0,
+            FamilyKind::Flow => (sde.alpha(t) / if last { 1.0 } else { sde.alpha(next) }).powi(2),
+            _ => 1.0 - table_beta(sde, index, n),
+        };
         let langevin = |epsilon: f64| (1.0, epsilon, (2.0 * epsilon).sqrt());
         match correction.about().slug {
             // ‖z‖/‖score‖ where x has the law's variance.

@@ -81,7 +81,7 @@ fn cases(check: impl Fn(&Case<'_>) -> bool) -> usize {
     let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/steps.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let mut compared = 0;
-    for &kind in FamilyKind::ALL {
+    for kind in [FamilyKind::Ve, FamilyKind::Vp, FamilyKind::SubVp] {
         for t in [0.9, 0.31, 0.004] {
             let name = format!("{}/t{t}", serde_json::to_value(kind).unwrap().as_str().unwrap());
             let step = Step { index: 0, t, next: t - 1.0 / LEVELS as f64, table: Some(LEVELS) };

@@ -15,7 +15,7 @@ mod times;
 mod whole;
 
 use score_explorer::checkpoint::open_network;
-use score_explorer::score::{Conditioning, Description};
+use score_explorer::score::{Conditioning, Description, Predicts};
 use score_explorer::sde::{Family, FamilyKind, Range, Ve};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ fn data() -> PathBuf {
 
 /// A file of recorded figures.
 fn figures(name: &str) -> Value {
-    serde_json::from_slice(&std::fs::read(data().join("training").join(name)).unwrap()).unwrap()
+    crate::recorded::figures(&data().join("training").join(name))
 }
 
 fn number(value: &Value) -> f64 {
@@ -58,16 +58,24 @@ enum Told {
     Smld,
     Ddpm,
     Edm,
+    /// A network that answers the velocity of straight lines.
+    Flow,
+    /// One that answers v, or the clean data.
+    Answers(Predicts),
 }
 
 impl Told {
-    const ALL: [Told; 6] = [
+    const ALL: [Told; 10] = [
         Told::Continuous(FamilyKind::Ve),
         Told::Continuous(FamilyKind::Vp),
         Told::Continuous(FamilyKind::SubVp),
         Told::Smld,
         Told::Ddpm,
         Told::Edm,
+        Told::Flow,
+        Told::Continuous(FamilyKind::Cosine),
+        Told::Answers(Predicts::Velocity),
+        Told::Answers(Predicts::Data),
     ];
 
     /// A network with the published tables for CIFAR-10, or EDM's.
@@ -80,11 +88,18 @@ impl Told {
             Told::Smld => (FamilyKind::Ve.published(), false),
             Told::Ddpm => (FamilyKind::Vp.published(), false),
             Told::Edm => (Family::Ve(Ve::new(0.002, 80.0).unwrap()), true),
+            Told::Flow => (FamilyKind::Flow.published(), true),
+            Told::Answers(_) => (FamilyKind::Vp.published(), true),
+        };
+        let predicts = match self {
+            Told::Flow => Predicts::Flow,
+            Told::Answers(predicts) => predicts,
+            _ => Predicts::Noise,
         };
         if self == Told::Edm {
             config.variant.sigma_data = Some(0.5);
         }
-        Description::new(config.into(), family, continuous, 1000, Range::Symmetric)
+        Description { predicts, ..Description::new(config.into(), family, continuous, 1000, Range::Symmetric) }
     }
 
     fn conditioning(self) -> Conditioning {
