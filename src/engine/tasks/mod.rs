@@ -19,7 +19,10 @@ pub use decode::Decode;
 pub use encode::Encode;
 pub use inspect::Inspect;
 pub use likelihood::Likelihood;
-pub use plane::{Network, PaneShown, PlaneClouds, PlaneCourse, PlaneFields, PlaneLive, PlaneReport, PlaneShown};
+pub use plane::{
+    Network, PaneShown, PlaneClouds, PlaneCourse, PlaneErrors, PlaneFields, PlaneLearn, PlaneLearned, PlaneLearning,
+    PlaneLive, PlaneReport, PlaneShown, PlaneSweep, PlaneSwept,
+};
 pub use rehearse::Rehearse;
 pub use restore::Restore;
 pub use sample::Sample;
