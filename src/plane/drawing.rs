@@ -2,7 +2,9 @@
 
 use super::merge::merge;
 use super::{Famous, Plane};
+use crate::luma;
 use crate::registry::Choice;
+use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 /// Data in the plane: pieces, each with its share.
@@ -139,6 +141,25 @@ impl Drawing {
     }
 }
 
+impl Shape {
+    /// Points of any units, moved and scaled so that they fill the square from −1 to 1, each as wide as suits their number.
+    pub fn fitted(points: &[[f64; 2]]) -> Shape {
+        let ends = |axis: usize| {
+            let values = points.iter().map(|point| point[axis]);
+            values.fold((f64::MAX, f64::MIN), |(low, high), x| (low.min(x), high.max(x)))
+        };
+        let [(left, right), (bottom, top)] = [ends(0), ends(1)];
+        let half = (0.5 * (right - left)).max(0.5 * (top - bottom));
+        let scale = if half > 0.0 { 1.0 / half } else { 0.0 };
+        let middle = [0.5 * (left + right), 0.5 * (bottom + top)];
+        let place = |point: &[f64; 2]| [0, 1].map(|axis| (point[axis] - middle[axis]) * scale);
+        let points: Vec<[f64; 2]> = points.iter().map(place).collect();
+        // Scott's rule for a spread of about a half.
+        let std = (0.5 * (points.len() as f64).powf(-1.0 / 6.0) * 0.3).clamp(0.01, 0.2);
+        Shape::Points { points, std }
+    }
+}
+
 impl Piece {
     /// With the weight 1, of the first class.
     pub fn new(shape: Shape) -> Self {
@@ -226,6 +247,18 @@ fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {
 }
 
 impl Ink {
+    /// The ink of a picture: what is dark, or what is light where most is dark. `None` where it is all of one grey.
+    pub fn of(image: &RgbImage) -> Option<Ink> {
+        let grey = image.pixels().map(|pixel| luma(pixel.0.map(|value| f32::from(value) / 255.0)));
+        let dark: Vec<f32> = grey.map(|grey| 1.0 - grey).collect();
+        let is_negative = dark.iter().sum::<f32>() > 0.5 * dark.len() as f32;
+        let ink: Vec<f32> = dark.iter().map(|dark| if is_negative { 1.0 - dark } else { *dark }).collect();
+        let (low, high) = ink.iter().fold((f32::MAX, f32::MIN), |(low, high), ink| (low.min(*ink), high.max(*ink)));
+        let level = |ink: &f32| ((ink - low) / (high - low) * 255.0).round() as u8;
+        let values = ink.iter().map(level).collect();
+        (high - low > 1e-3).then(|| Ink { width: image.width() as usize, values, at: [0.0; 2], half: 1.0 })
+    }
+
     /// Pixels of a side at most.
     pub const MOST_SIDE: usize = 256;
     /// Of a Gaussian, in pixels: neighbours of equal ink then make an even density, to a part in 10,000.

@@ -1,6 +1,6 @@
 //! Data in the plane, whose density and score are exact at every noise level.
 
-use super::kernel::{Noised, Sums, Table, Wanted};
+use super::kernel::{Base, Single, Sums, Wanted};
 use super::posterior::log_normal_share;
 use super::{Gaussian, Point, SHAPE};
 use crate::Image;
@@ -14,13 +14,15 @@ use std::f64::consts::TAU;
 /// Points that a thread takes together.
 const CHUNK: usize = 128;
 
-/// A mixture of Gaussians in the plane. Noised to x = α·x(0) + σ·z it is again one: means α·μ, variances α²·s² + σ².
+/// A mixture of Gaussians in the plane. Single to x = α·x(0) + σ·z it is again one: means α·μ, variances α²·s² + σ².
 ///
 /// Equal to [`Mixture`] within rounding, and some hundred times as fast: 1,000 Gaussians at 5,000 points take a few
 /// milliseconds. A posterior is one, too, with axes along those of what was measured.
 #[derive(Clone, Debug)]
 pub struct Plane {
-    gaussians: Vec<Noised>,
+    gaussians: Vec<Single>,
+    /// The same, for the inner loop.
+    base: Base,
     classes: Vec<usize>,
     /// Cosine and sine of the angle by which the Gaussians' axes are turned.
     turn: [f64; 2],
@@ -30,32 +32,25 @@ pub struct Plane {
     round: bool,
 }
 
-/// What is asked at some points.
-struct Asked<'a> {
-    points: &'a [Point],
-    at: &'a [Level],
-    wanted: Wanted,
-}
-
 impl Plane {
     /// Data of these Gaussians, of which there is at least one; as [`super::Drawing::gaussians`] makes them.
     pub fn new(gaussians: &[Gaussian]) -> Self {
         let total: f64 = gaussians.iter().map(|gaussian| gaussian.weight).sum();
-        let noised =
-            |one: &Gaussian| Noised { mean: one.at, variance: [one.std * one.std; 2], weight: one.weight / total };
+        let single =
+            |one: &Gaussian| Single { mean: one.at, variance: [one.std * one.std; 2], weight: one.weight / total };
         let classes = gaussians.iter().map(|gaussian| gaussian.class).collect();
-        Plane::of(gaussians.iter().map(noised).collect(), classes, [1.0, 0.0], None)
+        Plane::of(gaussians.iter().map(single).collect(), classes, [1.0, 0.0], None)
     }
 
-    fn of(gaussians: Vec<Noised>, classes: Vec<usize>, turn: [f64; 2], moments: Option<Moments>) -> Self {
+    fn of(gaussians: Vec<Single>, classes: Vec<usize>, turn: [f64; 2], moments: Option<Moments>) -> Self {
         let average =
-            |figure: &dyn Fn(&Noised) -> f64| gaussians.iter().map(|one| one.weight * figure(one)).sum::<f64>();
+            |figure: &dyn Fn(&Single) -> f64| gaussians.iter().map(|one| one.weight * figure(one)).sum::<f64>();
         let own = || Moments {
             mean: 0.5 * average(&|one| one.mean[0] + one.mean[1]),
             mean_square: 0.5 * average(&|one| (0..2).map(|axis| one.mean[axis].powi(2) + one.variance[axis]).sum()),
         };
         let round = gaussians.iter().all(|one| one.variance[0] == one.variance[1]);
-        Plane { moments: moments.unwrap_or_else(own), gaussians, classes, turn, round }
+        Plane { moments: moments.unwrap_or_else(own), base: Base::new(&gaussians), gaussians, classes, turn, round }
     }
 
     /// Number of Gaussians.
@@ -85,7 +80,7 @@ impl Plane {
     /// Root mean square distance of the data from their mean, over √2: their standard deviation along an axis.
     pub fn std(&self) -> f64 {
         let mean = [0, 1].map(|axis| self.gaussians.iter().map(|one| one.weight * one.mean[axis]).sum::<f64>());
-        let square = |one: &Noised| {
+        let square = |one: &Single| {
             let axis = |axis: usize| (one.mean[axis] - mean[axis]).powi(2) + one.variance[axis];
             one.weight * 0.5 * (axis(0) + axis(1))
         };
@@ -95,7 +90,7 @@ impl Plane {
     /// The data of one class, where they have it.
     pub fn class(&self, class: usize) -> Option<Plane> {
         let pairs = self.gaussians.iter().zip(&self.classes).filter(|(_, own)| **own == class);
-        let (mut gaussians, classes): (Vec<Noised>, Vec<usize>) = pairs.map(|(one, own)| (*one, *own)).unzip();
+        let (mut gaussians, classes): (Vec<Single>, Vec<usize>) = pairs.map(|(one, own)| (*one, *own)).unzip();
         let total: f64 = gaussians.iter().map(|one| one.weight).sum();
         gaussians.iter_mut().for_each(|one| one.weight /= total);
         (!gaussians.is_empty()).then(|| Plane::of(gaussians, classes, self.turn, None))
@@ -103,24 +98,22 @@ impl Plane {
 
     /// The score ∇ log p at each point, noised to `at`: one level for all, or one for each.
     pub fn scores(&self, points: &[Point], at: &[Level]) -> Vec<Point> {
-        self.each(points, at, Wanted::Score, |sums, _| self.turned_back(sums.first.map(|sum| -sum / sums.total)))
+        self.each(points, at, Wanted::Score, |sums| self.turned_back(sums.first.map(|sum| -sum / sums.total)))
     }
 
     /// The mean of x(0) given each point, noised to `at`.
     pub fn denoised_points(&self, points: &[Point], at: &[Level]) -> Vec<Point> {
-        self.each(points, at, Wanted::Clean, |sums, _| self.turned_back(sums.first.map(|sum| sum / sums.total)))
+        self.each(points, at, Wanted::Clean, |sums| self.turned_back(sums.first.map(|sum| sum / sums.total)))
     }
 
     /// log p at each point, noised to `at`, in nats.
     pub fn log_density(&self, points: &[Point], at: &[Level]) -> Vec<f64> {
-        self.each(points, at, Wanted::Score, |sums, _| {
-            f64::from(sums.total).ln() - 0.5 * f64::from(sums.least) - TAU.ln()
-        })
+        self.each(points, at, Wanted::Score, |sums| f64::from(sums.total).ln() - 0.5 * f64::from(sums.least) - TAU.ln())
     }
 
     /// The score at each point and its Jacobian: ∂s_x/∂x, ∂s_x/∂y = ∂s_y/∂x, ∂s_y/∂y.
     pub fn scores_and_jacobians(&self, points: &[Point], at: &[Level]) -> Vec<(Point, [f32; 3])> {
-        self.each(points, at, Wanted::Second, |sums, _| {
+        self.each(points, at, Wanted::Second, |sums| {
             let [qx, qy] = sums.first.map(|sum| sum / sums.total);
             let [xx, xy, yy] = sums.second.map(|sum| sum / sums.total);
             let [px, py] = sums.precision.map(|sum| sum / sums.total);
@@ -178,7 +171,7 @@ impl Plane {
         if self.turn != [1.0, 0.0] {
             return Err(MixtureError::Empty);
         }
-        let component = |one: &Noised| Component {
+        let component = |one: &Single| Component {
             weight: one.weight,
             mean: one.mean.to_vec(),
             std: one.variance.iter().map(|variance| variance.sqrt()).collect(),
@@ -192,13 +185,13 @@ impl Plane {
         if !self.round {
             return None;
         }
-        let mut posterior: Vec<(f64, Noised)> = self
+        let mut posterior: Vec<(f64, Single)> = self
             .gaussians
             .iter()
             .map(|one| {
                 let mean = to_frame(turn, self.back(one.mean));
                 let mut log = one.weight.ln();
-                let mut after = Noised { mean, ..*one };
+                let mut after = Single { mean, ..*one };
                 for axis in 0..2 {
                     let ([value, information], variance) = (known[axis], one.variance[axis]);
                     if information > 0.0 {
@@ -215,7 +208,7 @@ impl Plane {
         let highest = posterior.iter().map(|(log, _)| *log).fold(f64::MIN, f64::max);
         posterior.iter_mut().for_each(|(log, one)| one.weight = (*log - highest).exp());
         let total: f64 = posterior.iter().map(|(_, one)| one.weight).sum();
-        let gaussians = posterior.into_iter().map(|(_, one)| Noised { weight: one.weight / total, ..one }).collect();
+        let gaussians = posterior.into_iter().map(|(_, one)| Single { weight: one.weight / total, ..one }).collect();
         Some(Plane::of(gaussians, self.classes.clone(), turn, Some(self.moments)))
     }
 
@@ -282,36 +275,28 @@ impl Plane {
         points: &[Point],
         at: &[Level],
         wanted: Wanted,
-        answer: impl Fn(&Sums, usize) -> R + Sync,
+        answer: impl Fn(&Sums) -> R + Sync,
     ) -> Vec<R> {
-        let asked = Asked { points, at, wanted };
-        let mut common = Table::default();
-        if let [level] = at {
-            common.fill(&self.gaussians, level.alpha, level.sigma);
-        }
+        let common = match at {
+            [level] => Some(self.base.at(level.alpha, level.sigma, wanted)),
+            _ => None,
+        };
         let chunks = points.par_chunks(CHUNK).enumerate();
         let answers = chunks.flat_map_iter(|(chunk, part)| {
-            let sums = self.sums(&asked, chunk * CHUNK, part.len(), &common);
+            let turned: Vec<Point> = part.iter().map(|&point| self.turned(point)).collect();
+            let mut sums = vec![Sums::default(); part.len()];
+            match &common {
+                Some(table) => table.sums(&turned, wanted, &mut sums),
+                None => {
+                    let levels = at.iter().skip(chunk * CHUNK).map(|level| [level.alpha, level.sigma]);
+                    let each: Vec<(Point, [f64; 2])> = turned.into_iter().zip(levels).collect();
+                    self.base.sums_each(&each, wanted, &mut sums);
+                }
+            }
             let answer = &answer;
-            sums.into_iter().enumerate().map(move |(place, sums)| answer(&sums, chunk * CHUNK + place))
+            sums.into_iter().map(move |sums| answer(&sums))
         });
         answers.collect()
-    }
-
-    /// The sums of some of the points.
-    fn sums(&self, asked: &Asked<'_>, first: usize, count: usize, common: &Table) -> Vec<Sums> {
-        let turned: Vec<Point> = asked.points.iter().skip(first).take(count).map(|&point| self.turned(point)).collect();
-        let (mut sums, mut room) = (vec![Sums::default(); turned.len()], Vec::new());
-        if asked.at.len() == 1 {
-            common.sums(&turned, asked.wanted, &mut sums, &mut room);
-            return sums;
-        }
-        let mut table = Table::default();
-        for ((point, sums), level) in turned.chunks(1).zip(sums.chunks_mut(1)).zip(asked.at.iter().skip(first)) {
-            table.fill(&self.gaussians, level.alpha, level.sigma);
-            table.sums(point, asked.wanted, sums, &mut room);
-        }
-        sums
     }
 
     /// A point in the Gaussians' own frame.
@@ -366,6 +351,19 @@ pub(super) fn images_of(points: &[Point], like: &Image) -> Image {
     Tensor::from_data(data, (&like.device().inner(), like.dtype()))
 }
 
+/// Scores as a graph that is linear around `x`, whose gradient passes through their Jacobians (each symmetric: xx, xy, yy).
+pub(super) fn linear_around(x: &Image, both: &[(Point, [f32; 3])]) -> Image {
+    let scores: Vec<Point> = both.iter().map(|(score, _)| *score).collect();
+    let rows = |row: [usize; 2]| {
+        let rows: Vec<Point> = both.iter().map(|(_, jacobian)| row.map(|entry| jacobian[entry])).collect();
+        images_of(&rows, x).autodiff()
+    };
+    let moved = x.clone() - x.clone().detach();
+    let along = |row: [usize; 2]| (rows(row) * moved.clone()).sum_dim(1);
+    let change = Tensor::cat(vec![along([0, 1]), along([1, 2])], 1);
+    images_of(&scores, x).autodiff() + change
+}
+
 impl ScoreModel for Plane {
     fn shape(&self) -> [usize; 3] {
         SHAPE
@@ -389,16 +387,7 @@ impl ScoreModel for Plane {
         if !x.is_tracked() {
             return Ok(images_of(&self.scores(&points, at), x));
         }
-        let both = self.scores_and_jacobians(&points, at);
-        let scores: Vec<Point> = both.iter().map(|(score, _)| *score).collect();
-        let rows = |row: [usize; 2]| {
-            let rows: Vec<Point> = both.iter().map(|(_, jacobian)| row.map(|entry| jacobian[entry])).collect();
-            images_of(&rows, x).autodiff()
-        };
-        let moved = x.clone() - x.clone().detach();
-        let along = |row: [usize; 2]| (rows(row) * moved.clone()).sum_dim(1);
-        let change = Tensor::cat(vec![along([0, 1]), along([1, 2])], 1);
-        Ok(images_of(&scores, x).autodiff() + change)
+        Ok(linear_around(x, &self.scores_and_jacobians(&points, at)))
     }
 
     fn denoised(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {

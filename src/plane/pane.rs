@@ -76,10 +76,12 @@ pub enum PaneError {
     Class { class: usize, known: String },
     #[error("a method needs something that is known; give the scene a measurement")]
     NothingKnown,
-    #[error("{0} is for a line or a point, not for a half-plane; choose the method exact")]
+    #[error("{0} is for a line or a point, not for a half-plane; choose the method exact, without resampling")]
     HalfPlane(&'static str),
     #[error("guidance to a class and a method for what is known do not go together; choose one of them")]
     Both,
+    #[error("guidance is by the exact scores of the data and their classes; follow the exact score")]
+    GuidedNetwork,
     #[error("a method's last evaluation is that of its grid; leave `to` out")]
     MethodTo,
     #[error("resampling is of methods; choose a method, or leave it out")]
@@ -123,6 +125,9 @@ impl Pane {
             return Err(PaneError::To { from: self.from, to });
         }
         if let Some(Guide { class, weight }) = self.guidance {
+            if self.learned {
+                return Err(PaneError::GuidedNetwork);
+            }
             if !(0.0..=Guide::MOST).contains(&weight) {
                 return Err(PaneError::Weight(weight));
             }
@@ -136,7 +141,7 @@ impl Pane {
         };
         match known {
             None => return Err(PaneError::NothingKnown),
-            Some(Known::HalfPlane { .. }) if !method.entry().is_exact() => {
+            Some(Known::HalfPlane { .. }) if !method.entry().is_exact() || self.resampling.is_some() => {
                 return Err(PaneError::HalfPlane(method.about().name));
             }
             Some(_) => {}

@@ -187,15 +187,18 @@ impl Linear for Rows {
     }
 }
 
+/// The first axis' cosine and sine; along each axis a value, and one over its variance.
+type Information = ([f64; 2], [[f64; 2]; 2]);
+
 /// The axes of what a measurement of points says, as the first one's cosine and sine, and along each a value and one over
 /// its variance, 0 where it says nothing. `None` of measurements of several samples.
 ///
 /// Of y = A·x(0) + noise this is the information AᵀA/σ_y², whose eigenvectors are the axes.
-pub(super) fn known(measurement: &Measurement) -> Option<Result<([f64; 2], [[f64; 2]; 2]), ScoreError>> {
+pub(super) fn known(measurement: &Measurement) -> Option<Result<Information, ScoreError>> {
     (measurement.y().dims()[0] == 1).then(|| information(measurement))
 }
 
-fn information(measurement: &Measurement) -> Result<([f64; 2], [[f64; 2]; 2]), ScoreError> {
+fn information(measurement: &Measurement) -> Result<Information, ScoreError> {
     let [channels, height, width] = SHAPE;
     let eye = Tensor::<2>::eye(2, &measurement.device()).reshape([2, channels, height, width]);
     let columns = measurement.linear().apply(&eye);

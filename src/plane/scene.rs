@@ -1,8 +1,8 @@
 //! The whole state of the plane as one value: what a lesson is, what the window edits, what the command line renders.
 
 use super::posterior::Known;
-use super::{Drawing, DrawingError, Pane, PaneError, Plane, Point, Start, View};
-use crate::checkpoint::{FileError, read_json, write_atomically};
+use super::{Drawing, DrawingError, Pane, PaneError, Plane, Point, Recipe, RecipeError, Start, View};
+use crate::checkpoint::{FileError, read_json, write_json};
 use crate::registry::{Choice, find};
 use crate::sde::{Family, FamilyKind};
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,9 @@ pub struct Scene {
     /// What is known of a point.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known: Option<Known>,
+    /// How the network is learned that panes may follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning: Option<Recipe>,
 }
 
 /// What is shown, one over the other, in this order.
@@ -106,6 +109,12 @@ pub enum SceneError {
     Drawing(#[from] DrawingError),
     #[error("pane {pane}: {source}")]
     Pane { pane: usize, source: PaneError },
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    #[error("pane {0} follows a learned network, but the scene has no recipe for it; give `learning`")]
+    Unlearned(usize),
+    #[error("unknown lesson {found:?}; choose one of {known}")]
+    Lesson { found: String, known: String },
     #[error("{0} panes are too many; give up to {most}", most = Scene::MOST_PANES)]
     Panes(usize),
     #[error("the time {0} is out of range; choose 0 to 1")]
@@ -148,6 +157,7 @@ impl Scene {
             seed: 0,
             count: usual_count(),
             known: None,
+            learning: None,
         }
     }
 
@@ -190,6 +200,10 @@ impl Scene {
         if self.panes.len() > Scene::MOST_PANES {
             return Err(SceneError::Panes(self.panes.len()));
         }
+        self.learning.iter().try_for_each(Recipe::check)?;
+        if let Some(index) = self.panes.iter().position(|pane| pane.learned && self.learning.is_none()) {
+            return Err(SceneError::Unlearned(index + 1));
+        }
         let classes = plane.classes();
         for (index, pane) in self.panes.iter().enumerate() {
             let checked = pane.check(&self.family, self.known.as_ref(), &classes);
@@ -217,6 +231,14 @@ impl Scene {
                 Some(points.iter().map(|point| point.map(|x| (std * x) as f32)).collect())
             }
         }
+    }
+
+    /// Where errors are measured from: evenly over where nearly all of the prior is.
+    pub fn error_starts(&self, pane: &Pane) -> Vec<Point> {
+        const SIDE: usize = 17;
+        let sde = self.family.sde();
+        let std = if pane.from < 1.0 { sde.sigma(pane.from) } else { sde.prior_std() };
+        View { centre: [0.0; 2], half: 2.0 * std }.cells(SIDE)
     }
 
     /// Steps of the forward SDE.
@@ -259,29 +281,22 @@ impl Scene {
         Ok(scene)
     }
 
-    /// The text of its file.
-    ///
-    /// # Errors
-    /// Never in practice: a scene is always JSON.
-    pub fn to_json(&self) -> Result<String, serde_json::Error> {
-        #[derive(Serialize)]
-        struct Marked<'a> {
-            #[serde(rename = "score-explorer-plane")]
-            version: u64,
-            #[serde(flatten)]
-            scene: &'a Scene,
-        }
-        serde_json::to_string_pretty(&Marked { version: VERSION, scene: self })
-    }
-
     /// Writes its file.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), SceneError> {
-        let text = self.to_json().map_err(|error| SceneError::Invalid(error.to_string()))?;
-        Ok(write_atomically(path, |out| out.write_all(text.as_bytes()))?)
+        Ok(write_json(path, WHAT, &Marked { version: VERSION, scene: self })?)
     }
+}
+
+/// A scene as its file has it.
+#[derive(Serialize)]
+struct Marked<'a> {
+    #[serde(rename = "score-explorer-plane")]
+    version: u64,
+    #[serde(flatten)]
+    scene: &'a Scene,
 }
 
 impl Default for Scene {

@@ -4,14 +4,15 @@ use super::refused;
 use crate::engine::progress::Place;
 use crate::engine::{Context, Ending, Task, locked};
 use crate::plane::{
-    self, Cloud, Course, DIRECTIONS, Detail, Drive, Fields, Frame, Pane, Plane, Point, Scene, Start, forward,
-    integrate, sliced_wasserstein,
+    self, Cloud, Course, DIRECTIONS, Detail, Drive, Errors, Fields, Frame, Learned, Learning, LevelError, Losses, Pane,
+    Plane, Point, Quality, Scene, Start, against, errors, forward, integrate, sliced_wasserstein, sweep,
 };
 use crate::score::{ScoreError, ScoreModel};
+use crate::task::Steps;
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A score model of the plane that tasks share: a network that was learned.
 pub type Network = Arc<dyn ScoreModel + Send + Sync>;
@@ -35,6 +36,175 @@ pub struct PlaneClouds {
     pub scene: Scene,
     /// What panes follow that follow a network.
     pub network: Option<Network>,
+}
+
+/// Learns the score of a scene's data by its recipe, and shows the network as it becomes better.
+#[derive(Debug)]
+pub struct PlaneLearn {
+    pub scene: Scene,
+}
+
+/// What a learning shows: the newest of everything.
+#[derive(Clone, Debug)]
+pub struct PlaneLearning(Arc<Mutex<PlaneLearned>>);
+
+/// The newest of everything.
+#[derive(Clone, Debug)]
+pub struct PlaneLearned {
+    pub step: u64,
+    pub losses: Losses,
+    /// The network of the moment, and how far its score is from the exact one by noise level.
+    pub network: Arc<Learned>,
+    pub errors: Arc<[LevelError]>,
+    /// The points that there are to learn from, where these are not always new.
+    pub points: Arc<[Point]>,
+    /// Of computing.
+    pub seconds: f64,
+}
+
+/// How often the network of the moment is shown, at most.
+const SHOWN: Duration = Duration::from_millis(250);
+
+impl PlaneLearning {
+    /// What is shown now.
+    pub fn shown(&self) -> PlaneLearned {
+        locked(&self.0).clone()
+    }
+}
+
+impl Task for PlaneLearn {
+    type Report = PlaneLearning;
+    type Message = Infallible;
+    type Output = PlaneLearned;
+
+    fn run(self, context: &Context<Self>) -> Result<PlaneLearned, Ending> {
+        let scene = self.scene;
+        let plane = scene.plane().map_err(refused)?;
+        let recipe = scene.learning.clone().unwrap_or_default();
+        let (steps, seed) = (recipe.steps, recipe.seed);
+        let mut learning = Learning::new(recipe, plane.clone()).map_err(refused)?;
+        let (points, mut seconds): (Arc<[Point]>, f64) = (learning.points().into(), 0.0);
+        let newest = |learning: &Learning, seconds: f64| {
+            let network = learning.learned();
+            let errors = against(&network, &plane, seed).into();
+            let (step, losses, points) = (learning.step(), learning.losses().clone(), points.clone());
+            PlaneLearned { step, losses, network: Arc::new(network), errors, points, seconds }
+        };
+        let live = PlaneLearning(Arc::new(Mutex::new(newest(&learning, 0.0))));
+        context.begin(1, live.clone(), []);
+        let mut shown = Instant::now();
+        while !learning.is_done() {
+            context.gate()?;
+            let began = Instant::now();
+            if !learning.advance().is_finite() {
+                return Err(refused("the loss is not finite; choose a smaller learning rate").into());
+            }
+            seconds += began.elapsed().as_secs_f64();
+            let step = learning.step();
+            context.at(Place { step: step as usize, steps: steps as usize, share: step as f64 / steps as f64 });
+            if shown.elapsed() >= SHOWN {
+                *locked(&live.0) = newest(&learning, seconds);
+                context.wake();
+                shown = Instant::now();
+            }
+        }
+        let last = newest(&learning, seconds);
+        *locked(&live.0) = last.clone();
+        Ok(last)
+    }
+}
+
+/// Measures where the solvers of a scene's panes end against the exact flow, from starts evenly over the prior.
+pub struct PlaneErrors {
+    pub scene: Scene,
+    pub network: Option<Network>,
+}
+
+impl Task for PlaneErrors {
+    type Report = Infallible;
+    type Message = Infallible;
+    /// One each of the panes; `None` of those that have noise of their own.
+    type Output = Vec<Option<Errors>>;
+
+    fn run(self, context: &Context<Self>) -> Result<Vec<Option<Errors>>, Ending> {
+        let PlaneErrors { scene, network } = self;
+        let plane = scene.plane().map_err(refused)?;
+        let gate = || context.gate();
+        let mut all = Vec::new();
+        for pane in &scene.panes {
+            let network = borrowed(network.as_ref());
+            let Some(model) = followed(pane, &plane, network) else {
+                all.push(None);
+                continue;
+            };
+            let drive = drive(&scene, pane, &plane, model, &gate);
+            all.push(errors(&drive, &scene.error_starts(pane))?);
+        }
+        Ok(all)
+    }
+}
+
+/// Measures how far the clouds of a scene's panes end from the data with these numbers of steps.
+pub struct PlaneSweep {
+    pub scene: Scene,
+    pub network: Option<Network>,
+    pub steps: Vec<Steps>,
+}
+
+impl Task for PlaneSweep {
+    type Report = PlaneSwept;
+    type Message = Infallible;
+    /// One list each of the panes.
+    type Output = Vec<Vec<Quality>>;
+
+    fn run(self, context: &Context<Self>) -> Result<Vec<Vec<Quality>>, Ending> {
+        let PlaneSweep { scene, network, steps } = self;
+        let plane = scene.plane().map_err(refused)?;
+        let live = PlaneSwept(Arc::new(Mutex::new(vec![Vec::new(); scene.panes.len()])));
+        context.begin(scene.count, live.clone(), []);
+        let gate = || context.gate();
+        let whole = (steps.len() * scene.panes.len()).max(1);
+        for (index, pane) in scene.panes.iter().enumerate() {
+            context.gate()?;
+            let network = borrowed(network.as_ref());
+            let Some(model) = followed(pane, &plane, network) else { continue };
+            let reference = plane::reference(&scene, &plane, pane);
+            let drive = drive(&scene, pane, &plane, model, &gate);
+            let mut done = index * steps.len();
+            sweep(&drive, scene.count, &reference, &steps, &mut |quality| {
+                locked(&live.0)[index].push(quality);
+                done += 1;
+                context.at(Place { step: done, steps: whole, share: done as f64 / whole as f64 });
+            })?;
+        }
+        Ok(live.shown())
+    }
+}
+
+/// What a sweep has measured so far, one list each of the panes.
+#[derive(Clone, Debug)]
+pub struct PlaneSwept(Arc<Mutex<Vec<Vec<Quality>>>>);
+
+impl PlaneSwept {
+    /// What is measured now.
+    pub fn shown(&self) -> Vec<Vec<Quality>> {
+        locked(&self.0).clone()
+    }
+}
+
+/// What a pane follows; `None` where it is to be learned first.
+fn followed<'a>(pane: &Pane, plane: &'a Plane, network: Option<&'a dyn ScoreModel>) -> Option<&'a dyn ScoreModel> {
+    if pane.learned { network } else { Some(plane) }
+}
+
+fn drive<'a>(
+    scene: &'a Scene,
+    pane: &'a Pane,
+    plane: &'a Plane,
+    model: &'a dyn ScoreModel,
+    gate: &'a dyn Fn() -> Result<(), ScoreError>,
+) -> Drive<'a> {
+    Drive { pane, family: &scene.family, plane, model, known: scene.known.as_ref(), seed: scene.seed, gate }
 }
 
 /// What is known of clouds when they begin.
@@ -102,7 +272,7 @@ macro_rules! told_by_its_scene {
         })*
     };
 }
-told_by_its_scene!(PlaneFields, PlaneCourse, PlaneClouds);
+told_by_its_scene!(PlaneFields, PlaneCourse, PlaneClouds, PlaneErrors, PlaneSweep);
 
 /// A network as a model, without what makes it sendable.
 fn borrowed(network: Option<&Network>) -> Option<&dyn ScoreModel> {
@@ -185,18 +355,14 @@ impl Clouds<'_> {
             context.at(Place { step: frame.step, steps, share });
             ControlFlow::Continue(())
         };
-        let ended = match self.model(pane) {
+        let ended = match followed(pane, plane, self.network) {
             Some(model) => {
-                let gate = || context.gate();
-                let drive = Drive {
-                    pane,
-                    family: &scene.family,
-                    plane,
-                    model,
-                    known: scene.known.as_ref(),
-                    seed: scene.seed,
-                    gate: &gate,
+                let gate = || {
+                    context.gate()?;
+                    context.meter.evaluated(scene.count, Duration::ZERO);
+                    Ok(())
                 };
+                let drive = drive(scene, pane, plane, model, &gate);
                 let start = scene.starts(plane, pane);
                 integrate(&drive, scene.count, start.as_deref(), &mut see).map_err(|error| match error {
                     ScoreError::Stopped => None,
@@ -212,11 +378,6 @@ impl Clouds<'_> {
         }
         context.wake();
         Ok(())
-    }
-
-    /// What a pane follows; `None` where it is to be learned first.
-    fn model(&self, pane: &Pane) -> Option<&dyn ScoreModel> {
-        if pane.learned { self.network } else { Some(self.plane) }
     }
 
     /// How far each cloud ends from what it is after.

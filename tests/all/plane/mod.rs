@@ -1,9 +1,15 @@
 //! The plane: data that are drawn, exact densities and scores, clouds, distances.
 
 mod clouds;
+mod command_line;
 mod distances;
 mod drawings;
+mod errors;
 mod exact;
+mod learning;
+mod rendering;
+mod scenes;
+mod tasks;
 
 use score_explorer::plane::{Drawing, Famous, Gaussian, Plane};
 use score_explorer::registry::{Category, Choice, find};
