@@ -16,6 +16,8 @@ use egui::{
 
 /// Room for the title above a picture.
 const TITLE: f32 = 20.0;
+/// σ/α above which data of the plane are noise.
+const MOST_RATIO: f64 = 1e4;
 /// Steps of the flow from the point that is looked at.
 const FLOW_STEPS: usize = 48;
 
@@ -50,7 +52,8 @@ impl Canvas<'_> {
             let response = self.respond(ui, index, screen);
             let pane = self.work.shown.panes.get(index).filter(|_| index < self.scene.panes.len());
             let painter = ui.painter_at(rect);
-            let picture = Picture { screen, scene: self.scene, work: self.work, pane, colours };
+            let errors = self.work.errors().get(index).and_then(Option::as_ref).filter(|_| self.scene.layers.errors);
+            let picture = Picture { screen, scene: self.scene, work: self.work, pane, errors, colours };
             picture.paint(&painter, ui.ctx(), self.look);
             self.frame(ui, index, rect, &response);
             self.pointed(ui, &response, screen, colours);
@@ -69,6 +72,8 @@ impl Canvas<'_> {
             } else {
                 text += &shown.nfe.map(|nfe| format!(" · {} evaluations", short(nfe))).unwrap_or_default();
                 text += &shown.distance.map(|distance| format!(" · W₂ {}", short(distance))).unwrap_or_default();
+                let errors = self.work.errors().get(index).and_then(Option::as_ref);
+                text += &errors.map(|errors| format!(" · flow error {}", short(errors.rms()))).unwrap_or_default();
             }
         }
         if index == *self.selected && self.scene.panes.len() > 1 {
@@ -133,9 +138,8 @@ impl Canvas<'_> {
                 // What is under the pointer stays there.
                 let point = screen.point(at);
                 let share = 1.0 - half / view.half;
-                for axis in 0..2 {
-                    let centre = view.centre[axis] + share * (point[axis] / grown - view.centre[axis]);
-                    view.centre[axis] = centre.clamp(-1000.0, 1000.0);
+                for (centre, point) in view.centre.iter_mut().zip(point) {
+                    *centre = (*centre + share * (point / grown - *centre)).clamp(-1000.0, 1000.0);
                 }
                 view.half = half;
             }
@@ -245,8 +249,11 @@ impl Canvas<'_> {
 
 /// The probability flow from a point down to the data, by Heun's method in log σ/α.
 fn flow(data: &Plane, sde: &dyn Sde, level: Level, from: [f32; 2]) -> Vec<[f32; 2]> {
-    let (start, end) = (level.ratio(), sde.level(sde.epsilon()).ratio().min(level.ratio()));
-    let mut y = from.map(|x| x / level.alpha as f32);
+    // Where nothing is left of the data, the flow begins where nearly nothing is.
+    let start = level.ratio().min(MOST_RATIO);
+    let end = sde.level(sde.epsilon()).ratio().min(start);
+    let alpha = if level.ratio() > MOST_RATIO { level.sigma / MOST_RATIO } else { level.alpha };
+    let mut y = from.map(|x| x / alpha as f32);
     let slope = |y: [f32; 2], ratio: f64| {
         // In y = x/α the data are as they are, under noise of σ = σ/α.
         let clean = data.denoised_points(&[y], &[Level::new(1.0, ratio)]).pop().unwrap_or(y);

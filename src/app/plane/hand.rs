@@ -113,10 +113,10 @@ impl Hand {
                     *weight += distance(last, at);
                 }
             }
-            (Tool::Gaussian, Some(Piece { shape: Shape::Gaussian { std, .. }, .. })) => {
-                if away > CLICK * scene.view.half {
-                    *std = away.clamp(Drawing::WIDTHS[0], Drawing::WIDTHS[1]);
-                }
+            (Tool::Gaussian, Some(Piece { shape: Shape::Gaussian { std, .. }, .. }))
+                if away > CLICK * scene.view.half =>
+            {
+                *std = away.clamp(Drawing::WIDTHS[0], Drawing::WIDTHS[1]);
             }
             (Tool::Erase, _) => erase(&mut scene.drawing, at, 0.5 * self.width),
             (Tool::Measure, _) if away > CLICK * scene.view.half => measure_line(scene, from, at),

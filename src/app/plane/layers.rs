@@ -1,11 +1,12 @@
 //! The layers of a picture, one over the other.
 
 use super::ink::{Disc, Pen, picture};
+use super::learning::Drawn;
 use super::screen::Screen;
 use super::work::{Work, of_cloud, places};
 use crate::app::theme::Theme;
 use crate::engine::PaneShown;
-use crate::plane::{Arrows, Fields, Frame, Known, Lines, Marginals, Point, Scene, Start};
+use crate::plane::{Arrows, Errors, Fields, Frame, Known, Lines, Marginals, Point, Scene, Start};
 use egui::{Align2, Color32, ColorImage, Context, FontId, Painter, Rect, Stroke, TextureHandle, TextureOptions, pos2};
 use std::sync::Arc;
 
@@ -61,6 +62,8 @@ pub struct Picture<'a> {
     pub scene: &'a Scene,
     pub work: &'a Work,
     pub pane: Option<&'a PaneShown>,
+    /// The solver's ends against those of the exact flow.
+    pub errors: Option<&'a Errors>,
     pub colours: Colours,
 }
 
@@ -84,8 +87,12 @@ impl Picture<'_> {
             }
             streams(&mut pen, screen, &fields.streamlines, colours.score);
             streams(&mut pen, screen, &fields.flow, colours.flow);
-            if let Some(score) = &fields.score {
-                arrows(&mut pen, screen, score, colours.score);
+            let score = if work.drawn == Drawn::Difference { &fields.difference } else { &fields.score };
+            if let Some(score) = score {
+                // A difference is as long as it is beside the score.
+                let scale = fields.score.as_ref().filter(|_| work.drawn == Drawn::Difference).map(usual);
+                let colour = if work.drawn == Drawn::Exact { colours.score } else { colours.forward };
+                arrows(&mut pen, screen, score, scale.unwrap_or_else(|| usual(score)), colour);
             }
             pen.paint(painter);
         }
@@ -141,13 +148,16 @@ impl Picture<'_> {
     }
 
     fn particles(&self, pen: &mut Pen) {
-        let Picture { screen, scene, work, pane, colours } = self;
+        let Picture { screen, scene, work, pane, colours, .. } = self;
         let (layers, t) = (scene.layers, scene.time);
         if layers.bridge
             && let Some(forward) = &work.shown.forward
         {
             let points = of_cloud(forward, t);
             pen.dots(screen, &points, self.radius(points.len()), colours.forward);
+        }
+        if let Some(errors) = self.errors {
+            self.ends(pen, errors);
         }
         let Some(pane) = pane else { return };
         if layers.trails {
@@ -156,6 +166,18 @@ impl Picture<'_> {
         if layers.particles {
             let points = places(&pane.frames, t);
             pen.dots(screen, &points, self.radius(points.len()), colours.particles);
+        }
+    }
+
+    /// Where the solver ends, and from there to where the exact flow does.
+    fn ends(&self, pen: &mut Pen, errors: &Errors) {
+        let Picture { screen, colours, .. } = self;
+        for (found, exact) in errors.found.iter().zip(&errors.exact) {
+            let ends = [screen.at(*found), screen.at(*exact)];
+            if ends.iter().any(|at| screen.rect.contains(*at)) {
+                pen.line(ends, 1.6, [colours.known; 2]);
+                pen.dot(ends[0], 2.2, colours.known);
+            }
         }
     }
 
@@ -264,12 +286,17 @@ fn strip(marginals: &Marginals, ground: [Color32; 2]) -> ColorImage {
     image
 }
 
-/// Vectors at the middles of cells: as long as a cell where they are as long as most.
-fn arrows(pen: &mut Pen, screen: &Screen, field: &Arrows, colour: Color32) {
-    let length = |[x, y]: &Point| x.hypot(*y);
-    let mut lengths: Vec<f32> = field.values.iter().map(length).filter(|length| length.is_finite()).collect();
+/// The length of most vectors.
+fn usual(field: &Arrows) -> f32 {
+    let lengths = field.values.iter().map(|[x, y]| x.hypot(*y));
+    let mut lengths: Vec<f32> = lengths.filter(|length| length.is_finite()).collect();
     lengths.sort_unstable_by(f32::total_cmp);
-    let usual = lengths.get(lengths.len() / 2).copied().unwrap_or(1.0).max(1e-9);
+    lengths.get(lengths.len() / 2).copied().unwrap_or(1.0).max(1e-9)
+}
+
+/// Vectors at the middles of cells: as long as a cell where they are as long as is usual.
+fn arrows(pen: &mut Pen, screen: &Screen, field: &Arrows, usual: f32, colour: Color32) {
+    let length = |[x, y]: &Point| x.hypot(*y);
     let cell = 2.0 * field.view.half as f32 * screen.scale() / field.side.max(1) as f32;
     for (cell_middle, vector) in field.view.cells(field.side).into_iter().zip(&field.values) {
         let size = length(vector);

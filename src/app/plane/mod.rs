@@ -5,10 +5,12 @@
 //! engine computes for it.
 
 mod canvas;
+mod export;
 mod hand;
 mod import;
 mod ink;
 mod layers;
+mod learning;
 mod player;
 mod screen;
 mod setup;
@@ -26,21 +28,24 @@ use super::panes::{Pane as Panel, Panes};
 use super::status::TaskLine;
 use super::workspace::{Workspace, WorkspaceInfo};
 use super::{Notice, Settings, Start};
-use crate::plane::{Drawing, Famous, Layers, Scene, View};
+use crate::plane::{Drawing, Famous, Layers, Lesson, Piece, Scene, View, lessons};
 use crate::registry::Choice;
 use crate::sde::FamilyKind;
 use canvas::Canvas;
 use egui::util::undoer::Undoer;
 use egui::{Frame, Key, Margin, Modifiers, Ui};
+use export::{ExportPanel, Source};
 use hand::{Hand, Tool};
 use import::Imported;
 use layers::Look;
+use learning::Drawn;
 use player::{Player, Way};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use setup::Setup;
 use side::Side;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use work::Work;
 
 /// What a key or a button asks of this workspace.
@@ -65,9 +70,15 @@ pub enum Command {
     Open,
     OfferSave,
     Convergence,
+    Learn,
+    StopLearning,
+    Sweep,
+    /// Take the lesson at this place.
+    Lesson(usize),
+    NextLesson(i32),
 }
 
-static KEYS: [Binding<Command>; 21] = [
+static KEYS: [Binding<Command>; 24] = [
     plain(Key::Space, "Space", "Play or pause the time", Command::PlayOrPause),
     plain(Key::Escape, "Esc", "Stop", Command::Stop),
     plain(Key::ArrowLeft, "← →", "Towards noise, towards data; with Shift, further", Command::Scrub(0.01)),
@@ -89,6 +100,9 @@ static KEYS: [Binding<Command>; 21] = [
     ),
     plain(Key::Num1, "1 … 9", "Show or hide a layer", Command::Layer(0)),
     plain(Key::R, "R", "New seed", Command::NewSeed),
+    plain(Key::L, "L", "Learn the score, or stop learning", Command::Learn),
+    plain(Key::PageDown, "Page Up, Page Down", "Previous or next lesson", Command::NextLesson(1)),
+    plain(Key::PageUp, "", "", Command::NextLesson(-1)),
     plain(Key::F, "F", "Fit the view to the data", Command::Fit),
     plain(Key::Delete, "Delete", "Remove all data", Command::Clear),
     with(Modifiers::COMMAND, Key::O, "Ctrl+O", "Open a scene, a picture or points", Command::Open),
@@ -132,8 +146,8 @@ struct Layer<'a> {
 }
 
 /// The layers, in the order of their keys.
-fn layers_of(layers: &mut Layers) -> [Layer<'_>; 10] {
-    let Layers { density, data, score, streamlines, flow, solutions, particles, trails, marginals, bridge, .. } =
+fn layers_of(layers: &mut Layers) -> [Layer<'_>; 11] {
+    let Layers { density, data, score, streamlines, flow, solutions, particles, trails, marginals, bridge, errors } =
         layers;
     let layer = |on, name, tip, term| Layer { on, name, tip, term };
     [
@@ -146,6 +160,12 @@ fn layers_of(layers: &mut Layers) -> [Layer<'_>; 10] {
         layer(solutions, "Solutions", "Solutions of the probability-flow ODE, from noise to data (7)", "drift"),
         layer(data, "Data", "A sample of the data under the noise of this time (8)", "x"),
         layer(bridge, "Bridge", "The forward SDE's particles with those of the solver (9)", "noise"),
+        layer(
+            errors,
+            "Flow error",
+            "From where the solver ends to where the exact flow does, for starts all over the prior",
+            "drift",
+        ),
         layer(marginals, "Paths over time", "Paths beside the whole density: t to the right, x upwards", "t"),
     ]
 }
@@ -159,6 +179,8 @@ struct Saved {
     families: Option<Families>,
     hand: Hand,
     follow: Option<bool>,
+    /// The name of the lesson that is taken.
+    lesson: Option<String>,
 }
 
 /// The workspace's own state.
@@ -176,7 +198,12 @@ pub struct Plane {
     player: Player,
     work: Work,
     look: Look,
+    /// Which score is drawn.
+    drawn: Drawn,
     convergence: ConvergencePanel,
+    export: ExportPanel,
+    /// The lesson that is taken, by its place.
+    lesson: Option<usize>,
     threads: Background<Imported>,
     request: PathRequest<()>,
     commands: Vec<Command>,
@@ -201,7 +228,10 @@ impl Plane {
             player: Player::default(),
             work: Work::default(),
             look: Look::default(),
+            drawn: Drawn::Exact,
             convergence: ConvergencePanel::default(),
+            export: ExportPanel::default(),
+            lesson: lessons().iter().position(|lesson| Some(lesson.slug) == saved.lesson.as_deref()),
             threads: Background::default(),
             request: PathRequest::default(),
             commands: Vec::new(),
@@ -229,6 +259,17 @@ impl Plane {
         self.work.problem.as_deref()
     }
 
+    /// Steps that the network has learned for, once there is one.
+    pub fn learned(&self) -> Option<u64> {
+        self.work.learner.newest().map(|newest| newest.step)
+    }
+
+    /// Distances of several numbers of steps, one list each of the solvers, once all are swept.
+    pub fn swept(&self) -> Option<Vec<Vec<crate::plane::Quality>>> {
+        let (swept, under_way) = self.work.swept();
+        Some(swept).filter(|swept| !swept.is_empty() && !under_way)
+    }
+
     /// The middle of where a solver's particles ended.
     pub fn particles_mean(&self, pane: usize) -> Option<[f64; 2]> {
         let points = &self.work.shown.panes.get(pane)?.frames.last()?.points;
@@ -248,11 +289,7 @@ impl Plane {
 
     /// The view at the scene's time: as much larger as the data are under noise.
     fn view(&self) -> View {
-        let View { centre, half } = self.scene.view;
-        let Some(data) = self.work.data.as_ref().filter(|_| self.follow) else { return self.scene.view };
-        let std = data.std().max(1e-3);
-        let grown = (self.scene.family.sde().level(self.scene.time).marginal_std(std) / std).max(1.0);
-        View { centre: centre.map(|x| x * grown), half: (half * grown).min(1000.0) }
+        view_of(&self.scene, self.work.data.as_deref().filter(|_| self.follow))
     }
 
     fn obey(&mut self, command: Command, cx: &mut Context) {
@@ -294,13 +331,56 @@ impl Plane {
             }
             Command::Fit => scene.view = self.work.data.as_ref().map_or_else(View::default, |data| fitting(data)),
             Command::Open => self.request.ask(cx, Dialog::OpenFile, ()),
-            Command::OfferSave => cx.notices.push(Notice::remark("Saving comes with the renderer.")),
+            Command::OfferSave => self.export.offer(&cx.saver, cx.egui.global_style().visuals.dark_mode),
             Command::Convergence => {
                 if let Some(pane) = scene.panes.get(self.selected) {
                     self.convergence.offer(&pane.solver, scene.family, &cx.session);
                 }
             }
+            Command::Learn if self.work.learner.is_active() => self.work.learner.stop(),
+            Command::Learn => {
+                scene.learning.get_or_insert_default();
+                self.work.learner.begin(scene, &cx.session);
+            }
+            Command::StopLearning => self.work.learner.stop(),
+            Command::Sweep => self.work.sweep(&cx.session),
+            Command::Lesson(place) => self.take_lesson(place, cx),
+            Command::NextLesson(by) => {
+                let last = lessons().len().saturating_sub(1);
+                let next = self.lesson.map_or(0, |now| now.saturating_add_signed(by as isize).min(last));
+                self.take_lesson(next, cx);
+            }
         }
+    }
+
+    fn take_lesson(&mut self, place: usize, cx: &mut Context) {
+        match lessons().get(place).map(Lesson::scene) {
+            Some(Ok(scene)) => {
+                self.take(scene);
+                self.lesson = Some(place);
+                self.drawn = Drawn::Exact;
+            }
+            Some(Err(error)) => cx.notices.push(Notice::error(error)),
+            None => {}
+        }
+    }
+
+    /// What is drawn in files.
+    fn source(&self) -> Source {
+        let (scene, follow, data) = (self.scene.clone(), self.follow, self.work.data.clone());
+        let of = scene.clone();
+        let views = move |time: f64| view_of(&Scene { time, ..of.clone() }, data.as_deref().filter(|_| follow));
+        let panes = self.scene.panes.iter().zip(&self.work.shown.panes).enumerate().map(|(index, (pane, shown))| {
+            crate::plane::Panel {
+                title: work::title(pane),
+                note: shown.distance.map(|distance| format!("W₂ {distance:.3}")).unwrap_or_default(),
+                frames: shown.frames.clone(),
+                errors: self.work.errors().get(index).cloned().flatten(),
+            }
+        });
+        let course = self.work.course().cloned().unwrap_or_default();
+        let network = self.work.learner.network().filter(|_| self.drawn != Drawn::Exact);
+        Source { scene, views: Arc::new(views), panels: panes.collect(), course, network }
     }
 
     fn obey_all(&mut self, cx: &mut Context) {
@@ -314,9 +394,12 @@ impl Plane {
 
     fn take_in(&mut self, imported: Imported, cx: &mut Context) {
         match imported {
-            Imported::Scene(scene) => self.take(*scene),
-            Imported::Piece(piece) => {
-                self.scene.drawing = Drawing { pieces: vec![piece] };
+            Imported::Scene(scene) => {
+                self.take(*scene);
+                self.lesson = None;
+            }
+            Imported::Shape(shape) => {
+                self.scene.drawing = Drawing { pieces: vec![Piece::new(shape)] };
                 self.scene.view = View::default();
             }
             Imported::Failed(why) => cx.notices.push(Notice::error(why)),
@@ -334,6 +417,15 @@ impl Plane {
             Canvas { scene, view, work, hand, look, selected }.ui(ui);
         });
     }
+}
+
+/// The view of a scene at its time; where it follows the data, as much larger as these are under noise.
+fn view_of(scene: &Scene, data: Option<&crate::plane::Plane>) -> View {
+    let View { centre, half } = scene.view;
+    let Some(data) = data else { return scene.view };
+    let std = data.std().max(1e-3);
+    let grown = (scene.family.sde().level(scene.time).marginal_std(std) / std).max(1.0);
+    View { centre: centre.map(|x| (x * grown).clamp(-1000.0, 1000.0)), half: (half * grown).min(1000.0) }
 }
 
 /// The view that holds nearly all of the data.
@@ -357,28 +449,34 @@ impl Workspace for Plane {
         panes.ui(ui, &mut |ui, pane| match pane {
             Panel::Setup => {
                 let plays = self.player.playing.is_some();
-                let Plane { scene, kind, families, hand, follow, selected, commands, .. } = self;
-                let classes = &classes;
-                Setup { scene, kind, families, hand, follow, selected, plays, classes, commands }.ui(ui);
+                let lesson = self.lesson;
+                let Plane { scene, kind, families, hand, follow, selected, work, drawn, commands, .. } = self;
+                let (work, classes) = (&*work, &classes);
+                Setup { scene, kind, families, hand, follow, selected, plays, work, drawn, lesson, classes, commands }
+                    .ui(ui);
             }
             Panel::Picture => self.middle(ui),
             Panel::Plots => {
-                let Plane { scene, work, commands, .. } = self;
-                Side { scene, work, commands }.ui(ui);
+                let Plane { scene, work, lesson, commands, .. } = self;
+                Side { scene, work, lesson: *lesson, commands }.ui(ui);
             }
         });
         self.panes = panes;
         self.obey_all(cx);
         let shown = Scene { view: self.view(), ..self.scene.clone() };
+        self.work.drawn = self.drawn;
         self.work.advance(&shown, ui.ctx(), &mut cx.session);
     }
 
     fn above(&mut self, ui: &Ui, cx: &mut Context) {
         self.convergence.ui(ui, cx);
+        let mut export = std::mem::take(&mut self.export);
+        export.ui(ui, cx, || self.source());
+        self.export = export;
     }
 
     fn is_covered(&self) -> bool {
-        self.convergence.is_open()
+        self.convergence.is_open() || self.export.is_open()
     }
 
     fn panes(&mut self) -> Option<&mut Panes> {
@@ -404,7 +502,7 @@ impl Workspace for Plane {
     }
 
     fn take_drop(&mut self, path: &Path, cx: &mut Context) -> bool {
-        let takes = has_extension(path, &PICTURES) || has_extension(path, &["csv", "json", "txt"]);
+        let takes = has_extension(path, &PICTURES) || has_extension(path, &["csv", "tsv", "txt", "json"]);
         if takes {
             self.open(path.to_owned(), cx);
         }
@@ -446,6 +544,7 @@ impl Workspace for Plane {
             families: Some(self.families.clone()),
             hand: self.hand.clone(),
             follow: Some(self.follow),
+            lesson: self.lesson.and_then(|place| lessons().get(place)).map(|lesson| lesson.slug.to_owned()),
         };
         serde_json::to_value(saved).unwrap_or_default()
     }

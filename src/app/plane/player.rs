@@ -69,7 +69,7 @@ impl Player {
             self.button(ui, Way::ToData, scene);
             let level = scene.family.sde().level(scene.time);
             let narrow = ui.available_width() < 420.0;
-            let figures = if narrow { 96.0 } else { 270.0 };
+            let figures = if narrow { 96.0 } else { 236.0 };
             ui.label(RichText::new("t = 1").small().weak());
             ui.spacing_mut().slider_width = (ui.available_width() - figures - 84.0).max(60.0);
             let tip = "Time t, from noise (1) to data (0) (← →; Home and End: to the ends; Space: play)";

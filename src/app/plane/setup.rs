@@ -1,6 +1,8 @@
 //! The panel that sets the scene up: data, family, layers, solvers, what is known.
 
 use super::hand::{Hand, Tool};
+use super::learning::Drawn;
+use super::work::Work;
 use super::{Command, layers_of};
 use crate::app::card::{self, CardAction};
 use crate::app::draft::{Families, sentence};
@@ -10,12 +12,13 @@ use crate::app::theme::{Theme, UNIT};
 use crate::app::widgets::icon::{self, Icon};
 use crate::app::widgets::{Combo, control_width, main_button, named, row, seed_field, segmented};
 use crate::app::{math, panes};
-use crate::plane::{Drawing, Famous, Guide, Known, Pane, Scene, Shape, Start};
+use crate::plane::{Drawing, Famous, Guide, Known, Lesson, Pane, Scene, Shape, Start, lessons};
 use crate::registry::{Category, Choice};
 use crate::sde::FamilyKind;
 use crate::solver::Method;
 use crate::task::Steps;
 use egui::{CollapsingHeader, DragValue, Label, RichText, Slider, Ui, vec2};
+use std::sync::LazyLock;
 
 /// What the panel shows and changes.
 pub struct Setup<'a> {
@@ -26,6 +29,10 @@ pub struct Setup<'a> {
     pub follow: &'a mut bool,
     pub selected: &'a mut usize,
     pub plays: bool,
+    pub work: &'a Work,
+    pub drawn: &'a mut Drawn,
+    /// The lesson that is taken, by its place.
+    pub lesson: Option<usize>,
     /// Classes of the data.
     pub classes: &'a [usize],
     pub commands: &'a mut Vec<Command>,
@@ -37,12 +44,15 @@ impl Setup<'_> {
         egui::Panel::bottom("play").resizable(false).show_separator_line(false).show(ui, |ui| {
             ui.add_space(4.0);
             let word = if self.plays { "Pause" } else { "Play" };
-            if main_button(ui, word, "Space", vec2(ui.available_width(), 36.0), true).clicked() {
-                self.commands.push(Command::PlayOrPause);
-            }
+            ui.horizontal(|ui| {
+                if main_button(ui, word, "Space", vec2(ui.available_width(), 36.0), true).clicked() {
+                    self.commands.push(Command::PlayOrPause);
+                }
+            });
             ui.add_space(4.0);
         });
         panes::settings(ui, |ui| {
+            self.lesson(ui);
             self.data(ui);
             ui.separator();
             self.family(ui);
@@ -55,7 +65,34 @@ impl Setup<'_> {
             CollapsingHeader::new("Measurement").default_open(self.scene.known.is_some()).show_unindented(ui, |ui| {
                 self.known(ui);
             });
+            let (learner, scene) = (&self.work.learner, &mut *self.scene);
+            let open = learner.newest().is_some() || learner.is_active() || scene.learning.is_some();
+            CollapsingHeader::new("Learned score").default_open(open).show_unindented(ui, |ui| {
+                learner.ui(ui, scene, self.drawn, self.commands);
+            });
             self.card(ui);
+        });
+    }
+
+    fn lesson(&mut self, ui: &mut Ui) {
+        let tip = "Lessons: scenes with a text, in an order to go through them (Page Up, Page Down)";
+        row(ui, "Lesson", tip, |ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            let titles = titles();
+            let shown = self.lesson.and_then(|place| titles.get(place)).map_or("None", String::as_str);
+            Combo { name: "Lesson", tip, width: control_width(ui) - 2.0 * 28.0 }.menu(ui, shown, |ui| {
+                for (place, title) in titles.iter().enumerate() {
+                    if ui.selectable_label(self.lesson == Some(place), title).clicked() {
+                        self.commands.push(Command::Lesson(place));
+                    }
+                }
+            });
+            if icon::quiet_button(ui, Icon::BACK, true, "Previous lesson", "Previous lesson (Page Up)").clicked() {
+                self.commands.push(Command::NextLesson(-1));
+            }
+            if icon::quiet_button(ui, Icon::FORWARD, true, "Next lesson", "Next lesson (Page Down)").clicked() {
+                self.commands.push(Command::NextLesson(1));
+            }
         });
     }
 
@@ -188,6 +225,7 @@ impl Setup<'_> {
         });
         let known = self.scene.known;
         let family = self.scene.family;
+        let has_recipe = self.scene.learning.is_some();
         let Some(pane) = self.scene.panes.get_mut(*self.selected) else { return };
         let mut steps = pane.steps.get();
         let Pane { solver, grid, denoise, .. } = pane;
@@ -200,6 +238,12 @@ impl Setup<'_> {
         });
         self::method(ui, pane, known.as_ref());
         self::guide(ui, pane, self.classes);
+        if has_recipe {
+            let tip = "The score that the solver follows: the exact one, or that of the learned network";
+            row(ui, "Score", tip, |ui| {
+                segmented(ui, &mut pane.learned, &[(false, "Exact", None, tip), (true, "Learned", None, tip)]);
+            });
+        }
         if let Err(why) = pane.check(&family, known.as_ref(), self.classes) {
             ui.add(Label::new(RichText::new(sentence(why)).color(Theme::of(ui).warning)).wrap());
         }
@@ -286,6 +330,15 @@ impl Setup<'_> {
         });
         ui.add_space(UNIT);
     }
+}
+
+/// The titles of the lessons, in their order.
+pub fn titles() -> &'static [String] {
+    static TITLES: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let title = |lesson: &Lesson| lesson.scene().map_or_else(|_| lesson.slug.to_owned(), |scene| scene.title);
+        lessons().iter().enumerate().map(|(place, lesson)| format!("{} {}", place + 1, title(lesson))).collect()
+    });
+    &TITLES
 }
 
 /// How what is known is imposed.

@@ -7,14 +7,15 @@ use crate::app::math;
 use crate::app::panes;
 use crate::app::theme::{HEADING, Theme, UNIT};
 use crate::app::widgets::human_time;
-use crate::plane::Scene;
+use crate::plane::{Quality, Scene, lessons};
 use egui::{Color32, Frame, Label, Margin, RichText, Ui};
-use egui_plot::{AxisHints, HLine, HoverPosition, LineStyle, PlotPoint};
+use egui_plot::{AxisHints, HLine, HoverPosition, Line, LineStyle, PlotPoint, PlotPoints, Points};
 
 /// What the panel shows.
 pub struct Side<'a> {
     pub scene: &'a Scene,
     pub work: &'a Work,
+    pub lesson: Option<usize>,
     pub commands: &'a mut Vec<Command>,
 }
 
@@ -26,14 +27,18 @@ impl Side<'_> {
             self.text(ui);
             self.table(ui);
             self.plot(ui);
+            self.work.learner.figures(ui);
             self.equations(ui);
         });
     }
 
     /// Title, sentences and the thing to try.
-    fn text(&self, ui: &mut Ui) {
+    fn text(&mut self, ui: &mut Ui) {
         let Scene { title, text, attempt, .. } = self.scene;
         let theme = Theme::of(ui);
+        if let Some(place) = self.lesson {
+            ui.label(RichText::new(format!("Lesson {} of {}", place + 1, lessons().len())).small().weak());
+        }
         if !title.is_empty() {
             ui.add(Label::new(RichText::new(title).size(HEADING).strong()).wrap());
         }
@@ -52,6 +57,16 @@ impl Side<'_> {
                 ui.add(Label::new(attempt.as_str()).wrap());
             });
             ui.add_space(UNIT);
+        }
+        if self.lesson.is_some() {
+            ui.horizontal(|ui| {
+                for (word, by) in [("Previous", -1), ("Next", 1)] {
+                    if ui.button(word).clicked() {
+                        self.commands.push(Command::NextLesson(by));
+                    }
+                }
+            });
+            ui.separator();
         }
     }
 
@@ -87,25 +102,23 @@ impl Side<'_> {
         self.work.shown.panes.iter().find_map(|pane| pane.floor)
     }
 
-    /// Distance against evaluations.
-    fn plot(&self, ui: &mut Ui) {
+    /// Distance against evaluations: of the clouds that are shown, and for other numbers of steps where these were swept.
+    fn plot(&mut self, ui: &mut Ui) {
         let theme = Theme::of(ui);
-        let point = |shown: &crate::engine::PaneShown| {
-            let (nfe, distance) = (shown.nfe?, shown.distance?);
+        let point = |nfe: f64, distance: f64| {
             (nfe > 0.0 && distance > 0.0).then(|| PlotPoint::new(nfe.log10(), distance.log10()))
         };
-        let points: Vec<(String, PlotPoint)> = self
-            .scene
-            .panes
-            .iter()
-            .zip(&self.work.shown.panes)
-            .filter_map(|(pane, shown)| Some((title(pane), point(shown)?)))
-            .collect();
-        if points.is_empty() {
-            return;
-        }
+        let shown: Vec<Option<PlotPoint>> =
+            self.work.shown.panes.iter().map(|pane| point(pane.nfe?, pane.distance?)).collect();
+        let (swept, under_way) = self.work.swept();
+        let line = |rows: &Vec<Quality>| -> Vec<PlotPoint> {
+            rows.iter().filter_map(|row| point(row.nfe, row.distance?)).collect()
+        };
+        let lines: Vec<Vec<PlotPoint>> = swept.iter().map(line).collect();
+        let names: Vec<String> = self.scene.panes.iter().map(title).collect();
         let floor = self.floor().filter(|floor| *floor > 0.0);
-        section(ui, "W₂ against evaluations", "Both axes are logarithmic", None, |ui| {
+        let tip = "Both axes are logarithmic. Large dots: the solvers as they are set; lines: other numbers of steps";
+        section(ui, "W₂ against evaluations", tip, None, |ui| {
             let axes = [AxisHints::new_x(), AxisHints::new_y().min_thickness(36.0)];
             let [x, y] = axes.map(|axis| quiet_axis(ui, axis).formatter(power_of_ten));
             let plot = quiet(ui, "distance against evaluations", Scale::Log, 150.0)
@@ -124,10 +137,23 @@ impl Side<'_> {
                     let line = HLine::new("sample", floor.log10()).color(theme.weak).style(LineStyle::dashed_loose());
                     plot.hline(line.allow_hover(false));
                 }
-                for (index, (name, point)) in points.iter().enumerate() {
-                    dots(plot, name, std::slice::from_ref(point), colour(theme, index));
+                for (index, name) in names.iter().enumerate() {
+                    let colour = colour(theme, index);
+                    if let Some(line) = lines.get(index).filter(|line| !line.is_empty()) {
+                        plot.line(Line::new(name, line.as_slice()).color(colour).width(1.2));
+                        dots(plot, name, line, colour);
+                    }
+                    if let Some(Some(point)) = shown.get(index) {
+                        let at = PlotPoints::Borrowed(std::slice::from_ref(point));
+                        plot.points(Points::new(name, at).radius(4.5).color(colour));
+                    }
                 }
             });
+            let tip = "Measure these solvers with 2 to 60 steps";
+            let button = egui::Button::new(if under_way { "Sweeping…" } else { "Sweep steps" });
+            if ui.add_enabled(!under_way, button).on_hover_text(tip).clicked() {
+                self.commands.push(Command::Sweep);
+            }
         });
     }
 

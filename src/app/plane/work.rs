@@ -1,13 +1,15 @@
 //! What the engine computes for the scene that is shown: the newest is always under way, and what was there stays until it
 //! comes.
 
+use super::learning::{Drawn, Learner};
 use crate::app::Session;
 use crate::app::status::TaskLine;
 use crate::engine::{
-    DeviceChoice, End, Failure, Options, PaneShown, PlaneClouds, PlaneCourse, PlaneFields, PlaneLive, PlaneShown,
-    Priority, Task, TaskHandle, Update,
+    DeviceChoice, End, Failure, Network, Options, PaneShown, PlaneClouds, PlaneCourse, PlaneErrors, PlaneFields,
+    PlaneLive, PlaneShown, PlaneSweep, PlaneSwept, Priority, Task, TaskHandle, Update,
 };
-use crate::plane::{self, Cloud, Course, Detail, Fields, Layers, Pane, Point, Scene, Start};
+use crate::plane::{self, Cloud, Course, Detail, Errors, Fields, Layers, Pane, Point, Quality, Recipe, Scene, Start};
+use crate::task::Steps;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,9 +18,27 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// Clouds that take longer are shown as they come.
 const SOON: Duration = Duration::from_millis(250);
 
+/// What something is computed for: a scene, and the network that takes the place of its exact score.
+#[derive(Clone)]
+struct Key {
+    scene: Scene,
+    network: Option<Network>,
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Key) -> bool {
+        let same = match (&self.network, &other.network) {
+            (None, None) => true,
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        };
+        same && self.scene == other.scene
+    }
+}
+
 /// A task of a scene, what came of the last one, and of which scene that was.
 struct Latest<T: Task> {
-    of: Option<Scene>,
+    of: Option<Key>,
     task: Option<TaskHandle<T>>,
     result: Option<T::Output>,
 }
@@ -31,7 +51,7 @@ impl<T: Task> Default for Latest<T> {
 
 impl<T: Task> Latest<T> {
     /// Takes in what has come, and begins with `wanted` where that is another scene than the last. Why it failed, if it did.
-    fn advance(&mut self, wanted: Option<Scene>, session: &mut Session, make: impl Fn(Scene) -> T) -> Option<Failure> {
+    fn advance(&mut self, wanted: Option<Key>, session: &mut Session, make: impl Fn(Key) -> T) -> Option<Failure> {
         let mut failed = None;
         if let Some(task) = &self.task {
             match session.ended(task) {
@@ -44,7 +64,7 @@ impl<T: Task> Latest<T> {
         }
         if self.of != wanted {
             match &wanted {
-                Some(scene) => self.task = Some(session.begin(make(scene.clone()), options(Priority::Interactive))),
+                Some(key) => self.task = Some(session.begin(make(key.clone()), options(Priority::Interactive))),
                 None => self.result = None,
             }
             self.of = wanted;
@@ -55,18 +75,33 @@ impl<T: Task> Latest<T> {
 
 /// Clouds under way, or done.
 struct Clouds {
-    of: Scene,
+    of: Key,
     began: Instant,
     task: TaskHandle<PlaneClouds>,
     live: Option<PlaneLive>,
     ended: bool,
 }
 
+/// Distances of the panes' ends for several numbers of steps.
+struct Sweep {
+    of: Key,
+    task: Option<TaskHandle<PlaneSweep>>,
+    live: Option<PlaneSwept>,
+}
+
+/// Numbers of steps that are swept.
+const SWEPT: [usize; 8] = [2, 3, 5, 8, 12, 20, 35, 60];
+
 /// All that is computed for a scene.
 #[derive(Default)]
 pub struct Work {
     fields: Latest<PlaneFields>,
     course: Latest<PlaneCourse>,
+    errors: Latest<PlaneErrors>,
+    sweep: Option<Sweep>,
+    pub learner: Learner,
+    /// Which score is drawn.
+    pub drawn: Drawn,
     clouds: Option<Clouds>,
     /// The data, as the last clouds had them.
     pub data: Option<Arc<plane::Plane>>,
@@ -82,7 +117,10 @@ fn options(priority: Priority) -> Options {
 
 /// A scene without what does not change what is computed, so that equal ones are computed once.
 fn bare(scene: &Scene, layers: Layers) -> Scene {
-    Scene { title: String::new(), text: String::new(), attempt: String::new(), layers, ..scene.clone() }
+    let (title, text, attempt) = (String::new(), String::new(), String::new());
+    // The network is a part of the key; of its recipe it is enough that there is one.
+    let learning = scene.learning.as_ref().map(|_| Recipe::default());
+    Scene { title, text, attempt, layers, learning, ..scene.clone() }
 }
 
 /// What the layers of one time need.
@@ -123,18 +161,30 @@ const NOTHING: Layers = Layers {
 impl Work {
     /// Takes in what has come, and begins what the scene needs now.
     pub fn advance(&mut self, scene: &Scene, ctx: &egui::Context, session: &mut Session) {
-        let fields = |scene| PlaneFields { scene, detail: Detail::default(), network: None };
-        let mut failed = self.fields.advance(of_time(scene), session, fields);
-        failed =
-            failed.or(self.course.advance(of_course(scene), session, |scene| PlaneCourse { scene, network: None }));
-        failed = failed.or(self.advance_clouds(of_clouds(scene), ctx, session));
+        let mut failed = self.learner.poll(session);
+        let newest = self.learner.network();
+        // What is drawn follows the network where it is the learned score that is looked at.
+        let drawn = newest.clone().filter(|_| self.drawn != Drawn::Exact);
+        let key = |scene: Scene| Key { scene, network: drawn.clone() };
+        let fields = |Key { scene, network }| PlaneFields { scene, detail: Detail::default(), network };
+        failed = failed.or(self.fields.advance(of_time(scene).map(key), session, fields));
+        let course = |Key { scene, network }| PlaneCourse { scene, network };
+        failed = failed.or(self.course.advance(of_course(scene).map(key), session, course));
+        let clouds = of_clouds(scene);
+        let network = newest.filter(|_| clouds.panes.iter().any(|pane| pane.learned));
+        let clouds = Key { scene: clouds, network };
+        let errors = |Key { scene, network }| PlaneErrors { scene, network };
+        let wanted = scene.layers.errors.then(|| clouds.clone());
+        failed = failed.or(self.errors.advance(wanted, session, errors));
+        self.poll_sweep(session);
+        failed = failed.or(self.advance_clouds(clouds, ctx, session));
         if let Some(Failure { what, remedy }) = failed {
             self.problem = Some(format!("{what} {remedy}"));
             self.shown = PlaneShown::default();
         }
     }
 
-    fn advance_clouds(&mut self, wanted: Scene, ctx: &egui::Context, session: &mut Session) -> Option<Failure> {
+    fn advance_clouds(&mut self, wanted: Key, ctx: &egui::Context, session: &mut Session) -> Option<Failure> {
         let mut failed = None;
         if let Some(clouds) = &mut self.clouds {
             for update in session.hear(&clouds.task) {
@@ -163,9 +213,48 @@ impl Work {
                 return failed;
             }
         }
-        let task = session.begin(PlaneClouds { scene: wanted.clone(), network: None }, options(Priority::Foreground));
+        let Key { scene, network } = wanted.clone();
+        let task = session.begin(PlaneClouds { scene, network }, options(Priority::Foreground));
         self.clouds = Some(Clouds { of: wanted, began: Instant::now(), task, live: None, ended: false });
         failed
+    }
+
+    /// Measures how near the panes come with several numbers of steps.
+    pub fn sweep(&mut self, session: &Session) {
+        let Some(Clouds { of, .. }) = &self.clouds else { return };
+        let steps = SWEPT.into_iter().filter_map(|steps| Steps::new(steps).ok()).collect();
+        let Key { scene, network } = of.clone();
+        let task = session.begin(PlaneSweep { scene, network, steps }, options(Priority::Foreground));
+        self.sweep = Some(Sweep { of: of.clone(), task: Some(task), live: None });
+    }
+
+    fn poll_sweep(&mut self, session: &mut Session) {
+        let Some(sweep) = &mut self.sweep else { return };
+        let Some(task) = &sweep.task else { return };
+        let mut ended = false;
+        for update in session.hear(task) {
+            match update {
+                Update::Report(live) => sweep.live = Some(live),
+                Update::Ended(_) => ended = true,
+                Update::Notice(_) | Update::Paused | Update::Resumed => {}
+            }
+        }
+        if ended {
+            sweep.task = None;
+        }
+    }
+
+    /// What was swept of the solvers as they are now, one list each, and whether it is under way.
+    pub fn swept(&self) -> (Vec<Vec<Quality>>, bool) {
+        // What was measured of other settings says nothing of these.
+        let current = self.sweep.as_ref().filter(|sweep| self.clouds.as_ref().is_some_and(|now| now.of == sweep.of));
+        let live = current.and_then(|sweep| sweep.live.as_ref());
+        (live.map(PlaneSwept::shown).unwrap_or_default(), current.is_some_and(|sweep| sweep.task.is_some()))
+    }
+
+    /// Where the solvers end against the exact flow, one each of the panes, where that is wanted.
+    pub fn errors(&self) -> &[Option<Errors>] {
+        self.errors.result.as_deref().unwrap_or_default()
     }
 
     /// What there is of the scene's time.
@@ -181,20 +270,26 @@ impl Work {
     /// Whether all that was asked for is there.
     pub fn is_done(&self) -> bool {
         let clouds = self.clouds.as_ref().is_none_or(|clouds| clouds.ended);
-        clouds && self.fields.task.is_none() && self.course.task.is_none()
+        let rest = self.fields.task.is_none() && self.course.task.is_none() && self.errors.task.is_none();
+        clouds && rest && !self.learner.is_active() && !self.swept().1
     }
 
     /// What it works on, where that takes long enough to be said.
     pub fn line(&self) -> Option<TaskLine> {
+        if let Some(line) = self.learner.line() {
+            return Some(line);
+        }
         let clouds = self.clouds.as_ref().filter(|clouds| !clouds.ended && clouds.began.elapsed() > 2 * PATIENCE)?;
         Some(TaskLine::new("moving particles".into(), clouds.task.progress(), 0.1))
     }
 
-    /// Ends the clouds; what is there stays.
+    /// Ends learning, sweep and clouds; what is there stays.
     pub fn stop(&self) {
+        self.learner.stop();
         if let Some(clouds) = &self.clouds {
             clouds.task.stop();
         }
+        self.sweep.iter().filter_map(|sweep| sweep.task.as_ref()).for_each(TaskHandle::stop);
     }
 }
 

@@ -1,13 +1,13 @@
 //! The plane in the window: drawn, played, compared, undone, and there after a restart.
 
-use super::{Dropped, Storage, click, open, wait_until};
+use super::{Dropped, Storage, click, open, save_as, wait_until};
 use egui::accesskit::Role;
 use egui::{Event, Key, Modifiers, PointerButton, Pos2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use score_explorer::app::plane::Plane;
 use score_explorer::app::{App, Settings};
-use score_explorer::plane::{Known, Scene, Shape, Start};
+use score_explorer::plane::{Known, Recipe, Scene, Shape, Start, lessons};
 use serde_json::json;
 
 pub fn plane(app: &App) -> &Plane {
@@ -241,6 +241,75 @@ fn a_scene_survives_a_restart_and_pictures_and_points_are_dropped() {
 fn drop_file(harness: &mut Harness<'static, App>, path: std::path::PathBuf) {
     harness.input_mut().dropped_files.push(std::sync::Arc::new(Dropped(path)));
     harness.run_steps(2);
+}
+
+#[test]
+fn lessons_are_taken_one_after_the_other_and_kept_with_their_text() {
+    let mut storage = small();
+    let mut harness = window(&storage);
+    for (number, lesson) in lessons().iter().take(2).enumerate() {
+        harness.key_press(Key::PageDown);
+        harness.run_steps(3);
+        let expected = lesson.scene().unwrap();
+        assert_eq!(scene(&harness), expected, "{}", lesson.slug);
+        assert!(harness.query_by_label(&expected.title).is_some(), "{}", lesson.slug);
+        let place = format!("Lesson {} of {}", number + 1, lessons().len());
+        assert!(harness.query_by_label(&place).is_some(), "{place}");
+        wait_until(&mut harness, lesson.slug, |app| plane(app).is_done() && plane(app).problem().is_none());
+    }
+    harness.get_by_label("Previous").click_accesskit();
+    harness.run_steps(3);
+    assert_eq!(scene(&harness), lessons()[0].scene().unwrap());
+    eframe::App::save(harness.state_mut(), &mut storage);
+    drop(harness);
+    let mut harness = open(&storage);
+    click(&mut harness, "Plane");
+    assert!(harness.query_by_label(&format!("Lesson 1 of {}", lessons().len())).is_some());
+}
+
+#[test]
+fn a_network_is_learned_and_followed_and_steps_are_swept() {
+    let mut storage = Storage::default();
+    let learning = Some(Recipe { steps: 150, ..Recipe::default() });
+    let scene_before = Scene { count: 200, learning, ..Scene::default() };
+    Settings::default().with("plane", json!({ "scene": scene_before })).save(&mut storage);
+    let mut harness = window(&storage);
+    harness.key_press(Key::L);
+    wait_until(&mut harness, "the network", |app| plane(app).is_done() && plane(app).learned() == Some(150));
+    harness.key_press(Key::Num2);
+    harness.get_by_label("Difference").click_accesskit();
+    harness.run_steps(3);
+    let exact = plane(harness.state()).distances();
+    // Two buttons have this name: what is drawn, and what the solver follows.
+    harness.get_all_by_label("Learned").next().unwrap().click_accesskit();
+    harness.run_steps(3);
+    assert!(scene(&harness).panes[0].learned);
+    wait_until(&mut harness, "its cloud", |app| plane(app).is_done() && plane(app).distances() != exact);
+    // Nearly untrained, it is further from the data than the exact score, and nearer than noise, at about 0.5.
+    let learned = plane(harness.state()).distances()[0];
+    assert!(learned > exact[0] && learned < 0.4, "{learned} {exact:?}");
+    harness.get_by_label("Sweep steps").click_accesskit();
+    wait_until(&mut harness, "the sweep", |app| plane(app).swept().is_some());
+    let swept = plane(harness.state()).swept().unwrap();
+    assert_eq!((swept.len(), swept[0].len()), (1, 8));
+}
+
+#[test]
+fn pictures_animations_particles_and_scenes_are_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = window(&small());
+    for (what, name) in [("PNG", "p.png"), ("SVG", "p.svg"), ("CSV", "p.csv"), ("Scene", "p.json")] {
+        let path = folder.path().join(name);
+        save_as(&mut harness, what, &path, "Save");
+        let saved = format!("Saved as {}", path.display());
+        wait_until(&mut harness, name, |app| app.notices().any(|notice| notice.starts_with(&saved)));
+    }
+    let picture = image::open(folder.path().join("p.png")).unwrap();
+    assert!(picture.width() >= 720 && picture.height() >= 720);
+    assert!(std::fs::read_to_string(folder.path().join("p.svg")).unwrap().contains("<svg"));
+    let table = std::fs::read_to_string(folder.path().join("p.csv")).unwrap();
+    assert_eq!(table.lines().count(), 201, "a head and a line for each particle");
+    assert_eq!(Scene::read(&folder.path().join("p.json")).unwrap(), scene(&harness));
 }
 
 #[test]
