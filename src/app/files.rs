@@ -4,6 +4,7 @@ use super::Notice;
 use super::background::{BROKEN, Background};
 use super::consent::Consent;
 use crate::checkpoint::{Kind, kind_of, read_run};
+use crate::plane::Scene;
 use crate::task::{ModelRef, Run};
 use crate::text;
 use std::collections::HashMap;
@@ -16,6 +17,8 @@ pub enum OpenedFile {
     /// Settings of a run file.
     Run(Box<Run>, PathBuf),
     Model(ModelRef),
+    /// A scene of the plane.
+    Scene(Box<Scene>),
     /// Latents that were saved.
     Latents(PathBuf),
     Picture(PathBuf),
@@ -83,7 +86,8 @@ fn run(path: PathBuf) -> OpenedFile {
 fn by_name(path: PathBuf) -> OpenedFile {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     match extension.as_deref() {
-        Some("json") => run(path),
+        // Both are JSON: what is no scene is said of it as of a run.
+        Some("json") => Scene::read(&path).map_or_else(|_| run(path), |scene| OpenedFile::Scene(Box::new(scene))),
         Some("npz") => OpenedFile::Latents(path),
         Some(extension) if CHECKPOINTS.contains(&extension) => OpenedFile::Model(ModelRef::File(path)),
         Some("zip" | "tar") => OpenedFile::Model(ModelRef::Exact(path)),

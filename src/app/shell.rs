@@ -122,13 +122,18 @@ impl App {
                 ui.label(RichText::new("Score Explorer").strong().size(14.0));
                 ui.add_space(8.0);
             }
-            let narrow = width < 700.0;
+            let (narrow, tight) = (width < 700.0, width < 660.0);
             if narrow {
                 ui.spacing_mut().item_spacing.x = 2.0;
                 ui.spacing_mut().button_padding.x = 5.0;
             }
+            if tight {
+                (ui.spacing_mut().item_spacing.x, ui.spacing_mut().button_padding.x) = (1.0, 3.0);
+            }
             for (place, workspace) in self.workspaces.iter().enumerate() {
-                let tab = ui.selectable_label(self.shown == place, workspace.info().name);
+                let name = RichText::new(workspace.info().name);
+                let name = if tight { name.small() } else { name };
+                let tab = ui.selectable_label(self.shown == place, name);
                 if tab.on_hover_text(workspace.info().question).clicked() {
                     self.shown = place;
                 }

@@ -50,7 +50,7 @@ pub fn without_terms(line: &str) -> Cow<'_, str> {
 
 /// What symbols of equations mean, by the names of their terms.
 const MEANINGS: [(&str, &str); 24] = [
-    ("score", "s(x, t): the score model, s ≈ ∇ₓ log pₜ(x)"),
+    ("score", "s(x, t): the score model, s ≈ ∇ log p_t(x)"),
     ("drift", "f(x, t): the drift, α′/α · x"),
     ("noise", "z: standard normal noise; dw: its continuous-time increment"),
     ("denoised", "x̂₀: the denoised estimate E[x(0) | x(t)]"),

@@ -26,7 +26,11 @@ pub const SIZE: f32 = 16.0;
 
 /// Shows a line as mathematics, in the room there is.
 pub fn show(ui: &mut Ui, line: &str) -> Response {
-    let laid = laid(ui, line, ui.available_width());
+    shown(ui, line, ui.available_width())
+}
+
+fn shown(ui: &mut Ui, line: &str, width: f32) -> Response {
+    let laid = laid(ui, line, width);
     let (rect, response) = ui.allocate_exact_size(laid.size, Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, without_terms(line)));
     if !ui.is_rect_visible(rect) {
@@ -42,6 +46,21 @@ pub fn show(ui: &mut Ui, line: &str) -> Response {
         Some(meaning) => response.on_hover_text_at_pointer(meaning),
         None => response,
     }
+}
+
+/// Shows prose whose formulas are between dollar signs.
+pub fn prose(ui: &mut Ui, text: &str) {
+    let width = ui.available_width();
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(0.0, 3.0);
+        for (place, part) in text.split('$').enumerate() {
+            if place % 2 == 1 {
+                shown(ui, part, width);
+            } else if !part.is_empty() {
+                ui.label(part);
+            }
+        }
+    });
 }
 
 /// The name by which a mark is known: that of its own symbol, if it means something, before that of its term.

@@ -7,11 +7,12 @@ use super::work::{Work, title};
 use crate::app::figure::short;
 use crate::app::math;
 use crate::app::theme::{SMALL, Theme};
+use crate::engine::PaneShown;
 use crate::plane::{Plane, Scene, View};
 use crate::sde::{Level, Sde};
 use egui::{
-    Align2, EventFilter, FontId, Id, Key, Painter, PointerButton, Pos2, Rect, Response, Role, Sense, Stroke, Ui,
-    WidgetInfo, vec2,
+    Align2, Color32, EventFilter, FontId, Id, Key, Painter, PointerButton, Pos2, Rect, Response, Role, Sense, Stroke,
+    Ui, WidgetInfo, vec2,
 };
 
 /// Room for the title above a picture.
@@ -44,9 +45,13 @@ impl Canvas<'_> {
             let galley = ui.painter().layout(problem.clone(), font, theme.warning, room.width() - 24.0);
             ui.painter().galley(room.left_top() + vec2(8.0, 4.0), galley, theme.warning);
         }
-        let count = self.scene.panes.len().max(1);
         let colours = Colours::of(theme, self.scene);
-        for (index, rect) in tiles(room, count, TITLE, 8.0).into_iter().enumerate() {
+        let count = (self.scene.panes.len() + usize::from(self.has_forward())).max(1);
+        let mut places = tiles(room, count, TITLE, 8.0);
+        if self.has_forward() {
+            self.forward(ui, places.remove(0), colours);
+        }
+        for (index, rect) in places.into_iter().enumerate() {
             let screen = Screen { rect, view: self.view };
             self.head(ui, index, rect);
             let response = self.respond(ui, index, screen);
@@ -58,6 +63,26 @@ impl Canvas<'_> {
             self.frame(ui, index, rect, &response);
             self.pointed(ui, &response, screen, colours);
         }
+    }
+
+    /// Whether the forward SDE has a picture of its own.
+    fn has_forward(&self) -> bool {
+        self.scene.layers.bridge && self.work.shown.forward.is_some()
+    }
+
+    /// The picture of the forward SDE.
+    fn forward(&mut self, ui: &Ui, rect: Rect, colours: Colours) {
+        let Some(cloud) = &self.work.shown.forward else { return };
+        let screen = Screen { rect, view: self.view };
+        heading(ui, rect, "Forward SDE".into(), Theme::of(ui).weak);
+        let response = ui.interact(rect, Id::unique("forward picture"), Sense::drag());
+        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Picture of the forward SDE"));
+        self.move_view(ui, &response, screen);
+        let of_forward = PaneShown { frames: cloud.frames.clone(), ..PaneShown::default() };
+        let colours = Colours { particles: colours.forward, ..colours };
+        let (scene, work, pane) = (&*self.scene, self.work, Some(&of_forward));
+        Picture { screen, scene, work, pane, errors: None, colours }.paint(&ui.painter_at(rect), ui.ctx(), self.look);
+        ui.painter().rect_stroke(rect, 4.0, Stroke::new(1.0, Theme::of(ui).line), egui::StrokeKind::Inside);
     }
 
     /// The title of a picture: its solver, what it cost and how near it came.
@@ -79,11 +104,7 @@ impl Canvas<'_> {
         if index == *self.selected && self.scene.panes.len() > 1 {
             colour = theme.text;
         }
-        let at = rect.left_top() - vec2(-2.0, TITLE - 2.0);
-        let mut job = egui::text::LayoutJob::simple_singleline(text, FontId::proportional(SMALL), colour);
-        job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 4.0);
-        let galley = ui.fonts_mut(|fonts| fonts.layout_job(job));
-        ui.painter().galley(at, galley, colour);
+        heading(ui, rect, text, colour);
     }
 
     fn frame(&self, ui: &Ui, index: usize, rect: Rect, response: &Response) {
@@ -245,6 +266,15 @@ impl Canvas<'_> {
         painter.rect_filled(place.expand(3.0), 3.0, colours.ground[0].gamma_multiply(0.8));
         painter.galley(place.min, galley, colours.particles);
     }
+}
+
+/// The text above a picture, as much of it as there is room for.
+fn heading(ui: &Ui, rect: Rect, text: String, colour: Color32) {
+    let at = rect.left_top() - vec2(-2.0, TITLE - 2.0);
+    let mut job = egui::text::LayoutJob::simple_singleline(text, FontId::proportional(SMALL), colour);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 4.0);
+    let galley = ui.fonts_mut(|fonts| fonts.layout_job(job));
+    ui.painter().galley(at, galley, colour);
 }
 
 /// The probability flow from a point down to the data, by Heun's method in log σ/α.

@@ -148,14 +148,8 @@ impl Picture<'_> {
     }
 
     fn particles(&self, pen: &mut Pen) {
-        let Picture { screen, scene, work, pane, colours, .. } = self;
+        let Picture { screen, scene, pane, colours, .. } = self;
         let (layers, t) = (scene.layers, scene.time);
-        if layers.bridge
-            && let Some(forward) = &work.shown.forward
-        {
-            let points = of_cloud(forward, t);
-            pen.dots(screen, &points, self.radius(points.len()), colours.forward);
-        }
         if let Some(errors) = self.errors {
             self.ends(pen, errors);
         }
@@ -216,7 +210,7 @@ impl Picture<'_> {
         }
     }
 
-    /// Paths beside the density: t to the right, from noise to data, and the first coordinate upwards.
+    /// Paths beside the density: t to the right, from data to noise, and the first coordinate upwards.
     fn beside(&self, painter: &Painter, ctx: &Context, look: &mut Look) {
         let Picture { screen, scene, work, colours, .. } = self;
         let Some(course) = work.course() else { return };
@@ -236,7 +230,7 @@ impl Picture<'_> {
         };
         picture(painter, texture, screen.rect);
         let at = |t: f64, x: f32| {
-            let right = screen.rect.left() + (1.0 - t as f32) * screen.rect.width();
+            let right = screen.rect.left() + t as f32 * screen.rect.width();
             pos2(right, screen.at([0.0, x]).y)
         };
         let painter = painter.with_clip_rect(screen.rect.intersect(painter.clip_rect()));
@@ -249,9 +243,6 @@ impl Picture<'_> {
                 way.windows(2).for_each(|ends| pen.line([ends[0], ends[1]], 1.0, [colour; 2]));
             }
         };
-        if let Some(forward) = work.shown.forward.as_ref().filter(|_| scene.layers.bridge) {
-            paths(&forward.frames, colours.forward.gamma_multiply(0.6));
-        }
         if let Some(pane) = self.pane {
             paths(&pane.frames, colours.particles.gamma_multiply(0.7));
         }
@@ -259,8 +250,8 @@ impl Picture<'_> {
         let now = at(scene.time, 0.0).x;
         painter.vline(now, screen.rect.y_range(), Stroke::new(1.5, colours.score));
         let font = FontId::proportional(crate::app::theme::SMALL);
-        painter.text(screen.rect.left_bottom(), Align2::LEFT_BOTTOM, " t = 1", font.clone(), colours.weak);
-        painter.text(screen.rect.right_bottom(), Align2::RIGHT_BOTTOM, "t = 0 ", font, colours.weak);
+        painter.text(screen.rect.left_bottom(), Align2::LEFT_BOTTOM, " t = 0", font.clone(), colours.weak);
+        painter.text(screen.rect.right_bottom(), Align2::RIGHT_BOTTOM, "t = 1 ", font, colours.weak);
     }
 }
 
@@ -271,11 +262,11 @@ fn shades(values: &[f32], side: usize, ground: [Color32; 2]) -> ColorImage {
     ColorImage::new([side, side], values.iter().map(shade).collect())
 }
 
-/// The same of the first coordinate, each time by itself: t = 1 on the left, large values at the top.
+/// The same of the first coordinate, each time by itself: t = 0 on the left, large values at the top.
 fn strip(marginals: &Marginals, ground: [Color32; 2]) -> ColorImage {
     let (columns, rows) = (marginals.times.len(), marginals.places.len());
     let mut image = ColorImage::filled([columns, rows], ground[0]);
-    for (column, values) in marginals.values.iter().rev().enumerate() {
+    for (column, values) in marginals.values.iter().enumerate() {
         let most = values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
         for (place, value) in values.iter().enumerate() {
             let share = (value / most).clamp(0.0, 1.0).sqrt() as f32;
@@ -347,11 +338,11 @@ mod tests {
     }
 
     #[test]
-    fn the_strip_has_noise_on_the_left_and_large_values_at_the_top() {
+    fn the_strip_has_data_on_the_left_and_large_values_at_the_top() {
         let values = vec![vec![1.0, 0.0], vec![0.0, 1.0]];
         let marginals = Marginals { times: vec![0.0, 1.0], places: vec![-1.0, 1.0], values };
         let image = strip(&marginals, [Color32::BLACK, Color32::WHITE]);
         // At t = 1 all is at the larger place, at t = 0 at the smaller.
-        assert_eq!(image.pixels, [Color32::WHITE, Color32::BLACK, Color32::BLACK, Color32::WHITE]);
+        assert_eq!(image.pixels, [Color32::BLACK, Color32::WHITE, Color32::WHITE, Color32::BLACK]);
     }
 }

@@ -22,12 +22,12 @@ use super::context::Context;
 use super::convergence::ConvergencePanel;
 use super::dialog::{Dialog, PathRequest};
 use super::draft::{Families, new_seed};
-use super::files::{PICTURES, has_extension};
+use super::files::{OpenedFile, PICTURES, has_extension};
 use super::keys::{self, Binding, Keys, obeyed_elsewhere, plain, with};
 use super::panes::{Pane as Panel, Panes};
 use super::status::TaskLine;
 use super::workspace::{Workspace, WorkspaceInfo};
-use super::{Notice, Settings, Start};
+use super::{Action, Notice, Settings, Start};
 use crate::plane::{Drawing, Famous, Layers, Lesson, Piece, Scene, View, lessons};
 use crate::registry::Choice;
 use crate::sde::FamilyKind;
@@ -38,7 +38,7 @@ use export::{ExportPanel, Source};
 use hand::{Hand, Tool};
 use import::Imported;
 use layers::Look;
-use learning::Drawn;
+use learning::{Drawn, Learner};
 use player::{Player, Way};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -152,14 +152,14 @@ fn layers_of(layers: &mut Layers) -> [Layer<'_>; 11] {
     let layer = |on, name, tip, term| Layer { on, name, tip, term };
     [
         layer(density, "Density", "p_t(x), exact (1)", "x"),
-        layer(score, "Score", "∇ₓ log p_t(x) as arrows (2)", "score"),
+        layer(score, "Score", "∇ log p_t(x) as arrows (2)", "score"),
         layer(streamlines, "Streamlines", "Lines along the score (3)", "score"),
         layer(particles, "Particles", "The particles of each solver (4)", "x"),
         layer(trails, "Trails", "Where particles have been (5)", "x"),
         layer(flow, "Flow", "Lines along the probability-flow ODE at this time (6)", "drift"),
         layer(solutions, "Solutions", "Solutions of the probability-flow ODE, from noise to data (7)", "drift"),
         layer(data, "Data", "A sample of the data under the noise of this time (8)", "x"),
-        layer(bridge, "Bridge", "The forward SDE's particles with those of the solver (9)", "noise"),
+        layer(bridge, "Bridge", "The forward SDE's particles beside those of the solvers (9)", "noise"),
         layer(
             errors,
             "Flow error",
@@ -353,12 +353,21 @@ impl Plane {
         }
     }
 
+    /// Takes a scene that stands for itself: what was learned before is none of its own, and what it follows is learned.
+    fn take_whole(&mut self, scene: Scene, cx: &Context) {
+        self.take(scene);
+        self.drawn = Drawn::Exact;
+        self.work.learner = Learner::default();
+        if self.scene.panes.iter().any(|pane| pane.learned) {
+            self.work.learner.begin(&self.scene, &cx.session);
+        }
+    }
+
     fn take_lesson(&mut self, place: usize, cx: &mut Context) {
         match lessons().get(place).map(Lesson::scene) {
             Some(Ok(scene)) => {
-                self.take(scene);
+                self.take_whole(scene, cx);
                 self.lesson = Some(place);
-                self.drawn = Drawn::Exact;
             }
             Some(Err(error)) => cx.notices.push(Notice::error(error)),
             None => {}
@@ -395,7 +404,7 @@ impl Plane {
     fn take_in(&mut self, imported: Imported, cx: &mut Context) {
         match imported {
             Imported::Scene(scene) => {
-                self.take(*scene);
+                self.take_whole(*scene, cx);
                 self.lesson = None;
             }
             Imported::Shape(shape) => {
@@ -457,14 +466,15 @@ impl Workspace for Plane {
             }
             Panel::Picture => self.middle(ui),
             Panel::Plots => {
-                let Plane { scene, work, lesson, commands, .. } = self;
-                Side { scene, work, lesson: *lesson, commands }.ui(ui);
+                let Plane { scene, work, lesson, selected, commands, .. } = self;
+                Side { scene, work, lesson: *lesson, selected: *selected, commands }.ui(ui);
             }
         });
         self.panes = panes;
         self.obey_all(cx);
         let shown = Scene { view: self.view(), ..self.scene.clone() };
         self.work.drawn = self.drawn;
+        self.work.hurries = self.player.playing.is_some() || ui.input(|input| input.pointer.any_down());
         self.work.advance(&shown, ui.ctx(), &mut cx.session);
     }
 
@@ -507,6 +517,14 @@ impl Workspace for Plane {
             self.open(path.to_owned(), cx);
         }
         takes
+    }
+
+    fn take_file(&mut self, opened: &OpenedFile, cx: &mut Context) -> bool {
+        let OpenedFile::Scene(scene) = opened else { return false };
+        self.take_whole((**scene).clone(), cx);
+        self.lesson = None;
+        cx.actions.push(Action::Show("Plane"));
+        true
     }
 
     fn undo(&mut self, _: &mut Context) {

@@ -3,11 +3,13 @@
 use super::Command;
 use super::work::{Work, title};
 use crate::app::figure::{Scale, dots, log_marks, power_of_ten, quiet, quiet_axis, section, short};
-use crate::app::math;
 use crate::app::panes;
 use crate::app::theme::{HEADING, Theme, UNIT};
+use crate::app::trajectory::solved;
 use crate::app::widgets::human_time;
+use crate::app::{card, math};
 use crate::plane::{Quality, Scene, lessons};
+use crate::registry::Equation;
 use egui::{Color32, Frame, Label, Margin, RichText, Ui};
 use egui_plot::{AxisHints, HLine, HoverPosition, Line, LineStyle, PlotPoint, PlotPoints, Points};
 
@@ -16,6 +18,8 @@ pub struct Side<'a> {
     pub scene: &'a Scene,
     pub work: &'a Work,
     pub lesson: Option<usize>,
+    /// The pane whose settings are shown.
+    pub selected: usize,
     pub commands: &'a mut Vec<Command>,
 }
 
@@ -43,10 +47,7 @@ impl Side<'_> {
             ui.add(Label::new(RichText::new(title).size(HEADING).strong()).wrap());
         }
         for paragraph in text.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty()) {
-            match formula(paragraph) {
-                Some(line) => drop(math::show(ui, line)),
-                None => drop(ui.add(Label::new(paragraph.trim()).wrap())),
-            }
+            math::prose(ui, paragraph.trim());
             ui.add_space(UNIT);
         }
         if !attempt.is_empty() {
@@ -54,7 +55,7 @@ impl Side<'_> {
             frame.show(ui, |ui| {
                 ui.set_width(ui.available_width());
                 ui.label(RichText::new("Try").small().strong().color(theme.accent));
-                ui.add(Label::new(attempt.as_str()).wrap());
+                math::prose(ui, attempt);
             });
             ui.add_space(UNIT);
         }
@@ -157,20 +158,18 @@ impl Side<'_> {
         });
     }
 
-    /// The process, typeset, with the symbols that are shown.
+    /// What is followed, typeset: terms light up while they are shown.
     fn equations(&self, ui: &mut Ui) {
-        let sde = self.scene.family.sde();
-        section(ui, "forward process", "The family's SDE, and the state at time t", None, |ui| {
-            for line in sde.forward() {
-                math::show(ui, &line);
+        let family = self.scene.family;
+        section(ui, "equations", "Point at a term to see what it means", None, |ui| {
+            card::equation(ui, &Equation::new(format!("Forward SDE, {}", family.kind()), family.sde().forward()));
+            if let Some(pane) = self.scene.panes.get(self.selected) {
+                card::equation(ui, &solved(&pane.solver, &family));
+                let rule = pane.solver.entry().equations(pane.solver.settings(), &family);
+                rule.iter().for_each(|equation| card::equation(ui, equation));
             }
         });
     }
-}
-
-/// A paragraph that is a formula: between two dollar signs.
-fn formula(paragraph: &str) -> Option<&str> {
-    paragraph.trim().strip_prefix('$')?.strip_suffix('$')
 }
 
 /// The colour of a solver.

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// Clouds that have run for so long give way to newer settings; before, they may finish.
 const PATIENCE: Duration = Duration::from_millis(400);
+/// Cells of a density's side while the time moves.
+const HURRIED: usize = 88;
 /// Clouds that take longer are shown as they come.
 const SOON: Duration = Duration::from_millis(250);
 
@@ -23,6 +25,8 @@ const SOON: Duration = Duration::from_millis(250);
 struct Key {
     scene: Scene,
     network: Option<Network>,
+    /// How finely fields are computed; of all else it is the usual.
+    detail: Detail,
 }
 
 impl PartialEq for Key {
@@ -32,7 +36,7 @@ impl PartialEq for Key {
             (Some(a), Some(b)) => Arc::ptr_eq(a, b),
             _ => false,
         };
-        same && self.scene == other.scene
+        same && self.scene == other.scene && self.detail == other.detail
     }
 }
 
@@ -102,6 +106,8 @@ pub struct Work {
     pub learner: Learner,
     /// Which score is drawn.
     pub drawn: Drawn,
+    /// Whether the time moves, so that fields are wanted soon rather than fine.
+    pub hurries: bool,
     clouds: Option<Clouds>,
     /// The data, as the last clouds had them.
     pub data: Option<Arc<plane::Plane>>,
@@ -165,15 +171,18 @@ impl Work {
         let newest = self.learner.network();
         // What is drawn follows the network where it is the learned score that is looked at.
         let drawn = newest.clone().filter(|_| self.drawn != Drawn::Exact);
-        let key = |scene: Scene| Key { scene, network: drawn.clone() };
-        let fields = |Key { scene, network }| PlaneFields { scene, detail: Detail::default(), network };
-        failed = failed.or(self.fields.advance(of_time(scene).map(key), session, fields));
-        let course = |Key { scene, network }| PlaneCourse { scene, network };
-        failed = failed.or(self.course.advance(of_course(scene).map(key), session, course));
+        let detail = if self.hurries { Detail { density: HURRIED, ..Detail::default() } } else { Detail::default() };
+        let fields = |Key { scene, network, detail }| PlaneFields { scene, detail, network };
+        let wanted = of_time(scene).map(|scene| Key { scene, network: drawn.clone(), detail });
+        failed = failed.or(self.fields.advance(wanted, session, fields));
+        let detail = Detail::default();
+        let course = |Key { scene, network, .. }| PlaneCourse { scene, network };
+        let wanted = of_course(scene).map(|scene| Key { scene, network: drawn.clone(), detail });
+        failed = failed.or(self.course.advance(wanted, session, course));
         let clouds = of_clouds(scene);
         let network = newest.filter(|_| clouds.panes.iter().any(|pane| pane.learned));
-        let clouds = Key { scene: clouds, network };
-        let errors = |Key { scene, network }| PlaneErrors { scene, network };
+        let clouds = Key { scene: clouds, network, detail };
+        let errors = |Key { scene, network, .. }| PlaneErrors { scene, network };
         let wanted = scene.layers.errors.then(|| clouds.clone());
         failed = failed.or(self.errors.advance(wanted, session, errors));
         self.poll_sweep(session);
@@ -213,7 +222,7 @@ impl Work {
                 return failed;
             }
         }
-        let Key { scene, network } = wanted.clone();
+        let Key { scene, network, .. } = wanted.clone();
         let task = session.begin(PlaneClouds { scene, network }, options(Priority::Foreground));
         self.clouds = Some(Clouds { of: wanted, began: Instant::now(), task, live: None, ended: false });
         failed
@@ -223,7 +232,7 @@ impl Work {
     pub fn sweep(&mut self, session: &Session) {
         let Some(Clouds { of, .. }) = &self.clouds else { return };
         let steps = SWEPT.into_iter().filter_map(|steps| Steps::new(steps).ok()).collect();
-        let Key { scene, network } = of.clone();
+        let Key { scene, network, .. } = of.clone();
         let task = session.begin(PlaneSweep { scene, network, steps }, options(Priority::Foreground));
         self.sweep = Some(Sweep { of: of.clone(), task: Some(task), live: None });
     }

@@ -1,7 +1,8 @@
 //! The equation in force, written out with a run's own symbols and numbers.
 
-use crate::registry::{Equation, number, term};
-use crate::solver::Dynamics;
+use crate::registry::{Choice, Equation, number, term};
+use crate::sde::Family;
+use crate::solver::{Dynamics, Solver};
 use crate::task::{Guidance, Run};
 
 /// All that a run computes, from the forward process to the rule of one step, in the order
@@ -16,17 +17,18 @@ pub fn equations(run: &Run) -> Vec<Equation> {
 /// The forward process, what is solved, and what leads it.
 pub fn process(run: &Run) -> Vec<Equation> {
     let sde = run.family.sde();
-    let mut all = vec![Equation::new(format!("Forward SDE, {}", sde.kind()), sde.forward()), solved(run)];
+    let mut all =
+        vec![Equation::new(format!("Forward SDE, {}", sde.kind()), sde.forward()), solved(&run.solver, &run.family)];
     all.extend(run.guidance.as_ref().map(guided));
     all
 }
 
 /// The reverse SDE or the probability-flow ODE, with the family's own drift and diffusion.
-fn solved(run: &Run) -> Equation {
-    let facts = run.family.facts();
+pub fn solved(solver: &Choice<dyn Solver>, family: &Family) -> Equation {
+    let facts = family.facts();
     let [squared, noise] = facts.diffusion;
     let drift = if facts.drift.is_empty() { String::new() } else { term("drift", facts.drift.trim_end()) + " " };
-    match run.solver.entry().dynamics(run.solver.settings()) {
+    match solver.entry().dynamics(solver.settings()) {
         Dynamics::MarkovChains => {
             Equation::new("Corrector only", ["x ∼ p_t(x) at each t, by Markov chains on s(x, t) ≈ ∇ₓ log p_t(x)"])
         }

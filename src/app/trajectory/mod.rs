@@ -13,7 +13,7 @@ mod setup;
 mod standing;
 mod strip;
 
-pub use equation::equations;
+pub use equation::{equations, solved};
 pub use runs::{Entry, Pending, Runs};
 
 use super::context::Context;
