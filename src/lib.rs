@@ -5,7 +5,7 @@
 //! snapshots; the window ([`app`]) and the command line ([`cli`]) are two listeners.
 //!
 //! Dependencies between the modules point one way, those of the modules to come included:
-//! `cli` → `app` → `engine` → `train`, `compare`, `plane` → `data` → `checkpoint` → `task` → `metric` → `solver` →
+//! `cli` → `app` → `engine` → `plane` → `train`, `compare` → `data` → `checkpoint` → `task` → `metric` → `solver` →
 //! `score` → `network` → `sde` → `registry`, `pixels`, `text`.
 
 pub mod app;
@@ -17,6 +17,7 @@ pub mod engine;
 pub mod metric;
 pub mod network;
 pub mod pixels;
+pub mod plane;
 pub mod registry;
 pub mod score;
 pub mod sde;

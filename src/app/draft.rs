@@ -1,9 +1,10 @@
 //! The settings that the panel edits: every value can be reached by hand, also such as make no run yet.
 
+use super::solver_panel::has_last_noise;
 use crate::engine::DeviceChoice;
 use crate::registry::{Choice, Settings};
 use crate::sde::{Family, FamilyError, FamilyKind};
-use crate::solver::{Dynamics, Grid, Solver};
+use crate::solver::{Grid, Solver};
 use crate::task::{Count, Flow, Guidance, ModelRef, Origin, Run, Steps};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -108,7 +109,7 @@ impl Draft {
 
     /// Whether the solver has noise that the last step may leave out.
     pub fn has_last_noise(&self) -> bool {
-        self.solver.entry().dynamics(self.solver.settings()) != Dynamics::ProbabilityFlow
+        has_last_noise(&self.solver)
     }
 
     /// The family with its parameters.

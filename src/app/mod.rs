@@ -29,12 +29,14 @@ mod panes;
 mod parameters;
 mod photos;
 pub mod picture;
+pub mod plane;
 mod run_view;
 mod saving;
 mod session;
 mod settings;
 mod settled;
 mod shell;
+mod solver_panel;
 mod status;
 mod textures;
 pub mod theme;
@@ -62,6 +64,7 @@ use compare::Compare;
 use eframe::egui_wgpu::RenderState;
 use inpaint::Inpaint;
 use latents::Latents;
+use plane::Plane;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -77,6 +80,7 @@ fn workspaces(settings: &Settings, start: &Start<'_>) -> Vec<Box<dyn Workspace>>
         Box::new(Inpaint::new(settings, start)),
         Box::new(Train::new(settings, start)),
         Box::new(Compare::new(settings, start)),
+        Box::new(Plane::new(settings, start)),
     ]
 }
 

@@ -1,8 +1,11 @@
 //! Controls of a choice, derived from what it says of itself.
 
+use super::draft::Families;
 use super::math;
+use super::theme::Theme;
 use super::widgets::{Combo, control_width, named, row, segmented};
 use crate::registry::{About, Category, Choice, Kind, Parameter, Scale, Settings, Value};
+use crate::sde::FamilyKind;
 use egui::{DragValue, Rect, Slider, Ui, vec2};
 
 /// One row for each parameter that matters for the choice.
@@ -52,6 +55,40 @@ pub fn menu<E: ?Sized + Category>(
         choice.choose(entry);
     }
     changed
+}
+
+/// The families side by side, and the parameters of the one that is chosen.
+pub fn family(ui: &mut Ui, kind: &mut FamilyKind, families: &mut Families) {
+    let theme = Theme::of(ui);
+    let option = |&kind: &FamilyKind| (kind, kind.name(), Some(theme.family(kind)), kind.about().summary);
+    let options: Vec<_> = FamilyKind::ALL.iter().map(option).collect();
+    segmented(ui, kind, &options);
+    let mut settings = families.of(*kind);
+    let parameters = kind.about().parameters;
+    let numbers: Vec<_> = parameters.iter().filter(|one| matches!(one.kind, Kind::Number { .. })).collect();
+    ui.horizontal(|ui| {
+        let width = (ui.available_width() - 8.0 * (numbers.len() as f32 - 1.0)) / numbers.len() as f32;
+        for parameter in numbers {
+            let mut value = settings.number(parameter);
+            let Kind::Number { possible, .. } = parameter.kind else { continue };
+            let field = DragValue::new(&mut value).range(possible.0..=possible.1).speed(0.02).max_decimals(4);
+            let response = ui.add_sized(vec2(width, 24.0), field.prefix(format!("{}  ", parameter.label)));
+            if response.hovered() {
+                math::light(ui.ctx(), parameter.symbol());
+            }
+            if named(response, parameter.name, parameter.tip).changed() {
+                settings.set_nearest(parameter, value);
+                families.set(*kind, settings.clone());
+            }
+        }
+    });
+    for parameter in parameters.iter().filter(|one| matches!(one.kind, Kind::Flag { .. })) {
+        let mut on = settings.flag(parameter);
+        if named(ui.checkbox(&mut on, parameter.label), parameter.name, parameter.tip).changed() {
+            settings.set_nearest(parameter, on);
+            families.set(*kind, settings.clone());
+        }
+    }
 }
 
 /// A parameter's row.

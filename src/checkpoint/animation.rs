@@ -3,7 +3,8 @@ use super::{FileError, write_atomically};
 use crate::Pixels;
 use crate::sde::Range;
 use image::codecs::gif::{GifEncoder, Repeat};
-use image::{Delay, DynamicImage, Frame};
+use image::codecs::webp::WebPEncoder;
+use image::{Delay, DynamicImage, ExtendedColorType, Frame};
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -36,7 +37,7 @@ impl Animation {
     }
 }
 
-/// Writes a GIF or, for `.png` and `.apng`, an animated PNG. `progress` is given the fraction done
+/// Writes a GIF, for `.png` and `.apng` an animated PNG, or for `.webp` a lossless animated WebP. `progress` is given the fraction done
 /// and returns whether to continue; if not, nothing is written and `Ok` returned.
 ///
 /// # Errors
@@ -55,7 +56,8 @@ pub fn write_animation(
     let encode = match extension.as_deref() {
         Some("gif") => write_gif,
         Some("png" | "apng") => write_apng,
-        _ => return wrong("its name must end in .gif, .png or .apng"),
+        Some("webp") => write_webp,
+        _ => return wrong("its name must end in .gif, .png, .apng or .webp"),
     };
     let mut stopped = false;
     let mut go_on = |index: usize| {
@@ -98,4 +100,47 @@ fn write_apng(animation: &Animation, out: &mut dyn Write, go_on: GoOn) -> io::Re
     }
     writer.finish()?;
     Ok(())
+}
+
+/// A container of still images (RFC 9649, section 2.7): the extended header, the loop, and each frame's own chunk.
+fn write_webp(animation: &Animation, out: &mut dyn Write, go_on: GoOn) -> io::Result<()> {
+    const ANIMATED: u8 = 0b10;
+    const REPLACES: u8 = 0b10;
+    let mut frames = Vec::new();
+    let mut size = [0; 2];
+    for (index, pixels) in animation.frames.iter().enumerate() {
+        let image = grid_image(pixels, animation.range, animation.zoom);
+        size = [image.width(), image.height()];
+        let mut still = Vec::new();
+        WebPEncoder::new_lossless(&mut still)
+            .encode(&image, image.width(), image.height(), ExtendedColorType::Rgb8)
+            .map_err(io::Error::other)?;
+        // After RIFF, its size and WEBP comes the one chunk of the still image.
+        let chunk = still.get(12..).ok_or(io::ErrorKind::InvalidData)?;
+        let [width, height] = size.map(|side| three_bytes(side - 1));
+        let milliseconds = animation.time(index).as_millis().try_into().unwrap_or(0xff_ffff);
+        let placed = [[0; 3], [0; 3], width, height, three_bytes(milliseconds)].concat();
+        frames.extend(riff_chunk(b"ANMF", &[&placed, &[REPLACES][..], chunk].concat()));
+        go_on(index)?;
+    }
+    let [width, height] = size.map(|side| three_bytes(side.saturating_sub(1)));
+    let header = riff_chunk(b"VP8X", &[&[ANIMATED, 0, 0, 0][..], &width, &height].concat());
+    // A white ground in BGRA, repeated without end.
+    let played = riff_chunk(b"ANIM", &[0xff, 0xff, 0xff, 0xff, 0, 0]);
+    out.write_all(&riff_chunk(b"RIFF", &[&b"WEBP"[..], &header, &played, &frames].concat()))
+}
+
+/// A name, a length, and bytes, of which there is an even number.
+fn riff_chunk(name: &[u8; 4], bytes: &[u8]) -> Vec<u8> {
+    let mut chunk = [&name[..], &(bytes.len() as u32).to_le_bytes(), bytes].concat();
+    if bytes.len() % 2 == 1 {
+        chunk.push(0);
+    }
+    chunk
+}
+
+/// A number below 2²⁴, the least byte first.
+fn three_bytes(number: u32) -> [u8; 3] {
+    let [a, b, c, _] = number.to_le_bytes();
+    [a, b, c]
 }

@@ -45,6 +45,7 @@ mod pickle;
 mod picture_set;
 mod pictures;
 mod places;
+mod points;
 mod progress;
 mod room;
 mod run_file;
@@ -89,6 +90,7 @@ pub use picture_set::{Classes, PictureSet, moments};
 pub use pictures::{
     SetOptions, pictures_of, read_picture, read_pictures, read_pictures_reported, read_set, shipped_worlds,
 };
+pub use points::read_points;
 pub use progress::ReadProgress;
 pub use run_file::{read_json, read_run, write_json, write_run};
 pub use score_sde::{Module, ModuleKind, Structure, infer, read_score_sde_config};

@@ -117,6 +117,15 @@ impl Session {
         self.done(&handle, &mut |progress, handle| progress.travelling(&handle.progress()))
     }
 
+    /// What a task gives that tells nothing on its way.
+    ///
+    /// # Errors
+    /// If it fails or is stopped.
+    pub(super) fn answer<T: Task>(&mut self, task: T) -> Result<T::Output, Failure> {
+        let handle = self.engine.start(task, Options::on(self.choice));
+        finished(self.listen(&handle, &mut |_, _| {}, &mut |_, _| {}), Failure::Running)
+    }
+
     /// Trains to the end, or until the program is asked to end: then it is saved, and that is no failure. Returns where
     /// the model is.
     ///

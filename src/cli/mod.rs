@@ -38,6 +38,7 @@ mod metric;
 mod models;
 mod options;
 mod output;
+mod plane;
 mod progress;
 mod restore;
 mod restoring;
@@ -129,6 +130,8 @@ enum Command {
     Models(models::Args),
     /// Measure how far two sets of images are apart: FID, KID, precision and others
     Metric(metric::Args),
+    /// Render a scene in two dimensions, where density and score are exact: data sets, lessons, your own points
+    Plane(Box<plane::Args>),
     /// Measure the order of solvers: error against steps on an exact mixture
     Convergence(convergence::Args),
     /// List compute devices, and which one `auto` selects
@@ -215,6 +218,7 @@ impl Command {
             Command::Export(args) => export::execute(&args),
             Command::Models(args) => models::execute(&args),
             Command::Metric(args) => metric::execute(&args),
+            Command::Plane(args) => plane::execute(&args),
             Command::Convergence(args) => convergence::execute(&args),
             Command::Devices(args) => devices::execute(&args),
             Command::Bench(args) => bench::execute(&args),

@@ -28,7 +28,7 @@ const PLOT: usize = 128;
 /// Endings of the pictures that are written.
 pub(super) const PICTURES: [&str; 6] = ["png", "jpg", "jpeg", "webp", "gif", "bmp"];
 /// Endings of animations.
-pub(super) const ANIMATIONS: [&str; 3] = ["gif", "png", "apng"];
+pub(super) const ANIMATIONS: [&str; 4] = ["gif", "png", "apng", "webp"];
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Output")]
@@ -39,7 +39,7 @@ pub(super) struct OutputOptions {
     /// Enlarge each pixel to N×N
     #[arg(long, value_name = "N", default_value = "4", allow_negative_numbers = true, value_parser = clap::value_parser!(u8).range(1..=64))]
     zoom: u8,
-    /// Animation from noise to data (GIF or animated PNG)
+    /// Animation from noise to data (GIF, animated PNG or animated WebP)
     #[arg(long, value_name = "FILE")]
     animate: Option<PathBuf>,
     /// Folder for each sample as an image of its own, at its own size: 000000.png, 000001.png, …

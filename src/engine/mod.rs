@@ -31,7 +31,9 @@ pub use report::{FlowReport, ModelReport, RunReport};
 pub use task::{End, Ending, Task, Update};
 pub use tasks::{
     Average, Averaged, CellStanding, Compare, CompareLive, CompareReport, Compared, Converge, Decode, Encode, Estimate,
-    FindSteps, Inspect, Likelihood, Live, Rehearse, Restore, Sample, Samples, Shown, Standing, Train, TrainReport,
+    FindSteps, Inspect, Likelihood, Live, Network, PaneShown, PlaneClouds, PlaneCourse, PlaneErrors, PlaneFields,
+    PlaneLearn, PlaneLearned, PlaneLearning, PlaneLive, PlaneReport, PlaneShown, PlaneSweep, PlaneSwept, Rehearse,
+    Restore, Sample, Samples, Shown, Standing, Train, TrainReport,
 };
 pub use turnstile::Priority;
 

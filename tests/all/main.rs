@@ -18,6 +18,7 @@ mod latents;
 mod metric;
 mod network;
 mod picture;
+mod plane;
 mod posterior;
 mod recorded;
 mod registry;

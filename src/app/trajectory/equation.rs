@@ -68,7 +68,7 @@ pub fn times(run: &Run) -> Equation {
         (false, false) => "the last step adds its noise",
     };
     let clip = if run.clip { "x̂₀ is clipped to the data range" } else { "x̂₀ is not clipped" };
-    Equation::new("Time grid", [format!("{steps} {spacing}, t = 1 … {end}"), format!("{last}; {clip}")])
+    Equation::new("Time grid", [format!("{steps} {spacing},  t = 1 … {end}"), last.into(), clip.into()])
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The workspace "Trajectory": how does it get there?
 //!
-//! Runs are set up on the left (`setup`, `solver_panel`, `equation`), kept side by side (`runs`), shown in the middle with
+//! Runs are set up on the left (`setup`, `equation`), kept side by side (`runs`), shown in the middle with
 //! their timeline, and plotted on the right. A step can be branched from (`branch`) and saved (`export`).
 
 mod branch;
@@ -10,7 +10,6 @@ mod export;
 pub mod plots;
 mod runs;
 mod setup;
-mod solver_panel;
 mod standing;
 mod strip;
 

@@ -1,17 +1,16 @@
 //! The panel that sets up the next run.
 
 use super::equation::{equations, process, times};
-use super::{Command, Runs, class, solver_panel};
+use super::{Command, Runs, class};
 use crate::app::card::{self, CardAction};
-use crate::app::theme::Theme;
+use crate::app::parameters::family;
+use crate::app::solver_panel::SolverPanel;
 use crate::app::widgets::icon::{self, Icon};
-use crate::app::widgets::{Combo, control_width, human_time, main_button, named, row, seed_field, segmented};
-use crate::app::{Context, RunState, math, panes};
-use crate::registry::Kind;
-use crate::sde::FamilyKind;
+use crate::app::widgets::{Combo, control_width, human_time, main_button, named, row, seed_field};
+use crate::app::{Context, Draft, RunState, panes};
 use crate::solver::Preset;
 use crate::task::Run;
-use egui::{DragValue, RichText, Ui, vec2};
+use egui::{RichText, Ui, vec2};
 
 /// What the panel shows and changes.
 pub struct Setup<'a> {
@@ -34,10 +33,11 @@ impl Setup<'_> {
             self.preset(ui);
             let tip = "Score model s(x, t) ≈ ∇ log p_t(x): a trained network or an exact score";
             self.cx.model_row(ui, tip);
-            self.family(ui);
+            family(ui, &mut self.cx.draft.family, &mut self.cx.draft.families);
             self.problem(ui, &run);
             ui.separator();
-            solver_panel::ui(ui, &mut self.cx.draft);
+            let Draft { solver, grid, steps, denoise, clip, .. } = &mut self.cx.draft;
+            SolverPanel { solver, grid, steps, denoise, clip: Some(clip) }.ui(ui);
             ui.separator();
             self.seed(ui);
             self.count(ui);
@@ -69,40 +69,6 @@ impl Setup<'_> {
                 }
             });
         });
-    }
-
-    fn family(&mut self, ui: &mut Ui) {
-        let theme = Theme::of(ui);
-        let option = |&kind: &FamilyKind| (kind, kind.name(), Some(theme.family(kind)), kind.about().summary);
-        let options: Vec<_> = FamilyKind::ALL.iter().map(option).collect();
-        segmented(ui, &mut self.cx.draft.family, &options);
-        let kind = self.cx.draft.family;
-        let mut settings = self.cx.draft.families.of(kind);
-        let parameters = kind.about().parameters;
-        let numbers: Vec<_> = parameters.iter().filter(|one| matches!(one.kind, Kind::Number { .. })).collect();
-        ui.horizontal(|ui| {
-            let width = (ui.available_width() - 8.0 * (numbers.len() as f32 - 1.0)) / numbers.len() as f32;
-            for parameter in numbers {
-                let mut value = settings.number(parameter);
-                let Kind::Number { possible, .. } = parameter.kind else { continue };
-                let field = DragValue::new(&mut value).range(possible.0..=possible.1).speed(0.02).max_decimals(4);
-                let response = ui.add_sized(vec2(width, 24.0), field.prefix(format!("{}  ", parameter.label)));
-                if response.hovered() {
-                    math::light(ui.ctx(), parameter.symbol());
-                }
-                if named(response, parameter.name, parameter.tip).changed() {
-                    settings.set_nearest(parameter, value);
-                    self.cx.draft.families.set(kind, settings.clone());
-                }
-            }
-        });
-        for parameter in parameters.iter().filter(|one| matches!(one.kind, Kind::Flag { .. })) {
-            let mut on = settings.flag(parameter);
-            if named(ui.checkbox(&mut on, parameter.label), parameter.name, parameter.tip).changed() {
-                settings.set_nearest(parameter, on);
-                self.cx.draft.families.set(kind, settings.clone());
-            }
-        }
     }
 
     fn problem(&self, ui: &mut Ui, run: &Result<Run, String>) {

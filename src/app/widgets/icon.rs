@@ -41,6 +41,7 @@ use Piece::{Arc, Block, Dashed, Disc, Fill, Frame, Hole, Line, Rays, Ring, Segme
 
 impl Icon {
     pub const PLAY: Icon = Icon(&[Fill(&[[-4.0, -5.5], [5.5, 0.0], [-4.0, 5.5]])]);
+    pub const PLAY_BACK: Icon = Icon(&[Fill(&[[4.0, -5.5], [-5.5, 0.0], [4.0, 5.5]])]);
     pub const PAUSE: Icon = Icon(&[Block([-3.0, 0.0, 3.0, 10.0, 0.0]), Block([3.0, 0.0, 3.0, 10.0, 0.0])]);
     pub const BACK: Icon = Icon(&[Block([-4.0, 0.0, 2.0, 9.0, 0.0]), Fill(&[[4.5, -4.5], [4.5, 4.5], [-2.5, 0.0]])]);
     pub const FORWARD: Icon = Icon(&[Block([4.0, 0.0, 2.0, 9.0, 0.0]), Fill(&[[-4.5, -4.5], [2.5, 0.0], [-4.5, 4.5]])]);

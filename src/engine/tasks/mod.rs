@@ -8,6 +8,7 @@ mod encode;
 mod find_steps;
 mod inspect;
 mod likelihood;
+mod plane;
 mod rehearse;
 mod restore;
 mod sample;
@@ -22,6 +23,10 @@ pub use encode::Encode;
 pub use find_steps::FindSteps;
 pub use inspect::Inspect;
 pub use likelihood::Likelihood;
+pub use plane::{
+    Network, PaneShown, PlaneClouds, PlaneCourse, PlaneErrors, PlaneFields, PlaneLearn, PlaneLearned, PlaneLearning,
+    PlaneLive, PlaneReport, PlaneShown, PlaneSweep, PlaneSwept,
+};
 pub use rehearse::Rehearse;
 pub use restore::Restore;
 pub use sample::Sample;

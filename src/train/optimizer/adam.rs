@@ -70,7 +70,7 @@ impl AdamRule {
     }
 
     /// Update number `updates`, from 1.
-    pub(super) fn apply<F: Real>(
+    pub(crate) fn apply<F: Real>(
         &self,
         pace: Pace,
         updates: u64,

@@ -3,6 +3,7 @@
 use super::sentence;
 use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
+use image::codecs::webp::WebPDecoder;
 use image::{AnimationDecoder, Frame, ImageReader, Rgb, RgbImage};
 use score_explorer::Pixels;
 use score_explorer::checkpoint::{Animation, grid_image, write_animation, write_grid, write_picture};
@@ -103,6 +104,7 @@ fn decoded(path: &Path) -> Vec<Frame> {
     let file = BufReader::new(File::open(path).unwrap());
     let frames = match path.extension().unwrap().to_str().unwrap() {
         "gif" => GifDecoder::new(file).unwrap().into_frames().collect_frames(),
+        "webp" => WebPDecoder::new(file).unwrap().into_frames().collect_frames(),
         _ => PngDecoder::new(file).unwrap().apng().unwrap().into_frames().collect_frames(),
     };
     frames.unwrap()
@@ -112,7 +114,7 @@ fn decoded(path: &Path) -> Vec<Frame> {
 fn animations_read_back_frame_by_frame() {
     let folder = tempfile::tempdir().unwrap();
     let animation = animation(7);
-    for name in ["run.gif", "run.png", "run.apng"] {
+    for name in ["run.gif", "run.png", "run.apng", "run.webp"] {
         let path = folder.path().join(name);
         let mut shares = Vec::new();
         let mut progress = |share| {

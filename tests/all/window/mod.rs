@@ -5,6 +5,7 @@ mod equations;
 mod inpaint;
 mod latents;
 mod models;
+mod plane;
 mod runs;
 mod settings;
 mod small;

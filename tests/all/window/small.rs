@@ -14,8 +14,17 @@ const CONTROLS: [Role; 7] =
     [Role::Button, Role::RadioButton, Role::CheckBox, Role::ComboBox, Role::Slider, Role::SpinButton, Role::TextInput];
 
 /// What a person needs next, which no scrolling may hide.
-const FIRST: [&str; 8] =
-    ["Run", "Run again", "Try two examples", "Open a photo…", "Try an example", "Fill in", "Start training", "Measure"];
+const FIRST: [&str; 9] = [
+    "Run",
+    "Run again",
+    "Try two examples",
+    "Open a photo…",
+    "Try an example",
+    "Fill in",
+    "Start training",
+    "Measure",
+    "Play",
+];
 
 /// A control: its name, the layer it is on, where it is, and what of it is within its panel.
 struct Control {
@@ -160,6 +169,17 @@ fn compare_fits_into_a_small_window() {
     click(&mut harness, "Measure");
     wait_until(&mut harness, "the distances", |app| super::compare::compare(app).distances().len() == 2);
     fits_with_either_panel(&mut harness, "Compare, finished");
+}
+
+#[test]
+fn the_plane_fits_into_a_small_window() {
+    let mut harness = super::plane::window(&super::plane::small());
+    fits_with_either_panel(&mut harness, "Plane");
+    for _ in 0..3 {
+        harness.get_by_label("Add solver").click_accesskit();
+        harness.run_steps(4);
+    }
+    fits_with_either_panel(&mut harness, "Plane, four solvers");
 }
 
 #[test]

@@ -1,0 +1,300 @@
+//! The pictures: one for each solver, side by side, and what the pointer and the keyboard do in them.
+
+use super::hand::{Hand, Tool};
+use super::layers::{Colours, Look, Picture};
+use super::screen::{Screen, tiles};
+use super::work::{Work, title};
+use crate::app::figure::short;
+use crate::app::math;
+use crate::app::theme::{SMALL, Theme};
+use crate::plane::{Plane, Scene, View};
+use crate::sde::{Level, Sde};
+use egui::{
+    Align2, EventFilter, FontId, Id, Key, Painter, PointerButton, Pos2, Rect, Response, Role, Sense, Stroke, Ui,
+    WidgetInfo, vec2,
+};
+
+/// Room for the title above a picture.
+const TITLE: f32 = 20.0;
+/// σ/α above which data of the plane are noise.
+const MOST_RATIO: f64 = 1e4;
+/// Steps of the flow from the point that is looked at.
+const FLOW_STEPS: usize = 48;
+
+/// The pictures of a scene.
+pub struct Canvas<'a> {
+    pub scene: &'a mut Scene,
+    /// The view at the scene's time.
+    pub view: View,
+    pub work: &'a Work,
+    pub hand: &'a mut Hand,
+    pub look: &'a mut Look,
+    /// The pane whose settings are shown.
+    pub selected: &'a mut usize,
+}
+
+impl Canvas<'_> {
+    /// Shows them in all the room there is.
+    pub fn ui(&mut self, ui: &mut Ui) {
+        let room = ui.available_rect_before_wrap().shrink(6.0);
+        ui.advance_cursor_after_rect(room);
+        let theme = Theme::of(ui);
+        if let Some(problem) = &self.work.problem {
+            let font = FontId::proportional(crate::app::theme::BODY);
+            let galley = ui.painter().layout(problem.clone(), font, theme.warning, room.width() - 24.0);
+            ui.painter().galley(room.left_top() + vec2(8.0, 4.0), galley, theme.warning);
+        }
+        let count = self.scene.panes.len().max(1);
+        let colours = Colours::of(theme, self.scene);
+        for (index, rect) in tiles(room, count, TITLE, 8.0).into_iter().enumerate() {
+            let screen = Screen { rect, view: self.view };
+            self.head(ui, index, rect);
+            let response = self.respond(ui, index, screen);
+            let pane = self.work.shown.panes.get(index).filter(|_| index < self.scene.panes.len());
+            let painter = ui.painter_at(rect);
+            let errors = self.work.errors().get(index).and_then(Option::as_ref).filter(|_| self.scene.layers.errors);
+            let picture = Picture { screen, scene: self.scene, work: self.work, pane, errors, colours };
+            picture.paint(&painter, ui.ctx(), self.look);
+            self.frame(ui, index, rect, &response);
+            self.pointed(ui, &response, screen, colours);
+        }
+    }
+
+    /// The title of a picture: its solver, what it cost and how near it came.
+    fn head(&self, ui: &Ui, index: usize, rect: Rect) {
+        let theme = Theme::of(ui);
+        let Some(pane) = self.scene.panes.get(index) else { return };
+        let mut text = title(pane);
+        let mut colour = theme.weak;
+        if let Some(shown) = self.work.shown.panes.get(index) {
+            if let Some(why) = &shown.failure {
+                (text, colour) = (format!("{text}: {why}"), theme.bad);
+            } else {
+                text += &shown.nfe.map(|nfe| format!(" · {} evaluations", short(nfe))).unwrap_or_default();
+                text += &shown.distance.map(|distance| format!(" · W₂ {}", short(distance))).unwrap_or_default();
+                let errors = self.work.errors().get(index).and_then(Option::as_ref);
+                text += &errors.map(|errors| format!(" · flow error {}", short(errors.rms()))).unwrap_or_default();
+            }
+        }
+        if index == *self.selected && self.scene.panes.len() > 1 {
+            colour = theme.text;
+        }
+        let at = rect.left_top() - vec2(-2.0, TITLE - 2.0);
+        let mut job = egui::text::LayoutJob::simple_singleline(text, FontId::proportional(SMALL), colour);
+        job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 4.0);
+        let galley = ui.fonts_mut(|fonts| fonts.layout_job(job));
+        ui.painter().galley(at, galley, colour);
+    }
+
+    fn frame(&self, ui: &Ui, index: usize, rect: Rect, response: &Response) {
+        let theme = Theme::of(ui);
+        let chosen = index == *self.selected && self.scene.panes.len() > 1;
+        let colour = if response.has_focus() {
+            theme.accent
+        } else if chosen {
+            theme.selected
+        } else {
+            theme.line
+        };
+        let width = if response.has_focus() || chosen { 2.0 } else { 1.0 };
+        ui.painter().rect_stroke(rect, 4.0, Stroke::new(width, colour), egui::StrokeKind::Inside);
+    }
+
+    /// What the pointer and the keyboard do in a picture.
+    fn respond(&mut self, ui: &Ui, index: usize, screen: Screen) -> Response {
+        let response = ui.interact(screen.rect, Id::unique(("plane", index)), Sense::click_and_drag());
+        let name = match self.scene.panes.get(index) {
+            Some(pane) => format!("Picture {}: {}", index + 1, title(pane)),
+            None => "Picture of the plane".into(),
+        };
+        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
+        if response.is_pointer_button_down_on() && ui.input(|input| input.pointer.any_pressed()) {
+            *self.selected = index.min(self.scene.panes.len().saturating_sub(1));
+        }
+        self.move_view(ui, &response, screen);
+        self.draw(ui, &response, screen);
+        self.keyboard(ui, &response, screen);
+        response
+    }
+
+    /// Dragging moves the view, scrolling comes nearer.
+    fn move_view(&mut self, ui: &Ui, response: &Response, screen: Screen) {
+        let looks = self.hand.tool == Tool::Look && response.dragged_by(PointerButton::Primary);
+        let moves =
+            looks || response.dragged_by(PointerButton::Middle) || response.dragged_by(PointerButton::Secondary);
+        // The view of the scene is that of time 0; later ones are as much larger as the data are.
+        let grown = self.view.half / self.scene.view.half;
+        let view = &mut self.scene.view;
+        if moves {
+            let by = response.drag_delta() / screen.scale();
+            view.centre[0] = (view.centre[0] - f64::from(by.x) / grown).clamp(-1000.0, 1000.0);
+            view.centre[1] = (view.centre[1] + f64::from(by.y) / grown).clamp(-1000.0, 1000.0);
+        }
+        if let Some(at) = response.hover_pos() {
+            let (scroll, pinch) = ui.input(|input| (input.smooth_scroll_delta().y, input.zoom_delta()));
+            let factor = f64::from((-0.004 * scroll).exp() / pinch);
+            if factor != 1.0 {
+                let half = (view.half * factor).clamp(0.02, 500.0);
+                // What is under the pointer stays there.
+                let point = screen.point(at);
+                let share = 1.0 - half / view.half;
+                for (centre, point) in view.centre.iter_mut().zip(point) {
+                    *centre = (*centre + share * (point / grown - *centre)).clamp(-1000.0, 1000.0);
+                }
+                view.half = half;
+            }
+        }
+    }
+
+    /// The tool in hand.
+    fn draw(&mut self, ui: &Ui, response: &Response, screen: Screen) {
+        if self.hand.tool == Tool::Look {
+            return;
+        }
+        let down = response.is_pointer_button_down_on() && ui.input(|input| input.pointer.primary_down());
+        match response.interact_pointer_pos().filter(|_| down) {
+            Some(at) if self.hand.is_down() => self.hand.drag(self.scene, screen.point(at)),
+            Some(at) if ui.input(|input| input.pointer.any_pressed()) => self.hand.begin(self.scene, screen.point(at)),
+            _ => {
+                if self.hand.is_down() && !ui.input(|input| input.pointer.primary_down()) && !response.has_focus() {
+                    self.hand.end();
+                }
+            }
+        }
+    }
+
+    /// A cross that the arrow keys move, where Enter puts the tool down and lifts it.
+    fn keyboard(&mut self, ui: &Ui, response: &Response, screen: Screen) {
+        if !response.has_focus() {
+            return;
+        }
+        let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..EventFilter::default() };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, filter));
+        let cross = self.hand.cross.get_or_insert(screen.view.centre);
+        let step = ui.input(|input| if input.modifiers.shift { 0.12 } else { 0.03 }) * screen.view.half;
+        let pressed = |key| ui.input(|input| input.num_presses(key)) as f64;
+        let before = *cross;
+        cross[0] += step * (pressed(Key::ArrowRight) - pressed(Key::ArrowLeft));
+        cross[1] += step * (pressed(Key::ArrowUp) - pressed(Key::ArrowDown));
+        let at = *cross;
+        if at != before {
+            self.hand.drag(self.scene, at);
+        }
+        if ui.input(|input| input.key_pressed(Key::Enter)) {
+            match self.hand.is_down() {
+                true => self.hand.end(),
+                false => self.hand.begin(self.scene, at),
+            }
+        }
+    }
+
+    /// What is at the pointer or the cross.
+    fn pointed(&self, ui: &Ui, response: &Response, screen: Screen, colours: Colours) {
+        let painter = ui.painter_at(screen.rect);
+        let cross = self.hand.cross.filter(|_| response.has_focus());
+        if let Some(at) = cross {
+            let (at, stroke) = (screen.at_f64(at), Stroke::new(1.5, colours.particles));
+            painter.line_segment([at - vec2(9.0, 0.0), at + vec2(9.0, 0.0)], stroke);
+            painter.line_segment([at - vec2(0.0, 9.0), at + vec2(0.0, 9.0)], stroke);
+        }
+        let pointer = response.hover_pos().map(|at| screen.point(at));
+        let Some(point) = pointer.or(cross) else { return };
+        match self.hand.tool {
+            Tool::Brush | Tool::Erase => {
+                let radius = 0.5 * self.hand.width as f32 * screen.scale();
+                painter.circle_stroke(screen.at_f64(point), radius.max(2.0), Stroke::new(1.0, colours.particles));
+            }
+            Tool::Look if !self.scene.layers.marginals => self.explain(ui, &painter, screen, point, colours),
+            Tool::Look | Tool::Gaussian | Tool::Start | Tool::Measure => {}
+        }
+    }
+
+    /// Score, denoised estimate and flow of a point.
+    fn explain(&self, ui: &Ui, painter: &Painter, screen: Screen, point: [f64; 2], colours: Colours) {
+        let Some(data) = &self.work.data else { return };
+        let sde = self.scene.family.sde();
+        let level = sde.level(self.scene.time.max(sde.epsilon()));
+        let at = point.map(|x| x as f32);
+        let (Some(score), Some(denoised)) =
+            (data.scores(&[at], &[level]).pop(), data.denoised_points(&[at], &[level]).pop())
+        else {
+            return;
+        };
+        let here = screen.at(at);
+        let way: Vec<Pos2> = flow(data, sde, level, at).into_iter().map(|point| screen.at(point)).collect();
+        painter.line(way, Stroke::new(1.5, colours.flow));
+        painter.line_segment([here, screen.at(denoised)], Stroke::new(1.5, colours.data));
+        painter.circle_filled(screen.at(denoised), 4.0, colours.data);
+        let size = score[0].hypot(score[1]);
+        if size > 0.0 && size.is_finite() {
+            let towards = vec2(score[0], -score[1]) / size;
+            painter.arrow(here, 34.0 * towards, Stroke::new(2.0, colours.score));
+        }
+        math::light(ui.ctx(), "score");
+        let text = format!(
+            "x ({}, {})  |s| {}  x̂₀ ({}, {})",
+            short(point[0]),
+            short(point[1]),
+            short(f64::from(size)),
+            short(f64::from(denoised[0])),
+            short(f64::from(denoised[1]))
+        );
+        let font = FontId::proportional(SMALL);
+        let galley = painter.layout_no_wrap(text, font, colours.particles);
+        let place = Align2::LEFT_BOTTOM.anchor_size(screen.rect.left_bottom() + vec2(6.0, -5.0), galley.size());
+        painter.rect_filled(place.expand(3.0), 3.0, colours.ground[0].gamma_multiply(0.8));
+        painter.galley(place.min, galley, colours.particles);
+    }
+}
+
+/// The probability flow from a point down to the data, by Heun's method in log σ/α.
+fn flow(data: &Plane, sde: &dyn Sde, level: Level, from: [f32; 2]) -> Vec<[f32; 2]> {
+    // Where nothing is left of the data, the flow begins where nearly nothing is.
+    let start = level.ratio().min(MOST_RATIO);
+    let end = sde.level(sde.epsilon()).ratio().min(start);
+    let alpha = if level.ratio() > MOST_RATIO { level.sigma / MOST_RATIO } else { level.alpha };
+    let mut y = from.map(|x| x / alpha as f32);
+    let slope = |y: [f32; 2], ratio: f64| {
+        // In y = x/α the data are as they are, under noise of σ = σ/α.
+        let clean = data.denoised_points(&[y], &[Level::new(1.0, ratio)]).pop().unwrap_or(y);
+        [y[0] - clean[0], y[1] - clean[1]]
+    };
+    let step = (end / start).ln() / FLOW_STEPS as f64;
+    let mut way = vec![from];
+    for index in 0..FLOW_STEPS {
+        let [now, next] = [index, index + 1].map(|index| start * (step * index as f64).exp());
+        let first = slope(y, now);
+        let tried = [0, 1].map(|axis| y[axis] + step as f32 * first[axis]);
+        let second = slope(tried, next);
+        y = [0, 1].map(|axis| y[axis] + 0.5 * step as f32 * (first[axis] + second[axis]));
+        let alpha = sde.at_ratio(next).alpha as f32;
+        way.push(y.map(|y| alpha * y));
+    }
+    way
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plane::Gaussian;
+    use crate::sde::FamilyKind;
+
+    #[test]
+    fn the_flow_of_a_gaussian_keeps_its_standard_score() {
+        // Of a Gaussian the flow keeps (y − mean)/√(std² + κ²).
+        let data = Plane::new(&[Gaussian { at: [0.2, -0.1], std: 0.3, weight: 1.0, class: 0 }]);
+        for kind in FamilyKind::ALL {
+            let family = kind.published();
+            let (sde, from) = (family.sde(), [0.7f32, 0.4]);
+            let level = sde.level(0.6);
+            let way = flow(&data, sde, level, from);
+            let end = sde.level(sde.epsilon());
+            let (before, after) = (level.ratio().hypot(0.3), end.ratio().hypot(0.3));
+            for (axis, mean) in [(0, 0.2), (1, -0.1)] {
+                let expected = mean + (f64::from(from[axis]) / level.alpha - mean) * after / before;
+                let found = f64::from(way[FLOW_STEPS][axis]) / end.alpha;
+                assert!((found - expected).abs() < 4e-3 * before / after.max(0.3), "{kind}: {found}, not {expected}");
+            }
+        }
+    }
+}
