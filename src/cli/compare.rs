@@ -9,7 +9,7 @@ use crate::app::chart_font;
 use crate::checkpoint::check_writable;
 use crate::compare::{
     Axis, Cell, Comparison, FEW, Folder, Font, Keep, Part, Reference, Results, Shard, find, merge, presets,
-    read_comparison, read_part, read_presets, swept, tags, write_part, write_presets, write_report,
+    read_comparison, read_part, swept, tags, write_part, write_presets, write_report,
 };
 use crate::engine::{Compare, CompareReport, Compared};
 use crate::metric::FeatureRef;
@@ -42,7 +42,7 @@ what is there. A comparison in shards needs no server: each command is a task of
 pub(super) struct Args {
     #[command(subcommand)]
     action: Option<Action>,
-    /// What is compared: names or tags of presets (as `compare presets` lists them), `all`, or a file of presets
+    /// What is compared: names or tags of presets (as `compare presets` lists them), `all`, or files of presets
     /// [default: those in the folder, else `named`]
     #[arg(long, value_name = "NAMES|FILE", value_delimiter = ',')]
     presets: Vec<String>,
@@ -298,7 +298,6 @@ impl Args {
     /// The presets that are named, over the axes that are given.
     fn cells(&self, base: Option<&Comparison>) -> Result<Vec<Cell>, Failure> {
         let named = match self.presets.as_slice() {
-            [file] if file.ends_with(".json") => read_presets(Path::new(file))?,
             [] => base.map_or_else(|| find(&["named".to_owned()]), |base| Ok(base.cells.clone()))?,
             names => find(names)?,
         };

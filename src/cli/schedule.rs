@@ -58,7 +58,8 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     } else {
         for (steps, ratios) in &done.output {
             let list: Vec<String> = ratios.iter().map(|&ratio| (ratio as f32).to_string()).collect();
-            say!("{steps:>3} steps  --sigmas {}", list.join(","));
+            // To be copied whole, however long it is.
+            println!("{steps:>3} steps  --sigmas {}", list.join(","));
         }
     }
     if let Some(path) = &args.output {

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 /// Score evaluations that few-step presets keep to.
-const BUDGETS: [usize; 6] = [5, 10, 15, 20, 30, 50];
+const BUDGETS: [usize; 7] = [5, 8, 10, 15, 20, 30, 50];
 /// Tolerances of solvers that choose their own steps.
 const TOLERANCES: [f64; 3] = [1e-3, 1e-4, 1e-5];
 /// Signal-to-noise ratios of solvers that have one, and the evaluations at which they are compared.
@@ -168,13 +168,22 @@ fn tolerances(solver: &'static dyn Solver) -> Vec<Cell> {
     TOLERANCES.iter().filter_map(|&tolerance| cell(tolerance)).collect()
 }
 
-/// The presets that words name: slugs, tags, slugs of solvers, or `all`; each once.
+/// The presets that words name: slugs, tags, slugs of solvers, `all`, or files of presets (`.json`); each once.
 ///
 /// # Errors
-/// If a word names nothing.
+/// If a word names nothing, or a file cannot be read.
 pub fn find(words: &[String]) -> Result<Vec<Cell>, CompareError> {
     let mut cells: Vec<Cell> = Vec::new();
+    let mut add = |cell: &Cell| {
+        if !cells.iter().any(|known| known.name == cell.name) {
+            cells.push(cell.clone());
+        }
+    };
     for word in words {
+        if word.ends_with(".json") {
+            read_presets(Path::new(word))?.iter().for_each(&mut add);
+            continue;
+        }
         let by_name = presets().iter().filter(|cell| cell.slug() == *word).collect::<Vec<_>>();
         let chosen = if by_name.is_empty() {
             presets().iter().filter(|cell| word == "all" || cell.is_tagged(word)).collect()
@@ -185,11 +194,7 @@ pub fn find(words: &[String]) -> Result<Vec<Cell>, CompareError> {
             let tags: Vec<String> = tags().into_iter().map(|(tag, _)| tag).collect();
             return Err(CompareError::Preset { name: word.clone(), tags: tags.join(", ") });
         }
-        for cell in chosen {
-            if !cells.iter().any(|known| known.name == cell.name) {
-                cells.push(cell.clone());
-            }
-        }
+        chosen.into_iter().for_each(&mut add);
     }
     Ok(cells)
 }

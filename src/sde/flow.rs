@@ -121,7 +121,7 @@ impl Sde for Flow {
     }
 
     fn sigma(&self, t: f64) -> f64 {
-        self.shift * t / self.stretch(t)
+        (self.shift * t / self.stretch(t)).min(1.0 - LEAST_ALPHA)
     }
 
     fn drift(&self, t: f64) -> f64 {

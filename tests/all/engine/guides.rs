@@ -8,7 +8,7 @@ use score_explorer::checkpoint::find_classifier;
 use score_explorer::engine::Sample;
 use score_explorer::network::Classifier;
 use score_explorer::score::{ClassifierGuidance, Classify, NetworkClassifier};
-use score_explorer::sde::{FamilyKind, Level};
+use score_explorer::sde::{Family, FamilyKind, Level};
 use score_explorer::task::{Count, Guidance, ModelRef, Origin, Run, Steps};
 
 fn led(class: &str, weight: f64) -> Option<Guidance> {
@@ -47,12 +47,17 @@ fn samples_are_led_in_every_family_and_range_of_data() {
     let classifier = NetworkClassifier::new(network, opened.description);
     // VE's images are in [0, 1], all others and the classifier's in [−1, 1].
     for kind in FamilyKind::ALL {
+        // Scaled linear as published ends with 7 % of the data in x(T), which the prior has not.
+        let family = match kind.published() {
+            Family::ScaledLinear(sde) => Family::ScaledLinear(sde.ending_in_noise(true)),
+            family => family,
+        };
         let run = Run {
-            family: kind.published(),
+            family,
             solver: solver("heun"),
             grid: grid("edm"),
             // Paths that end in noise alone have the longer way.
-            steps: Steps::new(if kind.published().sde().alpha(1.0) < 1e-3 { 24 } else { 12 }).expect("steps"),
+            steps: Steps::new(if family.sde().alpha(1.0) < 1e-3 { 24 } else { 12 }).expect("steps"),
             count: Count::new(8).expect("count"),
             ..worlds(led("night", 2.0))
         };
