@@ -11,7 +11,7 @@ use egui::{Align2, Color32, ColorImage, Context, FontId, Painter, Rect, Stroke, 
 use std::sync::Arc;
 
 /// Particles whose trails are drawn, and solutions and paths beside the density.
-const TRAILS: usize = 300;
+const TRAILS: usize = 160;
 const PATHS: usize = 40;
 /// Frames that a trail goes back.
 const TRAIL: usize = 24;
@@ -319,8 +319,8 @@ fn trails(pen: &mut Pen, screen: &Screen, frames: &[Arc<Frame>], t: f64, colour:
     let count = now.len().min(TRAILS);
     for (index, end) in now.into_iter().take(count).enumerate() {
         let way = past.iter().filter_map(|frame| frame.points.get(index).copied()).chain([end]);
-        let fade = |step: usize| colour.gamma_multiply(0.65 * (step + 1) as f32 / (past.len() + 1) as f32);
-        pen.path(screen, way, 1.3, fade);
+        let fade = |step: usize| colour.gamma_multiply(0.45 * (step + 1) as f32 / (past.len() + 1) as f32);
+        pen.path(screen, way, 1.1, fade);
     }
 }
 

@@ -80,7 +80,7 @@ impl Setup<'_> {
             ui.spacing_mut().item_spacing.x = 4.0;
             let titles = titles();
             let shown = self.lesson.and_then(|place| titles.get(place)).map_or("None", String::as_str);
-            Combo { name: "Lesson", tip, width: control_width(ui) - 2.0 * 28.0 }.menu(ui, shown, |ui| {
+            Combo { name: "Lesson", tip, width: control_width(ui) - 2.0 * 28.0 }.menu_beside(ui, shown, |ui| {
                 for (place, title) in titles.iter().enumerate() {
                     if ui.selectable_label(self.lesson == Some(place), title).clicked() {
                         self.commands.push(Command::Lesson(place));
@@ -101,7 +101,7 @@ impl Setup<'_> {
         row(ui, "Data", tip, |ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
             let combo = Combo { name: "Data", tip, width: control_width(ui) - 56.0 };
-            combo.menu(ui, &name(&self.scene.drawing), |ui| {
+            combo.menu_beside(ui, &name(&self.scene.drawing), |ui| {
                 for set in <dyn Famous>::all() {
                     let about = set.about();
                     if ui.button(about.name).on_hover_text(about.line()).clicked() {

@@ -29,8 +29,10 @@ impl Side<'_> {
         panes::figures(ui, 6, |ui| {
             ui.spacing_mut().item_spacing.y = UNIT;
             self.text(ui);
-            self.table(ui);
-            self.plot(ui);
+            if !self.scene.panes.is_empty() {
+                self.table(ui);
+                self.plot(ui);
+            }
             self.work.learner.figures(ui);
             self.equations(ui);
         });

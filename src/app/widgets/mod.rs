@@ -67,6 +67,17 @@ impl Combo<'_> {
         *value != before
     }
 
+    /// The same, no wider than it is to be, where something stands beside it.
+    pub fn menu_beside<R>(&self, ui: &mut Ui, selected: &str, add: impl FnOnce(&mut Ui) -> R) -> Option<R> {
+        let size = vec2(self.width, ui.spacing().interact_size.y);
+        let layout = egui::Layout::left_to_right(egui::Align::Center);
+        ui.allocate_ui_with_layout(size, layout, |ui| {
+            ui.set_max_width(self.width);
+            self.menu(ui, selected, add)
+        })
+        .inner
+    }
+
     /// Shows a combo with a menu of one's own.
     pub fn menu<R>(&self, ui: &mut Ui, selected: &str, add: impl FnOnce(&mut Ui) -> R) -> Option<R> {
         let shown = ComboBox::from_id_salt(self.name)
