@@ -140,7 +140,9 @@ impl Chart<'_> {
         front.sort_by(|a, b| a.0.total_cmp(&b.0));
         chart.draw_series(LineSeries::new(front, BEST.stroke_width(1)))?;
         let bottom = chart.y_range().start;
-        for dot in dots {
+        let places: Vec<(i32, i32)> = dots.iter().map(|dot| chart.backend_coord(&dot.at)).collect();
+        let names: Vec<&str> = dots.iter().map(|dot| dot.name).collect();
+        for (dot, shift) in dots.iter().zip(shifts(&places, &names)) {
             let colour = if dot.best { BEST } else { DOT };
             if let Some([low, high]) = dot.interval.filter(|[low, high]| low <= high && *high > 0.0) {
                 // What reaches down to 0 leaves the axis.
@@ -150,12 +152,42 @@ impl Chart<'_> {
             }
             let label = (FAMILY, 12).into_font().color(&INK);
             let element = EmptyElement::at(dot.at)
+                + PathElement::new([(0, 0), (BESIDE, shift)], OTHERS)
                 + Circle::new((0, 0), 4, colour.filled())
-                + Text::new(dot.name.to_owned(), (7, -6), label);
+                + Text::new(dot.name.to_owned(), (BESIDE, shift - NAME / 2), label);
             chart.draw_series(std::iter::once(element))?;
         }
         Ok(())
     }
+}
+
+/// Height of a name in pixels, and the widest of its letters.
+const NAME: i32 = 12;
+const LETTER: i32 = 7;
+/// How far right of its dot a name begins.
+const BESIDE: i32 = 8;
+
+/// How far down or up each name moves so that it lies on no other name and on no other dot: as little as is possible, those
+/// of the highest dots first.
+fn shifts(places: &[(i32, i32)], names: &[&str]) -> Vec<i32> {
+    let mut order: Vec<usize> = (0..places.len()).collect();
+    order.sort_by_key(|&dot| places[dot].1);
+    let mut taken: Vec<[i32; 4]> = Vec::new();
+    let mut shifts = vec![0; places.len()];
+    for dot in order {
+        let ((x, y), width) = (places[dot], LETTER * names[dot].chars().count() as i32);
+        let area = |shift: i32| [x + BESIDE, y + shift - NAME / 2, x + BESIDE + width, y + shift + NAME / 2];
+        let meets = |a: [i32; 4], b: [i32; 4]| a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3];
+        let is_free = |shift: &i32| {
+            let area = area(*shift);
+            let of_dot = |&(x, y): &(i32, i32)| [x - 4, y - 4, x + 4, y + 4];
+            !taken.iter().any(|other| meets(area, *other)) && !places.iter().any(|dot| meets(area, of_dot(dot)))
+        };
+        let nearest = (0..200).flat_map(|step| [2 * step, -2 * step]).find(is_free).unwrap_or_default();
+        taken.push(area(nearest));
+        shifts[dot] = nearest;
+    }
+    shifts
 }
 
 /// A range around positive values, with some room on both sides.
@@ -233,5 +265,26 @@ mod tests {
         assert_eq!(ticks(&(0.5..2000.0)), [1.0, 10.0, 100.0, 1000.0]);
         assert_eq!(ticks(&(0.0021..0.0024)), [0.0021, 0.0022, 0.0023]);
         assert!(spread([3.0, f64::NAN, -1.0].into_iter()).contains(&3.0));
+    }
+
+    #[test]
+    fn names_lie_on_no_other_name_and_on_no_dot() {
+        let places: Vec<(i32, i32)> = (0..20).map(|i| (100 + i % 3 * 9, 200 + i * 7 % 11)).collect();
+        let names = ["sde-dpm++2m 20"; 20];
+        let shifts = shifts(&places, &names);
+        let box_of = |i: usize| {
+            let (x, y) = (places[i].0 + BESIDE, places[i].1 + shifts[i]);
+            [x, y - NAME / 2, x + LETTER * 14, y + NAME / 2]
+        };
+        for i in 0..20 {
+            for (j, &(x, y)) in places.iter().enumerate() {
+                let [a, b, c, d] = box_of(i);
+                assert!(x + 4 <= a || x - 4 >= c || y + 4 <= b || y - 4 >= d, "name {i} lies on dot {j}");
+                let [e, f, g, h] = box_of(j);
+                assert!(i == j || c <= e || g <= a || d <= f || h <= b, "names {i} and {j} meet");
+            }
+        }
+        // Where there is room, nothing moves.
+        assert_eq!(super::shifts(&[(0, 0), (0, 50)], &["a", "b"]), [0, 0]);
     }
 }

@@ -174,7 +174,9 @@ impl Data {
         let count = self.len().map_or(most, |len| most.min(usize::try_from(len).unwrap_or(usize::MAX)));
         let mut values = vec![0; count * size];
         let pictures = values.par_chunks_mut(size.max(1)).enumerate();
-        let labels = pictures.map(|(index, levels)| self.picture(index as u64, levels)).collect::<Option<Vec<u32>>>();
+        // All of them, also where the first has no class: only then are all pictures there.
+        let labels: Vec<Option<u32>> = pictures.map(|(index, levels)| self.picture(index as u64, levels)).collect();
+        let labels: Option<Vec<u32>> = labels.into_iter().collect();
         let names = self.class_names().into_iter().map(str::to_owned).collect();
         PictureSet {
             shape,

@@ -137,7 +137,7 @@ impl Sde for Flow {
     }
 
     fn time_of_ratio(&self, ratio: f64) -> f64 {
-        if ratio >= 1.0 / LEAST_ALPHA {
+        if ratio >= self.level(1.0).ratio() {
             return 1.0;
         }
         // τ = ratio/(1 + ratio), and t = τ/(s − (s − 1)·τ).
@@ -145,7 +145,7 @@ impl Sde for Flow {
     }
 
     fn at_ratio(&self, ratio: f64) -> Level {
-        let ratio = ratio.min(1.0 / LEAST_ALPHA);
+        let ratio = ratio.min(self.level(1.0).ratio());
         Level::new(1.0 / (1.0 + ratio), ratio / (1.0 + ratio))
     }
 

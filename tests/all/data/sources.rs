@@ -104,6 +104,20 @@ fn worlds_have_no_end_and_files_have_their_classes() {
     assert_eq!(sums[0], open("worlds:32").checksum());
 }
 
+/// Also of pictures without classes, however many threads there are.
+#[test]
+fn the_first_pictures_are_all_there() {
+    let values: Vec<u8> = (0..64 * 12).map(|index| (index / 12) as u8 + 1).collect();
+    let names = (0..64).map(|index| index.to_string()).collect();
+    let set = PictureSet { shape: [3, 2, 2], values: values.clone(), names, classes: None, warnings: Vec::new() };
+    let [training, _] = Data::set(set).split();
+    let first = training.first(100);
+    assert_eq!((first.len(), first.classes), (58, None));
+    let kept: Vec<u8> =
+        values.chunks(12).enumerate().filter(|(at, _)| at % 10 != 9).flat_map(|(_, p)| p.to_vec()).collect();
+    assert!(first.values == kept);
+}
+
 #[test]
 fn what_is_held_out_is_every_tenth_and_never_trained_on() {
     let data = numbered(57);

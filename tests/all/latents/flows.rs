@@ -23,8 +23,10 @@ fn gaussian_latents_meet_their_closed_form_to_the_tolerance_asked_for() {
             let error = largest(&found.latents.pixels.values, &exact) / scale;
             println!("{kind}, tolerance {tolerance:.0e}: error {error:.2e}, {:?} evaluations", found.nfe);
             // A step errs by tolerance·(1 + |x|) at most, which is 4.2 tolerances in units of the smallest marginal
-            // standard deviation; errors of some twenty steps add up. Single precision adds about 1e-7 a step.
-            assert!(error < 84.0 * tolerance + 1e-5, "{kind}: {error} at {tolerance}");
+            // standard deviation; errors of some twenty steps add up. Single precision adds about 1e-7 a step, and more where
+            // x(T) has only a 16384th of the data in it.
+            let rounding = if sde.alpha(1.0) < 1e-3 { 3e-5 } else { 1e-5 };
+            assert!(error < 84.0 * tolerance + rounding, "{kind}: {error} at {tolerance}");
             errors.push(error);
         }
         // Errors follow the tolerance, here by four powers of ten, give or take one and a half, down to those of single
