@@ -216,7 +216,11 @@ fn regular(about: &Metadata, path: &Path) -> Result<(), FileError> {
 fn read_bounded(path: &Path, most: u64, what: &'static str) -> Result<Vec<u8>, FileError> {
     let (file, length) = open_file(path)?;
     if length > most {
-        return Err(FileError::format(path, what, format!("its {length} bytes are more than the limit of {most}")));
+        return Err(FileError::format(
+            path,
+            what,
+            format!("its {length} bytes are more than the limit of {most}; choose another file"),
+        ));
     }
     let mut bytes = Vec::new();
     file.take(most).read_to_end(&mut bytes).map_err(|source| FileError::read(path, source))?;

@@ -3,7 +3,7 @@
 use super::Failure;
 use super::choices::{Given, Options, choice, defaulting, flattened};
 use crate::engine::DeviceChoice;
-use crate::registry::{Choice, find};
+use crate::registry::{Choice, Parameter, find};
 use crate::sde::{Family, FamilyKind};
 use crate::solver::{CORRECTOR, Grid, PREDICTOR, PredictorCorrector, Preset, Solver};
 use crate::task::{Count, ModelRef, Run, Steps};
@@ -83,6 +83,11 @@ fn solvers() -> Options {
 flattened!(SolverOptions, solvers());
 
 impl SolverOptions {
+    /// Whether this parameter was given.
+    pub(super) fn gives(&self, parameter: &Parameter) -> bool {
+        self.0.has(&[parameter])
+    }
+
     /// The solver with its parameters, where one is named.
     ///
     /// # Errors

@@ -1,22 +1,22 @@
 use super::Failure;
 use super::choices::choice;
 use super::drive::{Done, Session};
-use super::options::{DeviceOption, FamilyOptions, SolverOptions, seed, steps};
+use super::options::{FamilyOptions, SolverOptions, seed, steps};
 use super::output::{check_files, known, names};
 use crate::app::chart_font;
 use crate::checkpoint::{Animation, read_photo, read_points, write_animation, write_atomically};
 use crate::compare::Font;
 use crate::engine::{
-    Network, PaneShown, PlaneClouds, PlaneCourse, PlaneErrors, PlaneFields, PlaneLearn, PlaneLearned, PlaneShown,
-    PlaneSweep,
+    DeviceChoice, Network, PaneShown, PlaneClouds, PlaneCourse, PlaneErrors, PlaneFields, PlaneLearn, PlaneLearned,
+    PlaneShown, PlaneSweep,
 };
 use crate::plane::{
-    Course, Detail, Drawing, DrawingError, Errors, Famous, Ink, Layers, Look, Matching, Panel, Piece, Quality, Recipe,
-    RenderError, Scene, SceneError, Shape, Shot, csv, lesson, lessons, pixels,
+    Course, Detail, Drawing, DrawingError, Errors, Famous, Fields, Ink, Layers, LevelError, Look, Matching, Pane,
+    Panel, Piece, Quality, Recipe, RenderError, Scene, SceneError, Shape, Shot, csv, lesson, lessons, pixels,
 };
 use crate::registry::{Choice, abouts};
 use crate::sde::Range;
-use crate::solver::Grid;
+use crate::solver::{Grid, NORMS};
 use crate::task::Steps;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -106,9 +106,6 @@ pub(super) struct Args {
     /// Print a JSON summary
     #[arg(long, help_heading = "Output")]
     json: bool,
-    /// Compute device of the network's tensors
-    #[arg(long, value_enum, default_value_t = DeviceOption::Cpu, hide = true)]
-    device: DeviceOption,
 }
 
 /// Endings of what is written.
@@ -147,7 +144,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let scene = args.scene()?;
     scene.plane()?;
     let look = args.look()?;
-    let mut session = Session::open(args.device.into())?;
+    let mut session = Session::open(DeviceChoice::Cpu)?;
     let learned = args.learned(&scene, &mut session)?;
     let network: Option<Network> = learned.as_ref().map(|learned| -> Network { learned.network.clone() });
     if !args.sweep.is_empty() {
@@ -208,7 +205,8 @@ impl Args {
         if let Some(solver) = self.solver.chosen()? {
             let pane = scene.panes.first().cloned().unwrap_or_default();
             let grid = solver.entry().grid();
-            scene.panes = vec![crate::plane::Pane { solver, grid, ..pane }];
+            let solver = if self.solver.gives(&NORMS) { solver } else { Pane::suited(solver) };
+            scene.panes = vec![Pane { solver, grid, ..pane }];
         }
         for pane in &mut scene.panes {
             pane.steps = self.steps.unwrap_or(pane.steps);
@@ -270,7 +268,7 @@ impl Args {
         let Done { output: panes, .. } = session.perform(sweep)?;
         if self.json {
             let row = |row: &Quality| json!({ "steps": row.steps, "nfe": row.nfe, "w2": row.distance });
-            let pane = |(pane, rows): (&crate::plane::Pane, &Vec<Quality>)| json!({ "solver": pane.solver.to_string(), "rows": rows.iter().map(row).collect::<Vec<_>>() });
+            let pane = |(pane, rows): (&Pane, &Vec<Quality>)| json!({ "solver": pane.solver.to_string(), "rows": rows.iter().map(row).collect::<Vec<_>>() });
             println!("{}", json!(scene.panes.iter().zip(&panes).map(pane).collect::<Vec<_>>()));
             return Ok(());
         }
@@ -288,7 +286,7 @@ impl Args {
     fn print(&self, all: &All<'_>, learned: Option<&PlaneLearned>, files: &[PathBuf]) -> Result<(), Failure> {
         let panes = all.scene.panes.iter().zip(&all.shown.panes);
         if self.json {
-            let pane = |((pane, shown), errors): ((&crate::plane::Pane, &PaneShown), Option<&Errors>)| {
+            let pane = |((pane, shown), errors): ((&Pane, &PaneShown), Option<&Errors>)| {
                 json!({
                     "solver": pane.solver.to_string(), "grid": pane.grid.to_string(), "steps": pane.steps.get(),
                     "nfe": shown.nfe, "seconds": shown.seconds, "w2": shown.distance, "w2_exact": shown.floor,
@@ -297,7 +295,10 @@ impl Args {
             };
             let errors = (0..).map(|index| all.errors.get(index).and_then(Option::as_ref));
             let learned = learned.map(|learned| {
-                json!({ "seconds": learned.seconds, "steps": learned.step, "loss": learned.losses.history.last() })
+                let error = |level: &LevelError| json!({ "ratio": level.ratio, "error": level.error });
+                let errors: Vec<Value> = learned.errors.iter().map(error).collect();
+                let loss = learned.losses.history.last();
+                json!({ "seconds": learned.seconds, "steps": learned.step, "loss": loss, "errors": errors })
             });
             println!(
                 "{}",
@@ -395,12 +396,7 @@ impl<'a> All<'a> {
     }
 
     /// The scene as it is at a time.
-    fn at(
-        &self,
-        time: f64,
-        detail: Detail,
-        session: &mut Session,
-    ) -> Result<(Scene, Arc<crate::plane::Fields>), Failure> {
+    fn at(&self, time: f64, detail: Detail, session: &mut Session) -> Result<(Scene, Arc<Fields>), Failure> {
         let scene = Scene { time, ..self.scene.clone() };
         let network = self.network.clone().filter(|_| self.scene.panes.iter().all(|pane| pane.learned));
         let fields = session.answer(PlaneFields { scene: scene.clone(), detail, network })?;

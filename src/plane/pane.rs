@@ -4,7 +4,7 @@ use super::posterior::Known;
 use crate::registry::{Choice, ChoiceError};
 use crate::score::ScoreModel;
 use crate::sde::{Family, Sde};
-use crate::solver::{Grid, Heun, Method, Solver};
+use crate::solver::{BATCH, Grid, Heun, Method, NORMS, Solver};
 use crate::task::{ModelRef, Plan, Resampling, Restoration, RestorationError, Run, RunError, Steps};
 use serde::{Deserialize, Serialize};
 
@@ -95,9 +95,9 @@ impl Default for Pane {
 }
 
 impl Pane {
-    /// A solver on its own grid.
+    /// A solver on its own grid, as [`Pane::suited`].
     pub fn new(solver: Choice<dyn Solver>, steps: Steps) -> Self {
-        let grid = solver.entry().grid();
+        let (solver, grid) = (Pane::suited(solver.clone()), solver.entry().grid());
         Pane {
             solver,
             grid,
@@ -110,6 +110,13 @@ impl Pane {
             resampling: None,
             guidance: None,
         }
+    }
+
+    /// A solver whose corrector, where it has one, takes the norms of the whole batch: of two coordinates the score of a
+    /// single particle may be nearly 0, and a step in proportion to its inverse leads out of the plane.
+    #[must_use]
+    pub fn suited(solver: Choice<dyn Solver>) -> Choice<dyn Solver> {
+        solver.with(&NORMS, BATCH.slug)
     }
 
     /// Whether the parts fit together and, in a scene, its family, what is known and the classes of its data.

@@ -65,8 +65,9 @@ impl Form {
     pub(super) fn place(self, data: &Scaling, level: Level) -> Place {
         let (Level { alpha, sigma, .. }, std) = (level, data.std);
         let [least, most] = data.ratios();
-        // Beyond what is learned the network is asked as at the end of it.
-        let label = (level.ratio().clamp(0.1 * least, 10.0 * most) / std).ln();
+        // Beyond what is learned the network is asked as at the end of it, and clean data as if they had the least noise.
+        let sigma = sigma.max(alpha * least);
+        let label = ((sigma / alpha).clamp(least, most) / std).ln();
         match self {
             Form::Denoiser => {
                 let square = sigma * sigma + (alpha * std).powi(2);
@@ -78,7 +79,7 @@ impl Form {
                     keep: alpha * std * std / square,
                     out: sigma * std / root,
                     label,
-                    ratio: level.ratio(),
+                    ratio: sigma / alpha,
                 }
             }
             Form::Velocity => {
@@ -91,7 +92,7 @@ impl Form {
                     keep: std * scale,
                     out: -std * sigma * scale,
                     label,
-                    ratio: level.ratio(),
+                    ratio: sigma / alpha,
                 }
             }
         }

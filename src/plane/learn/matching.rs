@@ -13,8 +13,13 @@ pub trait Matching: Entry {
         Form::Denoiser
     }
 
-    /// A noise level σ/α, and a nearer one where two are compared.
-    fn level(&self, words: &mut Words, scale: &Scale) -> (f64, Option<f64>) {
+    /// The noise levels σ/α of this step, rising, where there are only some.
+    fn levels(&self, _scale: &Scale) -> Vec<f64> {
+        Vec::new()
+    }
+
+    /// A noise level σ/α, and a nearer one where two are compared; of `levels`, where there are only some.
+    fn level(&self, words: &mut Words, scale: &Scale, _levels: &[f64]) -> (f64, Option<f64>) {
         (scale.level(words), None)
     }
 
@@ -106,8 +111,9 @@ impl Example {
     }
 }
 
-/// Of differences, in units of the noise: the noised density is smooth on that scale.
-const WIDTH: f64 = 0.1;
+/// Of differences, in units of the noise. The noised density is smooth on that scale, so that they err by a hundredth; over
+/// shorter ones the gradient would be noisier.
+const WIDTH: f64 = 0.3;
 const AXES: [[f64; 2]; 2] = [[1.0, 0.0], [0.0, 1.0]];
 
 impl Answer {
@@ -222,7 +228,7 @@ impl Matching for FlowMatching {
     }
 
     /// Times of the straight path are uniform.
-    fn level(&self, words: &mut Words, scale: &Scale) -> (f64, Option<f64>) {
+    fn level(&self, words: &mut Words, scale: &Scale, _levels: &[f64]) -> (f64, Option<f64>) {
         let t = words.uniform();
         let [least, most] = scale.ratios;
         ((scale.std * t / (1.0 - t)).clamp(least, most), None)
@@ -253,13 +259,16 @@ entry! {
 const HUBER: f64 = 0.01;
 
 impl Matching for ConsistencyTraining {
-    fn level(&self, words: &mut Words, scale: &Scale) -> (f64, Option<f64>) {
-        // As for images of unit range, whose standard deviation is about a half.
-        let unit = 2.0 * scale.std;
-        let levels = train::levels(scale.ratios.map(|ratio| ratio / unit), scale.step, scale.steps);
+    /// As for images of unit range, whose standard deviation is about a half: in units of twice that of the data.
+    fn levels(&self, scale: &Scale) -> Vec<f64> {
+        train::levels(scale.ratios.map(|ratio| ratio / (2.0 * scale.std)), scale.step, scale.steps)
+    }
+
+    fn level(&self, words: &mut Words, scale: &Scale, levels: &[f64]) -> (f64, Option<f64>) {
         let seed = u64::from(words.word()) << 32 | u64::from(words.word());
-        let [near, far] = train::pairs(&levels, seed, 0, 1)[0];
-        (far * unit, Some(near * unit))
+        let pair = train::pairs(levels, seed, 0, 1).into_iter().next();
+        let [near, far] = pair.unwrap_or([1.0, 2.0]).map(|level| 2.0 * scale.std * level);
+        (far, Some(near))
     }
 
     fn asks(&self, example: &Example) -> Vec<Ask> {

@@ -226,12 +226,13 @@ impl Learning {
             None => self.plane.sample(&noise(words_seed(&mut words), batch)),
         };
         let scale = Scale { ratios: self.scaling.ratios(), std: self.scaling.std, step: self.step, steps };
+        let levels = matching.entry().levels(&scale);
         let example = |index: usize| {
             let clean = match &self.points {
                 Some(points) => points[((words.uniform() * points.len() as f64) as usize).min(points.len() - 1)],
                 None => fresh[index],
             };
-            let (ratio, near) = matching.entry().level(&mut words, &scale);
+            let (ratio, near) = matching.entry().level(&mut words, &scale, &levels);
             Example {
                 clean: [0, 1].map(|axis| f64::from(clean[axis]) - self.scaling.mean[axis]),
                 noise: [words.normal(), words.normal()],

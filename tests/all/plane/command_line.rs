@@ -32,14 +32,30 @@ fn every_output_is_written_and_read_back() {
 #[test]
 fn a_summary_says_how_far_each_pane_ends_from_the_data() {
     let place = Place::new();
-    let line = format!("{QUICK} --data ring --solver heun --steps 20 --layers density,errors --json");
-    let summary: Value = serde_json::from_str(&place.succeeds(&line).stdout).unwrap();
+    let line = "plane --count 100 --data ring --solver heun --steps 20 --layers density,errors --json";
+    let summary: Value = serde_json::from_str(&place.succeeds(line).stdout).unwrap();
     let pane = &summary["panes"][0];
     assert_eq!((pane["solver"].as_str(), pane["nfe"].as_f64()), (Some("heun"), Some(39.0)));
     let (found, floor) = (pane["w2"].as_f64().unwrap(), pane["w2_exact"].as_f64().unwrap());
     assert!(found > 0.0 && found < 4.0 * floor, "{found}, {floor}");
     assert!(pane["flow_error"].as_f64().unwrap() < 0.1);
     assert!(place.files().is_empty(), "only what is asked for is written");
+}
+
+/// A corrector whose steps follow the norm of each particle's own score leads some of them far away: in the plane that of
+/// the batch is usual, and the other is taken only where it is asked for.
+#[test]
+fn correctors_take_the_norms_of_the_batch() {
+    let place = Place::new();
+    let distance = |more: &str| -> f64 {
+        let line = format!(
+            "plane --count 1000 --data checkerboard --family ve --sigma-max 5 --solver pc --corrector langevin --steps 60 --json {more}"
+        );
+        let summary: Value = serde_json::from_str(&place.succeeds(&line).stdout).unwrap();
+        summary["panes"][0]["w2"].as_f64().unwrap()
+    };
+    let (usual, own) = (distance(""), distance("--norms sample"));
+    assert!(usual < 0.2 && own > 1.0, "{usual}, {own}");
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn exact_ends_are_those_of_the_linear_flow_of_a_gaussian() {
             assert!((f64::from(end[axis]) - clean).abs() < 1e-4, "{start:?}: {end:?}, not {clean}");
         }
     }
-    assert!(found.rms() < 0.01 * std && found.rms() > 0.0);
+    assert!(found.rms() < 0.1 * std && found.rms() > 1e-4, "{}", found.rms());
 }
 
 /// Heun's method is of second order: twice the steps, a quarter of the error, about.
