@@ -6,6 +6,11 @@ use score_explorer::solver::Stepping;
 use score_explorer::task::{Flow, decode, encode};
 use score_explorer::{Image, Pixels};
 
+/// Whether a family's x(T) has as good as nothing of the data in it.
+fn family_ends_in_noise(kind: FamilyKind) -> bool {
+    kind.published().sde().alpha(1.0) < 1e-3
+}
+
 #[test]
 fn gaussian_latents_meet_their_closed_form_to_the_tolerance_asked_for() {
     // Along the flow of Gaussian data, x keeps its place in units of the marginal standard deviation.
@@ -25,13 +30,15 @@ fn gaussian_latents_meet_their_closed_form_to_the_tolerance_asked_for() {
             // A step errs by tolerance·(1 + |x|) at most, which is 4.2 tolerances in units of the smallest marginal
             // standard deviation; errors of some twenty steps add up. Single precision adds about 1e-7 a step, and more where
             // x(T) has only a 16384th of the data in it.
-            let rounding = if sde.alpha(1.0) < 1e-3 { 3e-5 } else { 1e-5 };
+            let rounding = if family_ends_in_noise(kind) { 3e-5 } else { 1e-5 };
             assert!(error < 84.0 * tolerance + rounding, "{kind}: {error} at {tolerance}");
             errors.push(error);
         }
         // Errors follow the tolerance, here by four powers of ten, give or take one and a half, down to those of single
         // precision: scaled linear's flow is smooth enough to be there from the first tolerance on.
-        assert!(errors[4] < errors[0] / 300.0 || errors[4] < 1e-5 && errors[0] < 1e-3, "{kind}: {errors:?}");
+        let rounding = if family_ends_in_noise(kind) { 3e-5 } else { 0.0 };
+        let single = errors[4] < 1e-5 && errors[0] < 1e-3;
+        assert!(errors[4] < errors[0] / 300.0 + rounding || single, "{kind}: {errors:?}");
     }
 }
 

@@ -52,7 +52,7 @@ fn exact_solvers_end_at_gaussian_data() {
     let plane = gaussian([x, y], std);
     for family in families() {
         for (solver, grid, steps) in [
-            ("heun", "edm", 40),
+            ("heun", "edm", 160),
             ("dpm++", "log-snr", 60),
             ("adaptive:1e-5:1e-5", "uniform", 4),
             ("ddim:1", "log-snr", 400),
