@@ -415,6 +415,14 @@ impl Plane {
         }
     }
 
+    /// Takes in what was computed for the scene, and begins what it needs now.
+    fn compute(&mut self, ui: &Ui, cx: &mut Context) {
+        let shown = Scene { view: self.view(), ..self.scene.clone() };
+        self.work.drawn = self.drawn;
+        self.work.hurries = self.player.playing.is_some() || ui.input(|input| input.pointer.any_down());
+        self.work.advance(&shown, ui.ctx(), &mut cx.session);
+    }
+
     /// The pictures over the time.
     fn middle(&mut self, ui: &mut Ui) {
         let bar = Frame::new().inner_margin(Margin::symmetric(8, 6)).fill(ui.visuals().panel_fill);
@@ -453,6 +461,8 @@ impl Workspace for Plane {
             self.player.advance(&mut self.scene, seconds);
             ui.ctx().request_repaint();
         }
+        // What has come is shown in the frame that it woke, and what is changed in it is begun at once.
+        self.compute(ui, cx);
         let classes = self.work.data.as_ref().map(|data| data.classes()).unwrap_or_default();
         let mut panes = std::mem::take(&mut self.panes);
         panes.ui(ui, &mut |ui, pane| match pane {
@@ -472,10 +482,7 @@ impl Workspace for Plane {
         });
         self.panes = panes;
         self.obey_all(cx);
-        let shown = Scene { view: self.view(), ..self.scene.clone() };
-        self.work.drawn = self.drawn;
-        self.work.hurries = self.player.playing.is_some() || ui.input(|input| input.pointer.any_down());
-        self.work.advance(&shown, ui.ctx(), &mut cx.session);
+        self.compute(ui, cx);
     }
 
     fn above(&mut self, ui: &Ui, cx: &mut Context) {
