@@ -68,7 +68,7 @@ fn look(path: PathBuf) -> OpenedFile {
     match kind_of(&path) {
         Ok(Kind::Network) => OpenedFile::Model(ModelRef::File(path)),
         Ok(Kind::Latents) => OpenedFile::Latents(path),
-        Ok(Kind::Run) => run(path),
+        Ok(Kind::Run) => settings(path),
         Ok(Kind::Images) => OpenedFile::Model(ModelRef::Exact(path)),
         Ok(Kind::Image) => OpenedFile::Picture(path),
         Ok(Kind::Other) => by_name(path),
@@ -76,18 +76,21 @@ fn look(path: PathBuf) -> OpenedFile {
     }
 }
 
-fn run(path: PathBuf) -> OpenedFile {
-    match read_run(&path) {
-        Ok(run) => OpenedFile::Run(Box::new(run), path),
-        Err(error) => OpenedFile::Refused(Notice::error(error)),
+/// A scene of the plane or a run: both are JSON, with a field that says which it is.
+fn settings(path: PathBuf) -> OpenedFile {
+    match (Scene::read(&path), read_run(&path)) {
+        (Ok(scene), _) => OpenedFile::Scene(Box::new(scene)),
+        (_, Ok(run)) => OpenedFile::Run(Box::new(run), path),
+        // What says that it is a scene is refused as one.
+        (Err(scene), Err(_)) if !scene.to_string().contains("it lacks") => OpenedFile::Refused(Notice::error(scene)),
+        (_, Err(run)) => OpenedFile::Refused(Notice::error(run)),
     }
 }
 
 fn by_name(path: PathBuf) -> OpenedFile {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     match extension.as_deref() {
-        // Both are JSON: what is no scene is said of it as of a run.
-        Some("json") => Scene::read(&path).map_or_else(|_| run(path), |scene| OpenedFile::Scene(Box::new(scene))),
+        Some("json") => settings(path),
         Some("npz") => OpenedFile::Latents(path),
         Some(extension) if CHECKPOINTS.contains(&extension) => OpenedFile::Model(ModelRef::File(path)),
         Some("zip" | "tar") => OpenedFile::Model(ModelRef::Exact(path)),
@@ -176,6 +179,25 @@ fn promise(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A scene that was saved opens as one wherever it is given, and a run as a run.
+    #[test]
+    fn scenes_and_runs_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(name);
+        Scene::default().write(&place("scene.json")).unwrap();
+        assert!(matches!(look(place("scene.json")), OpenedFile::Scene(scene) if *scene == Scene::default()));
+        crate::checkpoint::write_run(&place("run.json"), &crate::task::Run::default()).unwrap();
+        assert!(matches!(look(place("run.json")), OpenedFile::Run(..)));
+        for (name, text, expected) in [
+            ("odd.json", r#"{"score-explorer-plane": 1, "weather": 3}"#, "weather"),
+            ("other.json", "{}", "is not a valid run file"),
+        ] {
+            std::fs::write(place(name), text).unwrap();
+            let OpenedFile::Refused(notice) = look(place(name)) else { panic!("{name} was opened") };
+            assert!(format!("{notice:?}").contains(expected), "{notice:?}");
+        }
+    }
 
     #[test]
     fn what_is_of_no_kind_goes_to_the_reader_of_its_name() {
