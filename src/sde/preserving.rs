@@ -1,7 +1,8 @@
 //! What all paths with α² + σ² = 1 have in common: a noise rate β(t) decides them (Song et al. 2021, eq. 11).
 
 use super::{Facts, FamilyError, Level, Step};
-use crate::registry::{Parameter, Settings};
+use crate::registry::Parameter;
+use serde::{Deserialize, Serialize};
 
 /// ᾱ is nowhere below 2⁻²⁴, as in diffusers, so that σ/α is a number where a path ends in noise alone.
 pub(super) const LEAST_ALPHA: f64 = 1.0 / 4096.0;
@@ -55,19 +56,20 @@ pub(super) trait Preserving: Facts {
 
     /// σ(t).
     fn noise(&self, t: f64) -> f64 {
-        match (self.ends_in_noise(), self.share_lost(t)) {
-            (true, lost) => (lost * (2.0 - lost)).sqrt(),
-            (false, _) => (-(-self.integral(t)).exp_m1()).sqrt(),
+        if !self.ends_in_noise() {
+            return (-(-self.integral(t)).exp_m1()).sqrt();
         }
+        let lost = self.share_lost(t);
+        (lost * (2.0 - lost)).sqrt()
     }
 
     /// −2 α′/α: 0 where α has come to its least.
     fn true_rate(&self, t: f64) -> f64 {
-        match (self.ends_in_noise(), self.preserved(t)) {
-            (true, alpha) if alpha <= LEAST_ALPHA => 0.0,
-            (true, alpha) => self.rate(t) * (1.0 - self.lost(t)) / (self.lost(1.0) * alpha),
-            (false, _) => self.rate(t),
+        if !self.ends_in_noise() {
+            return self.rate(t);
         }
+        let alpha = self.preserved(t);
+        if alpha > LEAST_ALPHA { self.rate(t) * (1.0 - self.lost(t)) / (self.lost(1.0) * alpha) } else { 0.0 }
     }
 
     /// Whether the path ends in noise alone: the published step of the probability flow is then too long at its end.
@@ -112,18 +114,105 @@ pub(super) fn at_ratio(ratio: f64) -> Level {
 /// α(t) as text.
 pub(super) const ALPHA: &str = "α(t) = exp(−½ ∫_0^t β(u) du)";
 
-/// Refuses rates that are not in order or beyond `limits`.
-pub(super) fn check_rates(min: f64, max: f64, limits: [f64; 2]) -> Result<(), FamilyError> {
-    if !(min >= 0.0 && min < max && max.is_finite()) {
-        return Err(FamilyError::Beta { min, max });
-    }
-    FamilyError::extreme("β_max", max, limits)
+/// β at both ends of a path, and whether α is moved so that it ends at 0.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Saved")]
+pub(super) struct Rates {
+    pub beta_min: f64,
+    pub beta_max: f64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub zero_snr: bool,
 }
 
-/// Whether a family's settings move α.
-pub(super) fn zero_snr(settings: &Settings) -> bool {
-    settings.flag(&ZERO_SNR)
+#[derive(Deserialize)]
+struct Saved {
+    beta_min: f64,
+    beta_max: f64,
+    #[serde(default)]
+    zero_snr: bool,
 }
+
+impl TryFrom<Saved> for Rates {
+    type Error = FamilyError;
+    fn try_from(saved: Saved) -> Result<Self, Self::Error> {
+        Ok(Rates { zero_snr: saved.zero_snr, ..Rates::new(saved.beta_min, saved.beta_max)? })
+    }
+}
+
+impl Rates {
+    /// The least and the most that β may be, as the command line and the window offer them.
+    pub const LIMITS: [f64; 2] = [0.0, 1_000.0];
+
+    /// # Errors
+    /// Unless `beta_min` < `beta_max`, both within [`Rates::LIMITS`].
+    pub fn new(beta_min: f64, beta_max: f64) -> Result<Self, FamilyError> {
+        if !(beta_min >= 0.0 && beta_min < beta_max && beta_max.is_finite()) {
+            return Err(FamilyError::Beta { min: beta_min, max: beta_max });
+        }
+        FamilyError::extreme("β_max", beta_max, Rates::LIMITS)?;
+        Ok(Rates { beta_min, beta_max, zero_snr: false })
+    }
+}
+
+/// What families of two rates have in common: all but how β grows from one to the other.
+macro_rules! rated {
+    ($family:ident, $beta_min:expr, $beta_max:expr) => {
+        impl Default for $family {
+            /// As published.
+            fn default() -> Self {
+                let usual = $crate::registry::Settings::default();
+                let (beta_min, beta_max) = (usual.number($beta_min), usual.number($beta_max));
+                $family { rates: $crate::sde::preserving::Rates { beta_min, beta_max, zero_snr: false } }
+            }
+        }
+
+        impl $family {
+            /// A noise rate that grows from `beta_min` to `beta_max`.
+            ///
+            /// # Errors
+            /// Unless `beta_min` < `beta_max`, both from 0 to 1000.
+            pub fn new(beta_min: f64, beta_max: f64) -> Result<Self, $crate::sde::FamilyError> {
+                $crate::sde::preserving::Rates::new(beta_min, beta_max).map(|rates| $family { rates })
+            }
+
+            /// The same with α moved so that it ends at 0 (Lin et al. 2024, algorithm 1), or not.
+            #[must_use]
+            pub fn ending_in_noise(self, zero_snr: bool) -> Self {
+                $family { rates: $crate::sde::preserving::Rates { zero_snr, ..self.rates } }
+            }
+
+            /// β_min.
+            pub fn beta_min(&self) -> f64 {
+                self.rates.beta_min
+            }
+
+            /// β_max.
+            pub fn beta_max(&self) -> f64 {
+                self.rates.beta_max
+            }
+
+            /// Whether α is moved so that it ends at 0.
+            pub fn zero_snr(&self) -> bool {
+                self.rates.zero_snr
+            }
+
+            fn values(&self) -> $crate::registry::Settings {
+                $crate::registry::Settings::of::<$crate::registry::Value, 3>([
+                    ($beta_min, self.rates.beta_min.into()),
+                    ($beta_max, self.rates.beta_max.into()),
+                    (&$crate::sde::preserving::ZERO_SNR, self.rates.zero_snr.into()),
+                ])
+            }
+
+            /// The family with the rates that are set.
+            fn set(settings: &$crate::registry::Settings) -> Result<Self, $crate::sde::FamilyError> {
+                let rates = $family::new(settings.number($beta_min), settings.number($beta_max))?;
+                Ok(rates.ending_in_noise(settings.flag(&$crate::sde::preserving::ZERO_SNR)))
+            }
+        }
+    };
+}
+pub(super) use rated;
 
 /// The SDE of a path with α² + σ² = 1.
 macro_rules! preserving {

@@ -19,7 +19,7 @@ impl SubVp {
     /// A noise rate that grows linearly from `beta_min` to `beta_max`.
     ///
     /// # Errors
-    /// Unless `beta_min` < `beta_max`, both within [`Vp::LIMITS`].
+    /// Unless `beta_min` < `beta_max`, both from 0 to 1000.
     pub fn new(beta_min: f64, beta_max: f64) -> Result<Self, FamilyError> {
         Ok(SubVp { path: Vp::new(beta_min, beta_max)? })
     }
