@@ -53,7 +53,7 @@ impl Args {
                 let size = self.size.over(&Choice::<dyn Size>::new(&Small))?;
                 let recipe = self.recipe.over(&Choice::<dyn Recipe>::new(<dyn Recipe>::all()[0]))?;
                 let family = self.family.given()?;
-                let network = recipe.entry().description(recipe.settings(), &size, family, data.shape());
+                let network = recipe.description(&size, family, data.shape());
                 (Training::usual(source, network), Some(data))
             }
         };

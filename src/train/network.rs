@@ -1,7 +1,7 @@
 //! Networks to begin with: the published families of networks at a few sizes, and how they are conditioned.
 
 use crate::network::{Config, DitConfig, Embedding, ProgressiveInput};
-use crate::registry::{About, Category, Choice, Entry, Parameter, Settings, entry};
+use crate::registry::{About, Category, Choice, Entry, Parameter, entry};
 use crate::score::{Description, Predicts};
 use crate::sde::{Family, FamilyKind, LabelConvention, Range, Ve};
 
@@ -100,13 +100,7 @@ impl Size for Published {
 /// How a network is conditioned on its noise level.
 pub trait Recipe: Entry {
     /// What is known of a network of this recipe, for images of a shape (channels, height, width).
-    fn description(
-        &self,
-        settings: &Settings,
-        size: &Choice<dyn Size>,
-        family: Option<Family>,
-        shape: [usize; 3],
-    ) -> Description;
+    fn description(&self, size: &Choice<dyn Size>, family: Option<Family>, shape: [usize; 3]) -> Description;
 }
 
 /// The recipes, in the order in which they are offered.
@@ -115,6 +109,24 @@ impl Category for dyn Recipe {
 
     fn all() -> &'static [&'static Self] {
         &[&ScoreSde, &EdmRecipe, &Transformer]
+    }
+}
+
+impl Choice<dyn Recipe> {
+    /// What is known of a network of this recipe, and answers what is chosen: networks that are told σ have an answer of
+    /// their own.
+    pub fn description(&self, size: &Choice<dyn Size>, family: Option<Family>, shape: [usize; 3]) -> Description {
+        let usual = self.entry().description(size, family, shape);
+        let predicts = match self.settings().option(&PREDICTS) {
+            _ if usual.labels.answers_scores() => Predicts::Noise,
+            "data" => Predicts::Data,
+            "velocity" => Predicts::Velocity,
+            "flow" => Predicts::Flow,
+            "noise" => Predicts::Noise,
+            _ if usual.labels == LabelConvention::FlowTime => Predicts::Flow,
+            _ => Predicts::Noise,
+        };
+        Description { predicts, ..usual }
     }
 }
 
@@ -176,13 +188,7 @@ entry! {
 const HEAD: usize = 32;
 
 impl Recipe for Transformer {
-    fn description(
-        &self,
-        _settings: &Settings,
-        size: &Choice<dyn Size>,
-        family: Option<Family>,
-        shape: [usize; 3],
-    ) -> Description {
+    fn description(&self, size: &Choice<dyn Size>, family: Option<Family>, shape: [usize; 3]) -> Description {
         let ((nf, _, blocks), [num_channels, image_size, _]) = (size.entry().shape(), shape);
         let hidden_size = 6 * nf;
         // The smallest patches of whole pixels; a token for each pixel would be far too many.
@@ -205,13 +211,7 @@ impl Recipe for Transformer {
 }
 
 impl Recipe for ScoreSde {
-    fn description(
-        &self,
-        settings: &Settings,
-        size: &Choice<dyn Size>,
-        family: Option<Family>,
-        shape: [usize; 3],
-    ) -> Description {
+    fn description(&self, size: &Choice<dyn Size>, family: Option<Family>, shape: [usize; 3]) -> Description {
         let family = family.unwrap_or_else(|| FamilyKind::Vp.published());
         let mut config = network(size, shape);
         let range = match family {
@@ -228,28 +228,12 @@ impl Recipe for ScoreSde {
             _ => Range::Symmetric,
         };
         let levels = config.num_scales;
-        let usual = Description::new(config.into(), family, true, levels, range);
-        let predicts = match settings.option(&PREDICTS) {
-            _ if usual.labels.answers_scores() => Predicts::Noise,
-            "data" => Predicts::Data,
-            "velocity" => Predicts::Velocity,
-            "flow" => Predicts::Flow,
-            "noise" => Predicts::Noise,
-            _ if usual.labels == LabelConvention::FlowTime => Predicts::Flow,
-            _ => Predicts::Noise,
-        };
-        Description { predicts, ..usual }
+        Description::new(config.into(), family, true, levels, range)
     }
 }
 
 impl Recipe for EdmRecipe {
-    fn description(
-        &self,
-        _settings: &Settings,
-        size: &Choice<dyn Size>,
-        family: Option<Family>,
-        shape: [usize; 3],
-    ) -> Description {
+    fn description(&self, size: &Choice<dyn Size>, family: Option<Family>, shape: [usize; 3]) -> Description {
         let mut config = network(size, shape);
         config.variant.sigma_data = Some(0.5);
         let levels = config.num_scales;

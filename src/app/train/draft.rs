@@ -38,7 +38,7 @@ impl Default for TrainDraft {
     fn default() -> Self {
         let place = Place::Worlds(32);
         let (recipe, size) = (Choice::<dyn Recipe>::new(&ScoreSde), Choice::<dyn Size>::new(&Small));
-        let network = recipe.entry().description(recipe.settings(), &size, None, [3, 32, 32]);
+        let network = recipe.description(&size, None, [3, 32, 32]);
         let source = DataSource { place: place.clone(), size: None, channels: None };
         // A slider chooses among averages afterwards.
         let how = Training { snapshots: STORED, ..Training::usual(source, network) };
@@ -56,12 +56,7 @@ impl TrainDraft {
     pub fn network(&self) -> Description {
         let family = self.has_family().then(|| self.family.published());
         let side = self.image_size();
-        self.recipe.entry().description(
-            self.recipe.settings(),
-            &self.size,
-            family,
-            [if self.grey { 1 } else { 3 }, side, side],
-        )
+        self.recipe.description(&self.size, family, [if self.grey { 1 } else { 3 }, side, side])
     }
 
     /// Height and width: worlds have their own.

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use score_explorer::checkpoint::{Classes, PictureSet};
 use score_explorer::data::{Data, DataSource};
 use score_explorer::network::{DitConfig, Network};
-use score_explorer::registry::{Choice, Settings, find};
+use score_explorer::registry::{Choice, find};
 use score_explorer::score::{NetworkScore, ScoreModel, denoised};
 use score_explorer::sde::Level;
 use score_explorer::solver::{Noise, NoiseSource, Purpose};
@@ -31,7 +31,7 @@ fn training(label_dropout: Option<f64>) -> Training {
 
 fn training_of(recipe: &dyn Recipe, label_dropout: Option<f64>) -> Training {
     let size = Choice::<dyn Size>::new(find::<dyn Size>(score_explorer::registry::Entry::about(&Tiny).slug).unwrap());
-    let network = recipe.description(&Settings::default(), &size, None, [1, 8, 8]);
+    let network = recipe.description(&size, None, [1, 8, 8]);
     let source: DataSource = "nowhere/at/all".parse().unwrap();
     // Much noise as often as little.
     let times = Choice::<dyn Times>::new(&Uniform);

@@ -7,7 +7,7 @@ use score_explorer::Image;
 use score_explorer::checkpoint::PictureSet;
 use score_explorer::data::{Data, DataSource};
 use score_explorer::network::Weights;
-use score_explorer::registry::{Choice, Entry, Settings, find};
+use score_explorer::registry::{Choice, Entry, find};
 use score_explorer::score::{Component, Conditioning, Mixture, ScoreError, ScoreModel};
 use score_explorer::sde::{FamilyKind, Level, Moments, Range};
 use score_explorer::solver::{Consistency, Grid, Noise, NoiseSource, Process, Purpose, Solver, Uniform, Unobserved};
@@ -165,7 +165,7 @@ fn greys() -> Data {
 
 fn training(objective: &'static dyn Objective, steps: u64) -> Training {
     let size = Choice::<dyn Size>::new(find::<dyn Size>(Tiny.about().slug).unwrap());
-    let network = EdmRecipe.description(&Settings::default(), &size, None, [1, SIDE, SIDE]);
+    let network = EdmRecipe.description(&size, None, [1, SIDE, SIDE]);
     let source: DataSource = "nowhere/at/all".parse().unwrap();
     let usual = Training::usual(source, network);
     Training { objective: Choice::new(objective), batch: 32, images: 32 * steps, ..usual }

@@ -4,7 +4,7 @@ use crate::cli::Place;
 use burn::tensor::Device;
 use score_explorer::checkpoint::ReadProgress;
 use score_explorer::data::DataSource;
-use score_explorer::registry::{Choice, Settings};
+use score_explorer::registry::Choice;
 use score_explorer::train::{Recipe, ScoreSde, Size, Tiny, TrainError, Trainer, Training, initial_weights};
 use std::io::Write;
 use std::path::Path;
@@ -172,7 +172,7 @@ fn what_cannot_be_trained_is_refused_in_a_sentence() {
 fn a_loss_that_is_not_finite_stops_with_its_noise_level_and_changes_nothing() {
     let source: DataSource = "worlds:32".parse().unwrap();
     let data = source.open(&ReadProgress::default()).unwrap();
-    let network = ScoreSde.description(&Settings::default(), &Choice::<dyn Size>::new(&Tiny), None, data.shape());
+    let network = ScoreSde.description(&Choice::<dyn Size>::new(&Tiny), None, data.shape());
     let mut weights = initial_weights(&network.config, 0);
     // The first convolution: its sums are beyond single precision.
     let (first, _) = network.config.parameters().into_iter().find(|(_, shape)| shape.len() == 4).unwrap();
