@@ -78,13 +78,11 @@ fn look(path: PathBuf) -> OpenedFile {
 
 /// A scene of the plane or a run: both are JSON, with a field that says which it is.
 fn settings(path: PathBuf) -> OpenedFile {
-    match (Scene::read(&path), read_run(&path)) {
-        (Ok(scene), _) => OpenedFile::Scene(Box::new(scene)),
-        (_, Ok(run)) => OpenedFile::Run(Box::new(run), path),
-        // What says that it is a scene is refused as one.
-        (Err(scene), Err(_)) if !scene.to_string().contains("it lacks") => OpenedFile::Refused(Notice::error(scene)),
-        (_, Err(run)) => OpenedFile::Refused(Notice::error(run)),
-    }
+    let opened = match Scene::is_at(&path) {
+        true => Scene::read(&path).map(|scene| OpenedFile::Scene(Box::new(scene))).map_err(Notice::error),
+        false => read_run(&path).map(|run| OpenedFile::Run(Box::new(run), path)).map_err(Notice::error),
+    };
+    opened.unwrap_or_else(OpenedFile::Refused)
 }
 
 fn by_name(path: PathBuf) -> OpenedFile {

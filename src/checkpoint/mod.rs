@@ -92,7 +92,7 @@ pub use pictures::{
 };
 pub use points::read_points;
 pub use progress::ReadProgress;
-pub use run_file::{read_json, read_run, write_json, write_run};
+pub use run_file::{is_marked, read_json, read_run, write_json, write_run};
 pub use score_sde::{Module, ModuleKind, Structure, infer, read_score_sde_config};
 pub use sources::Part;
 pub use square::{Square, central_square, square};

@@ -37,10 +37,7 @@ pub fn read_run(path: &Path) -> Result<Run, FileError> {
 /// If it cannot be read, or is not such a file.
 pub fn read_json(path: &Path, what: &'static str, field: &str, version: u64) -> Result<Value, FileError> {
     let wrong = |reason: String| FileError::format(path, what, reason);
-    let bytes = read_bounded(path, MAX_BYTES, what)?;
-    // Editors on Windows may put a mark of the byte order before UTF-8.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let mut value: Value = serde_json::from_slice(bytes).map_err(|error| wrong(no_json(bytes, &error)))?;
+    let mut value = json(path, what)?;
     match value.get(field).map(Value::as_u64) {
         Some(Some(found)) if found == version => {
             value.as_object_mut().map(|fields| fields.remove(field));
@@ -51,6 +48,18 @@ pub fn read_json(path: &Path, what: &'static str, field: &str, version: u64) -> 
         }
         _ => Err(wrong(format!("it lacks \"{field}\": {version}; choose {what}"))),
     }
+}
+
+/// Whether a file is JSON with the field that marks files of a kind, whatever is wrong with the rest.
+pub fn is_marked(path: &Path, what: &'static str, field: &str) -> bool {
+    json(path, what).is_ok_and(|value| value.get(field).is_some())
+}
+
+fn json(path: &Path, what: &'static str) -> Result<Value, FileError> {
+    let bytes = read_bounded(path, MAX_BYTES, what)?;
+    // Editors on Windows may put a mark of the byte order before UTF-8.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    serde_json::from_slice(bytes).map_err(|error| FileError::format(path, what, no_json(bytes, &error)))
 }
 
 /// The model as a file may name it: by an absolute path.

@@ -2,7 +2,7 @@
 
 use super::posterior::Known;
 use super::{Drawing, DrawingError, Pane, PaneError, Plane, Point, Recipe, RecipeError, Start, View};
-use crate::checkpoint::{FileError, read_json, write_json};
+use crate::checkpoint::{FileError, is_marked, read_json, write_json};
 use crate::registry::{Choice, find};
 use crate::sde::{Family, FamilyKind};
 use serde::{Deserialize, Serialize};
@@ -267,6 +267,11 @@ impl Scene {
             Some(key) => Err(format!("the family has no field {key:?}; leave it out")),
             None => Ok(scene),
         }
+    }
+
+    /// Whether a file says that it is a scene.
+    pub fn is_at(path: &Path) -> bool {
+        is_marked(path, WHAT, FIELD)
     }
 
     /// Reads a scene's file (JSON), which may be a stranger's.
