@@ -4,7 +4,7 @@ use super::drive::{Done, Session};
 use super::options::{FamilyOptions, SolverOptions, seed, steps};
 use super::output::{check_files, known, names};
 use crate::app::chart_font;
-use crate::checkpoint::{Animation, read_photo, read_points, write_animation, write_atomically};
+use crate::checkpoint::{Animation, read_photo, read_points, write_animation, write_atomically, write_photo};
 use crate::compare::Font;
 use crate::engine::{
     DeviceChoice, Network, PaneShown, PlaneClouds, PlaneCourse, PlaneErrors, PlaneFields, PlaneLearn, PlaneLearned,
@@ -374,22 +374,13 @@ impl<'a> All<'a> {
             ..Panel::default()
         });
         let panes = scene.panes.iter().zip(&shown.panes).enumerate().map(|(index, (pane, shown))| {
-            let model = if pane.learned { "learned, " } else { "" };
-            let method = pane.method.as_ref().map(|method| format!(", {}", method.about().name)).unwrap_or_default();
-            let led = pane.guidance.map(|guide| format!(", w = {}", guide.weight)).unwrap_or_default();
-            let title = pane.solver.entry().title(pane.solver.settings());
             let note = match (&shown.failure, shown.distance) {
                 (Some(_), _) => "failed".into(),
                 (None, Some(distance)) => format!("W₂ {distance:.3}, NFE {:.0}", shown.nfe.unwrap_or_default()),
                 (None, None) => String::new(),
             };
             let errors = errors.get(index).cloned().flatten();
-            Panel {
-                title: format!("{title}{method}{led}, {model}{} steps", pane.steps.get()),
-                note,
-                frames: shown.frames.clone(),
-                errors,
-            }
+            Panel { title: pane.title(), note, frames: shown.frames.clone(), errors }
         });
         let panels = forward.into_iter().chain(panes).collect();
         Ok(All { scene, course, errors, network, panels, shown: shown.clone() })
@@ -412,21 +403,13 @@ impl<'a> All<'a> {
             "gif" | "apng" | "webp" => return self.animate(file, look, session),
             _ => {}
         }
-        let detail = match ending.as_str() {
-            // Each cell is a rectangle of its own.
-            "svg" => Detail { density: 96, ..Detail::default() },
-            _ => Detail { density: (look.side as usize / 2).clamp(64, 320), ..Detail::default() },
-        };
+        let detail = if ending == "svg" { Detail::of_vectors() } else { Detail::of_picture(look.side) };
         let (scene, fields) = self.at(self.scene.time, detail, session)?;
         let shot = Shot { scene: &scene, fields: &fields, course: &self.course, panels: &self.panels };
         if ending == "svg" {
             return Ok(text(shot.svg(look)?)?);
         }
-        let image = shot.image(look)?;
-        let failed = |error: image::ImageError| std::io::Error::other(error);
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        image.write_to(&mut bytes, image::ImageFormat::Png).map_err(failed)?;
-        Ok(write_atomically(file, |out| out.write_all(bytes.get_ref()))?)
+        Ok(write_photo(file, &shot.image(look)?)?)
     }
 
     /// From noise to data; without panes from data to noise.
@@ -435,7 +418,7 @@ impl<'a> All<'a> {
         for index in 0..FRAMES {
             let share = index as f64 / (FRAMES - 1) as f64;
             let time = if self.scene.panes.is_empty() { share } else { 1.0 - share };
-            let (scene, fields) = self.at(time, Detail { density: 128, ..Detail::default() }, session)?;
+            let (scene, fields) = self.at(time, Detail::of_frame(), session)?;
             let shot = Shot { scene: &scene, fields: &fields, course: &self.course, panels: &self.panels };
             frames.push(pixels(&shot.image(look)?));
             session.progress.writing(0.9 * share as f32);

@@ -1,7 +1,7 @@
 //! A solver beside others: how a cloud of particles is led from noise to data.
 
 use super::posterior::Known;
-use crate::registry::{Choice, ChoiceError};
+use crate::registry::{Choice, ChoiceError, number};
 use crate::score::ScoreModel;
 use crate::sde::{Family, Sde};
 use crate::solver::{BATCH, Grid, Heun, Method, NORMS, Solver};
@@ -95,6 +95,17 @@ impl Default for Pane {
 }
 
 impl Pane {
+    /// What it is called: "Heun, learned, 20 steps".
+    pub fn title(&self) -> String {
+        let solver = self.solver.entry().title(self.solver.settings());
+        let method = self.method.as_ref().map(|method| method.about().name.to_owned());
+        let guide = self.guidance.map(|guide| format!("class {}, w = {}", guide.class, number(guide.weight)));
+        let learned = self.learned.then(|| "learned".to_owned());
+        let steps = format!("{} steps", self.steps.get());
+        let parts = [Some(solver), method, guide, learned, Some(steps)];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
     /// A solver on its own grid, as [`Pane::suited`].
     pub fn new(solver: Choice<dyn Solver>, steps: Steps) -> Self {
         let (solver, grid) = (Pane::suited(solver.clone()), solver.entry().grid());

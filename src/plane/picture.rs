@@ -21,6 +21,23 @@ pub struct Detail {
     pub lines: usize,
 }
 
+impl Detail {
+    /// For a picture whose panels have so many pixels a side.
+    pub fn of_picture(side: u32) -> Self {
+        Detail { density: (side as usize / 2).clamp(64, 320), ..Detail::default() }
+    }
+
+    /// For a vector graphic, where each cell is a rectangle of its own.
+    pub fn of_vectors() -> Self {
+        Detail { density: 96, ..Detail::default() }
+    }
+
+    /// For a frame of an animation.
+    pub fn of_frame() -> Self {
+        Detail { density: 128, ..Detail::default() }
+    }
+}
+
 impl Default for Detail {
     fn default() -> Self {
         Detail { density: 160, arrows: 24, lines: 28 }

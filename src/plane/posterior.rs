@@ -3,8 +3,8 @@
 use super::exact::{images_of, points_of};
 use super::{Plane, Point, SHAPE};
 use crate::Image;
-use crate::score::{Linear, Measurement, ScoreError, ScoreModel};
-use crate::sde::{Level, Moments, Range};
+use crate::score::{Linear, Measurement, ScoreError, ScoreModel, described_by_its_model};
+use crate::sde::Level;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::FRAC_1_SQRT_2;
@@ -103,7 +103,7 @@ impl Known {
 /// A Gaussian μ, s² of the mixture, known from x to have the mean m and the variance v, is above with the probability
 /// Φ((a·m − value)/√(v + noise²)): the exact classifier of noised points, whose gradient is added to the score.
 pub struct HalfPlane<'a> {
-    plane: &'a Plane,
+    model: &'a Plane,
     direction: [f64; 2],
     value: f64,
     noise: f64,
@@ -111,7 +111,7 @@ pub struct HalfPlane<'a> {
 
 impl<'a> HalfPlane<'a> {
     pub fn new(plane: &'a Plane, direction: [f64; 2], value: f64, noise: f64) -> Self {
-        HalfPlane { plane, direction: unit(direction), value, noise: noise.max(LEAST_NOISE * plane.std()) }
+        HalfPlane { model: plane, direction: unit(direction), value, noise: noise.max(LEAST_NOISE * plane.std()) }
     }
 
     /// That of what is known, where that is a half plane.
@@ -124,31 +124,17 @@ impl<'a> HalfPlane<'a> {
 
     /// log p at each point, noised to `at`, in nats and up to a constant.
     pub fn log_density(&self, points: &[Point], at: &[Level]) -> Vec<f64> {
-        let both = self.plane.above(points, at, self.direction, self.value, self.noise);
+        let both = self.model.above(points, at, self.direction, self.value, self.noise);
         both.into_iter().map(|(log, _)| log).collect()
     }
 }
 
 impl ScoreModel for HalfPlane<'_> {
-    fn shape(&self) -> [usize; 3] {
-        SHAPE
-    }
-
-    fn range(&self) -> Option<Range> {
-        None
-    }
-
-    fn ratios(&self) -> Option<(f64, f64)> {
-        None
-    }
-
-    fn moments(&self) -> Option<Moments> {
-        self.plane.moments()
-    }
+    described_by_its_model!();
 
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
         let points = points_of(x)?;
-        let both = self.plane.above(&points, at, self.direction, self.value, self.noise);
+        let both = self.model.above(&points, at, self.direction, self.value, self.noise);
         let scores: Vec<Point> = both.into_iter().map(|(_, score)| score).collect();
         Ok(images_of(&scores, x))
     }

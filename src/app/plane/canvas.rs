@@ -3,7 +3,7 @@
 use super::hand::{Hand, Tool};
 use super::layers::{Colours, Look, Picture};
 use super::screen::{Screen, tiles};
-use super::work::{Work, title};
+use super::work::Work;
 use crate::app::figure::short;
 use crate::app::math;
 use crate::app::theme::{SMALL, Theme};
@@ -89,7 +89,7 @@ impl Canvas<'_> {
     fn head(&self, ui: &Ui, index: usize, rect: Rect) {
         let theme = Theme::of(ui);
         let Some(pane) = self.scene.panes.get(index) else { return };
-        let mut text = title(pane);
+        let mut text = pane.title();
         let mut colour = theme.weak;
         if let Some(shown) = self.work.shown.panes.get(index) {
             if let Some(why) = &shown.failure {
@@ -125,7 +125,7 @@ impl Canvas<'_> {
     fn respond(&mut self, ui: &Ui, index: usize, screen: Screen) -> Response {
         let response = ui.interact(screen.rect, Id::unique(("plane", index)), Sense::click_and_drag());
         let name = match self.scene.panes.get(index) {
-            Some(pane) => format!("Picture {}: {}", index + 1, title(pane)),
+            Some(pane) => format!("Picture {}: {}", index + 1, pane.title()),
             None => "Picture of the plane".into(),
         };
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));

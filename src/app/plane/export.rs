@@ -3,7 +3,7 @@
 use crate::app::saving::{SaveJob, SavePanel, Saver, save_buttons};
 use crate::app::widgets::{modal, named, row, segmented};
 use crate::app::{Context, chart_font};
-use crate::checkpoint::{Animation, FileError, write_animation, write_atomically};
+use crate::checkpoint::{Animation, FileError, write_animation, write_atomically, write_photo};
 use crate::compare::Font;
 use crate::engine::Network;
 use crate::plane::{Course, Detail, Fields, Look, Panel, RenderError, Scene, SceneError, Shot, csv, pixels};
@@ -91,8 +91,6 @@ enum ExportError {
     Score(#[from] ScoreError),
     #[error(transparent)]
     Render(#[from] RenderError),
-    #[error("the image cannot be written: {0}; choose another place")]
-    Image(#[from] image::ImageError),
 }
 
 impl ExportPanel {
@@ -186,17 +184,13 @@ impl ExportPanel {
                 write_text(path, &csv(&source.panels, source.scene.time))
             }),
             What::Vector => SaveJob::new(path, "saving a picture", move |path, _| -> Result<(), ExportError> {
-                // Each cell is a rectangle of its own.
-                let detail = Detail { density: 96, ..Detail::default() };
-                let svg = source.shot(source.scene.time, detail, |shot| shot.svg(&look))?;
+                let svg = source.shot(source.scene.time, Detail::of_vectors(), |shot| shot.svg(&look))?;
                 Ok(write_text(path, &svg)?)
             }),
             What::Picture => SaveJob::new(path, "saving a picture", move |path, _| -> Result<(), ExportError> {
-                let detail = Detail { density: (look.side as usize / 2).clamp(64, 320), ..Detail::default() };
+                let detail = Detail::of_picture(look.side);
                 let image = source.shot(source.scene.time, detail, |shot| shot.image(&look))?;
-                let mut bytes = std::io::Cursor::new(Vec::new());
-                image.write_to(&mut bytes, image::ImageFormat::Png)?;
-                Ok(write_atomically(path, |out| out.write_all(bytes.get_ref()))?)
+                Ok(write_photo(path, &image)?)
             }),
             What::Animation => {
                 let (frames, seconds) = (self.frames, self.panel.seconds);
@@ -239,8 +233,7 @@ impl Source {
         let mut frames = Vec::with_capacity(count);
         for index in 0..count {
             let share = index as f32 / (count - 1).max(1) as f32;
-            let detail = Detail { density: 128, ..Detail::default() };
-            frames.push(pixels(&self.shot(1.0 - f64::from(share), detail, |shot| shot.image(look))?));
+            frames.push(pixels(&self.shot(1.0 - f64::from(share), Detail::of_frame(), |shot| shot.image(look))?));
             if !progress(0.8 * share) {
                 return Ok(());
             }

@@ -381,7 +381,7 @@ impl Plane {
         let views = move |time: f64| view_of(&Scene { time, ..of.clone() }, data.as_deref().filter(|_| follow));
         let panes = self.scene.panes.iter().zip(&self.work.shown.panes).enumerate().map(|(index, (pane, shown))| {
             crate::plane::Panel {
-                title: work::title(pane),
+                title: pane.title(),
                 note: shown.distance.map(|distance| format!("W₂ {distance:.3}")).unwrap_or_default(),
                 frames: shown.frames.clone(),
                 errors: self.work.errors().get(index).cloned().flatten(),

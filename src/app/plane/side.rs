@@ -1,14 +1,14 @@
 //! The panel beside the pictures: what the scene says, and how the solvers compare.
 
 use super::Command;
-use super::work::{Work, title};
+use super::work::Work;
 use crate::app::figure::{Scale, dots, log_marks, power_of_ten, quiet, quiet_axis, section, short};
 use crate::app::panes;
 use crate::app::theme::{HEADING, Theme, UNIT};
 use crate::app::trajectory::solved;
 use crate::app::widgets::human_time;
 use crate::app::{card, math};
-use crate::plane::{Quality, Scene, lessons};
+use crate::plane::{Pane, Quality, Scene, lessons};
 use crate::registry::Equation;
 use egui::{Color32, Frame, Label, Margin, RichText, Ui};
 use egui_plot::{AxisHints, HLine, HoverPosition, Line, LineStyle, PlotPoint, PlotPoints, Points};
@@ -84,7 +84,7 @@ impl Side<'_> {
                 ui.end_row();
                 for (index, (pane, shown)) in self.scene.panes.iter().zip(&self.work.shown.panes).enumerate() {
                     let name = format!("{} {}", index + 1, pane.solver.entry().title(pane.solver.settings()));
-                    ui.add(Label::new(RichText::new(name).small()).truncate()).on_hover_text(title(pane));
+                    ui.add(Label::new(RichText::new(name).small()).truncate()).on_hover_text(pane.title());
                     let figure = |figure: Option<f64>| figure.map_or_else(|| "–".into(), short);
                     for text in [figure(shown.nfe), figure(shown.distance), human_time(shown.seconds)] {
                         ui.label(RichText::new(text).monospace());
@@ -118,7 +118,7 @@ impl Side<'_> {
             rows.iter().filter_map(|row| point(row.nfe, row.distance?)).collect()
         };
         let lines: Vec<Vec<PlotPoint>> = swept.iter().map(line).collect();
-        let names: Vec<String> = self.scene.panes.iter().map(title).collect();
+        let names: Vec<String> = self.scene.panes.iter().map(Pane::title).collect();
         let floor = self.floor().filter(|floor| *floor > 0.0);
         let tip = "Both axes are logarithmic. Large dots: the solvers as they are set; lines: other numbers of steps";
         section(ui, "W₂ against evaluations", tip, None, |ui| {

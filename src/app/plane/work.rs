@@ -8,8 +8,7 @@ use crate::engine::{
     DeviceChoice, End, Failure, Network, Options, PaneShown, PlaneClouds, PlaneCourse, PlaneErrors, PlaneFields,
     PlaneLive, PlaneShown, PlaneSweep, PlaneSwept, Priority, Task, TaskHandle, Update,
 };
-use crate::plane::{self, Cloud, Course, Detail, Errors, Fields, Layers, Pane, Point, Quality, Recipe, Scene, Start};
-use crate::registry::number;
+use crate::plane::{self, Cloud, Course, Detail, Errors, Fields, Layers, Point, Quality, Recipe, Scene, Start};
 use crate::task::Steps;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -340,17 +339,6 @@ pub fn places(frames: &[Arc<plane::Frame>], t: f64) -> Vec<Point> {
 /// The same of a cloud.
 pub fn of_cloud(cloud: &Cloud, t: f64) -> Vec<Point> {
     places(&cloud.frames, t)
-}
-
-/// "Heun, learned, 20 steps".
-pub fn title(pane: &Pane) -> String {
-    let solver = pane.solver.entry().title(pane.solver.settings());
-    let method = pane.method.as_ref().map(|method| method.about().name.to_owned());
-    let guide = pane.guidance.map(|guide| format!("class {}, w = {}", guide.class, number(guide.weight)));
-    let learned = pane.learned.then(|| "learned".to_owned());
-    let steps = format!("{} steps", pane.steps.get());
-    let parts = [Some(solver), method, guide, learned, Some(steps)];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
