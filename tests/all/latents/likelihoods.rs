@@ -127,10 +127,11 @@ fn progress_moves_evenly_along_a_flow() {
         let count = shares.len();
         println!("{kind}: {count} steps, {:?}", [1, 2, 3].map(|q| shares[q * count / 4]));
         assert!(shares.is_sorted() && shares[count - 1] == 1.0, "{kind}: {shares:?}");
-        // Measured: half of the steps cover 0.13 to 0.21 of the way, three quarters 0.2 to 0.49, least where paths go on to
-        // noise alone. Of time they cover less than 0.01 and 0.1.
+        // Measured: half of the steps cover 0.17 to 0.21 of the way, three quarters 0.38 to 0.49. Of time they cover less
+        // than 0.01 and 0.1. Where paths go on to noise alone, which takes few steps, they cover 0.13 and 0.2 or more.
         let [half, more] = [2, 3].map(|q| shares[q * count / 4]);
-        assert!((0.1..0.9).contains(&half) && (0.18..0.9).contains(&more), "{kind}: {shares:?}");
+        let least = if kind.published().sde().alpha(1.0) < 1e-3 { 0.18 } else { 0.3 };
+        assert!((0.1..0.9).contains(&half) && (least..0.9).contains(&more), "{kind}: {shares:?}");
     }
 }
 

@@ -156,10 +156,20 @@ fn the_uncertainty_of_edm2_is_the_published_one() {
 }
 
 /// Flow matching is the error of the answer on the straight path. Published code runs time in both directions, and the
-/// one that has the data at 1 has the opposite velocity. One of the recorded times is that of noise alone, where α is 2⁻¹⁴ here.
+/// one that has the data at 1 has the opposite velocity. One of the recorded times
+/// is that of noise alone, where α is 2⁻¹⁴ here and not 0: that image is held to as much, and the others as close as ever.
 #[test]
 fn flows_in_both_directions_are_the_published_ones() {
     const AT_NOISE: f64 = 2e-4;
+    let near = |found: &[f64], expected: &[f64], t: f64| {
+        let close = if t < 1.0 { CLOSE } else { AT_NOISE };
+        assert!(relative_error(found, expected) < close, "at {t}: off by {:.1e}", relative_error(found, expected));
+    };
+    let each = |found: &[f64], expected: &[f64], draws: &[Draw]| {
+        let size = expected.len() / draws.len();
+        let images = found.chunks(size).zip(expected.chunks(size)).zip(draws);
+        images.for_each(|((found, expected), draw)| near(found, expected, draw.t));
+    };
     let all = figures("losses.json");
     let conditioning = Told::Flow.conditioning();
     let objective = usual(conditioning.description());
@@ -170,20 +180,20 @@ fn flows_in_both_directions_are_the_published_ones() {
         let draws: Vec<Draw> = times.iter().map(|&t| Draw::at(if direction > 0.0 { t } else { 1.0 - t })).collect();
         let regression =
             objective.regression(&conditioning, &numbers(&all["data_centred"]), &numbers(&all["z"]), &draws);
-        assert!(relative_error(&regression.inputs, &numbers(&recorded["perturbed"])) < AT_NOISE);
+        each(&regression.inputs, &numbers(&recorded["perturbed"]), &draws);
         let size = regression.size();
         let target = |(place, offset): (usize, &f64)| -direction * offset / regression.gains[place / size];
         let velocity: Vec<f64> = regression.offsets.iter().enumerate().map(target).collect();
-        assert!(relative_error(&velocity, &numbers(&recorded["velocity"])) < AT_NOISE);
+        each(&velocity, &numbers(&recorded["velocity"]), &draws);
         // A network of the program is told a thousand times the share of noise.
         let labels: Vec<f64> = draws.iter().map(|draw| 1000.0 * draw.t).collect();
-        assert!(relative_error(&regression.labels, &labels) < AT_NOISE);
+        each(&regression.labels, &labels, &draws);
         let told = Regression { labels: times, ..regression.clone() };
         for case in recorded["cases"].as_array().unwrap() {
             let output = answer(&all["functions"][case["function"].as_str().unwrap()], &told);
             let output: Vec<f64> = output.iter().map(|value| direction * value).collect();
             let losses = told.losses(&output);
-            assert!(relative_error(&losses, &numbers(&case["loss_of_each"])) < AT_NOISE, "{name}: {case}");
+            each(&losses, &numbers(&case["loss_of_each"]), &draws);
             assert!((mean(&losses) / number(&case["loss"]) - 1.0).abs() < AT_NOISE, "{name}: {case}");
         }
     }
