@@ -1,5 +1,6 @@
 //! Where a run computes.
 
+use crate::network::register_gpu;
 use burn::tensor::Device;
 use burn_wgpu::wgpu::{AdapterInfo, DeviceType};
 use burn_wgpu::{WgpuInitError, WgpuSetup};
@@ -55,7 +56,8 @@ impl Devices {
     /// If Burn cannot compute on that adapter.
     pub fn sharing(setup: WgpuSetup) -> Result<Devices, WgpuInitError> {
         let report = DeviceReport::of_adapter(&setup.adapter.get_info());
-        let device = Device::wgpu_options().setup(setup).init()?;
+        let device = Device::wgpu_options().setup(setup.clone()).init()?;
+        register_gpu(&device, &setup);
         Ok(Devices { gpu: Some((device, report)), ..Devices::cpu_only() })
     }
 
@@ -68,6 +70,7 @@ impl Devices {
         }
         match Device::wgpu_options().init_with_setup() {
             Ok((device, setup)) => {
+                register_gpu(&device, &setup);
                 let report = DeviceReport::of_adapter(&setup.adapter.get_info());
                 Devices { gpu: Some((device, report)), ..cpu }
             }

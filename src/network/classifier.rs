@@ -2,7 +2,7 @@
 
 use super::plan::{Parameter, Plan};
 use super::{
-    AtOutput, BlockKind, Config, GradientError, InvalidConfig, ScoreNetwork, Unet, Weights, WeightsError, host,
+    AtOutput, BlockKind, Config, GradientError, InvalidConfig, ScoreNetwork, Unet, Weights, WeightsError,
 };
 use crate::Image;
 use crate::network::config::within;
@@ -95,7 +95,9 @@ impl Classifier {
     /// # Errors
     /// If a parameter is missing, left over, of the wrong shape, or not finite.
     pub fn new(config: &ClassifierConfig, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
-        Classifier::build(config, weights, device, host::is_host(device))
+        let body = config.body();
+        let network = Unet::build(&Plan::classifier(&body, config.classes), weights, device)?;
+        Ok(Classifier { config: config.clone(), network })
     }
 
     /// The same of tensor operations on every device: on the CPU slower than its own layers, which are held against
@@ -104,17 +106,8 @@ impl Classifier {
     /// # Errors
     /// Those of [`Classifier::new`].
     pub fn of_tensors(config: &ClassifierConfig, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
-        Classifier::build(config, weights, device, false)
-    }
-
-    fn build(
-        config: &ClassifierConfig,
-        weights: &Weights,
-        device: &Device,
-        on_host: bool,
-    ) -> Result<Self, WeightsError> {
         let body = config.body();
-        let network = Unet::build(&Plan::classifier(&body, config.classes), weights, device, on_host)?;
+        let network = Unet::build_of_tensors(&Plan::classifier(&body, config.classes), weights, device)?;
         Ok(Classifier { config: config.clone(), network })
     }
 

@@ -6,6 +6,7 @@ mod classifier;
 mod config;
 mod dit;
 mod dropout;
+mod gpu;
 mod host;
 mod inception;
 mod labels;
@@ -28,6 +29,7 @@ pub use config::{
 };
 pub use dit::{Dit, DitConfig};
 pub use dropout::Dropout;
+pub use gpu::register as register_gpu;
 pub(crate) use host::{ByteMatrix, instructions, is_plain};
 pub use inception::{INCEPTION_CLASSES, INCEPTION_FEATURES, INCEPTION_SIDE, Inception, InceptionOutput};
 pub use labels::Labels;

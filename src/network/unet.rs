@@ -6,7 +6,7 @@ use super::plan::{Direction, Op, Parameter, Plan};
 use super::resample::{ConvResampler, Resampler};
 use super::{
     AtOutput, BlockKind, Combine, Config, Dropout, Embedding, GradientError, InvalidConfig, Joins, Labels,
-    NetworkConfig, Progressive, ScoreNetwork, Stage, Weights, WeightsError, host, patch,
+    NetworkConfig, Progressive, ScoreNetwork, Stage, Weights, WeightsError, gpu, host, patch,
 };
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
@@ -30,6 +30,7 @@ pub struct Unet {
 enum Body {
     Tensors(Box<Layers>),
     Host(Arc<host::Network>),
+    Gpu(Box<gpu::Network>),
 }
 
 /// What the layers are told of images, a row for all of them or one for each.
@@ -127,11 +128,11 @@ impl ScoreNetwork for Unet {
     type Config = Config;
 
     fn new(config: &Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
-        Unet::build(&Plan::new(config), weights, device, host::is_host(device))
+        Unet::build(&Plan::new(config), weights, device)
     }
 
     fn of_tensors(config: &Config, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
-        Unet::build(&Plan::new(config), weights, device, false)
+        Unet::build_of_tensors(&Plan::new(config), weights, device)
     }
 
     /// Labels are σ for Fourier embeddings, else the network's time or level.
@@ -191,9 +192,32 @@ impl ScoreNetwork for Unet {
 }
 
 impl Unet {
-    /// The network of a plan, on the CPU by its own layers or else of tensor operations.
-    pub(super) fn build(plan: &Plan, weights: &Weights, device: &Device, on_host: bool) -> Result<Self, WeightsError> {
-        Unet::load(plan, &mut Loader::new(plan.parameters(), weights, plan.config(), device)?, on_host)
+    /// The network of a plan, by layers made for the device where there are any, else of tensor operations.
+    pub(super) fn build(plan: &Plan, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+        if host::is_host(device) {
+            return Unet::load(plan, &mut Unet::loader(plan, weights, device)?, |loader, parameters| {
+                Ok(Body::Host(Arc::new(host::Network::load(&plan.ops, loader, parameters)?)))
+            });
+        }
+        let Some(network) = gpu::of(device).filter(|_| gpu::Network::can(&plan.ops, plan.config())) else {
+            return Unet::build_of_tensors(plan, weights, device);
+        };
+        Unet::load(plan, &mut Unet::loader(plan, weights, device)?, |loader, _| {
+            Ok(Body::Gpu(Box::new(gpu::Network::load(&plan.ops, loader, network, false)?)))
+        })
+    }
+
+    /// The same of tensor operations on every device.
+    pub(super) fn build_of_tensors(plan: &Plan, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+        Unet::of_layers(plan, &mut Unet::loader(plan, weights, device)?)
+    }
+
+    fn loader<'a>(plan: &'a Plan, weights: &'a Weights, device: &'a Device) -> Result<Loader<'a>, WeightsError> {
+        Loader::new(plan.parameters(), weights, plan.config(), device)
+    }
+
+    fn of_layers(plan: &Plan, loader: &mut Loader) -> Result<Self, WeightsError> {
+        Unet::load(plan, loader, |loader, _| Ok(Body::Tensors(Box::new(Layers::load(&plan.ops, loader)?))))
     }
 
     /// [`ScoreNetwork::gradients_by_tensors`] of the network of a plan.
@@ -208,23 +232,25 @@ impl Unet {
     ) -> Result<Vec<Vec<f32>>, GradientError> {
         let (device, config) = (&device.clone().autodiff(), plan.config());
         let mut loader = Loader::new(plan.parameters(), weights, config, device)?.tracked();
-        let network = Unet::load(plan, &mut loader, false)?;
+        let network = Unet::of_layers(plan, &mut loader)?;
         differentiated(loader, &network.sizes, config.shape(), x, labels.levels.len(), at_output, |x| {
             network.evaluate(x, labels, dropout)
         })
     }
 
-    fn load(plan: &Plan, loader: &mut Loader, on_host: bool) -> Result<Self, WeightsError> {
+    /// Takes the embedding's frequencies, and then a body of so many parameters in all.
+    fn load<'a>(
+        plan: &Plan,
+        loader: &mut Loader<'a>,
+        body: impl FnOnce(&mut Loader<'a>, usize) -> Result<Body, WeightsError>,
+    ) -> Result<Self, WeightsError> {
         let config = plan.config();
         let sizes: Vec<usize> = plan.parameters().iter().map(|p| p.shape.iter().product()).collect();
         let frequencies = match config.embedding_type {
             Embedding::Fourier => loader.array()?.values.iter().map(|&w| TAU * f64::from(w)).collect(),
             Embedding::Positional => config.frequencies(),
         };
-        let body = match on_host {
-            true => Body::Host(Arc::new(host::Network::load(&plan.ops, loader, sizes.iter().sum())?)),
-            false => Body::Tensors(Box::new(Layers::load(&plan.ops, loader)?)),
-        };
+        let body = body(loader, sizes.iter().sum())?;
         Ok(Unet { config: config.clone(), sizes, frequencies, body })
     }
 
@@ -233,6 +259,7 @@ impl Unet {
         let told = self.told(labels.into());
         match &self.body {
             Body::Host(network) => network.pooled(x, told),
+            Body::Gpu(network) => network.pooled(x, &told),
             Body::Tensors(layers) => {
                 let before = layers.layers.len().saturating_sub(1);
                 Ok(layers.through(&self.config, before, x, told, None))
@@ -247,6 +274,7 @@ impl Unet {
         let told = self.told(labels);
         let h = match &self.body {
             Body::Host(network) => network.forward(x, told)?,
+            Body::Gpu(network) => network.forward(x, &told)?,
             Body::Tensors(layers) => layers.forward(&self.config, x, told, dropout),
         };
         let h = patch::join(h, self.config.side_of_patch());

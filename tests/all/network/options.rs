@@ -1,6 +1,6 @@
 //! Options that no reference network has.
 
-use super::{noise, open, output_and_gradient, relative_error, same_bits_for_any_number_of_threads, values};
+use super::{graphics, noise, open, output_and_gradient, relative_error, same_bits_for_any_number_of_threads, values};
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::network::ScoreNetwork;
 use score_explorer::network::{
@@ -26,7 +26,8 @@ fn weights(config: &Config) -> Weights {
 /// Rounding through some twenty layers of random weights, in units of the largest output.
 const HOST: f64 = 1e-4;
 
-/// The CPU's own layers give the output and the gradient that tensor operations give. Returns the output.
+/// The CPU's own layers give the output and the gradient that tensor operations give, and a graphics device's own kernels
+/// the output. Returns it.
 fn agrees_with_tensors(config: &Config, x: &Tensor<4>, labels: &[f64]) -> Vec<f32> {
     let (device, weights) = (Device::flex(), weights(config));
     let plain = values(Unet::new(config, &weights, &device).unwrap().forward(x.clone(), labels).unwrap());
@@ -34,10 +35,15 @@ fn agrees_with_tensors(config: &Config, x: &Tensor<4>, labels: &[f64]) -> Vec<f3
     let by_tensors = Unet::of_tensors(config, &weights, &device.autodiff()).unwrap();
     let [output, gradient] = output_and_gradient(&by_tensors, x, labels);
     assert_eq!(plain, own[0], "asking for gradients changes the output: {config:?}");
-    for (what, own, expected) in [("output", &own[0], output), ("gradient", &own[1], gradient)] {
-        let error = relative_error(own, &expected);
+    for (what, own, expected) in [("output", &own[0], &output), ("gradient", &own[1], &gradient)] {
+        let error = relative_error(own, expected);
         assert!(error < HOST, "{what}: the CPU's own layers differ by {error:.1e}: {config:?}");
     }
+    let device = graphics();
+    let there = Tensor::from_data(x.to_data(), &device);
+    let by_kernels = values(Unet::new(config, &weights, &device).unwrap().forward(there, labels).unwrap());
+    let error = relative_error(&by_kernels, &output);
+    assert!(error < HOST, "a graphics device's kernels differ by {error:.1e}: {config:?}");
     plain
 }
 

@@ -1,0 +1,124 @@
+//! The graphics devices of this process, as wgpu has them.
+
+use super::kernel::Kernel;
+use burn::tensor::Device;
+use burn_wgpu::WgpuSetup;
+use burn_wgpu::wgpu::{self, BindingType, BufferBindingType, BufferUsages};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Storage buffers of a kernel.
+pub(super) const STORAGE: usize = 6;
+/// Of them, the place of the one that is written.
+pub(super) const WRITTEN: usize = 2;
+/// Bytes that a workgroup's own memory has on every device.
+pub(super) const WORKGROUP_BYTES: usize = 16 << 10;
+/// Most threads of a workgroup on every device.
+const THREADS: u32 = 256;
+
+/// A device, its queue, and the kernels that were made for it so far.
+#[derive(Debug)]
+pub(in crate::network) struct Gpu {
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    pub layout: wgpu::BindGroupLayout,
+    /// Bound where a kernel reads nothing.
+    pub nothing: wgpu::Buffer,
+    pipeline_layout: wgpu::PipelineLayout,
+    pipelines: Mutex<HashMap<(Kernel, bool), wgpu::ComputePipeline>>,
+}
+
+static KNOWN: Mutex<Vec<(Device, Arc<Gpu>)>> = Mutex::new(Vec::new());
+
+/// Makes known what lies behind Burn's device, so that networks on it compute by kernels of their own. Devices that
+/// cannot run these keep to Burn's.
+pub fn register(device: &Device, setup: &WgpuSetup) {
+    let mut known = locked(&KNOWN);
+    if !known.iter().any(|(one, _)| one == device) && is_able(&setup.adapter, &setup.device) {
+        known.push((device.clone(), Arc::new(Gpu::new(setup))));
+    }
+}
+
+/// What lies behind a device of Burn, if it is known. Devices with gradients are others.
+pub(in crate::network) fn of(device: &Device) -> Option<Arc<Gpu>> {
+    locked(&KNOWN).iter().find(|(one, _)| one == device).map(|(_, gpu)| gpu.clone())
+}
+
+fn is_able(adapter: &wgpu::Adapter, device: &wgpu::Device) -> bool {
+    let limits = device.limits();
+    adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
+        && limits.max_storage_buffers_per_shader_stage >= STORAGE as u32
+        && limits.max_compute_workgroup_storage_size >= WORKGROUP_BYTES as u32
+        && limits.max_compute_invocations_per_workgroup >= THREADS
+        && limits.max_compute_workgroup_size_x >= THREADS
+}
+
+/// What a mutex guards: nothing here is left half done by a panic.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Gpu {
+    fn new(setup: &WgpuSetup) -> Self {
+        let (device, queue) = (setup.device.clone(), setup.queue.clone());
+        let entry = |binding: usize| {
+            let kind = match binding {
+                0 => BufferBindingType::Uniform,
+                _ => BufferBindingType::Storage { read_only: binding != WRITTEN + 1 },
+            };
+            wgpu::BindGroupLayoutEntry {
+                binding: binding as u32,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: BindingType::Buffer { ty: kind, has_dynamic_offset: false, min_binding_size: None },
+                count: None,
+            }
+        };
+        let entries: Vec<_> = (0..=STORAGE).map(entry).collect();
+        let label = Some("network");
+        let layout =
+            device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label,
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let nothing = buffer(&device, 64, BufferUsages::STORAGE);
+        Gpu { device, queue, layout, nothing, pipeline_layout, pipelines: Mutex::default() }
+    }
+
+    /// A kernel that is ready to run, for features of single precision or half.
+    pub(super) fn pipeline(&self, kernel: &Kernel, half: bool) -> wgpu::ComputePipeline {
+        let mut pipelines = locked(&self.pipelines);
+        let made = pipelines.entry((kernel.clone(), half)).or_insert_with(|| {
+            let label = Some(kernel.name());
+            let source = wgpu::ShaderSource::Wgsl(kernel.source(half).into());
+            let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
+            self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label,
+                layout: Some(&self.pipeline_layout),
+                module: &module,
+                entry_point: Some("main"),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    // What a workgroup reads of its memory, it has written.
+                    zero_initialize_workgroup_memory: false,
+                    ..Default::default()
+                },
+                cache: None,
+            })
+        });
+        made.clone()
+    }
+
+    /// A buffer that holds these bytes.
+    pub fn upload(&self, bytes: &[u8], usage: BufferUsages) -> wgpu::Buffer {
+        let made = buffer(&self.device, bytes.len() as u64, usage | BufferUsages::COPY_DST);
+        self.queue.write_buffer(&made, 0, bytes);
+        made
+    }
+}
+
+/// A buffer of at least so many bytes.
+pub(super) fn buffer(device: &wgpu::Device, size: u64, usage: BufferUsages) -> wgpu::Buffer {
+    let size = size.next_multiple_of(16).max(16);
+    device.create_buffer(&wgpu::BufferDescriptor { label: Some("network"), size, usage, mapped_at_creation: false })
+}

@@ -1,0 +1,242 @@
+//! The kernels, and their sources for what they are to do.
+
+use crate::network::Nonlinearity;
+use std::fmt::Write;
+
+/// What a kernel does with features as it reads them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Reading {
+    /// They are scaled and shifted.
+    pub normalised: bool,
+    pub activation: Activation,
+}
+
+/// A nonlinearity, or none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum Activation {
+    #[default]
+    None,
+    Swish,
+    Elu,
+    Relu,
+    LeakyRelu,
+}
+
+impl From<Nonlinearity> for Activation {
+    fn from(kind: Nonlinearity) -> Self {
+        match kind {
+            Nonlinearity::Swish => Activation::Swish,
+            Nonlinearity::Elu => Activation::Elu,
+            Nonlinearity::Relu => Activation::Relu,
+            Nonlinearity::LeakyRelu => Activation::LeakyRelu,
+        }
+    }
+}
+
+/// A step from pixel to pixel, or inserted zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Stride {
+    pub stride: u32,
+    /// 2 where a zero follows each pixel.
+    pub inserted: u32,
+}
+
+/// A kernel: the files of `shaders/network` by their names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kernel {
+    Convolution { shape: Shape, reading: Reading, rows: bool, residual: bool },
+    Gather { stride: Stride, residual: bool },
+    Resample { filter: Filter, reading: Reading, biased: bool, residual: bool },
+    Norm { whole_quads: bool, rows: bool },
+    /// Of heads of so many fours of channels.
+    Attention { head: u32 },
+    Linear { activation: Activation },
+    Enter,
+    Leave,
+    Pool { reading: Reading },
+    Copy,
+}
+
+/// How a convolution is cut up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Shape {
+    /// Side of the filters.
+    pub side: u32,
+    /// Pixels of a thread.
+    pub span: u32,
+    /// Fours of channels out of a workgroup.
+    pub quads: u32,
+    /// Spans of a workgroup.
+    pub strips: u32,
+    /// Fours of channels in at a time.
+    pub chunk: u32,
+    /// Most pixels of a tile with its margin.
+    pub places: u32,
+}
+
+/// A filter in each direction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Filter {
+    /// The bits of each tap.
+    pub taps: Vec<u32>,
+    pub stride: Stride,
+}
+
+impl Kernel {
+    pub fn name(&self) -> &'static str {
+        self.file().0
+    }
+
+    /// Its name and its file, with what is read by it.
+    fn file(&self) -> (&'static str, &'static str) {
+        macro_rules! shader {
+            ($name:literal) => {
+                ($name, include_str!(concat!("../../../shaders/network/", $name, ".wgsl")))
+            };
+        }
+        match self {
+            Kernel::Convolution { .. } => shader!("convolution"),
+            Kernel::Gather { .. } => shader!("gather"),
+            Kernel::Resample { .. } => shader!("resample"),
+            Kernel::Norm { .. } => shader!("norm"),
+            Kernel::Attention { .. } => shader!("attention"),
+            Kernel::Linear { .. } => shader!("linear"),
+            Kernel::Enter => shader!("enter"),
+            Kernel::Leave => shader!("leave"),
+            Kernel::Pool { .. } => shader!("pool"),
+            Kernel::Copy => shader!("copy"),
+        }
+    }
+
+    /// Its source, for features of single precision or half.
+    pub fn source(&self, half: bool) -> String {
+        let (four, pack, unpack) = match half {
+            false => ("vec4f", "value", "value"),
+            true => (
+                "vec2u",
+                "vec2u(pack2x16float(value.xy), pack2x16float(value.zw))",
+                "vec4f(unpack2x16float(value.x), unpack2x16float(value.y))",
+            ),
+        };
+        // What is not a feature is of single precision: a norm's parameters and outcome, images, and rows.
+        let (source, weight, target) = match self {
+            Kernel::Norm { .. } => ("Four", "vec4f", "f32"),
+            Kernel::Linear { .. } => ("vec4f", "vec4f", "vec4f"),
+            Kernel::Enter => ("f32", "Four", "Four"),
+            Kernel::Leave => ("Four", "Four", "f32"),
+            _ => ("Four", "Four", "Four"),
+        };
+        let mut text = format!(
+            "alias Four = {four};\nalias Source = {source};\nalias Weight = {weight};\nalias Target = {target};\n\
+             fn pack(value: vec4f) -> Four {{ return {pack}; }}\n\
+             fn unpack(value: Four) -> vec4f {{ return {unpack}; }}\n"
+        );
+        let (reading, constants) = self.constants();
+        for (index, name) in ["NONE", "SWISH", "ELU", "RELU", "LEAKY_RELU"].iter().enumerate() {
+            // Writing to a string never fails.
+            let _ = writeln!(text, "const {name} = {index};");
+        }
+        let _ = writeln!(text, "const ACTIVATION = {};", reading.activation as u32);
+        let _ = writeln!(text, "const NORMALISED = {};", reading.normalised);
+        for (name, value) in &constants {
+            let _ = writeln!(text, "const {name} = {value};");
+        }
+        text.push_str(include_str!("../../../shaders/network/common.wgsl"));
+        if matches!(self, Kernel::Convolution { .. } | Kernel::Resample { .. } | Kernel::Pool { .. }) {
+            text.push_str(include_str!("../../../shaders/network/feature.wgsl"));
+        }
+        let number = |name: &str| constants.iter().find(|(known, _)| *known == name)?.1.trim_end_matches('u').parse().ok();
+        text + &repeated(&mut self.file().1.lines(), &number)
+    }
+
+    /// What stands in front of its file.
+    fn constants(&self) -> (Reading, Vec<(&'static str, String)>) {
+        let number = |value: u32| format!("{value}u");
+        let plain = Reading::default();
+        match self {
+            &Kernel::Convolution { shape, reading, rows, residual } => {
+                let Shape { side, span, quads, strips, chunk, places } = shape;
+                let numbers = [
+                    ("KERNEL", side),
+                    ("SPAN", span),
+                    ("REACH", span + side - 1),
+                    ("QUADS", quads),
+                    ("STRIPS", strips),
+                    ("CHUNK", chunk),
+                    ("PLACES", places),
+                ];
+                let flags = [("ROWS", rows), ("RESIDUAL", residual)];
+                let numbers = numbers.map(|(name, value)| (name, number(value)));
+                (reading, numbers.into_iter().chain(flags.map(|(name, flag)| (name, flag.to_string()))).collect())
+            }
+            &Kernel::Gather { stride, residual } => {
+                (plain, vec![("RESIDUAL", residual.to_string())].into_iter().chain(stride.constants()).collect())
+            }
+            Kernel::Resample { filter, reading, biased, residual } => {
+                let taps: Vec<String> = filter.taps.iter().map(|&tap| format!("{:?}f", f32::from_bits(tap))).collect();
+                let of_filter = [
+                    ("TAPS", number(taps.len() as u32)),
+                    ("FILTER", format!("array({})", taps.join(", "))),
+                    ("BIASED", biased.to_string()),
+                    ("RESIDUAL", residual.to_string()),
+                ];
+                (*reading, of_filter.into_iter().chain(filter.stride.constants()).collect())
+            }
+            Kernel::Norm { whole_quads, rows } => {
+                (plain, vec![("WHOLE_QUADS", whole_quads.to_string()), ("ROWS", rows.to_string())])
+            }
+            &Kernel::Attention { head } => {
+                (plain, vec![("HEAD", number(head)), ("PARTS", number(head.div_ceil(16)))])
+            }
+            &Kernel::Linear { activation } => (Reading { normalised: false, activation }, Vec::new()),
+            &Kernel::Pool { reading } => (reading, Vec::new()),
+            Kernel::Enter | Kernel::Leave | Kernel::Copy => (plain, Vec::new()),
+        }
+    }
+}
+
+impl Stride {
+    fn constants(self) -> [(&'static str, String); 2] {
+        [("STRIDE", format!("{}u", self.stride)), ("INSERTED", format!("{}u", self.inserted))]
+    }
+}
+
+/// Writes out the lines between `//# repeat v NUMBER` and its `//# end` once for each v, with `$v` and `$(v+w)` in
+/// numbers, so that what a thread keeps stays in registers, whatever the driver does with loops.
+fn repeated<'a>(lines: &mut impl Iterator<Item = &'a str>, number: &impl Fn(&str) -> Option<u32>) -> String {
+    let mut text = String::new();
+    while let Some(line) = lines.next() {
+        let mut words = line.trim().split_whitespace();
+        match (words.next(), words.next()) {
+            (Some("//#"), Some("end")) => break,
+            (Some("//#"), Some("repeat")) => {
+                let (name, count) = (words.next().unwrap_or_default(), words.next().and_then(number).unwrap_or(0));
+                let body = repeated(lines, number);
+                (0..count).for_each(|value| text.push_str(&with(&body, name, value)));
+            }
+            _ => {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+    }
+    text
+}
+
+/// The text with a value for a name, and sums of values in numbers.
+fn with(text: &str, name: &str, value: u32) -> String {
+    let text = text.replace(&format!("${name}"), &value.to_string());
+    let mut parts = text.split("$(");
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (inner, after) = part.split_once(')').unwrap_or((part, ""));
+        let terms = inner.split('+').map(|term| if term == name { value.to_string() } else { term.to_owned() });
+        let terms: Vec<String> = terms.collect();
+        match terms.iter().map(|term| term.parse::<u32>()).sum::<Result<u32, _>>() {
+            Ok(sum) => whole.push_str(&sum.to_string()),
+            Err(_) => whole.push_str(&format!("$({})", terms.join("+"))),
+        }
+        whole.push_str(after);
+    }
+    whole
+}

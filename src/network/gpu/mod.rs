@@ -1,0 +1,19 @@
+//! A network on a graphics device, by kernels of its own.
+//!
+//! A network is recorded once for so many images: a list of dispatches, each a kernel of `shaders/network` with its
+//! buffers. An evaluation copies the images in, submits the list, and copies the output out, on the queue that Burn
+//! computes on, so that nothing waits for anything but its own input. Features lie in one layout from input to output,
+//! see `shaders/network/common.wgsl`; normalisation, activation, bias, noise level and residual sum happen where a
+//! convolution reads or writes anyway. Gradients are those of tensor operations ([`super::unet`]).
+
+mod device;
+mod kernel;
+mod layers;
+mod network;
+mod program;
+mod recorder;
+mod tiling;
+
+pub use device::register;
+pub(super) use device::of;
+pub(super) use network::Network;

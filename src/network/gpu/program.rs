@@ -1,0 +1,210 @@
+//! A recorded evaluation, ready to be submitted again and again.
+
+use super::device::{Gpu, STORAGE, buffer};
+use super::recorder::{Bindings, Bound, Recorder};
+use crate::network::{LayerKind, profile};
+use burn_wgpu::wgpu::{self, BufferUsages};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// Where one dispatch's parameters begin after those of another, on every device.
+const ALIGNMENT: usize = 256;
+
+/// The slots that are written and read from outside.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Doors {
+    /// Images, plane by plane.
+    pub input: usize,
+    pub output: usize,
+    /// Sines and cosines of the noise levels, and what classes add to their embedding.
+    pub features: Option<usize>,
+    pub extra: Option<usize>,
+}
+
+/// Where a tensor lies.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub buffer: wgpu::Buffer,
+    pub offset: u64,
+    pub bytes: u64,
+}
+
+#[derive(Debug)]
+struct Step {
+    pipeline: wgpu::ComputePipeline,
+    group: wgpu::BindGroup,
+    workgroups: [u32; 3],
+    kind: Option<LayerKind>,
+}
+
+/// Dispatches with all their memory.
+#[derive(Debug)]
+pub(super) struct Program {
+    steps: Vec<Step>,
+    slots: Vec<wgpu::Buffer>,
+    doors: Doors,
+}
+
+impl Program {
+    /// Makes the kernels and asks for the memory.
+    ///
+    /// # Errors
+    /// If the device has too little memory, or refuses a kernel: what it says.
+    pub fn new(gpu: &Gpu, recorder: &Recorder, doors: Doors) -> Result<Self, String> {
+        let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::Internal]
+            .map(|filter| gpu.device.push_error_scope(filter));
+        let program = Program::made(gpu, recorder, doors);
+        // The last one pushed is the first to go.
+        let errors = scopes.into_iter().rev().filter_map(|scope| ready(scope.pop()).flatten());
+        match errors.last() {
+            Some(error) => Err(error.to_string()),
+            None => Ok(program),
+        }
+    }
+
+    fn made(gpu: &Gpu, recorder: &Recorder, doors: Doors) -> Self {
+        let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC | BufferUsages::COPY_DST;
+        let slots: Vec<_> = recorder.sizes().into_iter().map(|size| buffer(&gpu.device, size, usage)).collect();
+        let mut bytes = vec![0_u8; ALIGNMENT * recorder.dispatches.len()];
+        for (place, dispatch) in bytes.chunks_mut(ALIGNMENT).zip(&recorder.dispatches) {
+            place.iter_mut().zip(bytemuck::cast_slice(&dispatch.params)).for_each(|(to, from)| *to = *from);
+        }
+        let params = gpu.upload(&bytes, BufferUsages::UNIFORM);
+        let steps = recorder.dispatches.iter().enumerate().map(|(index, dispatch)| Step {
+            pipeline: gpu.pipeline(&dispatch.kernel, recorder.half),
+            group: bind(gpu, &slots, &params, index, &dispatch.bindings),
+            workgroups: dispatch.workgroups,
+            kind: dispatch.kind,
+        });
+        Program { steps: steps.collect(), slots, doors }
+    }
+
+    /// Submits an evaluation of the images at one place, told these rows; the output comes to another.
+    pub fn run(&self, gpu: &Gpu, x: &Place, y: &Place, features: &[f32], extra: &[f32]) {
+        let told = [(self.doors.features, features), (self.doors.extra, extra)];
+        for (buffer, values) in told.into_iter().filter_map(|(door, values)| Some((self.slot(door?)?, values))) {
+            gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(values));
+        }
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        if let Some(input) = self.slot(self.doors.input) {
+            encoder.copy_buffer_to_buffer(&x.buffer, x.offset, input, 0, x.bytes);
+        }
+        let clock = if profile::is_taken() { Clock::new(gpu, self.steps.len()) } else { None };
+        match &clock {
+            // A pass for each, because only passes are timed everywhere.
+            Some(clock) => self.steps.iter().enumerate().for_each(|(index, step)| {
+                step.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                    label: None,
+                    timestamp_writes: Some(clock.writes(index)),
+                }));
+            }),
+            None => {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                self.steps.iter().for_each(|step| step.encode(&mut pass));
+            }
+        }
+        if let Some(output) = self.slot(self.doors.output) {
+            encoder.copy_buffer_to_buffer(output, 0, &y.buffer, y.offset, y.bytes);
+        }
+        if let Some(clock) = &clock {
+            clock.resolve(&mut encoder);
+        }
+        gpu.queue.submit([encoder.finish()]);
+        if let Some(times) = clock.and_then(|clock| clock.read(gpu)) {
+            self.steps.iter().zip(times).for_each(|(step, time)| step.kind.into_iter().for_each(|kind| profile::add(kind, time)));
+        }
+    }
+
+    fn slot(&self, index: usize) -> Option<&wgpu::Buffer> {
+        self.slots.get(index)
+    }
+}
+
+impl Step {
+    fn encode(&self, pass: &mut wgpu::ComputePass) {
+        let [x, y, z] = self.workgroups;
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.group, &[]);
+        pass.dispatch_workgroups(x, y, z);
+    }
+}
+
+fn bind(gpu: &Gpu, slots: &[wgpu::Buffer], params: &wgpu::Buffer, index: usize, bindings: &Bindings) -> wgpu::BindGroup {
+    let Bindings { source, weights, output, affine, rows, residual } = bindings;
+    let bound: [&Bound; STORAGE] = [source, weights, output, affine, rows, residual];
+    let storage = bound.into_iter().map(|bound| match bound {
+        Bound::Nothing => &gpu.nothing,
+        Bound::Slot(slot) => slots.get(*slot).unwrap_or(&gpu.nothing),
+        Bound::Buffer(buffer) => buffer,
+    });
+    let own = wgpu::BufferBinding {
+        buffer: params,
+        offset: (index * ALIGNMENT) as u64,
+        size: wgpu::BufferSize::new(ALIGNMENT as u64),
+    };
+    let resources = std::iter::once(wgpu::BindingResource::Buffer(own)).chain(storage.map(|buffer| buffer.as_entire_binding()));
+    let entries: Vec<_> =
+        (0..).zip(resources).map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource }).collect();
+    gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &gpu.layout, entries: &entries })
+}
+
+/// What a future that is ready gives.
+fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+/// Times when passes begin and end, by the device's own clock.
+struct Clock {
+    queries: wgpu::QuerySet,
+    count: u32,
+    resolved: wgpu::Buffer,
+    read: wgpu::Buffer,
+}
+
+impl Clock {
+    /// `None` where the device has no clock.
+    fn new(gpu: &Gpu, passes: usize) -> Option<Self> {
+        let count = 2 * passes as u32;
+        if !gpu.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) || count > wgpu::QUERY_SET_MAX_QUERIES {
+            return None;
+        }
+        let kind = wgpu::QueryType::Timestamp;
+        let queries = gpu.device.create_query_set(&wgpu::QuerySetDescriptor { label: None, ty: kind, count });
+        let size = u64::from(count) * 8;
+        let resolved = buffer(&gpu.device, size, BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC);
+        let read = buffer(&gpu.device, size, BufferUsages::COPY_DST | BufferUsages::MAP_READ);
+        Some(Clock { queries, count, resolved, read })
+    }
+
+    fn writes(&self, index: usize) -> wgpu::ComputePassTimestampWrites<'_> {
+        let first = 2 * index as u32;
+        wgpu::ComputePassTimestampWrites {
+            query_set: &self.queries,
+            beginning_of_pass_write_index: Some(first),
+            end_of_pass_write_index: Some(first + 1),
+        }
+    }
+
+    fn resolve(&self, encoder: &mut wgpu::CommandEncoder) {
+        encoder.resolve_query_set(&self.queries, 0..self.count, &self.resolved, 0);
+        encoder.copy_buffer_to_buffer(&self.resolved, 0, &self.read, 0, u64::from(self.count) * 8);
+    }
+
+    /// How long each pass took, once all are done.
+    fn read(self, gpu: &Gpu) -> Option<Vec<Duration>> {
+        self.read.slice(..).map_async(wgpu::MapMode::Read, |_| {});
+        gpu.device.poll(wgpu::PollType::wait_indefinitely()).ok()?;
+        let bytes = self.read.get_mapped_range(..).ok()?;
+        let ticks: &[u64] = bytemuck::try_cast_slice(&bytes).ok()?;
+        let period = f64::from(gpu.queue.get_timestamp_period());
+        let time = |pair: &[u64]| match pair {
+            [begin, end] => Duration::from_nanos((end.saturating_sub(*begin) as f64 * period) as u64),
+            _ => Duration::ZERO,
+        };
+        Some(ticks.chunks(2).take(self.count as usize / 2).map(time).collect())
+    }
+}
