@@ -1,5 +1,6 @@
-// A convolution of KERNEL×KERNEL that keeps the size: SPAN pixels in a row times four channels out for each thread. A
-// tile's input, with its margin, and its weights come chunk by chunk into the workgroup's memory, normalised on the way.
+// A convolution of KERNEL×KERNEL that keeps the size: SPAN pixels in a row times PARTS fours of channels out for each
+// thread. A tile's input, with its margin, and its weights come chunk by chunk into the workgroup's memory, normalised on
+// the way. Where the weights are OWN, each image has others, and there are no biases.
 
 struct Params {
     images: u32,
@@ -26,7 +27,8 @@ struct Params {
 }
 
 const MARGIN = KERNEL / 2;
-const THREADS = STRIPS * QUADS;
+const COLUMNS = QUADS / PARTS;
+const THREADS = STRIPS * COLUMNS;
 
 var<workgroup> tile: array<vec4f, PLACES * CHUNK>;
 var<workgroup> filters: array<vec4f, KERNEL * KERNEL * CHUNK * 4 * QUADS>;
@@ -41,17 +43,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     let tile_height = params.down + 2 * MARGIN;
     let places = params.deep * tile_height * tile_width;
 
-    let quad = thread % QUADS;
-    let strip = thread / QUADS;
+    let column = thread % COLUMNS;
+    let strip = thread / COLUMNS;
     let strip_x = strip % params.across;
     let strip_y = strip / params.across % params.down;
     let layer = strip / (params.across * params.down);
     // Strips that are too many do the work of the last, for nothing.
     let own = (min(layer, params.deep - 1) * tile_height + strip_y) * tile_width + strip_x * SPAN;
 
+//# repeat o PARTS
 //# repeat p SPAN
-    var sum$p = vec4f();
+    var sum$o_$p = vec4f();
 //# end
+//# end
+    var filters_first = 0u;
+    if OWN { filters_first = first_image * params.input_quads * 4 * params.output_quads; }
     for (var chunk = 0u; chunk < params.input_quads; chunk += CHUNK) {
         workgroupBarrier();
         for (var i = thread; i < places * CHUNK; i += THREADS) {
@@ -74,7 +80,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
             let tap = i / (QUADS * 4 * CHUNK);
             var value = vec4f();
             if out < params.output_quads && channel < 4 * params.input_quads {
-                value = unpack(weights[(tap * 4 * params.input_quads + channel) * params.output_quads + out]);
+                let row = tap * 4 * params.input_quads + channel;
+                value = unpack(weights[filters_first + row * params.output_quads + out]);
             }
             filters[i] = value;
         }
@@ -82,24 +89,27 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
         for (var part = 0u; part < CHUNK; part++) {
             for (var row = 0u; row < KERNEL; row++) {
                 let at = (own + row * tile_width) * CHUNK + part;
-                var weight_at = ((row * KERNEL) * CHUNK + part) * 4 * QUADS + quad;
+                var weight_at = ((row * KERNEL) * CHUNK + part) * 4 * QUADS + column;
 //# repeat j REACH
                 let x$j = tile[at + $j * CHUNK];
 //# end
 //# repeat k KERNEL
+//# repeat o PARTS
                 {
-                    let w0 = filters[weight_at];
-                    let w1 = filters[weight_at + QUADS];
-                    let w2 = filters[weight_at + 2 * QUADS];
-                    let w3 = filters[weight_at + 3 * QUADS];
+                    let at = weight_at + $o * COLUMNS;
+                    let w0 = filters[at];
+                    let w1 = filters[at + QUADS];
+                    let w2 = filters[at + 2 * QUADS];
+                    let w3 = filters[at + 3 * QUADS];
 //# repeat p SPAN
-                    sum$p = fma(vec4f(x$(p+k).x), w0, sum$p);
-                    sum$p = fma(vec4f(x$(p+k).y), w1, sum$p);
-                    sum$p = fma(vec4f(x$(p+k).z), w2, sum$p);
-                    sum$p = fma(vec4f(x$(p+k).w), w3, sum$p);
+                    sum$o_$p = fma(vec4f(x$(p+k).x), w0, sum$o_$p);
+                    sum$o_$p = fma(vec4f(x$(p+k).y), w1, sum$o_$p);
+                    sum$o_$p = fma(vec4f(x$(p+k).z), w2, sum$o_$p);
+                    sum$o_$p = fma(vec4f(x$(p+k).w), w3, sum$o_$p);
 //# end
-                    weight_at += CHUNK * 4 * QUADS;
                 }
+//# end
+                weight_at += CHUNK * 4 * QUADS;
 //# end
             }
         }
@@ -107,17 +117,25 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 
     let image = first_image + layer;
     let y = tile_y + strip_y;
-    let out = first_quad + quad;
-    if layer >= params.deep || image >= params.images || y >= params.height || out >= params.output_quads { return; }
-    var offset = unpack(weights[KERNEL * KERNEL * 4 * params.input_quads * params.output_quads + out]);
-    if ROWS { offset += rows[params.rows_first + image * params.rows_stride + out]; }
+    if layer >= params.deep || image >= params.images || y >= params.height { return; }
     let first_x = tile_x + strip_x * SPAN;
     let first = (image * params.height + y) * params.width + first_x;
+//# repeat o PARTS
+    {
+        let out = first_quad + column + $o * COLUMNS;
+        if out < params.output_quads {
+            var offset = vec4f();
+            if !OWN { offset = unpack(weights[KERNEL * KERNEL * 4 * params.input_quads * params.output_quads + out]); }
+            if ROWS { offset += rows[params.rows_first + image * params.rows_stride + out]; }
 //# repeat p SPAN
-    if first_x + $p < params.width {
-        var value = sum$p + offset;
-        if RESIDUAL { value += unpack(residual[params.residual_first + (first + $p) * params.residual_stride + out]); }
-        output[params.output_first + (first + $p) * params.output_stride + out] = pack(value * params.scale);
+            if first_x + $p < params.width {
+                var value = sum$o_$p + offset;
+                let place = first + $p;
+                if RESIDUAL { value += unpack(residual[params.residual_first + place * params.residual_stride + out]); }
+                output[params.output_first + place * params.output_stride + out] = pack(value * params.scale);
+            }
+//# end
+        }
     }
 //# end
 }

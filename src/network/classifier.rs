@@ -1,9 +1,7 @@
 //! Networks that tell classes apart: the downward half of a U-Net, then the mean over pixels and a linear map.
 
 use super::plan::{Parameter, Plan};
-use super::{
-    AtOutput, BlockKind, Config, GradientError, InvalidConfig, ScoreNetwork, Unet, Weights, WeightsError,
-};
+use super::{AtOutput, BlockKind, Config, GradientError, InvalidConfig, ScoreNetwork, Unet, Weights, WeightsError};
 use crate::Image;
 use crate::network::config::within;
 use burn::tensor::{Device, Tensor, TensorReadError};

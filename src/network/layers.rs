@@ -56,10 +56,20 @@ impl<'a, C> Loader<'a, C> {
     /// The gradients by all parameters, which have these sizes, once something was differentiated.
     pub fn gradients(self, gradients: &Gradients, sizes: &[usize]) -> Result<Vec<Vec<f32>>, GradientError> {
         let mut all: Vec<Vec<f32>> = sizes.iter().map(|&size| vec![0.0; size]).collect();
-        for (slot, leaf) in self.leaves.into_iter().flatten() {
-            if let (Some(to), Some(gradient)) = (all.get_mut(slot), leaf.grad(gradients)) {
-                *to = gradient.try_into_vec_as()?;
-            }
+        let leaves = self.leaves.into_iter().flatten();
+        let (slots, found): (Vec<_>, Vec<_>) =
+            leaves.filter_map(|(slot, leaf)| Some((slot, leaf.grad(gradients)?))).unzip();
+        if found.is_empty() {
+            return Ok(all);
+        }
+        // All at once: each reading back would wait for the device.
+        let values = Tensor::cat(found, 0).try_into_vec_as::<f32>()?;
+        let mut rest = values.as_slice();
+        for slot in slots {
+            let Some(to) = all.get_mut(slot) else { continue };
+            let Some((own, others)) = rest.split_at_checked(to.len()) else { break };
+            to.copy_from_slice(own);
+            rest = others;
         }
         Ok(all)
     }

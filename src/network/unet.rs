@@ -202,8 +202,8 @@ impl Unet {
         let Some(network) = gpu::of(device).filter(|_| gpu::Network::can(&plan.ops, plan.config())) else {
             return Unet::build_of_tensors(plan, weights, device);
         };
-        Unet::load(plan, &mut Unet::loader(plan, weights, device)?, |loader, _| {
-            Ok(Body::Gpu(Box::new(gpu::Network::load(&plan.ops, loader, network, false)?)))
+        Unet::load(plan, &mut Unet::loader(plan, weights, device)?, |loader, parameters| {
+            Ok(Body::Gpu(Box::new(gpu::Network::load(&plan.ops, loader, network, parameters, false)?)))
         })
     }
 

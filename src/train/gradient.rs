@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 /// Values of images that are differentiated together by tensors, which keep all features of them.
-const TOGETHER: usize = 16 * 3 * 32 * 32;
+const TOGETHER: usize = 64 * 3 * 32 * 32;
 
 /// The loss of a batch and its gradient.
 #[derive(Clone, Debug, PartialEq)]

@@ -13,6 +13,7 @@ mod data;
 mod desktop;
 mod engine;
 mod families;
+mod graphics;
 mod inpaint;
 mod latents;
 mod metric;

@@ -86,14 +86,14 @@ def label(network, t):
     return t * 999
 
 
-def agreement(network, path, program, folder):
+def agreement(network, path, program, folder, device="cpu"):
     """Largest difference of the outputs, in units of the largest output."""
     config, times = network.config, torch.tensor([0.2, 0.7])
     size = config["image_size"]
     x = torch.rand((2, config["num_channels"], size, size), generator=torch.Generator().manual_seed(1))
     given, found = Path(folder) / "x.safetensors", Path(folder) / "y.safetensors"
     save_file({"x": x, "t": times}, given)
-    command = [program, "score", "--model", path, "--input", given, "--output", found, "--device", "cpu"]
+    command = [program, "score", "--model", path, "--input", given, "--output", found, "--device", device]
     subprocess.run(command, check=True, capture_output=True)
     with torch.inference_mode():
         expected = network(x, label(network, times.double()).float())
@@ -102,9 +102,9 @@ def agreement(network, path, program, folder):
     return max(errors)
 
 
-def ours(program, path, batch, what="evaluations", threads=None):
+def ours(program, path, batch, what="evaluations", threads=None, device="cpu"):
     """Evaluations a second, or such with gradients, and the most memory in MiB."""
-    command = [program, "bench", "--model", path, "--device", "cpu", f"--{what}", str(batch), "--json"]
+    command = [program, "bench", "--model", path, "--device", device, f"--{what}", str(batch), "--json"]
     environment = dict(os.environ, RAYON_NUM_THREADS=str(threads)) if threads else None
     output = subprocess.run(command, check=True, capture_output=True, env=environment).stdout
     figures = json.loads(output)
@@ -162,6 +162,7 @@ def main():
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 4, 16, 64])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0, help="least time for one figure")
+    parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu", help="gpu: only evaluations")
     parser.add_argument("--training", type=int, metavar="BATCH", help="only whole steps of a training")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     args = parser.parse_args()
@@ -170,13 +171,16 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for name in args.networks:
             network, path = shipped() if name == "shipped" else drawn(name, folder)
+            if args.device == "gpu":
+                compare_on_gpu(name, network.eval(), path, folder, args)
+                continue
             if args.training:
                 error = agreement(network.eval(), path, args.program, folder)
                 print(f"\n{name}: outputs differ by {error:.1e} of the largest")
                 compare_training(path, args.training, args)
                 continue
             compare(name, network.eval(), path, folder, args)
-        if args.images and not args.training:
+        if args.images and not args.training and args.device == "cpu":
             compare_exact(folder, args)
 
 
@@ -209,6 +213,49 @@ def compare(name, network, path, folder, args):
     theirs_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"peak memory at the last batch: {memory:.0f} MiB; of PyTorch's process so far: {theirs_memory:.0f} MiB")
     compare_gradients(network, path, [batch for batch in batches if batch <= 16], args)
+
+
+def compare_on_gpu(name, network, path, folder, args):
+    """On one card, in turn. PyTorch may use the card's reduced precision for single precision, too, as it does."""
+    error = agreement(network, path, args.program, folder, "gpu")
+    print(f"\n{name}: outputs differ by {error:.1e} of the largest", flush=True)
+    assert error < 1e-3, "the outputs differ: the comparison would mean nothing"
+    torch.backends.cudnn.benchmark = True
+    rivals = [(mode, precision) for mode in RIVALS[args.no_compile] for precision in [torch.float32, torch.float16]]
+    names = [f"{mode} {str(precision)[6:]}" for mode, precision in rivals]
+    print(f"{'batch':>6}" + "".join(f"{head:>19}" for head in ["ours", *names, "ours/fastest"]))
+    batches = args.batches if network.config["image_size"] < 128 else [1, 16]
+    best = {batch: dict.fromkeys(["ours", *names], 0.0) for batch in batches}
+    for _ in range(args.rounds):
+        for batch in batches:
+            speed, _ = ours(args.program, path, batch, device="gpu")
+            best[batch]["ours"] = max(best[batch]["ours"], speed)
+    for (mode, precision), rival in zip(rivals, names):
+        network = network.to("cuda", precision, memory_format=torch.channels_last)
+        asked = torch.compile(network, dynamic=False, mode="reduce-overhead") if mode == "compiled" else network
+        for batch in batches:
+            x, labels = question(network, batch)
+            x, labels = x.to("cuda", precision, memory_format=torch.channels_last), labels.to("cuda")
+            best[batch][rival] = on_gpu(asked, x, labels, args.seconds)
+    network.to("cpu", torch.float32, memory_format=torch.contiguous_format)
+    for batch, of in best.items():
+        figures = [*of.values(), of["ours"] / max(of[rival] for rival in names)]
+        print(f"{batch:>6}" + "".join(f"{figure:>19.2f}" for figure in figures), flush=True)
+
+
+RIVALS = {False: ["eager", "compiled"], True: ["eager"]}
+
+
+def on_gpu(network, x, labels, seconds):
+    """Evaluations a second, of which eight are asked for before any is waited for."""
+
+    def work():
+        with torch.inference_mode():
+            for _ in range(8):
+                network(x, labels)
+        torch.cuda.synchronize()
+
+    return 8 * len(x) / shortest(work, seconds)
 
 
 def compare_gradients(network, path, batches, args):

@@ -85,7 +85,7 @@ class FilteredHalving(nn.Module):
 
     def forward(self, x):
         channels, size = x.shape[1], len(self.taps)
-        kernel = torch.tensor(self.taps, dtype=x.dtype)
+        kernel = torch.tensor(self.taps, dtype=x.dtype, device=x.device)
         kernel = (torch.outer(kernel, kernel) / kernel.sum() ** 2).flip(0, 1).expand(channels, 1, size, size)
         return self.Conv2d_0(F.conv2d(x, kernel, padding=size // 2, groups=channels))
 
@@ -172,10 +172,10 @@ class Network(nn.Module):
             first = 1
         else:
             half = self.config["nf"] // 2
-            frequencies = torch.exp(torch.arange(half) * (-math.log(10000) / (half - 1)))
+            frequencies = torch.exp(torch.arange(half, device=labels.device) * (-math.log(10000) / (half - 1)))
             phases, first = labels[:, None] * frequencies, 0
         features = torch.cat([phases.sin(), phases.cos()], dim=1)
-        hidden = F.silu(self.all_modules[first](features))
+        hidden = F.silu(self.all_modules[first](features.to(self.all_modules[first].weight.dtype)))
         return F.silu(self.all_modules[first + 1](hidden))
 
     def forward(self, x, labels):

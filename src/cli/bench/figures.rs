@@ -16,7 +16,7 @@ pub(super) struct Figures {
     pub(super) run: WholeRun,
     pub(super) memory: Memory,
     pub(super) evaluations: Vec<Evaluations>,
-    /// Where the time of one evaluation of a batch of 16 goes; on the CPU only.
+    /// Where the time of one evaluation of a batch of 16 goes.
     pub(super) layers: Vec<LayerTime>,
     /// On a GPU only.
     pub(super) asked: Option<Asked>,
@@ -70,6 +70,8 @@ pub(super) struct OnlyEvaluations {
     pub(super) evaluations: Vec<Evaluations>,
     /// With the gradient of each.
     pub(super) gradients: Vec<Evaluations>,
+    /// Where the time of one evaluation of the largest batch goes; on a GPU only.
+    pub(super) layers: Vec<LayerTime>,
     pub(super) training: Vec<Training>,
     /// On a GPU only.
     pub(super) asked: Option<Asked>,
@@ -106,6 +108,7 @@ pub(super) struct Streaming {
 impl OnlyEvaluations {
     pub(super) fn print(&self) {
         self.evaluations.iter().for_each(|figures| figures.print("evaluations/s"));
+        self.layers.iter().for_each(|layer| layer.print("an evaluation of the largest batch"));
         self.gradients.iter().for_each(|figures| figures.print("gradients/s"));
         for Training { images, layers } in &self.training {
             images.print("images/s in training");
@@ -118,7 +121,7 @@ impl OnlyEvaluations {
 impl LayerTime {
     fn print(&self, of: &str) {
         let LayerTime { kind, seconds, share } = self;
-        println!("  {kind:<22} {:>6.1} ms, {:>4.1}% of {of}", seconds * 1e3, share * 100.0);
+        println!("  {kind:<22} {:>7.2} ms, {:>4.1}% of {of}", seconds * 1e3, share * 100.0);
     }
 }
 

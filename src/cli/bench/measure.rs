@@ -8,7 +8,7 @@ use crate::cli::drive::{Outcome, Recording, Session};
 use crate::cli::{Failure, library};
 use crate::data::{self, Data, DataSource};
 use crate::engine::Spent;
-use crate::network::{Network, profile};
+use crate::network::{Network, is_plain, profile};
 use crate::score::{Clipped, ImageSet, InRange, NetworkScore, ScoreModel, vector_jacobian};
 use crate::sde::{FamilyKind, Level};
 use crate::solver::{Noise, NoiseSource, Preset, Purpose, Unobserved};
@@ -102,7 +102,18 @@ pub(super) fn evaluations(
     effort: &Effort,
 ) -> Result<Evaluations, Failure> {
     let (x, level) = question(model, device, batch);
-    repeated(batch, effort, || Ok(model.score(&x, &level).map(wait_for)?))
+    let asked = asked_at_once(device);
+    let each = repeated(batch * asked, effort, || {
+        let mut answers = (0..asked).map(|_| model.score(&x, &level)).collect::<Result<Vec<_>, _>>()?;
+        answers.pop().map_or(Ok(()), wait_for)
+    })?;
+    Ok(Evaluations { batch, ..each })
+}
+
+/// Evaluations that are asked for before any is waited for, as in a run that shows none of their states. What is not
+/// computed at once, on a GPU, is waited for at last only.
+fn asked_at_once(device: &Device) -> usize {
+    if is_plain(device) { 1 } else { 8 }
 }
 
 /// Of the exact score of an image set at the prior of VP. There all images have weight, which is the most work.
@@ -114,7 +125,7 @@ pub(super) fn exact_evaluations(
 ) -> Result<Evaluations, Failure> {
     let x = noise_of(model, device, batch).normal(0, Purpose::Prior);
     let level = [FamilyKind::Vp.published().sde().level(1.0)];
-    repeated(batch, effort, || Ok(model.score(&x, &level).map(wait_for)?))
+    repeated(batch, effort, || model.score(&x, &level).map(wait_for)?)
 }
 
 /// Scores with vᵀ·∂s/∂x; the model's device keeps gradients.
@@ -128,9 +139,8 @@ pub(super) fn gradients(
     let v = noise_of(model, device, batch).normal(0, Purpose::Predictor);
     repeated(batch, effort, || {
         let (score, _, product) = vector_jacobian(model, &x, &level, |_| v.clone())?;
-        wait_for(score);
-        wait_for(product);
-        Ok(())
+        wait_for(score)?;
+        wait_for(product)
     })
 }
 
@@ -166,9 +176,14 @@ pub(super) fn training(model: &ModelRef, device: &Device, batch: usize, effort: 
 }
 
 /// Time by kind of layer of an evaluation.
-pub(super) fn layers(model: &NetworkScore, device: &Device, effort: &Effort) -> Result<Vec<LayerTime>, Failure> {
-    let (x, level) = question(model, device, SAMPLES);
-    layers_of(effort, || Ok(model.score(&x, &level).map(wait_for)?))
+pub(super) fn layers(
+    model: &NetworkScore,
+    device: &Device,
+    batch: usize,
+    effort: &Effort,
+) -> Result<Vec<LayerTime>, Failure> {
+    let (x, level) = question(model, device, batch);
+    layers_of(effort, || model.score(&x, &level).map(wait_for)?)
 }
 
 /// Time by kind of layer, and outside of layers (sums, concatenation, the embedding).
@@ -192,20 +207,21 @@ fn layers_of(effort: &Effort, mut evaluate: impl FnMut() -> Result<(), Failure>)
 pub(super) fn asked(model: &NetworkScore, device: &Device) -> Result<Asked, Failure> {
     const ROUNDS: usize = 4;
     let (x, level) = question(model, device, 1);
-    let mut outcome = model.score(&x, &level).map(wait_for);
+    let evaluate = || model.score(&x, &level).map(wait_for)?;
+    evaluate()?;
+    let mut outcome = Ok(());
     let [dispatches, submissions] = counter::count(|| {
-        for _ in 0..ROUNDS {
-            outcome = model.score(&x, &level).map(wait_for);
-        }
+        outcome = (0..ROUNDS).try_for_each(|_| evaluate());
     });
     outcome?;
     let each = |count: usize| count as f64 / ROUNDS as f64;
     Ok(Asked { dispatches: each(dispatches), submissions: each(submissions) })
 }
 
-/// A result is only there once its values are.
-fn wait_for(tensor: Image) {
-    tensor.into_data();
+/// A result is only there once its values are: data alone may still be on their way.
+fn wait_for(tensor: Image) -> Result<(), Failure> {
+    let values = tensor.try_into_vec_as::<f32>();
+    values.map(drop).map_err(|error| Failure::Running(format!("the device failed: {error}")))
 }
 
 /// The same run by the bare solver loop and by the engine, in turn; the fastest of each counts,
@@ -223,7 +239,7 @@ pub(super) fn streaming(
     let (mut bare, mut engine) = (f64::INFINITY, f64::INFINITY);
     for _ in 0..effort.repeats {
         let began = Instant::now();
-        wait_for(sample(&run, &plan, &in_range, None, &noise, &mut Unobserved)?);
+        wait_for(sample(&run, &plan, &in_range, None, &noise, &mut Unobserved)?)?;
         bare = bare.min(began.elapsed().as_secs_f64());
         engine = engine.min(session.sample(run.clone(), Recording::Shown)?.seconds());
     }
@@ -231,12 +247,12 @@ pub(super) fn streaming(
 }
 
 /// Seconds for the noise of one step.
-pub(super) fn draw_seconds(model: &NetworkScore, device: &Device, effort: &Effort) -> f64 {
+pub(super) fn draw_seconds(model: &NetworkScore, device: &Device, effort: &Effort) -> Result<f64, Failure> {
     let noise = noise_of(model, device, SAMPLES);
     let (began, mut steps) = (Instant::now(), 0);
     while began.elapsed() < effort.least {
-        wait_for(noise.normal(steps, Purpose::Predictor));
+        wait_for(noise.normal(steps, Purpose::Predictor))?;
         steps += 1;
     }
-    began.elapsed().as_secs_f64() / steps as f64
+    Ok(began.elapsed().as_secs_f64() / steps as f64)
 }

@@ -84,13 +84,13 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         parameters: model.network().parameters(),
         device: recorded.report.device.name.clone(),
         first_state: recorded.first_shown.as_secs_f64(),
-        run: measure::whole_run(&recorded, measure::draw_seconds(&model, &device, &effort)),
+        run: measure::whole_run(&recorded, measure::draw_seconds(&model, &device, &effort)?),
         memory: measure::memory(&recorded),
         evaluations: [1, 4, 16, 64]
             .into_iter()
             .map(|batch| measure::evaluations(&model, &device, batch, &effort))
             .collect::<Result<_, _>>()?,
-        layers: if gpu { Vec::new() } else { measure::layers(&model, &device, &effort)? },
+        layers: measure::layers(&model, &device, SAMPLES, &effort)?,
         asked: gpu.then(|| measure::asked(&model, &device)).transpose()?,
         streaming: measure::streaming(&mut session, &args.model, &model, &effort)?,
     };
@@ -106,7 +106,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
 fn evaluations_only(args: &Args, effort: &Effort) -> Result<(), Failure> {
     let devices = devices::open(args.device.into())?;
     let (device, report) = devices.choose(args.device.into());
-    let (mut evaluations, mut gradients, mut asked) = (Vec::new(), Vec::new(), None);
+    let (mut evaluations, mut gradients, mut layers, mut asked) = (Vec::new(), Vec::new(), Vec::new(), None);
     if let ModelRef::Exact(folder) = &args.model {
         let set = measure::open_exact(folder, device)?;
         for &batch in &args.evaluations {
@@ -117,7 +117,11 @@ fn evaluations_only(args: &Args, effort: &Effort) -> Result<(), Failure> {
         for &batch in &args.evaluations {
             evaluations.push(measure::evaluations(&model, device, batch.into(), effort)?);
         }
-        asked = report.gpu.then(|| measure::asked(&model, device)).transpose()?;
+        if report.gpu {
+            let largest = args.evaluations.iter().max().copied().unwrap_or(1);
+            layers = measure::layers(&model, device, largest.into(), effort)?;
+            asked = Some(measure::asked(&model, device)?);
+        }
     }
     if !args.gradients.is_empty() {
         let model = measure::open(&args.model, &device.clone().autodiff())?;
@@ -127,7 +131,7 @@ fn evaluations_only(args: &Args, effort: &Effort) -> Result<(), Failure> {
     }
     let training = args.training.iter().map(|&batch| measure::training(&args.model, device, batch.into(), effort));
     let training = training.collect::<Result<_, _>>()?;
-    let figures = OnlyEvaluations { evaluations, gradients, training, asked, peak: measure::peak_memory() };
+    let figures = OnlyEvaluations { evaluations, gradients, layers, training, asked, peak: measure::peak_memory() };
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&figures)?),
         false => figures.print(),

@@ -44,28 +44,60 @@ pub(super) struct Stride {
 /// A kernel: the files of `shaders/network` by their names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kernel {
-    Convolution { shape: Shape, reading: Reading, rows: bool, residual: bool },
-    Gather { stride: Stride, residual: bool },
-    Resample { filter: Filter, reading: Reading, biased: bool, residual: bool },
-    Norm { whole_quads: bool, rows: bool },
+    /// `own`: each image has its own weights, and all is of single precision.
+    Convolution {
+        shape: Shape,
+        reading: Reading,
+        rows: bool,
+        residual: bool,
+        own: bool,
+    },
+    WinogradInput {
+        reading: Reading,
+    },
+    WinogradOutput {
+        rows: bool,
+        residual: bool,
+    },
+    Gather {
+        stride: Stride,
+        residual: bool,
+    },
+    Resample {
+        filter: Filter,
+        reading: Reading,
+        biased: bool,
+        residual: bool,
+    },
+    Norm {
+        whole_quads: bool,
+        rows: bool,
+    },
     /// Of heads of so many fours of channels.
-    Attention { head: u32 },
-    Linear { activation: Activation },
+    Attention {
+        head: u32,
+    },
+    Linear {
+        activation: Activation,
+    },
     Enter,
     Leave,
-    Pool { reading: Reading },
+    Pool {
+        reading: Reading,
+    },
     Copy,
 }
 
 /// How a convolution is cut up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Shape {
     /// Side of the filters.
     pub side: u32,
     /// Pixels of a thread.
     pub span: u32,
-    /// Fours of channels out of a workgroup.
+    /// Fours of channels out of a workgroup, and of a thread.
     pub quads: u32,
+    pub parts: u32,
     /// Spans of a workgroup.
     pub strips: u32,
     /// Fours of channels in at a time.
@@ -96,6 +128,8 @@ impl Kernel {
         }
         match self {
             Kernel::Convolution { .. } => shader!("convolution"),
+            Kernel::WinogradInput { .. } => shader!("winograd_input"),
+            Kernel::WinogradOutput { .. } => shader!("winograd_output"),
             Kernel::Gather { .. } => shader!("gather"),
             Kernel::Resample { .. } => shader!("resample"),
             Kernel::Norm { .. } => shader!("norm"),
@@ -110,7 +144,8 @@ impl Kernel {
 
     /// Its source, for features of single precision or half.
     pub fn source(&self, half: bool) -> String {
-        let (four, pack, unpack) = match half {
+        let single = matches!(self, Kernel::Convolution { own: true, .. });
+        let (four, pack, unpack) = match half && !single {
             false => ("vec4f", "value", "value"),
             true => (
                 "vec2u",
@@ -122,6 +157,8 @@ impl Kernel {
         let (source, weight, target) = match self {
             Kernel::Norm { .. } => ("Four", "vec4f", "f32"),
             Kernel::Linear { .. } => ("vec4f", "vec4f", "vec4f"),
+            Kernel::WinogradInput { .. } => ("Four", "Four", "vec4f"),
+            Kernel::WinogradOutput { .. } => ("vec4f", "vec4f", "Four"),
             Kernel::Enter => ("f32", "Four", "Four"),
             Kernel::Leave => ("Four", "Four", "f32"),
             _ => ("Four", "Four", "Four"),
@@ -142,10 +179,14 @@ impl Kernel {
             let _ = writeln!(text, "const {name} = {value};");
         }
         text.push_str(include_str!("../../../shaders/network/common.wgsl"));
-        if matches!(self, Kernel::Convolution { .. } | Kernel::Resample { .. } | Kernel::Pool { .. }) {
+        if matches!(
+            self,
+            Kernel::Convolution { .. } | Kernel::WinogradInput { .. } | Kernel::Resample { .. } | Kernel::Pool { .. }
+        ) {
             text.push_str(include_str!("../../../shaders/network/feature.wgsl"));
         }
-        let number = |name: &str| constants.iter().find(|(known, _)| *known == name)?.1.trim_end_matches('u').parse().ok();
+        let number =
+            |name: &str| constants.iter().find(|(known, _)| *known == name)?.1.trim_end_matches('u').parse().ok();
         text + &repeated(&mut self.file().1.lines(), &number)
     }
 
@@ -154,20 +195,27 @@ impl Kernel {
         let number = |value: u32| format!("{value}u");
         let plain = Reading::default();
         match self {
-            &Kernel::Convolution { shape, reading, rows, residual } => {
-                let Shape { side, span, quads, strips, chunk, places } = shape;
+            &Kernel::Convolution { shape, reading, rows, residual, own } => {
+                let Shape { side, span, quads, parts, strips, chunk, places } = shape;
                 let numbers = [
                     ("KERNEL", side),
                     ("SPAN", span),
                     ("REACH", span + side - 1),
                     ("QUADS", quads),
+                    ("PARTS", parts),
                     ("STRIPS", strips),
                     ("CHUNK", chunk),
                     ("PLACES", places),
                 ];
-                let flags = [("ROWS", rows), ("RESIDUAL", residual)];
+                let flags = [("ROWS", rows), ("RESIDUAL", residual), ("OWN", own)];
                 let numbers = numbers.map(|(name, value)| (name, number(value)));
                 (reading, numbers.into_iter().chain(flags.map(|(name, flag)| (name, flag.to_string()))).collect())
+            }
+            &Kernel::WinogradInput { reading } => (reading, vec![("SIX", number(6))]),
+            &Kernel::WinogradOutput { rows, residual } => {
+                let flags = [("ROWS", rows), ("RESIDUAL", residual)].map(|(name, flag)| (name, flag.to_string()));
+                let numbers = [("SIX", 6), ("FOUR", 4)].map(|(name, value)| (name, number(value)));
+                (plain, numbers.into_iter().chain(flags).collect())
             }
             &Kernel::Gather { stride, residual } => {
                 (plain, vec![("RESIDUAL", residual.to_string())].into_iter().chain(stride.constants()).collect())
@@ -185,9 +233,7 @@ impl Kernel {
             Kernel::Norm { whole_quads, rows } => {
                 (plain, vec![("WHOLE_QUADS", whole_quads.to_string()), ("ROWS", rows.to_string())])
             }
-            &Kernel::Attention { head } => {
-                (plain, vec![("HEAD", number(head)), ("PARTS", number(head.div_ceil(16)))])
-            }
+            &Kernel::Attention { head } => (plain, vec![("HEAD", number(head)), ("PARTS", number(head.div_ceil(16)))]),
             &Kernel::Linear { activation } => (Reading { normalised: false, activation }, Vec::new()),
             &Kernel::Pool { reading } => (reading, Vec::new()),
             Kernel::Enter | Kernel::Leave | Kernel::Copy => (plain, Vec::new()),

@@ -14,6 +14,6 @@ mod program;
 mod recorder;
 mod tiling;
 
-pub use device::register;
 pub(super) use device::of;
+pub use device::register;
 pub(super) use network::Network;

@@ -3,8 +3,8 @@
 use super::device::{Gpu, locked};
 use super::kernel::Activation;
 use super::layers::{
-    Attention, Convolution, DOUBLING, HALVING, Linear, Norm, Order, Read, Resampling, Rows, Uploader, Write, bias, copy,
-    enter, leave, pool,
+    Attention, Convolution, DOUBLING, HALVING, Linear, Norm, Order, Read, Resampling, Rows, Uploader, Write, bias,
+    copy, enter, leave, pool,
 };
 use super::program::{Doors, Place, Program};
 use super::recorder::{Recorder, Slot, View};
@@ -22,6 +22,8 @@ use std::sync::{Arc, Mutex};
 const KEPT: usize = 4;
 /// Most memory for the features of one submission, in bytes; more images go one part after another.
 const MOST: u64 = 1 << 30;
+/// Networks of more parameters do not take more memory to be faster.
+const MOST_AT_POINTS: usize = 100_000_000;
 
 /// A `ddpm` or `ncsnpp` network on a graphics device.
 #[derive(Debug)]
@@ -125,7 +127,9 @@ impl<'a> Builder<'a, '_, '_> {
             Op::Attention(channels) => {
                 Layer::Attention(Box::new(Attention::load(self.loader, self.uploader, channels)?))
             }
-            Op::Resample { direction, channels, conv: true } => Layer::ConvResample(self.resampler(direction, channels)?),
+            Op::Resample { direction, channels, conv: true } => {
+                Layer::ConvResample(self.resampler(direction, channels)?)
+            }
             Op::Resample { direction, .. } => Layer::Resample(direction),
             Op::Keep => Layer::Keep,
             Op::Recall => Layer::Recall,
@@ -172,14 +176,17 @@ impl<'a> Builder<'a, '_, '_> {
     }
 
     fn resampler(&mut self, direction: Direction, input: usize) -> Result<ConvResampler, WeightsError> {
-        if direction == Direction::Down || !self.loader.config.fir {
+        let filtered = self.loader.config.fir;
+        if direction == Direction::Up && !filtered {
             let convolution = self.convolution(3, input, Order::OutIn)?;
             return Ok(ConvResampler { direction, convolution, bias: None });
         }
         let pair = self.loader.pair()?;
         let zeros = vec![0.0; pair.bias.len()];
-        let convolution = Convolution::of(self.uploader, 3, input, Order::OutIn, &[(pair.weight, &zeros, 1.0)]);
-        Ok(ConvResampler { direction, convolution, bias: Some(bias(self.uploader, pair.bias)) })
+        let last = direction == Direction::Up;
+        let own = if last { &zeros } else { pair.bias };
+        let convolution = Convolution::of(self.uploader, 3, input, Order::OutIn, &[(pair.weight, own, 1.0)]);
+        Ok(ConvResampler { direction, convolution, bias: last.then(|| bias(self.uploader, pair.bias)) })
     }
 }
 
@@ -190,10 +197,17 @@ impl Network {
     }
 
     /// Takes the parameters from the embedding's on, of operations that [`Network::can`] be done.
-    pub fn load(ops: &[Op], loader: &mut Loader, gpu: Arc<Gpu>, half: bool) -> Result<Self, WeightsError> {
+    /// `parameters`: how many there are in all.
+    pub fn load(
+        ops: &[Op],
+        loader: &mut Loader,
+        gpu: Arc<Gpu>,
+        parameters: usize,
+        half: bool,
+    ) -> Result<Self, WeightsError> {
         let config = loader.config.clone();
         let widths = widths(ops, &config).unwrap_or_default();
-        let uploader = Uploader { gpu: &gpu, half };
+        let uploader = Uploader { gpu: &gpu, half, points: parameters <= MOST_AT_POINTS };
         let dense = match config.conditional {
             true => {
                 let pairs = [loader.pair()?, loader.pair()?];
@@ -211,8 +225,7 @@ impl Network {
         let levels = (dense.is_some() && !parts.is_empty()).then(|| Linear::of(uploader, 4 * config.nf, &parts));
         let classes = ops.last().and_then(|op| if let Op::Linear(width) = op { Some(width.output) } else { None });
         let programs = Mutex::default();
-        let network =
-            Network { gpu, config, dense, table, levels, layers, widths, classes, half, most: 1, programs };
+        let network = Network { gpu, config, dense, table, levels, layers, widths, classes, half, most: 1, programs };
         let most = network.most_images();
         Ok(Network { most, ..network })
     }
@@ -273,10 +286,18 @@ impl Network {
                 let offset = whole.offset + bytes * first as u64;
                 Place { buffer: whole.buffer.clone(), offset, bytes: bytes * images as u64 }
             };
-            let rows_of = |values: &[f32], width: usize| values.get(own.start * width..own.end * width).unwrap_or_default().to_vec();
+            let rows_of = |values: &[f32], width: usize| {
+                values.get(own.start * width..own.end * width).unwrap_or_default().to_vec()
+            };
             // What one thread is told is not told to another before it is submitted.
             let programs = locked(&self.programs);
-            program.run(&self.gpu, &part(&from), &part(&to), &rows_of(&features, width), &rows_of(&extra, per_row(&extra)));
+            program.run(
+                &self.gpu,
+                &part(&from),
+                &part(&to),
+                &rows_of(&features, width),
+                &rows_of(&extra, per_row(&extra)),
+            );
             drop(programs);
         }
         Ok(y)

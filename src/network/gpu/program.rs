@@ -112,7 +112,10 @@ impl Program {
         }
         gpu.queue.submit([encoder.finish()]);
         if let Some(times) = clock.and_then(|clock| clock.read(gpu)) {
-            self.steps.iter().zip(times).for_each(|(step, time)| step.kind.into_iter().for_each(|kind| profile::add(kind, time)));
+            self.steps
+                .iter()
+                .zip(times)
+                .for_each(|(step, time)| step.kind.into_iter().for_each(|kind| profile::add(kind, time)));
         }
     }
 
@@ -130,7 +133,13 @@ impl Step {
     }
 }
 
-fn bind(gpu: &Gpu, slots: &[wgpu::Buffer], params: &wgpu::Buffer, index: usize, bindings: &Bindings) -> wgpu::BindGroup {
+fn bind(
+    gpu: &Gpu,
+    slots: &[wgpu::Buffer],
+    params: &wgpu::Buffer,
+    index: usize,
+    bindings: &Bindings,
+) -> wgpu::BindGroup {
     let Bindings { source, weights, output, affine, rows, residual } = bindings;
     let bound: [&Bound; STORAGE] = [source, weights, output, affine, rows, residual];
     let storage = bound.into_iter().map(|bound| match bound {
@@ -143,7 +152,8 @@ fn bind(gpu: &Gpu, slots: &[wgpu::Buffer], params: &wgpu::Buffer, index: usize, 
         offset: (index * ALIGNMENT) as u64,
         size: wgpu::BufferSize::new(ALIGNMENT as u64),
     };
-    let resources = std::iter::once(wgpu::BindingResource::Buffer(own)).chain(storage.map(|buffer| buffer.as_entire_binding()));
+    let resources =
+        std::iter::once(wgpu::BindingResource::Buffer(own)).chain(storage.map(|buffer| buffer.as_entire_binding()));
     let entries: Vec<_> =
         (0..).zip(resources).map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource }).collect();
     gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &gpu.layout, entries: &entries })

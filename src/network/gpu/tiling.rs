@@ -10,10 +10,35 @@ const ENOUGH: u32 = 256;
 /// Most pixels of a tile in a row.
 const WIDEST: u32 = 32;
 
-/// Pixels of a thread, fours of channels out, and spans of a workgroup: those that reuse most of what they read first.
-const CHOICES: [[u32; 3]; 6] = [[8, 16, 16], [8, 8, 16], [8, 8, 8], [4, 8, 8], [4, 4, 16], [4, 4, 8]];
+/// Pixels of a thread, fours of channels out of a workgroup, its spans, and fours of channels out of a thread: those that
+/// reuse most of what they read first.
+const CHOICES: [[u32; 4]; 8] = [
+    [8, 32, 16, 2],
+    [8, 16, 16, 2],
+    [8, 16, 16, 1],
+    [8, 8, 16, 1],
+    [8, 8, 8, 1],
+    [4, 8, 8, 1],
+    [4, 4, 16, 1],
+    [4, 4, 8, 1],
+];
 /// For few channels out.
-const NARROW: [[u32; 3]; 3] = [[8, 1, 64], [4, 1, 64], [2, 1, 64]];
+const NARROW: [[u32; 4]; 3] = [[8, 1, 64, 1], [4, 1, 64, 1], [2, 1, 64, 1]];
+
+/// What is convolved.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Work {
+    pub images: u32,
+    pub height: u32,
+    pub width: u32,
+    /// Side of the filters.
+    pub side: u32,
+    /// Fours of channels.
+    pub input: u32,
+    pub output: u32,
+    /// Each image has filters of its own.
+    pub own: bool,
+}
 
 /// A convolution of images of this size by tiles.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,31 +51,37 @@ pub(super) struct Tiling {
 }
 
 impl Tiling {
-    /// For images of this height and width, filters of this side, and fours of channels.
-    pub fn new(images: u32, size: [u32; 2], side: u32, input: u32, output: u32) -> Self {
-        let choices = if output <= 2 { &NARROW[..] } else { &CHOICES[..] };
-        let tilings = choices.iter().map(|&choice| Tiling::of(choice, images, size, side, input));
-        let workgroups = |tiling: &Tiling| tiling.tiles.iter().product::<u32>() * output.div_ceil(tiling.shape.quads);
-        let enough = tilings.clone().find(|tiling| workgroups(tiling) >= ENOUGH);
-        let most = || tilings.clone().max_by_key(|tiling| (workgroups(tiling), tiling.shape.span));
-        // There is a last one.
-        enough.or_else(most).unwrap_or_else(|| Tiling::of(CHOICES[0], images, size, side, input))
+    /// The first choice that keeps a device busy, else the one with most workgroups.
+    pub fn new(work: Work) -> Self {
+        let choices = if work.output <= 2 { &NARROW[..] } else { &CHOICES[..] };
+        let useful = |choice: &&[u32; 4]| choice[1] <= work.output.next_power_of_two().max(4);
+        let tilings: Vec<Tiling> =
+            choices.iter().filter(useful).filter_map(|&choice| Tiling::of(choice, work)).collect();
+        let workgroups =
+            |tiling: &Tiling| tiling.tiles.iter().product::<u32>() * work.output.div_ceil(tiling.shape.quads);
+        let enough = tilings.iter().find(|tiling| workgroups(tiling) >= ENOUGH);
+        let most = || tilings.iter().max_by_key(|tiling| (workgroups(tiling), tiling.shape.span));
+        // The smallest fits any work.
+        let smallest = Tiling { shape: Shape::default(), spans: [1; 3], tiles: [0; 3] };
+        enough.or_else(most).copied().unwrap_or(smallest)
     }
 
-    fn of([span, quads, strips]: [u32; 3], images: u32, [height, width]: [u32; 2], side: u32, input: u32) -> Self {
+    /// `None` where a workgroup's memory is too small.
+    fn of([span, quads, strips, parts]: [u32; 4], work: Work) -> Option<Self> {
+        let Work { images, height, width, side, input, own, .. } = work;
         let margin = side - 1;
         let across = width.div_ceil(span).min((WIDEST / span).max(1)).min(strips);
         let down = height.min(strips / across).max(1);
         let room = |chunk: u32| (WORKGROUP_BYTES as u32 / FOUR).saturating_sub(side * side * chunk * 4 * quads) / chunk;
         let places = |down: u32, deep: u32| deep * (down + margin) * (across * span + margin);
+        let most = if own { 1 } else { images.min(strips / (across * down)).max(1) };
         // Images of a few pixels have more margin than pixels.
-        let deep = (1..=strips / (across * down)).rev().find(|&deep| places(down, deep) <= room(1)).unwrap_or(1);
-        let deep = deep.min(images.max(1));
+        let deep = (1..=most).rev().find(|&deep| places(down, deep) <= room(1))?;
         let places = places(down, deep);
-        let chunk = [4, 2, 1].into_iter().find(|&chunk| chunk <= input.max(1) && side == 1 && places <= room(chunk));
-        let shape = Shape { side, span, quads, strips, chunk: chunk.unwrap_or(1), places };
+        let chunk = [4, 2, 1].into_iter().find(|&chunk| chunk <= input.max(1) && places <= room(chunk))?;
+        let shape = Shape { side, span, quads, parts, strips, chunk, places };
         let tiles = [width.div_ceil(across * span), height.div_ceil(down), images.div_ceil(deep)];
-        Tiling { shape, spans: [across, down, deep], tiles }
+        Some(Tiling { shape, spans: [across, down, deep], tiles })
     }
 }
 
@@ -60,10 +91,12 @@ mod tests {
 
     #[test]
     fn tiles_cover_all_pixels_and_fit_into_a_workgroups_memory() {
-        for (images, height, width) in [(1, 1, 1), (1, 4, 4), (64, 2, 2), (3, 7, 5), (1, 1, 1024), (16, 20, 12), (2, 256, 256)] {
-            for side in [1, 3] {
+        let sizes = [(1, 1, 1), (1, 4, 4), (64, 2, 2), (3, 7, 5), (1, 1, 1024), (16, 20, 12), (2, 256, 256)];
+        for (images, height, width) in sizes {
+            for (side, own) in [(1, false), (1, true), (3, false)] {
                 for (input, output) in [(1, 8), (8, 1), (16, 16), (96, 64)] {
-                    let Tiling { shape, spans, tiles } = Tiling::new(images, [height, width], side, input, output);
+                    let work = Work { images, height, width, side, input, output, own };
+                    let Tiling { shape, spans, tiles } = Tiling::new(work);
                     let [across, down, deep] = spans;
                     assert!(across * down * deep <= shape.strips, "{spans:?} of {shape:?}");
                     assert!(tiles[0] * across * shape.span >= width);
@@ -72,7 +105,8 @@ mod tests {
                     assert!(places <= shape.places);
                     let filters = side * side * shape.chunk * 4 * shape.quads;
                     assert!((places * shape.chunk + filters) * FOUR <= WORKGROUP_BYTES as u32, "{shape:?}");
-                    assert!(shape.strips * shape.quads <= 256);
+                    assert!(shape.strips * shape.quads / shape.parts <= 256 && shape.quads.is_multiple_of(shape.parts));
+                    assert!(!own || deep == 1);
                 }
             }
         }

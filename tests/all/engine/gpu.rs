@@ -1,14 +1,13 @@
 //! Runs on a graphics device, here a software one: same samples, and pictures straight from the tensor's buffer.
 
 use super::{PATIENCE, finish, finished, options, quick};
-use burn::tensor::Device;
 use burn::tensor::wgpu::{WgpuSetup, wgpu};
 use score_explorer::engine::{DeviceChoice, DeviceReport, Devices, Engine, GpuPicture, Options, Sample};
 use std::sync::mpsc::channel;
 
 /// The devices with a graphics one, and the setup behind it.
 fn graphics() -> (Devices, WgpuSetup) {
-    let (device, setup) = Device::wgpu_options().init_with_setup().expect("a Vulkan driver, which tests/run installs");
+    let (device, setup) = crate::graphics::graphics();
     let report = DeviceReport { name: "software Vulkan".into(), gpu: true, software: true };
     (Devices { gpu: Some((device, report)), ..Devices::cpu_only() }, setup)
 }

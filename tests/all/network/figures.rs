@@ -1,7 +1,8 @@
 //! Raw outputs and scores of reference networks, as recorded from published code.
 
 use super::{build, figures, image, open, relative_error, values};
-use burn::tensor::{Device, DeviceKind};
+use crate::graphics::graphics;
+use burn::tensor::Device;
 use score_explorer::checkpoint::{OpenedNetwork, open_network, read_tensors};
 use score_explorer::network::Weights;
 use score_explorer::score::ScoreModel;
@@ -87,7 +88,7 @@ fn a_named_reference_network_gives_published_figures() {
 
 #[test]
 fn networks_give_published_figures_on_vulkan() {
-    let device = Device::wgpu(DeviceKind::DefaultDevice);
+    let (device, _) = graphics();
     gives_published_figures("ddpmpp-subvp-cifar10", &device);
     gives_published_figures("ncsnpp-ve-cifar10-discrete", &device);
     gives_published_figures("ddpm-vp-cifar10-discrete", &device);

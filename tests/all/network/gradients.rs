@@ -1,7 +1,8 @@
 //! Gradients of published losses by every parameter, as recorded from published code, by both ways of computing them.
 
 use super::{folder, noise, open, same_bits_for_any_number_of_threads};
-use burn::tensor::{Device, DeviceKind};
+use crate::graphics::graphics;
+use burn::tensor::Device;
 use score_explorer::checkpoint::{OpenedNetwork, read_tensors};
 use score_explorer::network::{Architecture, Embedding, Network, Weights};
 use serde_json::Value;
@@ -170,5 +171,5 @@ fn gradients_are_the_same_bits_for_any_number_of_threads() {
 #[test]
 fn gradients_on_vulkan_are_the_published_ones() {
     let recorded = Recorded::read("ddpmpp-subvp-cifar10");
-    recorded.holds(&recorded.by_tensors(&Device::wgpu(DeviceKind::DefaultDevice)));
+    recorded.holds(&recorded.by_tensors(&graphics().0));
 }

@@ -20,17 +20,9 @@ mod refinenets;
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::Image;
 use score_explorer::checkpoint::{OpenedNetwork, open_network, read_tensors};
-use score_explorer::engine::{DeviceChoice, Devices};
 use score_explorer::network::{Array, Config, Network, ScoreNetwork, Weights};
 use score_explorer::score::{Description, NetworkScore};
 use std::path::PathBuf;
-use std::sync::LazyLock;
-
-/// A graphics device, here a software one, on which U-Nets compute by kernels of their own.
-fn graphics() -> Device {
-    static DEVICES: LazyLock<Devices> = LazyLock::new(|| Devices::headless(DeviceChoice::Gpu));
-    DEVICES.gpu.as_ref().expect("a Vulkan driver, which tests/run installs").0.clone()
-}
 
 /// A reference network's folder.
 fn folder(name: &str) -> PathBuf {

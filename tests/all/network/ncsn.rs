@@ -1,7 +1,8 @@
 //! NCSN and NCSNv2 against what their original releases answered, and what holds between their levels.
 
 use super::{image, noise, relative_error, values};
-use burn::tensor::{Device, DeviceKind};
+use crate::graphics::graphics;
+use burn::tensor::Device;
 use score_explorer::Image;
 use score_explorer::checkpoint::{Overrides, adopt, open_network, read_score_sde_config, read_tensors, read_torch};
 use score_explorer::network::{Architecture, Array, Network, Nonlinearity, Weights};
@@ -113,7 +114,7 @@ fn differentiable_ncsn_answer_as_their_originals() {
 
 #[test]
 fn ncsn_answer_as_their_originals_on_vulkan() {
-    let device = Device::wgpu(DeviceKind::DefaultDevice);
+    let (device, _) = graphics();
     for net in ["ncsn", "ncsnv2"] {
         agrees(net, &open(net, &device), &device);
     }

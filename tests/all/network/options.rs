@@ -1,6 +1,7 @@
 //! Options that no reference network has.
 
-use super::{graphics, noise, open, output_and_gradient, relative_error, same_bits_for_any_number_of_threads, values};
+use super::{noise, open, output_and_gradient, relative_error, same_bits_for_any_number_of_threads, values};
+use crate::graphics::graphics;
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::network::ScoreNetwork;
 use score_explorer::network::{
@@ -39,7 +40,7 @@ fn agrees_with_tensors(config: &Config, x: &Tensor<4>, labels: &[f64]) -> Vec<f3
         let error = relative_error(own, expected);
         assert!(error < HOST, "{what}: the CPU's own layers differ by {error:.1e}: {config:?}");
     }
-    let device = graphics();
+    let (device, _) = graphics();
     let there = Tensor::from_data(x.to_data(), &device);
     let by_kernels = values(Unet::new(config, &weights, &device).unwrap().forward(there, labels).unwrap());
     let error = relative_error(&by_kernels, &output);
