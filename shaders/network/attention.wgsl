@@ -16,7 +16,8 @@ const SIDE = 16u;
 const CHUNK = 16u;
 
 var<workgroup> queries: array<vec4f, SIDE * CHUNK>;
-var<workgroup> keys: array<vec4f, SIDE * (CHUNK + 1)>;
+// Of keys, and then of values.
+var<workgroup> others: array<vec4f, SIDE * (CHUNK + 1)>;
 var<workgroup> scores: array<f32, SIDE * SIDE>;
 
 @compute @workgroup_size(SIDE * SIDE)
@@ -45,10 +46,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
                 k = unpack(source[head_first + (first + key + row) * params.source_stride + params.quads + part]);
             }
             queries[thread] = q;
-            keys[row * (CHUNK + 1) + column] = k;
+            others[row * (CHUNK + 1) + column] = k;
             workgroupBarrier();
             for (var i = 0u; i < CHUNK; i++) {
-                score += dot(queries[row * CHUNK + i], keys[column * (CHUNK + 1) + i]);
+                score += dot(queries[row * CHUNK + i], others[column * (CHUNK + 1) + i]);
             }
         }
         scores[thread] = select(-3.0e38, score, key + column < params.pixels);
@@ -61,14 +62,25 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 //# repeat p PARTS
         sum$p *= fade;
 //# end
-        for (var i = 0u; i < min(SIDE, params.pixels - key); i++) {
-            let weight = exp(scores[row * SIDE + i] - peak);
-            total += weight;
-            let at = head_first + (first + key + i) * params.source_stride + 2 * params.quads + column;
+        workgroupBarrier();
+        scores[thread] = exp(scores[thread] - peak);
+        workgroupBarrier();
+        for (var i = 0u; i < SIDE; i++) { total += scores[row * SIDE + i]; }
 //# repeat p PARTS
-            if column + $p * SIDE < HEAD { sum$p = fma(vec4f(weight), unpack(source[at + $p * SIDE]), sum$p); }
-//# end
+        {
+            let part = column + $p * SIDE;
+            var value = vec4f();
+            if part < HEAD && key + row < params.pixels {
+                value = unpack(source[head_first + (first + key + row) * params.source_stride + 2 * params.quads + part]);
+            }
+            workgroupBarrier();
+            others[row * (CHUNK + 1) + column] = value;
+            workgroupBarrier();
+            for (var i = 0u; i < SIDE; i++) {
+                sum$p = fma(vec4f(scores[row * SIDE + i]), others[i * (CHUNK + 1) + column], sum$p);
+            }
         }
+//# end
     }
     if query >= params.pixels { return; }
     let to = params.output_first + (first + query) * params.output_stride + head + column;

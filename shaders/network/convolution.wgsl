@@ -1,6 +1,7 @@
 // A convolution of KERNEL×KERNEL that keeps the size: SPAN pixels in a row times PARTS fours of channels out for each
 // thread. A tile's input, with its margin, and its weights come chunk by chunk into the workgroup's memory, normalised on
-// the way. Where the weights are OWN, each image has others, and there are no biases.
+// the way. SPLIT groups of threads share the channels of a chunk. Where the weights are OWN, each image has others, and
+// there are no biases.
 
 struct Params {
     images: u32,
@@ -28,10 +29,12 @@ struct Params {
 
 const MARGIN = KERNEL / 2;
 const COLUMNS = QUADS / PARTS;
-const THREADS = STRIPS * COLUMNS;
+const GROUP = STRIPS * COLUMNS;
+const THREADS = GROUP * SPLIT;
 
 var<workgroup> tile: array<vec4f, PLACES * CHUNK>;
 var<workgroup> filters: array<vec4f, KERNEL * KERNEL * CHUNK * 4 * QUADS>;
+var<workgroup> shares: array<vec4f, SHARES>;
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
@@ -44,7 +47,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     let places = params.deep * tile_height * tile_width;
 
     let column = thread % COLUMNS;
-    let strip = thread / COLUMNS;
+    let strip = thread / COLUMNS % STRIPS;
+    let split = thread / GROUP;
     let strip_x = strip % params.across;
     let strip_y = strip / params.across % params.down;
     let layer = strip / (params.across * params.down);
@@ -86,7 +90,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
             filters[i] = value;
         }
         workgroupBarrier();
-        for (var part = 0u; part < CHUNK; part++) {
+        for (var part = split; part < CHUNK; part += SPLIT) {
             for (var row = 0u; row < KERNEL; row++) {
                 let at = (own + row * tile_width) * CHUNK + part;
                 var weight_at = ((row * KERNEL) * CHUNK + part) * 4 * QUADS + column;
@@ -115,8 +119,28 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
         }
     }
 
+    for (var other = 1u; other < SPLIT; other++) {
+        workgroupBarrier();
+        if split == other {
+//# repeat o PARTS
+//# repeat p SPAN
+            shares[($o * SPAN + $p) * GROUP + thread % GROUP] = sum$o_$p;
+//# end
+//# end
+        }
+        workgroupBarrier();
+        if split == 0 {
+//# repeat o PARTS
+//# repeat p SPAN
+            sum$o_$p += shares[($o * SPAN + $p) * GROUP + thread];
+//# end
+//# end
+        }
+    }
+
     let image = first_image + layer;
     let y = tile_y + strip_y;
+    if split != 0 { return; }
     if layer >= params.deep || image >= params.images || y >= params.height { return; }
     let first_x = tile_x + strip_x * SPAN;
     let first = (image * params.height + y) * params.width + first_x;

@@ -138,10 +138,13 @@ impl NetworkScore {
         let native: Vec<Place> = at.iter().map(|&level| self.conditioning.nearest(level)).collect();
         let device = &x.device();
         let part = |which: usize| scaled(&native, at, |native, scale| shares(native, scale)[which], device);
-        let answer = self.output_of(class, x, at)? * part(0);
-        Ok(match native.iter().all(|native| shares(native, 1.0)[1] == 0.0) {
-            true => answer,
-            false => answer + x.clone() * part(1),
+        let skips = native.iter().any(|native| shares(native, 1.0)[1] != 0.0);
+        // What is sent to a device before it is asked for anything interrupts nothing.
+        let (gain, skip) = (part(0), skips.then(|| part(1)));
+        let answer = self.output_of(class, x, at)? * gain;
+        Ok(match skip {
+            None => answer,
+            Some(skip) => answer + x.clone() * skip,
         })
     }
 }

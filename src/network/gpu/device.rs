@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(super) const STORAGE: usize = 6;
 /// Of them, the place of the one that is written.
 pub(super) const WRITTEN: usize = 2;
-/// Bytes that a workgroup's own memory has on every device.
-pub(super) const WORKGROUP_BYTES: usize = 16 << 10;
+/// Bytes that a workgroup's own memory has on every device, and most that one asks for.
+const WORKGROUP_BYTES: [u32; 2] = [16 << 10, 32 << 10];
 /// Most threads of a workgroup on every device.
 const THREADS: u32 = 256;
 
@@ -48,7 +48,7 @@ fn is_able(adapter: &wgpu::Adapter, device: &wgpu::Device) -> bool {
     let limits = device.limits();
     adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
         && limits.max_storage_buffers_per_shader_stage >= STORAGE as u32
-        && limits.max_compute_workgroup_storage_size >= WORKGROUP_BYTES as u32
+        && limits.max_compute_workgroup_storage_size >= WORKGROUP_BYTES[0]
         && limits.max_compute_invocations_per_workgroup >= THREADS
         && limits.max_compute_workgroup_size_x >= THREADS
 }
@@ -83,6 +83,11 @@ impl Gpu {
         });
         let nothing = buffer(&device, 64, BufferUsages::STORAGE);
         Gpu { device, queue, layout, nothing, pipeline_layout, pipelines: Mutex::default() }
+    }
+
+    /// Bytes of a workgroup's own memory.
+    pub fn workgroup_bytes(&self) -> u32 {
+        self.device.limits().max_compute_workgroup_storage_size.min(WORKGROUP_BYTES[1])
     }
 
     /// A kernel that is ready to run, for features of single precision or half.

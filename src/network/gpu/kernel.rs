@@ -59,10 +59,6 @@ pub(super) enum Kernel {
         rows: bool,
         residual: bool,
     },
-    Gather {
-        stride: Stride,
-        residual: bool,
-    },
     Resample {
         filter: Filter,
         reading: Reading,
@@ -104,6 +100,26 @@ pub(super) struct Shape {
     pub chunk: u32,
     /// Most pixels of a tile with its margin.
     pub places: u32,
+    /// Groups of threads that share a chunk.
+    pub split: u32,
+}
+
+impl Shape {
+    /// Threads of a group.
+    pub fn group(&self) -> u32 {
+        self.strips * self.quads / self.parts
+    }
+
+    /// Fours of a workgroup's memory.
+    pub fn fours(&self) -> u32 {
+        let filters = self.side * self.side * self.chunk * 4 * self.quads;
+        self.places * self.chunk + filters + self.shares()
+    }
+
+    /// Fours that a group hands over to another.
+    pub fn shares(&self) -> u32 {
+        if self.split > 1 { self.group() * self.span * self.parts } else { 1 }
+    }
 }
 
 /// A filter in each direction.
@@ -130,7 +146,6 @@ impl Kernel {
             Kernel::Convolution { .. } => shader!("convolution"),
             Kernel::WinogradInput { .. } => shader!("winograd_input"),
             Kernel::WinogradOutput { .. } => shader!("winograd_output"),
-            Kernel::Gather { .. } => shader!("gather"),
             Kernel::Resample { .. } => shader!("resample"),
             Kernel::Norm { .. } => shader!("norm"),
             Kernel::Attention { .. } => shader!("attention"),
@@ -196,7 +211,7 @@ impl Kernel {
         let plain = Reading::default();
         match self {
             &Kernel::Convolution { shape, reading, rows, residual, own } => {
-                let Shape { side, span, quads, parts, strips, chunk, places } = shape;
+                let Shape { side, span, quads, parts, strips, chunk, places, split } = shape;
                 let numbers = [
                     ("KERNEL", side),
                     ("SPAN", span),
@@ -206,6 +221,8 @@ impl Kernel {
                     ("STRIPS", strips),
                     ("CHUNK", chunk),
                     ("PLACES", places),
+                    ("SPLIT", split),
+                    ("SHARES", shape.shares()),
                 ];
                 let flags = [("ROWS", rows), ("RESIDUAL", residual), ("OWN", own)];
                 let numbers = numbers.map(|(name, value)| (name, number(value)));
@@ -216,9 +233,6 @@ impl Kernel {
                 let flags = [("ROWS", rows), ("RESIDUAL", residual)].map(|(name, flag)| (name, flag.to_string()));
                 let numbers = [("SIX", 6), ("FOUR", 4)].map(|(name, value)| (name, number(value)));
                 (plain, numbers.into_iter().chain(flags).collect())
-            }
-            &Kernel::Gather { stride, residual } => {
-                (plain, vec![("RESIDUAL", residual.to_string())].into_iter().chain(stride.constants()).collect())
             }
             Kernel::Resample { filter, reading, biased, residual } => {
                 let taps: Vec<String> = filter.taps.iter().map(|&tap| format!("{:?}f", f32::from_bits(tap))).collect();

@@ -168,19 +168,19 @@ impl Convolution {
         order: Order,
     ) -> Result<Self, WeightsError> {
         let pair = loader.pair()?;
-        let (weight, bias) = (pair.weight, pair.bias);
-        if side == 3 && uploader.points && input.min(bias.len()) >= WIDE && input * bias.len() <= LARGEST {
-            let taps = filters(9, input, order, &[(weight, bias, 1.0)]);
-            let row = bias.len().next_multiple_of(4);
-            let (taps, biases) = taps.split_at(taps.len().saturating_sub(row));
-            let (filters, biases) = (uploader.singles(&at_points(taps)), uploader.singles(biases));
-            return Ok(Convolution {
-                side: 3,
-                output: bias.len() as u32,
-                filters: Filters::Points { filters, biases },
-            });
+        Ok(Convolution::new(uploader, side, input, order, pair.weight, pair.bias))
+    }
+
+    /// Of a weight and its bias, at points where that pays.
+    pub fn new(uploader: Uploader, side: usize, input: usize, order: Order, weight: &[f32], bias: &[f32]) -> Self {
+        if side != 3 || !uploader.points || input.min(bias.len()) < WIDE || input * bias.len() > LARGEST {
+            return Convolution::of(uploader, side, input, order, &[(weight, bias, 1.0)]);
         }
-        Ok(Convolution::of(uploader, side, input, order, &[(weight, bias, 1.0)]))
+        let taps = filters(9, input, order, &[(weight, bias, 1.0)]);
+        let row = bias.len().next_multiple_of(4);
+        let (taps, biases) = taps.split_at(taps.len().saturating_sub(row));
+        let (filters, biases) = (uploader.singles(&at_points(taps)), uploader.singles(biases));
+        Convolution { side: 3, output: bias.len() as u32, filters: Filters::Points { filters, biases } }
     }
 
     /// Several side by side, each times a factor.
@@ -209,7 +209,16 @@ impl Convolution {
         // To maps of single pixels, an image is one row.
         let [height, width] = if self.side == 1 { [1, x.pixels()] } else { [x.height, x.width] };
         let (images, input, output) = (recorder.images, x.quads(), self.output.div_ceil(4));
-        let tiling = Tiling::new(Work { images, height, width, side: self.side, input, output, own: false });
+        let tiling = Tiling::new(Work {
+            images,
+            height,
+            width,
+            side: self.side,
+            input,
+            output,
+            own: false,
+            memory: recorder.memory,
+        });
         let (residual, of_residual) = write.residual();
         let mut params = vec![images, height, width, input, output];
         params.extend([x.first, x.stride, to.first, to.stride]);
@@ -265,7 +274,8 @@ impl Convolution {
 
         let products = recorder.slot(bytes(output));
         let width = images * tiles;
-        let tiling = Tiling::new(Work { images: POINTS, height: 1, width, side: 1, input, output, own: true });
+        let memory = recorder.memory;
+        let tiling = Tiling::new(Work { images: POINTS, height: 1, width, side: 1, input, output, own: true, memory });
         let mut params = vec![POINTS, 1, width, input, output, 0, input, 0, output, 0, 0, 0, 0];
         params.extend(tiling.spans.into_iter().chain([tiling.tiles[0], tiling.tiles[1], 1.0_f32.to_bits()]));
         let (shape, reading) = (tiling.shape, Read::plain(x).reading());
@@ -303,39 +313,6 @@ impl Convolution {
         });
         to
     }
-
-    /// With a stride or over inserted zeros, and zeros before each row and column, to another size.
-    pub fn gather(
-        &self,
-        recorder: &mut Recorder,
-        x: &View,
-        stride: Stride,
-        padding: u32,
-        [height, width]: [u32; 2],
-        write: Write,
-    ) -> View {
-        let to = write.to.clone().unwrap_or_else(|| recorder.features(self.output, height, width));
-        let Filters::Taps(parameters) = &self.filters else { return to };
-        let (residual, of_residual) = write.residual();
-        let output = self.output.div_ceil(4);
-        let mut params = vec![recorder.images, x.height, x.width, x.quads(), output];
-        params.extend([x.first, x.stride, to.first, to.stride]);
-        params.extend(of_residual.into_iter().chain([height, width, padding, write.scale()]));
-        recorder.dispatch(Dispatch {
-            kernel: Kernel::Gather { stride, residual: write.residual.is_some() },
-            kind: Some(LayerKind::Convolution),
-            params,
-            bindings: Bindings {
-                source: x.bound(),
-                weights: Bound::Buffer(parameters.clone()),
-                output: to.bound(),
-                residual,
-                ..Bindings::default()
-            },
-            workgroups: [(output * width).div_ceil(LANES), height, recorder.images],
-        });
-        to
-    }
 }
 
 /// The filters of each input and output, 3×3, at 36 points: G g Gᵀ (Lavin and Gray 2016, F(4×4, 3×3)).
@@ -367,16 +344,16 @@ pub(super) struct Resampling {
     stride: Stride,
     /// Zeros before each row and column.
     padding: u32,
-    /// What is added to the size before it is divided by the stride, and whether it is doubled.
+    /// What is added to the new height and width.
     more: u32,
 }
 
 /// Plain steps.
-pub(super) const STEP: Stride = Stride { stride: 1, inserted: 1 };
+const STEP: Stride = Stride { stride: 1, inserted: 1 };
 /// From every other pixel to the next.
-pub(super) const HALVING: Stride = Stride { stride: 2, inserted: 1 };
+const HALVING: Stride = Stride { stride: 2, inserted: 1 };
 /// Over a zero after every pixel.
-pub(super) const DOUBLING: Stride = Stride { stride: 1, inserted: 2 };
+const DOUBLING: Stride = Stride { stride: 1, inserted: 2 };
 
 impl Resampling {
     /// Halving, by means or a filter.
@@ -404,14 +381,24 @@ impl Resampling {
         Resampling { taps: mirrored(taps, 1.0), stride: STEP, padding, more: 1 }
     }
 
-    /// The filter after a convolution over inserted zeros, which has one row and column too many.
+    /// Every other pixel of a convolution, which then has halved; `first` is 0 or 1.
+    pub fn every_other(first: u32) -> Self {
+        Resampling { taps: vec![1.0], stride: HALVING, padding: first.wrapping_neg(), more: 0 }
+    }
+
+    /// Pixels with zeros between and around them, to be convolved and then filtered: twice as many, and one more.
+    pub fn spread() -> Self {
+        Resampling { taps: vec![1.0], stride: DOUBLING, padding: 1, more: 1 }
+    }
+
+    /// The filter after a convolution of spread pixels, which takes one row and column away.
     pub fn after_doubling(taps: &[f64]) -> Self {
         let padding = (taps.len() as u32 - 1) / 2;
         Resampling { taps: mirrored(taps, 2.0), stride: STEP, padding, more: u32::MAX }
     }
 
     fn size(&self, size: u32) -> u32 {
-        size.wrapping_add(self.more) * self.stride.inserted / self.stride.stride
+        (size * self.stride.inserted / self.stride.stride).wrapping_add(self.more)
     }
 
     /// With a bias, if there is one.

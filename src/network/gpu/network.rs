@@ -3,8 +3,8 @@
 use super::device::{Gpu, locked};
 use super::kernel::Activation;
 use super::layers::{
-    Attention, Convolution, DOUBLING, HALVING, Linear, Norm, Order, Read, Resampling, Rows, Uploader, Write, bias,
-    copy, enter, leave, pool,
+    Attention, Convolution, Linear, Norm, Order, Read, Resampling, Rows, Uploader, Write, bias, copy, enter, leave,
+    pool,
 };
 use super::program::{Doors, Place, Program};
 use super::recorder::{Recorder, Slot, View};
@@ -176,16 +176,10 @@ impl<'a> Builder<'a, '_, '_> {
     }
 
     fn resampler(&mut self, direction: Direction, input: usize) -> Result<ConvResampler, WeightsError> {
-        let filtered = self.loader.config.fir;
-        if direction == Direction::Up && !filtered {
-            let convolution = self.convolution(3, input, Order::OutIn)?;
-            return Ok(ConvResampler { direction, convolution, bias: None });
-        }
-        let pair = self.loader.pair()?;
+        let (last, pair) = (direction == Direction::Up && self.loader.config.fir, self.loader.pair()?);
         let zeros = vec![0.0; pair.bias.len()];
-        let last = direction == Direction::Up;
         let own = if last { &zeros } else { pair.bias };
-        let convolution = Convolution::of(self.uploader, 3, input, Order::OutIn, &[(pair.weight, own, 1.0)]);
+        let convolution = Convolution::new(self.uploader, 3, input, Order::OutIn, pair.weight, own);
         Ok(ConvResampler { direction, convolution, bias: last.then(|| bias(self.uploader, pair.bias)) })
     }
 }
@@ -322,7 +316,7 @@ impl Network {
     }
 
     fn record(&self, images: u32, rows: u32, count: usize) -> (Recorder, Doors) {
-        let mut recorder = Recorder::new(images, self.half);
+        let mut recorder = Recorder::new(images, self.half, self.gpu.workgroup_bytes());
         let size = self.config.inside().map(|size| size as u32);
         // Held while others come in by their own doors.
         let input = recorder.slot(u64::from(images) * size.map(u64::from).iter().product::<u64>() * 4);
@@ -597,28 +591,30 @@ impl Walk<'_> {
     fn resampled_by(&mut self, resampler: &ConvResampler, x: &View, residual: Option<&View>, to: Option<View>) -> View {
         let scale = residual.map(|_| self.scale());
         let write = Write { residual, scale, to, ..Write::default() };
-        let size = sized(resampler.direction, x);
         let taps = self.filter().map(<[f64]>::to_vec);
         let convolution = &resampler.convolution;
         match (resampler.direction, taps) {
-            (Direction::Down, None) => {
+            (Direction::Down, taps) => {
                 let margin = u32::from(self.network.config.variant.margin_all_round);
-                convolution.gather(self.recorder, x, HALVING, margin, size, write)
-            }
-            (Direction::Down, Some(taps)) => {
-                let filtered = Resampling::before_halving(&taps);
-                let x = filtered.record(self.recorder, Read::plain(x), None, Write::default());
-                convolution.gather(self.recorder, &x, HALVING, 0, size, write)
+                let (x, first) = match taps {
+                    Some(taps) => {
+                        let filter = Resampling::before_halving(&taps);
+                        (filter.record(self.recorder, Read::plain(x), None, Write::default()), 1)
+                    }
+                    None => (x.clone(), 1 - margin),
+                };
+                let y = convolution.record(self.recorder, Read::plain(&x), Write::default());
+                Resampling::every_other(first).record(self.recorder, Read::plain(&y), None, write)
             }
             (Direction::Up, None) => {
                 let x = self.resampled(Read::plain(x), Direction::Up, None);
                 convolution.record(self.recorder, Read::plain(&x), write)
             }
             (Direction::Up, Some(taps)) => {
-                let spread = size.map(|size| size + 1);
-                let y = convolution.gather(self.recorder, x, DOUBLING, 2, spread, Write::default());
-                let filtered = Resampling::after_doubling(&taps);
-                filtered.record(self.recorder, Read::plain(&y), resampler.bias.as_ref(), write)
+                let x = Resampling::spread().record(self.recorder, Read::plain(x), None, Write::default());
+                let y = convolution.record(self.recorder, Read::plain(&x), Write::default());
+                let filter = Resampling::after_doubling(&taps);
+                filter.record(self.recorder, Read::plain(&y), resampler.bias.as_ref(), write)
             }
         }
     }

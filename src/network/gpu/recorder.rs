@@ -82,14 +82,16 @@ pub(super) struct Recorder {
     pub images: u32,
     /// Features are of half precision.
     pub half: bool,
+    /// Bytes of a workgroup's own memory.
+    pub memory: u32,
     pub dispatches: Vec<Dispatch>,
     /// Each with its bytes.
     slots: Vec<(Slot, u64)>,
 }
 
 impl Recorder {
-    pub fn new(images: u32, half: bool) -> Self {
-        Recorder { images, half, dispatches: Vec::new(), slots: Vec::new() }
+    pub fn new(images: u32, half: bool, memory: u32) -> Self {
+        Recorder { images, half, memory, dispatches: Vec::new(), slots: Vec::new() }
     }
 
     /// Memory for so many bytes: free memory that fits best, else the largest free one made larger, else more.
@@ -129,7 +131,7 @@ mod tests {
 
     #[test]
     fn memory_is_shared_by_what_is_not_there_at_the_same_time() {
-        let mut recorder = Recorder::new(2, false);
+        let mut recorder = Recorder::new(2, false, 16 << 10);
         let first = recorder.features(8, 4, 4);
         let second = recorder.features(8, 4, 4);
         let place = second.part(4, 4);

@@ -1,12 +1,15 @@
 //! How a convolution is cut into tiles.
 
-use super::device::WORKGROUP_BYTES;
 use super::kernel::Shape;
 
 /// Bytes of four values in a workgroup's memory.
 const FOUR: u32 = 16;
 /// Workgroups that keep a large device busy; fewer are made smaller if they can be.
 const ENOUGH: u32 = 256;
+/// Most threads of a workgroup.
+const THREADS: u32 = 256;
+/// Fours of channels of a chunk, and groups of threads that share them.
+const PORTIONS: [u32; 3] = [4, 2, 1];
 /// Most pixels of a tile in a row.
 const WIDEST: u32 = 32;
 
@@ -38,6 +41,8 @@ pub(super) struct Work {
     pub output: u32,
     /// Each image has filters of its own.
     pub own: bool,
+    /// Bytes of a workgroup's memory.
+    pub memory: u32,
 }
 
 /// A convolution of images of this size by tiles.
@@ -68,18 +73,24 @@ impl Tiling {
 
     /// `None` where a workgroup's memory is too small.
     fn of([span, quads, strips, parts]: [u32; 4], work: Work) -> Option<Self> {
-        let Work { images, height, width, side, input, own, .. } = work;
+        let Work { images, height, width, side, input, own, memory, .. } = work;
         let margin = side - 1;
-        let across = width.div_ceil(span).min((WIDEST / span).max(1)).min(strips);
+        // A tile with a margin had better be as high as it is wide.
+        let widest = if side == 1 { strips } else { (WIDEST / span).max(1) };
+        let across = width.div_ceil(span).min(widest).min(strips);
         let down = height.min(strips / across).max(1);
-        let room = |chunk: u32| (WORKGROUP_BYTES as u32 / FOUR).saturating_sub(side * side * chunk * 4 * quads) / chunk;
-        let places = |down: u32, deep: u32| deep * (down + margin) * (across * span + margin);
         let most = if own { 1 } else { images.min(strips / (across * down)).max(1) };
+        let fitting = |deep: u32, chunk: u32, split: u32| {
+            let places = deep * (down + margin) * (across * span + margin);
+            let shape = Shape { side, span, quads, parts, strips, chunk, places, split };
+            let fits = shape.fours() * FOUR <= memory && shape.group() * split <= THREADS;
+            (fits && chunk <= input.max(1) && split <= chunk).then_some((shape, deep))
+        };
         // Images of a few pixels have more margin than pixels.
-        let deep = (1..=most).rev().find(|&deep| places(down, deep) <= room(1))?;
-        let places = places(down, deep);
-        let chunk = [4, 2, 1].into_iter().find(|&chunk| chunk <= input.max(1) && places <= room(chunk))?;
-        let shape = Shape { side, span, quads, parts, strips, chunk, places };
+        let mut tries = (1..=most).rev().flat_map(|deep| {
+            PORTIONS.into_iter().flat_map(move |chunk| PORTIONS.map(move |split| (deep, chunk, split)))
+        });
+        let (shape, deep) = tries.find_map(|(deep, chunk, split)| fitting(deep, chunk, split))?;
         let tiles = [width.div_ceil(across * span), height.div_ceil(down), images.div_ceil(deep)];
         Some(Tiling { shape, spans: [across, down, deep], tiles })
     }
@@ -95,7 +106,7 @@ mod tests {
         for (images, height, width) in sizes {
             for (side, own) in [(1, false), (1, true), (3, false)] {
                 for (input, output) in [(1, 8), (8, 1), (16, 16), (96, 64)] {
-                    let work = Work { images, height, width, side, input, output, own };
+                    let work = Work { images, height, width, side, input, output, own, memory: 16 << 10 };
                     let Tiling { shape, spans, tiles } = Tiling::new(work);
                     let [across, down, deep] = spans;
                     assert!(across * down * deep <= shape.strips, "{spans:?} of {shape:?}");
@@ -103,9 +114,9 @@ mod tests {
                     assert!(tiles[1] * down >= height && tiles[2] * deep >= images);
                     let places = deep * (down + side - 1) * (across * shape.span + side - 1);
                     assert!(places <= shape.places);
-                    let filters = side * side * shape.chunk * 4 * shape.quads;
-                    assert!((places * shape.chunk + filters) * FOUR <= WORKGROUP_BYTES as u32, "{shape:?}");
-                    assert!(shape.strips * shape.quads / shape.parts <= 256 && shape.quads.is_multiple_of(shape.parts));
+                    assert!(shape.fours() * FOUR <= work.memory, "{shape:?}");
+                    assert!(shape.group() * shape.split <= THREADS && shape.quads.is_multiple_of(shape.parts));
+                    assert!(shape.split <= shape.chunk);
                     assert!(!own || deep == 1);
                 }
             }

@@ -73,6 +73,35 @@ fn odd_sizes_and_widths_agree_with_tensor_operations() {
     }
 }
 
+/// Channels in and out of 64 and more, which a graphics device convolves by products of matrices, where tiles of 4×4
+/// pixels hang over the edges.
+#[test]
+fn wide_features_agree_with_tensor_operations() {
+    let device = Device::flex();
+    for (progressive, progressive_input, fir) in
+        [(Progressive::Residual, ProgressiveInput::Residual, true), (Progressive::None, ProgressiveInput::None, false)]
+    {
+        let resblock_type = if fir { BlockKind::BigGan } else { BlockKind::Ddpm };
+        let config = Config {
+            nf: 64,
+            ch_mult: vec![1, 1],
+            image_size: 10,
+            attn_resolutions: vec![5],
+            resblock_type,
+            progressive,
+            progressive_input,
+            fir,
+            ..small()
+        };
+        config.check().unwrap();
+        for images in [1, 3] {
+            let values_of = noise(images * 300, 5);
+            let x: Tensor<4> = Tensor::from_data(TensorData::new(values_of, [images, 3, 10, 10]), &device);
+            agrees_with_tensors(&config, &x, &[7.0]);
+        }
+    }
+}
+
 #[test]
 fn every_combination_of_options_makes_a_network() {
     let device = Device::flex();
