@@ -64,7 +64,9 @@ pub(super) fn open(choice: DeviceChoice) -> Result<Devices, Failure> {
     }
     let devices = Devices::headless(choice);
     match (choice, &devices.gpu) {
-        (DeviceChoice::Gpu, None) => Err(Failure::Running("no usable GPU was found; use --device cpu".into())),
+        (DeviceChoice::Gpu | DeviceChoice::GpuHalf, None) => {
+            Err(Failure::Running("no usable GPU was found; use --device cpu".into()))
+        }
         _ => Ok(devices),
     }
 }

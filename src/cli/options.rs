@@ -17,6 +17,8 @@ pub(super) enum DeviceOption {
     Auto,
     /// A GPU, or a software graphics adapter if there is none
     Gpu,
+    /// The same, with networks in half precision: faster on most GPUs, and alike to about 0.1 %
+    GpuHalf,
     /// The CPU
     Cpu,
 }
@@ -26,6 +28,7 @@ impl From<DeviceOption> for DeviceChoice {
         match option {
             DeviceOption::Auto => DeviceChoice::Auto,
             DeviceOption::Gpu => DeviceChoice::Gpu,
+            DeviceOption::GpuHalf => DeviceChoice::GpuHalf,
             DeviceOption::Cpu => DeviceChoice::Cpu,
         }
     }

@@ -1,6 +1,6 @@
 //! Where a run computes.
 
-use crate::network::register_gpu;
+use crate::network::{Precision, register_gpu};
 use burn::tensor::Device;
 use burn_wgpu::wgpu::{AdapterInfo, DeviceType};
 use burn_wgpu::{WgpuInitError, WgpuSetup};
@@ -14,6 +14,8 @@ pub enum DeviceChoice {
     #[default]
     Auto,
     Gpu,
+    /// The GPU, where networks store their features in half precision.
+    GpuHalf,
     Cpu,
 }
 
@@ -40,6 +42,8 @@ impl DeviceReport {
 pub struct Devices {
     pub cpu: (Device, DeviceReport),
     pub gpu: Option<(Device, DeviceReport)>,
+    /// The GPU again, for features of half precision.
+    pub half: Option<(Device, DeviceReport)>,
 }
 
 impl Devices {
@@ -47,7 +51,7 @@ impl Devices {
     pub fn cpu_only() -> Devices {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let report = DeviceReport { name: format!("CPU (flex, {threads} threads)"), gpu: false, software: false };
-        Devices { cpu: (Device::flex(), report), gpu: None }
+        Devices { cpu: (Device::flex(), report), gpu: None, half: None }
     }
 
     /// The CPU, and the adapter of a setup that something else (the window) made and uses.
@@ -55,10 +59,20 @@ impl Devices {
     /// # Errors
     /// If Burn cannot compute on that adapter.
     pub fn sharing(setup: WgpuSetup) -> Result<Devices, WgpuInitError> {
-        let report = DeviceReport::of_adapter(&setup.adapter.get_info());
         let device = Device::wgpu_options().setup(setup.clone()).init()?;
-        register_gpu(&device, &setup);
-        Ok(Devices { gpu: Some((device, report)), ..Devices::cpu_only() })
+        Ok(Devices::with(device, setup))
+    }
+
+    /// The CPU, and a device with the setup behind it.
+    pub fn with(device: Device, setup: WgpuSetup) -> Devices {
+        let report = DeviceReport::of_adapter(&setup.adapter.get_info());
+        register_gpu(&device, &setup, Precision::Single);
+        // Burn knows it by another name, and keeps memory apart.
+        let half = Device::wgpu_options().setup(setup.clone()).init().ok().map(|device| {
+            register_gpu(&device, &setup, Precision::Half);
+            (device, DeviceReport { name: format!("{}, half precision", report.name), ..report.clone() })
+        });
+        Devices { gpu: Some((device, report)), half, ..Devices::cpu_only() }
     }
 
     /// The devices for a choice, without a window. The graphics adapter is looked for unless
@@ -69,11 +83,7 @@ impl Devices {
             return cpu;
         }
         match Device::wgpu_options().init_with_setup() {
-            Ok((device, setup)) => {
-                register_gpu(&device, &setup);
-                let report = DeviceReport::of_adapter(&setup.adapter.get_info());
-                Devices { gpu: Some((device, report)), ..cpu }
-            }
+            Ok((device, setup)) => Devices::with(device, setup),
             Err(_) => cpu,
         }
     }
@@ -89,12 +99,13 @@ impl Devices {
         }
     }
 
-    /// The device for a choice: a software adapter is never chosen by `Auto`, and `Gpu`
-    /// falls back to the CPU where there is none.
+    /// The device for a choice: a software adapter is never chosen by `Auto`, and a GPU falls back to the CPU where there is
+    /// none.
     pub fn choose(&self, choice: DeviceChoice) -> &(Device, DeviceReport) {
-        match (choice, &self.gpu) {
-            (DeviceChoice::Gpu, Some(gpu)) => gpu,
-            (DeviceChoice::Auto, Some(gpu)) if !gpu.1.software => gpu,
+        match (choice, &self.gpu, &self.half) {
+            (DeviceChoice::Gpu, Some(gpu), _) => gpu,
+            (DeviceChoice::GpuHalf, _, Some(half)) => half,
+            (DeviceChoice::Auto, Some(gpu), _) if !gpu.1.software => gpu,
             _ => &self.cpu,
         }
     }

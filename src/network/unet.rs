@@ -199,11 +199,11 @@ impl Unet {
                 Ok(Body::Host(Arc::new(host::Network::load(&plan.ops, loader, parameters)?)))
             });
         }
-        let Some(network) = gpu::of(device).filter(|_| gpu::Network::can(&plan.ops, plan.config())) else {
+        let Some((gpu, precision)) = gpu::of(device).filter(|_| gpu::Network::can(&plan.ops, plan.config())) else {
             return Unet::build_of_tensors(plan, weights, device);
         };
         Unet::load(plan, &mut Unet::loader(plan, weights, device)?, |loader, parameters| {
-            Ok(Body::Gpu(Box::new(gpu::Network::load(&plan.ops, loader, network, parameters, false)?)))
+            Ok(Body::Gpu(Box::new(gpu::Network::load(&plan.ops, loader, gpu, parameters, precision)?)))
         })
     }
 

@@ -44,9 +44,14 @@ impl NetworkScore {
     fn output_of(&self, class: Option<usize>, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
         let native: Vec<Place> = at.iter().map(|&level| self.conditioning.nearest(level)).collect();
         let labels: Vec<f64> = native.iter().map(|native| native.label).collect();
-        let scales = scaled(&native, at, |native, scale| native.scale * scale, &x.device());
         let labels = Labels { levels: &labels, classes: &[class] };
-        Ok(self.network.forward(x.clone() * scales, labels)?)
+        // In its own family, x is what the network expects.
+        let own = native.iter().zip(at).all(|(native, level)| native.scale * native.alpha / level.alpha == 1.0);
+        let x = match own {
+            true => x.clone(),
+            false => x.clone() * scaled(&native, at, |native, scale| native.scale * scale, &x.device()),
+        };
+        Ok(self.network.forward(x, labels)?)
     }
 }
 

@@ -28,20 +28,39 @@ pub(in crate::network) struct Gpu {
     pipelines: Mutex<HashMap<(Kernel, bool), wgpu::ComputePipeline>>,
 }
 
-static KNOWN: Mutex<Vec<(Device, Arc<Gpu>)>> = Mutex::new(Vec::new());
+/// A device of Burn, and what lies behind it.
+#[derive(Clone, Debug)]
+struct Known {
+    device: Device,
+    gpu: Arc<Gpu>,
+    precision: Precision,
+}
 
-/// Makes known what lies behind Burn's device, so that networks on it compute by kernels of their own. Devices that
-/// cannot run these keep to Burn's.
-pub fn register(device: &Device, setup: &WgpuSetup) {
-    let mut known = locked(&KNOWN);
-    if !known.iter().any(|(one, _)| one == device) && is_able(&setup.adapter, &setup.device) {
-        known.push((device.clone(), Arc::new(Gpu::new(setup))));
+/// How features of networks are stored. Sums are of single precision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    Single,
+    Half,
+}
+
+static KNOWN: Mutex<Vec<Known>> = Mutex::new(Vec::new());
+
+/// Makes known what lies behind Burn's device, so that networks on it compute by kernels of their own, which store features
+/// in this precision. Devices that cannot run these keep to Burn's.
+pub fn register(device: &Device, setup: &WgpuSetup, precision: Precision) {
+    let mut all = locked(&KNOWN);
+    if all.iter().any(|known| known.device == *device) || !is_able(&setup.adapter, &setup.device) {
+        return;
     }
+    let same = all.iter().find(|known| known.gpu.device == setup.device);
+    let gpu = same.map_or_else(|| Arc::new(Gpu::new(setup)), |known| known.gpu.clone());
+    all.push(Known { device: device.clone(), gpu, precision });
 }
 
 /// What lies behind a device of Burn, if it is known. Devices with gradients are others.
-pub(in crate::network) fn of(device: &Device) -> Option<Arc<Gpu>> {
-    locked(&KNOWN).iter().find(|(one, _)| one == device).map(|(_, gpu)| gpu.clone())
+pub(in crate::network) fn of(device: &Device) -> Option<(Arc<Gpu>, Precision)> {
+    let all = locked(&KNOWN);
+    all.iter().find(|known| known.device == *device).map(|known| (known.gpu.clone(), known.precision))
 }
 
 fn is_able(adapter: &wgpu::Adapter, device: &wgpu::Device) -> bool {

@@ -15,5 +15,5 @@ mod recorder;
 mod tiling;
 
 pub(super) use device::of;
-pub use device::register;
+pub use device::{Precision, register};
 pub(super) use network::Network;

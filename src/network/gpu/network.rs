@@ -1,6 +1,6 @@
 //! The walk through a U-Net's operations, which records what the device is to do.
 
-use super::device::{Gpu, locked};
+use super::device::{Gpu, Precision, locked};
 use super::kernel::Activation;
 use super::layers::{
     Attention, Convolution, Linear, Norm, Order, Read, Resampling, Rows, Uploader, Write, bias, copy, enter, leave,
@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 /// Programs that are kept, each for another number of images.
 const KEPT: usize = 4;
 /// Most memory for the features of one submission, in bytes; more images go one part after another.
-const MOST: u64 = 1 << 30;
+const MOST: u64 = 2 << 30;
 /// Networks of more parameters do not take more memory to be faster.
 const MOST_AT_POINTS: usize = 100_000_000;
 
@@ -197,10 +197,11 @@ impl Network {
         loader: &mut Loader,
         gpu: Arc<Gpu>,
         parameters: usize,
-        half: bool,
+        precision: Precision,
     ) -> Result<Self, WeightsError> {
         let config = loader.config.clone();
         let widths = widths(ops, &config).unwrap_or_default();
+        let half = precision == Precision::Half;
         let uploader = Uploader { gpu: &gpu, half, points: parameters <= MOST_AT_POINTS };
         let dense = match config.conditional {
             true => {
@@ -271,11 +272,13 @@ impl Network {
         let extra = join(Joins::Embedding).unwrap_or_default();
         let width = self.dense.as_ref().map_or(0, |[first, _]| first.width() as usize);
         let features = padded(&features, per_row(&features), width);
-        for first in (0..n).step_by(self.most) {
-            let images = self.most.min(n - first);
+        // In equal parts.
+        let part = n.div_ceil(n.div_ceil(self.most).max(1)).max(1);
+        for first in (0..n).step_by(part) {
+            let images = part.min(n - first);
             let own = if rows == 1 { 0..1 } else { first..first + images };
             let program = self.program([images, own.len(), count]).map_err(failed)?;
-            let part = |whole: &Place| {
+            let place_of = |whole: &Place| {
                 let bytes = whole.bytes / n as u64;
                 let offset = whole.offset + bytes * first as u64;
                 Place { buffer: whole.buffer.clone(), offset, bytes: bytes * images as u64 }
@@ -287,8 +290,8 @@ impl Network {
             let programs = locked(&self.programs);
             program.run(
                 &self.gpu,
-                &part(&from),
-                &part(&to),
+                &place_of(&from),
+                &place_of(&to),
                 &rows_of(&features, width),
                 &rows_of(&extra, per_row(&extra)),
             );

@@ -1,16 +1,10 @@
 //! Runs on a graphics device, here a software one: same samples, and pictures straight from the tensor's buffer.
 
 use super::{PATIENCE, finish, finished, options, quick};
+use crate::graphics::devices;
 use burn::tensor::wgpu::{WgpuSetup, wgpu};
-use score_explorer::engine::{DeviceChoice, DeviceReport, Devices, Engine, GpuPicture, Options, Sample};
+use score_explorer::engine::{DeviceChoice, Engine, GpuPicture, Options, Sample};
 use std::sync::mpsc::channel;
-
-/// The devices with a graphics one, and the setup behind it.
-fn graphics() -> (Devices, WgpuSetup) {
-    let (device, setup) = crate::graphics::graphics();
-    let report = DeviceReport { name: "software Vulkan".into(), gpu: true, software: true };
-    (Devices { gpu: Some((device, report)), ..Devices::cpu_only() }, setup)
-}
 
 /// What lies in the buffer that the window would draw from.
 fn read(setup: &WgpuSetup, picture: &GpuPicture) -> Vec<f32> {
@@ -32,7 +26,7 @@ fn read(setup: &WgpuSetup, picture: &GpuPicture) -> Vec<f32> {
 
 #[test]
 fn a_graphics_device_gives_the_cpus_samples_and_shows_them_from_its_own_buffer() {
-    let (devices, setup) = graphics();
+    let (devices, setup) = devices();
     let engine = Engine::new(devices, None, |_| {});
     let task = Sample { run: quick(10), from: None };
     let on_gpu = finished(&engine.start(task, Options { device: DeviceChoice::Gpu, ..options() }));

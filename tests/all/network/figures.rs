@@ -1,7 +1,7 @@
 //! Raw outputs and scores of reference networks, as recorded from published code.
 
 use super::{build, figures, image, open, relative_error, values};
-use crate::graphics::graphics;
+use crate::graphics::{graphics, half_precision};
 use burn::tensor::Device;
 use score_explorer::checkpoint::{OpenedNetwork, open_network, read_tensors};
 use score_explorer::network::Weights;
@@ -88,10 +88,27 @@ fn a_named_reference_network_gives_published_figures() {
 
 #[test]
 fn networks_give_published_figures_on_vulkan() {
-    let (device, _) = graphics();
+    let device = graphics();
     gives_published_figures("ddpmpp-subvp-cifar10", &device);
     gives_published_figures("ncsnpp-ve-cifar10-discrete", &device);
     gives_published_figures("ddpm-vp-cifar10-discrete", &device);
+}
+
+/// Features are rounded to eleven bits, sums are not: a few such roundings through some twenty layers.
+#[test]
+fn half_precision_stays_within_two_thousandths() {
+    for name in ["ddpmpp-subvp-cifar10", "ncsnpp-ve-cifar10-discrete", "ncsnpp-ve-ffhq1024", "ddpm-vp-cifar10-discrete"]
+    {
+        let (opened, recorded) = (open(name), figures(name));
+        let labels: Vec<f64> = recorded["labels"].values.iter().map(|&label| f64::from(label)).collect();
+        let [single, half] = [graphics(), half_precision()].map(|device| {
+            values(build(&opened, &device).network().forward(image(&recorded["x"], &device), &labels).unwrap())
+        });
+        let error = relative_error(&half, &single);
+        println!("{name}: {error:.1e}");
+        assert!(error < 2e-3, "{name}: off by {error:.1e}");
+        assert!(error > 1e-6, "{name}: half precision makes no difference");
+    }
 }
 
 #[test]

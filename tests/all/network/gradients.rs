@@ -171,5 +171,5 @@ fn gradients_are_the_same_bits_for_any_number_of_threads() {
 #[test]
 fn gradients_on_vulkan_are_the_published_ones() {
     let recorded = Recorded::read("ddpmpp-subvp-cifar10");
-    recorded.holds(&recorded.by_tensors(&graphics().0));
+    recorded.holds(&recorded.by_tensors(&graphics()));
 }

@@ -114,7 +114,7 @@ fn differentiable_ncsn_answer_as_their_originals() {
 
 #[test]
 fn ncsn_answer_as_their_originals_on_vulkan() {
-    let (device, _) = graphics();
+    let device = graphics();
     for net in ["ncsn", "ncsnv2"] {
         agrees(net, &open(net, &device), &device);
     }

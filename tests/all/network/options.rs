@@ -40,7 +40,7 @@ fn agrees_with_tensors(config: &Config, x: &Tensor<4>, labels: &[f64]) -> Vec<f3
         let error = relative_error(own, expected);
         assert!(error < HOST, "{what}: the CPU's own layers differ by {error:.1e}: {config:?}");
     }
-    let (device, _) = graphics();
+    let device = graphics();
     let there = Tensor::from_data(x.to_data(), &device);
     let by_kernels = values(Unet::new(config, &weights, &device).unwrap().forward(there, labels).unwrap());
     let error = relative_error(&by_kernels, &output);
