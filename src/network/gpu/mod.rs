@@ -6,6 +6,7 @@
 //! see `shaders/network/common.wgsl`; normalisation, activation, bias, noise level and residual sum happen where a
 //! convolution reads or writes anyway. Gradients are those of tensor operations ([`super::unet`]).
 
+mod build;
 mod device;
 mod kernel;
 mod layers;
@@ -13,6 +14,7 @@ mod network;
 mod program;
 mod recorder;
 mod tiling;
+mod walk;
 
 pub(super) use device::of;
 pub use device::{Precision, register};

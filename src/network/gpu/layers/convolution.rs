@@ -1,0 +1,213 @@
+//! Convolutions, by taps or at points.
+
+use super::{LANES, Order, Read, Uploader, Write, filters};
+use crate::network::gpu::kernel::Kernel;
+use crate::network::gpu::recorder::{Bindings, Bound, Dispatch, Recorder, View};
+use crate::network::gpu::tiling::{Tiling, Work};
+use crate::network::layers::Loader;
+use crate::network::{LayerKind, WeightsError};
+use burn_wgpu::wgpu;
+use rayon::prelude::*;
+
+/// Products of matrices that a convolution of 3×3 becomes.
+const POINTS: u32 = 36;
+/// Least channels in and out where these pay.
+const WIDE: usize = 64;
+/// Most filters of a convolution at these points: 32 MB.
+const LARGEST: usize = 1 << 18;
+
+/// A convolution of 3×3 or 1×1.
+#[derive(Debug)]
+pub(in crate::network::gpu) struct Convolution {
+    side: u32,
+    output: u32,
+    filters: Filters,
+}
+
+/// The parameters of a convolution.
+#[derive(Debug)]
+enum Filters {
+    /// Tap by tap, and the biases.
+    Taps(wgpu::Buffer),
+    /// Those of 3×3 at 36 points, which takes a quarter of the products and four times the memory (Winograd).
+    Points { filters: wgpu::Buffer, biases: wgpu::Buffer },
+}
+
+impl Convolution {
+    /// A published weight and its bias.
+    pub fn load(
+        loader: &mut Loader,
+        uploader: Uploader,
+        side: usize,
+        input: usize,
+        order: Order,
+    ) -> Result<Self, WeightsError> {
+        let pair = loader.pair()?;
+        Ok(Convolution::new(uploader, side, input, order, pair.weight, pair.bias))
+    }
+
+    /// Of a weight and its bias, at points where that pays.
+    pub fn new(uploader: Uploader, side: usize, input: usize, order: Order, weight: &[f32], bias: &[f32]) -> Self {
+        if side != 3 || !uploader.points || input.min(bias.len()) < WIDE || input * bias.len() > LARGEST {
+            return Convolution::of(uploader, side, input, order, &[(weight, bias, 1.0)]);
+        }
+        let taps = filters(9, input, order, &[(weight, bias, 1.0)]);
+        let row = bias.len().next_multiple_of(4);
+        let (taps, biases) = taps.split_at(taps.len().saturating_sub(row));
+        let (filters, biases) = (uploader.singles(&at_points(taps)), uploader.singles(biases));
+        Convolution { side: 3, output: bias.len() as u32, filters: Filters::Points { filters, biases } }
+    }
+
+    /// Several side by side, each times a factor.
+    pub fn of(uploader: Uploader, side: usize, input: usize, order: Order, parts: &[(&[f32], &[f32], f32)]) -> Self {
+        let filters = Filters::Taps(uploader.features(&filters(side * side, input, order, parts)));
+        let output: usize = parts.iter().map(|(_, bias, _)| bias.len()).sum();
+        Convolution { side: side as u32, output: output as u32, filters }
+    }
+
+    /// Channels out.
+    pub fn channels(&self) -> u32 {
+        self.output
+    }
+
+    /// That keeps the size.
+    pub fn record(&self, recorder: &mut Recorder, read: Read, write: Write) -> View {
+        match &self.filters {
+            Filters::Taps(parameters) => self.by_taps(recorder, parameters, read, write),
+            Filters::Points { filters, biases } => self.by_points(recorder, filters, biases, read, write),
+        }
+    }
+
+    fn by_taps(&self, recorder: &mut Recorder, parameters: &wgpu::Buffer, read: Read, write: Write) -> View {
+        let x = read.x;
+        let to = write.to.clone().unwrap_or_else(|| recorder.features(self.output, x.height, x.width));
+        // To maps of single pixels, an image is one row.
+        let [height, width] = if self.side == 1 { [1, x.pixels()] } else { [x.height, x.width] };
+        let (images, input, output) = (recorder.images, x.quads(), self.output.div_ceil(4));
+        let tiling = Tiling::new(Work {
+            images,
+            height,
+            width,
+            side: self.side,
+            input,
+            output,
+            own: false,
+            memory: recorder.memory,
+        });
+        let (residual, of_residual) = write.residual();
+        let mut params = vec![images, height, width, input, output];
+        params.extend([x.first, x.stride, to.first, to.stride]);
+        params.extend(of_residual.into_iter().chain(write.row()).chain(tiling.spans));
+        params.extend([tiling.tiles[0], tiling.tiles[1], write.scale()]);
+        let (shape, reading) = (tiling.shape, read.reading());
+        let (rows, residuals) = (write.rows.is_some(), write.residual.is_some());
+        recorder.dispatch(Dispatch {
+            kernel: Kernel::Convolution { shape, reading, rows, residual: residuals, own: false },
+            kind: Some(if self.side == 1 { LayerKind::Pointwise } else { LayerKind::Convolution }),
+            params,
+            bindings: Bindings {
+                source: x.bound(),
+                weights: Bound::Buffer(parameters.clone()),
+                output: to.bound(),
+                affine: read.affine(),
+                rows: write.rows(),
+                residual,
+            },
+            workgroups: [tiling.tiles.iter().product(), output.div_ceil(shape.quads), 1],
+        });
+        to
+    }
+
+    /// The input of each tile of 4×4 outputs at 36 points, a product of matrices at each, and the outputs of these.
+    fn by_points(
+        &self,
+        recorder: &mut Recorder,
+        filters: &wgpu::Buffer,
+        biases: &wgpu::Buffer,
+        read: Read,
+        write: Write,
+    ) -> View {
+        let (x, images) = (read.x, recorder.images);
+        let (input, output) = (x.quads(), self.output.div_ceil(4));
+        let [down, across] = [x.height, x.width].map(|size| size.div_ceil(4));
+        let (tiles, kind) = (across * down, Some(LayerKind::Convolution));
+        let bytes = |quads: u32| u64::from(POINTS * images * tiles) * u64::from(quads) * 16;
+
+        let inputs = recorder.slot(bytes(input));
+        recorder.dispatch(Dispatch {
+            kernel: Kernel::WinogradInput { reading: read.reading() },
+            kind,
+            params: vec![images, x.height, x.width, input, x.first, x.stride, across, down],
+            bindings: Bindings {
+                source: x.bound(),
+                output: Bound::Slot(*inputs),
+                affine: read.affine(),
+                ..Bindings::default()
+            },
+            workgroups: [(input * tiles).div_ceil(LANES), images, 1],
+        });
+
+        let products = recorder.slot(bytes(output));
+        let width = images * tiles;
+        let memory = recorder.memory;
+        let tiling = Tiling::new(Work { images: POINTS, height: 1, width, side: 1, input, output, own: true, memory });
+        let mut params = vec![POINTS, 1, width, input, output, 0, input, 0, output, 0, 0, 0, 0];
+        params.extend(tiling.spans.into_iter().chain([tiling.tiles[0], tiling.tiles[1], 1.0_f32.to_bits()]));
+        let (shape, reading) = (tiling.shape, Read::plain(x).reading());
+        recorder.dispatch(Dispatch {
+            kernel: Kernel::Convolution { shape, reading, rows: false, residual: false, own: true },
+            kind,
+            params,
+            bindings: Bindings {
+                source: Bound::Slot(*inputs),
+                weights: Bound::Buffer(filters.clone()),
+                output: Bound::Slot(*products),
+                ..Bindings::default()
+            },
+            workgroups: [tiling.tiles.iter().product(), output.div_ceil(shape.quads), 1],
+        });
+        drop(inputs);
+
+        let to = write.to.clone().unwrap_or_else(|| recorder.features(self.output, x.height, x.width));
+        let (residual, of_residual) = write.residual();
+        let mut params = vec![images, x.height, x.width, output, to.first, to.stride];
+        params.extend(of_residual.into_iter().chain(write.row()).chain([across, down, write.scale()]));
+        recorder.dispatch(Dispatch {
+            kernel: Kernel::WinogradOutput { rows: write.rows.is_some(), residual: write.residual.is_some() },
+            kind,
+            params,
+            bindings: Bindings {
+                source: Bound::Slot(*products),
+                weights: Bound::Buffer(biases.clone()),
+                output: to.bound(),
+                rows: write.rows(),
+                residual,
+                ..Bindings::default()
+            },
+            workgroups: [(output * tiles).div_ceil(LANES), images, 1],
+        });
+        to
+    }
+}
+
+/// The filters of each input and output, 3×3, at 36 points: G g Gᵀ (Lavin and Gray 2016, F(4×4, 3×3)).
+fn at_points(taps: &[f32]) -> Vec<f32> {
+    const G: [[f64; 3]; 6] = [
+        [1.0 / 4.0, 0.0, 0.0],
+        [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+        [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+        [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+        [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+        [0.0, 0.0, 1.0],
+    ];
+    let each = taps.len() / 9;
+    let mut points = vec![0.0; 36 * each];
+    points.par_chunks_mut(each.max(1)).enumerate().for_each(|(point, to)| {
+        let factors = |tap: usize| G[point / 6][tap / 3] * G[point % 6][tap % 3];
+        for (index, to) in to.iter_mut().enumerate() {
+            let terms = taps.iter().skip(index).step_by(each).enumerate();
+            *to = terms.map(|(tap, &value)| factors(tap) * f64::from(value)).sum::<f64>() as f32;
+        }
+    });
+    points
+}

@@ -1,0 +1,257 @@
+//! The walk through a U-Net's layers, which records what the device is to do.
+
+use super::build::{Block, ConvResampler, Layer};
+use super::layers::{Convolution, Read, Resampling, Rows, Write, copy, pool};
+use super::network::Network;
+use super::recorder::{Recorder, Slot, View};
+use crate::network::Combine;
+use crate::network::plan::Direction;
+
+/// A walk through all operations.
+pub(super) struct Walk<'a> {
+    pub network: &'a Network,
+    pub recorder: &'a mut Recorder,
+    pub levels: Option<Slot>,
+    pub stride: u32,
+    /// Each with room before it for what it will be joined to.
+    pub kept: Vec<View>,
+    pub h: View,
+    /// The image at the present resolution.
+    pub input: View,
+    /// The output gathered so far.
+    pub output: Option<View>,
+}
+
+impl Walk<'_> {
+    /// What comes of the first `count` layers.
+    pub fn through(mut self, count: usize) -> View {
+        for (place, layer) in self.network.layers.iter().take(count).enumerate() {
+            self.op(place, layer);
+        }
+        self.h
+    }
+
+    /// The features that are to be joined to those kept after an operation.
+    fn width_at_recall(&self, place: usize) -> u32 {
+        let mut depth = 0;
+        for (layer, &width) in self.network.layers.iter().zip(&self.network.widths).skip(place) {
+            match layer {
+                Layer::Keep => depth += 1,
+                Layer::Recall if depth == 1 => return width,
+                Layer::Recall => depth -= 1,
+                _ => {}
+            }
+        }
+        0
+    }
+
+    /// Where features of this many channels, that come of an operation, are best put: beside what they are joined to.
+    fn place_for(&mut self, place: usize, channels: u32, height: u32, width: u32) -> View {
+        match self.network.layers.get(place + 1) {
+            Some(Layer::Keep) => {
+                let before = self.width_at_recall(place + 1);
+                let whole = self.recorder.features(before + channels, height, width);
+                whole.part(before, channels)
+            }
+            Some(Layer::Recall) => match self.kept.last() {
+                Some(kept) if kept.first == channels / 4 => View { first: 0, channels, ..kept.clone() },
+                _ => self.recorder.features(channels, height, width),
+            },
+            _ => self.recorder.features(channels, height, width),
+        }
+    }
+
+    /// One operation on the features; see [`Op`] for the formulas.
+    fn op(&mut self, place: usize, layer: &Layer) {
+        let network = self.network;
+        let nonlinearity = network.config.nonlinearity.into();
+        let scale = self.scale();
+        let h = self.h.clone();
+        match layer {
+            Layer::Stem(convolution) => {
+                let to = self.place_for(place, convolution.channels(), h.height, h.width);
+                self.h = convolution.record(self.recorder, Read::plain(&h), Write { to: Some(to), ..Write::default() });
+            }
+            Layer::Block(block) => self.block(place, block),
+            Layer::Attention(attention) => {
+                let to = self.place_for(place, h.channels, h.height, h.width);
+                self.h = attention.record(self.recorder, &h, scale, Some(to));
+            }
+            Layer::Resample(direction) => {
+                let [height, width] = sized(*direction, &h);
+                let to = self.place_for(place, h.channels, height, width);
+                self.h = self.resampled(Read::plain(&h), *direction, Some(to));
+            }
+            Layer::ConvResample(resampler) => {
+                let [height, width] = sized(resampler.direction, &h);
+                let to = self.place_for(place, resampler.convolution.channels(), height, width);
+                self.h = self.resampled_by(resampler, &h, None, Some(to));
+            }
+            Layer::Keep => self.keep(place),
+            Layer::Recall => self.recall(),
+            Layer::InputSkip(map) => {
+                self.input = self.resampled(Read::plain(&self.input.clone()), Direction::Down, None);
+                self.skip(place, map);
+            }
+            Layer::InputResidual(resampler) => {
+                let to = self.place_for(place, h.channels, h.height, h.width);
+                self.h = self.resampled_by(resampler, &self.input.clone(), Some(&h), Some(to));
+                self.input = self.h.clone();
+            }
+            Layer::Output(norm, convolution) => {
+                let before = self.output.take().map(|output| self.resampled(Read::plain(&output), Direction::Up, None));
+                let affine = norm.record(self.recorder, &h, None);
+                let read = Read { x: &h, affine: Some(&affine), activation: nonlinearity };
+                let write = Write { residual: before.as_ref(), ..Write::default() };
+                self.output = Some(convolution.record(self.recorder, read, write));
+            }
+            Layer::OutputResidual(resampler) => {
+                if let Some(output) = self.output.take() {
+                    let to = self.place_for(place, h.channels, h.height, h.width);
+                    self.h = self.resampled_by(resampler, &output, Some(&h), Some(to));
+                    self.output = Some(self.h.clone());
+                }
+            }
+            Layer::Head(norm, convolution) => {
+                let affine = norm.record(self.recorder, &h, None);
+                let read = Read { x: &h, affine: Some(&affine), activation: nonlinearity };
+                self.h = convolution.record(self.recorder, read, Write::default());
+            }
+            Layer::TakeOutput => self.h = self.output.take().unwrap_or(h),
+            Layer::Pool(norm) => {
+                let affine = norm.record(self.recorder, &h, None);
+                self.h = pool(self.recorder, Read { x: &h, affine: Some(&affine), activation: nonlinearity });
+            }
+            Layer::Linear(map) => self.h = map.record(self.recorder, Read::plain(&h), Write::default()),
+        }
+    }
+
+    /// Of residual sums.
+    fn scale(&self) -> f32 {
+        if self.network.config.skip_rescale { std::f32::consts::FRAC_1_SQRT_2 } else { 1.0 }
+    }
+
+    fn keep(&mut self, place: usize) {
+        let before = self.width_at_recall(place);
+        let h = self.h.clone();
+        if (h.first, h.stride) != (before / 4, (before + h.channels) / 4) {
+            // It is kept already, or was nobody's outcome: it goes beside what it is joined to.
+            let to = self.recorder.features(before + h.channels, h.height, h.width).part(before, h.channels);
+            copy(self.recorder, &h, &to);
+            self.h = to;
+        }
+        self.kept.push(self.h.clone());
+    }
+
+    fn recall(&mut self) {
+        let Some(kept) = self.kept.pop() else { return };
+        let h = self.h.clone();
+        let channels = h.channels + kept.channels;
+        let to = View { first: 0, channels: h.channels, ..kept.clone() };
+        if !h.is(&to) {
+            copy(self.recorder, &h, &to);
+        }
+        self.h = View { channels, ..to };
+    }
+
+    /// Features of the image beside h, or added to it.
+    fn skip(&mut self, place: usize, map: &Convolution) {
+        let (input, h) = (self.input.clone(), self.h.clone());
+        match self.network.config.progressive_combine {
+            Combine::Sum => {
+                let to = self.place_for(place, h.channels, h.height, h.width);
+                let write = Write { residual: Some(&h), to: Some(to), ..Write::default() };
+                self.h = map.record(self.recorder, Read::plain(&input), write);
+            }
+            Combine::Cat => {
+                let whole = self.place_for(place, map.channels() + h.channels, h.height, h.width);
+                let to = Some(whole.part(0, map.channels()));
+                map.record(self.recorder, Read::plain(&input), Write { to, ..Write::default() });
+                copy(self.recorder, &h, &whole.part(map.channels(), h.channels));
+                self.h = whole;
+            }
+        }
+    }
+
+    fn filter(&self) -> Option<&'_ [f64]> {
+        let config = &self.network.config;
+        config.fir.then_some(&config.fir_kernel[..])
+    }
+
+    fn resampled(&mut self, read: Read, direction: Direction, to: Option<View>) -> View {
+        let resampling = match direction {
+            Direction::Down => Resampling::down(self.filter()),
+            Direction::Up => Resampling::up(self.filter()),
+        };
+        resampling.record(self.recorder, read, None, Write { to, ..Write::default() })
+    }
+
+    /// By a resampling with a convolution, plus a residual if there is one; then the sum is scaled.
+    fn resampled_by(&mut self, resampler: &ConvResampler, x: &View, residual: Option<&View>, to: Option<View>) -> View {
+        let scale = residual.map(|_| self.scale());
+        let write = Write { residual, scale, to, ..Write::default() };
+        let taps = self.filter().map(<[f64]>::to_vec);
+        let convolution = &resampler.convolution;
+        match (resampler.direction, taps) {
+            (Direction::Down, taps) => {
+                let margin = u32::from(self.network.config.variant.margin_all_round);
+                let (x, first) = match taps {
+                    Some(taps) => {
+                        let filter = Resampling::before_halving(&taps);
+                        (filter.record(self.recorder, Read::plain(x), None, Write::default()), 1)
+                    }
+                    None => (x.clone(), 1 - margin),
+                };
+                let y = convolution.record(self.recorder, Read::plain(&x), Write::default());
+                Resampling::every_other(first).record(self.recorder, Read::plain(&y), None, write)
+            }
+            (Direction::Up, None) => {
+                let x = self.resampled(Read::plain(x), Direction::Up, None);
+                convolution.record(self.recorder, Read::plain(&x), write)
+            }
+            (Direction::Up, Some(taps)) => {
+                let x = Resampling::spread().record(self.recorder, Read::plain(x), None, Write::default());
+                let y = convolution.record(self.recorder, Read::plain(&x), Write::default());
+                let filter = Resampling::after_doubling(&taps);
+                filter.record(self.recorder, Read::plain(&y), resampler.bias.as_ref(), write)
+            }
+        }
+    }
+
+    fn block(&mut self, place: usize, block: &Block) {
+        let activation = self.network.config.nonlinearity.into();
+        let mut x = self.h.clone();
+        let affine = block.norms[0].record(self.recorder, &x, None);
+        let read = Read { x: &x, affine: Some(&affine), activation };
+        let levels = self.levels.clone();
+        let rows = levels.as_ref().zip(block.level).map(|(slot, first)| Rows { slot, first, stride: self.stride });
+        let added = Write { rows: rows.filter(|_| !block.scale_shift), ..Write::default() };
+        let [first, second] = &block.convolutions;
+        let h = match block.resample {
+            None => first.record(self.recorder, read, added),
+            Some(direction) => {
+                let h = self.resampled(read, direction, None);
+                x = self.resampled(Read::plain(&x), direction, None);
+                first.record(self.recorder, Read::plain(&h), added)
+            }
+        };
+        drop(affine);
+        let affine = block.norms[1].record(self.recorder, &h, rows.filter(|_| block.scale_shift));
+        if let Some(shortcut) = &block.shortcut {
+            x = shortcut.record(self.recorder, Read::plain(&x), Write::default());
+        }
+        // The features before are not needed any more.
+        self.h = h.clone();
+        let to = self.place_for(place, second.channels(), h.height, h.width);
+        let write = Write { residual: Some(&x), scale: Some(self.scale()), to: Some(to), ..Write::default() };
+        self.h = second.record(self.recorder, Read { x: &h, affine: Some(&affine), activation }, write);
+    }
+}
+
+/// Height and width of features after a change of resolution.
+fn sized(direction: Direction, x: &View) -> [u32; 2] {
+    [x.height, x.width].map(|size| match direction {
+        Direction::Down => size / 2,
+        Direction::Up => size * 2,
+    })
+}
