@@ -55,6 +55,11 @@ impl Session {
         &self.engine.devices().choose(self.choice).0
     }
 
+    /// The device that a network learns on.
+    pub(super) fn device_to_learn_on(&self) -> &Device {
+        &self.engine.devices().choose_to_learn(self.choice).0
+    }
+
     /// Opens a model and prints its warnings.
     ///
     /// # Errors

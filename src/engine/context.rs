@@ -91,6 +91,11 @@ impl<T: Task> Context<T> {
         self.engine.devices.choose(self.options.device)
     }
 
+    /// Where a network learns.
+    pub(super) fn device_to_learn_on(&self) -> &(Device, DeviceReport) {
+        self.engine.devices.choose_to_learn(self.options.device)
+    }
+
     pub(super) fn say(&self, update: Update<T>) {
         // Without a listener nobody misses it.
         let _ = self.updates.send(update);

@@ -1,15 +1,17 @@
 //! What a task records and shows of the states that it comes to. Nothing is read back from the device but what is
-//! recorded or shown; of other states only one number, which says whether all of theirs are finite.
+//! recorded or shown; of other states only one number, which says whether all of theirs are finite. What is read back
+//! comes while the next step is computed.
 
 use super::progress::{Meter, Place};
 use super::recorder::{GpuPicture, Recorded, Recorder, Snapshot, Stats};
 use super::{Board, Context, Progress, Shared, Task, Wake};
+use crate::network::Readback;
 use crate::score::ScoreError;
 use crate::sde::{Level, Sde};
 use crate::solver::{Diagnostics, Observer, StepState};
 use crate::{Image, Pixels};
 use burn::backend::Flex;
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorReadError};
 use burn_wgpu::{Wgpu, WgpuRuntime};
 use cubecl_runtime::runtime::Runtime;
 use half::f16;
@@ -52,6 +54,17 @@ enum Newest {
     Whole(Arc<Snapshot>),
 }
 
+/// A state whose values are on their way from the device.
+struct Coming {
+    state: Box<State>,
+    values: Values,
+    place: Place,
+    /// All values, not only what tells whether they are finite.
+    whole: bool,
+    /// It is shown once it is there.
+    show: bool,
+}
+
 /// Records and shows one task's states.
 pub(super) struct Recording {
     engine: Arc<Shared>,
@@ -60,6 +73,7 @@ pub(super) struct Recording {
     shown: bool,
     told: Cell<Option<Instant>>,
     newest: RefCell<(Newest, Place)>,
+    coming: RefCell<Option<Coming>>,
 }
 
 impl Recording {
@@ -67,23 +81,36 @@ impl Recording {
     pub(super) fn new(engine: Arc<Shared>, board: Arc<Board>, limit: usize, shown: bool) -> Self {
         let recorder = RefCell::new(Recorder::new(limit));
         let newest = RefCell::new((Newest::None, Place::default()));
-        Recording { engine, board, recorder, shown, told: Cell::new(None), newest }
+        Recording { engine, board, recorder, shown, told: Cell::new(None), newest, coming: RefCell::default() }
     }
 
-    /// Takes in a new state, and the place that the task is at with it.
+    /// Takes in a new state, and the place that the task is at with it. Values on a device may come with the next state.
     ///
     /// # Errors
-    /// If it is not finite, or the device fails.
+    /// If it, or the one before, is not finite, or the device fails.
     pub(super) fn take(&self, state: State, place: Place, meter: &Meter) -> Result<(), ScoreError> {
+        self.settle(meter)?;
         let due = self.is_due();
-        let newest = if self.recorder.borrow().wants(state.step) || (due && self.shown) {
-            Newest::Unshown(self.read(state)?)
-        } else {
-            state.check()?;
-            Newest::Unread(Box::new(state))
+        let whole = self.recorder.borrow().wants(state.step) || (due && self.shown);
+        let values = if whole { state.values() } else { state.figure() }?;
+        let is_here = values.is_here();
+        let coming = Coming { state: Box::new(state), values, place, whole, show: due };
+        self.coming.replace(Some(coming));
+        if is_here { self.settle(meter) } else { Ok(()) }
+    }
+
+    /// Waits for the values of the last state that was taken in.
+    fn settle(&self, meter: &Meter) -> Result<(), ScoreError> {
+        let Some(Coming { state, values, place, whole, show }) = self.coming.take() else { return Ok(()) };
+        let newest = match whole {
+            true => Newest::Unshown(self.keep(*state, values)?),
+            false => {
+                state.check(values)?;
+                Newest::Unread(state)
+            }
         };
         self.newest.replace((newest, place));
-        if due { self.flush(meter) } else { Ok(()) }
+        if show { self.flush(meter) } else { Ok(()) }
     }
 
     /// Shows the newest state, if states are to be shown and it has not been yet, and tells how far the task is.
@@ -91,6 +118,7 @@ impl Recording {
     /// # Errors
     /// If the device fails.
     pub(super) fn flush(&self, meter: &Meter) -> Result<(), ScoreError> {
+        self.settle(meter)?;
         let new = matches!(self.newest.borrow().0, Newest::Unread(_) | Newest::Unshown(_));
         if self.shown && new {
             self.last(meter)?;
@@ -106,10 +134,14 @@ impl Recording {
     /// # Errors
     /// If the device fails.
     pub(super) fn last(&self, meter: &Meter) -> Result<Option<Arc<Snapshot>>, ScoreError> {
+        self.settle(meter)?;
         let (newest, place) = &mut *self.newest.borrow_mut();
         let moment = match std::mem::replace(newest, Newest::None) {
             Newest::None => return Ok(None),
-            Newest::Unread(state) => self.read(*state)?,
+            Newest::Unread(state) => {
+                let values = state.values()?;
+                self.keep(*state, values)?
+            }
             Newest::Unshown(moment) => moment,
             Newest::Whole(snapshot) => {
                 *newest = Newest::Whole(snapshot.clone());
@@ -136,9 +168,9 @@ impl Recording {
         Progress { recorded_bytes: self.recorder.borrow().bytes(), ..meter.progress(place) }
     }
 
-    fn read(&self, state: State) -> Result<Arc<Recorded>, ScoreError> {
+    fn keep(&self, state: State, values: Values) -> Result<Arc<Recorded>, ScoreError> {
         let on_gpu = if self.shown { on_gpu(&state.x) } else { None };
-        let kept = Arc::new(state.read()?);
+        let kept = Arc::new(state.read(values)?);
         self.recorder.borrow_mut().push(kept.clone());
         Ok(if on_gpu.is_some() { Arc::new(Recorded { on_gpu, ..(*kept).clone() }) } else { kept })
     }
@@ -207,23 +239,31 @@ impl<T: Task> Observer for Observed<'_, T> {
 }
 
 impl State {
-    /// Reads everything, at once.
+    /// Asks for everything.
     ///
     /// # Errors
-    /// If the device fails, or a value is not finite.
-    fn read(self) -> Result<Recorded, ScoreError> {
-        let State { step, t, level, nfe, x, answer } = self;
-        let mut tensors = vec![flat(&x)];
-        if let Some(Answer { denoised, score, corrector }) = &answer {
+    /// If the device fails.
+    fn values(&self) -> Result<Values, ScoreError> {
+        let mut tensors = vec![flat(&self.x)];
+        if let Some(Answer { denoised, score, corrector }) = &self.answer {
             tensors.extend([flat(denoised), flat(&score.clone().square().sum_dim(1))]);
             tensors.extend(corrector.iter().map(|figures| figures.step_size.clone()));
             tensors.extend(corrector.iter().filter_map(|figures| figures.accept_rate.clone()));
         }
+        Values::ask(tensors)
+    }
+
+    /// What came of [`State::values`].
+    ///
+    /// # Errors
+    /// If the device fails, or a value is not finite.
+    fn read(self, read: Values) -> Result<Recorded, ScoreError> {
+        let State { step, t, level, nfe, x, answer } = self;
         let mut values: Arc<[f32]> = Arc::default();
         let mut stats = Stats::default();
         let (mut denoised, mut magnitude): (Arc<[f16]>, Arc<[f16]>) = Default::default();
         let root_mean = |sum: f64, count: usize| (sum / count.max(1) as f64).sqrt();
-        read_all(tensors, |index, read| match index {
+        read.tell(|index, read| match index {
             0 => (values, stats.rms) = (read.into(), root_mean(sum(read, |x| x * x), read.len())),
             1 => denoised = halves(read),
             2 => {
@@ -253,24 +293,33 @@ impl State {
         })
     }
 
-    /// Reads one number that tells whether all are finite.
+    /// Asks for what tells whether all are finite: of those on a device, one number.
     ///
     /// # Errors
-    /// If they are not, or the device fails.
-    fn check(&self) -> Result<(), ScoreError> {
+    /// If the device fails.
+    fn figure(&self) -> Result<Values, ScoreError> {
         let score = self.answer.as_ref().map(|answer| &answer.score);
-        let all = [Some(&self.x), score].into_iter().flatten();
-        let (mut total, mut far) = (0.0, None::<Tensor<1>>);
-        for image in all {
+        let (mut asked, mut far) = (Vec::new(), None::<Tensor<1>>);
+        for image in [Some(&self.x), score].into_iter().flatten() {
             let flat = flat(image);
-            if !on_host(&flat, |values| total += sum(values, |x| x * x)) {
-                let squares = flat.square().sum();
-                far = Some(far.map_or(squares.clone(), |far| far + squares));
+            if on_host(&flat, |_| {}) {
+                asked.push(flat);
+                continue;
             }
+            let squares = flat.square().sum();
+            far = Some(far.map_or(squares.clone(), |far| far + squares));
         }
-        if let Some(far) = far {
-            read_all(vec![far], |_, values| total += sum(values, |x| x))?;
-        }
+        asked.extend(far);
+        Values::ask(asked)
+    }
+
+    /// What came of [`State::figure`].
+    ///
+    /// # Errors
+    /// If a value is not finite, or the device fails.
+    fn check(&self, figure: Values) -> Result<(), ScoreError> {
+        let mut total = 0.0;
+        figure.tell(|_, values| total += sum(values, f32::abs))?;
         if total.is_finite() { Ok(()) } else { Err(ScoreError::NotFinite { ratio: self.level.ratio() }) }
     }
 }
@@ -279,26 +328,55 @@ fn flat(x: &Image) -> Tensor<1> {
     x.clone().flatten(0, 3)
 }
 
-/// Tells each tensor's index and values. Those that do not lie in the host's memory are read back together, once.
-fn read_all(tensors: Vec<Tensor<1>>, mut each: impl FnMut(usize, &[f32])) -> Result<(), ScoreError> {
-    let (mut far, mut sizes) = (Vec::new(), Vec::new());
-    for (index, tensor) in tensors.into_iter().enumerate() {
-        if !on_host(&tensor, |values| each(index, values)) {
-            sizes.push((index, tensor.dims()[0]));
-            far.push(tensor);
+/// Values of tensors. Those that do not lie in the host's memory are on their way, together.
+struct Values {
+    /// Those in the host's memory, by their places.
+    here: Vec<(usize, Tensor<1>)>,
+    /// Places and sizes of the others.
+    sizes: Vec<(usize, usize)>,
+    far: Option<Readback>,
+}
+
+impl Values {
+    /// Asks for them.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn ask(tensors: Vec<Tensor<1>>) -> Result<Self, ScoreError> {
+        let (here, there): (Vec<_>, Vec<_>) =
+            tensors.into_iter().enumerate().partition(|(_, tensor)| on_host(tensor, |_| {}));
+        let sizes = there.iter().map(|(index, tensor)| (*index, tensor.dims()[0])).collect();
+        let far: Vec<_> = there.into_iter().map(|(_, tensor)| tensor).collect();
+        let far = if far.is_empty() { None } else { Some(Readback::begin(&Tensor::cat(far, 0)).map_err(failed)?) };
+        Ok(Values { here, sizes, far })
+    }
+
+    /// Nothing has to be waited for.
+    fn is_here(&self) -> bool {
+        self.far.is_none()
+    }
+
+    /// Tells each tensor's index and values, once they are there.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn tell(self, mut each: impl FnMut(usize, &[f32])) -> Result<(), ScoreError> {
+        for (index, tensor) in self.here {
+            on_host(&tensor, |values| each(index, values));
         }
+        let read = self.far.map_or(Ok(Vec::new()), Readback::finish).map_err(failed)?;
+        let mut rest = read.as_slice();
+        for (index, size) in self.sizes {
+            let (values, others) = rest.split_at(size.min(rest.len()));
+            each(index, values);
+            rest = others;
+        }
+        Ok(())
     }
-    if far.is_empty() {
-        return Ok(());
-    }
-    let read = Tensor::cat(far, 0).try_into_vec_as::<f32>().map_err(|error| ScoreError::Device(error.to_string()))?;
-    let mut rest = read.as_slice();
-    for (index, size) in sizes {
-        let (values, others) = rest.split_at(size.min(rest.len()));
-        each(index, values);
-        rest = others;
-    }
-    Ok(())
+}
+
+fn failed(error: TensorReadError) -> ScoreError {
+    ScoreError::Device(error.to_string())
 }
 
 /// Tells a tensor's values without copying them, if they lie in the host's memory; whether they do.

@@ -180,7 +180,7 @@ impl Sitting {
             remembered: Arc::default(),
         })));
         let report = TrainReport {
-            device: context.device().1.clone(),
+            device: context.device_to_learn_on().1.clone(),
             parameters: training.network.config.count(),
             pictures,
             classes,
@@ -213,7 +213,7 @@ impl Sitting {
         while !self.trainer.is_done() {
             context.gate()?;
             let began = Instant::now();
-            let report = self.trainer.step(&context.device().0).map_err(failed)?;
+            let report = self.trainer.step(&context.device_to_learn_on().0).map_err(failed)?;
             let took = began.elapsed();
             context.meter.evaluated(self.trainer.training().batch, took);
             self.notes.seconds += took.as_secs_f64();

@@ -255,7 +255,7 @@ struct ToldSlots {
 }
 
 /// Where a tensor of one dimension lies, once all that was asked before is submitted.
-fn place(x: &Tensor<1>) -> Result<Place, TensorReadError> {
+pub(super) fn place(x: &Tensor<1>) -> Result<Place, TensorReadError> {
     let tensor = x.clone().try_into_primitive::<Wgpu>().map_err(|error| failed(format!("{error:?}")))?;
     let resource = tensor.client.get_resource::<<WgpuRuntime as Runtime>::Server>(tensor.handle.clone());
     let resource = resource.map_err(failed)?;
@@ -264,7 +264,7 @@ fn place(x: &Tensor<1>) -> Result<Place, TensorReadError> {
     Ok(Place { buffer: resource.buffer.clone(), offset: resource.offset, bytes: x.dims()[0] as u64 * 4 })
 }
 
-fn failed(reason: impl ToString) -> TensorReadError {
+pub(super) fn failed(reason: impl ToString) -> TensorReadError {
     TensorReadError::Execution(ExecutionError::WithContext { reason: reason.to_string() })
 }
 
