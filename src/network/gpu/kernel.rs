@@ -266,7 +266,7 @@ impl Stride {
 fn repeated<'a>(lines: &mut impl Iterator<Item = &'a str>, number: &impl Fn(&str) -> Option<u32>) -> String {
     let mut text = String::new();
     while let Some(line) = lines.next() {
-        let mut words = line.trim().split_whitespace();
+        let mut words = line.split_whitespace();
         match (words.next(), words.next()) {
             (Some("//#"), Some("end")) => break,
             (Some("//#"), Some("repeat")) => {
@@ -299,4 +299,18 @@ fn with(text: &str, name: &str, value: u32) -> String {
         whole.push_str(after);
     }
     whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_lines_are_written_out_with_numbers_for_names() {
+        let number = |name: &str| (name == "TWO").then_some(2);
+        let source = "a;\n//# repeat p TWO\n//# repeat k TWO\nx$(p+k) = y$p_$k + $p * z;\n//# end\nb$p;\n//# end\nc;";
+        let expected =
+            "a;\nx0 = y0_0 + 0 * z;\nx1 = y0_1 + 0 * z;\nb0;\nx1 = y1_0 + 1 * z;\nx2 = y1_1 + 1 * z;\nb1;\nc;\n";
+        assert_eq!(repeated(&mut source.lines(), &number), expected);
+    }
 }

@@ -273,3 +273,49 @@ fn padded(values: &[f32], from: usize, to: usize) -> Vec<f32> {
     let zeros = std::iter::repeat_n(0.0, to.saturating_sub(from));
     values.chunks(from.max(1)).flat_map(|row| row.iter().copied().chain(zeros.clone())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::gpu::{of, register};
+    use crate::network::plan::Plan;
+    use crate::network::{Weights, WeightsError};
+    use burn::tensor::{Device, TensorData};
+
+    /// A small network with weights that look random.
+    fn network(device: &Device) -> Result<Network, WeightsError> {
+        let mut config = Config::ddpmpp();
+        (config.nf, config.ch_mult, config.num_res_blocks) = (8, vec![1, 2], 1);
+        (config.image_size, config.num_channels) = (8, 3);
+        let plan = Plan::new(&config);
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut array = |shape: Vec<usize>| {
+            let values = (0..shape.iter().product()).map(|_| random.f32() - 0.5).collect();
+            Array { shape, values }
+        };
+        let weights: Weights = plan.parameters().into_iter().map(|p| (p.name, array(p.shape))).collect();
+        let mut loader = Loader::new(plan.parameters(), &weights, &config, device)?;
+        let (gpu, precision) = of(device).expect("it was made known");
+        Network::load(&plan.ops, &mut loader, gpu, 0, precision)
+    }
+
+    #[test]
+    fn images_that_go_one_part_after_another_come_out_the_same() {
+        let (device, setup) =
+            Device::wgpu_options().init_with_setup().expect("a Vulkan driver, which tests/run installs");
+        register(&device, &setup, Precision::Single);
+        let whole = network(&device).unwrap();
+        let parts = Network { most: 2, ..network(&device).unwrap() };
+        let mut random = fastrand::Rng::with_seed(2);
+        let mut values = |count: usize| (0..count).map(|_| random.f32() - 0.5).collect::<Vec<f32>>();
+        let x: Image = Tensor::from_data(TensorData::new(values(5 * 192), [5, 3, 8, 8]), &device);
+        for rows in [1, 5] {
+            let told = Told { features: values(rows * 8), classes: vec![None; rows] };
+            let outputs = [&whole, &parts]
+                .map(|network| network.forward(x.clone(), &told).unwrap().try_into_vec_as::<f32>().unwrap());
+            assert!(outputs[0] == outputs[1], "{rows} rows");
+            let [first, last] = [0, 4].map(|image| &outputs[0][image * 192..(image + 1) * 192]);
+            assert!(first != last && first.iter().all(|value| value.is_finite()));
+        }
+    }
+}
