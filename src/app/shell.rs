@@ -28,7 +28,12 @@ pub struct App {
     theme: ThemeChoice,
     help: bool,
     meter: Meter,
+    /// Whether something may have changed since all was saved.
+    unsaved: bool,
 }
+
+/// What a person changes is saved within this time, also where the window then has nothing to draw.
+const SAVED_WITHIN: Duration = Duration::from_secs(10);
 
 impl App {
     /// A window with the settings of the last one.
@@ -41,17 +46,21 @@ impl App {
         let mut cx = Context::new(ctx, session, &settings, start.drops);
         cx.models.refresh(ctx, start.library.clone());
         cx.tell(start.notices);
+        // What is asked for decides what is shown, before what was shown last.
+        let last = settings.shown.as_str();
+        let last = workspaces.iter().position(|workspace| start.open.is_none() && workspace.info().name == last);
         start.open.into_iter().for_each(|path| cx.files.open(ctx, path));
         App {
             cx,
+            shown: last.unwrap_or_default(),
             workspaces,
-            shown: 0,
             catalogue: Catalogue::default(),
             library: start.library,
             request: PathRequest::default(),
             theme: settings.theme,
             help: false,
             meter: Meter::default(),
+            unsaved: false,
         }
     }
 
@@ -215,8 +224,9 @@ impl App {
 
     /// Does what was asked of the window.
     fn obey(&mut self) {
-        for action in std::mem::take(&mut self.cx.actions) {
-            match action {
+        // What is done may ask for more.
+        while !self.cx.actions.is_empty() {
+            match self.cx.actions.remove(0) {
                 Action::ChooseFile => self.request.ask(&self.cx, Dialog::OpenFile, ()),
                 Action::ChooseFolder => self.request.ask(&self.cx, Dialog::OpenFolder, ()),
                 Action::Model(model) => {
@@ -278,16 +288,23 @@ impl eframe::App for App {
         if active {
             self.meter.add(began.elapsed());
         }
+        // Saving comes after a frame that is drawn, and an idle window draws none.
+        self.unsaved |= ui.input(|input| !input.events.is_empty());
+        if self.unsaved {
+            ui.ctx().request_repaint_after(SAVED_WITHIN);
+        }
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
         let Context { draft, saver, .. } = &self.cx;
         let (draft, folder) = (draft.clone(), saver.folder.clone());
-        let mut settings = Settings { draft, theme: self.theme, folder, ..Settings::default() };
+        let shown = self.workspaces.get(self.shown).map_or("", |workspace| workspace.info().name).to_owned();
+        let mut settings = Settings { draft, theme: self.theme, folder, shown, ..Settings::default() };
         for workspace in &mut self.workspaces {
             settings = settings.with(&workspace.info().name.to_lowercase(), workspace.save());
         }
         settings.save(storage);
+        self.unsaved = false;
     }
 
     fn on_exit(&mut self) {
@@ -295,6 +312,6 @@ impl eframe::App for App {
     }
 
     fn auto_save_interval(&self) -> Duration {
-        Duration::from_secs(15)
+        SAVED_WITHIN / 2
     }
 }

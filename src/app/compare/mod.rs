@@ -268,7 +268,6 @@ impl Compare {
                     let run =
                         crate::task::Run { count: Count::new(run.count.get().min(16)).unwrap_or(run.count), ..run };
                     cx.actions.push(Action::Run(Box::new(run), name));
-                    cx.actions.push(Action::Show("Trajectory"));
                 }
             }
         }

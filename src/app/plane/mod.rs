@@ -179,6 +179,8 @@ struct Saved {
     families: Option<Families>,
     hand: Hand,
     follow: Option<bool>,
+    /// From one end of time to the other.
+    seconds: Option<f64>,
     /// The name of the lesson that is taken.
     lesson: Option<String>,
 }
@@ -225,7 +227,7 @@ impl Plane {
             hand: saved.hand,
             follow: saved.follow.unwrap_or(true),
             selected: 0,
-            player: Player::default(),
+            player: Player::new(saved.seconds),
             work: Work::default(),
             look: Look::default(),
             drawn: Drawn::Exact,
@@ -569,6 +571,7 @@ impl Workspace for Plane {
             families: Some(self.families.clone()),
             hand: self.hand.clone(),
             follow: Some(self.follow),
+            seconds: Some(self.player.seconds),
             lesson: self.lesson.and_then(|place| lessons().get(place)).map(|lesson| lesson.slug.to_owned()),
         };
         serde_json::to_value(saved).unwrap_or_default()

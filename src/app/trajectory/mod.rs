@@ -262,6 +262,7 @@ impl Workspace for Trajectory {
         cx.draft.take(run);
         let name = file_name(path);
         cx.notices.push(Notice::remark(format!("Settings loaded from {name}; press Run.")));
+        cx.actions.push(Action::Show(INFO.name));
         true
     }
 
