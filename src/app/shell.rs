@@ -3,6 +3,7 @@
 use super::catalogue::{Catalogue, Shelf};
 use super::dialog::{Dialog, PathRequest};
 use super::files::{OpenedFile, dropped};
+use super::graphics::target_colour;
 use super::keys::{self, Keys};
 use super::meter::Meter;
 use super::settings::{Settings, ThemeChoice};
@@ -10,7 +11,7 @@ use super::status::Status;
 use super::theme::Theme;
 use super::workspace::Workspace;
 use super::{Action, Context, Draft, Session, Start, help, theme};
-use egui::{Frame, Margin, RichText, Ui};
+use egui::{Frame, Margin, RichText, Ui, UiBuilder, UiKind, UiStackInfo};
 use std::any::Any;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -30,6 +31,8 @@ pub struct App {
     meter: Meter,
     /// Whether something may have changed since all was saved.
     unsaved: bool,
+    /// Whether the window takes linear light.
+    linear_target: bool,
 }
 
 /// What a person changes is saved within this time, also where the window then has nothing to draw.
@@ -61,6 +64,7 @@ impl App {
             help: false,
             meter: Meter::default(),
             unsaved: false,
+            linear_target: start.render_state.is_some_and(|state| state.target_format.is_srgb()),
         }
     }
 
@@ -271,12 +275,16 @@ impl eframe::App for App {
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         let began = Instant::now();
         self.input(ui);
-        let slim = |margin| Frame::new().fill(ui.visuals().panel_fill).inner_margin(margin);
+        let slim = |margin| Frame::new().inner_margin(margin);
         let (top, bottom) = (slim(Margin::symmetric(12, 5)), slim(Margin { left: 12, right: 12, top: 0, bottom: 4 }));
         egui::Panel::top("top").frame(top).show(ui, |ui| self.top_bar(ui));
         let active = egui::Panel::bottom("status").frame(bottom).show(ui, |ui| self.status_bar(ui)).inner;
+        // The ground is there already; what fades into it is told its colour.
+        let ground = Frame::new().fill(ui.visuals().panel_fill);
+        let ground = UiBuilder::new().ui_stack_info(UiStackInfo::new(UiKind::CentralPanel).with_frame(ground));
         if let Some((workspace, cx)) = self.shown() {
-            egui::CentralPanel::no_frame().show(ui, |ui| workspace.ui(ui, cx));
+            let middle = egui::CentralPanel::no_frame();
+            middle.show(ui, |ui| ui.scope_builder(ground, |ui| workspace.ui(ui, cx)));
             workspace.above(ui, cx);
         }
         self.panels_above(ui);
@@ -293,6 +301,11 @@ impl eframe::App for App {
         if self.unsaved {
             ui.ctx().request_repaint_after(SAVED_WITHIN);
         }
+    }
+
+    // The ground of all panels, which none of them fills: each fill costs a software rasteriser as much as the rest.
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        target_colour(visuals.panel_fill, self.linear_target)
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {

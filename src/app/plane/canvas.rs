@@ -59,7 +59,7 @@ impl Canvas<'_> {
             let painter = ui.painter_at(rect);
             let errors = self.work.errors().get(index).and_then(Option::as_ref).filter(|_| self.scene.layers.errors);
             let picture = Picture { screen, scene: self.scene, work: self.work, pane, errors, colours };
-            picture.paint(&painter, ui.ctx(), self.look);
+            picture.paint(&painter, self.look, index + usize::from(self.has_forward()));
             self.frame(ui, index, rect, &response);
             self.pointed(ui, &response, screen, colours);
         }
@@ -81,7 +81,7 @@ impl Canvas<'_> {
         let of_forward = PaneShown { frames: cloud.frames.clone(), ..PaneShown::default() };
         let colours = Colours { particles: colours.forward, ..colours };
         let (scene, work, pane) = (&*self.scene, self.work, Some(&of_forward));
-        Picture { screen, scene, work, pane, errors: None, colours }.paint(&ui.painter_at(rect), ui.ctx(), self.look);
+        Picture { screen, scene, work, pane, errors: None, colours }.paint(&ui.painter_at(rect), self.look, 0);
         ui.painter().rect_stroke(rect, 4.0, Stroke::new(1.0, Theme::of(ui).line), egui::StrokeKind::Inside);
     }
 

@@ -213,7 +213,7 @@ pub struct Plane {
 
 impl Plane {
     /// The workspace as it was saved.
-    pub fn new(settings: &Settings, _start: &Start<'_>) -> Self {
+    pub fn new(settings: &Settings, start: &Start<'_>) -> Self {
         let mut saved = settings.of::<Saved>("plane");
         saved.layout.sanitize();
         saved.hand.sanitize();
@@ -229,7 +229,7 @@ impl Plane {
             selected: 0,
             player: Player::new(saved.seconds),
             work: Work::default(),
-            look: Look::default(),
+            look: Look::new(start.render_state),
             drawn: Drawn::Exact,
             convergence: ConvergencePanel::default(),
             export: ExportPanel::default(),
@@ -427,7 +427,7 @@ impl Plane {
 
     /// The pictures over the time.
     fn middle(&mut self, ui: &mut Ui) {
-        let bar = Frame::new().inner_margin(Margin::symmetric(8, 6)).fill(ui.visuals().panel_fill);
+        let bar = Frame::new().inner_margin(Margin::symmetric(8, 6));
         egui::Panel::bottom("time").resizable(false).frame(bar).show(ui, |ui| self.player.ui(ui, &mut self.scene));
         let view = self.view();
         let Plane { scene, work, hand, look, selected, .. } = self;
