@@ -35,7 +35,7 @@ pub use learn::{
 };
 pub use lessons::{Lesson, lesson, lessons};
 pub use pane::{Guide, Pane, PaneError};
-pub use picture::{Course, Detail, Fields, Marginals, fresh, reference, solutions};
+pub use picture::{Course, Detail, Fields, Marginals, Probe, fresh, reference};
 pub use posterior::{HalfPlane, Known};
 pub use render::{Look, Panel, RenderError, Shot, csv, pixels};
 pub use scene::{Layers, Scene, SceneError};

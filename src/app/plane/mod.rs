@@ -431,10 +431,11 @@ impl Plane {
         egui::Panel::bottom("time").resizable(false).frame(bar).show(ui, |ui| self.player.ui(ui, &mut self.scene));
         let view = self.view();
         let Plane { scene, work, hand, look, selected, .. } = self;
-        let ground = Frame::new().fill(ui.visuals().panel_fill);
-        egui::CentralPanel::no_frame().frame(ground).show(ui, |ui| {
-            Canvas { scene, view, work, hand, look, selected }.ui(ui);
+        let mut pointed = None;
+        egui::CentralPanel::no_frame().show(ui, |ui| {
+            Canvas { scene, view, work, hand, look, selected, pointed: &mut pointed }.ui(ui);
         });
+        work.pointed = pointed;
     }
 }
 

@@ -5,7 +5,7 @@ use crate::engine::progress::Place;
 use crate::engine::{Context, Ending, Task, locked};
 use crate::plane::{
     self, Cloud, Course, DIRECTIONS, Detail, Drive, Errors, Fields, Frame, Learned, Learning, LevelError, Losses, Pane,
-    Plane, Point, Quality, Scene, Start, against, errors, forward, integrate, sliced_wasserstein, sweep,
+    Plane, Point, Probe, Quality, Scene, Start, against, errors, forward, integrate, sliced_wasserstein, sweep,
 };
 use crate::score::{ScoreError, ScoreModel};
 use crate::task::Steps;
@@ -28,6 +28,13 @@ pub struct PlaneFields {
 /// Computes what a scene's layers need of the whole of time.
 pub struct PlaneCourse {
     pub scene: Scene,
+    pub network: Option<Network>,
+}
+
+/// Computes what there is to say of a point at a scene's time.
+pub struct PlaneProbe {
+    pub scene: Scene,
+    pub point: Point,
     pub network: Option<Network>,
 }
 
@@ -272,7 +279,7 @@ macro_rules! told_by_its_scene {
         })*
     };
 }
-told_by_its_scene!(PlaneFields, PlaneCourse, PlaneClouds, PlaneErrors, PlaneSweep);
+told_by_its_scene!(PlaneFields, PlaneCourse, PlaneProbe, PlaneClouds, PlaneErrors, PlaneSweep);
 
 /// A network as a model, without what makes it sendable.
 fn borrowed(network: Option<&Network>) -> Option<&dyn ScoreModel> {
@@ -300,6 +307,18 @@ impl Task for PlaneCourse {
         let plane = self.scene.plane().map_err(refused)?;
         let network = borrowed(self.network.as_ref());
         Ok(Arc::new(Course::of(&self.scene, &plane, network, &|| context.gate())?))
+    }
+}
+
+impl Task for PlaneProbe {
+    type Report = Infallible;
+    type Message = Infallible;
+    type Output = Probe;
+
+    fn run(self, context: &Context<Self>) -> Result<Probe, Ending> {
+        let plane = self.scene.plane().map_err(refused)?;
+        let network = borrowed(self.network.as_ref());
+        Ok(Probe::of(&self.scene, &plane, network, self.point, &|| context.gate())?)
     }
 }
 
