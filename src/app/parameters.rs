@@ -3,7 +3,7 @@
 use super::draft::Families;
 use super::math;
 use super::theme::Theme;
-use super::widgets::{Combo, control_width, named, row, segmented};
+use super::widgets::{Combo, control_width, fit_sliders, named, row, segmented};
 use crate::registry::{About, Category, Choice, Kind, Parameter, Scale, Settings, Value};
 use crate::sde::FamilyKind;
 use egui::{DragValue, Rect, Slider, Ui, vec2};
@@ -116,7 +116,7 @@ pub fn value(ui: &mut Ui, parameter: &Parameter, settings: &mut Settings) {
             row(ui, label, tip, |ui| power_of_ten(ui, parameter, number, *usual, settings));
         }
         (Kind::Number { usual, scale, .. }, Value::Number(mut number)) => row(ui, label, tip, |ui| {
-            ui.spacing_mut().slider_width = (control_width(ui) - 64.0).max(40.0);
+            fit_sliders(ui);
             let slider = Slider::new(&mut number, usual.0..=usual.1).clamping(egui::SliderClamping::Never);
             let slider = match scale {
                 Scale::Linear(digits) => slider.fixed_decimals(*digits),

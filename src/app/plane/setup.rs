@@ -10,7 +10,7 @@ use crate::app::parameters::{family, parameters};
 use crate::app::solver_panel::SolverPanel;
 use crate::app::theme::{Theme, UNIT};
 use crate::app::widgets::icon::{self, Icon};
-use crate::app::widgets::{Combo, control_width, main_button, named, row, seed_field, segmented};
+use crate::app::widgets::{Combo, control_width, fit_sliders, main_button, named, row, seed_field, segmented};
 use crate::app::{math, panes};
 use crate::plane::{Drawing, Famous, Guide, Known, Lesson, Pane, Scene, Shape, Start, lessons};
 use crate::registry::{Category, Choice};
@@ -120,7 +120,7 @@ impl Setup<'_> {
         if matches!(self.hand.tool, Tool::Brush | Tool::Gaussian | Tool::Erase) {
             let tip = "Width of the brush, in the units of the plane";
             row(ui, "Width", tip, |ui| {
-                ui.spacing_mut().slider_width = (control_width(ui) - 64.0).max(40.0);
+                fit_sliders(ui);
                 let [least, most] = Hand::WIDTHS;
                 named(ui.add(Slider::new(&mut self.hand.width, least..=most).logarithmic(true)), "Width", tip);
             });
@@ -233,7 +233,7 @@ impl Setup<'_> {
         pane.steps = Steps::new(steps).unwrap_or(pane.steps);
         let tip = "T: the time at which sampling starts, from the prior of that time. Too small a T cuts the noise off";
         row(ui, "Start at T", tip, |ui| {
-            ui.spacing_mut().slider_width = (control_width(ui) - 64.0).max(40.0);
+            fit_sliders(ui);
             named(ui.add(Slider::new(&mut pane.from, 0.05..=1.0).fixed_decimals(2)), "Start at T", tip);
         });
         self::method(ui, pane, known.as_ref());
@@ -252,7 +252,7 @@ impl Setup<'_> {
     fn particles(&mut self, ui: &mut Ui) {
         let tip = "Number of particles of each solver";
         row(ui, "Particles", tip, |ui| {
-            ui.spacing_mut().slider_width = (control_width(ui) - 64.0).max(40.0);
+            fit_sliders(ui);
             let slider = Slider::new(&mut self.scene.count, 10..=Scene::MOST_PARTICLES).logarithmic(true);
             named(ui.add(slider), "Particles", tip);
         });
@@ -290,7 +290,7 @@ impl Setup<'_> {
         }
         let number = |ui: &mut Ui, label: &str, tip: &str, value: &mut f64, range: std::ops::RangeInclusive<f64>| {
             row(ui, label, tip, |ui| {
-                ui.spacing_mut().slider_width = (control_width(ui) - 64.0).max(40.0);
+                fit_sliders(ui);
                 let slider = Slider::new(value, range).clamping(egui::SliderClamping::Never).max_decimals(3);
                 named(ui.add(slider), label, tip);
             });
@@ -391,7 +391,7 @@ fn guide(ui: &mut Ui, pane: &mut Pane, classes: &[usize]) {
     if let Some(guide) = &mut pane.guidance {
         let tip = "Guidance weight w: 0 is without guidance, 1 the class itself, more leads beyond it";
         row(ui, "Weight w", tip, |ui| {
-            ui.spacing_mut().slider_width = (control_width(ui) - 64.0).max(40.0);
+            fit_sliders(ui);
             let slider = Slider::new(&mut guide.weight, 0.0..=10.0).clamping(egui::SliderClamping::Never);
             let slider = named(ui.add(slider.max_decimals(2)), "Guidance weight", tip);
             if slider.hovered() {
