@@ -28,13 +28,13 @@ use super::panes::{Pane as Panel, Panes};
 use super::status::TaskLine;
 use super::workspace::{Workspace, WorkspaceInfo};
 use super::{Action, Notice, Settings, Start};
-use crate::plane::{Drawing, Famous, Layers, Lesson, Piece, Scene, View, lessons};
+use crate::plane::{Drawing, Famous, Film, Layers, Lesson, Piece, Scene, View, lessons};
 use crate::registry::Choice;
 use crate::sde::FamilyKind;
 use canvas::Canvas;
 use egui::util::undoer::Undoer;
 use egui::{Frame, Key, Margin, Modifiers, Ui};
-use export::{ExportPanel, Source};
+use export::ExportPanel;
 use hand::{Hand, Tool};
 use import::Imported;
 use layers::Look;
@@ -377,21 +377,14 @@ impl Plane {
     }
 
     /// What is drawn in files.
-    fn source(&self) -> Source {
+    fn film(&self) -> Film {
         let (scene, follow, data) = (self.scene.clone(), self.follow, self.work.data.clone());
         let of = scene.clone();
         let views = move |time: f64| view_of(&Scene { time, ..of.clone() }, data.as_deref().filter(|_| follow));
-        let panes = self.scene.panes.iter().zip(&self.work.shown.panes).enumerate().map(|(index, (pane, shown))| {
-            crate::plane::Panel {
-                title: pane.title(),
-                note: shown.distance.map(|distance| format!("W₂ {distance:.3}")).unwrap_or_default(),
-                frames: shown.frames.clone(),
-                errors: self.work.errors().get(index).cloned().flatten(),
-            }
-        });
+        let panels = self.work.shown.panels(&scene, self.work.errors());
         let course = self.work.course().cloned().unwrap_or_default();
         let network = self.work.learner.network().filter(|_| self.drawn != Drawn::Exact);
-        Source { scene, views: Arc::new(views), panels: panes.collect(), course, network }
+        Film { scene, views: Arc::new(views), panels, course, network }
     }
 
     fn obey_all(&mut self, cx: &mut Context) {
@@ -491,7 +484,7 @@ impl Workspace for Plane {
     fn above(&mut self, ui: &Ui, cx: &mut Context) {
         self.convergence.ui(ui, cx);
         let mut export = std::mem::take(&mut self.export);
-        export.ui(ui, cx, || self.source());
+        export.ui(ui, cx, || self.film());
         self.export = export;
     }
 

@@ -5,7 +5,7 @@ use crate::engine::progress::Place;
 use crate::engine::{Context, Ending, Task, locked};
 use crate::plane::{
     self, Cloud, Course, DIRECTIONS, Detail, Drive, Errors, Fields, Frame, Learned, Learning, LevelError, Losses, Pane,
-    Plane, Point, Probe, Quality, Scene, Start, against, errors, forward, integrate, sliced_wasserstein, sweep,
+    Panel, Plane, Point, Probe, Quality, Scene, Start, against, errors, forward, integrate, sliced_wasserstein, sweep,
 };
 use crate::score::{ScoreError, ScoreModel};
 use crate::task::Steps;
@@ -234,6 +234,37 @@ pub struct PlaneShown {
     pub forward: Option<Arc<Cloud>>,
     /// One each of the scene's panes.
     pub panes: Vec<PaneShown>,
+}
+
+impl PlaneShown {
+    /// The clouds of a scene as they are drawn: that of the forward SDE where the scene has it, then the panes'. `errors` has
+    /// one of each pane, as far as they are there.
+    pub fn panels(&self, scene: &Scene, errors: &[Option<Errors>]) -> Vec<Panel> {
+        let forward = self.forward.iter().filter(|_| scene.layers.bridge).map(|cloud| Panel {
+            title: "Forward SDE".into(),
+            frames: cloud.frames.clone(),
+            ..Panel::default()
+        });
+        let panes = scene.panes.iter().zip(&self.panes).enumerate().map(|(index, (pane, shown))| Panel {
+            title: pane.title(),
+            note: shown.note(),
+            frames: shown.frames.clone(),
+            errors: errors.get(index).cloned().flatten(),
+        });
+        forward.chain(panes).collect()
+    }
+}
+
+impl PaneShown {
+    /// How near it came, in few words.
+    fn note(&self) -> String {
+        match (&self.failure, self.distance, self.nfe) {
+            (Some(_), ..) => "failed".into(),
+            (None, Some(distance), Some(nfe)) => format!("W₂ {distance:.3}, NFE {nfe:.0}"),
+            (None, Some(distance), None) => format!("W₂ {distance:.3}"),
+            (None, None, _) => String::new(),
+        }
+    }
 }
 
 /// A pane's cloud, as far as it is.
