@@ -268,11 +268,12 @@ pub fn fresh(scene: &Scene, plane: &Plane, pane: &Pane) -> Vec<Point> {
 
 fn aimed(scene: &Scene, plane: &Plane, pane: &Pane, seed: u64, count: usize) -> Vec<Point> {
     let noise = noise(seed, count);
-    if let Some(class) = pane.guidance.and_then(|guide| plane.class(guide.class)) {
+    let class = pane.guidance.and_then(|guide| guide.class);
+    if let Some(class) = class.and_then(|class| plane.class(class)) {
         return class.sample(&noise);
     }
     match (scene.posterior(plane), scene.known) {
-        _ if pane.method.is_none() => plane.sample(&noise),
+        _ if pane.method.is_none() && pane.guidance.is_none() => plane.sample(&noise),
         (Some(posterior), _) => posterior.sample(&noise),
         // Of a half plane: those of a larger sample that it says yes to, by chance.
         (None, Some(known)) => {

@@ -237,7 +237,7 @@ impl Setup<'_> {
             named(ui.add(Slider::new(&mut pane.from, 0.05..=1.0).fixed_decimals(2)), "Start at T", tip);
         });
         self::method(ui, pane, known.as_ref());
-        self::guide(ui, pane, self.classes);
+        self::guide(ui, pane, self.classes, known.as_ref());
         if has_recipe {
             let tip = "The score that the solver follows: the exact one, or that of the learned network";
             row(ui, "Score", tip, |ui| {
@@ -367,21 +367,24 @@ fn method(ui: &mut Ui, pane: &mut Pane, known: Option<&Known>) {
     }
 }
 
-/// What leads to a class.
-fn guide(ui: &mut Ui, pane: &mut Pane, classes: &[usize]) {
-    if classes.len() < 2 && pane.guidance.is_none() || pane.method.is_some() {
+/// What leads to a class, or to what is known.
+fn guide(ui: &mut Ui, pane: &mut Pane, classes: &[usize], known: Option<&Known>) {
+    let classes = if classes.len() < 2 { &[] } else { classes };
+    let offered: Vec<_> = known.map(|_| None).into_iter().chain(classes.iter().copied().map(Some)).collect();
+    if offered.is_empty() && pane.guidance.is_none() || pane.method.is_some() {
         return;
     }
-    let tip = "Lead particles to one class of the data, by the exact scores with and without it";
+    let name = |class: Option<usize>| class.map_or_else(|| "Measurement".into(), |class| format!("Class {class}"));
+    let tip = "Lead particles to the measurement or to one class of the data, by the exact scores with and without it";
     row(ui, "Guidance", tip, |ui| {
-        let shown = pane.guidance.map_or_else(|| "None".into(), |guide| format!("Class {}", guide.class));
+        let shown = pane.guidance.map_or_else(|| "None".into(), |guide| name(guide.class));
         Combo { name: "Guidance", tip, width: control_width(ui) }.menu(ui, &shown, |ui| {
             if ui.selectable_label(pane.guidance.is_none(), "None").clicked() {
                 pane.guidance = None;
             }
-            for &class in classes {
+            for class in offered {
                 let chosen = pane.guidance.is_some_and(|guide| guide.class == class);
-                if ui.selectable_label(chosen, format!("Class {class}")).clicked() {
+                if ui.selectable_label(chosen, name(class)).clicked() {
                     let weight = pane.guidance.map_or(1.0, |guide| guide.weight);
                     pane.guidance = Some(Guide { class, weight });
                 }
@@ -389,7 +392,7 @@ fn guide(ui: &mut Ui, pane: &mut Pane, classes: &[usize]) {
         });
     });
     if let Some(guide) = &mut pane.guidance {
-        let tip = "Guidance weight w: 0 is without guidance, 1 the class itself, more leads beyond it";
+        let tip = "Guidance weight w: 0 is without guidance, 1 the class or posterior itself, more leads beyond it";
         row(ui, "Weight w", tip, |ui| {
             fit_sliders(ui);
             let slider = Slider::new(&mut guide.weight, 0.0..=10.0).clamping(egui::SliderClamping::Never);
