@@ -1,7 +1,7 @@
 //! The panes of a workspace: where they are, how wide, which are closed. Saved, and checked on load.
 
 use super::widgets::icon::{self, Icon};
-use egui::{CentralPanel, Frame, Margin, ScrollArea};
+use egui::{CentralPanel, Frame, Margin, ScrollArea, UiBuilder, UiKind, UiStackInfo};
 use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
 use serde::{Deserialize, Serialize};
 
@@ -245,7 +245,10 @@ struct Fill<'a> {
 
 impl egui_tiles::Behavior<Pane> for Fill<'_> {
     fn pane_ui(&mut self, ui: &mut egui::Ui, _tile: TileId, pane: &mut Pane) -> egui_tiles::UiResponse {
-        (self.add)(ui, *pane);
+        // The ground is there already; what fades into it is told its colour.
+        let ground = Frame::new().fill(ui.visuals().panel_fill);
+        let ground = UiBuilder::new().ui_stack_info(UiStackInfo::new(UiKind::CentralPanel).with_frame(ground));
+        ui.scope_builder(ground, |ui| (self.add)(ui, *pane));
         egui_tiles::UiResponse::None
     }
 

@@ -11,7 +11,7 @@ use super::status::Status;
 use super::theme::Theme;
 use super::workspace::Workspace;
 use super::{Action, Context, Draft, Session, Start, help, theme};
-use egui::{Frame, Margin, RichText, Ui, UiBuilder, UiKind, UiStackInfo};
+use egui::{Frame, Margin, RichText, Ui};
 use std::any::Any;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -279,12 +279,8 @@ impl eframe::App for App {
         let (top, bottom) = (slim(Margin::symmetric(12, 5)), slim(Margin { left: 12, right: 12, top: 0, bottom: 4 }));
         egui::Panel::top("top").frame(top).show(ui, |ui| self.top_bar(ui));
         let active = egui::Panel::bottom("status").frame(bottom).show(ui, |ui| self.status_bar(ui)).inner;
-        // The ground is there already; what fades into it is told its colour.
-        let ground = Frame::new().fill(ui.visuals().panel_fill);
-        let ground = UiBuilder::new().ui_stack_info(UiStackInfo::new(UiKind::CentralPanel).with_frame(ground));
         if let Some((workspace, cx)) = self.shown() {
-            let middle = egui::CentralPanel::no_frame();
-            middle.show(ui, |ui| ui.scope_builder(ground, |ui| workspace.ui(ui, cx)));
+            egui::CentralPanel::no_frame().show(ui, |ui| workspace.ui(ui, cx));
             workspace.above(ui, cx);
         }
         self.panels_above(ui);
