@@ -83,6 +83,55 @@ pub struct PixelShader {
     pub linear_target: bool,
 }
 
+/// What is different between the pipelines of a shader.
+struct Stages<'a> {
+    vertex: &'a str,
+    fragment: &'a str,
+    topology: wgpu::PrimitiveTopology,
+    buffers: &'a [Option<wgpu::VertexBufferLayout<'a>>],
+    target: wgpu::ColorTargetState,
+}
+
+impl Stages<'_> {
+    fn pipeline(
+        &self,
+        device: &wgpu::Device,
+        label: &'static str,
+        source: &str,
+        layout: &wgpu::BindGroupLayout,
+    ) -> wgpu::RenderPipeline {
+        let label = Some(label);
+        let source = wgpu::ShaderSource::Wgsl(source.into());
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
+        let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label,
+            bind_group_layouts: &[Some(layout)],
+            immediate_size: 0,
+        });
+        device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+            label,
+            layout: Some(&layout),
+            vertex: wgpu::VertexState {
+                module: &module,
+                entry_point: Some(self.vertex),
+                compilation_options: Default::default(),
+                buffers: self.buffers,
+            },
+            primitive: wgpu::PrimitiveState { topology: self.topology, ..Default::default() },
+            depth_stencil: None,
+            multisample: wgpu::MultisampleState::default(),
+            fragment: Some(wgpu::FragmentState {
+                module: &module,
+                entry_point: Some(self.fragment),
+                compilation_options: Default::default(),
+                targets: &[Some(self.target.clone())],
+            }),
+            multiview_mask: None,
+            cache: None,
+        })
+    }
+}
+
 impl PixelShader {
     /// From WGSL with functions `vertex` and `fragment`, for a target of this format. The fragments see `bindings`, from
     /// the first on.
@@ -93,40 +142,53 @@ impl PixelShader {
         bindings: &[wgpu::BindingType],
         format: wgpu::TextureFormat,
     ) -> Self {
-        let label = Some(label);
-        let source = wgpu::ShaderSource::Wgsl(source.into());
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
-        let visibility = wgpu::ShaderStages::FRAGMENT;
-        let entry = |(binding, &ty)| wgpu::BindGroupLayoutEntry { binding, visibility, ty, count: None };
+        let entry = |(binding, &ty): (u32, &wgpu::BindingType)| {
+            // Only uniforms say where something is.
+            let uniform = wgpu::BufferBindingType::Uniform;
+            let placed = matches!(ty, wgpu::BindingType::Buffer { ty, .. } if ty == uniform);
+            let vertex = if placed { wgpu::ShaderStages::VERTEX } else { wgpu::ShaderStages::NONE };
+            let visibility = wgpu::ShaderStages::FRAGMENT | vertex;
+            wgpu::BindGroupLayoutEntry { binding, visibility, ty, count: None }
+        };
         let entries: Vec<_> = (0..).zip(bindings).map(entry).collect();
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
-        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label,
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
-        let pipeline = device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-            label,
-            layout: Some(&pipeline_layout),
-            vertex: wgpu::VertexState {
-                module: &module,
-                entry_point: Some("vertex"),
-                compilation_options: Default::default(),
-                buffers: &[],
-            },
-            primitive: wgpu::PrimitiveState::default(),
-            depth_stencil: None,
-            multisample: wgpu::MultisampleState::default(),
-            fragment: Some(wgpu::FragmentState {
-                module: &module,
-                entry_point: Some("fragment"),
-                compilation_options: Default::default(),
-                targets: &[Some(format.into())],
-            }),
-            multiview_mask: None,
-            cache: None,
-        });
+        let layout =
+            device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries });
+        let stages = Stages {
+            vertex: "vertex",
+            fragment: "fragment",
+            topology: wgpu::PrimitiveTopology::TriangleList,
+            buffers: &[],
+            target: format.into(),
+        };
+        let pipeline = stages.pipeline(device, label, source, &layout);
         PixelShader { pipeline, layout, linear_target: format.is_srgb() }
+    }
+
+    /// Functions `mark` and `ink` with the same bindings, for a target of the same format: each instance of `attributes` is
+    /// a strip of four corners, blended over what is there.
+    pub fn marks(
+        &self,
+        device: &wgpu::Device,
+        label: &'static str,
+        source: &str,
+        attributes: &[wgpu::VertexAttribute],
+        format: wgpu::TextureFormat,
+    ) -> wgpu::RenderPipeline {
+        let bytes = attributes.iter().map(|attribute| attribute.offset + attribute.format.size()).max();
+        let instances = wgpu::VertexBufferLayout {
+            array_stride: bytes.unwrap_or_default(),
+            step_mode: wgpu::VertexStepMode::Instance,
+            attributes,
+        };
+        let blend = Some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING);
+        let stages = Stages {
+            vertex: "mark",
+            fragment: "ink",
+            topology: wgpu::PrimitiveTopology::TriangleStrip,
+            buffers: &[Some(instances)],
+            target: wgpu::ColorTargetState { format, blend, write_mask: wgpu::ColorWrites::ALL },
+        };
+        stages.pipeline(device, label, source, &self.layout)
     }
 
     /// Draws with what is bound.
@@ -135,6 +197,11 @@ impl PixelShader {
         pass.set_bind_group(0, group, &[]);
         pass.draw(0..3, 0..1);
     }
+}
+
+/// A colour as a target takes it: one of linear light, or egui's own, which takes sRGB values as they are.
+pub fn target_colour(colour: egui::Color32, linear: bool) -> [f32; 4] {
+    if linear { egui::Rgba::from(colour).to_array() } else { colour.to_normalized_gamma_f32() }
 }
 
 /// How a buffer is bound to a [`PixelShader`].

@@ -1,7 +1,7 @@
 //! The panes of a workspace: where they are, how wide, which are closed. Saved, and checked on load.
 
 use super::widgets::icon::{self, Icon};
-use egui::{CentralPanel, Frame, Margin, ScrollArea};
+use egui::{CentralPanel, Frame, Margin, ScrollArea, UiBuilder, UiKind, UiStackInfo};
 use egui_tiles::{Container, Linear, LinearDir, Tile, TileId, Tiles, Tree};
 use serde::{Deserialize, Serialize};
 
@@ -218,11 +218,6 @@ impl Panes {
     }
 }
 
-/// The ground of a side pane.
-fn ground(ui: &egui::Ui) -> Frame {
-    Frame::new().fill(ui.visuals().panel_fill)
-}
-
 /// A pane of settings: they scroll, and what is below them, if anything, never does.
 pub fn settings(ui: &mut egui::Ui, add: impl FnOnce(&mut egui::Ui)) {
     // The scroll bar has the margin on the right to itself.
@@ -238,7 +233,7 @@ pub fn settings(ui: &mut egui::Ui, add: impl FnOnce(&mut egui::Ui)) {
 
 /// A pane of figures, which scroll.
 pub fn figures(ui: &mut egui::Ui, margin: i8, add: impl FnOnce(&mut egui::Ui)) {
-    ground(ui).inner_margin(Margin::symmetric(8, margin)).show(ui, |ui| {
+    Frame::new().inner_margin(Margin::symmetric(8, margin)).show(ui, |ui| {
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, add);
     });
 }
@@ -250,10 +245,10 @@ struct Fill<'a> {
 
 impl egui_tiles::Behavior<Pane> for Fill<'_> {
     fn pane_ui(&mut self, ui: &mut egui::Ui, _tile: TileId, pane: &mut Pane) -> egui_tiles::UiResponse {
-        match pane {
-            Pane::Setup => drop(ground(ui).show(ui, |ui| (self.add)(ui, Pane::Setup))),
-            Pane::Picture | Pane::Plots => (self.add)(ui, *pane),
-        }
+        // The ground is there already; what fades into it is told its colour.
+        let ground = Frame::new().fill(ui.visuals().panel_fill);
+        let ground = UiBuilder::new().ui_stack_info(UiStackInfo::new(UiKind::CentralPanel).with_frame(ground));
+        ui.scope_builder(ground, |ui| (self.add)(ui, *pane));
         egui_tiles::UiResponse::None
     }
 

@@ -3,7 +3,7 @@
 use super::draft::Families;
 use super::math;
 use super::theme::Theme;
-use super::widgets::{Combo, control_width, named, row, segmented};
+use super::widgets::{Combo, control_width, fit_sliders, named, row, segmented};
 use crate::registry::{About, Category, Choice, Kind, Parameter, Scale, Settings, Value};
 use crate::sde::FamilyKind;
 use egui::{DragValue, Rect, Slider, Ui, vec2};
@@ -116,11 +116,16 @@ pub fn value(ui: &mut Ui, parameter: &Parameter, settings: &mut Settings) {
             row(ui, label, tip, |ui| power_of_ten(ui, parameter, number, *usual, settings));
         }
         (Kind::Number { usual, scale, .. }, Value::Number(mut number)) => row(ui, label, tip, |ui| {
-            ui.spacing_mut().slider_width = (control_width(ui) - 64.0).max(40.0);
+            fit_sliders(ui);
             let slider = Slider::new(&mut number, usual.0..=usual.1).clamping(egui::SliderClamping::Never);
-            let slider = match scale {
-                Scale::Linear(digits) => slider.fixed_decimals(*digits),
-                Scale::Logarithmic | Scale::Exponent => slider.logarithmic(true).max_decimals(4),
+            let slider = match *scale {
+                Scale::Linear(digits) => {
+                    slider.fixed_decimals(digits).custom_formatter(move |value, _| fitting(format!("{value:.digits$}")))
+                }
+                Scale::Logarithmic | Scale::Exponent => {
+                    let rounded = |value: f64| (value * 1e4).round() / 1e4;
+                    slider.logarithmic(true).custom_formatter(move |value, _| fitting(rounded(value).to_string()))
+                }
             };
             if named(ui.add(slider), name, tip).changed() {
                 settings.set_nearest(parameter, number);
@@ -148,6 +153,14 @@ pub fn value(ui: &mut Ui, parameter: &Parameter, settings: &mut Settings) {
         }
         // Lists are written in files and on the command line.
         _ => {}
+    }
+}
+
+/// A number as it is, or where that has more figures than there is room for, by its power of ten.
+fn fitting(text: String) -> String {
+    match text.parse::<f64>() {
+        Ok(value) if text.len() > 7 => format!("{value:.1e}").replace(".0e", "e"),
+        _ => text,
     }
 }
 
@@ -184,5 +197,16 @@ fn power_of_ten(ui: &mut Ui, parameter: &Parameter, number: f64, usual: (f64, f6
         // Two figures are as many as anybody means.
         let rounded = format!("{:.1e}", 10f64.powf(exponent)).parse::<f64>().unwrap_or(number);
         settings.set_nearest(parameter, rounded);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fitting;
+
+    #[test]
+    fn long_numbers_are_written_by_their_power_of_ten() {
+        let written = ["0.1234", "-0.2500", "10000000000.00", "-123456.7"].map(|text| fitting(text.into()));
+        assert_eq!(written, ["0.1234", "-0.2500", "1e10", "-1.2e5"]);
     }
 }

@@ -17,6 +17,8 @@ pub struct Settings {
     pub theme: ThemeChoice,
     /// Where files were last written.
     pub folder: Option<PathBuf>,
+    /// The name of the workspace that is shown.
+    pub shown: String,
     /// What each workspace keeps, under its name.
     #[serde(flatten)]
     pub workspaces: Map<String, Value>,
@@ -78,6 +80,7 @@ impl Settings {
             draft: saved.take("draft"),
             theme: saved.take("theme"),
             folder: folder.filter(|folder| folder.is_dir()),
+            shown: saved.take("shown"),
             workspaces: saved.workspaces,
         };
         settings.draft.sanitize();
@@ -136,7 +139,8 @@ mod tests {
     }
 
     fn changed() -> Settings {
-        let mut settings = Settings { theme: ThemeChoice::Light, ..Settings::default() }.with("plane", [1, 2]);
+        let mut settings =
+            Settings { theme: ThemeChoice::Light, shown: "Plane".into(), ..Settings::default() }.with("plane", [1, 2]);
         let ve = Run { family: Family::Ve(Ve::new(0.02, 90.0).unwrap()), ..Run::default() };
         settings.draft.take(&ve);
         settings.draft.steps = 77;

@@ -3,6 +3,7 @@
 use super::catalogue::{Catalogue, Shelf};
 use super::dialog::{Dialog, PathRequest};
 use super::files::{OpenedFile, dropped};
+use super::graphics::target_colour;
 use super::keys::{self, Keys};
 use super::meter::Meter;
 use super::settings::{Settings, ThemeChoice};
@@ -28,7 +29,14 @@ pub struct App {
     theme: ThemeChoice,
     help: bool,
     meter: Meter,
+    /// Whether something may have changed since all was saved.
+    unsaved: bool,
+    /// Whether the window takes linear light.
+    linear_target: bool,
 }
+
+/// What a person changes is saved within this time, also where the window then has nothing to draw.
+const SAVED_WITHIN: Duration = Duration::from_secs(10);
 
 impl App {
     /// A window with the settings of the last one.
@@ -41,17 +49,22 @@ impl App {
         let mut cx = Context::new(ctx, session, &settings, start.drops);
         cx.models.refresh(ctx, start.library.clone());
         cx.tell(start.notices);
+        // What is asked for decides what is shown, before what was shown last.
+        let last = settings.shown.as_str();
+        let last = workspaces.iter().position(|workspace| start.open.is_none() && workspace.info().name == last);
         start.open.into_iter().for_each(|path| cx.files.open(ctx, path));
         App {
             cx,
+            shown: last.unwrap_or_default(),
             workspaces,
-            shown: 0,
             catalogue: Catalogue::default(),
             library: start.library,
             request: PathRequest::default(),
             theme: settings.theme,
             help: false,
             meter: Meter::default(),
+            unsaved: false,
+            linear_target: start.render_state.is_some_and(|state| state.target_format.is_srgb()),
         }
     }
 
@@ -215,8 +228,9 @@ impl App {
 
     /// Does what was asked of the window.
     fn obey(&mut self) {
-        for action in std::mem::take(&mut self.cx.actions) {
-            match action {
+        // What is done may ask for more.
+        while !self.cx.actions.is_empty() {
+            match self.cx.actions.remove(0) {
                 Action::ChooseFile => self.request.ask(&self.cx, Dialog::OpenFile, ()),
                 Action::ChooseFolder => self.request.ask(&self.cx, Dialog::OpenFolder, ()),
                 Action::Model(model) => {
@@ -261,7 +275,7 @@ impl eframe::App for App {
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         let began = Instant::now();
         self.input(ui);
-        let slim = |margin| Frame::new().fill(ui.visuals().panel_fill).inner_margin(margin);
+        let slim = |margin| Frame::new().inner_margin(margin);
         let (top, bottom) = (slim(Margin::symmetric(12, 5)), slim(Margin { left: 12, right: 12, top: 0, bottom: 4 }));
         egui::Panel::top("top").frame(top).show(ui, |ui| self.top_bar(ui));
         let active = egui::Panel::bottom("status").frame(bottom).show(ui, |ui| self.status_bar(ui)).inner;
@@ -278,16 +292,28 @@ impl eframe::App for App {
         if active {
             self.meter.add(began.elapsed());
         }
+        // Saving comes after a frame that is drawn, and an idle window draws none.
+        self.unsaved |= ui.input(|input| !input.events.is_empty());
+        if self.unsaved {
+            ui.ctx().request_repaint_after(SAVED_WITHIN);
+        }
+    }
+
+    // The ground of all panels, which none of them fills: each fill costs a software rasteriser as much as the rest.
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        target_colour(visuals.panel_fill, self.linear_target)
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
         let Context { draft, saver, .. } = &self.cx;
         let (draft, folder) = (draft.clone(), saver.folder.clone());
-        let mut settings = Settings { draft, theme: self.theme, folder, ..Settings::default() };
+        let shown = self.workspaces.get(self.shown).map_or("", |workspace| workspace.info().name).to_owned();
+        let mut settings = Settings { draft, theme: self.theme, folder, shown, ..Settings::default() };
         for workspace in &mut self.workspaces {
             settings = settings.with(&workspace.info().name.to_lowercase(), workspace.save());
         }
         settings.save(storage);
+        self.unsaved = false;
     }
 
     fn on_exit(&mut self) {
@@ -295,6 +321,6 @@ impl eframe::App for App {
     }
 
     fn auto_save_interval(&self) -> Duration {
-        Duration::from_secs(15)
+        SAVED_WITHIN / 2
     }
 }

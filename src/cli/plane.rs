@@ -7,12 +7,12 @@ use crate::app::chart_font;
 use crate::checkpoint::{Animation, read_photo, read_points, write_animation, write_atomically, write_photo};
 use crate::compare::Font;
 use crate::engine::{
-    DeviceChoice, Network, PaneShown, PlaneClouds, PlaneCourse, PlaneErrors, PlaneFields, PlaneLearn, PlaneLearned,
-    PlaneShown, PlaneSweep,
+    DeviceChoice, Network, PaneShown, PlaneClouds, PlaneCourse, PlaneErrors, PlaneLearn, PlaneLearned, PlaneShown,
+    PlaneSweep,
 };
 use crate::plane::{
-    Course, Detail, Drawing, DrawingError, Errors, Famous, Fields, Ink, Layers, LevelError, Look, Matching, Pane,
-    Panel, Piece, Quality, Recipe, RenderError, Scene, SceneError, Shape, Shot, csv, lesson, lessons, pixels,
+    Drawing, DrawingError, Errors, Famous, Film, FilmError, Ink, Layers, LevelError, Look, Matching, Pane, Piece,
+    Quality, Recipe, RenderError, Scene, SceneError, Shape, csv, lesson, lessons,
 };
 use crate::registry::{Choice, abouts};
 use crate::sde::Range;
@@ -121,6 +121,16 @@ impl From<SceneError> for Failure {
         match error {
             SceneError::File(error) => error.into(),
             error => Failure::Usage(error.to_string()),
+        }
+    }
+}
+
+impl From<FilmError> for Failure {
+    fn from(error: FilmError) -> Self {
+        match error {
+            FilmError::Scene(error) => error.into(),
+            FilmError::Score(error) => Failure::Running(error.to_string()),
+            FilmError::Render(error) => error.into(),
         }
     }
 }
@@ -350,10 +360,8 @@ fn figure(distance: Option<f64>) -> String {
 struct All<'a> {
     scene: &'a Scene,
     shown: Arc<PlaneShown>,
-    course: Arc<Course>,
     errors: Vec<Option<Errors>>,
-    network: Option<Network>,
-    panels: Vec<Panel>,
+    film: Film,
 }
 
 impl<'a> All<'a> {
@@ -368,65 +376,31 @@ impl<'a> All<'a> {
             true => session.answer(PlaneErrors { scene: scene.clone(), network: network.clone() })?,
             false => Vec::new(),
         };
-        let forward = shown.forward.as_ref().filter(|_| scene.layers.bridge).map(|cloud| Panel {
-            title: "Forward SDE".into(),
-            frames: cloud.frames.clone(),
-            ..Panel::default()
-        });
-        let panes = scene.panes.iter().zip(&shown.panes).enumerate().map(|(index, (pane, shown))| {
-            let note = match (&shown.failure, shown.distance) {
-                (Some(_), _) => "failed".into(),
-                (None, Some(distance)) => format!("W₂ {distance:.3}, NFE {:.0}", shown.nfe.unwrap_or_default()),
-                (None, None) => String::new(),
-            };
-            let errors = errors.get(index).cloned().flatten();
-            Panel { title: pane.title(), note, frames: shown.frames.clone(), errors }
-        });
-        let panels = forward.into_iter().chain(panes).collect();
-        Ok(All { scene, course, errors, network, panels, shown: shown.clone() })
-    }
-
-    /// The scene as it is at a time.
-    fn at(&self, time: f64, detail: Detail, session: &mut Session) -> Result<(Scene, Arc<Fields>), Failure> {
-        let scene = Scene { time, ..self.scene.clone() };
-        let network = self.network.clone().filter(|_| self.scene.panes.iter().all(|pane| pane.learned));
-        let fields = session.answer(PlaneFields { scene: scene.clone(), detail, network })?;
-        Ok((scene, fields))
+        let (panels, view) = (shown.panels(scene, &errors), scene.view);
+        let network = network.filter(|_| scene.panes.iter().all(|pane| pane.learned));
+        let film = Film { scene: scene.clone(), network, course, panels, views: Arc::new(move |_| view) };
+        Ok(All { scene, shown, errors, film })
     }
 
     fn write(&self, file: &Path, look: &Look, session: &mut Session) -> Result<(), Failure> {
         let ending = file.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         let text = |text: String| write_atomically(file, |out| out.write_all(text.as_bytes()));
         match ending.as_str() {
-            "json" => return Ok(self.scene.write(file)?),
-            "csv" => return Ok(text(csv(&self.panels, self.scene.time))?),
-            "gif" | "apng" | "webp" => return self.animate(file, look, session),
-            _ => {}
+            "json" => Ok(self.scene.write(file)?),
+            "csv" => Ok(text(csv(&self.film.panels, self.scene.time))?),
+            "svg" => Ok(text(self.film.svg(look)?)?),
+            "gif" | "apng" | "webp" => self.animate(file, look, session),
+            _ => Ok(write_photo(file, &self.film.image(look)?)?),
         }
-        let detail = if ending == "svg" { Detail::of_vectors() } else { Detail::of_picture(look.side) };
-        let (scene, fields) = self.at(self.scene.time, detail, session)?;
-        let shot = Shot { scene: &scene, fields: &fields, course: &self.course, panels: &self.panels };
-        if ending == "svg" {
-            return Ok(text(shot.svg(look)?)?);
-        }
-        Ok(write_photo(file, &shot.image(look)?)?)
     }
 
-    /// From noise to data; without panes from data to noise.
     fn animate(&self, file: &Path, look: &Look, session: &mut Session) -> Result<(), Failure> {
-        let mut frames = Vec::new();
-        for index in 0..FRAMES {
-            let share = index as f64 / (FRAMES - 1) as f64;
-            let time = if self.scene.panes.is_empty() { share } else { 1.0 - share };
-            let (scene, fields) = self.at(time, Detail::of_frame(), session)?;
-            let shot = Shot { scene: &scene, fields: &fields, course: &self.course, panels: &self.panels };
-            frames.push(pixels(&shot.image(look)?));
-            session.progress.writing(0.9 * share as f32);
-        }
-        let animation = Animation { frames, range: Range::Unit, frame_time: ANIMATION / FRAMES as u32, zoom: 1 };
-        Ok(write_animation(file, &animation, &mut |share| {
-            session.progress.writing(0.9 + 0.1 * share);
+        let mut tell = |share: f32| {
+            session.progress.writing(share);
             true
-        })?)
+        };
+        let Some(frames) = self.film.frames(look, FRAMES, &mut |share| tell(0.9 * share))? else { return Ok(()) };
+        let animation = Animation { frames, range: Range::Unit, frame_time: ANIMATION / FRAMES as u32, zoom: 1 };
+        Ok(write_animation(file, &animation, &mut |share| tell(0.9 + 0.1 * share))?)
     }
 }

@@ -32,8 +32,8 @@ pub use task::{End, Ending, Task, Update};
 pub use tasks::{
     Average, Averaged, CellStanding, Compare, CompareLive, CompareReport, Compared, Converge, Decode, Encode, Estimate,
     FindSteps, Inspect, Likelihood, Live, Network, PaneShown, PlaneClouds, PlaneCourse, PlaneErrors, PlaneFields,
-    PlaneLearn, PlaneLearned, PlaneLearning, PlaneLive, PlaneReport, PlaneShown, PlaneSweep, PlaneSwept, Rehearse,
-    Restore, Sample, Samples, Shown, Standing, Train, TrainReport,
+    PlaneLearn, PlaneLearned, PlaneLearning, PlaneLive, PlaneProbe, PlaneReport, PlaneShown, PlaneSweep, PlaneSwept,
+    Rehearse, Restore, Sample, Samples, Shown, Standing, Train, TrainReport,
 };
 pub use turnstile::Priority;
 

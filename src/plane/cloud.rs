@@ -157,15 +157,24 @@ impl<'a> Drive<'a> {
     /// The score that the pane's solver follows.
     fn followed<'b>(&'b self, evaluations: &'b Cell<usize>) -> Box<dyn ScoreModel + 'b> {
         let gated = |model: Box<dyn ScoreModel + 'b>| Gated { model, gate: self.gate, evaluations };
-        let guided = self.pane.guidance.and_then(|Guide { class, weight }| Some((self.plane.class(class)?, weight)));
+        let guided = self.pane.guidance.and_then(|Guide { class, weight }| Some((self.aim(class)?, weight)));
         let half = self.pane.method.as_ref().and_then(|_| HalfPlane::of(self.known, self.plane));
         match (guided, half) {
             (Some((to, weight)), _) => {
-                let contrast = Contrast::new(gated(Box::new(self.plane)), gated(Box::new(to)));
+                let contrast = Contrast::new(gated(Box::new(self.plane)), gated(to));
                 Box::new(Guided::new(contrast, Strength::constant(weight)))
             }
             (None, Some(half)) => Box::new(gated(Box::new(half))),
             (None, None) => Box::new(gated(Box::new(self.model))),
+        }
+    }
+
+    /// What guidance leads to: a class, or the data given what is known.
+    fn aim(&self, class: Option<usize>) -> Option<Box<dyn ScoreModel + 'a>> {
+        match (class, HalfPlane::of(self.known, self.plane)) {
+            (Some(class), _) => Some(Box::new(self.plane.class(class)?)),
+            (None, Some(half)) => Some(Box::new(half)),
+            (None, None) => Some(Box::new(self.known?.given(self.plane)?)),
         }
     }
 }

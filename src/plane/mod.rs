@@ -35,9 +35,9 @@ pub use learn::{
 };
 pub use lessons::{Lesson, lesson, lessons};
 pub use pane::{Guide, Pane, PaneError};
-pub use picture::{Course, Detail, Fields, Marginals, fresh, reference, solutions};
+pub use picture::{Course, Detail, Fields, Marginals, Probe, fresh, reference};
 pub use posterior::{HalfPlane, Known};
-pub use render::{Look, Panel, RenderError, Shot, csv, pixels};
+pub use render::{Film, FilmError, Look, Panel, RenderError, Shot, csv};
 pub use scene::{Layers, Scene, SceneError};
 
 /// Channels, height and width of a point as an image.

@@ -38,17 +38,19 @@ pub struct Pane {
     /// RePaint's resampling, of a method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resampling: Option<Resampling>,
-    /// What leads it to a class.
+    /// What leads it to a class, or to what is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guidance: Option<Guide>,
 }
 
-/// Guidance to a class of the data, by the exact scores with and without it.
+/// Guidance to a class of the data or to the data given what is known, by the exact scores with and without that.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Guide {
-    pub class: usize,
-    /// 0 is without guidance, 1 the class itself, more leads beyond it.
+    /// Without a class, it leads to what is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<usize>,
+    /// 0 is without guidance, 1 the class or posterior itself, more leads beyond it.
     pub weight: f64,
 }
 
@@ -74,13 +76,13 @@ pub enum PaneError {
     Weight(f64),
     #[error("the data have no class {class}; choose {known}")]
     Class { class: usize, known: String },
-    #[error("a method needs something that is known; give the scene a measurement")]
+    #[error("a method, or guidance without a class, needs something that is known; give the scene a measurement")]
     NothingKnown,
     #[error("{0} is for a line or a point, not for a half-plane; choose the method exact, without resampling")]
     HalfPlane(&'static str),
-    #[error("guidance to a class and a method for what is known do not go together; choose one of them")]
+    #[error("guidance and a method for what is known do not go together; choose one of them")]
     Both,
-    #[error("guidance is by the exact scores of the data and their classes; follow the exact score")]
+    #[error("guidance is by exact scores of the data; follow the exact score")]
     GuidedNetwork,
     #[error("a method's last evaluation is that of its grid; leave `to` out")]
     MethodTo,
@@ -99,7 +101,10 @@ impl Pane {
     pub fn title(&self) -> String {
         let solver = self.solver.entry().title(self.solver.settings());
         let method = self.method.as_ref().map(|method| method.about().name.to_owned());
-        let guide = self.guidance.map(|guide| format!("class {}, w = {}", guide.class, number(guide.weight)));
+        let guide = self.guidance.map(|Guide { class, weight }| {
+            let to = class.map_or_else(|| "measurement".into(), |class| format!("class {class}"));
+            format!("{to}, w = {}", number(weight))
+        });
         let learned = self.learned.then(|| "learned".to_owned());
         let steps = format!("{} steps", self.steps.get());
         let parts = [Some(solver), method, guide, learned, Some(steps)];
@@ -149,9 +154,13 @@ impl Pane {
             if !(0.0..=Guide::MOST).contains(&weight) {
                 return Err(PaneError::Weight(weight));
             }
-            if !classes.contains(&class) {
-                let known = classes.iter().map(usize::to_string).collect::<Vec<_>>().join(" or ");
-                return Err(PaneError::Class { class, known });
+            match class {
+                None if known.is_none() => return Err(PaneError::NothingKnown),
+                Some(class) if !classes.contains(&class) => {
+                    let known = classes.iter().map(usize::to_string).collect::<Vec<_>>().join(" or ");
+                    return Err(PaneError::Class { class, known });
+                }
+                _ => {}
             }
         }
         let Some(method) = &self.method else {

@@ -1,5 +1,7 @@
 //! What of a scene is computed to be looked at: at its time, and over the whole of time.
 
+use super::exact::points_of;
+use super::field::on_host;
 use super::{
     Arrows, Cloud, Drive, Field, HalfPlane, Lines, Pane, Plane, Point, Scene, View, density, integrate, marginals,
     noise, noised, scores,
@@ -104,11 +106,7 @@ impl Fields {
         let given = scene.posterior(plane);
         let exact = given.as_ref().unwrap_or(plane);
         let half = HalfPlane::of(scene.known.as_ref(), plane);
-        let model: &dyn ScoreModel = match (network, &half) {
-            (Some(network), _) => network,
-            (None, Some(half)) => half,
-            (None, None) => exact,
-        };
+        let model = drawn(network, half.as_ref(), exact);
         let mut fields = Fields { time: scene.time, ..Fields::default() };
         if layers.density {
             gate()?;
@@ -166,7 +164,7 @@ impl Course {
             let reach = 2.0 * sde.prior_std() as f32;
             let cells = View { centre: [0.0; 2], half: 1.0 }.cells(SOLUTIONS);
             let starts: Vec<Point> = cells.iter().map(|[x, y]| [reach * x, reach * y]).collect();
-            course.solutions = Some(solutions(scene, exact, network.unwrap_or(exact), &starts, gate)?);
+            course.solutions = Some(solutions(scene, exact, network.unwrap_or(exact), (1.0, &starts), gate)?);
         }
         if scene.layers.marginals {
             gate()?;
@@ -182,7 +180,62 @@ impl Course {
     }
 }
 
-/// Solutions of the probability-flow ODE from these points at the end of time, from noise to data.
+/// The score that is drawn: a network's where one is given, else that of the data given what is known.
+fn drawn<'a>(
+    network: Option<&'a dyn ScoreModel>,
+    half: Option<&'a HalfPlane<'_>>,
+    exact: &'a Plane,
+) -> &'a dyn ScoreModel {
+    match (network, half) {
+        (Some(network), _) => network,
+        (None, Some(half)) => half,
+        (None, None) => exact,
+    }
+}
+
+/// What there is to say of a point at a scene's time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probe {
+    pub point: Point,
+    pub score: Point,
+    /// The mean of x(0) given the point.
+    pub denoised: Point,
+    /// Where the probability-flow ODE leads it, from here to the data.
+    pub way: Vec<Point>,
+}
+
+impl Probe {
+    /// Computes it, of the score that [`Fields::of`] draws.
+    ///
+    /// # Errors
+    /// Whatever the network or the gate answers.
+    pub fn of(
+        scene: &Scene,
+        plane: &Plane,
+        network: Option<&dyn ScoreModel>,
+        point: Point,
+        gate: &dyn Fn() -> Result<(), ScoreError>,
+    ) -> Result<Probe, ScoreError> {
+        let (sde, given) = (scene.family.sde(), scene.posterior(plane));
+        let exact = given.as_ref().unwrap_or(plane);
+        let half = HalfPlane::of(scene.known.as_ref(), plane);
+        let model = drawn(network, half.as_ref(), exact);
+        let time = scene.time.max(sde.epsilon());
+        let (x, level) = (on_host(&[point]), sde.level(time));
+        let only = |image| Ok::<_, ScoreError>(points_of(&image)?.first().copied().unwrap_or(point));
+        gate()?;
+        let (score, denoised) = (only(model.score(&x, &[level])?)?, only(model.denoised(&x, &[level])?)?);
+        let way = if scene.time > sde.epsilon() {
+            let cloud = solutions(scene, exact, model, (time, &[point]), gate)?;
+            cloud.frames.iter().filter_map(|frame| frame.points.first().copied()).collect()
+        } else {
+            vec![point]
+        };
+        Ok(Probe { point, score, denoised, way })
+    }
+}
+
+/// Solutions of the probability-flow ODE from these points at the time `from`, above 0, from noise to data.
 ///
 /// # Errors
 /// Whatever the model or the gate answers.
@@ -190,11 +243,11 @@ pub fn solutions(
     scene: &Scene,
     plane: &Plane,
     model: &dyn ScoreModel,
-    starts: &[Point],
+    (from, starts): (f64, &[Point]),
     gate: &dyn Fn() -> Result<(), ScoreError>,
 ) -> Result<Cloud, ScoreError> {
     let steps = Steps::new(SOLUTION_STEPS).unwrap_or(Pane::default().steps);
-    let pane = Pane { grid: Choice::new(&LogSnr), ..Pane::new(Choice::new(&Heun), steps) };
+    let pane = Pane { grid: Choice::new(&LogSnr), from, ..Pane::new(Choice::new(&Heun), steps) };
     let drive = Drive { pane: &pane, family: &scene.family, plane, model, known: None, seed: scene.seed, gate };
     integrate(&drive, starts.len(), Some(starts), &mut |_| ControlFlow::Continue(()))
 }
@@ -215,11 +268,12 @@ pub fn fresh(scene: &Scene, plane: &Plane, pane: &Pane) -> Vec<Point> {
 
 fn aimed(scene: &Scene, plane: &Plane, pane: &Pane, seed: u64, count: usize) -> Vec<Point> {
     let noise = noise(seed, count);
-    if let Some(class) = pane.guidance.and_then(|guide| plane.class(guide.class)) {
+    let class = pane.guidance.and_then(|guide| guide.class);
+    if let Some(class) = class.and_then(|class| plane.class(class)) {
         return class.sample(&noise);
     }
     match (scene.posterior(plane), scene.known) {
-        _ if pane.method.is_none() => plane.sample(&noise),
+        _ if pane.method.is_none() && pane.guidance.is_none() => plane.sample(&noise),
         (Some(posterior), _) => posterior.sample(&noise),
         // Of a half plane: those of a larger sample that it says yes to, by chance.
         (None, Some(known)) => {

@@ -268,7 +268,6 @@ impl Compare {
                     let run =
                         crate::task::Run { count: Count::new(run.count.get().min(16)).unwrap_or(run.count), ..run };
                     cx.actions.push(Action::Run(Box::new(run), name));
-                    cx.actions.push(Action::Show("Trajectory"));
                 }
             }
         }
@@ -366,7 +365,7 @@ impl Compare {
     /// The middle: the chart over the table.
     fn middle(ui: &mut Ui, work: Option<&Work>, view: &mut View) {
         let margin = Margin::symmetric(12, 8);
-        let ground = Frame::new().fill(ui.visuals().panel_fill).inner_margin(margin);
+        let ground = Frame::new().inner_margin(margin);
         egui::CentralPanel::no_frame().frame(ground).show(ui, |ui| {
             let Some(work) = work else {
                 ui.vertical_centered(|ui| {
@@ -431,7 +430,7 @@ impl Workspace for Compare {
             }
             Pane::Picture => Self::middle(ui, work, view),
             Pane::Plots => {
-                let ground = Frame::new().fill(ui.visuals().panel_fill).inner_margin(8);
+                let ground = Frame::new().inner_margin(8);
                 egui::CentralPanel::no_frame().frame(ground).show(ui, |ui| match work {
                     Some(work) => pictures::ui(ui, work, view, ways, textures, differences, commands),
                     None => {

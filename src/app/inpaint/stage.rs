@@ -18,7 +18,7 @@ const CHECK: f32 = 8.0;
 
 /// Shows the stage. `begins`: with the button that begins, as the panel which has it is hidden.
 pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, cx: &Context, begins: bool) {
-    let bar = Frame::new().inner_margin(Margin::symmetric(8, 4)).fill(ui.visuals().panel_fill);
+    let bar = Frame::new().inner_margin(Margin::symmetric(8, 4));
     if inpaint.canvas.is_some() {
         egui::Panel::top("inpaint bar").resizable(false).frame(bar).show(ui, |ui| top(ui, inpaint, cx, begins));
     }

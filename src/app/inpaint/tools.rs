@@ -5,12 +5,9 @@ use super::operation::Operation;
 use super::{Command, Inpaint};
 use crate::app::photos::{Crop, Source};
 use crate::app::theme::UNIT;
-use crate::app::widgets::{control_width, icon, named, row, segmented};
+use crate::app::widgets::{fit_sliders, icon, named, row, segmented};
 use crate::app::{Context, panes};
 use egui::{Button, DragValue, Response, RichText, Slider, Ui, vec2};
-
-/// Room for the number beside a slider, in points.
-const NUMBER: f32 = 76.0;
 
 /// Shows the panel.
 pub fn ui(ui: &mut Ui, inpaint: &mut Inpaint, cx: &mut Context) {
@@ -112,7 +109,7 @@ fn brush(ui: &mut Ui, inpaint: &mut Inpaint) {
     let tip = "Diameter in photo pixels ([ smaller, ] larger)";
     let range = 1.0..=side.max(2.0);
     let changed = row(ui, "Size", tip, |ui| {
-        ui.spacing_mut().slider_width = (control_width(ui) - NUMBER).max(40.0);
+        fit_sliders(ui);
         let slider = Slider::new(&mut pixels, range).logarithmic(true).fixed_decimals(0).suffix(" px");
         named(ui.add(slider), "Size", tip).changed()
     });
@@ -154,7 +151,7 @@ fn colour(ui: &mut Ui, inpaint: &mut Inpaint) {
 /// A share, shown in percent.
 fn percent(ui: &mut Ui, name: &str, tip: &str, least: f32, share: &mut f32) {
     row(ui, name, tip, |ui| {
-        ui.spacing_mut().slider_width = (control_width(ui) - NUMBER).max(40.0);
+        fit_sliders(ui);
         let slider = Slider::new(share, least..=1.0)
             .custom_formatter(|share, _| format!("{:.0}%", 100.0 * share))
             .custom_parser(|text| Some(text.trim_end_matches(['%', ' ']).trim().parse::<f64>().ok()? / 100.0));
@@ -174,7 +171,7 @@ fn fill(ui: &mut Ui, draft: &mut InpaintDraft) {
     takes(ui, draft);
     let tip = "How far each channel may differ from the clicked colour, in grey levels from 0 to 255";
     row(ui, "Tolerance", tip, |ui| {
-        ui.spacing_mut().slider_width = (control_width(ui) - NUMBER).max(40.0);
+        fit_sliders(ui);
         named(ui.add(Slider::new(&mut draft.tolerance, 0..=255)), "Tolerance", tip);
     });
     let tip = "Only what is connected to the clicked pixel; otherwise, this colour anywhere";

@@ -21,7 +21,7 @@ const FIRST_STEPS: f32 = 210.0;
 
 /// Shows the room.
 pub fn ui(ui: &mut Ui, latents: &mut Latents, cx: &Context) {
-    let bar = Frame::new().inner_margin(Margin::symmetric(8, 4)).fill(ui.visuals().panel_fill);
+    let bar = Frame::new().inner_margin(Margin::symmetric(8, 4));
     egui::Panel::top("latents state").resizable(false).frame(bar).show(ui, |ui| state_bar(ui, latents, cx));
     egui::Panel::bottom("latents strip").resizable(false).frame(bar).show(ui, |ui| {
         strip(ui, latents);

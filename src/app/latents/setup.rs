@@ -4,7 +4,7 @@ use super::Latents;
 use super::draft::LatentsDraft;
 use crate::app::parameters::{entries, parameters};
 use crate::app::theme::Theme;
-use crate::app::widgets::{Combo, control_width, named, row, segmented};
+use crate::app::widgets::{Combo, control_width, fit_sliders, named, row, segmented};
 use crate::app::{Context, panes};
 use crate::sde::FamilyKind;
 use crate::solver::Destination;
@@ -58,7 +58,7 @@ fn flow(ui: &mut Ui, draft: &mut LatentsDraft) {
     let tip = "Time at which encoding stops: 1 is the prior. With less, latents keep more of the image and mixes look more \
                like cross-fades. Likelihoods always go to 1";
     row(ui, "Encode to t", tip, |ui| {
-        ui.spacing_mut().slider_width = (control_width(ui) - 56.0).max(40.0);
+        fit_sliders(ui);
         let slider = Slider::new(&mut draft.until, 0.05..=1.0).fixed_decimals(2);
         named(ui.add(slider), "Encode to t", tip);
     });
@@ -78,7 +78,7 @@ fn mixing(ui: &mut Ui, draft: &mut LatentsDraft) {
     segmented(ui, &mut draft.spherical, &options);
     let tip = "Temperature: factor on latents before decoding; below 1 is smoother, above 1 busier";
     row(ui, "Temperature", tip, |ui| {
-        ui.spacing_mut().slider_width = (control_width(ui) - 56.0).max(40.0);
+        fit_sliders(ui);
         let slider = Slider::new(&mut draft.temperature, 0.0..=2.0).fixed_decimals(2);
         let response = named(ui.add(slider), "Temperature", tip);
         if response.double_clicked() {

@@ -8,20 +8,14 @@ use crate::app::figure::short;
 use crate::app::math;
 use crate::app::theme::{SMALL, Theme};
 use crate::engine::PaneShown;
-use crate::plane::{Plane, Scene, View};
-use crate::sde::{Level, Sde};
+use crate::plane::{Point, Probe, Scene, View};
 use egui::{
-    Align2, Color32, EventFilter, FontId, Id, Key, Painter, PointerButton, Pos2, Rect, Response, Role, Sense, Stroke,
-    Ui, WidgetInfo, vec2,
+    Align2, Color32, EventFilter, FontId, Id, Key, Painter, PointerButton, Rect, Response, Role, Sense, Stroke, Ui,
+    WidgetInfo, vec2,
 };
 
 /// Room for the title above a picture.
 const TITLE: f32 = 20.0;
-/// σ/α above which data of the plane are noise.
-const MOST_RATIO: f64 = 1e4;
-/// Steps of the flow from the point that is looked at.
-const FLOW_STEPS: usize = 48;
-
 /// The pictures of a scene.
 pub struct Canvas<'a> {
     pub scene: &'a mut Scene,
@@ -32,6 +26,8 @@ pub struct Canvas<'a> {
     pub look: &'a mut Look,
     /// The pane whose settings are shown.
     pub selected: &'a mut usize,
+    /// The point that is looked at, of which the engine is to say what there is.
+    pub pointed: &'a mut Option<Point>,
 }
 
 impl Canvas<'_> {
@@ -59,7 +55,7 @@ impl Canvas<'_> {
             let painter = ui.painter_at(rect);
             let errors = self.work.errors().get(index).and_then(Option::as_ref).filter(|_| self.scene.layers.errors);
             let picture = Picture { screen, scene: self.scene, work: self.work, pane, errors, colours };
-            picture.paint(&painter, ui.ctx(), self.look);
+            picture.paint(&painter, self.look, index + usize::from(self.has_forward()));
             self.frame(ui, index, rect, &response);
             self.pointed(ui, &response, screen, colours);
         }
@@ -81,7 +77,7 @@ impl Canvas<'_> {
         let of_forward = PaneShown { frames: cloud.frames.clone(), ..PaneShown::default() };
         let colours = Colours { particles: colours.forward, ..colours };
         let (scene, work, pane) = (&*self.scene, self.work, Some(&of_forward));
-        Picture { screen, scene, work, pane, errors: None, colours }.paint(&ui.painter_at(rect), ui.ctx(), self.look);
+        Picture { screen, scene, work, pane, errors: None, colours }.paint(&ui.painter_at(rect), self.look, 0);
         ui.painter().rect_stroke(rect, 4.0, Stroke::new(1.0, Theme::of(ui).line), egui::StrokeKind::Inside);
     }
 
@@ -210,7 +206,7 @@ impl Canvas<'_> {
     }
 
     /// What is at the pointer or the cross.
-    fn pointed(&self, ui: &Ui, response: &Response, screen: Screen, colours: Colours) {
+    fn pointed(&mut self, ui: &Ui, response: &Response, screen: Screen, colours: Colours) {
         let painter = ui.painter_at(screen.rect);
         let cross = self.hand.cross.filter(|_| response.has_focus());
         if let Some(at) = cross {
@@ -225,47 +221,38 @@ impl Canvas<'_> {
                 let radius = 0.5 * self.hand.width as f32 * screen.scale();
                 painter.circle_stroke(screen.at_f64(point), radius.max(2.0), Stroke::new(1.0, colours.particles));
             }
-            Tool::Look if !self.scene.layers.marginals => self.explain(ui, &painter, screen, point, colours),
+            Tool::Look if !self.scene.layers.marginals => {
+                *self.pointed = Some(point.map(|x| x as f32));
+                if let Some(probe) = self.work.probe() {
+                    explain(ui, &painter, screen, probe, colours);
+                }
+            }
             Tool::Look | Tool::Gaussian | Tool::Start | Tool::Measure => {}
         }
     }
+}
 
-    /// Score, denoised estimate and flow of a point.
-    fn explain(&self, ui: &Ui, painter: &Painter, screen: Screen, point: [f64; 2], colours: Colours) {
-        let Some(data) = &self.work.data else { return };
-        let sde = self.scene.family.sde();
-        let level = sde.level(self.scene.time.max(sde.epsilon()));
-        let at = point.map(|x| x as f32);
-        let (Some(score), Some(denoised)) =
-            (data.scores(&[at], &[level]).pop(), data.denoised_points(&[at], &[level]).pop())
-        else {
-            return;
-        };
-        let here = screen.at(at);
-        let way: Vec<Pos2> = flow(data, sde, level, at).into_iter().map(|point| screen.at(point)).collect();
-        painter.line(way, Stroke::new(1.5, colours.flow));
-        painter.line_segment([here, screen.at(denoised)], Stroke::new(1.5, colours.data));
-        painter.circle_filled(screen.at(denoised), 4.0, colours.data);
-        let size = score[0].hypot(score[1]);
-        if size > 0.0 && size.is_finite() {
-            let towards = vec2(score[0], -score[1]) / size;
-            painter.arrow(here, 34.0 * towards, Stroke::new(2.0, colours.score));
-        }
-        math::light(ui.ctx(), "score");
-        let text = format!(
-            "x ({}, {})  |s| {}  x̂₀ ({}, {})",
-            short(point[0]),
-            short(point[1]),
-            short(f64::from(size)),
-            short(f64::from(denoised[0])),
-            short(f64::from(denoised[1]))
-        );
-        let font = FontId::proportional(SMALL);
-        let galley = painter.layout_no_wrap(text, font, colours.particles);
-        let place = Align2::LEFT_BOTTOM.anchor_size(screen.rect.left_bottom() + vec2(6.0, -5.0), galley.size());
-        painter.rect_filled(place.expand(3.0), 3.0, colours.ground[0].gamma_multiply(0.8));
-        painter.galley(place.min, galley, colours.particles);
+/// Score, denoised estimate and flow of a point.
+fn explain(ui: &Ui, painter: &Painter, screen: Screen, probe: &Probe, colours: Colours) {
+    let Probe { point, score, denoised, ref way } = *probe;
+    let here = screen.at(point);
+    painter.line(way.iter().map(|point| screen.at(*point)).collect(), Stroke::new(1.5, colours.flow));
+    painter.line_segment([here, screen.at(denoised)], Stroke::new(1.5, colours.data));
+    painter.circle_filled(screen.at(denoised), 4.0, colours.data);
+    let size = score[0].hypot(score[1]);
+    if size > 0.0 && size.is_finite() {
+        let towards = vec2(score[0], -score[1]) / size;
+        painter.arrow(here, 34.0 * towards, Stroke::new(2.0, colours.score));
     }
+    math::light(ui.ctx(), "score");
+    let figures = [point[0], point[1], size, denoised[0], denoised[1]].map(|figure| short(f64::from(figure)));
+    let [x, y, size, clean_x, clean_y] = figures;
+    let text = format!("x ({x}, {y})  |s| {size}  x̂₀ ({clean_x}, {clean_y})");
+    let font = FontId::proportional(SMALL);
+    let galley = painter.layout_no_wrap(text, font, colours.particles);
+    let place = Align2::LEFT_BOTTOM.anchor_size(screen.rect.left_bottom() + vec2(6.0, -5.0), galley.size());
+    painter.rect_filled(place.expand(3.0), 3.0, colours.ground[0].gamma_multiply(0.8));
+    painter.galley(place.min, galley, colours.particles);
 }
 
 /// The text above a picture, as much of it as there is room for.
@@ -275,56 +262,4 @@ fn heading(ui: &Ui, rect: Rect, text: String, colour: Color32) {
     job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 4.0);
     let galley = ui.fonts_mut(|fonts| fonts.layout_job(job));
     ui.painter().galley(at, galley, colour);
-}
-
-/// The probability flow from a point down to the data, by Heun's method in log σ/α.
-fn flow(data: &Plane, sde: &dyn Sde, level: Level, from: [f32; 2]) -> Vec<[f32; 2]> {
-    // Where nothing is left of the data, the flow begins where nearly nothing is.
-    let start = level.ratio().min(MOST_RATIO);
-    let end = sde.level(sde.epsilon()).ratio().min(start);
-    let alpha = if level.ratio() > MOST_RATIO { level.sigma / MOST_RATIO } else { level.alpha };
-    let mut y = from.map(|x| x / alpha as f32);
-    let slope = |y: [f32; 2], ratio: f64| {
-        // In y = x/α the data are as they are, under noise of σ = σ/α.
-        let clean = data.denoised_points(&[y], &[Level::new(1.0, ratio)]).pop().unwrap_or(y);
-        [y[0] - clean[0], y[1] - clean[1]]
-    };
-    let step = (end / start).ln() / FLOW_STEPS as f64;
-    let mut way = vec![from];
-    for index in 0..FLOW_STEPS {
-        let [now, next] = [index, index + 1].map(|index| start * (step * index as f64).exp());
-        let first = slope(y, now);
-        let tried = [0, 1].map(|axis| y[axis] + step as f32 * first[axis]);
-        let second = slope(tried, next);
-        y = [0, 1].map(|axis| y[axis] + 0.5 * step as f32 * (first[axis] + second[axis]));
-        let alpha = sde.at_ratio(next).alpha as f32;
-        way.push(y.map(|y| alpha * y));
-    }
-    way
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plane::Gaussian;
-    use crate::sde::FamilyKind;
-
-    #[test]
-    fn the_flow_of_a_gaussian_keeps_its_standard_score() {
-        // Of a Gaussian the flow keeps (y − mean)/√(std² + κ²).
-        let data = Plane::new(&[Gaussian { at: [0.2, -0.1], std: 0.3, weight: 1.0, class: 0 }]);
-        for kind in FamilyKind::ALL {
-            let family = kind.published();
-            let (sde, from) = (family.sde(), [0.7f32, 0.4]);
-            let level = sde.level(0.6);
-            let way = flow(&data, sde, level, from);
-            let end = sde.level(sde.epsilon());
-            let (before, after) = (level.ratio().hypot(0.3), end.ratio().hypot(0.3));
-            for (axis, mean) in [(0, 0.2), (1, -0.1)] {
-                let expected = mean + (f64::from(from[axis]) / level.alpha - mean) * after / before;
-                let found = f64::from(way[FLOW_STEPS][axis]) / end.alpha;
-                assert!((found - expected).abs() < 4e-3 * before / after.max(0.3), "{kind}: {found}, not {expected}");
-            }
-        }
-    }
 }

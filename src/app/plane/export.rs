@@ -1,18 +1,14 @@
 //! Saving the scene, a picture or an animation of it, or its particles.
 
-use crate::app::saving::{SaveJob, SavePanel, Saver, save_buttons};
+use crate::app::saving::{SaveJob, SavePanel, Saver, frame_time, save_buttons};
 use crate::app::widgets::{modal, named, row, segmented};
 use crate::app::{Context, chart_font};
 use crate::checkpoint::{Animation, FileError, write_animation, write_atomically, write_photo};
 use crate::compare::Font;
-use crate::engine::Network;
-use crate::plane::{Course, Detail, Fields, Look, Panel, RenderError, Scene, SceneError, Shot, csv, pixels};
-use crate::score::{ScoreError, ScoreModel};
+use crate::plane::{Film, FilmError, Look, csv};
 use crate::sde::Range;
 use egui::Ui;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
 /// What can be saved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,17 +38,6 @@ impl Form {
             Form::WebP => "webp",
         }
     }
-}
-
-/// What is drawn.
-#[derive(Clone)]
-pub struct Source {
-    pub scene: Scene,
-    /// The view at a time, where it grows with the noise.
-    pub views: Arc<dyn Fn(f64) -> crate::plane::View + Send + Sync>,
-    pub panels: Vec<Panel>,
-    pub course: Arc<Course>,
-    pub network: Option<Network>,
 }
 
 /// The panel that saves.
@@ -86,11 +71,7 @@ enum ExportError {
     #[error(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
-    Scene(#[from] SceneError),
-    #[error(transparent)]
-    Score(#[from] ScoreError),
-    #[error(transparent)]
-    Render(#[from] RenderError),
+    Film(#[from] FilmError),
 }
 
 impl ExportPanel {
@@ -116,8 +97,8 @@ impl ExportPanel {
         self.panel.suggest(saver, &format!("plane.{ending}"));
     }
 
-    /// Shows the panel while it is open. `source` gives what is drawn.
-    pub fn ui(&mut self, ui: &Ui, cx: &mut Context, source: impl FnOnce() -> Source) {
+    /// Shows the panel while it is open. `film` gives what is drawn.
+    pub fn ui(&mut self, ui: &Ui, cx: &mut Context, film: impl FnOnce() -> Film) {
         if !self.panel.open {
             return;
         }
@@ -128,7 +109,7 @@ impl ExportPanel {
             self.choices(ui, &cx.saver);
             self.panel.place_row(ui, cx);
             ui.add_space(8.0);
-            let job = self.job(source());
+            let job = self.job(film());
             save_buttons(ui, "Save", job, cx)
         });
         self.panel.open = open;
@@ -174,28 +155,29 @@ impl ExportPanel {
     }
 
     /// The job that the panel describes.
-    fn job(&self, source: Source) -> Result<SaveJob, String> {
+    fn job(&self, film: Film) -> Result<SaveJob, String> {
         let path = self.panel.path()?;
         let font = Font(chart_font().ok_or("The font is missing.")?);
         let look = Look { side: self.side, dark: self.dark, font };
         Ok(match self.what {
-            What::Scene => SaveJob::new(path, "saving the scene", move |path, _| source.scene.write(path)),
+            What::Scene => SaveJob::new(path, "saving the scene", move |path, _| film.scene.write(path)),
             What::Particles => SaveJob::new(path, "saving the particles", move |path, _| {
-                write_text(path, &csv(&source.panels, source.scene.time))
+                write_text(path, &csv(&film.panels, film.scene.time))
             }),
             What::Vector => SaveJob::new(path, "saving a picture", move |path, _| -> Result<(), ExportError> {
-                let svg = source.shot(source.scene.time, Detail::of_vectors(), |shot| shot.svg(&look))?;
-                Ok(write_text(path, &svg)?)
+                Ok(write_text(path, &film.svg(&look)?)?)
             }),
             What::Picture => SaveJob::new(path, "saving a picture", move |path, _| -> Result<(), ExportError> {
-                let detail = Detail::of_picture(look.side);
-                let image = source.shot(source.scene.time, detail, |shot| shot.image(&look))?;
-                Ok(write_photo(path, &image)?)
+                Ok(write_photo(path, &film.image(&look)?)?)
             }),
             What::Animation => {
-                let (frames, seconds) = (self.frames, self.panel.seconds);
-                SaveJob::new(path, "saving an animation", move |path, progress| {
-                    source.animate(path, &look, frames, seconds, progress)
+                let (count, frame_time) = (self.frames, frame_time(self.panel.seconds, self.frames));
+                SaveJob::new(path, "saving an animation", move |path, progress| -> Result<(), ExportError> {
+                    let Some(frames) = film.frames(&look, count, &mut |share| progress(0.8 * share))? else {
+                        return Ok(());
+                    };
+                    let animation = Animation { frames, range: Range::Unit, frame_time, zoom: 1 };
+                    Ok(write_animation(path, &animation, &mut |share| progress(0.8 + 0.2 * share))?)
                 })
             }
         })
@@ -204,42 +186,4 @@ impl ExportPanel {
 
 fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
     write_atomically(path, |out| out.write_all(text.as_bytes()))
-}
-
-impl Source {
-    /// The scene at a time, drawn.
-    fn shot<R>(
-        &self,
-        time: f64,
-        detail: Detail,
-        draw: impl FnOnce(&Shot<'_>) -> Result<R, RenderError>,
-    ) -> Result<R, ExportError> {
-        let scene = Scene { time, view: (self.views)(time), ..self.scene.clone() };
-        let plane = scene.plane()?;
-        let network = self.network.as_deref().map(|network| -> &dyn ScoreModel { network });
-        let fields = Fields::of(&scene, &plane, network, detail, &|| Ok(()))?;
-        Ok(draw(&Shot { scene: &scene, fields: &fields, course: &self.course, panels: &self.panels })?)
-    }
-
-    /// From noise to data.
-    fn animate(
-        &self,
-        path: &Path,
-        look: &Look,
-        count: usize,
-        seconds: f32,
-        progress: &mut dyn FnMut(f32) -> bool,
-    ) -> Result<(), ExportError> {
-        let mut frames = Vec::with_capacity(count);
-        for index in 0..count {
-            let share = index as f32 / (count - 1).max(1) as f32;
-            frames.push(pixels(&self.shot(1.0 - f64::from(share), Detail::of_frame(), |shot| shot.image(look))?));
-            if !progress(0.8 * share) {
-                return Ok(());
-            }
-        }
-        let frame_time = Duration::from_secs_f32(seconds / count.max(1) as f32);
-        let animation = Animation { frames, range: Range::Unit, frame_time, zoom: 1 };
-        Ok(write_animation(path, &animation, &mut |share| progress(0.8 + 0.2 * share))?)
-    }
 }

@@ -1,13 +1,14 @@
 //! The layers of a picture, one over the other.
 
-use super::ink::{Disc, Pen, picture};
+use super::ink::{Ink, Sheet};
 use super::learning::Drawn;
 use super::screen::Screen;
 use super::work::{Work, of_cloud, places};
 use crate::app::theme::Theme;
 use crate::engine::PaneShown;
-use crate::plane::{Arrows, Errors, Fields, Frame, Known, Lines, Marginals, Point, Scene, Start};
-use egui::{Align2, Color32, ColorImage, Context, FontId, Painter, Rect, Stroke, TextureHandle, TextureOptions, pos2};
+use crate::plane::{Arrows, Course, Errors, Fields, Frame, Known, Lines, Marginals, Point, Scene, Start};
+use eframe::egui_wgpu::RenderState;
+use egui::{Align2, Color32, ColorImage, FontId, Painter, Pos2, Rect, Stroke, pos2};
 use std::sync::Arc;
 
 /// Particles whose trails are drawn, and solutions and paths beside the density.
@@ -16,12 +17,39 @@ const PATHS: usize = 40;
 /// Frames that a trail goes back.
 const TRAIL: usize = 24;
 
-/// Textures of what is shown.
-#[derive(Default)]
+/// A picture of what was computed, in these colours.
+type Shaded<T> = Option<(Arc<T>, [Color32; 2], Arc<ColorImage>)>;
+
+/// What pictures are drawn with, and the newest shades.
 pub struct Look {
-    pub disc: Disc,
-    density: Option<(Arc<Fields>, [Color32; 2], TextureHandle)>,
-    marginals: Option<(Arc<crate::plane::Course>, [Color32; 2], TextureHandle)>,
+    /// Without a device there is no picture.
+    ink: Option<Ink>,
+    density: Shaded<Fields>,
+    marginals: Shaded<Course>,
+}
+
+impl Look {
+    /// On the window's device.
+    pub fn new(state: Option<&RenderState>) -> Look {
+        Look { ink: state.map(Ink::new), density: None, marginals: None }
+    }
+}
+
+/// The picture of `of`, made where the last was of something else.
+fn shaded<T>(
+    last: &mut Shaded<T>,
+    of: &Arc<T>,
+    ground: [Color32; 2],
+    make: impl FnOnce() -> ColorImage,
+) -> Arc<ColorImage> {
+    match last {
+        Some((shown, colours, image)) if Arc::ptr_eq(shown, of) && *colours == ground => image.clone(),
+        _ => {
+            let image = Arc::new(make());
+            *last = Some((of.clone(), ground, image.clone()));
+            image
+        }
+    }
 }
 
 /// Colours of a picture.
@@ -68,39 +96,46 @@ pub struct Picture<'a> {
 }
 
 impl Picture<'_> {
-    /// Draws it.
-    pub fn paint(&self, painter: &Painter, ctx: &Context, look: &mut Look) {
-        let Picture { screen, scene, work, colours, .. } = self;
-        painter.rect_filled(screen.rect, 4.0, colours.ground[0]);
-        if scene.layers.marginals {
-            self.beside(painter, ctx, look);
-            return;
+    /// Draws it in its place among the pictures of a frame.
+    pub fn paint(&self, painter: &Painter, look: &mut Look, place: usize) {
+        let mut sheet = Sheet::new(self.screen, self.colours.ground[0]);
+        if self.scene.layers.marginals {
+            self.beside(&mut sheet, look);
+        } else {
+            self.layers(&mut sheet, look);
         }
+        if let Some(ink) = &mut look.ink {
+            ink.paint(painter, place, &sheet);
+        }
+        if self.scene.layers.marginals {
+            self.times(painter);
+        } else {
+            self.marks(painter);
+        }
+    }
+
+    fn layers(&self, sheet: &mut Sheet, look: &mut Look) {
+        let Picture { scene, work, colours, .. } = self;
         let layers = scene.layers;
         if let Some(fields) = work.fields() {
             if layers.density {
-                self.density(painter, ctx, look, fields);
+                self.density(sheet, look, fields);
             }
-            let mut pen = look.disc.pen(ctx);
             if layers.data {
-                pen.dots(screen, &fields.data, self.radius(fields.data.len()), colours.data.gamma_multiply(0.7));
+                sheet.dots(&fields.data, self.radius(fields.data.len()), colours.data.gamma_multiply(0.7));
             }
-            streams(&mut pen, screen, &fields.streamlines, colours.score);
-            streams(&mut pen, screen, &fields.flow, colours.flow);
+            streams(sheet, &fields.streamlines, colours.score);
+            streams(sheet, &fields.flow, colours.flow);
             let score = if work.drawn == Drawn::Difference { &fields.difference } else { &fields.score };
             if let Some(score) = score {
                 // A difference is as long as it is beside the score.
                 let scale = fields.score.as_ref().filter(|_| work.drawn == Drawn::Difference).map(usual);
                 let colour = if work.drawn == Drawn::Exact { colours.score } else { colours.forward };
-                arrows(&mut pen, screen, score, scale.unwrap_or_else(|| usual(score)), colour);
+                arrows(sheet, score, scale.unwrap_or_else(|| usual(score)), colour);
             }
-            pen.paint(painter);
         }
-        let mut pen = look.disc.pen(ctx);
-        self.solutions(&mut pen);
-        self.particles(&mut pen);
-        pen.paint(painter);
-        self.marks(painter);
+        self.solutions(sheet);
+        self.particles(sheet);
     }
 
     /// Dots are smaller where there are many, and where the picture is small.
@@ -110,67 +145,53 @@ impl Picture<'_> {
         (2.6 * room.clamp(0.55, 1.4) * crowd).clamp(1.0, 4.5)
     }
 
-    fn density(&self, painter: &Painter, ctx: &Context, look: &mut Look, fields: &Arc<Fields>) {
+    fn density(&self, sheet: &mut Sheet, look: &mut Look, fields: &Arc<Fields>) {
         let Some(density) = &fields.density else { return };
         let ground = self.colours.ground;
-        let texture = match &mut look.density {
-            Some((of, colours, texture)) => {
-                if !Arc::ptr_eq(of, fields) || *colours != ground {
-                    texture.set(shades(&density.values, density.side, ground), TextureOptions::LINEAR);
-                    (*of, *colours) = (fields.clone(), ground);
-                }
-                texture
-            }
-            none => {
-                let image = shades(&density.values, density.side, ground);
-                let texture = ctx.load_texture("density", image, TextureOptions::LINEAR);
-                &mut none.insert((fields.clone(), ground, texture)).2
-            }
-        };
+        let image = shaded(&mut look.density, fields, ground, || shades(&density.values, density.side, ground));
         // While the view moves, the picture of the one before is where it belongs.
         let [x, y] = density.view.centre;
         let corner = |sign: f64| self.screen.at_f64([x + sign * density.view.half, y - sign * density.view.half]);
-        let within = painter.with_clip_rect(self.screen.rect.intersect(painter.clip_rect()));
-        picture(&within, texture, Rect::from_min_max(corner(-1.0), corner(1.0)));
+        sheet.picture(image, Rect::from_min_max(corner(-1.0), corner(1.0)));
     }
 
-    fn solutions(&self, pen: &mut Pen) {
-        let Picture { screen, scene, work, colours, .. } = self;
+    fn solutions(&self, sheet: &mut Sheet) {
+        let Picture { scene, work, colours, .. } = self;
         let solutions = work.course().and_then(|course| course.solutions.as_ref()).filter(|_| scene.layers.solutions);
         let Some(cloud) = solutions else { return };
         let past = cloud.frames.iter().take_while(|frame| frame.t >= scene.time).count();
         for index in 0..cloud.last().len() {
             let way = cloud.frames.iter().filter_map(|frame| frame.points.get(index).copied());
             // What is still to come is weaker.
-            pen.path(screen, way, 1.2, |step| colours.flow.gamma_multiply(if step < past { 0.85 } else { 0.3 }));
+            sheet.path(way, 1.2, |step| colours.flow.gamma_multiply(if step < past { 0.85 } else { 0.3 }));
         }
-        pen.dots(screen, &of_cloud(cloud, scene.time), 3.0, colours.flow);
+        sheet.dots(&of_cloud(cloud, scene.time), 3.0, colours.flow);
     }
 
-    fn particles(&self, pen: &mut Pen) {
-        let Picture { screen, scene, pane, colours, .. } = self;
+    fn particles(&self, sheet: &mut Sheet) {
+        let Picture { scene, pane, colours, .. } = self;
         let (layers, t) = (scene.layers, scene.time);
         if let Some(errors) = self.errors {
-            self.ends(pen, errors);
+            self.ends(sheet, errors);
         }
         let Some(pane) = pane else { return };
         if layers.trails {
-            trails(pen, screen, &pane.frames, t, colours.particles);
+            trails(sheet, &pane.frames, t, colours.particles);
         }
         if layers.particles {
             let points = places(&pane.frames, t);
-            pen.dots(screen, &points, self.radius(points.len()), colours.particles);
+            sheet.dots(&points, self.radius(points.len()), colours.particles);
         }
     }
 
     /// Where the solver ends, and from there to where the exact flow does.
-    fn ends(&self, pen: &mut Pen, errors: &Errors) {
+    fn ends(&self, sheet: &mut Sheet, errors: &Errors) {
         let Picture { screen, colours, .. } = self;
         for (found, exact) in errors.found.iter().zip(&errors.exact) {
             let ends = [screen.at(*found), screen.at(*exact)];
             if ends.iter().any(|at| screen.rect.contains(*at)) {
-                pen.line(ends, 1.6, [colours.known; 2]);
-                pen.dot(ends[0], 2.2, colours.known);
+                sheet.line(ends, 1.6, [colours.known; 2]);
+                sheet.dot(ends[0], 2.2, colours.known);
             }
         }
     }
@@ -210,44 +231,33 @@ impl Picture<'_> {
         }
     }
 
-    /// Paths beside the density: t to the right, from data to noise, and the first coordinate upwards.
-    fn beside(&self, painter: &Painter, ctx: &Context, look: &mut Look) {
-        let Picture { screen, scene, work, colours, .. } = self;
+    /// Where a coordinate is at a time: t to the right, from data to noise, and the first coordinate upwards.
+    fn beside_at(&self, t: f64, x: f32) -> Pos2 {
+        let rect = self.screen.rect;
+        pos2(rect.left() + t as f32 * rect.width(), self.screen.at([0.0, x]).y)
+    }
+
+    /// Paths beside the density of all times.
+    fn beside(&self, sheet: &mut Sheet, look: &mut Look) {
+        let Picture { screen, work, colours, pane, .. } = self;
         let Some(course) = work.course() else { return };
         let Some(marginals) = &course.marginals else { return };
-        let texture = match &mut look.marginals {
-            Some((of, ground, texture)) => {
-                if !Arc::ptr_eq(of, course) || *ground != colours.ground {
-                    texture.set(strip(marginals, colours.ground), TextureOptions::LINEAR);
-                    (*of, *ground) = (course.clone(), colours.ground);
-                }
-                texture
-            }
-            none => {
-                let texture = ctx.load_texture("marginals", strip(marginals, colours.ground), TextureOptions::LINEAR);
-                &mut none.insert((course.clone(), colours.ground, texture)).2
-            }
-        };
-        picture(painter, texture, screen.rect);
-        let at = |t: f64, x: f32| {
-            let right = screen.rect.left() + t as f32 * screen.rect.width();
-            pos2(right, screen.at([0.0, x]).y)
-        };
-        let painter = painter.with_clip_rect(screen.rect.intersect(painter.clip_rect()));
-        let mut pen = look.disc.pen(ctx);
-        let mut paths = |frames: &[Arc<Frame>], colour: Color32| {
-            let count = frames.first().map_or(0, |frame| frame.points.len().min(PATHS));
-            for index in 0..count {
-                let way = frames.iter().filter_map(|frame| Some(at(frame.t, frame.points.get(index)?[0])));
-                let way: Vec<_> = way.collect();
-                way.windows(2).for_each(|ends| pen.line([ends[0], ends[1]], 1.0, [colour; 2]));
-            }
-        };
-        if let Some(pane) = self.pane {
-            paths(&pane.frames, colours.particles.gamma_multiply(0.7));
+        let image = shaded(&mut look.marginals, course, colours.ground, || strip(marginals, colours.ground));
+        sheet.picture(image, screen.rect);
+        let Some(pane) = pane else { return };
+        let colour = colours.particles.gamma_multiply(0.7);
+        let count = pane.frames.first().map_or(0, |frame| frame.points.len().min(PATHS));
+        for index in 0..count {
+            let at = |frame: &Arc<Frame>| Some(self.beside_at(frame.t, frame.points.get(index)?[0]));
+            let way: Vec<Pos2> = pane.frames.iter().filter_map(at).collect();
+            way.windows(2).for_each(|ends| sheet.line([ends[0], ends[1]], 1.0, [colour; 2]));
         }
-        pen.paint(&painter);
-        let now = at(scene.time, 0.0).x;
+    }
+
+    /// The time that is shown among all times, and what is on the left and the right.
+    fn times(&self, painter: &Painter) {
+        let Picture { screen, scene, colours, .. } = self;
+        let now = self.beside_at(scene.time, 0.0).x;
         painter.vline(now, screen.rect.y_range(), Stroke::new(1.5, colours.score));
         let font = FontId::proportional(crate::app::theme::SMALL);
         painter.text(screen.rect.left_bottom(), Align2::LEFT_BOTTOM, " t = 0", font.clone(), colours.weak);
@@ -286,8 +296,9 @@ fn usual(field: &Arrows) -> f32 {
 }
 
 /// Vectors at the middles of cells: as long as a cell where they are as long as is usual.
-fn arrows(pen: &mut Pen, screen: &Screen, field: &Arrows, usual: f32, colour: Color32) {
+fn arrows(sheet: &mut Sheet, field: &Arrows, usual: f32, colour: Color32) {
     let length = |[x, y]: &Point| x.hypot(*y);
+    let screen = sheet.screen();
     let cell = 2.0 * field.view.half as f32 * screen.scale() / field.side.max(1) as f32;
     for (cell_middle, vector) in field.view.cells(field.side).into_iter().zip(&field.values) {
         let size = length(vector);
@@ -295,24 +306,25 @@ fn arrows(pen: &mut Pen, screen: &Screen, field: &Arrows, usual: f32, colour: Co
             let reach = 0.85 * cell * (size / usual).tanh().max(0.15) / size;
             let step = egui::vec2(vector[0], -vector[1]) * reach;
             let middle = screen.at(cell_middle);
-            pen.arrow([middle - 0.5 * step, middle + 0.5 * step], 1.4, colour);
+            sheet.arrow([middle - 0.5 * step, middle + 0.5 * step], 1.4, colour);
         }
     }
 }
 
 /// Lines with an arrow in their middle.
-fn streams(pen: &mut Pen, screen: &Screen, lines: &Lines, colour: Color32) {
+fn streams(sheet: &mut Sheet, lines: &Lines, colour: Color32) {
     for line in lines {
-        pen.path(screen, line.iter().copied(), 1.2, |_| colour.gamma_multiply(0.85));
+        sheet.path(line.iter().copied(), 1.2, |_| colour.gamma_multiply(0.85));
         let middle = line.len() / 2;
         if let [a, b] = line.get(middle.saturating_sub(1)..=middle).unwrap_or_default() {
-            pen.arrow([screen.at(*a), screen.at(*b)], 1.4, colour);
+            let screen = sheet.screen();
+            sheet.arrow([screen.at(*a), screen.at(*b)], 1.4, colour);
         }
     }
 }
 
 /// Where particles have been, fading into the past.
-fn trails(pen: &mut Pen, screen: &Screen, frames: &[Arc<Frame>], t: f64, colour: Color32) {
+fn trails(sheet: &mut Sheet, frames: &[Arc<Frame>], t: f64, colour: Color32) {
     let past: Vec<&Arc<Frame>> = frames.iter().filter(|frame| frame.t > t).collect();
     let past = &past[past.len().saturating_sub(TRAIL)..];
     let now = places(frames, t);
@@ -320,7 +332,7 @@ fn trails(pen: &mut Pen, screen: &Screen, frames: &[Arc<Frame>], t: f64, colour:
     for (index, end) in now.into_iter().take(count).enumerate() {
         let way = past.iter().filter_map(|frame| frame.points.get(index).copied()).chain([end]);
         let fade = |step: usize| colour.gamma_multiply(0.45 * (step + 1) as f32 / (past.len() + 1) as f32);
-        pen.path(screen, way, 1.1, fade);
+        sheet.path(way, 1.1, fade);
     }
 }
 

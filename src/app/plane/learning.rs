@@ -7,7 +7,7 @@ use crate::app::figure::{Scale, log_marks, power_of_ten, quiet, quiet_axis, sect
 use crate::app::parameters::{menu, parameters};
 use crate::app::status::TaskLine;
 use crate::app::theme::Theme;
-use crate::app::widgets::{Combo, control_width, human_time, named, row, segmented};
+use crate::app::widgets::{Combo, control_width, fit_sliders, human_time, named, row, segmented};
 use crate::engine::{
     DeviceChoice, End, Failure, Network, Options, PlaneLearn, PlaneLearned, PlaneLearning, TaskHandle, Update,
 };
@@ -115,7 +115,7 @@ impl Learner {
         parameters(ui, &mut recipe.matching);
         let tip = "Number of training steps";
         row(ui, "Steps", tip, |ui| {
-            ui.spacing_mut().slider_width = (control_width(ui) - 64.0).max(40.0);
+            fit_sliders(ui);
             named(ui.add(Slider::new(&mut recipe.steps, 100..=20_000).logarithmic(true)), "Training steps", tip);
         });
         self.points(ui, recipe);

@@ -28,13 +28,13 @@ use super::panes::{Pane as Panel, Panes};
 use super::status::TaskLine;
 use super::workspace::{Workspace, WorkspaceInfo};
 use super::{Action, Notice, Settings, Start};
-use crate::plane::{Drawing, Famous, Layers, Lesson, Piece, Scene, View, lessons};
+use crate::plane::{Drawing, Famous, Film, Layers, Lesson, Piece, Scene, View, lessons};
 use crate::registry::Choice;
 use crate::sde::FamilyKind;
 use canvas::Canvas;
 use egui::util::undoer::Undoer;
 use egui::{Frame, Key, Margin, Modifiers, Ui};
-use export::{ExportPanel, Source};
+use export::ExportPanel;
 use hand::{Hand, Tool};
 use import::Imported;
 use layers::Look;
@@ -179,6 +179,8 @@ struct Saved {
     families: Option<Families>,
     hand: Hand,
     follow: Option<bool>,
+    /// From one end of time to the other.
+    seconds: Option<f64>,
     /// The name of the lesson that is taken.
     lesson: Option<String>,
 }
@@ -211,7 +213,7 @@ pub struct Plane {
 
 impl Plane {
     /// The workspace as it was saved.
-    pub fn new(settings: &Settings, _start: &Start<'_>) -> Self {
+    pub fn new(settings: &Settings, start: &Start<'_>) -> Self {
         let mut saved = settings.of::<Saved>("plane");
         saved.layout.sanitize();
         saved.hand.sanitize();
@@ -225,9 +227,9 @@ impl Plane {
             hand: saved.hand,
             follow: saved.follow.unwrap_or(true),
             selected: 0,
-            player: Player::default(),
+            player: Player::new(saved.seconds),
             work: Work::default(),
-            look: Look::default(),
+            look: Look::new(start.render_state),
             drawn: Drawn::Exact,
             convergence: ConvergencePanel::default(),
             export: ExportPanel::default(),
@@ -375,21 +377,14 @@ impl Plane {
     }
 
     /// What is drawn in files.
-    fn source(&self) -> Source {
+    fn film(&self) -> Film {
         let (scene, follow, data) = (self.scene.clone(), self.follow, self.work.data.clone());
         let of = scene.clone();
         let views = move |time: f64| view_of(&Scene { time, ..of.clone() }, data.as_deref().filter(|_| follow));
-        let panes = self.scene.panes.iter().zip(&self.work.shown.panes).enumerate().map(|(index, (pane, shown))| {
-            crate::plane::Panel {
-                title: pane.title(),
-                note: shown.distance.map(|distance| format!("W₂ {distance:.3}")).unwrap_or_default(),
-                frames: shown.frames.clone(),
-                errors: self.work.errors().get(index).cloned().flatten(),
-            }
-        });
+        let panels = self.work.shown.panels(&scene, self.work.errors());
         let course = self.work.course().cloned().unwrap_or_default();
         let network = self.work.learner.network().filter(|_| self.drawn != Drawn::Exact);
-        Source { scene, views: Arc::new(views), panels: panes.collect(), course, network }
+        Film { scene, views: Arc::new(views), panels, course, network }
     }
 
     fn obey_all(&mut self, cx: &mut Context) {
@@ -425,14 +420,15 @@ impl Plane {
 
     /// The pictures over the time.
     fn middle(&mut self, ui: &mut Ui) {
-        let bar = Frame::new().inner_margin(Margin::symmetric(8, 6)).fill(ui.visuals().panel_fill);
+        let bar = Frame::new().inner_margin(Margin::symmetric(8, 6));
         egui::Panel::bottom("time").resizable(false).frame(bar).show(ui, |ui| self.player.ui(ui, &mut self.scene));
         let view = self.view();
         let Plane { scene, work, hand, look, selected, .. } = self;
-        let ground = Frame::new().fill(ui.visuals().panel_fill);
-        egui::CentralPanel::no_frame().frame(ground).show(ui, |ui| {
-            Canvas { scene, view, work, hand, look, selected }.ui(ui);
+        let mut pointed = None;
+        egui::CentralPanel::no_frame().show(ui, |ui| {
+            Canvas { scene, view, work, hand, look, selected, pointed: &mut pointed }.ui(ui);
         });
+        work.pointed = pointed;
     }
 }
 
@@ -488,7 +484,7 @@ impl Workspace for Plane {
     fn above(&mut self, ui: &Ui, cx: &mut Context) {
         self.convergence.ui(ui, cx);
         let mut export = std::mem::take(&mut self.export);
-        export.ui(ui, cx, || self.source());
+        export.ui(ui, cx, || self.film());
         self.export = export;
     }
 
@@ -569,6 +565,7 @@ impl Workspace for Plane {
             families: Some(self.families.clone()),
             hand: self.hand.clone(),
             follow: Some(self.follow),
+            seconds: Some(self.player.seconds),
             lesson: self.lesson.and_then(|place| lessons().get(place)).map(|lesson| lesson.slug.to_owned()),
         };
         serde_json::to_value(saved).unwrap_or_default()

@@ -5,6 +5,7 @@ use crate::app::widgets::icon::{self, Icon};
 use crate::app::widgets::named;
 use crate::plane::Scene;
 use egui::{DragValue, RichText, Slider, Ui};
+use std::ops::RangeInclusive;
 
 /// Which way time plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,15 @@ impl Default for Player {
 }
 
 impl Player {
+    /// How long it may take, in seconds.
+    const SECONDS: RangeInclusive<f64> = 0.5..=120.0;
+
+    /// At rest, with the time that it takes, where that was chosen.
+    pub fn new(seconds: Option<f64>) -> Player {
+        let seconds = seconds.filter(|seconds| Player::SECONDS.contains(seconds));
+        Player { seconds: seconds.unwrap_or(Player::default().seconds), ..Player::default() }
+    }
+
     /// Plays, or pauses; from the end, begins anew.
     pub fn toggle(&mut self, scene: &mut Scene) {
         match self.playing {
@@ -88,7 +98,7 @@ impl Player {
                 let text = format!("α {:.3}   σ {:.3}", level.alpha, level.sigma);
                 ui.label(RichText::new(text).small().weak()).on_hover_text("x(t) = α x(0) + σ z");
                 let field =
-                    DragValue::new(&mut self.seconds).range(0.5..=120.0).speed(0.1).suffix(" s").max_decimals(1);
+                    DragValue::new(&mut self.seconds).range(Player::SECONDS).speed(0.1).suffix(" s").max_decimals(1);
                 named(ui.add(field), "Duration", "Seconds from one end of time to the other");
             }
         });

@@ -10,7 +10,7 @@ use crate::app::parameters::{family, parameters};
 use crate::app::solver_panel::SolverPanel;
 use crate::app::theme::{Theme, UNIT};
 use crate::app::widgets::icon::{self, Icon};
-use crate::app::widgets::{Combo, control_width, main_button, named, row, seed_field, segmented};
+use crate::app::widgets::{Combo, control_width, fit_sliders, main_button, named, row, seed_field, segmented};
 use crate::app::{math, panes};
 use crate::plane::{Drawing, Famous, Guide, Known, Lesson, Pane, Scene, Shape, Start, lessons};
 use crate::registry::{Category, Choice};
@@ -120,7 +120,7 @@ impl Setup<'_> {
         if matches!(self.hand.tool, Tool::Brush | Tool::Gaussian | Tool::Erase) {
             let tip = "Width of the brush, in the units of the plane";
             row(ui, "Width", tip, |ui| {
-                ui.spacing_mut().slider_width = (control_width(ui) - 64.0).max(40.0);
+                fit_sliders(ui);
                 let [least, most] = Hand::WIDTHS;
                 named(ui.add(Slider::new(&mut self.hand.width, least..=most).logarithmic(true)), "Width", tip);
             });
@@ -233,11 +233,11 @@ impl Setup<'_> {
         pane.steps = Steps::new(steps).unwrap_or(pane.steps);
         let tip = "T: the time at which sampling starts, from the prior of that time. Too small a T cuts the noise off";
         row(ui, "Start at T", tip, |ui| {
-            ui.spacing_mut().slider_width = (control_width(ui) - 64.0).max(40.0);
+            fit_sliders(ui);
             named(ui.add(Slider::new(&mut pane.from, 0.05..=1.0).fixed_decimals(2)), "Start at T", tip);
         });
         self::method(ui, pane, known.as_ref());
-        self::guide(ui, pane, self.classes);
+        self::guide(ui, pane, self.classes, known.as_ref());
         if has_recipe {
             let tip = "The score that the solver follows: the exact one, or that of the learned network";
             row(ui, "Score", tip, |ui| {
@@ -252,7 +252,7 @@ impl Setup<'_> {
     fn particles(&mut self, ui: &mut Ui) {
         let tip = "Number of particles of each solver";
         row(ui, "Particles", tip, |ui| {
-            ui.spacing_mut().slider_width = (control_width(ui) - 64.0).max(40.0);
+            fit_sliders(ui);
             let slider = Slider::new(&mut self.scene.count, 10..=Scene::MOST_PARTICLES).logarithmic(true);
             named(ui.add(slider), "Particles", tip);
         });
@@ -290,7 +290,7 @@ impl Setup<'_> {
         }
         let number = |ui: &mut Ui, label: &str, tip: &str, value: &mut f64, range: std::ops::RangeInclusive<f64>| {
             row(ui, label, tip, |ui| {
-                ui.spacing_mut().slider_width = (control_width(ui) - 64.0).max(40.0);
+                fit_sliders(ui);
                 let slider = Slider::new(value, range).clamping(egui::SliderClamping::Never).max_decimals(3);
                 named(ui.add(slider), label, tip);
             });
@@ -367,21 +367,24 @@ fn method(ui: &mut Ui, pane: &mut Pane, known: Option<&Known>) {
     }
 }
 
-/// What leads to a class.
-fn guide(ui: &mut Ui, pane: &mut Pane, classes: &[usize]) {
-    if classes.len() < 2 && pane.guidance.is_none() || pane.method.is_some() {
+/// What leads to a class, or to what is known.
+fn guide(ui: &mut Ui, pane: &mut Pane, classes: &[usize], known: Option<&Known>) {
+    let classes = if classes.len() < 2 { &[] } else { classes };
+    let offered: Vec<_> = known.map(|_| None).into_iter().chain(classes.iter().copied().map(Some)).collect();
+    if offered.is_empty() && pane.guidance.is_none() || pane.method.is_some() {
         return;
     }
-    let tip = "Lead particles to one class of the data, by the exact scores with and without it";
+    let name = |class: Option<usize>| class.map_or_else(|| "Measurement".into(), |class| format!("Class {class}"));
+    let tip = "Lead particles to the measurement or to one class of the data, by the exact scores with and without it";
     row(ui, "Guidance", tip, |ui| {
-        let shown = pane.guidance.map_or_else(|| "None".into(), |guide| format!("Class {}", guide.class));
+        let shown = pane.guidance.map_or_else(|| "None".into(), |guide| name(guide.class));
         Combo { name: "Guidance", tip, width: control_width(ui) }.menu(ui, &shown, |ui| {
             if ui.selectable_label(pane.guidance.is_none(), "None").clicked() {
                 pane.guidance = None;
             }
-            for &class in classes {
+            for class in offered {
                 let chosen = pane.guidance.is_some_and(|guide| guide.class == class);
-                if ui.selectable_label(chosen, format!("Class {class}")).clicked() {
+                if ui.selectable_label(chosen, name(class)).clicked() {
                     let weight = pane.guidance.map_or(1.0, |guide| guide.weight);
                     pane.guidance = Some(Guide { class, weight });
                 }
@@ -389,9 +392,9 @@ fn guide(ui: &mut Ui, pane: &mut Pane, classes: &[usize]) {
         });
     });
     if let Some(guide) = &mut pane.guidance {
-        let tip = "Guidance weight w: 0 is without guidance, 1 the class itself, more leads beyond it";
+        let tip = "Guidance weight w: 0 is without guidance, 1 the class or posterior itself, more leads beyond it";
         row(ui, "Weight w", tip, |ui| {
-            ui.spacing_mut().slider_width = (control_width(ui) - 64.0).max(40.0);
+            fit_sliders(ui);
             let slider = Slider::new(&mut guide.weight, 0.0..=10.0).clamping(egui::SliderClamping::Never);
             let slider = named(ui.add(slider.max_decimals(2)), "Guidance weight", tip);
             if slider.hovered() {

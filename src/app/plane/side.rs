@@ -10,8 +10,11 @@ use crate::app::widgets::human_time;
 use crate::app::{card, math};
 use crate::plane::{Pane, Quality, Scene, lessons};
 use crate::registry::Equation;
-use egui::{Color32, Frame, Label, Margin, RichText, Ui};
+use egui::{Align, Color32, Frame, Label, Layout, Margin, RichText, Ui};
 use egui_plot::{AxisHints, HLine, HoverPosition, Line, LineStyle, PlotPoint, PlotPoints, Points};
+
+/// Points of the figures of a solver and the gaps before them.
+const FIGURES: f32 = 176.0;
 
 /// What the panel shows.
 pub struct Side<'a> {
@@ -77,6 +80,8 @@ impl Side<'_> {
         let tip = "Sliced Wasserstein distance W₂ of the particles' end from the data (128 directions, exact by sorting). \
                    Sample: that of as many exact samples, which none can be below but by chance";
         section(ui, "distance from the data", tip, None, |ui| {
+            // Long names wrap in what the figures leave.
+            let names = (ui.available_width() - FIGURES).max(56.0);
             egui::Grid::new("solvers").num_columns(4).spacing(egui::vec2(12.0, 2.0)).show(ui, |ui| {
                 for title in ["", "NFE", "W₂", "time"] {
                     ui.label(RichText::new(title).small().weak());
@@ -84,7 +89,11 @@ impl Side<'_> {
                 ui.end_row();
                 for (index, (pane, shown)) in self.scene.panes.iter().zip(&self.work.shown.panes).enumerate() {
                     let name = format!("{} {}", index + 1, pane.solver.entry().title(pane.solver.settings()));
-                    ui.add(Label::new(RichText::new(name).small()).truncate()).on_hover_text(pane.title());
+                    let size = egui::vec2(names, ui.spacing().interact_size.y);
+                    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+                        ui.set_min_width(names);
+                        ui.add(Label::new(RichText::new(name).small()).wrap()).on_hover_text(pane.title());
+                    });
                     let figure = |figure: Option<f64>| figure.map_or_else(|| "–".into(), short);
                     for text in [figure(shown.nfe), figure(shown.distance), human_time(shown.seconds)] {
                         ui.label(RichText::new(text).monospace());

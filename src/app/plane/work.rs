@@ -6,9 +6,9 @@ use crate::app::Session;
 use crate::app::status::TaskLine;
 use crate::engine::{
     DeviceChoice, End, Failure, Network, Options, PaneShown, PlaneClouds, PlaneCourse, PlaneErrors, PlaneFields,
-    PlaneLive, PlaneShown, PlaneSweep, PlaneSwept, Priority, Task, TaskHandle, Update,
+    PlaneLive, PlaneProbe, PlaneShown, PlaneSweep, PlaneSwept, Priority, Task, TaskHandle, Update,
 };
-use crate::plane::{self, Cloud, Course, Detail, Errors, Fields, Layers, Point, Quality, Recipe, Scene, Start};
+use crate::plane::{self, Cloud, Course, Detail, Errors, Fields, Layers, Point, Probe, Quality, Recipe, Scene, Start};
 use crate::task::Steps;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,22 +40,22 @@ impl PartialEq for Key {
     }
 }
 
-/// A task of a scene, what came of the last one, and of which scene that was.
-struct Latest<T: Task> {
-    of: Option<Key>,
+/// A task of a scene, what came of the last one, and of what that was.
+struct Latest<T: Task, K = Key> {
+    of: Option<K>,
     task: Option<TaskHandle<T>>,
     result: Option<T::Output>,
 }
 
-impl<T: Task> Default for Latest<T> {
+impl<T: Task, K> Default for Latest<T, K> {
     fn default() -> Self {
         Latest { of: None, task: None, result: None }
     }
 }
 
-impl<T: Task> Latest<T> {
-    /// Takes in what has come, and begins with `wanted` where that is another scene than the last. Why it failed, if it did.
-    fn advance(&mut self, wanted: Option<Key>, session: &mut Session, make: impl Fn(Key) -> T) -> Option<Failure> {
+impl<T: Task, K: Clone + PartialEq> Latest<T, K> {
+    /// Takes in what has come, and begins with `wanted` where that is not the last. Why it failed, if it did.
+    fn advance(&mut self, wanted: Option<K>, session: &mut Session, make: impl Fn(K) -> T) -> Option<Failure> {
         let mut failed = None;
         if let Some(task) = &self.task {
             match session.ended(task) {
@@ -102,8 +102,11 @@ pub struct Work {
     fields: Latest<PlaneFields>,
     course: Latest<PlaneCourse>,
     errors: Latest<PlaneErrors>,
+    probe: Latest<PlaneProbe, (Key, Point)>,
     sweep: Option<Sweep>,
     pub learner: Learner,
+    /// The point of the plane that is looked at.
+    pub pointed: Option<Point>,
     /// Which score is drawn.
     pub drawn: Drawn,
     /// Whether the time moves, so that fields are wanted soon rather than fine.
@@ -133,15 +136,24 @@ fn bare(scene: &Scene, layers: Layers) -> Scene {
 fn of_time(scene: &Scene) -> Option<Scene> {
     let Layers { density, data, score, streamlines, flow, .. } = scene.layers;
     let layers = Layers { density, data, score, streamlines, flow, ..NOTHING };
-    let plain = Scene { panes: Vec::new(), start: Start::Prior, ..bare(scene, layers) };
-    (density || data || score || streamlines || flow).then_some(plain)
+    (layers != NOTHING).then(|| alone(scene, layers))
 }
 
 /// What the layers of all times need.
 fn of_course(scene: &Scene) -> Option<Scene> {
     let Layers { solutions, marginals, .. } = scene.layers;
-    let plain = bare(scene, Layers { solutions, marginals, ..NOTHING });
-    (solutions || marginals).then_some(Scene { panes: Vec::new(), start: Start::Prior, time: 0.0, ..plain })
+    let layers = Layers { solutions, marginals, ..NOTHING };
+    (layers != NOTHING).then(|| Scene { time: 0.0, ..alone(scene, layers) })
+}
+
+/// What a point at the scene's time needs.
+fn of_point(scene: &Scene) -> Scene {
+    Scene { view: plane::View::default(), ..alone(scene, NOTHING) }
+}
+
+/// The data by themselves, without solvers.
+fn alone(scene: &Scene, layers: Layers) -> Scene {
+    Scene { panes: Vec::new(), start: Start::Prior, ..bare(scene, layers) }
 }
 
 /// What decides the clouds.
@@ -176,6 +188,9 @@ impl Work {
         let wanted = of_time(scene).map(|scene| Key { scene, network: drawn.clone(), detail });
         failed = failed.or(self.fields.advance(wanted, session, fields));
         let detail = Detail::default();
+        let wanted = self.pointed.map(|point| (Key { scene: of_point(scene), network: drawn.clone(), detail }, point));
+        let probe = |(Key { scene, network, .. }, point)| PlaneProbe { scene, point, network };
+        failed = failed.or(self.probe.advance(wanted, session, probe));
         let course = |Key { scene, network, .. }| PlaneCourse { scene, network };
         let wanted = of_course(scene).map(|scene| Key { scene, network: drawn.clone(), detail });
         failed = failed.or(self.course.advance(wanted, session, course));
@@ -269,6 +284,11 @@ impl Work {
     /// What there is of the scene's time.
     pub fn fields(&self) -> Option<&Arc<Fields>> {
         self.fields.result.as_ref()
+    }
+
+    /// What there is to say of the point that is looked at, or was a moment ago.
+    pub fn probe(&self) -> Option<&Probe> {
+        self.probe.result.as_ref()
     }
 
     /// What there is of all times.

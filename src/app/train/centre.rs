@@ -23,7 +23,7 @@ pub fn ui(
     commands: &mut Vec<Command>,
 ) {
     let margin = Margin::symmetric(12, 8);
-    let ground = Frame::new().fill(ui.visuals().panel_fill).inner_margin(margin);
+    let ground = Frame::new().inner_margin(margin);
     egui::CentralPanel::no_frame().frame(ground).show(ui, |ui| {
         let Some(course) = course else { return empty(ui, commands) };
         header(ui, course);

@@ -4,7 +4,7 @@ use crate::app::context::Context;
 use crate::app::draft::Draft;
 use crate::app::models::Models;
 use crate::app::parameters::menu;
-use crate::app::widgets::{Combo, control_width, named, row};
+use crate::app::widgets::{Combo, control_width, fit_sliders, named, row};
 use crate::score::{Autoguidance, ClassifierFree, ClassifierGuidance, GuidanceKind, Second};
 use crate::task::{Guidance, ModelRef};
 use egui::{CollapsingHeader, DragValue, Key, Slider, TextEdit, Ui, vec2};
@@ -93,7 +93,7 @@ fn weight(ui: &mut Ui, guidance: &mut Guidance) {
     let tip =
         "Guidance weight w. 0: none. 1: samples of the class, or of the model itself. More: typical ones, less varied.";
     row(ui, "Guidance", tip, |ui| {
-        ui.spacing_mut().slider_width = (control_width(ui) - 56.0).max(40.0);
+        fit_sliders(ui);
         let most = MOST.max(guidance.weight);
         let slider = Slider::new(&mut guidance.weight, 0.0..=most).max_decimals(1);
         named(ui.add(slider), "Guidance", tip);
@@ -150,7 +150,7 @@ fn reach(ui: &mut Ui, guidance: &mut Guidance) {
     let tip =
         "φ: how far each score is brought back to its standard deviation at weight 1, against overexposed samples";
     row(ui, "Rescale φ", tip, |ui| {
-        ui.spacing_mut().slider_width = (control_width(ui) - 56.0).max(40.0);
+        fit_sliders(ui);
         named(ui.add(Slider::new(&mut guidance.rescale, 0.0..=1.0).max_decimals(2)), "Rescale", tip);
     });
 }

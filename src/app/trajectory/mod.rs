@@ -262,6 +262,7 @@ impl Workspace for Trajectory {
         cx.draft.take(run);
         let name = file_name(path);
         cx.notices.push(Notice::remark(format!("Settings loaded from {name}; press Run.")));
+        cx.actions.push(Action::Show(INFO.name));
         true
     }
 
@@ -312,7 +313,7 @@ fn centre(
     cx: &Context,
 ) -> Option<Hovered> {
     strip::ui(ui, runs, commands);
-    let bar = Frame::new().inner_margin(Margin::symmetric(8, 6)).fill(ui.visuals().panel_fill);
+    let bar = Frame::new().inner_margin(Margin::symmetric(8, 6));
     timeline.branches = branches(runs);
     if let Some(entry) = runs.current_mut() {
         let asked = egui::Panel::bottom("timeline")
@@ -330,7 +331,7 @@ fn centre(
     let next = cx.draft.run().ok();
     picture.stale = is_stale(runs, next.as_ref());
     let margin = Margin { left: 6, right: 6, top: 4, bottom: 0 };
-    let well = Frame::new().fill(ui.visuals().panel_fill).inner_margin(margin);
+    let well = Frame::new().inner_margin(margin);
     let shown = egui::CentralPanel::no_frame().frame(well).show(ui, |ui| match runs.current() {
         Some(entry) => picture.ui(ui, &entry.view).hovered,
         None => {

@@ -6,7 +6,7 @@ use crate::app::card::{self, CardAction};
 use crate::app::parameters::family;
 use crate::app::solver_panel::SolverPanel;
 use crate::app::widgets::icon::{self, Icon};
-use crate::app::widgets::{Combo, control_width, human_time, main_button, named, row, seed_field};
+use crate::app::widgets::{Combo, control_width, fit_sliders, human_time, main_button, named, row, seed_field};
 use crate::app::{Context, Draft, RunState, panes};
 use crate::solver::Preset;
 use crate::task::Run;
@@ -100,7 +100,7 @@ impl Setup<'_> {
     fn count(&mut self, ui: &mut Ui) {
         let tip = "Number of samples in a run, 1 to 64";
         row(ui, "Samples", tip, |ui| {
-            ui.spacing_mut().slider_width = (control_width(ui) - 56.0).max(40.0);
+            fit_sliders(ui);
             let slider = egui::Slider::new(&mut self.cx.draft.count, 1..=crate::app::draft::MOST_SAMPLES);
             named(ui.add(slider), "Samples", tip);
         });

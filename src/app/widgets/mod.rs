@@ -16,6 +16,14 @@ pub fn control_width(ui: &Ui) -> f32 {
     ui.available_width().max(40.0)
 }
 
+/// Points of a slider's value, the longest of which has seven figures, and of the gap before it.
+const VALUE: f32 = 78.0;
+
+/// Gives the sliders that follow all the room but that of their values.
+pub fn fit_sliders(ui: &mut Ui) {
+    ui.spacing_mut().slider_width = (control_width(ui) - VALUE).max(40.0);
+}
+
 /// A label and a control beside it. The label has the same tooltip as the control.
 pub fn row<R>(ui: &mut Ui, label: &str, tip: &str, add: impl FnOnce(&mut Ui) -> R) -> R {
     ui.horizontal(|ui| {

@@ -25,7 +25,7 @@ pub use inspect::Inspect;
 pub use likelihood::Likelihood;
 pub use plane::{
     Network, PaneShown, PlaneClouds, PlaneCourse, PlaneErrors, PlaneFields, PlaneLearn, PlaneLearned, PlaneLearning,
-    PlaneLive, PlaneReport, PlaneShown, PlaneSweep, PlaneSwept,
+    PlaneLive, PlaneProbe, PlaneReport, PlaneShown, PlaneSweep, PlaneSwept,
 };
 pub use rehearse::Rehearse;
 pub use restore::Restore;

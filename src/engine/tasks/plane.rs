@@ -5,7 +5,7 @@ use crate::engine::progress::Place;
 use crate::engine::{Context, Ending, Task, locked};
 use crate::plane::{
     self, Cloud, Course, DIRECTIONS, Detail, Drive, Errors, Fields, Frame, Learned, Learning, LevelError, Losses, Pane,
-    Plane, Point, Quality, Scene, Start, against, errors, forward, integrate, sliced_wasserstein, sweep,
+    Panel, Plane, Point, Probe, Quality, Scene, Start, against, errors, forward, integrate, sliced_wasserstein, sweep,
 };
 use crate::score::{ScoreError, ScoreModel};
 use crate::task::Steps;
@@ -28,6 +28,13 @@ pub struct PlaneFields {
 /// Computes what a scene's layers need of the whole of time.
 pub struct PlaneCourse {
     pub scene: Scene,
+    pub network: Option<Network>,
+}
+
+/// Computes what there is to say of a point at a scene's time.
+pub struct PlaneProbe {
+    pub scene: Scene,
+    pub point: Point,
     pub network: Option<Network>,
 }
 
@@ -229,6 +236,37 @@ pub struct PlaneShown {
     pub panes: Vec<PaneShown>,
 }
 
+impl PlaneShown {
+    /// The clouds of a scene as they are drawn: that of the forward SDE where the scene has it, then the panes'. `errors` has
+    /// one of each pane, as far as they are there.
+    pub fn panels(&self, scene: &Scene, errors: &[Option<Errors>]) -> Vec<Panel> {
+        let forward = self.forward.iter().filter(|_| scene.layers.bridge).map(|cloud| Panel {
+            title: "Forward SDE".into(),
+            frames: cloud.frames.clone(),
+            ..Panel::default()
+        });
+        let panes = scene.panes.iter().zip(&self.panes).enumerate().map(|(index, (pane, shown))| Panel {
+            title: pane.title(),
+            note: shown.note(),
+            frames: shown.frames.clone(),
+            errors: errors.get(index).cloned().flatten(),
+        });
+        forward.chain(panes).collect()
+    }
+}
+
+impl PaneShown {
+    /// How near it came, in few words.
+    fn note(&self) -> String {
+        match (&self.failure, self.distance, self.nfe) {
+            (Some(_), ..) => "failed".into(),
+            (None, Some(distance), Some(nfe)) => format!("W₂ {distance:.3}, NFE {nfe:.0}"),
+            (None, Some(distance), None) => format!("W₂ {distance:.3}"),
+            (None, None, _) => String::new(),
+        }
+    }
+}
+
 /// A pane's cloud, as far as it is.
 #[derive(Clone, Debug, Default)]
 pub struct PaneShown {
@@ -272,7 +310,7 @@ macro_rules! told_by_its_scene {
         })*
     };
 }
-told_by_its_scene!(PlaneFields, PlaneCourse, PlaneClouds, PlaneErrors, PlaneSweep);
+told_by_its_scene!(PlaneFields, PlaneCourse, PlaneProbe, PlaneClouds, PlaneErrors, PlaneSweep);
 
 /// A network as a model, without what makes it sendable.
 fn borrowed(network: Option<&Network>) -> Option<&dyn ScoreModel> {
@@ -300,6 +338,18 @@ impl Task for PlaneCourse {
         let plane = self.scene.plane().map_err(refused)?;
         let network = borrowed(self.network.as_ref());
         Ok(Arc::new(Course::of(&self.scene, &plane, network, &|| context.gate())?))
+    }
+}
+
+impl Task for PlaneProbe {
+    type Report = Infallible;
+    type Message = Infallible;
+    type Output = Probe;
+
+    fn run(self, context: &Context<Self>) -> Result<Probe, Ending> {
+        let plane = self.scene.plane().map_err(refused)?;
+        let network = borrowed(self.network.as_ref());
+        Ok(Probe::of(&self.scene, &plane, network, self.point, &|| context.gate())?)
     }
 }
 

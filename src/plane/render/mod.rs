@@ -1,7 +1,10 @@
 //! A scene at a time as a picture: pixels or a vector graphic, drawn by one code.
 
 mod colour;
+mod film;
 mod layers;
+
+pub use film::{Film, FilmError};
 
 use super::{Course, Errors, Fields, Frame, Point, Scene};
 use crate::Pixels;
@@ -150,7 +153,7 @@ const FINE: u32 = 256;
 const COARSE: u32 = 24;
 
 /// A frame of an animation.
-pub fn pixels(image: &RgbImage) -> Pixels<f32> {
+fn pixels(image: &RgbImage) -> Pixels<f32> {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let channel = |channel: usize| image.pixels().map(move |pixel| f32::from(pixel.0[channel]) / 255.0);
     Pixels { shape: [1, 3, height, width], values: (0..3).flat_map(channel).collect() }

@@ -83,7 +83,7 @@ fn modes_keep_their_shares() {
     }
     // Led to the second class, all end there.
     let mut led = pane("heun", Some("edm"), 20);
-    led.guidance = Some(Guide { class: 1, weight: 1.0 });
+    led.guidance = Some(Guide { class: Some(1), weight: 1.0 });
     let cloud = run(&plane, &family, &led, None);
     assert!(cloud.last().iter().all(|[x, y]| x + y < 0.0));
 }
@@ -112,6 +112,58 @@ fn the_exact_method_ends_at_the_posterior() {
     let [[mean, found], _] = moments(&cloud);
     assert!((mean - 0.2 - std * share.sqrt()).abs() < std * (5.0 / root + 0.02), "{mean}");
     assert!((found - std * (1.0 - share).sqrt()).abs() < std * (5.0 / root + 0.02), "{found}");
+}
+
+/// Of a Gaussian N(0, s²) and a measured point with the posterior variance v, guidance with the weight w follows scores that
+/// are linear, so that the flow of VE is x ∝ (s² + σ²)^((1 − w)/2)·(v + σ²)^(w/2): narrower than the posterior above 1.
+#[test]
+fn guidance_to_a_measurement_sharpens_its_posterior() {
+    let (std, noise, most) = (0.5, 0.4, 20.0);
+    let plane = gaussian([0.0, 0.0], std);
+    let family = Family::Ve(Ve::new(0.002, most).unwrap());
+    let known = Known::Point { at: [0.3, -0.2], noise };
+    let variance = 1.0 / (1.0 / (std * std) + 1.0 / (noise * noise));
+    let starts = [[-20.0, 0.0], [20.0, 0.0]];
+    for weight in [0.0, 1.0, 3.0] {
+        let mut led = pane("heun", Some("edm"), 120);
+        led.guidance = Some(Guide { class: None, weight });
+        led.check(&family, Some(&known), &[0]).unwrap();
+        let go_on = || Ok(());
+        let drive = Drive {
+            pane: &led,
+            family: &family,
+            plane: &plane,
+            model: &plane,
+            known: Some(&known),
+            seed: 5,
+            gate: &go_on,
+        };
+        let cloud = integrate(&drive, 2, Some(&starts), &mut |_| ControlFlow::Continue(())).unwrap();
+        let narrowed = |of: f64| (of / (of + most * most)).sqrt();
+        let scale = narrowed(std * std).powf(1.0 - weight) * narrowed(variance).powf(weight);
+        let found = f64::from(cloud.last()[1][0] - cloud.last()[0][0]) / 40.0;
+        assert!((found / scale - 1.0).abs() < 0.01, "w = {weight}: {found}, not {scale}");
+    }
+}
+
+/// With the weight 1 guidance to a half-plane is its exact posterior; with more, fewer are left below its edge.
+#[test]
+fn guidance_to_a_half_plane_goes_beyond_its_posterior() {
+    let (plane, family) = (famous("two-moons"), FamilyKind::Vp.published());
+    let known = Known::HalfPlane { direction: [0.0, 1.0], value: 0.2, noise: 0.3 };
+    let led = |weight: f64| {
+        let guidance = Some(Guide { class: None, weight });
+        run(&plane, &family, &Pane { guidance, ..pane("heun", Some("edm"), 20) }, Some(&known))
+    };
+    let exact = Pane { method: Some("exact".parse().unwrap()), ..pane("heun", Some("edm"), 20) };
+    let exact = run(&plane, &family, &exact, Some(&known));
+    let apart = |(a, b): (&[f32; 2], &[f32; 2])| (a[0] - b[0]).hypot(a[1] - b[1]);
+    let one = led(1.0);
+    let most = one.last().iter().zip(exact.last()).map(apart).fold(0.0, f32::max);
+    assert!(most < 1e-3, "{most}");
+    let below = |cloud: &Cloud| cloud.last().iter().filter(|[_, y]| *y < 0.2).count();
+    let (prior, posterior, sharper) = (below(&led(0.0)), below(&one), below(&led(4.0)));
+    assert!(prior > 3 * posterior / 2 && posterior > 2 * sharper, "{prior}, {posterior}, {sharper}");
 }
 
 /// At every frame of the forward SDE the points are a sample of p_t.

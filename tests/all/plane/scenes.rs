@@ -55,6 +55,20 @@ fn every_lesson_is_a_scene_with_a_text_and_one_thing_to_try() {
     assert!(matches!(unknown, SceneError::Lesson { .. }) && unknown.to_string().contains("langevin"), "{unknown}");
 }
 
+/// Symbols are parts of formulas, which are between dollar signs and thereby typeset.
+#[test]
+fn formulas_of_lessons_are_typeset() {
+    for one in lessons() {
+        let Scene { text, attempt, .. } = one.scene().unwrap();
+        for text in text.split("\n\n").chain([attempt.as_str()]) {
+            let parts: Vec<&str> = text.split('$').collect();
+            assert_eq!(parts.len() % 2, 1, "{}: a formula does not end in {text:?}", one.slug);
+            let plain = parts.iter().step_by(2).find(|part| part.contains(|c| "=<>_|²←∇∫√αεστ".contains(c)));
+            assert_eq!(plain, None, "{}", one.slug);
+        }
+    }
+}
+
 /// What a stranger's file may hold, and a word of the sentence that refuses it.
 #[test]
 fn what_is_no_scene_is_refused_in_a_sentence() {

@@ -2,10 +2,12 @@
 
 use score_explorer::engine::{
     DeviceChoice, Devices, End, Engine, Options, PlaneClouds, PlaneCourse, PlaneErrors, PlaneFields, PlaneLearn,
-    PlaneSweep, Task, TaskHandle, Update,
+    PlaneProbe, PlaneSweep, Task, TaskHandle, Update,
 };
-use score_explorer::plane::{Detail, Layers, Pane, Recipe, Scene, Start};
+use score_explorer::plane::{Detail, Drawing, Layers, Pane, Recipe, Scene, Start};
+use score_explorer::sde::{FamilyKind, Level};
 use score_explorer::task::Steps;
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,6 +85,35 @@ fn fields_and_courses_have_what_the_layers_ask_for() {
     let fields =
         finished(PlaneFields { scene: Scene { layers: nothing, ..scene() }, detail: Detail::default(), network: None });
     assert!(fields.density.is_none() && fields.streamlines.is_empty());
+}
+
+/// Of a Gaussian the flow keeps (x/α − mean)/√(s² + σ²/α²), and the mean of x(0) is that of two Gaussians multiplied.
+#[test]
+fn a_probe_of_a_gaussian_has_its_known_score_mean_and_flow() {
+    let (mean, std, point) = ([0.2, -0.1], 0.3, [0.7f32, 0.4]);
+    let gaussian = json!([{ "shape": { "gaussian": { "at": mean, "std": std } } }]);
+    let drawing: Drawing = serde_json::from_value(gaussian).unwrap();
+    for kind in FamilyKind::ALL {
+        let scene = Scene { family: kind.published(), time: 0.6, drawing: drawing.clone(), ..scene() };
+        let (sde, probe) = (scene.family.sde(), finished(PlaneProbe { scene: scene.clone(), point, network: None }));
+        assert_eq!((probe.point, probe.way[0]), (point, point));
+        let Level { alpha, sigma, .. } = sde.level(0.6);
+        let variance = (alpha * std).powi(2) + sigma * sigma;
+        let shrunk = std / (std * std + (sigma / alpha).powi(2)).sqrt();
+        for axis in 0..2 {
+            let x = f64::from(point[axis]);
+            let off = x - alpha * mean[axis];
+            let near = |found: f32, known: f64| (f64::from(found) - known).abs() < 1e-4 * (1.0 + known.abs());
+            assert!(near(probe.score[axis], -off / variance), "{kind}: score {:?}", probe.score);
+            let denoised = mean[axis] + alpha * std * std * off / variance;
+            assert!(near(probe.denoised[axis], denoised), "{kind}: {:?}, not {denoised}", probe.denoised);
+            let (end, known) = (probe.way.last().unwrap()[axis], mean[axis] + shrunk * off / alpha);
+            assert!((f64::from(end) - known).abs() < 0.01 * off.abs() / alpha, "{kind}: {end}, not {known}");
+        }
+    }
+    // At the data there is no way to go.
+    let end = finished(PlaneProbe { scene: Scene { time: 0.0, ..scene() }, point, network: None });
+    assert_eq!(end.way, [point]);
 }
 
 #[test]

@@ -200,6 +200,7 @@ fn photo_and_tools_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let mut harness = with_photo(folder.path());
     click(&mut harness, "Lasso");
+    click(&mut harness, "Compare");
     let mut storage = Storage::default();
     harness.state_mut().save(&mut storage);
     let mut again = open(&storage);

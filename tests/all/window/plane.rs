@@ -330,3 +330,30 @@ fn every_checkbox_slider_and_menu_has_a_name() {
         }
     }
 }
+
+/// Solvers' names have the room that they need, and values stay in their panel, however long they are.
+#[test]
+fn long_names_and_values_have_room() {
+    let panes = ["euler", "pc:reverse-diffusion:langevin:0.4:1:batch", "pc:none:langevin:0.4:1:batch"];
+    let panes = panes.map(|solver| Pane::new(solver.parse().unwrap(), Steps::new(4).unwrap())).to_vec();
+    let known = Some(Known::Line { direction: [0.0, 1.0], value: -1.235, noise: 0.125 });
+    let scene = Scene { count: 50, panes, known, ..Scene::default() };
+    let mut storage = Storage::default();
+    Settings::default().with("plane", json!({ "scene": scene })).save(&mut storage);
+    let harness = window(&storage);
+    for (index, pane) in scene.panes.iter().enumerate() {
+        let name = format!("{} {}", index + 1, pane.solver.entry().title(pane.solver.settings()));
+        let font = egui::FontId::proportional(score_explorer::app::theme::SMALL);
+        let natural =
+            harness.ctx.fonts_mut(|fonts| fonts.layout_no_wrap(name.clone(), font, Default::default()).size());
+        let rect = harness.get_by_label(&name).rect();
+        let rows = (rect.height() / natural.y).round();
+        assert!(rows * rect.width() >= 0.99 * natural.x, "{name}: {rect:?}, not {natural:?}");
+    }
+    let edge = harness.get_by_label("Play").rect().right() + 0.5;
+    // Churn goes up to σ/α = 10⁹ until it is set.
+    for name in ["Value", "Angle", "Noise", "Particles", "Start at T", "Churn to"] {
+        let right = harness.get_all_by_label(name).map(|node| node.rect().right()).fold(0.0, f32::max);
+        assert!(right > 0.0 && right <= edge, "{name} ends at {right}, the panel at {edge}");
+    }
+}

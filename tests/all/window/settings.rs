@@ -13,6 +13,7 @@ use score_explorer::sde::FamilyKind;
 use score_explorer::solver::{CORRECTOR, CORRECTOR_STEPS, LEAPFROG, METROPOLIS, NORMS, PREDICTOR, Preset, RHO, SNR};
 use score_explorer::task::{Flow, Latents, ModelRef, Run};
 use std::sync::Arc;
+use std::time::Duration;
 
 #[test]
 fn the_window_opens_ready_to_run() {
@@ -45,7 +46,44 @@ fn the_first_window_looks_as_it_did() {
         harness.mask(area.expand(4.0));
     }
     let options = egui_kittest::SnapshotOptions::new().max_failed_pixels(400).output_path("tests/all/window/snapshots");
-    harness.snapshot_options("first", &options);
+    // The window is cleared to its ground before anything is drawn; a test's is cleared to nothing.
+    let ground = harness.state().clear_color(&harness.ctx.global_style().visuals);
+    let mut image = harness.render().unwrap();
+    for pixel in image.pixels_mut() {
+        let below = 1.0 - f32::from(pixel[3]) / 255.0;
+        for (value, ground) in pixel.0.iter_mut().zip(ground) {
+            *value = (f32::from(*value) + 255.0 * ground * below).round() as u8;
+        }
+    }
+    egui_kittest::image_snapshot_options(&image, "first", &options);
+}
+
+/// Saving comes after a frame that is drawn: an idle window is asked for one, so that it may be killed at any later time.
+#[test]
+fn what_is_changed_is_saved_soon_and_shown_again() {
+    const SOON: Duration = Duration::from_secs(10);
+    // Frame after frame until none is asked for within `least`.
+    let rest = |harness: &mut Harness<'static, App>, least: Duration| {
+        for _ in 0..3000 {
+            let delay = harness.output().viewport_output[&egui::ViewportId::ROOT].repaint_delay;
+            if delay > least {
+                return delay;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+            harness.step();
+        }
+        panic!("the window does not come to rest: {:?}", harness.ctx.repaint_causes());
+    };
+    let mut harness = open(&Storage::default());
+    click(&mut harness, "Plane");
+    let delay = rest(&mut harness, SOON / 2);
+    assert!(delay <= SOON && harness.state().auto_save_interval() < delay, "{delay:?}");
+    let mut storage = Storage::default();
+    harness.state_mut().save(&mut storage);
+    harness.step();
+    rest(&mut harness, SOON);
+    let again = open(&storage);
+    assert!(again.query_by_label("Play").is_some() && again.query_by_label("Run").is_none());
 }
 
 #[test]

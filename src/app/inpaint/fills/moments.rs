@@ -19,7 +19,7 @@ pub const TIPS: Tips = Tips {
 
 /// Shows the timeline of the fill that is looked at, under the photo.
 pub fn timeline(ui: &mut Ui, inpaint: &mut Inpaint) {
-    let bar = Frame::new().inner_margin(Margin::symmetric(8, 6)).fill(ui.visuals().panel_fill);
+    let bar = Frame::new().inner_margin(Margin::symmetric(8, 6));
     let fills = &mut inpaint.fills;
     fills.timeline.branches = fills.branches();
     let mut state = std::mem::take(&mut fills.timeline);

@@ -6,7 +6,7 @@ use crate::app::inpaint::{Command, Inpaint};
 use crate::app::parameters::{menu, parameters};
 use crate::app::theme::Theme;
 use crate::app::widgets::icon::{self, Icon};
-use crate::app::widgets::{Combo, control_width, named, row, seed_field, segmented};
+use crate::app::widgets::{Combo, control_width, fit_sliders, named, row, seed_field, segmented};
 use crate::solver::Method;
 use crate::task::Resampling;
 use egui::{Button, DragValue, RichText, Slider, Ui, Vec2, vec2};
@@ -83,7 +83,7 @@ fn slide(
     tip: &str,
 ) {
     row(ui, name, tip, |ui| {
-        ui.spacing_mut().slider_width = (control_width(ui) - 56.0).max(40.0);
+        fit_sliders(ui);
         named(ui.add(Slider::new(value, range).fixed_decimals(digits)), name, tip);
     });
 }
