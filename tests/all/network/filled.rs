@@ -333,6 +333,7 @@ fn transformers_answer_as_published_code() {
     assert_eq!(opened.description.config.classes(), 3);
     let device = Device::flex();
     filled.agrees(&build(&opened, &device), &device, PHASES);
+    filled.agrees(&build_of_tensors(&opened, &device), &device, PHASES);
     // A batch answers as its images do one by one.
     let model = build(&opened, &device);
     let (x, labels) = (image(&filled.figures["x"], &device), filled.labels());
@@ -344,28 +345,8 @@ fn transformers_answer_as_published_code() {
     }
 }
 
-/// Along the gradient the function grows by its norm: by differences.
 #[test]
 fn gradients_of_a_transformer_are_its_slopes() {
     let (filled, opened) = transformer();
-    let (config, weights) = (&opened.description.config, &opened.weights);
-    let (x, levels, classes) = (&filled.figures["x"].values, filled.labels(), [Some(1), None]);
-    let labels = Labels { levels: &levels, classes: &classes };
-    let probe = noise(x.len(), 4);
-    let at_output = |_: std::ops::Range<usize>, values: &mut [f32]| values.copy_from_slice(&probe);
-    let found = Network::gradients_by_tensors(config, weights, &Device::flex(), x, labels, None, &at_output).unwrap();
-    let norm = found.iter().flatten().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
-    assert!(found.iter().all(|gradient| gradient.iter().any(|&x| x != 0.0)), "every parameter has a part");
-    let function = |step: f64| {
-        let mut weights = weights.clone();
-        for ((name, _), gradient) in config.parameters().iter().zip(&found) {
-            let values = &mut weights.get_mut(name).unwrap().values;
-            values.iter_mut().zip(gradient).for_each(|(w, g)| *w += (step * f64::from(*g) / norm) as f32);
-        }
-        let network = Network::new(config, &weights, &Device::flex()).unwrap();
-        let output = values(network.forward(image(&filled.figures["x"], &Device::flex()), labels).unwrap());
-        output.iter().zip(&probe).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>()
-    };
-    let slope = (function(1e-2) - function(-1e-2)) / 2e-2;
-    assert!((slope / norm - 1.0).abs() < 2e-2, "a slope of {slope}, not {norm}");
+    gradients_agree(&opened, &filled);
 }
