@@ -18,6 +18,7 @@ fn activate(x: vec4f) -> vec4f {
         case ELU: { return select(exp(min(x, vec4f())) - 1.0, x, x > vec4f()); }
         case RELU: { return max(x, vec4f()); }
         case LEAKY_RELU: { return select(0.2 * x, x, x > vec4f()); }
+        case GELU: { return x / (1.0 + exp(-1.5957691 * fma(0.044715 * x * x, x, x))); }
         default: { return x; }
     }
 }

@@ -116,8 +116,8 @@ impl Published {
             Release::Guided => vec![
                 format!("Download {}.pt from the link on the page.", self.name),
                 open("the .pt file"),
-                "Check the size, and the width or number of its attention's heads, which are assumed: import it with \
-                 `--set adm.num_heads=4` if it has 4."
+                "Check the size, the width or number of its attention's heads and the noise schedule, which are assumed: \
+                 import it with `--set adm.num_heads=4` if it has 4."
                     .into(),
             ],
             Release::Ncsnv2 | Release::Ncsn => vec![
@@ -141,7 +141,7 @@ const fn entry(
 }
 
 /// All of them, by release.
-pub const PUBLISHED: [Published; 45] = [
+pub const PUBLISHED: [Published; 46] = [
     entry(Release::ScoreSde, "ve/cifar10_ncsnpp", "CIFAR-10", 32, "NCSN++, VE, 1000 levels", 62.7),
     entry(Release::ScoreSde, "ve/cifar10_ncsnpp_continuous", "CIFAR-10", 32, "NCSN++, VE", 62.8),
     entry(Release::ScoreSde, "ve/cifar10_ncsnpp_deep_continuous", "CIFAR-10", 32, "NCSN++ deep, VE", 107.6),
@@ -174,6 +174,7 @@ pub const PUBLISHED: [Published; 45] = [
     entry(Release::Edm, "edm-afhqv2-64x64-uncond-vp", "AFHQ v2", 64, "DDPM++, EDM", 61.8),
     entry(Release::Edm, "edm-afhqv2-64x64-uncond-ve", "AFHQ v2", 64, "NCSN++, EDM", 0.0),
     entry(Release::Edm, "edm-imagenet-64x64-cond-adm", "ImageNet", 64, "ADM, EDM, 1000 classes", 295.9),
+    entry(Release::Guided, "64x64_diffusion", "ImageNet", 64, "ADM, cosine, 1000 levels and classes", 295.9),
     entry(Release::Guided, "128x128_diffusion", "ImageNet", 128, "ADM, VP, 1000 levels and classes", 421.5),
     entry(Release::Guided, "256x256_diffusion", "ImageNet", 256, "ADM, VP, 1000 levels and classes", 553.8),
     entry(Release::Guided, "256x256_diffusion_uncond", "ImageNet", 256, "ADM, VP, 1000 levels", 552.8),

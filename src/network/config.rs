@@ -23,6 +23,10 @@ pub enum Nonlinearity {
     /// Leaky ReLU with slope 0.2.
     #[serde(rename = "lrelu")]
     LeakyRelu,
+    /// The Gaussian error linear unit, approximated by tanh (Hendrycks and Gimpel 2016): that of transformers, which no
+    /// configuration chooses.
+    #[serde(skip)]
+    Gelu,
 }
 
 /// The residual block (`model.resblock_type`).

@@ -12,6 +12,14 @@ pub struct Labels<'a> {
     pub classes: &'a [Option<usize>],
 }
 
+/// What layers are told of images, a row for all of them or one for each.
+pub(super) struct Told {
+    /// Sines and cosines of the labels of their noise levels.
+    pub features: Vec<f32>,
+    /// One for each row.
+    pub classes: Vec<Option<usize>>,
+}
+
 /// Noise levels alone.
 impl<'a, L: AsRef<[f64]> + ?Sized> From<&'a L> for Labels<'a> {
     fn from(levels: &'a L) -> Self {

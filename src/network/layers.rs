@@ -9,6 +9,7 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Gradients, Tensor, TensorData, TensorReadError, activation};
 use std::collections::BTreeSet;
+use std::f64::consts::FRAC_2_PI;
 use std::ops::Range;
 
 /// A weight and the bias after it.
@@ -175,6 +176,10 @@ pub(super) fn activate<const D: usize>(x: Tensor<D>, kind: Nonlinearity) -> Tens
         Nonlinearity::Elu => activation::relu(x.clone()) + (x.clamp_max(0.0).exp() - 1.0),
         Nonlinearity::Relu => activation::relu(x),
         Nonlinearity::LeakyRelu => activation::leaky_relu(x, 0.2),
+        Nonlinearity::Gelu => {
+            let cubic = x.clone() + x.clone().powf_scalar(3.0) * 0.044715;
+            x * ((cubic * FRAC_2_PI.sqrt()).tanh() + 1.0) * 0.5
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Space to depth: the pixels of a patch as channels, in the order of PyTorch's `pixel_unshuffle`, so that a network of
 //! large images computes at a smaller size.
 
+use super::AtOutput;
 use crate::Image;
+use std::ops::Range;
 
 /// Cuts images (N×C×H×W) into patches of side p: N×(C·p²)×(H/p)×(W/p). p divides height and width.
 pub(super) fn cut(x: Image, p: usize) -> Image {
@@ -46,6 +48,23 @@ pub(super) fn join_values(patches: &[f32], places: &[usize]) -> Vec<f32> {
         places.iter().zip(patches).for_each(|(&place, &value)| image[place] = value);
     }
     images
+}
+
+/// The slopes of a loss by what layers put out in patches of side p, from those by images with these [`places`]. Where
+/// patches are pixels, the output may be of another shape.
+pub(super) fn in_patches<'a>(
+    places: &'a [usize],
+    p: usize,
+    at_output: AtOutput<'a>,
+) -> impl Fn(Range<usize>, &mut [f32]) + Sync + use<'a> {
+    move |images, values| {
+        if p == 1 {
+            return at_output(images, values);
+        }
+        let mut whole = join_values(values, places);
+        at_output(images, &mut whole);
+        values.copy_from_slice(&cut_values(&whole, places));
+    }
 }
 
 #[cfg(test)]

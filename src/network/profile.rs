@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 pub enum LayerKind {
     /// Convolutions of 3×3.
     Convolution,
-    /// Convolutions of 1×1: shortcuts, attention's own maps.
+    /// Convolutions of 1×1: shortcuts, attention's own maps, all of a transformer's.
     Pointwise,
-    /// Group normalisation with the offset of the noise level and the nonlinearity.
+    /// Normalisation with what is told of the noise level, and the nonlinearity.
     Normalisation,
     /// Attention without its normalisation and its maps.
     Attention,

@@ -1,6 +1,7 @@
 //! The U-Net of DDPM (Ho et al. 2020) with all that NCSN++ and DDPM++ add to it (Song et al. 2021, appendix H).
 
 use super::blocks::{Attention, Masks, ResBlock, residual};
+use super::labels::Told;
 use super::layers::{Conv, Linear, Loader, Norm, Table, activate, differentiated, of_images, with_gains};
 use super::plan::{Direction, Op, Parameter, Plan};
 use super::resample::{ConvResampler, Resampler};
@@ -11,7 +12,6 @@ use super::{
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
 use std::f64::consts::TAU;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// A published `ddpm` or `ncsnpp` network, or another list of their operations.
@@ -31,14 +31,6 @@ enum Body {
     Tensors(Box<Layers>),
     Host(Arc<host::Network>),
     Gpu(Box<gpu::Network>),
-}
-
-/// What the layers are told of images, a row for all of them or one for each.
-pub(super) struct Told {
-    /// Sines and cosines of the labels of their noise levels.
-    pub features: Vec<f32>,
-    /// One for each row.
-    pub classes: Vec<Option<usize>>,
 }
 
 /// A network of tensor operations.
@@ -161,14 +153,7 @@ impl ScoreNetwork for Unet {
         }
         let gains = if self.config.scale_by_sigma { self.gains(labels.levels) } else { Vec::new() };
         let at_output = with_gains(c * h * w, gains, at_output);
-        let at_output = |images: Range<usize>, values: &mut [f32]| {
-            if self.config.side_of_patch() == 1 {
-                return at_output(images, values);
-            }
-            let mut whole = patch::join_values(values, &places);
-            at_output(images, &mut whole);
-            values.copy_from_slice(&patch::cut_values(&whole, &places));
-        };
+        let at_output = patch::in_patches(&places, self.config.side_of_patch(), &at_output);
         let [channels, height, width] = self.config.inside();
         let dims = [labels.levels.len(), channels, height, width];
         network.gradients(&x, dims, self.told(labels), dropout, &at_output, &self.sizes)

@@ -54,6 +54,11 @@ impl Cosine {
         Settings::of([(&OFFSET, self.cosine_offset)])
     }
 
+    /// β of each of so many discrete steps, as published: none is above 0.999.
+    pub fn betas(&self, levels: usize) -> Vec<f64> {
+        (0..levels).map(|index| self.table_rate(index, levels)).collect()
+    }
+
     /// √ᾱ, which the tables of all sizes have.
     fn root(&self, t: f64) -> f64 {
         self.angle(t).cos() / self.angle(0.0).cos()

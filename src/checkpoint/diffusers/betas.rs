@@ -2,12 +2,8 @@
 
 use super::super::config::{NUMBERS, Section};
 use crate::checkpoint::ConfigError;
+use crate::sde::Cosine;
 use serde_json::Value;
-
-/// How the cosine table is offset (Nichol and Dhariwal 2021).
-const OFFSET: f64 = 0.008;
-/// No step's β is above this, but for a zero terminal SNR.
-const MOST: f64 = 0.999;
 
 /// The β of a scheduler with so many steps, where they are not linear from `first` to `last`.
 ///
@@ -28,11 +24,7 @@ pub(super) fn read(
         "linear" => (0..levels).map(line(first, last)).collect(),
         "scaled_linear" => (0..levels).map(line(first.sqrt(), last.sqrt())).map(|root| root * root).collect(),
         "sigmoid" => (0..levels).map(line(-6.0, 6.0)).map(|x| first + (last - first) / (1.0 + (-x).exp())).collect(),
-        "squaredcos_cap_v2" => {
-            let bar = |t: f64| ((t + OFFSET) / (1.0 + OFFSET) * std::f64::consts::FRAC_PI_2).cos().powi(2);
-            let at = |i: usize| i as f64 / levels as f64;
-            (0..levels).map(|i| (1.0 - bar(at(i + 1)) / bar(at(i))).min(MOST)).collect()
-        }
+        "squaredcos_cap_v2" => Cosine::default().betas(levels),
         other => {
             let known = "linear, scaled_linear, squaredcos_cap_v2 or sigmoid";
             return Err(scheduler.unknown("beta_schedule", &Value::String(other.into()), known));

@@ -5,7 +5,7 @@ use crate::checkpoint::tensors::Shapes;
 use crate::checkpoint::{ConfigError, Described, Overrides};
 use crate::network::{BlockKind, Classes, Config, Joins, Variant};
 use crate::score::Description;
-use crate::sde::{FamilyKind, Range};
+use crate::sde::{Cosine, FamilyKind, Range};
 use std::collections::BTreeMap;
 
 const SIZE: &str = "adm.image_size";
@@ -17,8 +17,30 @@ const FIELDS: [&str; 5] = [SIZE, HEAD, HEADS, ORDER, SCHEDULE];
 /// Steps of the published networks.
 const STEPS: usize = 1000;
 
-/// The sizes of the published networks, by their factors of channels.
-const SIZES: [(&[usize], usize); 3] = [(&[1, 1, 2, 2, 4, 4], 256), (&[1, 1, 2, 3, 4], 128), (&[1, 2, 3, 4], 64)];
+const LINEAR: &str = "linear";
+const COSINE: &str = "cosine";
+
+/// What no shape reveals of a network.
+#[derive(Clone, Copy)]
+struct Known {
+    /// At the highest resolution, and by what they are multiplied at each.
+    channels: usize,
+    factors: &'static [usize],
+    size: usize,
+    /// Heads of each attention; where there are none, heads are 64 wide.
+    heads: Option<usize>,
+    new_order: bool,
+    schedule: &'static str,
+}
+
+/// The published networks, by their channels (the flags in the project's description).
+const PUBLISHED: [Known; 3] = [
+    Known { channels: 256, factors: &[1, 1, 2, 2, 4, 4], size: 256, heads: None, new_order: false, schedule: LINEAR },
+    Known { channels: 256, factors: &[1, 1, 2, 3, 4], size: 128, heads: Some(4), new_order: false, schedule: LINEAR },
+    Known { channels: 192, factors: &[1, 2, 3, 4], size: 64, heads: None, new_order: true, schedule: COSINE },
+];
+/// Of a network of other channels: what most of them are.
+const USUAL: Known = Known { channels: 0, factors: &[], size: 64, heads: None, new_order: false, schedule: LINEAR };
 
 /// Whether these are the names of a network of guided-diffusion.
 pub(in crate::checkpoint) fn is_guided<T>(named: &BTreeMap<String, T>) -> bool {
@@ -44,26 +66,34 @@ pub(in crate::checkpoint) fn infer(shapes: &Shapes, overrides: &Overrides) -> Re
         let number = value.as_u64().and_then(|number| usize::try_from(number).ok()).filter(|&number| number > 0);
         number.ok_or_else(|| ConfigError::invalid(field, value, "a whole number above 0"))
     };
-    let published = SIZES.iter().find(|(factors, _)| *factors == config.ch_mult);
-    let size = completion.value(SIZE, published.map_or(64, |(_, size)| *size), "as published with these channels");
+    let alike = PUBLISHED.into_iter().find(|known| known.factors == config.ch_mult);
+    let (known, reason) = match alike {
+        Some(known) if known.channels == config.nf => (known, "as published with these channels"),
+        _ => (Known { size: alike.map_or(USUAL.size, |known| known.size), ..USUAL }, "as most published networks"),
+    };
+    let size = completion.value(SIZE, known.size, reason);
     config.image_size = whole(SIZE, &size)?;
     config.attn_resolutions =
         config.attn_resolutions.iter().map(|&level| config.image_size.checked_shr(level as u32).unwrap_or(0)).collect();
-    if let Some(heads) = overrides.get(HEADS) {
-        config.variant.heads = Some(whole(HEADS, heads)?);
+    let heads = known.heads.filter(|_| overrides.get(HEAD).is_none());
+    if heads.is_some() || overrides.get(HEADS).is_some() {
+        let heads = completion.value(HEADS, heads.unwrap_or(1), reason);
+        config.variant.heads = Some(whole(HEADS, &heads)?);
     } else {
-        let head = completion.value(HEAD, 64, "as published, but for the network of 128×128 with 4 heads");
+        let head = completion.value(HEAD, 64, reason);
         config.variant.head_channels = Some(whole(HEAD, &head)?);
     }
-    let order = completion.value(ORDER, false, "as published");
+    let order = completion.value(ORDER, known.new_order, reason);
     let new_order = order.as_bool().ok_or_else(|| ConfigError::invalid(ORDER, &order, "true or false"))?;
-    let schedule = completion.value(SCHEDULE, "linear", "as published, but for the network of 64×64");
-    if schedule.as_str() != Some("linear") {
-        return Err(ConfigError::invalid(SCHEDULE, &schedule, "linear"));
-    }
+    let schedule = completion.value(SCHEDULE, known.schedule, reason);
+    let (family, betas) = match schedule.as_str() {
+        Some(LINEAR) => (FamilyKind::Vp.published(), None),
+        Some(COSINE) => (FamilyKind::Cosine.published(), Some(Cosine::default().betas(STEPS))),
+        _ => return Err(ConfigError::invalid(SCHEDULE, &schedule, "linear or cosine")),
+    };
     config.check()?;
-    let family = FamilyKind::Vp.published();
     let description = Description::new(config.into(), family, false, STEPS, Range::Symmetric);
+    let description = Description { betas, ..description };
     let described = Described { description, inferred: true, assumed: completion.assumed };
     Ok(Found { described, new_order })
 }
@@ -147,5 +177,76 @@ impl Names<'_> {
             num_channels,
             ..Config::ddpmpp()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is looked at of a network with these factors of so many channels, and one block at each resolution.
+    fn shapes(channels: usize, factors: &[usize]) -> Shapes {
+        let outputs = 2 * factors.len();
+        let mut shapes = Shapes::new();
+        let mut add = |name: String, shape: &[usize]| drop(shapes.insert(name, shape.to_vec()));
+        add("time_embed.0.weight".into(), &[4 * channels, channels]);
+        add("input_blocks.0.0.weight".into(), &[channels, 3, 3, 3]);
+        for block in 0..outputs {
+            add(format!("input_blocks.{block}.0.in_layers.0.weight"), &[32]);
+            add(format!("output_blocks.{block}.0.in_layers.0.weight"), &[32]);
+        }
+        for (level, factor) in factors.iter().enumerate() {
+            add(format!("input_blocks.{}.0.in_layers.2.weight", 2 * level + 1), &[channels * factor, channels, 3, 3]);
+            if level > 0 {
+                add(format!("output_blocks.{}.1.in_layers.0.weight", 2 * level - 1), &[32]);
+            }
+        }
+        shapes
+    }
+
+    /// By the flags in guided-diffusion's own description of its networks.
+    #[test]
+    fn published_networks_are_completed_as_published() {
+        let cases: [(&[usize], [&str; 4]); 3] = [
+            (
+                &[1, 2, 3, 4],
+                [
+                    "image_size = 64",
+                    "num_head_channels = 64",
+                    "use_new_attention_order = true",
+                    "noise_schedule = cosine",
+                ],
+            ),
+            (
+                &[1, 1, 2, 3, 4],
+                ["image_size = 128", "num_heads = 4", "use_new_attention_order = false", "noise_schedule = linear"],
+            ),
+            (
+                &[1, 1, 2, 2, 4, 4],
+                [
+                    "image_size = 256",
+                    "num_head_channels = 64",
+                    "use_new_attention_order = false",
+                    "noise_schedule = linear",
+                ],
+            ),
+        ];
+        for (factors, expected) in cases {
+            let channels = if expected[0].ends_with("64") { 192 } else { 256 };
+            let Found { described, new_order } = infer(&shapes(channels, factors), &Overrides::default()).unwrap();
+            let assumed: Vec<String> =
+                described.assumed.iter().map(|it| format!("{} = {}", it.field, it.value)).collect();
+            assert_eq!(assumed, expected.map(|what| format!("adm.{what}")));
+            assert_eq!(new_order, expected[2].ends_with("true"));
+        }
+        // What is set is not assumed, whatever was published.
+        let told = Overrides::parse(["adm.num_head_channels=32"]).unwrap();
+        let found = infer(&shapes(256, &[1, 1, 2, 3, 4]), &told).unwrap().described;
+        let variant = &found.description.config.unet().unwrap().variant;
+        assert_eq!((variant.heads, variant.head_channels), (None, Some(32)));
+        // Of a narrower one nothing but the size is like.
+        let found = infer(&shapes(128, &[1, 2, 3, 4]), &Overrides::default()).unwrap();
+        let description = found.described.description;
+        assert_eq!((description.config.shape()[1], found.new_order, description.betas), (64, false, None));
     }
 }

@@ -12,6 +12,7 @@ mod plane;
 mod rehearse;
 mod restore;
 mod sample;
+mod sampling;
 mod train;
 mod weights;
 

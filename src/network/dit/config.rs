@@ -34,12 +34,12 @@ pub struct DitConfig {
 
 impl DitConfig {
     /// Tokens along a side.
-    pub(super) fn side(&self) -> usize {
+    pub(in crate::network) fn side(&self) -> usize {
         self.image_size / self.patch_size.max(1)
     }
 
     /// Values of a patch.
-    pub(super) fn patch(&self) -> usize {
+    pub(in crate::network) fn patch(&self) -> usize {
         self.num_channels * self.patch_size * self.patch_size
     }
 
@@ -133,10 +133,13 @@ impl NetworkConfig for DitConfig {
             layer(StageKind::Convolution, side, [self.patch(), hidden], hidden * (self.patch() + 1)),
         ];
         let attention = 4 * hidden * (hidden + 1);
-        let perceptron = self.mlp_width * (2 * hidden + 1) + hidden + 6 * hidden * (hidden + 1);
+        // What they are told is one map for both.
+        let told = 6 * hidden * (hidden + 1);
+        let wide = self.mlp_width;
         for _ in 0..self.depth {
-            layers.push(layer(StageKind::Attention, side, [hidden; 2], attention));
-            layers.push(layer(StageKind::ResidualBlock, side, [hidden; 2], perceptron));
+            layers.push(layer(StageKind::Attention, side, [hidden; 2], attention + told));
+            layers.push(layer(StageKind::ResidualBlock, side, [hidden, wide], wide * (hidden + 1)));
+            layers.push(layer(StageKind::ResidualBlock, side, [wide, hidden], hidden * (wide + 1)));
         }
         let last = (self.patch() + 2 * hidden) * (hidden + 1);
         layers.push(layer(StageKind::Convolution, self.image_size, [hidden, self.num_channels], last));

@@ -20,6 +20,7 @@ pub(super) enum Activation {
     Elu,
     Relu,
     LeakyRelu,
+    Gelu,
 }
 
 impl From<Nonlinearity> for Activation {
@@ -29,6 +30,7 @@ impl From<Nonlinearity> for Activation {
             Nonlinearity::Elu => Activation::Elu,
             Nonlinearity::Relu => Activation::Relu,
             Nonlinearity::LeakyRelu => Activation::LeakyRelu,
+            Nonlinearity::Gelu => Activation::Gelu,
         }
     }
 }
@@ -184,7 +186,7 @@ impl Kernel {
              fn unpack(value: Four) -> vec4f {{ return {unpack}; }}\n"
         );
         let (reading, constants) = self.constants();
-        for (index, name) in ["NONE", "SWISH", "ELU", "RELU", "LEAKY_RELU"].iter().enumerate() {
+        for (index, name) in ["NONE", "SWISH", "ELU", "RELU", "LEAKY_RELU", "GELU"].iter().enumerate() {
             // Writing to a string never fails.
             let _ = writeln!(text, "const {name} = {index};");
         }

@@ -3,11 +3,12 @@
 mod gradient;
 
 use super::Context;
+use super::for_each;
 use super::gemm::Product;
-use super::maps::{Buffer, Features, Maps};
+use super::maps::{Buffer, Features, Maps, places};
 use super::norm::{Affine, Film, Norm, Pixelwise, exp};
-use super::pointwise::{BAND, Pointwise, bands_of};
-use super::simd::{Kernel, Lanes, Simd};
+use super::pointwise::{BAND, Pointwise, Row, bands_of};
+use super::simd::{Kernel, Lanes, Simd, total};
 use crate::network::profile::LayerKind;
 use rayon::prelude::*;
 
@@ -18,21 +19,25 @@ pub(super) struct Attention {
     pub qkv: Pointwise,
     /// Of the heads' values, laid out in the same way.
     pub out: Pointwise,
-    pub heads: usize,
-    /// Channels of a head.
-    pub width: usize,
+    pub heads: Heads,
     /// Of the sum.
     pub scale: f32,
 }
 
-/// Queries, keys, transposed keys and values of one image.
+/// How channels are shared out. Each head begins a new sixteen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heads {
+    pub count: usize,
+    /// Channels of a head.
+    pub width: usize,
+}
+
+/// Queries, transposed keys and values of one image.
 struct Projected<'a> {
-    /// Sixteens of channels of a head.
-    blocks: usize,
     area: usize,
     queries: &'a [Lanes],
     /// For each head and each sixteen of keys, a row for each channel.
-    keys: &'a [Lanes],
+    keys: Buffer,
     values: &'a [Lanes],
 }
 
@@ -51,26 +56,19 @@ impl Attention {
     }
 
     fn image(&self, context: &Context, x: &Maps, affine: &Affine, image: usize, out: &mut [Lanes]) {
-        let (area, blocks) = (x.area(), self.blocks());
-        let part = self.heads * blocks * area;
-        let mut qkv = context.pool.take(3 * part);
+        let (area, heads) = (x.area(), self.heads);
+        let mut qkv = context.pool.take(3 * heads.blocks() * area);
         bands_of(&mut qkv, area).into_par_iter().enumerate().for_each(|(band, mut qkv)| {
             self.project(context, x, affine, image, band, &mut qkv);
         });
-        let (queries, rest) = qkv.split_at(part);
-        let (keys, values) = rest.split_at(part);
-        let mut stopwatch = context.stopwatch();
-        let keys = self.transposed(context, keys, area);
-        stopwatch.lap(LayerKind::Attention);
-        let projected = Projected { blocks, area, queries, keys: &keys, values };
+        let projected = heads.projected(context, &qkv, area);
         bands_of(out, area).into_par_iter().enumerate().for_each(|(band, mut out)| {
-            let mixed = self.mixed(context, &projected, band);
-            let mut stopwatch = context.stopwatch();
             let rows = out[0].len();
+            let mut mixed = context.pool.take(heads.blocks() * rows);
+            heads.mixed(context, &projected, band, &mut mixed.chunks_mut(rows).collect::<Vec<_>>());
             let a: Vec<&[Lanes]> = mixed.chunks(rows).collect();
             let added: Vec<&[Lanes]> = (0..x.blocks()).map(|block| &x.map(image, block)[band * BAND..]).collect();
             self.out.rows(context, &a, &added, self.scale, &mut out);
-            stopwatch.lap(LayerKind::Pointwise);
         });
     }
 
@@ -95,19 +93,66 @@ impl Attention {
         stopwatch.lap(LayerKind::Normalisation);
         let a: Vec<&[Lanes]> = normal.chunks(rows).collect();
         self.qkv.rows(context, &a, &[], 0.0, qkv);
-        stopwatch.lap(LayerKind::Pointwise);
     }
+}
 
+impl Heads {
     /// Sixteens of channels of a head.
-    fn blocks(&self) -> usize {
+    fn each(self) -> usize {
         self.width.div_ceil(Lanes::WIDTH)
     }
 
+    /// Sixteens of channels of all heads.
+    fn blocks(self) -> usize {
+        self.count * self.each()
+    }
+
+    /// The channel in each place.
+    pub fn places(self) -> Vec<Option<usize>> {
+        places(&vec![self.width; self.count])
+    }
+
+    /// What makes queries, keys and values, of which the queries are scaled by the head's width^−½: the place of the
+    /// weight and the output of a part and a channel.
+    pub fn rows(self, of: impl Fn(usize, usize) -> [usize; 2]) -> Vec<Option<Row>> {
+        let part = |part: usize| {
+            let (scale, of) = (if part == 0 { (self.width as f32).powf(-0.5) } else { 1.0 }, &of);
+            let row = move |channel| {
+                let [weight, output] = of(part, channel);
+                Row { weight, output, scale }
+            };
+            self.places().into_iter().map(move |channel| channel.map(row))
+        };
+        (0..3).flat_map(part).collect()
+    }
+
+    /// The values of each image, mixed: maps of queries, keys and values to maps of all heads.
+    pub fn mix(self, context: &Context, qkv: &Maps) -> Maps {
+        let (area, size) = (qkv.area(), self.blocks() * qkv.area());
+        let mut out = Maps::new(context.pool, qkv.images, self.blocks() * Lanes::WIDTH, qkv.height, qkv.width);
+        out.lanes.par_chunks_mut(size).zip(qkv.lanes.par_chunks(3 * size)).for_each(|(out, qkv)| {
+            let projected = self.projected(context, qkv, area);
+            let bands = bands_of(out, area).into_par_iter().enumerate();
+            bands.for_each(|(band, mut mixed)| self.mixed(context, &projected, band, &mut mixed));
+        });
+        out
+    }
+
+    /// Those of an image.
+    fn projected<'a>(self, context: &Context, qkv: &'a [Lanes], area: usize) -> Projected<'a> {
+        let mut stopwatch = context.stopwatch();
+        let (queries, rest) = qkv.split_at(self.blocks() * area);
+        let (keys, values) = rest.split_at(self.blocks() * area);
+        let keys = self.transposed(context, keys, area);
+        stopwatch.lap(LayerKind::Attention);
+        Projected { area, queries, keys, values }
+    }
+
     /// Maps in sixteens of pixels, with a row for each channel.
-    fn transposed(&self, context: &Context, maps: &[Lanes], area: usize) -> Buffer {
-        let blocks = self.blocks();
+    fn transposed(self, context: &Context, maps: &[Lanes], area: usize) -> Buffer {
+        let blocks = self.each();
         let (channels, columns) = (blocks * Lanes::WIDTH, area.div_ceil(Lanes::WIDTH));
-        let mut turned = context.pool.take(self.heads * columns * channels);
+        let mut turned = context.pool.take(self.count * columns * channels);
         turned.fill(Lanes::default());
         for (head, turned) in turned.chunks_mut(columns * channels).enumerate() {
             for (block, map) in maps[head * blocks * area..][..blocks * area].chunks(area).enumerate() {
@@ -122,28 +167,25 @@ impl Attention {
     }
 
     /// The values, mixed by each query of a band: for each sixteen of all heads' channels, a row for each query.
-    fn mixed(&self, context: &Context, of: &Projected, band: usize) -> Buffer {
-        let mut stopwatch = context.stopwatch();
-        let (area, blocks) = (of.area, of.blocks);
-        let (first, columns) = (band * BAND, area.div_ceil(Lanes::WIDTH));
+    fn mixed(self, context: &Context, of: &Projected, band: usize, mixed: &mut [&mut [Lanes]]) {
+        let (area, blocks) = (of.area, self.each());
+        let (first, columns, channels) = (band * BAND, area.div_ceil(Lanes::WIDTH), blocks * Lanes::WIDTH);
         let rows = BAND.min(area - first);
-        let mut mixed = context.pool.take(self.heads * blocks * rows);
-        let mut scores = context.pool.take(columns * rows);
-        let (mut sums, mut largest) = (context.pool.take(rows), context.pool.take(rows));
-        for (head, mixed) in mixed.chunks_mut(blocks * rows).enumerate() {
+        for_each(context.alone, mixed.chunks_mut(blocks).enumerate().collect(), |(head, mixed): (usize, &mut [_])| {
+            let mut stopwatch = context.stopwatch();
+            let mut scores = context.pool.take(columns * rows);
+            let (mut sums, mut largest) = (context.pool.take(rows), context.pool.take(rows));
             let queries = rows_from(first, &of.queries[head * blocks * area..][..blocks * area], area);
-            let channels = blocks * Lanes::WIDTH;
             let keys = &of.keys[head * columns * channels..][..columns * channels];
             product(context, &queries, rows, channels, keys, &mut scores);
             let (sums_of, largest) = (&mut sums[..], &mut largest[..]);
             context.isa.run(Softmax { scores: &mut scores, rows, columns: area, sums: sums_of, largest });
             let weights: Vec<&[Lanes]> = scores.chunks(rows).collect();
             let values = &of.values[head * blocks * area..][..blocks * area];
-            product(context, &weights, rows, area, values, mixed);
-            context.isa.run(Divide { maps: mixed, by: &sums });
-        }
-        stopwatch.lap(LayerKind::Attention);
-        mixed
+            into(context, &weights, rows, area, values, mixed);
+            mixed.iter_mut().for_each(|maps| context.isa.run(Divide { maps, by: &sums }));
+            stopwatch.lap(LayerKind::Attention);
+        });
     }
 }
 
@@ -204,13 +246,7 @@ impl Kernel for Softmax<'_> {
                 simd.store(lanes, weight);
                 sums = simd.add(sums, weight);
             }
-            let mut parts = Lanes::default();
-            simd.store(&mut parts, sums);
-            let mut total = 0.0;
-            for x in parts.0 {
-                total += x;
-            }
-            self.sums[row] = Lanes([total; 16]);
+            self.sums[row] = Lanes([total(simd, sums); 16]);
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Parameters as the layers want them.
 
-use super::attention::Attention;
+use super::attention::{Attention, Heads};
 use super::convolution::{Convolution, Size};
+use super::embedding::Embedder;
 use super::gemm::blocks_of;
 use super::kernels::Purpose;
 use super::linear::Linear;
 use super::network::{Block, ConvResampler, Layer};
 use super::norm::Norm;
-use super::pointwise::{Order, Origin, Pointwise, Row};
+use super::pointwise::{Order, Origin, Pointwise};
 use super::resize::Resampling;
-use super::simd::Lanes;
 use super::table::Table;
 use super::winograd::Keep;
 use crate::network::layers::{Loader, Pair};
@@ -105,12 +105,18 @@ impl<'a, 'b> Builder<'a, 'b> {
         }
     }
 
-    pub fn linear(&mut self) -> Result<Linear, WeightsError> {
+    fn linear(&mut self) -> Result<Linear, WeightsError> {
         Ok(Linear::new(self.loader.pair()?, self.purpose))
     }
 
-    pub fn table(&mut self) -> Result<Option<Table>, WeightsError> {
-        Table::load(self.loader)
+    /// Its layers, then the table of a network of classes.
+    pub fn embedder(&mut self) -> Result<Embedder, WeightsError> {
+        let layers = [self.linear()?, self.linear()?];
+        let table = match self.config.variant.classes.clone() {
+            Some(classes) => Some(Table::load(self.loader, classes)?),
+            None => None,
+        };
+        Ok(Embedder { layers, table, nonlinearity: self.config.nonlinearity })
     }
 
     /// Of the present features.
@@ -181,31 +187,19 @@ impl<'a, 'b> Builder<'a, 'b> {
     fn attention(&mut self, channels: usize) -> Result<Attention, WeightsError> {
         let norm = self.norm()?;
         let width = self.config.head_width(channels);
-        let (heads, scale) = (channels / width, (width as f32).powf(-0.5));
-        // Each head begins a new sixteen.
-        let places = width.next_multiple_of(Lanes::WIDTH);
-        let channel_of = |place: usize| {
-            let (head, channel) = (place / places, place % places);
-            (channel < width).then_some(head * width + channel)
-        };
+        let heads = Heads { count: channels / width, width };
         let mut pairs = Vec::new();
         for _ in 0..4 {
             pairs.push(self.loader.pair()?);
         }
         let parameters: Vec<&[f32]> = pairs.iter().flat_map(|pair| [pair.weight, pair.bias]).collect();
         let slots = [0, 3].map(|pair: usize| pairs.get(pair).map_or(0, |pair| pair.slot));
-        let (each, order) = (heads * places, Order::InOut);
-        let outputs = (0..3 * each).map(|output| {
-            let part = output / each;
-            let scale = if part == 0 { scale } else { 1.0 };
-            channel_of(output % each).map(|channel| Row { weight: 2 * part, output: channel, scale })
-        });
-        let of_qkv = Origin { slot: slots[0], order, inputs: super::maps::places(&self.h), outputs: outputs.collect() };
+        let (order, outputs) = (Order::InOut, heads.rows(|part, channel| [2 * part, channel]));
+        let of_qkv = Origin { slot: slots[0], order, inputs: super::maps::places(&self.h), outputs };
         let qkv = Pointwise::new(&parameters, of_qkv, self.purpose);
-        let inputs = (0..each).map(channel_of).collect();
-        let of_out = Origin { inputs, ..Origin::whole(slots[1], order, &[], channels, self.scale) };
+        let of_out = Origin { inputs: heads.places(), ..Origin::whole(slots[1], order, &[], channels, self.scale) };
         let out = Pointwise::new(&parameters[6..], of_out, self.purpose);
         self.h = vec![channels];
-        Ok(Attention { norm, qkv, out, heads, width, scale: self.scale })
+        Ok(Attention { norm, qkv, out, heads, scale: self.scale })
     }
 }

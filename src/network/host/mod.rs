@@ -3,7 +3,7 @@
 //! All features lie in one layout from input to output: sixteens of channels, so that a register, a cache line and
 //! a column block of a matrix are the same thing. Work is cut into tasks that stay in a core's cache, over images,
 //! bands of rows and channels; how it is cut changes nothing in the results. On other devices, the layers of
-//! [`super::unet`] and [`super::refinenet`] use tensor operations instead.
+//! [`super::unet`], [`super::refinenet`] and [`super::dit`] use tensor operations instead.
 
 mod attention;
 mod build;
@@ -11,6 +11,8 @@ mod bytes;
 mod clock;
 mod convolution;
 mod dilated;
+mod dit;
+mod embedding;
 mod evaluator;
 mod gemm;
 mod gradients;
@@ -34,6 +36,7 @@ mod two_way;
 mod winograd;
 
 pub(crate) use bytes::ByteMatrix;
+pub(super) use dit::Dit;
 pub(super) use inception::Inception;
 pub(super) use network::Network;
 pub(super) use refinenet::RefineNet;

@@ -1,10 +1,10 @@
 //! The walk through a network's operations on the host's own memory.
 
 mod gradient;
-mod training;
 
 use super::attention::Attention;
 use super::convolution::Convolution;
+use super::embedding::Embedder;
 use super::evaluator::{Evaluator, is_heavy};
 use super::gradients::Gradients;
 use super::kernels::Purpose;
@@ -16,22 +16,20 @@ use super::pooling::mean;
 use super::read::{Read, Residual};
 use super::resize::{Resampling, Resize, sum};
 use super::simd::Lanes;
-use super::table::Table;
-use super::two_way::{Kept, Lost, TwoWay};
+use super::two_way::{self, Kept, Lost, TwoWay};
 use super::winograd::Keep;
 use super::{Context, build::Builder, on_values, tracked};
 use crate::Image;
 use crate::network::dropout::Mask;
+use crate::network::labels::Told;
 use crate::network::layers::Loader;
 use crate::network::plan::{Direction, Op};
-use crate::network::unet::Told;
-use crate::network::{Combine, Dropout, Nonlinearity, WeightsError};
+use crate::network::{AtOutput, Combine, Dropout, Nonlinearity, WeightsError};
 use burn::tensor::TensorReadError;
 use gradient::Walk;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::Arc;
-use training::Embedding;
 
 /// A `ddpm` or `ncsnpp` network on the CPU.
 #[derive(Debug)]
@@ -40,8 +38,8 @@ pub(in crate::network) struct Network {
     nonlinearity: Nonlinearity,
     combine: Combine,
     resampling: [Resampling; 2],
-    dense: Option<[Linear; 2]>,
-    table: Option<Table>,
+    /// Of networks that are told something.
+    embedder: Option<Embedder>,
     layers: Vec<Layer>,
     /// Values of the output for an image, where it is none itself but as many channels.
     classes: Option<usize>,
@@ -166,11 +164,7 @@ impl Network {
         let config = loader.config;
         let purpose = Purpose { heavy: is_heavy(parameters), gradients: loader.device.is_autodiff() };
         let mut build = Builder::new(loader, purpose);
-        let dense = match config.conditional {
-            true => Some([build.linear()?, build.linear()?]),
-            false => None,
-        };
-        let table = build.table()?;
+        let embedder = if config.conditional { Some(build.embedder()?) } else { None };
         let layers = ops.iter().map(|op| build.layer(op)).collect::<Result<_, _>>()?;
         let classes = ops.last().and_then(|op| if let Op::Linear(width) = op { Some(width.output) } else { None });
         let resampling = [Direction::Down, Direction::Up].map(|direction| build.resampling(direction));
@@ -179,8 +173,7 @@ impl Network {
             nonlinearity: config.nonlinearity,
             combine: config.progressive_combine,
             resampling,
-            dense,
-            table,
+            embedder,
             layers,
             classes,
             differentiable: purpose.gradients,
@@ -222,10 +215,31 @@ impl Network {
         layers.fold(flow, |flow, (place, layer)| self.op(context, (place, layer), flow, given, keep)).h
     }
 
+    /// The gradients of a loss by all parameters, which have these sizes, for images, N×C×H×W, of each of which something
+    /// is told. `None` where the network was not loaded for gradients.
+    pub fn gradients(
+        &self,
+        x: &[f32],
+        dims: [usize; 4],
+        told: Told,
+        dropout: Option<Dropout>,
+        at_output: AtOutput,
+        sizes: &[usize],
+    ) -> Option<Vec<Vec<f32>>> {
+        let context = self.evaluator.context();
+        let embedding = self.embedder.as_ref().map(|embedder| embedder.embed(&context, told));
+        let activated = embedding.as_ref().map(|embedding| embedding.activated[1].clone());
+        let given = Given { embedding: activated, dropout };
+        let mut gradients = two_way::gradients(self, x, dims, &given, at_output)?;
+        if let Some(embedding) = &embedding {
+            embedding.back(&context, &mut gradients);
+        }
+        Some(gradients.published(sizes))
+    }
+
     /// The activated embedding, a row for each that is told.
     fn embed(&self, context: &Context, told: Told) -> Option<Rows> {
-        let layers = self.dense.as_ref()?;
-        let [_, top] = Embedding::new(self, context, layers, told).activated;
+        let [_, top] = self.embedder.as_ref()?.embed(context, told).activated;
         Some(top)
     }
 

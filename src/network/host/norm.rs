@@ -241,6 +241,11 @@ pub(super) struct Pixelwise<'a> {
     pub activation: Option<Nonlinearity>,
 }
 
+/// 2·√(2/π).
+const TWICE_ROOT: f32 = 1.595_769;
+/// Of the Gaussian error linear unit's approximation.
+const CUBIC: f32 = 0.044_715;
+
 /// A nonlinearity on sixteen values.
 trait Activation {
     fn of<S: Simd>(simd: S, x: S::V) -> S::V;
@@ -251,6 +256,7 @@ struct Swish;
 struct Elu;
 struct Relu;
 struct LeakyRelu;
+struct Gelu;
 
 impl Activation for Identity {
     #[inline(always)]
@@ -291,6 +297,22 @@ impl Activation for LeakyRelu {
     }
 }
 
+impl Gelu {
+    /// ½·(1 + tanh y) = 1/(1 + e^(−2y)) with y = √(2/π)·(x + 0.044715·x³).
+    #[inline(always)]
+    fn gate<S: Simd>(simd: S, x: S::V) -> S::V {
+        let inner = simd.fma(simd.mul(x, x), simd.splat(-TWICE_ROOT * CUBIC), simd.splat(-TWICE_ROOT));
+        simd.reciprocal(simd.add(simd.splat(1.0), exp(simd, simd.mul(x, inner))))
+    }
+}
+
+impl Activation for Gelu {
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, x: S::V) -> S::V {
+        simd.mul(x, Gelu::gate(simd, x))
+    }
+}
+
 impl Kernel for Pixelwise<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
@@ -300,6 +322,7 @@ impl Kernel for Pixelwise<'_> {
             Some(Nonlinearity::Elu) => self.all::<S, Elu>(simd),
             Some(Nonlinearity::Relu) => self.all::<S, Relu>(simd),
             Some(Nonlinearity::LeakyRelu) => self.all::<S, LeakyRelu>(simd),
+            Some(Nonlinearity::Gelu) => self.all::<S, Gelu>(simd),
         }
     }
 }
@@ -356,6 +379,10 @@ pub(super) fn exp<S: Simd>(simd: S, x: S::V) -> S::V {
 mod tests {
     use super::super::simd::Isa;
     use super::*;
+    use std::f64::consts::FRAC_2_PI;
+
+    pub const ALL: [Nonlinearity; 5] =
+        [Nonlinearity::Swish, Nonlinearity::Elu, Nonlinearity::Relu, Nonlinearity::LeakyRelu, Nonlinearity::Gelu];
 
     /// A nonlinearity by its definition.
     pub fn exact(kind: Nonlinearity, x: f64) -> f64 {
@@ -364,6 +391,7 @@ mod tests {
             Nonlinearity::Elu => x.max(0.0) + x.min(0.0).exp_m1(),
             Nonlinearity::Relu => x.max(0.0),
             Nonlinearity::LeakyRelu => x.max(0.2 * x),
+            Nonlinearity::Gelu => x * 0.5 * (1.0 + (FRAC_2_PI.sqrt() * (x + 0.044715 * x.powi(3))).tanh()),
         }
     }
 
@@ -399,7 +427,7 @@ mod tests {
     #[test]
     fn nonlinearities_are_those_of_their_definitions() {
         for isa in Isa::all() {
-            for kind in [Nonlinearity::Swish, Nonlinearity::Elu, Nonlinearity::Relu, Nonlinearity::LeakyRelu] {
+            for kind in ALL {
                 let from: Vec<Lanes> = (0..64).map(|i| Lanes([i as f32 - 32.0; 16])).collect();
                 let mut to = vec![Lanes::default(); 64];
                 let activation = Some(kind);

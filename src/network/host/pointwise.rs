@@ -2,12 +2,12 @@
 
 mod gradient;
 
-use super::Context;
 use super::gemm::{Product, blocks_of};
 use super::kernels::Purpose;
 use super::maps::{Features, Maps, places};
 use super::read::Residual;
 use super::simd::{Kernel, Lanes, Simd};
+use super::{Context, for_each};
 use crate::network::profile::LayerKind;
 use rayon::prelude::*;
 
@@ -118,13 +118,11 @@ impl Pointwise {
         out.lanes.par_chunks_mut(blocks * area).enumerate().for_each(|(image, out)| {
             let maps = features.maps_of(image);
             bands_of(out, area).into_par_iter().enumerate().for_each(|(band, mut out)| {
-                let mut stopwatch = context.stopwatch();
                 let first = band * BAND;
                 let added: Vec<&[Lanes]> =
                     (0..blocks).filter_map(|b| residual.map(|r| &r.maps.map(image, b)[first..])).collect();
                 let a: Vec<&[Lanes]> = maps.iter().map(|map| &map[first..]).collect();
                 self.rows(context, &a, residual.map_or(&[], |_| &added), residual.map_or(0.0, |r| r.scale), &mut out);
-                stopwatch.lap(LayerKind::Pointwise);
             });
         });
         out
@@ -132,16 +130,30 @@ impl Pointwise {
 
     /// Writes rows of pixels: products with `a`, plus `added` (where there is any) times `scale`.
     pub fn rows(&self, context: &Context, a: &[&[Lanes]], added: &[&[Lanes]], scale: f32, out: &mut [&mut [Lanes]]) {
-        for (block, out) in out.iter_mut().enumerate() {
+        let panels: Vec<_> = out.chunks_mut(2).enumerate().collect();
+        for_each(context.alone, panels, |(panel, out)| self.products(context, a, added, scale, panel, out));
+    }
+
+    /// The same of one or two sixteens of outputs.
+    fn products(
+        &self,
+        context: &Context,
+        a: &[&[Lanes]],
+        added: &[&[Lanes]],
+        scale: f32,
+        panel: usize,
+        out: &mut [&mut [Lanes]],
+    ) {
+        let mut stopwatch = context.stopwatch();
+        for (block, out) in (2 * panel..).zip(out.iter_mut()) {
             let added = added.get(block).copied();
             context.isa.run(Start { bias: &self.bias[block], added, scale, out });
         }
-        for (panel, out) in out.chunks_mut(2).enumerate() {
-            let weights = self.weights[2 * panel * self.depth..].chunks(self.depth);
-            let b: Vec<&[Lanes]> = weights.take(out.len()).collect();
-            let rows = out[0].len();
-            context.isa.run(Product { a, rows, depth: self.depth, b: &b, out, add: true });
-        }
+        let weights = self.weights[2 * panel * self.depth..].chunks(self.depth);
+        let b: Vec<&[Lanes]> = weights.take(out.len()).collect();
+        let rows = out[0].len();
+        context.isa.run(Product { a, rows, depth: self.depth, b: &b, out, add: true });
+        stopwatch.lap(LayerKind::Pointwise);
     }
 }
 

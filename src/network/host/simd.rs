@@ -38,6 +38,18 @@ pub(super) trait Simd: Copy {
     fn power_of_two(self, x: Self::V) -> Self::V;
 }
 
+/// The sum of sixteen values, one after the other.
+#[inline(always)]
+pub(super) fn total<S: Simd>(simd: S, x: S::V) -> f32 {
+    let mut parts = Lanes::default();
+    simd.store(&mut parts, x);
+    let mut total = 0.0;
+    for x in parts.0 {
+        total += x;
+    }
+    total
+}
+
 /// Work that is compiled for each instruction set.
 pub(super) trait Kernel {
     /// Must be `#[inline(always)]`, with all that it calls.

@@ -17,12 +17,11 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// That of a network of classes.
-    pub fn load(loader: &mut Loader) -> Result<Option<Self>, WeightsError> {
-        let Some(classes) = loader.config.variant.classes.clone() else { return Ok(None) };
+    /// That of a network of these classes.
+    pub fn load<C>(loader: &mut Loader<C>, classes: Classes) -> Result<Self, WeightsError> {
         let (slot, array) = loader.next()?;
-        let width = loader.config.width_of_class(classes.joins);
-        Ok(Some(Table { slot, classes, width, values: array.values.clone() }))
+        let width = array.values.len() / classes.rows().max(1);
+        Ok(Table { slot, classes, width, values: array.values.clone() })
     }
 
     /// Adds the rows of these classes to a row for each, if it is these that they join.

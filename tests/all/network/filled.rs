@@ -5,7 +5,7 @@ use burn::tensor::Device;
 use score_explorer::checkpoint::{OpenOptions, Opened, OpenedNetwork, Overrides, open, read_tensors, write_tensors};
 use score_explorer::network::{Array, Labels, Network, Weights};
 use score_explorer::score::{NetworkScore, ScoreModel};
-use score_explorer::sde::Level;
+use score_explorer::sde::{FamilyKind, Level};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -295,13 +295,44 @@ fn what_no_shape_of_adm_reveals_is_assumed_and_can_be_set() {
     for (told, expected) in [
         ("adm.image_size=9", "data.image_size = 9"),
         ("adm.num_heads=7", "its number of heads, 7"),
-        ("adm.noise_schedule=cosine", "adm.noise_schedule"),
+        ("adm.noise_schedule=sigmoid", "adm.noise_schedule"),
         ("adm.heads=4", "unknown field adm.heads"),
     ] {
         let overrides = Overrides::parse([told]).unwrap();
         let said = open(&file, &OpenOptions { overrides, ..OpenOptions::default() }).unwrap_err().to_string();
         assert!(said.contains(expected), "{said}");
     }
+}
+
+/// ᾱ of Nichol and Dhariwal 2021, eq. 17: telescoped where no β reaches its limit, 0.999.
+#[test]
+fn adm_of_the_cosine_schedule_has_its_levels() {
+    let filled = Filled::read("guided");
+    let told = ["adm.image_size=8", "adm.num_head_channels=32", "adm.noise_schedule=cosine"];
+    let opened = filled.open(&told).network;
+    assert_eq!(opened.description.family, FamilyKind::Cosine.published());
+    let ratios = opened.description.trained_ratios();
+    assert_eq!(ratios.len(), 1000);
+    let f = |t: f64| ((t + 0.008) / 1.008 * std::f64::consts::FRAC_PI_2).cos().powi(2);
+    for (index, ratio) in ratios.iter().rev().take(999).enumerate() {
+        let bar = f((index + 1) as f64 / 1000.0) / f(0.0);
+        let expected = ((1.0 - bar) / bar).sqrt();
+        assert!((ratio / expected - 1.0).abs() < 1e-9, "level {index}: {ratio}, not {expected}");
+    }
+    // Where nothing of the data is left, σ/α is that of ᾱ = 2⁻²⁴.
+    assert!((ratios[0] / (2_f64.powi(24) - 1.0).sqrt() - 1.0).abs() < 1e-9, "{}", ratios[0]);
+    // A score is −ε/σ of the noise that the network answers to the same step.
+    let (device, step) = (Device::flex(), 300);
+    let (x, class) = (image(&filled.figures["x"], &device), filled.classes()[0]);
+    let model = build(&opened, &device);
+    let (alpha, sigma) = (1.0 / ratios[999 - step].hypot(1.0), ratios[999 - step] / ratios[999 - step].hypot(1.0));
+    let of_class = model.of_class(class.unwrap()).unwrap();
+    let score = values(of_class.score(&x, &[Level::new(alpha, sigma)]).unwrap());
+    let labels = Labels { levels: &[step as f64], classes: &[class] };
+    let noise = values(model.network().forward(x, labels).unwrap());
+    let expected: Vec<f32> = noise.iter().map(|noise| -noise / sigma as f32).collect();
+    let error = relative_error(&score, &expected);
+    assert!(error < ROUNDING, "{error:.1e}, label {}", model.label(Level::new(alpha, sigma)));
 }
 
 /// With learnt variances, which are left out, and a row of the table for no class.
@@ -333,6 +364,7 @@ fn transformers_answer_as_published_code() {
     assert_eq!(opened.description.config.classes(), 3);
     let device = Device::flex();
     filled.agrees(&build(&opened, &device), &device, PHASES);
+    filled.agrees(&build_of_tensors(&opened, &device), &device, PHASES);
     // A batch answers as its images do one by one.
     let model = build(&opened, &device);
     let (x, labels) = (image(&filled.figures["x"], &device), filled.labels());
@@ -344,28 +376,8 @@ fn transformers_answer_as_published_code() {
     }
 }
 
-/// Along the gradient the function grows by its norm: by differences.
 #[test]
 fn gradients_of_a_transformer_are_its_slopes() {
     let (filled, opened) = transformer();
-    let (config, weights) = (&opened.description.config, &opened.weights);
-    let (x, levels, classes) = (&filled.figures["x"].values, filled.labels(), [Some(1), None]);
-    let labels = Labels { levels: &levels, classes: &classes };
-    let probe = noise(x.len(), 4);
-    let at_output = |_: std::ops::Range<usize>, values: &mut [f32]| values.copy_from_slice(&probe);
-    let found = Network::gradients_by_tensors(config, weights, &Device::flex(), x, labels, None, &at_output).unwrap();
-    let norm = found.iter().flatten().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
-    assert!(found.iter().all(|gradient| gradient.iter().any(|&x| x != 0.0)), "every parameter has a part");
-    let function = |step: f64| {
-        let mut weights = weights.clone();
-        for ((name, _), gradient) in config.parameters().iter().zip(&found) {
-            let values = &mut weights.get_mut(name).unwrap().values;
-            values.iter_mut().zip(gradient).for_each(|(w, g)| *w += (step * f64::from(*g) / norm) as f32);
-        }
-        let network = Network::new(config, &weights, &Device::flex()).unwrap();
-        let output = values(network.forward(image(&filled.figures["x"], &Device::flex()), labels).unwrap());
-        output.iter().zip(&probe).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>()
-    };
-    let slope = (function(1e-2) - function(-1e-2)) / 2e-2;
-    assert!((slope / norm - 1.0).abs() < 2e-2, "a slope of {slope}, not {norm}");
+    gradients_agree(&opened, &filled);
 }

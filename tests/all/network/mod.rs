@@ -16,6 +16,7 @@ mod oblong;
 mod options;
 mod patches;
 mod refinenets;
+mod transformers;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::Image;
@@ -75,6 +76,14 @@ fn relative_error(found: &[f32], expected: &[f32]) -> f64 {
     let largest = expected.iter().fold(0.0, |most: f64, &value| most.max(f64::from(value).abs()));
     let errors = found.iter().zip(expected).map(|(&a, &b)| (f64::from(a) - f64::from(b)).abs());
     errors.fold(0.0, |most: f64, error| if error.is_nan() { f64::INFINITY } else { most.max(error) }) / largest
+}
+
+fn norm(values: &[f32]) -> f64 {
+    values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt()
+}
+
+fn distance(a: &[f32], b: &[f32]) -> f64 {
+    norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<f32>>())
 }
 
 /// On the CPU every sum has one order, by however many threads it is computed.

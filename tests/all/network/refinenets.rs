@@ -1,6 +1,6 @@
 //! NCSN and NCSNv2 on the CPU's own layers against tensor operations, at sizes and widths that nobody published.
 
-use super::{noise, output_and_gradient, relative_error, same_bits_for_any_number_of_threads, values};
+use super::{distance, noise, norm, output_and_gradient, relative_error, same_bits_for_any_number_of_threads, values};
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::network::{Architecture, Array, Nonlinearity, RefineNet, RefineNetConfig, ScoreNetwork, Weights};
 use std::ops::Range;
@@ -78,14 +78,6 @@ fn agrees_with_tensors(config: &RefineNetConfig, images: usize, labels: &[f64]) 
 fn bound(config: &RefineNetConfig) -> f64 {
     let smooth = config.conditional && matches!(config.nonlinearity, Nonlinearity::Elu | Nonlinearity::Swish);
     if smooth { 4e-5 } else { 5e-2 }
-}
-
-fn norm(values: &[f32]) -> f64 {
-    values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt()
-}
-
-fn distance(a: &[f32], b: &[f32]) -> f64 {
-    norm(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<f32>>())
 }
 
 /// Stages that are dilated by 2 and 4 have maps of 14, 6, 4, 3, 2 pixels and one pixel: some phases hang over the

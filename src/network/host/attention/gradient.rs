@@ -1,7 +1,7 @@
 //! The gradient of self-attention. Scores are computed again, a band of queries and then a band of keys at a time, so
 //! that they never leave the cache (Dao et al. 2022, "FlashAttention", appendix B).
 
-use super::{Attention, Divide, Softmax, into, product, rows_from};
+use super::{Attention, Divide, Heads, Softmax, into, product, rows_from};
 use crate::network::host::Context;
 use crate::network::host::gradients::Gradients;
 use crate::network::host::maps::{Features, Maps};
@@ -48,16 +48,7 @@ impl Attention {
         let normal = Features::from(Read { affine: Some(&affine), ..Read::plain(x) }.all(context));
         let projected = self.qkv.run(context, &normal, None);
         let of_mixed = out.run(context, gradient, None);
-        let [images, height, width] = x.size();
-        let new = |channels: usize| Maps::new(context.pool, images, channels, height, width);
-        let (mut slopes, mut mixed) = (new(projected.channels), new(of_mixed.channels));
-        let part = of_mixed.blocks() * of_mixed.area();
-        let per_image = slopes.lanes.par_chunks_mut(3 * part).zip(mixed.lanes.par_chunks_mut(part)).enumerate();
-        per_image.for_each(|(image, (slopes, mixed))| {
-            let projected = &projected.lanes[image * 3 * part..][..3 * part];
-            let gradient = &of_mixed.lanes[image * part..][..part];
-            self.image_back(context, projected, gradient, height * width, slopes, mixed);
-        });
+        let [slopes, mixed] = self.heads.back(context, &projected, &of_mixed);
         let slopes = Features::from(slopes);
         let back = qkv.run(context, &slopes, None);
         let [whole] = &gradient.0[..] else { return None };
@@ -70,11 +61,27 @@ impl Attention {
         }
         Some(back)
     }
+}
+
+impl Heads {
+    /// From the gradient of [`Heads::mix`] to that of queries, keys and values; and what was mixed.
+    pub fn back(self, context: &Context, qkv: &Maps, gradient: &Maps) -> [Maps; 2] {
+        let new = |channels: usize| Maps::new(context.pool, qkv.images, channels, qkv.height, qkv.width);
+        let (mut slopes, mut mixed) = (new(qkv.channels), new(gradient.channels));
+        let (area, part) = (qkv.area(), self.blocks() * qkv.area());
+        let per_image = slopes.lanes.par_chunks_mut(3 * part).zip(mixed.lanes.par_chunks_mut(part)).enumerate();
+        per_image.for_each(|(image, (slopes, mixed))| {
+            let qkv = &qkv.lanes[image * 3 * part..][..3 * part];
+            let gradient = &gradient.lanes[image * part..][..part];
+            self.image_back(context, qkv, gradient, area, slopes, mixed);
+        });
+        [slopes, mixed]
+    }
 
     /// From queries, keys and values, and the gradient of the mixed values, to the gradients of the three, and to the
     /// mixed values.
     fn image_back(
-        &self,
+        self,
         context: &Context,
         projected: &[Lanes],
         gradient: &[Lanes],
@@ -97,7 +104,7 @@ impl Attention {
         let stats: Vec<Vec<Stats>> = bands.into_par_iter().map(of_band).collect();
         // Of all queries of each head, as the columns of the transposed scores; those beyond the last weigh nothing.
         let columns = area.div_ceil(Lanes::WIDTH);
-        let mut of_columns = vec![[Lanes::default(); 3]; self.heads * columns];
+        let mut of_columns = vec![[Lanes::default(); 3]; self.count * columns];
         for (band, stats) in stats.iter().enumerate() {
             let rows = BAND.min(area - band * BAND);
             for (index, stats) in stats.iter().enumerate() {
@@ -115,7 +122,7 @@ impl Attention {
     /// The gradient of a band of queries, its mixed values, and what the walk over the keys must know of them, head
     /// after head.
     fn queries_back(
-        &self,
+        self,
         context: &Context,
         image: &Image,
         band: usize,
@@ -123,12 +130,12 @@ impl Attention {
         mixed: &mut [&mut [Lanes]],
     ) -> Vec<Stats> {
         let mut stopwatch = context.stopwatch();
-        let (area, blocks, first) = (image.area, self.blocks(), band * BAND);
+        let (area, blocks, first) = (image.area, self.each(), band * BAND);
         let (channels, columns, rows) = (blocks * Lanes::WIDTH, area.div_ceil(Lanes::WIDTH), BAND.min(area - first));
         let mut scores = context.pool.take(columns * rows);
         let mut slopes = context.pool.take(columns * rows);
         let (mut sums, mut largest) = (context.pool.take(rows), context.pool.take(rows));
-        let mut stats = Vec::with_capacity(self.heads * rows);
+        let mut stats = Vec::with_capacity(self.count * rows);
         for (head, (to, mixed)) in to.chunks_mut(blocks).zip(mixed.chunks_mut(blocks)).enumerate() {
             let of_maps = head * blocks * area..(head + 1) * blocks * area;
             let of_turned = head * columns * channels..(head + 1) * columns * channels;
@@ -157,7 +164,7 @@ impl Attention {
 
     /// The gradients of a band of keys and values.
     fn keys_back(
-        &self,
+        self,
         context: &Context,
         image: &Image,
         band: usize,
@@ -166,7 +173,7 @@ impl Attention {
         of_values: &mut [&mut [Lanes]],
     ) {
         let mut stopwatch = context.stopwatch();
-        let (area, blocks, first) = (image.area, self.blocks(), band * BAND);
+        let (area, blocks, first) = (image.area, self.each(), band * BAND);
         let (channels, columns, rows) = (blocks * Lanes::WIDTH, area.div_ceil(Lanes::WIDTH), BAND.min(area - first));
         let mut scores = context.pool.take(columns * rows);
         let mut slopes = context.pool.take(columns * rows);

@@ -1,6 +1,9 @@
 //! The gradient of group normalisation and the nonlinearity after it.
 
-use super::{Activation, Affine, Elu, Film, Identity, LeakyRelu, Moments, Norm, Relu, Swish, exp, moments_of};
+use super::{
+    Activation, Affine, CUBIC, Elu, Film, Gelu, Identity, LeakyRelu, Moments, Norm, Relu, Swish, TWICE_ROOT, exp,
+    moments_of,
+};
 use crate::network::Nonlinearity;
 use crate::network::host::Context;
 use crate::network::host::gemm::blocks_of;
@@ -263,6 +266,16 @@ impl Derivative for LeakyRelu {
     }
 }
 
+impl Derivative for Gelu {
+    /// s·(1 + x·(1 − s)·2y′) with s = ½·(1 + tanh y).
+    #[inline(always)]
+    fn derivative<S: Simd>(simd: S, x: S::V) -> S::V {
+        let (one, s) = (simd.splat(1.0), Gelu::gate(simd, x));
+        let slope = simd.fma(simd.mul(x, x), simd.splat(3.0 * TWICE_ROOT * CUBIC), simd.splat(TWICE_ROOT));
+        simd.mul(s, simd.fma(simd.mul(x, simd.sub(one, s)), slope, one))
+    }
+}
+
 impl Kernel for Deactivate<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
@@ -272,6 +285,7 @@ impl Kernel for Deactivate<'_> {
             Some(Nonlinearity::Elu) => self.all::<S, Elu>(simd),
             Some(Nonlinearity::Relu) => self.all::<S, Relu>(simd),
             Some(Nonlinearity::LeakyRelu) => self.all::<S, LeakyRelu>(simd),
+            Some(Nonlinearity::Gelu) => self.all::<S, Gelu>(simd),
         }
     }
 }
@@ -326,7 +340,7 @@ impl Kernel for Denormalize<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::exact;
+    use super::super::tests::{ALL, exact};
     use super::*;
     use crate::network::host::simd::Isa;
 
@@ -336,7 +350,7 @@ mod tests {
             (0..80).map(|i| Lanes(std::array::from_fn(|lane| (i * 16 + lane) as f32 / 64.0 - 9.99))).collect();
         let affine = [Lanes([0.5; 16]), Lanes([0.25; 16])];
         for isa in Isa::all() {
-            for kind in [Nonlinearity::Swish, Nonlinearity::Elu, Nonlinearity::Relu, Nonlinearity::LeakyRelu] {
+            for kind in ALL {
                 let (mut gradient, mut sums) = (vec![Lanes([2.0; 16]); x.len()], [Lanes::default(); 2]);
                 let mean = &Lanes([1.0; 16]);
                 let activation = Some(kind);
