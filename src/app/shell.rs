@@ -131,7 +131,7 @@ impl App {
         ui.horizontal(|ui| {
             // Where room is short, what can be done without goes first.
             let width = ui.available_width();
-            if width >= 900.0 {
+            if width >= 1000.0 {
                 ui.label(RichText::new("Score Explorer").strong().size(14.0));
                 ui.add_space(8.0);
             }
