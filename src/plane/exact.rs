@@ -96,6 +96,16 @@ impl Plane {
         (!gaussians.is_empty()).then(|| Plane::of(gaussians, classes, self.turn, None))
     }
 
+    /// p(class | x(0)) at each point.
+    pub fn chances(&self, class: usize, points: &[Point]) -> Vec<f64> {
+        let own = self.gaussians.iter().zip(&self.classes).filter(|(_, of)| **of == class);
+        let share: f64 = own.map(|(one, _)| one.weight).sum();
+        let Some(of_class) = self.class(class) else { return vec![0.0; points.len()] };
+        let clean = [Level::new(1.0, 0.0)];
+        let logs = of_class.log_density(points, &clean).into_iter().zip(self.log_density(points, &clean));
+        logs.map(|(own, all)| (share.ln() + own - all).exp().min(1.0)).collect()
+    }
+
     /// The score ∇ log p at each point, noised to `at`: one level for all, or one for each.
     pub fn scores(&self, points: &[Point], at: &[Level]) -> Vec<Point> {
         self.each(points, at, Wanted::Score, |sums| self.turned_back(sums.first.map(|sum| -sum / sums.total)))

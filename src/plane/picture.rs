@@ -256,7 +256,7 @@ pub fn solutions(
 const REFERENCE: usize = 20_000;
 
 /// An exact sample of what a pane is after, that no cloud shares noise with: the data, those of a class, or those given
-/// what is known.
+/// what is known; of guidance with another weight w than 1 the density that it is said to lead to, p(x)·p(c | x)ʷ.
 pub fn reference(scene: &Scene, plane: &Plane, pane: &Pane) -> Vec<Point> {
     aimed(scene, plane, pane, scene.seed ^ 0x5eed_0001, REFERENCE)
 }
@@ -267,6 +267,38 @@ pub fn fresh(scene: &Scene, plane: &Plane, pane: &Pane) -> Vec<Point> {
 }
 
 fn aimed(scene: &Scene, plane: &Plane, pane: &Pane, seed: u64, count: usize) -> Vec<Point> {
+    let Some(guide) = pane.guidance.filter(|guide| guide.weight != 1.0) else {
+        return given(scene, plane, pane, seed, count);
+    };
+    // Tilted by a power of what guidance follows: p(x)·p(c | x)ʷ, of data that are likely by themselves or given c.
+    let (proposals, power) = match guide.weight {
+        weight if weight > 1.0 => (given(scene, plane, pane, seed, CHOICE * count), weight - 1.0),
+        weight => (plane.sample(&noise(seed, CHOICE * count)), weight),
+    };
+    let chances = match (guide.class, scene.known) {
+        (Some(class), _) => plane.chances(class, &proposals),
+        (None, Some(known)) => known.likelihood(&proposals, plane.std()),
+        (None, None) => vec![1.0; proposals.len()],
+    };
+    let weights: Vec<f64> = chances.into_iter().map(|chance| chance.powf(power)).collect();
+    chosen(&proposals, &weights, count)
+}
+
+/// So many of the points, as often as their weights say, at even steps of the weights' sum.
+fn chosen(points: &[Point], weights: &[f64], count: usize) -> Vec<Point> {
+    let step = weights.iter().sum::<f64>() / count as f64;
+    let (mut all, mut below) = (Vec::with_capacity(count), 0.0);
+    for (point, weight) in points.iter().zip(weights) {
+        below += weight;
+        while all.len() < count && (all.len() as f64 + 0.5) * step < below {
+            all.push(*point);
+        }
+    }
+    all
+}
+
+/// A sample of the data, of those of a class, or of those given what is known, as far as the pane wants them.
+fn given(scene: &Scene, plane: &Plane, pane: &Pane, seed: u64, count: usize) -> Vec<Point> {
     let noise = noise(seed, count);
     let class = pane.guidance.and_then(|guide| guide.class);
     if let Some(class) = class.and_then(|class| plane.class(class)) {
@@ -291,3 +323,5 @@ fn aimed(scene: &Scene, plane: &Plane, pane: &Pane, seed: u64, count: usize) -> 
 
 /// So many times as many points are drawn as are wanted of a half plane.
 const ACCEPTANCE: usize = 20;
+/// And as are wanted of a tilted density.
+const CHOICE: usize = 20;

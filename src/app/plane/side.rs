@@ -77,7 +77,8 @@ impl Side<'_> {
     }
 
     fn table(&self, ui: &mut Ui) {
-        let tip = "Sliced Wasserstein distance W₂ of the particles' end from the data (128 directions, exact by sorting). \
+        let tip = "Sliced Wasserstein distance W₂ of the particles' end from the data, of guidance from p(x)·p(c | x)ʷ \
+                   (128 directions, exact by sorting). \
                    Sample: that of as many exact samples, which none can be below but by chance";
         section(ui, "distance from the data", tip, None, |ui| {
             // Long names wrap in what the figures leave.

@@ -1,7 +1,10 @@
 //! Clouds against exact laws, within what a sample allows.
 
 use super::{famous, gaussian};
-use score_explorer::plane::{Cloud, Drive, Frame, Guide, Known, Pane, Plane, Scene, Start, forward, integrate};
+use score_explorer::plane::{
+    Cloud, Drive, Frame, Gaussian, Guide, Known, Pane, Plane, Scene, Start, forward, fresh, integrate, reference,
+    sliced_wasserstein,
+};
 use score_explorer::registry::Choice;
 use score_explorer::score::ScoreError;
 use score_explorer::sde::{Family, FamilyKind, Ve};
@@ -164,6 +167,52 @@ fn guidance_to_a_half_plane_goes_beyond_its_posterior() {
     let below = |cloud: &Cloud| cloud.last().iter().filter(|[_, y]| *y < 0.2).count();
     let (prior, posterior, sharper) = (below(&led(0.0)), below(&one), below(&led(4.0)));
     assert!(prior > 3 * posterior / 2 && posterior > 2 * sharper, "{prior}, {posterior}, {sharper}");
+}
+
+/// Two classes that reach into each other.
+fn two_classes() -> (Scene, Plane) {
+    let gaussian = |at: f64, class: usize| Gaussian { at: [at, 0.0], std: 0.5, weight: 1.0 + class as f64, class };
+    let gaussians = [gaussian(-0.4, 0), gaussian(0.4, 1)];
+    (Scene { seed: 3, count: COUNT, ..Scene::default() }, Plane::new(&gaussians))
+}
+
+/// What guidance is measured by is p(x)·p(c | x)ʷ: its mean, by a sum over a line, within five standard errors.
+#[test]
+fn guidance_is_measured_by_the_tilted_density() {
+    let (scene, plane) = two_classes();
+    let normal = |x: f64, at: f64| (-0.5 * ((x - at) / 0.5).powi(2)).exp();
+    for weight in [0.0, 0.5, 1.0, 3.0] {
+        let guidance = Some(Guide { class: Some(0), weight });
+        let sample = reference(&scene, &plane, &Pane { guidance, ..pane("heun", Some("edm"), 10) });
+        let [mut mass, mut first, mut second] = [0.0; 3];
+        for x in (-4000..4000).map(|place| f64::from(place) / 1000.0) {
+            let [own, other] = [normal(x, -0.4) / 3.0, 2.0 * normal(x, 0.4) / 3.0];
+            let tilted = (own + other) * (own / (own + other)).powf(weight);
+            (mass, first, second) = (mass + tilted, first + tilted * x, second + tilted * x * x);
+        }
+        let (mean, std) = (first / mass, (second / mass - (first / mass).powi(2)).sqrt());
+        let found = sample.iter().map(|point| f64::from(point[0])).sum::<f64>() / sample.len() as f64;
+        // Twenty thousand points, chosen among twenty times as many.
+        assert!((found - mean).abs() < 5.0 * std / 20_000_f64.sqrt(), "w = {weight}: {found}, not {mean}");
+    }
+}
+
+/// With many steps guidance by 1 comes to its class within what a sample allows; by more it does not come to the density
+/// that each p_t is tilted to.
+#[test]
+fn guidance_beyond_its_class_has_a_bias() {
+    let ((scene, plane), family) = (two_classes(), FamilyKind::Vp.published());
+    let distances = |weight: f64| {
+        let guidance = Some(Guide { class: Some(0), weight });
+        let led = Pane { guidance, ..pane("heun", Some("edm"), 40) };
+        let exact = reference(&scene, &plane, &led);
+        let found = sliced_wasserstein(run(&plane, &family, &led, None).last(), &exact, 64);
+        [found, sliced_wasserstein(&fresh(&scene, &plane, &led), &exact, 64)]
+    };
+    let [found, floor] = distances(1.0);
+    assert!(found < 2.0 * floor, "{found} where a sample has {floor}");
+    let [found, floor] = distances(4.0);
+    assert!(found > 5.0 * floor, "{found} where a sample has {floor}");
 }
 
 /// At every frame of the forward SDE the points are a sample of p_t.
