@@ -17,10 +17,9 @@ use burn_wgpu::{Wgpu, WgpuRuntime};
 use cubecl_runtime::runtime::Runtime;
 use std::sync::{Arc, Mutex};
 
-/// Programs that are kept, each for another number of images.
-const KEPT: usize = 4;
-/// Most memory for the features of one submission, in bytes; more images go one part after another.
-const MOST: u64 = 2 << 30;
+/// Most memory for the features of one submission, in bytes, where images go one part after another, and for those of all
+/// programs that are kept for other numbers of images.
+const MOST: u64 = 1 << 30;
 /// Networks of more parameters do not take more memory to be faster.
 const MOST_AT_POINTS: usize = 100_000_000;
 
@@ -75,8 +74,8 @@ impl Network {
         widths(ops, config).is_some()
     }
 
-    /// Takes the parameters from the embedding's on, of operations that [`Network::can`] be done.
-    /// `parameters`: how many there are in all.
+    /// Takes the parameters from the embedding's on, of operations that it [can](Network::can) do. `parameters`: how many
+    /// there are in all.
     pub fn load(
         ops: &[Op],
         loader: &mut Loader,
@@ -199,7 +198,11 @@ impl Network {
         };
         let program = known.1.clone();
         programs.insert(0, known);
-        programs.truncate(KEPT);
+        let mut bytes = 0;
+        programs.retain(|(known, program)| {
+            bytes += program.bytes();
+            *known == of || bytes <= MOST
+        });
         Ok(program)
     }
 

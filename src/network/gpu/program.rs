@@ -80,6 +80,11 @@ impl Program {
         Program { steps: steps.collect(), slots, doors }
     }
 
+    /// Bytes of the memory for features.
+    pub fn bytes(&self) -> u64 {
+        self.slots.iter().map(wgpu::Buffer::size).sum()
+    }
+
     /// Submits an evaluation of the images at one place, told these rows; the output comes to another.
     pub fn run(&self, gpu: &Gpu, x: &Place, y: &Place, features: &[f32], extra: &[f32]) {
         let told = [(self.doors.features, features), (self.doors.extra, extra)];
