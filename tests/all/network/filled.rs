@@ -1,6 +1,7 @@
 //! Networks whose weights a formula fills, against what published code answered (tests/data/filled/make.py).
 
 use super::{build, build_of_tensors, image, noise, relative_error, same_bits_for_any_number_of_threads, values};
+use crate::graphics::graphics;
 use burn::tensor::Device;
 use score_explorer::checkpoint::{OpenOptions, Opened, OpenedNetwork, Overrides, open, read_tensors, write_tensors};
 use score_explorer::network::{Array, Labels, Network, Weights};
@@ -123,8 +124,10 @@ fn fill(shape: &[usize], number: u32, is_norm: bool) -> Vec<f32> {
 /// Both compute in single precision: rounding of sums of some hundred terms, through some twenty layers.
 const ROUNDING: f64 = 1e-5;
 
-/// Both ways of computing a network.
-fn both_agree(filled: &Filled, opened: &OpenedNetwork) {
+/// All ways of computing a network: the CPU's own, a graphics device's own where it has any, and tensor operations.
+fn all_agree(filled: &Filled, opened: &OpenedNetwork) {
+    let device = graphics();
+    filled.agrees(&build(opened, &device), &device, ROUNDING);
     let device = Device::flex();
     filled.agrees(&build(opened, &device), &device, ROUNDING);
     filled.agrees(&build_of_tensors(opened, &device), &device, ROUNDING);
@@ -136,7 +139,7 @@ fn class_conditional_networks_answer_as_diffusers() {
         let filled = Filled::read(name);
         let opened = filled.open(&[]).network;
         assert_eq!(opened.description.config.classes(), count);
-        both_agree(&filled, &opened);
+        all_agree(&filled, &opened);
         // The class makes a difference.
         let model = build(&opened, &Device::flex());
         let x = image(&filled.figures["x"], &Device::flex());
@@ -281,7 +284,7 @@ fn adm_answers_as_guided_diffusion() {
     ];
     for (name, told) in cases {
         let filled = Filled::read(name);
-        both_agree(&filled, &filled.open(told).network);
+        all_agree(&filled, &filled.open(told).network);
     }
 }
 
