@@ -17,7 +17,7 @@ pub(super) enum DeviceOption {
     Auto,
     /// A GPU, or a software graphics adapter if there is none
     Gpu,
-    /// The same, with networks in half precision: faster on most GPUs, and alike to about 0.1 %
+    /// The same, with features of networks in half precision: half of their memory, and alike to about 0.1 %
     GpuHalf,
     /// The CPU
     Cpu,

@@ -1,9 +1,8 @@
 //! Residual blocks and self-attention.
 
-use super::config::BlockKind;
 use super::dropout::Mask;
 use super::layers::{Conv, Linear, Loader, Norm, activate};
-use super::plan::{Block, Direction};
+use super::plan::{Block, Direction, Shortcut};
 use super::profile::{LayerKind, timed};
 use super::resample::Resampler;
 use super::{Nonlinearity, WeightsError};
@@ -38,12 +37,10 @@ impl ResBlock {
         let level = if block.told { Some(Linear::load(loader)?) } else { None };
         let norms = [norm, Norm::load(loader)?];
         let convs = [conv, Conv::load(loader)?];
-        let widens = block.width.input != block.width.output;
-        let shortcut = match config.resblock_type {
-            BlockKind::Adm if !widens => None,
-            _ if !widens && block.resample.is_none() => None,
-            BlockKind::Ddpm => Some(Conv::load_nin(loader)?),
-            BlockKind::BigGan | BlockKind::Adm => Some(Conv::load(loader)?),
+        let shortcut = match block.shortcut(config.resblock_type) {
+            Some(Shortcut::Nin) => Some(Conv::load_nin(loader)?),
+            Some(Shortcut::Convolution) => Some(Conv::load(loader)?),
+            None => None,
         };
         let resample = block.resample.map(|direction| (resampler.clone(), direction));
         let (nonlinearity, rescale) = (config.nonlinearity, config.skip_rescale);

@@ -9,7 +9,7 @@ use std::fmt::Display;
 pub const MAX_LEVELS: usize = 100_000;
 
 /// A pointwise nonlinearity (`model.nonlinearity`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Nonlinearity {
     /// x·sigmoid(x), also known as SiLU.
     #[serde(rename = "swish")]
@@ -431,6 +431,11 @@ impl Config {
     pub fn head_width(&self, channels: usize) -> usize {
         let all = channels / self.variant.heads.unwrap_or(1).max(1);
         self.variant.head_channels.unwrap_or(all).clamp(1, channels.max(1))
+    }
+
+    /// Factor of residual sums.
+    pub(super) fn residual_scale(&self) -> f32 {
+        if self.skip_rescale { std::f32::consts::FRAC_1_SQRT_2 } else { 1.0 }
     }
 
     /// Groups of a group normalisation over `channels`.

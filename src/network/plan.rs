@@ -30,6 +30,27 @@ pub(super) struct Block {
     pub told: bool,
 }
 
+/// The map of 1×1 beside a residual block, by how its weight is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shortcut {
+    /// A published per-pixel map, inputs × outputs.
+    Nin,
+    /// A convolution.
+    Convolution,
+}
+
+impl Block {
+    /// What is beside a block of this kind, where that is not the features as they are.
+    pub fn shortcut(&self, kind: BlockKind) -> Option<Shortcut> {
+        let widens = self.width.input != self.width.output;
+        match kind {
+            BlockKind::Ddpm => widens.then_some(Shortcut::Nin),
+            BlockKind::BigGan => (widens || self.resample.is_some()).then_some(Shortcut::Convolution),
+            BlockKind::Adm => widens.then_some(Shortcut::Convolution),
+        }
+    }
+}
+
 /// What happens to the features, in order. Operations with parameters take the next places in `all_modules`.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Op {
@@ -393,13 +414,10 @@ impl List<'_> {
         }
         self.norm("GroupNorm_1", output);
         self.conv("Conv_1", Width { input: output, output }, NEARLY_ZERO);
-        match self.config.resblock_type {
-            BlockKind::Ddpm if input != output => self.nin("NIN_0", block.width, NIN),
-            BlockKind::BigGan if input != output || block.resample.is_some() => {
-                self.pair("Conv_2", &[output, input, 1, 1], USUAL);
-            }
-            BlockKind::Adm if input != output => self.pair("Conv_2", &[output, input, 1, 1], USUAL),
-            _ => {}
+        match block.shortcut(self.config.resblock_type) {
+            Some(Shortcut::Nin) => self.nin("NIN_0", block.width, NIN),
+            Some(Shortcut::Convolution) => self.pair("Conv_2", &[output, input, 1, 1], USUAL),
+            None => {}
         }
     }
 

@@ -270,9 +270,11 @@ fn aimed(scene: &Scene, plane: &Plane, pane: &Pane, seed: u64, count: usize) -> 
     let Some(guide) = pane.guidance.filter(|guide| guide.weight != 1.0) else {
         return given(scene, plane, pane, seed, count);
     };
-    // Tilted by a power of what guidance follows: p(x)·p(c | x)ʷ, of data that are likely by themselves or given c.
+    // Tilted by a power of what guidance follows: p(x)·p(c | x)ʷ, of data that are likely by themselves or, where these
+    // can be drawn, given c.
+    let draws = guide.class.is_some() || scene.posterior(plane).is_some();
     let (proposals, power) = match guide.weight {
-        weight if weight > 1.0 => (given(scene, plane, pane, seed, CHOICE * count), weight - 1.0),
+        weight if weight > 1.0 && draws => (given(scene, plane, pane, seed, CHOICE * count), weight - 1.0),
         weight => (plane.sample(&noise(seed, CHOICE * count)), weight),
     };
     let chances = match (guide.class, scene.known) {

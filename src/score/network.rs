@@ -45,11 +45,11 @@ impl NetworkScore {
         let native: Vec<Place> = at.iter().map(|&level| self.conditioning.nearest(level)).collect();
         let labels: Vec<f64> = native.iter().map(|native| native.label).collect();
         let labels = Labels { levels: &labels, classes: &[class] };
+        let scale = |native: &Place, scale: f64| native.scale * scale;
         // In its own family, x is what the network expects.
-        let own = native.iter().zip(at).all(|(native, level)| native.scale * native.alpha / level.alpha == 1.0);
-        let x = match own {
+        let x = match factors(&native, at, scale).all(|factor| factor == 1.0) {
             true => x.clone(),
-            false => x.clone() * scaled(&native, at, |native, scale| native.scale * scale, &x.device()),
+            false => x.clone() * scaled(&native, at, scale, &x.device()),
         };
         Ok(self.network.forward(x, labels)?)
     }
@@ -143,7 +143,7 @@ impl NetworkScore {
         let native: Vec<Place> = at.iter().map(|&level| self.conditioning.nearest(level)).collect();
         let device = &x.device();
         let part = |which: usize| scaled(&native, at, |native, scale| shares(native, scale)[which], device);
-        let skips = native.iter().any(|native| shares(native, 1.0)[1] != 0.0);
+        let skips = factors(&native, at, |native, scale| shares(native, scale)[1]).any(|skip| skip != 0.0);
         // What is sent to a device before it is asked for anything interrupts nothing.
         let (gain, skip) = (part(0), skips.then(|| part(1)));
         let answer = self.output_of(class, x, at)? * gain;
@@ -154,10 +154,18 @@ impl NetworkScore {
     }
 }
 
-/// A factor for each level, from its native place and α′/α, to broadcast over images.
+/// A factor for each level, from its native place and α′/α.
+fn factors<'a>(
+    native: &'a [Place],
+    at: &'a [Level],
+    factor: impl Fn(&Place, f64) -> f64 + 'a,
+) -> impl Iterator<Item = f64> + 'a {
+    native.iter().zip(at).map(move |(native, level)| factor(native, native.alpha / level.alpha))
+}
+
+/// The same on a device, to broadcast over images.
 fn scaled(native: &[Place], at: &[Level], factor: impl Fn(&Place, f64) -> f64, device: &Device) -> Image {
-    let values = native.iter().zip(at).map(|(native, level)| factor(native, native.alpha / level.alpha) as f32);
-    let values: Vec<f32> = values.collect();
+    let values: Vec<f32> = factors(native, at, factor).map(|factor| factor as f32).collect();
     let count = values.len();
     Tensor::from_data(TensorData::new(values, [count, 1, 1, 1]), device)
 }

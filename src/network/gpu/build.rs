@@ -2,8 +2,8 @@
 
 use super::layers::{Attention, Convolution, Norm, Order, Uploader, bias};
 use crate::network::layers::{Loader, Pair};
-use crate::network::plan::{self, Direction, Op, Width};
-use crate::network::{BlockKind, Combine, Config, WeightsError};
+use crate::network::plan::{self, Direction, Op, Shortcut, Width};
+use crate::network::{Combine, Config, WeightsError};
 use burn_wgpu::wgpu;
 
 /// An [`Op`] with its parameters.
@@ -102,11 +102,10 @@ impl<'a> Builder<'a, '_, '_> {
         };
         let norms = [norm, self.norm()?];
         let convolutions = [convolution, self.convolution(3, output, Order::OutIn)?];
-        let shortcut = match self.loader.config.resblock_type {
-            BlockKind::Adm if input == output => None,
-            _ if input == output && resample.is_none() => None,
-            BlockKind::Ddpm => Some(self.convolution(1, input, Order::InOut)?),
-            BlockKind::BigGan | BlockKind::Adm => Some(self.convolution(1, input, Order::OutIn)?),
+        let shortcut = match block.shortcut(self.loader.config.resblock_type) {
+            Some(Shortcut::Nin) => Some(self.convolution(1, input, Order::InOut)?),
+            Some(Shortcut::Convolution) => Some(self.convolution(1, input, Order::OutIn)?),
+            None => None,
         };
         let scale_shift = self.loader.config.variant.scale_shift;
         Ok(Block { norms, convolutions, level, scale_shift, shortcut, resample })

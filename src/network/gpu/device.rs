@@ -14,7 +14,7 @@ pub(super) const WRITTEN: usize = 2;
 /// Bytes that a workgroup's own memory has on every device, and most that one asks for.
 const WORKGROUP_BYTES: [u32; 2] = [16 << 10, 32 << 10];
 /// Most threads of a workgroup on every device.
-const THREADS: u32 = 256;
+pub(super) const THREADS: u32 = 256;
 
 /// A device, its queue, and the kernels that were made for it so far.
 #[derive(Debug)]

@@ -8,31 +8,7 @@ use std::fmt::Write;
 pub(super) struct Reading {
     /// They are scaled and shifted.
     pub normalised: bool,
-    pub activation: Activation,
-}
-
-/// A nonlinearity, or none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) enum Activation {
-    #[default]
-    None,
-    Swish,
-    Elu,
-    Relu,
-    LeakyRelu,
-    Gelu,
-}
-
-impl From<Nonlinearity> for Activation {
-    fn from(kind: Nonlinearity) -> Self {
-        match kind {
-            Nonlinearity::Swish => Activation::Swish,
-            Nonlinearity::Elu => Activation::Elu,
-            Nonlinearity::Relu => Activation::Relu,
-            Nonlinearity::LeakyRelu => Activation::LeakyRelu,
-            Nonlinearity::Gelu => Activation::Gelu,
-        }
-    }
+    pub activation: Option<Nonlinearity>,
 }
 
 /// A step from pixel to pixel, or inserted zeros.
@@ -76,7 +52,7 @@ pub(super) enum Kernel {
         head: u32,
     },
     Linear {
-        activation: Activation,
+        activation: Option<Nonlinearity>,
     },
     Enter,
     Leave,
@@ -186,11 +162,19 @@ impl Kernel {
              fn unpack(value: Four) -> vec4f {{ return {unpack}; }}\n"
         );
         let (reading, constants) = self.constants();
+        let activation = match reading.activation {
+            None => "NONE",
+            Some(Nonlinearity::Swish) => "SWISH",
+            Some(Nonlinearity::Elu) => "ELU",
+            Some(Nonlinearity::Relu) => "RELU",
+            Some(Nonlinearity::LeakyRelu) => "LEAKY_RELU",
+            Some(Nonlinearity::Gelu) => "GELU",
+        };
         for (index, name) in ["NONE", "SWISH", "ELU", "RELU", "LEAKY_RELU", "GELU"].iter().enumerate() {
             // Writing to a string never fails.
             let _ = writeln!(text, "const {name} = {index};");
         }
-        let _ = writeln!(text, "const ACTIVATION = {};", reading.activation as u32);
+        let _ = writeln!(text, "const ACTIVATION = {activation};");
         let _ = writeln!(text, "const NORMALISED = {};", reading.normalised);
         for (name, value) in &constants {
             let _ = writeln!(text, "const {name} = {value};");

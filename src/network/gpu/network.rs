@@ -2,16 +2,16 @@
 
 use super::build::{Builder, Layer, widths};
 use super::device::{Gpu, Precision, locked};
-use super::kernel::Activation;
 use super::layers::{Linear, Uploader, enter, leave};
 use super::program::{Doors, Place, Program};
 use super::recorder::{Recorder, Slot};
 use super::walk::Walk;
 use crate::Image;
+use crate::network::host::Table;
 use crate::network::labels::Told;
 use crate::network::layers::Loader;
 use crate::network::plan::Op;
-use crate::network::{Array, Classes, Config, Joins, WeightsError};
+use crate::network::{Config, Joins, WeightsError};
 use burn::tensor::{ExecutionError, Tensor, TensorReadError};
 use burn_wgpu::{Wgpu, WgpuRuntime};
 use cubecl_runtime::runtime::Runtime;
@@ -40,33 +40,11 @@ pub(in crate::network) struct Network {
     half: bool,
     /// Most images of one submission.
     most: usize,
-    programs: Mutex<Vec<([usize; 3], Arc<Program>)>>,
+    programs: Mutex<Programs>,
 }
 
-/// A row for each class, on the host.
-#[derive(Debug)]
-struct Table {
-    classes: Classes,
-    rows: Vec<f32>,
-    width: usize,
-}
-
-impl Table {
-    fn load(loader: &mut Loader) -> Result<Option<Self>, WeightsError> {
-        let Some(classes) = loader.config.variant.classes.clone() else { return Ok(None) };
-        let Array { shape, values } = loader.array()?;
-        Ok(Some(Table { classes, rows: values.clone(), width: shape.last().copied().unwrap_or(1) }))
-    }
-
-    /// The row of each class, or zeros, if it is these that they join.
-    fn rows(&self, joins: Joins, classes: &[Option<usize>]) -> Option<Vec<f32>> {
-        let row = |&class: &Option<usize>| {
-            let row = self.classes.row(class).and_then(|row| self.rows.chunks(self.width).nth(row));
-            row.map_or_else(|| vec![0.0; self.width], <[f32]>::to_vec)
-        };
-        (joins == self.classes.joins).then(|| classes.iter().flat_map(row).collect())
-    }
-}
+/// Programs, each for so many images, rows that are told of them, and layers; the newest first.
+type Programs = Vec<([usize; 3], Program)>;
 
 impl Network {
     /// Whether the kernels can do it: they want channels in fours.
@@ -97,7 +75,8 @@ impl Network {
             }
             false => None,
         };
-        let table = Table::load(loader)?;
+        let classes = config.variant.classes.clone();
+        let table = classes.map(|classes| Table::load(loader, classes)).transpose()?;
         let mut builder = Builder { loader, uploader, levels: Vec::new() };
         let layers = ops.iter().map(|op| builder.layer(op)).collect::<Result<_, _>>()?;
         let parts: Vec<_> = builder.levels.iter().map(|pair| (pair.weight, pair.bias, 1.0)).collect();
@@ -147,63 +126,61 @@ impl Network {
         let x = x.reshape([n * c * h * w]);
         let (from, to) = (place(&x)?, place(&y.clone().reshape([to.iter().product::<usize>()]))?);
         let rows = told.classes.len();
-        let per_row = |values: &[f32]| values.len() / rows.max(1);
         let mut features = told.features.clone();
-        let join = |joins| self.table.as_ref().and_then(|table| table.rows(joins, &told.classes));
-        for (feature, more) in features.iter_mut().zip(join(Joins::Features).into_iter().flatten()) {
-            *feature += more;
+        let per_row = features.len() / rows.max(1);
+        let [width, embedded] = self.dense.as_ref().map_or([0; 2], |[first, second]| [first.width(), second.output()]);
+        let mut extra = vec![0.0; if self.joins_embedding() { rows * embedded as usize } else { 0 }];
+        if let Some(table) = &self.table {
+            table.join(&mut features, Joins::Features, &told.classes);
+            table.join(&mut extra, Joins::Embedding, &told.classes);
         }
-        let extra = join(Joins::Embedding).unwrap_or_default();
-        let width = self.dense.as_ref().map_or(0, |[first, _]| first.width() as usize);
-        let features = padded(&features, per_row(&features), width);
+        let features = padded(&features, per_row, width as usize);
         // In equal parts.
         let part = n.div_ceil(n.div_ceil(self.most).max(1)).max(1);
         for first in (0..n).step_by(part) {
             let images = part.min(n - first);
             let own = if rows == 1 { 0..1 } else { first..first + images };
-            let program = self.program([images, own.len(), count]).map_err(failed)?;
             let place_of = |whole: &Place| {
                 let bytes = whole.bytes / n as u64;
                 let offset = whole.offset + bytes * first as u64;
                 Place { buffer: whole.buffer.clone(), offset, bytes: bytes * images as u64 }
             };
-            let rows_of = |values: &[f32], width: usize| {
+            let rows_of = |values: &'_ [f32], width: u32| {
+                let width = width as usize;
                 values.get(own.start * width..own.end * width).unwrap_or_default().to_vec()
             };
             // What one thread is told is not told to another before it is submitted.
-            let programs = locked(&self.programs);
-            program.run(
-                &self.gpu,
-                &place_of(&from),
-                &place_of(&to),
-                &rows_of(&features, width),
-                &rows_of(&extra, per_row(&extra)),
-            );
-            drop(programs);
+            let mut programs = locked(&self.programs);
+            let program = self.program(&mut programs, [images, own.len(), count]).map_err(failed)?;
+            let told = [rows_of(&features, width), rows_of(&extra, embedded)];
+            program.run(&self.gpu, &place_of(&from), &place_of(&to), &told);
         }
         Ok(y)
     }
 
     /// The program for so many images, of which so many rows are told, and so many layers.
-    fn program(&self, of: [usize; 3]) -> Result<Arc<Program>, String> {
-        let mut programs = locked(&self.programs);
+    fn program<'p>(&self, programs: &'p mut Programs, of: [usize; 3]) -> Result<&'p Program, String> {
         let place = programs.iter().position(|(known, _)| *known == of);
         let known = match place {
             Some(place) => programs.remove(place),
             None => {
                 let [images, rows, count] = of;
                 let (recorder, doors) = self.record(images as u32, rows as u32, count);
-                (of, Arc::new(Program::new(&self.gpu, &recorder, doors)?))
+                (of, Program::new(&self.gpu, &recorder, doors)?)
             }
         };
-        let program = known.1.clone();
-        programs.insert(0, known);
-        let mut bytes = 0;
-        programs.retain(|(known, program)| {
+        let mut bytes = known.1.bytes();
+        programs.retain(|(_, program)| {
             bytes += program.bytes();
-            *known == of || bytes <= MOST
+            bytes <= MOST
         });
-        Ok(program)
+        programs.insert(0, known);
+        Ok(&programs[0].1)
+    }
+
+    /// Whether the embedding has something of classes added to it.
+    fn joins_embedding(&self) -> bool {
+        self.config.variant.classes.as_ref().is_some_and(|classes| classes.joins == Joins::Embedding)
     }
 
     fn record(&self, images: u32, rows: u32, count: usize) -> (Recorder, Doors) {
@@ -235,13 +212,12 @@ impl Network {
     fn told(&self, recorder: &mut Recorder, rows: u32) -> ToldSlots {
         let Some((dense, levels)) = self.dense.as_ref().zip(self.levels.as_ref()) else { return ToldSlots::default() };
         let [first, second] = dense;
-        let nonlinearity = self.config.nonlinearity.into();
+        let nonlinearity = Some(self.config.nonlinearity);
         let features = recorder.slot(u64::from(rows * first.width()) * 4);
-        let joins = self.table.as_ref().is_some_and(|table| table.classes.joins == Joins::Embedding);
-        let extra = joins.then(|| recorder.slot(u64::from(rows * second.output()) * 4));
+        let extra = self.joins_embedding().then(|| recorder.slot(u64::from(rows * second.output()) * 4));
         let hidden = first.record(recorder, rows, &features, None, nonlinearity);
         let embedding = second.record(recorder, rows, &hidden, extra.as_ref(), nonlinearity);
-        let of_all = levels.record(recorder, rows, &embedding, None, Activation::None);
+        let of_all = levels.record(recorder, rows, &embedding, None, None);
         let stride = if rows == 1 { 0 } else { levels.output() };
         ToldSlots { features: Some(*features), extra: extra.map(|slot| *slot), levels: Some(of_all), stride }
     }
@@ -282,7 +258,7 @@ mod tests {
     use super::*;
     use crate::network::gpu::{of, register};
     use crate::network::plan::Plan;
-    use crate::network::{Weights, WeightsError};
+    use crate::network::{Array, Weights, WeightsError};
     use burn::tensor::{Device, TensorData};
 
     /// A small network with weights that look random.

@@ -85,10 +85,11 @@ impl Program {
         self.slots.iter().map(wgpu::Buffer::size).sum()
     }
 
-    /// Submits an evaluation of the images at one place, told these rows; the output comes to another.
-    pub fn run(&self, gpu: &Gpu, x: &Place, y: &Place, features: &[f32], extra: &[f32]) {
-        let told = [(self.doors.features, features), (self.doors.extra, extra)];
-        for (buffer, values) in told.into_iter().filter_map(|(door, values)| Some((self.slot(door?)?, values))) {
+    /// Submits an evaluation of the images at one place, told these rows of features and of what joins the
+    /// embedding; the output comes to another.
+    pub fn run(&self, gpu: &Gpu, x: &Place, y: &Place, told: &[Vec<f32>; 2]) {
+        let told = [self.doors.features, self.doors.extra].into_iter().zip(told);
+        for (buffer, values) in told.filter_map(|(door, values)| Some((self.slot(door?)?, values))) {
             gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(values));
         }
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());

@@ -1,13 +1,12 @@
 //! How a convolution is cut into tiles.
 
+use super::device::THREADS;
 use super::kernel::Shape;
 
 /// Bytes of four values in a workgroup's memory.
 const FOUR: u32 = 16;
 /// Workgroups that keep a large device busy; fewer are made smaller if they can be.
 const ENOUGH: u32 = 256;
-/// Most threads of a workgroup.
-const THREADS: u32 = 256;
 /// Fours of channels of a chunk, and groups of threads that share them.
 const PORTIONS: [u32; 3] = [4, 2, 1];
 /// Most pixels of a tile in a row.

@@ -1,7 +1,7 @@
 //! The walk through a U-Net's layers, which records what the device is to do.
 
 use super::build::{Block, ConvResampler, Layer};
-use super::layers::{Convolution, Read, Resampling, Rows, Write, copy, pool};
+use super::layers::{Convolution, Norm, Read, Resampling, Rows, Write, copy, pool};
 use super::network::Network;
 use super::recorder::{Recorder, Slot, View};
 use crate::network::Combine;
@@ -22,7 +22,7 @@ pub(super) struct Walk<'a> {
     pub output: Option<View>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     /// What comes of the first `count` layers.
     pub fn through(mut self, count: usize) -> View {
         for (place, layer) in self.network.layers.iter().take(count).enumerate() {
@@ -64,8 +64,8 @@ impl Walk<'_> {
     /// One operation on the features; see [`Op`] for the formulas.
     fn op(&mut self, place: usize, layer: &Layer) {
         let network = self.network;
-        let nonlinearity = network.config.nonlinearity.into();
-        let scale = self.scale();
+        let nonlinearity = Some(network.config.nonlinearity);
+        let scale = network.config.residual_scale();
         let h = self.h.clone();
         match layer {
             Layer::Stem(convolution) => {
@@ -100,10 +100,7 @@ impl Walk<'_> {
             }
             Layer::Output(norm, convolution) => {
                 let before = self.output.take().map(|output| self.resampled(Read::plain(&output), Direction::Up, None));
-                let affine = norm.record(self.recorder, &h, None);
-                let read = Read { x: &h, affine: Some(&affine), activation: nonlinearity };
-                let write = Write { residual: before.as_ref(), ..Write::default() };
-                self.output = Some(convolution.record(self.recorder, read, write));
+                self.output = Some(self.activated(norm, convolution, &h, before.as_ref()));
             }
             Layer::OutputResidual(resampler) => {
                 if let Some(output) = self.output.take() {
@@ -112,11 +109,7 @@ impl Walk<'_> {
                     self.output = Some(self.h.clone());
                 }
             }
-            Layer::Head(norm, convolution) => {
-                let affine = norm.record(self.recorder, &h, None);
-                let read = Read { x: &h, affine: Some(&affine), activation: nonlinearity };
-                self.h = convolution.record(self.recorder, read, Write::default());
-            }
+            Layer::Head(norm, convolution) => self.h = self.activated(norm, convolution, &h, None),
             Layer::TakeOutput => self.h = self.output.take().unwrap_or(h),
             Layer::Pool(norm) => {
                 let affine = norm.record(self.recorder, &h, None);
@@ -126,9 +119,11 @@ impl Walk<'_> {
         }
     }
 
-    /// Of residual sums.
-    fn scale(&self) -> f32 {
-        if self.network.config.skip_rescale { std::f32::consts::FRAC_1_SQRT_2 } else { 1.0 }
+    /// convolution(act(norm(h))) + residual.
+    fn activated(&mut self, norm: &Norm, convolution: &Convolution, h: &View, residual: Option<&View>) -> View {
+        let affine = norm.record(self.recorder, h, None);
+        let read = Read { x: h, affine: Some(&affine), activation: Some(self.network.config.nonlinearity) };
+        convolution.record(self.recorder, read, Write { residual, ..Write::default() })
     }
 
     fn keep(&mut self, place: usize) {
@@ -173,7 +168,7 @@ impl Walk<'_> {
         }
     }
 
-    fn filter(&self) -> Option<&'_ [f64]> {
+    fn filter(&self) -> Option<&'a [f64]> {
         let config = &self.network.config;
         config.fir.then_some(&config.fir_kernel[..])
     }
@@ -188,16 +183,15 @@ impl Walk<'_> {
 
     /// By a resampling with a convolution, plus a residual if there is one; then the sum is scaled.
     fn resampled_by(&mut self, resampler: &ConvResampler, x: &View, residual: Option<&View>, to: Option<View>) -> View {
-        let scale = residual.map(|_| self.scale());
+        let scale = residual.map(|_| self.network.config.residual_scale());
         let write = Write { residual, scale, to, ..Write::default() };
-        let taps = self.filter().map(<[f64]>::to_vec);
         let convolution = &resampler.convolution;
-        match (resampler.direction, taps) {
+        match (resampler.direction, self.filter()) {
             (Direction::Down, taps) => {
                 let margin = u32::from(self.network.config.variant.margin_all_round);
                 let (x, first) = match taps {
                     Some(taps) => {
-                        let filter = Resampling::before_halving(&taps);
+                        let filter = Resampling::before_halving(taps);
                         (filter.record(self.recorder, Read::plain(x), None, Write::default()), 1)
                     }
                     None => (x.clone(), 1 - margin),
@@ -212,14 +206,14 @@ impl Walk<'_> {
             (Direction::Up, Some(taps)) => {
                 let x = Resampling::spread().record(self.recorder, Read::plain(x), None, Write::default());
                 let y = convolution.record(self.recorder, Read::plain(&x), Write::default());
-                let filter = Resampling::after_doubling(&taps);
+                let filter = Resampling::after_doubling(taps);
                 filter.record(self.recorder, Read::plain(&y), resampler.bias.as_ref(), write)
             }
         }
     }
 
     fn block(&mut self, place: usize, block: &Block) {
-        let activation = self.network.config.nonlinearity.into();
+        let activation = Some(self.network.config.nonlinearity);
         let mut x = self.h.clone();
         let affine = block.norms[0].record(self.recorder, &x, None);
         let read = Read { x: &x, affine: Some(&affine), activation };
@@ -243,7 +237,12 @@ impl Walk<'_> {
         // The features before are not needed any more.
         self.h = h.clone();
         let to = self.place_for(place, second.channels(), h.height, h.width);
-        let write = Write { residual: Some(&x), scale: Some(self.scale()), to: Some(to), ..Write::default() };
+        let write = Write {
+            residual: Some(&x),
+            scale: Some(self.network.config.residual_scale()),
+            to: Some(to),
+            ..Write::default()
+        };
         self.h = second.record(self.recorder, Read { x: &h, affine: Some(&affine), activation }, write);
     }
 }

@@ -13,8 +13,8 @@ use super::resize::Resampling;
 use super::table::Table;
 use super::winograd::Keep;
 use crate::network::layers::{Loader, Pair};
-use crate::network::plan::{self, Direction, Op, Width};
-use crate::network::{BlockKind, Combine, Config, WeightsError};
+use crate::network::plan::{self, Direction, Op, Shortcut, Width};
+use crate::network::{Combine, Config, WeightsError};
 
 /// Makes layers of operations, and knows in which parts and at which size the features come to them.
 pub(super) struct Builder<'a, 'b> {
@@ -33,7 +33,7 @@ pub(super) struct Builder<'a, 'b> {
 impl<'a, 'b> Builder<'a, 'b> {
     pub fn new(loader: &'b mut Loader<'a>, purpose: Purpose) -> Self {
         let config = loader.config;
-        let scale = if config.skip_rescale { std::f32::consts::FRAC_1_SQRT_2 } else { 1.0 };
+        let scale = config.residual_scale();
         let [channels, size, _] = config.inside();
         Builder { config, loader, h: vec![channels], kept: Vec::new(), size, scale, purpose }
     }
@@ -174,11 +174,10 @@ impl<'a, 'b> Builder<'a, 'b> {
         let level = if told { Some(self.linear()?) } else { None };
         let norms = [norm, self.norm()?];
         let convolutions = [convolution, self.convolution(Width { input: width.output, ..width }, self.scale)?];
-        let shortcut = match self.config.resblock_type {
-            BlockKind::Adm if width.input == width.output => None,
-            _ if width.input == width.output && resample.is_none() => None,
-            BlockKind::Ddpm => Some(self.pointwise(Order::InOut, &parts, self.scale)?),
-            BlockKind::BigGan | BlockKind::Adm => Some(self.pointwise(Order::OutIn, &parts, self.scale)?),
+        let shortcut = match block.shortcut(self.config.resblock_type) {
+            Some(Shortcut::Nin) => Some(self.pointwise(Order::InOut, &parts, self.scale)?),
+            Some(Shortcut::Convolution) => Some(self.pointwise(Order::OutIn, &parts, self.scale)?),
+            None => None,
         };
         let (scale_shift, scale) = (self.config.variant.scale_shift, self.scale);
         Ok(Block { norms, convolutions, level, scale_shift, shortcut, resample, scale })

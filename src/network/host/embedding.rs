@@ -30,8 +30,9 @@ pub(super) struct Embedding<'a> {
 impl Embedder {
     pub fn embed(&self, context: &Context, told: Told) -> Embedding<'_> {
         let ([first, second], Told { features, classes }) = (&self.layers, told);
-        let join =
-            |rows: &mut Rows, joins: Joins| self.table.iter().for_each(|table| table.join(rows, joins, &classes));
+        let join = |rows: &mut Rows, joins: Joins| {
+            self.table.iter().for_each(|table| table.join(&mut rows.values, joins, &classes))
+        };
         let activated = |rows: &Rows| {
             let mut rows = rows.clone();
             activate(context, &mut rows.values, self.nonlinearity);

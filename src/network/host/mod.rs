@@ -41,6 +41,7 @@ pub(super) use inception::Inception;
 pub(super) use network::Network;
 pub(super) use refinenet::RefineNet;
 pub(super) use shifted::Shifted;
+pub(super) use table::Table;
 
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};

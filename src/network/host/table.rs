@@ -2,13 +2,12 @@
 
 use super::Context;
 use super::gradients::{Gradients, Leaf, publish_values};
-use super::linear::Rows;
 use super::simd::Lanes;
 use crate::network::layers::Loader;
 use crate::network::{Classes, Joins, WeightsError};
 
 #[derive(Debug)]
-pub(super) struct Table {
+pub(in crate::network) struct Table {
     slot: usize,
     classes: Classes,
     width: usize,
@@ -25,18 +24,18 @@ impl Table {
     }
 
     /// Adds the rows of these classes to a row for each, if it is these that they join.
-    pub fn join(&self, to: &mut Rows, joins: Joins, classes: &[Option<usize>]) {
+    pub fn join(&self, to: &mut [f32], joins: Joins, classes: &[Option<usize>]) {
         if joins != self.classes.joins {
             return;
         }
-        for (to, &class) in to.values.chunks_mut(self.width.max(1)).zip(classes) {
+        for (to, &class) in to.chunks_mut(self.width.max(1)).zip(classes) {
             let row = self.classes.row(class).and_then(|row| self.values.get(row * self.width..));
             to.iter_mut().zip(row.unwrap_or_default()).for_each(|(to, value)| *to += value);
         }
     }
 
     /// Records the gradient of the rows, from that of what they joined.
-    pub fn back<'n>(
+    pub(super) fn back<'n>(
         &'n self,
         context: &Context,
         gradient: &[f32],

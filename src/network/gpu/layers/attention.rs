@@ -1,7 +1,7 @@
 //! Self-attention.
 
 use super::{Convolution, Norm, Order, Read, Uploader, Write};
-use crate::network::gpu::kernel::{Activation, Kernel};
+use crate::network::gpu::kernel::Kernel;
 use crate::network::gpu::recorder::{Bindings, Dispatch, Recorder, View};
 use crate::network::layers::Loader;
 use crate::network::{LayerKind, WeightsError};
@@ -35,7 +35,7 @@ impl Attention {
     /// x plus what attention makes of it, scaled.
     pub fn record(&self, recorder: &mut Recorder, x: &View, scale: f32, to: Option<View>) -> View {
         let affine = self.norm.record(recorder, x, None);
-        let read = Read { x, affine: Some(&affine), activation: Activation::None };
+        let read = Read { x, affine: Some(&affine), activation: None };
         let qkv = self.qkv.record(recorder, read, Write::default());
         drop(affine);
         let mixed = recorder.features(x.channels, x.height, x.width);

@@ -9,10 +9,10 @@ pub(super) use convolution::Convolution;
 pub(super) use resampling::Resampling;
 
 use super::device::Gpu;
-use super::kernel::{Activation, Kernel, Reading};
+use super::kernel::{Kernel, Reading};
 use super::recorder::{Bindings, Bound, Dispatch, Recorder, Slot, View};
 use crate::network::layers::Loader;
-use crate::network::{LayerKind, WeightsError};
+use crate::network::{LayerKind, Nonlinearity, WeightsError};
 use burn_wgpu::wgpu::{self, BufferUsages};
 use half::f16;
 
@@ -84,12 +84,12 @@ pub(super) struct Read<'a> {
     pub x: &'a View,
     /// Scale and shift of each channel of each image.
     pub affine: Option<&'a Slot>,
-    pub activation: Activation,
+    pub activation: Option<Nonlinearity>,
 }
 
 impl<'a> Read<'a> {
     pub fn plain(x: &'a View) -> Self {
-        Read { x, affine: None, activation: Activation::None }
+        Read { x, affine: None, activation: None }
     }
 
     fn reading(&self) -> Reading {
@@ -228,7 +228,7 @@ impl Linear {
         rows: u32,
         from: &Slot,
         extra: Option<&Slot>,
-        activation: Activation,
+        activation: Option<Nonlinearity>,
     ) -> Slot {
         let to = recorder.slot(u64::from(rows) * u64::from(self.output()) * 4);
         let quads = self.output.div_ceil(4);
