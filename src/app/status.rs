@@ -131,7 +131,9 @@ impl Status<'_> {
     fn device(&self, ui: &mut Ui) {
         let running = self.standing().and_then(|standing| standing.device.as_ref());
         let device = running.unwrap_or_else(|| &self.session.device(self.device).name);
-        text(ui, device).on_hover_text(why_device(self.session, self.device));
+        // Names of graphics adapters can be longer than what is left.
+        let name = egui::Label::new(RichText::new(device)).truncate();
+        ui.add(name).on_hover_text(why_device(self.session, self.device));
     }
 
     fn memory(&self, ui: &mut Ui) {
