@@ -4,6 +4,7 @@ use super::device::{Gpu, STORAGE, buffer};
 use super::recorder::{Bindings, Bound, Recorder};
 use crate::network::{LayerKind, profile};
 use burn_wgpu::wgpu::{self, BufferUsages};
+use std::ops::Range;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -92,14 +93,34 @@ impl Program {
         for (buffer, values) in told.filter_map(|(door, values)| Some((self.slot(door?)?, values))) {
             gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(values));
         }
+        let enter = |encoder: &mut wgpu::CommandEncoder| {
+            if let Some(input) = self.slot(self.doors.input) {
+                encoder.copy_buffer_to_buffer(&x.buffer, x.offset, input, 0, x.bytes);
+            }
+        };
+        let leave = |encoder: &mut wgpu::CommandEncoder| {
+            if let Some(output) = self.slot(self.doors.output) {
+                encoder.copy_buffer_to_buffer(output, 0, &y.buffer, y.offset, y.bytes);
+            }
+        };
+        self.submit(gpu, 0..self.steps.len(), enter, leave);
+    }
+
+    /// Submits some of the dispatches, with what comes before and after them.
+    pub fn submit(
+        &self,
+        gpu: &Gpu,
+        steps: Range<usize>,
+        before: impl FnOnce(&mut wgpu::CommandEncoder),
+        after: impl FnOnce(&mut wgpu::CommandEncoder),
+    ) -> wgpu::SubmissionIndex {
+        let steps = self.steps.get(steps).unwrap_or_default();
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        if let Some(input) = self.slot(self.doors.input) {
-            encoder.copy_buffer_to_buffer(&x.buffer, x.offset, input, 0, x.bytes);
-        }
-        let clock = if profile::is_taken() { Clock::new(gpu, self.steps.len()) } else { None };
+        before(&mut encoder);
+        let clock = if profile::is_taken() { Clock::new(gpu, steps.len()) } else { None };
         match &clock {
             // A pass for each, because only passes are timed everywhere.
-            Some(clock) => self.steps.iter().enumerate().for_each(|(index, step)| {
+            Some(clock) => steps.iter().enumerate().for_each(|(index, step)| {
                 step.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                     label: None,
                     timestamp_writes: Some(clock.writes(index)),
@@ -107,25 +128,28 @@ impl Program {
             }),
             None => {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                self.steps.iter().for_each(|step| step.encode(&mut pass));
+                steps.iter().for_each(|step| step.encode(&mut pass));
             }
         }
-        if let Some(output) = self.slot(self.doors.output) {
-            encoder.copy_buffer_to_buffer(output, 0, &y.buffer, y.offset, y.bytes);
-        }
+        after(&mut encoder);
         if let Some(clock) = &clock {
             clock.resolve(&mut encoder);
         }
-        gpu.queue.submit([encoder.finish()]);
+        let submitted = gpu.queue.submit([encoder.finish()]);
         if let Some(times) = clock.and_then(|clock| clock.read(gpu)) {
-            self.steps
+            steps
                 .iter()
                 .zip(times)
                 .for_each(|(step, time)| step.kind.into_iter().for_each(|kind| profile::add(kind, time)));
         }
+        submitted
     }
 
-    fn slot(&self, index: usize) -> Option<&wgpu::Buffer> {
+    pub fn doors(&self) -> Doors {
+        self.doors
+    }
+
+    pub fn slot(&self, index: usize) -> Option<&wgpu::Buffer> {
         self.slots.get(index)
     }
 }
@@ -148,18 +172,23 @@ fn bind(
 ) -> wgpu::BindGroup {
     let Bindings { source, weights, output, affine, rows, residual } = bindings;
     let bound: [&Bound; STORAGE] = [source, weights, output, affine, rows, residual];
+    let slot = |index: &usize| slots.get(*index).unwrap_or(&gpu.nothing);
     let storage = bound.into_iter().map(|bound| match bound {
-        Bound::Nothing => &gpu.nothing,
-        Bound::Slot(slot) => slots.get(*slot).unwrap_or(&gpu.nothing),
-        Bound::Buffer(buffer) => buffer,
+        Bound::Nothing => gpu.nothing.as_entire_binding(),
+        Bound::Slot(index) => slot(index).as_entire_binding(),
+        Bound::Part { slot: index, first, bytes } => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer: slot(index),
+            offset: *first,
+            size: wgpu::BufferSize::new(*bytes),
+        }),
+        Bound::Buffer(buffer) => buffer.as_entire_binding(),
     });
     let own = wgpu::BufferBinding {
         buffer: params,
         offset: (index * ALIGNMENT) as u64,
         size: wgpu::BufferSize::new(ALIGNMENT as u64),
     };
-    let resources =
-        std::iter::once(wgpu::BindingResource::Buffer(own)).chain(storage.map(|buffer| buffer.as_entire_binding()));
+    let resources = std::iter::once(wgpu::BindingResource::Buffer(own)).chain(storage);
     let entries: Vec<_> =
         (0..).zip(resources).map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource }).collect();
     gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &gpu.layout, entries: &entries })

@@ -51,6 +51,12 @@ pub(super) enum Bound {
     #[default]
     Nothing,
     Slot(usize),
+    /// Bytes of a slot from the first on, where bindings may begin.
+    Part {
+        slot: usize,
+        first: u64,
+        bytes: u64,
+    },
     Buffer(wgpu::Buffer),
 }
 

@@ -1,0 +1,322 @@
+//! A U-Net that learns on a graphics device: one program goes forwards and back, from parameters as they are published to
+//! their gradients.
+
+use super::back::Back;
+use super::build::{Layers, widths};
+use super::device::{Gpu, buffer, locked};
+use super::kernel::Reading;
+use super::layers::{Convolution, Read, Write, activated, deactivate, enter, gather, leave};
+use super::parameters::{Map, Order, SLOTS, Uploader};
+use super::program::{Doors, Program};
+use super::recorder::{Bound, Recorder, View};
+use super::walk::Walk;
+use crate::network::labels::Told;
+use crate::network::layers::{Loader, Pair};
+use crate::network::plan::Op;
+use crate::network::{AtOutput, Config, Nonlinearity, WeightsError};
+use burn_wgpu::wgpu::{self, BufferUsages};
+use std::cell::RefCell;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+/// Most memory for what is kept of images that go through together, in bytes.
+const MOST: u64 = 2 << 30;
+
+/// A `ddpm` or `ncsnpp` network that learns.
+#[derive(Debug)]
+pub(in crate::network) struct Learner {
+    gpu: Arc<Gpu>,
+    body: Layers,
+    embedding: Option<Embedding>,
+    /// Where packed parameters come from, those of the way back, and where gradients do.
+    places: [wgpu::Buffer; 3],
+    /// Values of published parameters, and of packed ones, with and without those of the way back.
+    counts: [usize; 3],
+    /// Most images that go through together.
+    most: usize,
+    lesson: Mutex<Option<Lesson>>,
+}
+
+/// What makes of sines and cosines of the noise level what all blocks are told.
+#[derive(Debug)]
+struct Embedding {
+    dense: [Convolution; 2],
+    levels: Convolution,
+    /// Sines and cosines.
+    width: u32,
+    nonlinearity: Nonlinearity,
+}
+
+/// What came of a noise level on the way.
+struct Embedded {
+    features: View,
+    /// Before the nonlinearity.
+    hidden: [View; 2],
+    levels: View,
+}
+
+/// A program for so many images.
+#[derive(Debug)]
+struct Lesson {
+    images: usize,
+    program: Program,
+    /// Dispatches of the way forwards, and of both.
+    steps: [usize; 2],
+    /// Where the gradient of the output comes in.
+    gradient: usize,
+    /// Memory that the host can see, for the output and for the gradients of parameters.
+    seen: [wgpu::Buffer; 2],
+}
+
+/// What was recorded.
+struct Recorded {
+    recorder: Recorder,
+    doors: Doors,
+    steps: [usize; 2],
+    gradient: usize,
+    /// Values of the output of an image.
+    output: usize,
+}
+
+impl Learner {
+    /// Of a network with parameters of these sizes, taken from the embedding's on. `None` where the kernels cannot do it.
+    ///
+    /// # Errors
+    /// If a parameter is missing or of the wrong shape.
+    pub fn load(ops: &[Op], loader: &mut Loader, gpu: Arc<Gpu>, sizes: &[usize]) -> Result<Option<Self>, WeightsError> {
+        let config: Config = loader.config.clone();
+        if widths(ops, &config).is_none() || config.variant.classes.is_some() {
+            return Ok(None);
+        }
+        let map = RefCell::new(Map::new(sizes));
+        let uploader = Uploader { gpu: &gpu, half: false, points: false, map: Some(&map) };
+        let dense = match config.conditional {
+            true => Some([loader.pair()?, loader.pair()?]),
+            false => None,
+        };
+        let (body, levels) = Layers::load(ops, loader, uploader)?;
+        let embedding = dense.filter(|_| !levels.is_empty()).map(|[first, second]| {
+            let width = |pair: &Pair| pair.weight.len() / pair.bias.len().max(1);
+            let map_of = |parts: &[Pair]| {
+                let input = parts.first().map_or(0, width);
+                Convolution::of(uploader, 1, input, Order::OutIn, parts, true)
+            };
+            Embedding {
+                dense: [map_of(&[first]), map_of(&[second])],
+                levels: map_of(&levels),
+                width: width(&first) as u32,
+                nonlinearity: config.nonlinearity,
+            }
+        });
+        let map = map.into_inner();
+        let upload = |places: &[u32]| gpu.upload(bytemuck::cast_slice(places), BufferUsages::STORAGE);
+        let places = [upload(&map.packed), upload(&map.turned), upload(&map.published())];
+        let counts = [map.count(), map.packed.len(), map.turned.len()];
+        let learner = Learner { gpu, body, embedding, places, counts, most: 1, lesson: Mutex::default() };
+        let most = learner.most_images();
+        Ok(most.map(|most| Learner { most, ..learner }))
+    }
+
+    /// Images that fit into the memory, at least one; `None` where something cannot be recorded.
+    fn most_images(&self) -> Option<usize> {
+        let limits = self.gpu.device.limits();
+        let largest = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        let sizes = |images: u32| -> Option<Vec<u64>> { Some(self.record(images)?.recorder.sizes()) };
+        let [one, two] = [sizes(1)?, sizes(2)?];
+        if one.iter().any(|&size| size > largest) {
+            return None;
+        }
+        let [whole, more] = [&one, &two].map(|sizes| sizes.iter().sum::<u64>());
+        let each = more.saturating_sub(whole).max(1);
+        let of_largest = two.iter().zip(&one).map(|(two, one)| largest / two.saturating_sub(*one).max(1)).min();
+        let groups = u64::from(limits.max_compute_workgroups_per_dimension);
+        Some((MOST.saturating_sub(whole) / each).min(of_largest.unwrap_or(1)).min(groups).max(1) as usize)
+    }
+
+    /// The gradients of a loss by all parameters, one after another as they are published, with these values, for images,
+    /// N×C×H×W, of each of which something is told.
+    ///
+    /// # Errors
+    /// If the device fails: what it says.
+    pub fn gradients(
+        &self,
+        parameters: &[f32],
+        x: &[f32],
+        told: &Told,
+        at_output: AtOutput,
+    ) -> Result<Vec<f32>, String> {
+        let n = told.classes.len();
+        let (image, features) = (x.len() / n.max(1), told.features.len() / n.max(1));
+        let part = n.div_ceil(n.div_ceil(self.most).max(1)).max(1);
+        let mut sum: Vec<f32> = Vec::new();
+        let mut kept = locked(&self.lesson);
+        for first in (0..n).step_by(part) {
+            let images = first..n.min(first + part);
+            let lesson = self.lesson(&mut kept, images.len())?;
+            let of = |values: &'_ [f32], each: usize| {
+                values.get(images.start * each..images.end * each).unwrap_or_default().to_vec()
+            };
+            let width = self.embedding.as_ref().map_or(0, |embedding| embedding.width.next_multiple_of(4) as usize);
+            let rows = super::network::padded(&of(&told.features, features), features, width);
+            let found = self.taught(lesson, parameters, [&of(x, image), &rows], &images, at_output)?;
+            match sum.is_empty() {
+                true => sum = found,
+                false => sum.iter_mut().zip(found).for_each(|(sum, found)| *sum += found),
+            }
+        }
+        Ok(sum)
+    }
+
+    fn taught(
+        &self,
+        lesson: &Lesson,
+        parameters: &[f32],
+        [x, rows]: [&[f32]; 2],
+        images: &Range<usize>,
+        at_output: AtOutput,
+    ) -> Result<Vec<f32>, String> {
+        let (gpu, program) = (&*self.gpu, &lesson.program);
+        let doors = program.doors();
+        let write = |slot: Option<usize>, values: &[f32]| {
+            if let Some(buffer) = slot.and_then(|slot| program.slot(slot)).filter(|_| !values.is_empty()) {
+                gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(values));
+            }
+        };
+        let [published, _, _, _, gradients] = SLOTS;
+        write(Some(published), parameters);
+        write(Some(doors.input), x);
+        write(doors.features, rows);
+        let [forwards, all] = lesson.steps;
+        let [output, slopes] = &lesson.seen;
+        let after = self.submitted(program, 0..forwards, doors.output, output);
+        let mut values = gpu.read(output, after)?;
+        at_output(images.clone(), &mut values);
+        write(Some(lesson.gradient), &values);
+        let after = self.submitted(program, forwards..all, gradients, slopes);
+        gpu.read(slopes, after)
+    }
+
+    /// Submits some dispatches, and a copy of a slot.
+    fn submitted(
+        &self,
+        program: &Program,
+        steps: Range<usize>,
+        slot: usize,
+        to: &wgpu::Buffer,
+    ) -> wgpu::SubmissionIndex {
+        program.submit(
+            &self.gpu,
+            steps,
+            |_| {},
+            |encoder| {
+                if let Some(from) = program.slot(slot) {
+                    encoder.copy_buffer_to_buffer(from, 0, to, 0, to.size());
+                }
+            },
+        )
+    }
+
+    /// The program for so many images.
+    fn lesson<'p>(&self, kept: &'p mut Option<Lesson>, images: usize) -> Result<&'p Lesson, String> {
+        if kept.as_ref().is_none_or(|lesson| lesson.images != images) {
+            // Its memory is needed.
+            *kept = None;
+            let recorded = self.record(images as u32).ok_or("the network cannot be recorded")?;
+            let Recorded { recorder, doors, steps, gradient, output } = recorded;
+            let program = Program::new(&self.gpu, &recorder, doors)?;
+            let seen = [images * output, self.counts[0]].map(|values| {
+                buffer(&self.gpu.device, 4 * values as u64, BufferUsages::COPY_DST | BufferUsages::MAP_READ)
+            });
+            *kept = Some(Lesson { images, program, steps, gradient, seen });
+        }
+        kept.as_ref().ok_or_else(|| "there is no program".to_owned())
+    }
+
+    fn record(&self, images: u32) -> Option<Recorded> {
+        let mut recorder = Recorder::new(images, false, self.gpu.workgroup_bytes());
+        let [count, packed, turned] = self.counts;
+        // They are held to the end.
+        let held: Vec<_> = [count, packed, turned, packed, count].map(|count| recorder.slot(4 * count as u64)).into();
+        let [published, to_packed, to_turned, gradients, found] = SLOTS;
+        let from_places = |index: usize| Bound::Buffer(self.places[index].clone());
+        gather(&mut recorder, published, from_places(0), to_packed, packed as u32);
+        gather(&mut recorder, published, from_places(1), to_turned, turned as u32);
+
+        let size = self.body.config.inside().map(|size| size as u32);
+        let input = recorder.slot(u64::from(images) * size.map(u64::from).iter().product::<u64>() * 4);
+        let embedded = self.embedding.as_ref().map(|embedding| embedding.record(&mut recorder));
+        let x = enter(&mut recorder, &input, size);
+        let walk = Walk {
+            network: &self.body,
+            recorder: &mut recorder,
+            levels: embedded.as_ref().map(|embedded| embedded.levels.slot.clone()),
+            stride: embedded.as_ref().map_or(0, |embedded| 4 * embedded.levels.stride),
+            kept: Vec::new(),
+            input: x.clone(),
+            h: x,
+            output: None,
+            tape: Some(Vec::new()),
+        };
+        let (h, tape) = walk.through(self.body.layers.len());
+        let output = leave(&mut recorder, &h);
+        let forwards = recorder.dispatches.len();
+
+        let values = h.channels * h.pixels();
+        let gradient = recorder.slot(u64::from(images) * u64::from(values) * 4);
+        let above = enter(&mut recorder, &gradient, [h.channels, h.height, h.width]);
+        let levels = embedded.as_ref().map(|embedded| {
+            let told = embedded.levels.clone();
+            let to = recorder.features(told.channels, 1, 1);
+            [told, to]
+        });
+        let back = Back {
+            network: &self.body,
+            recorder: &mut recorder,
+            levels: levels.clone(),
+            h: Some(above),
+            kept: Vec::new(),
+            input: None,
+            output: None,
+        };
+        back.through(tape)?;
+        if let (Some(embedding), Some(embedded), Some([_, above])) = (&self.embedding, &embedded, &levels) {
+            embedding.back(&mut recorder, embedded, above)?;
+        }
+        gather(&mut recorder, gradients, from_places(2), found, count as u32);
+        drop(held);
+        let features = embedded.as_ref().map(|embedded| *embedded.features.slot);
+        let doors = Doors { input: *input, output: *output, features, extra: None };
+        let steps = [forwards, recorder.dispatches.len()];
+        Some(Recorded { recorder, doors, steps, gradient: *gradient, output: values as usize })
+    }
+}
+
+impl Embedding {
+    fn read<'a>(&self, x: &'a View) -> Read<'a> {
+        Read { x, affine: None, activation: Some(self.nonlinearity) }
+    }
+
+    fn record(&self, recorder: &mut Recorder) -> Embedded {
+        let [first, second] = &self.dense;
+        let features = recorder.features(self.width, 1, 1);
+        let hidden = first.record(recorder, Read::plain(&features), Write::default());
+        let embedding = second.record(recorder, self.read(&hidden), Write::default());
+        let levels = self.levels.record(recorder, self.read(&embedding), Write::default());
+        Embedded { features, hidden: [hidden, embedding], levels }
+    }
+
+    fn back(&self, recorder: &mut Recorder, embedded: &Embedded, gradient: &View) -> Option<()> {
+        let [first, second] = &self.dense;
+        let [hidden, embedding] = &embedded.hidden;
+        let reading = Reading { normalised: false, activation: Some(self.nonlinearity) };
+        let mut above = gradient.clone();
+        for (map, x) in [(&self.levels, embedding), (second, hidden)] {
+            let read = activated(recorder, self.read(x));
+            map.learn(recorder, &read, &above, 1.0);
+            let below = map.back(recorder, &above, x.channels, Write::default())?;
+            above = deactivate(recorder, x, &below, reading, None, None);
+        }
+        first.learn(recorder, &embedded.features, &above, 1.0);
+        Some(())
+    }
+}
