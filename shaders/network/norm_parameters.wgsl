@@ -1,4 +1,4 @@
-// The gradients of a normalisation's scales and shifts: sums over images. Four channels for each thread.
+// Adds the gradients of a normalisation's scales and shifts, sums over images. Four channels for each thread.
 
 struct Params {
     images: u32,
@@ -22,6 +22,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         shifts = fma(gain, source[at], shifts);
         scales = fma(gain, source[at + 1], scales);
     }
-    output[params.output_first + quad] = scales;
-    output[params.output_first + params.quads + quad] = shifts;
+    output[params.output_first + quad] += scales;
+    output[params.output_first + params.quads + quad] += shifts;
 }

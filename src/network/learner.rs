@@ -65,24 +65,17 @@ impl Known {
         labels: Labels,
         at_output: AtOutput,
     ) -> Result<Vec<Vec<f32>>, GradientError> {
-        let mut values = Vec::new();
+        let mut values = Vec::with_capacity(self.parameters.len());
         for (name, size) in &self.parameters {
             let array = weights.get(name).ok_or_else(|| WeightsError::Missing { name: name.clone() })?;
             if array.values.len() != *size {
                 let (expected, found) = (vec![*size], vec![array.values.len()]);
                 return Err(WeightsError::Shape { name: name.clone(), expected, found }.into());
             }
-            values.extend_from_slice(&array.values);
+            values.push(array.values.as_slice());
         }
-        let found = self.inputs.given(x, labels, at_output, |x, _, told, at_output| {
+        self.inputs.given(x, labels, at_output, |x, _, told, at_output| {
             self.network.gradients(&values, x, &told, at_output).map_err(GradientError::Device)
-        })?;
-        let mut rest = found.as_slice();
-        let own = self.parameters.iter().map(|&(_, size)| {
-            let (own, others) = rest.split_at(size.min(rest.len()));
-            rest = others;
-            own.to_vec()
-        });
-        Ok(own.collect())
+        })
     }
 }

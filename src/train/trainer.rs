@@ -232,9 +232,8 @@ impl Trainer {
         let powers = self.powers.iter_mut().map(|(choice, average)| (&*choice, average));
         for (choice, average) in std::iter::once(main).chain(powers) {
             let decay = choice.decay(&update);
-            average.values_mut().zip(self.weights.values()).for_each(|(average, weights)| {
-                follow(&mut average.values, &weights.values, decay);
-            });
+            let pairs: Vec<_> = average.values_mut().zip(self.weights.values()).collect();
+            pairs.into_par_iter().for_each(|(average, weights)| follow(&mut average.values, &weights.values, decay));
         }
         Ok(StepReport {
             step: self.steps,

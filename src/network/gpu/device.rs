@@ -132,17 +132,22 @@ impl Gpu {
         made.clone()
     }
 
-    /// Waits for what was copied to memory that the host can see.
+    /// Waits for what was copied to memory that the host can see, and reads it.
     ///
     /// # Errors
     /// If the device fails: what it says.
-    pub fn read(&self, copy: &wgpu::Buffer, after: wgpu::SubmissionIndex) -> Result<Vec<f32>, String> {
+    pub fn read<T>(
+        &self,
+        copy: &wgpu::Buffer,
+        after: wgpu::SubmissionIndex,
+        read: impl FnOnce(&[f32]) -> T,
+    ) -> Result<T, String> {
         copy.slice(..).map_async(wgpu::MapMode::Read, |_| {});
         let wait = wgpu::PollType::Wait { submission_index: Some(after), timeout: None };
         self.device.poll(wait).map_err(|error| error.to_string())?;
         let values = {
             let bytes = copy.get_mapped_range(..).map_err(|error| error.to_string())?;
-            bytemuck::try_cast_slice(&bytes).map_err(|error| error.to_string())?.to_vec()
+            read(bytemuck::try_cast_slice(&bytes).map_err(|error| error.to_string())?)
         };
         copy.unmap();
         Ok(values)

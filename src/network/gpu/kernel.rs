@@ -72,6 +72,8 @@ pub(super) enum Kernel {
         side: u32,
     },
     Sum,
+    /// Filters of 3×3 as those that a [`Kernel::WinogradInput`] wants.
+    Points,
     NormSums {
         activation: Option<Nonlinearity>,
     },
@@ -168,6 +170,7 @@ impl Kernel {
             Kernel::Gather => shader!("gather"),
             Kernel::FiltersGradient { .. } => shader!("filters_gradient"),
             Kernel::Sum => shader!("sum"),
+            Kernel::Points => shader!("points"),
             Kernel::NormSums { .. } => shader!("norm_sums"),
             Kernel::NormMeans => shader!("norm_means"),
             Kernel::NormBack { .. } => shader!("norm_back"),
@@ -299,8 +302,12 @@ impl Kernel {
                 (reading, vec![("RESIDUAL", residual.to_string())])
             }
             &Kernel::FiltersGradient { side } => {
-                (plain, vec![("KERNEL", number(side)), ("BEFORE", number(side.saturating_sub(1)))])
+                let [lines, fours] = if side == 1 { [4, 4] } else { [side, 1] };
+                let numbers =
+                    [("KERNEL", side), ("BEFORE", side.saturating_sub(1)), ("LINES", lines), ("FOURS", fours)];
+                (plain, numbers.map(|(name, value)| (name, number(value))).into())
             }
+            Kernel::Points => (plain, vec![("THREE", number(3)), ("SIX", number(6))]),
             Kernel::NormParameters { rows } => (plain, vec![("ROWS", rows.to_string())]),
             Kernel::Enter | Kernel::Leave | Kernel::Gather | Kernel::Sum | Kernel::NormMeans | Kernel::NormRows => {
                 (plain, Vec::new())

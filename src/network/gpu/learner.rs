@@ -6,6 +6,7 @@ use super::build::{Layers, widths};
 use super::device::{Gpu, buffer, locked};
 use super::kernel::Reading;
 use super::layers::{Convolution, Read, Write, activated, deactivate, enter, gather, leave};
+use super::network::padded;
 use super::parameters::{Map, Order, SLOTS, Uploader};
 use super::program::{Doors, Program};
 use super::recorder::{Bound, Recorder, View};
@@ -15,6 +16,7 @@ use crate::network::layers::{Loader, Pair};
 use crate::network::plan::Op;
 use crate::network::{AtOutput, Config, Nonlinearity, WeightsError};
 use burn_wgpu::wgpu::{self, BufferUsages};
+use rayon::prelude::*;
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -60,19 +62,21 @@ struct Embedded {
 struct Lesson {
     images: usize,
     program: Program,
-    /// Dispatches of the way forwards, and of both.
-    steps: [usize; 2],
+    parts: Parts,
     /// Where the gradient of the output comes in.
     gradient: usize,
     /// Memory that the host can see, for the output and for the gradients of parameters.
     seen: [wgpu::Buffer; 2],
 }
 
+/// Where the parts of a program end: what packs parameters, the way forwards, the way back, and what publishes gradients.
+type Parts = [usize; 4];
+
 /// What was recorded.
 struct Recorded {
     recorder: Recorder,
     doors: Doors,
-    steps: [usize; 2],
+    parts: Parts,
     gradient: usize,
     /// Values of the output of an image.
     output: usize,
@@ -133,67 +137,78 @@ impl Learner {
         Some((MOST.saturating_sub(whole) / each).min(of_largest.unwrap_or(1)).min(groups).max(1) as usize)
     }
 
-    /// The gradients of a loss by all parameters, one after another as they are published, with these values, for images,
-    /// N×C×H×W, of each of which something is told.
+    /// The gradients of a loss by all parameters, as they are published, with these values, for images, N×C×H×W, of each of
+    /// which something is told.
     ///
     /// # Errors
     /// If the device fails: what it says.
     pub fn gradients(
         &self,
-        parameters: &[f32],
+        parameters: &[&[f32]],
         x: &[f32],
         told: &Told,
         at_output: AtOutput,
-    ) -> Result<Vec<f32>, String> {
+    ) -> Result<Vec<Vec<f32>>, String> {
         let n = told.classes.len();
-        let (image, features) = (x.len() / n.max(1), told.features.len() / n.max(1));
         let part = n.div_ceil(n.div_ceil(self.most).max(1)).max(1);
-        let mut sum: Vec<f32> = Vec::new();
         let mut kept = locked(&self.lesson);
-        for first in (0..n).step_by(part) {
-            let images = first..n.min(first + part);
-            let lesson = self.lesson(&mut kept, images.len())?;
-            let of = |values: &'_ [f32], each: usize| {
-                values.get(images.start * each..images.end * each).unwrap_or_default().to_vec()
-            };
-            let width = self.embedding.as_ref().map_or(0, |embedding| embedding.width.next_multiple_of(4) as usize);
-            let rows = super::network::padded(&of(&told.features, features), features, width);
-            let found = self.taught(lesson, parameters, [&of(x, image), &rows], &images, at_output)?;
-            match sum.is_empty() {
-                true => sum = found,
-                false => sum.iter_mut().zip(found).for_each(|(sum, found)| *sum += found),
-            }
-        }
-        Ok(sum)
-    }
-
-    fn taught(
-        &self,
-        lesson: &Lesson,
-        parameters: &[f32],
-        [x, rows]: [&[f32]; 2],
-        images: &Range<usize>,
-        at_output: AtOutput,
-    ) -> Result<Vec<f32>, String> {
+        let lesson = self.lesson(&mut kept, part)?;
         let (gpu, program) = (&*self.gpu, &lesson.program);
-        let doors = program.doors();
-        let write = |slot: Option<usize>, values: &[f32]| {
-            if let Some(buffer) = slot.and_then(|slot| program.slot(slot)).filter(|_| !values.is_empty()) {
-                gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(values));
+        let [packed, forwards, back, published] = lesson.parts;
+        let [from, _, _, sums, to] = SLOTS;
+        self.enter(program, from, parameters);
+        let cleared = |encoder: &mut wgpu::CommandEncoder| {
+            if let Some(sums) = program.slot(sums) {
+                encoder.clear_buffer(sums, 0, None);
             }
         };
-        let [published, _, _, _, gradients] = SLOTS;
-        write(Some(published), parameters);
-        write(Some(doors.input), x);
-        write(doors.features, rows);
-        let [forwards, all] = lesson.steps;
+        program.submit(gpu, 0..packed, cleared, |_| {});
+        let (image, features) = (x.len() / n.max(1), told.features.len() / n.max(1));
+        let width = self.embedding.as_ref().map_or(0, |embedding| embedding.width.next_multiple_of(4) as usize);
+        let doors = program.doors();
         let [output, slopes] = &lesson.seen;
-        let after = self.submitted(program, 0..forwards, doors.output, output);
-        let mut values = gpu.read(output, after)?;
-        at_output(images.clone(), &mut values);
-        write(Some(lesson.gradient), &values);
-        let after = self.submitted(program, forwards..all, gradients, slopes);
-        gpu.read(slopes, after)
+        for first in (0..n).step_by(part) {
+            let images = first..n.min(first + part);
+            let of = |values: &'_ [f32], each: usize| {
+                let own = values.get(images.start * each..images.end * each).unwrap_or_default();
+                // Images that are missing from the last part are black; they have no loss.
+                own.iter().copied().chain(std::iter::repeat_n(0.0, (part - images.len()) * each)).collect::<Vec<f32>>()
+            };
+            self.enter(program, doors.input, &[&of(x, image)]);
+            if let Some(door) = doors.features {
+                self.enter(program, door, &[&padded(&of(&told.features, features), features, width)]);
+            }
+            let after = self.submitted(program, packed..forwards, doors.output, output);
+            let mut values = gpu.read(output, after, <[f32]>::to_vec)?;
+            let own = images.len() * (values.len() / part);
+            let (own, missing) = values.split_at_mut(own);
+            at_output(images, own);
+            missing.fill(0.0);
+            self.enter(program, lesson.gradient, &[&values]);
+            program.submit(gpu, forwards..back, |_| {}, |_| {});
+        }
+        let after = self.submitted(program, back..published, to, slopes);
+        gpu.read(slopes, after, |values| {
+            let ends = parameters.iter().scan(0, |end, values| {
+                *end += values.len();
+                Some(*end)
+            });
+            let ranges: Vec<_> = ends.zip(parameters).map(|(end, own)| end - own.len()..end).collect();
+            ranges.into_par_iter().map(|range| values.get(range).unwrap_or_default().to_vec()).collect()
+        })
+    }
+
+    /// Puts values one after another into a slot.
+    fn enter(&self, program: &Program, slot: usize, values: &[&[f32]]) {
+        let bytes: usize = values.iter().map(|values| 4 * values.len()).sum();
+        let (Some(buffer), Some(size)) = (program.slot(slot), wgpu::BufferSize::new(bytes as u64)) else { return };
+        let Some(mut view) = self.gpu.queue.write_buffer_with(buffer, 0, size) else { return };
+        let mut first = 0;
+        for values in values {
+            let bytes: &[u8] = bytemuck::cast_slice(values);
+            view.slice(first..first + bytes.len()).copy_from_slice(bytes);
+            first += bytes.len();
+        }
     }
 
     /// Submits some dispatches, and a copy of a slot.
@@ -222,12 +237,12 @@ impl Learner {
             // Its memory is needed.
             *kept = None;
             let recorded = self.record(images as u32).ok_or("the network cannot be recorded")?;
-            let Recorded { recorder, doors, steps, gradient, output } = recorded;
+            let Recorded { recorder, doors, parts, gradient, output } = recorded;
             let program = Program::new(&self.gpu, &recorder, doors)?;
             let seen = [images * output, self.counts[0]].map(|values| {
                 buffer(&self.gpu.device, 4 * values as u64, BufferUsages::COPY_DST | BufferUsages::MAP_READ)
             });
-            *kept = Some(Lesson { images, program, steps, gradient, seen });
+            *kept = Some(Lesson { images, program, parts, gradient, seen });
         }
         kept.as_ref().ok_or_else(|| "there is no program".to_owned())
     }
@@ -241,6 +256,7 @@ impl Learner {
         let from_places = |index: usize| Bound::Buffer(self.places[index].clone());
         gather(&mut recorder, published, from_places(0), to_packed, packed as u32);
         gather(&mut recorder, published, from_places(1), to_turned, turned as u32);
+        let packed_end = recorder.dispatches.len();
 
         let size = self.body.config.inside().map(|size| size as u32);
         let input = recorder.slot(u64::from(images) * size.map(u64::from).iter().product::<u64>() * 4);
@@ -282,12 +298,13 @@ impl Learner {
         if let (Some(embedding), Some(embedded), Some([_, above])) = (&self.embedding, &embedded, &levels) {
             embedding.back(&mut recorder, embedded, above)?;
         }
+        let back_end = recorder.dispatches.len();
         gather(&mut recorder, gradients, from_places(2), found, count as u32);
         drop(held);
         let features = embedded.as_ref().map(|embedded| *embedded.features.slot);
         let doors = Doors { input: *input, output: *output, features, extra: None };
-        let steps = [forwards, recorder.dispatches.len()];
-        Some(Recorded { recorder, doors, steps, gradient: *gradient, output: values as usize })
+        let parts = [packed_end, forwards, back_end, recorder.dispatches.len()];
+        Some(Recorded { recorder, doors, parts, gradient: *gradient, output: values as usize })
     }
 }
 

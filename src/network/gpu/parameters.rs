@@ -1,6 +1,7 @@
 //! Parameters of layers, as kernels read them.
 
 use super::device::Gpu;
+use super::program::ALIGNMENT;
 use super::recorder::Bound;
 use crate::network::layers::Pair;
 use burn_wgpu::wgpu::{self, BufferUsages};
@@ -10,8 +11,8 @@ use std::ops::Range;
 
 /// Stands for no value: what is there is 0.
 pub(super) const NONE: u32 = u32::MAX;
-/// Values from where one layer's parameters may begin to where those of the next may, on every device.
-const STEP: usize = 64;
+/// Values from where one layer's parameters may begin to where those of the next may.
+const STEP: usize = ALIGNMENT / 4;
 /// The slots of a program that learns: all parameters as they are published, packed for their layers, packed for the way
 /// back, gradients of the packed ones, and gradients as they are published.
 pub(super) const SLOTS: [usize; 5] = [0, 1, 2, 3, 4];

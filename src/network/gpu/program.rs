@@ -9,8 +9,8 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// Where one dispatch's parameters begin after those of another, on every device.
-const ALIGNMENT: usize = 256;
+/// Where one dispatch's parameters, or a part of a slot, may begin after another, on every device.
+pub(super) const ALIGNMENT: usize = 256;
 
 /// The slots that are written and read from outside.
 #[derive(Clone, Copy, Debug)]

@@ -3,11 +3,11 @@
 use super::{LANES, Read, Write};
 use crate::network::gpu::kernel::Kernel;
 use crate::network::gpu::parameters::{Order, Parameters, Uploader};
-use crate::network::gpu::recorder::{Bindings, Bound, Dispatch, Recorder, View};
+use crate::network::gpu::program::ALIGNMENT;
+use crate::network::gpu::recorder::{Bindings, Bound, Dispatch, Recorder, Slot, View};
 use crate::network::gpu::tiling::{Tiling, Work};
 use crate::network::layers::{Loader, Pair};
 use crate::network::{LayerKind, WeightsError};
-use burn_wgpu::wgpu;
 use rayon::prelude::*;
 
 /// Products of matrices that a convolution of 3×3 becomes.
@@ -23,6 +23,8 @@ pub(in crate::network::gpu) struct Convolution {
     pub(super) side: u32,
     pub(super) output: u32,
     pub(super) filters: Filters,
+    /// Filters that learn are brought to points each time.
+    pub(super) points: bool,
 }
 
 /// The parameters of a convolution.
@@ -31,7 +33,7 @@ pub(super) enum Filters {
     /// Tap by tap, and the biases.
     Taps(Parameters),
     /// Those of 3×3 at 36 points, which takes a quarter of the products and four times the memory (Winograd).
-    Points { filters: wgpu::Buffer, biases: wgpu::Buffer },
+    Points { filters: Bound, biases: Bound },
 }
 
 impl Convolution {
@@ -57,14 +59,16 @@ impl Convolution {
         let row = output.next_multiple_of(4);
         let (taps, biases) = taps.split_at(taps.len().saturating_sub(row));
         let (filters, biases) = (uploader.singles(&at_points(taps)), uploader.singles(biases));
-        Convolution { side: 3, output: output as u32, filters: Filters::Points { filters, biases } }
+        let filters = Filters::Points { filters: Bound::Buffer(filters), biases: Bound::Buffer(biases) };
+        Convolution { side: 3, output: output as u32, filters, points: false }
     }
 
     /// Several side by side.
     pub fn of(uploader: Uploader, side: usize, input: usize, order: Order, parts: &[Pair], biased: bool) -> Self {
         let filters = Filters::Taps(uploader.filters(side * side, input, order, parts, biased));
         let output: usize = parts.iter().map(|pair| pair.bias.len()).sum();
-        Convolution { side: side as u32, output: output as u32, filters }
+        let points = uploader.map.is_some() && side == 3 && input.min(output) >= WIDE;
+        Convolution { side: side as u32, output: output as u32, filters, points }
     }
 
     /// Channels out.
@@ -79,9 +83,36 @@ impl Convolution {
     /// That keeps the size.
     pub fn record(&self, recorder: &mut Recorder, read: Read, write: Write) -> View {
         match &self.filters {
-            Filters::Taps(parameters) => self.by_taps(recorder, &parameters.bound, read, write),
+            Filters::Taps(parameters) => match self.at_points(recorder, &parameters.bound, read.x.quads()) {
+                Some((slot, biases)) => self.by_points(recorder, &Bound::Slot(*slot), &biases, read, write),
+                None => self.by_taps(recorder, &parameters.bound, read, write),
+            },
             Filters::Points { filters, biases } => self.by_points(recorder, filters, biases, read, write),
         }
+    }
+
+    /// Filters that learn, brought to points, and their biases, where that pays and the biases begin where bindings may.
+    fn at_points(&self, recorder: &mut Recorder, parameters: &Bound, input: u32) -> Option<(Slot, Bound)> {
+        let &Bound::Part { slot, first, .. } = parameters else { return None };
+        let output = self.output.div_ceil(4);
+        let count = 4 * input * output;
+        let taps = 9 * 16 * u64::from(count);
+        if !self.points || !taps.is_multiple_of(ALIGNMENT as u64) {
+            return None;
+        }
+        let to = recorder.slot(u64::from(POINTS * count) * 16);
+        recorder.dispatch(Dispatch {
+            kernel: Kernel::Points,
+            kind: Some(LayerKind::Convolution),
+            params: vec![count],
+            bindings: Bindings {
+                source: Bound::Part { slot, first, bytes: taps },
+                output: Bound::Slot(*to),
+                ..Bindings::default()
+            },
+            workgroups: [count.div_ceil(LANES), 1, 1],
+        });
+        Some((to, Bound::Part { slot, first: first + taps, bytes: 16 * u64::from(output) }))
     }
 
     fn by_taps(&self, recorder: &mut Recorder, parameters: &Bound, read: Read, write: Write) -> View {
@@ -125,14 +156,7 @@ impl Convolution {
     }
 
     /// The input of each tile of 4×4 outputs at 36 points, a product of matrices at each, and the outputs of these.
-    fn by_points(
-        &self,
-        recorder: &mut Recorder,
-        filters: &wgpu::Buffer,
-        biases: &wgpu::Buffer,
-        read: Read,
-        write: Write,
-    ) -> View {
+    fn by_points(&self, recorder: &mut Recorder, filters: &Bound, biases: &Bound, read: Read, write: Write) -> View {
         let (x, images) = (read.x, recorder.images);
         let (input, output) = (x.quads(), self.output.div_ceil(4));
         let [down, across] = [x.height, x.width].map(|size| size.div_ceil(4));
@@ -166,7 +190,7 @@ impl Convolution {
             params,
             bindings: Bindings {
                 source: Bound::Slot(*inputs),
-                weights: Bound::Buffer(filters.clone()),
+                weights: filters.clone(),
                 output: Bound::Slot(*products),
                 ..Bindings::default()
             },
@@ -184,7 +208,7 @@ impl Convolution {
             params,
             bindings: Bindings {
                 source: Bound::Slot(*products),
-                weights: Bound::Buffer(biases.clone()),
+                weights: biases.clone(),
                 output: to.bound(),
                 rows: write.rows(),
                 residual,

@@ -21,7 +21,9 @@ impl Convolution {
         let Filters::Taps(Parameters { back: Some(back), .. }) = &self.filters else { return };
         let (images, input, output) = (recorder.images, x.quads(), gradient.quads());
         let count = (4 * self.side * self.side * input + 1) * output;
-        let groups = (input * output).div_ceil(LANES);
+        // A thread has all taps of four channels in, or the one of sixteen.
+        let fours = if self.side == 1 { 4 } else { 1 };
+        let groups = (input.div_ceil(fours) * output).div_ceil(LANES);
         let most = (MOST / (16 * u64::from(count))).clamp(1, u64::from(images * x.height)) as u32;
         let wanted = (ENOUGH / LANES).div_ceil(groups).min(most);
         let (deep, bands) = if wanted <= images { (images.div_ceil(wanted), 1) } else { (1, wanted / images) };
@@ -50,7 +52,7 @@ impl Convolution {
     pub fn back(&self, recorder: &mut Recorder, gradient: &View, channels: u32, write: Write) -> Option<View> {
         let Filters::Taps(Parameters { back: Some(back), .. }) = &self.filters else { return None };
         let filters = Filters::Taps(Parameters { bound: back.turned.clone(), back: None });
-        let turned = Convolution { side: self.side, output: channels, filters };
+        let turned = Convolution { output: channels, filters, ..self.clone() };
         Some(turned.record(recorder, Read::plain(gradient), write))
     }
 }
