@@ -1,4 +1,4 @@
-// Adds the gradients of a normalisation's scales and shifts, sums over images. Four channels for each thread.
+// Adds the gradients of a normalisation's scales and shifts, sums over images. A workgroup for four channels.
 
 struct Params {
     images: u32,
@@ -9,19 +9,33 @@ struct Params {
     rows_stride: u32,
 }
 
-@compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-    let quad = id.x;
-    if quad >= params.quads { return; }
-    var scales = vec4f();
-    var shifts = vec4f();
-    for (var image = 0u; image < params.images; image++) {
+const THREADS = 64;
+
+var<workgroup> scales: array<vec4f, THREADS>;
+var<workgroup> shifts: array<vec4f, THREADS>;
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
+    let quad = group.x;
+    var scale = vec4f();
+    var shift = vec4f();
+    for (var image = thread; image < params.images; image += THREADS) {
         var gain = vec4f(1.0);
         if ROWS { gain += rows[params.rows_first + image * params.rows_stride + quad]; }
         let at = 2 * (image * params.quads + quad);
-        shifts = fma(gain, source[at], shifts);
-        scales = fma(gain, source[at + 1], scales);
+        shift = fma(gain, source[at], shift);
+        scale = fma(gain, source[at + 1], scale);
     }
-    output[params.output_first + quad] += scales;
-    output[params.output_first + params.quads + quad] += shifts;
+    scales[thread] = scale;
+    shifts[thread] = shift;
+    for (var half = THREADS / 2u; half > 0; half /= 2) {
+        workgroupBarrier();
+        if thread < half {
+            scales[thread] += scales[thread + half];
+            shifts[thread] += shifts[thread + half];
+        }
+    }
+    if thread != 0 { return; }
+    output[params.output_first + quad] += scales[0];
+    output[params.output_first + params.quads + quad] += shifts[0];
 }

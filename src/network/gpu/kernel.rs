@@ -71,7 +71,10 @@ pub(super) enum Kernel {
     FiltersGradient {
         side: u32,
     },
-    Sum,
+    /// With so many threads for four values.
+    Sum {
+        lanes: u32,
+    },
     /// Filters of 3×3 as those that a [`Kernel::WinogradInput`] wants.
     Points,
     NormSums {
@@ -169,7 +172,7 @@ impl Kernel {
             Kernel::Copy { .. } => shader!("copy"),
             Kernel::Gather => shader!("gather"),
             Kernel::FiltersGradient { .. } => shader!("filters_gradient"),
-            Kernel::Sum => shader!("sum"),
+            Kernel::Sum { .. } => shader!("sum"),
             Kernel::Points => shader!("points"),
             Kernel::NormSums { .. } => shader!("norm_sums"),
             Kernel::NormMeans => shader!("norm_means"),
@@ -307,9 +310,10 @@ impl Kernel {
                     [("KERNEL", side), ("BEFORE", side.saturating_sub(1)), ("LINES", lines), ("FOURS", fours)];
                 (plain, numbers.map(|(name, value)| (name, number(value))).into())
             }
+            &Kernel::Sum { lanes } => (plain, vec![("LANES", number(lanes))]),
             Kernel::Points => (plain, vec![("THREE", number(3)), ("SIX", number(6))]),
             Kernel::NormParameters { rows } => (plain, vec![("ROWS", rows.to_string())]),
-            Kernel::Enter | Kernel::Leave | Kernel::Gather | Kernel::Sum | Kernel::NormMeans | Kernel::NormRows => {
+            Kernel::Enter | Kernel::Leave | Kernel::Gather | Kernel::NormMeans | Kernel::NormRows => {
                 (plain, Vec::new())
             }
         }

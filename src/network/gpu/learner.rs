@@ -337,3 +337,58 @@ impl Embedding {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::gpu::{Precision, of, register};
+    use crate::network::plan::Plan;
+    use crate::network::{Array, Weights};
+    use burn::tensor::Device;
+
+    #[test]
+    fn images_that_go_one_part_after_another_teach_the_same() {
+        let (device, setup) =
+            Device::wgpu_options().init_with_setup().expect("a Vulkan driver, which tests/run installs");
+        register(&device, &setup, Precision::Single);
+        let mut config = Config::ddpmpp();
+        (config.nf, config.ch_mult, config.num_res_blocks) = (8, vec![1, 2], 1);
+        (config.image_size, config.num_channels) = (8, 3);
+        let plan = Plan::new(&config);
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut values = |count: usize| (0..count).map(|_| random.f32() - 0.5).collect::<Vec<f32>>();
+        let mut weights = Weights::new();
+        let mut parameters = Vec::new();
+        for parameter in plan.parameters() {
+            let array = Array { values: values(parameter.shape.iter().product()), shape: parameter.shape };
+            parameters.push(array.values.clone());
+            weights.insert(parameter.name, array);
+        }
+        let learner = || {
+            let mut loader = Loader::new(plan.parameters(), &weights, &config, &device).unwrap();
+            let gpu = of(&device).expect("it was made known").0;
+            Learner::load(&plan.ops, &mut loader, gpu, &plan.sizes()).unwrap().expect("the kernels can do it")
+        };
+        let parameters: Vec<&[f32]> = parameters.iter().map(Vec::as_slice).collect();
+        // Five images are two, two, and one with one that is missing.
+        let (x, told) = (values(5 * 192), Told { features: values(5 * 8), classes: vec![None; 5] });
+        let at_output = |images: Range<usize>, values: &mut [f32]| {
+            assert_eq!(values.len(), images.len() * 192);
+            values.iter_mut().for_each(|value| *value += images.start as f32 * 0.1);
+        };
+        let in_parts = Learner { most: 2, ..learner() };
+        let by_hand = |images: Range<usize>, values: &mut [f32]| {
+            let parts = values.chunks_mut(2 * 192).zip(images.step_by(2));
+            parts.for_each(|(values, first)| at_output(first..first + values.len() / 192, values));
+        };
+        let found = in_parts.gradients(&parameters, &x, &told, &at_output).unwrap();
+        let expected = learner().gradients(&parameters, &x, &told, &by_hand).unwrap();
+        // Sums in another order differ by rounding alone.
+        for (found, expected) in found.iter().zip(&expected) {
+            let largest = expected.iter().fold(1e-3_f32, |most, value| most.max(value.abs()));
+            let apart = found.iter().zip(expected).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+            assert!(apart <= 1e-4 * largest, "{apart} of {largest}");
+        }
+        assert!(expected.iter().flatten().any(|&value| value.abs() > 0.1));
+    }
+}

@@ -10,6 +10,8 @@ use crate::network::{LayerKind, Nonlinearity};
 
 /// Threads that keep a large device busy with the gradients of filters.
 const ENOUGH: u32 = 1 << 15;
+/// Parts of a sum that one thread adds by itself.
+const FEW: u32 = 16;
 /// Most bytes of the parts of a sum.
 const MOST: u64 = 64 << 20;
 /// Threads of a workgroup that moves values.
@@ -77,12 +79,13 @@ fn sum(
     to: u32,
     factor: f32,
 ) {
+    let lanes = if number < FEW { 1 } else { 8 };
     recorder.dispatch(Dispatch {
-        kernel: Kernel::Sum,
+        kernel: Kernel::Sum { lanes },
         kind,
         params: vec![count, number, to / 4, factor.to_bits()],
         bindings: Bindings { source: Bound::Slot(**parts), output: Bound::Slot(SLOTS[3]), ..Bindings::default() },
-        workgroups: [count.div_ceil(LANES), 1, 1],
+        workgroups: [count.div_ceil(LANES / lanes), 1, 1],
     });
 }
 
@@ -154,7 +157,7 @@ impl Norm {
                 rows: rows.as_ref().map_or(Bound::Nothing, |[told, _]| Bound::Slot(**told.slot)),
                 ..Bindings::default()
             },
-            workgroups: [quads.div_ceil(LANES), 1, 1],
+            workgroups: [quads, 1, 1],
         });
         let Some([_, to]) = rows else { return };
         let [first, stride] = fours(&to);
