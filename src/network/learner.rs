@@ -3,7 +3,7 @@
 use super::layers::Loader;
 use super::plan::Plan;
 use super::unet::Inputs;
-use super::{Architecture, AtOutput, Config, GradientError, Labels, Weights, WeightsError, gpu};
+use super::{Architecture, AtOutput, Config, Dropout, GradientError, Labels, Weights, WeightsError, gpu};
 use burn::tensor::Device;
 
 /// What a training keeps on its device from step to step: a U-Net's kernels there, its memory, and where parameters go.
@@ -19,6 +19,11 @@ struct Known {
 }
 
 impl Learner {
+    /// Whether kernels of a graphics device can teach a network.
+    pub fn suits(architecture: &Architecture) -> bool {
+        architecture.unet().is_some_and(|config| gpu::Network::can(&Plan::new(config).ops, config))
+    }
+
     /// The gradients of a loss by all parameters, in published order, by kernels of the device: see
     /// [`ScoreNetwork::gradients`](super::ScoreNetwork::gradients). Large batches go through part after part. `None` where
     /// there are none for the device or the network.
@@ -32,6 +37,7 @@ impl Learner {
         device: &Device,
         x: &[f32],
         labels: Labels,
+        dropout: Option<Dropout>,
         at_output: AtOutput,
     ) -> Result<Option<Vec<Vec<f32>>>, GradientError> {
         let Some(config) = architecture.unet() else { return Ok(None) };
@@ -42,7 +48,7 @@ impl Learner {
             self.0 = Some((config.clone(), device.clone(), Known::new(config, weights, device)?));
         }
         let Some((_, _, Some(known))) = &self.0 else { return Ok(None) };
-        known.gradients(weights, x, labels, at_output).map(Some)
+        known.gradients(weights, x, labels, dropout, at_output).map(Some)
     }
 }
 
@@ -63,6 +69,7 @@ impl Known {
         weights: &Weights,
         x: &[f32],
         labels: Labels,
+        dropout: Option<Dropout>,
         at_output: AtOutput,
     ) -> Result<Vec<Vec<f32>>, GradientError> {
         let mut values = Vec::with_capacity(self.parameters.len());
@@ -75,7 +82,7 @@ impl Known {
             values.push(array.values.as_slice());
         }
         self.inputs.given(x, labels, at_output, |x, _, told, at_output| {
-            self.network.gradients(&values, x, &told, at_output).map_err(GradientError::Device)
+            self.network.gradients(&values, x, &told, dropout, at_output).map_err(GradientError::Device)
         })
     }
 }

@@ -66,6 +66,9 @@ pub(super) enum Kernel {
         reading: Reading,
         residual: bool,
     },
+    Mask {
+        reading: Reading,
+    },
     Gather,
     /// Of filters of this side.
     FiltersGradient {
@@ -170,6 +173,7 @@ impl Kernel {
             Kernel::Leave => shader!("leave"),
             Kernel::Pool { .. } => shader!("pool"),
             Kernel::Copy { .. } => shader!("copy"),
+            Kernel::Mask { .. } => shader!("mask"),
             Kernel::Gather => shader!("gather"),
             Kernel::FiltersGradient { .. } => shader!("filters_gradient"),
             Kernel::Sum { .. } => shader!("sum"),
@@ -236,7 +240,8 @@ impl Kernel {
             | Kernel::WinogradInput { .. }
             | Kernel::Resample { .. }
             | Kernel::Pool { .. }
-            | Kernel::Copy { .. } => text.push_str(include_str!("../../../shaders/network/feature.wgsl")),
+            | Kernel::Copy { .. }
+            | Kernel::Mask { .. } => text.push_str(include_str!("../../../shaders/network/feature.wgsl")),
             Kernel::NormSums { .. } | Kernel::NormBack { .. } => {
                 text.push_str(include_str!("../../../shaders/network/slope.wgsl"));
             }
@@ -300,7 +305,7 @@ impl Kernel {
             }
             &Kernel::Linear { activation } => (Reading { normalised: false, activation }, Vec::new()),
             &Kernel::NormSums { activation } => (Reading { normalised: true, activation }, Vec::new()),
-            &Kernel::Pool { reading } => (reading, Vec::new()),
+            &Kernel::Pool { reading } | &Kernel::Mask { reading } => (reading, Vec::new()),
             &Kernel::Copy { reading, residual } | &Kernel::NormBack { reading, residual } => {
                 (reading, vec![("RESIDUAL", residual.to_string())])
             }

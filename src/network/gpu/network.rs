@@ -199,6 +199,7 @@ impl Network {
             h: x,
             output: None,
             tape: None,
+            masks: None,
         };
         let (h, _) = walk.through(count);
         let output = leave(&mut recorder, &h);

@@ -241,6 +241,26 @@ pub(super) fn activated(recorder: &mut Recorder, read: Read) -> View {
     to
 }
 
+/// Features as they are read, of which some are dropped: masks of images are rows from the first on.
+pub(super) fn masked(recorder: &mut Recorder, read: Read, masks: &Slot, first: u32) -> View {
+    let x = read.x;
+    let to = recorder.features(x.channels, x.height, x.width);
+    recorder.dispatch(Dispatch {
+        kernel: Kernel::Mask { reading: read.reading() },
+        kind: None,
+        params: vec![x.pixels(), x.quads(), x.first, x.stride, first],
+        bindings: Bindings {
+            source: x.bound(),
+            output: to.bound(),
+            affine: read.affine(),
+            rows: Bound::Slot(**masks),
+            ..Bindings::default()
+        },
+        workgroups: [(x.quads() * x.pixels()).div_ceil(LANES), recorder.images, 1],
+    });
+    to
+}
+
 /// Features as they are read, plus others, times a factor, at another place.
 pub(super) fn combine(recorder: &mut Recorder, read: Read, residual: Option<&View>, scale: f32, to: &View) {
     let x = read.x;
