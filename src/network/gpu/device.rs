@@ -132,6 +132,15 @@ impl Gpu {
         made.clone()
     }
 
+    /// Waits until so much of what was submitted is done.
+    ///
+    /// # Errors
+    /// If the device fails: what it says.
+    pub fn wait(&self, after: wgpu::SubmissionIndex) -> Result<(), String> {
+        let wait = wgpu::PollType::Wait { submission_index: Some(after), timeout: None };
+        self.device.poll(wait).map(drop).map_err(|error| error.to_string())
+    }
+
     /// Waits for what was copied to memory that the host can see, and reads it.
     ///
     /// # Errors
@@ -143,8 +152,7 @@ impl Gpu {
         read: impl FnOnce(&[f32]) -> T,
     ) -> Result<T, String> {
         copy.slice(..).map_async(wgpu::MapMode::Read, |_| {});
-        let wait = wgpu::PollType::Wait { submission_index: Some(after), timeout: None };
-        self.device.poll(wait).map_err(|error| error.to_string())?;
+        self.wait(after)?;
         let values = {
             let bytes = copy.get_mapped_range(..).map_err(|error| error.to_string())?;
             read(bytemuck::try_cast_slice(&bytes).map_err(|error| error.to_string())?)

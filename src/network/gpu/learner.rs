@@ -1,29 +1,31 @@
 //! A U-Net that learns on a graphics device: one program goes forwards and back, from parameters as they are published to
 //! their gradients.
 
-use super::back::Back;
+mod recording;
+
 use super::build::{Layers, widths};
 use super::device::{Gpu, buffer, locked};
-use super::kernel::Reading;
-use super::layers::{Convolution, Read, Write, activated, deactivate, enter, gather, leave};
+use super::layers::Convolution;
 use super::network::padded;
 use super::parameters::{Map, Order, SLOTS, Uploader};
-use super::program::{Doors, Program};
-use super::recorder::{Bound, Recorder, View};
-use super::walk::Walk;
+use super::program::Program;
 use crate::network::host::Table;
 use crate::network::labels::Told;
 use crate::network::layers::{Loader, Pair};
 use crate::network::plan::Op;
-use crate::network::{AtOutput, Config, Dropout, Joins, Nonlinearity, WeightsError};
+use crate::network::{AtOutput, Config, Dropout, Joins, WeightsError};
 use burn_wgpu::wgpu::{self, BufferUsages};
 use rayon::prelude::*;
+use recording::{Embedding, Places, Recorded};
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// Most memory for what is kept of images that go through together, in bytes.
 const MOST: u64 = 2 << 30;
+/// How long dispatches may take that are submitted together: a window on the same device draws in between.
+const TURN: Duration = Duration::from_millis(25);
 
 /// A `ddpm` or `ncsnpp` network that learns.
 #[derive(Debug)]
@@ -41,28 +43,6 @@ pub(in crate::network) struct Learner {
     lesson: Mutex<Option<Lesson>>,
 }
 
-/// What makes of sines and cosines of the noise level what all blocks are told.
-#[derive(Debug)]
-struct Embedding {
-    dense: [Convolution; 2],
-    levels: Convolution,
-    /// Sines and cosines.
-    width: u32,
-    nonlinearity: Nonlinearity,
-    /// What the rows of classes join.
-    joins: Option<Joins>,
-}
-
-/// What came of a noise level on the way.
-struct Embedded {
-    features: View,
-    /// What joins the embedding.
-    extra: Option<View>,
-    /// Before the nonlinearity.
-    hidden: [View; 2],
-    levels: View,
-}
-
 /// A program for so many images.
 #[derive(Debug)]
 struct Lesson {
@@ -73,29 +53,8 @@ struct Lesson {
     /// Memory that the host can see, for the output, for the gradient of what the rows of classes joined, and for those of
     /// parameters.
     seen: [wgpu::Buffer; 3],
-}
-
-/// Where the parts of a program end: what packs parameters, the way forwards, the way back, and what publishes gradients.
-type Parts = [usize; 4];
-
-/// What was recorded.
-struct Recorded {
-    recorder: Recorder,
-    doors: Doors,
-    places: Places,
-    /// Values of the output of an image, and of what the row of its class joined.
-    sizes: [usize; 2],
-}
-
-/// Where in a program what happens, and where what lies.
-#[derive(Clone, Copy, Debug)]
-struct Places {
-    parts: Parts,
-    /// Where the gradient of the output comes in.
-    gradient: usize,
-    /// Of what the rows of classes joined.
-    joined: Option<usize>,
-    masks: Option<usize>,
+    /// How long the ways forwards and back took the last time.
+    took: [Duration; 2],
 }
 
 impl Learner {
@@ -175,6 +134,7 @@ impl Learner {
         let mut kept = locked(&self.lesson);
         let lesson = self.lesson(&mut kept, part, dropout.is_some())?;
         let (gpu, program) = (&*self.gpu, &lesson.program);
+        let [took_forwards, took_back] = &mut lesson.took;
         let Places { parts: [packed, forwards, back, published], gradient, joined, masks } = lesson.places;
         let [from, _, _, sums, to] = SLOTS;
         self.enter(program, from, parameters);
@@ -193,23 +153,22 @@ impl Learner {
             if let Some((slot, dropout)) = masks.zip(dropout) {
                 self.enter(program, slot, &[&self.masks(dropout.after(first), part)]);
             }
-            let after = self.submitted(program, packed..forwards, output, seen_output);
+            let out = Some((output, seen_output));
+            let after = self.in_turns(program, packed..forwards, out, took_forwards)?;
             let mut values = gpu.read(seen_output, after, <[f32]>::to_vec)?;
             let own = images.len() * (values.len() / part);
             let (own, missing) = values.split_at_mut(own);
             at_output(images.clone(), own);
             missing.fill(0.0);
             self.enter(program, gradient, &[&values]);
-            match joined.zip(self.table.as_ref()).zip(of_table.as_mut()) {
-                Some(((slot, table), to)) => {
-                    let after = self.submitted(program, forwards..back, slot, seen_rows);
-                    let own = &told.classes[images.clone()];
-                    gpu.read(seen_rows, after, |rows| table.add(rows, own, to))?;
-                }
-                None => drop(program.submit(gpu, forwards..back, |_| {}, |_| {})),
+            let rows = joined.map(|slot| (slot, seen_rows));
+            let after = self.in_turns(program, forwards..back, rows, took_back)?;
+            if let Some((table, to)) = self.table.as_ref().zip(of_table.as_mut()).filter(|_| rows.is_some()) {
+                let own = &told.classes[images.clone()];
+                gpu.read(seen_rows, after, |rows| table.add(rows, own, to))?;
             }
         }
-        let after = self.submitted(program, back..published, to, seen_slopes);
+        let after = program.submit(gpu, back..published, |_| {}, copied(program, Some((to, seen_slopes))));
         let mut found = gpu.read(seen_slopes, after, |values| cut(values, parameters))?;
         if let Some((table, gradient)) = self.table.as_ref().zip(of_table) {
             found[table.slot()] = gradient;
@@ -272,28 +231,31 @@ impl Learner {
         }
     }
 
-    /// Submits some dispatches, and a copy of a slot.
-    fn submitted(
+    /// Submits some dispatches, as many at a time as are short enough, and a copy of a slot; waits for them.
+    fn in_turns(
         &self,
         program: &Program,
         steps: Range<usize>,
-        slot: usize,
-        to: &wgpu::Buffer,
-    ) -> wgpu::SubmissionIndex {
-        program.submit(
-            &self.gpu,
-            steps,
-            |_| {},
-            |encoder| {
-                if let Some(from) = program.slot(slot) {
-                    encoder.copy_buffer_to_buffer(from, 0, to, 0, to.size());
-                }
-            },
-        )
+        copy: Option<(usize, &wgpu::Buffer)>,
+        took: &mut Duration,
+    ) -> Result<wgpu::SubmissionIndex, String> {
+        let began = Instant::now();
+        let turns = (took.as_secs_f64() / TURN.as_secs_f64()).ceil().max(1.0) as usize;
+        let each = steps.len().div_ceil(turns).max(1);
+        let mut first = steps.start;
+        while first + each < steps.end {
+            let after = program.submit(&self.gpu, first..first + each, |_| {}, |_| {});
+            self.gpu.wait(after)?;
+            first += each;
+        }
+        let after = program.submit(&self.gpu, first..steps.end, |_| {}, copied(program, copy));
+        self.gpu.wait(after.clone())?;
+        *took = began.elapsed();
+        Ok(after)
     }
 
     /// The program for so many images.
-    fn lesson<'p>(&self, kept: &'p mut Option<Lesson>, images: usize, drops: bool) -> Result<&'p Lesson, String> {
+    fn lesson<'p>(&self, kept: &'p mut Option<Lesson>, images: usize, drops: bool) -> Result<&'p mut Lesson, String> {
         let of = (images, drops);
         if kept.as_ref().is_none_or(|lesson| lesson.of != of) {
             // Its memory is needed.
@@ -304,120 +266,21 @@ impl Learner {
             let seen = [images * output, images * joined, self.counts[0]].map(|values| {
                 buffer(&self.gpu.device, 4 * values as u64, BufferUsages::COPY_DST | BufferUsages::MAP_READ)
             });
-            *kept = Some(Lesson { of, program, places, seen });
+            *kept = Some(Lesson { of, program, places, seen, took: [Duration::ZERO; 2] });
         }
-        kept.as_ref().ok_or_else(|| "there is no program".to_owned())
-    }
-
-    fn record(&self, images: u32, drops: bool) -> Option<Recorded> {
-        let mut recorder = Recorder::new(images, false, self.gpu.workgroup_bytes());
-        let [count, packed, turned] = self.counts;
-        // They are held to the end.
-        let held: Vec<_> = [count, packed, turned, packed, count].map(|count| recorder.slot(4 * count as u64)).into();
-        let [published, to_packed, to_turned, gradients, found] = SLOTS;
-        let from_places = |index: usize| Bound::Buffer(self.places[index].clone());
-        gather(&mut recorder, published, from_places(0), to_packed, packed as u32);
-        gather(&mut recorder, published, from_places(1), to_turned, turned as u32);
-        let packed_end = recorder.dispatches.len();
-
-        let size = self.body.config.inside().map(|size| size as u32);
-        let input = recorder.slot(u64::from(images) * size.map(u64::from).iter().product::<u64>() * 4);
-        let embedded = self.embedding.as_ref().map(|embedding| embedding.record(&mut recorder));
-        let x = enter(&mut recorder, &input, size);
-        let masks = drops.then(|| recorder.slot(u64::from(images) * self.body.layers.len() as u64 * 16));
-        let walk = Walk {
-            network: &self.body,
-            recorder: &mut recorder,
-            levels: embedded.as_ref().map(|embedded| embedded.levels.slot.clone()),
-            stride: embedded.as_ref().map_or(0, |embedded| 4 * embedded.levels.stride),
-            kept: Vec::new(),
-            input: x.clone(),
-            h: x,
-            output: None,
-            tape: Some(Vec::new()),
-            masks: masks.clone(),
-        };
-        let (h, tape) = walk.through(self.body.layers.len());
-        let output = leave(&mut recorder, &h);
-        let forwards = recorder.dispatches.len();
-
-        let values = h.channels * h.pixels();
-        let gradient = recorder.slot(u64::from(images) * u64::from(values) * 4);
-        let above = enter(&mut recorder, &gradient, [h.channels, h.height, h.width]);
-        let levels = embedded.as_ref().map(|embedded| {
-            let told = embedded.levels.clone();
-            let to = recorder.features(told.channels, 1, 1);
-            [told, to]
-        });
-        let back = Back {
-            network: &self.body,
-            recorder: &mut recorder,
-            levels: levels.clone(),
-            masks: masks.clone(),
-            h: Some(above),
-            kept: Vec::new(),
-            input: None,
-            output: None,
-        };
-        back.through(tape)?;
-        let joined = match (&self.embedding, &embedded, &levels) {
-            (Some(embedding), Some(embedded), Some([_, above])) => embedding.back(&mut recorder, embedded, above)?,
-            _ => None,
-        };
-        let back_end = recorder.dispatches.len();
-        gather(&mut recorder, gradients, from_places(2), found, count as u32);
-        drop(held);
-        let features = embedded.as_ref().map(|embedded| *embedded.features.slot);
-        let extra = embedded.as_ref().and_then(|embedded| Some(*embedded.extra.as_ref()?.slot));
-        let doors = Doors { input: *input, output: *output, features, extra };
-        let places = Places {
-            parts: [packed_end, forwards, back_end, recorder.dispatches.len()],
-            gradient: *gradient,
-            joined: joined.as_ref().map(|view| *view.slot),
-            masks: masks.map(|slot| *slot),
-        };
-        let sizes = [values as usize, joined.map_or(0, |view| 4 * view.quads() as usize)];
-        Some(Recorded { recorder, doors, places, sizes })
+        kept.as_mut().ok_or_else(|| "there is no program".to_owned())
     }
 }
 
-impl Embedding {
-    fn read<'a>(&self, x: &'a View) -> Read<'a> {
-        Read { x, affine: None, activation: Some(self.nonlinearity) }
-    }
-
-    fn record(&self, recorder: &mut Recorder) -> Embedded {
-        let [first, second] = &self.dense;
-        let features = recorder.features(self.width, 1, 1);
-        let hidden = first.record(recorder, Read::plain(&features), Write::default());
-        let extra = (self.joins == Some(Joins::Embedding)).then(|| recorder.features(second.channels(), 1, 1));
-        let write = Write { residual: extra.as_ref(), ..Write::default() };
-        let embedding = second.record(recorder, self.read(&hidden), write);
-        let levels = self.levels.record(recorder, self.read(&embedding), Write::default());
-        Embedded { features, extra, hidden: [hidden, embedding], levels }
-    }
-
-    /// From the gradient of what blocks are told, to that of what the rows of classes joined, if they joined anything.
-    fn back(&self, recorder: &mut Recorder, embedded: &Embedded, gradient: &View) -> Option<Option<View>> {
-        let [first, second] = &self.dense;
-        let [hidden, embedding] = &embedded.hidden;
-        let reading = Reading { normalised: false, activation: Some(self.nonlinearity) };
-        let mut above = gradient.clone();
-        let mut joined = None;
-        for (map, x) in [(&self.levels, embedding), (second, hidden)] {
-            let read = activated(recorder, self.read(x));
-            map.learn(recorder, &read, &above, 1.0);
-            let below = map.back(recorder, &above, x.channels, Write::default())?;
-            above = deactivate(recorder, x, &below, reading, None, None);
-            if self.joins == Some(Joins::Embedding) {
-                joined.get_or_insert_with(|| above.clone());
-            }
+/// Copies a slot to where it can be seen.
+fn copied<'a>(
+    program: &'a Program,
+    copy: Option<(usize, &'a wgpu::Buffer)>,
+) -> impl FnOnce(&mut wgpu::CommandEncoder) + 'a {
+    move |encoder| {
+        if let Some((from, to)) = copy.and_then(|(slot, to)| Some((program.slot(slot)?, to))) {
+            encoder.copy_buffer_to_buffer(from, 0, to, 0, to.size());
         }
-        first.learn(recorder, &embedded.features, &above, 1.0);
-        if self.joins == Some(Joins::Features) {
-            joined = Some(first.back(recorder, &above, self.width, Write::default())?);
-        }
-        Some(joined)
     }
 }
 
@@ -434,16 +297,13 @@ fn cut(values: &[f32], like: &[&[f32]]) -> Vec<Vec<f32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::gpu::{Precision, of, register};
+    use crate::network::gpu::{graphics, of};
     use crate::network::plan::Plan;
     use crate::network::{Array, Weights};
-    use burn::tensor::Device;
 
     #[test]
     fn images_that_go_one_part_after_another_teach_the_same() {
-        let (device, setup) =
-            Device::wgpu_options().init_with_setup().expect("a Vulkan driver, which tests/run installs");
-        register(&device, &setup, Precision::Single);
+        let device = graphics();
         let mut config = Config::ddpmpp();
         (config.nf, config.ch_mult, config.num_res_blocks) = (8, vec![1, 2], 1);
         (config.image_size, config.num_channels) = (8, 3);

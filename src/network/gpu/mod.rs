@@ -4,7 +4,8 @@
 //! buffers. An evaluation copies the images in, submits the list, and copies the output out, on the queue that Burn
 //! computes on, so that nothing waits for anything but its own input. Features lie in one layout from input to output,
 //! see `shaders/network/common.wgsl`; normalisation, activation, bias, noise level and residual sum happen where a
-//! convolution reads or writes anyway. Gradients are those of tensor operations ([`super::unet`]).
+//! convolution reads or writes anyway. A network that learns ([`Learner`]) goes back the same way; gradients by images are
+//! those of tensor operations ([`super::unet`]).
 
 mod back;
 mod build;
@@ -25,3 +26,15 @@ pub use device::{Precision, register};
 pub(super) use learner::Learner;
 pub(super) use network::Network;
 pub use readback::Readback;
+
+/// The one graphics device of this module's tests.
+#[cfg(test)]
+fn graphics() -> burn::tensor::Device {
+    static DEVICE: std::sync::LazyLock<burn::tensor::Device> = std::sync::LazyLock::new(|| {
+        let made = burn::tensor::Device::wgpu_options().init_with_setup();
+        let (device, setup) = made.expect("a Vulkan driver, which tests/run installs");
+        register(&device, &setup, Precision::Single);
+        device
+    });
+    DEVICE.clone()
+}

@@ -254,7 +254,7 @@ pub(super) fn padded(values: &[f32], from: usize, to: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::gpu::{of, register};
+    use crate::network::gpu::{graphics, of};
     use crate::network::plan::Plan;
     use crate::network::{Array, Weights, WeightsError};
     use burn::tensor::{Device, TensorData};
@@ -278,9 +278,7 @@ mod tests {
 
     #[test]
     fn images_that_go_one_part_after_another_come_out_the_same() {
-        let (device, setup) =
-            Device::wgpu_options().init_with_setup().expect("a Vulkan driver, which tests/run installs");
-        register(&device, &setup, Precision::Single);
+        let device = graphics();
         let whole = network(&device).unwrap();
         let parts = Network { most: 2, ..network(&device).unwrap() };
         let mut random = fastrand::Rng::with_seed(2);
