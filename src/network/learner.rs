@@ -30,6 +30,7 @@ impl Learner {
     ///
     /// # Errors
     /// If a parameter is missing or of the wrong shape, or the device fails.
+    #[allow(clippy::too_many_arguments)]
     pub fn gradients(
         &mut self,
         architecture: &Architecture,
