@@ -1,7 +1,9 @@
 //! The walk back through a U-Net's layers, from the gradient of what came of them to those of their parameters.
 
 use super::build::{Block, ConvResampler, Layer, Layers, Resamplings};
-use super::layers::{Convolution, Norm, Normalised, Read, Resampling, Rows, Write, activated, combine, masked, pool};
+use super::layers::{
+    Convolution, Norm, Normalised, Read, Resampling, Rows, Write, activated, combine, masked, pool, spread,
+};
 use super::recorder::{Recorder, Slot, View};
 use super::walk::{Kept, KeptBlock};
 use crate::network::plan::Direction;
@@ -94,6 +96,17 @@ impl<'a> Back<'a> {
             (Layer::Head(norm, convolution), Kept::Norm(h, affine)) => {
                 let gradient = self.h.take()?;
                 self.h = Some(self.activated(norm, convolution, &h, &affine, &gradient)?);
+            }
+            (Layer::Pool(norm), Kept::Norm(h, affine)) => {
+                let gradient = &spread(self.recorder, &self.h.take()?, &h);
+                let (activation, affine) = (self.nonlinearity(), &affine);
+                let of = Normalised { x: &h, affine, activation, gradient, rows: None, residual: None };
+                self.h = Some(norm.back(self.recorder, of));
+            }
+            (Layer::Linear(map), Kept::Input(x)) => {
+                let gradient = self.h.take()?;
+                map.learn(self.recorder, &x, &gradient, 1.0);
+                self.h = map.back(self.recorder, &gradient, x.channels, Write::default());
             }
             (Layer::TakeOutput, _) => {
                 let (h, output) = (self.h.take(), self.output.take());

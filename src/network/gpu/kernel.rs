@@ -69,6 +69,7 @@ pub(super) enum Kernel {
     Mask {
         reading: Reading,
     },
+    Spread,
     Gather,
     /// Of filters of this side.
     FiltersGradient {
@@ -174,6 +175,7 @@ impl Kernel {
             Kernel::Pool { .. } => shader!("pool"),
             Kernel::Copy { .. } => shader!("copy"),
             Kernel::Mask { .. } => shader!("mask"),
+            Kernel::Spread => shader!("spread"),
             Kernel::Gather => shader!("gather"),
             Kernel::FiltersGradient { .. } => shader!("filters_gradient"),
             Kernel::Sum { .. } => shader!("sum"),
@@ -318,7 +320,7 @@ impl Kernel {
             &Kernel::Sum { lanes } => (plain, vec![("LANES", number(lanes))]),
             Kernel::Points => (plain, vec![("THREE", number(3)), ("SIX", number(6))]),
             Kernel::NormParameters { rows } => (plain, vec![("ROWS", rows.to_string())]),
-            Kernel::Enter | Kernel::Leave | Kernel::Gather | Kernel::NormMeans | Kernel::NormRows => {
+            Kernel::Enter | Kernel::Leave | Kernel::Spread | Kernel::Gather | Kernel::NormMeans | Kernel::NormRows => {
                 (plain, Vec::new())
             }
         }

@@ -7,7 +7,7 @@ mod resampling;
 
 pub(super) use attention::{Attention, Kept as KeptAttention};
 pub(super) use convolution::Convolution;
-pub(super) use gradient::{Normalised, deactivate, gather};
+pub(super) use gradient::{Normalised, deactivate, gather, spread};
 pub(super) use resampling::Resampling;
 
 use super::kernel::{Kernel, Reading};
