@@ -4,7 +4,7 @@ use super::attention::Kept;
 use super::convolution::Filters;
 use super::{Attention, Convolution, LANES, Norm, Read, Rows, Write, pool};
 use crate::network::gpu::kernel::{Kernel, Reading};
-use crate::network::gpu::parameters::{Parameters, SLOTS};
+use crate::network::gpu::parameters::{GRADIENTS, Parameters};
 use crate::network::gpu::recorder::{Bindings, Bound, Dispatch, Recorder, Slot, View};
 use crate::network::{LayerKind, Nonlinearity};
 
@@ -84,7 +84,7 @@ fn sum(
         kernel: Kernel::Sum { lanes },
         kind,
         params: vec![count, number, to / 4, factor.to_bits()],
-        bindings: Bindings { source: Bound::Slot(**parts), output: Bound::Slot(SLOTS[3]), ..Bindings::default() },
+        bindings: Bindings { source: Bound::Slot(**parts), output: Bound::Slot(GRADIENTS), ..Bindings::default() },
         workgroups: [count.div_ceil(LANES / lanes), 1, 1],
     });
 }
@@ -153,7 +153,7 @@ impl Norm {
             params,
             bindings: Bindings {
                 source: Bound::Slot(**sums),
-                output: Bound::Slot(SLOTS[3]),
+                output: Bound::Slot(GRADIENTS),
                 rows: rows.as_ref().map_or(Bound::Nothing, |[told, _]| Bound::Slot(**told.slot)),
                 ..Bindings::default()
             },
