@@ -80,7 +80,7 @@ impl Network {
         let mut builder = Builder { loader, uploader, levels: Vec::new() };
         let layers = ops.iter().map(|op| builder.layer(op)).collect::<Result<_, _>>()?;
         let parts: Vec<_> = builder.levels.iter().map(|pair| (pair.weight, pair.bias, 1.0)).collect();
-        let levels = (dense.is_some() && !parts.is_empty()).then(|| Linear::of(uploader, 4 * config.nf, &parts));
+        let levels = (dense.is_some() && !parts.is_empty()).then(|| Linear::of(uploader, config.told_width(), &parts));
         let classes = ops.last().and_then(|op| if let Op::Linear(width) = op { Some(width.output) } else { None });
         let programs = Mutex::default();
         let network = Network { gpu, config, dense, table, levels, layers, widths, classes, half, most: 1, programs };
