@@ -51,6 +51,7 @@ fn named() -> Vec<Cell> {
     let tags = |group| match group {
         Group::Fast => ["fast", "named"],
         Group::Flow => ["ode", "named"],
+        Group::Consistency => ["consistency-models", "named"],
         Group::Published => ["published", "named"],
         Group::Menu => ["menu", "named"],
     };
