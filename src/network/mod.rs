@@ -6,7 +6,7 @@ mod classifier;
 mod config;
 mod dit;
 mod dropout;
-mod gpu;
+pub(crate) mod gpu;
 mod host;
 mod inception;
 mod labels;

@@ -63,6 +63,11 @@ pub(in crate::network) fn of(device: &Device) -> Option<(Arc<Gpu>, Precision)> {
     all.iter().find(|known| known.device == *device).map(|known| (known.gpu.clone(), known.precision))
 }
 
+/// Whether kernels of one's own can be computed on a device of Burn.
+pub(crate) fn is_known(device: &Device) -> bool {
+    locked(&KNOWN).iter().any(|known| known.device == *device)
+}
+
 fn is_able(adapter: &wgpu::Adapter, device: &wgpu::Device) -> bool {
     let limits = device.limits();
     adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)

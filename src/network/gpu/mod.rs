@@ -5,10 +5,13 @@
 //! computes on, so that nothing waits for anything but its own input. Features lie in one layout from input to output,
 //! see `shaders/network/common.wgsl`; normalisation, activation, bias, noise level and residual sum happen where a
 //! convolution reads or writes anyway. Gradients are those of tensor operations ([`super::unet`]).
+//!
+//! Noise is drawn by a kernel of `shaders/image`, which is launched among Burn's own.
 
 mod build;
 mod device;
 mod kernel;
+mod launch;
 mod layers;
 mod network;
 mod program;
@@ -18,6 +21,8 @@ mod tiling;
 mod walk;
 
 pub(super) use device::of;
+pub(crate) use device::is_known;
 pub use device::{Precision, register};
+pub(crate) use launch::{Source, THREADS, launch};
 pub(super) use network::Network;
 pub use readback::Readback;
