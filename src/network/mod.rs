@@ -18,6 +18,7 @@ mod plan;
 mod profile;
 mod refinenet;
 mod resample;
+mod sum;
 mod unet;
 mod weights;
 
@@ -38,5 +39,6 @@ pub use outline::{Stage, StageKind};
 pub use plan::{Parameter, Start};
 pub use profile::{LayerKind, profile};
 pub use refinenet::{RefineNet, RefineNetConfig};
+pub use sum::{Sum, Weight, sample_squares};
 pub use unet::Unet;
 pub use weights::{Array, Weights, WeightsError};

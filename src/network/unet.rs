@@ -2,12 +2,12 @@
 
 use super::blocks::{Attention, Masks, ResBlock, residual};
 use super::labels::Told;
-use super::layers::{Conv, Linear, Loader, Norm, Table, activate, differentiated, of_images, with_gains};
+use super::layers::{Conv, Linear, Loader, Norm, Table, activate, differentiated, with_gains};
 use super::plan::{Direction, Op, Parameter, Plan};
 use super::resample::{ConvResampler, Resampler};
 use super::{
     AtOutput, BlockKind, Combine, Config, Dropout, Embedding, GradientError, InvalidConfig, Joins, Labels,
-    NetworkConfig, Progressive, ScoreNetwork, Stage, Weights, WeightsError, gpu, host, patch,
+    NetworkConfig, Progressive, ScoreNetwork, Stage, Sum, Weights, WeightsError, gpu, host, patch,
 };
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
@@ -254,8 +254,8 @@ impl Unet {
 
     /// The output; `dropout` is for training, by tensor operations.
     fn evaluate(&self, x: Image, labels: Labels, dropout: Option<Dropout>) -> Result<Image, TensorReadError> {
-        let device = x.device();
-        let x = patch::cut(if self.config.centered { x } else { x * 2.0 - 1.0 }, self.config.side_of_patch());
+        let x = if self.config.centered { x } else { Sum::of(2.0, &x).shifted(-1.0).tensor() };
+        let x = patch::cut(x, self.config.side_of_patch());
         let told = self.told(labels);
         let h = match &self.body {
             Body::Host(network) => network.forward(x, told)?,
@@ -263,7 +263,11 @@ impl Unet {
             Body::Tensors(layers) => layers.forward(&self.config, x, told, dropout),
         };
         let h = patch::join(h, self.config.side_of_patch());
-        Ok(if self.config.scale_by_sigma { h * of_images(self.gains(labels.levels), &device) } else { h })
+        if !self.config.scale_by_sigma {
+            return Ok(h);
+        }
+        let gains: Vec<f64> = self.gains(labels.levels).into_iter().map(f64::from).collect();
+        Ok(Sum::of(gains, &h).tensor())
     }
 
     /// The architecture.

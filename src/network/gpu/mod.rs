@@ -6,7 +6,7 @@
 //! see `shaders/network/common.wgsl`; normalisation, activation, bias, noise level and residual sum happen where a
 //! convolution reads or writes anyway. Gradients are those of tensor operations ([`super::unet`]).
 //!
-//! Noise is drawn by a kernel of `shaders/image`, which is launched among Burn's own.
+//! What goes on around a network, sums of images and noise, are kernels of `shaders/image`, each launched among Burn's own.
 
 mod build;
 mod device;
@@ -21,7 +21,7 @@ mod tiling;
 mod walk;
 
 pub(super) use device::of;
-pub(crate) use device::is_known;
+pub(crate) use device::{BUFFERS, is_known};
 pub use device::{Precision, register};
 pub(crate) use launch::{Source, THREADS, launch};
 pub(super) use network::Network;
