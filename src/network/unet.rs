@@ -2,12 +2,12 @@
 
 use super::blocks::{Attention, Masks, ResBlock, residual};
 use super::labels::Told;
-use super::layers::{Conv, Linear, Loader, Norm, Table, activate, differentiated, of_images, with_gains};
+use super::layers::{Conv, Linear, Loader, Norm, Table, activate, differentiated, with_gains};
 use super::plan::{Direction, Op, Parameter, Plan};
 use super::resample::{ConvResampler, Resampler};
 use super::{
     AtOutput, BlockKind, Combine, Config, Dropout, Embedding, GradientError, InvalidConfig, Joins, Labels,
-    NetworkConfig, Progressive, ScoreNetwork, Stage, Weights, WeightsError, gpu, host, patch,
+    NetworkConfig, Progressive, ScoreNetwork, Stage, Sum, Weights, WeightsError, gpu, host, patch,
 };
 use crate::Image;
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
@@ -246,8 +246,9 @@ impl Unet {
 
     /// The output; `dropout` is for training, by tensor operations.
     fn evaluate(&self, x: Image, labels: Labels, dropout: Option<Dropout>) -> Result<Image, TensorReadError> {
-        let (device, Inputs { config, .. }) = (x.device(), &self.inputs);
-        let x = patch::cut(if config.centered { x } else { x * 2.0 - 1.0 }, config.side_of_patch());
+        let Inputs { config, .. } = &self.inputs;
+        let x = if config.centered { x } else { Sum::of(2.0, &x).shifted(-1.0).tensor() };
+        let x = patch::cut(x, config.side_of_patch());
         let told = self.inputs.told(labels);
         let h = match &self.body {
             Body::Host(network) => network.forward(x, told)?,
@@ -255,7 +256,11 @@ impl Unet {
             Body::Tensors(layers) => layers.forward(config, x, told, dropout),
         };
         let h = patch::join(h, config.side_of_patch());
-        Ok(if config.scale_by_sigma { h * of_images(self.inputs.gains(labels.levels), &device) } else { h })
+        if !config.scale_by_sigma {
+            return Ok(h);
+        }
+        let gains: Vec<f64> = self.inputs.gains(labels.levels).into_iter().map(f64::from).collect();
+        Ok(Sum::of(gains, &h).tensor())
     }
 
     /// The architecture.

@@ -1,5 +1,6 @@
-use super::{Given, Measurement, ScoreError, ScoreModel, column, denoised};
+use super::{Given, Measurement, ScoreError, ScoreModel, denoised, weight};
 use crate::Image;
+use crate::network::Sum;
 use crate::sde::Level;
 
 /// A model whose estimate of x(0) is kept inside the data's range, or as far outside as the model's [`Threshold`] says
@@ -28,11 +29,9 @@ impl<M: ScoreModel> ScoreModel for Clipped<M> {
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
         let score = self.model.score(x, at)?;
         let Some(range) = self.model.range().filter(|_| self.on) else { return Ok(score) };
-        let device = x.device();
         let inside = self.threshold().apply(denoised(x, &score, at), range);
-        let alpha = column(at, &device, |level| level.alpha);
-        let inverse_variance = column(at, &device, |level| level.sigma.powi(-2));
-        Ok((inside * alpha - x.clone()) * inverse_variance)
+        let (alpha, inverse_variance) = (weight(at, |level| level.alpha), weight(at, |level| level.sigma.powi(-2)));
+        Ok(Sum::of(alpha, &inside).plus(-1.0, x).times(inverse_variance).tensor())
     }
 
     fn denoised(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {

@@ -1,5 +1,6 @@
-use super::{Given, Measurement, ScoreAndTrace, ScoreError, ScoreModel, Threshold};
+use super::{Given, Measurement, ScoreAndTrace, ScoreError, ScoreModel, Threshold, weight};
 use crate::Image;
+use crate::network::Sum;
 use crate::sde::{Level, Moments, Range};
 
 /// A model seen from a run that works in another data range.
@@ -24,9 +25,9 @@ impl<M: ScoreModel> InRange<M> {
 
     /// State and levels as the model sees them.
     fn in_model(&self, x: &Image, at: &[Level]) -> (Image, Vec<Level>) {
-        let shift = super::column(at, &x.device(), |level| self.shift * level.alpha);
+        let x = Sum::of(self.scale, x).shifted(weight(at, |level| self.shift * level.alpha)).tensor();
         let levels = at.iter().map(|l| Level::new(l.alpha, self.scale * l.sigma)).collect();
-        (x.clone() * self.scale + shift, levels)
+        (x, levels)
     }
 }
 
@@ -67,7 +68,8 @@ impl<M: ScoreModel> ScoreModel for InRange<M> {
             return self.model.denoised(x, at);
         }
         let (x, levels) = self.in_model(x, at);
-        Ok((self.model.denoised(&x, &levels)? - self.shift) * (1.0 / self.scale))
+        let clean = self.model.denoised(&x, &levels)?;
+        Ok(Sum::of(1.0, &clean).shifted(-self.shift).times(1.0 / self.scale).tensor())
     }
 
     fn score_and_trace(&self, x: &Image, at: &[Level]) -> Option<ScoreAndTrace> {

@@ -44,6 +44,7 @@ pub use predicts::Predicts;
 pub use threshold::Threshold;
 
 use crate::Image;
+use crate::network::{Sum, Weight};
 use crate::sde::{Level, Moments, Range};
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
 
@@ -217,10 +218,13 @@ forwarded!(Box<M>);
 
 /// The estimate of x(0) that a score implies (Tweedie): (x + σ²·score)/α. One level for all samples, or one for each.
 pub fn denoised(x: &Image, score: &Image, at: &[Level]) -> Image {
-    let device = x.device();
-    let variance = column(at, &device, |level| level.sigma * level.sigma).cast(x.dtype());
-    let inverse_alpha = column(at, &device, |level| 1.0 / level.alpha).cast(x.dtype());
-    (x.clone() + score.clone() * variance) * inverse_alpha
+    let variance = weight(at, |level| level.sigma * level.sigma);
+    Sum::of(1.0, x).plus(variance, score).times(weight(at, |level| 1.0 / level.alpha)).tensor()
+}
+
+/// A weight of each level, or of the one of all samples.
+pub(crate) fn weight(at: &[Level], of: impl Fn(Level) -> f64) -> Weight<'static> {
+    at.iter().map(|&level| of(level)).collect::<Vec<_>>().into()
 }
 
 /// A coefficient of each level as a (1 or N)×1×1×1 tensor, to broadcast over images.

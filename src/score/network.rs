@@ -1,8 +1,7 @@
 use super::{Conditioning, Description, Place, Predicts, ScoreError, ScoreModel, Threshold, denoised};
 use crate::Image;
-use crate::network::{Labels, Network};
+use crate::network::{Labels, Network, Sum, Weight};
 use crate::sde::{Level, Moments, Range};
-use burn::tensor::{Device, Tensor, TensorData};
 
 /// A trained network as a score model: any (α, σ) is brought to the network's own family
 /// and to the time with the same σ/α.
@@ -45,12 +44,8 @@ impl NetworkScore {
         let native: Vec<Place> = at.iter().map(|&level| self.conditioning.nearest(level)).collect();
         let labels: Vec<f64> = native.iter().map(|native| native.label).collect();
         let labels = Labels { levels: &labels, classes: &[class] };
-        let scale = |native: &Place, scale: f64| native.scale * scale;
         // In its own family, x is what the network expects.
-        let x = match factors(&native, at, scale).all(|factor| factor == 1.0) {
-            true => x.clone(),
-            false => x.clone() * scaled(&native, at, scale, &x.device()),
-        };
+        let x = Sum::of(weights(&native, at, |native, scale| native.scale * scale), x).tensor();
         Ok(self.network.forward(x, labels)?)
     }
 }
@@ -141,31 +136,16 @@ impl NetworkScore {
             return Err(ScoreError::Shape { expected, found: [c, h, w] });
         }
         let native: Vec<Place> = at.iter().map(|&level| self.conditioning.nearest(level)).collect();
-        let device = &x.device();
-        let part = |which: usize| scaled(&native, at, |native, scale| shares(native, scale)[which], device);
-        let skips = factors(&native, at, |native, scale| shares(native, scale)[1]).any(|skip| skip != 0.0);
-        // What is sent to a device before it is asked for anything interrupts nothing.
-        let (gain, skip) = (part(0), skips.then(|| part(1)));
-        let answer = self.output_of(class, x, at)? * gain;
-        Ok(match skip {
-            None => answer,
-            Some(skip) => answer + x.clone() * skip,
-        })
+        let share = |which: usize| weights(&native, at, |native, scale| shares(native, scale)[which]);
+        let (gain, skip) = (share(0), share(1));
+        let output = self.output_of(class, x, at)?;
+        let answer = Sum::of(gain, &output);
+        Ok(if skip.is(0.0) { answer.tensor() } else { answer.plus(skip, x).tensor() })
     }
 }
 
-/// A factor for each level, from its native place and α′/α.
-fn factors<'a>(
-    native: &'a [Place],
-    at: &'a [Level],
-    factor: impl Fn(&Place, f64) -> f64 + 'a,
-) -> impl Iterator<Item = f64> + 'a {
-    native.iter().zip(at).map(move |(native, level)| factor(native, native.alpha / level.alpha))
-}
-
-/// The same on a device, to broadcast over images.
-fn scaled(native: &[Place], at: &[Level], factor: impl Fn(&Place, f64) -> f64, device: &Device) -> Image {
-    let values: Vec<f32> = factors(native, at, factor).map(|factor| factor as f32).collect();
-    let count = values.len();
-    Tensor::from_data(TensorData::new(values, [count, 1, 1, 1]), device)
+/// A weight of each level, from its native place and α′/α.
+fn weights(native: &[Place], at: &[Level], weight: impl Fn(&Place, f64) -> f64) -> Weight<'static> {
+    let both = native.iter().zip(at);
+    both.map(|(native, level)| weight(native, native.alpha / level.alpha)).collect::<Vec<_>>().into()
 }

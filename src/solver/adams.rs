@@ -1,9 +1,9 @@
 //! Multistep methods of Adams and Bashforth on dy/dρ = ε̂, with y = x/α and ρ = σ/α: LMS, iPNDM and DEIS differ in the
 //! weights of the slopes alone.
 
-use super::estimate::plus;
 use super::{Observer, Process};
 use crate::Image;
+use crate::network::Sum;
 use crate::registry::{Parameter, Settings};
 use crate::score::ScoreError;
 
@@ -37,7 +37,7 @@ pub(super) fn adams(
         let slopes = weights.iter().zip(&past).map(|(weight, (_, slope))| (target.alpha * weight, slope));
         // Where α = 0 all is noise, and of x̂(0) nothing is known.
         let next = match level.alpha > 0.0 {
-            true => plus(x * (target.alpha / level.alpha), slopes),
+            true => Sum::of(target.alpha / level.alpha, &x).plus_all(slopes).tensor(),
             false => estimate.noise.clone() * target.sigma,
         };
         x = process.arrive(step, next)?;

@@ -1,6 +1,7 @@
 use super::runge_kutta::{Derivative, State, Stepping, Tolerance, runge_kutta_45};
 use super::{Destination, Grid, Observer, Process, Solver, Uniform, show};
 use crate::Image;
+use crate::network::Sum;
 use crate::registry::{About, Choice, Equation, Parameter, Scale, Settings, entry, number, term};
 use crate::score::{ScoreError, ScoreModel, denoised};
 use crate::sde::{Family, Level, Sde};
@@ -181,9 +182,9 @@ pub(crate) fn covered(sde: &dyn Sde, [from, to]: [f64; 2], t: f64) -> f64 {
 
 /// The right-hand side, given the score.
 pub(crate) fn drift(sde: &dyn Sde, x: &Image, score: &Image, times: &[f64]) -> Image {
-    let device = x.device();
-    x.clone() * at_times(times, &device, |t| sde.drift(t))
-        - score.clone() * at_times(times, &device, |t| 0.5 * sde.diffusion(t).powi(2))
+    let each = |coefficient: &dyn Fn(f64) -> f64| times.iter().map(|&t| coefficient(t)).collect::<Vec<_>>();
+    let (drift, half_square) = (each(&|t| sde.drift(t)), each(&|t| -0.5 * sde.diffusion(t).powi(2)));
+    Sum::of(drift, x).plus(half_square, score).tensor()
 }
 
 /// A coefficient of each row's time, N×1×1×1.

@@ -2,11 +2,18 @@ use super::estimate::{Exponential, Prediction, between};
 use super::stochastic::{Detour, eta};
 use super::{Destination, Edm, Grid, Observer, Process, Purpose, Solver, two_a_step};
 use crate::Image;
+use crate::network::Sum;
 use crate::registry::{Choice, Equation, Parameter, Settings, entry};
 use crate::score::ScoreError;
-use crate::sde::Family;
+use crate::sde::{Family, Level};
 
 const ETA: Parameter = eta(1.0);
+
+/// The ODE's step from one estimate of x(0).
+fn along<'a>(x: &'a Image, clean: &'a Image, from: Level, to: Level) -> Sum<'a> {
+    let exact = Exponential::new(Prediction::Data, from, to, 0.0);
+    exact.flow(x, [(exact.weight, clean)])
+}
 
 entry! {
     /// DPM-Solver++(2S) with ancestral noise: a singlestep update to less noise than the target, and new noise (k-diffusion's
@@ -31,17 +38,14 @@ impl Solver for Ancestral2S {
         for step in process.steps {
             let (level, target) = process.ends(step);
             let detour = Detour::new(process.sde, level, target, settings.number(&ETA));
-            let go = |clean: &Image, to| {
-                let exact = Exponential::new(Prediction::Data, level, to, 0.0);
-                exact.step(&x, [(exact.weight, clean)], &|| x.zeros_like())
-            };
             let mut estimate = process.estimate(&x, level)?;
             if detour.down.sigma > 0.0 {
                 let middle = between(process.sde, level, detour.down, 0.5);
-                estimate = process.estimate(&go(&estimate.clean, middle), middle)?;
+                estimate = process.estimate(&along(&x, &estimate.clean, level, middle).tensor(), middle)?;
             }
             let z = || process.noise.normal(step.index, Purpose::Predictor);
-            x = process.arrive(step, detour.arrive(go(&estimate.clean, detour.down), &z))?;
+            let down = along(&x, &estimate.clean, level, detour.down);
+            x = process.arrive(step, detour.arrive(down, &z))?;
             if estimate.show(observer, step, &x).is_break() {
                 break;
             }
@@ -105,8 +109,7 @@ impl Solver for AncestralSde {
             let (level, target) = process.ends(step);
             let go = |clean: &Image, to, purpose| {
                 let detour = Detour::new(process.sde, level, to, eta);
-                let exact = Exponential::new(Prediction::Data, level, detour.down, 0.0);
-                let down = exact.step(&x, [(exact.weight, clean)], &|| x.zeros_like());
+                let down = along(&x, clean, level, detour.down);
                 detour.arrive(down, &|| process.noise.normal(step.index, purpose))
             };
             let first = process.estimate(&x, level)?;
@@ -114,10 +117,10 @@ impl Solver for AncestralSde {
                 let middle = between(process.sde, level, target, r);
                 let second = process.estimate(&go(&first.clean, middle, Purpose::Corrector(0)), middle)?;
                 let share = 0.5 / r;
-                let clean = first.clean * (1.0 - share) + second.clean.clone() * share;
+                let clean = Sum::of(1.0 - share, &first.clean).plus(share, &second.clean).tensor();
                 (go(&clean, target, Purpose::Predictor), second)
             } else {
-                (first.at(target), first)
+                (first.at(target).tensor(), first)
             };
             x = process.arrive(step, next)?;
             if estimate.show(observer, step, &x).is_break() {

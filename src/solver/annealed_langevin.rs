@@ -29,7 +29,7 @@ impl Corrector for AnnealedLangevin {
         let (sde, snr) = (process.sde, settings.number(&SNR));
         let epsilon = 2.0 * sde.corrector_scale(step) * (snr * sde.sigma(step.t)).powi(2);
         let device = x.device();
-        langevin_steps(settings, process, x, step, |_, _| Tensor::full([1; 4], epsilon, &device))
+        langevin_steps(settings, process, x, step, |_, _| Tensor::full([1], epsilon, &device))
     }
 
     fn evaluations(&self, settings: &Settings) -> usize {

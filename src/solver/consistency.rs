@@ -1,6 +1,7 @@
 use super::spacing::SPARE;
 use super::{Dynamics, Edm, Grid, Group, Observer, Preset, Process, Purpose, Solver, show};
 use crate::Image;
+use crate::network::Sum;
 use crate::registry::{Choice, Equation, Settings, entry};
 use crate::score::{ScoreError, denoised};
 use crate::sde::Family;
@@ -29,10 +30,11 @@ impl Solver for Consistency {
             let (level, target) = (process.sde.level(step.t), process.sde.target(step));
             let score = process.model.score(&x, &[level])?;
             let clean = denoised(&x, &score, &[level]);
-            x = clean.clone() * target.alpha;
-            if target.sigma > 0.0 {
-                x = x + process.noise.normal(step.index, Purpose::Predictor) * target.sigma;
-            }
+            let mean = Sum::of(target.alpha, &clean);
+            x = match target.sigma > 0.0 {
+                true => mean.plus(target.sigma, &process.noise.normal(step.index, Purpose::Predictor)).tensor(),
+                false => mean.tensor(),
+            };
             x = process.arrive(step, x)?;
             if show(observer, step, &x, &clean, &score, None).is_break() {
                 break;

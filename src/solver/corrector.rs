@@ -1,7 +1,8 @@
 //! Correctors: Markov chain Monte Carlo steps that leave p_t as it is (Song et al. 2021, algorithms 4 and 5).
 
-use super::{AnnealedLangevin, Hmc, Langevin, Process, Purpose, Update};
+use super::{AnnealedLangevin, Hmc, Langevin, Process, Purpose};
 use crate::Image;
+use crate::network::Sum;
 use crate::registry::{Category, Entry, Equation, Parameter, Scale, Settings, entry};
 use crate::score::ScoreError;
 use crate::sde::{FamilyAbout, Step};
@@ -68,8 +69,8 @@ pub struct Diagnostics {
 /// What a corrector did at one level.
 #[derive(Clone, Debug)]
 pub struct Correction {
-    /// The state after the last inner step, and the same without its noise.
-    pub update: Update,
+    /// The state after the last inner step.
+    pub next: Image,
     /// The last score evaluated, and where.
     pub seen: Evaluation,
     /// Figures of each sample.
@@ -99,40 +100,25 @@ impl Corrector for NoCorrector {
     }
 }
 
-/// M steps of Langevin dynamics x ← x + ε·s + √(2ε)·z, whose step size ε, (1 or N)×1×1×1, follows from the score and
-/// the noise.
+/// M steps of Langevin dynamics x ← x + ε·s + √(2ε)·z, whose step size ε, of length 1 or N, follows from the score and the
+/// noise.
 pub(super) fn langevin_steps(
     settings: &Settings,
     process: &Process<'_>,
     x: &Image,
     step: &Step,
-    step_size: impl Fn(&Image, &Image) -> Image,
+    step_size: impl Fn(&Image, &Image) -> Tensor<1>,
 ) -> Result<Option<Correction>, ScoreError> {
     let level = [process.sde.start(step)];
     let langevin_step = |x: Image, k: u64| -> Result<Correction, ScoreError> {
         let score = process.model.score(&x, &level)?;
         let z = process.noise.normal(step.index, Purpose::Corrector(k as u32));
         let epsilon = step_size(&score, &z);
-        let mean = x.clone() + score.clone() * epsilon.clone();
-        let next = mean.clone() + z * (epsilon.clone() * 2.0).sqrt();
-        let step_size = epsilon.expand([x.dims()[0], 1, 1, 1]).reshape([-1]);
-        Ok(Correction {
-            update: Update { next, mean },
-            seen: Evaluation { x, score },
-            diagnostics: Diagnostics { step_size, accept_rate: None },
-        })
+        let next = Sum::of(1.0, &x).plus(&epsilon, &score).plus(&(epsilon.clone() * 2.0).sqrt(), &z).tensor();
+        let step_size = epsilon.expand([x.dims()[0]]);
+        let diagnostics = Diagnostics { step_size, accept_rate: None };
+        Ok(Correction { next, seen: Evaluation { x, score }, diagnostics })
     };
     let inner = settings.whole(&CORRECTOR_STEPS);
-    (1..inner).try_fold(langevin_step(x.clone(), 0)?, |last, k| langevin_step(last.update.next, k)).map(Some)
-}
-
-/// The Euclidean norm of each sample: N×1×1×1.
-pub(super) fn sample_norms(v: &Image) -> Image {
-    sample_sums(v.clone().square()).sqrt()
-}
-
-/// The sum over each sample's coordinates: N×1×1×1.
-pub(super) fn sample_sums(v: Image) -> Image {
-    let count = v.dims()[0];
-    v.reshape([count as i64, -1]).sum_dim(1).reshape([count, 1, 1, 1])
+    (1..inner).try_fold(langevin_step(x.clone(), 0)?, |last, k| langevin_step(last.next, k)).map(Some)
 }

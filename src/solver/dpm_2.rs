@@ -32,7 +32,7 @@ impl Solver for Dpm2 {
             let mut estimate = process.estimate(&noisy, level)?;
             if detour.down.sigma > 0.0 {
                 let middle = between(process.sde, level, detour.down, 0.5);
-                estimate = process.estimate(&transfer(&noisy, &estimate.noise, level, middle), middle)?;
+                estimate = process.estimate(&transfer(&noisy, &estimate.noise, level, middle).tensor(), middle)?;
             }
             let z = || process.noise.normal(step.index, Purpose::Predictor);
             let down = transfer(&noisy, &estimate.noise, level, detour.down);

@@ -3,6 +3,7 @@ use super::estimate::{Estimate, Exponential, Prediction, between};
 use super::stochastic::{Detour, ETA};
 use super::{Destination, Grid, Observer, Process, Purpose, Solver, Uniform};
 use crate::Image;
+use crate::network::{Sum, sample_squares};
 use crate::registry::{About, Choice, Equation, Parameter, Scale, Settings, entry};
 use crate::score::ScoreError;
 use crate::sde::{Family, Level};
@@ -94,10 +95,8 @@ fn pair(
 ) -> Result<([Image; 2], Estimate), ScoreError> {
     let exact = |to| Exponential::new(Prediction::Noise, first.level, to, 0.0);
     let go = |to, other: Option<(f64, &Estimate)>| {
-        let exact = exact(to);
-        let slope = other.map(|(weight, at)| (weight, at.noise.clone() - first.noise.clone()));
-        let slope = slope.iter().map(|(weight, slope)| (*weight, slope));
-        exact.step(x, std::iter::once((exact.weight, &first.noise)).chain(slope), &|| x.zeros_like())
+        let (exact, change) = (exact(to), other.map(|(weight, at)| (weight, 1.0, &at.noise)));
+        exact.flow(x, exact.along(&first.noise, change)).tensor()
     };
     let at = |share| between(process.sde, first.level, to, share);
     let whole = exact(to);
@@ -153,7 +152,7 @@ impl Solver for DpmAdaptive {
                 }
                 let z = || process.noise.normal(step.index, Purpose::Corrector(tried as u32));
                 (before, level) = (low, end);
-                x = detour.arrive(high, &z);
+                x = detour.arrive(Sum::of(1.0, &high), &z);
                 let arrived = level.lambda() >= target.lambda() - OVER;
                 estimate = if arrived { last } else { process.estimate(&x, level)? };
             }
@@ -197,7 +196,8 @@ impl Solver for DpmAdaptive {
 fn error(settings: &Settings, [low, high, before]: [&Image; 3], mean: bool) -> Result<f64, ScoreError> {
     let allowed =
         (low.clone().abs().max_pair(before.clone().abs()) * settings.number(&RTOL)).clamp_min(settings.number(&ATOL));
-    let squares = ((low.clone() - high.clone()) / allowed).square().flatten::<2>(1, 3).mean_dim(1);
+    let values = low.dims().iter().skip(1).product::<usize>() as f64;
+    let squares = sample_squares(&((low.clone() - high.clone()) / allowed)) / values;
     let square = if mean { squares.mean() } else { squares.max() };
     let square = square.try_into_vec_as::<f64>()?.first().copied().unwrap_or(f64::NAN);
     if square.is_finite() { Ok(square.sqrt()) } else { Err(ScoreError::NotFinite { ratio: f64::NAN }) }

@@ -6,6 +6,7 @@
 
 use super::{Observer, Process, show};
 use crate::Image;
+use crate::network::Sum;
 use crate::registry::{About, Parameter, Settings};
 use crate::score::ScoreError;
 use crate::sde::{Level, Sde, Step};
@@ -53,13 +54,13 @@ pub(super) struct Estimate {
 impl Estimate {
     /// The parts of `x` with this estimate of x(0).
     pub(super) fn of(x: &Image, clean: Image, level: Level) -> Self {
-        let noise = (x.clone() - clean.clone() * level.alpha) * (1.0 / level.sigma);
+        let noise = Sum::of(1.0, x).plus(-level.alpha, &clean).times(1.0 / level.sigma).tensor();
         Estimate { level, clean, noise }
     }
 
     /// The state with the same parts at another level: a step of DDIM, and of Euler's method in σ/α.
-    pub(super) fn at(&self, level: Level) -> Image {
-        self.clean.clone() * level.alpha + self.noise.clone() * level.sigma
+    pub(super) fn at(&self, level: Level) -> Sum<'_> {
+        Sum::of(level.alpha, &self.clean).plus(level.sigma, &self.noise)
     }
 
     /// One of the two parts.
@@ -72,7 +73,7 @@ impl Estimate {
 
     /// Shows `observer` a step that arrived at `x`, of which this is the last estimate.
     pub(super) fn show(&self, observer: &mut dyn Observer, step: &Step, x: &Image) -> ControlFlow<()> {
-        let score = self.noise.clone() * (-1.0 / self.level.sigma);
+        let score = Sum::of(-1.0 / self.level.sigma, &self.noise).tensor();
         show(observer, step, x, &self.clean, &score, None)
     }
 }
@@ -89,20 +90,15 @@ impl Process<'_> {
     }
 }
 
-/// `x` + Σ weight·part.
-pub(super) fn plus<'a>(x: Image, terms: impl IntoIterator<Item = (f64, &'a Image)>) -> Image {
-    terms.into_iter().fold(x, |sum, (weight, part)| sum + part.clone() * weight)
-}
-
 /// The level between two others whose λ lies at the fraction `r` of the way.
 pub(super) fn between(sde: &dyn Sde, from: Level, to: Level, r: f64) -> Level {
     sde.at_ratio((-(from.lambda() + r * (to.lambda() - from.lambda()))).exp())
 }
 
 /// `x` at a level brought to another by one estimate of its noise: x̂(0) is what is left of x, and nothing where α = 0.
-pub(super) fn transfer(x: &Image, noise: &Image, from: Level, to: Level) -> Image {
+pub(super) fn transfer<'a>(x: &'a Image, noise: &'a Image, from: Level, to: Level) -> Sum<'a> {
     let scale = to.alpha / from.alpha.max(1e-8);
-    x.clone() * scale + noise.clone() * (to.sigma - from.sigma * scale)
+    Sum::of(scale, x).plus(to.sigma - from.sigma * scale, noise)
 }
 
 /// An exponential integrator's step between two levels: what is linear is solved exactly, and an integral over one part
@@ -168,11 +164,28 @@ impl Exponential {
     /// The state that it leads to, from `x` and parts with their weights.
     pub(super) fn step<'a>(
         &self,
-        x: &Image,
+        x: &'a Image,
         terms: impl IntoIterator<Item = (f64, &'a Image)>,
         z: &dyn Fn() -> Image,
     ) -> Image {
-        let x = plus(x.clone() * self.carry, terms);
-        if self.noise > 0.0 { x + z() * self.noise } else { x }
+        let sum = self.flow(x, terms);
+        if self.noise > 0.0 { sum.plus(self.noise, &z()).tensor() } else { sum.tensor() }
+    }
+
+    /// The same without noise.
+    pub(super) fn flow<'a>(&self, x: &'a Image, terms: impl IntoIterator<Item = (f64, &'a Image)>) -> Sum<'a> {
+        Sum::of(self.carry, x).plus_all(terms)
+    }
+
+    /// Weights of P at the start and of others: P counts by `weight`, and each other by a slope, (P(r) − P)/r for r
+    /// steps from the start, with a weight of its own.
+    pub(super) fn along<'a>(
+        &self,
+        start: &'a Image,
+        slopes: impl IntoIterator<Item = (f64, f64, &'a Image)>,
+    ) -> Vec<(f64, &'a Image)> {
+        let others: Vec<(f64, &Image)> = slopes.into_iter().map(|(weight, r, part)| (weight / r, part)).collect();
+        let own = self.weight - others.iter().map(|(weight, _)| weight).sum::<f64>();
+        std::iter::once((own, start)).chain(others).collect()
     }
 }

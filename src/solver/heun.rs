@@ -1,6 +1,7 @@
-use super::estimate::{Estimate, plus};
+use super::estimate::Estimate;
 use super::{Destination, Edm, Grid, Observer, Process, Solver, two_a_step};
 use crate::Image;
+use crate::network::Sum;
 use crate::registry::{About, Choice, Equation, Parameter, Settings, entry};
 use crate::score::ScoreError;
 use crate::sde::{Family, Level};
@@ -46,25 +47,25 @@ pub(super) fn heun_step(
 ) -> Result<(Image, Estimate), ScoreError> {
     let here = process.estimate(x, level)?;
     let (carry, drho) = (target.alpha / level.alpha, target.ratio() - level.ratio());
-    let euler = plus(x.clone() * carry, [(target.alpha * drho, &here.noise)]);
+    let euler = Sum::of(carry, x).plus(target.alpha * drho, &here.noise).tensor();
     if target.sigma == 0.0 {
         return Ok((euler, here));
     }
     let there = process.estimate(&euler, target)?;
     let half = 0.5 * target.alpha * drho;
-    Ok((plus(x.clone() * carry, [(half, &here.noise), (half, &there.noise)]), there))
+    Ok((Sum::of(carry, x).plus(half, &here.noise).plus(half, &there.noise).tensor(), there))
 }
 
 /// One step and its last estimate along the straight line between two levels.
 fn path_step(process: &Process<'_>, x: &Image, level: Level, target: Level) -> Result<(Image, Estimate), ScoreError> {
     let here = process.estimate(x, level)?;
     if target.sigma == 0.0 {
-        return Ok((here.at(target), here));
+        return Ok((here.at(target).tensor(), here));
     }
-    let there = process.estimate(&here.at(target), target)?;
+    let there = process.estimate(&here.at(target).tensor(), target)?;
     let (alpha, sigma) = (0.5 * (target.alpha - level.alpha), 0.5 * (target.sigma - level.sigma));
     let parts = [&here, &there].into_iter().flat_map(|at| [(alpha, &at.clean), (sigma, &at.noise)]);
-    Ok((plus(x.clone(), parts), there))
+    Ok((Sum::of(1.0, x).plus_all(parts).tensor(), there))
 }
 
 impl Solver for Heun {

@@ -1,8 +1,8 @@
 //! Hamiltonian Monte Carlo on the score.
 
-use super::corrector::sample_sums;
-use super::{CORRECTOR_STEPS, Correction, Corrector, Diagnostics, Evaluation, Process, Purpose, SNR, Update};
+use super::{CORRECTOR_STEPS, Correction, Corrector, Diagnostics, Evaluation, Process, Purpose, SNR};
 use crate::Image;
+use crate::network::{Sum, sample_squares};
 use crate::registry::{Equation, Parameter, Settings, entry};
 use crate::score::ScoreError;
 use crate::sde::{FamilyAbout, Step};
@@ -56,7 +56,7 @@ impl Corrector for Hmc {
         let level = [sde.start(step)];
         let h = 2.0 * settings.number(&SNR) * sde.sigma(step.t) * sde.corrector_scale(step).sqrt();
         let count = x.dims()[0];
-        let mut accepted = Tensor::zeros([count, 1, 1, 1], &x.device());
+        let mut accepted = Tensor::zeros([count], &x.device());
         let mut here = Evaluation { x: x.clone(), score: model.score(x, &level)? };
         for k in 0..trajectories as u32 {
             let momentum = noise.normal(step.index, Purpose::Corrector(k));
@@ -64,20 +64,19 @@ impl Corrector for Hmc {
             let end = leapfrog(|x| model.score(x, &level), &here, momentum, h, steps)?;
             if adjusted {
                 let energy_loss = kinetic - kinetic_energy(&end.momentum) + end.work;
-                let uniform = noise.uniform(step.index, Purpose::Acceptance(k)).reshape([count, 1, 1, 1]);
                 // A trajectory that overflowed compares as false: it is rejected.
-                let accept = uniform.log().lower(energy_loss);
+                let accept = noise.uniform(step.index, Purpose::Acceptance(k)).log().lower(energy_loss);
                 accepted = accepted + accept.clone().float();
-                let accept = accept.expand(x.dims());
+                let accept = accept.reshape([count, 1, 1, 1]).expand(x.dims());
                 here.x = here.x.mask_where(accept.clone(), end.at.x);
                 here.score = here.score.mask_where(accept, end.at.score);
             } else {
                 here = end.at;
             }
         }
-        let rate = (accepted / trajectories as f64).reshape([count]);
+        let rate = accepted / trajectories as f64;
         Ok(Some(Correction {
-            update: Update { next: here.x.clone(), mean: here.x.clone() },
+            next: here.x.clone(),
             seen: here,
             diagnostics: Diagnostics {
                 step_size: Tensor::full([count], h, &x.device()),
@@ -108,8 +107,8 @@ impl Corrector for Hmc {
 struct Trajectory {
     at: Evaluation,
     momentum: Image,
-    /// ∫ s·dx along it, N×1×1×1: by how much the log-density rose.
-    work: Image,
+    /// ∫ s·dx along it, N: by how much the log-density rose.
+    work: Tensor<1>,
 }
 
 /// `steps` leapfrog steps of length `h`.
@@ -121,21 +120,27 @@ fn leapfrog(
     steps: u64,
 ) -> Result<Trajectory, ScoreError> {
     let mut at = start.clone();
-    let mut momentum = momentum + at.score.clone() * (0.5 * h);
-    let mut work = Tensor::zeros([at.x.dims()[0], 1, 1, 1], &at.x.device());
+    let mut momentum = Sum::of(1.0, &momentum).plus(0.5 * h, &at.score).tensor();
+    let mut work = Tensor::zeros([at.x.dims()[0]], &at.x.device());
     for step in 1..=steps {
-        let x = at.x.clone() + momentum.clone() * h;
+        let x = Sum::of(1.0, &at.x).plus(h, &momentum).tensor();
         let score = score(&x)?;
         work = work + sample_sums((at.score + score.clone()) * (x.clone() - at.x)) * 0.5;
         // The half kicks of neighbouring steps are one.
         let kick = if step == steps { 0.5 * h } else { h };
-        momentum = momentum + score.clone() * kick;
+        momentum = Sum::of(1.0, &momentum).plus(kick, &score).tensor();
         at = Evaluation { x, score };
     }
     Ok(Trajectory { at, momentum, work })
 }
 
-/// ½‖p‖² of each sample: N×1×1×1.
-fn kinetic_energy(momentum: &Image) -> Image {
-    sample_sums(momentum.clone().square()) * 0.5
+/// The sum over each sample's coordinates: N.
+fn sample_sums(v: Image) -> Tensor<1> {
+    let count = v.dims()[0];
+    v.reshape([count as i64, -1]).sum_dim(1).reshape([count])
+}
+
+/// ½‖p‖² of each sample: N.
+fn kinetic_energy(momentum: &Image) -> Tensor<1> {
+    sample_squares(momentum) * 0.5
 }

@@ -1,6 +1,7 @@
-use super::corrector::{langevin_steps, sample_norms};
+use super::corrector::langevin_steps;
 use super::{CORRECTOR_STEPS, Correction, Corrector, Process, SNR};
 use crate::Image;
+use crate::network::sample_squares;
 use crate::registry::{About, Equation, Parameter, Settings, entry, number, term};
 use crate::score::ScoreError;
 use crate::sde::{FamilyAbout, Step};
@@ -44,8 +45,11 @@ impl Corrector for Langevin {
     ) -> Result<Option<Correction>, ScoreError> {
         let scale = 2.0 * process.sde.corrector_scale(step) * settings.number(&SNR).powi(2);
         let batch = settings.option(&NORMS) == BATCH.slug;
-        let norm = |v: &Image| if batch { sample_norms(v).mean_dim(0) } else { sample_norms(v) };
-        langevin_steps(settings, process, x, step, |score, z| (norm(z) / norm(score)).square() * scale)
+        let mean_norm = |v: &Image| sample_squares(v).sqrt().mean();
+        langevin_steps(settings, process, x, step, |score, z| match batch {
+            true => (mean_norm(z) / mean_norm(score)).square() * scale,
+            false => sample_squares(z) / sample_squares(score) * scale,
+        })
     }
 
     fn evaluations(&self, settings: &Settings) -> usize {

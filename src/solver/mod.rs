@@ -73,10 +73,7 @@ pub use posterior::{
     Dps, DpsGuidance, Exact, ExactPosterior, GUIDANCE_WEIGHT, Method, NullSpace, NullSpaceCorrection, PiGdm,
     PiGdmGuidance, Posterior, Projection, ProjectionConstraint, Recipe, Walk, ZETA,
 };
-pub use predictor::{
-    Ancestral, EulerMaruyama, NoPredictor, Predictor, ProbabilityFlow, ReverseDiffusion, Update, ancestral,
-    euler_maruyama, probability_flow, reverse_diffusion,
-};
+pub use predictor::{Ancestral, EulerMaruyama, NoPredictor, Predictor, ProbabilityFlow, ReverseDiffusion, Update};
 pub use predictor_corrector::{CORRECTOR, PREDICTOR, PredictorCorrector};
 pub use preset::{Group, Preset};
 pub(crate) use random::{cos_sin, ln};

@@ -100,8 +100,7 @@ impl Multistep {
             };
             let z = || process.noise.normal(step.index, Purpose::Predictor);
             let terms = self.terms(&exact, part, &past[..order - 1]);
-            let weighed = terms.iter().map(|(weight, part)| (*weight, part));
-            x = process.arrive(step, exact.step(&x, weighed, &z))?;
+            x = process.arrive(step, exact.step(&x, terms, &z))?;
             if estimate.show(observer, step, &x).is_break() {
                 break;
             }
@@ -111,27 +110,28 @@ impl Multistep {
         Ok(x)
     }
 
-    /// What is added to the state: P and its differences, in units of the step, with their weights.
-    fn terms(&self, exact: &Exponential, part: &Image, past: &[(f64, Image)]) -> Vec<(f64, Image)> {
-        let mut terms = vec![(exact.weight, part.clone())];
-        let [(h0, before), earlier @ ..] = past else { return terms };
+    /// What is added to the state: P and past ones, with the weights that their differences have in units of the step.
+    fn terms<'a>(&self, exact: &Exponential, part: &'a Image, past: &'a [(f64, Image)]) -> Vec<(f64, &'a Image)> {
+        let [(h0, before), earlier @ ..] = past else { return vec![(exact.weight, part)] };
         let r0 = h0 / exact.h;
-        let first = (part.clone() - before.clone()) * (1.0 / r0);
         let [(h1, second), ..] = earlier else {
             let weight = if self.heun { exact.scale * exact.phi2() } else { 0.5 * exact.weight };
-            terms.push((weight, first));
-            return terms;
+            return exact.along(part, [(weight, -r0, before)]);
         };
         let r1 = h1 / exact.h;
-        let change = first.clone() - (before.clone() - second.clone()) * (1.0 / r1);
         let share = if r1.is_finite() { r0 / (r0 + r1) } else { 0.0 };
         let weight = match self.third {
             Third::Published => -exact.phi3(),
             Third::Exact => -2.0 * exact.phi3(),
             Third::Diffusers => -exact.phi3() - 1.0,
         };
-        terms.push((exact.scale * exact.phi2(), first + change.clone() * share));
-        terms.push((exact.scale * weight, change * (1.0 / (r0 + r1))));
-        terms
+        // Of the last slope, and of its change since the one before.
+        let [slope, change] = [exact.scale * exact.phi2(), exact.scale * weight / (r0 + r1)];
+        let change = change + slope * share;
+        vec![
+            (exact.weight + (slope + change) / r0, part),
+            (-(slope + change) / r0 - change / r1, before),
+            (change / r1, second),
+        ]
     }
 }

@@ -2,6 +2,7 @@
 
 use super::random::{Blocks, LANES, box_muller, philox};
 use crate::Image;
+use crate::network::gpu;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
@@ -87,13 +88,24 @@ pub trait NoiseSource {
 
 impl NoiseSource for Noise {
     fn normal(&self, step: usize, purpose: Purpose) -> Image {
-        self.images(step, purpose, fill_normal)
+        self.images(step, purpose, Law::Normal)
     }
 
     fn uniform(&self, step: usize, purpose: Purpose) -> Tensor<1> {
-        let values = (0..self.count).map(|offset| self.stream(step, purpose, offset).uniform()).collect::<Vec<f32>>();
-        Tensor::from_data(TensorData::new(values, [self.count]), &self.device)
+        let one = Noise { shape: [1; 3], ..self.clone() };
+        one.images(step, purpose, Law::Uniform).reshape([self.count])
     }
+}
+
+/// How numbers are distributed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Law {
+    /// Standard normal.
+    Normal,
+    /// Uniform in (0, 1).
+    Uniform,
+    /// −1 or 1.
+    Sign,
 }
 
 /// The noise of a batch of samples of one run.
@@ -114,21 +126,49 @@ pub struct Noise {
 impl Noise {
     /// Uniform noise in (0, 1), N×C×H×W.
     pub fn uniforms(&self, step: usize, purpose: Purpose) -> Image {
-        self.images(step, purpose, fill::<Uniform>)
+        self.images(step, purpose, Law::Uniform)
     }
 
     /// −1 or 1 with equal chances (Rademacher), N×C×H×W.
     pub fn signs(&self, step: usize, purpose: Purpose) -> Image {
-        self.images(step, purpose, fill::<Sign>)
+        self.images(step, purpose, Law::Sign)
     }
 
-    fn images(&self, step: usize, purpose: Purpose, fill: impl Fn(Stream, &mut [f32]) + Sync) -> Image {
+    fn images(&self, step: usize, purpose: Purpose, law: Law) -> Image {
+        let by_kernel = if gpu::is_known(&self.device) { self.by_kernel(step, purpose, law) } else { None };
+        by_kernel.unwrap_or_else(|| self.by_host(step, purpose, law))
+    }
+
+    /// Drawn where it is needed: the same words, and normals within rounding.
+    fn by_kernel(&self, step: usize, purpose: Purpose, law: Law) -> Option<Image> {
+        let [channels, height, width] = self.shape;
+        let size = channels * height * width;
+        let fours = size.div_ceil(4);
+        let threads = u32::try_from(self.count * fours).ok().filter(|&threads| threads > 0)?;
+        let text = include_str!("../../shaders/image/draw.wgsl");
+        let source = gpu::Source { name: "draw", text, constants: vec![("LAW", law as u32)] };
+        let [low, high] = [self.seed, self.seed >> 32].map(|word| word as u32);
+        let place = [step, self.first, size, fours, self.count].map(|number| number as u32);
+        let told = [&[low, high, purpose.code()][..], &place].concat();
+        let drawn = Tensor::empty([self.count, channels, height, width], &self.device);
+        gpu::launch(source, &[], &drawn, &told, threads.div_ceil(gpu::THREADS))?;
+        Some(drawn)
+    }
+
+    fn by_host(&self, step: usize, purpose: Purpose, law: Law) -> Image {
         let [channels, height, width] = self.shape;
         let size = channels * height * width;
         let mut values = vec![0.0f32; self.count * size];
         if size > 0 {
             let samples = values.par_chunks_mut(size).enumerate();
-            samples.for_each(|(offset, sample)| fill(self.stream(step, purpose, offset), sample));
+            samples.for_each(|(offset, sample)| {
+                let stream = self.stream(step, purpose, offset);
+                match law {
+                    Law::Normal => fill_normal(stream, sample),
+                    Law::Uniform => fill::<Uniform>(stream, sample),
+                    Law::Sign => fill::<Sign>(stream, sample),
+                }
+            });
         }
         let data = TensorData::new(values, [self.count, channels, height, width]);
         Tensor::from_data(data, &self.device)

@@ -1,7 +1,8 @@
-use super::estimate::{Estimate, plus, transfer};
+use super::estimate::{Estimate, transfer};
 use super::ipndm::equal;
 use super::{Destination, Grid, Observer, Process, Solver, Uniform};
 use crate::Image;
+use crate::network::Sum;
 use crate::registry::{About, Choice, Equation, Parameter, Settings, entry};
 use crate::score::ScoreError;
 use crate::sde::{Family, Step};
@@ -63,15 +64,15 @@ impl Solver for Pndm {
             let (slope, last) = match done {
                 0..RUNGE_KUTTA_STEPS if runge_kutta => runge_kutta_slope(process, step, &x, first)?,
                 0 if target.sigma > 0.0 => {
-                    let there = process.estimate(&transfer(&x, &first.noise, level, target), target)?;
-                    ((first.noise + there.noise.clone()) * 0.5, there)
+                    let there = process.estimate(&transfer(&x, &first.noise, level, target).tensor(), target)?;
+                    (Sum::of(1.0, &first.noise).plus(1.0, &there.noise).times(0.5).tensor(), there)
                 }
                 _ => {
-                    let weighed = equal(past.len()).iter().copied().zip(&past);
-                    (plus(first.noise.zeros_like(), weighed), first)
+                    let earlier = equal(past.len()).iter().copied().zip(&past).skip(1);
+                    (Sum::of(equal(past.len())[0], &first.noise).plus_all(earlier).tensor(), first)
                 }
             };
-            x = process.arrive(step, transfer(&x, &slope, level, target))?;
+            x = process.arrive(step, transfer(&x, &slope, level, target).tensor())?;
             if last.show(observer, step, &x).is_break() {
                 break;
             }
@@ -111,10 +112,11 @@ fn runge_kutta_slope(
 ) -> Result<(Image, Estimate), ScoreError> {
     let (level, target) = process.ends(step);
     let middle = process.sde.level(0.5 * (step.t + step.next));
-    let at = |slope: &Image, to| process.estimate(&transfer(x, slope, level, to), to);
+    let at = |slope: &Image, to| process.estimate(&transfer(x, slope, level, to).tensor(), to);
     let second = at(&first.noise, middle)?;
     let third = at(&second.noise, middle)?;
     let last = if target.sigma > 0.0 { at(&third.noise, target)? } else { third.clone() };
-    let weighed = [(1.0 / 3.0, &second.noise), (1.0 / 3.0, &third.noise), (1.0 / 6.0, &last.noise)];
-    Ok((plus(first.noise * (1.0 / 6.0), weighed), last))
+    let ends = Sum::of(1.0 / 6.0, &first.noise);
+    let middles = ends.plus(1.0 / 3.0, &second.noise).plus(1.0 / 3.0, &third.noise);
+    Ok((middles.plus(1.0 / 6.0, &last.noise).tensor(), last))
 }

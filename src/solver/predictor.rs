@@ -1,23 +1,35 @@
 //! Predictors: one step of the reverse-time SDE, or of the probability-flow ODE.
 
+use super::Evaluation;
 use crate::Image;
+use crate::network::Sum;
 use crate::registry::{Category, Entry, entry};
 use crate::sde::{FamilyAbout, Increment, Sde, Step, Transition};
 
-/// What one update returns.
-#[derive(Clone, Debug)]
+/// One update of the state: x ← `x`·x + `score`·∇ log p + `noise`·z.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Update {
-    /// The new state.
-    pub next: Image,
-    /// The new state without its last noise.
-    pub mean: Image,
+    pub x: f64,
+    pub score: f64,
+    pub noise: f64,
+}
+
+impl Update {
+    /// The new state without its noise.
+    pub fn mean<'a>(&self, Evaluation { x, score }: &'a Evaluation) -> Sum<'a> {
+        Sum::of(self.x, x).plus(self.score, score)
+    }
+
+    /// The new state with standard normal noise, N×C×H×W.
+    pub fn next(&self, at: &Evaluation, z: &Image) -> Image {
+        self.mean(at).plus(self.noise, z).tensor()
+    }
 }
 
 /// Which numerical step carries x from t to t_next.
 pub trait Predictor: Entry {
-    /// One step from `step.t` to `step.next`, given the score at `x`. `noise` is asked for only where
-    /// the step has some, and answers standard normal noise of the shape of `x`.
-    fn step(&self, sde: &dyn Sde, x: &Image, step: &Step, score: &Image, noise: &dyn Fn() -> Image) -> Update;
+    /// One step from `step.t` to `step.next`.
+    fn step(&self, sde: &dyn Sde, step: &Step) -> Update;
 
     /// Whether the step has no noise.
     fn is_deterministic(&self) -> bool {
@@ -48,23 +60,15 @@ entry! {
 }
 
 impl Predictor for EulerMaruyama {
-    fn step(&self, sde: &dyn Sde, x: &Image, step: &Step, score: &Image, noise: &dyn Fn() -> Image) -> Update {
-        euler_maruyama(sde, x, step, score, &noise())
+    fn step(&self, sde: &dyn Sde, step: &Step) -> Update {
+        let dt = step.dt();
+        let (drift, g) = (sde.drift(step.t), sde.diffusion(step.t));
+        Update { x: 1.0 - drift * dt, score: g * g * dt, noise: g * dt.sqrt() }
     }
 
     fn equation(&self, _family: &FamilyAbout) -> &'static str {
         "x ← x − [f(x, t) − g(t)² s] Δt + g(t) √Δt z"
     }
-}
-
-/// One reverse Euler–Maruyama step (Song et al. 2021, eq. 6 with dt < 0).
-///
-/// `x`, `score`, `noise`: N×C×H×W, the noise standard normal.
-pub fn euler_maruyama(sde: &dyn Sde, x: &Image, step: &Step, score: &Image, noise: &Image) -> Update {
-    let dt = step.dt();
-    let (drift, g) = (sde.drift(step.t), sde.diffusion(step.t));
-    let mean = x.clone() * (1.0 - drift * dt) + score.clone() * (g * g * dt);
-    Update { next: mean.clone() + noise.clone() * (g * dt.sqrt()), mean }
 }
 
 entry! {
@@ -78,22 +82,15 @@ entry! {
 }
 
 impl Predictor for ReverseDiffusion {
-    fn step(&self, sde: &dyn Sde, x: &Image, step: &Step, score: &Image, noise: &dyn Fn() -> Image) -> Update {
-        reverse_diffusion(sde, x, step, score, &noise())
+    /// The forward process' own f and G, reversed.
+    fn step(&self, sde: &dyn Sde, step: &Step) -> Update {
+        let Increment { f, g } = sde.increment(step);
+        Update { x: 1.0 - f, score: g * g, noise: g }
     }
 
     fn equation(&self, family: &FamilyAbout) -> &'static str {
         family.steps.reverse_diffusion
     }
-}
-
-/// One reverse-diffusion step: the forward process' own f and G, reversed (Song et al. 2021, eq. 46).
-///
-/// `x`, `score`, `noise`: N×C×H×W, the noise standard normal.
-pub fn reverse_diffusion(sde: &dyn Sde, x: &Image, step: &Step, score: &Image, noise: &Image) -> Update {
-    let Increment { f, g } = sde.increment(step);
-    let mean = x.clone() * (1.0 - f) + score.clone() * (g * g);
-    Update { next: mean.clone() + noise.clone() * g, mean }
 }
 
 entry! {
@@ -107,23 +104,16 @@ entry! {
 }
 
 impl Predictor for Ancestral {
-    fn step(&self, sde: &dyn Sde, x: &Image, step: &Step, score: &Image, noise: &dyn Fn() -> Image) -> Update {
-        ancestral(sde, x, step, score, &noise())
+    /// A sample of the Gaussian posterior of the forward chain's transition (VE: Song et al. 2021, eq. 47; VP: Ho et al.
+    /// 2020, algorithm 2; sub-VP: its own kernel).
+    fn step(&self, sde: &dyn Sde, step: &Step) -> Update {
+        let Transition { scale, std, posterior_std } = sde.transition(step);
+        Update { x: 1.0 / scale, score: std * std / scale, noise: posterior_std }
     }
 
     fn equation(&self, family: &FamilyAbout) -> &'static str {
         family.steps.ancestral
     }
-}
-
-/// One ancestral step: a sample of the Gaussian posterior of the forward chain's transition
-/// (VE: Song et al. 2021, eq. 47; VP: Ho et al. 2020, algorithm 2; sub-VP: its own kernel).
-///
-/// `x`, `score`, `noise`: N×C×H×W, the noise standard normal.
-pub fn ancestral(sde: &dyn Sde, x: &Image, step: &Step, score: &Image, noise: &Image) -> Update {
-    let Transition { scale, std, posterior_std } = sde.transition(step);
-    let mean = x.clone() * (1.0 / scale) + score.clone() * (std * std / scale);
-    Update { next: mean.clone() + noise.clone() * posterior_std, mean }
 }
 
 entry! {
@@ -137,8 +127,9 @@ entry! {
 }
 
 impl Predictor for ProbabilityFlow {
-    fn step(&self, sde: &dyn Sde, x: &Image, step: &Step, score: &Image, _noise: &dyn Fn() -> Image) -> Update {
-        probability_flow(sde, x, step, score)
+    fn step(&self, sde: &dyn Sde, step: &Step) -> Update {
+        let [f, half_square] = sde.flow_increment(step);
+        Update { x: 1.0 - f, score: half_square, noise: 0.0 }
     }
 
     fn is_deterministic(&self) -> bool {
@@ -148,16 +139,6 @@ impl Predictor for ProbabilityFlow {
     fn equation(&self, family: &FamilyAbout) -> &'static str {
         family.steps.probability_flow
     }
-}
-
-/// One step of the probability-flow ODE: reverse diffusion with half the score and no noise
-/// (Song et al. 2021, eq. 13).
-///
-/// `x`, `score`: N×C×H×W.
-pub fn probability_flow(sde: &dyn Sde, x: &Image, step: &Step, score: &Image) -> Update {
-    let [f, half_square] = sde.flow_increment(step);
-    let mean = x.clone() * (1.0 - f) + score.clone() * half_square;
-    Update { next: mean.clone(), mean }
 }
 
 entry! {
@@ -170,8 +151,8 @@ entry! {
 }
 
 impl Predictor for NoPredictor {
-    fn step(&self, _sde: &dyn Sde, x: &Image, _step: &Step, _score: &Image, _noise: &dyn Fn() -> Image) -> Update {
-        Update { next: x.clone(), mean: x.clone() }
+    fn step(&self, _sde: &dyn Sde, _step: &Step) -> Update {
+        Update { x: 1.0, score: 0.0, noise: 0.0 }
     }
 
     fn is_deterministic(&self) -> bool {

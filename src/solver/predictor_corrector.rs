@@ -3,7 +3,7 @@
 use super::{
     Ancestral, Arrival, BATCH, CORRECTOR_STEPS, Correction, Corrector, Destination, Dynamics, EulerMaruyama,
     Evaluation, Grid, Group, LogSnr, NORMS, Observer, Predictor, Preset, ProbabilityFlow, Process, Purpose,
-    ReverseDiffusion, Solver, Stage, Uniform, corrector_only, show,
+    ReverseDiffusion, Solver, Stage, Uniform, Update, corrector_only, show,
 };
 use crate::Image;
 use crate::registry::{Choice, Equation, Parameter, Settings, abouts, entry};
@@ -76,9 +76,8 @@ impl Solver for PredictorCorrector {
             }
             let score = process.model.score(&x, &level)?;
             let seen = Evaluation { x, score };
-            let z = || process.noise.normal(step.index, Purpose::Predictor);
-            let update = predictor.step(process.sde, &seen.x, step, &seen.score, &z);
-            x = process.arrive(step, process.last_noise(step, update))?;
+            let update = predictor.step(process.sde, step);
+            x = process.arrive(step, process.updated(step, &update, &seen))?;
             if process.show(observer, step, &x, &seen, correction.as_ref()).is_break() {
                 break;
             }
@@ -189,12 +188,15 @@ impl Process<'_> {
     /// The state after a correction, as the constraint will have it.
     pub(super) fn corrected(&self, step: &Step, correction: &Correction) -> Result<Image, ScoreError> {
         let level = self.sde.level(step.t);
-        self.constraint.apply(correction.update.next.clone(), Arrival { step: *step, stage: Stage::Corrector, level })
+        self.constraint.apply(correction.next.clone(), Arrival { step: *step, stage: Stage::Corrector, level })
     }
 
     /// The state that an update leads to: without its noise at the end of a process that leaves the last noise out.
-    pub(super) fn last_noise(&self, step: &Step, update: super::Update) -> Image {
-        if self.denoise && step.next == 0.0 { update.mean } else { update.next }
+    fn updated(&self, step: &Step, update: &Update, seen: &Evaluation) -> Image {
+        match update.noise == 0.0 || self.denoise && step.next == 0.0 {
+            true => update.mean(seen).tensor(),
+            false => update.next(seen, &self.noise.normal(step.index, Purpose::Predictor)),
+        }
     }
 
     /// Shows `observer` a step with what was last evaluated in it.

@@ -2,6 +2,7 @@ use super::heun::heun_step;
 use super::stochastic::{CHURN_MAX, CHURN_MIN, CHURN_NOISE, raised};
 use super::{Destination, Edm, Grid, Observer, Process, Purpose, Solver};
 use crate::Image;
+use crate::network::Sum;
 use crate::registry::{Choice, Equation, Parameter, Scale, Settings, entry};
 use crate::score::ScoreError;
 use crate::sde::{Family, Level, Step};
@@ -110,7 +111,7 @@ impl Restart {
             };
             let top = process.sde.at_ratio(ratio(0));
             let added = (ratio(0).powi(2) - low.ratio().powi(2)).max(0.0).sqrt();
-            x = x * (top.alpha / low.alpha) + z(0) * (top.alpha * added * noise);
+            x = Sum::of(top.alpha / low.alpha, &x).plus(top.alpha * added * noise, &z(0)).tensor();
             for place in 0..last {
                 let level = process.sde.at_ratio(ratio(place));
                 let target = if place + 1 == last { low } else { process.sde.at_ratio(ratio(place + 1)) };

@@ -1,6 +1,7 @@
 //! Adaptive Runge–Kutta of order 5 with an embedded estimate of order 4 (Dormand and Prince 1980),
 //! with the step control and error norm of SciPy's `RK45`, which the published sampler calls.
 
+use crate::network::{Sum, sample_squares};
 use crate::score::ScoreError;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,11 @@ impl Tolerance {
     /// atol.
     pub fn absolute(self) -> f64 {
         self.absolute
+    }
+
+    /// What error is allowed of values of this size.
+    fn of(self, size: &State) -> State {
+        Sum::of(self.relative, size).shifted(self.absolute).tensor()
     }
 }
 
@@ -173,17 +179,16 @@ impl Active {
         self.groups.iter().enumerate().flat_map(rows).collect()
     }
 
-    /// Root mean square of each group's rows of `e`/`scale`.
-    fn norms(&self, e: State, scale: State) -> Result<Vec<f64>, ScoreError> {
-        let width = e.dims()[1] as f64;
-        let squares = (e / scale).square().sum_dim(1);
-        let squares = squares.try_into_vec_as::<f32>().map_err(|error| ScoreError::Device(error.to_string()))?;
-        let mut rows = squares.into_iter().map(f64::from);
-        let norm = |group: &Group| {
+    /// Root mean squares of each group's rows of `e`/`scale`, for each `e`: one number for each row is waited for.
+    fn norms<const K: usize>(&self, e: [State; K], scale: &State) -> Result<[Vec<f64>; K], ScoreError> {
+        let width = scale.dims()[1] as f64;
+        let squares = e.map(|e| sample_squares(&(e / scale.clone())));
+        let mut rows = Tensor::cat(squares.into(), 0).try_into_vec_as::<f32>()?.into_iter().map(f64::from);
+        let mut norm = |group: &Group| {
             let sum: f64 = rows.by_ref().take(group.samples.len()).sum();
             (sum / (group.samples.len() as f64 * width)).sqrt()
         };
-        Ok(self.groups.iter().map(norm).collect())
+        Ok(std::array::from_fn(|_| self.groups.iter().map(&mut norm).collect()))
     }
 }
 
@@ -240,9 +245,8 @@ fn first_step_sizes(
     to: f64,
     tolerance: Tolerance,
 ) -> Result<(), ScoreError> {
-    let scale = active.y.clone().abs() * tolerance.relative + tolerance.absolute;
-    let state = active.norms(active.y.clone(), scale.clone())?;
-    let slope = active.norms(active.f.clone(), scale.clone())?;
+    let scale = tolerance.of(&active.y.clone().abs());
+    let [state, slope] = active.norms([active.y.clone(), active.f.clone()], &scale)?;
     let guess = |index: usize, group: &Group| {
         let (d0, d1) = (state[index], slope[index]);
         let h0 = if d0 < 1e-5 || d1 < 1e-5 { 1e-6 } else { 0.01 * d0 / d1 };
@@ -250,9 +254,9 @@ fn first_step_sizes(
     };
     let signed = active.per_row(|index, group| guess(index, group).copysign(to - group.t));
     let times: Vec<f64> = active.per_row(|index, group| group.t + guess(index, group).copysign(to - group.t));
-    let y1 = active.y.clone() + active.f.clone() * rows(&signed, &active.y.device());
+    let y1 = Sum::of(1.0, &active.y).plus(signed, &active.f).tensor();
     let f1 = f.derivative(&y1, &times, &active.samples())?;
-    let change = active.norms(f1 - active.f.clone(), scale)?;
+    let [change] = active.norms([f1 - active.f.clone()], &scale)?;
     let sizes: Vec<f64> = active
         .groups
         .iter()
@@ -277,7 +281,6 @@ fn trial(
     tolerance: Tolerance,
     solution: &mut Solution,
 ) -> Result<Vec<bool>, ScoreError> {
-    let device = active.y.device();
     let samples = active.samples();
     for group in &mut active.groups {
         let smallest = 10.0 * f64::EPSILON * group.t.abs().max(f64::MIN_POSITIVE);
@@ -295,29 +298,33 @@ fn trial(
     }
     let step = active.per_row(|_, group| group.size.copysign(to - group.t));
     let begin = active.per_row(|_, group| group.t);
-    let h = rows(&step, &device);
 
     let mut k = vec![active.f.clone()];
     for (a, c) in A.iter().zip(C) {
         let times: Vec<f64> = begin.iter().zip(&step).map(|(t, h)| t + c * h).collect();
-        k.push(f.derivative(&(active.y.clone() + combine(a, &k) * h.clone()), &times, &samples)?);
+        let stage = combine(a, &k, &step).plus(1.0, &active.y).tensor();
+        k.push(f.derivative(&stage, &times, &samples)?);
     }
-    let next = active.y.clone() + combine(&B, &k) * h.clone();
+    let next = combine(&B, &k, &step).plus(1.0, &active.y).tensor();
     let end: Vec<f64> = active.per_row(|_, group| advanced(group, to));
     k.push(f.derivative(&next, &end, &samples)?);
     samples.iter().for_each(|&sample| solution.evaluations[sample] += EVALUATIONS);
 
-    let scale = active.y.clone().abs().max_pair(next.clone().abs()) * tolerance.relative + tolerance.absolute;
-    let errors = active.norms(combine(&E, &k) * h, scale)?;
+    let scale = tolerance.of(&active.y.clone().abs().max_pair(next.clone().abs()));
+    let [errors] = active.norms([combine(&E, &k, &step).tensor()], &scale)?;
     let accepted: Vec<bool> = errors.iter().map(|&error| error < 1.0).collect();
     for (group, &error) in active.groups.iter_mut().zip(&errors) {
         control(group, error, to, solution);
     }
-    let mask = active.per_row(|index, _| if accepted[index] { 1.0 } else { 0.0 });
     if let Some(last) = k.pop() {
-        let mask = rows(&mask, &device).greater_elem(0.5).expand(next.dims());
-        active.y = active.y.clone().mask_where(mask.clone(), next);
-        active.f = active.f.clone().mask_where(mask, last);
+        if !accepted.contains(&false) {
+            (active.y, active.f) = (next, last);
+        } else if accepted.contains(&true) {
+            let mask = active.per_row(|index, _| f64::from(u8::from(accepted[index])));
+            let mask = rows(&mask, &next.device()).greater_elem(0.5).expand(next.dims());
+            active.y = active.y.clone().mask_where(mask.clone(), next);
+            active.f = active.f.clone().mask_where(mask, last);
+        }
     }
     Ok(accepted)
 }
@@ -373,14 +380,10 @@ fn scatter(whole: State, part: &State, samples: &[usize]) -> State {
     Tensor::cat(vec![whole, part.clone()], 0).select(0, place).reshape([n, width])
 }
 
-/// Σ weight·k over the stages.
-fn combine(weights: &[f64], k: &[State]) -> State {
-    let terms = weights.iter().zip(k).filter(|(weight, _)| **weight != 0.0);
-    let mut sum = k[0].zeros_like();
-    for (&weight, k) in terms {
-        sum = sum + k.clone() * weight;
-    }
-    sum
+/// Σ weight·k over the stages, times each row's step.
+fn combine<'a>(weights: &[f64], k: &'a [State], step: &[f64]) -> Sum<'a, 2> {
+    let later = weights.iter().copied().zip(k).skip(1).filter(|(weight, _)| *weight != 0.0);
+    Sum::of(weights[0], &k[0]).plus_all(later).times(step.to_vec())
 }
 
 /// One value a row, to broadcast.

@@ -63,31 +63,22 @@ impl Inner<'_> {
     /// To `to`, from estimates at inner nodes: none, one or two.
     fn step(&self, nodes: &[&Estimate], to: Level, heun: bool) -> Image {
         let exact = Exponential::new(self.prediction, self.first.level, to, 0.0);
-        let start = self.first.part(self.prediction);
-        // The slope to each node, in units of the step.
-        let slope = |node: &Estimate| {
-            let r = (node.level.lambda() - self.first.level.lambda()) / exact.h;
-            (r, (node.part(self.prediction).clone() - start.clone()) * (1.0 / r))
-        };
-        let no_noise = || self.x.zeros_like();
+        // Where a node lies, in units of the step.
+        let place = |node: &Estimate| (node.level.lambda() - self.first.level.lambda()) / exact.h;
         let line = exact.scale * exact.phi2();
-        match nodes {
-            [] => exact.step(self.x, [(exact.weight, start)], &no_noise),
-            [node] => {
-                let weight = if heun { line } else { 0.5 * exact.weight };
-                exact.step(self.x, [(exact.weight, start), (weight, &slope(node).1)], &no_noise)
-            }
+        let weights = match *nodes {
+            [] => vec![],
+            [_] => vec![if heun { line } else { 0.5 * exact.weight }],
+            [_, _, ..] if !self.heun => vec![0.0, line],
             [near, far, ..] => {
-                let ((r1, near), (r2, far)) = (slope(near), slope(far));
-                if !self.heun {
-                    return exact.step(self.x, [(exact.weight, start), (line, &far)], &no_noise);
-                }
-                let slope = (near.clone() * r2 - far.clone() * r1) * (1.0 / (r2 - r1));
-                let bend = (far - near) * (2.0 / (r2 - r1));
-                let parabola = -exact.scale * exact.phi3();
-                exact.step(self.x, [(exact.weight, start), (line, &slope), (parabola, &bend)], &no_noise)
+                let (r1, r2, parabola) = (place(near), place(far), -exact.scale * exact.phi3());
+                // The slope at the start, and twice what it changes by in a step, from the slopes to both.
+                vec![(line * r2 - 2.0 * parabola) / (r2 - r1), (2.0 * parabola - line * r1) / (r2 - r1)]
             }
-        }
+        };
+        let slopes = weights.into_iter().zip(nodes).filter(|(weight, _)| *weight != 0.0);
+        let slopes = slopes.map(|(weight, node)| (weight, place(node), node.part(self.prediction)));
+        exact.flow(self.x, exact.along(self.first.part(self.prediction), slopes)).tensor()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Process, Purpose};
 use crate::Image;
+use crate::network::Sum;
 use crate::registry::{Parameter, Scale, Settings};
 use crate::sde::{Level, Sde, Step};
 
@@ -71,7 +72,7 @@ pub(super) fn raised(
     }
     let up = sde.at_ratio(ratio * (1.0 + gamma));
     let added = ratio * ((1.0 + gamma).powi(2) - 1.0).sqrt() * settings.number(&CHURN_NOISE);
-    (x * (up.alpha / level.alpha) + z() * (up.alpha * added), up)
+    (Sum::of(up.alpha / level.alpha, &x).plus(up.alpha * added, &z()).tensor(), up)
 }
 
 /// An ancestral step: without noise to less than the target's, and up to the target's by new noise.
@@ -106,7 +107,7 @@ impl Detour {
     }
 
     /// The target's state, from that of [`Detour::down`].
-    pub(super) fn arrive(&self, x: Image, z: &dyn Fn() -> Image) -> Image {
-        if self.up > 0.0 { x * self.scale + z() * self.up } else { x }
+    pub(super) fn arrive(&self, x: Sum<'_>, z: &dyn Fn() -> Image) -> Image {
+        if self.up > 0.0 { x.times(self.scale).plus(self.up, &z()).tensor() } else { x.tensor() }
     }
 }

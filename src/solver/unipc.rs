@@ -57,20 +57,18 @@ struct Step<'a> {
     kind: &'a str,
     x: &'a Image,
     start: &'a Image,
-    /// Where the others lie, in units of the step, and (P − P at the start)/place.
-    others: Vec<(f64, Image)>,
+    /// Where the others lie, in units of the step.
+    others: Vec<(f64, &'a Image)>,
 }
 
 impl Step<'_> {
     /// The state with these others.
     fn state(&self, corrects: bool) -> Image {
-        let weights = self.weights(corrects);
-        let weighed = weights.into_iter().zip(self.others.iter().map(|(_, slope)| slope));
-        let terms = std::iter::once((self.exact.weight, self.start)).chain(weighed);
-        self.exact.step(self.x, terms, &|| self.x.zeros_like())
+        let slopes = self.weights(corrects).into_iter().zip(&self.others).map(|(weight, &(r, part))| (weight, r, part));
+        self.exact.flow(self.x, self.exact.along(self.start, slopes)).tensor()
     }
 
-    /// Weights of the differences: Σ w·rᵏ⁻¹ = k!·φ_{k+1} for each k, as exactly as so many differences can.
+    /// Weights of the slopes to the others: Σ w·rᵏ⁻¹ = k!·φ_{k+1} for each k, as exactly as so many differences can.
     fn weights(&self, corrects: bool) -> Vec<f64> {
         let (count, h) = (self.others.len(), -self.exact.length);
         let b = if self.kind == BH1.slug { h } else { h.exp_m1() };
@@ -150,18 +148,15 @@ impl Solver for UniPc {
             let order = if target.sigma > 0.0 { order } else { 1 };
             let exact = Exponential::new(prediction, level, target, 0.0);
             let start = past[0].part(prediction);
-            let other = |estimate: &Estimate| {
-                let place = (estimate.level.lambda() - level.lambda()) / exact.h;
-                (place, (estimate.part(prediction).clone() - start.clone()) * (1.0 / place))
-            };
-            let others = past[1..order].iter().map(other).collect();
+            let place = |estimate: &Estimate| (estimate.level.lambda() - level.lambda()) / exact.h;
+            let others = past[1..order].iter().map(|other| (place(other), other.part(prediction))).collect();
             let mut taken = Step { exact, kind: settings.option(&B), x: &x, start, others };
             let mut next = taken.state(false);
             let mut last = past[0].clone();
             if done + 1 < steps.len() {
                 last = process.estimate(&next, target)?;
                 if done as u64 >= settings.whole(&UNCORRECTED) && exact.h.is_finite() {
-                    taken.others.push(other(&last));
+                    taken.others.push((place(&last), last.part(prediction)));
                     next = taken.state(true);
                 }
             }

@@ -4,12 +4,10 @@ use log::{LevelFilter, Log, Metadata, Record};
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-struct Counter {
-    dispatches: AtomicUsize,
-    submissions: AtomicUsize,
-}
+/// Dispatches, submissions and copies to the host.
+struct Counter([AtomicUsize; 3]);
 
-static COUNTER: Counter = Counter { dispatches: AtomicUsize::new(0), submissions: AtomicUsize::new(0) };
+static COUNTER: Counter = Counter([const { AtomicUsize::new(0) }; 3]);
 
 impl Log for Counter {
     fn enabled(&self, metadata: &Metadata) -> bool {
@@ -21,26 +19,26 @@ impl Log for Counter {
             return;
         }
         let said = record.args().to_string();
-        if said.starts_with("ComputePass::dispatch") {
-            self.dispatches.fetch_add(1, Ordering::Relaxed);
-        } else if said == "Queue::submit" {
-            self.submissions.fetch_add(1, Ordering::Relaxed);
+        let counted =
+            [said.starts_with("ComputePass::dispatch"), said == "Queue::submit", said.starts_with("Buffer::map_async")];
+        for (count, _) in self.0.iter().zip(counted).filter(|(_, is_it)| *is_it) {
+            count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     fn flush(&self) {}
 }
 
-/// Dispatches and submissions during some work.
-pub(super) fn count(work: impl FnOnce()) -> [usize; 2] {
+/// Dispatches, submissions and copies to the host during some work.
+pub(super) fn count(work: impl FnOnce()) -> [usize; 3] {
     static SET: Once = Once::new();
     // Where another logger was set before, nothing is counted.
     SET.call_once(|| drop(log::set_logger(&COUNTER)));
-    let so_far = || [&COUNTER.dispatches, &COUNTER.submissions].map(|count| count.load(Ordering::Relaxed));
+    let so_far = || COUNTER.0.each_ref().map(|count| count.load(Ordering::Relaxed));
     let before = so_far();
     log::set_max_level(LevelFilter::Trace);
     work();
     log::set_max_level(LevelFilter::Off);
     let after = so_far();
-    [after[0] - before[0], after[1] - before[1]]
+    std::array::from_fn(|place| after[place] - before[place])
 }

@@ -58,11 +58,21 @@ pub(super) struct Evaluations {
     pub(super) best: f64,
 }
 
-/// GPU calls of one evaluation.
+/// GPU calls of one evaluation, and of one step of the predictor–corrector, which makes two.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Asked {
+    #[serde(flatten)]
+    pub(super) evaluation: Calls,
+    pub(super) step: Calls,
+}
+
+/// What a GPU is asked to do.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Calls {
     pub(super) dispatches: f64,
     pub(super) submissions: f64,
+    /// Copies to the host, which are waited for.
+    pub(super) readbacks: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -127,8 +137,13 @@ impl LayerTime {
 
 impl Asked {
     fn print(&self) {
-        let Asked { dispatches, submissions } = self;
-        println!("  GPU            {dispatches:>8.1} dispatches in {submissions:.1} submissions per evaluation");
+        for (what, calls) in [("evaluation", self.evaluation), ("predictor–corrector step", self.step)] {
+            let Calls { dispatches, submissions, readbacks } = calls;
+            println!(
+                "  GPU            {dispatches:>8.1} dispatches in {submissions:.1} submissions per {what}, \
+                 {readbacks:.1} waited for"
+            );
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The measurements.
 
-use super::figures::{Asked, Evaluations, LayerTime, Memory, Streaming, Training, WholeRun};
+use super::figures::{Asked, Calls, Evaluations, LayerTime, Memory, Streaming, Training, WholeRun};
 use super::{Effort, SAMPLES, counter};
 use crate::Image;
 use crate::checkpoint::{ReadProgress, pictures_of};
@@ -203,19 +203,34 @@ fn layers_of(effort: &Effort, mut evaluate: impl FnMut() -> Result<(), Failure>)
     Ok(named.into_iter().chain([("everything else", whole - timed)]).map(row).collect())
 }
 
-/// GPU calls of one evaluation, whatever the batch.
-pub(super) fn asked(model: &NetworkScore, device: &Device) -> Result<Asked, Failure> {
-    const ROUNDS: usize = 4;
+/// GPU calls of one evaluation and of one step, whatever the batch.
+pub(super) fn asked(reference: &ModelRef, model: &NetworkScore, device: &Device) -> Result<Asked, Failure> {
     let (x, level) = question(model, device, 1);
-    let evaluate = || model.score(&x, &level).map(wait_for)?;
-    evaluate()?;
-    let mut outcome = Ok(());
-    let [dispatches, submissions] = counter::count(|| {
-        outcome = (0..ROUNDS).try_for_each(|_| evaluate());
-    });
-    outcome?;
-    let each = |count: usize| count as f64 / ROUNDS as f64;
-    Ok(Asked { dispatches: each(dispatches), submissions: each(submissions) })
+    let evaluation = calls(|times| {
+        let answers: Vec<Image> = (0..times).map(|_| model.score(&x, &level)).collect::<Result<_, _>>()?;
+        answers.into_iter().last().map_or(Ok(()), wait_for)
+    })?;
+    let noise = noise_of(model, device, 1);
+    let step = calls(|times| {
+        let run = run_of(reference, "pc1000-reverse-diffusion", times)?;
+        let in_range = InRange::new(model, run.family.facts().range);
+        wait_for(sample(&run, &Plan::new(&run, &in_range), &in_range, None, &noise, &mut Unobserved)?)
+    })?;
+    Ok(Asked { evaluation, step })
+}
+
+/// GPU calls of each of many times, without those before the first and after the last.
+fn calls(work: impl Fn(usize) -> Result<(), Failure>) -> Result<Calls, Failure> {
+    const TIMES: [usize; 2] = [2, 6];
+    let counted = |times: usize| {
+        let mut outcome = Ok(());
+        let calls = counter::count(|| outcome = work(times));
+        outcome.map(|()| calls)
+    };
+    work(1)?;
+    let (few, more) = (counted(TIMES[0])?, counted(TIMES[1])?);
+    let each = |place: usize| (more[place] as f64 - few[place] as f64) / (TIMES[1] - TIMES[0]) as f64;
+    Ok(Calls { dispatches: each(0), submissions: each(1), readbacks: each(2) })
 }
 
 /// A result is only there once its values are: data alone may still be on their way.

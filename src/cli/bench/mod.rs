@@ -91,7 +91,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
             .map(|batch| measure::evaluations(&model, &device, batch, &effort))
             .collect::<Result<_, _>>()?,
         layers: measure::layers(&model, &device, SAMPLES, &effort)?,
-        asked: gpu.then(|| measure::asked(&model, &device)).transpose()?,
+        asked: gpu.then(|| measure::asked(&args.model, &model, &device)).transpose()?,
         streaming: measure::streaming(&mut session, &args.model, &model, &effort)?,
     };
     drop(session);
@@ -120,7 +120,7 @@ fn evaluations_only(args: &Args, effort: &Effort) -> Result<(), Failure> {
         if report.gpu {
             let largest = args.evaluations.iter().max().copied().unwrap_or(1);
             layers = measure::layers(&model, device, largest.into(), effort)?;
-            asked = Some(measure::asked(&model, device)?);
+            asked = Some(measure::asked(&args.model, &model, device)?);
         }
     }
     if !args.gradients.is_empty() {

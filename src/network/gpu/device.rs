@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(super) const STORAGE: usize = 6;
 /// Of them, the place of the one that is written.
 pub(super) const WRITTEN: usize = 2;
+/// Storage buffers that every device binds at once which is taken, as WebGPU demands.
+pub(crate) const BUFFERS: usize = 8;
 /// Bytes that a workgroup's own memory has on every device, and most that one asks for.
 const WORKGROUP_BYTES: [u32; 2] = [16 << 10, 32 << 10];
 /// Most threads of a workgroup on every device.
@@ -63,10 +65,15 @@ pub(in crate::network) fn of(device: &Device) -> Option<(Arc<Gpu>, Precision)> {
     all.iter().find(|known| known.device == *device).map(|known| (known.gpu.clone(), known.precision))
 }
 
+/// Whether kernels of one's own can be computed on a device of Burn.
+pub(crate) fn is_known(device: &Device) -> bool {
+    locked(&KNOWN).iter().any(|known| known.device == *device)
+}
+
 fn is_able(adapter: &wgpu::Adapter, device: &wgpu::Device) -> bool {
     let limits = device.limits();
     adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
-        && limits.max_storage_buffers_per_shader_stage >= STORAGE as u32
+        && limits.max_storage_buffers_per_shader_stage >= BUFFERS as u32
         && limits.max_compute_workgroup_storage_size >= WORKGROUP_BYTES[0]
         && limits.max_compute_invocations_per_workgroup >= THREADS
         && limits.max_compute_workgroup_size_x >= THREADS

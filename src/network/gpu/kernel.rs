@@ -340,7 +340,7 @@ impl Stride {
 
 /// Writes out the lines between `//# repeat v NUMBER` and its `//# end` once for each v, with `$v` and `$(v+w)` in
 /// numbers, so that what a thread keeps stays in registers, whatever the driver does with loops.
-fn repeated<'a>(lines: &mut impl Iterator<Item = &'a str>, number: &impl Fn(&str) -> Option<u32>) -> String {
+pub(super) fn repeated<'a>(lines: &mut impl Iterator<Item = &'a str>, number: &impl Fn(&str) -> Option<u32>) -> String {
     let mut text = String::new();
     while let Some(line) = lines.next() {
         let mut words = line.split_whitespace();

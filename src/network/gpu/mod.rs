@@ -6,11 +6,14 @@
 //! see `shaders/network/common.wgsl`; normalisation, activation, bias, noise level and residual sum happen where a
 //! convolution reads or writes anyway. A network that learns ([`Learner`]) goes back the same way; gradients by images are
 //! those of tensor operations ([`super::unet`]).
+//!
+//! What goes on around a network, sums of images and noise, are kernels of `shaders/image`, each launched among Burn's own.
 
 mod back;
 mod build;
 mod device;
 mod kernel;
+mod launch;
 mod layers;
 mod learner;
 mod network;
@@ -22,7 +25,9 @@ mod tiling;
 mod walk;
 
 pub(super) use device::of;
+pub(crate) use device::{BUFFERS, is_known};
 pub use device::{Precision, register};
+pub(crate) use launch::{Source, THREADS, launch};
 pub(super) use learner::Learner;
 pub(super) use network::Network;
 pub use readback::Readback;

@@ -1,5 +1,6 @@
 use crate::Image;
-use crate::score::{Given, Measurement, ScoreError, ScoreModel, column};
+use crate::network::Sum;
+use crate::score::{Given, Measurement, ScoreError, ScoreModel, weight};
 use crate::sde::Level;
 
 /// What samples are led by.
@@ -87,7 +88,7 @@ impl<L: Lead> ScoreModel for Guided<L> {
             return self.lead.whole(x, at);
         }
         let [score, direction] = self.lead.parts(x, at)?;
-        let led = score.clone() + direction.clone() * column(at, &x.device(), |level| self.strength.at(level));
+        let led = Sum::of(1.0, &score).plus(weight(at, |level| self.strength.at(level)), &direction).tensor();
         if self.strength.rescale == 0.0 {
             return Ok(led);
         }

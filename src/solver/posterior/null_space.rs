@@ -1,7 +1,8 @@
 use super::{Method, Posterior, Recipe, Walk};
 use crate::Image;
+use crate::network::Sum;
 use crate::registry::{Settings, entry};
-use crate::score::{Condition, ScoreError, ScoreModel, column, denoised};
+use crate::score::{Condition, ScoreError, ScoreModel, denoised, weight};
 use crate::sde::Level;
 use crate::solver::Unconstrained;
 
@@ -51,7 +52,7 @@ impl<M: ScoreModel> ScoreModel for NullSpaceCorrection<'_, M> {
         let measurement = self.condition.measurement();
         let residual = measurement.residual(&denoised(x, &score, at));
         let correction = measurement.lift(&residual, &measurement.uncertainty(at));
-        let scale = column(at, &x.device(), |level| level.alpha / level.sigma.powi(2));
-        Ok(score + correction * scale)
+        let scale = weight(at, |level| level.alpha / level.sigma.powi(2));
+        Ok(Sum::of(1.0, &score).plus(scale, &correction).tensor())
     }
 }

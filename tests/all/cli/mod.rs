@@ -1,5 +1,6 @@
 //! The command line, through the real program in a folder of its own.
 
+mod asked;
 mod bad_input;
 mod classifier;
 mod comparing;

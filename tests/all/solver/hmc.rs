@@ -25,7 +25,7 @@ fn run(leapfrog: u32, adjusted: bool, snr: f64) -> (Correction, f64, f64) {
 }
 
 fn spread(correction: Correction) -> f64 {
-    let x = values(correction.update.next);
+    let x = values(correction.next);
     x.iter().map(|&x| (f64::from(x) - 0.4).powi(2)).sum::<f64>() / x.len() as f64
 }
 
@@ -107,7 +107,7 @@ fn one_leapfrog_step_is_an_annealed_langevin_step() {
         let noise = noise(4, [3, 4, 4], 2);
         let x = noise.normal(0, Purpose::Prior);
         let step = Step { index: 6, t: 0.4, next: 0.39, table: Some(100) };
-        let next = |corrector| correct(corrector, &model, sde, &x, &step, &noise).update.next;
+        let next = |corrector| correct(corrector, &model, sde, &x, &step, &noise).next;
         let (found, expected) = (next("hmc:0.16:1:1:false"), next("ald:0.16:1"));
         let error = (found - expected.clone()).abs().max().into_scalar::<f32>();
         assert!(error < 1e-5 * expected.abs().max().into_scalar::<f32>().max(1.0), "{kind}: {error}");
@@ -120,6 +120,6 @@ fn the_last_score_is_the_score_where_the_chain_stands() {
     let family = FamilyKind::Ve.published();
     let model = Mixture::new([1, 1, 1], vec![Component::round(1.0, vec![0.4], 0.1)]).unwrap();
     let expected = model.score(&correction.seen.x, &[family.sde().level(0.5)]).unwrap();
-    assert_eq!(values(correction.seen.x), values(correction.update.next));
+    assert_eq!(values(correction.seen.x), values(correction.next));
     assert_eq!(values(correction.seen.score), values(expected));
 }

@@ -6,6 +6,7 @@ mod grid;
 mod hmc;
 pub mod mixture;
 mod noise;
+mod on_gpu;
 mod order;
 pub mod published;
 pub mod recursion;

@@ -8,8 +8,8 @@ use score_explorer::registry::{Choice, Settings};
 use score_explorer::score::{Mixture, ScoreModel, denoised};
 use score_explorer::sde::{Family, FamilyKind, Step, Ve};
 use score_explorer::solver::{
-    self, CORRECTOR, Corrector, Destination, NoCorrector, NoiseSource, Observer, PREDICTOR, PredictorCorrector,
-    Process, Purpose, SNR, Solver, StepState, Unobserved,
+    self, Ancestral, CORRECTOR, Corrector, Destination, Evaluation, NoCorrector, NoiseSource, Observer, PREDICTOR,
+    Predictor, PredictorCorrector, Process, Purpose, SNR, Solver, StepState, Unobserved,
 };
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -147,7 +147,7 @@ fn the_corrector_runs_before_the_predictor() {
     let correct = solve(&pc("none", "ald"), &[step], false, start, &mut Unobserved);
     let score = model.score(&correct, &[sde.level(step.t)]).unwrap();
     let z = noise.normal(step.index, Purpose::Predictor);
-    let expected = solver::ancestral(sde, &correct, &step, &score, &z).next;
+    let expected = Ancestral.step(sde, &step).next(&Evaluation { x: correct, score }, &z);
     assert_eq!(values(found), values(expected));
 }
 
