@@ -1,6 +1,7 @@
 //! Adaptive Runge–Kutta of order 5 with an embedded estimate of order 4 (Dormand and Prince 1980),
 //! with the step control and error norm of SciPy's `RK45`, which the published sampler calls.
 
+use crate::network::read;
 use crate::score::ScoreError;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -176,8 +177,7 @@ impl Active {
     /// Root mean square of each group's rows of `e`/`scale`.
     fn norms(&self, e: State, scale: State) -> Result<Vec<f64>, ScoreError> {
         let width = e.dims()[1] as f64;
-        let squares = (e / scale).square().sum_dim(1);
-        let squares = squares.try_into_vec_as::<f32>().map_err(|error| ScoreError::Device(error.to_string()))?;
+        let squares = read::<f32>((e / scale).square().sum_dim(1).flatten(0, 1))?;
         let mut rows = squares.into_iter().map(f64::from);
         let norm = |group: &Group| {
             let sum: f64 = rows.by_ref().take(group.samples.len()).sum();

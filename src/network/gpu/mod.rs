@@ -16,8 +16,10 @@ mod readback;
 mod recorder;
 mod tiling;
 mod walk;
+mod watch;
 
 pub(super) use device::of;
 pub use device::{Precision, register};
 pub(super) use network::Network;
-pub use readback::Readback;
+pub use readback::{Readback, read};
+pub use watch::{DeviceError, DeviceWatch};
