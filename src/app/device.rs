@@ -28,6 +28,7 @@ pub fn why_device(session: &Session, choice: DeviceChoice) -> String {
     let gpu = session.devices().gpu.as_ref().map(|(_, report)| report);
     let because = match (choice, gpu) {
         (DeviceChoice::Cpu, _) => "you chose the CPU".into(),
+        _ if session.devices().gpu_is_gone() => "the graphics device was lost".into(),
         (DeviceChoice::Auto | DeviceChoice::Gpu | DeviceChoice::GpuHalf, None) => "no graphics adapter found".into(),
         (DeviceChoice::Gpu, Some(gpu)) if gpu.software => "you chose it, though it is a software adapter".into(),
         (DeviceChoice::Gpu, Some(_)) => "you chose the graphics adapter".into(),

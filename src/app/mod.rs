@@ -57,7 +57,8 @@ pub use settings::{Settings, ThemeChoice};
 pub use shell::App;
 pub use workspace::Workspace;
 
-use crate::engine::Devices;
+use crate::engine::{Devices, Failure};
+use crate::network::DeviceWatch;
 use crate::task::{ModelRef, Run};
 use anyhow::anyhow;
 use compare::Compare;
@@ -65,7 +66,11 @@ use eframe::egui_wgpu::RenderState;
 use inpaint::Inpaint;
 use latents::Latents;
 use plane::Plane;
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -146,7 +151,12 @@ pub struct Start<'a> {
     pub open: Option<PathBuf>,
     /// Whether files can be dropped on the window: not under Wayland.
     pub drops: bool,
+    /// What the window before this one left, and where this one leaves what the next one takes over.
+    pub left: Left,
 }
+
+/// What workspaces leave, by their names, when their window's graphics device is lost.
+pub type Left = Rc<RefCell<Vec<(&'static str, Box<dyn Any>)>>>;
 
 /// Whether the window will be Wayland's, for which the windowing library has no drag and drop.
 fn is_wayland() -> bool {
@@ -157,8 +167,9 @@ fn is_wayland() -> bool {
 /// The smallest window in which everything can be reached, in points.
 const SMALLEST: [f32; 2] = [640.0, 360.0];
 
-/// The system's wish that the program ends closes the window as a person would: what is long is saved first.
-fn close_on_signals(window: &egui::Context) {
+/// The system's wish that the program ends closes the window as a person would: what is long is saved first. The loss of
+/// its graphics device wakes it.
+fn close_on_signals(window: &egui::Context, watch: Option<Arc<DeviceWatch>>) {
     /// How often it is looked for.
     const EVERY: Duration = Duration::from_millis(250);
     let asked = Arc::new(AtomicBool::new(false));
@@ -168,7 +179,8 @@ fn close_on_signals(window: &egui::Context) {
     }
     let window = window.clone();
     std::thread::spawn(move || {
-        while !asked.load(Ordering::Acquire) {
+        let is_gone = || watch.as_ref().is_some_and(|watch| watch.is_gone());
+        while !asked.load(Ordering::Acquire) && !is_gone() {
             std::thread::sleep(EVERY);
         }
         window.send_viewport_cmd(egui::ViewportCommand::Close);
@@ -176,11 +188,27 @@ fn close_on_signals(window: &egui::Context) {
     });
 }
 
-/// Opens the window and serves it until it is closed.
+/// Opens the window and serves it until it is closed. Where its graphics device is lost, another takes its place.
 ///
 /// # Errors
 /// If no display or no graphics adapter can be opened: why, without a full stop.
-pub fn run_window(options: WindowOptions) -> anyhow::Result<()> {
+pub fn run_window(mut options: WindowOptions) -> anyhow::Result<()> {
+    let (left, mut notice) = (Left::default(), None);
+    loop {
+        let is_lost = open_window(&options, notice.take(), &left)?;
+        if !is_lost {
+            return Ok(());
+        }
+        options.open = None;
+        notice = Some(Notice::problem(Failure {
+            what: "The graphics device was lost, and the window was opened again.".into(),
+            remedy: "Runs go on on the CPU; a newer graphics driver may help.".into(),
+        }));
+    }
+}
+
+/// Opens a window and serves it until it is closed, or its graphics device is lost; whether it is.
+fn open_window(options: &WindowOptions, notice: Option<Notice>, left: &Left) -> anyhow::Result<bool> {
     let native = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_app_id("score-explorer")
@@ -189,29 +217,38 @@ pub fn run_window(options: WindowOptions) -> anyhow::Result<()> {
         wgpu_options: window_graphics(),
         ..Default::default()
     };
-    let opened = eframe::run_native(
-        "Score Explorer",
-        native,
-        Box::new(move |context| {
-            let Shared { devices, notice } = share(context.wgpu_render_state.as_ref());
-            let start = Start {
-                devices,
-                storage: context.storage,
-                render_state: context.wgpu_render_state.as_ref(),
-                library: options.library,
-                painting: options.painting,
-                notices: notice.into_iter().collect(),
-                open: options.open,
-                drops: !is_wayland(),
-            };
-            close_on_signals(&context.egui_ctx);
-            Ok(Box::new(App::new(&context.egui_ctx, start)))
-        }),
-    );
+    let watch = Rc::new(RefCell::new(None::<Arc<DeviceWatch>>));
+    let (options, left, watched) = (options.clone(), left.clone(), watch.clone());
+    let create: eframe::AppCreator<'_> = Box::new(move |context| {
+        let shared = share(context.wgpu_render_state.as_ref());
+        watched.replace(shared.devices.watch.clone());
+        close_on_signals(&context.egui_ctx, shared.devices.watch.clone());
+        let start = Start {
+            devices: shared.devices,
+            storage: context.storage,
+            render_state: context.wgpu_render_state.as_ref(),
+            library: options.library,
+            painting: options.painting,
+            notices: notice.into_iter().chain(shared.notice).collect(),
+            open: options.open,
+            drops: !is_wayland(),
+            left,
+        };
+        Ok(Box::new(App::new(&context.egui_ctx, start)))
+    });
+    let opened = catch_unwind(AssertUnwindSafe(|| eframe::run_native("Score Explorer", native, create)));
+    let is_lost = watch.take().is_some_and(|watch| watch.is_gone());
+    let opened = match opened {
+        Ok(opened) => opened,
+        // egui panics where it draws with a device that is lost in the middle of a frame, and its event loop is no more.
+        Err(_) if is_lost => return Err(anyhow!("its graphics device was lost")),
+        Err(panic) => resume_unwind(panic),
+    };
     // What the windowing library adds to its errors is for its own developers.
     opened.map_err(|error| match error {
         eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => anyhow!("the display does not answer"),
         eframe::Error::AppCreation(error) => anyhow!("{error}"),
         eframe::Error::Wgpu(error) => anyhow!("no graphics adapter can be used ({error})"),
-    })
+    })?;
+    Ok(is_lost)
 }

@@ -10,7 +10,7 @@ use super::settings::{Settings, ThemeChoice};
 use super::status::Status;
 use super::theme::Theme;
 use super::workspace::Workspace;
-use super::{Action, Context, Draft, Session, Start, help, theme};
+use super::{Action, Context, Draft, Left, Notice, Session, Start, help, theme};
 use egui::{Frame, Margin, RichText, Ui};
 use std::any::Any;
 use std::path::PathBuf;
@@ -33,6 +33,8 @@ pub struct App {
     unsaved: bool,
     /// Whether the window takes linear light.
     linear_target: bool,
+    /// For the window that takes its place, where its graphics device is lost.
+    left: Left,
 }
 
 /// What a person changes is saved within this time, also where the window then has nothing to draw.
@@ -44,7 +46,7 @@ impl App {
         let settings = Settings::load(start.storage);
         theme::install(ctx);
         ctx.set_theme(settings.theme.preference());
-        let workspaces = super::workspaces(&settings, &start);
+        let mut workspaces = super::workspaces(&settings, &start);
         let session = Session::new(ctx, start.devices, start.library.clone());
         let mut cx = Context::new(ctx, session, &settings, start.drops);
         cx.models.refresh(ctx, start.library.clone());
@@ -53,6 +55,11 @@ impl App {
         let last = settings.shown.as_str();
         let last = workspaces.iter().position(|workspace| start.open.is_none() && workspace.info().name == last);
         start.open.into_iter().for_each(|path| cx.files.open(ctx, path));
+        for (name, left) in start.left.take() {
+            if let Some(workspace) = workspaces.iter_mut().find(|workspace| workspace.info().name == name) {
+                workspace.take_over(left);
+            }
+        }
         App {
             cx,
             shown: last.unwrap_or_default(),
@@ -65,7 +72,18 @@ impl App {
             meter: Meter::default(),
             unsaved: false,
             linear_target: start.render_state.is_some_and(|state| state.target_format.is_srgb()),
+            left: start.left,
         }
+    }
+
+    /// Leaves what goes on to the next window, if the graphics device of this one is lost; whether it is.
+    fn is_left(&mut self) -> bool {
+        let is_lost = self.cx.session.devices().gpu_is_gone();
+        if is_lost && self.left.borrow().is_empty() {
+            let leave = |workspace: &mut Box<dyn Workspace>| Some((workspace.info().name, workspace.leave()?));
+            self.left.replace(self.workspaces.iter_mut().filter_map(leave).collect());
+        }
+        is_lost
     }
 
     /// What is known of models and devices.
@@ -100,6 +118,8 @@ impl App {
     /// Takes in what engine, threads and dialogs have said.
     fn poll(&mut self) {
         let App { cx, workspaces, catalogue, library, .. } = self;
+        let error = cx.session.devices().watch.as_ref().and_then(|watch| watch.take_of_drawing());
+        cx.tell(error.map(|error| Notice::error(format!("{error} while it drew; a newer graphics driver may help"))));
         let notices = cx.session.poll();
         cx.tell(notices);
         cx.take_own_family();
@@ -268,11 +288,19 @@ impl App {
 }
 
 impl eframe::App for App {
-    fn logic(&mut self, _ctx: &egui::Context, _frame: &mut eframe::Frame) {
-        self.poll();
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        if self.is_left() {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        } else {
+            self.poll();
+        }
     }
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        if self.is_left() {
+            // A frame without anything in it is all that can be drawn without the device.
+            return;
+        }
         let began = Instant::now();
         self.input(ui);
         let slim = |margin| Frame::new().inner_margin(margin);

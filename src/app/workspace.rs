@@ -103,6 +103,14 @@ pub trait Workspace: Any {
     /// The window closes: ends what would be lost, and waits until it is kept.
     fn close(&mut self) {}
 
+    /// The window can no longer be drawn: leaves what goes on, for the same workspace of the next window.
+    fn leave(&mut self) -> Option<Box<dyn Any>> {
+        None
+    }
+
+    /// Takes over what the same workspace of the window before left.
+    fn take_over(&mut self, _left: Box<dyn Any>) {}
+
     /// What survives a restart; [`Settings::of`] gives it back. Called every few seconds.
     fn save(&mut self) -> Value {
         Value::Null

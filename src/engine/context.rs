@@ -5,16 +5,16 @@ use super::loader::{self, Loaded};
 use super::progress::{Meter, Place};
 use super::recording::{Recording, State};
 use super::turnstile::Seat;
-use super::{DeviceReport, Ending, Failure, Options, Shared, Snapshot, Task, Update, Wake};
+use super::{DeviceChoice, DeviceReport, Ending, Failure, Options, Recorded, Shared, Snapshot, Task, Update, Wake};
 use crate::checkpoint::{Opened, ReadProgress};
-use crate::network::Architecture;
+use crate::network::{Architecture, DeviceError};
 use crate::score::{NetworkClassifier, ScoreError};
 use crate::task::ModelRef;
 use burn::tensor::Device;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, select_biased};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,6 +34,8 @@ pub struct Context<T: Task> {
     /// Steps done, and at which to hold.
     done: Cell<usize>,
     hold_at: Cell<Option<usize>>,
+    /// The graphics device has failed the task, and the CPU goes on.
+    retreated: Cell<bool>,
     pub(super) meter: Meter,
     recording: Recording,
 }
@@ -60,6 +62,7 @@ impl<T: Task> Context<T> {
             held: Cell::new(false),
             done: Cell::new(0),
             hold_at: Cell::new(None),
+            retreated: Cell::new(false),
             meter: Meter::new(),
             recording: Recording::new(engine.clone(), board, options.record, options.shown),
         }
@@ -67,6 +70,7 @@ impl<T: Task> Context<T> {
 
     /// Does the task and says how it ended, whatever happens inside.
     pub(super) fn work(self, task: T) {
+        let began_on_gpu = self.device().1.gpu;
         let work = || {
             let result = task.run(&self);
             // A device that fails here says so in the result.
@@ -78,8 +82,55 @@ impl<T: Task> Context<T> {
             self.engine.loader.clear();
             Err(Failure::from_panic(panic.as_ref()).into())
         });
+        let result = result.map_err(|ending| match (ending, self.device_error()) {
+            // Whatever it led to.
+            (Ending::Failed(_), Some(error)) if began_on_gpu && !self.retreated.get() => Failure::from(&error).into(),
+            (ending, _) => ending,
+        });
         self.seat.leave();
         self.say(Update::Ended(result.into()));
+    }
+
+    /// Does `work`, which is given the moment of the task to go on from: none at first. Where the graphics device fails it,
+    /// the CPU goes on from the last moment that is kept, and the owner is told.
+    ///
+    /// # Errors
+    /// What `work` answers.
+    pub(super) fn persist<R>(&self, work: impl Fn(Option<&Recorded>) -> Result<R, Ending>) -> Result<R, Ending> {
+        let began_on_gpu = self.device().1.gpu;
+        let attempt = catch_unwind(AssertUnwindSafe(|| work(None)));
+        let failed = began_on_gpu && matches!(attempt, Err(_) | Ok(Err(Ending::Failed(_))));
+        match if failed { self.device_error() } else { None } {
+            None => attempt.unwrap_or_else(|panic| resume_unwind(panic)),
+            Some(error) => work(self.retreat(&error).as_deref()),
+        }
+    }
+
+    /// What has gone wrong with the graphics device in this task's turns.
+    fn device_error(&self) -> Option<DeviceError> {
+        self.engine.devices.watch.as_ref()?.take()
+    }
+
+    /// Gives the graphics device up, and says so. Returns the last moment that is kept, if one is.
+    fn retreat(&self, error: &DeviceError) -> Option<Arc<Recorded>> {
+        self.seat.leave();
+        self.retreated.set(true);
+        // What the failure left of the models is not to be trusted.
+        self.engine.loader.clear();
+        let kept = self.recording.retreat();
+        let [lost, from] = [self.done.get(), kept.as_ref().map_or(0, |kept| kept.step)];
+        self.done.set(from);
+        self.meter.back_to(kept.as_ref().map_or(0, |kept| kept.nfe));
+        // All that is left is in the host's memory.
+        let _ = self.recording.flush(&self.meter);
+        let what = Failure::from(error).what;
+        let what = what.trim_end_matches('.');
+        self.say(Update::Notice(match (lost, from) {
+            (0, _) => format!("{what}; the CPU is used instead."),
+            (_, 0) => format!("{what} after step {lost}; the CPU begins again."),
+            _ => format!("{what} after step {lost}; the CPU goes on from step {from}."),
+        }));
+        kept
     }
 
     /// The folder of imported models, where there is one.
@@ -89,7 +140,7 @@ impl<T: Task> Context<T> {
 
     /// Where the task computes.
     pub(super) fn device(&self) -> &(Device, DeviceReport) {
-        self.engine.devices.choose(self.options.device)
+        self.engine.devices.choose(if self.retreated.get() { DeviceChoice::Cpu } else { self.options.device })
     }
 
     /// Where a network learns.

@@ -1,10 +1,11 @@
 //! Where a run computes.
 
-use crate::network::{Architecture, Learner, Precision, register_gpu};
+use crate::network::{Architecture, DeviceWatch, Learner, Precision, register_gpu};
 use burn::tensor::Device;
 use burn_wgpu::wgpu::{AdapterInfo, DeviceType};
 use burn_wgpu::{WgpuInitError, WgpuSetup};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Which device a person asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -44,6 +45,8 @@ pub struct Devices {
     pub gpu: Option<(Device, DeviceReport)>,
     /// The GPU again, for features of half precision.
     pub half: Option<(Device, DeviceReport)>,
+    /// Who listens to the GPU, if anybody does.
+    pub watch: Option<Arc<DeviceWatch>>,
 }
 
 impl Devices {
@@ -51,28 +54,31 @@ impl Devices {
     pub fn cpu_only() -> Devices {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let report = DeviceReport { name: format!("CPU (flex, {threads} threads)"), gpu: false, software: false };
-        Devices { cpu: (Device::flex(), report), gpu: None, half: None }
+        Devices { cpu: (Device::flex(), report), gpu: None, half: None, watch: None }
     }
 
-    /// The CPU, and the adapter of a setup that something else (the window) made and uses.
+    /// The CPU, and the adapter of a setup that something else (the window) made and uses, on this thread.
     ///
     /// # Errors
     /// If Burn cannot compute on that adapter.
     pub fn sharing(setup: WgpuSetup) -> Result<Devices, WgpuInitError> {
         let device = Device::wgpu_options().setup(setup.clone()).init()?;
-        Ok(Devices::with(device, setup))
+        let devices = Devices::with(device, setup);
+        devices.watch.iter().for_each(|watch| watch.this_thread_draws());
+        Ok(devices)
     }
 
     /// The CPU, and a device with the setup behind it.
     pub fn with(device: Device, setup: WgpuSetup) -> Devices {
         let report = DeviceReport::of_adapter(&setup.adapter.get_info());
-        register_gpu(&device, &setup, Precision::Single);
         // Burn knows it by another name, and keeps memory apart.
         let half = Device::wgpu_options().setup(setup.clone()).init().ok().map(|device| {
-            register_gpu(&device, &setup, Precision::Half);
             (device, DeviceReport { name: format!("{}, half precision", report.name), ..report.clone() })
         });
-        Devices { gpu: Some((device, report)), half, ..Devices::cpu_only() }
+        let halves = half.iter().map(|(device, _)| (device, Precision::Half));
+        let all: Vec<_> = std::iter::once((&device, Precision::Single)).chain(halves).collect();
+        let watch = register_gpu(&all, &setup);
+        Devices { gpu: Some((device, report)), half, watch, ..Devices::cpu_only() }
     }
 
     /// The devices for a choice, without a window. The graphics adapter is looked for unless
@@ -109,10 +115,16 @@ impl Devices {
         }
     }
 
+    /// Whether there was a GPU, and nothing can be computed on it any more.
+    pub fn gpu_is_gone(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.is_gone())
+    }
+
     /// The device for a choice: a software adapter is never chosen by `Auto`, and a GPU falls back to the CPU where there is
-    /// none.
+    /// none, or no longer.
     pub fn choose(&self, choice: DeviceChoice) -> &(Device, DeviceReport) {
         match (choice, &self.gpu, &self.half) {
+            _ if self.gpu_is_gone() => &self.cpu,
             (DeviceChoice::Gpu, Some(gpu), _) => gpu,
             (DeviceChoice::GpuHalf, _, Some(half)) => half,
             (DeviceChoice::Auto, Some(gpu), _) if !gpu.1.software => gpu,

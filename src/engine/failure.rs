@@ -1,3 +1,4 @@
+use crate::network::DeviceError;
 use crate::score::ScoreError;
 use std::any::Any;
 
@@ -20,20 +21,24 @@ impl Failure {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
         let reason = text.lines().next().unwrap_or_default();
-        let lost =
-            ["device lost", "Device lost", "DeviceLost", "device is lost"].iter().any(|sign| text.contains(sign));
         Failure {
-            what: if lost {
-                "The graphics device was lost.".into()
-            } else {
-                format!("The computation failed unexpectedly: {reason}.")
-            },
-            remedy: if lost {
-                "Run again on the CPU, or restart the program.".into()
-            } else {
-                "Run again; if it happens again, choose another device or model.".into()
-            },
+            what: format!("The computation failed unexpectedly: {reason}."),
+            remedy: "Run again; if it happens again, choose another device or model.".into(),
         }
+    }
+}
+
+impl From<&DeviceError> for Failure {
+    fn from(error: &DeviceError) -> Failure {
+        let remedy = match error {
+            // Then the CPU is taken by itself.
+            DeviceError::Lost | DeviceError::Stuck(_) => {
+                "run again: the CPU is used until the program is restarted, and a newer graphics driver may help"
+            }
+            DeviceError::OutOfMemory => "close other programs that use the GPU, or choose the CPU",
+            DeviceError::Refused(_) => "choose the CPU; a newer graphics driver may help",
+        };
+        Failure { what: capitalised(&error.to_string()), remedy: capitalised(remedy) }
     }
 }
 

@@ -49,6 +49,9 @@ use turnstile::Turnstile;
 /// How the names of the threads of tasks begin.
 const THREAD: &str = "task ";
 
+/// The number of the next task of this process.
+static TASKS: AtomicU64 = AtomicU64::new(1);
+
 /// How soon a listener should look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
@@ -84,7 +87,6 @@ struct Shared {
     loader: Loader,
     turnstile: Arc<Turnstile>,
     wake: Box<dyn Fn(Wake) + Send + Sync>,
-    tasks: AtomicU64,
     /// All tasks' threads ask the GPU on one stream, because each stream keeps memory of its own.
     stream: StreamId,
 }
@@ -111,7 +113,6 @@ impl Engine {
             loader: Loader::new(library),
             turnstile: Arc::default(),
             wake: Box::new(wake),
-            tasks: AtomicU64::new(1),
             stream: StreamId::allocate(),
         };
         Engine { shared: Arc::new(shared) }
@@ -124,7 +125,7 @@ impl Engine {
 
     /// Begins a task. Where the system has no thread for it, it fails.
     pub fn start<T: Task>(&self, task: T, options: Options) -> TaskHandle<T> {
-        let id = TaskId(self.shared.tasks.fetch_add(1, Ordering::Relaxed));
+        let id = TaskId(TASKS.fetch_add(1, Ordering::Relaxed));
         let ((mail, inbox), (outbox, updates)) = (unbounded(), unbounded());
         let board: Arc<Board> = Arc::default();
         let context = Context::new(&self.shared, id, options, inbox, outbox.clone(), board.clone());

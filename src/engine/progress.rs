@@ -82,6 +82,11 @@ impl Meter {
         self.spent.take();
     }
 
+    /// The task is back where it had taken so many evaluations per sample.
+    pub(super) fn back_to(&self, nfe: usize) {
+        self.evaluations.set(self.before.get() + nfe * self.samples.get());
+    }
+
     /// `samples` were evaluated, which took so long.
     pub(super) fn evaluated(&self, samples: usize, time: Duration) {
         self.evaluations.set(self.evaluations.get() + samples);

@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 const FRAME: Duration = Duration::from_millis(8);
 /// Progress of what is not shown is told no more often than this.
 const TELL_EVERY: Duration = Duration::from_millis(50);
+/// A state on a graphics device that nobody asks for is kept this often: as much is lost with the device.
+const KEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// A state, still on its device.
 pub(super) struct State {
@@ -74,6 +76,8 @@ pub(super) struct Recording {
     told: Cell<Option<Instant>>,
     newest: RefCell<(Newest, Place)>,
     coming: RefCell<Option<Coming>>,
+    /// The last state that is in the host's memory, and when it came there.
+    kept: RefCell<(Option<Arc<Recorded>>, Instant)>,
 }
 
 impl Recording {
@@ -81,7 +85,8 @@ impl Recording {
     pub(super) fn new(engine: Arc<Shared>, board: Arc<Board>, limit: usize, shown: bool) -> Self {
         let recorder = RefCell::new(Recorder::new(limit));
         let newest = RefCell::new((Newest::None, Place::default()));
-        Recording { engine, board, recorder, shown, told: Cell::new(None), newest, coming: RefCell::default() }
+        let kept = RefCell::new((None, Instant::now()));
+        Recording { engine, board, recorder, shown, told: Cell::new(None), newest, coming: RefCell::default(), kept }
     }
 
     /// Takes in a new state, and the place that the task is at with it. Values on a device may come with the next state.
@@ -91,7 +96,7 @@ impl Recording {
     pub(super) fn take(&self, state: State, place: Place, meter: &Meter) -> Result<(), ScoreError> {
         self.settle(meter)?;
         let due = self.is_due();
-        let whole = self.recorder.borrow().wants(state.step) || (due && self.shown);
+        let whole = self.recorder.borrow().wants(state.step) || (due && self.shown) || self.would_be_missed(&state);
         let values = if whole { state.values() } else { state.figure() }?;
         let is_here = values.is_here();
         let coming = Coming { state: Box::new(state), values, place, whole, show: due };
@@ -164,6 +169,20 @@ impl Recording {
         self.told.get().is_none_or(|told| told.elapsed() >= interval)
     }
 
+    /// Whether a state is on a graphics device, and the last one that is not is long ago.
+    fn would_be_missed(&self, state: &State) -> bool {
+        self.kept.borrow().1.elapsed() >= KEEP_EVERY && !on_host(&flat(&state.x), |_| {})
+    }
+
+    /// Gives up what is on its way from a device. Returns the last state that is in the host's memory, which is the newest
+    /// from now on.
+    pub(super) fn retreat(&self) -> Option<Arc<Recorded>> {
+        self.coming.take();
+        let kept = self.kept.borrow().0.clone();
+        self.newest.borrow_mut().0 = kept.clone().map_or(Newest::None, Newest::Unshown);
+        kept
+    }
+
     fn progress(&self, place: Place, meter: &Meter) -> Progress {
         Progress { recorded_bytes: self.recorder.borrow().bytes(), ..meter.progress(place) }
     }
@@ -172,6 +191,7 @@ impl Recording {
         let on_gpu = if self.shown { on_gpu(&state.x) } else { None };
         let kept = Arc::new(state.read(values)?);
         self.recorder.borrow_mut().push(kept.clone());
+        self.kept.replace((Some(kept.clone()), Instant::now()));
         Ok(if on_gpu.is_some() { Arc::new(Recorded { on_gpu, ..(*kept).clone() }) } else { kept })
     }
 }
@@ -190,8 +210,15 @@ pub(super) struct Observed<'a, T: Task> {
 }
 
 impl<'a, T: Task> Observed<'a, T> {
-    pub(super) fn new(context: &'a Context<T>, sde: &'a dyn Sde, steps: usize, evaluations: Option<usize>) -> Self {
-        Observed { context, sde, steps, evaluations, done: 0, failure: None }
+    /// Of a task of so many steps and evaluations, after the first `done` steps.
+    pub(super) fn new(
+        context: &'a Context<T>,
+        sde: &'a dyn Sde,
+        steps: usize,
+        evaluations: Option<usize>,
+        done: usize,
+    ) -> Self {
+        Observed { context, sde, steps, evaluations, done, failure: None }
     }
 
     /// Takes in the first state, before anything is evaluated.

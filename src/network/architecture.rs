@@ -3,8 +3,8 @@
 use super::plan::Parameter;
 use super::weights::all_used;
 use super::{
-    Classes, Config, Dit, DitConfig, Dropout, InvalidConfig, Joins, Labels, RefineNet, Stage, Unet, Weights,
-    WeightsError,
+    Classes, Config, DeviceError, Dit, DitConfig, Dropout, InvalidConfig, Joins, Labels, RefineNet, Stage, Unet,
+    Weights, WeightsError,
 };
 use crate::Image;
 use burn::tensor::{Device, TensorReadError};
@@ -127,6 +127,8 @@ pub enum GradientError {
     Weights(#[from] WeightsError),
     #[error("the device failed: {0}")]
     Device(String),
+    #[error(transparent)]
+    Graphics(#[from] DeviceError),
 }
 
 impl From<TensorReadError> for GradientError {

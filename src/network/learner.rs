@@ -115,7 +115,7 @@ impl Known {
             values.push(array.values.as_slice());
         }
         self.inputs.given(x, labels, at_output, |x, _, told, at_output| {
-            self.network.gradients(&values, x, &told, dropout, at_output).map_err(GradientError::Device)
+            Ok(self.network.gradients(&values, x, &told, dropout, at_output)?)
         })
     }
 }

@@ -31,7 +31,7 @@ pub use config::{
 };
 pub use dit::{Dit, DitConfig};
 pub use dropout::Dropout;
-pub use gpu::{Precision, Readback, register as register_gpu};
+pub use gpu::{DeviceError, DeviceWatch, Precision, Readback, read, register as register_gpu};
 pub(crate) use host::{ByteMatrix, instructions, is_plain};
 pub use inception::{INCEPTION_CLASSES, INCEPTION_FEATURES, INCEPTION_SIDE, Inception, InceptionOutput};
 pub use labels::Labels;

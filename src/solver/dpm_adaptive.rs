@@ -3,7 +3,7 @@ use super::estimate::{Estimate, Exponential, Prediction, between};
 use super::stochastic::{Detour, ETA};
 use super::{Destination, Grid, Observer, Process, Purpose, Solver, Uniform};
 use crate::Image;
-use crate::network::{Sum, sample_squares};
+use crate::network::{Sum, read, sample_squares};
 use crate::registry::{About, Choice, Equation, Parameter, Scale, Settings, entry};
 use crate::score::ScoreError;
 use crate::sde::{Family, Level};
@@ -199,6 +199,6 @@ fn error(settings: &Settings, [low, high, before]: [&Image; 3], mean: bool) -> R
     let values = low.dims().iter().skip(1).product::<usize>() as f64;
     let squares = sample_squares(&((low.clone() - high.clone()) / allowed)) / values;
     let square = if mean { squares.mean() } else { squares.max() };
-    let square = square.try_into_vec_as::<f64>()?.first().copied().unwrap_or(f64::NAN);
+    let square = read::<f64>(square)?.first().copied().unwrap_or(f64::NAN);
     if square.is_finite() { Ok(square.sqrt()) } else { Err(ScoreError::NotFinite { ratio: f64::NAN }) }
 }

@@ -1,7 +1,7 @@
 //! Adaptive Runge–Kutta of order 5 with an embedded estimate of order 4 (Dormand and Prince 1980),
 //! with the step control and error norm of SciPy's `RK45`, which the published sampler calls.
 
-use crate::network::{Sum, sample_squares};
+use crate::network::{Sum, read, sample_squares};
 use crate::score::ScoreError;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -183,7 +183,7 @@ impl Active {
     fn norms<const K: usize>(&self, e: [State; K], scale: &State) -> Result<[Vec<f64>; K], ScoreError> {
         let width = scale.dims()[1] as f64;
         let squares = e.map(|e| sample_squares(&(e / scale.clone())));
-        let mut rows = Tensor::cat(squares.into(), 0).try_into_vec_as::<f32>()?.into_iter().map(f64::from);
+        let mut rows = read::<f32>(Tensor::cat(squares.into(), 0))?.into_iter().map(f64::from);
         let mut norm = |group: &Group| {
             let sum: f64 = rows.by_ref().take(group.samples.len()).sum();
             (sum / (group.samples.len() as f64 * width)).sqrt()

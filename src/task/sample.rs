@@ -36,6 +36,11 @@ impl Plan {
         Plan { steps, range: run.family.facts().range, notices }
     }
 
+    /// What is left after `done` steps, which led to the time `t`.
+    pub fn after(&self, t: f64, done: usize) -> Plan {
+        Plan { steps: cut(self.steps.clone(), t, done), ..self.clone() }
+    }
+
     /// Time of x after `step` steps of this plan.
     pub fn time_after(&self, step: usize) -> f64 {
         match step.checked_sub(1) {

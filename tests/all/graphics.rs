@@ -1,7 +1,10 @@
 //! The one graphics device of these tests, a software one where there is no other.
 
 use burn::tensor::Device;
-use burn::tensor::wgpu::WgpuSetup;
+use burn::tensor::wgpu::{WgpuSetup, wgpu};
+use eframe::egui_wgpu::RendererOptions;
+use egui_kittest::wgpu::create_render_state;
+use score_explorer::app::{share, window_graphics};
 use score_explorer::engine::Devices;
 use std::sync::LazyLock;
 
@@ -23,4 +26,10 @@ pub(crate) fn graphics() -> Device {
 /// The same for features of half precision.
 pub(crate) fn half_precision() -> Device {
     DEVICES.0.half.as_ref().expect("there is one").0.clone()
+}
+
+/// Devices that no other test has, as a window on this thread has them, and what is behind the graphics one.
+pub(crate) fn own_devices() -> (Devices, wgpu::Device) {
+    let state = create_render_state(window_graphics().wgpu_setup, RendererOptions::default());
+    (share(Some(&state)).devices, state.device.clone())
 }

@@ -38,7 +38,9 @@ use export::ExportPanel;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use setup::{Setup, is_stale};
+use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a key or a button asks of this workspace.
 #[derive(Clone, Debug)]
@@ -77,6 +79,9 @@ static KEYS: [Binding<Command>; 11] = [
     with(Modifiers::COMMAND, Key::O, "Ctrl+O", "Open a model, images or a run file", Command::Open),
     with(Modifiers::COMMAND, Key::S, "Ctrl+S", "Save images, an animation or the run", Command::OfferSave),
 ];
+
+/// How often a window looks at runs of the window before, whose tasks wake that one.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What survives a restart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -247,6 +252,19 @@ impl Workspace for Trajectory {
         self.convergence.poll(&mut cx.session);
         let notices = self.runs.poll(&mut cx.session);
         cx.tell(notices);
+        if self.runs.wake_another() {
+            cx.egui.request_repaint_after(LOOK_EVERY);
+        }
+    }
+
+    fn leave(&mut self) -> Option<Box<dyn Any>> {
+        Some(Box::new(std::mem::take(&mut self.runs)))
+    }
+
+    fn take_over(&mut self, left: Box<dyn Any>) {
+        if let Ok(runs) = left.downcast::<Runs>() {
+            self.runs = runs.taken_over();
+        }
     }
 
     fn keys(&mut self, keys: &Keys<'_>, cx: &mut Context) {

@@ -33,6 +33,8 @@ pub struct Entry {
     branches: usize,
     /// While it goes on.
     task: Option<TaskHandle<Sample>>,
+    /// It began in a window before this one, whose graphics device is lost.
+    taken_over: bool,
 }
 
 impl Entry {
@@ -50,7 +52,7 @@ impl Entry {
     fn show(&mut self, snapshot: Arc<Snapshot>, session: &mut Session) {
         let report = &self.view.report;
         session.learn_rate(&report.run.model, report.device.gpu, snapshot.progress.evaluations_per_second);
-        self.view.snapshot = Some(snapshot);
+        self.view.snapshot = Some(if self.taken_over { without_device(&snapshot) } else { snapshot });
     }
 
     /// Takes in what the task has said. Returns how it failed, if it did.
@@ -60,7 +62,8 @@ impl Entry {
         let mut ended = false;
         for update in session.hear(&task) {
             match update {
-                Update::Report(_) => {}
+                // It goes on elsewhere.
+                Update::Report(report) => self.view.report = Arc::new(report),
                 Update::Notice(text) => notices.extend(session.tell_once([text])),
                 Update::Paused => self.view.state = RunState::Paused,
                 Update::Resumed => self.view.state = RunState::Running,
@@ -208,6 +211,10 @@ impl Runs {
         match update {
             None => self.pending = Some(pending),
             Some(Update::Report(report)) => return self.started(report, pending, session),
+            Some(Update::Notice(text)) => {
+                self.pending = Some(pending);
+                return session.tell_once([text]);
+            }
             Some(Update::Ended(End::Failed(failure))) => {
                 return vec![self.retries.offer(Notice::problem(failure), (pending.run, pending.device))];
             }
@@ -222,7 +229,27 @@ impl Runs {
         let notices = session.learn(report.model.clone());
         self.shown = Some(task.id());
         let view = RunView { parent, ..RunView::new(task.id(), Arc::new(report)) };
-        self.entries.push(Entry { name, device, view, branches: 0, task: Some(task) });
+        self.entries.push(Entry { name, device, view, branches: 0, task: Some(task), taken_over: false });
         notices
     }
+
+    /// The same in another window.
+    pub fn taken_over(mut self) -> Runs {
+        for entry in &mut self.entries {
+            entry.taken_over = true;
+            entry.view.snapshot = entry.view.snapshot.as_deref().map(without_device);
+        }
+        self
+    }
+
+    /// Whether one goes on that was begun in another window, which its task wakes.
+    pub fn wake_another(&self) -> bool {
+        self.entries.iter().any(|entry| entry.taken_over && entry.task.is_some())
+    }
+}
+
+/// The same, whose newest moment does not hold the memory of a graphics device.
+fn without_device(snapshot: &Snapshot) -> Arc<Snapshot> {
+    let newest = Arc::new(Recorded { on_gpu: None, ..(*snapshot.newest).clone() });
+    Arc::new(Snapshot { newest, ..snapshot.clone() })
 }

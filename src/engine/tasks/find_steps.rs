@@ -1,5 +1,5 @@
 use super::refused;
-use super::sampling::sampled;
+use super::sampling::{Beginning, sampled};
 use crate::engine::{Context, Ending, RunReport, Task};
 use crate::task::{StepSearch, Trajectories};
 use std::convert::Infallible;
@@ -21,7 +21,7 @@ impl Task for FindSteps {
         let sde = run.family.sde();
         // All levels are kept.
         let held = StepSearch::FINE / 4;
-        let trajectories = sampled(context, &run, held, None, |t, x| Trajectories::new(sde, t, x))?;
+        let trajectories = sampled(context, &run, held, Beginning::Origin, |t, x| Trajectories::new(sde, t, x))?;
         let found = trajectories.best(&search.wanted);
         Ok(search.wanted.into_iter().zip(found).collect())
     }

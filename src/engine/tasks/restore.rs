@@ -47,7 +47,7 @@ impl Task for Restore {
             None => restoration.first_state(&plan, &model, &observation, &noise)?,
         };
         context.meter.count_from_here();
-        let mut observed = Observed::new(context, run.family.sde(), plan.steps.len(), evaluations);
+        let mut observed = Observed::new(context, run.family.sde(), plan.steps.len(), evaluations, 0);
         observed.first(&start, plan.time_after(0))?;
         let mut held =
             Held { observed, restoration: &restoration, model: &model, device, condition: &condition, refused: None };

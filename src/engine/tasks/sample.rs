@@ -1,4 +1,4 @@
-use super::sampling::sampled;
+use super::sampling::{Beginning, sampled};
 use crate::engine::{Context, Ending, Recorded, RunReport, Snapshot, Task};
 use crate::solver::Unobserved;
 use crate::task::Run;
@@ -20,7 +20,10 @@ impl Task for Sample {
     type Output = Arc<Snapshot>;
 
     fn run(self, context: &Context<Self>) -> Result<Arc<Snapshot>, Ending> {
-        sampled(context, &self.run, 1, self.from.as_deref(), |_, _| Unobserved)?;
-        Ok(context.last()?)
+        let beginning = self.from.as_deref().map_or(Beginning::Origin, Beginning::Parent);
+        context.persist(|moment| {
+            sampled(context, &self.run, 1, moment.map_or(beginning, Beginning::Moment), |_, _| Unobserved)?;
+            Ok(context.last()?)
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! The graphics devices of this process, as wgpu has them.
 
 use super::kernel::Kernel;
+use super::watch::{DeviceError, DeviceWatch};
 use burn::tensor::Device;
 use burn_wgpu::WgpuSetup;
 use burn_wgpu::wgpu::{self, BindingType, BufferBindingType, BufferUsages};
@@ -18,11 +19,12 @@ const WORKGROUP_BYTES: [u32; 2] = [16 << 10, 32 << 10];
 /// Most threads of a workgroup on every device.
 pub(super) const THREADS: u32 = 256;
 
-/// A device, its queue, and the kernels that were made for it so far.
+/// A device, its queue, who listens to it, and the kernels that were made for it so far.
 #[derive(Debug)]
 pub(in crate::network) struct Gpu {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
+    pub(super) watch: Arc<DeviceWatch>,
     pub layout: wgpu::BindGroupLayout,
     /// Bound where a kernel reads nothing.
     pub nothing: wgpu::Buffer,
@@ -47,16 +49,26 @@ pub enum Precision {
 
 static KNOWN: Mutex<Vec<Known>> = Mutex::new(Vec::new());
 
-/// Makes known what lies behind Burn's device, so that networks on it compute by kernels of their own, which store features
-/// in this precision. Devices that cannot run these keep to Burn's.
-pub fn register(device: &Device, setup: &WgpuSetup, precision: Precision) {
-    let mut all = locked(&KNOWN);
-    if all.iter().any(|known| known.device == *device) || !is_able(&setup.adapter, &setup.device) {
-        return;
+/// Makes known what lies behind devices of Burn's that share a setup, so that networks on them compute by kernels of their
+/// own, which store features in these precisions. Devices that cannot run these keep to Burn's. Returns who listens to the
+/// setup's device from now on.
+pub fn register(devices: &[(&Device, Precision)], setup: &WgpuSetup) -> Option<Arc<DeviceWatch>> {
+    if !is_able(&setup.adapter, &setup.device) {
+        return None;
     }
-    let same = all.iter().find(|known| known.gpu.device == setup.device);
-    let gpu = same.map_or_else(|| Arc::new(Gpu::new(setup)), |known| known.gpu.clone());
-    all.push(Known { device: device.clone(), gpu, precision });
+    let mut all = locked(&KNOWN);
+    // wgpu's devices of two instances may be equal. Burn's never are.
+    let place = |all: &[Known], device: &Device| all.iter().position(|known| known.device == *device);
+    let known = devices.iter().find_map(|(device, _)| place(&all, device));
+    let gpu = known.map_or_else(|| Arc::new(Gpu::new(setup)), |place| all[place].gpu.clone());
+    for &(device, precision) in devices {
+        if place(&all, device).is_none() {
+            all.push(Known { device: device.clone(), gpu: gpu.clone(), precision });
+        }
+    }
+    // Burn began to when it was told of the device, and the last one who does is told.
+    gpu.watch.listen();
+    Some(gpu.watch.clone())
 }
 
 /// What lies behind a device of Burn, if it is known. Devices with gradients are others.
@@ -108,7 +120,8 @@ impl Gpu {
             immediate_size: 0,
         });
         let nothing = buffer(&device, 64, BufferUsages::STORAGE);
-        Gpu { device, queue, layout, nothing, pipeline_layout, pipelines: Mutex::default() }
+        let watch = DeviceWatch::new(&device, setup.adapter.get_info().device_type);
+        Gpu { device, queue, watch, layout, nothing, pipeline_layout, pipelines: Mutex::default() }
     }
 
     /// Bytes of a workgroup's own memory.
@@ -139,30 +152,23 @@ impl Gpu {
         made.clone()
     }
 
-    /// Waits until so much of what was submitted is done.
-    ///
-    /// # Errors
-    /// If the device fails: what it says.
-    pub fn wait(&self, after: wgpu::SubmissionIndex) -> Result<(), String> {
-        let wait = wgpu::PollType::Wait { submission_index: Some(after), timeout: None };
-        self.device.poll(wait).map(drop).map_err(|error| error.to_string())
-    }
-
     /// Waits for what was copied to memory that the host can see, and reads it.
     ///
     /// # Errors
-    /// If the device fails: what it says.
+    /// If the device fails, or finishes nothing for long.
     pub fn read<T>(
         &self,
         copy: &wgpu::Buffer,
-        after: wgpu::SubmissionIndex,
+        after: &wgpu::SubmissionIndex,
         read: impl FnOnce(&[f32]) -> T,
-    ) -> Result<T, String> {
+    ) -> Result<T, DeviceError> {
+        let refused = |error: String| DeviceError::Refused(error);
         copy.slice(..).map_async(wgpu::MapMode::Read, |_| {});
-        self.wait(after)?;
+        self.watch.wait_for(after)?;
+        self.watch.check()?;
         let values = {
-            let bytes = copy.get_mapped_range(..).map_err(|error| error.to_string())?;
-            read(bytemuck::try_cast_slice(&bytes).map_err(|error| error.to_string())?)
+            let bytes = copy.get_mapped_range(..).map_err(|error| refused(error.to_string()))?;
+            read(bytemuck::try_cast_slice(&bytes).map_err(|error| refused(error.to_string()))?)
         };
         copy.unmap();
         Ok(values)

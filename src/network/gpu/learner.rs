@@ -9,6 +9,7 @@ use super::layers::Convolution;
 use super::network::padded;
 use super::parameters::{FOUND, GRADIENTS, Map, Order, PUBLISHED, Uploader};
 use super::program::Program;
+use super::watch::DeviceError;
 use crate::network::host::Table;
 use crate::network::labels::Told;
 use crate::network::layers::{Loader, Pair};
@@ -19,6 +20,7 @@ use rayon::prelude::*;
 use recording::{Embedding, Places, Recorded};
 use std::cell::RefCell;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -38,8 +40,8 @@ pub(in crate::network) struct Learner {
     places: [wgpu::Buffer; 3],
     /// Values of published parameters, and of packed ones, with and without those of the way back.
     counts: [usize; 3],
-    /// Most images that go through together.
-    most: usize,
+    /// Most images that go through together; fewer once the device had no memory for so many.
+    most: AtomicUsize,
     lesson: Mutex<Option<Lesson>>,
 }
 
@@ -95,9 +97,9 @@ impl Learner {
         let upload = |places: &[u32]| gpu.upload(bytemuck::cast_slice(places), BufferUsages::STORAGE);
         let places = [upload(&map.packed), upload(&map.turned), upload(&map.published())];
         let counts = [map.count(), map.packed.len(), map.turned.len()];
-        let learner = Learner { gpu, body, embedding, table, places, counts, most: 1, lesson: Mutex::default() };
+        let learner = Learner { gpu, body, embedding, table, places, counts, most: 1.into(), lesson: Mutex::default() };
         let most = learner.most_images();
-        Ok(most.map(|most| Learner { most, ..learner }))
+        Ok(most.map(|most| Learner { most: most.into(), ..learner }))
     }
 
     /// Images that fit into the memory, at least one; `None` where something cannot be recorded.
@@ -120,7 +122,7 @@ impl Learner {
     /// which something is told.
     ///
     /// # Errors
-    /// If the device fails: what it says.
+    /// If the device fails.
     pub fn gradients(
         &self,
         parameters: &[&[f32]],
@@ -128,11 +130,11 @@ impl Learner {
         told: &Told,
         dropout: Option<Dropout>,
         at_output: AtOutput,
-    ) -> Result<Vec<Vec<f32>>, String> {
+    ) -> Result<Vec<Vec<f32>>, DeviceError> {
         let n = told.classes.len();
-        let part = n.div_ceil(n.div_ceil(self.most).max(1)).max(1);
         let mut kept = locked(&self.lesson);
-        let lesson = self.lesson(&mut kept, part, dropout.is_some())?;
+        let lesson = self.lesson(&mut kept, n, dropout.is_some())?;
+        let (part, _) = lesson.of;
         let (gpu, program) = (&*self.gpu, &lesson.program);
         let [took_forwards, took_back] = &mut lesson.took;
         let Places { parts: [packed, forwards, back, published], gradient, joined, masks } = lesson.places;
@@ -154,7 +156,7 @@ impl Learner {
             }
             let out = Some((output, seen_output));
             let after = self.in_turns(program, packed..forwards, out, took_forwards)?;
-            let mut values = gpu.read(seen_output, after, <[f32]>::to_vec)?;
+            let mut values = gpu.read(seen_output, &after, <[f32]>::to_vec)?;
             let own = images.len() * (values.len() / part);
             let (own, missing) = values.split_at_mut(own);
             at_output(images.clone(), own);
@@ -164,11 +166,11 @@ impl Learner {
             let after = self.in_turns(program, forwards..back, rows, took_back)?;
             if let Some((table, to)) = self.table.as_ref().zip(of_table.as_mut()).filter(|_| rows.is_some()) {
                 let own = &told.classes[images.clone()];
-                gpu.read(seen_rows, after, |rows| table.add(rows, own, to))?;
+                gpu.read(seen_rows, &after, |rows| table.add(rows, own, to))?;
             }
         }
         let after = program.submit(gpu, back..published, |_| {}, copied(program, Some((FOUND, seen_slopes))));
-        let mut found = gpu.read(seen_slopes, after, |values| cut(values, parameters))?;
+        let mut found = gpu.read(seen_slopes, &after, |values| cut(values, parameters))?;
         if let Some((table, gradient)) = self.table.as_ref().zip(of_table) {
             found[table.slot()] = gradient;
         }
@@ -237,37 +239,57 @@ impl Learner {
         steps: Range<usize>,
         copy: Option<(usize, &wgpu::Buffer)>,
         took: &mut Duration,
-    ) -> Result<wgpu::SubmissionIndex, String> {
+    ) -> Result<wgpu::SubmissionIndex, DeviceError> {
         let began = Instant::now();
         let turns = (took.as_secs_f64() / TURN.as_secs_f64()).ceil().max(1.0) as usize;
         let each = steps.len().div_ceil(turns).max(1);
         let mut first = steps.start;
         while first + each < steps.end {
             let after = program.submit(&self.gpu, first..first + each, |_| {}, |_| {});
-            self.gpu.wait(after)?;
+            self.gpu.watch.wait_for(&after)?;
             first += each;
         }
         let after = program.submit(&self.gpu, first..steps.end, |_| {}, copied(program, copy));
-        self.gpu.wait(after.clone())?;
+        self.gpu.watch.wait_for(&after)?;
         *took = began.elapsed();
         Ok(after)
     }
 
-    /// The program for so many images.
-    fn lesson<'p>(&self, kept: &'p mut Option<Lesson>, images: usize, drops: bool) -> Result<&'p mut Lesson, String> {
-        let of = (images, drops);
-        if kept.as_ref().is_none_or(|lesson| lesson.of != of) {
-            // Its memory is needed.
-            *kept = None;
-            let recorded = self.record(images as u32, drops).ok_or("the network cannot be recorded")?;
-            let Recorded { recorder, doors, places, sizes: [output, joined] } = recorded;
-            let program = Program::new(&self.gpu, &recorder, doors)?;
-            let seen = [images * output, images * joined, self.counts[0]].map(|values| {
-                buffer(&self.gpu.device, 4 * values as u64, BufferUsages::COPY_DST | BufferUsages::MAP_READ)
-            });
-            *kept = Some(Lesson { of, program, places, seen, took: [Duration::ZERO; 2] });
+    /// The program for a batch of so many images: for all of them, or for equal parts of it that there is memory for.
+    fn lesson<'p>(
+        &self,
+        kept: &'p mut Option<Lesson>,
+        batch: usize,
+        drops: bool,
+    ) -> Result<&'p mut Lesson, DeviceError> {
+        loop {
+            let most = self.most.load(Ordering::Relaxed);
+            let images = batch.div_ceil(batch.div_ceil(most).max(1)).max(1);
+            if kept.as_ref().is_none_or(|lesson| lesson.of != (images, drops)) {
+                // Its memory is needed.
+                *kept = None;
+                match self.make(images, drops) {
+                    Ok(lesson) => *kept = Some(lesson),
+                    // Fewer images take less memory.
+                    Err(DeviceError::OutOfMemory) if images > 1 => {
+                        self.most.store(images / 2, Ordering::Relaxed);
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            return kept.as_mut().ok_or_else(|| DeviceError::Refused("there is no program".into()));
         }
-        kept.as_mut().ok_or_else(|| "there is no program".to_owned())
+    }
+
+    fn make(&self, images: usize, drops: bool) -> Result<Lesson, DeviceError> {
+        let unable = || DeviceError::Refused("the network cannot be recorded".into());
+        let recorded = self.record(images as u32, drops).ok_or_else(unable)?;
+        let Recorded { recorder, doors, places, sizes: [output, joined] } = recorded;
+        let program = Program::new(&self.gpu, &recorder, doors)?;
+        let seen = [images * output, images * joined, self.counts[0]]
+            .map(|values| buffer(&self.gpu.device, 4 * values as u64, BufferUsages::COPY_DST | BufferUsages::MAP_READ));
+        Ok(Lesson { of: (images, drops), program, places, seen, took: [Duration::ZERO; 2] })
     }
 }
 
@@ -302,7 +324,7 @@ mod tests {
 
     #[test]
     fn images_that_go_one_part_after_another_teach_the_same() {
-        let device = graphics();
+        let (device, _) = graphics();
         let mut config = Config::ddpmpp();
         (config.nf, config.ch_mult, config.num_res_blocks) = (8, vec![1, 2], 1);
         (config.image_size, config.num_channels) = (8, 3);
@@ -328,7 +350,7 @@ mod tests {
             assert_eq!(values.len(), images.len() * 192);
             values.iter_mut().for_each(|value| *value += images.start as f32 * 0.1);
         };
-        let in_parts = Learner { most: 2, ..learner() };
+        let in_parts = Learner { most: 2.into(), ..learner() };
         let by_hand = |images: Range<usize>, values: &mut [f32]| {
             let parts = values.chunks_mut(2 * 192).zip(images.step_by(2));
             parts.for_each(|(values, first)| at_output(first..first + values.len() / 192, values));

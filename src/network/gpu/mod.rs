@@ -23,6 +23,7 @@ mod readback;
 mod recorder;
 mod tiling;
 mod walk;
+mod watch;
 
 pub(super) use device::of;
 pub(crate) use device::{BUFFERS, is_known};
@@ -30,16 +31,17 @@ pub use device::{Precision, register};
 pub(crate) use launch::{Source, THREADS, launch};
 pub(super) use learner::Learner;
 pub(super) use network::Network;
-pub use readback::Readback;
+pub use readback::{Readback, read};
+pub use watch::{DeviceError, DeviceWatch};
 
 /// The one graphics device of this module's tests.
 #[cfg(test)]
-fn graphics() -> burn::tensor::Device {
-    static DEVICE: std::sync::LazyLock<burn::tensor::Device> = std::sync::LazyLock::new(|| {
+fn graphics() -> (burn::tensor::Device, burn_wgpu::WgpuSetup) {
+    static SHARED: std::sync::LazyLock<(burn::tensor::Device, burn_wgpu::WgpuSetup)> = std::sync::LazyLock::new(|| {
         let made = burn::tensor::Device::wgpu_options().init_with_setup();
         let (device, setup) = made.expect("a Vulkan driver, which tests/run installs");
-        register(&device, &setup, Precision::Single);
-        device
+        register(&[(&device, Precision::Single)], &setup);
+        (device, setup)
     });
-    DEVICE.clone()
+    SHARED.clone()
 }

@@ -7,6 +7,7 @@ use super::parameters::Uploader;
 use super::program::{Doors, Place, Program};
 use super::recorder::{Recorder, Slot};
 use super::walk::Walk;
+use super::watch::DeviceError;
 use crate::Image;
 use crate::network::host::Table;
 use crate::network::labels::Told;
@@ -16,6 +17,7 @@ use crate::network::{Config, Joins, WeightsError};
 use burn::tensor::{ExecutionError, Tensor, TensorReadError};
 use burn_wgpu::{Wgpu, WgpuRuntime};
 use cubecl_runtime::runtime::Runtime;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Most memory for the features of one submission, in bytes, where images go one part after another, and for those of all
@@ -36,8 +38,8 @@ pub(in crate::network) struct Network {
     /// Values of the output for an image, where it is none itself.
     classes: Option<usize>,
     half: bool,
-    /// Most images of one submission.
-    most: usize,
+    /// Most images of one submission; fewer once the device had no memory for so many.
+    most: AtomicUsize,
     programs: Mutex<Programs>,
 }
 
@@ -78,10 +80,10 @@ impl Network {
         let (body, parts) = Layers::load(ops, loader, uploader)?;
         let levels = (dense.is_some() && !parts.is_empty()).then(|| Linear::of(uploader, width, &parts));
         let classes = ops.last().and_then(|op| if let Op::Linear(width) = op { Some(width.output) } else { None });
-        let programs = Mutex::default();
-        let network = Network { gpu, dense, table, levels, body, classes, half, most: 1, programs };
-        let most = network.most_images();
-        Ok(Network { most, ..network })
+        let (most, programs) = (AtomicUsize::new(1), Mutex::default());
+        let network = Network { gpu, dense, table, levels, body, classes, half, most, programs };
+        network.most.store(network.most_images(), Ordering::Relaxed);
+        Ok(network)
     }
 
     /// Images that fit into one submission, at least one.
@@ -131,10 +133,11 @@ impl Network {
             table.join(&mut extra, Joins::Embedding, &told.classes);
         }
         let features = padded(&features, per_row, width as usize);
-        // In equal parts.
-        let part = n.div_ceil(n.div_ceil(self.most).max(1)).max(1);
-        for first in (0..n).step_by(part) {
-            let images = part.min(n - first);
+        let mut first = 0;
+        while first < n {
+            // What is left, in equal parts.
+            let left = n - first;
+            let images = left.div_ceil(left.div_ceil(self.most.load(Ordering::Relaxed)));
             let own = if rows == 1 { 0..1 } else { first..first + images };
             let place_of = |whole: &Place| {
                 let bytes = whole.bytes / n as u64;
@@ -147,15 +150,29 @@ impl Network {
             };
             // What one thread is told is not told to another before it is submitted.
             let mut programs = locked(&self.programs);
-            let program = self.program(&mut programs, [images, own.len(), count]).map_err(failed)?;
+            let program = match self.program(&mut programs, [images, own.len(), count]) {
+                Ok(program) => program,
+                // Fewer images take less memory.
+                Err(_) if images > 1 => {
+                    programs.clear();
+                    self.most.store(images / 2, Ordering::Relaxed);
+                    continue;
+                }
+                Err(error) => {
+                    self.gpu.watch.report(error.clone());
+                    return Err(failed(error));
+                }
+            };
             let told = [rows_of(&features, width), rows_of(&extra, embedded)];
             program.run(&self.gpu, &place_of(&from), &place_of(&to), &told);
+            first += images;
         }
+        self.gpu.watch.check().map_err(failed)?;
         Ok(y)
     }
 
     /// The program for so many images, of which so many rows are told, and so many layers.
-    fn program<'p>(&self, programs: &'p mut Programs, of: [usize; 3]) -> Result<&'p Program, String> {
+    fn program<'p>(&self, programs: &'p mut Programs, of: [usize; 3]) -> Result<&'p Program, DeviceError> {
         let place = programs.iter().position(|(known, _)| *known == of);
         let known = match place {
             Some(place) => programs.remove(place),
@@ -254,10 +271,13 @@ pub(super) fn padded(values: &[f32], from: usize, to: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::gpu::{graphics, of};
+    use crate::network::gpu::{graphics, of, register};
     use crate::network::plan::Plan;
     use crate::network::{Array, Weights, WeightsError};
     use burn::tensor::{Device, TensorData};
+    use burn_wgpu::WgpuSetup;
+    use burn_wgpu::wgpu;
+    use cubecl_environment::future::block_on;
 
     /// A small network with weights that look random.
     fn network(device: &Device) -> Result<Network, WeightsError> {
@@ -278,9 +298,9 @@ mod tests {
 
     #[test]
     fn images_that_go_one_part_after_another_come_out_the_same() {
-        let device = graphics();
+        let (device, _) = graphics();
         let whole = network(&device).unwrap();
-        let parts = Network { most: 2, ..network(&device).unwrap() };
+        let parts = Network { most: 2.into(), ..network(&device).unwrap() };
         let mut random = fastrand::Rng::with_seed(2);
         let mut values = |count: usize| (0..count).map(|_| random.f32() - 0.5).collect::<Vec<f32>>();
         let x: Image = Tensor::from_data(TensorData::new(values(5 * 192), [5, 3, 8, 8]), &device);
@@ -292,5 +312,36 @@ mod tests {
             let [first, last] = [0, 4].map(|image| &outputs[0][image * 192..(image + 1) * 192]);
             assert!(first != last && first.iter().all(|value| value.is_finite()));
         }
+    }
+
+    #[test]
+    fn where_memory_is_short_fewer_images_go_at_once() {
+        let (of_many, shared) = graphics();
+        register(&[(&of_many, Precision::Single)], &shared);
+        // A device of one's own, on which 512 images have no room: sixteen channels of 64 pixels for each are 4 KiB.
+        let room = 1 << 20;
+        let limits = shared.adapter.limits();
+        let required_limits = wgpu::Limits { max_buffer_size: room, max_storage_buffer_binding_size: room, ..limits };
+        let descriptor = wgpu::DeviceDescriptor { required_limits, ..Default::default() };
+        let (device, queue) = block_on(shared.adapter.request_device(&descriptor)).unwrap();
+        let setup = WgpuSetup { device, queue, ..shared };
+        let of_few = Device::wgpu_options().setup(setup.clone()).init().unwrap();
+        let watch = register(&[(&of_few, Precision::Single)], &setup).unwrap();
+
+        const IMAGES: usize = 512;
+        let mut random = fastrand::Rng::with_seed(3);
+        let mut values = |count: usize| (0..count).map(|_| random.f32() - 0.5).collect::<Vec<f32>>();
+        let (x, told) = (values(IMAGES * 192), Told { features: values(8), classes: vec![None] });
+        let outputs = [&of_many, &of_few].map(|device| {
+            // As if it had been found to have room.
+            let network = Network { most: IMAGES.into(), ..network(device).unwrap() };
+            let x: Image = Tensor::from_data(TensorData::new(x.clone(), [IMAGES, 3, 8, 8]), device);
+            let output = network.forward(x, &told).unwrap().try_into_vec_as::<f32>().unwrap();
+            (output, network.most.into_inner())
+        });
+        let [(whole, all), (parts, few)] = outputs;
+        assert!(whole == parts, "the same, however many at once");
+        assert!(all == IMAGES && (64..IMAGES).contains(&few), "{few} at once");
+        assert_eq!(watch.take(), None, "it is no failure");
     }
 }

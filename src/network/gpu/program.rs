@@ -2,6 +2,7 @@
 
 use super::device::{Gpu, STORAGE, buffer};
 use super::recorder::{Bindings, Bound, Recorder};
+use super::watch::DeviceError;
 use crate::network::{LayerKind, profile};
 use burn_wgpu::wgpu::{self, BufferUsages};
 use std::ops::Range;
@@ -51,15 +52,15 @@ impl Program {
     /// Makes the kernels and asks for the memory.
     ///
     /// # Errors
-    /// If the device has too little memory, or refuses a kernel: what it says.
-    pub fn new(gpu: &Gpu, recorder: &Recorder, doors: Doors) -> Result<Self, String> {
+    /// If the device has too little memory, or refuses a kernel.
+    pub fn new(gpu: &Gpu, recorder: &Recorder, doors: Doors) -> Result<Self, DeviceError> {
         let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::Internal]
             .map(|filter| gpu.device.push_error_scope(filter));
         let program = Program::made(gpu, recorder, doors);
         // The last one pushed is the first to go.
         let errors = scopes.into_iter().rev().filter_map(|scope| ready(scope.pop()).flatten());
         match errors.last() {
-            Some(error) => Err(error.to_string()),
+            Some(error) => Err((&error).into()),
             None => Ok(program),
         }
     }
@@ -136,6 +137,7 @@ impl Program {
             clock.resolve(&mut encoder);
         }
         let submitted = gpu.queue.submit([encoder.finish()]);
+        gpu.queue.on_submitted_work_done(gpu.watch.count());
         if let Some(times) = clock.and_then(|clock| clock.read(gpu)) {
             steps
                 .iter()

@@ -2,7 +2,7 @@
 
 use super::device::{self, Gpu, buffer};
 use super::network::{failed, place};
-use burn::tensor::{Tensor, TensorReadError};
+use burn::tensor::{Element, Tensor, TensorReadError};
 use burn_wgpu::wgpu::{self, BufferUsages};
 use std::sync::Arc;
 
@@ -39,15 +39,27 @@ impl Readback {
     /// Waits for the values.
     ///
     /// # Errors
-    /// If the device fails.
+    /// If the device fails, or finishes nothing for long.
     pub fn finish(self) -> Result<Vec<f32>, TensorReadError> {
         let (gpu, copy, after, count) = match self.0 {
             Way::There(values) => return Ok(values),
             Way::Copied { gpu, copy, after, count } => (gpu, copy, after, count),
         };
-        gpu.device.poll(wgpu::PollType::Wait { submission_index: Some(after), timeout: None }).map_err(failed)?;
+        gpu.watch.wait_for(&after).map_err(failed)?;
         let bytes = copy.get_mapped_range(..).map_err(failed)?;
         let values: &[f32] = bytemuck::try_cast_slice(&bytes).map_err(failed)?;
+        gpu.watch.check().map_err(failed)?;
         Ok(values.get(..count).unwrap_or_default().to_vec())
+    }
+}
+
+/// The values of a tensor, where nothing can be done meanwhile.
+///
+/// # Errors
+/// If the device fails, or finishes nothing for long.
+pub fn read<E: Element + From<f32>>(x: Tensor<1>) -> Result<Vec<E>, TensorReadError> {
+    match device::of(&x.device()) {
+        Some(_) => Ok(Readback::begin(&x)?.finish()?.into_iter().map(E::from).collect()),
+        None => x.try_into_vec_as(),
     }
 }

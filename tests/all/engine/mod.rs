@@ -2,6 +2,7 @@
 
 mod gpu;
 mod guides;
+mod lost;
 mod steps;
 
 use crate::choices::{grid, solver};

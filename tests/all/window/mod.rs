@@ -4,6 +4,7 @@ mod compare;
 mod equations;
 mod inpaint;
 mod latents;
+mod lost;
 mod models;
 mod plane;
 mod runs;
@@ -17,7 +18,7 @@ use egui_kittest::{Harness, HarnessBuilder};
 use score_explorer::app::inpaint::Inpaint;
 use score_explorer::app::latents::Latents;
 use score_explorer::app::trajectory::{Runs, Trajectory};
-use score_explorer::app::{App, Draft, Settings, Start};
+use score_explorer::app::{App, Draft, Left, Settings, Start};
 use score_explorer::engine::Devices;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -69,13 +70,15 @@ pub fn build_without_device(builder: HarnessBuilder<App>, storage: &Storage) -> 
     start(builder, storage, false, Folders::default())
 }
 
-/// Where a window keeps files.
+/// Where a window keeps files, and what others left there.
 #[derive(Default)]
 pub struct Folders {
     pub painting: Option<PathBuf>,
     pub library: Option<PathBuf>,
     /// What is opened at once.
     pub open: Option<PathBuf>,
+    /// What the window before left.
+    pub left: Left,
 }
 
 /// The window with what an earlier one stored, and files in folders.
@@ -99,6 +102,7 @@ fn start(
             notices: Vec::new(),
             open: folders.open,
             drops: true,
+            left: folders.left,
         };
         App::new(&context.egui_ctx, start)
     });
