@@ -218,3 +218,49 @@ pub fn buffer(device: &wgpu::Device, label: &str, size: u64, usage: wgpu::Buffer
         mapped_at_creation: false,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{DeviceChoice, End, Engine, Options, Sample, Update};
+    use crate::network::DeviceError;
+    use crate::task::{Count, ModelRef, Run, Steps};
+    use egui_kittest::wgpu::create_render_state;
+    use std::time::Duration;
+
+    #[test]
+    fn a_device_that_is_stuck_is_given_up_like_one_that_is_lost() {
+        let state = create_render_state(window_graphics().wgpu_setup, egui_wgpu::RendererOptions::default());
+        let engine = Engine::new(share(Some(&state)).devices, None, |_| {});
+        let (steps, count) = (Steps::new(20).unwrap(), Count::new(2).unwrap());
+        let run = Run { model: ModelRef::Mixture("blocks".into()), steps, count, ..Run::default() };
+        let options = Options { record: 1 << 20, held: true, ..Options::on(DeviceChoice::Gpu) };
+        let handle = engine.start(Sample { run, from: None }, options);
+        let until = |is_last: fn(&Update<Sample>) -> bool| {
+            let mut heard = Vec::new();
+            while heard.last().is_none_or(|update| !is_last(update)) {
+                let next = handle.wait(Duration::from_secs(60));
+                heard.push(next.unwrap_or_else(|| panic!("no more was heard than {heard:?}")));
+            }
+            heard
+        };
+        until(|update| matches!(update, Update::Paused));
+        handle.step(6);
+        until(|update| matches!(update, Update::Paused));
+        // As whoever waits for the device reports it.
+        let watch = engine.devices().watch.clone().unwrap();
+        watch.report(DeviceError::Stuck(Duration::from_secs(120)));
+        handle.resume();
+        let heard = until(|update| matches!(update, Update::Ended(_)));
+        let told = |update: &Update<Sample>| match update {
+            Update::Notice(notice) => {
+                notice.starts_with("The graphics device did not answer for 120 s after step ")
+                    && notice.ends_with("; the CPU goes on from step 6.")
+            }
+            _ => false,
+        };
+        assert!(heard.iter().any(told), "{heard:?}");
+        let Some(Update::Ended(End::Finished(last))) = heard.last() else { panic!("{heard:?}") };
+        assert_eq!((last.newest.step, last.timeline.len()), (20, 21));
+    }
+}

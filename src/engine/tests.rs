@@ -202,12 +202,6 @@ fn a_panic_is_the_failure_of_its_task_and_others_live_on() {
 }
 
 #[test]
-fn a_lost_device_is_told_as_one() {
-    let failure = super::Failure::from_panic(&String::from("Parent device is lost"));
-    assert_eq!(failure.what, "The graphics device was lost.");
-}
-
-#[test]
 fn everything_is_heard_in_order_and_the_end_once() {
     let engine = engine();
     let task = Evaluate { times: 3, act: Act::Nothing, counter: Arc::default(), other: Arc::default() };
