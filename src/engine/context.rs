@@ -97,13 +97,50 @@ impl<T: Task> Context<T> {
     /// # Errors
     /// What `work` answers.
     pub(super) fn persist<R>(&self, work: impl Fn(Option<&Recorded>) -> Result<R, Ending>) -> Result<R, Ending> {
+        match self.attempt(|| work(None)) {
+            Ok(ended) => ended,
+            Err(error) => work(self.retreat(&error).as_deref()),
+        }
+    }
+
+    /// Does `work`, a step that changes nothing before it is done. Where the graphics device fails it, the CPU does it
+    /// again, and what follows, and the owner is told.
+    ///
+    /// # Errors
+    /// What `work` answers.
+    pub(super) fn persist_in<R>(&self, mut work: impl FnMut() -> Result<R, Ending>) -> Result<R, Ending> {
+        match self.attempt(&mut work) {
+            Ok(ended) => ended,
+            Err(error) => {
+                self.leave_gpu();
+                let what = Failure::from(&error).what;
+                let what = what.trim_end_matches('.');
+                self.say(Update::Notice(format!("{what} after step {}; the CPU goes on from there.", self.done.get())));
+                work()
+            }
+        }
+    }
+
+    /// What comes of `work`.
+    ///
+    /// # Errors
+    /// If the graphics device that it began on failed it.
+    fn attempt<R>(&self, work: impl FnOnce() -> Result<R, Ending>) -> Result<Result<R, Ending>, DeviceError> {
         let began_on_gpu = self.device().1.gpu;
-        let attempt = catch_unwind(AssertUnwindSafe(|| work(None)));
+        let attempt = catch_unwind(AssertUnwindSafe(work));
         let failed = began_on_gpu && matches!(attempt, Err(_) | Ok(Err(Ending::Failed(_))));
         match if failed { self.device_error() } else { None } {
-            None => attempt.unwrap_or_else(|panic| resume_unwind(panic)),
-            Some(error) => work(self.retreat(&error).as_deref()),
+            None => Ok(attempt.unwrap_or_else(|panic| resume_unwind(panic))),
+            Some(error) => Err(error),
         }
+    }
+
+    /// The task computes on the CPU from now on.
+    fn leave_gpu(&self) {
+        self.seat.leave();
+        self.retreated.set(true);
+        // What the failure left of the models is not to be trusted.
+        self.engine.loader.clear();
     }
 
     /// What has gone wrong with the graphics device in this task's turns.
@@ -113,10 +150,7 @@ impl<T: Task> Context<T> {
 
     /// Gives the graphics device up, and says so. Returns the last moment that is kept, if one is.
     fn retreat(&self, error: &DeviceError) -> Option<Arc<Recorded>> {
-        self.seat.leave();
-        self.retreated.set(true);
-        // What the failure left of the models is not to be trusted.
-        self.engine.loader.clear();
+        self.leave_gpu();
         let kept = self.recording.retreat();
         let [lost, from] = [self.done.get(), kept.as_ref().map_or(0, |kept| kept.step)];
         self.done.set(from);
@@ -140,12 +174,16 @@ impl<T: Task> Context<T> {
 
     /// Where the task computes.
     pub(super) fn device(&self) -> &(Device, DeviceReport) {
-        self.engine.devices.choose(if self.retreated.get() { DeviceChoice::Cpu } else { self.options.device })
+        self.engine.devices.choose(self.choice())
+    }
+
+    fn choice(&self) -> DeviceChoice {
+        if self.retreated.get() { DeviceChoice::Cpu } else { self.options.device }
     }
 
     /// Where a network learns.
     pub(super) fn device_to_learn_on(&self, architecture: &Architecture) -> &(Device, DeviceReport) {
-        self.engine.devices.choose_to_learn(self.options.device, architecture)
+        self.engine.devices.choose_to_learn(self.choice(), architecture)
     }
 
     pub(super) fn say(&self, update: Update<T>) {

@@ -213,8 +213,10 @@ impl Sitting {
         while !self.trainer.is_done() {
             context.gate()?;
             let began = Instant::now();
-            let device = &context.device_to_learn_on(&self.trainer.training().network.config).0;
-            let report = self.trainer.step(device).map_err(failed)?;
+            let report = context.persist_in(|| {
+                let device = &context.device_to_learn_on(&self.trainer.training().network.config).0;
+                Ok(self.trainer.step(device).map_err(failed)?)
+            })?;
             let took = began.elapsed();
             context.meter.evaluated(self.trainer.training().batch, took);
             self.notes.seconds += took.as_secs_f64();
@@ -234,7 +236,7 @@ impl Sitting {
             }
             let is_due = self.sampled.is_none_or(|(at, took)| at.elapsed() > took * SHARE);
             if self.task.samples && is_due {
-                self.sample(context)?;
+                context.persist_in(|| self.sample(context))?;
             }
         }
         Ok(())
