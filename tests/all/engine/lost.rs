@@ -3,10 +3,18 @@
 use super::{PATIENCE, finish, finished, options, paused, pixels, quick, until};
 use crate::choices::{grid, solver};
 use crate::graphics::own_devices;
+use burn::tensor::Device;
 use burn::tensor::wgpu::wgpu;
-use score_explorer::engine::{DeviceChoice, End, Engine, FindSteps, Options, Sample, Snapshot, TaskHandle, Update};
+use score_explorer::checkpoint::ReadProgress;
+use score_explorer::data::DataSource;
+use score_explorer::engine::{
+    DeviceChoice, End, Engine, FindSteps, Options, Sample, Snapshot, TaskHandle, Train, Update,
+};
+use score_explorer::registry::Choice;
 use score_explorer::task::{Count, Origin, Run, StepSearch, Steps};
+use score_explorer::train::{Recipe, ScoreSde, Tiny, Trainer, Training};
 use std::sync::Arc;
+use std::time::Duration;
 
 fn on_gpu() -> Options {
     Options { device: DeviceChoice::Gpu, held: true, ..options() }
@@ -206,4 +214,42 @@ fn a_task_that_cannot_go_on_says_what_happened_and_what_to_do() {
     assert!(failure.remedy.starts_with("Run again: the CPU is used"), "{failure}");
     let again = engine.start(search(), Options::on(DeviceChoice::Gpu)).end();
     assert!(matches!(again, End::Finished(_)), "the same on the CPU");
+}
+
+#[test]
+fn a_training_whose_device_is_lost_goes_on_on_the_cpu() {
+    let place = tempfile::tempdir().unwrap();
+    let source: DataSource = "worlds:32".parse().unwrap();
+    let network = ScoreSde.description(&Choice::new(&Tiny), None, [3, 32, 32]);
+    let training = Training { batch: 2, images: 2 * 20, ..Training::usual(source.clone(), network) };
+    let (devices, gpu) = own_devices();
+    let engine = Engine::new(devices, None, |_| {});
+    let (folder, save_every) = (place.path().join("training"), Duration::from_secs(1000));
+    let task = Train { training: training.clone(), folder: folder.clone(), save_every, samples: false };
+    let handle = engine.start(task, on_gpu());
+    paused(&handle);
+    handle.step(5);
+    paused(&handle);
+    gpu.destroy();
+    handle.resume();
+    let mut notices = Vec::new();
+    for update in until(&handle, |update| matches!(update, Update::Ended(_))) {
+        match update {
+            Update::Notice(notice) => notices.push(notice),
+            Update::Ended(end) => assert!(matches!(end, End::Finished(_)), "{end:?}"),
+            _ => {}
+        }
+    }
+    assert_eq!(notices, ["The graphics device was lost after step 5; the CPU goes on from there."]);
+    let metrics = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+    let losses: Vec<f64> = metrics
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["loss"].as_f64().unwrap())
+        .collect();
+    let mut trainer = Trainer::new(training, source.open(&ReadProgress::default()).unwrap(), None).unwrap();
+    let undisturbed: Vec<f64> = (0..20).map(|_| trainer.step(&Device::flex()).unwrap().loss).collect();
+    assert_eq!(losses.len(), undisturbed.len());
+    for (step, (found, expected)) in losses.iter().zip(&undisturbed).enumerate() {
+        assert!((found / expected - 1.0).abs() < 1e-4, "step {step}: {found} for {expected}");
+    }
 }

@@ -7,7 +7,7 @@ mod steps;
 
 use crate::choices::{grid, solver};
 use score_explorer::engine::{
-    DeviceChoice, Devices, End, Engine, Inspect, Options, Recorded, Sample, Snapshot, TaskHandle, Update,
+    DeviceChoice, Devices, End, Engine, Inspect, Options, Recorded, Sample, Snapshot, Task, TaskHandle, Update,
 };
 use score_explorer::sde::FamilyKind;
 use score_explorer::task::{Count, ModelRef, Origin, Run, RunError, Steps};
@@ -47,7 +47,10 @@ fn start(engine: &Engine, run: Run) -> TaskHandle<Sample> {
 }
 
 /// Updates up to the first that `last` accepts, which is the last of them.
-fn until(handle: &TaskHandle<Sample>, last: impl Fn(&Update<Sample>) -> bool) -> Vec<Update<Sample>> {
+fn until<T: Task>(handle: &TaskHandle<T>, last: impl Fn(&Update<T>) -> bool) -> Vec<Update<T>>
+where
+    Update<T>: std::fmt::Debug,
+{
     let deadline = Instant::now() + PATIENCE;
     let mut updates = Vec::new();
     while Instant::now() < deadline {
@@ -65,7 +68,10 @@ fn begun(handle: &TaskHandle<Sample>) {
     until(handle, |update| matches!(update, Update::Report(_)));
 }
 
-fn paused(handle: &TaskHandle<Sample>) {
+fn paused<T: Task>(handle: &TaskHandle<T>)
+where
+    Update<T>: std::fmt::Debug,
+{
     until(handle, |update| matches!(update, Update::Paused));
 }
 
