@@ -7,7 +7,7 @@ use super::recording::{Recording, State};
 use super::turnstile::Seat;
 use super::{DeviceChoice, DeviceReport, Ending, Failure, Options, Recorded, Shared, Snapshot, Task, Update, Wake};
 use crate::checkpoint::{Opened, ReadProgress};
-use crate::network::DeviceError;
+use crate::network::{DeviceError, DeviceWatch};
 use crate::score::{NetworkClassifier, ScoreError};
 use crate::task::ModelRef;
 use burn::tensor::Device;
@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a task has of the engine while it runs.
 pub struct Context<T: Task> {
@@ -104,6 +104,13 @@ impl<T: Task> Context<T> {
             None => attempt.unwrap_or_else(|panic| resume_unwind(panic)),
             Some(error) => work(self.retreat(&error).as_deref()),
         }
+    }
+
+    /// Takes in that so many samples were evaluated, which took so long.
+    pub(super) fn evaluated(&self, samples: usize, time: Duration) {
+        self.meter.evaluated(samples, time);
+        let watch = self.engine.devices.watch.as_ref().filter(|_| self.device().1.gpu);
+        watch.into_iter().for_each(DeviceWatch::mark);
     }
 
     /// What has gone wrong with the graphics device in this task's turns.
