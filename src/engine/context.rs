@@ -7,7 +7,7 @@ use super::recording::{Recording, State};
 use super::turnstile::Seat;
 use super::{DeviceChoice, DeviceReport, Ending, Failure, Options, Recorded, Shared, Snapshot, Task, Update, Wake};
 use crate::checkpoint::{Opened, ReadProgress};
-use crate::network::{Architecture, DeviceError};
+use crate::network::{Architecture, DeviceError, DeviceWatch};
 use crate::score::{NetworkClassifier, ScoreError};
 use crate::task::ModelRef;
 use burn::tensor::Device;
@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a task has of the engine while it runs.
 pub struct Context<T: Task> {
@@ -141,6 +141,13 @@ impl<T: Task> Context<T> {
         self.retreated.set(true);
         // What the failure left of the models is not to be trusted.
         self.engine.loader.clear();
+    }
+
+    /// Takes in that so many samples were evaluated, which took so long.
+    pub(super) fn evaluated(&self, samples: usize, time: Duration) {
+        self.meter.evaluated(samples, time);
+        let watch = self.engine.devices.watch.as_ref().filter(|_| self.device().1.gpu);
+        watch.into_iter().for_each(DeviceWatch::mark);
     }
 
     /// What has gone wrong with the graphics device in this task's turns.

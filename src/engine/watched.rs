@@ -33,7 +33,7 @@ impl<'a, T: Task, M: ScoreModel> Watched<'a, T, M> {
             self.context.gate()?;
             let began = Instant::now();
             let answer = answer(x, at)?;
-            self.context.meter.evaluated(x.dims()[0], began.elapsed());
+            self.context.evaluated(x.dims()[0], began.elapsed());
             Ok(answer)
         })
     }
@@ -56,7 +56,7 @@ impl<T: Task, M: ScoreModel> ScoreModel for Watched<'_, T, M> {
         }
         let began = Instant::now();
         let answer = self.model.score_and_trace(x, at)?;
-        self.context.meter.evaluated(x.dims()[0], began.elapsed());
+        self.context.evaluated(x.dims()[0], began.elapsed());
         Some(answer)
     }
 

@@ -120,7 +120,7 @@ impl Gpu {
             immediate_size: 0,
         });
         let nothing = buffer(&device, 64, BufferUsages::STORAGE);
-        let watch = DeviceWatch::new(&device, setup.adapter.get_info().device_type);
+        let watch = DeviceWatch::new(&device, &queue, setup.adapter.get_info().device_type);
         Gpu { device, queue, watch, layout, nothing, pipeline_layout, pipelines: Mutex::default() }
     }
 

@@ -46,9 +46,10 @@ impl From<&wgpu::Error> for DeviceError {
 #[derive(Debug)]
 pub struct DeviceWatch {
     device: wgpu::Device,
+    queue: wgpu::Queue,
     /// How long it may finish nothing; for ever where it is the CPU in truth, which is slow and never stuck.
     patience: Option<Duration>,
-    /// Submissions that it has finished.
+    /// Marks that it has come past.
     finished: AtomicU64,
     /// Why nothing can be computed on it any more.
     gone: OnceLock<DeviceError>,
@@ -59,9 +60,10 @@ pub struct DeviceWatch {
 }
 
 impl DeviceWatch {
-    pub(super) fn new(device: &wgpu::Device, kind: wgpu::DeviceType) -> Arc<Self> {
+    pub(super) fn new(device: &wgpu::Device, queue: &wgpu::Queue, kind: wgpu::DeviceType) -> Arc<Self> {
         Arc::new(DeviceWatch {
             device: device.clone(),
+            queue: queue.clone(),
             patience: (kind != wgpu::DeviceType::Cpu).then_some(PATIENCE),
             finished: AtomicU64::new(0),
             gone: OnceLock::new(),
@@ -126,12 +128,13 @@ impl DeviceWatch {
         locked(&self.drawing).take()
     }
 
-    /// To be called when a submission is finished.
-    pub(super) fn count(self: &Arc<Self>) -> impl FnOnce() + Send + 'static {
+    /// Marks the end of what was submitted so far. A device that comes past a mark in time is not stuck, however much it
+    /// was given: an evaluation has one at least.
+    pub fn mark(self: &Arc<Self>) {
         let watch = self.clone();
-        move || {
+        self.queue.on_submitted_work_done(move || {
             watch.finished.fetch_add(1, Ordering::Relaxed);
-        }
+        });
     }
 
     /// Waits until the device has finished a submission.
