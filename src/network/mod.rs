@@ -29,14 +29,14 @@ pub use config::{
 };
 pub use dit::{Dit, DitConfig};
 pub use dropout::Dropout;
-pub use gpu::{Precision, Readback, register as register_gpu};
+pub use gpu::{Ceilings, Precision, Readback, register as register_gpu};
 pub(crate) use host::{ByteMatrix, instructions, is_plain};
 pub use inception::{INCEPTION_CLASSES, INCEPTION_FEATURES, INCEPTION_SIDE, Inception, InceptionOutput};
 pub use labels::Labels;
 pub use memory::peak_memory;
 pub use outline::{Stage, StageKind};
 pub use plan::{Parameter, Start};
-pub use profile::{LayerKind, profile};
+pub use profile::{Demand, LayerKind, Profile, profile};
 pub use refinenet::{RefineNet, RefineNetConfig};
 pub use unet::Unet;
 pub use weights::{Array, Weights, WeightsError};

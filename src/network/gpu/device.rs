@@ -5,7 +5,9 @@ use burn::tensor::Device;
 use burn_wgpu::WgpuSetup;
 use burn_wgpu::wgpu::{self, BindingType, BufferBindingType, BufferUsages};
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 /// Storage buffers of a kernel.
 pub(super) const STORAGE: usize = 6;
@@ -132,6 +134,22 @@ impl Gpu {
         made.clone()
     }
 
+    /// What is made of the device's memory and kernels.
+    ///
+    /// # Errors
+    /// If the device has too little memory, or refuses a kernel: what it says.
+    pub(super) fn made<T>(&self, make: impl FnOnce() -> T) -> Result<T, String> {
+        let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::Internal]
+            .map(|filter| self.device.push_error_scope(filter));
+        let made = make();
+        // The last one pushed is the first to go.
+        let errors = scopes.into_iter().rev().filter_map(|scope| ready(scope.pop()).flatten());
+        match errors.last() {
+            Some(error) => Err(error.to_string()),
+            None => Ok(made),
+        }
+    }
+
     /// A buffer that holds these bytes.
     pub fn upload(&self, bytes: &[u8], usage: BufferUsages) -> wgpu::Buffer {
         let made = buffer(&self.device, bytes.len() as u64, usage | BufferUsages::COPY_DST);
@@ -140,8 +158,36 @@ impl Gpu {
     }
 }
 
+/// What a future that is ready gives.
+fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
 /// A buffer of at least so many bytes.
 pub(super) fn buffer(device: &wgpu::Device, size: u64, usage: BufferUsages) -> wgpu::Buffer {
     let size = size.next_multiple_of(16).max(16);
     device.create_buffer(&wgpu::BufferDescriptor { label: Some("network"), size, usage, mapped_at_creation: false })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use std::sync::LazyLock;
+
+    /// A device, and another name of it under which features are of half precision. A process has it once.
+    static TESTED: LazyLock<[Device; 2]> = LazyLock::new(|| {
+        let (device, setup) =
+            Device::wgpu_options().init_with_setup().expect("a Vulkan driver, which tests/run installs");
+        register(&device, &setup, Precision::Single);
+        let half = Device::wgpu_options().setup(setup.clone()).init().expect("it was there before");
+        register(&half, &setup, Precision::Half);
+        [device, half]
+    });
+
+    pub fn tested() -> [Device; 2] {
+        TESTED.clone()
+    }
 }

@@ -60,6 +60,8 @@ pub(super) enum Kernel {
         reading: Reading,
     },
     Copy,
+    /// Arithmetic in registers, to see how much there can be.
+    Fma,
 }
 
 /// How a convolution is cut up.
@@ -108,6 +110,9 @@ pub(super) struct Filter {
     pub stride: Stride,
 }
 
+/// Of [`Kernel::Fma`]: the threads of a workgroup, the sums of four values of each, and the steps of a round.
+pub(super) const FMA: [u32; 3] = [256, 8, 8];
+
 impl Kernel {
     pub fn name(&self) -> &'static str {
         self.file().0
@@ -132,6 +137,7 @@ impl Kernel {
             Kernel::Leave => shader!("leave"),
             Kernel::Pool { .. } => shader!("pool"),
             Kernel::Copy => shader!("copy"),
+            Kernel::Fma => shader!("fma"),
         }
     }
 
@@ -236,6 +242,7 @@ impl Kernel {
             &Kernel::Attention { head } => (plain, vec![("HEAD", number(head)), ("PARTS", number(head.div_ceil(16)))]),
             &Kernel::Linear { activation } => (Reading { normalised: false, activation }, Vec::new()),
             &Kernel::Pool { reading } => (reading, Vec::new()),
+            Kernel::Fma => (plain, vec![("SUMS", number(FMA[1])), ("TIMES", number(FMA[2]))]),
             Kernel::Enter | Kernel::Leave | Kernel::Copy => (plain, Vec::new()),
         }
     }

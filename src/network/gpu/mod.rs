@@ -7,6 +7,7 @@
 //! convolution reads or writes anyway. Gradients are those of tensor operations ([`super::unet`]).
 
 mod build;
+mod ceilings;
 mod device;
 mod kernel;
 mod layers;
@@ -17,6 +18,7 @@ mod recorder;
 mod tiling;
 mod walk;
 
+pub use ceilings::Ceilings;
 pub(super) use device::of;
 pub use device::{Precision, register};
 pub(super) use network::Network;

@@ -190,7 +190,7 @@ impl Network {
         let input = recorder.slot(u64::from(images) * size.map(u64::from).iter().product::<u64>() * 4);
         let told = self.told(&mut recorder, rows);
         let x = enter(&mut recorder, &input, size);
-        let doors = Doors { input: *input, output: 0, features: told.features, extra: told.extra };
+        let doors = Doors { input: input.place(), output: 0, features: told.features, extra: told.extra };
         drop(input);
         let walk = Walk {
             network: self,
@@ -205,7 +205,7 @@ impl Network {
         };
         let h = walk.through(count);
         let output = leave(&mut recorder, &h);
-        (recorder, Doors { output: *output, ..doors })
+        (recorder, Doors { output: output.place(), ..doors })
     }
 
     /// The embedding of the noise level, and what blocks are told of it.
@@ -219,7 +219,8 @@ impl Network {
         let embedding = second.record(recorder, rows, &hidden, extra.as_ref(), nonlinearity);
         let of_all = levels.record(recorder, rows, &embedding, None, None);
         let stride = if rows == 1 { 0 } else { levels.output() };
-        ToldSlots { features: Some(*features), extra: extra.map(|slot| *slot), levels: Some(of_all), stride }
+        let extra = extra.map(|slot| slot.place());
+        ToldSlots { features: Some(features.place()), extra, levels: Some(of_all), stride }
     }
 }
 
@@ -255,18 +256,20 @@ fn padded(values: &[f32], from: usize, to: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::device::tests::tested;
     use super::*;
-    use crate::network::gpu::{of, register};
-    use crate::network::plan::Plan;
-    use crate::network::{Array, Weights, WeightsError};
+    use crate::network::gpu::of;
+    use crate::network::plan::{Block, Direction, Plan, Width};
+    use crate::network::{Array, Demand, LayerKind, Weights, WeightsError};
     use burn::tensor::{Device, TensorData};
 
-    /// A small network with weights that look random.
-    fn network(device: &Device) -> Result<Network, WeightsError> {
+    /// A small network with weights that look random, of these operations if they are given.
+    fn network(device: &Device, ops: Option<&[Op]>) -> Result<Network, WeightsError> {
         let mut config = Config::ddpmpp();
         (config.nf, config.ch_mult, config.num_res_blocks) = (8, vec![1, 2], 1);
         (config.image_size, config.num_channels) = (8, 3);
-        let plan = Plan::new(&config);
+        let mut plan = Plan::new(&config);
+        ops.into_iter().for_each(|ops| plan.ops = ops.to_vec());
         let mut random = fastrand::Rng::with_seed(1);
         let mut array = |shape: Vec<usize>| {
             let values = (0..shape.iter().product()).map(|_| random.f32() - 0.5).collect();
@@ -280,11 +283,9 @@ mod tests {
 
     #[test]
     fn images_that_go_one_part_after_another_come_out_the_same() {
-        let (device, setup) =
-            Device::wgpu_options().init_with_setup().expect("a Vulkan driver, which tests/run installs");
-        register(&device, &setup, Precision::Single);
-        let whole = network(&device).unwrap();
-        let parts = Network { most: 2, ..network(&device).unwrap() };
+        let [device, _] = tested();
+        let whole = network(&device, None).unwrap();
+        let parts = Network { most: 2, ..network(&device, None).unwrap() };
         let mut random = fastrand::Rng::with_seed(2);
         let mut values = |count: usize| (0..count).map(|_| random.f32() - 0.5).collect::<Vec<f32>>();
         let x: Image = Tensor::from_data(TensorData::new(values(5 * 192), [5, 3, 8, 8]), &device);
@@ -296,5 +297,80 @@ mod tests {
             let [first, last] = [0, 4].map(|image| &outputs[0][image * 192..(image + 1) * 192]);
             assert!(first != last && first.iter().all(|value| value.is_finite()));
         }
+    }
+
+    /// What an evaluation of two images asks for: of this kind of layer, or of all.
+    fn demand(network: &Network, kind: Option<LayerKind>) -> [u64; 3] {
+        let (recorder, _) = network.record(2, 1, network.layers.len());
+        let mut sum = Demand::default();
+        let of_kind = recorder.dispatches.iter().filter(|dispatch| kind.is_none() || dispatch.kind == kind);
+        of_kind.for_each(|dispatch| sum += dispatch.demand());
+        [sum.read, sum.written, sum.operations]
+    }
+
+    #[test]
+    fn demands_are_those_counted_by_hand() {
+        let [device, half] = tested();
+        let width = |input, output| Width { input, output };
+        let ops = [
+            Op::Stem(width(3, 8)),
+            Op::Block(Block { width: width(8, 8), resample: None, told: true }),
+            Op::Attention(8),
+            Op::Resample { direction: Direction::Down, channels: 8, conv: true },
+            Op::Head(width(8, 3)),
+        ];
+        let small = network(&device, Some(&ops)).unwrap();
+        // Features of 8 channels at 8×8 pixels of two images; of 3 channels, which fill a four; the same at 4×4 pixels.
+        let (eight, three, eight_4, three_4) = (4096, 2048, 1024, 512);
+        // Scale and shift of 8 channels of two images, and the parameters of their normalisation.
+        let (affine, gamma_beta) = (128, 64);
+        // Filters and biases of 3×3 from 8 channels to 8, from 4 to 8, and from 8 to 4.
+        let (filters, of_stem, of_head) = ((72 + 1) * 8 * 4, (36 + 1) * 8 * 4, (72 + 1) * 4 * 4);
+        // What the noise level adds to 8 channels: one row for all images.
+        let row = 32;
+        // A convolution of 3×3 from 8 channels to 8, at 2 × 64 pixels.
+        let convolution = 2 * 9 * 8 * 8 * 128;
+
+        // The stem; two of the block, the second with its residual; one that halves; the head.
+        let read = [
+            three + of_stem,
+            eight + affine + filters + row,
+            eight + affine + filters + eight,
+            eight + filters,
+            eight_4 + affine + of_head,
+        ];
+        let expected =
+            [read.iter().sum(), 4 * eight + three_4, 2 * 9 * 3 * 8 * 128 + 3 * convolution + 2 * 9 * 8 * 3 * 32];
+        assert_eq!(demand(&small, Some(LayerKind::Convolution)), expected);
+        // Queries, keys and values from normalised features, and the map after them with its residual.
+        let [qkv, out] = [(8 + 1) * 24 * 4, (8 + 1) * 8 * 4];
+        let expected =
+            [eight + affine + qkv + eight + out + eight, 3 * eight + eight, 2 * 8 * 24 * 128 + 2 * 8 * 8 * 128];
+        assert_eq!(demand(&small, Some(LayerKind::Pointwise)), expected);
+        // 64² weights of each image, from 8 channels, for 8 channels.
+        assert_eq!(demand(&small, Some(LayerKind::Attention)), [3 * eight, eight, 2 * 2 * 2 * 64 * 64 * 8]);
+        let expected = [3 * (eight + gamma_beta) + eight_4 + gamma_beta, 4 * affine, 0];
+        assert_eq!(demand(&small, Some(LayerKind::Normalisation)), expected);
+        // Every other pixel of every other row.
+        assert_eq!(demand(&small, Some(LayerKind::Resampling)), [eight / 4, eight_4, 0]);
+
+        // Of no kind are two maps of the embedding, one of what the block is told, and images in and out.
+        let of_kinds = LayerKind::ALL.map(|kind| demand(&small, Some(kind)));
+        let rest = [0, 1, 2].map(|index| {
+            let sum: u64 = of_kinds.iter().map(|demand| demand[index]).sum();
+            demand(&small, None)[index] - sum
+        });
+        let maps = [(8 + 1) * 32, (32 + 1) * 32, (32 + 1) * 8];
+        let read = (8 + 32 + 32 + maps.iter().sum::<u64>()) * 4 + 2 * 3 * 64 * 4 + three_4;
+        assert_eq!(rest, [read, (32 + 32 + 8) * 4 + three + 2 * 3 * 16 * 4, 2 * (8 * 32 + 32 * 32 + 32 * 8)]);
+
+        // Features of half precision are half as large.
+        let small = network(&half, Some(&ops)).unwrap();
+        assert_eq!(demand(&small, Some(LayerKind::Attention)), [3 * eight / 2, eight / 2, 2 * 2 * 2 * 64 * 64 * 8]);
+
+        // Of 64 channels, products at points: a quarter of those by taps.
+        let wide = network(&device, Some(&[Op::Stem(width(3, 64)), Op::Head(width(64, 64))])).unwrap();
+        let [_, _, operations] = demand(&wide, Some(LayerKind::Convolution));
+        assert_eq!(operations, 2 * 9 * 3 * 64 * 128 + 2 * 9 * 64 * 64 * 128 / 4);
     }
 }

@@ -2,14 +2,12 @@
 
 use super::device::{Gpu, STORAGE, buffer};
 use super::recorder::{Bindings, Bound, Recorder};
-use crate::network::{LayerKind, profile};
+use crate::network::{Demand, LayerKind, profile};
 use burn_wgpu::wgpu::{self, BufferUsages};
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// Where one dispatch's parameters begin after those of another, on every device.
-const ALIGNMENT: usize = 256;
+pub(super) const ALIGNMENT: usize = 256;
 
 /// The slots that are written and read from outside.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +34,7 @@ struct Step {
     group: wgpu::BindGroup,
     workgroups: [u32; 3],
     kind: Option<LayerKind>,
+    demand: Demand,
 }
 
 /// Dispatches with all their memory.
@@ -52,15 +51,7 @@ impl Program {
     /// # Errors
     /// If the device has too little memory, or refuses a kernel: what it says.
     pub fn new(gpu: &Gpu, recorder: &Recorder, doors: Doors) -> Result<Self, String> {
-        let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::Internal]
-            .map(|filter| gpu.device.push_error_scope(filter));
-        let program = Program::made(gpu, recorder, doors);
-        // The last one pushed is the first to go.
-        let errors = scopes.into_iter().rev().filter_map(|scope| ready(scope.pop()).flatten());
-        match errors.last() {
-            Some(error) => Err(error.to_string()),
-            None => Ok(program),
-        }
+        gpu.made(|| Program::made(gpu, recorder, doors))
     }
 
     fn made(gpu: &Gpu, recorder: &Recorder, doors: Doors) -> Self {
@@ -76,6 +67,7 @@ impl Program {
             group: bind(gpu, &slots, &params, index, &dispatch.bindings),
             workgroups: dispatch.workgroups,
             kind: dispatch.kind,
+            demand: dispatch.demand(),
         });
         Program { steps: steps.collect(), slots, doors }
     }
@@ -96,7 +88,7 @@ impl Program {
         if let Some(input) = self.slot(self.doors.input) {
             encoder.copy_buffer_to_buffer(&x.buffer, x.offset, input, 0, x.bytes);
         }
-        let clock = if profile::is_taken() { Clock::new(gpu, self.steps.len()) } else { None };
+        let clock = if profile::is_taken() { self.clock(gpu, [x.bytes, y.bytes]) } else { None };
         match &clock {
             // A pass for each, because only passes are timed everywhere.
             Some(clock) => self.steps.iter().enumerate().for_each(|(index, step)| {
@@ -125,6 +117,15 @@ impl Program {
         }
     }
 
+    /// Tells the profile that is being taken what is asked for, with images of these bytes that come in and go out, and
+    /// gives a clock to time it by, where the device has one.
+    fn clock(&self, gpu: &Gpu, copied: [u64; 2]) -> Option<Clock> {
+        self.steps.iter().for_each(|step| profile::ask(step.kind, step.demand));
+        let copied = copied.iter().sum();
+        profile::ask(None, Demand { read: copied, written: copied, operations: 0 });
+        Clock::new(gpu, self.steps.len())
+    }
+
     fn slot(&self, index: usize) -> Option<&wgpu::Buffer> {
         self.slots.get(index)
     }
@@ -139,7 +140,7 @@ impl Step {
     }
 }
 
-fn bind(
+pub(super) fn bind(
     gpu: &Gpu,
     slots: &[wgpu::Buffer],
     params: &wgpu::Buffer,
@@ -150,7 +151,7 @@ fn bind(
     let bound: [&Bound; STORAGE] = [source, weights, output, affine, rows, residual];
     let storage = bound.into_iter().map(|bound| match bound {
         Bound::Nothing => &gpu.nothing,
-        Bound::Slot(slot) => slots.get(*slot).unwrap_or(&gpu.nothing),
+        Bound::Slot { place, .. } => slots.get(*place).unwrap_or(&gpu.nothing),
         Bound::Buffer(buffer) => buffer,
     });
     let own = wgpu::BufferBinding {
@@ -163,14 +164,6 @@ fn bind(
     let entries: Vec<_> =
         (0..).zip(resources).map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource }).collect();
     gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &gpu.layout, entries: &entries })
-}
-
-/// What a future that is ready gives.
-fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => Some(value),
-        Poll::Pending => None,
-    }
 }
 
 /// Times when passes begin and end, by the device's own clock.

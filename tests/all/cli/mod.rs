@@ -1,6 +1,7 @@
 //! The command line, through the real program in a folder of its own.
 
 mod bad_input;
+mod bench;
 mod classifier;
 mod comparing;
 mod files;

@@ -1,6 +1,6 @@
 //! Self-attention.
 
-use super::{Convolution, Norm, Order, Read, Uploader, Write};
+use super::{Convolution, Norm, Order, Read, Uploader, Write, products};
 use crate::network::gpu::kernel::Kernel;
 use crate::network::gpu::recorder::{Bindings, Dispatch, Recorder, View};
 use crate::network::layers::Loader;
@@ -43,8 +43,10 @@ impl Attention {
             kernel: Kernel::Attention { head: self.width / 4 },
             kind: Some(LayerKind::Attention),
             params: vec![x.pixels(), x.quads(), qkv.first, qkv.stride, mixed.first, mixed.stride],
-            bindings: Bindings { source: qkv.bound(), output: mixed.bound(), ..Bindings::default() },
+            bindings: Bindings { source: recorder.bound(&qkv), output: recorder.bound(&mixed), ..Bindings::default() },
             workgroups: [x.pixels().div_ceil(16), x.channels / self.width.max(1), recorder.images],
+            // Of queries and keys, and of weights and values.
+            operations: 2 * products([recorder.images, x.pixels(), x.pixels(), x.channels]),
         });
         drop(qkv);
         let write = Write { residual: Some(x), scale: Some(scale), to, ..Write::default() };

@@ -1,6 +1,6 @@
 //! Convolutions, by taps or at points.
 
-use super::{LANES, Order, Read, Uploader, Write, filters};
+use super::{LANES, Order, Read, Uploader, Write, filters, products};
 use crate::network::gpu::kernel::Kernel;
 use crate::network::gpu::recorder::{Bindings, Bound, Dispatch, Recorder, View};
 use crate::network::gpu::tiling::{Tiling, Work};
@@ -94,7 +94,7 @@ impl Convolution {
             own: false,
             memory: recorder.memory,
         });
-        let (residual, of_residual) = write.residual();
+        let (residual, of_residual) = write.residual(recorder);
         let mut params = vec![images, height, width, input, output];
         params.extend([x.first, x.stride, to.first, to.stride]);
         params.extend(of_residual.into_iter().chain(write.row()).chain(tiling.spans));
@@ -106,14 +106,15 @@ impl Convolution {
             kind: Some(if self.side == 1 { LayerKind::Pointwise } else { LayerKind::Convolution }),
             params,
             bindings: Bindings {
-                source: x.bound(),
+                source: recorder.bound(x),
                 weights: Bound::Buffer(parameters.clone()),
-                output: to.bound(),
+                output: recorder.bound(&to),
                 affine: read.affine(),
-                rows: write.rows(),
+                rows: write.rows(self.output, recorder),
                 residual,
             },
             workgroups: [tiling.tiles.iter().product(), output.div_ceil(shape.quads), 1],
+            operations: products([self.side * self.side, x.channels, self.output, images, x.pixels()]),
         });
         to
     }
@@ -139,15 +140,16 @@ impl Convolution {
             kind,
             params: vec![images, x.height, x.width, input, x.first, x.stride, across, down],
             bindings: Bindings {
-                source: x.bound(),
-                output: Bound::Slot(*inputs),
+                source: recorder.bound(x),
+                output: inputs.bound(),
                 affine: read.affine(),
                 ..Bindings::default()
             },
             workgroups: [(input * tiles).div_ceil(LANES), images, 1],
+            operations: 0,
         });
 
-        let products = recorder.slot(bytes(output));
+        let outputs = recorder.slot(bytes(output));
         let width = images * tiles;
         let memory = recorder.memory;
         let tiling = Tiling::new(Work { images: POINTS, height: 1, width, side: 1, input, output, own: true, memory });
@@ -159,17 +161,18 @@ impl Convolution {
             kind,
             params,
             bindings: Bindings {
-                source: Bound::Slot(*inputs),
+                source: inputs.bound(),
                 weights: Bound::Buffer(filters.clone()),
-                output: Bound::Slot(*products),
+                output: outputs.bound(),
                 ..Bindings::default()
             },
             workgroups: [tiling.tiles.iter().product(), output.div_ceil(shape.quads), 1],
+            operations: products([POINTS, x.channels, self.output, images, tiles]),
         });
         drop(inputs);
 
         let to = write.to.clone().unwrap_or_else(|| recorder.features(self.output, x.height, x.width));
-        let (residual, of_residual) = write.residual();
+        let (residual, of_residual) = write.residual(recorder);
         let mut params = vec![images, x.height, x.width, output, to.first, to.stride];
         params.extend(of_residual.into_iter().chain(write.row()).chain([across, down, write.scale()]));
         recorder.dispatch(Dispatch {
@@ -177,14 +180,15 @@ impl Convolution {
             kind,
             params,
             bindings: Bindings {
-                source: Bound::Slot(*products),
+                source: outputs.bound(),
                 weights: Bound::Buffer(biases.clone()),
-                output: to.bound(),
-                rows: write.rows(),
+                output: recorder.bound(&to),
+                rows: write.rows(self.output, recorder),
                 residual,
                 ..Bindings::default()
             },
             workgroups: [(output * tiles).div_ceil(LANES), images, 1],
+            operations: 0,
         });
         to
     }
