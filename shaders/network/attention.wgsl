@@ -9,6 +9,8 @@ struct Params {
     source_stride: u32,
     output_first: u32,
     output_stride: u32,
+    // Of scores.
+    scale: f32,
 }
 
 const SIDE = 16u;
@@ -52,7 +54,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
                 score += dot(queries[row * CHUNK + i], others[column * (CHUNK + 1) + i]);
             }
         }
-        scores[thread] = select(-3.0e38, score, key + column < params.pixels);
+        scores[thread] = select(-3.0e38, score * params.scale, key + column < params.pixels);
         workgroupBarrier();
         var peak = largest;
         for (var i = 0u; i < SIDE; i++) { peak = max(peak, scores[row * SIDE + i]); }
@@ -83,6 +85,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
 //# end
     }
     if query >= params.pixels { return; }
+    if LEARNS && column == 0 {
+        // After the features of a pixel, for each head what turns its scores into weights.
+        let after = params.output_first + (first + query) * params.output_stride + params.quads + group.y;
+        output[after] = pack(vec4f(largest + log(total), 0.0, 0.0, 0.0));
+    }
     let to = params.output_first + (first + query) * params.output_stride + head + column;
 //# repeat p PARTS
     if column + $p * SIDE < HEAD { output[to + $p * SIDE] = pack(sum$p / total); }

@@ -1,4 +1,4 @@
-// Features to a place beside others: four channels of a pixel for each thread.
+// Features as they are read, plus others, times a factor, to another place: four channels of a pixel for each thread.
 
 struct Params {
     pixels: u32,
@@ -7,6 +7,9 @@ struct Params {
     source_stride: u32,
     output_first: u32,
     output_stride: u32,
+    residual_first: u32,
+    residual_stride: u32,
+    scale: f32,
 }
 
 @compute @workgroup_size(64)
@@ -15,6 +18,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let pixel = id.x / params.quads;
     if pixel >= params.pixels { return; }
     let place = id.y * params.pixels + pixel;
-    output[params.output_first + place * params.output_stride + quad] =
-        source[params.source_first + place * params.source_stride + quad];
+    var value = feature(params.source_first + place * params.source_stride + quad, id.y, quad, params.quads);
+    if RESIDUAL { value += unpack(residual[params.residual_first + place * params.residual_stride + quad]); }
+    output[params.output_first + place * params.output_stride + quad] = pack(value * params.scale);
 }

@@ -12,6 +12,7 @@ struct Params {
     rows_first: u32,
     rows_stride: u32,
     epsilon: f32,
+    images: u32,
 }
 
 const THREADS = 256;
@@ -68,5 +69,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
         let at = 8 * (image * params.quads + channel / 4) + channel % 4;
         output[at] = scale;
         output[at + 4] = shift;
+        if LEARNS {
+            let after = 8 * params.images * params.quads;
+            output[at + after] = mean + pivot;
+            output[at + after + 4] = factor;
+        }
     }
 }

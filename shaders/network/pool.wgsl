@@ -1,10 +1,13 @@
-// The mean over pixels: a workgroup for four channels of an image.
+// The sum over pixels, times a factor: a workgroup for four channels of an image.
 
 struct Params {
     pixels: u32,
     quads: u32,
     source_first: u32,
     source_stride: u32,
+    output_first: u32,
+    output_stride: u32,
+    factor: f32,
 }
 
 const THREADS = 64;
@@ -25,5 +28,5 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
         workgroupBarrier();
         if thread < half { sums[thread] += sums[thread + half]; }
     }
-    if thread == 0 { output[image * params.quads + quad] = pack(sums[0] / f32(params.pixels)); }
+    if thread == 0 { output[params.output_first + image * params.output_stride + quad] = pack(sums[0] * params.factor); }
 }

@@ -3,7 +3,7 @@
 use super::Failure;
 use super::score::{Args, Input};
 use crate::checkpoint::{OpenedNetwork, write_state};
-use crate::network::Array;
+use crate::network::{Array, Learner};
 use crate::score::{Conditioning, Description};
 use crate::train::{Draw, LossGradient, loss_gradient, norm, usual};
 use burn::tensor::Device;
@@ -51,7 +51,7 @@ pub(super) fn write(args: &Args, opened: &OpenedNetwork, batch: &Batch, device: 
     let draws: Vec<Draw> = batch.times.iter().map(|&t| Draw::at(t)).collect();
     let conditioning = Conditioning::new(description.clone());
     let regression = objective.regression(&conditioning, &batch.clean.values, &batch.noise.values, &draws);
-    let found = loss_gradient(&description.config, weights, &regression, None, device);
+    let found = loss_gradient(&description.config, weights, &regression, None, device, &mut Learner::default());
     let LossGradient { losses, gradients } = found.map_err(|error| Failure::Running(error.to_string()))?;
 
     let loss = losses.iter().sum::<f64>() / losses.len() as f64;

@@ -278,6 +278,11 @@ impl<'a> Plan<'a> {
         list.parameters
     }
 
+    /// The number of values of each parameter.
+    pub fn sizes(&self) -> Vec<usize> {
+        self.parameters().into_iter().map(|parameter| parameter.shape.iter().product()).collect()
+    }
+
     /// The number of values in the parameters of the embedding, and of each operation.
     pub fn counts(&self) -> Vec<usize> {
         let mut list = List { config: self.config, module: 0, parameters: Vec::new() };

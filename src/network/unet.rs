@@ -17,12 +17,18 @@ use std::sync::Arc;
 /// A published `ddpm` or `ncsnpp` network, or another list of their operations.
 #[derive(Debug)]
 pub struct Unet {
-    config: Config,
+    inputs: Inputs,
     /// The number of values of each parameter.
     sizes: Vec<usize>,
+    body: Body,
+}
+
+/// How images and labels come to the layers.
+#[derive(Debug)]
+pub(super) struct Inputs {
+    config: Config,
     /// Of the embedding's sines.
     frequencies: Vec<f64>,
-    body: Body,
 }
 
 /// All that has parameters, as the device wants it.
@@ -144,19 +150,9 @@ impl ScoreNetwork for Unet {
         at_output: AtOutput,
     ) -> Option<Vec<Vec<f32>>> {
         let Body::Host(network) = &self.body else { return None };
-        let labels = labels.into();
-        let [c, h, w] = self.config.shape();
-        let places = patch::places(self.config.shape(), self.config.side_of_patch());
-        let mut x = patch::cut_values(x, &places);
-        if !self.config.centered {
-            x.iter_mut().for_each(|x| *x = 2.0 * *x - 1.0);
-        }
-        let gains = if self.config.scale_by_sigma { self.gains(labels.levels) } else { Vec::new() };
-        let at_output = with_gains(c * h * w, gains, at_output);
-        let at_output = patch::in_patches(&places, self.config.side_of_patch(), &at_output);
-        let [channels, height, width] = self.config.inside();
-        let dims = [labels.levels.len(), channels, height, width];
-        network.gradients(&x, dims, self.told(labels), dropout, &at_output, &self.sizes)
+        self.inputs.given(x, labels.into(), at_output, |x, dims, told, at_output| {
+            network.gradients(x, dims, told, dropout, at_output, &self.sizes)
+        })
     }
 
     fn gradients_by_tensors<'a>(
@@ -229,46 +225,76 @@ impl Unet {
         loader: &mut Loader<'a>,
         body: impl FnOnce(&mut Loader<'a>, usize) -> Result<Body, WeightsError>,
     ) -> Result<Self, WeightsError> {
-        let config = plan.config();
-        let sizes: Vec<usize> = plan.parameters().iter().map(|p| p.shape.iter().product()).collect();
-        let frequencies = match config.embedding_type {
-            Embedding::Fourier => loader.array()?.values.iter().map(|&w| TAU * f64::from(w)).collect(),
-            Embedding::Positional => config.frequencies(),
-        };
+        let inputs = Inputs::load(loader)?;
+        let sizes = plan.sizes();
         let body = body(loader, sizes.iter().sum())?;
-        Ok(Unet { config: config.clone(), sizes, frequencies, body })
+        Ok(Unet { inputs, sizes, body })
     }
 
     /// What the last layer, a linear one, maps: N×F×1×1. Images and labels are those of [`ScoreNetwork::forward`].
     pub(super) fn pooled(&self, x: Image, labels: &[f64]) -> Result<Image, TensorReadError> {
-        let told = self.told(labels.into());
+        let told = self.inputs.told(labels.into());
         match &self.body {
             Body::Host(network) => network.pooled(x, told),
             Body::Gpu(network) => network.pooled(x, &told),
             Body::Tensors(layers) => {
                 let before = layers.layers.len().saturating_sub(1);
-                Ok(layers.through(&self.config, before, x, told, None))
+                Ok(layers.through(&self.inputs.config, before, x, told, None))
             }
         }
     }
 
     /// The output; `dropout` is for training, by tensor operations.
     fn evaluate(&self, x: Image, labels: Labels, dropout: Option<Dropout>) -> Result<Image, TensorReadError> {
-        let device = x.device();
-        let x = patch::cut(if self.config.centered { x } else { x * 2.0 - 1.0 }, self.config.side_of_patch());
-        let told = self.told(labels);
+        let (device, Inputs { config, .. }) = (x.device(), &self.inputs);
+        let x = patch::cut(if config.centered { x } else { x * 2.0 - 1.0 }, config.side_of_patch());
+        let told = self.inputs.told(labels);
         let h = match &self.body {
             Body::Host(network) => network.forward(x, told)?,
             Body::Gpu(network) => network.forward(x, &told)?,
-            Body::Tensors(layers) => layers.forward(&self.config, x, told, dropout),
+            Body::Tensors(layers) => layers.forward(config, x, told, dropout),
         };
-        let h = patch::join(h, self.config.side_of_patch());
-        Ok(if self.config.scale_by_sigma { h * of_images(self.gains(labels.levels), &device) } else { h })
+        let h = patch::join(h, config.side_of_patch());
+        Ok(if config.scale_by_sigma { h * of_images(self.inputs.gains(labels.levels), &device) } else { h })
     }
 
     /// The architecture.
     pub fn config(&self) -> &Config {
-        &self.config
+        &self.inputs.config
+    }
+}
+
+impl Inputs {
+    /// Takes the embedding's frequencies.
+    pub fn load(loader: &mut Loader) -> Result<Self, WeightsError> {
+        let config = loader.config.clone();
+        let frequencies = match config.embedding_type {
+            Embedding::Fourier => loader.array()?.values.iter().map(|&w| TAU * f64::from(w)).collect(),
+            Embedding::Positional => config.frequencies(),
+        };
+        Ok(Inputs { config, frequencies })
+    }
+
+    /// What layers that learn are given of images and labels, and what they are to do at their output.
+    pub fn given<T>(
+        &self,
+        x: &[f32],
+        labels: Labels,
+        at_output: AtOutput,
+        learn: impl FnOnce(&[f32], [usize; 4], Told, AtOutput) -> T,
+    ) -> T {
+        let config = &self.config;
+        let [c, h, w] = config.shape();
+        let places = patch::places(config.shape(), config.side_of_patch());
+        let mut x = patch::cut_values(x, &places);
+        if !config.centered {
+            x.iter_mut().for_each(|x| *x = 2.0 * *x - 1.0);
+        }
+        let gains = if config.scale_by_sigma { self.gains(labels.levels) } else { Vec::new() };
+        let at_output = with_gains(c * h * w, gains, at_output);
+        let at_output = patch::in_patches(&places, config.side_of_patch(), &at_output);
+        let [channels, height, width] = config.inside();
+        learn(&x, [labels.levels.len(), channels, height, width], self.told(labels), &at_output)
     }
 
     fn told(&self, labels: Labels) -> Told {

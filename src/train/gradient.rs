@@ -1,7 +1,7 @@
 //! A batch's loss and its gradient by all parameters of a network.
 
 use super::Regression;
-use crate::network::{Architecture, Dropout, GradientError, Labels, Network, Weights};
+use crate::network::{Architecture, Dropout, GradientError, Labels, Learner, Network, Weights};
 use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -19,8 +19,9 @@ pub struct LossGradient {
     pub gradients: BTreeMap<String, Vec<f32>>,
 }
 
-/// The loss of a network on a regression, with features left out or not, and its gradient: by the CPU's own layers where it has them, the same for any
-/// number of threads; else by tensors on the device, some images at a time.
+/// The loss of a network on a regression, with features left out or not, and its gradient: by the CPU's own layers where it
+/// has them, the same for any number of threads; by a graphics device's own kernels, which the learner keeps; else by
+/// tensors on the device, some images at a time.
 ///
 /// # Errors
 /// If the weights are not the network's, or the device fails.
@@ -30,6 +31,7 @@ pub fn loss_gradient(
     regression: &Regression<f32>,
     dropout: Option<Dropout>,
     device: &Device,
+    learner: &mut Learner,
 ) -> Result<LossGradient, GradientError> {
     let losses = Mutex::new(vec![0.0; regression.images()]);
     let at_output = |images: Range<usize>, values: &mut [f32]| {
@@ -37,7 +39,7 @@ pub fn loss_gradient(
         values.copy_from_slice(&slopes);
         losses.lock().unwrap_or_else(PoisonError::into_inner)[images].copy_from_slice(&found);
     };
-    let found = gradients(architecture, weights, regression, dropout, device, &at_output)?;
+    let found = gradients(architecture, weights, regression, dropout, device, learner, &at_output)?;
     let names = architecture.parameters().into_iter().map(|(name, _)| name);
     let gradients = names.zip(found).collect();
     Ok(LossGradient { losses: losses.into_inner().unwrap_or_else(PoisonError::into_inner), gradients })
@@ -49,6 +51,7 @@ fn gradients(
     regression: &Regression<f32>,
     dropout: Option<Dropout>,
     device: &Device,
+    learner: &mut Learner,
     at_output: &(dyn Fn(Range<usize>, &mut [f32]) + Sync),
 ) -> Result<Vec<Vec<f32>>, GradientError> {
     let inputs = regression.inputs.as_slice();
@@ -59,6 +62,11 @@ fn gradients(
         if let Some(gradients) = network.gradients(inputs, labels, dropout, at_output) {
             return Ok(gradients);
         }
+    }
+    if dropout.is_none()
+        && let Some(gradients) = learner.gradients(architecture, weights, device, inputs, labels, at_output)?
+    {
+        return Ok(gradients);
     }
     let size = inputs.len() / images.max(1);
     let part = (TOGETHER / size.max(1)).max(1);

@@ -6,7 +6,7 @@ use super::{
     initial_weights, levels, loss_gradient, noised, norm, pairs,
 };
 use crate::data::{Data, Order, Preparation};
-use crate::network::{Array, Dropout, GradientError, Network, Weights, WeightsError};
+use crate::network::{Array, Dropout, GradientError, Learner, Network, Weights, WeightsError};
 use crate::registry::Choice;
 use crate::score::Conditioning;
 use crate::solver::{Purpose, Stream, Words};
@@ -33,6 +33,8 @@ pub struct Trainer {
     average: Weights,
     /// Where snapshots are stored, one for each of [`WIDTHS`].
     powers: Vec<(Choice<dyn Average>, Weights)>,
+    /// What is kept on the device.
+    learner: Learner,
 }
 
 /// What one step showed.
@@ -136,6 +138,7 @@ impl Trainer {
             optimizer,
             data,
             training,
+            learner: Learner::default(),
         })
     }
 
@@ -200,8 +203,9 @@ impl Trainer {
             }
         };
 
+        let (architecture, dropout) = (&self.training.network.config, self.dropout(step));
         let LossGradient { losses, gradients } =
-            loss_gradient(&self.training.network.config, &self.weights, &regression, self.dropout(step), device)?;
+            loss_gradient(architecture, &self.weights, &regression, dropout, device, &mut self.learner)?;
         let sde = self.training.network.family.sde();
         let ratio = |place: usize| sde.level(draws[place].t).ratio();
         if let Some(place) = losses.iter().position(|loss| !loss.is_finite()) {
@@ -228,9 +232,8 @@ impl Trainer {
         let powers = self.powers.iter_mut().map(|(choice, average)| (&*choice, average));
         for (choice, average) in std::iter::once(main).chain(powers) {
             let decay = choice.decay(&update);
-            average.values_mut().zip(self.weights.values()).for_each(|(average, weights)| {
-                follow(&mut average.values, &weights.values, decay);
-            });
+            let pairs: Vec<_> = average.values_mut().zip(self.weights.values()).collect();
+            pairs.into_par_iter().for_each(|(average, weights)| follow(&mut average.values, &weights.values, decay));
         }
         Ok(StepReport {
             step: self.steps,

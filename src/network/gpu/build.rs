@@ -1,10 +1,10 @@
 //! Operations as layers with their parameters.
 
-use super::layers::{Attention, Convolution, Norm, Order, Uploader, bias};
+use super::layers::{Attention, Convolution, Norm, Resampling};
+use super::parameters::{Order, Parameters, Uploader};
 use crate::network::layers::{Loader, Pair};
 use crate::network::plan::{self, Direction, Op, Shortcut, Width};
 use crate::network::{Combine, Config, WeightsError};
-use burn_wgpu::wgpu;
 
 /// An [`Op`] with its parameters.
 #[derive(Debug)]
@@ -26,6 +26,62 @@ pub(super) enum Layer {
     Linear(Convolution),
 }
 
+/// The layers of a network.
+#[derive(Debug)]
+pub(super) struct Layers {
+    pub config: Config,
+    pub layers: Vec<Layer>,
+    /// Channels that features have before each operation.
+    pub widths: Vec<u32>,
+}
+
+/// The filters before and after the convolution of a [`ConvResampler`].
+pub(super) struct Resamplings {
+    pub before: Option<Resampling>,
+    pub after: Option<Resampling>,
+}
+
+impl Layers {
+    /// Takes the parameters from the first operation's on; and says what blocks are told of the noise level.
+    pub fn load<'a>(
+        ops: &[Op],
+        loader: &mut Loader<'a>,
+        uploader: Uploader,
+    ) -> Result<(Self, Vec<Pair<'a>>), WeightsError> {
+        let config = loader.config.clone();
+        let widths = widths(ops, &config).unwrap_or_default();
+        let mut builder = Builder { loader, uploader, levels: Vec::new() };
+        let layers = ops.iter().map(|op| builder.layer(op)).collect::<Result<_, _>>()?;
+        Ok((Layers { config, layers, widths }, builder.levels))
+    }
+
+    fn filter(&self) -> Option<&[f64]> {
+        self.config.fir.then_some(&self.config.fir_kernel[..])
+    }
+
+    /// Without parameters.
+    pub fn resampling(&self, direction: Direction) -> Resampling {
+        match direction {
+            Direction::Down => Resampling::down(self.filter()),
+            Direction::Up => Resampling::up(self.filter()),
+        }
+    }
+
+    /// Around a convolution.
+    pub fn around(&self, direction: Direction) -> Resamplings {
+        let (before, after) = match (direction, self.filter()) {
+            (Direction::Down, Some(taps)) => (Some(Resampling::before_halving(taps)), Some(Resampling::every_other(1))),
+            (Direction::Down, None) => {
+                let margin = u32::from(self.config.variant.margin_all_round);
+                (None, Some(Resampling::every_other(1 - margin)))
+            }
+            (Direction::Up, Some(taps)) => (Some(Resampling::spread()), Some(Resampling::after_doubling(taps))),
+            (Direction::Up, None) => (Some(Resampling::up(None)), None),
+        };
+        Resamplings { before, after }
+    }
+}
+
 /// A residual block of DDPM, BigGAN or ADM.
 #[derive(Debug)]
 pub(super) struct Block {
@@ -44,20 +100,20 @@ pub(super) struct ConvResampler {
     pub direction: Direction,
     pub convolution: Convolution,
     /// Of the whole, after the filter; `None` where the convolution has it.
-    pub bias: Option<wgpu::Buffer>,
+    pub bias: Option<Parameters>,
 }
 
 /// Makes layers of operations.
-pub(super) struct Builder<'a, 'b, 'c> {
-    pub loader: &'b mut Loader<'a>,
-    pub uploader: Uploader<'c>,
+struct Builder<'a, 'b, 'c> {
+    loader: &'b mut Loader<'a>,
+    uploader: Uploader<'c>,
     /// Of the blocks so far.
-    pub levels: Vec<Pair<'a>>,
+    levels: Vec<Pair<'a>>,
 }
 
 impl<'a> Builder<'a, '_, '_> {
     /// The next layer.
-    pub fn layer(&mut self, op: &Op) -> Result<Layer, WeightsError> {
+    fn layer(&mut self, op: &Op) -> Result<Layer, WeightsError> {
         Ok(match *op {
             Op::Stem(width) => Layer::Stem(self.convolution(3, width.input, Order::OutIn)?),
             Op::Block(block) => Layer::Block(Box::new(self.block(block)?)),
@@ -113,10 +169,8 @@ impl<'a> Builder<'a, '_, '_> {
 
     fn resampler(&mut self, direction: Direction, input: usize) -> Result<ConvResampler, WeightsError> {
         let (last, pair) = (direction == Direction::Up && self.loader.config.fir, self.loader.pair()?);
-        let zeros = vec![0.0; pair.bias.len()];
-        let own = if last { &zeros } else { pair.bias };
-        let convolution = Convolution::new(self.uploader, 3, input, Order::OutIn, pair.weight, own);
-        Ok(ConvResampler { direction, convolution, bias: last.then(|| bias(self.uploader, pair.bias)) })
+        let convolution = Convolution::new(self.uploader, 3, input, Order::OutIn, &pair, !last);
+        Ok(ConvResampler { direction, convolution, bias: last.then(|| self.uploader.bias(&pair)) })
     }
 }
 

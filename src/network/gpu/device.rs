@@ -150,6 +150,27 @@ impl Gpu {
         }
     }
 
+    /// Waits for what was copied to memory that the host can see, and reads it.
+    ///
+    /// # Errors
+    /// If the device fails: what it says.
+    pub fn read<T>(
+        &self,
+        copy: &wgpu::Buffer,
+        after: wgpu::SubmissionIndex,
+        read: impl FnOnce(&[f32]) -> T,
+    ) -> Result<T, String> {
+        copy.slice(..).map_async(wgpu::MapMode::Read, |_| {});
+        let wait = wgpu::PollType::Wait { submission_index: Some(after), timeout: None };
+        self.device.poll(wait).map_err(|error| error.to_string())?;
+        let values = {
+            let bytes = copy.get_mapped_range(..).map_err(|error| error.to_string())?;
+            read(bytemuck::try_cast_slice(&bytes).map_err(|error| error.to_string())?)
+        };
+        copy.unmap();
+        Ok(values)
+    }
+
     /// A buffer that holds these bytes.
     pub fn upload(&self, bytes: &[u8], usage: BufferUsages) -> wgpu::Buffer {
         let made = buffer(&self.device, bytes.len() as u64, usage | BufferUsages::COPY_DST);

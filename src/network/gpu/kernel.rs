@@ -43,13 +43,16 @@ pub(super) enum Kernel {
         biased: bool,
         residual: bool,
     },
+    /// `learns`: it also writes what the way back needs.
     Norm {
         whole_quads: bool,
         rows: bool,
+        learns: bool,
     },
     /// Of heads of so many fours of channels.
     Attention {
         head: u32,
+        learns: bool,
     },
     Linear {
         activation: Option<Nonlinearity>,
@@ -59,7 +62,42 @@ pub(super) enum Kernel {
     Pool {
         reading: Reading,
     },
-    Copy,
+    Copy {
+        reading: Reading,
+        residual: bool,
+    },
+    Gather,
+    /// Of filters of this side.
+    FiltersGradient {
+        side: u32,
+    },
+    /// With so many threads for four values.
+    Sum {
+        lanes: u32,
+    },
+    /// Filters of 3×3 as those that a [`Kernel::WinogradInput`] wants.
+    Points,
+    NormSums {
+        activation: Option<Nonlinearity>,
+    },
+    NormMeans,
+    NormBack {
+        reading: Reading,
+        residual: bool,
+    },
+    NormParameters {
+        rows: bool,
+    },
+    NormRows,
+    AttentionSums {
+        head: u32,
+    },
+    AttentionQueries {
+        head: u32,
+    },
+    AttentionKeys {
+        head: u32,
+    },
     /// Arithmetic in registers, to see how much there can be.
     Fma,
 }
@@ -136,7 +174,19 @@ impl Kernel {
             Kernel::Enter => shader!("enter"),
             Kernel::Leave => shader!("leave"),
             Kernel::Pool { .. } => shader!("pool"),
-            Kernel::Copy => shader!("copy"),
+            Kernel::Copy { .. } => shader!("copy"),
+            Kernel::Gather => shader!("gather"),
+            Kernel::FiltersGradient { .. } => shader!("filters_gradient"),
+            Kernel::Sum { .. } => shader!("sum"),
+            Kernel::Points => shader!("points"),
+            Kernel::NormSums { .. } => shader!("norm_sums"),
+            Kernel::NormMeans => shader!("norm_means"),
+            Kernel::NormBack { .. } => shader!("norm_back"),
+            Kernel::NormParameters { .. } => shader!("norm_parameters"),
+            Kernel::NormRows => shader!("norm_rows"),
+            Kernel::AttentionSums { .. } => shader!("attention_sums"),
+            Kernel::AttentionQueries { .. } => shader!("attention_queries"),
+            Kernel::AttentionKeys { .. } => shader!("attention_keys"),
             Kernel::Fma => shader!("fma"),
         }
     }
@@ -160,6 +210,7 @@ impl Kernel {
             Kernel::WinogradOutput { .. } => ("vec4f", "vec4f", "Four"),
             Kernel::Enter => ("f32", "Four", "Four"),
             Kernel::Leave => ("Four", "Four", "f32"),
+            Kernel::Gather => ("f32", "u32", "f32"),
             _ => ("Four", "Four", "Four"),
         };
         let mut text = format!(
@@ -186,11 +237,16 @@ impl Kernel {
             let _ = writeln!(text, "const {name} = {value};");
         }
         text.push_str(include_str!("../../../shaders/network/common.wgsl"));
-        if matches!(
-            self,
-            Kernel::Convolution { .. } | Kernel::WinogradInput { .. } | Kernel::Resample { .. } | Kernel::Pool { .. }
-        ) {
-            text.push_str(include_str!("../../../shaders/network/feature.wgsl"));
+        match self {
+            Kernel::Convolution { .. }
+            | Kernel::WinogradInput { .. }
+            | Kernel::Resample { .. }
+            | Kernel::Pool { .. }
+            | Kernel::Copy { .. } => text.push_str(include_str!("../../../shaders/network/feature.wgsl")),
+            Kernel::NormSums { .. } | Kernel::NormBack { .. } => {
+                text.push_str(include_str!("../../../shaders/network/slope.wgsl"));
+            }
+            _ => {}
         }
         let number =
             |name: &str| constants.iter().find(|(known, _)| *known == name)?.1.trim_end_matches('u').parse().ok();
@@ -236,16 +292,44 @@ impl Kernel {
                 ];
                 (*reading, of_filter.into_iter().chain(filter.stride.constants()).collect())
             }
-            Kernel::Norm { whole_quads, rows } => {
-                (plain, vec![("WHOLE_QUADS", whole_quads.to_string()), ("ROWS", rows.to_string())])
+            Kernel::Norm { whole_quads, rows, learns } => {
+                let flags = [("WHOLE_QUADS", whole_quads), ("ROWS", rows), ("LEARNS", learns)];
+                (plain, flags.map(|(name, flag)| (name, flag.to_string())).into())
             }
-            &Kernel::Attention { head } => (plain, vec![("HEAD", number(head)), ("PARTS", number(head.div_ceil(16)))]),
+            &Kernel::Attention { head, learns } => {
+                let mut constants = of_head(head);
+                constants.push(("LEARNS", learns.to_string()));
+                (plain, constants)
+            }
+            &Kernel::AttentionSums { head } | &Kernel::AttentionQueries { head } | &Kernel::AttentionKeys { head } => {
+                (plain, of_head(head))
+            }
             &Kernel::Linear { activation } => (Reading { normalised: false, activation }, Vec::new()),
+            &Kernel::NormSums { activation } => (Reading { normalised: true, activation }, Vec::new()),
             &Kernel::Pool { reading } => (reading, Vec::new()),
             Kernel::Fma => (plain, vec![("SUMS", number(FMA[1])), ("TIMES", number(FMA[2]))]),
-            Kernel::Enter | Kernel::Leave | Kernel::Copy => (plain, Vec::new()),
+            &Kernel::Copy { reading, residual } | &Kernel::NormBack { reading, residual } => {
+                (reading, vec![("RESIDUAL", residual.to_string())])
+            }
+            &Kernel::FiltersGradient { side } => {
+                let [lines, fours] = if side == 1 { [4, 4] } else { [side, 1] };
+                let numbers =
+                    [("KERNEL", side), ("BEFORE", side.saturating_sub(1)), ("LINES", lines), ("FOURS", fours)];
+                (plain, numbers.map(|(name, value)| (name, number(value))).into())
+            }
+            &Kernel::Sum { lanes } => (plain, vec![("LANES", number(lanes))]),
+            Kernel::Points => (plain, vec![("THREE", number(3)), ("SIX", number(6))]),
+            Kernel::NormParameters { rows } => (plain, vec![("ROWS", rows.to_string())]),
+            Kernel::Enter | Kernel::Leave | Kernel::Gather | Kernel::NormMeans | Kernel::NormRows => {
+                (plain, Vec::new())
+            }
         }
     }
+}
+
+/// Of a head of so many fours of channels.
+fn of_head(head: u32) -> Vec<(&'static str, String)> {
+    vec![("HEAD", format!("{head}u")), ("PARTS", format!("{}u", head.div_ceil(16)))]
 }
 
 impl Stride {

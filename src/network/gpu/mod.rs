@@ -6,12 +6,15 @@
 //! see `shaders/network/common.wgsl`; normalisation, activation, bias, noise level and residual sum happen where a
 //! convolution reads or writes anyway. Gradients are those of tensor operations ([`super::unet`]).
 
+mod back;
 mod build;
 mod ceilings;
 mod device;
 mod kernel;
 mod layers;
+mod learner;
 mod network;
+mod parameters;
 mod program;
 mod readback;
 mod recorder;
@@ -21,5 +24,6 @@ mod walk;
 pub use ceilings::Ceilings;
 pub(super) use device::of;
 pub use device::{Precision, register};
+pub(super) use learner::Learner;
 pub(super) use network::Network;
 pub use readback::Readback;

@@ -1,8 +1,9 @@
 //! A U-Net on a graphics device: its programs, and what they are given.
 
-use super::build::{Builder, Layer, widths};
+use super::build::{Layers, widths};
 use super::device::{Gpu, Precision, locked};
-use super::layers::{Linear, Uploader, enter, leave};
+use super::layers::{Linear, enter, leave};
+use super::parameters::Uploader;
 use super::program::{Doors, Place, Program};
 use super::recorder::{Recorder, Slot};
 use super::walk::Walk;
@@ -27,14 +28,11 @@ const MOST_AT_POINTS: usize = 100_000_000;
 #[derive(Debug)]
 pub(in crate::network) struct Network {
     gpu: Arc<Gpu>,
-    pub(super) config: Config,
     dense: Option<[Linear; 2]>,
     table: Option<Table>,
     /// What all blocks are told of the noise level, side by side.
     levels: Option<Linear>,
-    pub(super) layers: Vec<Layer>,
-    /// Channels that features have before each operation.
-    pub(super) widths: Vec<u32>,
+    body: Layers,
     /// Values of the output for an image, where it is none itself.
     classes: Option<usize>,
     half: bool,
@@ -61,36 +59,34 @@ impl Network {
         parameters: usize,
         precision: Precision,
     ) -> Result<Self, WeightsError> {
-        let config = loader.config.clone();
-        let widths = widths(ops, &config).unwrap_or_default();
+        let config = loader.config;
         let half = precision == Precision::Half;
-        let uploader = Uploader { gpu: &gpu, half, points: parameters <= MOST_AT_POINTS };
+        let uploader = Uploader { gpu: &gpu, half, points: parameters <= MOST_AT_POINTS, map: None };
         let dense = match config.conditional {
             true => {
                 let pairs = [loader.pair()?, loader.pair()?];
                 Some(pairs.map(|pair| {
                     let input = pair.weight.len() / pair.bias.len().max(1);
-                    Linear::of(uploader, input, &[(pair.weight, pair.bias, 1.0)])
+                    Linear::of(uploader, input, &[pair])
                 }))
             }
             false => None,
         };
         let classes = config.variant.classes.clone();
+        let width = 4 * config.nf;
         let table = classes.map(|classes| Table::load(loader, classes)).transpose()?;
-        let mut builder = Builder { loader, uploader, levels: Vec::new() };
-        let layers = ops.iter().map(|op| builder.layer(op)).collect::<Result<_, _>>()?;
-        let parts: Vec<_> = builder.levels.iter().map(|pair| (pair.weight, pair.bias, 1.0)).collect();
-        let levels = (dense.is_some() && !parts.is_empty()).then(|| Linear::of(uploader, 4 * config.nf, &parts));
+        let (body, parts) = Layers::load(ops, loader, uploader)?;
+        let levels = (dense.is_some() && !parts.is_empty()).then(|| Linear::of(uploader, width, &parts));
         let classes = ops.last().and_then(|op| if let Op::Linear(width) = op { Some(width.output) } else { None });
         let programs = Mutex::default();
-        let network = Network { gpu, config, dense, table, levels, layers, widths, classes, half, most: 1, programs };
+        let network = Network { gpu, dense, table, levels, body, classes, half, most: 1, programs };
         let most = network.most_images();
         Ok(Network { most, ..network })
     }
 
     /// Images that fit into one submission, at least one.
     fn most_images(&self) -> usize {
-        let (recorder, _) = self.record(1, 1, self.layers.len());
+        let (recorder, _) = self.record(1, 1, self.body.layers.len());
         let (whole, largest) = recorder.sizes().iter().fold((1, 1), |(sum, most), &size| (sum + size, size.max(most)));
         let limits = self.gpu.device.limits();
         let one = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
@@ -106,7 +102,7 @@ impl Network {
     pub fn forward(&self, x: Image, told: &Told) -> Result<Image, TensorReadError> {
         let [n, c, h, w] = x.dims();
         let to = self.classes.map_or([n, c, h, w], |classes| [n, classes, 1, 1]);
-        self.evaluate(x, told, self.layers.len(), to)
+        self.evaluate(x, told, self.body.layers.len(), to)
     }
 
     /// What the last layer, a linear one, maps: N×F×1×1.
@@ -114,8 +110,8 @@ impl Network {
     /// # Errors
     /// If the device fails.
     pub fn pooled(&self, x: Image, told: &Told) -> Result<Image, TensorReadError> {
-        let to = [x.dims()[0], self.widths.last().map_or(0, |&width| width as usize), 1, 1];
-        self.evaluate(x, told, self.layers.len().saturating_sub(1), to)
+        let to = [x.dims()[0], self.body.widths.last().map_or(0, |&width| width as usize), 1, 1];
+        self.evaluate(x, told, self.body.layers.len().saturating_sub(1), to)
     }
 
     /// What comes of the first `count` layers, of these dimensions.
@@ -180,12 +176,12 @@ impl Network {
 
     /// Whether the embedding has something of classes added to it.
     fn joins_embedding(&self) -> bool {
-        self.config.variant.classes.as_ref().is_some_and(|classes| classes.joins == Joins::Embedding)
+        self.body.config.variant.classes.as_ref().is_some_and(|classes| classes.joins == Joins::Embedding)
     }
 
     fn record(&self, images: u32, rows: u32, count: usize) -> (Recorder, Doors) {
         let mut recorder = Recorder::new(images, self.half, self.gpu.workgroup_bytes());
-        let size = self.config.inside().map(|size| size as u32);
+        let size = self.body.config.inside().map(|size| size as u32);
         // Held while others come in by their own doors.
         let input = recorder.slot(u64::from(images) * size.map(u64::from).iter().product::<u64>() * 4);
         let told = self.told(&mut recorder, rows);
@@ -193,7 +189,7 @@ impl Network {
         let doors = Doors { input: input.place(), output: 0, features: told.features, extra: told.extra };
         drop(input);
         let walk = Walk {
-            network: self,
+            network: &self.body,
             recorder: &mut recorder,
             levels: told.levels,
             stride: told.stride,
@@ -202,8 +198,9 @@ impl Network {
             input: x.clone(),
             h: x,
             output: None,
+            tape: None,
         };
-        let h = walk.through(count);
+        let (h, _) = walk.through(count);
         let output = leave(&mut recorder, &h);
         (recorder, Doors { output: output.place(), ..doors })
     }
@@ -212,7 +209,7 @@ impl Network {
     fn told(&self, recorder: &mut Recorder, rows: u32) -> ToldSlots {
         let Some((dense, levels)) = self.dense.as_ref().zip(self.levels.as_ref()) else { return ToldSlots::default() };
         let [first, second] = dense;
-        let nonlinearity = Some(self.config.nonlinearity);
+        let nonlinearity = Some(self.body.config.nonlinearity);
         let features = recorder.slot(u64::from(rows * first.width()) * 4);
         let extra = self.joins_embedding().then(|| recorder.slot(u64::from(rows * second.output()) * 4));
         let hidden = first.record(recorder, rows, &features, None, nonlinearity);
@@ -249,7 +246,7 @@ pub(super) fn failed(reason: impl ToString) -> TensorReadError {
 }
 
 /// Rows with zeros after each.
-fn padded(values: &[f32], from: usize, to: usize) -> Vec<f32> {
+pub(super) fn padded(values: &[f32], from: usize, to: usize) -> Vec<f32> {
     let zeros = std::iter::repeat_n(0.0, to.saturating_sub(from));
     values.chunks(from.max(1)).flat_map(|row| row.iter().copied().chain(zeros.clone())).collect()
 }
@@ -301,7 +298,7 @@ mod tests {
 
     /// What an evaluation of two images asks for: of this kind of layer, or of all.
     fn demand(network: &Network, kind: Option<LayerKind>) -> [u64; 3] {
-        let (recorder, _) = network.record(2, 1, network.layers.len());
+        let (recorder, _) = network.record(2, 1, network.body.layers.len());
         let mut sum = Demand::default();
         let of_kind = recorder.dispatches.iter().filter(|dispatch| kind.is_none() || dispatch.kind == kind);
         of_kind.for_each(|dispatch| sum += dispatch.demand());

@@ -4,9 +4,10 @@ use super::device::{Gpu, STORAGE, buffer};
 use super::recorder::{Bindings, Bound, Recorder};
 use crate::network::{Demand, LayerKind, profile};
 use burn_wgpu::wgpu::{self, BufferUsages};
+use std::ops::Range;
 use std::time::Duration;
 
-/// Where one dispatch's parameters begin after those of another, on every device.
+/// Where one dispatch's parameters, or a part of a slot, may begin after another, on every device.
 pub(super) const ALIGNMENT: usize = 256;
 
 /// The slots that are written and read from outside.
@@ -84,14 +85,37 @@ impl Program {
         for (buffer, values) in told.filter_map(|(door, values)| Some((self.slot(door?)?, values))) {
             gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(values));
         }
+        let enter = |encoder: &mut wgpu::CommandEncoder| {
+            if let Some(input) = self.slot(self.doors.input) {
+                encoder.copy_buffer_to_buffer(&x.buffer, x.offset, input, 0, x.bytes);
+            }
+        };
+        let leave = |encoder: &mut wgpu::CommandEncoder| {
+            if let Some(output) = self.slot(self.doors.output) {
+                encoder.copy_buffer_to_buffer(output, 0, &y.buffer, y.offset, y.bytes);
+            }
+        };
+        let copied = x.bytes + y.bytes;
+        profile::ask(None, Demand { read: copied, written: copied, operations: 0 });
+        self.submit(gpu, 0..self.steps.len(), enter, leave);
+    }
+
+    /// Submits some of the dispatches, with what comes before and after them.
+    pub fn submit(
+        &self,
+        gpu: &Gpu,
+        steps: Range<usize>,
+        before: impl FnOnce(&mut wgpu::CommandEncoder),
+        after: impl FnOnce(&mut wgpu::CommandEncoder),
+    ) -> wgpu::SubmissionIndex {
+        let steps = self.steps.get(steps).unwrap_or_default();
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        if let Some(input) = self.slot(self.doors.input) {
-            encoder.copy_buffer_to_buffer(&x.buffer, x.offset, input, 0, x.bytes);
-        }
-        let clock = if profile::is_taken() { self.clock(gpu, [x.bytes, y.bytes]) } else { None };
+        before(&mut encoder);
+        steps.iter().for_each(|step| profile::ask(step.kind, step.demand));
+        let clock = if profile::is_taken() { Clock::new(gpu, steps.len()) } else { None };
         match &clock {
             // A pass for each, because only passes are timed everywhere.
-            Some(clock) => self.steps.iter().enumerate().for_each(|(index, step)| {
+            Some(clock) => steps.iter().enumerate().for_each(|(index, step)| {
                 step.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                     label: None,
                     timestamp_writes: Some(clock.writes(index)),
@@ -99,34 +123,28 @@ impl Program {
             }),
             None => {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                self.steps.iter().for_each(|step| step.encode(&mut pass));
+                steps.iter().for_each(|step| step.encode(&mut pass));
             }
         }
-        if let Some(output) = self.slot(self.doors.output) {
-            encoder.copy_buffer_to_buffer(output, 0, &y.buffer, y.offset, y.bytes);
-        }
+        after(&mut encoder);
         if let Some(clock) = &clock {
             clock.resolve(&mut encoder);
         }
-        gpu.queue.submit([encoder.finish()]);
+        let submitted = gpu.queue.submit([encoder.finish()]);
         if let Some(times) = clock.and_then(|clock| clock.read(gpu)) {
-            self.steps
+            steps
                 .iter()
                 .zip(times)
                 .for_each(|(step, time)| step.kind.into_iter().for_each(|kind| profile::add(kind, time)));
         }
+        submitted
     }
 
-    /// Tells the profile that is being taken what is asked for, with images of these bytes that come in and go out, and
-    /// gives a clock to time it by, where the device has one.
-    fn clock(&self, gpu: &Gpu, copied: [u64; 2]) -> Option<Clock> {
-        self.steps.iter().for_each(|step| profile::ask(step.kind, step.demand));
-        let copied = copied.iter().sum();
-        profile::ask(None, Demand { read: copied, written: copied, operations: 0 });
-        Clock::new(gpu, self.steps.len())
+    pub fn doors(&self) -> Doors {
+        self.doors
     }
 
-    fn slot(&self, index: usize) -> Option<&wgpu::Buffer> {
+    pub fn slot(&self, index: usize) -> Option<&wgpu::Buffer> {
         self.slots.get(index)
     }
 }
@@ -149,18 +167,23 @@ pub(super) fn bind(
 ) -> wgpu::BindGroup {
     let Bindings { source, weights, output, affine, rows, residual } = bindings;
     let bound: [&Bound; STORAGE] = [source, weights, output, affine, rows, residual];
+    let slot = |index: &usize| slots.get(*index).unwrap_or(&gpu.nothing);
     let storage = bound.into_iter().map(|bound| match bound {
-        Bound::Nothing => &gpu.nothing,
-        Bound::Slot { place, .. } => slots.get(*place).unwrap_or(&gpu.nothing),
-        Bound::Buffer(buffer) => buffer,
+        Bound::Nothing => gpu.nothing.as_entire_binding(),
+        Bound::Slot { place, .. } => slot(place).as_entire_binding(),
+        Bound::Part { slot: index, first, bytes } => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer: slot(index),
+            offset: *first,
+            size: wgpu::BufferSize::new(*bytes),
+        }),
+        Bound::Buffer(buffer) => buffer.as_entire_binding(),
     });
     let own = wgpu::BufferBinding {
         buffer: params,
         offset: (index * ALIGNMENT) as u64,
         size: wgpu::BufferSize::new(ALIGNMENT as u64),
     };
-    let resources =
-        std::iter::once(wgpu::BindingResource::Buffer(own)).chain(storage.map(|buffer| buffer.as_entire_binding()));
+    let resources = std::iter::once(wgpu::BindingResource::Buffer(own)).chain(storage);
     let entries: Vec<_> =
         (0..).zip(resources).map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource }).collect();
     gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &gpu.layout, entries: &entries })

@@ -73,6 +73,12 @@ pub(super) enum Bound {
         place: usize,
         bytes: u64,
     },
+    /// Bytes of a slot from the first on, where bindings may begin.
+    Part {
+        slot: usize,
+        first: u64,
+        bytes: u64,
+    },
     Buffer(wgpu::Buffer),
 }
 
@@ -80,7 +86,7 @@ impl Bound {
     fn bytes(&self) -> u64 {
         match self {
             Bound::Nothing => 0,
-            Bound::Slot { bytes, .. } => *bytes,
+            Bound::Slot { bytes, .. } | Bound::Part { bytes, .. } => *bytes,
             Bound::Buffer(buffer) => buffer.size(),
         }
     }

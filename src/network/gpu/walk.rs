@@ -1,15 +1,14 @@
 //! The walk through a U-Net's layers, which records what the device is to do.
 
-use super::build::{Block, ConvResampler, Layer};
-use super::layers::{Convolution, Norm, Read, Resampling, Rows, Write, copy, pool};
-use super::network::Network;
+use super::build::{Block, ConvResampler, Layer, Layers, Resamplings};
+use super::layers::{Convolution, KeptAttention, Norm, Read, Rows, Write, copy, mean};
 use super::recorder::{Recorder, Slot, View};
 use crate::network::Combine;
 use crate::network::plan::Direction;
 
 /// A walk through all operations.
 pub(super) struct Walk<'a> {
-    pub network: &'a Network,
+    pub network: &'a Layers,
     pub recorder: &'a mut Recorder,
     pub levels: Option<Slot>,
     pub stride: u32,
@@ -20,15 +19,48 @@ pub(super) struct Walk<'a> {
     pub input: View,
     /// The output gathered so far.
     pub output: Option<View>,
+    /// Of each layer what its way back needs, where there is one.
+    pub tape: Option<Vec<Kept>>,
+}
+
+/// What is kept of a layer.
+#[derive(Debug)]
+pub(super) enum Kept {
+    /// What came to it.
+    Input(View),
+    Block(Box<KeptBlock>),
+    Attention(View, KeptAttention),
+    /// What came to its normalisation, and the scales and shifts of that.
+    Norm(View, Slot),
+    /// What came to it, and to the convolution in it.
+    Resampled(View, View),
+}
+
+/// What is kept of a block.
+#[derive(Debug)]
+pub(super) struct KeptBlock {
+    pub x: View,
+    pub affine: Slot,
+    /// Of a block that resamples: what came to its first convolution, and x resampled.
+    pub resampled: Option<[View; 2]>,
+    /// What came to its second half.
+    pub h: View,
+    pub affine_of_h: Slot,
 }
 
 impl<'a> Walk<'a> {
-    /// What comes of the first `count` layers.
-    pub fn through(mut self, count: usize) -> View {
+    /// What comes of the first `count` layers; and of each what was kept.
+    pub fn through(mut self, count: usize) -> (View, Vec<Kept>) {
         for (place, layer) in self.network.layers.iter().take(count).enumerate() {
             self.op(place, layer);
         }
-        self.h
+        (self.h, self.tape.unwrap_or_default())
+    }
+
+    fn keeps(&mut self, kept: impl FnOnce() -> Kept) {
+        if let Some(tape) = &mut self.tape {
+            tape.push(kept());
+        }
     }
 
     /// The features that are to be joined to those kept after an operation.
@@ -68,6 +100,19 @@ impl<'a> Walk<'a> {
         let scale = network.config.residual_scale();
         let h = self.h.clone();
         match layer {
+            // These say themselves what they keep.
+            Layer::Block(_)
+            | Layer::Attention(_)
+            | Layer::ConvResample(_)
+            | Layer::InputSkip(_)
+            | Layer::InputResidual(_)
+            | Layer::Output(..)
+            | Layer::OutputResidual(_)
+            | Layer::Head(..)
+            | Layer::Pool(_) => {}
+            _ => self.keeps(|| Kept::Input(h.clone())),
+        }
+        match layer {
             Layer::Stem(convolution) => {
                 let to = self.place_for(place, convolution.channels(), h.height, h.width);
                 self.h = convolution.record(self.recorder, Read::plain(&h), Write { to: Some(to), ..Write::default() });
@@ -75,7 +120,9 @@ impl<'a> Walk<'a> {
             Layer::Block(block) => self.block(place, block),
             Layer::Attention(attention) => {
                 let to = self.place_for(place, h.channels, h.height, h.width);
-                self.h = attention.record(self.recorder, &h, scale, Some(to));
+                let (out, kept) = attention.record(self.recorder, &h, scale, Some(to));
+                self.keeps(|| Kept::Attention(h.clone(), kept));
+                self.h = out;
             }
             Layer::Resample(direction) => {
                 let [height, width] = sized(*direction, &h);
@@ -91,6 +138,8 @@ impl<'a> Walk<'a> {
             Layer::Recall => self.recall(),
             Layer::InputSkip(map) => {
                 self.input = self.resampled(Read::plain(&self.input.clone()), Direction::Down, None);
+                let input = self.input.clone();
+                self.keeps(|| Kept::Resampled(h.clone(), input));
                 self.skip(place, map);
             }
             Layer::InputResidual(resampler) => {
@@ -113,7 +162,8 @@ impl<'a> Walk<'a> {
             Layer::TakeOutput => self.h = self.output.take().unwrap_or(h),
             Layer::Pool(norm) => {
                 let affine = norm.record(self.recorder, &h, None);
-                self.h = pool(self.recorder, Read { x: &h, affine: Some(&affine), activation: nonlinearity });
+                self.h = mean(self.recorder, Read { x: &h, affine: Some(&affine), activation: nonlinearity });
+                self.keeps(|| Kept::Norm(h.clone(), affine));
             }
             Layer::Linear(map) => self.h = map.record(self.recorder, Read::plain(&h), Write::default()),
         }
@@ -123,7 +173,9 @@ impl<'a> Walk<'a> {
     fn activated(&mut self, norm: &Norm, convolution: &Convolution, h: &View, residual: Option<&View>) -> View {
         let affine = norm.record(self.recorder, h, None);
         let read = Read { x: h, affine: Some(&affine), activation: Some(self.network.config.nonlinearity) };
-        convolution.record(self.recorder, read, Write { residual, ..Write::default() })
+        let out = convolution.record(self.recorder, read, Write { residual, ..Write::default() });
+        self.keeps(|| Kept::Norm(h.clone(), affine));
+        out
     }
 
     fn keep(&mut self, place: usize) {
@@ -168,17 +220,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn filter(&self) -> Option<&'a [f64]> {
-        let config = &self.network.config;
-        config.fir.then_some(&config.fir_kernel[..])
-    }
-
     fn resampled(&mut self, read: Read, direction: Direction, to: Option<View>) -> View {
-        let resampling = match direction {
-            Direction::Down => Resampling::down(self.filter()),
-            Direction::Up => Resampling::up(self.filter()),
-        };
-        resampling.record(self.recorder, read, None, Write { to, ..Write::default() })
+        self.network.resampling(direction).record(self.recorder, read, None, Write { to, ..Write::default() })
     }
 
     /// By a resampling with a convolution, plus a residual if there is one; then the sum is scaled.
@@ -186,30 +229,20 @@ impl<'a> Walk<'a> {
         let scale = residual.map(|_| self.network.config.residual_scale());
         let write = Write { residual, scale, to, ..Write::default() };
         let convolution = &resampler.convolution;
-        match (resampler.direction, self.filter()) {
-            (Direction::Down, taps) => {
-                let margin = u32::from(self.network.config.variant.margin_all_round);
-                let (x, first) = match taps {
-                    Some(taps) => {
-                        let filter = Resampling::before_halving(taps);
-                        (filter.record(self.recorder, Read::plain(x), None, Write::default()), 1)
-                    }
-                    None => (x.clone(), 1 - margin),
-                };
-                let y = convolution.record(self.recorder, Read::plain(&x), Write::default());
-                Resampling::every_other(first).record(self.recorder, Read::plain(&y), None, write)
+        let Resamplings { before, after } = self.network.around(resampler.direction);
+        let inner = match before {
+            Some(before) => before.record(self.recorder, Read::plain(x), None, Write::default()),
+            None => x.clone(),
+        };
+        let out = match after {
+            Some(after) => {
+                let y = convolution.record(self.recorder, Read::plain(&inner), Write::default());
+                after.record(self.recorder, Read::plain(&y), resampler.bias.as_ref(), write)
             }
-            (Direction::Up, None) => {
-                let x = self.resampled(Read::plain(x), Direction::Up, None);
-                convolution.record(self.recorder, Read::plain(&x), write)
-            }
-            (Direction::Up, Some(taps)) => {
-                let x = Resampling::spread().record(self.recorder, Read::plain(x), None, Write::default());
-                let y = convolution.record(self.recorder, Read::plain(&x), Write::default());
-                let filter = Resampling::after_doubling(taps);
-                filter.record(self.recorder, Read::plain(&y), resampler.bias.as_ref(), write)
-            }
-        }
+            None => convolution.record(self.recorder, Read::plain(&inner), write),
+        };
+        self.keeps(|| Kept::Resampled(x.clone(), inner));
+        out
     }
 
     fn block(&mut self, place: usize, block: &Block) {
@@ -221,20 +254,23 @@ impl<'a> Walk<'a> {
         let rows = levels.as_ref().zip(block.level).map(|(slot, first)| Rows { slot, first, stride: self.stride });
         let added = Write { rows: rows.filter(|_| !block.scale_shift), ..Write::default() };
         let [first, second] = &block.convolutions;
+        let (whole, mut resampled) = (x.clone(), None);
         let h = match block.resample {
             None => first.record(self.recorder, read, added),
             Some(direction) => {
                 let h = self.resampled(read, direction, None);
                 x = self.resampled(Read::plain(&x), direction, None);
+                resampled = Some([h.clone(), x.clone()]);
                 first.record(self.recorder, Read::plain(&h), added)
             }
         };
-        drop(affine);
-        let affine = block.norms[1].record(self.recorder, &h, rows.filter(|_| block.scale_shift));
+        // What nobody needs any more, its memory is free for others.
+        let before = if self.tape.is_some() { Some((whole, affine, resampled)) } else { None };
+        let affine_of_h = block.norms[1].record(self.recorder, &h, rows.filter(|_| block.scale_shift));
         if let Some(shortcut) = &block.shortcut {
             x = shortcut.record(self.recorder, Read::plain(&x), Write::default());
         }
-        // The features before are not needed any more.
+        let read = Read { x: &h, affine: Some(&affine_of_h), activation };
         self.h = h.clone();
         let to = self.place_for(place, second.channels(), h.height, h.width);
         let write = Write {
@@ -243,7 +279,10 @@ impl<'a> Walk<'a> {
             to: Some(to),
             ..Write::default()
         };
-        self.h = second.record(self.recorder, Read { x: &h, affine: Some(&affine), activation }, write);
+        self.h = second.record(self.recorder, read, write);
+        if let Some((x, affine, resampled)) = before {
+            self.keeps(|| Kept::Block(Box::new(KeptBlock { x, affine, resampled, h, affine_of_h })));
+        }
     }
 }
 

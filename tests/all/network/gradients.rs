@@ -4,7 +4,7 @@ use super::{folder, noise, open, same_bits_for_any_number_of_threads};
 use crate::graphics::graphics;
 use burn::tensor::Device;
 use score_explorer::checkpoint::{OpenedNetwork, read_tensors};
-use score_explorer::network::{Architecture, Embedding, Network, Weights};
+use score_explorer::network::{Architecture, Embedding, Learner, Network, Weights};
 use serde_json::Value;
 use std::ops::Range;
 
@@ -67,6 +67,15 @@ impl Recorded {
         network.gradients(x, &self.labels, None, &|images, values| _ = self.loss(images, values)).unwrap()
     }
 
+    /// By a graphics device's own kernels.
+    fn by_kernels(&self, device: &Device) -> Vec<Vec<f32>> {
+        let (weights, x) = (&self.opened.weights, &self.tensors["perturbed"].values);
+        let at_output = |images, values: &mut [f32]| _ = self.loss(images, values);
+        let labels = (&self.labels[..]).into();
+        let found = Learner::default().gradients(self.architecture(), weights, device, x, labels, &at_output);
+        found.unwrap().expect("there are kernels for all published networks")
+    }
+
     fn by_tensors(&self, device: &Device) -> Vec<Vec<f32>> {
         let (weights, x) = (&self.opened.weights, &self.tensors["perturbed"].values);
         let at_output = |images, values: &mut [f32]| {
@@ -126,6 +135,8 @@ fn agrees_with_published_code(name: &str) {
     recorded.holds(&found);
     let by_tensors = recorded.by_tensors(&Device::flex());
     recorded.holds(&by_tensors);
+    let by_kernels = recorded.by_kernels(&graphics());
+    recorded.holds(&by_kernels);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use crate::graphics::graphics;
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::network::ScoreNetwork;
 use score_explorer::network::{
-    Array, BlockKind, Combine, Config, Dropout, Embedding, Nonlinearity, Progressive, ProgressiveInput, Unet, Variant,
-    Weights,
+    Array, BlockKind, Combine, Config, Dropout, Embedding, Learner, Nonlinearity, Progressive, ProgressiveInput, Unet,
+    Variant, Weights,
 };
 use std::ops::Range;
 
@@ -45,7 +45,37 @@ fn agrees_with_tensors(config: &Config, x: &Tensor<4>, labels: &[f64]) -> Vec<f3
     let by_kernels = values(Unet::new(config, &weights, &device).unwrap().forward(there, labels).unwrap());
     let error = relative_error(&by_kernels, &output);
     assert!(error < HOST, "a graphics device's kernels differ by {error:.1e}: {config:?}");
+    learns_as_the_cpu(config, &weights, x, labels);
     plain
+}
+
+/// A graphics device's own kernels give the gradients by all parameters that the CPU's layers give, also where the images
+/// go part after part.
+fn learns_as_the_cpu(config: &Config, weights: &Weights, x: &Tensor<4>, labels: &[f64]) {
+    let (cpu, images) = (Device::flex().autodiff(), x.dims()[0]);
+    let x = values(x.clone());
+    let labels: Vec<f64> = labels.iter().copied().cycle().take(images).collect();
+    let slopes = noise(x.len(), 6);
+    let at_output = |images: Range<usize>, values: &mut [f32]| {
+        let size = slopes.len() / labels.len();
+        values.copy_from_slice(&slopes[images.start * size..images.end * size]);
+    };
+    let network = Unet::new(config, weights, &cpu).unwrap();
+    let expected = network.gradients(&x, &labels, None, &at_output).unwrap();
+    let (architecture, told) = (config.clone().into(), (&labels[..]).into());
+    let found = Learner::default().gradients(&architecture, weights, &graphics(), &x, told, &at_output).unwrap();
+    let Some(found) = found else {
+        assert_eq!(config.variant.head_channels, Some(5), "there are kernels for heads of whole fours");
+        return;
+    };
+    let norm = |values: &[f32]| values.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+    let whole = expected.iter().map(|values| norm(values).powi(2)).sum::<f64>().sqrt();
+    for ((found, expected), (name, _)) in found.iter().zip(&expected).zip(config.parameters()) {
+        let apart: Vec<f32> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
+        // What vanishes but for rounding is small beside the whole.
+        let error = norm(&apart) / (norm(expected) + 1e-3 * whole);
+        assert!(error < HOST, "{name} differs by {error:.1e}: {config:?}");
+    }
 }
 
 /// Maps of 20, 10 and 5 pixels, and channels that fill no register: tiles hang over every edge.

@@ -1,55 +1,71 @@
 //! Self-attention.
 
-use super::{Convolution, Norm, Order, Read, Uploader, Write, products};
+use super::{Convolution, Norm, Read, Write, products};
 use crate::network::gpu::kernel::Kernel;
-use crate::network::gpu::recorder::{Bindings, Dispatch, Recorder, View};
+use crate::network::gpu::parameters::{Order, Uploader};
+use crate::network::gpu::recorder::{Bindings, Dispatch, Recorder, Slot, View};
 use crate::network::layers::Loader;
 use crate::network::{LayerKind, WeightsError};
 
 /// Self-attention over all pixels.
 #[derive(Debug)]
 pub(in crate::network::gpu) struct Attention {
-    norm: Norm,
-    /// Query (scaled by the head's width^−½), key and value in one map.
-    qkv: Convolution,
-    out: Convolution,
+    pub(super) norm: Norm,
+    /// Query, key and value in one map.
+    pub(super) qkv: Convolution,
+    pub(super) out: Convolution,
     /// Channels of a head.
-    width: u32,
+    pub(super) width: u32,
+}
+
+/// What came of x on the way.
+#[derive(Debug)]
+pub(in crate::network::gpu) struct Kept {
+    pub affine: Slot,
+    pub qkv: View,
+    /// Of a network that learns, with what turns the scores of each head into weights after the channels of each pixel.
+    pub mixed: View,
 }
 
 impl Attention {
     pub fn load(loader: &mut Loader, uploader: Uploader, channels: usize) -> Result<Self, WeightsError> {
         let norm = Norm::load(loader, uploader)?;
         let width = loader.config.head_width(channels);
-        let factors = [(width as f32).powf(-0.5), 1.0, 1.0];
-        let mut parts = Vec::new();
-        for factor in factors {
-            let pair = loader.pair()?;
-            parts.push((pair.weight, pair.bias, factor));
-        }
-        let qkv = Convolution::of(uploader, 1, channels, Order::InOut, &parts);
+        let parts = [loader.pair()?, loader.pair()?, loader.pair()?];
+        let qkv = Convolution::of(uploader, 1, channels, Order::InOut, &parts, true);
         let out = Convolution::load(loader, uploader, 1, channels, Order::InOut)?;
         Ok(Attention { norm, qkv, out, width: width as u32 })
     }
 
+    /// What scores are multiplied by, in bits.
+    pub(super) fn scale(&self) -> u32 {
+        (self.width as f32).powf(-0.5).to_bits()
+    }
+
     /// x plus what attention makes of it, scaled.
-    pub fn record(&self, recorder: &mut Recorder, x: &View, scale: f32, to: Option<View>) -> View {
+    pub fn record(&self, recorder: &mut Recorder, x: &View, scale: f32, to: Option<View>) -> (View, Kept) {
         let affine = self.norm.record(recorder, x, None);
         let read = Read { x, affine: Some(&affine), activation: None };
         let qkv = self.qkv.record(recorder, read, Write::default());
-        drop(affine);
-        let mixed = recorder.features(x.channels, x.height, x.width);
+        let heads = x.channels / self.width.max(1);
+        let learns = self.norm.parameters.back.is_some();
+        let after = if learns { 4 * heads } else { 0 };
+        let mixed = recorder.features(x.channels + after, x.height, x.width).part(0, x.channels);
         recorder.dispatch(Dispatch {
-            kernel: Kernel::Attention { head: self.width / 4 },
+            kernel: Kernel::Attention { head: self.width / 4, learns },
             kind: Some(LayerKind::Attention),
-            params: vec![x.pixels(), x.quads(), qkv.first, qkv.stride, mixed.first, mixed.stride],
-            bindings: Bindings { source: recorder.bound(&qkv), output: recorder.bound(&mixed), ..Bindings::default() },
-            workgroups: [x.pixels().div_ceil(16), x.channels / self.width.max(1), recorder.images],
+            params: vec![x.pixels(), x.quads(), qkv.first, qkv.stride, mixed.first, mixed.stride, self.scale()],
+            bindings: Bindings {
+                source: recorder.bound(&qkv),
+                output: recorder.bound(&View { channels: x.channels + after, ..mixed.clone() }),
+                ..Bindings::default()
+            },
+            workgroups: [x.pixels().div_ceil(16), heads, recorder.images],
             // Of queries and keys, and of weights and values.
             operations: 2 * products([recorder.images, x.pixels(), x.pixels(), x.channels]),
         });
-        drop(qkv);
         let write = Write { residual: Some(x), scale: Some(scale), to, ..Write::default() };
-        self.out.record(recorder, Read::plain(&mixed), write)
+        let out = self.out.record(recorder, Read::plain(&mixed), write);
+        (out, Kept { affine, qkv, mixed })
     }
 }

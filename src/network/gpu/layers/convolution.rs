@@ -1,12 +1,13 @@
 //! Convolutions, by taps or at points.
 
-use super::{LANES, Order, Read, Uploader, Write, filters, products};
+use super::{LANES, Read, Write, products};
 use crate::network::gpu::kernel::Kernel;
-use crate::network::gpu::recorder::{Bindings, Bound, Dispatch, Recorder, View};
+use crate::network::gpu::parameters::{Order, Parameters, Uploader};
+use crate::network::gpu::program::ALIGNMENT;
+use crate::network::gpu::recorder::{Bindings, Bound, Dispatch, Recorder, Slot, View};
 use crate::network::gpu::tiling::{Tiling, Work};
-use crate::network::layers::Loader;
+use crate::network::layers::{Loader, Pair};
 use crate::network::{LayerKind, WeightsError};
-use burn_wgpu::wgpu;
 use rayon::prelude::*;
 
 /// Products of matrices that a convolution of 3×3 becomes.
@@ -17,20 +18,22 @@ const WIDE: usize = 64;
 const LARGEST: usize = 1 << 18;
 
 /// A convolution of 3×3 or 1×1.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::network::gpu) struct Convolution {
-    side: u32,
-    output: u32,
-    filters: Filters,
+    pub(super) side: u32,
+    pub(super) output: u32,
+    pub(super) filters: Filters,
+    /// Filters that learn are brought to points each time.
+    pub(super) points: bool,
 }
 
 /// The parameters of a convolution.
-#[derive(Debug)]
-enum Filters {
+#[derive(Clone, Debug)]
+pub(super) enum Filters {
     /// Tap by tap, and the biases.
-    Taps(wgpu::Buffer),
+    Taps(Parameters),
     /// Those of 3×3 at 36 points, which takes a quarter of the products and four times the memory (Winograd).
-    Points { filters: wgpu::Buffer, biases: wgpu::Buffer },
+    Points { filters: Bound, biases: Bound },
 }
 
 impl Convolution {
@@ -43,26 +46,29 @@ impl Convolution {
         order: Order,
     ) -> Result<Self, WeightsError> {
         let pair = loader.pair()?;
-        Ok(Convolution::new(uploader, side, input, order, pair.weight, pair.bias))
+        Ok(Convolution::new(uploader, side, input, order, &pair, true))
     }
 
-    /// Of a weight and its bias, at points where that pays.
-    pub fn new(uploader: Uploader, side: usize, input: usize, order: Order, weight: &[f32], bias: &[f32]) -> Self {
-        if side != 3 || !uploader.points || input.min(bias.len()) < WIDE || input * bias.len() > LARGEST {
-            return Convolution::of(uploader, side, input, order, &[(weight, bias, 1.0)]);
+    /// Of a weight, and its bias if that is wanted, at points where that pays.
+    pub fn new(uploader: Uploader, side: usize, input: usize, order: Order, pair: &Pair, biased: bool) -> Self {
+        let output = pair.bias.len();
+        if side != 3 || !uploader.points || input.min(output) < WIDE || input * output > LARGEST {
+            return Convolution::of(uploader, side, input, order, &[*pair], biased);
         }
-        let taps = filters(9, input, order, &[(weight, bias, 1.0)]);
-        let row = bias.len().next_multiple_of(4);
+        let taps = uploader.packed(9, input, order, &[*pair], biased);
+        let row = output.next_multiple_of(4);
         let (taps, biases) = taps.split_at(taps.len().saturating_sub(row));
         let (filters, biases) = (uploader.singles(&at_points(taps)), uploader.singles(biases));
-        Convolution { side: 3, output: bias.len() as u32, filters: Filters::Points { filters, biases } }
+        let filters = Filters::Points { filters: Bound::Buffer(filters), biases: Bound::Buffer(biases) };
+        Convolution { side: 3, output: output as u32, filters, points: false }
     }
 
-    /// Several side by side, each times a factor.
-    pub fn of(uploader: Uploader, side: usize, input: usize, order: Order, parts: &[(&[f32], &[f32], f32)]) -> Self {
-        let filters = Filters::Taps(uploader.features(&filters(side * side, input, order, parts)));
-        let output: usize = parts.iter().map(|(_, bias, _)| bias.len()).sum();
-        Convolution { side: side as u32, output: output as u32, filters }
+    /// Several side by side.
+    pub fn of(uploader: Uploader, side: usize, input: usize, order: Order, parts: &[Pair], biased: bool) -> Self {
+        let filters = Filters::Taps(uploader.filters(side * side, input, order, parts, biased));
+        let output: usize = parts.iter().map(|pair| pair.bias.len()).sum();
+        let points = uploader.map.is_some() && side == 3 && input.min(output) >= WIDE;
+        Convolution { side: side as u32, output: output as u32, filters, points }
     }
 
     /// Channels out.
@@ -70,15 +76,47 @@ impl Convolution {
         self.output
     }
 
+    pub(super) fn kind(&self) -> LayerKind {
+        if self.side == 1 { LayerKind::Pointwise } else { LayerKind::Convolution }
+    }
+
     /// That keeps the size.
     pub fn record(&self, recorder: &mut Recorder, read: Read, write: Write) -> View {
         match &self.filters {
-            Filters::Taps(parameters) => self.by_taps(recorder, parameters, read, write),
+            Filters::Taps(parameters) => match self.at_points(recorder, &parameters.bound, read.x.quads()) {
+                Some((slot, biases)) => self.by_points(recorder, &slot.bound(), &biases, read, write),
+                None => self.by_taps(recorder, &parameters.bound, read, write),
+            },
             Filters::Points { filters, biases } => self.by_points(recorder, filters, biases, read, write),
         }
     }
 
-    fn by_taps(&self, recorder: &mut Recorder, parameters: &wgpu::Buffer, read: Read, write: Write) -> View {
+    /// Filters that learn, brought to points, and their biases, where that pays and the biases begin where bindings may.
+    fn at_points(&self, recorder: &mut Recorder, parameters: &Bound, input: u32) -> Option<(Slot, Bound)> {
+        let &Bound::Part { slot, first, .. } = parameters else { return None };
+        let output = self.output.div_ceil(4);
+        let count = 4 * input * output;
+        let taps = 9 * 16 * u64::from(count);
+        if !self.points || !taps.is_multiple_of(ALIGNMENT as u64) {
+            return None;
+        }
+        let to = recorder.slot(u64::from(POINTS * count) * 16);
+        recorder.dispatch(Dispatch {
+            kernel: Kernel::Points,
+            kind: Some(LayerKind::Convolution),
+            params: vec![count],
+            bindings: Bindings {
+                source: Bound::Part { slot, first, bytes: taps },
+                output: to.bound(),
+                ..Bindings::default()
+            },
+            workgroups: [count.div_ceil(LANES), 1, 1],
+            operations: 0,
+        });
+        Some((to, Bound::Part { slot, first: first + taps, bytes: 16 * u64::from(output) }))
+    }
+
+    fn by_taps(&self, recorder: &mut Recorder, parameters: &Bound, read: Read, write: Write) -> View {
         let x = read.x;
         let to = write.to.clone().unwrap_or_else(|| recorder.features(self.output, x.height, x.width));
         // To maps of single pixels, an image is one row.
@@ -103,11 +141,11 @@ impl Convolution {
         let (rows, residuals) = (write.rows.is_some(), write.residual.is_some());
         recorder.dispatch(Dispatch {
             kernel: Kernel::Convolution { shape, reading, rows, residual: residuals, own: false },
-            kind: Some(if self.side == 1 { LayerKind::Pointwise } else { LayerKind::Convolution }),
+            kind: Some(self.kind()),
             params,
             bindings: Bindings {
                 source: recorder.bound(x),
-                weights: Bound::Buffer(parameters.clone()),
+                weights: parameters.clone(),
                 output: recorder.bound(&to),
                 affine: read.affine(),
                 rows: write.rows(self.output, recorder),
@@ -120,14 +158,7 @@ impl Convolution {
     }
 
     /// The input of each tile of 4×4 outputs at 36 points, a product of matrices at each, and the outputs of these.
-    fn by_points(
-        &self,
-        recorder: &mut Recorder,
-        filters: &wgpu::Buffer,
-        biases: &wgpu::Buffer,
-        read: Read,
-        write: Write,
-    ) -> View {
+    fn by_points(&self, recorder: &mut Recorder, filters: &Bound, biases: &Bound, read: Read, write: Write) -> View {
         let (x, images) = (read.x, recorder.images);
         let (input, output) = (x.quads(), self.output.div_ceil(4));
         let [down, across] = [x.height, x.width].map(|size| size.div_ceil(4));
@@ -162,7 +193,7 @@ impl Convolution {
             params,
             bindings: Bindings {
                 source: inputs.bound(),
-                weights: Bound::Buffer(filters.clone()),
+                weights: filters.clone(),
                 output: outputs.bound(),
                 ..Bindings::default()
             },
@@ -181,7 +212,7 @@ impl Convolution {
             params,
             bindings: Bindings {
                 source: outputs.bound(),
-                weights: Bound::Buffer(biases.clone()),
+                weights: biases.clone(),
                 output: recorder.bound(&to),
                 rows: write.rows(self.output, recorder),
                 residual,

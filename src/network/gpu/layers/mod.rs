@@ -2,81 +2,23 @@
 
 mod attention;
 mod convolution;
+mod gradient;
 mod resampling;
 
-pub(super) use attention::Attention;
+pub(super) use attention::{Attention, Kept as KeptAttention};
 pub(super) use convolution::Convolution;
+pub(super) use gradient::{Normalised, deactivate, gather};
 pub(super) use resampling::Resampling;
 
-use super::device::Gpu;
 use super::kernel::{Kernel, Reading};
+use super::parameters::{Order, Parameters, Uploader};
 use super::recorder::{Bindings, Bound, Dispatch, Recorder, Slot, View};
-use crate::network::layers::Loader;
+use crate::network::layers::{Loader, Pair};
 use crate::network::{LayerKind, Nonlinearity, WeightsError};
-use burn_wgpu::wgpu::{self, BufferUsages};
-use half::f16;
+use burn_wgpu::wgpu;
 
 /// Threads of a workgroup where each does its own.
 const LANES: u32 = 64;
-
-/// Puts parameters on a device.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Uploader<'a> {
-    pub gpu: &'a Gpu,
-    /// In half precision, where a layer reads features.
-    pub half: bool,
-    /// Convolutions may take more memory to be faster.
-    pub points: bool,
-}
-
-impl Uploader<'_> {
-    fn singles(&self, values: &[f32]) -> wgpu::Buffer {
-        self.gpu.upload(bytemuck::cast_slice(values), BufferUsages::STORAGE)
-    }
-
-    /// In the precision of features.
-    fn features(&self, values: &[f32]) -> wgpu::Buffer {
-        if !self.half {
-            return self.singles(values);
-        }
-        let bits: Vec<u16> = values.iter().map(|&value| f16::from_f32(value).to_bits()).collect();
-        self.gpu.upload(bytemuck::cast_slice(&bits), BufferUsages::STORAGE)
-    }
-}
-
-/// In the order of a published weight.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Order {
-    /// Outputs, inputs, taps.
-    OutIn,
-    /// Inputs, outputs.
-    InOut,
-}
-
-/// Filters tap by tap, for each input a row of outputs, and a last row of biases; inputs and outputs padded to fours.
-/// `parts`, side by side, are weights of as many inputs and the biases after them, times a factor.
-fn filters(taps: usize, input: usize, order: Order, parts: &[(&[f32], &[f32], f32)]) -> Vec<f32> {
-    let outputs: usize = parts.iter().map(|(_, bias, _)| bias.len()).sum();
-    let row = outputs.next_multiple_of(4);
-    let rows = taps * input.next_multiple_of(4);
-    let mut packed = vec![0.0; (rows + 1) * row];
-    let mut first = 0;
-    for &(weight, bias, factor) in parts {
-        let own = bias.len();
-        for (index, &value) in weight.iter().enumerate() {
-            let (tap, from, to) = match order {
-                Order::OutIn => (index % taps, index / taps % input, index / (taps * input)),
-                Order::InOut => (0, index / own, index % own),
-            };
-            packed[(tap * input.next_multiple_of(4) + from) * row + first + to] = factor * value;
-        }
-        for (to, &value) in bias.iter().enumerate() {
-            packed[rows * row + first + to] = factor * value;
-        }
-        first += own;
-    }
-    packed
-}
 
 /// What a layer reads besides its parameters.
 #[derive(Clone, Copy)]
@@ -155,50 +97,42 @@ fn products<const N: usize>(factors: [u32; N]) -> u64 {
     2 * factors.into_iter().map(u64::from).product::<u64>()
 }
 
-/// A bias by itself.
-pub(super) fn bias(uploader: Uploader, values: &[f32]) -> wgpu::Buffer {
-    let mut padded = values.to_vec();
-    padded.resize(values.len().next_multiple_of(4), 0.0);
-    uploader.features(&padded)
-}
-
 /// Group normalisation.
 #[derive(Debug)]
 pub(super) struct Norm {
-    members: u32,
+    pub(super) members: u32,
     epsilon: f32,
     /// Scales, then shifts.
-    parameters: wgpu::Buffer,
+    pub(super) parameters: Parameters,
 }
 
 impl Norm {
     pub fn load(loader: &mut Loader, uploader: Uploader) -> Result<Self, WeightsError> {
         let pair = loader.pair()?;
         let (channels, config) = (pair.weight.len(), loader.config);
-        let mut values = Vec::new();
-        for part in [pair.weight, pair.bias] {
-            values.extend_from_slice(part);
-            values.resize(values.len().next_multiple_of(4), 0.0);
-        }
         let members = channels / config.groups(channels).max(1);
         let epsilon = config.variant.norm_epsilon as f32;
-        Ok(Norm { members: members as u32, epsilon, parameters: uploader.singles(&values) })
+        Ok(Norm { members: members as u32, epsilon, parameters: uploader.scales(&pair) })
     }
 
     /// The scale and shift that it makes of each channel, then scaled and shifted by the noise level, if `rows` are
-    /// given.
+    /// given; and after those of all images, where they are to be differentiated, the mean and 1/deviation of each
+    /// channel's group.
     pub fn record(&self, recorder: &mut Recorder, x: &View, rows: Option<Rows>) -> Slot {
-        let affine = recorder.slot(u64::from(recorder.images) * u64::from(x.quads()) * 32);
+        let learns = self.parameters.back.is_some();
+        let each = if learns { 64 } else { 32 };
+        let affine = recorder.slot(u64::from(recorder.images) * u64::from(x.quads()) * each);
         let of_rows = rows.map_or([0; 2], |rows| [rows.first, rows.stride]);
         let mut params = vec![x.pixels(), x.quads(), x.first, x.stride, self.members];
-        params.extend(of_rows.into_iter().chain([self.epsilon.to_bits()]));
+        params.extend(of_rows.into_iter().chain([self.epsilon.to_bits(), recorder.images]));
+        let (whole_quads, rowed) = (self.members.is_multiple_of(4), rows.is_some());
         recorder.dispatch(Dispatch {
-            kernel: Kernel::Norm { whole_quads: self.members.is_multiple_of(4), rows: rows.is_some() },
+            kernel: Kernel::Norm { whole_quads, rows: rowed, learns },
             kind: Some(LayerKind::Normalisation),
             params,
             bindings: Bindings {
                 source: recorder.bound(x),
-                weights: Bound::Buffer(self.parameters.clone()),
+                weights: self.parameters.bound.clone(),
                 output: affine.bound(),
                 // Scale and shift.
                 rows: rows.map_or(Bound::Nothing, |rows| rows.bound(2 * x.channels, recorder.images)),
@@ -221,9 +155,9 @@ pub(super) struct Linear {
 
 impl Linear {
     /// Of weights, out × in, and biases, side by side.
-    pub fn of(uploader: Uploader, input: usize, parts: &[(&[f32], &[f32], f32)]) -> Self {
-        let output: usize = parts.iter().map(|(_, bias, _)| bias.len()).sum();
-        let parameters = uploader.singles(&filters(1, input, Order::OutIn, parts));
+    pub fn of(uploader: Uploader, input: usize, parts: &[Pair]) -> Self {
+        let output: usize = parts.iter().map(|pair| pair.bias.len()).sum();
+        let parameters = uploader.singles(&uploader.packed(1, input, Order::OutIn, parts, true));
         Linear { input: input as u32, output: output as u32, parameters }
     }
 
@@ -296,32 +230,59 @@ pub(super) fn leave(recorder: &mut Recorder, x: &View) -> Slot {
 }
 
 /// The mean over all pixels.
-pub(super) fn pool(recorder: &mut Recorder, read: Read) -> View {
+pub(super) fn mean(recorder: &mut Recorder, read: Read) -> View {
+    let to = recorder.features(read.x.channels, 1, 1);
+    pool(recorder, read, &to, 1.0 / read.x.pixels() as f32);
+    to
+}
+
+/// The sum over all pixels, times a factor.
+pub(super) fn pool(recorder: &mut Recorder, read: Read, to: &View, factor: f32) {
     let x = read.x;
-    let to = recorder.features(x.channels, 1, 1);
     recorder.dispatch(Dispatch {
         kernel: Kernel::Pool { reading: read.reading() },
         kind: None,
-        params: vec![x.pixels(), x.quads(), x.first, x.stride],
+        params: vec![x.pixels(), x.quads(), x.first, x.stride, to.first, to.stride, factor.to_bits()],
         bindings: Bindings {
             source: recorder.bound(x),
-            output: recorder.bound(&to),
+            output: recorder.bound(to),
             affine: read.affine(),
             ..Bindings::default()
         },
         workgroups: [x.quads(), recorder.images, 1],
         operations: 0,
     });
-    to
 }
 
 /// The same features at another place.
 pub(super) fn copy(recorder: &mut Recorder, x: &View, to: &View) {
+    combine(recorder, Read::plain(x), None, 1.0, to);
+}
+
+/// Features as they are read.
+pub(super) fn activated(recorder: &mut Recorder, read: Read) -> View {
+    let to = recorder.features(read.x.channels, read.x.height, read.x.width);
+    combine(recorder, read, None, 1.0, &to);
+    to
+}
+
+/// Features as they are read, plus others, times a factor, at another place.
+pub(super) fn combine(recorder: &mut Recorder, read: Read, residual: Option<&View>, scale: f32, to: &View) {
+    let x = read.x;
+    let (bound, of_residual) = Write { residual, ..Write::default() }.residual(recorder);
+    let mut params = vec![x.pixels(), x.quads(), x.first, x.stride, to.first, to.stride];
+    params.extend(of_residual.into_iter().chain([scale.to_bits()]));
     recorder.dispatch(Dispatch {
-        kernel: Kernel::Copy,
+        kernel: Kernel::Copy { reading: read.reading(), residual: residual.is_some() },
         kind: None,
-        params: vec![x.pixels(), x.quads(), x.first, x.stride, to.first, to.stride],
-        bindings: Bindings { source: recorder.bound(x), output: recorder.bound(to), ..Bindings::default() },
+        params,
+        bindings: Bindings {
+            source: recorder.bound(x),
+            output: recorder.bound(to),
+            affine: read.affine(),
+            residual: bound,
+            ..Bindings::default()
+        },
         workgroups: [(x.quads() * x.pixels()).div_ceil(LANES), recorder.images, 1],
         operations: 0,
     });

@@ -3,8 +3,8 @@
 use super::{LANES, Read, Write};
 use crate::network::LayerKind;
 use crate::network::gpu::kernel::{Filter, Kernel, Stride};
+use crate::network::gpu::parameters::Parameters;
 use crate::network::gpu::recorder::{Bindings, Bound, Dispatch, Recorder, View};
-use burn_wgpu::wgpu;
 
 /// A low-pass filter, or what stands for it, with the size that it comes to.
 #[derive(Clone, Debug)]
@@ -66,15 +66,25 @@ impl Resampling {
         Resampling { taps: mirrored(taps, 2.0), stride: STEP, padding, more: u32::MAX }
     }
 
+    /// The way back, of gradients, to maps whose size is given by where they are written.
+    pub fn transposed(&self) -> Self {
+        let stride = Stride { stride: self.stride.inserted, inserted: self.stride.stride };
+        let padding = (self.taps.len() as u32 - 1).wrapping_sub(self.padding);
+        Resampling { taps: self.taps.iter().rev().copied().collect(), stride, padding, more: 0 }
+    }
+
     fn size(&self, size: u32) -> u32 {
         (size * self.stride.inserted / self.stride.stride).wrapping_add(self.more)
     }
 
     /// With a bias, if there is one.
-    pub fn record(&self, recorder: &mut Recorder, read: Read, bias: Option<&wgpu::Buffer>, write: Write) -> View {
+    pub fn record(&self, recorder: &mut Recorder, read: Read, bias: Option<&Parameters>, write: Write) -> View {
         let x = read.x;
-        let [height, width] = [x.height, x.width].map(|size| self.size(size));
-        let to = write.to.clone().unwrap_or_else(|| recorder.features(x.channels, height, width));
+        let to = write.to.clone().unwrap_or_else(|| {
+            let [height, width] = [x.height, x.width].map(|size| self.size(size));
+            recorder.features(x.channels, height, width)
+        });
+        let (height, width) = (to.height, to.width);
         let (residual, of_residual) = write.residual(recorder);
         let mut params = vec![recorder.images, x.height, x.width, x.quads()];
         params.extend([x.first, x.stride, to.first, to.stride]);
@@ -89,7 +99,7 @@ impl Resampling {
             params,
             bindings: Bindings {
                 source: recorder.bound_at(x, read_pixels),
-                weights: bias.map_or(Bound::Nothing, |bias| Bound::Buffer(bias.clone())),
+                weights: bias.map_or(Bound::Nothing, |bias| bias.bound.clone()),
                 output: recorder.bound(&to),
                 affine: read.affine(),
                 residual,
