@@ -1,7 +1,7 @@
-use super::Failure;
 use super::choices::{Given, Options, flattened};
-use super::options::seed;
+use super::options::{DeviceOption, seed};
 use super::progress::{Progress, human};
+use super::{Failure, devices};
 use crate::checkpoint::{OpenedClassifier, ReadProgress, check_writable, read_classifier, write_classifier};
 use crate::data::{Data, DataSource};
 use crate::network::{Classifier, ClassifierConfig, Weights};
@@ -113,6 +113,9 @@ struct Train {
     seed: u64,
     #[command(flatten)]
     optimizer: OptimizerOptions,
+    /// Compute device
+    #[arg(long, value_enum, default_value_t)]
+    device: DeviceOption,
 }
 
 #[derive(Debug, clap::Args)]
@@ -214,6 +217,9 @@ fn train(args: &Train) -> Result<(), Failure> {
     };
     let description = args.description(&data)?;
     description.suits(&test)?;
+    let choice = args.device.into();
+    let devices = devices::open(choice)?;
+    let device = &devices.choose(choice).0;
     let mut trainer = ClassifierTrainer::new(training, description);
     let (mut progress, began, mut saved) = (Progress::new(), Instant::now(), Instant::now());
     let write = |description: &ClassifierDescription, trainer: &ClassifierTrainer| {
@@ -221,7 +227,7 @@ fn train(args: &Train) -> Result<(), Failure> {
         write_classifier(&args.output, &OpenedClassifier { description, weights })
     };
     while !trainer.is_done() {
-        let now = trainer.step(&data)?;
+        let now = trainer.step(&data, device)?;
         let seconds = began.elapsed().as_secs_f64();
         let speed = now.images as f64 / seconds.max(1e-9);
         let left = Duration::from_secs_f64(args.images.saturating_sub(now.images) as f64 / speed.max(1e-9));

@@ -6,6 +6,7 @@ use crate::engine::{
     self, Compare, CompareLive, CompareReport, Compared, DeviceChoice, End, Engine, Inspect, Live, ModelReport,
     Options, Recorded, RunReport, Sample, Snapshot, Task, TaskHandle, Train, Update,
 };
+use crate::network::Architecture;
 use crate::task::{ModelRef, Run};
 use burn::tensor::Device;
 use std::path::PathBuf;
@@ -56,8 +57,8 @@ impl Session {
     }
 
     /// The device that a network learns on.
-    pub(super) fn device_to_learn_on(&self) -> &Device {
-        &self.engine.devices().choose_to_learn(self.choice).0
+    pub(super) fn device_to_learn_on(&self, architecture: &Architecture) -> &Device {
+        &self.engine.devices().choose_to_learn(self.choice, architecture).0
     }
 
     /// Opens a model and prints its warnings.

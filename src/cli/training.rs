@@ -223,14 +223,15 @@ fn rehearse(session: &Session, mut training: Training, data: Data) -> Result<(),
     let features = peak_memory(&training.network.config);
     // Weights are as fast whatever they are.
     let start = initial_weights(&training.network.config, training.seed);
+    let device = session.device_to_learn_on(&training.network.config).clone();
     let mut trainer = Trainer::new(training, data.split()[0].clone(), Some(start))
         .map_err(|error| Failure::Usage(error.to_string()))?;
     let began = Instant::now();
-    trainer.step(session.device_to_learn_on()).map_err(|error| Failure::Running(error.to_string()))?;
+    trainer.step(&device).map_err(|error| Failure::Running(error.to_string()))?;
     // The first step finds no memory at hand.
     let first = began.elapsed();
     let began = Instant::now();
-    trainer.step(session.device_to_learn_on()).map_err(|error| Failure::Running(error.to_string()))?;
+    trainer.step(&device).map_err(|error| Failure::Running(error.to_string()))?;
     let step = began.elapsed().min(first).as_secs_f64();
     let whole = Duration::try_from_secs_f64(step * steps as f64).unwrap_or(Duration::MAX);
     say!("speed       {step:.2} s a step, {:.0} images an hour, {} in all", 3600.0 * batch as f64 / step, human(whole));

@@ -7,6 +7,7 @@ use super::recording::{Recording, State};
 use super::turnstile::Seat;
 use super::{DeviceReport, Ending, Failure, Options, Shared, Snapshot, Task, Update, Wake};
 use crate::checkpoint::{Opened, ReadProgress};
+use crate::network::Architecture;
 use crate::score::{NetworkClassifier, ScoreError};
 use crate::task::ModelRef;
 use burn::tensor::Device;
@@ -92,8 +93,8 @@ impl<T: Task> Context<T> {
     }
 
     /// Where a network learns.
-    pub(super) fn device_to_learn_on(&self) -> &(Device, DeviceReport) {
-        self.engine.devices.choose_to_learn(self.options.device)
+    pub(super) fn device_to_learn_on(&self, architecture: &Architecture) -> &(Device, DeviceReport) {
+        self.engine.devices.choose_to_learn(self.options.device, architecture)
     }
 
     pub(super) fn say(&self, update: Update<T>) {

@@ -62,7 +62,7 @@ impl ClassifierConfig {
     }
 
     /// The U-Net whose downward half it is, without attention; nothing of its levels is used.
-    fn body(&self) -> Config {
+    pub(super) fn body(&self) -> Config {
         Config {
             nf: self.nf,
             ch_mult: self.ch_mult.clone(),

@@ -42,6 +42,11 @@ pub(super) struct Mask {
 }
 
 impl Mask {
+    /// Its keys, how many of all numbers drop a value, and what the others are multiplied with, in bits.
+    pub fn words(self) -> [u32; 4] {
+        [self.key[0], self.key[1], self.dropped, self.scale.to_bits()]
+    }
+
     /// Of the value at channel·H·W + pixel.
     #[inline(always)]
     pub fn of(self, place: u32) -> f32 {

@@ -63,9 +63,7 @@ fn gradients(
             return Ok(gradients);
         }
     }
-    if dropout.is_none()
-        && let Some(gradients) = learner.gradients(architecture, weights, device, inputs, labels, at_output)?
-    {
+    if let Some(gradients) = learner.gradients(architecture, weights, device, inputs, labels, dropout, at_output)? {
         return Ok(gradients);
     }
     let size = inputs.len() / images.max(1);

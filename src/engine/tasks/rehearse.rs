@@ -20,7 +20,7 @@ impl Task for Rehearse {
 
     fn run(self, context: &Context<Self>) -> Result<f64, Ending> {
         let Rehearse(training) = self;
-        let device = &context.device_to_learn_on().0;
+        let device = &context.device_to_learn_on(&training.network.config).0;
         let data = Data::noise(training.network.config.shape(), training.batch);
         let mut batch = 1;
         loop {

@@ -180,7 +180,7 @@ impl Sitting {
             remembered: Arc::default(),
         })));
         let report = TrainReport {
-            device: context.device_to_learn_on().1.clone(),
+            device: context.device_to_learn_on(&training.network.config).1.clone(),
             parameters: training.network.config.count(),
             pictures,
             classes,
@@ -213,7 +213,8 @@ impl Sitting {
         while !self.trainer.is_done() {
             context.gate()?;
             let began = Instant::now();
-            let report = self.trainer.step(&context.device_to_learn_on().0).map_err(failed)?;
+            let device = &context.device_to_learn_on(&self.trainer.training().network.config).0;
+            let report = self.trainer.step(device).map_err(failed)?;
             let took = began.elapsed();
             context.meter.evaluated(self.trainer.training().batch, took);
             self.notes.seconds += took.as_secs_f64();

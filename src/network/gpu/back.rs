@@ -1,7 +1,9 @@
 //! The walk back through a U-Net's layers, from the gradient of what came of them to those of their parameters.
 
 use super::build::{Block, ConvResampler, Layer, Layers, Resamplings};
-use super::layers::{Convolution, Norm, Normalised, Read, Resampling, Rows, Write, activated, combine, pool};
+use super::layers::{
+    Convolution, Norm, Normalised, Read, Resampling, Rows, Write, activated, combine, masked, pool, spread,
+};
 use super::recorder::{Recorder, Slot, View};
 use super::walk::{Kept, KeptBlock};
 use crate::network::plan::Direction;
@@ -13,6 +15,8 @@ pub(super) struct Back<'a> {
     pub recorder: &'a mut Recorder,
     /// What blocks were told of the noise level, and its gradient.
     pub levels: Option<[View; 2]>,
+    /// See [`super::walk::Walk`].
+    pub masks: Option<Slot>,
     pub h: Option<View>,
     /// Gradients of what was recalled, the last first.
     pub kept: Vec<View>,
@@ -28,7 +32,7 @@ impl<'a> Back<'a> {
     pub fn through(mut self, mut tape: Vec<Kept>) -> Option<()> {
         let first = self.network.layers.iter().position(|layer| matches!(layer, Layer::Output(..)));
         for (place, layer) in self.network.layers.iter().enumerate().rev() {
-            self.op(layer, tape.pop()?, first == Some(place))?;
+            self.op((place, layer), tape.pop()?, first == Some(place))?;
         }
         Some(())
     }
@@ -38,14 +42,14 @@ impl<'a> Back<'a> {
     }
 
     /// One operation. `first`: it is the first output, which had nothing to add to.
-    fn op(&mut self, layer: &Layer, kept: Kept, first: bool) -> Option<()> {
+    fn op(&mut self, (place, layer): (usize, &Layer), kept: Kept, first: bool) -> Option<()> {
         let scale = self.network.config.residual_scale();
         match (layer, kept) {
             // Nobody wants the gradient of the image.
             (Layer::Stem(convolution), Kept::Input(x)) => convolution.learn(self.recorder, &x, &self.h.take()?, 1.0),
             (Layer::Block(block), Kept::Block(kept)) => {
                 let gradient = self.h.take()?;
-                self.h = Some(self.block(block, *kept, gradient)?);
+                self.h = Some(self.block((place, block), *kept, gradient)?);
             }
             (Layer::Attention(attention), Kept::Attention(x, kept)) => {
                 self.h = Some(attention.back(self.recorder, &x, &kept, scale, &self.h.take()?)?);
@@ -92,6 +96,17 @@ impl<'a> Back<'a> {
             (Layer::Head(norm, convolution), Kept::Norm(h, affine)) => {
                 let gradient = self.h.take()?;
                 self.h = Some(self.activated(norm, convolution, &h, &affine, &gradient)?);
+            }
+            (Layer::Pool(norm), Kept::Norm(h, affine)) => {
+                let gradient = &spread(self.recorder, &self.h.take()?, &h);
+                let (activation, affine) = (self.nonlinearity(), &affine);
+                let of = Normalised { x: &h, affine, activation, gradient, rows: None, residual: None };
+                self.h = Some(norm.back(self.recorder, of));
+            }
+            (Layer::Linear(map), Kept::Input(x)) => {
+                let gradient = self.h.take()?;
+                map.learn(self.recorder, &x, &gradient, 1.0);
+                self.h = map.back(self.recorder, &gradient, x.channels, Write::default());
             }
             (Layer::TakeOutput, _) => {
                 let (h, output) = (self.h.take(), self.output.take());
@@ -190,16 +205,13 @@ impl<'a> Back<'a> {
         })
     }
 
-    fn block(&mut self, block: &Block, kept: KeptBlock, gradient: View) -> Option<View> {
+    fn block(&mut self, (place, block): (usize, &Block), kept: KeptBlock, gradient: View) -> Option<View> {
         let KeptBlock { x, affine, resampled, h, affine_of_h } = kept;
         let (activation, scale) = (self.nonlinearity(), self.network.config.residual_scale());
-        let [first, second] = &block.convolutions;
+        let [first, _] = &block.convolutions;
         let scaled = || Write { scale: Some(scale), ..Write::default() };
 
-        let read = activated(self.recorder, Read { x: &h, affine: Some(&affine_of_h), activation });
-        second.learn(self.recorder, &read, &gradient, scale);
-        drop(read);
-        let half = self.second_half(block, second, &h, &affine_of_h, &gradient)?;
+        let half = self.second_half((place, block), &h, &affine_of_h, &gradient)?;
 
         let read = match &resampled {
             Some([read, _]) => read.clone(),
@@ -229,22 +241,33 @@ impl<'a> Back<'a> {
     /// From the gradient of what came of a block to that of the features between its halves, and of what it was told.
     fn second_half(
         &mut self,
-        block: &Block,
-        second: &Convolution,
+        (place, block): (usize, &Block),
         h: &View,
         affine: &Slot,
         gradient: &View,
     ) -> Option<View> {
         let (activation, scale) = (self.nonlinearity(), self.network.config.residual_scale());
+        let (masks, first) = (self.masks.clone(), place as u32 * self.recorder.images);
+        let convolution = &block.convolutions[1];
+        let read = Read { x: h, affine: Some(affine), activation };
+        let read = match &masks {
+            Some(masks) => masked(self.recorder, read, masks, first),
+            None => activated(self.recorder, read),
+        };
+        convolution.learn(self.recorder, &read, gradient, scale);
+        drop(read);
         let write = Write { scale: Some(scale), ..Write::default() };
-        let above = &second.back(self.recorder, gradient, h.channels, write)?;
+        let mut above = convolution.back(self.recorder, gradient, h.channels, write)?;
+        if let Some(masks) = &masks {
+            above = masked(self.recorder, Read::plain(&above), masks, first);
+        }
         let levels = self.levels.clone();
         let told = levels.as_ref().zip(block.level);
         let rows = told.filter(|_| block.scale_shift);
         let rows = rows.map(|(views, first)| {
             views.each_ref().map(|view| Rows { slot: &view.slot, first, stride: 4 * view.stride })
         });
-        let of = Normalised { x: h, affine, activation, gradient: above, rows, residual: None };
+        let of = Normalised { x: h, affine, activation, gradient: &above, rows, residual: None };
         let half = block.norms[1].back(self.recorder, of);
         if let Some(([_, to], first)) = told.filter(|_| !block.scale_shift) {
             pool(self.recorder, Read::plain(&half), &to.part(first, h.channels), 1.0);

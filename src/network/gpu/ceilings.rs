@@ -96,14 +96,13 @@ fn per_second(gpu: &Gpu, ask: impl Fn(&mut wgpu::CommandEncoder, u32)) -> Result
 
 #[cfg(test)]
 mod tests {
-    use super::super::device::tests::tested;
     use super::*;
+    use crate::network::gpu::graphics;
 
     #[test]
     fn a_device_is_as_fast_as_one_can_be() {
         assert_eq!(Ceilings::measure(&Device::flex()).unwrap(), None);
-        let [device, _] = tested();
-        let Ceilings { bytes, operations } = Ceilings::measure(&device).unwrap().expect("it is known");
+        let Ceilings { bytes, operations } = Ceilings::measure(&graphics()).unwrap().expect("it is known");
         // From a software device beside other work to ten times the fastest card of 2026.
         assert!((1e8..1e14).contains(&bytes), "{bytes}");
         assert!((1e8..1e15).contains(&operations), "{operations}");

@@ -150,6 +150,15 @@ impl Gpu {
         }
     }
 
+    /// Waits until so much of what was submitted is done.
+    ///
+    /// # Errors
+    /// If the device fails: what it says.
+    pub fn wait(&self, after: wgpu::SubmissionIndex) -> Result<(), String> {
+        let wait = wgpu::PollType::Wait { submission_index: Some(after), timeout: None };
+        self.device.poll(wait).map(drop).map_err(|error| error.to_string())
+    }
+
     /// Waits for what was copied to memory that the host can see, and reads it.
     ///
     /// # Errors
@@ -161,8 +170,7 @@ impl Gpu {
         read: impl FnOnce(&[f32]) -> T,
     ) -> Result<T, String> {
         copy.slice(..).map_async(wgpu::MapMode::Read, |_| {});
-        let wait = wgpu::PollType::Wait { submission_index: Some(after), timeout: None };
-        self.device.poll(wait).map_err(|error| error.to_string())?;
+        self.wait(after)?;
         let values = {
             let bytes = copy.get_mapped_range(..).map_err(|error| error.to_string())?;
             read(bytemuck::try_cast_slice(&bytes).map_err(|error| error.to_string())?)
@@ -191,24 +199,4 @@ fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
 pub(super) fn buffer(device: &wgpu::Device, size: u64, usage: BufferUsages) -> wgpu::Buffer {
     let size = size.next_multiple_of(16).max(16);
     device.create_buffer(&wgpu::BufferDescriptor { label: Some("network"), size, usage, mapped_at_creation: false })
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use std::sync::LazyLock;
-
-    /// A device, and another name of it under which features are of half precision. A process has it once.
-    static TESTED: LazyLock<[Device; 2]> = LazyLock::new(|| {
-        let (device, setup) =
-            Device::wgpu_options().init_with_setup().expect("a Vulkan driver, which tests/run installs");
-        register(&device, &setup, Precision::Single);
-        let half = Device::wgpu_options().setup(setup.clone()).init().expect("it was there before");
-        register(&half, &setup, Precision::Half);
-        [device, half]
-    });
-
-    pub fn tested() -> [Device; 2] {
-        TESTED.clone()
-    }
 }

@@ -66,6 +66,10 @@ pub(super) enum Kernel {
         reading: Reading,
         residual: bool,
     },
+    Mask {
+        reading: Reading,
+    },
+    Spread,
     Gather,
     /// Of filters of this side.
     FiltersGradient {
@@ -175,6 +179,8 @@ impl Kernel {
             Kernel::Leave => shader!("leave"),
             Kernel::Pool { .. } => shader!("pool"),
             Kernel::Copy { .. } => shader!("copy"),
+            Kernel::Mask { .. } => shader!("mask"),
+            Kernel::Spread => shader!("spread"),
             Kernel::Gather => shader!("gather"),
             Kernel::FiltersGradient { .. } => shader!("filters_gradient"),
             Kernel::Sum { .. } => shader!("sum"),
@@ -242,7 +248,8 @@ impl Kernel {
             | Kernel::WinogradInput { .. }
             | Kernel::Resample { .. }
             | Kernel::Pool { .. }
-            | Kernel::Copy { .. } => text.push_str(include_str!("../../../shaders/network/feature.wgsl")),
+            | Kernel::Copy { .. }
+            | Kernel::Mask { .. } => text.push_str(include_str!("../../../shaders/network/feature.wgsl")),
             Kernel::NormSums { .. } | Kernel::NormBack { .. } => {
                 text.push_str(include_str!("../../../shaders/network/slope.wgsl"));
             }
@@ -306,7 +313,7 @@ impl Kernel {
             }
             &Kernel::Linear { activation } => (Reading { normalised: false, activation }, Vec::new()),
             &Kernel::NormSums { activation } => (Reading { normalised: true, activation }, Vec::new()),
-            &Kernel::Pool { reading } => (reading, Vec::new()),
+            &Kernel::Pool { reading } | &Kernel::Mask { reading } => (reading, Vec::new()),
             Kernel::Fma => (plain, vec![("SUMS", number(FMA[1])), ("TIMES", number(FMA[2]))]),
             &Kernel::Copy { reading, residual } | &Kernel::NormBack { reading, residual } => {
                 (reading, vec![("RESIDUAL", residual.to_string())])
@@ -320,7 +327,7 @@ impl Kernel {
             &Kernel::Sum { lanes } => (plain, vec![("LANES", number(lanes))]),
             Kernel::Points => (plain, vec![("THREE", number(3)), ("SIX", number(6))]),
             Kernel::NormParameters { rows } => (plain, vec![("ROWS", rows.to_string())]),
-            Kernel::Enter | Kernel::Leave | Kernel::Gather | Kernel::NormMeans | Kernel::NormRows => {
+            Kernel::Enter | Kernel::Leave | Kernel::Spread | Kernel::Gather | Kernel::NormMeans | Kernel::NormRows => {
                 (plain, Vec::new())
             }
         }

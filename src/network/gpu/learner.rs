@@ -1,28 +1,31 @@
 //! A U-Net that learns on a graphics device: one program goes forwards and back, from parameters as they are published to
 //! their gradients.
 
-use super::back::Back;
+mod recording;
+
 use super::build::{Layers, widths};
 use super::device::{Gpu, buffer, locked};
-use super::kernel::Reading;
-use super::layers::{Convolution, Read, Write, activated, deactivate, enter, gather, leave};
+use super::layers::Convolution;
 use super::network::padded;
 use super::parameters::{Map, Order, SLOTS, Uploader};
-use super::program::{Doors, Program};
-use super::recorder::{Bound, Recorder, View};
-use super::walk::Walk;
+use super::program::Program;
+use crate::network::host::Table;
 use crate::network::labels::Told;
 use crate::network::layers::{Loader, Pair};
 use crate::network::plan::Op;
-use crate::network::{AtOutput, Config, Nonlinearity, WeightsError};
+use crate::network::{AtOutput, Config, Dropout, Joins, WeightsError};
 use burn_wgpu::wgpu::{self, BufferUsages};
 use rayon::prelude::*;
+use recording::{Embedding, Places, Recorded};
 use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// Most memory for what is kept of images that go through together, in bytes.
 const MOST: u64 = 2 << 30;
+/// How long dispatches may take that are submitted together: a window on the same device draws in between.
+const TURN: Duration = Duration::from_millis(25);
 
 /// A `ddpm` or `ncsnpp` network that learns.
 #[derive(Debug)]
@@ -30,6 +33,7 @@ pub(in crate::network) struct Learner {
     gpu: Arc<Gpu>,
     body: Layers,
     embedding: Option<Embedding>,
+    table: Option<Table>,
     /// Where packed parameters come from, those of the way back, and where gradients do.
     places: [wgpu::Buffer; 3],
     /// Values of published parameters, and of packed ones, with and without those of the way back.
@@ -39,47 +43,18 @@ pub(in crate::network) struct Learner {
     lesson: Mutex<Option<Lesson>>,
 }
 
-/// What makes of sines and cosines of the noise level what all blocks are told.
-#[derive(Debug)]
-struct Embedding {
-    dense: [Convolution; 2],
-    levels: Convolution,
-    /// Sines and cosines.
-    width: u32,
-    nonlinearity: Nonlinearity,
-}
-
-/// What came of a noise level on the way.
-struct Embedded {
-    features: View,
-    /// Before the nonlinearity.
-    hidden: [View; 2],
-    levels: View,
-}
-
 /// A program for so many images.
 #[derive(Debug)]
 struct Lesson {
-    images: usize,
+    /// How many, and whether features are dropped.
+    of: (usize, bool),
     program: Program,
-    parts: Parts,
-    /// Where the gradient of the output comes in.
-    gradient: usize,
-    /// Memory that the host can see, for the output and for the gradients of parameters.
-    seen: [wgpu::Buffer; 2],
-}
-
-/// Where the parts of a program end: what packs parameters, the way forwards, the way back, and what publishes gradients.
-type Parts = [usize; 4];
-
-/// What was recorded.
-struct Recorded {
-    recorder: Recorder,
-    doors: Doors,
-    parts: Parts,
-    gradient: usize,
-    /// Values of the output of an image.
-    output: usize,
+    places: Places,
+    /// Memory that the host can see, for the output, for the gradient of what the rows of classes joined, and for those of
+    /// parameters.
+    seen: [wgpu::Buffer; 3],
+    /// How long the ways forwards and back took the last time.
+    took: [Duration; 2],
 }
 
 impl Learner {
@@ -89,7 +64,7 @@ impl Learner {
     /// If a parameter is missing or of the wrong shape.
     pub fn load(ops: &[Op], loader: &mut Loader, gpu: Arc<Gpu>, sizes: &[usize]) -> Result<Option<Self>, WeightsError> {
         let config: Config = loader.config.clone();
-        if widths(ops, &config).is_none() || config.variant.classes.is_some() {
+        if widths(ops, &config).is_none() {
             return Ok(None);
         }
         let map = RefCell::new(Map::new(sizes));
@@ -98,6 +73,9 @@ impl Learner {
             true => Some([loader.pair()?, loader.pair()?]),
             false => None,
         };
+        let classes = config.variant.classes.clone();
+        let joins = classes.as_ref().map(|classes| classes.joins);
+        let table = classes.map(|classes| Table::load(loader, classes)).transpose()?;
         let (body, levels) = Layers::load(ops, loader, uploader)?;
         let embedding = dense.filter(|_| !levels.is_empty()).map(|[first, second]| {
             let width = |pair: &Pair| pair.weight.len() / pair.bias.len().max(1);
@@ -110,13 +88,14 @@ impl Learner {
                 levels: map_of(&levels),
                 width: width(&first) as u32,
                 nonlinearity: config.nonlinearity,
+                joins,
             }
         });
         let map = map.into_inner();
         let upload = |places: &[u32]| gpu.upload(bytemuck::cast_slice(places), BufferUsages::STORAGE);
         let places = [upload(&map.packed), upload(&map.turned), upload(&map.published())];
         let counts = [map.count(), map.packed.len(), map.turned.len()];
-        let learner = Learner { gpu, body, embedding, places, counts, most: 1, lesson: Mutex::default() };
+        let learner = Learner { gpu, body, embedding, table, places, counts, most: 1, lesson: Mutex::default() };
         let most = learner.most_images();
         Ok(most.map(|most| Learner { most, ..learner }))
     }
@@ -125,7 +104,7 @@ impl Learner {
     fn most_images(&self) -> Option<usize> {
         let limits = self.gpu.device.limits();
         let largest = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        let sizes = |images: u32| -> Option<Vec<u64>> { Some(self.record(images)?.recorder.sizes()) };
+        let sizes = |images: u32| -> Option<Vec<u64>> { Some(self.record(images, true)?.recorder.sizes()) };
         let [one, two] = [sizes(1)?, sizes(2)?];
         if one.iter().any(|&size| size > largest) {
             return None;
@@ -147,14 +126,16 @@ impl Learner {
         parameters: &[&[f32]],
         x: &[f32],
         told: &Told,
+        dropout: Option<Dropout>,
         at_output: AtOutput,
     ) -> Result<Vec<Vec<f32>>, String> {
         let n = told.classes.len();
         let part = n.div_ceil(n.div_ceil(self.most).max(1)).max(1);
         let mut kept = locked(&self.lesson);
-        let lesson = self.lesson(&mut kept, part)?;
+        let lesson = self.lesson(&mut kept, part, dropout.is_some())?;
         let (gpu, program) = (&*self.gpu, &lesson.program);
-        let [packed, forwards, back, published] = lesson.parts;
+        let [took_forwards, took_back] = &mut lesson.took;
+        let Places { parts: [packed, forwards, back, published], gradient, joined, masks } = lesson.places;
         let [from, _, _, sums, to] = SLOTS;
         self.enter(program, from, parameters);
         let cleared = |encoder: &mut wgpu::CommandEncoder| {
@@ -163,39 +144,78 @@ impl Learner {
             }
         };
         program.submit(gpu, 0..packed, cleared, |_| {});
-        let (image, features) = (x.len() / n.max(1), told.features.len() / n.max(1));
-        let width = self.embedding.as_ref().map_or(0, |embedding| embedding.width.next_multiple_of(4) as usize);
-        let doors = program.doors();
-        let [output, slopes] = &lesson.seen;
+        let mut of_table = self.table.as_ref().map(|table| vec![0.0; parameters[table.slot()].len()]);
+        let output = program.doors().output;
+        let [seen_output, seen_rows, seen_slopes] = &lesson.seen;
         for first in (0..n).step_by(part) {
             let images = first..n.min(first + part);
-            let of = |values: &'_ [f32], each: usize| {
-                let own = values.get(images.start * each..images.end * each).unwrap_or_default();
-                // Images that are missing from the last part are black; they have no loss.
-                own.iter().copied().chain(std::iter::repeat_n(0.0, (part - images.len()) * each)).collect::<Vec<f32>>()
-            };
-            self.enter(program, doors.input, &[&of(x, image)]);
-            if let Some(door) = doors.features {
-                self.enter(program, door, &[&padded(&of(&told.features, features), features, width)]);
+            self.tell(program, parameters, x, told, part, &images);
+            if let Some((slot, dropout)) = masks.zip(dropout) {
+                self.enter(program, slot, &[&self.masks(dropout.after(first), part)]);
             }
-            let after = self.submitted(program, packed..forwards, doors.output, output);
-            let mut values = gpu.read(output, after, <[f32]>::to_vec)?;
+            let out = Some((output, seen_output));
+            let after = self.in_turns(program, packed..forwards, out, took_forwards)?;
+            let mut values = gpu.read(seen_output, after, <[f32]>::to_vec)?;
             let own = images.len() * (values.len() / part);
             let (own, missing) = values.split_at_mut(own);
-            at_output(images, own);
+            at_output(images.clone(), own);
             missing.fill(0.0);
-            self.enter(program, lesson.gradient, &[&values]);
-            program.submit(gpu, forwards..back, |_| {}, |_| {});
+            self.enter(program, gradient, &[&values]);
+            let rows = joined.map(|slot| (slot, seen_rows));
+            let after = self.in_turns(program, forwards..back, rows, took_back)?;
+            if let Some((table, to)) = self.table.as_ref().zip(of_table.as_mut()).filter(|_| rows.is_some()) {
+                let own = &told.classes[images.clone()];
+                gpu.read(seen_rows, after, |rows| table.add(rows, own, to))?;
+            }
         }
-        let after = self.submitted(program, back..published, to, slopes);
-        gpu.read(slopes, after, |values| {
-            let ends = parameters.iter().scan(0, |end, values| {
-                *end += values.len();
-                Some(*end)
-            });
-            let ranges: Vec<_> = ends.zip(parameters).map(|(end, own)| end - own.len()..end).collect();
-            ranges.into_par_iter().map(|range| values.get(range).unwrap_or_default().to_vec()).collect()
-        })
+        let after = program.submit(gpu, back..published, |_| {}, copied(program, Some((to, seen_slopes))));
+        let mut found = gpu.read(seen_slopes, after, |values| cut(values, parameters))?;
+        if let Some((table, gradient)) = self.table.as_ref().zip(of_table) {
+            found[table.slot()] = gradient;
+        }
+        Ok(found)
+    }
+
+    /// Enters images of a part, and what is told of them. Those that are missing from the last part are black; they have no
+    /// loss.
+    fn tell(
+        &self,
+        program: &Program,
+        parameters: &[&[f32]],
+        x: &[f32],
+        told: &Told,
+        part: usize,
+        images: &Range<usize>,
+    ) {
+        let n = told.classes.len().max(1);
+        let of = |values: &'_ [f32]| {
+            let each = values.len() / n;
+            let own = values.get(images.start * each..images.end * each).unwrap_or_default();
+            own.iter().copied().chain(std::iter::repeat_n(0.0, (part - images.len()) * each)).collect::<Vec<f32>>()
+        };
+        let doors = program.doors();
+        self.enter(program, doors.input, &[&of(x)]);
+        let (Some(door), Some(embedding)) = (doors.features, &self.embedding) else { return };
+        let classes = told.classes.get(images.clone()).unwrap_or_default();
+        let mut features = of(&told.features);
+        let table = self.table.as_ref().map(|table| (table, parameters[table.slot()]));
+        if let Some((table, values)) = table {
+            table.join_of(values, &mut features, Joins::Features, classes);
+        }
+        let width = embedding.width as usize;
+        self.enter(program, door, &[&padded(&features, width, width.next_multiple_of(4))]);
+        if let Some((door, (table, values))) = doors.extra.zip(table) {
+            let mut rows = vec![0.0; part * table.width()];
+            table.join_of(values, &mut rows, Joins::Embedding, classes);
+            self.enter(program, door, &[&rows]);
+        }
+    }
+
+    /// Of each layer and image: which features it drops, if it is a block.
+    fn masks(&self, dropout: Dropout, images: usize) -> Vec<f32> {
+        let places = 0..self.body.layers.len();
+        let words = places.flat_map(|place| (0..images).flat_map(move |image| dropout.mask(place, image).words()));
+        words.map(f32::from_bits).collect()
     }
 
     /// Puts values one after another into a slot.
@@ -211,144 +231,80 @@ impl Learner {
         }
     }
 
-    /// Submits some dispatches, and a copy of a slot.
-    fn submitted(
+    /// Submits some dispatches, as many at a time as are short enough, and a copy of a slot; waits for them.
+    fn in_turns(
         &self,
         program: &Program,
         steps: Range<usize>,
-        slot: usize,
-        to: &wgpu::Buffer,
-    ) -> wgpu::SubmissionIndex {
-        program.submit(
-            &self.gpu,
-            steps,
-            |_| {},
-            |encoder| {
-                if let Some(from) = program.slot(slot) {
-                    encoder.copy_buffer_to_buffer(from, 0, to, 0, to.size());
-                }
-            },
-        )
+        copy: Option<(usize, &wgpu::Buffer)>,
+        took: &mut Duration,
+    ) -> Result<wgpu::SubmissionIndex, String> {
+        let began = Instant::now();
+        let turns = (took.as_secs_f64() / TURN.as_secs_f64()).ceil().max(1.0) as usize;
+        let each = steps.len().div_ceil(turns).max(1);
+        let mut first = steps.start;
+        while first + each < steps.end {
+            let after = program.submit(&self.gpu, first..first + each, |_| {}, |_| {});
+            self.gpu.wait(after)?;
+            first += each;
+        }
+        let after = program.submit(&self.gpu, first..steps.end, |_| {}, copied(program, copy));
+        self.gpu.wait(after.clone())?;
+        *took = began.elapsed();
+        Ok(after)
     }
 
     /// The program for so many images.
-    fn lesson<'p>(&self, kept: &'p mut Option<Lesson>, images: usize) -> Result<&'p Lesson, String> {
-        if kept.as_ref().is_none_or(|lesson| lesson.images != images) {
+    fn lesson<'p>(&self, kept: &'p mut Option<Lesson>, images: usize, drops: bool) -> Result<&'p mut Lesson, String> {
+        let of = (images, drops);
+        if kept.as_ref().is_none_or(|lesson| lesson.of != of) {
             // Its memory is needed.
             *kept = None;
-            let recorded = self.record(images as u32).ok_or("the network cannot be recorded")?;
-            let Recorded { recorder, doors, parts, gradient, output } = recorded;
+            let recorded = self.record(images as u32, drops).ok_or("the network cannot be recorded")?;
+            let Recorded { recorder, doors, places, sizes: [output, joined] } = recorded;
             let program = Program::new(&self.gpu, &recorder, doors)?;
-            let seen = [images * output, self.counts[0]].map(|values| {
+            let seen = [images * output, images * joined, self.counts[0]].map(|values| {
                 buffer(&self.gpu.device, 4 * values as u64, BufferUsages::COPY_DST | BufferUsages::MAP_READ)
             });
-            *kept = Some(Lesson { images, program, parts, gradient, seen });
+            *kept = Some(Lesson { of, program, places, seen, took: [Duration::ZERO; 2] });
         }
-        kept.as_ref().ok_or_else(|| "there is no program".to_owned())
-    }
-
-    fn record(&self, images: u32) -> Option<Recorded> {
-        let mut recorder = Recorder::new(images, false, self.gpu.workgroup_bytes());
-        let [count, packed, turned] = self.counts;
-        // They are held to the end.
-        let held: Vec<_> = [count, packed, turned, packed, count].map(|count| recorder.slot(4 * count as u64)).into();
-        let [published, to_packed, to_turned, gradients, found] = SLOTS;
-        let from_places = |index: usize| Bound::Buffer(self.places[index].clone());
-        gather(&mut recorder, published, from_places(0), to_packed, packed as u32);
-        gather(&mut recorder, published, from_places(1), to_turned, turned as u32);
-        let packed_end = recorder.dispatches.len();
-
-        let size = self.body.config.inside().map(|size| size as u32);
-        let input = recorder.slot(u64::from(images) * size.map(u64::from).iter().product::<u64>() * 4);
-        let embedded = self.embedding.as_ref().map(|embedding| embedding.record(&mut recorder));
-        let x = enter(&mut recorder, &input, size);
-        let walk = Walk {
-            network: &self.body,
-            recorder: &mut recorder,
-            levels: embedded.as_ref().map(|embedded| embedded.levels.slot.clone()),
-            stride: embedded.as_ref().map_or(0, |embedded| 4 * embedded.levels.stride),
-            kept: Vec::new(),
-            input: x.clone(),
-            h: x,
-            output: None,
-            tape: Some(Vec::new()),
-        };
-        let (h, tape) = walk.through(self.body.layers.len());
-        let output = leave(&mut recorder, &h);
-        let forwards = recorder.dispatches.len();
-
-        let values = h.channels * h.pixels();
-        let gradient = recorder.slot(u64::from(images) * u64::from(values) * 4);
-        let above = enter(&mut recorder, &gradient, [h.channels, h.height, h.width]);
-        let levels = embedded.as_ref().map(|embedded| {
-            let told = embedded.levels.clone();
-            let to = recorder.features(told.channels, 1, 1);
-            [told, to]
-        });
-        let back = Back {
-            network: &self.body,
-            recorder: &mut recorder,
-            levels: levels.clone(),
-            h: Some(above),
-            kept: Vec::new(),
-            input: None,
-            output: None,
-        };
-        back.through(tape)?;
-        if let (Some(embedding), Some(embedded), Some([_, above])) = (&self.embedding, &embedded, &levels) {
-            embedding.back(&mut recorder, embedded, above)?;
-        }
-        let back_end = recorder.dispatches.len();
-        gather(&mut recorder, gradients, from_places(2), found, count as u32);
-        drop(held);
-        let features = embedded.as_ref().map(|embedded| embedded.features.slot.place());
-        let doors = Doors { input: input.place(), output: output.place(), features, extra: None };
-        let parts = [packed_end, forwards, back_end, recorder.dispatches.len()];
-        Some(Recorded { recorder, doors, parts, gradient: gradient.place(), output: values as usize })
+        kept.as_mut().ok_or_else(|| "there is no program".to_owned())
     }
 }
 
-impl Embedding {
-    fn read<'a>(&self, x: &'a View) -> Read<'a> {
-        Read { x, affine: None, activation: Some(self.nonlinearity) }
-    }
-
-    fn record(&self, recorder: &mut Recorder) -> Embedded {
-        let [first, second] = &self.dense;
-        let features = recorder.features(self.width, 1, 1);
-        let hidden = first.record(recorder, Read::plain(&features), Write::default());
-        let embedding = second.record(recorder, self.read(&hidden), Write::default());
-        let levels = self.levels.record(recorder, self.read(&embedding), Write::default());
-        Embedded { features, hidden: [hidden, embedding], levels }
-    }
-
-    fn back(&self, recorder: &mut Recorder, embedded: &Embedded, gradient: &View) -> Option<()> {
-        let [first, second] = &self.dense;
-        let [hidden, embedding] = &embedded.hidden;
-        let reading = Reading { normalised: false, activation: Some(self.nonlinearity) };
-        let mut above = gradient.clone();
-        for (map, x) in [(&self.levels, embedding), (second, hidden)] {
-            let read = activated(recorder, self.read(x));
-            map.learn(recorder, &read, &above, 1.0);
-            let below = map.back(recorder, &above, x.channels, Write::default())?;
-            above = deactivate(recorder, x, &below, reading, None, None);
+/// Copies a slot to where it can be seen.
+fn copied<'a>(
+    program: &'a Program,
+    copy: Option<(usize, &'a wgpu::Buffer)>,
+) -> impl FnOnce(&mut wgpu::CommandEncoder) + 'a {
+    move |encoder| {
+        if let Some((from, to)) = copy.and_then(|(slot, to)| Some((program.slot(slot)?, to))) {
+            encoder.copy_buffer_to_buffer(from, 0, to, 0, to.size());
         }
-        first.learn(recorder, &embedded.features, &above, 1.0);
-        Some(())
     }
+}
+
+/// Values one after another, as long as these.
+fn cut(values: &[f32], like: &[&[f32]]) -> Vec<Vec<f32>> {
+    let ends = like.iter().scan(0, |end, values| {
+        *end += values.len();
+        Some(*end)
+    });
+    let ranges: Vec<_> = ends.zip(like).map(|(end, own)| end - own.len()..end).collect();
+    ranges.into_par_iter().map(|range| values.get(range).unwrap_or_default().to_vec()).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::device::tests::tested;
+    use super::recording::Recorded;
     use super::*;
-    use crate::network::gpu::of;
+    use crate::network::gpu::{graphics, of};
     use crate::network::plan::Plan;
     use crate::network::{Array, LayerKind, Weights};
 
     /// A small network, and parameters for it that look random.
     fn learner() -> (Learner, Vec<Vec<f32>>) {
-        let [device, _] = tested();
+        let device = graphics();
         let mut config = Config::ddpmpp();
         (config.nf, config.ch_mult, config.num_res_blocks) = (8, vec![1, 2], 1);
         (config.image_size, config.num_channels) = (8, 3);
@@ -373,7 +329,8 @@ mod tests {
 
     #[test]
     fn the_way_back_multiplies_twice_as_often() {
-        let Recorded { recorder, parts: [packed, forwards, back, _], .. } = learner().0.record(2).unwrap();
+        let Recorded { recorder, places, .. } = learner().0.record(2, false).unwrap();
+        let [packed, forwards, back, _] = places.parts;
         let operations = |steps: Range<usize>, kind: LayerKind| -> u64 {
             let of_kind = recorder.dispatches[steps].iter().filter(|dispatch| dispatch.kind == Some(kind));
             of_kind.map(|dispatch| dispatch.operations).sum()
@@ -406,8 +363,8 @@ mod tests {
             let parts = values.chunks_mut(2 * 192).zip(images.step_by(2));
             parts.for_each(|(values, first)| at_output(first..first + values.len() / 192, values));
         };
-        let found = in_parts.gradients(&parameters, &x, &told, &at_output).unwrap();
-        let expected = whole.gradients(&parameters, &x, &told, &by_hand).unwrap();
+        let found = in_parts.gradients(&parameters, &x, &told, None, &at_output).unwrap();
+        let expected = whole.gradients(&parameters, &x, &told, None, &by_hand).unwrap();
         // Sums in another order differ by rounding alone.
         for (found, expected) in found.iter().zip(&expected) {
             let largest = expected.iter().fold(1e-3_f32, |most, value| most.max(value.abs()));

@@ -4,7 +4,8 @@
 //! buffers. An evaluation copies the images in, submits the list, and copies the output out, on the queue that Burn
 //! computes on, so that nothing waits for anything but its own input. Features lie in one layout from input to output,
 //! see `shaders/network/common.wgsl`; normalisation, activation, bias, noise level and residual sum happen where a
-//! convolution reads or writes anyway. Gradients are those of tensor operations ([`super::unet`]).
+//! convolution reads or writes anyway. A network that learns ([`Learner`]) goes back the same way; gradients by images are
+//! those of tensor operations ([`super::unet`]).
 
 mod back;
 mod build;
@@ -27,3 +28,24 @@ pub use device::{Precision, register};
 pub(super) use learner::Learner;
 pub(super) use network::Network;
 pub use readback::Readback;
+
+/// The one graphics device of this module's tests, and another name of it under which features are of half precision.
+#[cfg(test)]
+static TESTED: std::sync::LazyLock<[burn::tensor::Device; 2]> = std::sync::LazyLock::new(|| {
+    let made = burn::tensor::Device::wgpu_options().init_with_setup();
+    let (device, setup) = made.expect("a Vulkan driver, which tests/run installs");
+    register(&device, &setup, Precision::Single);
+    let half = burn::tensor::Device::wgpu_options().setup(setup.clone()).init().expect("it was there before");
+    register(&half, &setup, Precision::Half);
+    [device, half]
+});
+
+#[cfg(test)]
+fn graphics() -> burn::tensor::Device {
+    TESTED[0].clone()
+}
+
+#[cfg(test)]
+fn half_precision() -> burn::tensor::Device {
+    TESTED[1].clone()
+}

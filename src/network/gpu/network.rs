@@ -199,6 +199,7 @@ impl Network {
             h: x,
             output: None,
             tape: None,
+            masks: None,
         };
         let (h, _) = walk.through(count);
         let output = leave(&mut recorder, &h);
@@ -253,9 +254,8 @@ pub(super) fn padded(values: &[f32], from: usize, to: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::device::tests::tested;
     use super::*;
-    use crate::network::gpu::of;
+    use crate::network::gpu::{graphics, half_precision, of};
     use crate::network::plan::{Block, Direction, Plan, Width};
     use crate::network::{Array, Demand, LayerKind, Weights, WeightsError};
     use burn::tensor::{Device, TensorData};
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn images_that_go_one_part_after_another_come_out_the_same() {
-        let [device, _] = tested();
+        let device = graphics();
         let whole = network(&device, None).unwrap();
         let parts = Network { most: 2, ..network(&device, None).unwrap() };
         let mut random = fastrand::Rng::with_seed(2);
@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn demands_are_those_counted_by_hand() {
-        let [device, half] = tested();
+        let [device, half] = [graphics(), half_precision()];
         let width = |input, output| Width { input, output };
         let ops = [
             Op::Stem(width(3, 8)),

@@ -1,7 +1,7 @@
 //! The walk through a U-Net's layers, which records what the device is to do.
 
 use super::build::{Block, ConvResampler, Layer, Layers, Resamplings};
-use super::layers::{Convolution, KeptAttention, Norm, Read, Rows, Write, copy, mean};
+use super::layers::{Convolution, KeptAttention, Norm, Read, Rows, Write, copy, masked, mean};
 use super::recorder::{Recorder, Slot, View};
 use crate::network::Combine;
 use crate::network::plan::Direction;
@@ -21,6 +21,8 @@ pub(super) struct Walk<'a> {
     pub output: Option<View>,
     /// Of each layer what its way back needs, where there is one.
     pub tape: Option<Vec<Kept>>,
+    /// Which features each layer drops of each image, where it drops any.
+    pub masks: Option<Slot>,
 }
 
 /// What is kept of a layer.
@@ -270,7 +272,12 @@ impl<'a> Walk<'a> {
         if let Some(shortcut) = &block.shortcut {
             x = shortcut.record(self.recorder, Read::plain(&x), Write::default());
         }
-        let read = Read { x: &h, affine: Some(&affine_of_h), activation };
+        let mut read = Read { x: &h, affine: Some(&affine_of_h), activation };
+        let dropped;
+        if let Some(masks) = &self.masks {
+            dropped = masked(self.recorder, read, masks, place as u32 * self.recorder.images);
+            read = Read::plain(&dropped);
+        }
         self.h = h.clone();
         let to = self.place_for(place, second.channels(), h.height, h.width);
         let write = Write {

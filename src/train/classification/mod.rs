@@ -11,7 +11,7 @@ pub use loss::cross_entropy;
 use super::init::started;
 use super::{LEARNING_RATE, MUON_RATE, Muon, Optimizer, OptimizerError, OptimizerState, Pace, WEIGHT_DECAY, norm};
 use crate::data::{Data, Order, Preparation};
-use crate::network::{Classifier, Weights, WeightsError};
+use crate::network::{Classifier, GradientError, Learner, Weights, WeightsError};
 use crate::registry::Choice;
 use crate::score::ClassifierDescription;
 use crate::sde::Range;
@@ -87,6 +87,8 @@ pub struct ClassifierTrainer {
     weights: Weights,
     optimizer: OptimizerState<f32>,
     images: u64,
+    /// What is kept on the device.
+    learner: Learner,
 }
 
 /// How one update went.
@@ -113,7 +115,7 @@ impl ClassifierTrainer {
         let plan = description.config.plan();
         let optimizer = OptimizerState::new(&training.optimizer, &plan);
         let weights = started(plan, training.seed);
-        ClassifierTrainer { training, description, weights, optimizer, images: 0 }
+        ClassifierTrainer { training, description, weights, optimizer, images: 0, learner: Learner::default() }
     }
 
     /// The weights as they are.
@@ -131,14 +133,14 @@ impl ClassifierTrainer {
         self.images >= self.training.images
     }
 
-    /// One update.
+    /// One update, by a graphics device's own kernels, or on the CPU.
     ///
     /// # Errors
-    /// If the data are not of these classes and this shape, or the loss is not finite; the weights are then as they were.
-    pub fn step(&mut self, data: &Data) -> Result<Progress, ClassifierError> {
+    /// If the data are not of these classes and this shape, the device fails, or the loss is not finite; the weights are then
+    /// as they were.
+    pub fn step(&mut self, data: &Data, device: &Device) -> Result<Progress, ClassifierError> {
         let count = self.training.batch.max(1);
         let batch = self.batch(data, count)?;
-        let network = Classifier::new(&self.description.config, &self.weights, &Device::flex().autodiff())?;
         let losses = Mutex::new(vec![(0.0, false); count]);
         let smoothing = self.training.smoothing;
         let at_output = |images: std::ops::Range<usize>, values: &mut [f32]| {
@@ -147,8 +149,15 @@ impl ClassifierTrainer {
             let mut losses = losses.lock().unwrap_or_else(PoisonError::into_inner);
             losses.iter_mut().skip(images.start).zip(found).for_each(|(loss, found)| *loss = found);
         };
-        let gradients = network.gradients(&batch.x, &batch.places, &at_output);
-        let gradients = gradients.ok_or_else(|| ClassifierError::Device("it has no gradients".into()))?;
+        let (config, Batch { x, places, .. }) = (&self.description.config, &batch);
+        let failed = |error: GradientError| ClassifierError::Device(error.to_string());
+        let there = self.learner.gradients_of_classifier(config, &self.weights, device, x, places, &at_output);
+        let gradients = match there.map_err(failed)? {
+            Some(gradients) => gradients,
+            None => Classifier::new(config, &self.weights, &Device::flex().autodiff())?
+                .gradients(x, places, &at_output)
+                .ok_or_else(|| ClassifierError::Device("it has no gradients".into()))?,
+        };
         let losses = losses.into_inner().unwrap_or_else(PoisonError::into_inner);
         let loss = losses.iter().map(|(loss, _)| loss).sum::<f64>() / count as f64;
         let right = losses.iter().filter(|(_, right)| *right).count() as f64 / count as f64;

@@ -1,10 +1,11 @@
 //! Classifiers by the CPU's own layers against the same of tensor operations, and their gradients.
 
 use super::{noise, relative_error};
+use crate::graphics::graphics;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::Image;
-use score_explorer::network::{Array, Classifier, ClassifierConfig, Weights};
+use score_explorer::network::{Array, Classifier, ClassifierConfig, Learner, Weights};
 use score_explorer::train::cross_entropy;
 
 const IMAGES: usize = 5;
@@ -109,9 +110,13 @@ fn gradients_of_a_classifier_are_those_of_autodiff() {
         let found = own.gradients(&x, &places, &at_output).unwrap();
         let expected =
             Classifier::gradients_by_tensors(&config, &weights, &Device::flex(), &x, &places, &at_output).unwrap();
-        for ((found, expected), parameter) in found.iter().zip(&expected).zip(config.plan()) {
-            let error = relative_error(found, expected);
-            assert!(error < 3e-4, "{}: {error:.1e}", parameter.name);
+        let mut learner = Learner::default();
+        let there = learner.gradients_of_classifier(&config, &weights, &graphics(), &x, &places, &at_output);
+        for found in [found, there.unwrap().expect("there are kernels for it")] {
+            for ((found, expected), parameter) in found.iter().zip(&expected).zip(config.plan()) {
+                let error = relative_error(found, expected);
+                assert!(error < 3e-4, "{}: {error:.1e}", parameter.name);
+            }
         }
 
         // By the images, of log p of one class.

@@ -4,7 +4,7 @@ use super::{build, build_of_tensors, image, noise, relative_error, same_bits_for
 use crate::graphics::graphics;
 use burn::tensor::Device;
 use score_explorer::checkpoint::{OpenOptions, Opened, OpenedNetwork, Overrides, open, read_tensors, write_tensors};
-use score_explorer::network::{Array, Labels, Network, Weights};
+use score_explorer::network::{Array, Labels, Learner, Network, Weights};
 use score_explorer::score::{NetworkScore, ScoreModel};
 use score_explorer::sde::{FamilyKind, Level};
 use serde_json::Value;
@@ -204,12 +204,17 @@ pub(crate) fn gradients_agree(opened: &OpenedNetwork, filled: &Filled) {
     let tensors = Network::gradients_by_tensors(config, weights, &Device::flex(), x, labels, None, &at_output).unwrap();
     let parameters = config.parameters();
     let most = tensors.iter().flatten().fold(0.0_f32, |most, value| most.max(value.abs()));
-    for ((own, other), (parameter, _)) in own.iter().zip(&tensors).zip(&parameters) {
-        let largest = other.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
-        // Nothing depends on the bias of a key: there is rounding alone.
-        if largest > 1e-4 * most {
-            let error = relative_error(own, other);
-            assert!(error < 3e-4, "{} {parameter}: {error:.1e}", filled.name);
+    let mut learner = Learner::default();
+    let kernels = learner.gradients(config, weights, &graphics(), x, labels, None, &at_output).unwrap();
+    assert!(kernels.is_some() || config.unet().is_none(), "there are kernels for all U-Nets");
+    for found in std::iter::once(&own).chain(&kernels) {
+        for ((found, other), (parameter, _)) in found.iter().zip(&tensors).zip(&parameters) {
+            let largest = other.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+            // Nothing depends on the bias of a key: there is rounding alone.
+            if largest > 1e-4 * most {
+                let error = relative_error(found, other);
+                assert!(error < 3e-4, "{} {parameter}: {error:.1e}", filled.name);
+            }
         }
     }
     same_bits_for_any_number_of_threads(|| network.gradients(x, labels, None, &at_output).unwrap());

@@ -72,7 +72,7 @@ impl Recorded {
         let (weights, x) = (&self.opened.weights, &self.tensors["perturbed"].values);
         let at_output = |images, values: &mut [f32]| _ = self.loss(images, values);
         let labels = (&self.labels[..]).into();
-        let found = Learner::default().gradients(self.architecture(), weights, device, x, labels, &at_output);
+        let found = Learner::default().gradients(self.architecture(), weights, device, x, labels, None, &at_output);
         found.unwrap().expect("there are kernels for all published networks")
     }
 

@@ -63,7 +63,7 @@ fn learns_as_the_cpu(config: &Config, weights: &Weights, x: &Tensor<4>, labels: 
     let network = Unet::new(config, weights, &cpu).unwrap();
     let expected = network.gradients(&x, &labels, None, &at_output).unwrap();
     let (architecture, told) = (config.clone().into(), (&labels[..]).into());
-    let found = Learner::default().gradients(&architecture, weights, &graphics(), &x, told, &at_output).unwrap();
+    let found = Learner::default().gradients(&architecture, weights, &graphics(), &x, told, None, &at_output).unwrap();
     let Some(found) = found else {
         assert_eq!(config.variant.head_channels, Some(5), "there are kernels for heads of whole fours");
         return;
@@ -185,7 +185,7 @@ fn every_nonlinearity_and_an_odd_filter_make_a_network() {
 
 /// Nineteen images, of which sixteen go through together; with tensor operations all do.
 #[test]
-fn dropout_drops_the_same_values_on_the_cpus_own_layers_and_by_tensor_operations() {
+fn dropout_drops_the_same_values_on_every_device() {
     let device = Device::flex();
     for resblock_type in [BlockKind::Ddpm, BlockKind::BigGan] {
         let config = Config { resblock_type, ..small() };
@@ -210,6 +210,11 @@ fn dropout_drops_the_same_values_on_the_cpus_own_layers_and_by_tensor_operations
         let (error, change) = (off(&found, &by_tensors.unwrap()), off(&found, &without));
         println!("{error:.1e} off with dropout, which changes {change:.2}");
         assert!(error < 1e-5 && change > 0.1, "{error:.1e} off with dropout, which changes {change:.2}");
+        let (architecture, told) = (config.into(), (&labels[..]).into());
+        let mut learner = Learner::default();
+        let there = learner.gradients(&architecture, &weights, &graphics(), &x, told, dropout, &at_output).unwrap();
+        let error = off(&there.expect("there are kernels for it"), &found);
+        assert!(error < 1e-5, "a graphics device drops others: {error:.1e}");
         same_bits_for_any_number_of_threads(|| own(dropout));
     }
 }

@@ -125,7 +125,7 @@ fn trained(data: &Data, conditional: bool, images: u64) -> Result<OpenedClassifi
     };
     let mut trainer = ClassifierTrainer::new(training, description(data, conditional));
     while !trainer.is_done() {
-        trainer.step(data)?;
+        trainer.step(data, &Device::flex())?;
     }
     Ok(OpenedClassifier { description: trainer.description().clone(), weights: trainer.weights().clone() })
 }
@@ -173,6 +173,6 @@ fn trainings_repeat_to_the_bit_and_refuse_other_data() {
     let worlds: score_explorer::data::DataSource = "worlds:32".parse().unwrap();
     let worlds = worlds.open(&ReadProgress::default()).unwrap();
     let mut trainer = ClassifierTrainer::new(ClassifierTraining::default(), description(&data, false));
-    let refusal = trainer.step(&worlds).unwrap_err();
+    let refusal = trainer.step(&worlds, &Device::flex()).unwrap_err();
     assert!(matches!(refusal, ClassifierError::OtherClasses { .. }), "{refusal}");
 }

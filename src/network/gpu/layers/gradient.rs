@@ -289,6 +289,21 @@ impl Attention {
     }
 }
 
+/// From the gradient of a mean over the pixels of x to that of each.
+pub(in crate::network::gpu) fn spread(recorder: &mut Recorder, gradient: &View, x: &View) -> View {
+    let to = recorder.features(gradient.channels, x.height, x.width);
+    let factor = 1.0 / to.pixels() as f32;
+    recorder.dispatch(Dispatch {
+        kernel: Kernel::Spread,
+        kind: None,
+        params: vec![to.pixels(), to.quads(), gradient.first, gradient.stride, factor.to_bits()],
+        bindings: Bindings { source: recorder.bound(gradient), output: recorder.bound(&to), ..Bindings::default() },
+        workgroups: [(to.quads() * to.pixels()).div_ceil(LANES), recorder.images, 1],
+        operations: 0,
+    });
+    to
+}
+
 /// Values of a slot at these places of another, 0 where a place is none.
 pub(in crate::network::gpu) fn gather(recorder: &mut Recorder, from: usize, places: Bound, to: usize, count: u32) {
     let groups = count.div_ceil(MOVERS);

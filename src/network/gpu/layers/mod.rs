@@ -7,7 +7,7 @@ mod resampling;
 
 pub(super) use attention::{Attention, Kept as KeptAttention};
 pub(super) use convolution::Convolution;
-pub(super) use gradient::{Normalised, deactivate, gather};
+pub(super) use gradient::{Normalised, deactivate, gather, spread};
 pub(super) use resampling::Resampling;
 
 use super::kernel::{Kernel, Reading};
@@ -263,6 +263,28 @@ pub(super) fn copy(recorder: &mut Recorder, x: &View, to: &View) {
 pub(super) fn activated(recorder: &mut Recorder, read: Read) -> View {
     let to = recorder.features(read.x.channels, read.x.height, read.x.width);
     combine(recorder, read, None, 1.0, &to);
+    to
+}
+
+/// Features as they are read, of which some are dropped: masks of images are rows from the first on.
+pub(super) fn masked(recorder: &mut Recorder, read: Read, masks: &Slot, first: u32) -> View {
+    let x = read.x;
+    let to = recorder.features(x.channels, x.height, x.width);
+    recorder.dispatch(Dispatch {
+        kernel: Kernel::Mask { reading: read.reading() },
+        kind: None,
+        params: vec![x.pixels(), x.quads(), x.first, x.stride, first],
+        bindings: Bindings {
+            source: recorder.bound(x),
+            output: recorder.bound(&to),
+            affine: read.affine(),
+            // Sixteen bytes for each image.
+            rows: masks.bound_in_part(u64::from(recorder.images) * 16),
+            ..Bindings::default()
+        },
+        workgroups: [(x.quads() * x.pixels()).div_ceil(LANES), recorder.images, 1],
+        operations: 0,
+    });
     to
 }
 
