@@ -1,7 +1,6 @@
 //! The models at hand, and the menu that chooses one.
 
 use super::background::Background;
-use super::files::file_name;
 use super::{Action, Session};
 use crate::checkpoint::{self, Entry};
 use crate::task::ModelRef;
@@ -38,10 +37,7 @@ impl Models {
         if let Some((_, entry)) = self.entries.iter().find(|(known, _)| known == model) {
             return entry.title.clone();
         }
-        match model {
-            ModelRef::File(path) | ModelRef::Exact(path) => file_name(path),
-            ModelRef::Named(name) | ModelRef::Mixture(name) => name.clone(),
-        }
+        model.short()
     }
 
     /// What is known of a model: its line in the catalogue, and once it was opened its card.

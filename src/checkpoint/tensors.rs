@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Values that one file may hold: 2 GiB as `f32`, several times the largest published network.
-pub(super) const MAX_VALUES: usize = 1 << 29;
+/// Values that one file may hold: 4 GiB as `f32`, half as many again as the largest published network has.
+pub(super) const MAX_VALUES: usize = 1 << 30;
 /// A header of 16 MiB names some hundred thousand tensors.
 const MAX_HEADER: u64 = 16 << 20;
 /// Bytes of a tensor's name.

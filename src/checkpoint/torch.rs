@@ -107,6 +107,8 @@ struct Archive<'a> {
     /// Bytes of storages that may still be read: no honest file has a storage read many times.
     bytes_left: u64,
     values_left: usize,
+    /// What more values than that would be.
+    beyond: &'static str,
     /// The storage read last, by its key, as neighbouring tensors may share one.
     last: Option<(String, Vec<f32>)>,
 }
@@ -119,8 +121,11 @@ enum Parts<'a> {
 
 impl<'a> Archive<'a> {
     fn new(parts: Parts<'a>, length: u64, progress: &'a ReadProgress<'a>) -> Self {
-        let values_left = MAX_VALUES.min(usize::try_from(length).unwrap_or(usize::MAX));
-        Archive { parts, progress, bytes_left: length.saturating_mul(4), values_left, last: None }
+        let (values_left, beyond) = match usize::try_from(length) {
+            Ok(length) if length < MAX_VALUES => (length, "makes the tensors larger than the file"),
+            _ => (MAX_VALUES, "makes the tensors larger than any supported network"),
+        };
+        Archive { parts, progress, bytes_left: length.saturating_mul(4), values_left, beyond, last: None }
     }
 
     /// The pickled part.
@@ -266,7 +271,7 @@ impl<'a> Archive<'a> {
     fn array(&mut self, pickle: &Pickle, tensor: &Tensor) -> Result<Array, String> {
         let storage = pickle.storage(tensor).ok_or("has no storage")?;
         let elements = extent(tensor, storage.elements)?;
-        self.values_left = self.values_left.checked_sub(elements).ok_or("makes the tensors larger than the file")?;
+        self.values_left = self.values_left.checked_sub(elements).ok_or(self.beyond)?;
         let values = match &self.last {
             Some((key, values)) if key == storage.key && values.len() == storage.elements => values,
             _ => {

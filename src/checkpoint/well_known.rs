@@ -141,7 +141,7 @@ const fn entry(
 }
 
 /// All of them, by release.
-pub const PUBLISHED: [Published; 46] = [
+pub const PUBLISHED: [Published; 47] = [
     entry(Release::ScoreSde, "ve/cifar10_ncsnpp", "CIFAR-10", 32, "NCSN++, VE, 1000 levels", 62.7),
     entry(Release::ScoreSde, "ve/cifar10_ncsnpp_continuous", "CIFAR-10", 32, "NCSN++, VE", 62.8),
     entry(Release::ScoreSde, "ve/cifar10_ncsnpp_deep_continuous", "CIFAR-10", 32, "NCSN++ deep, VE", 107.6),
@@ -177,6 +177,7 @@ pub const PUBLISHED: [Published; 46] = [
     entry(Release::Guided, "64x64_diffusion", "ImageNet", 64, "ADM, cosine, 1000 levels and classes", 295.9),
     entry(Release::Guided, "128x128_diffusion", "ImageNet", 128, "ADM, VP, 1000 levels and classes", 421.5),
     entry(Release::Guided, "256x256_diffusion", "ImageNet", 256, "ADM, VP, 1000 levels and classes", 553.8),
+    entry(Release::Guided, "512x512_diffusion", "ImageNet", 512, "ADM, VP, 1000 levels and classes", 559.0),
     entry(Release::Guided, "256x256_diffusion_uncond", "ImageNet", 256, "ADM, VP, 1000 levels", 552.8),
     entry(Release::Guided, "lsun_bedroom", "LSUN bedroom", 256, "ADM, VP, 1000 levels", 552.8),
     entry(Release::Guided, "lsun_cat", "LSUN cat", 256, "ADM, VP, 1000 levels", 552.8),
@@ -189,3 +190,17 @@ pub const PUBLISHED: [Published; 46] = [
     entry(Release::Ncsnv2, "ffhq", "FFHQ", 256, "NCSNv2", 94.1),
     entry(Release::Ncsn, "cifar10", "CIFAR-10", 32, "NCSN, 10 levels", 30.1),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::tensors::MAX_VALUES;
+
+    /// With learnt variances, tables of classes and what is stored besides.
+    #[test]
+    fn every_published_network_fits_into_what_is_read_of_a_file() {
+        for known in &PUBLISHED {
+            assert!(1.2e6 * known.millions < MAX_VALUES as f64, "{} of {} million", known.name, known.millions);
+        }
+    }
+}

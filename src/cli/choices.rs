@@ -73,7 +73,9 @@ impl Options {
     fn option(&self, parameter: &'static Parameter) -> Arg {
         let alike = self.alike(parameter);
         let default = match parameter.default() {
-            default if alike.iter().any(|other| other.default() != default) => " [default: each solver's own]".into(),
+            default if alike.iter().any(|other| other.default() != default) => {
+                format!(" [default: {}each {}'s own]", self.inherited, self.name)
+            }
             Value::Flag(_) => String::new(),
             Value::Number(small) if small > 0.0 && small < 1e-3 => format!(" [default: {}{small:e}]", self.inherited),
             value => format!(" [default: {}{value}]", self.inherited),

@@ -9,7 +9,7 @@ use crate::app::chart_font;
 use crate::checkpoint::check_writable;
 use crate::compare::{
     Axis, Cell, Comparison, FEW, Folder, Font, Keep, Part, Reference, Results, Shard, find, merge, presets,
-    read_comparison, read_part, swept, tags, write_part, write_presets, write_report,
+    read_comparison, read_part, read_presets, swept, tags, write_part, write_presets, write_report,
 };
 use crate::engine::{Compare, CompareReport, Compared};
 use crate::metric::FeatureRef;
@@ -28,6 +28,8 @@ Examples:
       --reference photos/ --output mine
   score-explorer compare --presets pc-langevin-50 --x solver.snr=0.05,0.1,0.16 \\
       --y steps=10,20,50 --output snr.html
+  score-explorer compare --model teacher.safetensors --reference photos/ \
+      --presets heun-20,consistency-2@student.safetensors --output few
   score-explorer compare --presets table-1 --count 1024 --output t1 --dry-run
   score-explorer compare --output mine --count 4096
   score-explorer compare presets deterministic
@@ -35,15 +37,16 @@ Examples:
       --output part-3.sefd
   score-explorer compare merge part-*.sefd --output report.html
 
-The same seeds are used in every cell, so that cells differ by their sampler alone. The folder of a comparison is its \
+The same seeds are used in every cell, so that cells differ by their sampler alone, or by the model named after it, as a \
+student differs from its teacher: all in the family of the first model. The folder of a comparison is its \
 queue: the same command goes on wherever it was stopped or killed, and with a larger --count or more presets it uses \
 what is there. A comparison in shards needs no server: each command is a task of a Slurm array, a Ray job or xargs \
 (assets/cluster), and merging gives the same figures, to the bit, as one machine of the same kind.")]
 pub(super) struct Args {
     #[command(subcommand)]
     action: Option<Action>,
-    /// What is compared: names or tags of presets (as `compare presets` lists them), `all`, or files of presets
-    /// [default: those in the folder, else `named`]
+    /// What is compared: names or tags of presets (as `compare presets` lists them), `all`, or files of presets; after each
+    /// may stand another model that it samples, as NAME@MODEL [default: those in the folder, else `named`]
     #[arg(long, value_name = "NAMES|FILE", value_delimiter = ',')]
     presets: Vec<String>,
     /// The file of a comparison (comparison.json of its folder), which other options override
@@ -237,6 +240,9 @@ impl Args {
                 let read = read_comparison(file)?;
                 let model = agreed(file, &read.model, self.model.as_ref(), "model")?;
                 trusted(file, &read.reference, self.reference.as_ref())?;
+                if self.presets.is_empty() {
+                    known(file, &read.cells, self.model.as_ref())?;
+                }
                 Some(Comparison { model, ..read })
             }
             None => Folder::new(&place.folder).comparison()?,
@@ -261,6 +267,9 @@ impl Args {
             }
         };
         comparison.check()?;
+        for model in comparison.models().into_iter().filter(|model| **model != comparison.model) {
+            session.inspect(model)?;
+        }
         Ok(comparison)
     }
 
@@ -299,10 +308,27 @@ impl Args {
     fn cells(&self, base: Option<&Comparison>) -> Result<Vec<Cell>, Failure> {
         let named = match self.presets.as_slice() {
             [] => base.map_or_else(|| find(&["named".to_owned()]), |base| Ok(base.cells.clone()))?,
-            names => find(names)?,
+            names => {
+                for file in names.iter().filter(|name| name.ends_with(".json")).map(Path::new) {
+                    known(file, &read_presets(file)?, self.model.as_ref())?;
+                }
+                find(names)?
+            }
         };
         let axes: Vec<Axis> = self.x.iter().chain(&self.y).cloned().collect();
         Ok(swept(&named, &axes)?)
+    }
+}
+
+/// A path that a file names as the model of a preset may be a stranger's: it is opened where it is given.
+fn known(file: &Path, cells: &[Cell], given: Option<&ModelRef>) -> Result<(), Failure> {
+    let paths = cells.iter().filter_map(|cell| cell.model.as_ref()).filter(|model| model.is_path());
+    match paths.into_iter().find(|model| given.map(ModelRef::absolute) != Some(model.absolute())) {
+        Some(model) => Err(Failure::Usage(format!(
+            "{file:?} names the model {model}, a path, which is not opened unasked; to open it, give its presets as \
+             NAME@{model} with --presets"
+        ))),
+        None => Ok(()),
     }
 }
 
@@ -333,8 +359,7 @@ fn usual_reference(model: &ModelRef) -> Result<Reference, Failure> {
 /// A part that is there needs nothing, if it is this one.
 fn already(path: &Path, comparison: &Comparison) -> Result<(), Failure> {
     let part = read_part(path)?;
-    let same = |of: &Comparison| Comparison { model: of.model.absolute(), ..of.clone() };
-    if same(&part.comparison) == same(comparison) {
+    if part.comparison.absolute() == comparison.absolute() {
         say!("{} is complete already", path.display());
         return Ok(());
     }

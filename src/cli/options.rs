@@ -142,7 +142,7 @@ pub(super) struct RunOptions {
     /// Time steps [default: the preset's]
     #[arg(long, short = 'n', value_name = "N", value_parser = steps, allow_negative_numbers = true, help_heading = "Time")]
     steps: Option<Steps>,
-    /// Time grid: uniform, quadratic, edm[:RHO] (karras), log-snr (exponential), ays[:TABLE], leading, trailing or
+    /// Time grid: uniform, quadratic, edm[:RHO[:SPARE]] (karras), log-snr (exponential), ays[:TABLE], leading, trailing or
     /// linspace [default: the preset's]
     #[arg(long, value_parser = choice::<dyn Grid>, help_heading = "Time")]
     grid: Option<Choice<dyn Grid>>,

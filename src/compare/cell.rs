@@ -2,7 +2,7 @@ use super::CompareError;
 use crate::registry::{Category, Choice, Parameter};
 use crate::sde::{Family, FamilyKind};
 use crate::solver::{Grid, Preset, SIGMAS, Sigmas, Solver};
-use crate::task::{Run, Steps};
+use crate::task::{ModelRef, Run, Steps};
 use serde::{Deserialize, Serialize};
 
 /// A preset as it is compared: a solver with its grid and steps, what people call it and look for it by.
@@ -16,6 +16,9 @@ pub struct Cell {
     /// Words that it is chosen by, such as `few-steps` or `table-1`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// The model that it samples, where that is not the comparison's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelRef>,
     /// The family that it runs in, where that is not the model's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub family: Option<Family>,
@@ -46,6 +49,7 @@ impl Cell {
             name: preset.name.clone(),
             summary: preset.summary.clone(),
             tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            model: None,
             family: None,
             solver: preset.solver.clone(),
             grid: preset.grid.clone(),
@@ -65,6 +69,7 @@ impl Cell {
             name: format!("{solver} found {steps}"),
             summary: format!("{solver} at levels found for {} (GITS, Chen et al. 2024)", run.model),
             tags: vec!["found".into(), "few-steps".into()],
+            model: None,
             family: Some(run.family),
             solver: run.solver.clone(),
             grid: Choice::<dyn Grid>::new(&Sigmas).with(&SIGMAS, ratios.to_vec()),
@@ -72,6 +77,11 @@ impl Cell {
             denoise: run.denoise,
             clip: run.clip,
         })
+    }
+
+    /// The same of another model, in whose samples it is beside the comparison's own.
+    pub fn of_model(&self, model: &ModelRef) -> Cell {
+        Cell { name: format!("{} of {}", self.name, model.short()), model: Some(model.absolute()), ..self.clone() }
     }
 
     /// Its name on the command line and in names of files: lower case, hyphens between words.
@@ -91,9 +101,10 @@ impl Cell {
         self.run_of(Run::default()).evaluations()
     }
 
-    /// `base` with its family, solver, grid and steps.
+    /// `base` with its model, family, solver, grid and steps.
     pub fn run_of(&self, base: Run) -> Run {
         Run {
+            model: self.model.clone().unwrap_or(base.model),
             family: self.family.unwrap_or(base.family),
             solver: self.solver.clone(),
             grid: self.grid.clone(),

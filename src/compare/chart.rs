@@ -1,6 +1,6 @@
 //! Distance against cost, as a vector graphic or an image.
 
-use super::{CellResult, CompareError, Results, published};
+use super::{Cell, CellResult, CompareError, Results, published};
 use plotters::coord::Shift;
 use plotters::coord::combinators::{BindKeyPoints, LogCoord, WithKeyPoints};
 use plotters::prelude::*;
@@ -34,8 +34,20 @@ pub struct Chart<'a> {
 const SIZE: (u32, u32) = (1000, 620);
 const FAMILY: &str = "sans-serif";
 const INK: RGBColor = RGBColor(60, 60, 70);
-const DOT: RGBColor = RGBColor(30, 100, 200);
 const BEST: RGBColor = RGBColor(200, 70, 20);
+/// Of samplers, in turn.
+const COLOURS: [RGBColor; 10] = [
+    RGBColor(30, 100, 200),
+    RGBColor(200, 40, 60),
+    RGBColor(30, 140, 60),
+    RGBColor(130, 70, 180),
+    RGBColor(190, 110, 0),
+    RGBColor(0, 140, 160),
+    RGBColor(200, 60, 150),
+    RGBColor(110, 120, 20),
+    RGBColor(120, 70, 50),
+    RGBColor(70, 80, 110),
+];
 const OTHERS: RGBColor = RGBColor(140, 140, 140);
 
 type Axis = WithKeyPoints<LogCoord<f64>>;
@@ -66,6 +78,7 @@ impl Cost {
 }
 
 /// A measured dot.
+#[derive(Clone, Copy)]
 struct Dot<'a> {
     at: (f64, f64),
     interval: Option<[f64; 2]>,
@@ -73,10 +86,57 @@ struct Dot<'a> {
     name: &'a str,
 }
 
+/// The dots of one sampler, by their cost.
+struct Line<'a> {
+    name: String,
+    dots: Vec<Dot<'a>>,
+}
+
+impl<'a> Line<'a> {
+    fn of(mut dots: Vec<Dot<'a>>) -> Line<'a> {
+        dots.sort_by(|a, b| a.at.0.total_cmp(&b.at.0));
+        let names: Vec<&str> = dots.iter().map(|dot| dot.name).collect();
+        Line { name: common_name(&names), dots }
+    }
+
+    /// Where its name stands.
+    fn end(&self) -> (f64, f64) {
+        self.dots.last().map_or((1.0, 1.0), |dot| dot.at)
+    }
+}
+
+/// Whether two cells are one sampler that takes more or fewer steps.
+fn is_one_sampler(a: &Cell, b: &Cell) -> bool {
+    let all_but_steps =
+        |of: &Cell| Cell { name: String::new(), summary: String::new(), tags: Vec::new(), ..of.clone() };
+    all_but_steps(a) == Cell { steps: a.steps, ..all_but_steps(b) }
+}
+
+/// The words that all these names have in one place, or the last name.
+fn common_name(names: &[&str]) -> String {
+    let Some((first, rest)) = names.split_first() else { return String::new() };
+    let shared = |place: usize, word: &str| rest.iter().all(|name| name.split(' ').nth(place) == Some(word));
+    let words = first.split(' ').enumerate().filter(|(place, word)| shared(*place, word));
+    let words: Vec<&str> = words.map(|(_, word)| word).collect();
+    if words.is_empty() { names.last().copied().unwrap_or_default().to_owned() } else { words.join(" ") }
+}
+
 impl Chart<'_> {
-    /// What can be drawn on logarithmic axes.
-    fn dots(&self) -> Vec<Dot<'_>> {
-        self.results.cells.iter().filter_map(|cell| self.dot(cell)).collect()
+    /// What can be drawn on logarithmic axes, sampler by sampler: those with the highest ends first.
+    fn lines(&self) -> Vec<Line<'_>> {
+        let mut samplers: Vec<(Option<&Cell>, Vec<Dot<'_>>)> = Vec::new();
+        for result in &self.results.cells {
+            let Some(dot) = self.dot(result) else { continue };
+            let cell = self.results.comparison.cells.iter().find(|cell| cell.name == result.name);
+            let alike = |known: &Option<&Cell>| known.zip(cell).is_some_and(|(a, b)| is_one_sampler(a, b));
+            match samplers.iter_mut().find(|(known, _)| alike(known)) {
+                Some((_, dots)) => dots.push(dot),
+                None => samplers.push((cell, vec![dot])),
+            }
+        }
+        let mut lines: Vec<Line<'_>> = samplers.into_iter().map(|(_, dots)| Line::of(dots)).collect();
+        lines.sort_by(|a, b| b.end().1.total_cmp(&a.end().1));
+        lines
     }
 
     fn dot<'a>(&self, cell: &'a CellResult) -> Option<Dot<'a>> {
@@ -94,7 +154,8 @@ impl Chart<'_> {
         register_font(FAMILY, FontStyle::Normal, self.font.0)
             .map_err(|_| CompareError::Chart("the font is damaged".into()))?;
         area.fill(&WHITE).map_err(failed)?;
-        let dots = self.dots();
+        let lines = self.lines();
+        let dots: Vec<Dot<'_>> = lines.iter().flat_map(|line| line.dots.iter().copied()).collect();
         let others: Vec<(f64, f64)> = match self.published && self.cost == Cost::Evaluations {
             true => published().iter().map(|figure| (figure.evaluations, figure.fid)).collect(),
             false => Vec::new(),
@@ -124,37 +185,42 @@ impl Chart<'_> {
             .axis_desc_style(text(16))
             .draw()
             .map_err(failed)?;
-        self.draw_layers(&mut chart, &dots, &others).map_err(failed)?;
+        self.draw_layers(&mut chart, &lines, &others).map_err(failed)?;
         area.present().map_err(failed)
     }
 
-    /// What was published, then the front, then the dots with their names.
+    /// What was published, then the front, then the lines of samplers with their names.
     fn draw_layers<Backend: DrawingBackend>(
         &self,
         chart: &mut ChartContext<'_, Backend, Plane>,
-        dots: &[Dot<'_>],
+        lines: &[Line<'_>],
         others: &[(f64, f64)],
     ) -> Result<(), DrawingAreaErrorKind<Backend::ErrorType>> {
         chart.draw_series(others.iter().map(|&at| TriangleMarker::new(at, 4, OTHERS)))?;
-        let mut front: Vec<(f64, f64)> = dots.iter().filter(|dot| dot.best).map(|dot| dot.at).collect();
+        let dots = || lines.iter().flat_map(|line| &line.dots);
+        let mut front: Vec<(f64, f64)> = dots().filter(|dot| dot.best).map(|dot| dot.at).collect();
         front.sort_by(|a, b| a.0.total_cmp(&b.0));
-        chart.draw_series(LineSeries::new(front, BEST.stroke_width(1)))?;
+        chart.draw_series(LineSeries::new(front, BEST.mix(0.3).stroke_width(7)))?;
         let bottom = chart.y_range().start;
-        let places: Vec<(i32, i32)> = dots.iter().map(|dot| chart.backend_coord(&dot.at)).collect();
-        let names: Vec<&str> = dots.iter().map(|dot| dot.name).collect();
-        for (dot, shift) in dots.iter().zip(shifts(&places, &names)) {
-            let colour = if dot.best { BEST } else { DOT };
-            if let Some([low, high]) = dot.interval.filter(|[low, high]| low <= high && *high > 0.0) {
+        let coloured = || lines.iter().zip(COLOURS.into_iter().cycle());
+        for (line, colour) in coloured() {
+            chart.draw_series(LineSeries::new(line.dots.iter().map(|dot| dot.at), colour.stroke_width(1)))?;
+            let bars = line.dots.iter().filter_map(|dot| {
+                let [low, high] = dot.interval.filter(|[low, high]| low <= high && *high > 0.0)?;
                 // What reaches down to 0 leaves the axis.
-                let low = low.max(bottom);
-                let bar = ErrorBar::new_vertical(dot.at.0, low, dot.at.1, high, colour.filled(), 6);
-                chart.draw_series(std::iter::once(bar))?;
-            }
-            let label = (FAMILY, 12).into_font().color(&INK);
-            let element = EmptyElement::at(dot.at)
-                + PathElement::new([(0, 0), (BESIDE, shift)], OTHERS)
-                + Circle::new((0, 0), 4, colour.filled())
-                + Text::new(dot.name.to_owned(), (BESIDE, shift - NAME / 2), label);
+                Some(ErrorBar::new_vertical(dot.at.0, low.max(bottom), dot.at.1, high, colour.mix(0.4).filled(), 6))
+            });
+            chart.draw_series(bars)?;
+            chart.draw_series(line.dots.iter().map(|dot| Circle::new(dot.at, 3, colour.filled())))?;
+        }
+        let ends: Vec<(i32, i32)> = lines.iter().map(|line| chart.backend_coord(&line.end())).collect();
+        let all: Vec<(i32, i32)> = dots().map(|dot| chart.backend_coord(&dot.at)).collect();
+        let names: Vec<&str> = lines.iter().map(|line| line.name.as_str()).collect();
+        for ((line, colour), shift) in coloured().zip(shifts(&ends, &names, &all)) {
+            let label = (FAMILY, 12).into_font().color(&colour);
+            let element = EmptyElement::at(line.end())
+                + PathElement::new([(0, 0), (BESIDE, shift)], colour.mix(0.6))
+                + Text::new(line.name.clone(), (BESIDE, shift - NAME / 2), label);
             chart.draw_series(std::iter::once(element))?;
         }
         Ok(())
@@ -165,11 +231,11 @@ impl Chart<'_> {
 const NAME: i32 = 12;
 const LETTER: i32 = 7;
 /// How far right of its dot a name begins.
-const BESIDE: i32 = 8;
+const BESIDE: i32 = 14;
 
-/// How far down or up each name moves so that it lies on no other name and on no other dot: as little as is possible, those
-/// of the highest dots first.
-fn shifts(places: &[(i32, i32)], names: &[&str]) -> Vec<i32> {
+/// How far down or up the name at each place moves so that it lies on no other name and on no dot: as little as is possible,
+/// the highest first.
+fn shifts(places: &[(i32, i32)], names: &[&str], dots: &[(i32, i32)]) -> Vec<i32> {
     let mut order: Vec<usize> = (0..places.len()).collect();
     order.sort_by_key(|&dot| places[dot].1);
     let mut taken: Vec<[i32; 4]> = Vec::new();
@@ -181,7 +247,7 @@ fn shifts(places: &[(i32, i32)], names: &[&str]) -> Vec<i32> {
         let is_free = |shift: &i32| {
             let area = area(*shift);
             let of_dot = |&(x, y): &(i32, i32)| [x - 4, y - 4, x + 4, y + 4];
-            !taken.iter().any(|other| meets(area, *other)) && !places.iter().any(|dot| meets(area, of_dot(dot)))
+            !taken.iter().any(|other| meets(area, *other)) && !dots.iter().any(|dot| meets(area, of_dot(dot)))
         };
         let nearest = (0..200).flat_map(|step| [2 * step, -2 * step]).find(is_free).unwrap_or_default();
         taken.push(area(nearest));
@@ -268,10 +334,20 @@ mod tests {
     }
 
     #[test]
+    fn cells_that_differ_in_their_steps_alone_are_one_sampler() {
+        let words = ["unipc-5", "unipc-20", "unipc-bh1-5", "unipc-5@mixture:ring"].map(str::to_owned);
+        let [few, many, other, of_another] = &super::super::find(&words).unwrap()[..] else { panic!("four presets") };
+        assert!(is_one_sampler(few, many) && !is_one_sampler(few, other) && !is_one_sampler(few, of_another));
+        assert_eq!(common_name(&[&few.name, &many.name]), "unipc");
+        assert_eq!(common_name(&["unipc 5 of ring", "unipc 20 of ring"]), "unipc of ring");
+        assert_eq!(common_name(&["a 1", "b 2"]), "b 2");
+    }
+
+    #[test]
     fn names_lie_on_no_other_name_and_on_no_dot() {
         let places: Vec<(i32, i32)> = (0..20).map(|i| (100 + i % 3 * 9, 200 + i * 7 % 11)).collect();
         let names = ["sde-dpm++2m 20"; 20];
-        let shifts = shifts(&places, &names);
+        let shifts = shifts(&places, &names, &places);
         let box_of = |i: usize| {
             let (x, y) = (places[i].0 + BESIDE, places[i].1 + shifts[i]);
             [x, y - NAME / 2, x + LETTER * 14, y + NAME / 2]
@@ -285,6 +361,7 @@ mod tests {
             }
         }
         // Where there is room, nothing moves.
-        assert_eq!(super::shifts(&[(0, 0), (0, 50)], &["a", "b"]), [0, 0]);
+        let apart = [(0, 0), (0, 50)];
+        assert_eq!(super::shifts(&apart, &["a", "b"], &apart), [0, 0]);
     }
 }

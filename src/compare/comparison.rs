@@ -95,11 +95,30 @@ impl Comparison {
         run
     }
 
-    /// All that decides a cell's samples besides the model's own bits, as text: not their number, not a name.
+    /// The models that its cells sample, each once.
+    pub fn models(&self) -> Vec<&ModelRef> {
+        let mut models: Vec<&ModelRef> = Vec::new();
+        for model in self.cells.iter().map(|cell| cell.model.as_ref().unwrap_or(&self.model)) {
+            if !models.contains(&model) {
+                models.push(model);
+            }
+        }
+        models
+    }
+
+    /// The same, with its models named so that they are found from any folder.
+    pub fn absolute(&self) -> Comparison {
+        let of_cell = |cell: &Cell| Cell { model: cell.model.as_ref().map(ModelRef::absolute), ..cell.clone() };
+        Comparison { model: self.model.absolute(), cells: self.cells.iter().map(of_cell).collect(), ..self.clone() }
+    }
+
+    /// All that decides a cell's samples besides the bits of its model, and which that is where it is not the comparison's,
+    /// as text: not their number, not a name.
     pub fn settings(&self, cell: &Cell) -> String {
-        let mut run = serde_json::to_value(self.run(cell)).unwrap_or_default();
+        let run = self.run(cell);
+        let mut run = serde_json::to_value(Run { model: run.model.absolute(), ..run }).unwrap_or_default();
         if let Value::Object(fields) = &mut run {
-            fields.retain(|field, _| field != "model" && field != "count");
+            fields.retain(|field, _| (field != "model" || cell.model.is_some()) && field != "count");
         }
         run.to_string()
     }
@@ -195,6 +214,5 @@ pub fn read_comparison(path: &Path) -> Result<Comparison, CompareError> {
 /// # Errors
 /// If it cannot be written.
 pub fn write_comparison(path: &Path, comparison: &Comparison) -> Result<(), CompareError> {
-    let comparison = Comparison { model: comparison.model.absolute(), ..comparison.clone() };
-    Ok(write_json(path, WHAT, &ComparisonFile { version: VERSION, comparison: &comparison })?)
+    Ok(write_json(path, WHAT, &ComparisonFile { version: VERSION, comparison: &comparison.absolute() })?)
 }

@@ -194,8 +194,10 @@ impl Folder {
         let Part { comparison, identity, machine, accounts } = whole;
         self.begin(comparison)?;
         let _claim = self.claim()?;
-        let saved = Saved { identity: identity.clone(), machine: machine.clone() };
+        let models = comparison.models();
         for (cell, account) in comparison.cells.iter().zip(accounts) {
+            let place = models.iter().position(|model| **model == comparison.run(cell).model);
+            let saved = Saved { identity: identity.of(place.unwrap_or(0)), machine: machine.clone() };
             self.save(comparison, cell, account, &saved)?;
             if account.images.shape[1] == 1 || account.images.shape[1] == 3 {
                 self.write_images(comparison, cell, account)?;
@@ -208,8 +210,7 @@ impl Folder {
     pub fn read_results(&self, comparison: &Comparison) -> Option<Results> {
         let text = fs::read_to_string(self.results()).ok()?;
         let results: Results = serde_json::from_str(&text).ok()?;
-        let absolute = |one: &Comparison| Comparison { model: one.model.absolute(), ..one.clone() };
-        (absolute(&results.comparison) == absolute(comparison)).then_some(results)
+        (results.comparison.absolute() == comparison.absolute()).then_some(results)
     }
 
     /// Writes results as JSON.

@@ -93,6 +93,8 @@ pub enum CompareError {
     Fewer { path: PathBuf, cell: String, there: u64, wanted: u64 },
     #[error("{path:?} is another part than {other:?}: their {what} differ; merge parts of one comparison")]
     Mismatch { path: PathBuf, other: PathBuf, what: &'static str },
+    #[error("{model} makes samples of {there}, and {other} of {here}; compare models of one size")]
+    Sizes { model: ModelRef, there: String, other: ModelRef, here: String },
     #[error("there is no part to merge; give all parts of a comparison")]
     NoParts,
     #[error("samples {first} to {last} of {cell} are missing; give the parts that hold them")]

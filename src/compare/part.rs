@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 /// What samples must share to be compared or put together, besides their settings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// Checksum of the model's weights, images or components.
+    /// Checksum of the model's weights, images or components; of a whole comparison, of each model that it samples, with a
+    /// plus between them.
     pub model: String,
     /// The features: network, weights, resizing.
     pub features: String,
@@ -18,6 +19,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// That of the comparison's model in this place of [`Comparison::models`].
+    pub fn of(&self, place: usize) -> Identity {
+        let model = self.model.split('+').nth(place).unwrap_or_default().to_owned();
+        Identity { model, ..self.clone() }
+    }
+
     /// What differs, if anything does, and what it is here and there.
     pub fn difference<'a>(&'a self, other: &'a Identity) -> Option<(&'static str, &'a str, &'a str)> {
         let all = [

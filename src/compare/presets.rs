@@ -7,7 +7,7 @@ use crate::checkpoint::{FileError, read_json, write_json};
 use crate::registry::{Category, Choice, Kind, Value};
 use crate::sde::FamilyKind;
 use crate::solver::{Destination, Group, LogSnr, Preset, Solver};
-use crate::task::Steps;
+use crate::task::{ModelRef, Steps};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::LazyLock;
@@ -16,6 +16,8 @@ use std::sync::LazyLock;
 const BUDGETS: [usize; 7] = [5, 8, 10, 15, 20, 30, 50];
 /// Tolerances of solvers that choose their own steps.
 const TOLERANCES: [f64; 3] = [1e-3, 1e-4, 1e-5];
+/// Steps of solvers that walk some of them again.
+const WALKED: [usize; 3] = [5, 10, 20];
 /// Signal-to-noise ratios of solvers that have one, and the evaluations at which they are compared.
 const RATIOS: [f64; 5] = [0.01, 0.05, 0.1, 0.16, 0.25];
 const SWEPT_AT: usize = 50;
@@ -51,6 +53,7 @@ fn named() -> Vec<Cell> {
     let tags = |group| match group {
         Group::Fast => ["fast", "named"],
         Group::Flow => ["ode", "named"],
+        Group::Consistency => ["consistency-models", "named"],
         Group::Published => ["published", "named"],
         Group::Menu => ["menu", "named"],
     };
@@ -119,6 +122,7 @@ fn few_steps(solver: &'static dyn Solver) -> Vec<Cell> {
                     choice.entry().title(choice.settings())
                 ),
                 tags: [kind, "few-steps"].iter().chain(tags).map(|tag| (*tag).to_owned()).collect(),
+                model: None,
                 family: None,
                 solver: choice.clone(),
                 grid: Choice::new(&LogSnr),
@@ -138,7 +142,7 @@ fn few_steps(solver: &'static dyn Solver) -> Vec<Cell> {
     all
 }
 
-/// A solver that chooses its own steps, at three tolerances.
+/// A solver that chooses its own steps, at three tolerances; one that walks some of its steps again, with three numbers of them.
 fn tolerances(solver: &'static dyn Solver) -> Vec<Cell> {
     let usual = Choice::new(solver);
     if usual.evaluations(2, Destination::Denoised).is_some() {
@@ -146,29 +150,47 @@ fn tolerances(solver: &'static dyn Solver) -> Vec<Cell> {
     }
     let by_tolerance: Vec<_> =
         usual.parameters().into_iter().filter(|parameter| parameter.key.ends_with("tol")).collect();
-    let cell = |tolerance: f64| {
-        let mut choice = usual.clone();
-        for parameter in &by_tolerance {
-            choice.settings_mut().set(parameter, tolerance).ok()?;
-        }
-        let name = format!("{} {tolerance:e}", solver.about().slug);
+    let (slug, summary) = (solver.about().slug, solver.about().summary);
+    let kind = if solver.is_stochastic(usual.settings()) { "stochastic" } else { "deterministic" };
+    let cell = |name: String, summary: String, tags: &[&str], solver: Choice<dyn Solver>, steps: usize| {
         Some(Cell {
             name,
-            summary: format!("{}, tolerance {tolerance:e}", solver.about().summary),
-            tags: ["deterministic", "tolerance"].map(Into::into).into(),
+            summary,
+            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            model: None,
             family: None,
-            solver: choice,
-            // It arrives at the last time, and then at the data.
-            grid: solver.grid(),
-            steps: Steps::new(2).ok()?,
+            grid: solver.entry().grid(),
+            solver,
+            steps: Steps::new(steps).ok()?,
             denoise: true,
             clip: false,
         })
     };
-    TOLERANCES.iter().filter_map(|&tolerance| cell(tolerance)).collect()
+    if by_tolerance.is_empty() {
+        let walked = |steps: usize| {
+            cell(format!("{slug} {steps} steps"), format!("{summary}: {steps} steps"), &[kind], usual.clone(), steps)
+        };
+        return WALKED.iter().filter_map(|&steps| walked(steps)).collect();
+    }
+    let tolerated = |tolerance: f64| {
+        let mut choice = usual.clone();
+        for parameter in &by_tolerance {
+            choice.settings_mut().set(parameter, tolerance).ok()?;
+        }
+        // It arrives at the last time, and then at the data.
+        cell(
+            format!("{slug} {tolerance:e}"),
+            format!("{summary}, tolerance {tolerance:e}"),
+            &[kind, "tolerance"],
+            choice,
+            2,
+        )
+    };
+    TOLERANCES.iter().filter_map(|&tolerance| tolerated(tolerance)).collect()
 }
 
-/// The presets that words name: slugs, tags, slugs of solvers, `all`, or files of presets (`.json`); each once.
+/// The presets that words name: slugs, tags, slugs of solvers, `all`, or files of presets (`.json`); each once. After them
+/// may stand a model that they sample in place of the comparison's: `consistency-2@student.safetensors`.
 ///
 /// # Errors
 /// If a word names nothing, or a file cannot be read.
@@ -180,23 +202,31 @@ pub fn find(words: &[String]) -> Result<Vec<Cell>, CompareError> {
         }
     };
     for word in words {
-        if word.ends_with(".json") {
-            read_presets(Path::new(word))?.iter().for_each(&mut add);
-            continue;
+        match word.split_once('@').map(|(name, model)| (named_by(name), model)) {
+            Some((Ok(chosen), model)) => {
+                let model: ModelRef = model.parse()?;
+                chosen.iter().for_each(|cell| add(&cell.of_model(&model)));
+            }
+            _ => named_by(word)?.iter().for_each(&mut add),
         }
-        let by_name = presets().iter().filter(|cell| cell.slug() == *word).collect::<Vec<_>>();
-        let chosen = if by_name.is_empty() {
-            presets().iter().filter(|cell| word == "all" || cell.is_tagged(word)).collect()
-        } else {
-            by_name
-        };
-        if chosen.is_empty() {
-            let tags: Vec<String> = tags().into_iter().map(|(tag, _)| tag).collect();
-            return Err(CompareError::Preset { name: word.clone(), tags: tags.join(", ") });
-        }
-        chosen.into_iter().for_each(&mut add);
     }
     Ok(cells)
+}
+
+/// The presets that a word names.
+fn named_by(word: &str) -> Result<Vec<Cell>, CompareError> {
+    if word.ends_with(".json") {
+        return read_presets(Path::new(word));
+    }
+    if let Some(cell) = presets().iter().find(|cell| cell.slug() == word) {
+        return Ok(vec![cell.clone()]);
+    }
+    let chosen: Vec<Cell> = presets().iter().filter(|cell| word == "all" || cell.is_tagged(word)).cloned().collect();
+    if chosen.is_empty() {
+        let tags: Vec<String> = tags().into_iter().map(|(tag, _)| tag).collect();
+        return Err(CompareError::Preset { name: word.to_owned(), tags: tags.join(", ") });
+    }
+    Ok(chosen)
 }
 
 const WHAT: &str = "a file of presets";

@@ -137,6 +137,9 @@ pub struct Variant {
     pub scale_shift: bool,
     /// Sines and cosines of the embedding; else `nf` of a positional one, 2·`nf` of a Fourier one.
     pub embedding_width: Option<usize>,
+    /// Values that become of these by the embedding's two affine maps, and are told to the blocks; else 4·`nf`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told_width: Option<usize>,
     /// The label is a logarithm already, which the Fourier embedding takes as it is.
     pub log_label: bool,
     /// σ_data of EDM's preconditioning (Karras et al. 2022, table 1), where the network was trained with it.
@@ -158,6 +161,7 @@ impl Default for Variant {
             margin_all_round: false,
             scale_shift: false,
             embedding_width: None,
+            told_width: None,
             log_label: false,
             sigma_data: None,
             classes: None,
@@ -235,6 +239,7 @@ impl Variant {
     fn check(&self) -> Result<(), InvalidConfig> {
         within(self.norm_epsilon, 1e-12, 1.0, "norm_eps")?;
         within(self.embedding_width.unwrap_or(2), 2, 65536, "the width of the embedding")?;
+        within(self.told_width.unwrap_or(2), 2, 65536, "the width of what blocks are told")?;
         within(self.sigma_data.unwrap_or(0.5), 1e-6, 1e6, "edm.sigma_data")?;
         within(self.frequency_shift, 0.0, 1.0, "freq_shift")?;
         within(self.classes.as_ref().map_or(1, |classes| classes.count), 1, Classes::MAX, "the number of classes")
@@ -372,6 +377,11 @@ impl Config {
         })
     }
 
+    /// Values that blocks are told of the noise level and the class.
+    pub(super) fn told_width(&self) -> usize {
+        self.variant.told_width.unwrap_or(4 * self.nf)
+    }
+
     /// The positional embedding's frequencies: 10000^(−j/(count−shift)); DDPM's shift is 1.
     pub(super) fn frequencies(&self) -> Vec<f64> {
         let count = self.embedding_width() / 2;
@@ -397,7 +407,7 @@ impl Config {
     pub(super) fn width_of_class(&self, joins: Joins) -> usize {
         match joins {
             Joins::Features => self.embedding_width(),
-            Joins::Embedding => 4 * self.nf,
+            Joins::Embedding => self.told_width(),
         }
     }
 

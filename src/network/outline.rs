@@ -61,7 +61,7 @@ impl Plan<'_> {
         let mut stages = Vec::new();
         let embedding = counts.next().unwrap_or(0);
         if embedding > 0 {
-            let channels = [config.nf, 4 * config.nf];
+            let channels = [config.embedding_width(), config.told_width()];
             let (kind, parameters) = (StageKind::Embedding, embedding);
             stages.push(Stage { kind, side: 1, width: 1, channels, parameters, joins: None });
         }

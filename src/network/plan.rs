@@ -342,7 +342,7 @@ impl List<'_> {
     }
 
     fn embedding(&mut self) {
-        let (nf, features) = (self.config.nf, self.config.embedding_width());
+        let (told, features) = (self.config.told_width(), self.config.embedding_width());
         if self.config.embedding_type == Embedding::Fourier {
             // As published where the scale is not known.
             let std = self.config.fourier_scale.unwrap_or(16.0);
@@ -352,10 +352,10 @@ impl List<'_> {
         }
         if self.config.conditional {
             let before = self.parameters.len();
-            self.pair("", &[4 * nf, features], USUAL);
+            self.pair("", &[told, features], USUAL);
             self.outer(before);
             self.module += 1;
-            self.pair("", &[4 * nf, 4 * nf], USUAL);
+            self.pair("", &[told, told], USUAL);
             self.module += 1;
         }
         if let Some(classes) = &self.config.variant.classes {
@@ -415,7 +415,7 @@ impl List<'_> {
         self.conv("Conv_0", block.width, USUAL);
         if block.told {
             let told = if self.config.variant.scale_shift { 2 * output } else { output };
-            self.pair("Dense_0", &[told, 4 * self.config.nf], USUAL);
+            self.pair("Dense_0", &[told, self.config.told_width()], USUAL);
         }
         self.norm("GroupNorm_1", output);
         self.conv("Conv_1", Width { input: output, output }, NEARLY_ZERO);

@@ -1,4 +1,5 @@
-use super::{Dynamics, Grid, Group, Observer, Preset, Process, Purpose, Solver, Uniform, show};
+use super::spacing::SPARE;
+use super::{Dynamics, Edm, Grid, Group, Observer, Preset, Process, Purpose, Solver, show};
 use crate::Image;
 use crate::registry::{Choice, Equation, Settings, entry};
 use crate::score::{ScoreError, denoised};
@@ -49,9 +50,9 @@ impl Solver for Consistency {
         true
     }
 
-    /// Of VE, levels in equal ratios.
+    /// Levels of the published grid. The last one is spare: what is so near to the data is their answer already.
     fn grid(&self) -> Choice<dyn Grid> {
-        Choice::new(&Uniform)
+        Choice::<dyn Grid>::new(&Edm).with(&SPARE, 1)
     }
 
     fn equations(&self, _settings: &Settings, _family: &Family) -> Vec<Equation> {
@@ -63,7 +64,7 @@ impl Solver for Consistency {
         let preset = |steps: usize| Preset {
             name: format!("Consistency {steps}"),
             summary: "Few steps of a consistency model (Song et al. 2023)".into(),
-            group: Group::Fast,
+            group: Group::Consistency,
             solver: Choice::new(&Consistency),
             grid: self.grid(),
             steps,

@@ -1,6 +1,6 @@
 //! Time grids: where between noise and data the score is asked for.
 
-use super::spacing::{Ays, Leading, Linspace, Sigmas, Times, Trailing};
+use super::spacing::{Ays, Leading, Linspace, SPARE, Sigmas, Times, Trailing};
 use crate::registry::{Category, Choice, Entry, Parameter, Scale, Settings, entry, number};
 use crate::sde::{Sde, Step};
 
@@ -147,7 +147,7 @@ entry! {
         name: "EDM ρ",
         summary: "Equal steps in (σ/α)^(1/ρ)",
         source: "Karras et al. 2022, eq. 5",
-        parameters: [&RHO],
+        parameters: [&RHO, &SPARE],
     }
 }
 
@@ -156,7 +156,11 @@ impl Grid for Edm {
         let (rho, ratio) = (settings.number(&RHO), |t: f64| sde.level(t).ratio());
         // In units of the first ratio, so that no power overflows.
         let root = (ratio(end) / ratio(start)).powf(1.0 / rho);
-        spread(n, [start, end], |s| sde.time_of_ratio(ratio(start) * between(1.0, root, s).powf(rho)))
+        let spare = settings.whole(&SPARE) as usize;
+        let time = |s| sde.time_of_ratio(ratio(start) * between(1.0, root, s).powf(rho));
+        let mut times = spread(n + spare, [start, end], time);
+        times.drain(n..n + spare);
+        times
     }
 
     /// EDM's last σ is σ_min itself. (A step that arrives at t = 0 arrives at clean data.)

@@ -14,6 +14,13 @@ const MENU: &[Line] = &[
     ("DPM2 a", "DPM-Solver-2 in σ with ancestral noise (Lu et al. 2022a)", "dpm-2:1", "edm", 20),
     ("LMS", "Linear multistep method (k-diffusion; Zhang and Chen 2023, ρAB)", "lms", "edm", 20),
     ("DPM adaptive", "DPM-Solver-23 with controlled steps (Lu et al. 2022a)", "dpm-adaptive", "uniform", 1),
+    (
+        "DPM fast",
+        "DPM-Solver-fast: third order within 20 evaluations (Lu et al. 2022a)",
+        "dpm++s:3:noise:midpoint:between:20",
+        "log-snr",
+        7,
+    ),
     ("DPM++ 2S a", "DPM-Solver++(2S) with ancestral noise (Lu et al. 2022)", "dpm++2s-a", "edm", 20),
     ("DPM++ SDE", "DPM-Solver++ with noise in both halves of a step (Lu et al. 2022)", "dpm++sde", "log-snr", 20),
     ("DPM++ SDE Karras", "DPM++ SDE on Karras' grid (Lu et al. 2022; Karras et al. 2022)", "dpm++sde", "edm", 20),

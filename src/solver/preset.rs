@@ -24,6 +24,8 @@ pub enum Group {
     Fast,
     /// The probability-flow ODE.
     Flow,
+    /// For consistency models alone.
+    Consistency,
     /// Song et al. 2021, table 1.
     Published,
     /// As the menus of ComfyUI and k-diffusion have them.

@@ -66,7 +66,11 @@ pub const OFFSET: Parameter = Parameter::whole("offset", 0, 0, 100)
 
 /// Points that are laid and left out.
 pub const SPARE: Parameter = Parameter::whole("spare", 0, 0, 1)
-    .named("Spare", "Spare", "Spare: 1 lays one point more and leaves out the last, as for DPM-Solver, DEIS and UniPC")
+    .named(
+        "Spare",
+        "Spare",
+        "Spare: 1 lays one point more and leaves out the last, as for consistency models, DPM-Solver, DEIS and UniPC",
+    )
     .optional();
 
 /// The times of these levels of the family's table, and clean data.

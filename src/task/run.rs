@@ -149,6 +149,20 @@ impl ModelRef {
         }
     }
 
+    /// What it is called beside others: a file by its name without the ending, that of a training by its folder.
+    pub fn short(&self) -> String {
+        let name = |part: Option<&OsStr>| part.map(|part| part.to_string_lossy().into_owned());
+        match self {
+            ModelRef::Named(name) | ModelRef::Mixture(name) => name.clone(),
+            ModelRef::Exact(folder) => name(folder.file_name()).unwrap_or_else(|| self.to_string()),
+            ModelRef::File(path) => {
+                let stem = path.file_stem().filter(|stem| *stem != "model");
+                let folder = || path.parent().and_then(Path::file_name);
+                name(stem.or_else(folder).or(path.file_name())).unwrap_or_else(|| self.to_string())
+            }
+        }
+    }
+
     /// The file that describes a mixture, where its name is that of one.
     pub fn mixture_file(name: &str) -> Option<&Path> {
         name.to_lowercase().ends_with(".json").then(|| Path::new(name))

@@ -72,11 +72,14 @@ impl CompareDraft {
         self.chosen.contains(&slug)
     }
 
-    /// Chooses a preset, or no longer.
+    /// Chooses a preset, or no longer; one that is not offered yet, such as that of another model, becomes one's own.
     pub fn choose(&mut self, cell: &Cell, chosen: bool) {
         let slug = cell.slug();
         self.chosen.retain(|known| *known != slug);
         if chosen {
+            if !self.offered().any(|known| known.slug() == slug) {
+                self.own.push(cell.clone());
+            }
             self.chosen.push(slug);
         }
     }
@@ -90,8 +93,8 @@ impl CompareDraft {
     pub fn add(&mut self, cells: Vec<Cell>) {
         for cell in cells {
             self.own.retain(|own| own.slug() != cell.slug());
+            self.own.push(cell.clone());
             self.choose(&cell, true);
-            self.own.push(cell);
         }
     }
 

@@ -29,7 +29,7 @@ use super::{Action, Notice, RunState, Settings, Start};
 use crate::compare::{Cell, Comparison, Folder, Reference, read_presets, write_presets};
 use crate::data::Place;
 use crate::engine::{Options, Priority};
-use crate::task::Count;
+use crate::task::{Count, ModelRef};
 use draft::CompareDraft;
 use egui::util::undoer::Undoer;
 use egui::{Frame, Key, Margin, Modifiers, RichText, Ui};
@@ -59,6 +59,8 @@ pub enum Command {
     ChooseFile,
     ChooseClassifier,
     ChooseInception,
+    /// Another model, whose presets go beside those of the one that is chosen.
+    ChooseModel,
     OpenPresets,
     SavePresets,
     /// Put the chosen presets over the values of parameters.
@@ -102,7 +104,7 @@ enum Found {
     /// A comparison in a folder.
     Comparison(PathBuf, Result<Box<Held>, String>),
     /// Presets from a file.
-    Presets(Result<Vec<Cell>, String>),
+    Presets(PathBuf, Result<Vec<Cell>, String>),
 }
 
 /// What a path was asked for.
@@ -111,6 +113,7 @@ enum Purpose {
     Reference,
     Classifier,
     Inception,
+    Model,
     OpenPresets,
     SavePresets,
 }
@@ -135,6 +138,8 @@ pub struct Compare {
     differences: Differences,
     export: Export,
     threads: Background<Found>,
+    /// Presets whose models a person is being asked about.
+    undecided: Vec<Found>,
     request: PathRequest<Purpose>,
     textures: Textures,
     commands: Vec<Command>,
@@ -162,6 +167,7 @@ impl Compare {
             differences: Differences::default(),
             export: Export::default(),
             threads: Background::default(),
+            undecided: Vec::new(),
             request: PathRequest::default(),
             textures: Textures::default(),
             commands: Vec::new(),
@@ -245,6 +251,7 @@ impl Compare {
             Command::ChooseFile => self.request.ask(cx, Dialog::OpenFile, Purpose::Reference),
             Command::ChooseClassifier => self.request.ask(cx, Dialog::OpenFile, Purpose::Classifier),
             Command::ChooseInception => self.request.ask(cx, Dialog::OpenFile, Purpose::Inception),
+            Command::ChooseModel => self.request.ask(cx, Dialog::OpenFile, Purpose::Model),
             Command::OpenPresets => self.request.ask(cx, Dialog::OpenFile, Purpose::OpenPresets),
             Command::SavePresets => self.request.ask(cx, Dialog::Save { name: "presets.json" }, Purpose::SavePresets),
             Command::Sweep => {
@@ -323,6 +330,11 @@ impl Compare {
             },
             Purpose::Classifier => self.draft.classifier = Some(path),
             Purpose::Inception => self.draft.inception = Some(path),
+            Purpose::Model => {
+                let model = ModelRef::File(path);
+                cx.consent.agree(&model);
+                self.typed.model = Some(model);
+            }
             Purpose::OpenPresets => self.open_presets(path, cx),
             Purpose::SavePresets => {
                 let cells = self.draft.cells();
@@ -333,8 +345,11 @@ impl Compare {
     }
 
     fn open_presets(&mut self, path: PathBuf, cx: &Context) {
-        let failed = Found::Presets(Err(BROKEN.into()));
-        let read = move || Found::Presets(read_presets(&path).map_err(|error| error.to_string()));
+        let failed = Found::Presets(path.clone(), Err(BROKEN.into()));
+        let read = move || {
+            let cells = read_presets(&path).map_err(|error| error.to_string());
+            Found::Presets(path, cells)
+        };
         self.threads.spawn(&cx.egui, failed, read);
     }
 
@@ -357,8 +372,8 @@ impl Compare {
                     self.show(Some(work));
                 }
             }
-            Found::Presets(Ok(cells)) => self.add(cells, cx),
-            Found::Comparison(_, Err(why)) | Found::Presets(Err(why)) => cx.notices.push(Notice::error(why)),
+            Found::Presets(_, Ok(cells)) => self.add(cells, cx),
+            Found::Comparison(_, Err(why)) | Found::Presets(_, Err(why)) => cx.notices.push(Notice::error(why)),
         }
     }
 
@@ -464,7 +479,14 @@ impl Workspace for Compare {
         if let Some((purpose, path)) = self.request.poll() {
             self.chosen(purpose, path, cx);
         }
-        for found in self.threads.poll().collect::<Vec<_>>() {
+        let come: Vec<Found> = self.threads.poll().collect();
+        let agreed = cx.consent.sift(&mut self.undecided, come, |found| match found {
+            Found::Presets(file, Ok(cells)) => {
+                Some((cells.iter().filter_map(|cell| cell.model.as_ref()).collect(), file.as_path()))
+            }
+            _ => None,
+        });
+        for found in agreed {
             self.take(found, cx);
         }
         if let Some(cells) = self.steps.poll(cx) {

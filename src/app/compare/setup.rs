@@ -13,7 +13,7 @@ use crate::data::Place;
 use crate::engine::Estimate;
 use crate::metric::{Extractor, Material};
 use crate::registry::Category;
-use crate::task::Count;
+use crate::task::{Count, ModelRef};
 use egui::{DragValue, RichText, ScrollArea, TextEdit, Ui, vec2};
 use std::path::PathBuf;
 
@@ -27,6 +27,8 @@ pub struct Typed {
     /// The tag whose presets are listed.
     pub tag: Option<String>,
     pub axes: [String; 2],
+    /// The model whose presets are listed, where that is not the one that is chosen.
+    pub model: Option<ModelRef>,
 }
 
 /// What the panel shows and changes.
@@ -183,7 +185,8 @@ impl Setup<'_> {
                 }
             }
         });
-        let listed: Vec<Cell> = self.draft.offered().filter(|cell| self.lists(cell)).cloned().collect();
+        self.of_model(ui);
+        let listed = self.listed();
         let chosen = self.draft.cells().len();
         ui.horizontal(|ui| {
             ui.label(RichText::new(format!("{chosen} chosen, {} listed", listed.len())).small().weak());
@@ -211,6 +214,56 @@ impl Setup<'_> {
                 }
             },
         );
+    }
+
+    /// Of which model presets are chosen: a student's go beside its teacher's.
+    fn of_model(&mut self, ui: &mut Ui) {
+        let tip = "The model that the presets listed below sample: the one above, or another to stand beside it, as a student \
+                   beside its teacher";
+        let title = |model: &Option<ModelRef>| match model {
+            Some(model) => self.cx.models.title(model),
+            None => "The model above".to_owned(),
+        };
+        row(ui, "Of model", tip, |ui| {
+            Combo { name: "Model of the presets", tip, width: control_width(ui) }.menu(
+                ui,
+                &title(&self.typed.model),
+                |ui| {
+                    let known = self.cx.models.entries().iter().map(|(model, _)| Some(model.clone()));
+                    let mut offered: Vec<Option<ModelRef>> = std::iter::once(None).chain(known).collect();
+                    let own = self.draft.own.iter().map(|cell| cell.model.clone()).chain([self.typed.model.clone()]);
+                    own.for_each(|model| {
+                        if !offered.contains(&model) {
+                            offered.push(model)
+                        }
+                    });
+                    for model in offered {
+                        if ui.selectable_label(self.typed.model == model, title(&model)).clicked() {
+                            self.typed.model = model;
+                        }
+                    }
+                    if ui.button("Choose a checkpoint…").clicked() {
+                        self.commands.push(Command::ChooseModel);
+                    }
+                },
+            );
+        });
+    }
+
+    /// The presets that are listed: of another model, the same of it.
+    fn listed(&self) -> Vec<Cell> {
+        let own = |cell: &&Cell| cell.model == self.typed.model || (cell.model.is_none() && self.typed.model.is_some());
+        let named = |cell: &Cell| match &self.typed.model {
+            Some(model) if cell.model.is_none() => cell.of_model(model),
+            _ => cell.clone(),
+        };
+        let mut listed: Vec<Cell> = Vec::new();
+        for cell in self.draft.offered().filter(own).map(named).filter(|cell| self.lists(cell)) {
+            if !listed.iter().any(|known| known.slug() == cell.slug()) {
+                listed.push(cell);
+            }
+        }
+        listed
     }
 
     fn lists(&self, cell: &Cell) -> bool {
@@ -253,7 +306,8 @@ impl Setup<'_> {
         let mut line = |label: &str, text: String| {
             row(ui, label, "", |ui| ui.add(egui::Label::new(text).wrap()));
         };
-        line("Model", comparison.model.to_string());
+        let models: Vec<String> = comparison.models().into_iter().map(ToString::to_string).collect();
+        line("Model", models.join("\n"));
         line("Samples", thousands(comparison.count.get() as u64));
         line("Seed", comparison.seed.to_string());
         let (features, _) = comparison.features.choice();

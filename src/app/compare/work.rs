@@ -143,7 +143,7 @@ impl Work {
         for update in session.hear(task) {
             match update {
                 Update::Report(report) => {
-                    if let Some(model) = &report.model {
+                    for model in &report.models {
                         notices.extend(session.learn(model.clone()));
                     }
                     self.report = Some(report);

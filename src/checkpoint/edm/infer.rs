@@ -104,9 +104,6 @@ impl Names<'_> {
         let &[wide, embedding_width] = self.shape("map_layer0.weight") else {
             return Err(ConfigError::Foreign("its map_layer0.weight does not have two dimensions"));
         };
-        if wide != 4 * nf {
-            return Err(ConfigError::Foreign("its embedding is not four times as wide as its first layer"));
-        }
         let block = |level: usize, rest: &str| format!("enc.{0}x{0}_block{rest}", size >> level);
         let levels =
             (0..10).take_while(|&l| size >> l > 0 && self.shapes.contains_key(&block(l, "0.norm0.weight"))).count();
@@ -116,6 +113,7 @@ impl Names<'_> {
         let fourier = self.has("map_noise.freqs");
         let usual = if fourier { 2 * nf } else { nf };
         let embedding_width = (embedding_width != usual).then_some(embedding_width);
+        let told_width = (wide != nf.saturating_mul(4)).then_some(wide);
         let adm = self.shapes.contains_key("out_norm.weight");
         let joins = if adm { Joins::Embedding } else { Joins::Features };
         let classes = match *self.shape("map_label.weight") {
@@ -156,7 +154,7 @@ impl Names<'_> {
             embedding_type: if fourier { Embedding::Fourier } else { Embedding::Positional },
             skip_rescale: !adm,
             resblock_type: if adm { BlockKind::Adm } else { usual.resblock_type },
-            variant: Variant { embedding_width, log_label: fourier, classes, ..variant },
+            variant: Variant { embedding_width, told_width, log_label: fourier, classes, ..variant },
             image_size: size,
             num_channels,
             ..usual

@@ -14,6 +14,8 @@ const HEADS: &str = "adm.num_heads";
 const ORDER: &str = "adm.use_new_attention_order";
 const SCHEDULE: &str = "adm.noise_schedule";
 const FIELDS: [&str; 5] = [SIZE, HEAD, HEADS, ORDER, SCHEDULE];
+/// Channels of the images of all its networks.
+const RGB: usize = 3;
 /// Steps of the published networks.
 const STEPS: usize = 1000;
 
@@ -23,7 +25,7 @@ const COSINE: &str = "cosine";
 /// What no shape reveals of a network.
 #[derive(Clone, Copy)]
 struct Known {
-    /// At the highest resolution, and by what they are multiplied at each.
+    /// Of the first layer, and by what they are multiplied at each resolution.
     channels: usize,
     factors: &'static [usize],
     size: usize,
@@ -34,7 +36,15 @@ struct Known {
 }
 
 /// The published networks, by their channels (the flags in the project's description).
-const PUBLISHED: [Known; 3] = [
+const PUBLISHED: [Known; 4] = [
+    Known {
+        channels: 128,
+        factors: &[1, 2, 2, 4, 4, 8, 8],
+        size: 512,
+        heads: None,
+        new_order: false,
+        schedule: LINEAR,
+    },
     Known { channels: 256, factors: &[1, 1, 2, 2, 4, 4], size: 256, heads: None, new_order: false, schedule: LINEAR },
     Known { channels: 256, factors: &[1, 1, 2, 3, 4], size: 128, heads: Some(4), new_order: false, schedule: LINEAR },
     Known { channels: 192, factors: &[1, 2, 3, 4], size: 64, heads: None, new_order: true, schedule: COSINE },
@@ -120,14 +130,17 @@ impl Names<'_> {
 
     /// The configuration without a size; of attention, the levels instead of the resolutions.
     fn config(&self) -> Result<Config, ConfigError> {
-        let &[wide, nf] = self.shape("time_embed.0.weight") else {
+        let &[told, features] = self.shape("time_embed.0.weight") else {
             return Err(ConfigError::Foreign("its time_embed.0.weight does not have two dimensions"));
         };
-        let &[stem, num_channels, 3, 3] = self.shape("input_blocks.0.0.weight") else {
+        let &[nf, num_channels, 3, 3] = self.shape("input_blocks.0.0.weight") else {
             return Err(ConfigError::Foreign("its first layer is not a 3×3 convolution"));
         };
-        if nf == 0 || stem != nf || wide != nf.saturating_mul(4) {
-            return Err(ConfigError::Foreign("its first layer is not as wide as the embedding's sines and cosines"));
+        if nf == 0 {
+            return Err(ConfigError::Foreign("its first layer is empty"));
+        }
+        if num_channels == 2 * RGB {
+            return Err(ConfigError::Foreign("it enlarges images, and takes a small one beside the noise"));
         }
         let outputs = self.modules("output_blocks.").min(1000);
         let resamples = |i: &usize| {
@@ -147,7 +160,7 @@ impl Names<'_> {
         if widths.len() != levels || widths.iter().any(|width| !width.is_multiple_of(nf)) {
             return Err(ConfigError::Foreign("its widths are not multiples of the first layer's"));
         }
-        let told = self.shape("input_blocks.1.0.emb_layers.1.weight").first().copied();
+        let scaled = self.shape("input_blocks.1.0.emb_layers.1.weight").first().copied();
         let convolves = self.shapes.keys().any(|name| name.ends_with(".0.op.weight"));
         let classes = match *self.shape("label_emb.weight") {
             [] => None,
@@ -170,7 +183,10 @@ impl Names<'_> {
                 cosines_first: true,
                 frequency_shift: 0.0,
                 margin_all_round: true,
-                scale_shift: told == widths.first().map(|width| 2 * width),
+                scale_shift: scaled == widths.first().map(|width| 2 * width),
+                // The first layer may be narrower than what the embedding begins with, by half in that of 512 pixels.
+                embedding_width: (features != nf).then_some(features),
+                told_width: (told != nf.saturating_mul(4)).then_some(told),
                 classes,
                 ..Variant::default()
             },
@@ -184,12 +200,13 @@ impl Names<'_> {
 mod tests {
     use super::*;
 
-    /// What is looked at of a network with these factors of so many channels, and one block at each resolution.
-    fn shapes(channels: usize, factors: &[usize]) -> Shapes {
+    /// What is looked at of a network whose embedding begins with so many features, with these factors of so many channels,
+    /// and one block at each resolution.
+    fn shapes(features: usize, channels: usize, factors: &[usize]) -> Shapes {
         let outputs = 2 * factors.len();
         let mut shapes = Shapes::new();
         let mut add = |name: String, shape: &[usize]| drop(shapes.insert(name, shape.to_vec()));
-        add("time_embed.0.weight".into(), &[4 * channels, channels]);
+        add("time_embed.0.weight".into(), &[4 * features, features]);
         add("input_blocks.0.0.weight".into(), &[channels, 3, 3, 3]);
         for block in 0..outputs {
             add(format!("input_blocks.{block}.0.in_layers.0.weight"), &[32]);
@@ -207,8 +224,9 @@ mod tests {
     /// By the flags in guided-diffusion's own description of its networks.
     #[test]
     fn published_networks_are_completed_as_published() {
-        let cases: [(&[usize], [&str; 4]); 3] = [
+        let cases: [([usize; 2], &[usize], [&str; 4]); 4] = [
             (
+                [192, 192],
                 &[1, 2, 3, 4],
                 [
                     "image_size = 64",
@@ -218,10 +236,12 @@ mod tests {
                 ],
             ),
             (
+                [256, 256],
                 &[1, 1, 2, 3, 4],
                 ["image_size = 128", "num_heads = 4", "use_new_attention_order = false", "noise_schedule = linear"],
             ),
             (
+                [256, 256],
                 &[1, 1, 2, 2, 4, 4],
                 [
                     "image_size = 256",
@@ -230,10 +250,21 @@ mod tests {
                     "noise_schedule = linear",
                 ],
             ),
+            // Its factors of 256 are 0.5, 1, 1, 2, 2, 4, 4.
+            (
+                [256, 128],
+                &[1, 2, 2, 4, 4, 8, 8],
+                [
+                    "image_size = 512",
+                    "num_head_channels = 64",
+                    "use_new_attention_order = false",
+                    "noise_schedule = linear",
+                ],
+            ),
         ];
-        for (factors, expected) in cases {
-            let channels = if expected[0].ends_with("64") { 192 } else { 256 };
-            let Found { described, new_order } = infer(&shapes(channels, factors), &Overrides::default()).unwrap();
+        for ([features, channels], factors, expected) in cases {
+            let shapes = shapes(features, channels, factors);
+            let Found { described, new_order } = infer(&shapes, &Overrides::default()).unwrap();
             let assumed: Vec<String> =
                 described.assumed.iter().map(|it| format!("{} = {}", it.field, it.value)).collect();
             assert_eq!(assumed, expected.map(|what| format!("adm.{what}")));
@@ -241,11 +272,11 @@ mod tests {
         }
         // What is set is not assumed, whatever was published.
         let told = Overrides::parse(["adm.num_head_channels=32"]).unwrap();
-        let found = infer(&shapes(256, &[1, 1, 2, 3, 4]), &told).unwrap().described;
+        let found = infer(&shapes(256, 256, &[1, 1, 2, 3, 4]), &told).unwrap().described;
         let variant = &found.description.config.unet().unwrap().variant;
         assert_eq!((variant.heads, variant.head_channels), (None, Some(32)));
         // Of a narrower one nothing but the size is like.
-        let found = infer(&shapes(128, &[1, 2, 3, 4]), &Overrides::default()).unwrap();
+        let found = infer(&shapes(128, 128, &[1, 2, 3, 4]), &Overrides::default()).unwrap();
         let description = found.described.description;
         assert_eq!((description.config.shape()[1], found.new_order, description.betas), (64, false, None));
     }

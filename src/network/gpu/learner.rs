@@ -7,7 +7,7 @@ use super::build::{Layers, widths};
 use super::device::{Gpu, buffer, locked};
 use super::layers::Convolution;
 use super::network::padded;
-use super::parameters::{Map, Order, SLOTS, Uploader};
+use super::parameters::{FOUND, GRADIENTS, Map, Order, PUBLISHED, Uploader};
 use super::program::Program;
 use crate::network::host::Table;
 use crate::network::labels::Told;
@@ -136,10 +136,9 @@ impl Learner {
         let (gpu, program) = (&*self.gpu, &lesson.program);
         let [took_forwards, took_back] = &mut lesson.took;
         let Places { parts: [packed, forwards, back, published], gradient, joined, masks } = lesson.places;
-        let [from, _, _, sums, to] = SLOTS;
-        self.enter(program, from, parameters);
+        self.enter(program, PUBLISHED, parameters);
         let cleared = |encoder: &mut wgpu::CommandEncoder| {
-            if let Some(sums) = program.slot(sums) {
+            if let Some(sums) = program.slot(GRADIENTS) {
                 encoder.clear_buffer(sums, 0, None);
             }
         };
@@ -168,7 +167,7 @@ impl Learner {
                 gpu.read(seen_rows, after, |rows| table.add(rows, own, to))?;
             }
         }
-        let after = program.submit(gpu, back..published, |_| {}, copied(program, Some((to, seen_slopes))));
+        let after = program.submit(gpu, back..published, |_| {}, copied(program, Some((FOUND, seen_slopes))));
         let mut found = gpu.read(seen_slopes, after, |values| cut(values, parameters))?;
         if let Some((table, gradient)) = self.table.as_ref().zip(of_table) {
             found[table.slot()] = gradient;

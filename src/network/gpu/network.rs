@@ -73,7 +73,7 @@ impl Network {
             false => None,
         };
         let classes = config.variant.classes.clone();
-        let width = 4 * config.nf;
+        let width = config.told_width();
         let table = classes.map(|classes| Table::load(loader, classes)).transpose()?;
         let (body, parts) = Layers::load(ops, loader, uploader)?;
         let levels = (dense.is_some() && !parts.is_empty()).then(|| Linear::of(uploader, width, &parts));

@@ -13,9 +13,16 @@ use std::ops::Range;
 pub(super) const NONE: u32 = u32::MAX;
 /// Values from where one layer's parameters may begin to where those of the next may.
 const STEP: usize = ALIGNMENT / 4;
-/// The slots of a program that learns: all parameters as they are published, packed for their layers, packed for the way
-/// back, gradients of the packed ones, and gradients as they are published.
-pub(super) const SLOTS: [usize; 5] = [0, 1, 2, 3, 4];
+/// The first slots of a program that learns: all parameters as they are published.
+pub(super) const PUBLISHED: usize = 0;
+/// Packed for their layers.
+pub(super) const PACKED: usize = 1;
+/// Packed for the way back.
+pub(super) const TURNED: usize = 2;
+/// Gradients of the packed ones.
+pub(super) const GRADIENTS: usize = 3;
+/// The same as they are published.
+pub(super) const FOUND: usize = 4;
 
 /// In the order of a published weight.
 #[derive(Clone, Copy, Debug)]
@@ -164,11 +171,10 @@ impl Map {
             .flat_map(|&(slot, size)| (0..size as u32).map(move |index| (slot, index)))
             .map(|(slot, index)| self.starts.get(slot).map_or(NONE, |start| start + index))
             .collect();
-        let [_, packed, back, ..] = SLOTS;
         let range = append(&mut self.packed, layout, &published);
         let gradient = range.start as u32;
-        let bound = part(packed, range);
-        let turned = turned.map_or(Bound::Nothing, |turned| part(back, append(&mut self.turned, turned, &published)));
+        let bound = part(PACKED, range);
+        let turned = turned.map_or(Bound::Nothing, |turned| part(TURNED, append(&mut self.turned, turned, &published)));
         Parameters { bound, back: Some(Back { turned, gradient }) }
     }
 }

@@ -33,6 +33,10 @@ macro_rules! consistency {
                 description.config.sigma_data().is_some()
             }
 
+            fn of(&self) -> &'static str {
+                "with EDM's preconditioning (--recipe edm)"
+            }
+
             /// That of EDM, where one network's score at given times is asked about; in a training, pairs of levels have
             /// their own.
             fn weight(&self, settings: &Settings, sde: &dyn Sde, t: f64, place: &Place) -> f64 {

@@ -19,6 +19,10 @@ impl Objective for Ddpm {
         description.labels == LabelConvention::DdpmIndex
     }
 
+    fn of(&self) -> &'static str {
+        "of VP's discrete steps"
+    }
+
     fn weight(&self, _settings: &Settings, _sde: &dyn Sde, _t: f64, _place: &Place) -> f64 {
         1.0
     }

@@ -36,6 +36,10 @@ impl Objective for Dsm {
         matches!(description.labels, LabelConvention::Time | LabelConvention::Sigma | LabelConvention::LogSigma)
     }
 
+    fn of(&self) -> &'static str {
+        "of continuous times"
+    }
+
     fn weight(&self, settings: &Settings, sde: &dyn Sde, t: f64, place: &Place) -> f64 {
         match settings.option(&WEIGHTING) {
             "likelihood" => (sde.diffusion(t) / place.sigma).powi(2),

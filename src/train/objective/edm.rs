@@ -22,6 +22,10 @@ impl Objective for Edm {
         description.config.sigma_data().is_some()
     }
 
+    fn of(&self) -> &'static str {
+        "with EDM's preconditioning (--recipe edm)"
+    }
+
     fn times(&self) -> Choice<dyn Times> {
         Choice::new(&LogNormal)
     }

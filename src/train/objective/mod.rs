@@ -50,6 +50,9 @@ pub trait Objective: Entry {
     /// Whether it is for networks so described.
     fn suits(&self, description: &Description) -> bool;
 
+    /// Of which networks it is, in words.
+    fn of(&self) -> &'static str;
+
     /// The law of times that suits it.
     fn times(&self) -> Choice<dyn Times> {
         Choice::new(&Uniform)
@@ -75,11 +78,11 @@ impl Category for dyn Objective {
 
 /// An objective that is not for this network.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error(
-    "the objective {objective} is not for this network, which is told its noise level in another way; choose {usual}"
-)]
+#[error("the objective {objective} is for networks {of}, which this one is not; choose {usual}")]
 pub struct ObjectiveError {
     pub objective: &'static str,
+    /// As [`Objective::of`] says.
+    pub of: &'static str,
     pub usual: &'static str,
 }
 
@@ -102,7 +105,11 @@ impl Choice<dyn Objective> {
     pub fn check_for(&self, description: &Description) -> Result<(), ObjectiveError> {
         match self.entry().suits(description) {
             true => Ok(()),
-            false => Err(ObjectiveError { objective: self.about().slug, usual: usual(description).about().slug }),
+            false => Err(ObjectiveError {
+                objective: self.about().slug,
+                of: self.entry().of(),
+                usual: usual(description).about().slug,
+            }),
         }
     }
 

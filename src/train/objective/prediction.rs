@@ -21,6 +21,10 @@ impl Objective for Prediction {
         !description.labels.answers_scores() && description.config.sigma_data().is_none()
     }
 
+    fn of(&self) -> &'static str {
+        "that answer noise, data or a velocity without EDM's preconditioning"
+    }
+
     /// σ·score + z is σ·gain times the error of the answer.
     fn weight(&self, _settings: &Settings, _sde: &dyn Sde, _t: f64, place: &Place) -> f64 {
         (place.sigma * place.gain).powi(-2)

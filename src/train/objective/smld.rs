@@ -19,6 +19,10 @@ impl Objective for Smld {
         description.labels == LabelConvention::SmldIndex
     }
 
+    fn of(&self) -> &'static str {
+        "of VE's discrete levels"
+    }
+
     fn weight(&self, _settings: &Settings, _sde: &dyn Sde, _t: f64, _place: &Place) -> f64 {
         1.0
     }

@@ -2,6 +2,7 @@
 
 mod killed;
 mod measured;
+mod models;
 mod parts;
 mod presets;
 mod report;

@@ -3,7 +3,7 @@
 use super::{AsUnet as _, folder, open};
 use burn::tensor::Device;
 use score_explorer::checkpoint::{Overrides, PUBLISHED, read_score_sde_config, read_torch};
-use score_explorer::network::{Config, Embedding, Network, WeightsError};
+use score_explorer::network::{BlockKind, Classes, Config, Embedding, Joins, Network, Variant, WeightsError};
 use score_explorer::score::Description;
 use score_explorer::sde::{Family, LabelConvention, Range};
 use serde_json::{Value, json};
@@ -181,16 +181,20 @@ fn an_outline_has_all_parameters_and_comes_back_to_its_resolution() {
     }
 }
 
+fn millions(config: &Config) -> f64 {
+    let count: usize = config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+    (count as f64 / 1e5).round() / 10.0
+}
+
 #[test]
 fn published_networks_have_the_parameters_that_are_said_of_them() {
-    // The configurations of Song et al. 2021 at full size, as their release has them.
+    // The configurations of Song et al. 2021 and of Dhariwal and Nichol 2021 at full size, as their releases have them.
     let with = |net: &str, change: &dyn Fn(&mut Config)| {
         let path = format!("{}/tests/data/nets/{net}/config.json", env!("CARGO_MANIFEST_DIR"));
         let mut config =
             read_score_sde_config(&std::fs::read_to_string(path).unwrap(), &Overrides::default()).unwrap().unet();
         change(&mut config);
-        let count: usize = config.parameters().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
-        (count as f64 / 1e5).round() / 10.0
+        millions(&config)
     };
     let cifar = |blocks: usize| {
         move |config: &mut Config| {
@@ -206,7 +210,30 @@ fn published_networks_have_the_parameters_that_are_said_of_them() {
         (config.nf, config.ch_mult, config.num_res_blocks) = (16, vec![1, 2, 4, 8, 16, 32, 32, 32], 1);
         (config.image_size, config.attn_resolutions) = (1024, vec![16]);
     };
+    let adm = |size: usize, first: [usize; 2], factors: &[usize], attention: &[usize], blocks: usize| {
+        let classes = Some(Classes { count: 1000, joins: Joins::Embedding, none: false });
+        let [features, nf] = first;
+        let (embedding_width, told_width) = (Some(features), Some(4 * features));
+        let variant = Variant { attention_after_each: true, scale_shift: true, classes, ..Variant::default() };
+        let config = Config {
+            nf,
+            ch_mult: factors.into(),
+            num_res_blocks: blocks,
+            attn_resolutions: attention.into(),
+            resblock_type: BlockKind::Adm,
+            variant: Variant { embedding_width, told_width, ..variant },
+            image_size: size,
+            num_channels: 3,
+            ..Config::ddpmpp()
+        };
+        config.check().unwrap();
+        millions(&config)
+    };
     let counts = [
+        ("64x64_diffusion", adm(64, [192; 2], &[1, 2, 3, 4], &[32, 16, 8], 3)),
+        ("128x128_diffusion", adm(128, [256; 2], &[1, 1, 2, 3, 4], &[32, 16, 8], 2)),
+        ("256x256_diffusion", adm(256, [256; 2], &[1, 1, 2, 2, 4, 4], &[32, 16, 8], 2)),
+        ("512x512_diffusion", adm(512, [256, 128], &[1, 2, 2, 4, 4, 8, 8], &[32, 16, 8], 2)),
         ("vp/cifar10_ddpm", with("ddpm-vp-cifar10-discrete", &cifar(2))),
         ("ve/cifar10_ncsnpp", with("ncsnpp-ve-cifar10-discrete", &cifar(4))),
         ("vp/cifar10_ddpmpp_continuous", with("ddpmpp-vp-cifar10", &cifar(4))),

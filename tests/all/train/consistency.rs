@@ -9,8 +9,8 @@ use score_explorer::data::{Data, DataSource};
 use score_explorer::network::Weights;
 use score_explorer::registry::{Choice, Entry, find};
 use score_explorer::score::{Component, Conditioning, Mixture, ScoreError, ScoreModel};
-use score_explorer::sde::{FamilyKind, Level, Moments, Range};
-use score_explorer::solver::{Consistency, Grid, Noise, NoiseSource, Process, Purpose, Solver, Uniform, Unobserved};
+use score_explorer::sde::{FamilyKind, Level, Moments, Range, Sde, Ve};
+use score_explorer::solver::{Consistency, Noise, NoiseSource, Process, Purpose, Solver, Unobserved};
 use score_explorer::train::{
     Answers, ConsistencyDistillation, ConsistencyTraining, EdmRecipe, Objective, Recipe, Regression, Size, Tiny,
     Trainer, Training, heun, levels, pairs,
@@ -52,7 +52,9 @@ fn sampled(model: &dyn ScoreModel, steps: usize) -> (f64, f64) {
     let (family, count) = (FamilyKind::Ve.published(), 4000);
     let sde = family.sde();
     let noise = Noise { seed: 2, first: 0, count, shape: [1, 1, 1], device: Device::flex() };
-    let steps = Choice::<dyn Grid>::new(&Uniform).steps(sde, steps, 1.0, 0.0);
+    let (grid, wanted) = (Consistency.grid(), steps);
+    let steps = grid.steps(sde, wanted, 1.0, grid.entry().last_time(sde));
+    assert_eq!(steps.len(), wanted);
     let start = noise.normal(0, Purpose::Prior) * sde.sigma(1.0);
     let process = Process::free(model, sde, &steps, true, &noise);
     let x = Choice::<dyn Solver>::new(&Consistency).solve(&process, start, &mut Unobserved).unwrap();
@@ -60,6 +62,17 @@ fn sampled(model: &dyn ScoreModel, steps: usize) -> (f64, f64) {
     let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / count as f64;
     let square = x.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / count as f64;
     (mean, square.sqrt())
+}
+
+/// Nothing is asked where it is known already. σ of images in [−1, 1], twice those in [0, 1]: 0.821 is Song and Dhariwal's
+/// 2024 of CIFAR-10, and 1.38 to 4.37 are Song et al.'s 2023, of their grid of 40 levels.
+#[test]
+fn the_second_of_two_steps_begins_where_published_ones_do() {
+    let (family, grid) = (Ve::new(0.001, 40.0).unwrap(), Consistency.grid());
+    let steps = grid.steps(&family, 2, 1.0, grid.entry().last_time(&family));
+    let sigmas: Vec<f64> = steps.iter().map(|step| 2.0 * family.sigma(step.t)).collect();
+    assert!(sigmas.len() == 2 && (sigmas[0] - 80.0).abs() < 1e-9, "{sigmas:?}");
+    assert!((0.821..4.37).contains(&sigmas[1]) && steps[1].next == 0.0, "{sigmas:?}");
 }
 
 #[test]

@@ -97,3 +97,28 @@ fn a_sweep_puts_the_chosen_presets_over_the_values_of_parameters() {
         harness.state().notices().any(|notice| notice.contains("not supported") || notice.contains("list of values"))
     );
 }
+
+/// A student's presets beside its teacher's.
+#[test]
+fn presets_of_another_model_are_chosen_beside_those_of_the_one_that_is_chosen() {
+    let home = tempfile::tempdir().unwrap();
+    let mut harness = window(&settings(), home.path());
+    click(&mut harness, "Compare");
+    harness.get_by_label("Search presets").focus();
+    harness.run_steps(2);
+    harness.get_by_label("Search presets").type_text("Fast 10");
+    harness.run_steps(4);
+    click(&mut harness, "Model of the presets");
+    click(&mut harness, "Little Worlds (VP, small)");
+    click(&mut harness, "Fast 10 of worlds-vp-small");
+    let draft = compare(harness.state()).draft();
+    let chosen: Vec<_> =
+        draft.cells().into_iter().map(|cell| (cell.name, cell.model.map(|it| it.to_string()))).collect();
+    let other = ("Fast 10 of worlds-vp-small".to_owned(), Some("worlds-vp-small".to_owned()));
+    assert!(chosen.len() == 3 && chosen.contains(&other), "{chosen:?}");
+    // They stay chosen while the first model's are listed.
+    click(&mut harness, "Model of the presets");
+    click(&mut harness, "The model above");
+    assert!(harness.query_by_label("Fast 10").is_some() && harness.query_by_label(&other.0).is_none());
+    assert_eq!(compare(harness.state()).draft().cells().len(), 3);
+}

@@ -6,12 +6,13 @@
     git clone https://github.com/facebookresearch/DiT
     PYTHONPATH=edm:guided-diffusion:DiT python make.py
 
-Recorded with torch 2.15, diffusers 0.42 and timm 1.0. `NAME.json` holds the names and shapes of the published state
+Recorded with torch 2.15, diffusers 0.42 and timm 1.0. `NAME.json.gz` holds the names and shapes of the published state
 dictionary (`tensors`) and what else describes the network; `NAME.safetensors` holds `x`, what the network is told
 (`t`: a step, or sigma; `y`: a class of each image) and what it answers: `output`, and `without`, where it is told no class;
 `pos_embed` is what a transformer is told of places.
 """
 
+import gzip
 import json
 from pathlib import Path
 
@@ -51,8 +52,10 @@ def record(name, net, prefix, answers, keep=(), **facts):
         figures = answers(net)
     save_file({key: value.float().contiguous() for key, value in figures.items()}, HERE / f"{name}.safetensors")
     facts = {"tensors": shapes, **facts}
-    (HERE / f"{name}.json").write_text(json.dumps(facts, separators=(",", ":")) + "\n")
-    print(name, sum((HERE / f"{name}{end}").stat().st_size for end in (".json", ".safetensors")), "bytes")
+    # The same bytes each time.
+    packed = gzip.compress((json.dumps(facts, separators=(",", ":")) + "\n").encode(), mtime=0)
+    (HERE / f"{name}.json.gz").write_bytes(packed)
+    print(name, sum((HERE / f"{name}{end}").stat().st_size for end in (".json.gz", ".safetensors")), "bytes")
 
 
 def noise(*shape):
@@ -83,9 +86,9 @@ def edm(name, sigma, **config):
 
 
 def guided(name, told, **config):
+    usual = dict(model_channels=32, channel_mult=(1, 2), attention_resolutions=(2,))
     net = UNetModel(
-        image_size=8, in_channels=3, model_channels=32, out_channels=6, num_res_blocks=1, attention_resolutions=(2,),
-        channel_mult=(1, 2), use_scale_shift_norm=True, **config,
+        image_size=8, in_channels=3, out_channels=6, num_res_blocks=1, use_scale_shift_norm=True, **{**usual, **config},
     )
     # It keeps gradients by checkpoints of its own.
     answers = lambda net: {
@@ -108,7 +111,11 @@ def transformer(name, **config):
 
 diffusers("diffusers-classes", num_class_embeds=3)
 diffusers("diffusers-timestep", class_embed_type="timestep")
-edm("edm-adm", [0.01, 60.0], model_channels=32, channel_mult=[1, 4], attn_resolutions=[4])
+# Its embedding is twice as wide as the first layer, not four times as in published networks.
+edm("edm-adm", [0.01, 60.0], model_channels=32, channel_mult=[1, 4], channel_mult_emb=2, attn_resolutions=[4])
 guided("guided", True, num_classes=3, num_head_channels=32, resblock_updown=True)
+# As the network of 512 pixels, whose first layers are half as wide as what its embedding begins with.
+half = dict(model_channels=64, channel_mult=(0.5, 1, 1), attention_resolutions=(4,))
+guided("guided-half", True, num_classes=3, num_head_channels=32, resblock_updown=True, **half)
 guided("guided-new-order", False, num_heads=4, use_new_attention_order=True)
 transformer("dit")

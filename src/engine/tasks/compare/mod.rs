@@ -10,13 +10,12 @@ pub use live::{CellStanding, CompareLive, Standing};
 use super::refused;
 use crate::compare::{Account, CellResult, CompareError, Comparison, Folder, Identity, Part, Results, Saved, Shard};
 use crate::compare::{OpenedReference, agreement, measure, result};
-use crate::engine::loader::Loaded;
 use crate::engine::progress::Place;
 use crate::engine::{Context, DeviceReport, Ending, ModelReport, Task};
 use crate::score::ScoreError;
 use draw::{Drawn, Draws};
-use rows::{Found, Row, alike, found};
-use sight::{Sight, fingerprint, reference};
+use rows::{Row, Sampled, alike, common_shape, found, place};
+use sight::{Sight, reference};
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,8 +46,8 @@ pub struct Compare {
 #[derive(Clone, Debug)]
 pub struct CompareReport {
     pub comparison: Comparison,
-    /// The model, where it had to be opened.
-    pub model: Option<Arc<ModelReport>>,
+    /// The models that had to be opened.
+    pub models: Vec<Arc<ModelReport>>,
     pub device: DeviceReport,
     pub estimate: Estimate,
     /// What the comparison shows while it goes on.
@@ -132,26 +131,14 @@ impl Task for Compare {
     }
 }
 
-/// Opens the model, and what tells it from others.
-fn opened(task: &Compare, context: &Context<Compare>) -> Result<(Arc<Loaded>, Saved), Ending> {
-    let loaded = context.open(&task.comparison.model, false)?;
-    let (_, device) = context.device();
-    let identity = Identity {
-        model: fingerprint(&task.comparison.model, context)?,
-        features: String::new(),
-        kernels: kernels(device),
-    };
-    Ok((loaded, Saved { identity, machine: device.name.clone() }))
-}
-
 /// A comparison from one start of the task to its end.
 struct Queue {
     task: Compare,
     folder: Folder,
     rows: Vec<Row>,
+    /// The models of [`Comparison::models`], and what all of it is computed with.
+    models: Vec<Sampled>,
     saved: Saved,
-    /// The model and what its images are seen by, where something is left to be drawn.
-    loaded: Option<Arc<Loaded>>,
     sight: Sight,
     /// C×H×W of a sample.
     shape: [usize; 3],
@@ -169,38 +156,41 @@ struct Queue {
 
 impl Queue {
     fn open(task: Compare, folder: Folder, context: &Context<Compare>) -> Result<Queue, Ending> {
+        let comparison = &task.comparison;
         let found = found(&task, &folder).map_err(refused)?;
-        let known = found.iter().find_map(|found| found.there.as_ref());
-        let known = known.filter(|_| found.iter().all(Found::is_done));
-        let (loaded, shape, mut saved) = match known {
-            Some((account, saved)) => {
-                let [_, shape @ ..] = account.images.shape;
-                (None, shape, saved.clone())
-            }
+        let models = comparison.models().into_iter();
+        let models: Vec<Sampled> =
+            models.map(|model| Sampled::of(model, comparison, &found, context)).collect::<Result<_, _>>()?;
+        let shape = common_shape(&models).map_err(refused)?;
+        let sight = Sight::open(&task, shape, context)?;
+        let fresh = models.iter().any(|model| model.loaded.is_some());
+        let known = found.iter().find_map(|found| found.there.as_ref()).filter(|_| !fresh);
+        let (_, device) = context.device();
+        let mut saved = match known {
+            Some((_, saved)) => saved.clone(),
             None => {
-                let (loaded, saved) = opened(&task, context)?;
-                let shape = loaded.model.shape();
-                (Some(loaded), shape, saved)
+                let identity = Identity { model: String::new(), features: sight.identity(), kernels: kernels(device) };
+                Saved { identity, machine: device.name.clone() }
             }
         };
-        let sight = Sight::open(&task, shape, context)?;
-        if loaded.is_some() {
-            saved.identity.features = sight.identity();
+        let checksums: Vec<&str> = models.iter().map(|model| model.checksum.as_str()).collect();
+        saved.identity.model = checksums.join("+");
+        for (cell, found) in comparison.cells.iter().zip(&found) {
+            alike(&saved.identity.of(place(comparison, cell)), found, &folder).map_err(refused)?;
         }
-        alike(&saved.identity, &found, &folder).map_err(refused)?;
-        let comparison = &task.comparison;
         let begun = |first| {
             let keeps = comparison.keeps_features(sight.dims());
             Account::begun(first, sight.dims(), sight.classes(), shape, keeps)
         };
         let cells = comparison.cells.iter().zip(found);
-        let rows: Vec<Row> = cells.map(|(cell, found)| Row::of(&comparison.run(cell), found, &begun)).collect();
+        let rows: Vec<Row> =
+            cells.map(|(cell, found)| Row::of(&comparison.run(cell), place(comparison, cell), found, &begun)).collect();
         let live = CompareLive::new(&rows.iter().map(|row| (&row.account, row.end)).collect::<Vec<_>>());
         let mut queue = Queue {
             folder,
             rows,
+            models,
             saved,
-            loaded,
             sight,
             shape,
             reference: None,
@@ -219,7 +209,7 @@ impl Queue {
     fn report(&self, context: &Context<Compare>) {
         let report = CompareReport {
             comparison: self.task.comparison.clone(),
-            model: self.loaded.as_ref().map(|loaded| loaded.report.clone()),
+            models: self.models.iter().filter_map(|model| Some(model.loaded.as_ref()?.report.clone())).collect(),
             device: context.device().1.clone(),
             estimate: self.estimate,
             live: self.live.clone(),
@@ -240,7 +230,12 @@ impl Queue {
 
     /// Score evaluations that are left, by what is known of them now.
     fn left(&self) -> f64 {
-        let rows = self.rows.iter().enumerate().filter(|(_, row)| !row.is_done());
+        (0..self.models.len()).map(|model| self.left_of(model)).fold(0.0, |a, b| a + b)
+    }
+
+    /// Those of the model in a place.
+    fn left_of(&self, model: usize) -> f64 {
+        let rows = self.rows.iter().enumerate().filter(|(_, row)| row.model == model && !row.is_done());
         rows.map(|(index, row)| (row.end - row.account.next()) as f64 * self.evaluations(index).0)
             .fold(0.0, |a, b| a + b)
     }
@@ -248,30 +243,33 @@ impl Queue {
     /// How long it will take.
     fn estimate(&mut self, context: &Context<Compare>) -> Result<(), Ending> {
         let wanted = |row: &Row| row.end - row.account.first;
+        let (left, mut seconds) = (self.left(), 0.0);
+        for (place, model) in self.models.iter().enumerate() {
+            if let Some(loaded) = &model.loaded {
+                let per_second = Draws::new(loaded, context).speed(&self.task.comparison)?;
+                seconds += self.left_of(place) / per_second;
+            }
+        }
         self.estimate = Estimate {
             there: self.rows.iter().map(|row| row.account.count()).sum(),
             wanted: self.rows.iter().map(wanted).sum(),
-            evaluations: self.left(),
+            evaluations: left,
             guessed: (0..self.rows.len())
                 .filter(|&index| !self.rows[index].is_done() && self.evaluations(index).1)
                 .count(),
-            per_second: match &self.loaded {
-                Some(loaded) => Draws::new(loaded, context).speed(&self.task.comparison)?,
-                None => 0.0,
-            },
+            per_second: if seconds > 0.0 { left / seconds } else { 0.0 },
         };
         Ok(())
     }
 
     /// Chunk after chunk, of the cell that has the fewest samples.
     fn go_on(&mut self, context: &Context<Compare>) -> Result<(), Ending> {
-        let Some(loaded) = self.loaded.clone() else { return Ok(()) };
-        let draws = Draws::new(&loaded, context);
         loop {
             let open = self.rows.iter().enumerate().filter(|(_, row)| !row.is_done());
             let next = open.min_by_key(|(index, row)| (row.account.count(), *index)).map(|(index, _)| index);
             let Some(index) = next else { return Ok(()) };
-            self.draw(index, &draws, context)?;
+            let Some(loaded) = self.models[self.rows[index].model].loaded.clone() else { return Ok(()) };
+            self.draw(index, &Draws::new(&loaded, context), context)?;
             if self.rows[index].is_done() || self.last_save.elapsed() >= self.task.save_every {
                 self.save_all().map_err(refused)?;
             }
@@ -362,7 +360,9 @@ impl Queue {
             if row.saved {
                 continue;
             }
-            self.folder.save(&self.task.comparison, cell, &row.account, &self.saved)?;
+            let identity = self.saved.identity.of(row.model);
+            let saved = Saved { identity, machine: self.saved.machine.clone() };
+            self.folder.save(&self.task.comparison, cell, &row.account, &saved)?;
             let first = row.account.images.shape[0];
             if self.sight.sees_images() && row.written < first {
                 self.folder.write_images(&self.task.comparison, cell, &row.account)?;
@@ -393,7 +393,7 @@ impl Queue {
         let images: Vec<_> = self.rows.iter().map(|row| &row.account.images).collect();
         let mut results = Results {
             comparison: comparison.clone(),
-            model: comparison.model.to_string(),
+            model: comparison.models().into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             machine: self.saved.machine.clone(),
             metric: self.sight.metric().into(),
             features: self.saved.identity.features.clone(),

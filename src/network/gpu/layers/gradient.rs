@@ -4,7 +4,7 @@ use super::attention::Kept;
 use super::convolution::Filters;
 use super::{Attention, Convolution, LANES, Norm, Read, Rows, Write, pool, products};
 use crate::network::gpu::kernel::{Kernel, Reading};
-use crate::network::gpu::parameters::{Parameters, SLOTS};
+use crate::network::gpu::parameters::{GRADIENTS, Parameters};
 use crate::network::gpu::recorder::{Bindings, Bound, Dispatch, Recorder, Slot, View};
 use crate::network::{LayerKind, Nonlinearity};
 
@@ -93,7 +93,7 @@ fn sum(
 
 /// So many fours of the gradients of parameters.
 fn of_gradients(fours: u32) -> Bound {
-    Bound::Slot { place: SLOTS[3], bytes: 16 * u64::from(fours) }
+    Bound::Slot { place: GRADIENTS, bytes: 16 * u64::from(fours) }
 }
 
 /// What a normalisation was given on the way forwards, and the gradient of what came of it after a nonlinearity.

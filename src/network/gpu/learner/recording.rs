@@ -4,10 +4,10 @@ use super::Learner;
 use crate::network::gpu::back::Back;
 use crate::network::gpu::kernel::Reading;
 use crate::network::gpu::layers::{Convolution, Read, Write, activated, deactivate, enter, gather, leave};
-use crate::network::gpu::parameters::SLOTS;
+use crate::network::gpu::parameters::{FOUND, GRADIENTS, PACKED, PUBLISHED, TURNED};
 use crate::network::gpu::program::Doors;
-use crate::network::gpu::recorder::{Bound, Recorder, View};
-use crate::network::gpu::walk::Walk;
+use crate::network::gpu::recorder::{Bound, Recorder, Slot, View};
+use crate::network::gpu::walk::{Kept, Walk};
 use crate::network::{Joins, Nonlinearity};
 
 /// What makes of sines and cosines of the noise level what all blocks are told.
@@ -62,10 +62,9 @@ impl Learner {
         let [count, packed, turned] = self.counts;
         // They are held to the end.
         let held: Vec<_> = [count, packed, turned, packed, count].map(|count| recorder.slot(4 * count as u64)).into();
-        let [published, to_packed, to_turned, gradients, found] = SLOTS;
         let from_places = |index: usize| Bound::Buffer(self.places[index].clone());
-        gather(&mut recorder, published, from_places(0), to_packed, packed as u32);
-        gather(&mut recorder, published, from_places(1), to_turned, turned as u32);
+        gather(&mut recorder, PUBLISHED, from_places(0), PACKED, packed as u32);
+        gather(&mut recorder, PUBLISHED, from_places(1), TURNED, turned as u32);
         let packed_end = recorder.dispatches.len();
 
         let size = self.body.config.inside().map(|size| size as u32);
@@ -89,31 +88,9 @@ impl Learner {
         let output = leave(&mut recorder, &h);
         let forwards = recorder.dispatches.len();
 
-        let values = h.channels * h.pixels();
-        let gradient = recorder.slot(u64::from(images) * u64::from(values) * 4);
-        let above = enter(&mut recorder, &gradient, [h.channels, h.height, h.width]);
-        let levels = embedded.as_ref().map(|embedded| {
-            let told = embedded.levels.clone();
-            let to = recorder.features(told.channels, 1, 1);
-            [told, to]
-        });
-        let back = Back {
-            network: &self.body,
-            recorder: &mut recorder,
-            levels: levels.clone(),
-            masks: masks.clone(),
-            h: Some(above),
-            kept: Vec::new(),
-            input: None,
-            output: None,
-        };
-        back.through(tape)?;
-        let joined = match (&self.embedding, &embedded, &levels) {
-            (Some(embedding), Some(embedded), Some([_, above])) => embedding.back(&mut recorder, embedded, above)?,
-            _ => None,
-        };
+        let (gradient, joined) = self.back(&mut recorder, &h, tape, embedded.as_ref(), masks.as_ref())?;
         let back_end = recorder.dispatches.len();
-        gather(&mut recorder, gradients, from_places(2), found, count as u32);
+        gather(&mut recorder, GRADIENTS, from_places(2), FOUND, count as u32);
         drop(held);
         let features = embedded.as_ref().map(|embedded| embedded.features.slot.place());
         let extra = embedded.as_ref().and_then(|embedded| Some(embedded.extra.as_ref()?.slot.place()));
@@ -124,8 +101,44 @@ impl Learner {
             joined: joined.as_ref().map(|view| view.slot.place()),
             masks: masks.map(|slot| slot.place()),
         };
-        let sizes = [values as usize, joined.map_or(0, |view| 4 * view.quads() as usize)];
+        let values = (h.channels * h.pixels()) as usize;
+        let sizes = [values, joined.map_or(0, |view| 4 * view.quads() as usize)];
         Some(Recorded { recorder, doors, places, sizes })
+    }
+
+    /// From where the gradient of the output h comes in, which is said, to those of all parameters, and to that of what the
+    /// rows of classes joined.
+    fn back(
+        &self,
+        recorder: &mut Recorder,
+        h: &View,
+        tape: Vec<Kept>,
+        embedded: Option<&Embedded>,
+        masks: Option<&Slot>,
+    ) -> Option<(Slot, Option<View>)> {
+        let size = [h.channels, h.height, h.width];
+        let gradient = recorder.slot(u64::from(recorder.images) * size.map(u64::from).iter().product::<u64>() * 4);
+        let above = enter(recorder, &gradient, size);
+        let levels = embedded.map(|Embedded { levels, .. }| {
+            let to = recorder.features(levels.channels, 1, 1);
+            [levels.clone(), to]
+        });
+        let back = Back {
+            network: &self.body,
+            recorder,
+            levels: levels.clone(),
+            masks: masks.cloned(),
+            h: Some(above),
+            kept: Vec::new(),
+            input: None,
+            output: None,
+        };
+        back.through(tape)?;
+        let joined = match (&self.embedding, embedded, &levels) {
+            (Some(embedding), Some(embedded), Some([_, above])) => embedding.back(recorder, embedded, above)?,
+            _ => None,
+        };
+        Some((gradient, joined))
     }
 }
 
