@@ -31,7 +31,7 @@ pub use config::{
 };
 pub use dit::{Dit, DitConfig};
 pub use dropout::Dropout;
-pub use gpu::{DeviceError, DeviceWatch, Precision, Readback, read, register as register_gpu};
+pub use gpu::{Ceilings, DeviceError, DeviceWatch, Precision, Readback, read, register as register_gpu};
 pub(crate) use host::{ByteMatrix, instructions, is_plain};
 pub use inception::{INCEPTION_CLASSES, INCEPTION_FEATURES, INCEPTION_SIDE, Inception, InceptionOutput};
 pub use labels::Labels;
@@ -39,7 +39,7 @@ pub use learner::Learner;
 pub use memory::peak_memory;
 pub use outline::{Stage, StageKind};
 pub use plan::{Parameter, Start};
-pub use profile::{LayerKind, profile};
+pub use profile::{Demand, LayerKind, Profile, profile};
 pub use refinenet::{RefineNet, RefineNetConfig};
 pub use sum::{Sum, Weight, sample_squares};
 pub use unet::Unet;

@@ -1,6 +1,7 @@
-//! Where the time of an evaluation goes, by kind of layer.
+//! Where the time of an evaluation goes, and what it asks of a graphics device, by kind of layer.
 
 use std::cell::{Cell, RefCell};
+use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
 /// Kinds of layers that are timed.
@@ -39,33 +40,86 @@ impl LayerKind {
     }
 }
 
+/// What dispatches ask of a graphics device. A lower bound: each value that one reads or writes counts once, however often
+/// it is fetched, and of arithmetic only the sums of products.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// Bytes of features and parameters.
+    pub read: u64,
+    pub written: u64,
+    /// Multiplications and additions in convolutions, maps and attention; of convolutions by products at points
+    /// (Winograd) those of the products, a quarter of what they are by taps.
+    pub operations: u64,
+}
+
+impl AddAssign for Demand {
+    fn add_assign(&mut self, other: Demand) {
+        self.read += other.read;
+        self.written += other.written;
+        self.operations += other.operations;
+    }
+}
+
+/// What layers took.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Profile {
+    times: [Duration; LayerKind::ALL.len()],
+    demands: [Demand; LayerKind::ALL.len()],
+    whole: Demand,
+}
+
+impl Profile {
+    /// The time of layers of this kind. Layers inside layers count once.
+    pub fn time(&self, kind: LayerKind) -> Duration {
+        self.times[kind as usize]
+    }
+
+    /// What layers of this kind asked of a graphics device that computes them by kernels of the program's own; 0 elsewhere.
+    pub fn demand(&self, kind: LayerKind) -> Demand {
+        self.demands[kind as usize]
+    }
+
+    /// The same of all layers, with what is of no kind: the embedding of the noise level, and images on their way in and
+    /// out.
+    pub fn whole(&self) -> Demand {
+        self.whole
+    }
+}
+
 thread_local! {
-    static TIMES: RefCell<Option<[Duration; LayerKind::ALL.len()]>> = const { RefCell::new(None) };
+    static TAKEN: RefCell<Option<Profile>> = const { RefCell::new(None) };
     /// Time of the timed layers inside the one that is running, which is not its own.
     static INNER: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
-/// Runs `work` and says how long each kind of layer took in it, on this thread. Layers inside
-/// layers count once. Devices that compute later (a GPU) show the time of asking only.
-pub fn profile(work: impl FnOnce()) -> [(LayerKind, Duration); LayerKind::ALL.len()] {
-    TIMES.set(Some(Default::default()));
+/// Runs `work` and says what each kind of layer took in it, on this thread. Tensor operations on devices that compute later
+/// (a GPU) show the time of asking only.
+pub fn profile(work: impl FnOnce()) -> Profile {
+    TAKEN.set(Some(Profile::default()));
     work();
-    let times = TIMES.take().unwrap_or_default();
-    LayerKind::ALL.map(|kind| (kind, times[kind as usize]))
+    TAKEN.take().unwrap_or_default()
 }
 
 /// Whether a profile is being taken on this thread.
 pub(super) fn is_taken() -> bool {
-    TIMES.with_borrow(Option::is_some)
+    TAKEN.with_borrow(Option::is_some)
 }
 
 /// Adds time that was measured elsewhere.
 pub(super) fn add(kind: LayerKind, time: Duration) {
-    TIMES.with_borrow_mut(|times| {
-        if let Some(times) = times {
-            times[kind as usize] += time;
-        }
+    with_taken(|taken| taken.times[kind as usize] += time);
+}
+
+/// Adds what was asked of a graphics device.
+pub(super) fn ask(kind: Option<LayerKind>, demand: Demand) {
+    with_taken(|taken| {
+        taken.whole += demand;
+        kind.into_iter().for_each(|kind| taken.demands[kind as usize] += demand);
     });
+}
+
+fn with_taken(change: impl FnOnce(&mut Profile)) {
+    TAKEN.with_borrow_mut(|taken| taken.as_mut().map(change));
 }
 
 /// Does a layer's work, on the clock where a profile is being taken.
@@ -91,13 +145,13 @@ mod tests {
     #[test]
     fn a_layer_inside_a_layer_counts_once() {
         let ms = Duration::from_millis;
-        let times = profile(|| {
+        let taken = profile(|| {
             timed(LayerKind::Attention, || {
                 sleep(ms(20));
                 timed(LayerKind::Pointwise, || sleep(ms(40)));
             });
         });
-        let of = |kind: LayerKind| times[kind as usize].1;
+        let of = |kind| taken.time(kind);
         assert!(of(LayerKind::Pointwise) >= ms(40) && of(LayerKind::Attention) >= ms(20));
         // Had the inner layer counted twice, the outer one would be the longer.
         assert!(of(LayerKind::Attention) < of(LayerKind::Pointwise));

@@ -1,9 +1,11 @@
 //! What is measured, and how it is shown.
 
 use super::SAMPLES;
+use crate::network::{Ceilings, Demand};
 use serde::Serialize;
 
 const MIB: f64 = 1024.0 * 1024.0;
+const GIGA: f64 = 1e9;
 
 /// All that was measured. Times are in seconds, memory in bytes.
 #[derive(Debug, Serialize)]
@@ -20,6 +22,8 @@ pub(super) struct Figures {
     pub(super) layers: Vec<LayerTime>,
     /// On a GPU only.
     pub(super) asked: Option<Asked>,
+    /// On a GPU that computes the network by kernels of the program's own.
+    pub(super) card: Option<Card>,
     pub(super) streaming: Streaming,
 }
 
@@ -75,6 +79,34 @@ pub(super) struct Calls {
     pub(super) readbacks: f64,
 }
 
+/// What a graphics card can do, and how much of it one evaluation does.
+#[derive(Debug, Serialize)]
+pub(super) struct Card {
+    pub(super) batch: usize,
+    /// Bytes that copies read and write per second, as measured on this card.
+    pub(super) copying: f64,
+    /// Additions and multiplications of single precision per second in registers, as measured on this card.
+    pub(super) arithmetic: f64,
+    /// The whole evaluation, then each kind of layer by the card's own clock.
+    pub(super) loads: Vec<Load>,
+}
+
+/// What is asked of a card in some time.
+#[derive(Debug, Serialize)]
+pub(super) struct Load {
+    pub(super) kind: &'static str,
+    pub(super) seconds: f64,
+    /// Bytes; each value that a kernel reads or writes counts once.
+    pub(super) read: u64,
+    pub(super) written: u64,
+    /// Additions and multiplications in sums of products.
+    pub(super) operations: u64,
+    /// Bytes, as a fraction of those that the card copies in the same time.
+    pub(super) of_copying: f64,
+    /// Operations, as a fraction of those that the card does in registers in the same time.
+    pub(super) of_arithmetic: f64,
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct OnlyEvaluations {
     pub(super) evaluations: Vec<Evaluations>,
@@ -85,6 +117,8 @@ pub(super) struct OnlyEvaluations {
     pub(super) training: Vec<Training>,
     /// On a GPU only.
     pub(super) asked: Option<Asked>,
+    /// On a GPU that computes the network by kernels of the program's own.
+    pub(super) card: Option<Card>,
     /// Most memory that was ever resident (Linux).
     pub(super) peak: Option<usize>,
 }
@@ -125,6 +159,7 @@ impl OnlyEvaluations {
             layers.iter().for_each(|layer| layer.print("a step"));
         }
         self.asked.iter().for_each(Asked::print);
+        self.card.iter().for_each(Card::print);
     }
 }
 
@@ -147,6 +182,42 @@ impl Asked {
     }
 }
 
+impl Card {
+    pub(super) fn print(&self) {
+        let Card { batch, copying, arithmetic, loads } = self;
+        println!(
+            "  this card      {:>8.1} GB/s copied, {:.1} GFLOP/s in registers; of these, at batch {batch}",
+            copying / GIGA,
+            arithmetic / GIGA
+        );
+        loads.iter().for_each(Load::print);
+    }
+}
+
+impl Load {
+    /// What it comes to on a card with these ceilings.
+    pub(super) fn new(kind: &'static str, seconds: f64, demand: Demand, ceilings: &Ceilings) -> Self {
+        let Demand { read, written, operations } = demand;
+        let of_copying = (read + written) as f64 / seconds / ceilings.bytes;
+        let of_arithmetic = operations as f64 / seconds / ceilings.operations;
+        Load { kind, seconds, read, written, operations, of_copying, of_arithmetic }
+    }
+
+    fn print(&self) {
+        let Load { kind, seconds, read, written, operations, of_copying, of_arithmetic } = self;
+        let per_second = |count: u64| count as f64 / seconds / GIGA;
+        println!(
+            "    {kind:<22} {:>9.3} ms {:>9.1} MB {:>8.1} GB/s {:>5.1}% {:>9.1} GFLOP/s {:>5.1}%",
+            seconds * 1e3,
+            (read + written) as f64 / 1e6,
+            per_second(read + written),
+            of_copying * 100.0,
+            per_second(*operations),
+            of_arithmetic * 100.0
+        );
+    }
+}
+
 impl Evaluations {
     fn print(&self, what: &str) {
         println!("  batch {:>2}       {:>8.1} {what}, best {:>8.1}", self.batch, self.per_second, self.best);
@@ -159,6 +230,7 @@ impl Figures {
         self.evaluations.iter().for_each(|figures| figures.print("evaluations/s"));
         self.layers.iter().for_each(|layer| layer.print(&format!("an evaluation at batch {SAMPLES}")));
         self.asked.iter().for_each(Asked::print);
+        self.card.iter().for_each(Card::print);
         println!("  first x(t)     {:>8.2} s, including opening the model", self.first_state);
         let Streaming { bare, engine, cost } = &self.streaming;
         println!(

@@ -1,6 +1,6 @@
 //! The measurements.
 
-use super::figures::{Asked, Calls, Evaluations, LayerTime, Memory, Streaming, Training, WholeRun};
+use super::figures::{Asked, Calls, Card, Evaluations, LayerTime, Load, Memory, Streaming, Training, WholeRun};
 use super::{Effort, SAMPLES, counter};
 use crate::Image;
 use crate::checkpoint::{ReadProgress, pictures_of};
@@ -8,13 +8,13 @@ use crate::cli::drive::{Outcome, Recording, Session};
 use crate::cli::{Failure, library};
 use crate::data::{self, Data, DataSource};
 use crate::engine::Spent;
-use crate::network::{Network, is_plain, profile};
+use crate::network::{Ceilings, Demand, LayerKind, Network, Profile, is_plain, profile};
 use crate::score::{Clipped, ImageSet, InRange, NetworkScore, ScoreModel, vector_jacobian};
 use crate::sde::{FamilyKind, Level};
 use crate::solver::{Noise, NoiseSource, Preset, Purpose, Unobserved};
 use crate::task::{Count, ModelRef, Plan, Run, Steps, sample};
 use crate::train::{self, Trainer};
-use burn::tensor::Device;
+use burn::tensor::{Device, TensorReadError};
 use std::path::Path;
 use std::time::Instant;
 
@@ -172,35 +172,83 @@ pub(super) fn training(model: &ModelRef, device: &Device, batch: usize, effort: 
     let mut trainer = Trainer::new(training, data, Some(opened.weights)).map_err(failed)?;
     let mut step = || trainer.step(device).map(drop).map_err(failed);
     let images = repeated(batch, effort, &mut step)?;
-    Ok(Training { images, layers: layers_of(effort, step)? })
+    Ok(Training { images, layers: Profiled::of(effort, step)?.layers() })
 }
 
-/// Time by kind of layer of an evaluation.
-pub(super) fn layers(
+/// Profiles evaluations.
+pub(super) fn profiled(
     model: &NetworkScore,
     device: &Device,
     batch: usize,
     effort: &Effort,
-) -> Result<Vec<LayerTime>, Failure> {
+) -> Result<Profiled, Failure> {
     let (x, level) = question(model, device, batch);
-    layers_of(effort, || model.score(&x, &level).map(wait_for)?)
+    Profiled::of(effort, || model.score(&x, &level).map(wait_for)?)
 }
 
-/// Time by kind of layer, and outside of layers (sums, concatenation, the embedding).
-fn layers_of(effort: &Effort, mut evaluate: impl FnMut() -> Result<(), Failure>) -> Result<Vec<LayerTime>, Failure> {
-    let (began, mut rounds, mut outcome) = (Instant::now(), 0, Ok(()));
-    let times = profile(|| {
-        while outcome.is_ok() && began.elapsed() < effort.least {
-            outcome = evaluate();
-            rounds += 1;
-        }
-    });
-    let whole = began.elapsed().as_secs_f64();
-    outcome?;
-    let timed: f64 = times.iter().map(|(_, time)| time.as_secs_f64()).sum();
-    let named = times.map(|(kind, time)| (kind.name(), time.as_secs_f64()));
-    let row = |(kind, seconds)| LayerTime { kind, seconds: seconds / f64::from(rounds), share: seconds / whole };
-    Ok(named.into_iter().chain([("everything else", whole - timed)]).map(row).collect())
+/// What some rounds of the same took.
+pub(super) struct Profiled {
+    rounds: u32,
+    seconds: f64,
+    profile: Profile,
+}
+
+impl Profiled {
+    fn of(effort: &Effort, mut evaluate: impl FnMut() -> Result<(), Failure>) -> Result<Self, Failure> {
+        let (began, mut rounds, mut outcome) = (Instant::now(), 0, Ok(()));
+        let profile = profile(|| {
+            while outcome.is_ok() && began.elapsed() < effort.least {
+                outcome = evaluate();
+                rounds += 1;
+            }
+        });
+        let seconds = began.elapsed().as_secs_f64();
+        outcome.map(|()| Profiled { rounds, seconds, profile })
+    }
+
+    /// Time by kind of layer, and outside of layers (sums, concatenation, the embedding).
+    pub(super) fn layers(&self) -> Vec<LayerTime> {
+        let named = LayerKind::ALL.map(|kind| (kind.name(), self.profile.time(kind).as_secs_f64()));
+        let timed: f64 = named.iter().map(|(_, seconds)| seconds).sum();
+        let row = |(kind, seconds)| LayerTime {
+            kind,
+            seconds: seconds / f64::from(self.rounds),
+            share: seconds / self.seconds,
+        };
+        named.into_iter().chain([("everything else", self.seconds - timed)]).map(row).collect()
+    }
+
+    /// How much of what its card can do an evaluation does, by its own speed at the batch that was profiled, and its layers
+    /// by the card's clock. `None` where kernels of the program's own do not compute the network.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub(super) fn card(
+        &self,
+        device: &Device,
+        evaluations: &[Evaluations],
+        batch: usize,
+    ) -> Result<Option<Card>, Failure> {
+        let per_round = |demand: Demand| {
+            let [read, written, operations] =
+                [demand.read, demand.written, demand.operations].map(|count| count / u64::from(self.rounds.max(1)));
+            Demand { read, written, operations }
+        };
+        let whole = per_round(self.profile.whole());
+        let Some(evaluation) = evaluations.iter().find(|figures| figures.batch == batch && whole.read > 0) else {
+            return Ok(None);
+        };
+        let Some(ceilings) = Ceilings::measure(device).map_err(failed)? else { return Ok(None) };
+        let seconds = batch as f64 / evaluation.best;
+        let layers = LayerKind::ALL.into_iter().filter_map(|kind| {
+            let (time, demand) = (self.profile.time(kind), per_round(self.profile.demand(kind)));
+            let seconds = time.as_secs_f64() / f64::from(self.rounds);
+            // Where the card has no clock, only the whole is known.
+            (seconds > 0.0).then(|| Load::new(kind.name(), seconds, demand, &ceilings))
+        });
+        let loads = [Load::new("evaluation", seconds, whole, &ceilings)].into_iter().chain(layers).collect();
+        Ok(Some(Card { batch, copying: ceilings.bytes, arithmetic: ceilings.operations, loads }))
+    }
 }
 
 /// GPU calls of one evaluation and of one step, whatever the batch.
@@ -235,8 +283,11 @@ fn calls(work: impl Fn(usize) -> Result<(), Failure>) -> Result<Calls, Failure> 
 
 /// A result is only there once its values are: data alone may still be on their way.
 fn wait_for(tensor: Image) -> Result<(), Failure> {
-    let values = tensor.try_into_vec_as::<f32>();
-    values.map(drop).map_err(|error| Failure::Running(format!("the device failed: {error}")))
+    tensor.try_into_vec_as::<f32>().map(drop).map_err(failed)
+}
+
+fn failed(error: TensorReadError) -> Failure {
+    Failure::Running(format!("the device failed: {error}"))
 }
 
 /// The same run by the bare solver loop and by the engine, in turn; the fastest of each counts,

@@ -26,7 +26,8 @@ Examples:
 
 Measures the time to the first x(t); time and memory of PC1000, a run of 1,000 predictor and corrector steps on 16 \
 samples (100 steps with --quick); score evaluations per second at batch sizes 1, 4, 16 and 64, where each image of a \
-batch counts; the time of each kind of layer; and the overhead of display and recording over the bare solver.")]
+batch counts; the time of each kind of layer; on a GPU, bytes and arithmetic beside what the card can do at most; and the \
+overhead of display and recording over the bare solver.")]
 pub(super) struct Args {
     /// Network: a name from `models` or a checkpoint; with --evaluations also exact:FOLDER, measured at the prior of VP
     #[arg(long, short, default_value_t = Run::default().model)]
@@ -79,6 +80,9 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     let device = session.device().clone();
     let model = measure::open(&args.model, &device)?;
     let gpu = recorded.report.device.gpu;
+    let evaluations = [1, 4, 16, 64].map(|batch| measure::evaluations(&model, &device, batch, &effort));
+    let evaluations: Vec<_> = evaluations.into_iter().collect::<Result<_, _>>()?;
+    let profiled = measure::profiled(&model, &device, SAMPLES, &effort)?;
     let figures = Figures {
         model: args.model.to_string(),
         parameters: model.network().parameters(),
@@ -86,12 +90,10 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         first_state: recorded.first_shown.as_secs_f64(),
         run: measure::whole_run(&recorded, measure::draw_seconds(&model, &device, &effort)?),
         memory: measure::memory(&recorded),
-        evaluations: [1, 4, 16, 64]
-            .into_iter()
-            .map(|batch| measure::evaluations(&model, &device, batch, &effort))
-            .collect::<Result<_, _>>()?,
-        layers: measure::layers(&model, &device, SAMPLES, &effort)?,
+        layers: profiled.layers(),
         asked: gpu.then(|| measure::asked(&args.model, &model, &device)).transpose()?,
+        card: profiled.card(&device, &evaluations, SAMPLES)?,
+        evaluations,
         streaming: measure::streaming(&mut session, &args.model, &model, &effort)?,
     };
     drop(session);
@@ -106,7 +108,8 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
 fn evaluations_only(args: &Args, effort: &Effort) -> Result<(), Failure> {
     let devices = devices::open(args.device.into())?;
     let (device, report) = devices.choose(args.device.into());
-    let (mut evaluations, mut gradients, mut layers, mut asked) = (Vec::new(), Vec::new(), Vec::new(), None);
+    let (mut evaluations, mut gradients, mut layers) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut asked, mut card) = (None, None);
     if let ModelRef::Exact(folder) = &args.model {
         let set = measure::open_exact(folder, device)?;
         for &batch in &args.evaluations {
@@ -118,8 +121,9 @@ fn evaluations_only(args: &Args, effort: &Effort) -> Result<(), Failure> {
             evaluations.push(measure::evaluations(&model, device, batch.into(), effort)?);
         }
         if report.gpu {
-            let largest = args.evaluations.iter().max().copied().unwrap_or(1);
-            layers = measure::layers(&model, device, largest.into(), effort)?;
+            let largest = args.evaluations.iter().max().copied().unwrap_or(1).into();
+            let profiled = measure::profiled(&model, device, largest, effort)?;
+            (layers, card) = (profiled.layers(), profiled.card(device, &evaluations, largest)?);
             asked = Some(measure::asked(&args.model, &model, device)?);
         }
     }
@@ -131,7 +135,8 @@ fn evaluations_only(args: &Args, effort: &Effort) -> Result<(), Failure> {
     }
     let training = args.training.iter().map(|&batch| measure::training(&args.model, device, batch.into(), effort));
     let training = training.collect::<Result<_, _>>()?;
-    let figures = OnlyEvaluations { evaluations, gradients, layers, training, asked, peak: measure::peak_memory() };
+    let figures =
+        OnlyEvaluations { evaluations, gradients, layers, training, asked, card, peak: measure::peak_memory() };
     match args.json {
         true => println!("{}", serde_json::to_string_pretty(&figures)?),
         false => figures.print(),

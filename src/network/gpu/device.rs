@@ -6,7 +6,9 @@ use burn::tensor::Device;
 use burn_wgpu::WgpuSetup;
 use burn_wgpu::wgpu::{self, BindingType, BufferBindingType, BufferUsages};
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 /// Storage buffers of a kernel.
 pub(super) const STORAGE: usize = 6;
@@ -152,6 +154,22 @@ impl Gpu {
         made.clone()
     }
 
+    /// What is made of the device's memory and kernels.
+    ///
+    /// # Errors
+    /// If the device has too little memory, or refuses a kernel.
+    pub(super) fn made<T>(&self, make: impl FnOnce() -> T) -> Result<T, DeviceError> {
+        let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::Internal]
+            .map(|filter| self.device.push_error_scope(filter));
+        let made = make();
+        // The last one pushed is the first to go.
+        let errors = scopes.into_iter().rev().filter_map(|scope| ready(scope.pop()).flatten());
+        match errors.last() {
+            Some(error) => Err((&error).into()),
+            None => Ok(made),
+        }
+    }
+
     /// Waits for what was copied to memory that the host can see, and reads it.
     ///
     /// # Errors
@@ -179,6 +197,14 @@ impl Gpu {
         let made = buffer(&self.device, bytes.len() as u64, usage | BufferUsages::COPY_DST);
         self.queue.write_buffer(&made, 0, bytes);
         made
+    }
+}
+
+/// What a future that is ready gives.
+fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
     }
 }
 

@@ -102,6 +102,8 @@ pub(super) enum Kernel {
     AttentionKeys {
         head: u32,
     },
+    /// Arithmetic in registers, to see how much there can be.
+    Fma,
 }
 
 /// How a convolution is cut up.
@@ -150,6 +152,9 @@ pub(super) struct Filter {
     pub stride: Stride,
 }
 
+/// Of [`Kernel::Fma`]: the threads of a workgroup, the sums of four values of each, and the steps of a round.
+pub(super) const FMA: [u32; 3] = [256, 8, 8];
+
 impl Kernel {
     pub fn name(&self) -> &'static str {
         self.file().0
@@ -188,6 +193,7 @@ impl Kernel {
             Kernel::AttentionSums { .. } => shader!("attention_sums"),
             Kernel::AttentionQueries { .. } => shader!("attention_queries"),
             Kernel::AttentionKeys { .. } => shader!("attention_keys"),
+            Kernel::Fma => shader!("fma"),
         }
     }
 
@@ -308,6 +314,7 @@ impl Kernel {
             &Kernel::Linear { activation } => (Reading { normalised: false, activation }, Vec::new()),
             &Kernel::NormSums { activation } => (Reading { normalised: true, activation }, Vec::new()),
             &Kernel::Pool { reading } | &Kernel::Mask { reading } => (reading, Vec::new()),
+            Kernel::Fma => (plain, vec![("SUMS", number(FMA[1])), ("TIMES", number(FMA[2]))]),
             &Kernel::Copy { reading, residual } | &Kernel::NormBack { reading, residual } => {
                 (reading, vec![("RESIDUAL", residual.to_string())])
             }

@@ -317,32 +317,61 @@ fn cut(values: &[f32], like: &[&[f32]]) -> Vec<Vec<f32>> {
 
 #[cfg(test)]
 mod tests {
+    use super::recording::Recorded;
     use super::*;
     use crate::network::gpu::{graphics, of};
     use crate::network::plan::Plan;
-    use crate::network::{Array, Weights};
+    use crate::network::{Array, LayerKind, Weights};
 
-    #[test]
-    fn images_that_go_one_part_after_another_teach_the_same() {
+    /// A small network, and parameters for it that look random.
+    fn learner() -> (Learner, Vec<Vec<f32>>) {
         let (device, _) = graphics();
         let mut config = Config::ddpmpp();
         (config.nf, config.ch_mult, config.num_res_blocks) = (8, vec![1, 2], 1);
         (config.image_size, config.num_channels) = (8, 3);
         let plan = Plan::new(&config);
-        let mut random = fastrand::Rng::with_seed(1);
-        let mut values = |count: usize| (0..count).map(|_| random.f32() - 0.5).collect::<Vec<f32>>();
-        let mut weights = Weights::new();
+        let (mut values, mut weights) = (values(1), Weights::new());
         let mut parameters = Vec::new();
         for parameter in plan.parameters() {
             let array = Array { values: values(parameter.shape.iter().product()), shape: parameter.shape };
             parameters.push(array.values.clone());
             weights.insert(parameter.name, array);
         }
-        let learner = || {
-            let mut loader = Loader::new(plan.parameters(), &weights, &config, &device).unwrap();
-            let gpu = of(&device).expect("it was made known").0;
-            Learner::load(&plan.ops, &mut loader, gpu, &plan.sizes()).unwrap().expect("the kernels can do it")
+        let mut loader = Loader::new(plan.parameters(), &weights, &config, &device).unwrap();
+        let gpu = of(&device).expect("it was made known").0;
+        let learner = Learner::load(&plan.ops, &mut loader, gpu, &plan.sizes()).unwrap();
+        (learner.expect("the kernels can do it"), parameters)
+    }
+
+    fn values(seed: u64) -> impl FnMut(usize) -> Vec<f32> {
+        let mut random = fastrand::Rng::with_seed(seed);
+        move |count| (0..count).map(|_| random.f32() - 0.5).collect()
+    }
+
+    #[test]
+    fn the_way_back_multiplies_twice_as_often() {
+        let Recorded { recorder, places, .. } = learner().0.record(2, false).unwrap();
+        let [packed, forwards, back, _] = places.parts;
+        let operations = |steps: Range<usize>, kind: LayerKind| -> u64 {
+            let of_kind = recorder.dispatches[steps].iter().filter(|dispatch| dispatch.kind == Some(kind));
+            of_kind.map(|dispatch| dispatch.operations).sum()
         };
+        let both = |kind| [operations(packed..forwards, kind), operations(forwards..back, kind)];
+        // Once for what was read and once for the filters; but nobody wants the gradient of the image, nor that of sines.
+        let [there, back_again] = both(LayerKind::Convolution);
+        assert_eq!(back_again, 2 * there - 2 * 9 * 3 * 8 * (2 * 64));
+        let [there, back_again] = both(LayerKind::Pointwise);
+        assert_eq!(back_again, 2 * there - 2 * 8 * 32 * 2);
+        // Queries take three products of matrices instead of two, keys and values four.
+        let [there, back_again] = both(LayerKind::Attention);
+        assert!(there > 0);
+        assert_eq!(2 * back_again, 7 * there);
+    }
+
+    #[test]
+    fn images_that_go_one_part_after_another_teach_the_same() {
+        let ((whole, parameters), (learner, _)) = (learner(), learner());
+        let mut values = values(2);
         let parameters: Vec<&[f32]> = parameters.iter().map(Vec::as_slice).collect();
         // Five images are two, two, and one with one that is missing.
         let (x, told) = (values(5 * 192), Told { features: values(5 * 8), classes: vec![None; 5] });
@@ -350,13 +379,13 @@ mod tests {
             assert_eq!(values.len(), images.len() * 192);
             values.iter_mut().for_each(|value| *value += images.start as f32 * 0.1);
         };
-        let in_parts = Learner { most: 2.into(), ..learner() };
+        let in_parts = Learner { most: 2.into(), ..learner };
         let by_hand = |images: Range<usize>, values: &mut [f32]| {
             let parts = values.chunks_mut(2 * 192).zip(images.step_by(2));
             parts.for_each(|(values, first)| at_output(first..first + values.len() / 192, values));
         };
         let found = in_parts.gradients(&parameters, &x, &told, None, &at_output).unwrap();
-        let expected = learner().gradients(&parameters, &x, &told, None, &by_hand).unwrap();
+        let expected = whole.gradients(&parameters, &x, &told, None, &by_hand).unwrap();
         // Sums in another order differ by rounding alone.
         for (found, expected) in found.iter().zip(&expected) {
             let largest = expected.iter().fold(1e-3_f32, |most, value| most.max(value.abs()));

@@ -11,6 +11,7 @@
 
 mod back;
 mod build;
+mod ceilings;
 mod device;
 mod kernel;
 mod launch;
@@ -25,6 +26,7 @@ mod tiling;
 mod walk;
 mod watch;
 
+pub use ceilings::Ceilings;
 pub(super) use device::of;
 pub(crate) use device::{BUFFERS, is_known};
 pub use device::{Precision, register};
@@ -34,14 +36,24 @@ pub(super) use network::Network;
 pub use readback::{Readback, read};
 pub use watch::{DeviceError, DeviceWatch};
 
-/// The one graphics device of this module's tests.
+/// The one graphics device of this module's tests, with the setup behind it, and another name of it under which features are
+/// of half precision.
 #[cfg(test)]
-fn graphics() -> (burn::tensor::Device, burn_wgpu::WgpuSetup) {
-    static SHARED: std::sync::LazyLock<(burn::tensor::Device, burn_wgpu::WgpuSetup)> = std::sync::LazyLock::new(|| {
+static TESTED: std::sync::LazyLock<([burn::tensor::Device; 2], burn_wgpu::WgpuSetup)> =
+    std::sync::LazyLock::new(|| {
         let made = burn::tensor::Device::wgpu_options().init_with_setup();
         let (device, setup) = made.expect("a Vulkan driver, which tests/run installs");
-        register(&[(&device, Precision::Single)], &setup);
-        (device, setup)
+        let half = burn::tensor::Device::wgpu_options().setup(setup.clone()).init().expect("it was there before");
+        register(&[(&device, Precision::Single), (&half, Precision::Half)], &setup);
+        ([device, half], setup)
     });
-    SHARED.clone()
+
+#[cfg(test)]
+fn graphics() -> (burn::tensor::Device, burn_wgpu::WgpuSetup) {
+    (TESTED.0[0].clone(), TESTED.1.clone())
+}
+
+#[cfg(test)]
+fn half_precision() -> burn::tensor::Device {
+    TESTED.0[1].clone()
 }

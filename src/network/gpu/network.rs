@@ -203,7 +203,7 @@ impl Network {
         let input = recorder.slot(u64::from(images) * size.map(u64::from).iter().product::<u64>() * 4);
         let told = self.told(&mut recorder, rows);
         let x = enter(&mut recorder, &input, size);
-        let doors = Doors { input: *input, output: 0, features: told.features, extra: told.extra };
+        let doors = Doors { input: input.place(), output: 0, features: told.features, extra: told.extra };
         drop(input);
         let walk = Walk {
             network: &self.body,
@@ -220,7 +220,7 @@ impl Network {
         };
         let (h, _) = walk.through(count);
         let output = leave(&mut recorder, &h);
-        (recorder, Doors { output: *output, ..doors })
+        (recorder, Doors { output: output.place(), ..doors })
     }
 
     /// The embedding of the noise level, and what blocks are told of it.
@@ -234,7 +234,8 @@ impl Network {
         let embedding = second.record(recorder, rows, &hidden, extra.as_ref(), nonlinearity);
         let of_all = levels.record(recorder, rows, &embedding, None, None);
         let stride = if rows == 1 { 0 } else { levels.output() };
-        ToldSlots { features: Some(*features), extra: extra.map(|slot| *slot), levels: Some(of_all), stride }
+        let extra = extra.map(|slot| slot.place());
+        ToldSlots { features: Some(features.place()), extra, levels: Some(of_all), stride }
     }
 }
 
@@ -271,20 +272,21 @@ pub(super) fn padded(values: &[f32], from: usize, to: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::gpu::{graphics, of, register};
-    use crate::network::plan::Plan;
-    use crate::network::{Array, Weights, WeightsError};
+    use crate::network::gpu::{graphics, half_precision, of, register};
+    use crate::network::plan::{Block, Direction, Plan, Width};
+    use crate::network::{Array, Demand, LayerKind, Weights, WeightsError};
     use burn::tensor::{Device, TensorData};
     use burn_wgpu::WgpuSetup;
     use burn_wgpu::wgpu;
     use cubecl_environment::future::block_on;
 
-    /// A small network with weights that look random.
-    fn network(device: &Device) -> Result<Network, WeightsError> {
+    /// A small network with weights that look random, of these operations if they are given.
+    fn network(device: &Device, ops: Option<&[Op]>) -> Result<Network, WeightsError> {
         let mut config = Config::ddpmpp();
         (config.nf, config.ch_mult, config.num_res_blocks) = (8, vec![1, 2], 1);
         (config.image_size, config.num_channels) = (8, 3);
-        let plan = Plan::new(&config);
+        let mut plan = Plan::new(&config);
+        ops.into_iter().for_each(|ops| plan.ops = ops.to_vec());
         let mut random = fastrand::Rng::with_seed(1);
         let mut array = |shape: Vec<usize>| {
             let values = (0..shape.iter().product()).map(|_| random.f32() - 0.5).collect();
@@ -299,8 +301,8 @@ mod tests {
     #[test]
     fn images_that_go_one_part_after_another_come_out_the_same() {
         let (device, _) = graphics();
-        let whole = network(&device).unwrap();
-        let parts = Network { most: 2.into(), ..network(&device).unwrap() };
+        let whole = network(&device, None).unwrap();
+        let parts = Network { most: 2.into(), ..network(&device, None).unwrap() };
         let mut random = fastrand::Rng::with_seed(2);
         let mut values = |count: usize| (0..count).map(|_| random.f32() - 0.5).collect::<Vec<f32>>();
         let x: Image = Tensor::from_data(TensorData::new(values(5 * 192), [5, 3, 8, 8]), &device);
@@ -317,7 +319,6 @@ mod tests {
     #[test]
     fn where_memory_is_short_fewer_images_go_at_once() {
         let (of_many, shared) = graphics();
-        register(&[(&of_many, Precision::Single)], &shared);
         // A device of one's own, on which 512 images have no room: sixteen channels of 64 pixels for each are 4 KiB.
         let room = 1 << 20;
         let limits = shared.adapter.limits();
@@ -334,7 +335,7 @@ mod tests {
         let (x, told) = (values(IMAGES * 192), Told { features: values(8), classes: vec![None] });
         let outputs = [&of_many, &of_few].map(|device| {
             // As if it had been found to have room.
-            let network = Network { most: IMAGES.into(), ..network(device).unwrap() };
+            let network = Network { most: IMAGES.into(), ..network(device, None).unwrap() };
             let x: Image = Tensor::from_data(TensorData::new(x.clone(), [IMAGES, 3, 8, 8]), device);
             let output = network.forward(x, &told).unwrap().try_into_vec_as::<f32>().unwrap();
             (output, network.most.into_inner())
@@ -343,5 +344,80 @@ mod tests {
         assert!(whole == parts, "the same, however many at once");
         assert!(all == IMAGES && (64..IMAGES).contains(&few), "{few} at once");
         assert_eq!(watch.take(), None, "it is no failure");
+    }
+
+    /// What an evaluation of two images asks for: of this kind of layer, or of all.
+    fn demand(network: &Network, kind: Option<LayerKind>) -> [u64; 3] {
+        let (recorder, _) = network.record(2, 1, network.body.layers.len());
+        let mut sum = Demand::default();
+        let of_kind = recorder.dispatches.iter().filter(|dispatch| kind.is_none() || dispatch.kind == kind);
+        of_kind.for_each(|dispatch| sum += dispatch.demand());
+        [sum.read, sum.written, sum.operations]
+    }
+
+    #[test]
+    fn demands_are_those_counted_by_hand() {
+        let [device, half] = [graphics().0, half_precision()];
+        let width = |input, output| Width { input, output };
+        let ops = [
+            Op::Stem(width(3, 8)),
+            Op::Block(Block { width: width(8, 8), resample: None, told: true }),
+            Op::Attention(8),
+            Op::Resample { direction: Direction::Down, channels: 8, conv: true },
+            Op::Head(width(8, 3)),
+        ];
+        let small = network(&device, Some(&ops)).unwrap();
+        // Features of 8 channels at 8×8 pixels of two images; of 3 channels, which fill a four; the same at 4×4 pixels.
+        let (eight, three, eight_4, three_4) = (4096, 2048, 1024, 512);
+        // Scale and shift of 8 channels of two images, and the parameters of their normalisation.
+        let (affine, gamma_beta) = (128, 64);
+        // Filters and biases of 3×3 from 8 channels to 8, from 4 to 8, and from 8 to 4.
+        let (filters, of_stem, of_head) = ((72 + 1) * 8 * 4, (36 + 1) * 8 * 4, (72 + 1) * 4 * 4);
+        // What the noise level adds to 8 channels: one row for all images.
+        let row = 32;
+        // A convolution of 3×3 from 8 channels to 8, at 2 × 64 pixels.
+        let convolution = 2 * 9 * 8 * 8 * 128;
+
+        // The stem; two of the block, the second with its residual; one that halves; the head.
+        let read = [
+            three + of_stem,
+            eight + affine + filters + row,
+            eight + affine + filters + eight,
+            eight + filters,
+            eight_4 + affine + of_head,
+        ];
+        let expected =
+            [read.iter().sum(), 4 * eight + three_4, 2 * 9 * 3 * 8 * 128 + 3 * convolution + 2 * 9 * 8 * 3 * 32];
+        assert_eq!(demand(&small, Some(LayerKind::Convolution)), expected);
+        // Queries, keys and values from normalised features, and the map after them with its residual.
+        let [qkv, out] = [(8 + 1) * 24 * 4, (8 + 1) * 8 * 4];
+        let expected =
+            [eight + affine + qkv + eight + out + eight, 3 * eight + eight, 2 * 8 * 24 * 128 + 2 * 8 * 8 * 128];
+        assert_eq!(demand(&small, Some(LayerKind::Pointwise)), expected);
+        // 64² weights of each image, from 8 channels, for 8 channels.
+        assert_eq!(demand(&small, Some(LayerKind::Attention)), [3 * eight, eight, 2 * 2 * 2 * 64 * 64 * 8]);
+        let expected = [3 * (eight + gamma_beta) + eight_4 + gamma_beta, 4 * affine, 0];
+        assert_eq!(demand(&small, Some(LayerKind::Normalisation)), expected);
+        // Every other pixel of every other row.
+        assert_eq!(demand(&small, Some(LayerKind::Resampling)), [eight / 4, eight_4, 0]);
+
+        // Of no kind are two maps of the embedding, one of what the block is told, and images in and out.
+        let of_kinds = LayerKind::ALL.map(|kind| demand(&small, Some(kind)));
+        let rest = [0, 1, 2].map(|index| {
+            let sum: u64 = of_kinds.iter().map(|demand| demand[index]).sum();
+            demand(&small, None)[index] - sum
+        });
+        let maps = [(8 + 1) * 32, (32 + 1) * 32, (32 + 1) * 8];
+        let read = (8 + 32 + 32 + maps.iter().sum::<u64>()) * 4 + 2 * 3 * 64 * 4 + three_4;
+        assert_eq!(rest, [read, (32 + 32 + 8) * 4 + three + 2 * 3 * 16 * 4, 2 * (8 * 32 + 32 * 32 + 32 * 8)]);
+
+        // Features of half precision are half as large.
+        let small = network(&half, Some(&ops)).unwrap();
+        assert_eq!(demand(&small, Some(LayerKind::Attention)), [3 * eight / 2, eight / 2, 2 * 2 * 2 * 64 * 64 * 8]);
+
+        // Of 64 channels, products at points: a quarter of those by taps.
+        let wide = network(&device, Some(&[Op::Stem(width(3, 64)), Op::Head(width(64, 64))])).unwrap();
+        let [_, _, operations] = demand(&wide, Some(LayerKind::Convolution));
+        assert_eq!(operations, 2 * 9 * 3 * 64 * 128 + 2 * 9 * 64 * 64 * 128 / 4);
     }
 }

@@ -3,11 +3,9 @@
 use super::device::{Gpu, STORAGE, buffer};
 use super::recorder::{Bindings, Bound, Recorder};
 use super::watch::DeviceError;
-use crate::network::{LayerKind, profile};
+use crate::network::{Demand, LayerKind, profile};
 use burn_wgpu::wgpu::{self, BufferUsages};
 use std::ops::Range;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// Where one dispatch's parameters, or a part of a slot, may begin after another, on every device.
@@ -38,6 +36,7 @@ struct Step {
     group: wgpu::BindGroup,
     workgroups: [u32; 3],
     kind: Option<LayerKind>,
+    demand: Demand,
 }
 
 /// Dispatches with all their memory.
@@ -54,15 +53,7 @@ impl Program {
     /// # Errors
     /// If the device has too little memory, or refuses a kernel.
     pub fn new(gpu: &Gpu, recorder: &Recorder, doors: Doors) -> Result<Self, DeviceError> {
-        let scopes = [wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::Internal]
-            .map(|filter| gpu.device.push_error_scope(filter));
-        let program = Program::made(gpu, recorder, doors);
-        // The last one pushed is the first to go.
-        let errors = scopes.into_iter().rev().filter_map(|scope| ready(scope.pop()).flatten());
-        match errors.last() {
-            Some(error) => Err((&error).into()),
-            None => Ok(program),
-        }
+        gpu.made(|| Program::made(gpu, recorder, doors))
     }
 
     fn made(gpu: &Gpu, recorder: &Recorder, doors: Doors) -> Self {
@@ -78,6 +69,7 @@ impl Program {
             group: bind(gpu, &slots, &params, index, &dispatch.bindings),
             workgroups: dispatch.workgroups,
             kind: dispatch.kind,
+            demand: dispatch.demand(),
         });
         Program { steps: steps.collect(), slots, doors }
     }
@@ -104,6 +96,8 @@ impl Program {
                 encoder.copy_buffer_to_buffer(output, 0, &y.buffer, y.offset, y.bytes);
             }
         };
+        let copied = x.bytes + y.bytes;
+        profile::ask(None, Demand { read: copied, written: copied, operations: 0 });
         self.submit(gpu, 0..self.steps.len(), enter, leave);
     }
 
@@ -118,6 +112,7 @@ impl Program {
         let steps = self.steps.get(steps).unwrap_or_default();
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         before(&mut encoder);
+        steps.iter().for_each(|step| profile::ask(step.kind, step.demand));
         let clock = if profile::is_taken() { Clock::new(gpu, steps.len()) } else { None };
         match &clock {
             // A pass for each, because only passes are timed everywhere.
@@ -165,7 +160,7 @@ impl Step {
     }
 }
 
-fn bind(
+pub(super) fn bind(
     gpu: &Gpu,
     slots: &[wgpu::Buffer],
     params: &wgpu::Buffer,
@@ -177,7 +172,7 @@ fn bind(
     let slot = |index: &usize| slots.get(*index).unwrap_or(&gpu.nothing);
     let storage = bound.into_iter().map(|bound| match bound {
         Bound::Nothing => gpu.nothing.as_entire_binding(),
-        Bound::Slot(index) => slot(index).as_entire_binding(),
+        Bound::Slot { place, .. } => slot(place).as_entire_binding(),
         Bound::Part { slot: index, first, bytes } => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
             buffer: slot(index),
             offset: *first,
@@ -194,14 +189,6 @@ fn bind(
     let entries: Vec<_> =
         (0..).zip(resources).map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource }).collect();
     gpu.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout: &gpu.layout, entries: &entries })
-}
-
-/// What a future that is ready gives.
-fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => Some(value),
-        Poll::Pending => None,
-    }
 }
 
 /// Times when passes begin and end, by the device's own clock.

@@ -1,12 +1,34 @@
 //! The recording of an evaluation: dispatches and where their features lie, before any memory is asked for.
 
 use super::kernel::Kernel;
-use crate::network::LayerKind;
+use crate::network::{Demand, LayerKind};
 use burn_wgpu::wgpu;
 use std::rc::Rc;
 
 /// Memory that a dispatch reads or writes. It is free for others once nobody holds it.
-pub(super) type Slot = Rc<usize>;
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    place: Rc<usize>,
+    /// That were asked for; the memory may be larger.
+    bytes: u64,
+}
+
+impl Slot {
+    /// Its place among all slots.
+    pub fn place(&self) -> usize {
+        *self.place
+    }
+
+    /// All of it.
+    pub fn bound(&self) -> Bound {
+        self.bound_in_part(self.bytes)
+    }
+
+    /// So many bytes of it.
+    pub fn bound_in_part(&self, bytes: u64) -> Bound {
+        Bound::Slot { place: self.place(), bytes }
+    }
+}
 
 /// Features of all images: at each pixel fours of channels, which may lie beside others.
 #[derive(Clone, Debug)]
@@ -37,11 +59,7 @@ impl View {
 
     /// Whether they lie at the same place.
     pub fn is(&self, other: &View) -> bool {
-        Rc::ptr_eq(&self.slot, &other.slot) && (self.first, self.channels) == (other.first, other.channels)
-    }
-
-    pub fn bound(&self) -> Bound {
-        Bound::Slot(*self.slot)
+        Rc::ptr_eq(&self.slot.place, &other.slot.place) && (self.first, self.channels) == (other.first, other.channels)
     }
 }
 
@@ -50,7 +68,11 @@ impl View {
 pub(super) enum Bound {
     #[default]
     Nothing,
-    Slot(usize),
+    /// A slot, and the bytes of it that are read or written.
+    Slot {
+        place: usize,
+        bytes: u64,
+    },
     /// Bytes of a slot from the first on, where bindings may begin.
     Part {
         slot: usize,
@@ -58,6 +80,16 @@ pub(super) enum Bound {
         bytes: u64,
     },
     Buffer(wgpu::Buffer),
+}
+
+impl Bound {
+    fn bytes(&self) -> u64 {
+        match self {
+            Bound::Nothing => 0,
+            Bound::Slot { bytes, .. } | Bound::Part { bytes, .. } => *bytes,
+            Bound::Buffer(buffer) => buffer.size(),
+        }
+    }
 }
 
 /// The buffers of a dispatch, as `shaders/network/common.wgsl` names them.
@@ -80,6 +112,17 @@ pub(super) struct Dispatch {
     pub params: Vec<u32>,
     pub bindings: Bindings,
     pub workgroups: [u32; 3],
+    /// Multiplications and additions in sums of products.
+    pub operations: u64,
+}
+
+impl Dispatch {
+    /// What it asks of the device.
+    pub fn demand(&self) -> Demand {
+        let Bindings { source, weights, output, affine, rows, residual } = &self.bindings;
+        let read = [source, weights, affine, rows, residual].into_iter().map(Bound::bytes).sum();
+        Demand { read, written: output.bytes(), operations: self.operations }
+    }
 }
 
 /// Takes down the dispatches of an evaluation of so many images.
@@ -92,7 +135,7 @@ pub(super) struct Recorder {
     pub memory: u32,
     pub dispatches: Vec<Dispatch>,
     /// Each with its bytes.
-    slots: Vec<(Slot, u64)>,
+    slots: Vec<(Rc<usize>, u64)>,
 }
 
 impl Recorder {
@@ -102,23 +145,38 @@ impl Recorder {
 
     /// Memory for so many bytes: free memory that fits best, else the largest free one made larger, else more.
     pub fn slot(&mut self, bytes: u64) -> Slot {
-        let free = self.slots.iter_mut().filter(|(slot, _)| Rc::strong_count(slot) == 1);
+        let free = self.slots.iter_mut().filter(|(place, _)| Rc::strong_count(place) == 1);
         let best = free.min_by_key(|(_, size)| if *size >= bytes { (0, *size) } else { (1, u64::MAX - *size) });
-        if let Some((slot, size)) = best {
+        if let Some((place, size)) = best {
             *size = bytes.max(*size);
-            return slot.clone();
+            return Slot { place: place.clone(), bytes };
         }
-        let slot = Rc::new(self.slots.len());
-        self.slots.push((slot.clone(), bytes));
-        slot
+        let place = Rc::new(self.slots.len());
+        self.slots.push((place.clone(), bytes));
+        Slot { place, bytes }
     }
 
     /// Memory for features of this many channels, height and width.
     pub fn features(&mut self, channels: u32, height: u32, width: u32) -> View {
         let quads = channels.div_ceil(4);
+        let slot = self.slot(self.bytes(quads, height * width));
+        View { slot, first: 0, stride: quads, channels, height, width }
+    }
+
+    /// Bytes of so many fours of channels at so many pixels of each image.
+    fn bytes(&self, quads: u32, pixels: u32) -> u64 {
         let four = if self.half { 8 } else { 16 };
-        let bytes = u64::from(self.images) * u64::from(height * width) * u64::from(quads) * four;
-        View { slot: self.slot(bytes), first: 0, stride: quads, channels, height, width }
+        u64::from(self.images) * u64::from(quads) * u64::from(pixels) * four
+    }
+
+    /// All of a view's features.
+    pub fn bound(&self, view: &View) -> Bound {
+        self.bound_at(view, view.pixels())
+    }
+
+    /// A view's features at so many of its pixels.
+    pub fn bound_at(&self, view: &View, pixels: u32) -> Bound {
+        view.slot.bound_in_part(self.bytes(view.quads(), pixels))
     }
 
     pub fn dispatch(&mut self, dispatch: Dispatch) {
@@ -141,7 +199,7 @@ mod tests {
         let first = recorder.features(8, 4, 4);
         let second = recorder.features(8, 4, 4);
         let place = second.part(4, 4);
-        assert!(!second.is(&first) && place.slot == second.slot);
+        assert!(!second.is(&first) && place.slot.place() == second.slot.place());
         drop(second);
         // A part is held still.
         let third = recorder.features(4, 4, 4);
@@ -149,7 +207,7 @@ mod tests {
         drop((place, first));
         let larger = recorder.features(64, 4, 4);
         assert_eq!(recorder.sizes().len(), 3);
-        assert_ne!(larger.slot, third.slot);
+        assert_ne!(larger.slot.place(), third.slot.place());
         assert!(recorder.sizes().contains(&(2 * 16 * 16 * 16)));
     }
 }

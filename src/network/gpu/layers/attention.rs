@@ -1,6 +1,6 @@
 //! Self-attention.
 
-use super::{Convolution, Norm, Read, Write};
+use super::{Convolution, Norm, Read, Write, products};
 use crate::network::gpu::kernel::Kernel;
 use crate::network::gpu::parameters::{Order, Uploader};
 use crate::network::gpu::recorder::{Bindings, Dispatch, Recorder, Slot, View};
@@ -55,8 +55,14 @@ impl Attention {
             kernel: Kernel::Attention { head: self.width / 4, learns },
             kind: Some(LayerKind::Attention),
             params: vec![x.pixels(), x.quads(), qkv.first, qkv.stride, mixed.first, mixed.stride, self.scale()],
-            bindings: Bindings { source: qkv.bound(), output: mixed.bound(), ..Bindings::default() },
+            bindings: Bindings {
+                source: recorder.bound(&qkv),
+                output: recorder.bound(&View { channels: x.channels + after, ..mixed.clone() }),
+                ..Bindings::default()
+            },
             workgroups: [x.pixels().div_ceil(16), heads, recorder.images],
+            // Of queries and keys, and of weights and values.
+            operations: 2 * products([recorder.images, x.pixels(), x.pixels(), x.channels]),
         });
         let write = Write { residual: Some(x), scale: Some(scale), to, ..Write::default() };
         let out = self.out.record(recorder, Read::plain(&mixed), write);

@@ -1,6 +1,6 @@
 //! Convolutions, by taps or at points.
 
-use super::{LANES, Read, Write};
+use super::{LANES, Read, Write, products};
 use crate::network::gpu::kernel::Kernel;
 use crate::network::gpu::parameters::{Order, Parameters, Uploader};
 use crate::network::gpu::program::ALIGNMENT;
@@ -84,7 +84,7 @@ impl Convolution {
     pub fn record(&self, recorder: &mut Recorder, read: Read, write: Write) -> View {
         match &self.filters {
             Filters::Taps(parameters) => match self.at_points(recorder, &parameters.bound, read.x.quads()) {
-                Some((slot, biases)) => self.by_points(recorder, &Bound::Slot(*slot), &biases, read, write),
+                Some((slot, biases)) => self.by_points(recorder, &slot.bound(), &biases, read, write),
                 None => self.by_taps(recorder, &parameters.bound, read, write),
             },
             Filters::Points { filters, biases } => self.by_points(recorder, filters, biases, read, write),
@@ -107,10 +107,11 @@ impl Convolution {
             params: vec![count],
             bindings: Bindings {
                 source: Bound::Part { slot, first, bytes: taps },
-                output: Bound::Slot(*to),
+                output: to.bound(),
                 ..Bindings::default()
             },
             workgroups: [count.div_ceil(LANES), 1, 1],
+            operations: 0,
         });
         Some((to, Bound::Part { slot, first: first + taps, bytes: 16 * u64::from(output) }))
     }
@@ -131,7 +132,7 @@ impl Convolution {
             own: false,
             memory: recorder.memory,
         });
-        let (residual, of_residual) = write.residual();
+        let (residual, of_residual) = write.residual(recorder);
         let mut params = vec![images, height, width, input, output];
         params.extend([x.first, x.stride, to.first, to.stride]);
         params.extend(of_residual.into_iter().chain(write.row()).chain(tiling.spans));
@@ -143,14 +144,15 @@ impl Convolution {
             kind: Some(self.kind()),
             params,
             bindings: Bindings {
-                source: x.bound(),
+                source: recorder.bound(x),
                 weights: parameters.clone(),
-                output: to.bound(),
+                output: recorder.bound(&to),
                 affine: read.affine(),
-                rows: write.rows(),
+                rows: write.rows(self.output, recorder),
                 residual,
             },
             workgroups: [tiling.tiles.iter().product(), output.div_ceil(shape.quads), 1],
+            operations: products([self.side * self.side, x.channels, self.output, images, x.pixels()]),
         });
         to
     }
@@ -169,15 +171,16 @@ impl Convolution {
             kind,
             params: vec![images, x.height, x.width, input, x.first, x.stride, across, down],
             bindings: Bindings {
-                source: x.bound(),
-                output: Bound::Slot(*inputs),
+                source: recorder.bound(x),
+                output: inputs.bound(),
                 affine: read.affine(),
                 ..Bindings::default()
             },
             workgroups: [(input * tiles).div_ceil(LANES), images, 1],
+            operations: 0,
         });
 
-        let products = recorder.slot(bytes(output));
+        let outputs = recorder.slot(bytes(output));
         let width = images * tiles;
         let memory = recorder.memory;
         let tiling = Tiling::new(Work { images: POINTS, height: 1, width, side: 1, input, output, own: true, memory });
@@ -189,17 +192,18 @@ impl Convolution {
             kind,
             params,
             bindings: Bindings {
-                source: Bound::Slot(*inputs),
+                source: inputs.bound(),
                 weights: filters.clone(),
-                output: Bound::Slot(*products),
+                output: outputs.bound(),
                 ..Bindings::default()
             },
             workgroups: [tiling.tiles.iter().product(), output.div_ceil(shape.quads), 1],
+            operations: products([POINTS, x.channels, self.output, images, tiles]),
         });
         drop(inputs);
 
         let to = write.to.clone().unwrap_or_else(|| recorder.features(self.output, x.height, x.width));
-        let (residual, of_residual) = write.residual();
+        let (residual, of_residual) = write.residual(recorder);
         let mut params = vec![images, x.height, x.width, output, to.first, to.stride];
         params.extend(of_residual.into_iter().chain(write.row()).chain([across, down, write.scale()]));
         recorder.dispatch(Dispatch {
@@ -207,14 +211,15 @@ impl Convolution {
             kind,
             params,
             bindings: Bindings {
-                source: Bound::Slot(*products),
+                source: outputs.bound(),
                 weights: biases.clone(),
-                output: to.bound(),
-                rows: write.rows(),
+                output: recorder.bound(&to),
+                rows: write.rows(self.output, recorder),
                 residual,
                 ..Bindings::default()
             },
             workgroups: [(output * tiles).div_ceil(LANES), images, 1],
+            operations: 0,
         });
         to
     }

@@ -2,7 +2,7 @@
 
 use super::attention::Kept;
 use super::convolution::Filters;
-use super::{Attention, Convolution, LANES, Norm, Read, Rows, Write, pool};
+use super::{Attention, Convolution, LANES, Norm, Read, Rows, Write, pool, products};
 use crate::network::gpu::kernel::{Kernel, Reading};
 use crate::network::gpu::parameters::{GRADIENTS, Parameters};
 use crate::network::gpu::recorder::{Bindings, Bound, Dispatch, Recorder, Slot, View};
@@ -40,12 +40,13 @@ impl Convolution {
             kind: Some(self.kind()),
             params,
             bindings: Bindings {
-                source: x.bound(),
-                output: Bound::Slot(*sums),
-                residual: gradient.bound(),
+                source: recorder.bound(x),
+                output: sums.bound(),
+                residual: recorder.bound(gradient),
                 ..Bindings::default()
             },
             workgroups: [groups, count_of_parts, 1],
+            operations: products([self.side * self.side, x.channels, gradient.channels, images, x.pixels()]),
         });
         sum(recorder, Some(self.kind()), &sums, [count, count_of_parts], back.gradient, factor);
     }
@@ -84,9 +85,15 @@ fn sum(
         kernel: Kernel::Sum { lanes },
         kind,
         params: vec![count, number, to / 4, factor.to_bits()],
-        bindings: Bindings { source: Bound::Slot(**parts), output: Bound::Slot(GRADIENTS), ..Bindings::default() },
+        bindings: Bindings { source: parts.bound(), output: of_gradients(count), ..Bindings::default() },
         workgroups: [count.div_ceil(LANES / lanes), 1, 1],
+        operations: 0,
     });
+}
+
+/// So many fours of the gradients of parameters.
+fn of_gradients(fours: u32) -> Bound {
+    Bound::Slot { place: GRADIENTS, bytes: 16 * u64::from(fours) }
 }
 
 /// What a normalisation was given on the way forwards, and the gradient of what came of it after a nonlinearity.
@@ -113,13 +120,14 @@ impl Norm {
             kind,
             params: vec![images, x.pixels(), quads, x.first, x.stride, gradient.first, gradient.stride],
             bindings: Bindings {
-                source: x.bound(),
-                output: Bound::Slot(*sums),
-                affine: Bound::Slot(**affine),
-                residual: gradient.bound(),
+                source: recorder.bound(x),
+                output: sums.bound(),
+                affine: affine.bound(),
+                residual: recorder.bound(gradient),
                 ..Bindings::default()
             },
             workgroups: [quads, images, 1],
+            operations: 0,
         });
         let means = recorder.slot(per_channel);
         let factor = 1.0 / (self.members * x.pixels()) as f32;
@@ -128,12 +136,13 @@ impl Norm {
             kind,
             params: vec![images, quads, x.channels, self.members, factor.to_bits()],
             bindings: Bindings {
-                source: Bound::Slot(*sums),
-                output: Bound::Slot(*means),
-                affine: Bound::Slot(**affine),
+                source: sums.bound(),
+                output: means.bound(),
+                affine: affine.bound(),
                 ..Bindings::default()
             },
             workgroups: [quads.div_ceil(LANES), images, 1],
+            operations: 0,
         });
         self.learn(recorder, &sums, quads, rows);
         let reading = Reading { normalised: true, activation };
@@ -152,12 +161,13 @@ impl Norm {
             kind,
             params,
             bindings: Bindings {
-                source: Bound::Slot(**sums),
-                output: Bound::Slot(GRADIENTS),
-                rows: rows.as_ref().map_or(Bound::Nothing, |[told, _]| Bound::Slot(**told.slot)),
+                source: sums.bound(),
+                output: of_gradients(2 * quads),
+                rows: rows.as_ref().map_or(Bound::Nothing, |[told, _]| told.bound(8 * quads, images)),
                 ..Bindings::default()
             },
             workgroups: [quads, 1, 1],
+            operations: 0,
         });
         let Some([_, to]) = rows else { return };
         let [first, stride] = fours(&to);
@@ -166,12 +176,13 @@ impl Norm {
             kind,
             params: vec![quads, first, stride],
             bindings: Bindings {
-                source: Bound::Slot(**sums),
+                source: sums.bound(),
                 weights: self.parameters.bound.clone(),
-                output: Bound::Slot(**to.slot),
+                output: to.bound(8 * quads, images),
                 ..Bindings::default()
             },
             workgroups: [quads.div_ceil(LANES), images, 1],
+            operations: 0,
         });
     }
 }
@@ -187,7 +198,8 @@ pub(in crate::network::gpu) fn deactivate(
     residual: Option<(&View, f32)>,
 ) -> View {
     let to = recorder.features(x.channels, x.height, x.width);
-    let (bound, of_residual) = Write { residual: residual.map(|(view, _)| view), ..Write::default() }.residual();
+    let (bound, of_residual) =
+        Write { residual: residual.map(|(view, _)| view), ..Write::default() }.residual(recorder);
     let mut params = vec![recorder.images, x.pixels(), x.quads(), x.first, x.stride];
     params.extend([gradient.first, gradient.stride, to.first, to.stride]);
     params.extend(of_residual.into_iter().chain([residual.map_or(0.0, |(_, scale)| scale).to_bits()]));
@@ -196,14 +208,15 @@ pub(in crate::network::gpu) fn deactivate(
         kind: Some(LayerKind::Normalisation),
         params,
         bindings: Bindings {
-            source: x.bound(),
-            weights: norm.map_or(Bound::Nothing, |(_, means)| Bound::Slot(**means)),
-            output: to.bound(),
-            affine: norm.map_or(Bound::Nothing, |(affine, _)| Bound::Slot(**affine)),
-            rows: gradient.bound(),
+            source: recorder.bound(x),
+            weights: norm.map_or(Bound::Nothing, |(_, means)| means.bound()),
+            output: recorder.bound(&to),
+            affine: norm.map_or(Bound::Nothing, |(affine, _)| affine.bound()),
+            rows: recorder.bound(gradient),
             residual: bound,
         },
         workgroups: [(x.quads() * x.pixels()).div_ceil(LANES), recorder.images, 1],
+        operations: 0,
     });
     to
 }
@@ -239,15 +252,22 @@ impl Attention {
             kind,
             params: vec![pixels, quads, mixed.first, mixed.stride, gradient.first, gradient.stride],
             bindings: Bindings {
-                source: mixed.bound(),
-                output: Bound::Slot(*stats),
-                residual: gradient.bound(),
+                source: recorder.bound(&View { channels: mixed.channels + 4 * heads, ..mixed.clone() }),
+                output: stats.bound(),
+                residual: recorder.bound(gradient),
                 ..Bindings::default()
             },
             workgroups: [pixels.div_ceil(LANES), heads, images],
+            operations: 0,
         });
         let to = recorder.features(qkv.channels, qkv.height, qkv.width);
-        for kernel in [Kernel::AttentionQueries { head }, Kernel::AttentionKeys { head }] {
+        let width = gradient.channels;
+        // From weights and their gradient to that of queries, and to those of keys and values.
+        let kernels = [
+            (Kernel::AttentionQueries { head }, to.part(0, width), 3),
+            (Kernel::AttentionKeys { head }, to.part(width, 2 * width), 4),
+        ];
+        for (kernel, of, sums) in kernels {
             let mut params = vec![pixels, quads, qkv.first, qkv.stride, gradient.first, gradient.stride];
             params.extend([to.first, to.stride, self.scale()]);
             recorder.dispatch(Dispatch {
@@ -255,13 +275,14 @@ impl Attention {
                 kind,
                 params,
                 bindings: Bindings {
-                    source: qkv.bound(),
-                    output: to.bound(),
-                    rows: Bound::Slot(*stats),
-                    residual: gradient.bound(),
+                    source: recorder.bound(qkv),
+                    output: recorder.bound(&of),
+                    rows: stats.bound(),
+                    residual: recorder.bound(gradient),
                     ..Bindings::default()
                 },
                 workgroups: [pixels.div_ceil(16), heads, images],
+                operations: sums * products([images, pixels, pixels, width]),
             });
         }
         to
@@ -276,8 +297,9 @@ pub(in crate::network::gpu) fn spread(recorder: &mut Recorder, gradient: &View, 
         kernel: Kernel::Spread,
         kind: None,
         params: vec![to.pixels(), to.quads(), gradient.first, gradient.stride, factor.to_bits()],
-        bindings: Bindings { source: gradient.bound(), output: to.bound(), ..Bindings::default() },
+        bindings: Bindings { source: recorder.bound(gradient), output: recorder.bound(&to), ..Bindings::default() },
         workgroups: [(to.quads() * to.pixels()).div_ceil(LANES), recorder.images, 1],
+        operations: 0,
     });
     to
 }
@@ -291,11 +313,12 @@ pub(in crate::network::gpu) fn gather(recorder: &mut Recorder, from: usize, plac
         kind: None,
         params: vec![count, across * MOVERS],
         bindings: Bindings {
-            source: Bound::Slot(from),
+            source: Bound::Slot { place: from, bytes: 4 * u64::from(count) },
             weights: places,
-            output: Bound::Slot(to),
+            output: Bound::Slot { place: to, bytes: 4 * u64::from(count) },
             ..Bindings::default()
         },
         workgroups: [across, groups.div_ceil(across), 1],
+        operations: 0,
     });
 }

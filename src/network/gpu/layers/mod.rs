@@ -39,7 +39,7 @@ impl<'a> Read<'a> {
     }
 
     fn affine(&self) -> Bound {
-        self.affine.map_or(Bound::Nothing, |slot| Bound::Slot(**slot))
+        self.affine.map_or(Bound::Nothing, Slot::bound)
     }
 }
 
@@ -51,6 +51,14 @@ pub(super) struct Rows<'a> {
     pub first: u32,
     /// Values from image to image; 0 where one row is for all.
     pub stride: u32,
+}
+
+impl Rows<'_> {
+    /// So many values for each of the images.
+    fn bound(&self, values: u32, images: u32) -> Bound {
+        let rows = if self.stride == 0 { 1 } else { images };
+        self.slot.bound_in_part(u64::from(values) * u64::from(rows) * 4)
+    }
 }
 
 /// What a layer adds to its outcome, and where it goes.
@@ -65,12 +73,13 @@ pub(super) struct Write<'a> {
 }
 
 impl Write<'_> {
-    fn residual(&self) -> (Bound, [u32; 2]) {
-        self.residual.map_or((Bound::Nothing, [0; 2]), |view| (view.bound(), [view.first, view.stride]))
+    fn residual(&self, recorder: &Recorder) -> (Bound, [u32; 2]) {
+        self.residual.map_or((Bound::Nothing, [0; 2]), |view| (recorder.bound(view), [view.first, view.stride]))
     }
 
-    fn rows(&self) -> Bound {
-        self.rows.map_or(Bound::Nothing, |rows| Bound::Slot(**rows.slot))
+    /// Of so many channels.
+    fn rows(&self, channels: u32, recorder: &Recorder) -> Bound {
+        self.rows.map_or(Bound::Nothing, |rows| rows.bound(channels, recorder.images))
     }
 
     /// The first four of a row, and fours from row to row.
@@ -81,6 +90,11 @@ impl Write<'_> {
     fn scale(&self) -> u32 {
         self.scale.unwrap_or(1.0).to_bits()
     }
+}
+
+/// Multiplications and additions of so many products, by all factors of their number.
+fn products<const N: usize>(factors: [u32; N]) -> u64 {
+    2 * factors.into_iter().map(u64::from).product::<u64>()
 }
 
 /// Group normalisation.
@@ -117,13 +131,15 @@ impl Norm {
             kind: Some(LayerKind::Normalisation),
             params,
             bindings: Bindings {
-                source: x.bound(),
+                source: recorder.bound(x),
                 weights: self.parameters.bound.clone(),
-                output: Bound::Slot(*affine),
-                rows: rows.map_or(Bound::Nothing, |rows| Bound::Slot(**rows.slot)),
+                output: affine.bound(),
+                // Scale and shift.
+                rows: rows.map_or(Bound::Nothing, |rows| rows.bound(2 * x.channels, recorder.images)),
                 ..Bindings::default()
             },
             workgroups: [x.channels / self.members.max(1), recorder.images, 1],
+            operations: 0,
         });
         affine
     }
@@ -171,13 +187,14 @@ impl Linear {
             kind: None,
             params: vec![self.input.div_ceil(4), quads, u32::from(extra.is_some())],
             bindings: Bindings {
-                source: Bound::Slot(**from),
+                source: from.bound(),
                 weights: Bound::Buffer(self.parameters.clone()),
-                output: Bound::Slot(*to),
-                rows: extra.map_or(Bound::Nothing, |slot| Bound::Slot(**slot)),
+                output: to.bound(),
+                rows: extra.map_or(Bound::Nothing, Slot::bound),
                 ..Bindings::default()
             },
             workgroups: [quads.div_ceil(8), rows, 1],
+            operations: products([rows, self.input, self.output]),
         });
         to
     }
@@ -190,8 +207,9 @@ pub(super) fn enter(recorder: &mut Recorder, from: &Slot, [channels, height, wid
         kernel: Kernel::Enter,
         kind: None,
         params: vec![to.pixels(), channels, to.quads()],
-        bindings: Bindings { source: Bound::Slot(**from), output: to.bound(), ..Bindings::default() },
+        bindings: Bindings { source: from.bound(), output: recorder.bound(&to), ..Bindings::default() },
         workgroups: [(to.quads() * to.pixels()).div_ceil(LANES), recorder.images, 1],
+        operations: 0,
     });
     to
 }
@@ -204,8 +222,9 @@ pub(super) fn leave(recorder: &mut Recorder, x: &View) -> Slot {
         kernel: Kernel::Leave,
         kind: None,
         params: vec![x.pixels(), x.channels, x.first, x.stride],
-        bindings: Bindings { source: x.bound(), output: Bound::Slot(*to), ..Bindings::default() },
+        bindings: Bindings { source: recorder.bound(x), output: to.bound(), ..Bindings::default() },
         workgroups: [values.div_ceil(LANES), recorder.images, 1],
+        operations: 0,
     });
     to
 }
@@ -224,8 +243,14 @@ pub(super) fn pool(recorder: &mut Recorder, read: Read, to: &View, factor: f32) 
         kernel: Kernel::Pool { reading: read.reading() },
         kind: None,
         params: vec![x.pixels(), x.quads(), x.first, x.stride, to.first, to.stride, factor.to_bits()],
-        bindings: Bindings { source: x.bound(), output: to.bound(), affine: read.affine(), ..Bindings::default() },
+        bindings: Bindings {
+            source: recorder.bound(x),
+            output: recorder.bound(to),
+            affine: read.affine(),
+            ..Bindings::default()
+        },
         workgroups: [x.quads(), recorder.images, 1],
+        operations: 0,
     });
 }
 
@@ -250,13 +275,15 @@ pub(super) fn masked(recorder: &mut Recorder, read: Read, masks: &Slot, first: u
         kind: None,
         params: vec![x.pixels(), x.quads(), x.first, x.stride, first],
         bindings: Bindings {
-            source: x.bound(),
-            output: to.bound(),
+            source: recorder.bound(x),
+            output: recorder.bound(&to),
             affine: read.affine(),
-            rows: Bound::Slot(**masks),
+            // Sixteen bytes for each image.
+            rows: masks.bound_in_part(u64::from(recorder.images) * 16),
             ..Bindings::default()
         },
         workgroups: [(x.quads() * x.pixels()).div_ceil(LANES), recorder.images, 1],
+        operations: 0,
     });
     to
 }
@@ -264,7 +291,7 @@ pub(super) fn masked(recorder: &mut Recorder, read: Read, masks: &Slot, first: u
 /// Features as they are read, plus others, times a factor, at another place.
 pub(super) fn combine(recorder: &mut Recorder, read: Read, residual: Option<&View>, scale: f32, to: &View) {
     let x = read.x;
-    let (bound, of_residual) = Write { residual, ..Write::default() }.residual();
+    let (bound, of_residual) = Write { residual, ..Write::default() }.residual(recorder);
     let mut params = vec![x.pixels(), x.quads(), x.first, x.stride, to.first, to.stride];
     params.extend(of_residual.into_iter().chain([scale.to_bits()]));
     recorder.dispatch(Dispatch {
@@ -272,12 +299,13 @@ pub(super) fn combine(recorder: &mut Recorder, read: Read, residual: Option<&Vie
         kind: None,
         params,
         bindings: Bindings {
-            source: x.bound(),
-            output: to.bound(),
+            source: recorder.bound(x),
+            output: recorder.bound(to),
             affine: read.affine(),
             residual: bound,
             ..Bindings::default()
         },
         workgroups: [(x.quads() * x.pixels()).div_ceil(LANES), recorder.images, 1],
+        operations: 0,
     });
 }

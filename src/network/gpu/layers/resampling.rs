@@ -85,25 +85,28 @@ impl Resampling {
             recorder.features(x.channels, height, width)
         });
         let (height, width) = (to.height, to.width);
-        let (residual, of_residual) = write.residual();
+        let (residual, of_residual) = write.residual(recorder);
         let mut params = vec![recorder.images, x.height, x.width, x.quads()];
         params.extend([x.first, x.stride, to.first, to.stride]);
         params.extend(of_residual.into_iter().chain([height, width, self.padding, write.scale()]));
         let filter = Filter { taps: self.taps.iter().map(|tap| tap.to_bits()).collect(), stride: self.stride };
         let (reading, biased) = (read.reading(), bias.is_some());
+        // Those between steps that are longer than the filter are not read.
+        let read_pixels = x.pixels().min(height * width * (self.taps.len() * self.taps.len()) as u32);
         recorder.dispatch(Dispatch {
             kernel: Kernel::Resample { filter, reading, biased, residual: write.residual.is_some() },
             kind: Some(LayerKind::Resampling),
             params,
             bindings: Bindings {
-                source: x.bound(),
+                source: recorder.bound_at(x, read_pixels),
                 weights: bias.map_or(Bound::Nothing, |bias| bias.bound.clone()),
-                output: to.bound(),
+                output: recorder.bound(&to),
                 affine: read.affine(),
                 residual,
                 ..Bindings::default()
             },
             workgroups: [(x.quads() * width).div_ceil(LANES), height, recorder.images],
+            operations: 0,
         });
         to
     }

@@ -92,14 +92,14 @@ impl Learner {
         let back_end = recorder.dispatches.len();
         gather(&mut recorder, GRADIENTS, from_places(2), FOUND, count as u32);
         drop(held);
-        let features = embedded.as_ref().map(|embedded| *embedded.features.slot);
-        let extra = embedded.as_ref().and_then(|embedded| Some(*embedded.extra.as_ref()?.slot));
-        let doors = Doors { input: *input, output: *output, features, extra };
+        let features = embedded.as_ref().map(|embedded| embedded.features.slot.place());
+        let extra = embedded.as_ref().and_then(|embedded| Some(embedded.extra.as_ref()?.slot.place()));
+        let doors = Doors { input: input.place(), output: output.place(), features, extra };
         let places = Places {
             parts: [packed_end, forwards, back_end, recorder.dispatches.len()],
-            gradient: *gradient,
-            joined: joined.as_ref().map(|view| *view.slot),
-            masks: masks.map(|slot| *slot),
+            gradient: gradient.place(),
+            joined: joined.as_ref().map(|view| view.slot.place()),
+            masks: masks.map(|slot| slot.place()),
         };
         let values = (h.channels * h.pixels()) as usize;
         let sizes = [values, joined.map_or(0, |view| 4 * view.quads() as usize)];
