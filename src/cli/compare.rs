@@ -28,7 +28,7 @@ Examples:
       --reference photos/ --output mine
   score-explorer compare --presets pc-langevin-50 --x solver.snr=0.05,0.1,0.16 \\
       --y steps=10,20,50 --output snr.html
-  score-explorer compare --model teacher.safetensors --reference photos/ \
+  score-explorer compare --model teacher.safetensors --reference photos/ \\
       --presets heun-20,consistency-2@student.safetensors --output few
   score-explorer compare --presets table-1 --count 1024 --output t1 --dry-run
   score-explorer compare --output mine --count 4096
