@@ -112,9 +112,7 @@ impl<T: Task> Context<T> {
         match self.attempt(&mut work) {
             Ok(ended) => ended,
             Err(error) => {
-                self.leave_gpu();
-                let what = Failure::from(&error).what;
-                let what = what.trim_end_matches('.');
+                let what = self.leave_gpu(&error);
                 self.say(Update::Notice(format!("{what} after step {}; the CPU goes on from there.", self.done.get())));
                 work()
             }
@@ -135,12 +133,13 @@ impl<T: Task> Context<T> {
         }
     }
 
-    /// The task computes on the CPU from now on.
-    fn leave_gpu(&self) {
+    /// The task computes on the CPU from now on. Returns why, without a full stop.
+    fn leave_gpu(&self, error: &DeviceError) -> String {
         self.seat.leave();
         self.retreated.set(true);
         // What the failure left of the models is not to be trusted.
         self.engine.loader.clear();
+        Failure::from(error).what.trim_end_matches('.').to_owned()
     }
 
     /// Takes in that so many samples were evaluated, which took so long.
@@ -157,15 +156,13 @@ impl<T: Task> Context<T> {
 
     /// Gives the graphics device up, and says so. Returns the last moment that is kept, if one is.
     fn retreat(&self, error: &DeviceError) -> Option<Arc<Recorded>> {
-        self.leave_gpu();
+        let what = self.leave_gpu(error);
         let kept = self.recording.retreat();
         let [lost, from] = [self.done.get(), kept.as_ref().map_or(0, |kept| kept.step)];
         self.done.set(from);
         self.meter.back_to(kept.as_ref().map_or(0, |kept| kept.nfe));
         // All that is left is in the host's memory.
         let _ = self.recording.flush(&self.meter);
-        let what = Failure::from(error).what;
-        let what = what.trim_end_matches('.');
         self.say(Update::Notice(match (lost, from) {
             (0, _) => format!("{what}; the CPU is used instead."),
             (_, 0) => format!("{what} after step {lost}; the CPU begins again."),

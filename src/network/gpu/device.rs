@@ -180,16 +180,27 @@ impl Gpu {
         after: &wgpu::SubmissionIndex,
         read: impl FnOnce(&[f32]) -> T,
     ) -> Result<T, DeviceError> {
-        let refused = |error: String| DeviceError::Refused(error);
         copy.slice(..).map_async(wgpu::MapMode::Read, |_| {});
-        self.watch.wait_for(after)?;
-        self.watch.check()?;
-        let values = {
-            let bytes = copy.get_mapped_range(..).map_err(|error| refused(error.to_string()))?;
-            read(bytemuck::try_cast_slice(&bytes).map_err(|error| refused(error.to_string()))?)
-        };
+        let values = self.read_mapped(copy, after, read)?;
         copy.unmap();
         Ok(values)
+    }
+
+    /// The same of memory that was asked to be mapped before, and stays so.
+    ///
+    /// # Errors
+    /// Those of [`Gpu::read`].
+    pub fn read_mapped<T>(
+        &self,
+        copy: &wgpu::Buffer,
+        after: &wgpu::SubmissionIndex,
+        read: impl FnOnce(&[f32]) -> T,
+    ) -> Result<T, DeviceError> {
+        let refused = |error: String| DeviceError::Refused(error);
+        self.watch.wait_for(after)?;
+        self.watch.check()?;
+        let bytes = copy.get_mapped_range(..).map_err(|error| refused(error.to_string()))?;
+        Ok(read(bytemuck::try_cast_slice(&bytes).map_err(|error| refused(error.to_string()))?))
     }
 
     /// A buffer that holds these bytes.

@@ -253,6 +253,9 @@ impl Kernel {
             Kernel::NormSums { .. } | Kernel::NormBack { .. } => {
                 text.push_str(include_str!("../../../shaders/network/slope.wgsl"));
             }
+            Kernel::AttentionQueries { .. } | Kernel::AttentionKeys { .. } => {
+                text.push_str(include_str!("../../../shaders/network/attention_back.wgsl"));
+            }
             _ => {}
         }
         let number =

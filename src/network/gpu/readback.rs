@@ -45,11 +45,8 @@ impl Readback {
             Way::There(values) => return Ok(values),
             Way::Copied { gpu, copy, after, count } => (gpu, copy, after, count),
         };
-        gpu.watch.wait_for(&after).map_err(failed)?;
-        let bytes = copy.get_mapped_range(..).map_err(failed)?;
-        let values: &[f32] = bytemuck::try_cast_slice(&bytes).map_err(failed)?;
-        gpu.watch.check().map_err(failed)?;
-        Ok(values.get(..count).unwrap_or_default().to_vec())
+        let read = |values: &[f32]| values.get(..count).unwrap_or_default().to_vec();
+        gpu.read_mapped(&copy, &after, read).map_err(failed)
     }
 }
 

@@ -102,19 +102,6 @@ impl<'a> Walk<'a> {
         let scale = network.config.residual_scale();
         let h = self.h.clone();
         match layer {
-            // These say themselves what they keep.
-            Layer::Block(_)
-            | Layer::Attention(_)
-            | Layer::ConvResample(_)
-            | Layer::InputSkip(_)
-            | Layer::InputResidual(_)
-            | Layer::Output(..)
-            | Layer::OutputResidual(_)
-            | Layer::Head(..)
-            | Layer::Pool(_) => {}
-            _ => self.keeps(|| Kept::Input(h.clone())),
-        }
-        match layer {
             Layer::Stem(convolution) => {
                 let to = self.place_for(place, convolution.channels(), h.height, h.width);
                 self.h = convolution.record(self.recorder, Read::plain(&h), Write { to: Some(to), ..Write::default() });
@@ -161,13 +148,17 @@ impl<'a> Walk<'a> {
                 }
             }
             Layer::Head(norm, convolution) => self.h = self.activated(norm, convolution, &h, None),
-            Layer::TakeOutput => self.h = self.output.take().unwrap_or(h),
+            Layer::TakeOutput => self.h = self.output.take().unwrap_or_else(|| h.clone()),
             Layer::Pool(norm) => {
                 let affine = norm.record(self.recorder, &h, None);
                 self.h = mean(self.recorder, Read { x: &h, affine: Some(&affine), activation: nonlinearity });
                 self.keeps(|| Kept::Norm(h.clone(), affine));
             }
             Layer::Linear(map) => self.h = map.record(self.recorder, Read::plain(&h), Write::default()),
+        }
+        // One that has kept nothing else keeps what came to it.
+        if self.tape.as_ref().is_some_and(|tape| tape.len() == place) {
+            self.keeps(|| Kept::Input(h));
         }
     }
 
