@@ -6,7 +6,7 @@ use super::{Cell, CompareError};
 use crate::checkpoint::{FileError, read_json, write_json};
 use crate::registry::{Category, Choice, Kind, Value};
 use crate::sde::FamilyKind;
-use crate::solver::{Destination, Group, LogSnr, Preset, Solver};
+use crate::solver::{Destination, Grid, Group, LogSnr, Preset, SPARE, Solver};
 use crate::task::{ModelRef, Steps};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -108,6 +108,12 @@ fn within(solver: &Choice<dyn Solver>, budget: usize) -> Option<(usize, usize)> 
     all.filter(|(steps, evaluations)| *evaluations <= budget && (*steps > 1 || budget == 1)).last()
 }
 
+/// The grid on which solvers are compared; one that asks nothing at a grid's last level has a grid that leaves it out.
+fn compared_on(solver: &dyn Solver) -> Choice<dyn Grid> {
+    let own = solver.grid();
+    if own.settings().whole(&SPARE) > 0 { own } else { Choice::new(&LogSnr) }
+}
+
 /// A solver at 5 to 50 evaluations, and with the ratios of its corrector.
 fn few_steps(solver: &'static dyn Solver) -> Vec<Cell> {
     let mut all = Vec::new();
@@ -125,7 +131,7 @@ fn few_steps(solver: &'static dyn Solver) -> Vec<Cell> {
                 model: None,
                 family: None,
                 solver: choice.clone(),
-                grid: Choice::new(&LogSnr),
+                grid: compared_on(solver),
                 steps: Steps::new(steps).ok()?,
                 denoise: true,
                 clip: true,

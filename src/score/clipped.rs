@@ -23,21 +23,30 @@ impl<M: ScoreModel> Clipped<M> {
     }
 }
 
+/// An estimate of x(0) (N×C×H×W) kept inside the range of a model's data, where these have one.
+pub(crate) fn clip(model: &dyn ScoreModel, clean: Image) -> Image {
+    match model.range() {
+        Some(range) => model.threshold().apply(clean, range),
+        None => clean,
+    }
+}
+
 impl<M: ScoreModel> ScoreModel for Clipped<M> {
     crate::score::described_by_its_model!();
 
     fn score(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
         let score = self.model.score(x, at)?;
-        let Some(range) = self.model.range().filter(|_| self.on) else { return Ok(score) };
-        let inside = self.threshold().apply(denoised(x, &score, at), range);
+        if !self.on || self.model.range().is_none() {
+            return Ok(score);
+        }
+        let inside = clip(&self.model, denoised(x, &score, at));
         let (alpha, inverse_variance) = (weight(at, |level| level.alpha), weight(at, |level| level.sigma.powi(-2)));
         Ok(Sum::of(alpha, &inside).plus(-1.0, x).times(inverse_variance).tensor())
     }
 
     fn denoised(&self, x: &Image, at: &[Level]) -> Result<Image, ScoreError> {
         let clean = self.model.denoised(x, at)?;
-        let Some(range) = self.model.range().filter(|_| self.on) else { return Ok(clean) };
-        Ok(self.threshold().apply(clean, range))
+        Ok(if self.on { clip(&self.model, clean) } else { clean })
     }
 
     fn given(&self, measurement: &Measurement) -> Option<Given<'_>> {

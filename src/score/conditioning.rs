@@ -88,7 +88,7 @@ impl Conditioning {
 
     /// The place with the same σ/α, at the nearest time that was trained. DDPM's steps lie beside the path of the
     /// family, so that score_sde's label belongs to a sample that walks them, and to no other.
-    pub(super) fn nearest(&self, at: Level) -> Place {
+    pub fn nearest(&self, at: Level) -> Place {
         let walks = at.table == Some(self.description.table()) && self.description.betas.is_none();
         if self.description.labels == LabelConvention::DdpmIndex && !walks {
             return self.ddpm.nearest(at.ratio());
@@ -135,7 +135,7 @@ impl Conditioning {
     }
 
     /// Smallest and largest σ/α that was trained.
-    pub(super) fn ratios(&self) -> (f64, f64) {
+    pub fn ratios(&self) -> (f64, f64) {
         if self.description.labels == LabelConvention::DdpmIndex {
             return self.ddpm.ends();
         }

@@ -22,6 +22,8 @@ mod threshold;
 
 pub use classifier::{Accuracy, ClassifierDescription, Classify, NetworkClassifier, class_called};
 pub use clipped::Clipped;
+pub(crate) use clipped::clip;
+
 pub use conditioning::{Conditioning, Place};
 pub use description::Description;
 pub(crate) use differentiate::{parts, through_denoiser, vector_jacobian};

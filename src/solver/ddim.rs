@@ -3,12 +3,21 @@ use super::stochastic::{Detour, ETA};
 use super::{Observer, Process, Purpose, Solver};
 use crate::Image;
 use crate::registry::{About, Equation, Parameter, Settings, entry};
-use crate::score::ScoreError;
+use crate::score::{ScoreError, clip};
 use crate::sde::{Family, Level};
 
 /// Which variance a step's noise has.
 pub const VARIANCE: Parameter = Parameter::choice("variance", "posterior", || vec![&POSTERIOR, &LARGE])
     .named("Variance", "Variance", "Variance of the noise: of the exact posterior, or the larger one of DDPM")
+    .optional();
+
+/// Whether x̂(0) is kept inside the data's range in its own term alone.
+pub const CLIP_ALONE: Parameter = Parameter::flag("clip_alone", false)
+    .named(
+        "Clip x̂₀ alone",
+        "Clip x̂₀ alone",
+        "Keep x̂₀ inside the data's range, and ε̂ as it was estimated (diffusers' clip_sample), not what then is left of x",
+    )
     .optional();
 
 static POSTERIOR: About = About {
@@ -35,7 +44,7 @@ entry! {
         name: "DDIM",
         summary: "First order; deterministic with η = 0, DDPM with η = 1",
         source: "Song, Meng and Ermon 2021",
-        parameters: [&ETA, &VARIANCE],
+        parameters: [&ETA, &VARIANCE, &CLIP_ALONE],
     }
 }
 
@@ -50,7 +59,10 @@ impl Solver for Ddim {
         let eta = settings.number(&ETA);
         for step in process.steps {
             let (level, target) = process.ends(step);
-            let estimate = process.estimate(&x, level)?;
+            let mut estimate = process.estimate(&x, level)?;
+            if settings.flag(&CLIP_ALONE) {
+                estimate.clean = clip(process.model, estimate.clean);
+            }
             let z = || process.noise.normal(step.index, Purpose::Predictor);
             x = process.arrive(step, self.step(settings, eta, process, &estimate, target, &z))?;
             if estimate.show(observer, step, &x).is_break() {

@@ -1,7 +1,7 @@
-use super::adams::{adams, order};
+use super::adams::{ANALYTIC_FIRST, adams, evaluations, order};
 use super::multistep::{lower, order_of};
 use super::polynomial::{lagrange, weights};
-use super::{Grid, LogSnr, Observer, Process, Solver};
+use super::{Destination, Grid, LogSnr, Observer, Process, Solver};
 use crate::Image;
 use crate::registry::{About, Choice, Equation, Parameter, Settings, entry};
 use crate::score::ScoreError;
@@ -36,7 +36,7 @@ entry! {
         name: "DEIS",
         summary: "Exponential integrator on a polynomial of noise estimates, one evaluation per step",
         source: "Zhang and Chen 2023",
-        parameters: [&ORDER, &POLYNOMIAL, &LOWER],
+        parameters: [&ORDER, &POLYNOMIAL, &LOWER, &ANALYTIC_FIRST],
     }
 }
 
@@ -51,12 +51,16 @@ impl Solver for Deis {
         let (most, steps) = (settings.whole(&ORDER) as usize, process.steps.len());
         let order = |known: usize, done: usize| order_of(settings, &LOWER, most, known - 1, steps, done);
         let kind = settings.option(&POLYNOMIAL);
-        adams(process, x, observer, order, |ratios, next| match ratios {
+        adams(settings, process, x, observer, order, |ratios, next| match ratios {
             // One slope is constant in whatever variable; clean data have no logarithm.
             [ratio] => vec![next - ratio],
             _ if next == 0.0 => [vec![next - ratios[0]], vec![0.0; ratios.len() - 1]].concat(),
             _ => coefficients(kind, process.sde, ratios, next),
         })
+    }
+
+    fn evaluations(&self, settings: &Settings, steps: usize, _to: Destination) -> Option<usize> {
+        Some(evaluations(settings, steps))
     }
 
     fn order(&self, settings: &Settings) -> Option<f64> {

@@ -1,6 +1,6 @@
 use super::adams::order;
 use super::estimate::{PREDICTION, Prediction};
-use super::multistep::{FORM, Multistep, Third, is_heun, lower};
+use super::multistep::{EULER_LAST, FORM, Multistep, Third, is_heun, lower};
 use super::{Group, LogSnr, Observer, Preset, Process, Solver};
 use crate::Image;
 use crate::registry::{About, Choice, Equation, Parameter, Settings, entry};
@@ -44,7 +44,7 @@ entry! {
         name: "DPM++",
         summary: "Deterministic, second order, one evaluation per step: DPM-Solver++(2M)",
         source: "Lu et al. 2022",
-        parameters: [&ORDER, &PREDICTION, &FORM, &LOWER],
+        parameters: [&ORDER, &PREDICTION, &FORM, &LOWER, &EULER_LAST],
     }
 }
 
@@ -105,7 +105,7 @@ entry! {
         name: "DPM++ 3M",
         summary: "Deterministic, from three values of x̂₀, one evaluation per step: DPM-Solver++(3M)",
         source: "Lu et al. 2022",
-        parameters: [&PREDICTION, &DIFFERENCES, &LOWER_OF_THREE],
+        parameters: [&PREDICTION, &DIFFERENCES, &LOWER_OF_THREE, &EULER_LAST],
     }
 }
 

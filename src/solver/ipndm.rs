@@ -1,6 +1,6 @@
-use super::adams::{ORDER, adams, order_of};
+use super::adams::{ANALYTIC_FIRST, ORDER, adams, evaluations, order_of};
 use super::polynomial::weights;
-use super::{Edm, Grid, Observer, Process, Solver};
+use super::{Destination, Edm, Grid, Observer, Process, Solver};
 use crate::Image;
 use crate::registry::{About, Choice, Equation, Parameter, Settings, entry};
 use crate::score::ScoreError;
@@ -41,7 +41,7 @@ entry! {
         name: "iPNDM",
         summary: "Adams–Bashforth with the weights of equal steps, one evaluation per step",
         source: "Liu et al. 2022; Zhang and Chen 2023",
-        parameters: [&ORDER, &WEIGHTS],
+        parameters: [&ORDER, &WEIGHTS, &ANALYTIC_FIRST],
     }
 }
 
@@ -60,7 +60,11 @@ impl Solver for Ipndm {
             "variable-correct" => weights(ratios, ratios[0], next, |_| 1.0),
             _ => equal(ratios.len()).iter().map(|weight| weight * (next - ratios[0])).collect(),
         };
-        adams(process, x, observer, |known, _| known.min(order), of)
+        adams(settings, process, x, observer, |known, _| known.min(order), of)
+    }
+
+    fn evaluations(&self, settings: &Settings, steps: usize, _to: Destination) -> Option<usize> {
+        Some(evaluations(settings, steps))
     }
 
     fn order(&self, settings: &Settings) -> Option<f64> {

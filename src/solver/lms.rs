@@ -1,6 +1,6 @@
-use super::adams::{ORDER, adams, order_of};
+use super::adams::{ANALYTIC_FIRST, ORDER, adams, evaluations, order_of};
 use super::polynomial::weights;
-use super::{Edm, Grid, Observer, Process, Solver};
+use super::{Destination, Edm, Grid, Observer, Process, Solver};
 use crate::Image;
 use crate::registry::{Choice, Equation, Settings, entry};
 use crate::score::ScoreError;
@@ -15,7 +15,7 @@ entry! {
         name: "LMS",
         summary: "Adams–Bashforth in σ/α for unequal steps, one evaluation per step",
         source: "Zhang and Chen 2023, ρAB; k-diffusion",
-        parameters: [&ORDER],
+        parameters: [&ORDER, &ANALYTIC_FIRST],
     }
 }
 
@@ -29,7 +29,11 @@ impl Solver for Lms {
     ) -> Result<Image, ScoreError> {
         let order = order_of(settings, &ORDER);
         let integrals = |ratios: &[f64], next: f64| weights(ratios, ratios[0], next, |_| 1.0);
-        adams(process, x, observer, |known, _| known.min(order), integrals)
+        adams(settings, process, x, observer, |known, _| known.min(order), integrals)
+    }
+
+    fn evaluations(&self, settings: &Settings, steps: usize, _to: Destination) -> Option<usize> {
+        Some(evaluations(settings, steps))
     }
 
     fn order(&self, settings: &Settings) -> Option<f64> {

@@ -82,7 +82,7 @@ pub use runge_kutta::{Derivative, Solution, State, Stepping, Tolerance, Toleranc
 pub use sa_solver::SaSolver;
 pub use sde_dpm_solver::{SdeDpmSolverPlusPlus, SdeDpmSolverPlusPlus3M};
 pub use singlestep::SinglestepDpm;
-pub use spacing::{Ays, Leading, Linspace, SIGMAS, Sigmas, TIMES, Times, Trailing};
+pub use spacing::{Ays, Leading, Linspace, SIGMAS, SPARE, Sigmas, TIMES, Times, Trailing};
 pub use stochastic::{CHURN, ETA};
 pub use unipc::UniPc;
 pub use words::Words;

@@ -42,6 +42,15 @@ pub(super) const fn lower(usual: u64) -> Parameter {
         .optional()
 }
 
+/// Whether the last step is of first order, however many there are.
+pub const EULER_LAST: Parameter = Parameter::flag("euler_at_final", false)
+    .named(
+        "Euler at the end",
+        "Euler last",
+        "Last step of first order, however many there are (diffusers' euler_at_final)",
+    )
+    .optional();
+
 /// The order of a step: at most `order`, one more than there are past values, and at the end of short runs the number
 /// of steps that are left.
 pub(super) fn order_of(
@@ -94,7 +103,8 @@ impl Multistep {
             let estimate = process.estimate(&x, level)?;
             let part = estimate.part(self.prediction);
             let exact = Exponential::new(self.prediction, level, target, self.eta);
-            let order = match target.sigma > 0.0 && exact.h.is_finite() {
+            let first_order = settings.flag(&EULER_LAST) && done + 1 == process.steps.len();
+            let order = match target.sigma > 0.0 && exact.h.is_finite() && !first_order {
                 true => order_of(settings, self.lower, self.order, past.len(), process.steps.len(), done),
                 false => 1,
             };

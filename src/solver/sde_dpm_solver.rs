@@ -1,7 +1,7 @@
 use super::adams::order;
 use super::dpm_solver::{EXACT, PUBLISHED};
 use super::estimate::{PREDICTION, Prediction};
-use super::multistep::{FORM, Multistep, Third, is_heun, lower};
+use super::multistep::{EULER_LAST, FORM, Multistep, Third, is_heun, lower};
 use super::stochastic::eta;
 use super::{Observer, Process, Solver};
 use crate::Image;
@@ -35,7 +35,7 @@ entry! {
         name: "DPM++ 2M SDE",
         summary: "Reverse SDE, from two values of x̂₀, one evaluation per step: SDE-DPM-Solver++(2M)",
         source: "Lu et al. 2022",
-        parameters: [&ETA, &ORDER, &PREDICTION, &FORM, &LOWER],
+        parameters: [&ETA, &ORDER, &PREDICTION, &FORM, &LOWER, &EULER_LAST],
     }
 }
 
@@ -84,7 +84,7 @@ entry! {
         name: "DPM++ 3M SDE",
         summary: "Reverse SDE, from three values of x̂₀, one evaluation per step: SDE-DPM-Solver++(3M)",
         source: "Lu et al. 2022; k-diffusion",
-        parameters: [&ETA, &SDE_DIFFERENCES, &LOWER],
+        parameters: [&ETA, &SDE_DIFFERENCES, &LOWER, &EULER_LAST],
     }
 }
 

@@ -57,7 +57,19 @@ impl Grid for Ays {
 }
 
 /// Levels of the table that discrete spacings pick from.
-const LEVELS: usize = 1000;
+pub(super) const LEVELS: usize = 1000;
+
+/// The level of the family's table that is nearest to this σ/α.
+pub(super) fn nearest_level(sde: &dyn Sde, ratio: f64) -> usize {
+    let (mut low, mut high) = (0, LEVELS - 1);
+    // Levels rise: of neighbours, the one whose logarithm is nearer.
+    while high - low > 1 {
+        let middle = usize::midpoint(low, high);
+        if sde.table_ratio(middle, LEVELS) > ratio { high = middle } else { low = middle }
+    }
+    let apart = |index| (sde.table_ratio(index, LEVELS) / ratio).ln().abs();
+    if apart(low) <= apart(high) { low } else { high }
+}
 
 /// What is added to each level.
 pub const OFFSET: Parameter = Parameter::whole("offset", 0, 0, 100)

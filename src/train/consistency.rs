@@ -2,11 +2,15 @@
 //! and at its end what is there, so that one evaluation leads from noise to data.
 //!
 //! At two neighbouring noise levels of one trajectory the answer at the farther is drawn to that at the nearer, which is
-//! not differentiated. EDM's preconditioning makes the answer at the least noise its input.
+//! not differentiated. The answer is the denoised image that a network of whatever kind stands for: at the least noise it
+//! is the input, as EDM's preconditioning has it exactly, and x̂(0) = (x − σ·ε̂)/α within σ/α, which is a thousandth there.
+//!
+//! States here are y = x/α, and noise levels σ stand for σ/α, whatever the network's own path.
 
 use super::Regression;
 use crate::network::{Architecture, GradientError, Labels, Network, Weights};
-use crate::score::{Conditioning, Place};
+use crate::score::{Conditioning, Description, Place};
+use crate::sde::Level;
 use crate::solver::{Purpose, Words};
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -39,18 +43,38 @@ pub fn levels([least, most]: [f64; 2], step: u64, steps: u64) -> Vec<f64> {
     (0..=count as usize).map(level).collect()
 }
 
-/// The nearer and the farther level of each image: of the interval in which a log-normal level lies, so that what matters
-/// most is drawn most (Song and Dhariwal 2024, eq. 12).
-pub fn pairs(levels: &[f64], seed: u64, first: u64, images: usize) -> Vec<[f64; 2]> {
+/// How pairs of levels are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawn {
+    /// By a log-normal level that lies between them, so that what matters most is drawn most (Song and Dhariwal 2024,
+    /// eq. 12).
+    LogNormal,
+    /// Each as often (Song et al. 2023, algorithms 2 and 3): for networks without EDM's preconditioning, whose errors the
+    /// denoised image has σ/α times as large, so that those at the most noise count, too.
+    Evenly,
+}
+
+impl Drawn {
+    /// That of a network.
+    pub fn of(description: &Description) -> Drawn {
+        if description.config.sigma_data().is_some() { Drawn::LogNormal } else { Drawn::Evenly }
+    }
+}
+
+/// The nearer and the farther level of each image.
+pub fn pairs(levels: &[f64], drawn: Drawn, seed: u64, first: u64, images: usize) -> Vec<[f64; 2]> {
     let [mean, std] = LAW;
     let pair = |image: u64| {
         let mut words = Words::new(seed, Purpose::Time, image);
-        // Nearly all are inside.
-        let inside = (0..100).find_map(|_| {
-            let sigma = (mean + std * words.normal()).exp();
-            levels.windows(2).find(|ends| (ends[0]..ends[1]).contains(&sigma))
-        });
-        inside.or_else(|| levels.get(..2)).and_then(|ends| ends.try_into().ok()).unwrap_or([1.0, 2.0])
+        let ends = match drawn {
+            // Nearly all are inside.
+            Drawn::LogNormal => (0..100).find_map(|_| {
+                let sigma = (mean + std * words.normal()).exp();
+                levels.windows(2).find(|ends| (ends[0]..ends[1]).contains(&sigma))
+            }),
+            Drawn::Evenly => levels.windows(2).nth((words.uniform() * (levels.len() - 1) as f64) as usize),
+        };
+        ends.or_else(|| levels.get(..2)).and_then(|ends| ends.try_into().ok()).unwrap_or([1.0, 2.0])
     };
     (0..images as u64).map(|image| pair(first + image)).collect()
 }
@@ -79,14 +103,14 @@ impl<'a> Answers<'a> {
         Ok(Answers { network, conditioning, classes, device })
     }
 
-    /// D(x; σ) = x + σ²·score.
+    /// D(y; σ).
     ///
     /// # Errors
     /// If the device fails.
     pub fn denoised(&self, x: &[f32], sigmas: &[f64]) -> Result<Vec<f32>, GradientError> {
         let places: Vec<Place> = sigmas.iter().map(|&sigma| place(self.conditioning, sigma)).collect();
         let size = (x.len() / sigmas.len().max(1)).max(1);
-        let inputs = rows(x, size, &places, |place| place.scale);
+        let inputs = rows(x, size, &places, input);
         let [c, h, w] = self.conditioning.description().config.shape();
         let inputs = Tensor::from_data(TensorData::new(inputs, [sigmas.len(), c, h, w]), self.device);
         let levels: Vec<f64> = places.iter().map(|place| place.label).collect();
@@ -99,17 +123,22 @@ impl<'a> Answers<'a> {
 
 /// Where the network is at a noise level.
 fn place(conditioning: &Conditioning, sigma: f64) -> Place {
-    conditioning.trained(conditioning.description().family.sde().time_of_ratio(sigma).clamp(0.0, 1.0))
+    conditioning.nearest(Level::new(1.0, sigma))
 }
 
-/// What D is of x: 1 + σ²·skip, which is σ_data²/(σ² + σ_data²).
+/// What the network is given of y.
+fn input(place: &Place) -> f64 {
+    place.scale * place.alpha
+}
+
+/// What D = (x + σ²·score)/α is of y: 1 + σ²·skip. With EDM's preconditioning σ_data²/(σ² + σ_data²).
 fn kept(place: &Place) -> f64 {
     1.0 + place.sigma * place.sigma * place.skip
 }
 
 /// What D is of the network's output.
 fn gain(place: &Place) -> f64 {
-    place.sigma * place.sigma * place.gain
+    place.sigma * place.sigma * place.gain / place.alpha
 }
 
 /// Each image times a factor of its place.
@@ -168,7 +197,7 @@ pub fn regression(
     let size = (far.len() / pairs.len().max(1)).max(1);
     let kept = rows(far, size, &places, kept);
     Regression {
-        inputs: rows(far, size, &places, |place| place.scale),
+        inputs: rows(far, size, &places, input),
         labels: places.iter().map(|place| place.label).collect(),
         classes,
         gains: places.iter().map(gain).collect(),

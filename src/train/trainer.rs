@@ -1,7 +1,7 @@
 //! The training loop: one step after the other, each a function of the training, the data and the step's number.
 
 use super::{
-    Answers, Average, Draw, LossGradient, Nearer, OptimizerError, OptimizerState, Pace, Path, Position, Power,
+    Answers, Average, Draw, Drawn, LossGradient, Nearer, OptimizerError, OptimizerState, Pace, Path, Position, Power,
     Regression, SIGMA_REL, Training, TrainingError, Update, consistency_regression, draw, follow, heun,
     initial_weights, levels, loss_gradient, noised, norm, pairs,
 };
@@ -255,10 +255,11 @@ impl Trainer {
         device: &Device,
     ) -> Result<(Vec<Draw>, Regression<f32>), TrainError> {
         let (sde, architecture) = (self.training.network.family.sde(), &self.training.network.config);
-        let ends = [self.path.first, self.path.last].map(|t| sde.level(t).ratio());
-        let levels = levels(ends, self.steps, self.training.steps());
+        let (least, most) = self.conditioning.ratios();
+        let levels = levels([least, most], self.steps, self.training.steps());
         let batch = self.training.batch;
-        let pairs = pairs(&levels, self.training.seed, self.steps * batch as u64, batch);
+        let pairs =
+            pairs(&levels, Drawn::of(&self.training.network), self.training.seed, self.steps * batch as u64, batch);
         let [near, far]: [Vec<f64>; 2] = [0, 1].map(|end| pairs.iter().map(|pair| pair[end]).collect());
         let answers = |weights| Answers::new(architecture, weights, &self.conditioning, &classes, device);
         let outer = noised(clean, noise, &far);

@@ -73,9 +73,7 @@ pub enum TrainingError {
     Dropout(f64),
     #[error("a network of this kind ({0}) has no dropout; choose 0")]
     NoDropout(String),
-    #[error(
-        "distillation is by a teacher, and a new network has none; finetune a model of EDM's preconditioning, or train by consistency"
-    )]
+    #[error("distillation is by a teacher, and a new network has none; finetune a model, or train by consistency")]
     NoTeacher,
     #[error("a label dropout of {0} is out of range; choose 0 to 1")]
     LabelDropout(f64),

@@ -266,7 +266,7 @@ impl Matching for ConsistencyTraining {
 
     fn level(&self, words: &mut Words, scale: &Scale, levels: &[f64]) -> (f64, Option<f64>) {
         let seed = u64::from(words.word()) << 32 | u64::from(words.word());
-        let pair = train::pairs(levels, seed, 0, 1).into_iter().next();
+        let pair = train::pairs(levels, train::Drawn::LogNormal, seed, 0, 1).into_iter().next();
         let [near, far] = pair.unwrap_or([1.0, 2.0]).map(|level| 2.0 * scale.std * level);
         (far, Some(near))
     }

@@ -6,7 +6,7 @@ use crate::train::Nearer;
 
 entry! {
     /// The same answer at two neighbouring noise levels of an image with the same noise: a consistency model without a
-    /// teacher, of EDM's preconditioning. Levels, weights and loss are those of Song and Dhariwal 2024.
+    /// teacher. Levels, weights and loss are those of Song and Dhariwal 2024.
     ConsistencyTraining {
         slug: "consistency",
         name: "Consistency training",
@@ -29,12 +29,12 @@ entry! {
 macro_rules! consistency {
     ($objective:ident, $nearer:expr) => {
         impl Objective for $objective {
-            fn suits(&self, description: &Description) -> bool {
-                description.config.sigma_data().is_some()
+            fn suits(&self, _description: &Description) -> bool {
+                true
             }
 
             fn of(&self) -> &'static str {
-                "with EDM's preconditioning (--recipe edm)"
+                "of every kind"
             }
 
             /// That of EDM, where one network's score at given times is asked about; in a training, pairs of levels have

@@ -46,6 +46,7 @@ const CLAIMS: &[(&str, &str)] = &[
     ("k-diffusion/dpm_adaptive-12", "dpm-adaptive:2:0.03:0.0078:0.4"),
     ("k-diffusion/dpm_adaptive-sde", "dpm-adaptive:3:0.05:0.0078:0.05:1"),
     ("k-diffusion/dpm_fast", "dpm++s:3:noise:midpoint:between:12"),
+    ("k-diffusion/dpm_fast-sde", "dpm++s:3:noise:midpoint:between:10:100000:1"),
     ("edm/deterministic", "heun"),
     ("edm/deterministic-eight", "heun"),
     ("edm/stochastic", "edm-stochastic:4:0.05:50:1.003"),
@@ -60,8 +61,11 @@ const CLAIMS: &[(&str, &str)] = &[
     ("diffusers/ddim-cosine-sample", "ddim"),
     ("diffusers/ddim-cosine-epsilon", "ddim"),
     ("diffusers/ddim-zero-snr", "ddim"),
+    ("diffusers/ddim-clip", "ddim:0:posterior:true"),
     ("diffusers/pndm-plms", "pndm"),
     ("diffusers/pndm-plms-offset", "pndm"),
+    ("diffusers/pndm-prk", "pndm:prk-levels"),
+    ("diffusers/pndm-v", "pndm:plms:velocity"),
     ("diffusers/deis-1", "deis:1"),
     ("diffusers/deis-2", "deis:2"),
     ("diffusers/deis-3", "deis:3"),
@@ -90,6 +94,7 @@ const CLAIMS: &[(&str, &str)] = &[
     ("diffusers/dpmpp-2m-midpoint", "dpm++:2:data:midpoint:15"),
     ("diffusers/dpmpp-2m-heun", "dpm++:2:data:heun:15"),
     ("diffusers/dpmpp-2m-sigma-min", "dpm++:2:data:midpoint:15"),
+    ("diffusers/dpmpp-2m-euler-at-final", "dpm++:2:data:midpoint:15:true"),
     ("diffusers/dpmpp-3m", "dpm++3m"),
     ("diffusers/dpmpp-3m-long", "dpm++3m"),
     ("diffusers/dpm-2m-midpoint", "dpm++:2:noise:midpoint:15"),
@@ -112,6 +117,7 @@ const CLAIMS: &[(&str, &str)] = &[
     ("diffusers/dpmpp-2m-flow", "dpm++:2:data:midpoint:15"),
     ("diffusers/dpmpp-2s-midpoint", "dpm++s:2:data:midpoint:grid"),
     ("diffusers/dpmpp-2s-heun", "dpm++s:2:data:heun:grid"),
+    ("diffusers/sde-dpmpp-2s", "dpm++s:2:data:midpoint:grid:0:100000:1"),
     ("diffusers/dpmpp-3s-midpoint", "dpm++s:3:data:midpoint:grid:0:0"),
     ("diffusers/dpmpp-3s-heun", "dpm++s:3:data:heun:grid"),
     ("diffusers/dpmpp-3s-full", "dpm++s:3:data:midpoint:grid:0:0"),
@@ -142,6 +148,7 @@ const CLAIMS: &[(&str, &str)] = &[
     ("diff-sampler/ipndm-2", "ipndm:2"),
     ("diff-sampler/ipndm-3", "ipndm:3"),
     ("diff-sampler/ipndm-4", "ipndm:4"),
+    ("diff-sampler/ipndm-4-afs", "ipndm:4:equal:true"),
     ("diff-sampler/ipndm_v-2", "ipndm:2:variable"),
     ("diff-sampler/ipndm_v-3", "ipndm:3:variable"),
     ("diff-sampler/ipndm_v-4", "ipndm:4:variable"),
@@ -170,17 +177,6 @@ const CLAIMS: &[(&str, &str)] = &[
     ("unipc/vary-2-noise", "unipc:2:noise:vary-published"),
 ];
 
-/// Recorded cases that no solver claims, and why.
-const UNCLAIMED: &[(&str, &str)] = &[
-    ("k-diffusion/dpm_fast-sde", "singlestep with ancestral noise; dpm-2 and dpm++2s-a are those in use"),
-    ("diffusers/ddim-clip", "clips the estimate in one of the two terms of a step alone"),
-    ("diffusers/pndm-v", "continues velocities, not noise estimates"),
-    ("diffusers/pndm-prk", "83 steps of the table have no middle: it evaluates beside the level of its state"),
-    ("diffusers/dpmpp-2m-euler-at-final", "a switch that ends runs of 15 steps and more by a step of first order"),
-    ("diffusers/sde-dpmpp-2s", "singlestep SDE with noise in its inner state; dpm++sde is that in use"),
-    ("diff-sampler/ipndm-4-afs", "the first slope without an evaluation, for data of unit variance"),
-];
-
 pub fn numbers(json: &Value) -> Vec<f64> {
     match json {
         Value::Array(all) => all.iter().flat_map(numbers).collect(),
@@ -205,6 +201,12 @@ fn double(values: Vec<f64>, shape: [usize; 4]) -> Image {
 fn read(image: &Image) -> Vec<f64> {
     image.to_data().try_to_vec::<f64>().unwrap()
 }
+
+/// σ/α of the levels of the linear table.
+static TABLE: LazyLock<Vec<f64>> = LazyLock::new(|| {
+    let table = numbers(&RECORDED["tables"]["vp-linear-0.0001-0.02"]);
+    table.iter().map(|alphas| ((1.0 - alphas) / alphas).sqrt()).collect()
+});
 
 /// The path of a case: its levels in turn, at the times 1, 2, …, and between them the curve that they lie on.
 #[derive(Debug)]
@@ -280,6 +282,9 @@ impl Sde for Path {
     }
     fn time_of_ratio(&self, _ratio: f64) -> f64 {
         unreachable!("times were not recorded")
+    }
+    fn table_ratio(&self, index: usize, _levels: usize) -> f64 {
+        TABLE[index]
     }
     fn diffusion(&self, _t: f64) -> f64 {
         unreachable!("times were not recorded")
@@ -357,7 +362,7 @@ impl ScoreModel for Exact {
         [self.means[0].len(), 1, 1]
     }
     fn range(&self) -> Option<Range> {
-        None
+        Some(Range::Symmetric)
     }
     fn ratios(&self) -> Option<(f64, f64)> {
         None
@@ -483,8 +488,9 @@ impl Case {
             return evaluations.into_iter().zip(levels).map(|(from, to)| [from, to]).collect();
         }
         if self.name.contains("pndm") && !self.name.contains("ipndm") {
-            let rest = evaluations[2..].iter().zip(&levels[2..]).map(|(from, to)| [*from, *to]);
-            return std::iter::once([evaluations[0], levels[1]]).chain(rest).collect();
+            let ends = self.ends();
+            let starts = std::iter::once(0).chain(ends.iter().map(|end| end + 1));
+            return starts.zip(&ends).map(|(start, &end)| [evaluations[start], levels[end]]).collect();
         }
         // diffusers' singlestep solvers, and the original's on other grids than those of log-SNR, name the inner nodes.
         let ends: Vec<Level> = if self.name.contains("pp-fast") {
@@ -587,9 +593,7 @@ impl Case {
 
     /// SA-Solver's noise between the timesteps 200 and 800, as σ/α.
     fn solver(&self, text: &str) -> String {
-        let table = numbers(&RECORDED["tables"]["vp-linear-0.0001-0.02"]);
-        let ratio = |index: usize| ((1.0 - table[index]) / table[index]).sqrt();
-        text.replace("TAU", &format!("{}:{}", ratio(200), ratio(800)))
+        text.replace("TAU", &format!("{}:{}", TABLE[200], TABLE[800]))
     }
 
     /// The same in the time and with the states of VP.
@@ -634,8 +638,8 @@ fn every_step_is_the_published_one() {
 }
 
 #[test]
-fn every_recorded_case_is_claimed_or_said_not_to_be() {
-    let known: Vec<&str> = CLAIMS.iter().chain(UNCLAIMED).map(|(name, _)| *name).collect();
+fn every_recorded_case_is_claimed() {
+    let known: Vec<&str> = CLAIMS.iter().map(|(name, _)| *name).collect();
     let cases = list(&RECORDED["cases"]);
     let missing: Vec<&str> =
         cases.iter().map(|case| case["name"].as_str().unwrap()).filter(|name| !known.contains(name)).collect();

@@ -12,8 +12,8 @@ use score_explorer::score::{Component, Conditioning, Mixture, ScoreError, ScoreM
 use score_explorer::sde::{FamilyKind, Level, Moments, Range, Sde, Ve};
 use score_explorer::solver::{Consistency, Noise, NoiseSource, Process, Purpose, Solver, Unobserved};
 use score_explorer::train::{
-    Answers, ConsistencyDistillation, ConsistencyTraining, EdmRecipe, Objective, Recipe, Regression, Size, Tiny,
-    Trainer, Training, heun, levels, pairs,
+    Answers, ConsistencyDistillation, ConsistencyTraining, Drawn, EdmRecipe, Objective, Recipe, Regression, ScoreSde,
+    Size, Tiny, Trainer, Training, heun, levels, pairs,
 };
 
 const MEAN: f64 = 0.4;
@@ -117,7 +117,7 @@ fn levels_and_pairs_are_as_published() {
     assert_eq!(counts, [10, 10, 20, 40, 1280, 1280]);
     let all = levels([0.002, 80.0], 399_999, 400_000);
     assert!(all.is_sorted() && (all[0] - 0.002).abs() < 1e-9 && (all[1280] - 80.0).abs() < 1e-6);
-    let drawn = pairs(&all, 7, 0, 8000);
+    let drawn = pairs(&all, Drawn::LogNormal, 7, 0, 8000);
     assert!(drawn.iter().all(|[near, far]| near < far && all.contains(near) && all.contains(far)));
     // Half of ln σ lie below −1.1, and 16 % below −3.1: five standard errors.
     for (below, share) in [(-1.1_f64, 0.5), (-3.1, 0.1587)] {
@@ -125,7 +125,12 @@ fn levels_and_pairs_are_as_published() {
         assert!((found - share).abs() < 0.03, "{found} lie below {below}, not {share}");
     }
     // The same draws whatever the batch.
-    assert_eq!(drawn[100..200], pairs(&all, 7, 100, 100));
+    assert_eq!(drawn[100..200], pairs(&all, Drawn::LogNormal, 7, 100, 100));
+    // Song et al. 2023: each as often. Half of the intervals lie above the middle one: five standard errors.
+    let drawn = pairs(&all, Drawn::Evenly, 7, 0, 8000);
+    assert!(drawn.iter().all(|[near, far]| all.windows(2).any(|ends| ends == [*near, *far])));
+    let above = drawn.iter().filter(|[near, _]| *near >= all[640]).count() as f64 / 8000.0;
+    assert!((above - 0.5).abs() < 0.028, "{above} lie above the middle");
 }
 
 #[test]
@@ -176,9 +181,9 @@ fn greys() -> Data {
     Data::set(PictureSet { shape: [1, SIDE, SIDE], values, names, classes: None, warnings: Vec::new() })
 }
 
-fn training(objective: &'static dyn Objective, steps: u64) -> Training {
+fn training(recipe: &dyn Recipe, objective: &'static dyn Objective, steps: u64) -> Training {
     let size = Choice::<dyn Size>::new(find::<dyn Size>(Tiny.about().slug).unwrap());
-    let network = EdmRecipe.description(&size, None, [1, SIDE, SIDE]);
+    let network = recipe.description(&size, None, [1, SIDE, SIDE]);
     let source: DataSource = "nowhere/at/all".parse().unwrap();
     let usual = Training::usual(source, network);
     Training { objective: Choice::new(objective), batch: 32, images: 32 * steps, ..usual }
@@ -222,24 +227,41 @@ fn trainings_and_distillations_learn_the_consistency_function() {
     let sigma = 2.0;
     let noise = sigma / SIDE as f64;
     let (denoiser, exact) = ((SPREAD / SPREAD.hypot(noise)).powi(2), SPREAD / SPREAD.hypot(noise));
-    let plain = training(&score_explorer::train::Edm, 500);
+    let plain = training(&EdmRecipe, &score_explorer::train::Edm, 500);
     let teacher = trained(plain.clone(), None);
     let of_teacher = slope(&plain, &teacher, sigma);
     println!("denoiser {denoiser:.3}, learnt {of_teacher:.3}; consistency {exact:.3}");
     // Each is far nearer to its own slope than to the other's; what was measured is off by 0.04, 0.01 and 0.06.
     assert!((of_teacher - denoiser).abs() < NEAR, "{of_teacher}, not {denoiser}");
 
-    let by_itself = training(&ConsistencyTraining, 800);
+    let by_itself = training(&EdmRecipe, &ConsistencyTraining, 800);
     let found = slope(&by_itself, &trained(by_itself.clone(), None), sigma);
     println!("by training {found:.3}");
     assert!((found - exact).abs() < NEAR, "by training {found}, not {exact}");
 
     let start = Some("./teacher.safetensors".parse().unwrap());
-    let taught = Training { start, ..training(&ConsistencyDistillation, 500) };
+    let taught = Training { start, ..training(&EdmRecipe, &ConsistencyDistillation, 500) };
     let found = slope(&taught, &trained(taught.clone(), Some(teacher)), sigma);
     println!("by distillation {found:.3}");
     assert!((found - exact).abs() < NEAR, "by distillation {found}, not {exact}");
-    assert!(Trainer::new(training(&ConsistencyDistillation, 5), greys(), None).is_err(), "nobody teaches");
+    assert!(Trainer::new(training(&EdmRecipe, &ConsistencyDistillation, 5), greys(), None).is_err(), "nobody teaches");
+}
+
+/// The same of a network that estimates noise on VP's path, as published ones do.
+#[test]
+fn a_network_that_estimates_noise_is_distilled() {
+    let sigma = 2.0;
+    let noise = sigma / SIDE as f64;
+    let (denoiser, exact) = ((SPREAD / SPREAD.hypot(noise)).powi(2), SPREAD / SPREAD.hypot(noise));
+    let plain = training(&ScoreSde, &score_explorer::train::Dsm, 800);
+    let teacher = trained(plain.clone(), None);
+    let of_teacher = slope(&plain, &teacher, sigma);
+    let start = Some("./teacher.safetensors".parse().unwrap());
+    let taught = Training { start, ..training(&ScoreSde, &ConsistencyDistillation, 800) };
+    let found = slope(&taught, &trained(taught.clone(), Some(teacher)), sigma);
+    println!("denoiser {denoiser:.3}, learnt {of_teacher:.3}; consistency {exact:.3}, by distillation {found:.3}");
+    assert!((of_teacher - denoiser).abs() < NEAR, "{of_teacher}, not {denoiser}");
+    assert!((found - exact).abs() < NEAR, "by distillation {found}, not {exact}");
 }
 
 /// By the command line, going on, and sampled in one and two steps.
@@ -263,5 +285,9 @@ fn consistency_models_are_trained_and_sampled_by_commands() {
         2,
         "teacher",
     );
-    place.fails(&format!("train {data} --size tiny --objective consistency --output w"), 2, "objective consistency");
+    // Networks of another kind, too.
+    place.succeeds(&format!("train {data} --size tiny --images 8 --output w"));
+    let further = "finetune --model w/model.safetensors --objective consistency-distillation";
+    place.succeeds(&format!("{further} {data} --images 8 --output x"));
+    place.succeeds("sample --model x/model.safetensors --preset consistency-2 --count 2 --device cpu --output x.png");
 }
