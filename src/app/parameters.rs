@@ -6,11 +6,23 @@ use super::theme::Theme;
 use super::widgets::{Combo, control_width, fit_sliders, named, row, segmented};
 use crate::registry::{About, Category, Choice, Kind, Parameter, Scale, Settings, Value};
 use crate::sde::FamilyKind;
-use egui::{DragValue, Rect, Slider, Ui, vec2};
+use egui::{CollapsingHeader, DragValue, Rect, Slider, Ui, vec2};
 
-/// One row for each parameter that matters for the choice.
+/// One row for each parameter that matters for the choice; those that few people need are folded away at first.
 pub fn parameters<E: ?Sized + Category>(ui: &mut Ui, choice: &mut Choice<E>) {
-    for parameter in choice.parameters() {
+    let (rare, usual): (Vec<_>, Vec<_>) = choice.parameters().into_iter().partition(|parameter| parameter.rare);
+    rows(ui, &usual, choice);
+    if rare.is_empty() {
+        return;
+    }
+    let changed = rare.iter().any(|parameter| choice.settings().value(parameter) != parameter.default());
+    let more = CollapsingHeader::new("More").id_salt(("more", choice.about().slug)).default_open(changed);
+    let response = more.show_unindented(ui, |ui| rows(ui, &rare, choice)).header_response;
+    response.on_hover_text(rare.iter().map(|parameter| parameter.name).collect::<Vec<_>>().join(", "));
+}
+
+fn rows<E: ?Sized + Category>(ui: &mut Ui, parameters: &[&'static Parameter], choice: &mut Choice<E>) {
+    for parameter in parameters {
         let top = ui.cursor().top();
         control(ui, parameter, choice);
         let row = Rect::from_x_y_ranges(ui.max_rect().x_range(), top..=ui.cursor().top());

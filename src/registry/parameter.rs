@@ -17,6 +17,8 @@ pub struct Parameter {
     pub tip: &'static str,
     /// Whether it may be left out where the choice is written as text, as in `edm` for `edm:7`.
     pub optional: bool,
+    /// Whether the window folds it away.
+    pub rare: bool,
     pub kind: Kind,
 }
 
@@ -89,7 +91,7 @@ pub enum ParameterError {
 
 impl Parameter {
     const fn new(key: &'static str, kind: Kind) -> Self {
-        Parameter { key, flags: &[], name: key, label: key, tip: "", optional: false, kind }
+        Parameter { key, flags: &[], name: key, label: key, tip: "", optional: false, rare: false, kind }
     }
 
     /// A real number from `low` to `high`.
@@ -147,6 +149,12 @@ impl Parameter {
     pub const fn optional(mut self) -> Self {
         self.optional = true;
         self
+    }
+
+    /// May be left out in text, and is folded away in the window: few people need it.
+    pub const fn rare(mut self) -> Self {
+        self.rare = true;
+        self.optional()
     }
 
     /// The option on the command line, without its hyphens.

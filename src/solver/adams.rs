@@ -27,7 +27,7 @@ pub const ANALYTIC_FIRST: Parameter = Parameter::flag("analytic_first", false)
         "Free first",
         "First slope x/√(σ² + α²), as if x were noise alone: one evaluation less (Dockhorn et al. 2022)",
     )
-    .optional();
+    .rare();
 
 /// Evaluations of so many steps.
 pub(super) fn evaluations(settings: &Settings, steps: usize) -> usize {

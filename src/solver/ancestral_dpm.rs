@@ -94,7 +94,7 @@ entry! {
 /// Where the second evaluation lies.
 pub const MIDDLE: Parameter = Parameter::number("middle", 0.5, 0.05, 1.0)
     .named("Middle", "r", "r: place of the second evaluation in a step of λ, 0.05 to 1")
-    .optional();
+    .rare();
 
 impl Solver for AncestralSde {
     fn solve(

@@ -9,7 +9,7 @@ use crate::sde::{Family, Level};
 /// Which variance a step's noise has.
 pub const VARIANCE: Parameter = Parameter::choice("variance", "posterior", || vec![&POSTERIOR, &LARGE])
     .named("Variance", "Variance", "Variance of the noise: of the exact posterior, or the larger one of DDPM")
-    .optional();
+    .rare();
 
 /// Whether x̂(0) is kept inside the data's range in its own term alone.
 pub const CLIP_ALONE: Parameter = Parameter::flag("clip_alone", false)
@@ -18,7 +18,7 @@ pub const CLIP_ALONE: Parameter = Parameter::flag("clip_alone", false)
         "Clip x̂₀ alone",
         "Keep x̂₀ inside the data's range, and ε̂ as it was estimated (diffusers' clip_sample), not what then is left of x",
     )
-    .optional();
+    .rare();
 
 static POSTERIOR: About = About {
     slug: "posterior",

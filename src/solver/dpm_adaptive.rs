@@ -22,12 +22,12 @@ const ATOL: Parameter = Parameter::number("atol", 0.0078, 1e-7, 1.0)
 pub const FIRST: Parameter = Parameter::number("h_init", 0.05, 1e-4, 10.0)
     .usual(0.01, 1.0, Scale::Logarithmic)
     .named("First step", "First h", "Length of the first step in λ = log α/σ")
-    .optional();
+    .rare();
 
 /// Who says how long the next step is.
 pub const CONTROL: Parameter = Parameter::choice("control", "pid", || vec![&PID, &WORST])
     .named("Step control", "Control", "Step control: of the batch's mean error (k-diffusion), or of its worst sample")
-    .optional();
+    .rare();
 
 static PID: About = About {
     slug: "pid",

@@ -80,7 +80,8 @@ impl Solver for Ipndm {
 
     fn equations(&self, settings: &Settings, _family: &Family) -> Vec<Equation> {
         let order = order_of(settings, &ORDER);
-        let weights: Vec<String> = equal(order).iter().map(|&weight| crate::registry::number(weight)).collect();
+        let weights: Vec<String> =
+            equal(order).iter().map(|&weight| crate::registry::number(weight).replace('-', "−")).collect();
         let lines = [
             "y = x/α,  κ = σ/α,  d_i = (y_i − x̂₀) / κ_i".into(),
             "y ← y + (κ₋ − κ) Σ w_i d_i,  the last slopes i".into(),

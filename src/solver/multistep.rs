@@ -13,7 +13,7 @@ pub const FORM: Parameter = Parameter::choice("form", "midpoint", || vec![&MIDPO
         "Form",
         "Form of the second-order term: the midpoint rule's, or the exact integral of a straight line",
     )
-    .optional();
+    .rare();
 
 static MIDPOINT: About = About {
     slug: "midpoint",
@@ -39,7 +39,7 @@ pub(super) fn is_heun(settings: &Settings) -> bool {
 pub(super) const fn lower(usual: u64) -> Parameter {
     Parameter::whole("lower_below", usual, 0, 100_000)
         .named("Lower order below", "Lower below", "Runs of fewer steps than this end with steps of lower order")
-        .optional()
+        .rare()
 }
 
 /// Whether the last step is of first order, however many there are.
@@ -49,7 +49,7 @@ pub const EULER_LAST: Parameter = Parameter::flag("euler_at_final", false)
         "Euler last",
         "Last step of first order, however many there are (diffusers' euler_at_final)",
     )
-    .optional();
+    .rare();
 
 /// The order of a step: at most `order`, one more than there are past values, and at the end of short runs the number
 /// of steps that are left.

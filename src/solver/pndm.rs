@@ -24,7 +24,7 @@ pub const MIXED: Parameter = Parameter::choice("mixed", "noise", || vec![&NOISE,
         "Mixed",
         "Past evaluations are mixed as noise, as published, or as velocities, as diffusers does for networks that answer v",
     )
-    .optional();
+    .rare();
 
 static NOISE: About =
     About { slug: "noise", name: "Noise", summary: "Estimates of the noise", source: "", parameters: &[] };

@@ -26,13 +26,13 @@ pub const TAU: Parameter = Parameter::number("tau", 1.0, 0.0, 10.0)
 pub const TAU_MIN: Parameter = Parameter::number("tau_min", 0.05, 0.0, 1e9)
     .usual(0.0, 1.0, Scale::Linear(2))
     .named("Tau from", "τ from", "Smallest σ/α at which steps have noise")
-    .optional();
+    .rare();
 
 /// The largest σ/α with noise.
 pub const TAU_MAX: Parameter = Parameter::number("tau_max", 10.0, 0.0, 1e9)
     .usual(1.0, 1e3, Scale::Logarithmic)
     .named("Tau to", "τ to", "Largest σ/α at which steps have noise")
-    .optional();
+    .rare();
 
 entry! {
     /// Adams–Bashforth and Adams–Moulton for SDEs: an exponential integrator on polynomials in λ, with noise τ where σ/α

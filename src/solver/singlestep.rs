@@ -19,7 +19,7 @@ pub const BUDGET: Parameter = Parameter::whole("budget", 0, 0, 1_000_000)
         "Budget",
         "Evaluations of the whole run; the last steps have fewer (DPM-Solver-fast). 0: no limit",
     )
-    .optional();
+    .rare();
 
 /// How much noise a run has.
 const ETA: Parameter = eta(0.0).named(
@@ -31,7 +31,7 @@ const ETA: Parameter = eta(0.0).named(
 /// Where the inner evaluations of a step lie.
 pub const NODES: Parameter = Parameter::choice("nodes", "between", || vec![&BETWEEN, &STEPS])
     .named("Nodes", "Nodes", "Inner evaluations: between the grid's times, or at them, so that a step covers several")
-    .optional();
+    .rare();
 
 static BETWEEN: About = About {
     slug: "between",

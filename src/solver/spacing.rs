@@ -74,7 +74,7 @@ pub(super) fn nearest_level(sde: &dyn Sde, ratio: f64) -> usize {
 /// What is added to each level.
 pub const OFFSET: Parameter = Parameter::whole("offset", 0, 0, 100)
     .named("Offset", "Offset", "Offset: added to each level's number; 1 for Stable Diffusion")
-    .optional();
+    .rare();
 
 /// Points that are laid and left out.
 pub const SPARE: Parameter = Parameter::whole("spare", 0, 0, 1)
@@ -83,7 +83,7 @@ pub const SPARE: Parameter = Parameter::whole("spare", 0, 0, 1)
         "Spare",
         "Spare: 1 lays one point more and leaves out the last, as for consistency models, DPM-Solver, DEIS and UniPC",
     )
-    .optional();
+    .rare();
 
 /// The times of these levels of the family's table, and clean data.
 fn levels(sde: &dyn Sde, levels: impl Iterator<Item = f64>) -> Vec<f64> {

@@ -20,19 +20,19 @@ pub(super) const fn churn(usual: f64) -> Parameter {
 pub const CHURN_MIN: Parameter = Parameter::number("churn_min", 0.0, 0.0, 1e9)
     .usual(0.0, 1.0, Scale::Linear(2))
     .named("Churn from", "S_min", "S_min: smallest σ/α at which noise is renewed")
-    .optional();
+    .rare();
 
 /// The largest σ/α at which noise is renewed.
 pub const CHURN_MAX: Parameter = Parameter::number("churn_max", 1e9, 0.0, 1e9)
     .usual(1.0, 1e9, Scale::Logarithmic)
     .named("Churn to", "S_max", "S_max: largest σ/α at which noise is renewed")
-    .optional();
+    .rare();
 
 /// The standard deviation of new noise.
 pub const CHURN_NOISE: Parameter = Parameter::number("churn_noise", 1.0, 0.0, 2.0)
     .usual(0.9, 1.1, Scale::Linear(3))
     .named("Churn noise", "S_noise", "S_noise: standard deviation of the renewed noise; slightly above 1 keeps detail")
-    .optional();
+    .rare();
 
 /// How much of the noise of the reverse SDE a step has.
 pub const ETA: Parameter = eta(0.0);

@@ -37,7 +37,7 @@ static VARY_PUBLISHED: About = About {
 /// How many of the first corrections are left out.
 pub const UNCORRECTED: Parameter = Parameter::whole("uncorrected", 0, 0, 100_000)
     .named("Uncorrected", "Uncorrected", "Uncorrected: how many of the first steps have no corrector")
-    .optional();
+    .rare();
 
 entry! {
     /// The unified predictor–corrector: a multistep step and, once the next estimate is known, its correction, at no more

@@ -62,15 +62,16 @@ fn guided(guidance: &Guidance) -> Equation {
 pub fn times(run: &Run) -> Equation {
     let (steps, spacing) = (run.steps.get(), run.grid.entry().spacing(run.grid.settings()));
     let end = number(run.family.sde().epsilon());
-    let alone = run.solver.entry().dynamics(run.solver.settings()) == Dynamics::MarkovChains;
-    let last = match (alone, run.denoise) {
-        (true, true) => "the last state is denoised: x ← (x + σ² s) / α",
-        (true, false) => "the last state keeps its noise",
-        (false, true) => "the last step adds no noise",
-        (false, false) => "the last step adds its noise",
+    let last = match (run.solver.entry().dynamics(run.solver.settings()), run.denoise) {
+        (Dynamics::ProbabilityFlow, _) => None,
+        (Dynamics::MarkovChains, true) => Some("the last state is denoised: x ← (x + σ² s) / α"),
+        (Dynamics::MarkovChains, false) => Some("the last state keeps its noise"),
+        (Dynamics::ReverseSde, true) => Some("the last step adds no noise"),
+        (Dynamics::ReverseSde, false) => Some("the last step adds its noise"),
     };
     let clip = if run.clip { "x̂₀ is clipped to the data range" } else { "x̂₀ is not clipped" };
-    Equation::new("Time grid", [format!("{steps} {spacing},  t = 1 … {end}"), last.into(), clip.into()])
+    let grid = format!("{steps} {spacing},  t = 1 … {end}");
+    Equation::new("Time grid", [grid].into_iter().chain([last, Some(clip)].into_iter().flatten().map(Into::into)))
 }
 
 #[cfg(test)]

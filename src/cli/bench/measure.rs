@@ -206,16 +206,15 @@ impl Profiled {
         outcome.map(|()| Profiled { rounds, seconds, profile })
     }
 
-    /// Time by kind of layer, and outside of layers (sums, concatenation, the embedding).
+    /// Time by kind of layer, and outside of layers (sums, concatenation, the embedding). By a card's own clock the shares are
+    /// of the layers: taking the times keeps it waiting in between.
     pub(super) fn layers(&self) -> Vec<LayerTime> {
         let named = LayerKind::ALL.map(|kind| (kind.name(), self.profile.time(kind).as_secs_f64()));
         let timed: f64 = named.iter().map(|(_, seconds)| seconds).sum();
-        let row = |(kind, seconds)| LayerTime {
-            kind,
-            seconds: seconds / f64::from(self.rounds),
-            share: seconds / self.seconds,
-        };
-        named.into_iter().chain([("everything else", self.seconds - timed)]).map(row).collect()
+        let whole = if self.profile.whole().read > 0 { timed } else { self.seconds };
+        let row =
+            |(kind, seconds)| LayerTime { kind, seconds: seconds / f64::from(self.rounds), share: seconds / whole };
+        named.into_iter().chain([("everything else", whole - timed)]).map(row).collect()
     }
 
     /// How much of what its card can do an evaluation does, by its own speed at the batch that was profiled, and its layers

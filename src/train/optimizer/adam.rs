@@ -15,19 +15,19 @@ pub const LEARNING_RATE: Parameter = Parameter::number("learning_rate", 2e-4, 0.
 pub const BETA_1: Parameter = Parameter::number("beta1", 0.9, 0.0, 0.9999)
     .usual(0.0, 0.9999, Scale::Linear(4))
     .named("β₁", "β₁", "Decay of the average of gradients per update")
-    .optional();
+    .rare();
 
 /// Decay of the second moment.
 pub const BETA_2: Parameter = Parameter::number("beta2", 0.999, 0.0, 0.999_999)
     .usual(0.0, 0.999_999, Scale::Linear(6))
     .named("β₂", "β₂", "Decay of the average of squared gradients per update")
-    .optional();
+    .rare();
 
 /// What is added to the root of the second moment.
 pub const EPSILON: Parameter = Parameter::number("epsilon", 1e-8, 1e-16, 1.0)
     .usual(1e-12, 1e-3, Scale::Exponent)
     .named("ε", "ε", "Added to the root of the average squared gradient")
-    .optional();
+    .rare();
 
 entry! {
     /// Adam (Kingma and Ba 2015) with the values of the published score networks; ε is outside of the root.

@@ -16,11 +16,11 @@ pub const MUON_RATE: Parameter = Parameter::number("muon_rate", 0.02, 0.0, 10.0)
 pub const MOMENTUM: Parameter = Parameter::number("momentum", 0.95, 0.0, 0.9999)
     .usual(0.0, 0.9999, Scale::Linear(4))
     .named("Momentum", "Momentum", "Decay of the average of gradients per update")
-    .optional();
+    .rare();
 
 /// Whether the present gradient counts once more.
 pub const NESTEROV: Parameter =
-    Parameter::flag("nesterov", true).named("Nesterov", "Nesterov", "The present gradient counts once more").optional();
+    Parameter::flag("nesterov", true).named("Nesterov", "Nesterov", "The present gradient counts once more").rare();
 
 /// Newton–Schulz iterations, as published.
 const ITERATIONS: usize = 5;

@@ -21,7 +21,7 @@ pub const STRATIFIED: Parameter = Parameter::flag("stratified", true)
         "Stratified",
         "One time from each of as many equally likely strata as the batch has images: a loss of less variance",
     )
-    .optional();
+    .rare();
 
 /// The times at which a network may be trained.
 #[derive(Clone, Copy, Debug, PartialEq)]

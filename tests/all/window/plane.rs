@@ -340,7 +340,9 @@ fn long_names_and_values_have_room() {
     let scene = Scene { count: 50, panes, known, ..Scene::default() };
     let mut storage = Storage::default();
     Settings::default().with("plane", json!({ "scene": scene })).save(&mut storage);
-    let harness = window(&storage);
+    let mut harness = window(&storage);
+    harness.get_all_by_label("More").for_each(|more| more.click());
+    harness.run();
     for (index, pane) in scene.panes.iter().enumerate() {
         let name = format!("{} {}", index + 1, pane.solver.entry().title(pane.solver.settings()));
         let font = egui::FontId::proportional(score_explorer::app::theme::SMALL);
