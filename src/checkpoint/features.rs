@@ -6,7 +6,8 @@ use super::tensors::{self, Encoded};
 use super::{FileError, OpenedClassifier, checksum, classifier, read_classifier, read_torch, start};
 use crate::Pixels;
 use crate::metric::{
-    Bundled, Extractor, FeatureNetwork, FeatureRef, Features, Loaded, Material, MetricError, Moments, Sample,
+    Bundled, Extractor, FeatureNetwork, FeatureRef, Features, Loaded, MOST_FEATURES, Material, MetricError, Moments,
+    Sample,
 };
 use crate::network::{Array, Weights};
 use sha2::{Digest, Sha256};
@@ -73,7 +74,7 @@ fn of_npz(path: &Path) -> Result<Option<FeatureFile>, FileError> {
         let moments = Moments::new(None, mean, &covariance).map_err(refused)?;
         Sample { moments: Some(moments), ..Sample::default() }
     } else if file.has(POOL) {
-        Sample::of(rows(file.array(POOL)?, path, POOL)?, None)
+        Sample::of(bounded(rows(file.array(POOL)?, path, POOL)?, path)?, None)
     } else {
         return Ok(None);
     };
@@ -95,6 +96,7 @@ fn of_arrays(notes: &tensors::Notes, mut arrays: Weights, path: &Path) -> Result
     let mut take = |name| arrays.remove(name).map(|array| rows(array, path, name)).transpose();
     let features = take(FEATURES)?;
     let features = features.ok_or_else(|| FileError::format(path, FEATURE_FILE, "it has no `features`"))?;
+    let features = bounded(features, path)?;
     let logits = take(LOGITS)?;
     if logits.as_ref().is_some_and(|logits| logits.len() != features.len()) {
         return Err(FileError::format(path, FEATURE_FILE, "it has another number of features and of logits"));
@@ -126,6 +128,17 @@ fn rows(array: Array, path: &Path, name: &str) -> Result<Features, FileError> {
         return Err(FileError::format(path, FEATURE_FILE, reason));
     }
     Features::new(dims, array.values).map_err(|source| FileError::Features { path: path.into(), source })
+}
+
+/// Refuses features of which no covariance fits into memory.
+fn bounded(features: Features, path: &Path) -> Result<Features, FileError> {
+    match features.dims() {
+        ..=MOST_FEATURES => Ok(features),
+        dims => {
+            let source = MetricError::TooMany { dims, most: MOST_FEATURES };
+            Err(FileError::Features { path: path.into(), source })
+        }
+    }
 }
 
 /// Writes features as safetensors, with what they were taken with, all or nothing.

@@ -18,8 +18,8 @@ pub(super) struct LegacyParts<'a> {
     file: BufReader<ReportedFile<'a>>,
     /// What was saved, and who refers to storages.
     pickle: Vec<u8>,
-    /// Where each storage's numbers begin, by its key.
-    places: HashMap<String, u64>,
+    /// Where each storage's numbers begin, and how many bytes they take, by its key.
+    places: HashMap<String, (u64, u64)>,
 }
 
 impl<'a> LegacyParts<'a> {
@@ -50,7 +50,7 @@ impl<'a> LegacyParts<'a> {
             file.seek(SeekFrom::Start(place)).and_then(|_| file.read_exact(&mut count)).map_err(|_| CUT)?;
             let end = place.checked_add(8).and_then(|place| place.checked_add(bytes)).filter(|&end| end <= length);
             let end = end.filter(|_| u64::from_le_bytes(count) == storage.elements as u64).ok_or(CUT)?;
-            places.insert(storage.key.to_owned(), place + 8);
+            places.insert(storage.key.to_owned(), (place + 8, bytes));
             place = end;
         }
         let pickle = rest[..rest.len() - after.len()].to_vec();
@@ -64,10 +64,14 @@ impl<'a> LegacyParts<'a> {
 
     /// All numbers of a storage that claims so many bytes, at most `most`.
     pub fn numbers(&mut self, storage: &Storage, claimed: u64, most: u64) -> Result<Vec<f32>, String> {
-        let place =
-            self.places.get(storage.key).filter(|_| claimed <= most).ok_or("has no storage; the file is damaged")?;
+        let place = self.places.get(storage.key).filter(|_| claimed <= most);
+        let &(place, bytes) = place.ok_or("has no storage; the file is damaged")?;
+        // Another storage of the same key may have been looked at when the places were found.
+        if bytes != claimed {
+            return Err(format!("claims {claimed} bytes but has {bytes}; the file is damaged"));
+        }
         let damaged = |error| format!("is damaged ({error})");
-        self.file.seek(SeekFrom::Start(*place)).map_err(damaged)?;
+        self.file.seek(SeekFrom::Start(place)).map_err(damaged)?;
         storage.number.read(&mut self.file, storage.elements).map_err(damaged)
     }
 }

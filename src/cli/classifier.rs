@@ -1,6 +1,6 @@
 use super::choices::{Given, Options, flattened};
 use super::options::{DeviceOption, seed};
-use super::progress::{Progress, human};
+use super::progress::{Progress, foretold, human};
 use super::{Failure, devices};
 use crate::checkpoint::{OpenedClassifier, ReadProgress, check_writable, read_classifier, write_classifier};
 use crate::data::{Data, DataSource};
@@ -230,7 +230,7 @@ fn train(args: &Train) -> Result<(), Failure> {
         let now = trainer.step(&data, device)?;
         let seconds = began.elapsed().as_secs_f64();
         let speed = now.images as f64 / seconds.max(1e-9);
-        let left = Duration::from_secs_f64(args.images.saturating_sub(now.images) as f64 / speed.max(1e-9));
+        let left = foretold(args.images.saturating_sub(now.images), speed);
         let text = format!(
             "{} of {} images · loss {:.3} · {:.0} % right · {speed:.0} images/s · {} left",
             now.images,

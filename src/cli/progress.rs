@@ -66,7 +66,7 @@ impl Progress {
     /// Features are taken, of so many images of so many.
     pub(super) fn featuring(&mut self, name: &str, done: usize, of: usize, elapsed: Duration) {
         let speed = done as f64 / elapsed.as_secs_f64().max(1e-9);
-        let left = human(Duration::from_secs_f64(of.saturating_sub(done) as f64 / speed.max(1e-9)));
+        let left = human(foretold(of.saturating_sub(done) as u64, speed));
         self.show(done as u64, of as u64, format!("{name}: {done} of {of} images · {speed:.1} images/s · {left} left"));
     }
 
@@ -147,6 +147,11 @@ fn style() -> ProgressStyle {
     ProgressStyle::with_template("{bar:30} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
+/// How long so many more take at a speed by the second. Of endless data any number may be asked for.
+pub(super) fn foretold(left: u64, speed: f64) -> Duration {
+    Duration::try_from_secs_f64(left as f64 / speed.max(1e-9)).unwrap_or(Duration::MAX)
+}
+
 /// A time in words: "0.4 s", "17 s", "3 min 20 s", "2 h 5 min".
 pub(super) fn human(time: Duration) -> String {
     let seconds = time.as_secs_f64().round() as u64;
@@ -166,5 +171,11 @@ mod tests {
     fn times_are_written_in_words() {
         let said = [0.42, 9.4, 17.2, 200.0, 7500.0].map(|seconds| human(Duration::from_secs_f64(seconds)));
         assert_eq!(said, ["0.4 s", "9.4 s", "17 s", "3 min 20 s", "2 h 5 min"]);
+    }
+
+    #[test]
+    fn no_number_of_images_takes_longer_than_can_be_said() {
+        assert_eq!(foretold(30, 10.0), Duration::from_secs(3));
+        Progress::new().featuring("worlds:32", 1, usize::MAX, Duration::from_secs(2));
     }
 }

@@ -319,7 +319,8 @@ fn images(array: Option<NumberArray>, first: u64, count: u64) -> Result<Pixels<f
     let Some(NumberArray { shape, numbers: Numbers::Single(values) }) = array else { return Err(wrong()) };
     let shape = <[usize; 4]>::try_from(shape).map_err(|_| wrong())?;
     let expected = FIRST.min(first + count).saturating_sub(first);
-    if shape[0] as u64 != expected || !values.iter().all(|value| value.is_finite()) {
+    let has_pixels = !shape[1..].contains(&0);
+    if shape[0] as u64 != expected || !has_pixels || !values.iter().all(|value| value.is_finite()) {
         return Err(wrong());
     }
     Ok(Pixels { shape, values: values.into() })

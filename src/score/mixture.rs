@@ -68,7 +68,8 @@ impl Mixture {
     /// If there are no components or coordinates, a weight or standard deviation is not positive,
     /// a mean is not finite, or lengths differ.
     pub fn new(shape: [usize; 3], mut components: Vec<Component>) -> Result<Self, MixtureError> {
-        let expected = shape.iter().product::<usize>();
+        // A file may claim sizes whose product no number holds: no component has so many coordinates.
+        let expected = shape.iter().fold(1usize, |product, &size| product.saturating_mul(size));
         if expected == 0 || components.is_empty() {
             return Err(MixtureError::Empty);
         }

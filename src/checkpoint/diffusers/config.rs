@@ -5,7 +5,7 @@ use crate::checkpoint::ConfigError;
 use crate::checkpoint::config::{FLAG, NUMBER, Section, WHOLE, WHOLES, disordered, parse, shorten};
 use crate::checkpoint::open::IGNORED;
 use crate::network::{
-    BlockKind, Classes, Config, Embedding, Joins, Nonlinearity, Progressive, ProgressiveInput, Variant,
+    BlockKind, Classes, Config, Embedding, Joins, MAX_LEVELS, Nonlinearity, Progressive, ProgressiveInput, Variant,
 };
 use crate::score::{Description, Predicts, Threshold};
 use crate::sde::{Cosine, Family, FamilyError, Flow, Range, ScaledLinear, Ve, Vp};
@@ -244,10 +244,11 @@ fn threshold(scheduler: &Section) -> Result<Threshold, ConfigError> {
     }
 }
 
+/// Steps that a network can have been trained on: a table of their β is made before the network is looked at.
 fn training_steps(scheduler: &Section, usual: usize) -> Result<usize, ConfigError> {
     match scheduler.or("num_train_timesteps", WHOLE, usual)? {
-        steps @ (0 | 1) => Err(scheduler.invalid("num_train_timesteps", steps, "2 or more")),
-        steps => Ok(steps),
+        steps @ 2..=MAX_LEVELS => Ok(steps),
+        steps => Err(scheduler.invalid("num_train_timesteps", steps, &format!("from 2 to {MAX_LEVELS}"))),
     }
 }
 

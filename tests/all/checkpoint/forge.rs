@@ -25,6 +25,18 @@ pub fn pth(folder: &Path, pickle: &[u8], storages: &[&[u8]]) -> PathBuf {
     path
 }
 
+/// The same in the format before PyTorch 1.6, with one storage of single precision.
+pub fn legacy(folder: &Path, pickle: &[u8], storage: &[f32]) -> PathBuf {
+    let whole = |value: Vec<u8>| [b"\x80\x02".to_vec(), value, b".".to_vec()].concat();
+    let magic = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.".to_vec();
+    let (protocol, system) = (whole(int(1001)), whole(dict(&[("little_endian", int(1))])));
+    let (keys, count) = (whole(list(&[text("0")])), (storage.len() as u64).to_le_bytes().to_vec());
+    let numbers = storage.iter().flat_map(|number| number.to_le_bytes()).collect();
+    let path = folder.join("legacy.pth");
+    std::fs::write(&path, [magic, protocol, system, pickle.to_vec(), keys, count, numbers].concat()).unwrap();
+    path
+}
+
 pub fn text(text: &str) -> Vec<u8> {
     [b"X".as_slice(), &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat()
 }

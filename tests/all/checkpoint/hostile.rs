@@ -61,6 +61,19 @@ fn claims_beyond_the_file_are_refused_before_memory_is_reserved() {
 }
 
 #[test]
+fn two_claims_of_one_old_storage_must_be_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |elements: i64| {
+        let tensor = |elements| forge::tensor("FloatStorage", 0, elements, 0, &[2], &[1]);
+        let pickle = forge::checkpoint(&[("a", tensor(elements)), ("b", tensor(2))], &[]);
+        read_torch(&forge::legacy(folder.path(), &pickle, &[1.0, 2.0])).map_err(|error| error.to_string())
+    };
+    assert_eq!(read(2).unwrap().model["a"].values, [1.0, 2.0]);
+    let error = read(100).unwrap_err();
+    assert!(error.contains("\"a\" claims 400 bytes but has 8"), "{error}");
+}
+
+#[test]
 fn views_of_one_storage_may_not_add_up_to_more_than_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let storage = vec![0; 4000];

@@ -124,6 +124,10 @@ fn statistics_of_numpy_give_the_same_distance() {
         ],
     );
     place.fails("metric fd a.safetensors small.npz", 3, "16 features");
+    // The covariance of so many would take terabytes.
+    let many = Array { shape: vec![2, 1_000_000], values: vec![0.0; 2_000_000] };
+    write_tensors(&place.path("many.safetensors"), &Weights::from([("features".into(), many)])).unwrap();
+    place.fails("metric fd many.safetensors mu.npz", 3, "1000000 features are more than the limit of 8192");
 }
 
 #[test]

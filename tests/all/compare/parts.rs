@@ -110,6 +110,8 @@ fn damaged_and_hostile_parts_are_refused_in_a_sentence() {
         (infinite, "finite"),
         (with("\"0.dims\":\"2\"", "\"0.dims\":\"9\""), "damaged"),
         (with("\"0.first\":\"0\"", "\"0.first\":\"7\""), "damaged"),
+        // Samples without a pixel, which no window can show.
+        (with("[0,2,1,1]", "[0,2,0,1]"), "damaged"),
         (with("score-explorer-part\":\"1\"", "score-explorer-part\":\"2\""), "version"),
         (with("\"identity\"", "\"identify\""), "identity"),
         (b"not a part at all, but some words".to_vec(), "safetensors"),

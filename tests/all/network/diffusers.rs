@@ -181,6 +181,7 @@ fn models_of_another_kind_are_answered_with_one_sentence() {
         ("trained_betas", json!([0.1]), "scheduler_config.trained_betas"),
         ("beta_end", json!(-1.0), "beta_start to beta_end = 0.0001 to -1"),
         ("num_train_timesteps", json!(1), "scheduler_config.num_train_timesteps = 1"),
+        ("num_train_timesteps", json!(4_000_000_000_000_000_000_u64), "it must be from 2 to 100000"),
     ];
     for (field, value, expected) in cases {
         let mut scheduler = json_of("ddpm/scheduler_config.json");

@@ -135,6 +135,9 @@ fn impossible_mixtures_are_refused_in_one_sentence() {
     assert_eq!(new(one(1.0, [0.0; 2], 0.0)), MixtureError::Std { component: 0, std: 0.0 });
     let short = vec![Component::round(1.0, vec![0.0; 3], 1.0)];
     assert_eq!(new(short), MixtureError::Dimension { component: 0, expected: 2, found: 3 });
+    // Three times this is 2⁶⁴ + 2.
+    let beyond = Mixture::new([3, usize::MAX / 3 + 1, 1], one(1.0, [0.0; 2], 1.0)).unwrap_err();
+    assert_eq!(beyond, MixtureError::Dimension { component: 0, expected: usize::MAX, found: 2 });
 }
 
 #[test]
