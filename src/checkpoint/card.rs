@@ -1,5 +1,6 @@
 //! The card of a network, line by line.
 
+use crate::registry::{Parameter, Value};
 use crate::score::Description;
 use crate::sde::Family;
 
@@ -53,9 +54,11 @@ pub fn count(parameters: usize) -> String {
 /// "VP, β_min 0.1, β_max 20".
 fn family(family: &Family) -> String {
     let (about, settings) = (family.kind().about(), family.sde().settings());
-    let values =
-        about.parameters.iter().map(|parameter| format!(", {} {}", parameter.label, settings.number(parameter)));
-    about.name.to_owned() + &values.collect::<String>()
+    let said = |parameter: &&Parameter| match settings.value(parameter) {
+        Value::Flag(on) => on.then(|| format!(", {}", parameter.label)),
+        _ => Some(format!(", {} {}", parameter.label, settings.number(parameter))),
+    };
+    about.name.to_owned() + &about.parameters.iter().filter_map(said).collect::<String>()
 }
 
 fn times(description: &Description) -> String {

@@ -66,7 +66,7 @@ pub(super) struct Args {
     /// Samples of each preset [default: 1024]
     #[arg(long, short, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     count: Option<Count>,
-    /// Features that images are compared by: inception, worlds, random, pixels, or the file of a classifier [default:
+    /// Features that images are compared by: inception, worlds, c10, random, pixels, or the file of a classifier [default:
     /// inception where its weights are, of Little Worlds worlds, of mixtures pixels, else random]
     #[arg(long, value_name = "NAME|FILE")]
     features: Option<FeatureRef>,

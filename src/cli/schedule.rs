@@ -13,7 +13,7 @@ use std::path::PathBuf;
 Examples:
   score-explorer schedule --for 5,8,10 --output found.json
   score-explorer schedule --model mine --solver unipc --for 6
-  score-explorer compare --presets found.json,dpm++-2m-10 --output report.html
+  score-explorer compare --presets found.json,dpm++-10 --output report.html
 
 Samples walk a fine grid of the model; of all ways to leave levels out, those whose steps of Euler's method miss the \
 trajectories least are found by dynamic programming (GITS, Chen et al. 2024). They serve any solver. What is written \

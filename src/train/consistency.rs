@@ -2,8 +2,8 @@
 //! and at its end what is there, so that one evaluation leads from noise to data.
 //!
 //! At two neighbouring noise levels of one trajectory the answer at the farther is drawn to that at the nearer, which is
-//! not differentiated. The answer is the denoised image that a network of whatever kind stands for: at the least noise it
-//! is the input, as EDM's preconditioning has it exactly, and x̂(0) = (x − σ·ε̂)/α within σ/α, which is a thousandth there.
+//! not differentiated. The answer is the denoised image: at the least noise it is the input, as EDM's preconditioning has it
+//! exactly, and α·x − σ·v within σ/α, which is a thousandth there.
 //!
 //! States here are y = x/α, and noise levels σ stand for σ/α, whatever the network's own path.
 
@@ -43,14 +43,19 @@ pub fn levels([least, most]: [f64; 2], step: u64, steps: u64) -> Vec<f64> {
     (0..=count as usize).map(level).collect()
 }
 
+/// Whether these are the levels of the first part of a training.
+pub fn is_first_stage(levels: &[f64]) -> bool {
+    levels.len() <= COUNTS[0] as usize + 1
+}
+
 /// How pairs of levels are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drawn {
     /// By a log-normal level that lies between them, so that what matters most is drawn most (Song and Dhariwal 2024,
     /// eq. 12).
     LogNormal,
-    /// Each as often (Song et al. 2023, algorithms 2 and 3): for networks without EDM's preconditioning, whose errors the
-    /// denoised image has σ/α times as large, so that those at the most noise count, too.
+    /// Each as often (Song et al. 2023, algorithms 2 and 3): for networks of other paths, whose first level is far beyond
+    /// that law.
     Evenly,
 }
 

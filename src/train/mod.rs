@@ -33,7 +33,9 @@ pub use classification::{
     Augmentation, ClassifierError, ClassifierTrainer, ClassifierTraining, Progress as ClassifierProgress, accuracy,
     cross_entropy,
 };
-pub use consistency::{Answers, Drawn, Nearer, heun, levels, noised, pairs, regression as consistency_regression};
+pub use consistency::{
+    Answers, Drawn, Nearer, heun, is_first_stage, levels, noised, pairs, regression as consistency_regression,
+};
 pub use folder::{Folder, FolderError, Metrics, Notes, read_training, write_training};
 pub use gradient::{LossGradient, loss_gradient};
 pub use history::{History, LEVELS, Levels, Point};

@@ -3,12 +3,12 @@
 use super::{
     Answers, Average, Draw, Drawn, LossGradient, Nearer, OptimizerError, OptimizerState, Pace, Path, Position, Power,
     Regression, SIGMA_REL, Training, TrainingError, Update, consistency_regression, draw, follow, heun,
-    initial_weights, levels, loss_gradient, noised, norm, pairs,
+    initial_weights, is_first_stage, levels, loss_gradient, noised, norm, pairs,
 };
 use crate::data::{Data, Order, Preparation};
 use crate::network::{Array, Dropout, GradientError, Learner, Network, Weights, WeightsError};
 use crate::registry::Choice;
-use crate::score::Conditioning;
+use crate::score::{Conditioning, Description};
 use crate::solver::{Purpose, Stream, Words};
 use burn::tensor::Device;
 use rayon::prelude::*;
@@ -25,7 +25,7 @@ pub struct Trainer {
     conditioning: Conditioning,
     path: Path,
     /// What a consistency model is taught by.
-    teacher: Option<Weights>,
+    teacher: Option<(Conditioning, Weights)>,
     /// Steps done.
     steps: u64,
     weights: Weights,
@@ -114,7 +114,11 @@ impl Trainer {
         if teaches && start.is_none() {
             return Err(TrainingError::NoTeacher.into());
         }
-        let teacher = start.clone().filter(|_| teaches);
+        training.bound_answers();
+        let architecture = &training.network.config;
+        let predicts = training.teacher_predicts.unwrap_or(training.network.predicts);
+        let of_teacher = || Conditioning::new(Description { predicts, ..training.network.clone() });
+        let teacher = start.clone().filter(|_| teaches).map(|weights| (of_teacher(), weights));
         let weights = start.unwrap_or_else(|| initial_weights(architecture, training.seed));
         // Refuses weights that do not fit.
         Network::new(architecture, &weights, &Device::flex())?;
@@ -261,16 +265,22 @@ impl Trainer {
         let pairs =
             pairs(&levels, Drawn::of(&self.training.network), self.training.seed, self.steps * batch as u64, batch);
         let [near, far]: [Vec<f64>; 2] = [0, 1].map(|end| pairs.iter().map(|pair| pair[end]).collect());
-        let answers = |weights| Answers::new(architecture, weights, &self.conditioning, &classes, device);
+        let classes_of = &classes;
+        let answers = |conditioning, weights| Answers::new(architecture, weights, conditioning, classes_of, device);
         let outer = noised(clean, noise, &far);
-        let inner = match (nearer, &self.teacher) {
-            (Nearer::Teacher, Some(teacher)) => {
-                let teacher = answers(teacher)?;
-                heun(|x, sigmas| teacher.denoised(x, sigmas), &outer, &pairs)?
+        let teacher = self.teacher.as_ref().filter(|_| nearer == Nearer::Teacher);
+        let teacher = teacher.map(|(conditioning, weights)| answers(conditioning, weights)).transpose()?;
+        let target = match &teacher {
+            // What the student answers is new to it.
+            Some(teacher) if self.training.teacher_predicts.is_some() && is_first_stage(&levels) => {
+                teacher.denoised(&outer, &far)?
             }
-            _ => noised(clean, noise, &near),
+            Some(teacher) => {
+                let inner = heun(|x, sigmas| teacher.denoised(x, sigmas), &outer, &pairs)?;
+                answers(&self.conditioning, &self.weights)?.denoised(&inner, &near)?
+            }
+            None => answers(&self.conditioning, &self.weights)?.denoised(&noised(clean, noise, &near), &near)?,
         };
-        let target = answers(&self.weights)?.denoised(&inner, &near)?;
         let draws = far.iter().map(|&sigma| Draw::at(sde.time_of_ratio(sigma))).collect();
         Ok((draws, consistency_regression(&self.conditioning, &outer, &target, &pairs, classes.clone())))
     }

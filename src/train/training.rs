@@ -6,7 +6,7 @@ use super::{
 };
 use crate::data::DataSource;
 use crate::registry::{Choice, ChoiceError};
-use crate::score::{Conditioning, Description};
+use crate::score::{Conditioning, Description, Predicts};
 use crate::task::ModelRef;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,9 @@ pub struct Training {
     /// Whose weights it begins with; else they are new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<ModelRef>,
+    /// What the teacher of a distillation answers, where its student answers otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher_predicts: Option<Predicts>,
     #[serde(flatten)]
     pub objective: Choice<dyn Objective>,
     #[serde(flatten)]
@@ -121,6 +124,7 @@ impl Training {
             source,
             network,
             start: None,
+            teacher_predicts: None,
             objective,
             times: Choice::new(times),
             optimizer,
@@ -175,6 +179,17 @@ impl Training {
         }
         self.times.check_for(&Path::of(&Conditioning::new(self.network.clone())))?;
         Ok(())
+    }
+
+    /// Lets a student answer v where its teacher answers the noise, an error of which is σ/α times as large in the denoised
+    /// image: where one step begins, a hundred times.
+    pub fn bound_answers(&mut self) {
+        let (network, taught) = (&mut self.network, self.objective.entry().nearer() == Some(Nearer::Teacher));
+        let answers_noise = network.config.sigma_data().is_none() && network.predicts == Predicts::Noise;
+        if taught && answers_noise && !network.labels.answers_scores() {
+            self.teacher_predicts = Some(network.predicts);
+            network.predicts = Predicts::Velocity;
+        }
     }
 
     /// Tells the network the classes of its data, if it is to be told them; a network that is new has as many.

@@ -143,6 +143,7 @@ impl Sitting {
         let [data, held_out] = all.split();
         training.network.moments = Some(data.moments(training.network.range));
         training.tell_classes(&data.class_names()).map_err(refused)?;
+        training.bound_answers();
         let checksum = data.checksum();
         let (pictures, warnings) = (data.len(), data.warnings().to_vec());
         let classes = data.class_names().into_iter().map(str::to_owned).collect();

@@ -1,6 +1,6 @@
 use super::Objective;
 use crate::registry::{Settings, entry};
-use crate::score::{Description, Place};
+use crate::score::{Description, Place, Predicts};
 use crate::sde::Sde;
 use crate::train::Nearer;
 
@@ -27,14 +27,14 @@ entry! {
 }
 
 macro_rules! consistency {
-    ($objective:ident, $nearer:expr) => {
+    ($objective:ident, $nearer:expr, $of:literal, $suits:expr) => {
         impl Objective for $objective {
-            fn suits(&self, _description: &Description) -> bool {
-                true
+            fn suits(&self, description: &Description) -> bool {
+                description.config.sigma_data().is_some() || !description.labels.answers_scores() && $suits(description)
             }
 
             fn of(&self) -> &'static str {
-                "of every kind"
+                $of
             }
 
             /// That of EDM, where one network's score at given times is asked about; in a training, pairs of levels have
@@ -50,5 +50,15 @@ macro_rules! consistency {
     };
 }
 
-consistency!(ConsistencyTraining, Nearer::SameNoise);
-consistency!(ConsistencyDistillation, Nearer::Teacher);
+consistency!(
+    ConsistencyTraining,
+    Nearer::SameNoise,
+    "with EDM's preconditioning, or that answer data or velocities (--recipe edm, or --predicts velocity)",
+    |description: &Description| description.predicts != Predicts::Noise
+);
+consistency!(
+    ConsistencyDistillation,
+    Nearer::Teacher,
+    "with EDM's preconditioning, or that answer noise, data or velocities (not scores, as those of VE do)",
+    |_| true
+);
