@@ -378,7 +378,8 @@ impl Setup<'_> {
                 ui.add(label.wrap()).on_hover_text("How long all presets take on this machine");
             }
         }
-        let mut button = main_button(ui, word, "Space", vec2(width, 36.0), possible);
+        // In a column its word would stand at the left.
+        let mut button = ui.horizontal(|ui| main_button(ui, word, "Space", vec2(width, 36.0), possible)).inner;
         if let (None, Err(why)) = (self.work, comparison) {
             button = button.on_disabled_hover_text(why);
         }

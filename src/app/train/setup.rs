@@ -298,7 +298,8 @@ impl Setup<'_> {
         if let (None, Ok(training)) = (self.course, training) {
             ui.add(egui::Label::new(RichText::new(self.speed.words(training)).small().weak()).wrap());
         }
-        let mut button = main_button(ui, word, "Space", vec2(width, 36.0), possible);
+        // In a column its word would stand at the left.
+        let mut button = ui.horizontal(|ui| main_button(ui, word, "Space", vec2(width, 36.0), possible)).inner;
         if let (None, Err(why)) = (self.course, training) {
             button = button.on_disabled_hover_text(why);
         }
