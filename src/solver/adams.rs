@@ -31,7 +31,7 @@ pub const ANALYTIC_FIRST: Parameter = Parameter::flag("analytic_first", false)
 
 /// Evaluations of so many steps.
 pub(super) fn evaluations(settings: &Settings, steps: usize) -> usize {
-    steps - usize::from(settings.flag(&ANALYTIC_FIRST)).min(steps)
+    steps.saturating_sub(settings.flag(&ANALYTIC_FIRST).into())
 }
 
 /// The parts of `x` as if it were noise alone, of the variance of a state of standard normal data.
@@ -53,7 +53,8 @@ pub(super) fn adams(
     let mut past: Vec<(f64, Image)> = Vec::new();
     for (done, step) in process.steps.iter().enumerate() {
         let (level, target) = process.ends(step);
-        let estimate = match done == 0 && settings.flag(&ANALYTIC_FIRST) {
+        // What goes on from a later moment, such as a branch, is not noise alone.
+        let estimate = match step.index == 0 && settings.flag(&ANALYTIC_FIRST) {
             true => of_noise_alone(&x, level),
             false => process.estimate(&x, level)?,
         };

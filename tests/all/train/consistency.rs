@@ -189,12 +189,16 @@ fn training(recipe: &dyn Recipe, objective: &'static dyn Objective, steps: u64) 
     Training { objective: Choice::new(objective), batch: 32, images: 32 * steps, ..usual }
 }
 
-fn trained(training: Training, start: Option<Weights>) -> Weights {
+fn finished(training: Training, start: Option<Weights>) -> Trainer {
     let mut trainer = Trainer::new(training, greys(), start).unwrap();
     while !trainer.is_done() {
         trainer.step(&Device::flex()).unwrap();
     }
-    trainer.average().clone()
+    trainer
+}
+
+fn trained(training: Training, start: Option<Weights>) -> Weights {
+    finished(training, start).average().clone()
 }
 
 /// By how much the mean of a network's answer grows with the mean of its input, at a noise level.
@@ -259,10 +263,7 @@ fn a_network_that_estimates_noise_is_distilled() {
     let of_teacher = slope(&plain, &teacher, sigma);
     let start = Some("./teacher.safetensors".parse().unwrap());
     let taught = Training { start, ..training(&ScoreSde, &ConsistencyDistillation, 2400) };
-    let mut student = Trainer::new(taught, greys(), Some(teacher)).unwrap();
-    while !student.is_done() {
-        student.step(&Device::flex()).unwrap();
-    }
+    let student = finished(taught, Some(teacher));
     let (taught, weights) = (student.training(), student.average());
     let found = slope(taught, weights, sigma);
     println!("denoiser {denoiser:.3}, learnt {of_teacher:.3}; consistency {exact:.3}, by distillation {found:.3}");
