@@ -2,6 +2,11 @@
 
 use std::borrow::Cow;
 
+/// A number of things: 1 image, 2 images.
+pub fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Characters that a name is shown with; longer ones are cut.
 pub const LONGEST_NAME: usize = 80;
 /// Characters of a line. No sentence of the program's own comes near.

@@ -1,9 +1,10 @@
 // A convolution of KERNEL×KERNEL that keeps the size: SPAN pixels in a row times PARTS fours of channels out for each
 // thread. A tile's input, with its margin, and its weights come chunk by chunk into the workgroup's memory, normalised on
 // the way. SPLIT groups of threads share the channels of a chunk. Where the weights are OWN, each image has others, and
-// there are no biases.
+// there are no biases. Where there is a DILATION, each image goes as several smaller ones, of every so many pixels.
 
 struct Params {
+    // Those of a dilation count by themselves; height and width are whole.
     images: u32,
     height: u32,
     width: u32,
@@ -31,6 +32,7 @@ const MARGIN = KERNEL / 2;
 const COLUMNS = QUADS / PARTS;
 const GROUP = STRIPS * COLUMNS;
 const THREADS = GROUP * SPLIT;
+const PHASES = DILATION * DILATION;
 
 var<workgroup> tile: array<vec4f, PLACES * CHUNK>;
 var<workgroup> filters: array<vec4f, KERNEL * KERNEL * CHUNK * 4 * QUADS>;
@@ -68,11 +70,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
             let part = chunk + i % CHUNK;
             let place = i / CHUNK;
             // Beyond the first row or column, these wrap around to be very large.
-            let x = tile_x + place % tile_width - MARGIN;
-            let y = tile_y + place / tile_width % tile_height - MARGIN;
-            let image = first_image + place / (tile_width * tile_height);
+            let phase = first_image + place / (tile_width * tile_height);
+            let image = phase / PHASES;
+            let x = (tile_x + place % tile_width - MARGIN) * DILATION + phase % DILATION;
+            let y = (tile_y + place / tile_width % tile_height - MARGIN) * DILATION + phase / DILATION % DILATION;
             var value = vec4f();
-            if part < params.input_quads && x < params.width && y < params.height && image < params.images {
+            if part < params.input_quads && x < params.width && y < params.height && phase < params.images {
                 let pixel = (image * params.height + y) * params.width + x;
                 value = feature(params.source_first + pixel * params.source_stride + part, image, part, params.input_quads);
             }
@@ -138,11 +141,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
         }
     }
 
-    let image = first_image + layer;
-    let y = tile_y + strip_y;
+    let phase = first_image + layer;
+    let image = phase / PHASES;
+    let y = (tile_y + strip_y) * DILATION + phase / DILATION % DILATION;
     if split != 0 { return; }
-    if layer >= params.deep || image >= params.images || y >= params.height { return; }
-    let first_x = tile_x + strip_x * SPAN;
+    if layer >= params.deep || phase >= params.images || y >= params.height { return; }
+    let first_x = (tile_x + strip_x * SPAN) * DILATION + phase % DILATION;
     let first = (image * params.height + y) * params.width + first_x;
 //# repeat o PARTS
     {
@@ -150,11 +154,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
         if out < params.output_quads {
             var offset = vec4f();
             if !OWN { offset = unpack(weights[KERNEL * KERNEL * 4 * params.input_quads * params.output_quads + out]); }
+            var gate = vec4f(1.0);
             if ROWS { offset += rows[params.rows_first + image * params.rows_stride + out]; }
+            if GATES { gate = rows[params.rows_first + image * params.rows_stride + out]; }
 //# repeat p SPAN
-            if first_x + $p < params.width {
+            if first_x + $p * DILATION < params.width {
                 var value = sum$o_$p + offset;
-                let place = first + $p;
+                if GATES { value *= gate; }
+                let place = first + $p * DILATION;
                 if RESIDUAL { value += unpack(residual[params.residual_first + place * params.residual_stride + out]); }
                 output[params.output_first + place * params.output_stride + out] = pack(value * params.scale);
             }

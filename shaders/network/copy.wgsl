@@ -9,6 +9,8 @@ struct Params {
     output_stride: u32,
     residual_first: u32,
     residual_stride: u32,
+    // Pixels from image to image; 0 where those of one image are for all.
+    residual_pixels: u32,
     scale: f32,
 }
 
@@ -19,6 +21,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     if pixel >= params.pixels { return; }
     let place = id.y * params.pixels + pixel;
     var value = feature(params.source_first + place * params.source_stride + quad, id.y, quad, params.quads);
-    if RESIDUAL { value += unpack(residual[params.residual_first + place * params.residual_stride + quad]); }
+    if RESIDUAL {
+        let beside = id.y * params.residual_pixels + pixel;
+        value += unpack(residual[params.residual_first + beside * params.residual_stride + quad]);
+    }
     output[params.output_first + place * params.output_stride + quad] = pack(value * params.scale);
 }

@@ -2,6 +2,7 @@
 // the input of each tile of 4×4 outputs, 6×6 pixels, at 36 points. Four channels of a tile for each thread.
 
 struct Params {
+    // Those of a dilation count by themselves (convolution.wgsl).
     images: u32,
     height: u32,
     width: u32,
@@ -12,7 +13,10 @@ struct Params {
     tiles_down: u32,
 }
 
-fn pixel(image: u32, y: u32, x: u32, quad: u32) -> vec4f {
+fn pixel(phase: u32, phase_y: u32, phase_x: u32, quad: u32) -> vec4f {
+    let image = phase / (DILATION * DILATION);
+    let y = phase_y * DILATION + phase / DILATION % DILATION;
+    let x = phase_x * DILATION + phase % DILATION;
     // Before the first row or column, these wrap around to be very large.
     if y >= params.height || x >= params.width { return vec4f(); }
     let place = (image * params.height + y) * params.width + x;

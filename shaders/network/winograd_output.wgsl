@@ -2,6 +2,7 @@
 // channels of a tile for each thread.
 
 struct Params {
+    // Those of a dilation count by themselves (convolution.wgsl).
     images: u32,
     height: u32,
     width: u32,
@@ -23,9 +24,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let in_image = id.x / params.quads;
     let tiles = params.tiles_across * params.tiles_down;
     if in_image >= tiles { return; }
-    let image = id.y;
+    let phase = id.y;
+    let image = phase / (DILATION * DILATION);
     let next = params.images * tiles * params.quads;
-    let at = (image * tiles + in_image) * params.quads + quad;
+    let at = (phase * tiles + in_image) * params.quads + quad;
 //# repeat j SIX
     let a$j = source[at + $j * next];
     let b$j = source[at + ($j + 6) * next];
@@ -40,19 +42,19 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 //# end
     var offset = weights[quad];
     if ROWS { offset += rows[params.rows_first + image * params.rows_stride + quad]; }
-    let x = in_image % params.tiles_across * 4;
-    let y = in_image / params.tiles_across * 4;
-    let row = (image * params.height + y) * params.width + x;
+    let x = in_image % params.tiles_across * 4 * DILATION + phase % DILATION;
+    let y = in_image / params.tiles_across * 4 * DILATION + phase / DILATION % DILATION;
 //# repeat i FOUR
-    write(y + $i, x, row + $i * params.width, quad, offset + u$i_0 + (u$i_1 + u$i_2) + (u$i_3 + u$i_4));
-    write(y + $i, x + 1, row + $i * params.width + 1, quad, offset + (u$i_1 - u$i_2) + 2.0 * (u$i_3 - u$i_4));
-    write(y + $i, x + 2, row + $i * params.width + 2, quad, offset + (u$i_1 + u$i_2) + 4.0 * (u$i_3 + u$i_4));
-    write(y + $i, x + 3, row + $i * params.width + 3, quad, offset + (u$i_1 - u$i_2) + 8.0 * (u$i_3 - u$i_4) + u$i_5);
+    write(image, y + $i * DILATION, x, quad, offset + u$i_0 + (u$i_1 + u$i_2) + (u$i_3 + u$i_4));
+    write(image, y + $i * DILATION, x + DILATION, quad, offset + (u$i_1 - u$i_2) + 2.0 * (u$i_3 - u$i_4));
+    write(image, y + $i * DILATION, x + 2 * DILATION, quad, offset + (u$i_1 + u$i_2) + 4.0 * (u$i_3 + u$i_4));
+    write(image, y + $i * DILATION, x + 3 * DILATION, quad, offset + (u$i_1 - u$i_2) + 8.0 * (u$i_3 - u$i_4) + u$i_5);
 //# end
 }
 
-fn write(y: u32, x: u32, place: u32, quad: u32, sum: vec4f) {
+fn write(image: u32, y: u32, x: u32, quad: u32, sum: vec4f) {
     if y >= params.height || x >= params.width { return; }
+    let place = (image * params.height + y) * params.width + x;
     var value = sum;
     if RESIDUAL { value += unpack(residual[params.residual_first + place * params.residual_stride + quad]); }
     output[params.output_first + place * params.output_stride + quad] = pack(value * params.scale);

@@ -6,7 +6,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// More entries than this are many.
-const MANY: usize = 8;
+const MANY: usize = 3;
 
 /// The options of one kind of choice.
 pub(super) struct Options {

@@ -66,7 +66,9 @@ flattened!(OptimizerOptions, optimizers());
 Examples:
   score-explorer classifier train --data worlds:32 --output kinds.safetensors
   score-explorer classifier train --data photos --test photos:test --noisy \\
-      --images 1000000 --output noisy.safetensors")]
+      --images 1000000 --output noisy.safetensors
+  score-explorer classifier train --data photos --from kinds.safetensors \\
+      --images 100000 --output better.safetensors")]
 struct Train {
     #[command(flatten)]
     pictures: Pictures,
@@ -76,6 +78,9 @@ struct Train {
     /// File of the classifier
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
+    /// Go on from the weights of a classifier
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["noisy", "width", "multipliers", "blocks"])]
+    from: Option<PathBuf>,
     /// Train on noised images, told the noise level: for `sample --class`, in every family
     #[arg(long)]
     noisy: bool,
@@ -179,6 +184,18 @@ impl Train {
         })
     }
 
+    /// A training from new weights, or from those of a file.
+    fn trainer(&self, data: &Data) -> Result<ClassifierTrainer, Failure> {
+        let training = self.training()?;
+        let Some(file) = &self.from else { return Ok(ClassifierTrainer::new(training, self.description(data)?)) };
+        let OpenedClassifier { description, weights } = read_classifier(file, &ReadProgress::default())?;
+        description.suits(data)?;
+        let card =
+            format!("{}\nThen trained on {} images of {}.", description.card, self.images, self.pictures.data.place);
+        let description = ClassifierDescription { card, accuracies: Vec::new(), ..description };
+        Ok(ClassifierTrainer::of(training, description, weights))
+    }
+
     fn description(&self, data: &Data) -> Result<ClassifierDescription, Failure> {
         let [num_channels, image_size, _] = data.shape();
         let classes: Vec<String> = data.class_names().into_iter().map(str::to_owned).collect();
@@ -208,19 +225,17 @@ impl Train {
 }
 
 fn train(args: &Train) -> Result<(), Failure> {
-    let training = args.training()?;
     check_writable(&args.output)?;
     let data = args.pictures.open(&args.pictures.data)?;
     let [data, test] = match &args.test {
         Some(test) => [data, args.pictures.open(test)?],
         None => data.split(),
     };
-    let description = args.description(&data)?;
-    description.suits(&test)?;
+    let mut trainer = args.trainer(&data)?;
+    trainer.description().suits(&test)?;
     let choice = args.device.into();
     let devices = devices::open(choice)?;
     let device = &devices.choose(choice).0;
-    let mut trainer = ClassifierTrainer::new(training, description);
     let (mut progress, began, mut saved) = (Progress::new(), Instant::now(), Instant::now());
     let write = |description: &ClassifierDescription, trainer: &ClassifierTrainer| {
         let (description, weights) = (description.clone(), trainer.weights().clone());

@@ -10,6 +10,7 @@ use crate::checkpoint::{Layout, read_latents, write_grid, write_samples};
 use crate::engine::Decode;
 use crate::sde::Range;
 use crate::task::{ModelRef, temper};
+use crate::text::counted;
 use clap::Arg;
 use serde_json::json;
 use std::path::PathBuf;
@@ -102,7 +103,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     }
     files.iter().for_each(|file| say!("wrote {}", file.display()));
     let most = decoded.nfe.iter().max().unwrap_or(&0);
-    say!("{} images, NFE up to {most}, {seconds:.1} s, {device}", decoded.nfe.len());
+    say!("{}, NFE up to {most}, {seconds:.1} s, {device}", counted(decoded.nfe.len(), "image"));
     Ok(())
 }
 

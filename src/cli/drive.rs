@@ -8,6 +8,7 @@ use crate::engine::{
 };
 use crate::network::Architecture;
 use crate::task::{ModelRef, Run};
+use crate::text::counted;
 use burn::tensor::Device;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -278,8 +279,8 @@ impl Outcome {
 fn comparing(report: &CompareReport) -> String {
     let estimate = report.estimate;
     format!(
-        "{} presets, {} of {} samples are there, {:.0} evaluations left at {:.0} a second: about {}",
-        report.comparison.cells.len(),
+        "{}, {} of {} samples are there, {:.0} evaluations left at {:.0} a second: about {}",
+        counted(report.comparison.cells.len(), "preset"),
         estimate.there,
         estimate.wanted,
         estimate.evaluations,

@@ -6,6 +6,7 @@ use super::output::known;
 use crate::checkpoint::{check_writable, write_latents};
 use crate::engine::{Decode, Encode};
 use crate::task::{Encoded, Flow, largest_error, norm_in_units, psnr};
+use crate::text::counted;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -75,7 +76,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         });
         say!("{name}: NFE {}, norm {:.3} relative to the prior{back}", encoded.nfe[index], norms[index]);
     }
-    say!("{} images, {seconds:.1} s, {device}", pictures.names.len());
+    say!("{}, {seconds:.1} s, {device}", counted(pictures.names.len(), "image"));
     Ok(())
 }
 

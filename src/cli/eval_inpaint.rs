@@ -10,6 +10,7 @@ use crate::engine::Restore;
 use crate::registry::{Category, Choice};
 use crate::solver::Method;
 use crate::task::{Count, ModelRef, Observation, Restoration, Run, Shows, psnr};
+use crate::text::counted;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -91,7 +92,7 @@ pub(super) fn execute(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     let heads: String = masks.iter().map(|(name, _)| format!("{name:>22}")).collect();
-    say!("PSNR of hidden regions in dB, {} images", pictures.shape[0]);
+    say!("PSNR of hidden regions in dB, {}", counted(pictures.shape[0], "image"));
     say!("{:<22}{:>6}{heads}", "", "NFE");
     for line in lines {
         let cell = |figure: &Figure| match figure.standard_error.is_finite() {

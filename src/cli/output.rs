@@ -12,6 +12,7 @@ use crate::checkpoint::{
 use crate::engine::ModelReport;
 use crate::sde::{Range, unit};
 use crate::task::Count;
+use crate::text::counted;
 use rayon::prelude::*;
 use serde_json::json;
 use std::ffi::OsStr;
@@ -161,8 +162,8 @@ impl OutputOptions {
             say!("wrote {}", file.display());
         }
         say!(
-            "{} samples, NFE {} each, {:.1} s, {:.1} score evaluations/s over all samples, {}",
-            report.run.count.get(),
+            "{}, NFE {} each, {:.1} s, {:.1} score evaluations/s over all samples, {}",
+            counted(report.run.count.get(), "sample"),
             progress.nfe,
             outcome.seconds(),
             outcome.evaluations_per_second(),

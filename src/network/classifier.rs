@@ -4,6 +4,7 @@ use super::plan::{Parameter, Plan};
 use super::{AtOutput, BlockKind, Config, GradientError, InvalidConfig, ScoreNetwork, Unet, Weights, WeightsError};
 use crate::Image;
 use crate::network::config::within;
+use crate::text::counted;
 use burn::tensor::{Device, Tensor, TensorReadError};
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +59,7 @@ impl ClassifierConfig {
     /// Its sizes, as people say them.
     pub fn summary(&self) -> String {
         let widths: Vec<String> = self.ch_mult.iter().map(|factor| (self.nf * factor).to_string()).collect();
-        format!("{} channels, {} each", widths.join("·"), super::unet::blocks(self.num_res_blocks))
+        format!("{} channels, {} each", widths.join("·"), counted(self.num_res_blocks, "block"))
     }
 
     /// The U-Net whose downward half it is, without attention; nothing of its levels is used.

@@ -138,12 +138,6 @@ pub(super) fn differentiated<C>(
     loader.gradients(&gradients, sizes)
 }
 
-/// A number for each image, or one for all, to broadcast over images.
-pub(super) fn of_images(values: Vec<f32>, device: &Device) -> Image {
-    let count = values.len();
-    Tensor::from_data(TensorData::new(values, [count, 1, 1, 1]), device)
-}
-
 /// The slopes of a loss by what layers put out, `each` values an image, where the raw output is that times a gain of
 /// each image, if there are gains.
 pub(super) fn with_gains<'a>(

@@ -10,6 +10,7 @@ use super::{
     NetworkConfig, Progressive, ScoreNetwork, Stage, Sum, Weights, WeightsError, gpu, host, patch,
 };
 use crate::Image;
+use crate::text::counted;
 use burn::tensor::{Device, Tensor, TensorData, TensorReadError};
 use std::f64::consts::TAU;
 use std::sync::Arc;
@@ -77,11 +78,6 @@ struct Flow {
     output: Option<Image>,
 }
 
-/// So many blocks, in words.
-pub(super) fn blocks(count: usize) -> String {
-    if count == 1 { "1 block".into() } else { format!("{count} blocks") }
-}
-
 impl NetworkConfig for Config {
     const FIELD: &'static str = "nf";
 
@@ -110,7 +106,7 @@ impl NetworkConfig for Config {
         };
         let widths: Vec<String> = self.ch_mult.iter().map(|factor| (self.nf * factor).to_string()).collect();
         let patches = if self.patch > 1 { format!(", patches {0}×{0}", self.patch) } else { String::new() };
-        format!("{name}, {} channels, {} each{patches}", widths.join("·"), blocks(self.num_res_blocks))
+        format!("{name}, {} channels, {} each{patches}", widths.join("·"), counted(self.num_res_blocks, "block"))
     }
 
     fn sigma_data(&self) -> Option<f64> {

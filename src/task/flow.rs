@@ -36,6 +36,8 @@ pub enum FlowError {
     Choice(#[from] ChoiceError),
     #[error("{0} cannot encode; choose a solver that integrates the probability-flow ODE in both directions")]
     OneWay(&'static str),
+    #[error("{0} draws noise with these settings, so that it cannot encode; leave its noise at 0")]
+    Noisy(&'static str),
     #[error("a likelihood must be integrated to the prior at t = 1, not to t = {0}; choose 1")]
     Truncated(f64),
     #[error("a likelihood is integrated with error-controlled steps, which {0} does not have; choose adaptive")]
@@ -77,8 +79,12 @@ impl Flow {
     pub fn check(&self) -> Result<(), FlowError> {
         self.solver.check()?;
         let solver = self.solver.entry();
-        if !solver.is_invertible() || solver.is_stochastic(self.solver.settings()) {
-            return Err(FlowError::OneWay(self.solver.about().name));
+        let name = self.solver.about().name;
+        if !solver.is_invertible() {
+            return Err(FlowError::OneWay(name));
+        }
+        if solver.is_stochastic(self.solver.settings()) {
+            return Err(FlowError::Noisy(name));
         }
         if self.end > 0.0 && self.end < self.until && self.until <= 1.0 {
             Ok(())

@@ -257,7 +257,7 @@ impl Compare {
             Command::Sweep => {
                 let [first, second] = &self.typed.axes;
                 match self.draft.sweep([first, second]) {
-                    Ok(count) => cx.notices.push(Notice::remark(format!("{count} presets are chosen."))),
+                    Ok(count) => cx.notices.push(Notice::remark(format!("Presets chosen: {count}."))),
                     Err(why) => cx.notices.push(Notice::error(why)),
                 }
             }
@@ -357,7 +357,7 @@ impl Compare {
     fn add(&mut self, cells: Vec<Cell>, cx: &mut Context) {
         let count = cells.len();
         self.draft.add(cells);
-        cx.notices.push(Notice::remark(format!("{count} presets were added and chosen.")));
+        cx.notices.push(Notice::remark(format!("Presets added and chosen: {count}.")));
     }
 
     fn take(&mut self, found: Found, cx: &mut Context) {

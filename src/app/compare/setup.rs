@@ -14,6 +14,7 @@ use crate::engine::Estimate;
 use crate::metric::{Extractor, Material};
 use crate::registry::Category;
 use crate::task::{Count, ModelRef};
+use crate::text::counted;
 use egui::{DragValue, RichText, ScrollArea, TextEdit, Ui, vec2};
 use std::path::PathBuf;
 
@@ -179,7 +180,7 @@ impl Setup<'_> {
             ui.spacing_mut().item_spacing = vec2(3.0, 3.0);
             for (tag, count) in tags() {
                 let chosen = self.typed.tag.as_ref() == Some(&tag);
-                let tip = format!("{count} presets");
+                let tip = counted(count, "preset");
                 if ui.selectable_label(chosen, RichText::new(&tag).small()).on_hover_text(tip).clicked() {
                     self.typed.tag = (!chosen).then_some(tag);
                 }

@@ -6,6 +6,7 @@ use crate::app::widgets::modal;
 use crate::engine::Recorded;
 use crate::registry::number;
 use crate::task::Run;
+use crate::text::counted;
 use std::sync::Arc;
 
 /// A recorded step of a run that can be branched from.
@@ -71,9 +72,9 @@ fn content(ui: &mut egui::Ui, point: &Point<'_>, draft: &Draft, commands: &mut V
         Ok(run) => {
             let solver = run.solver.entry().title(run.solver.settings());
             let (grid, seed) = (run.grid.about().name, run.seed);
-            ui.label(format!("With {solver}, the rest of {} steps ({grid}), seed {seed}", run.steps.get()));
+            ui.label(format!("With {solver}, the rest of {} ({grid}), seed {seed}", counted(run.steps.get(), "step")));
             let (family, count) = (run.family.kind(), run.count.get());
-            ui.label(format!("Unchanged: model, family ({family}) and {count} samples"));
+            ui.label(format!("Unchanged: model, family ({family}) and {}", counted(count, "sample")));
             let parent = &report.run;
             let same = (&run.solver, &run.grid, run.steps, run.seed, run.denoise, run.clip)
                 == (&parent.solver, &parent.grid, parent.steps, parent.seed, parent.denoise, parent.clip);

@@ -9,7 +9,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// ε of the normalisations.
-const EPSILON: f64 = 1e-6;
+pub(in crate::network) const EPSILON: f64 = 1e-6;
 
 /// All that has parameters.
 #[derive(Debug)]

@@ -9,11 +9,12 @@ pub use config::DitConfig;
 use super::labels::Told;
 use super::layers::{Loader, differentiated};
 use super::{
-    AtOutput, Dropout, GradientError, Labels, NetworkConfig, ScoreNetwork, Weights, WeightsError, host, patch,
+    AtOutput, Dropout, GradientError, Labels, NetworkConfig, ScoreNetwork, Weights, WeightsError, gpu, host, patch,
 };
 use crate::Image;
 use burn::tensor::{Device, TensorReadError};
 use config::FEATURES;
+pub(super) use layers::EPSILON;
 use layers::Layers;
 use std::sync::Arc;
 
@@ -31,17 +32,28 @@ pub struct Dit {
 enum Body {
     Tensors(Box<Layers>),
     Host(Arc<host::Dit>),
+    Gpu(Box<gpu::Dit>),
 }
 
 impl ScoreNetwork for Dit {
     type Config = DitConfig;
 
     fn new(config: &DitConfig, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
-        Dit::load(&mut Loader::new(config.plan(), weights, config, device)?, host::is_host(device))
+        let mut loader = Loader::new(config.plan(), weights, config, device)?;
+        let (sizes, on_device) = (sizes(config), gpu::of(device).filter(|_| gpu::Dit::can(config)));
+        let parameters = sizes.iter().sum();
+        let body = if host::is_host(device) {
+            Body::Host(Arc::new(host::Dit::load(&mut loader, parameters)?))
+        } else if let Some((gpu, precision)) = on_device {
+            Body::Gpu(Box::new(gpu::Dit::load(&mut loader, gpu, parameters, precision)?))
+        } else {
+            return Dit::load(&mut loader);
+        };
+        Ok(Dit { config: config.clone(), sizes, body })
     }
 
     fn of_tensors(config: &DitConfig, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
-        Dit::load(&mut Loader::new(config.plan(), weights, config, device)?, false)
+        Dit::load(&mut Loader::new(config.plan(), weights, config, device)?)
     }
 
     fn forward<'a>(&self, x: Image, labels: impl Into<Labels<'a>>) -> Result<Image, TensorReadError> {
@@ -78,7 +90,7 @@ impl ScoreNetwork for Dit {
     ) -> Result<Vec<Vec<f32>>, GradientError> {
         let (device, labels) = (&device.clone().autodiff(), labels.into());
         let mut loader = Loader::new(config.plan(), weights, config, device)?.tracked();
-        let network = Dit::load(&mut loader, false)?;
+        let network = Dit::load(&mut loader)?;
         differentiated(loader, &network.sizes, config.shape(), x, labels.levels.len(), at_output, |x| {
             network.evaluate(x, labels)
         })
@@ -90,13 +102,10 @@ impl ScoreNetwork for Dit {
 }
 
 impl Dit {
-    fn load(loader: &mut Loader<DitConfig>, on_host: bool) -> Result<Self, WeightsError> {
+    /// Of tensor operations.
+    fn load(loader: &mut Loader<DitConfig>) -> Result<Self, WeightsError> {
         let config = loader.config.clone();
-        let sizes: Vec<usize> = config.plan().iter().map(|p| p.shape.iter().product()).collect();
-        let body = match on_host {
-            true => Body::Host(Arc::new(host::Dit::load(loader, sizes.iter().sum())?)),
-            false => Body::Tensors(Box::new(Layers::load(loader)?)),
-        };
+        let (sizes, body) = (sizes(&config), Body::Tensors(Box::new(Layers::load(loader)?)));
         Ok(Dit { config, sizes, body })
     }
 
@@ -104,10 +113,16 @@ impl Dit {
         let (x, told) = (patch::cut(x, self.config.patch_size), told(labels));
         let output = match &self.body {
             Body::Host(network) => network.forward(x, told)?,
+            Body::Gpu(network) => network.forward(x, &told)?,
             Body::Tensors(layers) => layers.forward(x, told),
         };
         Ok(patch::join(output, self.config.patch_size))
     }
+}
+
+/// The number of values of each parameter.
+fn sizes(config: &DitConfig) -> Vec<usize> {
+    config.plan().iter().map(|p| p.shape.iter().product()).collect()
 }
 
 /// Cosines, then sines, of each label.

@@ -1,8 +1,8 @@
 //! What a graphics device does at most, as measured on it.
 
 use super::device::{self, Gpu, buffer};
+use super::evaluator::failed;
 use super::kernel::{FMA, Kernel};
-use super::network::failed;
 use super::program::{ALIGNMENT, bind};
 use super::recorder::{Bindings, Bound};
 use burn::tensor::{Device, TensorReadError};

@@ -11,6 +11,15 @@ pub(super) struct Reading {
     pub activation: Option<Nonlinearity>,
 }
 
+/// What a kernel does with a sum of products before it writes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Writing {
+    /// What the noise level says is added, or is a factor.
+    pub rows: bool,
+    pub gates: bool,
+    pub residual: bool,
+}
+
 /// A step from pixel to pixel, or inserted zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Stride {
@@ -22,20 +31,21 @@ pub(super) struct Stride {
 /// A kernel: the files of `shaders/network` by their names.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kernel {
-    /// `own`: each image has its own weights, and all is of single precision.
+    /// `own`: each image has its own weights, and all is of single precision. `dilation`: pixels from tap to tap.
     Convolution {
         shape: Shape,
         reading: Reading,
-        rows: bool,
-        residual: bool,
+        writing: Writing,
         own: bool,
+        dilation: u32,
     },
     WinogradInput {
         reading: Reading,
+        dilation: u32,
     },
     WinogradOutput {
-        rows: bool,
-        residual: bool,
+        writing: Writing,
+        dilation: u32,
     },
     Resample {
         filter: Filter,
@@ -43,6 +53,22 @@ pub(super) enum Kernel {
         biased: bool,
         residual: bool,
     },
+    /// Means of windows of so many pixels a side, or the largest of each.
+    Window {
+        side: u32,
+        largest: bool,
+        reading: Reading,
+    },
+    /// Bilinear.
+    Enlarge {
+        residual: bool,
+    },
+    /// Of each token by itself.
+    TokenNorm,
+    /// Means and variances of each channel.
+    Moments,
+    /// Scales and shifts of these.
+    Styles,
     /// `learns`: it also writes what the way back needs.
     Norm {
         whole_quads: bool,
@@ -172,6 +198,11 @@ impl Kernel {
             Kernel::WinogradInput { .. } => shader!("winograd_input"),
             Kernel::WinogradOutput { .. } => shader!("winograd_output"),
             Kernel::Resample { .. } => shader!("resample"),
+            Kernel::Window { .. } => shader!("window"),
+            Kernel::Enlarge { .. } => shader!("enlarge"),
+            Kernel::TokenNorm => shader!("token_norm"),
+            Kernel::Moments => shader!("moments"),
+            Kernel::Styles => shader!("styles"),
             Kernel::Norm { .. } => shader!("norm"),
             Kernel::Attention { .. } => shader!("attention"),
             Kernel::Linear { .. } => shader!("linear"),
@@ -211,6 +242,8 @@ impl Kernel {
         // What is not a feature is of single precision: a norm's parameters and outcome, images, and rows.
         let (source, weight, target) = match self {
             Kernel::Norm { .. } => ("Four", "vec4f", "f32"),
+            Kernel::Moments => ("Four", "Four", "vec4f"),
+            Kernel::Styles => ("vec4f", "vec4f", "vec4f"),
             Kernel::Linear { .. } => ("vec4f", "vec4f", "vec4f"),
             Kernel::WinogradInput { .. } => ("Four", "Four", "vec4f"),
             Kernel::WinogradOutput { .. } => ("vec4f", "vec4f", "Four"),
@@ -247,6 +280,7 @@ impl Kernel {
             Kernel::Convolution { .. }
             | Kernel::WinogradInput { .. }
             | Kernel::Resample { .. }
+            | Kernel::Window { .. }
             | Kernel::Pool { .. }
             | Kernel::Copy { .. }
             | Kernel::Mask { .. } => text.push_str(include_str!("../../../shaders/network/feature.wgsl")),
@@ -268,7 +302,7 @@ impl Kernel {
         let number = |value: u32| format!("{value}u");
         let plain = Reading::default();
         match self {
-            &Kernel::Convolution { shape, reading, rows, residual, own } => {
+            &Kernel::Convolution { shape, reading, writing, own, dilation } => {
                 let Shape { side, span, quads, parts, strips, chunk, places, split } = shape;
                 let numbers = [
                     ("KERNEL", side),
@@ -281,17 +315,23 @@ impl Kernel {
                     ("PLACES", places),
                     ("SPLIT", split),
                     ("SHARES", shape.shares()),
+                    ("DILATION", dilation),
                 ];
-                let flags = [("ROWS", rows), ("RESIDUAL", residual), ("OWN", own)];
-                let numbers = numbers.map(|(name, value)| (name, number(value)));
-                (reading, numbers.into_iter().chain(flags.map(|(name, flag)| (name, flag.to_string()))).collect())
+                let numbers = numbers.map(|(name, value)| (name, number(value))).into_iter();
+                (reading, numbers.chain([("OWN", own.to_string())]).chain(writing.constants()).collect())
             }
-            &Kernel::WinogradInput { reading } => (reading, vec![("SIX", number(6))]),
-            &Kernel::WinogradOutput { rows, residual } => {
-                let flags = [("ROWS", rows), ("RESIDUAL", residual)].map(|(name, flag)| (name, flag.to_string()));
-                let numbers = [("SIX", 6), ("FOUR", 4)].map(|(name, value)| (name, number(value)));
-                (plain, numbers.into_iter().chain(flags).collect())
+            &Kernel::WinogradInput { reading, dilation } => {
+                (reading, vec![("SIX", number(6)), ("DILATION", number(dilation))])
             }
+            &Kernel::WinogradOutput { writing, dilation } => {
+                let numbers = [("SIX", 6), ("FOUR", 4), ("DILATION", dilation)];
+                let numbers = numbers.map(|(name, value)| (name, number(value))).into_iter();
+                (plain, numbers.chain(writing.constants()).collect())
+            }
+            &Kernel::Window { side, largest, reading } => {
+                (reading, vec![("SIDE", number(side)), ("LARGEST", largest.to_string())])
+            }
+            &Kernel::Enlarge { residual } => (plain, vec![("RESIDUAL", residual.to_string())]),
             Kernel::Resample { filter, reading, biased, residual } => {
                 let taps: Vec<String> = filter.taps.iter().map(|&tap| format!("{:?}f", f32::from_bits(tap))).collect();
                 let of_filter = [
@@ -330,9 +370,15 @@ impl Kernel {
             &Kernel::Sum { lanes } => (plain, vec![("LANES", number(lanes))]),
             Kernel::Points => (plain, vec![("THREE", number(3)), ("SIX", number(6))]),
             Kernel::NormParameters { rows } => (plain, vec![("ROWS", rows.to_string())]),
-            Kernel::Enter | Kernel::Leave | Kernel::Spread | Kernel::Gather | Kernel::NormMeans | Kernel::NormRows => {
-                (plain, Vec::new())
-            }
+            Kernel::Enter
+            | Kernel::Leave
+            | Kernel::Spread
+            | Kernel::Gather
+            | Kernel::NormMeans
+            | Kernel::NormRows
+            | Kernel::TokenNorm
+            | Kernel::Moments
+            | Kernel::Styles => (plain, Vec::new()),
         }
     }
 }
@@ -340,6 +386,13 @@ impl Kernel {
 /// Of a head of so many fours of channels.
 fn of_head(head: u32) -> Vec<(&'static str, String)> {
     vec![("HEAD", format!("{head}u")), ("PARTS", format!("{}u", head.div_ceil(16)))]
+}
+
+impl Writing {
+    fn constants(self) -> [(&'static str, String); 3] {
+        let Writing { rows, gates, residual } = self;
+        [("ROWS", rows), ("GATES", gates), ("RESIDUAL", residual)].map(|(name, flag)| (name, flag.to_string()))
+    }
 }
 
 impl Stride {

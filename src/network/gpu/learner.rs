@@ -5,8 +5,8 @@ mod recording;
 
 use super::build::{Layers, widths};
 use super::device::{Gpu, buffer, locked};
+use super::evaluator::padded;
 use super::layers::Convolution;
-use super::network::padded;
 use super::parameters::{FOUND, GRADIENTS, Map, Order, PUBLISHED, Uploader};
 use super::program::Program;
 use super::watch::DeviceError;
@@ -196,7 +196,8 @@ impl Learner {
         };
         let doors = program.doors();
         self.enter(program, doors.input, &[&of(x)]);
-        let (Some(door), Some(embedding)) = (doors.features, &self.embedding) else { return };
+        let [features, joined] = doors.told;
+        let (Some(door), Some(embedding)) = (features, &self.embedding) else { return };
         let classes = told.classes.get(images.clone()).unwrap_or_default();
         let mut features = of(&told.features);
         let table = self.table.as_ref().map(|table| (table, parameters[table.slot()]));
@@ -205,7 +206,7 @@ impl Learner {
         }
         let width = embedding.width as usize;
         self.enter(program, door, &[&padded(&features, width, width.next_multiple_of(4))]);
-        if let Some((door, (table, values))) = doors.extra.zip(table) {
+        if let Some((door, (table, values))) = joined.zip(table) {
             let mut rows = vec![0.0; part * table.width()];
             table.join_of(values, &mut rows, Joins::Embedding, classes);
             self.enter(program, door, &[&rows]);

@@ -1,6 +1,6 @@
 //! Parameters of layers, as kernels read them.
 
-use super::device::Gpu;
+use super::device::{Gpu, Precision};
 use super::program::ALIGNMENT;
 use super::recorder::Bound;
 use crate::network::layers::Pair;
@@ -9,6 +9,8 @@ use half::f16;
 use std::cell::RefCell;
 use std::ops::Range;
 
+/// Networks of more parameters do not take more memory to be faster.
+const MOST_AT_POINTS: usize = 100_000_000;
 /// Stands for no value: what is there is 0.
 pub(super) const NONE: u32 = u32::MAX;
 /// Values from where one layer's parameters may begin to where those of the next may.
@@ -68,13 +70,18 @@ pub(super) struct Uploader<'a> {
     pub map: Option<&'a RefCell<Map>>,
 }
 
-impl Uploader<'_> {
+impl<'a> Uploader<'a> {
+    /// For a network of so many parameters that does not learn.
+    pub fn new(gpu: &'a Gpu, precision: Precision, parameters: usize) -> Self {
+        Uploader { gpu, half: precision == Precision::Half, points: parameters <= MOST_AT_POINTS, map: None }
+    }
+
     pub fn singles(&self, values: &[f32]) -> wgpu::Buffer {
         self.gpu.upload(bytemuck::cast_slice(values), BufferUsages::STORAGE)
     }
 
     /// In the precision of features.
-    fn features(&self, values: &[f32]) -> wgpu::Buffer {
+    pub fn features(&self, values: &[f32]) -> wgpu::Buffer {
         if !self.half {
             return self.singles(values);
         }

@@ -17,9 +17,8 @@ pub(super) struct Doors {
     /// Images, plane by plane.
     pub input: usize,
     pub output: usize,
-    /// Sines and cosines of the noise levels, and what classes add to their embedding.
-    pub features: Option<usize>,
-    pub extra: Option<usize>,
+    /// What is told of noise levels and of classes.
+    pub told: [Option<usize>; 2],
 }
 
 /// Where a tensor lies.
@@ -79,10 +78,9 @@ impl Program {
         self.slots.iter().map(wgpu::Buffer::size).sum()
     }
 
-    /// Submits an evaluation of the images at one place, told these rows of features and of what joins the
-    /// embedding; the output comes to another.
+    /// Submits an evaluation of the images at one place, told these rows; the output comes to another.
     pub fn run(&self, gpu: &Gpu, x: &Place, y: &Place, told: &[Vec<f32>; 2]) {
-        let told = [self.doors.features, self.doors.extra].into_iter().zip(told);
+        let told = self.doors.told.into_iter().zip(told);
         for (buffer, values) in told.filter_map(|(door, values)| Some((self.slot(door?)?, values))) {
             gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(values));
         }

@@ -1,7 +1,7 @@
 //! Values on their way from a graphics device.
 
 use super::device::{self, Gpu, buffer};
-use super::network::{failed, place};
+use super::evaluator::{failed, place};
 use burn::tensor::{Element, Tensor, TensorReadError};
 use burn_wgpu::wgpu::{self, BufferUsages};
 use std::sync::Arc;

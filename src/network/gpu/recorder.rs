@@ -156,6 +156,11 @@ impl Recorder {
         Slot { place, bytes }
     }
 
+    /// Memory for images, plane by plane, of this many channels, height and width.
+    pub fn image(&mut self, size: [u32; 3]) -> Slot {
+        self.slot(u64::from(self.images) * size.map(u64::from).iter().product::<u64>() * 4)
+    }
+
     /// Memory for features of this many channels, height and width.
     pub fn features(&mut self, channels: u32, height: u32, width: u32) -> View {
         let quads = channels.div_ceil(4);

@@ -9,11 +9,11 @@ mod resize;
 
 pub use config::RefineNetConfig;
 
-use super::layers::{Conv, Loader, differentiated, of_images, with_gains};
+use super::layers::{Conv, Loader, differentiated, with_gains};
 use super::plan::Parameter;
 use super::{
-    AtOutput, Dropout, GradientError, InvalidConfig, Labels, NetworkConfig, ScoreNetwork, Stage, Weights, WeightsError,
-    host,
+    AtOutput, Dropout, GradientError, InvalidConfig, Labels, NetworkConfig, ScoreNetwork, Stage, Sum, Weights,
+    WeightsError, gpu, host,
 };
 use crate::Image;
 use blocks::{Context, RefineBlock, ResBlock};
@@ -34,6 +34,7 @@ pub struct RefineNet {
 enum Body {
     Tensors(Box<Layers>),
     Host(Arc<host::RefineNet>),
+    Gpu(Box<gpu::RefineNet>),
 }
 
 /// A network of tensor operations.
@@ -92,25 +93,39 @@ impl ScoreNetwork for RefineNet {
     type Config = RefineNetConfig;
 
     fn new(config: &RefineNetConfig, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
-        RefineNet::load(&mut Loader::new(plan::parameters(config), weights, config, device)?, host::is_host(device))
+        let mut loader = Loader::new(plan::parameters(config), weights, config, device)?;
+        let parameters = sizes(config).iter().sum();
+        let body = if host::is_host(device) {
+            Body::Host(Arc::new(host::RefineNet::load(&mut loader, parameters)?))
+        } else if let Some((gpu, precision)) = gpu::of(device) {
+            Body::Gpu(Box::new(gpu::RefineNet::load(&mut loader, gpu, parameters, precision)?))
+        } else {
+            return RefineNet::load(&mut loader);
+        };
+        Ok(RefineNet { config: config.clone(), parameters, body })
     }
 
     fn of_tensors(config: &RefineNetConfig, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
-        RefineNet::load(&mut Loader::new(plan::parameters(config), weights, config, device)?, false)
+        RefineNet::load(&mut Loader::new(plan::parameters(config), weights, config, device)?)
     }
 
     /// The output is the score. Labels are levels: 0 is the largest σ. Conditional networks take the nearest whole level.
     fn forward<'a>(&self, x: Image, labels: impl Into<Labels<'a>>) -> Result<Image, TensorReadError> {
         let labels = labels.into().levels;
-        let (device, levels) = (x.device(), self.levels(labels));
-        let x = if self.config.rescaled { x } else { x * 2.0 - 1.0 };
+        let levels = self.levels(labels);
+        let x = if self.config.rescaled { x } else { Sum::of(2.0, &x).shifted(-1.0).tensor() };
         let output = match &self.body {
             Body::Host(network) => network.forward(x, levels)?,
+            Body::Gpu(network) => network.forward(x, &levels)?,
             Body::Tensors(layers) => {
                 layers.forward(x, Context { levels: &levels, nonlinearity: self.config.nonlinearity })
             }
         };
-        Ok(if self.config.conditional { output } else { output * of_images(self.gains(labels), &device) })
+        if self.config.conditional {
+            return Ok(output);
+        }
+        let gains: Vec<f64> = self.gains(labels).into_iter().map(f64::from).collect();
+        Ok(Sum::of(gains, &output).tensor())
     }
 
     fn parameters(&self) -> usize {
@@ -145,7 +160,7 @@ impl ScoreNetwork for RefineNet {
         let labels = labels.into().levels;
         let device = &device.clone().autodiff();
         let mut loader = Loader::new(plan::parameters(config), weights, config, device)?.tracked();
-        let network = RefineNet::load(&mut loader, false)?;
+        let network = RefineNet::load(&mut loader)?;
         differentiated(loader, &sizes(config), config.shape(), x, labels.len(), at_output, |x| {
             network.forward(x, labels)
         })
@@ -162,14 +177,11 @@ fn sizes(config: &RefineNetConfig) -> Vec<usize> {
 }
 
 impl RefineNet {
-    fn load(loader: &mut Loader<RefineNetConfig>, on_host: bool) -> Result<Self, WeightsError> {
+    /// Of tensor operations.
+    fn load(loader: &mut Loader<RefineNetConfig>) -> Result<Self, WeightsError> {
         let config = loader.config.clone();
         let parameters = sizes(&config).iter().sum();
-        let body = match on_host {
-            true => Body::Host(Arc::new(host::RefineNet::load(loader, parameters)?)),
-            false => Body::Tensors(Box::new(Layers::load(loader)?)),
-        };
-        Ok(RefineNet { config, parameters, body })
+        Ok(RefineNet { config, parameters, body: Body::Tensors(Box::new(Layers::load(loader)?)) })
     }
 
     /// The architecture.

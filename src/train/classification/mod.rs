@@ -112,9 +112,13 @@ struct Batch {
 impl ClassifierTrainer {
     /// Before the first update. `description` says what is trained.
     pub fn new(training: ClassifierTraining, description: ClassifierDescription) -> Self {
-        let plan = description.config.plan();
-        let optimizer = OptimizerState::new(&training.optimizer, &plan);
-        let weights = started(plan, training.seed);
+        let weights = started(description.config.plan(), training.seed);
+        ClassifierTrainer::of(training, description, weights)
+    }
+
+    /// From weights that were trained before.
+    pub fn of(training: ClassifierTraining, description: ClassifierDescription, weights: Weights) -> Self {
+        let optimizer = OptimizerState::new(&training.optimizer, &description.config.plan());
         ClassifierTrainer { training, description, weights, optimizer, images: 0, learner: Learner::default() }
     }
 

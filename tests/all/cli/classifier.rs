@@ -21,6 +21,13 @@ fn a_classifier_is_trained_measured_and_refused_where_it_is_none() {
     // 120 worlds of six kinds are a sixth by chance, with a deviation of 0.034.
     assert!(shares.len() == 1 && shares[0]["share"].as_f64().unwrap() > 0.5, "{told}");
     assert_eq!(told["classes"].as_array().map(Vec::len), Some(6));
+    let further = "classifier train --data worlds:32 --images 256 --batch 64 --from";
+    place.succeeds(&format!("{further} plain.safetensors --output further.safetensors"));
+    let more: Value = serde_json::from_str(&place.succeeds(&format!("{evaluate} further.safetensors")).stdout).unwrap();
+    assert_eq!(more["config"], told["config"]);
+    assert!(more["accuracies"][0]["share"].as_f64().unwrap() > 0.5, "{more}");
+    place.fails(&format!("{TRAIN} --from plain.safetensors --output a.safetensors"), 2, "cannot be used with");
+    place.fails(&format!("{further} none.safetensors --output a.safetensors"), 3, "cannot be read");
     place.fails("sample --model plain.safetensors", 3, "it holds a classifier");
     place.fails("models ./plain.safetensors", 3, "it holds a classifier");
     place.fails("sample --class sea --classifier plain.safetensors", 1, "clean images");

@@ -1,6 +1,7 @@
-//! NCSN and NCSNv2 on the CPU's own layers against tensor operations, at sizes and widths that nobody published.
+//! NCSN and NCSNv2 on the CPU's own layers and a graphics device's against tensor operations, at sizes and widths that nobody published.
 
 use super::{distance, noise, norm, output_and_gradient, relative_error, same_bits_for_any_number_of_threads, values};
+use crate::graphics::graphics;
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::network::{Architecture, Array, Nonlinearity, RefineNet, RefineNetConfig, ScoreNetwork, Weights};
 use std::ops::Range;
@@ -51,7 +52,15 @@ fn batch(config: &RefineNetConfig, images: usize, device: &Device) -> Tensor<4> 
     Tensor::from_data(TensorData::new(noise(shape.iter().product(), 5), shape), device)
 }
 
-/// The CPU's own layers give the output and the gradient that tensor operations give.
+/// The output by a graphics device's own kernels.
+fn by_kernels(config: &RefineNetConfig, images: usize, labels: &[f64]) -> Vec<f32> {
+    let device = graphics();
+    let network = RefineNet::new(config, &weights(config), &device).unwrap();
+    values(network.forward(batch(config, images, &device), labels).unwrap())
+}
+
+/// The CPU's own layers give the output and the gradient that tensor operations give, and a graphics device's own kernels
+/// the output.
 fn agrees_with_tensors(config: &RefineNetConfig, images: usize, labels: &[f64]) {
     let (device, weights) = (Device::flex(), weights(config));
     let x = batch(config, images, &device);
@@ -61,13 +70,17 @@ fn agrees_with_tensors(config: &RefineNetConfig, images: usize, labels: &[f64]) 
     let expected = output_and_gradient(&RefineNet::of_tensors(config, &weights, &device).unwrap(), &x, labels);
     assert_eq!(plain, own[0], "asking for gradients changes the output: {config:?}");
     let each = plain.len() / images;
+    // Each size has kernels of its own, which take long to make.
+    let there = (images > 1).then(|| by_kernels(config, images, labels));
     // Each sample is held against itself alone: levels answer by orders of magnitude apart.
     for image in 0..images {
         let of = |values: &[f32]| values[image * each..][..each].to_vec();
         let output = relative_error(&of(&own[0]), &of(&expected[0]));
+        let kernels = there.as_ref().map_or(0.0, |there| relative_error(&of(there), &of(&expected[0])));
         let gradient = distance(&of(&own[1]), &of(&expected[1])) / norm(&of(&expected[1]));
-        println!("{images} images, output {output:.1e}, gradient {gradient:.1e}: {config:?}");
+        println!("{images} images, output {output:.1e}, {kernels:.1e} by kernels, gradient {gradient:.1e}: {config:?}");
         assert!(output < HOST, "{images} images: the CPU's own layers differ by {output:.1e}: {config:?}");
+        assert!(kernels < HOST, "{images} images: a graphics device's kernels differ by {kernels:.1e}: {config:?}");
         assert!(gradient < bound(config), "{images} images: gradients differ by {gradient:.1e}: {config:?}");
     }
 }
@@ -91,6 +104,13 @@ fn odd_sizes_and_widths_agree_with_tensor_operations() {
             }
         }
     }
+}
+
+/// Channels of 64 and more, which a graphics device convolves by products of matrices, dilated where tiles of 4×4 pixels
+/// hang over every edge.
+#[test]
+fn wide_features_agree_with_tensor_operations() {
+    agrees_with_tensors(&config(64, 4, 14, true), 2, &[2.0, 5.0]);
 }
 
 #[test]

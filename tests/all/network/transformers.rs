@@ -1,7 +1,8 @@
-//! Diffusion transformers on the CPU's own layers against tensor operations, at sizes and widths that nobody published.
+//! Diffusion transformers on the CPU's own layers and a graphics device's against tensor operations, at sizes and widths that nobody published.
 
 use super::{distance, noise, norm, output_and_gradient, relative_error, same_bits_for_any_number_of_threads, values};
 use crate::allocations::most_held;
+use crate::graphics::{graphics, half_precision};
 use burn::tensor::{Device, Tensor, TensorData};
 use score_explorer::network::{
     Architecture, Array, Classes, Dit, DitConfig, Joins, Labels, NetworkConfig, ScoreNetwork, Weights, peak_memory,
@@ -60,6 +61,42 @@ fn classes(images: usize) -> Vec<Option<usize>> {
 
 /// Rounding through some dozen layers of random weights, in units of the largest value. Measured is up to 2e-6.
 const ROUNDING: f64 = 1e-5;
+
+/// The output by a graphics device's own kernels, for images of these levels and classes.
+fn by_kernels(config: &DitConfig, x: &Tensor<4>, labels: Labels, device: &Device) -> Vec<f32> {
+    let there = Tensor::from_data(x.to_data(), device);
+    values(Dit::new(config, &weights(config), device).unwrap().forward(there, labels).unwrap())
+}
+
+/// Classes that are told, or that are none, of a network with a table of them and one without.
+#[test]
+fn kernels_agree_with_tensor_operations_of_classes() {
+    for config in odd().into_iter().flat_map(|config| [config.clone(), DitConfig { classes: None, ..config }]) {
+        let (x, levels, classes) = (batch(&config, 3), levels(3), classes(3));
+        let by_tensors = Dit::of_tensors(&config, &weights(&config), &Device::flex()).unwrap();
+        for (levels, classes) in [(&levels[..1], &classes[..1]), (&levels, &classes[..0]), (&levels, &classes)] {
+            let labels = Labels { levels, classes };
+            let expected = values(by_tensors.forward(x.clone(), labels).unwrap());
+            let error = relative_error(&by_kernels(&config, &x, labels, &graphics()), &expected);
+            println!("{} levels, {} classes: {error:.1e}: {config:?}", levels.len(), classes.len());
+            assert!(error < ROUNDING, "a graphics device's kernels differ by {error:.1e}: {config:?}");
+        }
+    }
+}
+
+/// Features are rounded to eleven bits, sums are not.
+#[test]
+fn half_precision_stays_within_two_thousandths() {
+    for config in odd() {
+        let (x, levels) = (batch(&config, 2), levels(1));
+        let labels = Labels::from(&levels);
+        let [single, half] = [graphics(), half_precision()].map(|device| by_kernels(&config, &x, labels, &device));
+        let error = relative_error(&half, &single);
+        println!("{error:.1e}: {config:?}");
+        assert!(error > 1e-6, "half precision makes no difference");
+        assert!(error < 2e-3, "off by {error:.1e}: {config:?}");
+    }
+}
 
 #[test]
 fn odd_sizes_and_widths_agree_with_tensor_operations() {

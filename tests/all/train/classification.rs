@@ -157,6 +157,12 @@ fn sixteen_pictures_are_learnt_by_heart_and_the_file_knows_them_too() {
         let size = std::fs::metadata(&file).unwrap().len();
         let values: usize = opened.weights.values().map(|array| array.values.len()).sum();
         assert!(size < 2 * values as u64 + 10_000, "{size} bytes for {values} parameters");
+        // A training that goes on from it begins with what it knows.
+        let training = ClassifierTraining { batch: 16, flips: false, ..ClassifierTraining::default() };
+        let training = ClassifierTraining { augmentation: Augmentation::default(), ..training };
+        let mut further = ClassifierTrainer::of(training, read.description, read.weights);
+        let first = further.step(&data, &Device::flex()).unwrap();
+        assert!(conditional || first.right == 1.0, "{first:?}");
         let refusal = score_explorer::checkpoint::open_network(&file, None).unwrap_err().to_string();
         assert!(refusal.contains("it holds a classifier"), "{refusal}");
     }

@@ -37,9 +37,9 @@ impl Attention {
         Ok(Attention { norm, qkv, out, width: width as u32 })
     }
 
-    /// What scores are multiplied by, in bits.
+    /// See [`scale`].
     pub(super) fn scale(&self) -> u32 {
-        (self.width as f32).powf(-0.5).to_bits()
+        scale(self.width)
     }
 
     /// x plus what attention makes of it, scaled.
@@ -47,25 +47,34 @@ impl Attention {
         let affine = self.norm.record(recorder, x, None);
         let read = Read { x, affine: Some(&affine), activation: None };
         let qkv = self.qkv.record(recorder, read, Write::default());
-        let heads = x.channels / self.width.max(1);
-        let learns = self.norm.parameters.back.is_some();
-        let after = if learns { 4 * heads } else { 0 };
-        let mixed = recorder.features(x.channels + after, x.height, x.width).part(0, x.channels);
-        recorder.dispatch(Dispatch {
-            kernel: Kernel::Attention { head: self.width / 4, learns },
-            kind: Some(LayerKind::Attention),
-            params: vec![x.pixels(), x.quads(), qkv.first, qkv.stride, mixed.first, mixed.stride, self.scale()],
-            bindings: Bindings {
-                source: recorder.bound(&qkv),
-                output: recorder.bound(&View { channels: x.channels + after, ..mixed.clone() }),
-                ..Bindings::default()
-            },
-            workgroups: [x.pixels().div_ceil(16), heads, recorder.images],
-            // Of queries and keys, and of weights and values.
-            operations: 2 * products([recorder.images, x.pixels(), x.pixels(), x.channels]),
-        });
+        let mixed = mixed(recorder, &qkv, self.width, self.norm.parameters.back.is_some());
         let write = Write { residual: Some(x), scale: Some(scale), to, ..Write::default() };
         let out = self.out.record(recorder, Read::plain(&mixed), write);
         (out, Kept { affine, qkv, mixed })
     }
+}
+
+/// What scores are multiplied by, in bits, in heads of this width.
+fn scale(width: u32) -> u32 {
+    (width as f32).powf(-0.5).to_bits()
+}
+
+/// Values mixed by attention, of queries, keys and values side by side, in heads of so many channels; `learns`: and after
+/// them what turns the scores of each head into weights.
+pub(in crate::network::gpu) fn mixed(recorder: &mut Recorder, qkv: &View, width: u32, learns: bool) -> View {
+    let (channels, pixels) = (qkv.channels / 3, qkv.pixels());
+    let heads = channels / width.max(1);
+    let after = if learns { 4 * heads } else { 0 };
+    let whole = recorder.features(channels + after, qkv.height, qkv.width);
+    let mixed = whole.part(0, channels);
+    recorder.dispatch(Dispatch {
+        kernel: Kernel::Attention { head: width / 4, learns },
+        kind: Some(LayerKind::Attention),
+        params: vec![pixels, mixed.quads(), qkv.first, qkv.stride, mixed.first, mixed.stride, scale(width)],
+        bindings: Bindings { source: recorder.bound(qkv), output: recorder.bound(&whole), ..Bindings::default() },
+        workgroups: [pixels.div_ceil(16), heads, recorder.images],
+        // Of queries and keys, and of weights and values.
+        operations: 2 * products([recorder.images, pixels, pixels, channels]),
+    });
+    mixed
 }

@@ -1,7 +1,7 @@
 //! Convolutions, by taps or at points.
 
 use super::{LANES, Read, Write, products};
-use crate::network::gpu::kernel::Kernel;
+use crate::network::gpu::kernel::{Kernel, Writing};
 use crate::network::gpu::parameters::{Order, Parameters, Uploader};
 use crate::network::gpu::program::ALIGNMENT;
 use crate::network::gpu::recorder::{Bindings, Bound, Dispatch, Recorder, Slot, View};
@@ -25,6 +25,8 @@ pub(in crate::network::gpu) struct Convolution {
     pub(super) filters: Filters,
     /// Filters that learn are brought to points each time.
     pub(super) points: bool,
+    /// Pixels from tap to tap.
+    pub(super) dilation: u32,
 }
 
 /// The parameters of a convolution.
@@ -60,7 +62,7 @@ impl Convolution {
         let (taps, biases) = taps.split_at(taps.len().saturating_sub(row));
         let (filters, biases) = (uploader.singles(&at_points(taps)), uploader.singles(biases));
         let filters = Filters::Points { filters: Bound::Buffer(filters), biases: Bound::Buffer(biases) };
-        Convolution { side: 3, output: output as u32, filters, points: false }
+        Convolution { side: 3, output: output as u32, filters, points: false, dilation: 1 }
     }
 
     /// Several side by side.
@@ -68,7 +70,12 @@ impl Convolution {
         let filters = Filters::Taps(uploader.filters(side * side, input, order, parts, biased));
         let output: usize = parts.iter().map(|pair| pair.bias.len()).sum();
         let points = uploader.map.is_some() && side == 3 && input.min(output) >= WIDE;
-        Convolution { side: side as u32, output: output as u32, filters, points }
+        Convolution { side: side as u32, output: output as u32, filters, points, dilation: 1 }
+    }
+
+    /// The same with so many pixels from tap to tap.
+    pub fn dilated(self, dilation: usize) -> Self {
+        Convolution { dilation: dilation.max(1) as u32, ..self }
     }
 
     /// Channels out.
@@ -116,16 +123,24 @@ impl Convolution {
         Some((to, Bound::Part { slot, first: first + taps, bytes: 16 * u64::from(output) }))
     }
 
+    /// Images, height and width of what is convolved without a dilation: with one, an image is as many smaller ones, of
+    /// every so many pixels of every so many rows.
+    fn phases(&self, recorder: &Recorder, height: u32, width: u32) -> [u32; 3] {
+        let dilation = self.dilation;
+        [recorder.images * dilation * dilation, height.div_ceil(dilation), width.div_ceil(dilation)]
+    }
+
     fn by_taps(&self, recorder: &mut Recorder, parameters: &Bound, read: Read, write: Write) -> View {
         let x = read.x;
         let to = write.to.clone().unwrap_or_else(|| recorder.features(self.output, x.height, x.width));
         // To maps of single pixels, an image is one row.
         let [height, width] = if self.side == 1 { [1, x.pixels()] } else { [x.height, x.width] };
-        let (images, input, output) = (recorder.images, x.quads(), self.output.div_ceil(4));
+        let (input, output, dilation) = (x.quads(), self.output.div_ceil(4), self.dilation);
+        let [images, phase_height, phase_width] = self.phases(recorder, height, width);
         let tiling = Tiling::new(Work {
             images,
-            height,
-            width,
+            height: phase_height,
+            width: phase_width,
             side: self.side,
             input,
             output,
@@ -138,9 +153,10 @@ impl Convolution {
         params.extend(of_residual.into_iter().chain(write.row()).chain(tiling.spans));
         params.extend([tiling.tiles[0], tiling.tiles[1], write.scale()]);
         let (shape, reading) = (tiling.shape, read.reading());
-        let (rows, residuals) = (write.rows.is_some(), write.residual.is_some());
+        let (rows, gates) = (write.rows.is_some() && !write.gates, write.rows.is_some() && write.gates);
+        let writing = Writing { rows, gates, residual: write.residual.is_some() };
         recorder.dispatch(Dispatch {
-            kernel: Kernel::Convolution { shape, reading, rows, residual: residuals, own: false },
+            kernel: Kernel::Convolution { shape, reading, writing, own: false, dilation },
             kind: Some(self.kind()),
             params,
             bindings: Bindings {
@@ -152,22 +168,23 @@ impl Convolution {
                 residual,
             },
             workgroups: [tiling.tiles.iter().product(), output.div_ceil(shape.quads), 1],
-            operations: products([self.side * self.side, x.channels, self.output, images, x.pixels()]),
+            operations: products([self.side * self.side, x.channels, self.output, recorder.images, x.pixels()]),
         });
         to
     }
 
     /// The input of each tile of 4×4 outputs at 36 points, a product of matrices at each, and the outputs of these.
     fn by_points(&self, recorder: &mut Recorder, filters: &Bound, biases: &Bound, read: Read, write: Write) -> View {
-        let (x, images) = (read.x, recorder.images);
+        let (x, dilation) = (read.x, self.dilation);
         let (input, output) = (x.quads(), self.output.div_ceil(4));
-        let [down, across] = [x.height, x.width].map(|size| size.div_ceil(4));
+        let [images, height, width] = self.phases(recorder, x.height, x.width);
+        let [down, across] = [height, width].map(|size| size.div_ceil(4));
         let (tiles, kind) = (across * down, Some(LayerKind::Convolution));
         let bytes = |quads: u32| u64::from(POINTS * images * tiles) * u64::from(quads) * 16;
 
         let inputs = recorder.slot(bytes(input));
         recorder.dispatch(Dispatch {
-            kernel: Kernel::WinogradInput { reading: read.reading() },
+            kernel: Kernel::WinogradInput { reading: read.reading(), dilation },
             kind,
             params: vec![images, x.height, x.width, input, x.first, x.stride, across, down],
             bindings: Bindings {
@@ -188,7 +205,7 @@ impl Convolution {
         params.extend(tiling.spans.into_iter().chain([tiling.tiles[0], tiling.tiles[1], 1.0_f32.to_bits()]));
         let (shape, reading) = (tiling.shape, Read::plain(x).reading());
         recorder.dispatch(Dispatch {
-            kernel: Kernel::Convolution { shape, reading, rows: false, residual: false, own: true },
+            kernel: Kernel::Convolution { shape, reading, writing: Writing::default(), own: true, dilation: 1 },
             kind,
             params,
             bindings: Bindings {
@@ -206,8 +223,9 @@ impl Convolution {
         let (residual, of_residual) = write.residual(recorder);
         let mut params = vec![images, x.height, x.width, output, to.first, to.stride];
         params.extend(of_residual.into_iter().chain(write.row()).chain([across, down, write.scale()]));
+        let writing = Writing { rows: write.rows.is_some(), gates: false, residual: write.residual.is_some() };
         recorder.dispatch(Dispatch {
-            kernel: Kernel::WinogradOutput { rows: write.rows.is_some(), residual: write.residual.is_some() },
+            kernel: Kernel::WinogradOutput { writing, dilation },
             kind,
             params,
             bindings: Bindings {

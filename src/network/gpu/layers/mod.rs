@@ -4,11 +4,15 @@ mod attention;
 mod convolution;
 mod gradient;
 mod resampling;
+mod styles;
+mod tokens;
 
-pub(super) use attention::{Attention, Kept as KeptAttention};
+pub(super) use attention::{Attention, Kept as KeptAttention, mixed};
 pub(super) use convolution::Convolution;
 pub(super) use gradient::{Normalised, deactivate, gather, spread};
-pub(super) use resampling::Resampling;
+pub(super) use resampling::{Resampling, enlarge, window};
+pub(super) use styles::NormPlus;
+pub(super) use tokens::{Positions, told_norm};
 
 use super::kernel::{Kernel, Reading};
 use super::parameters::{Order, Parameters, Uploader};
@@ -43,7 +47,7 @@ impl<'a> Read<'a> {
     }
 }
 
-/// A part of what the noise level says to all layers.
+/// A part of what the noise level says to layers.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
     pub slot: &'a Slot,
@@ -65,6 +69,8 @@ impl Rows<'_> {
 #[derive(Default)]
 pub(super) struct Write<'a> {
     pub rows: Option<Rows<'a>>,
+    /// The rows are factors of the outcome, before a residual is added.
+    pub gates: bool,
     pub residual: Option<&'a View>,
     /// Of the whole sum; 1 where it is not given.
     pub scale: Option<f32>,
@@ -293,7 +299,7 @@ pub(super) fn combine(recorder: &mut Recorder, read: Read, residual: Option<&Vie
     let x = read.x;
     let (bound, of_residual) = Write { residual, ..Write::default() }.residual(recorder);
     let mut params = vec![x.pixels(), x.quads(), x.first, x.stride, to.first, to.stride];
-    params.extend(of_residual.into_iter().chain([scale.to_bits()]));
+    params.extend(of_residual.into_iter().chain([x.pixels(), scale.to_bits()]));
     recorder.dispatch(Dispatch {
         kernel: Kernel::Copy { reading: read.reading(), residual: residual.is_some() },
         kind: None,

@@ -117,3 +117,50 @@ fn mirrored(taps: &[f64], sum: f64) -> Vec<f32> {
     let whole: f64 = taps.iter().sum();
     taps.iter().rev().map(|tap| (tap / whole * sum) as f32).collect()
 }
+
+/// Bilinear interpolation to this height and width, corners on corners, plus a residual if there is one.
+pub(in crate::network::gpu) fn enlarge(
+    recorder: &mut Recorder,
+    x: &View,
+    [height, width]: [u32; 2],
+    residual: Option<&View>,
+) -> View {
+    let to = recorder.features(x.channels, height, width);
+    let (bound, of_residual) = Write { residual, ..Write::default() }.residual(recorder);
+    let mut params = vec![x.height, x.width, x.quads(), x.first, x.stride, to.first, to.stride];
+    params.extend(of_residual.into_iter().chain([height, width]));
+    recorder.dispatch(Dispatch {
+        kernel: Kernel::Enlarge { residual: residual.is_some() },
+        kind: Some(LayerKind::Resampling),
+        params,
+        bindings: Bindings {
+            source: recorder.bound(x),
+            output: recorder.bound(&to),
+            residual: bound,
+            ..Bindings::default()
+        },
+        workgroups: [(x.quads() * width).div_ceil(LANES), height, recorder.images],
+        operations: 0,
+    });
+    to
+}
+
+/// The means, or the `largest`, of windows of so many pixels a side around each pixel.
+pub(in crate::network::gpu) fn window(recorder: &mut Recorder, read: Read, side: usize, largest: bool) -> View {
+    let x = read.x;
+    let to = recorder.features(x.channels, x.height, x.width);
+    recorder.dispatch(Dispatch {
+        kernel: Kernel::Window { side: side as u32, largest, reading: read.reading() },
+        kind: Some(LayerKind::Resampling),
+        params: vec![x.height, x.width, x.quads(), x.first, x.stride, to.first, to.stride],
+        bindings: Bindings {
+            source: recorder.bound(x),
+            output: recorder.bound(&to),
+            affine: read.affine(),
+            ..Bindings::default()
+        },
+        workgroups: [(x.quads() * x.width).div_ceil(LANES), x.height, recorder.images],
+        operations: 0,
+    });
+    to
+}

@@ -68,7 +68,7 @@ impl Learner {
         let packed_end = recorder.dispatches.len();
 
         let size = self.body.config.inside().map(|size| size as u32);
-        let input = recorder.slot(u64::from(images) * size.map(u64::from).iter().product::<u64>() * 4);
+        let input = recorder.image(size);
         let embedded = self.embedding.as_ref().map(|embedding| embedding.record(&mut recorder));
         let x = enter(&mut recorder, &input, size);
         let masks = drops.then(|| recorder.slot(u64::from(images) * self.body.layers.len() as u64 * 16));
@@ -94,7 +94,7 @@ impl Learner {
         drop(held);
         let features = embedded.as_ref().map(|embedded| embedded.features.slot.place());
         let extra = embedded.as_ref().and_then(|embedded| Some(embedded.extra.as_ref()?.slot.place()));
-        let doors = Doors { input: input.place(), output: output.place(), features, extra };
+        let doors = Doors { input: input.place(), output: output.place(), told: [features, extra] };
         let places = Places {
             parts: [packed_end, forwards, back_end, recorder.dispatches.len()],
             gradient: gradient.place(),
@@ -117,7 +117,7 @@ impl Learner {
         masks: Option<&Slot>,
     ) -> Option<(Slot, Option<View>)> {
         let size = [h.channels, h.height, h.width];
-        let gradient = recorder.slot(u64::from(recorder.images) * size.map(u64::from).iter().product::<u64>() * 4);
+        let gradient = recorder.image(size);
         let above = enter(recorder, &gradient, size);
         let levels = embedded.map(|Embedded { levels, .. }| {
             let to = recorder.features(levels.channels, 1, 1);
