@@ -50,7 +50,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
             queries[thread] = q;
             others[row * (CHUNK + 1) + column] = k;
             workgroupBarrier();
-            for (var i = 0u; i < CHUNK; i++) {
+            for (var i = 0u; i < min(CHUNK, HEAD - chunk); i++) {
                 score += dot(queries[row * CHUNK + i], others[column * (CHUNK + 1) + i]);
             }
         }
