@@ -18,7 +18,7 @@ pub fn toolbar(ui: &mut Ui, settings: &mut PictureSettings, kind: Kind, field: O
             }
         }
         if kind != Kind::Points {
-            ui.separator();
+            apart(ui);
             if kind == Kind::Pictures {
                 layout(ui, settings);
             }
@@ -54,7 +54,14 @@ fn layout(ui: &mut Ui, settings: &mut PictureSettings) {
             settings.show(layout);
         }
     }
-    ui.separator();
+    apart(ui);
+}
+
+/// A line between two groups, unless the row ends there.
+fn apart(ui: &mut Ui) {
+    if ui.available_size_before_wrap().x >= 12.0 * UNIT {
+        ui.separator();
+    }
 }
 
 fn filter(ui: &mut Ui, settings: &mut PictureSettings) {
@@ -68,7 +75,7 @@ fn filter(ui: &mut Ui, settings: &mut PictureSettings) {
         }
     }
     if settings.view == View::State {
-        ui.separator();
+        apart(ui);
         let tip = "Scale with noise: black and white move out with σ(t), so that x(t) is not clipped";
         if icon::button(ui, Icon::EXPOSURE, settings.normalised, "Scale with noise", tip).clicked() {
             settings.normalised = !settings.normalised;
