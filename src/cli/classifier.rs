@@ -40,6 +40,8 @@ enum Command {
     Train(Box<Train>),
     /// Measure how often a classifier is right
     Evaluate(Evaluate),
+    /// Average the weights of classifiers that went on from the same one, which is often right more often than each
+    Average(Average),
 }
 
 #[derive(Debug, clap::Args)]
@@ -143,10 +145,29 @@ struct Evaluate {
     json: bool,
 }
 
+/// Wortsman et al. 2022, Model soups.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  score-explorer classifier average first.safetensors second.safetensors \\
+      --output both.safetensors")]
+struct Average {
+    /// Classifiers of one network, two or more
+    #[arg(required = true, num_args = 2.., value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Labelled images to measure the average with
+    #[arg(long, value_name = "DATA")]
+    test: Option<DataSource>,
+    /// File of the average
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+}
+
 pub(super) fn execute(args: &Args) -> Result<(), Failure> {
     match &args.command {
         Command::Train(args) => train(args),
         Command::Evaluate(args) => evaluate(args),
+        Command::Average(args) => average(args),
     }
 }
 
@@ -266,6 +287,51 @@ fn train(args: &Train) -> Result<(), Failure> {
     write(&ClassifierDescription { accuracies, ..trainer.description().clone() }, &trainer)?;
     say!("{}", args.output.display());
     Ok(())
+}
+
+fn average(args: &Average) -> Result<(), Failure> {
+    check_writable(&args.output)?;
+    let opened: Vec<OpenedClassifier> =
+        args.files.iter().map(|file| read_classifier(file, &ReadProgress::default())).collect::<Result<_, _>>()?;
+    let Some((first, others)) = opened.split_first() else { return Ok(()) };
+    let told = |opened: &OpenedClassifier| (opened.description.config.clone(), opened.description.classes.clone());
+    if let Some((other, file)) = others.iter().zip(&args.files[1..]).find(|(other, _)| told(other) != told(first)) {
+        let [ours, theirs] = [first, other].map(|opened| opened.description.config.summary());
+        let (whole, file) = (args.files[0].display(), file.display());
+        return Err(Failure::Input(format!(
+            "{file} ({theirs}) is not a classifier of the same network and classes as {whole} ({ours}); choose those that \
+             went on from one"
+        )));
+    }
+    let weights = mean(&opened);
+    let card = format!("{}\nThe mean of the weights of {} such trainings.", first.description.card, opened.len());
+    let mut description = ClassifierDescription { card, accuracies: Vec::new(), ..first.description.clone() };
+    if let Some(test) = &args.test {
+        let data = DataSource::clone(test).open(&ReadProgress::default())?;
+        description.accuracies = measured(&description, &weights, &data, MEASURED)?;
+        description.accuracies.iter().for_each(|accuracy| say!("{}", line(accuracy)));
+    }
+    write_classifier(&args.output, &OpenedClassifier { description, weights })?;
+    say!("{}", args.output.display());
+    Ok(())
+}
+
+/// The mean of each weight, of classifiers of one network.
+fn mean(opened: &[OpenedClassifier]) -> Weights {
+    let Some((first, others)) = opened.split_first() else { return Weights::default() };
+    let mut weights = first.weights.clone();
+    for (name, array) in &mut weights {
+        let values = |opened: &OpenedClassifier| opened.weights.get(name).map(|other| other.values.clone());
+        let others: Vec<Vec<f32>> = others.iter().filter_map(values).collect();
+        for (place, value) in array.values.iter_mut().enumerate() {
+            let sum = others
+                .iter()
+                .filter_map(|other| other.get(place))
+                .fold(f64::from(*value), |sum, &x| sum + f64::from(x));
+            *value = (sum / opened.len() as f64) as f32;
+        }
+    }
+    weights
 }
 
 /// How often a classifier is right: at all noise levels where it is told them, else of clean pictures.

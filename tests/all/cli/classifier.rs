@@ -28,6 +28,24 @@ fn a_classifier_is_trained_measured_and_refused_where_it_is_none() {
     assert!(more["accuracies"][0]["share"].as_f64().unwrap() > 0.5, "{more}");
     place.fails(&format!("{TRAIN} --from plain.safetensors --output a.safetensors"), 2, "cannot be used with");
     place.fails(&format!("{further} none.safetensors --output a.safetensors"), 3, "cannot be read");
+    // Of two that are the same, the mean is they.
+    let both = "classifier average plain.safetensors plain.safetensors --test worlds:32 --output both.safetensors";
+    assert!(place.succeeds(both).stdout.contains("right at"));
+    let weights = |name: &str| read_tensors(&place.path(name)).expect("tensors");
+    assert_eq!(weights("both.safetensors"), weights("plain.safetensors"));
+    place.succeeds("classifier average plain.safetensors further.safetensors --output mean.safetensors");
+    let [plain, further, mean] = ["plain", "further", "mean"].map(|name| weights(&format!("{name}.safetensors")));
+    for (name, mean) in &mean {
+        let pairs = plain[name].values.iter().zip(&further[name].values);
+        for ((a, b), mean) in pairs.zip(&mean.values) {
+            // Stored in half precision.
+            assert!((0.5 * (a + b) - mean).abs() <= mean.abs() / 1024.0 + 1e-7, "{name}: {a} and {b} give {mean}");
+        }
+    }
+    place.fails("classifier average plain.safetensors --output a.safetensors", 2, "2 values required");
+    place.succeeds(&format!("{TRAIN} --blocks 2 --output deeper.safetensors"));
+    let other = "classifier average plain.safetensors deeper.safetensors --output a.safetensors";
+    place.fails(other, 3, "not a classifier of the same network");
     place.fails("sample --model plain.safetensors", 3, "it holds a classifier");
     place.fails("models ./plain.safetensors", 3, "it holds a classifier");
     place.fails("sample --class sea --classifier plain.safetensors", 1, "clean images");
