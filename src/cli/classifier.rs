@@ -4,11 +4,13 @@ use super::progress::{Progress, foretold, human};
 use super::{Failure, devices};
 use crate::checkpoint::{OpenedClassifier, ReadProgress, check_writable, read_classifier, write_classifier};
 use crate::data::{Data, DataSource};
-use crate::network::{Classifier, ClassifierConfig, Weights};
+use crate::network::{Array, Classifier, ClassifierConfig, Weights};
 use crate::registry::{Choice, find};
 use crate::score::{Accuracy, ClassifierDescription, NetworkClassifier};
 use crate::sde::Range;
-use crate::train::{Augmentation, ClassifierError, ClassifierTrainer, ClassifierTraining, Optimizer, accuracy};
+use crate::train::{
+    Augmentation, ClassifierError, ClassifierTrainer, ClassifierTraining, Optimizer, accuracy, combine,
+};
 use burn::tensor::Device;
 use clap::Subcommand;
 use serde_json::json;
@@ -178,10 +180,14 @@ fn share(text: &str) -> Result<f64, String> {
 
 impl Pictures {
     fn open(&self, source: &DataSource) -> Result<Data, Failure> {
-        let data = DataSource { size: self.size, ..source.clone() }.open(&ReadProgress::default())?;
-        data.warnings().iter().for_each(|warning| remark!("warning: {warning}"));
-        Ok(data)
+        open(DataSource { size: self.size, ..source.clone() })
     }
+}
+
+fn open(source: DataSource) -> Result<Data, Failure> {
+    let data = source.open(&ReadProgress::default())?;
+    data.warnings().iter().for_each(|warning| remark!("warning: {warning}"));
+    Ok(data)
 }
 
 impl Train {
@@ -294,7 +300,13 @@ fn average(args: &Average) -> Result<(), Failure> {
     let opened: Vec<OpenedClassifier> =
         args.files.iter().map(|file| read_classifier(file, &ReadProgress::default())).collect::<Result<_, _>>()?;
     let Some((first, others)) = opened.split_first() else { return Ok(()) };
-    let told = |opened: &OpenedClassifier| (opened.description.config.clone(), opened.description.classes.clone());
+    for OpenedClassifier { description, weights } in &opened {
+        // All weights are there, in their shapes.
+        Classifier::new(&description.config, weights, &Device::flex())?;
+    }
+    fn told(OpenedClassifier { description, .. }: &OpenedClassifier) -> (&ClassifierConfig, &[String]) {
+        (&description.config, &description.classes)
+    }
     if let Some((other, file)) = others.iter().zip(&args.files[1..]).find(|(other, _)| told(other) != told(first)) {
         let [ours, theirs] = [first, other].map(|opened| opened.description.config.summary());
         let (whole, file) = (args.files[0].display(), file.display());
@@ -307,7 +319,7 @@ fn average(args: &Average) -> Result<(), Failure> {
     let card = format!("{}\nThe mean of the weights of {} such trainings.", first.description.card, opened.len());
     let mut description = ClassifierDescription { card, accuracies: Vec::new(), ..first.description.clone() };
     if let Some(test) = &args.test {
-        let data = DataSource::clone(test).open(&ReadProgress::default())?;
+        let data = open(test.clone())?;
         description.accuracies = measured(&description, &weights, &data, MEASURED)?;
         description.accuracies.iter().for_each(|accuracy| say!("{}", line(accuracy)));
     }
@@ -318,20 +330,14 @@ fn average(args: &Average) -> Result<(), Failure> {
 
 /// The mean of each weight, of classifiers of one network.
 fn mean(opened: &[OpenedClassifier]) -> Weights {
-    let Some((first, others)) = opened.split_first() else { return Weights::default() };
-    let mut weights = first.weights.clone();
-    for (name, array) in &mut weights {
-        let values = |opened: &OpenedClassifier| opened.weights.get(name).map(|other| other.values.clone());
-        let others: Vec<Vec<f32>> = others.iter().filter_map(values).collect();
-        for (place, value) in array.values.iter_mut().enumerate() {
-            let sum = others
-                .iter()
-                .filter_map(|other| other.get(place))
-                .fold(f64::from(*value), |sum, &x| sum + f64::from(x));
-            *value = (sum / opened.len() as f64) as f32;
-        }
-    }
-    weights
+    let factors = vec![1.0 / opened.len() as f64; opened.len()];
+    let arrays = opened.first().into_iter().flat_map(|first| &first.weights);
+    let mean = |(name, Array { shape, .. }): (&String, &Array)| {
+        let values: Vec<&[f32]> =
+            opened.iter().filter_map(|opened| Some(opened.weights.get(name)?.values.as_slice())).collect();
+        (name.clone(), Array { shape: shape.clone(), values: combine(&values, &factors) })
+    };
+    arrays.map(mean).collect()
 }
 
 /// How often a classifier is right: at all noise levels where it is told them, else of clean pictures.

@@ -175,8 +175,7 @@ impl Builder<'_, '_, '_> {
         let units = self.units(refine.units, output)?;
         let fusion = match coarse {
             Some(coarse) => {
-                let convolutions = [self.convolution(3, input)?, self.convolution(3, input)?];
-                let [a, b] = convolutions;
+                let [a, b] = [self.convolution(3, input)?, self.convolution(3, input)?];
                 let parts = [(self.conditional_norm()?, a), (self.conditional_norm()?, b)];
                 Some((coarse, parts.map(|(norm, convolution)| Conv { norm, convolution })))
             }

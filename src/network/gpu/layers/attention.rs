@@ -37,11 +37,6 @@ impl Attention {
         Ok(Attention { norm, qkv, out, width: width as u32 })
     }
 
-    /// See [`scale`].
-    pub(super) fn scale(&self) -> u32 {
-        scale(self.width)
-    }
-
     /// x plus what attention makes of it, scaled.
     pub fn record(&self, recorder: &mut Recorder, x: &View, scale: f32, to: Option<View>) -> (View, Kept) {
         let affine = self.norm.record(recorder, x, None);
@@ -55,7 +50,7 @@ impl Attention {
 }
 
 /// What scores are multiplied by, in bits, in heads of this width.
-fn scale(width: u32) -> u32 {
+pub(super) fn scale(width: u32) -> u32 {
     (width as f32).powf(-0.5).to_bits()
 }
 

@@ -1,6 +1,6 @@
 //! The way back through layers: to the gradients of what they read and of their parameters.
 
-use super::attention::Kept;
+use super::attention::{Kept, scale};
 use super::convolution::Filters;
 use super::{Attention, Convolution, LANES, Norm, Read, Rows, Write, pool, products};
 use crate::network::gpu::kernel::{Kernel, Reading};
@@ -269,7 +269,7 @@ impl Attention {
         ];
         for (kernel, of, sums) in kernels {
             let mut params = vec![pixels, quads, qkv.first, qkv.stride, gradient.first, gradient.stride];
-            params.extend([to.first, to.stride, self.scale()]);
+            params.extend([to.first, to.stride, scale(self.width)]);
             recorder.dispatch(Dispatch {
                 kernel,
                 kind,
