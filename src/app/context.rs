@@ -88,7 +88,7 @@ impl Context {
 
     /// Where someone's own photos are worked on with the bundled model: what it covers, and where others are.
     pub fn coverage(&mut self, ui: &mut Ui) {
-        if self.draft.model != ModelRef::Named(ModelRef::SHIPPED.into()) {
+        if self.draft.model.bundled().is_none() {
             return;
         }
         let text =

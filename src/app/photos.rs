@@ -2,7 +2,10 @@
 
 use super::files::file_name;
 use crate::Pixels;
-use crate::checkpoint::{MOST_PIXELS, OpenedPhoto, PictureSet, read_photo, reduce_to, shipped_worlds, too_large};
+use crate::checkpoint::{
+    FileError, MOST_PIXELS, OpenedPhoto, PictureSet, read_photo, reduce_to, shipped_worlds, too_large,
+};
+use crate::data::worlds;
 use crate::sde::Range;
 use egui::{ColorImage, Ui};
 use image::{Rgb, RgbImage};
@@ -10,8 +13,13 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Worlds that ship.
+/// Worlds that ship, and their height and width.
 const WORLDS: usize = 512;
+pub const WORLD_SIDE: usize = 32;
+/// Largest side at which worlds are drawn.
+const LARGEST_WORLD: usize = 256;
+/// Seed of worlds that no training sees.
+const UNSEEN: u64 = 2;
 
 /// Where a picture comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +27,11 @@ const WORLDS: usize = 512;
 pub enum Source {
     /// One of the bundled Little Worlds.
     World(usize),
+    /// A Little World that the program draws at this size.
+    Drawn {
+        index: usize,
+        size: usize,
+    },
     File(PathBuf),
     /// A sample of a file of latents.
     Latents {
@@ -35,6 +48,7 @@ impl Source {
     pub fn again(&self) -> Option<Wanted> {
         match self {
             Source::World(index) => Some(Wanted::World(*index)),
+            Source::Drawn { index, size } => Some(Wanted::Drawn { index: *index, size: *size }),
             Source::File(path) => Some(Wanted::File(path.clone())),
             Source::Latents { .. } | Source::Trajectory | Source::Clipboard => None,
         }
@@ -45,6 +59,7 @@ impl Source {
 #[derive(Clone, Debug)]
 pub enum Wanted {
     World(usize),
+    Drawn { index: usize, size: usize },
     File(PathBuf),
     Pasted(Arc<ColorImage>),
     Sample(Sample),
@@ -81,9 +96,28 @@ impl Offer {
     }
 }
 
-/// One of the bundled Little Worlds, which nobody chose.
-pub fn any_world() -> Wanted {
-    Wanted::World(fastrand::usize(..WORLDS))
+/// A Little World that nobody chose, for a model of images of this height and width: a bundled one, or one that is drawn.
+pub fn any_world(side: usize) -> Wanted {
+    let index = fastrand::usize(..WORLDS);
+    if side == WORLD_SIDE { Wanted::World(index) } else { Wanted::Drawn { index, size: side } }
+}
+
+/// Little Worlds for a model of images of this height and width: the bundled ones, or so many that are drawn.
+///
+/// # Errors
+/// If the bundled ones cannot be read.
+pub fn examples(side: usize, count: usize) -> Result<PictureSet, FileError> {
+    if side == WORLD_SIDE { shipped_worlds() } else { Ok(drawn(side, 0..count)) }
+}
+
+fn drawn(side: usize, numbers: std::ops::Range<usize>) -> PictureSet {
+    let side = side.clamp(1, LARGEST_WORLD);
+    let size = 3 * side * side;
+    let mut values = vec![0; numbers.len() * size];
+    let levels = values.chunks_exact_mut(size);
+    numbers.clone().zip(levels).for_each(|(number, levels)| worlds::draw(UNSEEN, number as u64, side, levels));
+    let names = numbers.map(|number| number.to_string()).collect();
+    PictureSet { shape: [3, side, side], values, names, classes: None, warnings: Vec::new() }
 }
 
 /// The picture that was pasted in this frame.
@@ -113,6 +147,10 @@ impl Wanted {
                 let set = shipped_worlds().map_err(|error| error.to_string())?;
                 let index = index % set.names.len().max(1);
                 Ok((Source::World(index), format!("example {}", index + 1), whole(world(&set, index))))
+            }
+            Wanted::Drawn { index, size } => {
+                let image = world(&drawn(size, index..index.saturating_add(1)), 0);
+                Ok((Source::Drawn { index, size }, format!("example {}", index + 1), whole(image)))
             }
             Wanted::Pasted(pasted) => {
                 let (image, note) = reduce_to(on_white(&pasted)?, longest);

@@ -3,9 +3,11 @@ use crate::score::{Description, Mixture};
 use crate::task::ModelRef;
 use std::path::{Path, PathBuf};
 
-/// The network that is part of the program.
-const SHIPPED: &str = ModelRef::SHIPPED;
-const SHIPPED_BYTES: &[u8] = include_bytes!("../../checkpoints/worlds-vp-small.safetensors");
+/// The networks that are part of the program, as [`ModelRef::BUNDLED`] names them.
+const BUNDLED_BYTES: [&[u8]; ModelRef::BUNDLED.len()] = [
+    include_bytes!("../../checkpoints/worlds-vp-small.safetensors"),
+    include_bytes!("../../checkpoints/worlds-64-vp-small.safetensors"),
+];
 
 /// An available model.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,13 +26,7 @@ pub struct Entry {
 
 /// All available models: the bundled ones, those imported into `library`, exact ones, mixtures.
 pub fn catalogue(library: Option<&Path>) -> Vec<Entry> {
-    let mut entries = vec![Entry {
-        reference: SHIPPED.into(),
-        title: "Little Worlds (VP, small)".into(),
-        summary: "a small DDPM++ network for 32×32 landscapes".into(),
-        path: None,
-        description: native::describe(SHIPPED_BYTES, Path::new(SHIPPED)).ok(),
-    }];
+    let mut entries: Vec<Entry> = bundled().map(|(name, size, bytes)| bundled_entry(name, size, bytes)).collect();
     entries.extend(library.into_iter().flat_map(imported));
     entries.push(Entry {
         reference: format!("exact:{}", ModelRef::WORLDS),
@@ -49,6 +45,22 @@ pub fn catalogue(library: Option<&Path>) -> Vec<Entry> {
     entries
 }
 
+/// Name, size of the images and file of each network that is part of the program.
+fn bundled() -> impl Iterator<Item = (&'static str, usize, &'static [u8])> {
+    ModelRef::BUNDLED.into_iter().zip(BUNDLED_BYTES).map(|((name, size), bytes)| (name, size, bytes))
+}
+
+fn bundled_entry(name: &str, size: usize, bytes: &[u8]) -> Entry {
+    let description = native::describe(bytes, Path::new(name)).ok();
+    Entry {
+        reference: name.into(),
+        title: description.as_ref().map_or(name, |description| &description.name).into(),
+        summary: format!("a small DDPM++ network for {size}×{size} landscapes"),
+        path: None,
+        description,
+    }
+}
+
 /// The checkpoints of our own format in a folder, by name. Other files are passed over.
 fn imported(library: &Path) -> Vec<Entry> {
     let files = std::fs::read_dir(library).into_iter().flatten().filter_map(Result::ok).map(|file| file.path());
@@ -64,7 +76,8 @@ fn entry(path: PathBuf) -> Option<Entry> {
     let description = native::read_description(&path).ok()?;
     let stem = path.file_stem()?.to_str()?;
     // A name that would be read as a path, or that already means another model, is given as a path.
-    let named = stem != SHIPPED && !stem.contains(['/', '\\', '.', ':']);
+    let is_bundled = ModelRef::Named(stem.into()).bundled().is_some();
+    let named = !is_bundled && !stem.contains(['/', '\\', '.', ':']);
     let lines = description.card.lines().map(|line| line.trim_matches(['#', ' ']).to_owned());
     let summary = lines.into_iter().find(|line| !line.is_empty());
     Some(Entry {
@@ -81,8 +94,8 @@ fn entry(path: PathBuf) -> Option<Entry> {
 /// # Errors
 /// If no model has the name, its file is damaged, or the listener cancels it.
 pub fn find(name: &str, library: Option<&Path>, progress: &ReadProgress) -> Result<OpenedNetwork, FileError> {
-    if name == SHIPPED {
-        return read_native(SHIPPED_BYTES, Path::new(SHIPPED));
+    if let Some((_, _, bytes)) = bundled().find(|(known, ..)| *known == name) {
+        return read_native(bytes, Path::new(name));
     }
     let entries = catalogue(library);
     let path = entries.iter().find(|entry| entry.reference == name).and_then(|entry| entry.path.as_deref());

@@ -11,6 +11,7 @@ use crate::compare::{
     Axis, Cell, Comparison, FEW, Folder, Font, Keep, Part, Reference, Results, Shard, find, merge, presets,
     read_comparison, read_part, read_presets, swept, tags, write_part, write_presets, write_report,
 };
+use crate::data;
 use crate::engine::{Compare, CompareReport, Compared};
 use crate::metric::FeatureRef;
 use crate::task::{Count, ModelRef, Run};
@@ -77,7 +78,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "METRICS", value_delimiter = ',')]
     measures: Vec<String>,
     /// What samples are compared with: images as `train --data` takes them, statistics (.npz), features (.safetensors), or
-    /// `model`: the data of an exact model [default: model, of the bundled network worlds:32]
+    /// `model`: the data of an exact model [default: model, of a bundled network its worlds]
     #[arg(long, value_name = "REFERENCE")]
     reference: Option<Reference>,
     /// Seed of all noise [default: 0]
@@ -290,7 +291,7 @@ impl Args {
 
     /// The features where none are given.
     fn usual_features(&self, model: &ModelRef) -> Result<FeatureRef, Failure> {
-        let is_worlds = *model == Run::default().model || *model == ModelRef::Exact(ModelRef::WORLDS.into());
+        let is_worlds = model.bundled().is_some() || *model == ModelRef::Exact(ModelRef::WORLDS.into());
         let name = match model {
             ModelRef::Mixture(_) => "pixels",
             _ if is_worlds => "worlds",
@@ -336,7 +337,7 @@ fn known(file: &Path, cells: &[Cell], given: Option<&ModelRef>) -> Result<(), Fa
 fn trusted(file: &Path, named: &Reference, given: Option<&Reference>) -> Result<(), Failure> {
     let is_path = match named {
         Reference::Model => false,
-        Reference::Data(place) => matches!(place, crate::data::Place::Files { .. }),
+        Reference::Data(place) => matches!(place, data::Place::Files { .. }),
     };
     if given.is_some() || !is_path {
         return Ok(());
@@ -349,9 +350,9 @@ fn trusted(file: &Path, named: &Reference, given: Option<&Reference>) -> Result<
 
 /// The reference where none is given.
 fn usual_reference(model: &ModelRef) -> Result<Reference, Failure> {
-    match model {
-        ModelRef::Exact(_) | ModelRef::Mixture(_) => Ok(Reference::Model),
-        ModelRef::Named(name) if name == ModelRef::SHIPPED => Ok(format!("{}:32", ModelRef::WORLDS).parse()?),
+    match (model, model.bundled()) {
+        (ModelRef::Exact(_) | ModelRef::Mixture(_), _) => Ok(Reference::Model),
+        (_, Some(size)) => Ok(Reference::Data(data::Place::Worlds(size))),
         _ => Err(Failure::Usage("give images or their statistics to compare with by --reference".into())),
     }
 }

@@ -13,9 +13,12 @@ Examples:
       --output towers --images 200000 --learning-rate 1e-5
   score-explorer finetune --model worlds/model.safetensors --data worlds:32 \\
       --output longer --weighting likelihood
+  score-explorer finetune --model worlds-vp-small --data photos --image-size 64 \\
+      --output larger --learning-rate 1e-3
 
-The network, its family and how it is told its noise level are the checkpoint's, and images are brought to its size. A \
-training checkpoint gives its averaged weights. The same command goes on where the training in the folder was.")]
+The network, its family and how it is told its noise level are the checkpoint's, and images are brought to its size; a \
+U-Net also learns images 2, 3 or 4 times as large (--image-size), of which its layers see patches. A training checkpoint \
+gives its averaged weights. The same command goes on where the training in the folder was.")]
 pub(super) struct Args {
     /// Network to begin with: a name from `models` or a checkpoint
     #[arg(long, short)]
@@ -36,7 +39,11 @@ impl Args {
                 let mut description = network(&self.model, None)?.description;
                 let source = self.training.source(None)?;
                 let [channels, height, _] = description.config.shape();
-                let (size, channels) = (source.size.or(Some(height)), source.channels.or(Some(channels)));
+                let size = source.size.or(source.place.size()).or(Some(height));
+                let channels = source.channels.or(Some(channels));
+                if let Some(larger) = size.and_then(|side| description.config.enlarged([side, side])) {
+                    description.config = larger;
+                }
                 // It becomes another model, which its folder names.
                 description.name.clear();
                 Training::further(start, DataSource { size, channels, ..source }, description)

@@ -161,8 +161,8 @@ fn place_in_library(name: &str) -> Result<PathBuf, Failure> {
     let Some(folder) = library().filter(|_| !slug.is_empty()) else {
         return Err(Failure::Usage("the model library has no place for this model; give --output FILE".into()));
     };
-    if slug == ModelRef::SHIPPED {
-        return Err(Failure::Usage(format!("{slug} is the name of the bundled model; give another --name")));
+    if ModelRef::Named(slug.clone()).bundled().is_some() {
+        return Err(Failure::Usage(format!("{slug} is the name of a bundled model; give another --name")));
     }
     let file = folder.join(slug).with_extension("safetensors");
     match file.exists() {

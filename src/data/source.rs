@@ -73,6 +73,13 @@ impl DataSource {
     }
 }
 
+impl Place {
+    /// Height and width of its pictures, where they have no others.
+    pub fn size(&self) -> Option<usize> {
+        if let Place::Worlds(size) = self { Some(*size) } else { None }
+    }
+}
+
 impl FromStr for DataSource {
     type Err = DataError;
 

@@ -77,7 +77,7 @@ pub(super) fn in_run<'a>(model: impl ScoreModel + 'a, run: &Run) -> Box<dyn Scor
     Box::new(Clipped::new(InRange::new(model, run.family.facts().range), run.clip))
 }
 
-/// A classifier of noised images of the model's shape, with this class.
+/// A classifier of noised images that reads those of the model, with this class.
 fn by_classifier<T: Task>(
     context: &Context<T>,
     guidance: &Guidance,
@@ -87,7 +87,7 @@ fn by_classifier<T: Task>(
     let classifier = context.classifier(classifier)?;
     let description = classifier.description();
     let (own, shape) = (description.config.shape(), model.model.shape());
-    if own != shape {
+    if description.shrinks(shape).is_none() {
         let what = format!("The classifier is one of images of the shape {own:?}, and the model of {shape:?}.");
         return Err(Failure { what, remedy: "Choose a classifier of such images.".into() }.into());
     }

@@ -145,7 +145,8 @@ impl FeatureNetwork for Opened {
         let expected = self.network.description().config.shape();
         // Grey images are as good as equal colours.
         let repeated = if channels == 1 && expected[0] == 3 { 3 } else { 1 };
-        if [channels * repeated, height, width] != expected {
+        let shape = [channels * repeated, height, width];
+        if self.network.description().shrinks(shape).is_none() {
             return Err(MetricError::shape(expected, [channels, height, width]));
         }
         let mut features = Features::none(self.dims());
@@ -155,7 +156,7 @@ impl FeatureNetwork for Opened {
                 .flat_map(|index| std::iter::repeat_n(images.sample(index), repeated).flatten())
                 .map(|&level| f32::from(level) / 127.5 - 1.0)
                 .collect();
-            let [channels, height, width] = expected;
+            let [channels, height, width] = shape;
             let x = Image::from_data(TensorData::new(values, [some, channels, height, width]), &Device::flex());
             let wrong = |error: &dyn std::fmt::Display| MetricError::Weights(error.to_string());
             let found = self.network.features(&x).map_err(|error| wrong(&error))?;

@@ -6,6 +6,7 @@ mod classifier;
 mod config;
 mod dit;
 mod dropout;
+mod enlarge;
 pub(crate) mod gpu;
 mod host;
 mod inception;

@@ -6,6 +6,8 @@ use crate::network::{Classifier, ClassifierConfig, InvalidConfig};
 use crate::sde::Level;
 use crate::text;
 use burn::tensor::Tensor;
+use burn::tensor::module::avg_pool2d;
+use burn::tensor::ops::AvgPoolOptions;
 use serde::{Deserialize, Serialize};
 
 /// σ/α below and above which a network is told these: what it was trained on.
@@ -97,6 +99,14 @@ impl ClassifierDescription {
         (1.0 / self.sigma_data.hypot(ratio), ratio.clamp(lowest, highest).ln() / 4.0)
     }
 
+    /// How many times as large as the network's own images those of a shape (channels, height, width) are: it reads the
+    /// means of so many pixels a side. `None` where that is no whole number.
+    pub fn shrinks(&self, [c, h, w]: [usize; 3]) -> Option<usize> {
+        let [channels, height, width] = self.config.shape();
+        let k = h / height;
+        (k > 0 && [c, h, w] == [channels, k * height, k * width]).then_some(k)
+    }
+
     /// The place of a class that is given by its name, in whatever case, or by its number from 0.
     pub fn class(&self, name: &str) -> Option<usize> {
         class_called(name, &self.classes)
@@ -114,7 +124,7 @@ pub fn class_called(name: &str, classes: &[String]) -> Option<usize> {
     named.or_else(|| name.trim().parse().ok().filter(|&number: &usize| number < classes.len()))
 }
 
-/// A trained network as a classifier of pictures in [−1, 1].
+/// A trained network as a classifier of pictures in [−1, 1], its own size or so many times as large.
 #[derive(Debug)]
 pub struct NetworkClassifier {
     network: Classifier,
@@ -144,12 +154,15 @@ impl NetworkClassifier {
     /// What goes into the network.
     fn input(&self, x: &Image, at: &[Level]) -> Result<(Image, Vec<f64>), ScoreError> {
         let [n, c, h, w] = x.dims();
-        let expected = self.description.config.shape();
-        if expected != [c, h, w] || (at.len() != 1 && at.len() != n) {
-            return Err(ScoreError::Shape { expected, found: [c, h, w] });
-        }
-        let scale = column(at, &x.device(), |level| self.description.place(level.ratio()).0 / level.alpha);
-        Ok((x.clone() * scale, at.iter().map(|level| self.description.place(level.ratio()).1).collect()))
+        let factor = self.description.shrinks([c, h, w]).filter(|_| at.len() == 1 || at.len() == n);
+        let Some(k) = factor else {
+            return Err(ScoreError::Shape { expected: self.description.config.shape(), found: [c, h, w] });
+        };
+        let x = if k == 1 { x.clone() } else { avg_pool2d(x.clone(), AvgPoolOptions::new([k, k])) };
+        // The mean of k×k pixels has a k-th of their noise.
+        let place = |level: Level| self.description.place(level.ratio() / k as f64);
+        let scale = column(at, &x.device(), |level| place(level).0 / level.alpha);
+        Ok((x * scale, at.iter().map(|&level| place(level).1).collect()))
     }
 }
 

@@ -120,8 +120,10 @@ pub enum ModelRef {
 }
 
 impl ModelRef {
-    /// The name of the network that ships.
-    pub const SHIPPED: &str = "worlds-vp-small";
+    /// The networks that ship, and the sizes of their Little Worlds.
+    pub const BUNDLED: [(&str, usize); 2] = [(Self::FIRST, 32), ("worlds-64-vp-small", 64)];
+    /// The name of the network that a first start shows.
+    pub const FIRST: &str = "worlds-vp-small";
     /// The set of images that ships, as `exact:` names it.
     pub const WORLDS: &str = "worlds";
 
@@ -137,6 +139,12 @@ impl ModelRef {
                 None => ModelRef::File(text.into()),
             }),
         }
+    }
+
+    /// Of a network that ships: the size of its Little Worlds.
+    pub fn bundled(&self) -> Option<usize> {
+        let ModelRef::Named(name) = self else { return None };
+        Self::BUNDLED.iter().find(|(known, _)| known == name).map(|&(_, size)| size)
     }
 
     /// Whether it names a place on the disk, not a model that ships or was imported.
@@ -291,7 +299,7 @@ impl Default for Run {
     fn default() -> Self {
         let preset = Preset::fast(20);
         Run {
-            model: ModelRef::Named(ModelRef::SHIPPED.into()),
+            model: ModelRef::Named(ModelRef::FIRST.into()),
             family: FamilyKind::Vp.published(),
             solver: preset.solver,
             grid: preset.grid,

@@ -149,11 +149,16 @@ impl Setup<'_> {
 
     fn reference(&mut self, ui: &mut Ui) {
         let tip = "What samples are compared with: images, their statistics, or the model's own data where it is exact";
-        let reference = &mut self.draft.reference;
+        let (reference, own) = (&mut self.draft.reference, self.cx.draft.model.bundled());
+        // Those of a bundled model have its size, whichever were compared with before.
+        if let (Some(size), Reference::Data(Place::Worlds(worlds))) = (own, &mut *reference) {
+            *worlds = size;
+        }
         row(ui, "Reference", tip, |ui| {
             Combo { name: "Reference", tip, width: control_width(ui) }.menu(ui, &words(reference), |ui| {
-                let known = [32, 64].map(|size| Reference::Data(Place::Worlds(size)));
-                for one in known.into_iter().chain([Reference::Model]) {
+                let known = [32, 64].into_iter().filter(|&size| own.is_none_or(|own| own == size));
+                let known = known.map(|size| Reference::Data(Place::Worlds(size)));
+                for one in known.chain([Reference::Model]) {
                     if ui.selectable_label(*reference == one, words(&one)).clicked() {
                         *reference = one;
                     }

@@ -83,7 +83,7 @@ impl Kept {
 
 /// Whether a photo cannot be made again from where it came from.
 fn is_nowhere(photo: &Photo) -> bool {
-    photo.is_changed() || !matches!(photo.source, Source::World(_) | Source::File(_))
+    photo.is_changed() || photo.source.again().is_none()
 }
 
 impl Inpaint {

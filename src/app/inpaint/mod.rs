@@ -255,7 +255,7 @@ impl Inpaint {
             Command::Zoom(steps) => self.viewport.step(steps),
             Command::Fit => self.viewport.fit(),
             Command::Actual => self.viewport.actual(),
-            Command::World => self.loader.photo(&ctx, any_world()),
+            Command::World => self.loader.photo(&ctx, any_world(self.side)),
             Command::Sample => {
                 self.taken += 1;
                 cx.sample(self.taken).into_iter().for_each(|wanted| self.loader.photo(&ctx, wanted));

@@ -28,7 +28,7 @@ use super::files::{OpenedFile, has_extension, is_picture};
 use super::keys::{self, Binding, Keys, plain, with};
 use super::notices::Retries;
 use super::panes::{self, Pane, Panes};
-use super::photos::{Crop, Source, Wanted, any_world, pasted};
+use super::photos::{Crop, Source, WORLD_SIDE, Wanted, any_world, pasted};
 use super::status::TaskLine;
 use super::textures::Textures;
 use super::theme::Theme;
@@ -260,7 +260,8 @@ impl Latents {
 
     /// Takes a world that nobody chose.
     fn roll(&mut self, ctx: &egui::Context, slot: usize) {
-        self.put(ctx, slot, any_world());
+        let side = self.board.shape.map_or(WORLD_SIDE, |[_, height, width]| height.max(width));
+        self.put(ctx, slot, any_world(side));
     }
 
     fn try_two(&mut self, ctx: &egui::Context) {

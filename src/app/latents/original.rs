@@ -2,8 +2,8 @@
 
 use crate::app::Notice;
 use crate::app::background::{BROKEN, Background};
-use crate::app::photos::{Crop, Source, Wanted, sample_picture, world};
-use crate::checkpoint::{PictureSet, read_latents, read_pictures, shipped_worlds};
+use crate::app::photos::{Crop, Source, Wanted, examples, sample_picture, world};
+use crate::checkpoint::{PictureSet, read_latents, read_pictures};
 use crate::task::Latents;
 use crate::{Pixels, luma};
 use image::imageops::FilterType;
@@ -129,12 +129,13 @@ impl Originals {
         self.threads.spawn(ctx, broken(), move || Loaded::Picture { key, pixels: cut(&original, key) });
     }
 
-    /// Reads `count` pictures, evenly spread over a folder, or over the bundled Little Worlds.
+    /// Reads `count` pictures, evenly spread over a folder, or over Little Worlds of the model's size.
     pub fn set(&self, ctx: &egui::Context, folder: Option<PathBuf>, count: usize, shape: [usize; 3]) {
         self.sets.spawn(ctx, broken(), move || {
+            let side = shape[1].max(shape[2]);
             let read = match &folder {
-                None => shipped_worlds(),
-                Some(folder) => read_pictures(folder, Some(shape[1].max(shape[2]))),
+                None => examples(side, count),
+                Some(folder) => read_pictures(folder, Some(side)),
             };
             let name = folder.as_deref().and_then(Path::file_name);
             let name = name.map_or_else(|| "Little Worlds".into(), |name| name.to_string_lossy().into_owned());
@@ -193,6 +194,7 @@ fn spread(set: &PictureSet, count: usize, shape: [usize; 3]) -> Pixels<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::shipped_worlds;
 
     fn original(image: RgbImage) -> Original {
         Original { id: 1, source: Source::Clipboard, name: String::new(), image }
@@ -225,5 +227,20 @@ mod tests {
         let levels: Vec<u8> = cut.values.iter().map(|value| (value * 255.0).round() as u8).collect();
         let size = set.shape.iter().product::<usize>();
         assert_eq!(levels, set.values[5 * size..6 * size]);
+    }
+
+    #[test]
+    fn worlds_for_models_of_other_sizes_are_drawn_at_theirs() {
+        for side in [16, 64] {
+            let shape = [3, side, side];
+            let pixels = spread(&examples(side, 3).unwrap(), 3, shape);
+            let mut levels = vec![0; 3 * side * side];
+            for (number, picture) in pixels.values.chunks(levels.len()).enumerate() {
+                crate::data::worlds::draw(2, number as u64, side, &mut levels);
+                let found: Vec<u8> = picture.iter().map(|value| (value * 255.0).round() as u8).collect();
+                assert_eq!(found, levels);
+            }
+        }
+        assert_eq!(examples(32, 3).unwrap().names.len(), 512);
     }
 }

@@ -52,8 +52,13 @@ impl TrainDraft {
         self.recipe.about().slug == ScoreSde.about().slug
     }
 
-    /// The network that is trained.
+    /// The network that is trained; of a branch the one that it goes on from, also for larger images.
     pub fn network(&self) -> Description {
+        if self.from.is_some() {
+            let own = &self.how.network;
+            let config = own.config.enlarged([self.image_size(); 2]).unwrap_or_else(|| own.config.clone());
+            return Description { config, ..own.clone() };
+        }
         let family = self.has_family().then(|| self.family.published());
         let side = self.image_size();
         self.recipe.description(&self.size, family, [if self.grey { 1 } else { 3 }, side, side])
@@ -61,7 +66,7 @@ impl TrainDraft {
 
     /// Height and width: worlds have their own.
     pub fn image_size(&self) -> usize {
-        if let Place::Worlds(size) = self.place { size } else { self.image_size }
+        self.place.size().unwrap_or(self.image_size)
     }
 
     /// The training.
@@ -71,7 +76,7 @@ impl TrainDraft {
             size: Some(self.image_size()),
             channels: Some(if self.grey { 1 } else { 3 }),
         };
-        let network = if self.from.is_some() { self.how.network.clone() } else { self.network() };
+        let network = self.network();
         let start = self.from.as_ref().map(|from| ModelRef::File(Folder::new(from).model()));
         let training = Training { source, network, start, ..self.how.clone() };
         training.check().map_err(|error| error.to_string())?;

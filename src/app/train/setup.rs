@@ -114,7 +114,7 @@ impl Setup<'_> {
         let text = format!(
             "Begins with the averaged weights of {}: {}",
             file_name(from),
-            self.draft.how.network.config.summary()
+            self.draft.network().config.summary()
         );
         ui.add(egui::Label::new(text).wrap());
         let tip = "Begin with the weights of a new network instead";

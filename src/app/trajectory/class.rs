@@ -162,7 +162,7 @@ fn classes_of(model: &ModelRef) -> &'static [String] {
         .get_or_init(|| Guidance::SHIPPED.map(|(_, classes)| classes.iter().map(|&class| class.to_owned()).collect()));
     let is_of_cifar = |name: &str| name.to_lowercase().contains("cifar");
     match model {
-        ModelRef::Named(name) if name == ModelRef::SHIPPED => worlds,
+        model if model.bundled().is_some() => worlds,
         ModelRef::Exact(folder) if folder == Path::new(ModelRef::WORLDS) => worlds,
         ModelRef::Named(name) if is_of_cifar(name) => cifar,
         ModelRef::File(path) | ModelRef::Exact(path) if is_of_cifar(&path.to_string_lossy()) => cifar,

@@ -286,20 +286,20 @@ impl Sitting {
     }
 }
 
-/// The weights of a model that a training begins with.
+/// The weights of a model that a training begins with, of one of smaller images those of its enlargement.
 fn started(model: &ModelRef, training: &Training, context: &Context<Train>) -> Result<Weights, Ending> {
     let opened = context.read(model)?.network;
-    match opened.description.config == training.network.config {
-        true => Ok(opened.weights),
-        false => Err(Failure::from_sentence(
-            &format!(
-                "{model} is not the network that this training began with: it is {}",
-                opened.description.config.summary()
-            ),
-            "choose that one, or begin another training",
-        )
-        .into()),
+    let (own, wanted) = (opened.description.config, &training.network.config);
+    let [_, height, width] = wanted.shape();
+    if own.enlarged([height, width]).as_ref() != Some(wanted) {
+        let what = format!("{model} is not the network that this training began with: it is {}", own.summary());
+        return Err(Failure::from_sentence(&what, "choose that one, or begin another training").into());
     }
+    if own != *wanted && training.objective.entry().nearer() == Some(Nearer::Teacher) {
+        let what = format!("{model} has not learnt images of {height}×{width} pixels, so it cannot teach them");
+        return Err(Failure::from_sentence(&what, "finetune it on such images first, without distillation").into());
+    }
+    Ok(own.enlarge(opened.weights, wanted))
 }
 
 fn failed(error: TrainError) -> Failure {

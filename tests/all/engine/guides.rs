@@ -74,6 +74,56 @@ fn samples_are_led_in_every_family_and_range_of_data() {
 }
 
 #[test]
+fn a_classifier_reads_larger_images_by_their_means() {
+    let device = Device::flex();
+    let opened = find_classifier(&ModelRef::Named("worlds-classifier".into())).unwrap();
+    let network = Classifier::new(&opened.description.config, &opened.weights, &device).unwrap();
+    let classifier = NetworkClassifier::new(network, opened.description);
+    let small: Image = Tensor::random([2, 3, 32, 32], burn::tensor::Distribution::Normal(0.0, 0.7), &device);
+    // Noise that the mean of its blocks loses, beside a picture that it keeps.
+    let blocks = small.clone().reshape([2, 3, 32, 1, 32, 1]).expand([2, 3, 32, 2, 32, 2]).reshape([2, 3, 64, 64]);
+    let checks: Vec<f32> = (0..64 * 64).map(|place| if (place / 64 + place) % 2 == 0 { 0.3 } else { -0.3 }).collect();
+    let checks: Image = Tensor::from_data(TensorData::new(checks, [1, 1, 64, 64]), &device);
+    let level = |sigma: f64| Level { sigma, ..Level::CLEAN };
+    let logits = |x: &Image, sigma: f64| -> Vec<f32> {
+        classifier.logits(x, &[level(sigma)]).unwrap().into_data().try_into_vec().unwrap()
+    };
+    let (expected, found) = (logits(&small, 0.4), logits(&(blocks + checks), 0.8));
+    for (expected, found) in expected.iter().zip(&found) {
+        // Sums of four in single precision.
+        assert!((expected - found).abs() < 1e-4 * expected.abs().max(1.0), "{expected} {found}");
+    }
+    assert!(classifier.logits(&Tensor::zeros([1, 3, 48, 48], &device), &[level(0.4)]).is_err());
+}
+
+#[test]
+fn the_bundled_networks_of_all_sizes_are_led_to_a_class() {
+    let (engine, device) = (engine(), Device::flex());
+    let opened = find_classifier(&ModelRef::Named("worlds-classifier".into())).unwrap();
+    let network = Classifier::new(&opened.description.config, &opened.weights, &device).unwrap();
+    let night = opened.description.class("night").expect("a kind");
+    let classifier = NetworkClassifier::new(network, opened.description);
+    for (name, size) in ModelRef::BUNDLED {
+        let run = Run {
+            model: ModelRef::Named(name.into()),
+            solver: solver("heun"),
+            grid: grid("edm"),
+            steps: Steps::new(8).expect("steps"),
+            count: Count::new(6).expect("count"),
+            ..worlds(led("night", 3.0))
+        };
+        let end = finished(&start(&engine, run)).newest.x.clone();
+        assert_eq!(end.shape, [6, 3, size, size]);
+        let x: Image = Tensor::from_data(TensorData::new(end.values.to_vec(), end.shape), &device);
+        let logits: Vec<f32> = classifier.logits(&x, &[Level::CLEAN]).unwrap().into_data().try_into_vec().unwrap();
+        let best = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]));
+        let right = logits.chunks(6).filter(|row| best(row) == Some(night)).count();
+        // Of six unled samples, a sixth would be: five or more with a chance below 0.0007.
+        assert!(right >= 5, "{name}: {right} of 6");
+    }
+}
+
+#[test]
 fn the_classifiers_that_ship_are_found_by_their_classes() {
     for (name, classes) in Guidance::SHIPPED {
         let opened = find_classifier(&ModelRef::Named(name.into())).unwrap();

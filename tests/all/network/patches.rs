@@ -132,3 +132,45 @@ fn patches_cost_what_their_size_does_and_are_in_files_only_where_they_are() {
         assert!(error.contains(said), "{error}");
     }
 }
+
+/// Images of k times the size, each pixel k×k times.
+fn magnified(images: &[f32], side: usize, k: usize) -> Vec<f32> {
+    let wide = side * k;
+    let pixel = |plane: usize, place: usize| (plane * side + place / wide / k) * side + place % wide / k;
+    let planes = images.len() / (side * side);
+    (0..planes).flat_map(|plane| (0..wide * wide).map(move |place| images[pixel(plane, place)])).collect()
+}
+
+#[test]
+fn an_enlarged_network_answers_patches_of_one_colour_as_the_network_answered_pixels() {
+    let device = Device::flex();
+    for name in ["ddpm-vp-cifar10-discrete", "ddpmpp-subvp-cifar10", "ncsnpp-vp-cifar10", "ncsnpp-ve-ffhq1024"] {
+        let config = open(name).description.config.unet().unwrap().clone();
+        let (weights, labels, side) = (drawn(&config), labels(&config), config.image_size);
+        let x = noise(IMAGES * 3 * side * side, 1);
+        let small: Architecture = config.into();
+        let answers = |architecture: &Architecture, weights: &Weights, x: &[f32]| {
+            let network = Network::new(architecture, weights, &device).unwrap();
+            let size = [3, architecture.shape()[1]];
+            values(network.forward(tensor(x, size, &device), &labels).unwrap())
+        };
+        let expected = answers(&small, &weights, &x);
+        for k in [2, 3] {
+            let large = small.enlarged([k * side; 2]).unwrap();
+            assert_eq!(large.shape(), [3, k * side, k * side]);
+            let found = answers(&large, &small.enlarge(weights.clone(), &large), &magnified(&x, side, k));
+            // Sums of k² equal parts in single precision.
+            let error = relative_error(&found, &magnified(&expected, side, k));
+            assert!(error < 1e-5, "{name} {k}: {error}");
+        }
+        // Twice by two is by four: patches of patches are in the same order, and powers of two are not rounded.
+        let [twice, fourfold] = [2, 4].map(|k| small.enlarged([k * side; 2]).unwrap());
+        assert_eq!(twice.enlarged([4 * side; 2]).as_ref(), Some(&fourfold));
+        let by_steps = twice.enlarge(small.enlarge(weights.clone(), &twice), &fourfold);
+        assert_eq!(by_steps, small.enlarge(weights.clone(), &fourfold), "{name}");
+        assert_eq!(small.enlarge(weights.clone(), &small), weights);
+        for size in [[side / 2; 2], [5 * side; 2], [2 * side, side], [side + 1; 2]] {
+            assert_eq!(small.enlarged(size), None, "{name} {size:?}");
+        }
+    }
+}

@@ -67,6 +67,27 @@ fn published_networks_of_each_kind_are_trained_on_images_of_any_size() {
 }
 
 #[test]
+fn larger_images_are_learnt_by_the_same_layers_behind_patches() {
+    let place = Place::new();
+    pictures(&place, 4);
+    let model = data("nets/ddpm-vp-cifar10-discrete/checkpoint.pth");
+    let whole = open_network(Path::new(&model), None).unwrap();
+    let [_, height, _] = whole.description.config.shape();
+    let larger = whole.description.config.enlarged([2 * height; 2]).unwrap();
+    let line = format!("finetune --model {model} --data pictures --batch 2 --image-size {} --output t", 2 * height);
+    // The first step has the learning rate 0.
+    place.succeeds(&format!("{line} --images 2"));
+    assert_eq!(part(&place, "weights/"), whole.description.config.enlarge(whole.weights, &larger));
+    place.succeeds(&format!("{line} --images 6"));
+    assert_eq!(open_network(&place.path("t/model.safetensors"), None).unwrap().description.config, larger);
+    // Worlds have a size of their own.
+    let said = place.succeeds("finetune --model worlds-vp-small --data worlds:64 --output w --dry-run").stdout;
+    assert!(said.contains("patches 2×2") && said.contains("3×64×64"), "{said}");
+    let distilled = "--objective consistency-distillation --batch 2 --images 8 --output w";
+    place.fails(&format!("finetune --model worlds-vp-small --data worlds:64 {distilled}"), 1, "cannot teach them");
+}
+
+#[test]
 fn the_bundled_model_is_trained_on_and_what_is_no_network_is_refused() {
     let place = Place::new();
     pictures(&place, 4);
@@ -78,7 +99,7 @@ fn the_bundled_model_is_trained_on_and_what_is_no_network_is_refused() {
         ("--model mixture:two-moons --data pictures", 2, "not a network"),
         ("--model missing.pth --data pictures", 3, "missing.pth"),
         ("--model worlds-vp-small", 2, "--data"),
-        ("--model worlds-vp-small --data worlds:64", 1, "worlds:32"),
+        ("--model worlds-vp-small --data pictures --image-size 160", 1, "choose another size"),
         ("--model worlds-vp-small --data pictures --image-size 16", 1, "choose another size"),
         ("--model worlds-vp-small --data pictures --objective edm", 2, "choose dsm"),
         (&format!("--model {} --data pictures --dropout 0.1", data("ncsn/ncsnv2/checkpoint.pth")), 2, "no dropout"),

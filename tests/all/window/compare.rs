@@ -98,6 +98,20 @@ fn a_sweep_puts_the_chosen_presets_over_the_values_of_parameters() {
     );
 }
 
+#[test]
+fn the_reference_of_a_bundled_model_has_its_size() {
+    let home = tempfile::tempdir().unwrap();
+    let mut harness = window(&Storage::default(), home.path());
+    click(&mut harness, "Compare");
+    for (title, size) in [("Little Worlds 64 (VP, small)", 64), ("Little Worlds (VP, small)", 32)] {
+        click(&mut harness, "Model");
+        click(&mut harness, title);
+        harness.run_steps(4);
+        let comparison = compare(harness.state()).draft().comparison(harness.state().draft()).unwrap();
+        assert_eq!(comparison.reference.to_string(), format!("worlds:{size}"));
+    }
+}
+
 /// A student's presets beside its teacher's.
 #[test]
 fn presets_of_another_model_are_chosen_beside_those_of_the_one_that_is_chosen() {

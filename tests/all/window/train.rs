@@ -83,6 +83,30 @@ fn the_average_is_chosen_after_the_training() {
 }
 
 #[test]
+fn a_branch_goes_on_with_larger_images() {
+    let place = Place::new();
+    place.succeeds("train --data worlds:32 --size tiny --batch 4 --images 8 --device cpu --output data/trainings/t");
+    let home = place.path("data");
+    let mut harness = window(&Storage::default(), &home);
+    click(&mut harness, "Train");
+    let shown = || home.join("trainings/t");
+    harness.run_steps(2);
+    wait_until(&mut harness, "the list of trainings", |app| train(app).trainings().contains(&shown()));
+    click(&mut harness, "Training");
+    click(&mut harness, "t");
+    wait_until(&mut harness, "what was there", |app| train(app).images() == 8);
+    click(&mut harness, "Branch…");
+    click(&mut harness, "Training images");
+    click(&mut harness, "Little Worlds 64×64");
+    harness.key_press(Key::Space);
+    harness.run_steps(2);
+    wait_until(&mut harness, "images", |app| train(app).images() > 0 && train(app).is_active());
+    let text = std::fs::read_to_string(home.join("trainings/t-branch/training.json")).unwrap();
+    assert!(text.contains("\"patch\": 2") && text.contains("worlds:64"), "{text}");
+    eframe::App::on_exit(harness.state_mut());
+}
+
+#[test]
 fn a_folder_that_is_dropped_is_the_data_of_the_next_training() {
     let home = tempfile::tempdir().unwrap();
     let pictures = home.path().join("holiday");
