@@ -12,6 +12,9 @@
 @group(0) @binding(5) var<storage, read> rows: array<vec4f>;
 @group(0) @binding(6) var<storage, read> residual: array<Four>;
 
+// The number of a thread among those of an image, whose rows of ROW_OF_THREADS lie one behind another.
+fn thread_of(id: vec3u) -> u32 { return id.z * ROW_OF_THREADS + id.x; }
+
 fn activate(x: vec4f) -> vec4f {
     switch ACTIVATION {
         case SWISH: { return x / (1.0 + exp(-x)); }

@@ -16,8 +16,9 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-    let quad = id.x % params.quads;
-    let pixel = id.x / params.quads;
+    let thread = thread_of(id);
+    let quad = thread % params.quads;
+    let pixel = thread / params.quads;
     if pixel >= params.pixels { return; }
     let place = id.y * params.pixels + pixel;
     var value = feature(params.source_first + place * params.source_stride + quad, id.y, quad, params.quads);

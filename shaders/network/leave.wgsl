@@ -9,8 +9,9 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-    let pixel = id.x % params.pixels;
-    let channel = id.x / params.pixels;
+    let thread = thread_of(id);
+    let pixel = thread % params.pixels;
+    let channel = thread / params.pixels;
     let image = id.y;
     if channel >= params.channels { return; }
     let place = params.source_first + (image * params.pixels + pixel) * params.source_stride + channel / 4;

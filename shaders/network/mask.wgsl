@@ -16,17 +16,26 @@ fn mixed(number: u32) -> u32 {
     return x ^ (x >> 16);
 }
 
+// What a value is multiplied with.
+fn factor(place: u32, mask: vec4u) -> f32 {
+    return select(bitcast<f32>(mask.w), 0.0, mixed(mixed(place ^ mask.x) + mask.y) < mask.z);
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-    let quad = id.x % params.quads;
-    let pixel = id.x / params.quads;
+    let thread = thread_of(id);
+    let quad = thread % params.quads;
+    let pixel = thread / params.quads;
     if pixel >= params.pixels { return; }
     let place = id.y * params.pixels + pixel;
-    var value = feature(params.source_first + place * params.source_stride + quad, id.y, quad, params.quads);
+    let value = feature(params.source_first + place * params.source_stride + quad, id.y, quad, params.quads);
     let mask = bitcast<vec4u>(rows[params.rows_first + id.y]);
-    for (var i = 0u; i < 4; i++) {
-        let number = mixed(mixed(((4 * quad + i) * params.pixels + pixel) ^ mask.x) + mask.y);
-        value[i] *= select(bitcast<f32>(mask.w), 0.0, number < mask.z);
-    }
-    output[place * params.quads + quad] = pack(value);
+    let first = 4 * quad * params.pixels + pixel;
+    let factors = vec4f(
+        factor(first, mask),
+        factor(first + params.pixels, mask),
+        factor(first + 2 * params.pixels, mask),
+        factor(first + 3 * params.pixels, mask),
+    );
+    output[place * params.quads + quad] = pack(value * factors);
 }

@@ -19,8 +19,9 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-    let quad = id.x % params.quads;
-    let pixel = id.x / params.quads;
+    let thread = thread_of(id);
+    let quad = thread % params.quads;
+    let pixel = thread / params.quads;
     if pixel >= params.pixels { return; }
     let image = id.y;
     let place = image * params.pixels + pixel;

@@ -10,8 +10,9 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-    let quad = id.x % params.quads;
-    let pixel = id.x / params.quads;
+    let thread = thread_of(id);
+    let quad = thread % params.quads;
+    let pixel = thread / params.quads;
     if pixel >= params.pixels { return; }
     let value = unpack(source[params.source_first + id.y * params.source_stride + quad]) * params.factor;
     output[(id.y * params.pixels + pixel) * params.quads + quad] = pack(value);

@@ -300,9 +300,10 @@ fn average(args: &Average) -> Result<(), Failure> {
     let opened: Vec<OpenedClassifier> =
         args.files.iter().map(|file| read_classifier(file, &ReadProgress::default())).collect::<Result<_, _>>()?;
     let Some((first, others)) = opened.split_first() else { return Ok(()) };
-    for OpenedClassifier { description, weights } in &opened {
+    for (file, OpenedClassifier { description, weights }) in args.files.iter().zip(&opened) {
         // All weights are there, in their shapes.
-        Classifier::new(&description.config, weights, &Device::flex())?;
+        Classifier::new(&description.config, weights, &Device::flex())
+            .map_err(|error| Failure::Input(format!("{}: {error}", file.display())))?;
     }
     fn told(OpenedClassifier { description, .. }: &OpenedClassifier) -> (&ClassifierConfig, &[String]) {
         (&description.config, &description.classes)

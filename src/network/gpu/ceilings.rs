@@ -76,8 +76,7 @@ fn per_second(gpu: &Gpu, ask: impl Fn(&mut wgpu::CommandEncoder, u32)) -> Result
         let commands = encoder.finish();
         let began = Instant::now();
         let submitted = gpu.queue.submit([commands]);
-        let wait = wgpu::PollType::Wait { submission_index: Some(submitted), timeout: None };
-        gpu.device.poll(wait).map_err(failed)?;
+        gpu.watch.wait_for(&submitted).map_err(failed)?;
         Ok::<f64, TensorReadError>(began.elapsed().as_secs_f64())
     };
     let mut count = 1;

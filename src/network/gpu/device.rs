@@ -164,10 +164,10 @@ impl Gpu {
         let made = make();
         // The last one pushed is the first to go.
         let errors = scopes.into_iter().rev().filter_map(|scope| ready(scope.pop()).flatten());
-        match errors.last() {
-            Some(error) => Err((&error).into()),
-            None => Ok(made),
-        }
+        let Some(error) = errors.last() else { return Ok(made) };
+        // What was refused is not taken for a kernel another time.
+        locked(&self.pipelines).clear();
+        Err((&error).into())
     }
 
     /// Waits for what was copied to memory that the host can see, and reads it.

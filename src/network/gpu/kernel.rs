@@ -3,6 +3,10 @@
 use crate::network::Nonlinearity;
 use std::fmt::Write;
 
+/// Threads of a row, where an image has so many that rows lie one behind another: their workgroups, of 64, are half of those
+/// that every device allows along one axis.
+pub(super) const ROW_OF_THREADS: u32 = 1 << 21;
+
 /// What a kernel does with features as it reads them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Reading {
@@ -232,10 +236,11 @@ impl Kernel {
     pub fn source(&self, half: bool) -> String {
         let single = matches!(self, Kernel::Convolution { own: true, .. });
         let (four, pack, unpack) = match half && !single {
-            false => ("vec4f", "value", "value"),
+            false => ("vec4f", "return value", "value"),
             true => (
                 "vec2u",
-                "vec2u(pack2x16float(value.xy), pack2x16float(value.zw))",
+                // The language leaves open whether what lies between is rounded or cut off.
+                "let near = nearest(value); return vec2u(pack2x16float(near.xy), pack2x16float(near.zw))",
                 "vec4f(unpack2x16float(value.x), unpack2x16float(value.y))",
             ),
         };
@@ -254,7 +259,8 @@ impl Kernel {
         };
         let mut text = format!(
             "alias Four = {four};\nalias Source = {source};\nalias Weight = {weight};\nalias Target = {target};\n\
-             fn pack(value: vec4f) -> Four {{ return {pack}; }}\n\
+             const ROW_OF_THREADS = {ROW_OF_THREADS}u;\n\
+             fn pack(value: vec4f) -> Four {{ {pack}; }}\n\
              fn unpack(value: Four) -> vec4f {{ return {unpack}; }}\n"
         );
         let (reading, constants) = self.constants();
@@ -276,6 +282,9 @@ impl Kernel {
             let _ = writeln!(text, "const {name} = {value};");
         }
         text.push_str(include_str!("../../../shaders/network/common.wgsl"));
+        if half {
+            text.push_str(include_str!("../../../shaders/network/nearest.wgsl"));
+        }
         match self {
             Kernel::Convolution { .. }
             | Kernel::WinogradInput { .. }

@@ -288,8 +288,9 @@ impl Learner {
         let recorded = self.record(images as u32, drops).ok_or_else(unable)?;
         let Recorded { recorder, doors, places, sizes: [output, joined] } = recorded;
         let program = Program::new(&self.gpu, &recorder, doors)?;
-        let seen = [images * output, images * joined, self.counts[0]]
-            .map(|values| buffer(&self.gpu.device, 4 * values as u64, BufferUsages::COPY_DST | BufferUsages::MAP_READ));
+        let usage = BufferUsages::COPY_DST | BufferUsages::MAP_READ;
+        let sizes = [images * output, images * joined, self.counts[0]];
+        let seen = self.gpu.made(|| sizes.map(|values| buffer(&self.gpu.device, 4 * values as u64, usage)))?;
         Ok(Lesson { of: (images, drops), program, places, seen, took: [Duration::ZERO; 2] })
     }
 }

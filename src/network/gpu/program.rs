@@ -11,6 +11,12 @@ use std::time::Duration;
 /// Where one dispatch's parameters, or a part of a slot, may begin after another, on every device.
 pub(super) const ALIGNMENT: usize = 256;
 
+/// Work of one submission at most, where it can be divided: about a quarter of a second on a slow device. Systems take a device
+/// away that does not come to the end of one in two seconds, and a window on the same device draws between them.
+const TURN: u64 = 50_000_000_000;
+/// Multiplications and additions in the time in which a byte is read or written.
+const OF_BYTE: u64 = 8;
+
 /// The slots that are written and read from outside.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Doors {
@@ -44,6 +50,8 @@ pub(super) struct Program {
     steps: Vec<Step>,
     slots: Vec<wgpu::Buffer>,
     doors: Doors,
+    /// [`TURN`].
+    turn: u64,
 }
 
 impl Program {
@@ -70,7 +78,7 @@ impl Program {
             kind: dispatch.kind,
             demand: dispatch.demand(),
         });
-        Program { steps: steps.collect(), slots, doors }
+        Program { steps: steps.collect(), slots, doors, turn: TURN }
     }
 
     /// Bytes of the memory for features.
@@ -99,7 +107,7 @@ impl Program {
         self.submit(gpu, 0..self.steps.len(), enter, leave);
     }
 
-    /// Submits some of the dispatches, with what comes before and after them.
+    /// Submits some of the dispatches, with what comes before and after them, in as many turns as their work needs.
     pub fn submit(
         &self,
         gpu: &Gpu,
@@ -107,37 +115,31 @@ impl Program {
         before: impl FnOnce(&mut wgpu::CommandEncoder),
         after: impl FnOnce(&mut wgpu::CommandEncoder),
     ) -> wgpu::SubmissionIndex {
-        let steps = self.steps.get(steps).unwrap_or_default();
-        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        before(&mut encoder);
-        steps.iter().for_each(|step| profile::ask(step.kind, step.demand));
-        let clock = if profile::is_taken() { Clock::new(gpu, steps.len()) } else { None };
-        match &clock {
-            // A pass for each, because only passes are timed everywhere.
-            Some(clock) => steps.iter().enumerate().for_each(|(index, step)| {
-                step.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                    label: None,
-                    timestamp_writes: Some(clock.writes(index)),
-                }));
-            }),
-            None => {
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                steps.iter().for_each(|step| step.encode(&mut pass));
+        let mut left = self.steps.get(steps).unwrap_or_default();
+        let mut before = Some(before);
+        let mut before =
+            |encoder: &mut wgpu::CommandEncoder| before.take().into_iter().for_each(|before| before(encoder));
+        loop {
+            let count = self.first_turn(left);
+            if count == left.len() {
+                return submit(gpu, left, before, after);
             }
+            let (turn, rest) = left.split_at(count);
+            submit(gpu, turn, &mut before, |_| {});
+            left = rest;
         }
-        after(&mut encoder);
-        if let Some(clock) = &clock {
-            clock.resolve(&mut encoder);
-        }
-        let submitted = gpu.queue.submit([encoder.finish()]);
-        gpu.watch.mark();
-        if let Some(times) = clock.and_then(|clock| clock.read(gpu)) {
-            steps
-                .iter()
-                .zip(times)
-                .for_each(|(step, time)| step.kind.into_iter().for_each(|kind| profile::add(kind, time)));
-        }
-        submitted
+    }
+
+    /// How many of some dispatches are submitted together.
+    fn first_turn(&self, steps: &[Step]) -> usize {
+        let mut work = 0;
+        let is_over = |step: &Step| {
+            let Demand { read, written, operations } = step.demand;
+            work += operations + OF_BYTE * (read + written);
+            work > self.turn
+        };
+        // One that is more by itself has a turn of its own.
+        steps.iter().position(is_over).map_or(steps.len(), |place| place.max(1))
     }
 
     pub fn doors(&self) -> Doors {
@@ -147,6 +149,45 @@ impl Program {
     pub fn slot(&self, index: usize) -> Option<&wgpu::Buffer> {
         self.slots.get(index)
     }
+}
+
+/// Submits dispatches together, with what comes before and after them.
+fn submit(
+    gpu: &Gpu,
+    steps: &[Step],
+    before: impl FnOnce(&mut wgpu::CommandEncoder),
+    after: impl FnOnce(&mut wgpu::CommandEncoder),
+) -> wgpu::SubmissionIndex {
+    let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    before(&mut encoder);
+    steps.iter().for_each(|step| profile::ask(step.kind, step.demand));
+    let clock = if profile::is_taken() { Clock::new(gpu, steps.len()) } else { None };
+    match &clock {
+        // A pass for each, because only passes are timed everywhere.
+        Some(clock) => steps.iter().enumerate().for_each(|(index, step)| {
+            step.encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: None,
+                timestamp_writes: Some(clock.writes(index)),
+            }));
+        }),
+        None => {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            steps.iter().for_each(|step| step.encode(&mut pass));
+        }
+    }
+    after(&mut encoder);
+    if let Some(clock) = &clock {
+        clock.resolve(&mut encoder);
+    }
+    let submitted = gpu.queue.submit([encoder.finish()]);
+    gpu.watch.mark();
+    if let Some(times) = clock.and_then(|clock| clock.read(gpu, &submitted)) {
+        steps
+            .iter()
+            .zip(times)
+            .for_each(|(step, time)| step.kind.into_iter().for_each(|kind| profile::add(kind, time)));
+    }
+    submitted
 }
 
 impl Step {
@@ -227,9 +268,9 @@ impl Clock {
     }
 
     /// How long each pass took, once all are done.
-    fn read(self, gpu: &Gpu) -> Option<Vec<Duration>> {
+    fn read(self, gpu: &Gpu, submitted: &wgpu::SubmissionIndex) -> Option<Vec<Duration>> {
         self.read.slice(..).map_async(wgpu::MapMode::Read, |_| {});
-        gpu.device.poll(wgpu::PollType::wait_indefinitely()).ok()?;
+        gpu.watch.wait_for(submitted).ok()?;
         let bytes = self.read.get_mapped_range(..).ok()?;
         let ticks: &[u64] = bytemuck::try_cast_slice(&bytes).ok()?;
         let period = f64::from(gpu.queue.get_timestamp_period());
@@ -238,5 +279,43 @@ impl Clock {
             _ => Duration::ZERO,
         };
         Some(ticks.chunks(2).take(self.count as usize / 2).map(time).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::gpu::layers::{Read, activated, enter, leave};
+    use crate::network::gpu::{graphics, of};
+
+    #[test]
+    fn images_of_many_rows_of_threads_come_through_in_any_turns() {
+        let gpu = of(&graphics().0).expect("it was made known").0;
+        // More than a row of threads, and more than two.
+        let size = [3, 1200, 2000];
+        let mut random = fastrand::Rng::with_seed(1);
+        let image: Vec<f32> = (0..size.iter().product::<u32>()).map(|_| random.f32()).collect();
+        let bytes = 4 * image.len() as u64;
+        for (turn, submissions) in [(TURN, 1), (1, 3), (OF_BYTE * 200_000_000, 2)] {
+            let mut recorder = Recorder::new(1, false, 16 << 10);
+            let input = recorder.image(size);
+            let x = enter(&mut recorder, &input, size);
+            let x = activated(&mut recorder, Read::plain(&x));
+            let output = leave(&mut recorder, &x);
+            let doors = Doors { input: input.place(), output: output.place(), told: [None; 2] };
+            let program = Program { turn, ..Program::new(&gpu, &recorder, doors).unwrap() };
+            let (mut left, mut turns) = (program.steps.as_slice(), 0);
+            while !left.is_empty() {
+                left = &left[program.first_turn(left)..];
+                turns += 1;
+            }
+            assert_eq!(turns, submissions);
+            let place = |buffer| Place { buffer, offset: 0, bytes };
+            let from = place(gpu.upload(bytemuck::cast_slice(&image), BufferUsages::COPY_SRC));
+            let to = place(buffer(&gpu.device, bytes, BufferUsages::COPY_DST | BufferUsages::MAP_READ));
+            program.run(&gpu, &from, &to, &Default::default());
+            let found = gpu.read(&to.buffer, &gpu.queue.submit([]), <[f32]>::to_vec).unwrap();
+            assert!(found == image, "in {turns} turns");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Classifiers on the command line: trained, measured, and leading samples to a class.
 
 use super::Place;
-use score_explorer::checkpoint::read_tensors;
+use score_explorer::checkpoint::{ReadProgress, read_classifier, read_tensors, write_classifier};
 use serde_json::Value;
 
 const TRAIN: &str = "classifier train --data worlds:32 --width 8 --multipliers 1,2 --images 512 --batch 64";
@@ -46,6 +46,12 @@ fn a_classifier_is_trained_measured_and_refused_where_it_is_none() {
     place.succeeds(&format!("{TRAIN} --blocks 2 --output deeper.safetensors"));
     let other = "classifier average plain.safetensors deeper.safetensors --output a.safetensors";
     place.fails(other, 3, "not a classifier of the same network");
+    let mut part = read_classifier(&place.path("plain.safetensors"), &ReadProgress::default()).unwrap();
+    let (missing, _) = part.weights.pop_last().expect("a weight");
+    write_classifier(&place.path("part.safetensors"), &part).unwrap();
+    let of_part = "classifier average plain.safetensors part.safetensors --output a.safetensors";
+    let sentence = place.fails(of_part, 3, "part.safetensors: ");
+    assert!(sentence.contains(&missing) && !place.path("a.safetensors").exists(), "{sentence}");
     place.fails("sample --model plain.safetensors", 3, "it holds a classifier");
     place.fails("models ./plain.safetensors", 3, "it holds a classifier");
     place.fails("sample --class sea --classifier plain.safetensors", 1, "clean images");

@@ -2,7 +2,7 @@
 
 use super::attention::{Kept, scale};
 use super::convolution::Filters;
-use super::{Attention, Convolution, LANES, Norm, Read, Rows, Write, pool, products};
+use super::{Attention, Convolution, LANES, Norm, Read, Rows, Write, lanes, pool, products};
 use crate::network::gpu::kernel::{Kernel, Reading};
 use crate::network::gpu::parameters::{GRADIENTS, Parameters};
 use crate::network::gpu::recorder::{Bindings, Bound, Dispatch, Recorder, Slot, View};
@@ -215,7 +215,7 @@ pub(in crate::network::gpu) fn deactivate(
             rows: recorder.bound(gradient),
             residual: bound,
         },
-        workgroups: [(x.quads() * x.pixels()).div_ceil(LANES), recorder.images, 1],
+        workgroups: lanes(x.quads() * x.pixels(), recorder.images),
         operations: 0,
     });
     to
@@ -298,7 +298,7 @@ pub(in crate::network::gpu) fn spread(recorder: &mut Recorder, gradient: &View, 
         kind: None,
         params: vec![to.pixels(), to.quads(), gradient.first, gradient.stride, factor.to_bits()],
         bindings: Bindings { source: recorder.bound(gradient), output: recorder.bound(&to), ..Bindings::default() },
-        workgroups: [(to.quads() * to.pixels()).div_ceil(LANES), recorder.images, 1],
+        workgroups: lanes(to.quads() * to.pixels(), recorder.images),
         operations: 0,
     });
     to

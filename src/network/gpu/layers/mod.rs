@@ -14,7 +14,7 @@ pub(super) use resampling::{Resampling, enlarge, window};
 pub(super) use styles::NormPlus;
 pub(super) use tokens::{Positions, told_norm};
 
-use super::kernel::{Kernel, Reading};
+use super::kernel::{Kernel, ROW_OF_THREADS, Reading};
 use super::parameters::{Order, Parameters, Uploader};
 use super::recorder::{Bindings, Bound, Dispatch, Recorder, Slot, View};
 use crate::network::layers::{Loader, Pair};
@@ -23,6 +23,13 @@ use burn_wgpu::wgpu;
 
 /// Threads of a workgroup where each does its own.
 const LANES: u32 = 64;
+
+/// Workgroups of so many threads for each image, as `thread_of` in `shaders/network/common.wgsl` numbers them.
+fn lanes(threads: u32, images: u32) -> [u32; 3] {
+    let groups = threads.div_ceil(LANES);
+    let across = groups.clamp(1, ROW_OF_THREADS / LANES);
+    [across, images, groups.div_ceil(across)]
+}
 
 /// What a layer reads besides its parameters.
 #[derive(Clone, Copy)]
@@ -214,7 +221,7 @@ pub(super) fn enter(recorder: &mut Recorder, from: &Slot, [channels, height, wid
         kind: None,
         params: vec![to.pixels(), channels, to.quads()],
         bindings: Bindings { source: from.bound(), output: recorder.bound(&to), ..Bindings::default() },
-        workgroups: [(to.quads() * to.pixels()).div_ceil(LANES), recorder.images, 1],
+        workgroups: lanes(to.quads() * to.pixels(), recorder.images),
         operations: 0,
     });
     to
@@ -229,7 +236,7 @@ pub(super) fn leave(recorder: &mut Recorder, x: &View) -> Slot {
         kind: None,
         params: vec![x.pixels(), x.channels, x.first, x.stride],
         bindings: Bindings { source: recorder.bound(x), output: to.bound(), ..Bindings::default() },
-        workgroups: [values.div_ceil(LANES), recorder.images, 1],
+        workgroups: lanes(values, recorder.images),
         operations: 0,
     });
     to
@@ -288,7 +295,7 @@ pub(super) fn masked(recorder: &mut Recorder, read: Read, masks: &Slot, first: u
             rows: masks.bound_in_part(u64::from(recorder.images) * 16),
             ..Bindings::default()
         },
-        workgroups: [(x.quads() * x.pixels()).div_ceil(LANES), recorder.images, 1],
+        workgroups: lanes(x.quads() * x.pixels(), recorder.images),
         operations: 0,
     });
     to
@@ -311,7 +318,7 @@ pub(super) fn combine(recorder: &mut Recorder, read: Read, residual: Option<&Vie
             residual: bound,
             ..Bindings::default()
         },
-        workgroups: [(x.quads() * x.pixels()).div_ceil(LANES), recorder.images, 1],
+        workgroups: lanes(x.quads() * x.pixels(), recorder.images),
         operations: 0,
     });
 }

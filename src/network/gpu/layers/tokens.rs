@@ -1,6 +1,6 @@
 //! What a transformer does with tokens besides maps and attention.
 
-use super::{LANES, Rows};
+use super::{Rows, lanes};
 use crate::network::LayerKind;
 use crate::network::gpu::kernel::{Kernel, Reading};
 use crate::network::gpu::parameters::Uploader;
@@ -32,7 +32,7 @@ impl Positions {
                 residual: Bound::Buffer(self.0.clone()),
                 ..Bindings::default()
             },
-            workgroups: [(quads * x.pixels()).div_ceil(LANES), recorder.images, 1],
+            workgroups: lanes(quads * x.pixels(), recorder.images),
             operations: 0,
         });
         to
