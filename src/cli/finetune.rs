@@ -17,7 +17,7 @@ Examples:
       --output larger --learning-rate 1e-3
 
 The network, its family and how it is told its noise level are the checkpoint's, and images are brought to its size; a \
-U-Net also learns images 2, 3 or 4 times as large (--image-size), of which its layers see patches. A training checkpoint \
+U-Net also learns images a whole number of times as large (--image-size), of which its layers see patches of at most 4×4. A training checkpoint \
 gives its averaged weights. The same command goes on where the training in the folder was.")]
 pub(super) struct Args {
     /// Network to begin with: a name from `models` or a checkpoint
@@ -31,19 +31,21 @@ impl Args {
     fn training(&self) -> Result<Training, Failure> {
         let start = self.model.absolute();
         // The same command goes on.
-        let held =
-            self.training.held()?.filter(|held| held.start.as_ref() == Some(&start) && self.training.is_of(held));
+        let held = self.training.held()?.filter(|held| {
+            held.start.as_ref() == Some(&start) && self.training.is_of(held) && self.training.is_sized_as(held)
+        });
         let base = match held {
             Some(held) => held,
             None => {
                 let mut description = network(&self.model, None)?.description;
                 let source = self.training.source(None)?;
                 let [channels, height, _] = description.config.shape();
-                let size = source.size.or(source.place.size()).or(Some(height));
                 let channels = source.channels.or(Some(channels));
-                if let Some(larger) = size.and_then(|side| description.config.enlarged([side, side])) {
-                    description.config = larger;
-                }
+                // Worlds have a size of their own.
+                let wanted = source.size.or(source.place.size());
+                let larger = wanted.and_then(|side| Some((side, description.config.enlarged([side, side])?)));
+                let size = larger.as_ref().map(|&(side, _)| side).or(source.size).or(Some(height));
+                larger.into_iter().for_each(|(_, config)| description.config = config);
                 // It becomes another model, which its folder names.
                 description.name.clear();
                 Training::further(start, DataSource { size, channels, ..source }, description)

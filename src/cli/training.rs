@@ -140,6 +140,11 @@ impl TrainingOptions {
         self.data.as_ref().is_none_or(|place| *place == training.source.place)
     }
 
+    /// Whether the images are as large as those of a training.
+    pub(super) fn is_sized_as(&self, training: &Training) -> bool {
+        self.image_size.is_none_or(|size| training.source.size == Some(size))
+    }
+
     /// The data, read at a size and with channels where others are not given.
     ///
     /// # Errors

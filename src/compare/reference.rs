@@ -65,7 +65,12 @@ impl Reference {
             (Reference::Model, model) => return Err(CompareError::NoOwnData(model.clone())),
             (Reference::Data(place), ModelRef::Mixture(_)) => of_points(place)?,
             (Reference::Data(place), _) => {
-                let [channels, height, _] = shape;
+                let [channels, height, width] = shape;
+                if place.size().is_some_and(|size| [height, width] != [size; 2]) {
+                    let wrong =
+                        format!("{place} does not compare with samples of {height}×{width}; choose other images");
+                    return Err(CompareError::Reference(wrong));
+                }
                 // The size of little worlds is a part of their name.
                 let size = matches!(place, Place::Files { .. }).then_some(height);
                 let source = DataSource { place: place.clone(), size, channels: Some(channels) };

@@ -66,7 +66,8 @@ impl DataSource {
                     return Ok(found);
                 }
                 let digest = format!("{} {count}", data.checksum());
-                return taking.cached(&digest, network, |taker| taker.drawn(&data, count));
+                let found = taking.cached(&digest, network, |taker| taker.drawn(&data, count))?;
+                return Ok(Featured { shape: Some(data.shape()), ..found });
             }
             Place::Files { path, .. } => path,
         };

@@ -89,7 +89,11 @@ fn by_classifier<T: Task>(
     let (own, shape) = (description.config.shape(), model.model.shape());
     if description.shrinks(shape).is_none() {
         let what = format!("The classifier is one of images of the shape {own:?}, and the model of {shape:?}.");
-        return Err(Failure { what, remedy: "Choose a classifier of such images.".into() }.into());
+        return Err(Failure {
+            what,
+            remedy: "Choose a classifier of such images, or of ones a whole number of times smaller.".into(),
+        }
+        .into());
     }
     if !description.config.conditional {
         let what = "The classifier was trained on clean images, and samples are noise at first.".into();

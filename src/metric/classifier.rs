@@ -15,7 +15,7 @@ entry! {
     WorldsFeatures {
         slug: "worlds",
         name: "Little Worlds",
-        summary: "The bundled classifier of Little Worlds, for colour images of 32×32",
+        summary: "The bundled classifier of Little Worlds, for colour images of 32×32, or the means of ones 2, 3, … times as large",
     }
 }
 
@@ -24,7 +24,7 @@ entry! {
     C10Features {
         slug: "c10",
         name: "CIFAR-10",
-        summary: "The bundled classifier of CIFAR-10, for colour images of 32×32",
+        summary: "The bundled classifier of CIFAR-10, for colour images of 32×32, or the means of ones 2, 3, … times as large",
     }
 }
 
@@ -33,7 +33,7 @@ entry! {
     ClassifierFeatures {
         slug: "classifier",
         name: "Classifier",
-        summary: "A classifier that `classifier train` wrote, for images as it was trained on",
+        summary: "A classifier that `classifier train` wrote, for images as it was trained on, or the means of larger ones",
     }
 }
 

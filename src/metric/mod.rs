@@ -66,7 +66,9 @@ pub enum MetricError {
     Gap(Range<u64>),
     #[error("a part of the sums is damaged: {0}; compute it again")]
     Damaged(&'static str),
-    #[error("images of {found} are not those of the features, which need {expected}; choose other features")]
+    #[error(
+        "images of {found} are not those of the features, which need {expected}; choose other features or another size"
+    )]
     Shape { expected: String, found: String },
     #[error("{dims} features are more than the limit of {most}; choose `random` features, or smaller images")]
     TooMany { dims: usize, most: usize },

@@ -399,7 +399,7 @@ impl List<'_> {
             Op::Pool(channels) => self.norm("", channels),
             Op::Linear(width) => self.pair("", &[width.output, width.input], NEARLY_ZERO),
         }
-        let image = self.config.num_channels;
+        let [image, ..] = self.config.inside();
         match *op {
             Op::Stem(_) | Op::InputSkip(_) | Op::Linear(_) => self.outer(before),
             Op::InputResidual(width) if width.input == image => self.outer(before),

@@ -5,7 +5,7 @@ use crate::compare::{Axis, Cell, Comparison, Keep, Reference, find, presets, swe
 use crate::data::Place;
 use crate::metric::{Extractor, FeatureRef, WorldsFeatures};
 use crate::registry::Choice;
-use crate::task::Count;
+use crate::task::{Count, ModelRef};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -54,6 +54,14 @@ impl Default for CompareDraft {
 }
 
 impl CompareDraft {
+    /// What samples of a model are compared with: worlds of its size, where it is a bundled one.
+    pub fn reference(&self, model: &ModelRef) -> Reference {
+        match (&self.reference, model.bundled()) {
+            (Reference::Data(Place::Worlds(_)), Some(size)) => Reference::Data(Place::Worlds(size)),
+            (reference, _) => reference.clone(),
+        }
+    }
+
     /// The features that are taken.
     pub fn features(&self) -> FeatureRef {
         let named = || FeatureRef::Named(self.features.clone());
@@ -123,7 +131,7 @@ impl CompareDraft {
             seed: self.seed,
             count: Count::new(self.count).map_err(|error| error.to_string())?,
             features: self.features(),
-            reference: self.reference.clone(),
+            reference: self.reference(&draft.model),
             keep: Keep { features: None, samples: self.keep_samples },
             measures: Vec::new(),
             cells: self.cells(),

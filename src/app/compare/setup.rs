@@ -149,18 +149,14 @@ impl Setup<'_> {
 
     fn reference(&mut self, ui: &mut Ui) {
         let tip = "What samples are compared with: images, their statistics, or the model's own data where it is exact";
-        let (reference, own) = (&mut self.draft.reference, self.cx.draft.model.bundled());
-        // Those of a bundled model have its size, whichever were compared with before.
-        if let (Some(size), Reference::Data(Place::Worlds(worlds))) = (own, &mut *reference) {
-            *worlds = size;
-        }
+        let (own, shown) = (self.cx.draft.model.bundled(), self.draft.reference(&self.cx.draft.model));
         row(ui, "Reference", tip, |ui| {
-            Combo { name: "Reference", tip, width: control_width(ui) }.menu(ui, &words(reference), |ui| {
+            Combo { name: "Reference", tip, width: control_width(ui) }.menu(ui, &words(&shown), |ui| {
                 let known = [32, 64].into_iter().filter(|&size| own.is_none_or(|own| own == size));
                 let known = known.map(|size| Reference::Data(Place::Worlds(size)));
                 for one in known.chain([Reference::Model]) {
-                    if ui.selectable_label(*reference == one, words(&one)).clicked() {
-                        *reference = one;
+                    if ui.selectable_label(shown == one, words(&one)).clicked() {
+                        self.draft.reference = one;
                     }
                 }
                 if ui.button("Choose a folder…").clicked() {

@@ -28,7 +28,7 @@ pub enum Command {
     OpenPhoto,
     OpenMask,
     SaveMask,
-    /// Paint on an image of the bundled Little Worlds.
+    /// Paint on an image of Little Worlds.
     World,
     /// Bring back the painting that was kept aside.
     Earlier,

@@ -129,7 +129,7 @@ fn empty(ui: &mut Ui, inpaint: &mut Inpaint, drops: bool) {
             }
             let line = Stroke::new(1.0, Theme::of(ui).weak);
             let button = Button::new("Try an example").stroke(line).min_size(vec2(170.0, 28.0));
-            if ui.add(button).on_hover_text("Paint on an image of the bundled Little Worlds set").clicked() {
+            if ui.add(button).on_hover_text("Paint on an image of Little Worlds").clicked() {
                 inpaint.commands.push(Command::World);
             }
             ui.add_space(4.0);

@@ -52,7 +52,7 @@ fn photo(ui: &mut Ui, inpaint: &mut Inpaint, cx: &Context) {
         ui,
         &[
             ("Open…", open, true),
-            ("Example", "Another image of the bundled Little Worlds set", true),
+            ("Example", "Another image of Little Worlds", true),
             ("Trajectory", "Another sample of the run shown in Trajectory; run one there first", sample),
         ],
     );

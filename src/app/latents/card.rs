@@ -82,7 +82,7 @@ fn sources(
         latents.taken += 1;
         cx.sample(latents.taken).into_iter().for_each(|wanted| latents.put(ui.ctx(), index, wanted));
     }
-    if button(ui, Icon::ROLL, "Example to", "Another image of the bundled Little Worlds set") {
+    if button(ui, Icon::ROLL, "Example to", "Another image of Little Worlds") {
         latents.roll(ui.ctx(), index);
     }
     if button(ui, Icon::FOLDER, "Open image in", "Open an image file (Ctrl+O: in the selected slot)") {

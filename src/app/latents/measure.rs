@@ -18,7 +18,7 @@ const BINS: usize = 24;
 /// The set that pictures are compared with.
 #[derive(Debug, Default)]
 pub struct Measure {
-    /// `None`: the bundled Little Worlds.
+    /// `None`: Little Worlds.
     pub folder: Option<PathBuf>,
     wanted: bool,
     loading: bool,

@@ -127,7 +127,7 @@ fn first_steps(ui: &mut Ui, latents: &mut Latents, rect: Rect) {
             );
             ui.add_space(4.0);
             let button = main_button(ui, "Try two examples", "", vec2(170.0, 36.0), true);
-            let tip = "Take two images of the bundled Little Worlds set, encode them and fill the strip";
+            let tip = "Take two images of Little Worlds, encode them and fill the strip";
             if button.on_hover_text(tip).clicked() {
                 latents.try_two(ui.ctx());
             }

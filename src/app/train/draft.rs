@@ -77,6 +77,12 @@ impl TrainDraft {
             channels: Some(if self.grey { 1 } else { 3 }),
         };
         let network = self.network();
+        let ([_, own, _], side) = (network.config.shape(), self.image_size());
+        if own != side {
+            return Err(format!(
+                "a branch of a network for {own}×{own} pixels cannot learn {side}×{side}; choose {own}×{own}, or twice that"
+            ));
+        }
         let start = self.from.as_ref().map(|from| ModelRef::File(Folder::new(from).model()));
         let training = Training { source, network, start, ..self.how.clone() };
         training.check().map_err(|error| error.to_string())?;

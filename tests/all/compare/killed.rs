@@ -89,6 +89,7 @@ fn what_cannot_be_compared_is_refused_before_anything_is_made() {
     for (line, code, word) in [
         ("--model mixture:ring --features random", 1, "points"),
         ("--model mixture:ring --reference worlds:32", 1, "points"),
+        ("--model worlds-64-vp-small --reference worlds:32", 1, "does not compare with samples of 64×64"),
         ("--model exact:worlds --reference nowhere", 1, "nowhere"),
         ("--reference model", 1, "does not hold its images"),
         ("--model exact:worlds --features inception", 1, "Inception"),

@@ -80,6 +80,8 @@ fn larger_images_are_learnt_by_the_same_layers_behind_patches() {
     assert_eq!(part(&place, "weights/"), whole.description.config.enlarge(whole.weights, &larger));
     place.succeeds(&format!("{line} --images 6"));
     assert_eq!(open_network(&place.path("t/model.safetensors"), None).unwrap().description.config, larger);
+    let other = format!("finetune --model {model} --data pictures --batch 2 --images 6 --output t --image-size");
+    place.fails(&format!("{other} {}", 3 * height), 2, "already holds another training");
     // Worlds have a size of their own.
     let said = place.succeeds("finetune --model worlds-vp-small --data worlds:64 --output w --dry-run").stdout;
     assert!(said.contains("patches 2×2") && said.contains("3×64×64"), "{said}");
