@@ -80,7 +80,7 @@ impl TrainDraft {
         let ([_, own, _], side) = (network.config.shape(), self.image_size());
         if own != side {
             return Err(format!(
-                "a branch of a network for {own}×{own} pixels cannot learn {side}×{side}; choose {own}×{own}, or twice that"
+                "a branch of a network for {own}×{own} pixels cannot learn {side}×{side}; choose {own}×{own}, or of a U-Net twice that"
             ));
         }
         let start = self.from.as_ref().map(|from| ModelRef::File(Folder::new(from).model()));
