@@ -13,8 +13,8 @@ Examples:
       --output towers --images 200000 --learning-rate 1e-5
   score-explorer finetune --model worlds/model.safetensors --data worlds:32 \\
       --output longer --weighting likelihood
-  score-explorer finetune --model worlds-vp-small --data photos --image-size 64 \\
-      --output larger --learning-rate 1e-3
+  score-explorer finetune --model worlds-vp-small --data photos \\
+      --image-size 64 --output larger --learning-rate 1e-3
 
 The network, its family and how it is told its noise level are the checkpoint's, and images are brought to its size; a \
 U-Net also learns images a whole number of times as large (--image-size), of which its layers see patches of at most 4×4. A training checkpoint \
