@@ -15,6 +15,20 @@ fn led(class: &str, weight: f64) -> Option<Guidance> {
     Some(Guidance::new(&ClassifierGuidance, Some(class), weight))
 }
 
+fn worlds_classifier(device: &Device) -> NetworkClassifier {
+    let opened = find_classifier(&ModelRef::Named("worlds-classifier".into())).unwrap();
+    let network = Classifier::new(&opened.description.config, &opened.weights, device).unwrap();
+    NetworkClassifier::new(network, opened.description)
+}
+
+/// How many clean images, in [−1, 1], a classifier takes for nights.
+fn of_night(classifier: &NetworkClassifier, x: &Image) -> usize {
+    let night = classifier.description().class("Night").expect("a kind");
+    let logits: Vec<f32> = classifier.logits(x, &[Level::CLEAN]).unwrap().into_data().try_into_vec().unwrap();
+    let best = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]));
+    logits.chunks(6).filter(|row| best(row) == Some(night)).count()
+}
+
 fn worlds(guidance: Option<Guidance>) -> Run {
     let run = quick(4);
     let model = ModelRef::Exact(ModelRef::WORLDS.into());
@@ -41,10 +55,7 @@ fn a_branch_replays_its_parent_as_that_was_led_and_clipped() {
 #[test]
 fn samples_are_led_in_every_family_and_range_of_data() {
     let (engine, device) = (engine(), Device::flex());
-    let opened = find_classifier(&ModelRef::Named("worlds-classifier".into())).unwrap();
-    let network = Classifier::new(&opened.description.config, &opened.weights, &device).unwrap();
-    let night = opened.description.class("Night").expect("a kind");
-    let classifier = NetworkClassifier::new(network, opened.description);
+    let classifier = worlds_classifier(&device);
     // VE's images are in [0, 1], all others and the classifier's in [−1, 1].
     for kind in FamilyKind::ALL {
         // Scaled linear as published ends with 7 % of the data in x(T), which the prior has not.
@@ -65,9 +76,7 @@ fn samples_are_led_in_every_family_and_range_of_data() {
         let end = finished(&start(&engine, run)).newest.x.clone();
         let x: Image = Tensor::from_data(TensorData::new(end.values.to_vec(), end.shape), &device);
         let x = (x - low) * (2.0 / (high - low)) - 1.0;
-        let logits: Vec<f32> = classifier.logits(&x, &[Level::CLEAN]).unwrap().into_data().try_into_vec().unwrap();
-        let best = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]));
-        let right = logits.chunks(6).filter(|row| best(row) == Some(night)).count();
+        let right = of_night(&classifier, &x);
         // Of eight unled samples, a sixth would be: six or more with a chance below 0.0005.
         assert!(right >= 6, "{kind:?}: {right} of 8");
     }
@@ -76,9 +85,7 @@ fn samples_are_led_in_every_family_and_range_of_data() {
 #[test]
 fn a_classifier_reads_larger_images_by_their_means() {
     let device = Device::flex();
-    let opened = find_classifier(&ModelRef::Named("worlds-classifier".into())).unwrap();
-    let network = Classifier::new(&opened.description.config, &opened.weights, &device).unwrap();
-    let classifier = NetworkClassifier::new(network, opened.description);
+    let classifier = worlds_classifier(&device);
     let small: Image = Tensor::random([2, 3, 32, 32], burn::tensor::Distribution::Normal(0.0, 0.7), &device);
     // Noise that the mean of its blocks loses, beside a picture that it keeps.
     let blocks = small.clone().reshape([2, 3, 32, 1, 32, 1]).expand([2, 3, 32, 2, 32, 2]).reshape([2, 3, 64, 64]);
@@ -99,10 +106,7 @@ fn a_classifier_reads_larger_images_by_their_means() {
 #[test]
 fn the_bundled_networks_of_all_sizes_are_led_to_a_class() {
     let (engine, device) = (engine(), Device::flex());
-    let opened = find_classifier(&ModelRef::Named("worlds-classifier".into())).unwrap();
-    let network = Classifier::new(&opened.description.config, &opened.weights, &device).unwrap();
-    let night = opened.description.class("night").expect("a kind");
-    let classifier = NetworkClassifier::new(network, opened.description);
+    let classifier = worlds_classifier(&device);
     for (name, size) in ModelRef::BUNDLED {
         let run = Run {
             model: ModelRef::Named(name.into()),
@@ -115,9 +119,7 @@ fn the_bundled_networks_of_all_sizes_are_led_to_a_class() {
         let end = finished(&start(&engine, run)).newest.x.clone();
         assert_eq!(end.shape, [6, 3, size, size]);
         let x: Image = Tensor::from_data(TensorData::new(end.values.to_vec(), end.shape), &device);
-        let logits: Vec<f32> = classifier.logits(&x, &[Level::CLEAN]).unwrap().into_data().try_into_vec().unwrap();
-        let best = |row: &[f32]| (0..row.len()).max_by(|&a, &b| row[a].total_cmp(&row[b]));
-        let right = logits.chunks(6).filter(|row| best(row) == Some(night)).count();
+        let right = of_night(&classifier, &x);
         // Of six unled samples, a sixth would be: five or more with a chance below 0.0007.
         assert!(right >= 5, "{name}: {right} of 6");
     }

@@ -6,7 +6,7 @@ use egui::Key;
 use egui_kittest::Harness;
 use score_explorer::app::App;
 use score_explorer::app::train::Train;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 fn train(app: &App) -> &Train {
@@ -16,6 +16,18 @@ fn train(app: &App) -> &Train {
 /// The window, with the place of its trainings.
 fn window(storage: &Storage, home: &Path) -> Harness<'static, App> {
     open_in(storage, Folders { library: Some(home.join("models")), ..Folders::default() })
+}
+
+/// The window on the training `t` that a command has done, and the folder of trainings.
+fn window_on_t(place: &Place) -> (Harness<'static, App>, PathBuf) {
+    let home = place.path("data");
+    let (mut harness, trainings) = (window(&Storage::default(), &home), home.join("trainings"));
+    click(&mut harness, "Train");
+    harness.run_steps(2);
+    wait_until(&mut harness, "the list of trainings", |app| train(app).trainings().contains(&trainings.join("t")));
+    click(&mut harness, "Training");
+    click(&mut harness, "t");
+    (harness, trainings)
 }
 
 #[test]
@@ -63,14 +75,7 @@ fn the_average_is_chosen_after_the_training() {
         "train --data worlds:32 --size tiny --batch 16 --images 320 --snapshots 80 --save-every 600 --device cpu --output \
          data/trainings/t",
     );
-    let home = place.path("data");
-    let mut harness = window(&Storage::default(), &home);
-    click(&mut harness, "Train");
-    let shown = || home.join("trainings/t");
-    harness.run_steps(2);
-    wait_until(&mut harness, "the list of trainings", |app| train(app).trainings().contains(&shown()));
-    click(&mut harness, "Training");
-    click(&mut harness, "t");
+    let (mut harness, trainings) = window_on_t(&place);
     wait_until(&mut harness, "samples of the average", |app| train(app).has_samples());
     click(&mut harness, "Use this average");
     wait_until(&mut harness, "the model", |app| {
@@ -79,21 +84,14 @@ fn the_average_is_chosen_after_the_training() {
     // It is the one that the command makes.
     place.succeeds("average --training data/trainings/t --sigma-rel 0.05 --output a.safetensors");
     let bytes = |path| std::fs::read(path).unwrap();
-    assert!(bytes(place.path("a.safetensors")) == bytes(shown().join("average-0.050-320.safetensors")));
+    assert!(bytes(place.path("a.safetensors")) == bytes(trainings.join("t/average-0.050-320.safetensors")));
 }
 
 #[test]
 fn a_branch_goes_on_with_larger_images() {
     let place = Place::new();
     place.succeeds("train --data worlds:32 --size tiny --batch 4 --images 8 --device cpu --output data/trainings/t");
-    let home = place.path("data");
-    let mut harness = window(&Storage::default(), &home);
-    click(&mut harness, "Train");
-    let shown = || home.join("trainings/t");
-    harness.run_steps(2);
-    wait_until(&mut harness, "the list of trainings", |app| train(app).trainings().contains(&shown()));
-    click(&mut harness, "Training");
-    click(&mut harness, "t");
+    let (mut harness, trainings) = window_on_t(&place);
     wait_until(&mut harness, "what was there", |app| train(app).images() == 8);
     click(&mut harness, "Branch…");
     click(&mut harness, "Training images");
@@ -101,7 +99,7 @@ fn a_branch_goes_on_with_larger_images() {
     harness.key_press(Key::Space);
     harness.run_steps(2);
     wait_until(&mut harness, "images", |app| train(app).images() > 0 && train(app).is_active());
-    let text = std::fs::read_to_string(home.join("trainings/t-branch/training.json")).unwrap();
+    let text = std::fs::read_to_string(trainings.join("t-branch/training.json")).unwrap();
     assert!(text.contains("\"patch\": 2") && text.contains("worlds:64"), "{text}");
     eframe::App::on_exit(harness.state_mut());
 }
