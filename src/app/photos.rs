@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Worlds that ship, and their height and width.
+/// Worlds that ship, and their height and width, which are usual where no model says others.
 const WORLDS: usize = 512;
 pub const WORLD_SIDE: usize = 32;
 /// Largest side at which worlds are drawn.
@@ -25,10 +25,8 @@ const UNSEEN: u64 = 2;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
-    /// One of the bundled Little Worlds.
-    World(usize),
-    /// A Little World that the program draws at this size.
-    Drawn {
+    /// A Little World of this height and width.
+    World {
         index: usize,
         size: usize,
     },
@@ -47,8 +45,7 @@ impl Source {
     /// What makes the same picture again, where it can be made again from here alone.
     pub fn again(&self) -> Option<Wanted> {
         match self {
-            Source::World(index) => Some(Wanted::World(*index)),
-            Source::Drawn { index, size } => Some(Wanted::Drawn { index: *index, size: *size }),
+            Source::World { index, size } => Some(Wanted::World { index: *index, size: *size }),
             Source::File(path) => Some(Wanted::File(path.clone())),
             Source::Latents { .. } | Source::Trajectory | Source::Clipboard => None,
         }
@@ -58,8 +55,7 @@ impl Source {
 /// What a picture is to be made of.
 #[derive(Clone, Debug)]
 pub enum Wanted {
-    World(usize),
-    Drawn { index: usize, size: usize },
+    World { index: usize, size: usize },
     File(PathBuf),
     Pasted(Arc<ColorImage>),
     Sample(Sample),
@@ -96,10 +92,9 @@ impl Offer {
     }
 }
 
-/// A Little World that nobody chose, for a model of images of this height and width: a bundled one, or one that is drawn.
-pub fn any_world(side: usize) -> Wanted {
-    let index = fastrand::usize(..WORLDS);
-    if side == WORLD_SIDE { Wanted::World(index) } else { Wanted::Drawn { index, size: side } }
+/// A Little World that nobody chose, for a model of images of this height and width.
+pub fn any_world(size: usize) -> Wanted {
+    Wanted::World { index: fastrand::usize(..WORLDS), size }
 }
 
 /// Little Worlds for a model of images of this height and width: the bundled ones, or so many that are drawn.
@@ -143,14 +138,14 @@ impl Wanted {
                 let opened = read_photo(&path, longest).map_err(|error| error.to_string())?;
                 Ok((Source::File(path), name, opened))
             }
-            Wanted::World(index) => {
-                let set = shipped_worlds().map_err(|error| error.to_string())?;
-                let index = index % set.names.len().max(1);
-                Ok((Source::World(index), format!("example {}", index + 1), whole(world(&set, index))))
-            }
-            Wanted::Drawn { index, size } => {
-                let image = world(&drawn(size, index..index.saturating_add(1)), 0);
-                Ok((Source::Drawn { index, size }, format!("example {}", index + 1), whole(image)))
+            Wanted::World { index, size } => {
+                let index = index % WORLDS;
+                let image = if size == WORLD_SIDE {
+                    world(&shipped_worlds().map_err(|error| error.to_string())?, index)
+                } else {
+                    world(&drawn(size, index..index + 1), 0)
+                };
+                Ok((Source::World { index, size }, format!("example {}", index + 1), whole(image)))
             }
             Wanted::Pasted(pasted) => {
                 let (image, note) = reduce_to(on_white(&pasted)?, longest);

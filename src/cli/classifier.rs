@@ -259,7 +259,7 @@ fn train(args: &Train) -> Result<(), Failure> {
         None => data.split(),
     };
     let mut trainer = args.trainer(&data)?;
-    trainer.description().suits(&test)?;
+    trainer.description().reads(&test)?;
     let choice = args.device.into();
     let devices = devices::open(choice)?;
     let device = &devices.choose(choice).0;

@@ -17,8 +17,8 @@ Examples:
       --image-size 64 --output larger --learning-rate 1e-3
 
 The network, its family and how it is told its noise level are the checkpoint's, and images are brought to its size; a \
-U-Net also learns images a whole number of times as large (--image-size), of which its layers see patches of at most 4×4. A training checkpoint \
-gives its averaged weights. The same command goes on where the training in the folder was.")]
+U-Net also learns images a whole number of times as large (--image-size), of which its layers see patches of at most \
+4×4. A training checkpoint gives its averaged weights. The same command goes on where the training in the folder was.")]
 pub(super) struct Args {
     /// Network to begin with: a name from `models` or a checkpoint
     #[arg(long, short)]
@@ -32,7 +32,7 @@ impl Args {
         let start = self.model.absolute();
         // The same command goes on.
         let held = self.training.held()?.filter(|held| {
-            held.start.as_ref() == Some(&start) && self.training.is_of(held) && self.training.is_sized_as(held)
+            held.start.as_ref() == Some(&start) && self.training.is_of(held) && self.training.is_shaped_as(held)
         });
         let base = match held {
             Some(held) => held,

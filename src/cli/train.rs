@@ -46,7 +46,18 @@ impl Args {
         };
         let named = self.size.0.is_given() || self.recipe.0.is_given() || self.family.is_given();
         let (base, data) = match base {
-            Some(base) if !named && self.training.is_of(&base) => (base, None),
+            Some(base) if !named && self.training.is_of(&base) => {
+                if !self.training.is_shaped_as(&base) {
+                    let [channels, height, width] = base.network.config.shape();
+                    let of =
+                        format!("the network of that training has images of {height}×{width} in {channels} channels");
+                    return Err(Failure::Usage(format!(
+                        "{of}; leave out --image-size and --channels, or choose a \
+                                                       network with --size"
+                    )));
+                }
+                (base, None)
+            }
             base => {
                 let source = self.training.source(base.as_ref().map(|base| &base.source))?;
                 let data = source.open(&ReadProgress::default())?;

@@ -140,9 +140,10 @@ impl TrainingOptions {
         self.data.as_ref().is_none_or(|place| *place == training.source.place)
     }
 
-    /// Whether the images are as large as those of a training.
-    pub(super) fn is_sized_as(&self, training: &Training) -> bool {
-        self.image_size.is_none_or(|size| training.source.size == Some(size))
+    /// Whether the images have the size and the channels of a training.
+    pub(super) fn is_shaped_as(&self, training: &Training) -> bool {
+        let [channels, height, _] = training.network.config.shape();
+        self.image_size.is_none_or(|size| size == height) && self.channels.is_none_or(|given| given == channels)
     }
 
     /// The data, read at a size and with channels where others are not given.

@@ -9,8 +9,6 @@ use std::str::FromStr;
 
 /// How little worlds are named, before their size.
 const WORLDS: &str = "worlds:";
-/// Sizes of them.
-const WORLD_SIZES: [usize; 2] = [32, 64];
 /// What ends the path of a set whose test part is meant.
 const TEST: &str = ":test";
 /// Largest width of pictures.
@@ -74,6 +72,9 @@ impl DataSource {
 }
 
 impl Place {
+    /// Sizes of little worlds.
+    pub const WORLD_SIZES: [usize; 2] = [32, 64];
+
     /// Height and width of its pictures, where they have no others.
     pub fn size(&self) -> Option<usize> {
         if let Place::Worlds(size) = self { Some(*size) } else { None }
@@ -93,8 +94,8 @@ impl FromStr for Place {
 
     fn from_str(text: &str) -> Result<Self, DataError> {
         if let Some(size) = text.strip_prefix(WORLDS) {
-            let known = WORLD_SIZES.iter().find(|known| known.to_string() == size);
-            return known.map(|&size| Place::Worlds(size)).ok_or_else(|| DataError::UnknownWorlds(text.into()));
+            let known = Place::WORLD_SIZES.into_iter().find(|known| known.to_string() == size);
+            return known.map(Place::Worlds).ok_or_else(|| DataError::UnknownWorlds(text.into()));
         }
         if text.is_empty() {
             return Err(DataError::Nothing);

@@ -152,7 +152,7 @@ impl Setup<'_> {
         let (own, shown) = (self.cx.draft.model.bundled(), self.draft.reference(&self.cx.draft.model));
         row(ui, "Reference", tip, |ui| {
             Combo { name: "Reference", tip, width: control_width(ui) }.menu(ui, &words(&shown), |ui| {
-                let known = [32, 64].into_iter().filter(|&size| own.is_none_or(|own| own == size));
+                let known = Place::WORLD_SIZES.into_iter().filter(|&size| own.is_none_or(|own| own == size));
                 let known = known.map(|size| Reference::Data(Place::Worlds(size)));
                 for one in known.chain([Reference::Model]) {
                     if ui.selectable_label(shown == one, words(&one)).clicked() {

@@ -51,7 +51,7 @@ use super::dialog::{Dialog, PathRequest};
 use super::files::{OpenedFile, is_picture};
 use super::keys::{self, Keys};
 use super::panes::{self, Pane, Panes};
-use super::photos::{Crop, Source, Wanted, any_world, pasted};
+use super::photos::{Crop, Source, WORLD_SIDE, Wanted, any_world, pasted};
 use super::saving::SaveJob;
 use super::status::TaskLine;
 use super::workspace::{Workspace, WorkspaceInfo};
@@ -70,9 +70,6 @@ use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 use viewport::Viewport;
-
-/// Side of the pictures of a model that is not known yet.
-const USUAL_SIDE: usize = 32;
 
 /// What a path was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +145,7 @@ impl Inpaint {
             saved: saved.source.map(|source| Painting { source, crop: saved.crop, kept: saved.kept }),
             earlier: saved.earlier,
             keeper: Keeper::new(start.painting.clone()),
-            side: USUAL_SIDE,
+            side: WORLD_SIDE,
             inspected: None,
             taken: 0,
             commands: Vec::new(),
@@ -220,7 +217,7 @@ impl Inpaint {
 
     fn learn_side(&mut self, session: &mut Session, shared: &Draft) {
         match session.model(&shared.model) {
-            Some(report) => self.side = if report.range.is_some() { report.shape[1].max(1) } else { USUAL_SIDE },
+            Some(report) => self.side = if report.range.is_some() { report.shape[1].max(1) } else { WORLD_SIDE },
             None if self.inspected.as_ref() != Some(&shared.model) => {
                 session.inspect(&shared.model, shared.device);
                 self.inspected = Some(shared.model.clone());
@@ -244,7 +241,7 @@ impl Inpaint {
             Command::Tool(tool) => self.choose(tool),
             Command::Swap => self.draft.swap(),
             Command::Resize(steps) => {
-                let size = self.canvas.as_ref().map_or([USUAL_SIDE; 2], |canvas| canvas.photo.size());
+                let size = self.canvas.as_ref().map_or([WORLD_SIDE; 2], |canvas| canvas.photo.size());
                 self.draft.resize(steps, size);
             }
             Command::Harden(steps) => self.draft.harden(steps),

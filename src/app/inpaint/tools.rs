@@ -3,7 +3,7 @@
 use super::draft::{InpaintDraft, Tool};
 use super::operation::Operation;
 use super::{Command, Inpaint};
-use crate::app::photos::{Crop, Source};
+use crate::app::photos::{Crop, Source, WORLD_SIDE};
 use crate::app::theme::UNIT;
 use crate::app::widgets::{fit_sliders, icon, named, row, segmented};
 use crate::app::{Context, panes};
@@ -102,7 +102,7 @@ fn tools(ui: &mut Ui, inpaint: &mut Inpaint) {
 }
 
 fn brush(ui: &mut Ui, inpaint: &mut Inpaint) {
-    let size = inpaint.canvas.as_ref().map_or([super::USUAL_SIDE; 2], |canvas| canvas.photo.size());
+    let size = inpaint.canvas.as_ref().map_or([WORLD_SIDE; 2], |canvas| canvas.photo.size());
     let side = size[0].min(size[1]).max(1) as f32;
     let draft = &mut inpaint.draft;
     let mut pixels = draft.size * side;

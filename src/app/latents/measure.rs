@@ -22,7 +22,7 @@ pub struct Measure {
     pub folder: Option<PathBuf>,
     wanted: bool,
     loading: bool,
-    key: Option<(Flow, Estimate, Option<PathBuf>, usize)>,
+    key: Option<(Flow, Estimate, Option<PathBuf>, usize, [usize; 3])>,
     name: String,
     pictures: Option<Pixels<f32>>,
     found: Vec<Likelihood>,
@@ -78,14 +78,12 @@ impl Measure {
 
     /// Forgets figures that other settings gave. Whether the set has to be read.
     pub fn renew(&mut self, flow: &Flow, estimate: &Estimate, board: &Board, size: usize) -> bool {
-        let key = (flow.clone().measured(), *estimate, self.folder.clone(), size);
-        if !self.wanted || self.loading || board.shape.is_none() {
-            return false;
-        }
+        let Some(shape) = board.shape.filter(|_| self.wanted && !self.loading) else { return false };
+        let key = (flow.clone().measured(), *estimate, self.folder.clone(), size, shape);
         if self.key.as_ref() != Some(&key) {
-            let (flow, estimate, folder, _) = &key;
+            let (flow, estimate, folder, ..) = &key;
             let same_way = self.key.as_ref().is_some_and(|(f, e, ..)| (f, e) == (flow, estimate));
-            let same_set = self.key.as_ref().is_some_and(|(.., of, _)| of == folder);
+            let same_set = self.key.as_ref().is_some_and(|(_, _, of, ..)| of == folder);
             if !same_way {
                 self.other = None;
             } else if !same_set && !self.found.is_empty() {

@@ -184,8 +184,12 @@ fn spread(set: &PictureSet, count: usize, shape: [usize; 3]) -> Pixels<f32> {
     let mut values = Vec::new();
     for index in 0..count {
         let chosen = index * all / count.max(1);
-        let original =
-            Original { id: 0, source: Source::World(chosen), name: String::new(), image: world(set, chosen) };
+        let original = Original {
+            id: 0,
+            source: Source::World { index: chosen, size: shape[1] },
+            name: String::new(),
+            image: world(set, chosen),
+        };
         values.extend_from_slice(&cut(&original, PictureKey::new(&original, Crop::default(), shape)).values);
     }
     Pixels { shape: [count, shape[0], shape[1], shape[2]], values: values.into() }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Sizes of images that are offered.
-pub const SIZES: [usize; 5] = [16, 28, 32, 64, 128];
+const SIZES: [usize; 5] = [16, 28, 32, 64, 128];
 
 /// Images from one stored pair of averages to the next.
 const STORED: u64 = 50_000;
@@ -69,6 +69,13 @@ impl TrainDraft {
         self.place.size().unwrap_or(self.image_size)
     }
 
+    /// Sizes of images to choose among: all, or those that the network of a branch can learn.
+    pub fn sizes(&self) -> Vec<usize> {
+        let own = &self.how.network.config;
+        let can = |&size: &usize| own.shape()[1] == size || own.enlarged([size; 2]).is_some();
+        SIZES.into_iter().filter(|size| self.from.is_none() || can(size)).collect()
+    }
+
     /// The training.
     pub fn training(&self) -> Result<Training, String> {
         let source = DataSource {
@@ -79,9 +86,8 @@ impl TrainDraft {
         let network = self.network();
         let ([_, own, _], side) = (network.config.shape(), self.image_size());
         if own != side {
-            return Err(format!(
-                "a branch of a network for {own}×{own} pixels cannot learn {side}×{side}; choose {own}×{own}, or of a U-Net twice that"
-            ));
+            let remedy = format!("choose {own}×{own}, or of a U-Net twice that");
+            return Err(format!("a branch of a network for {own}×{own} pixels cannot learn {side}×{side}; {remedy}"));
         }
         let start = self.from.as_ref().map(|from| ModelRef::File(Folder::new(from).model()));
         let training = Training { source, network, start, ..self.how.clone() };

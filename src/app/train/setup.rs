@@ -1,6 +1,6 @@
 //! The panel that sets up the next training, or says how the one that is shown was set up.
 
-use super::draft::{SIZES, TrainDraft};
+use super::draft::TrainDraft;
 use super::speed::Speed;
 use super::{Beside, Command, Course};
 use crate::app::files::file_name;
@@ -130,8 +130,7 @@ impl Setup<'_> {
         row(ui, "Images", tip, |ui| {
             let shown = named_place(&self.draft.place);
             Combo { name: "Training images", tip, width: control_width(ui) }.menu(ui, &shown, |ui| {
-                for size in [32, 64] {
-                    let place = Place::Worlds(size);
+                for place in Place::WORLD_SIZES.map(Place::Worlds) {
                     if ui.selectable_label(self.draft.place == place, named_place(&place)).clicked() {
                         self.draft.place = place;
                     }
@@ -148,7 +147,8 @@ impl Setup<'_> {
             let tip = "Height and width to which images are cropped about the centre and resized, in pixels";
             row(ui, "Size", tip, |ui| {
                 let combo = Combo { name: "Image size", tip, width: control_width(ui) };
-                combo.show(ui, &mut self.draft.image_size, &SIZES, |size| format!("{size}×{size}"), |_| None);
+                let sizes = self.draft.sizes();
+                combo.show(ui, &mut self.draft.image_size, &sizes, |size| format!("{size}×{size}"), |_| None);
             });
         }
         let tip = "Train on the luma of the images, one channel";

@@ -15,7 +15,7 @@ const SEED: u64 = 0;
 /// classifier, on `device`, is right about.
 ///
 /// # Errors
-/// If the data are not of its classes and shape, or the device fails.
+/// If it cannot [read](crate::score::ClassifierDescription::reads) the data, or the device fails.
 pub fn accuracy(
     classifier: &NetworkClassifier,
     data: &Data,
@@ -23,7 +23,7 @@ pub fn accuracy(
     most: u64,
     device: &Device,
 ) -> Result<f64, ClassifierError> {
-    classifier.description().suits(data)?;
+    classifier.description().reads(data)?;
     let (count, shape) = (data.len().unwrap_or(u64::MAX).min(most), data.shape());
     let size = shape.iter().product::<usize>().max(1);
     let preparation = Preparation { range: Range::Symmetric, flips: false, dequantises: false };

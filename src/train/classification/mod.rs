@@ -210,11 +210,23 @@ impl ClassifierTrainer {
 }
 
 impl ClassifierDescription {
-    /// Whether data can be told apart by such a classifier.
+    /// Whether such a classifier can be trained on data.
     ///
     /// # Errors
     /// If they have other classes or another shape, or there are none.
     pub fn suits(&self, data: &Data) -> Result<(), ClassifierError> {
+        self.check(data, data.shape() == self.config.shape())
+    }
+
+    /// Whether such a classifier can be measured on data: they may be a whole number of times as large.
+    ///
+    /// # Errors
+    /// Those of [`ClassifierDescription::suits`].
+    pub fn reads(&self, data: &Data) -> Result<(), ClassifierError> {
+        self.check(data, self.shrinks(data.shape()).is_some())
+    }
+
+    fn check(&self, data: &Data, fits: bool) -> Result<(), ClassifierError> {
         let found: Vec<String> = data.class_names().into_iter().map(str::to_owned).collect();
         if data.is_empty() {
             Err(ClassifierError::Empty)
@@ -222,7 +234,7 @@ impl ClassifierDescription {
             Err(ClassifierError::NoClasses)
         } else if found != self.classes {
             Err(ClassifierError::OtherClasses { expected: self.classes.clone(), found })
-        } else if data.shape() != self.config.shape() {
+        } else if !fits {
             Err(ClassifierError::Shape { expected: self.config.shape(), found: data.shape() })
         } else {
             Ok(())

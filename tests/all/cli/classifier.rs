@@ -21,6 +21,12 @@ fn a_classifier_is_trained_measured_and_refused_where_it_is_none() {
     // 120 worlds of six kinds are a sixth by chance, with a deviation of 0.034.
     assert!(shares.len() == 1 && shares[0]["share"].as_f64().unwrap() > 0.5, "{told}");
     assert_eq!(told["classes"].as_array().map(Vec::len), Some(6));
+    // Images twice as large are told by the means of their pixels, but not trained on.
+    let larger = evaluate.replace("worlds:32", "worlds:64");
+    let told: Value = serde_json::from_str(&place.succeeds(&format!("{larger} plain.safetensors")).stdout).unwrap();
+    assert!(told["accuracies"][0]["share"].as_f64().unwrap() > 0.5, "{told}");
+    let line = "classifier train --data worlds:64 --from plain.safetensors --output a.safetensors";
+    place.fails(line, 3, "the pictures are [3, 64, 64]");
     let further = "classifier train --data worlds:32 --images 256 --batch 64 --from";
     place.succeeds(&format!("{further} plain.safetensors --output further.safetensors"));
     let more: Value = serde_json::from_str(&place.succeeds(&format!("{evaluate} further.safetensors")).stdout).unwrap();

@@ -161,6 +161,9 @@ fn what_cannot_be_trained_is_refused_in_a_sentence() {
         2,
         "already holds another training",
     );
+    // The network of a file's training stays as it is.
+    place.fails("train --config t/training.json --image-size 16 --output u", 2, "images of 8×8");
+    place.fails("train --output t --channels 1", 2, "in 3 channels");
     std::fs::remove_file(place.path("pictures/2.png")).unwrap();
     place.fails(&format!("train {TINY} --batch 4 --images 80 --output t"), 1, "have changed");
     let mut file = std::fs::File::create(place.path("t/state.safetensors")).unwrap();
