@@ -40,14 +40,17 @@ fn rank(info: &wgpu::AdapterInfo) -> (u8, u8) {
 }
 
 fn descriptor(adapter: &wgpu::Adapter) -> wgpu::DeviceDescriptor<'static> {
-    // Mappable primary buffers slow discrete cards down; experimental features need `unsafe`.
-    let left_out = wgpu::Features::MAPPABLE_PRIMARY_BUFFERS | wgpu::Features::all_experimental_mask();
+    // Mappable primary buffers slow discrete cards down. Of what is experimental, networks use products of matrices.
+    let experimental = wgpu::Features::all_experimental_mask() - wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+    let left_out = wgpu::Features::MAPPABLE_PRIMARY_BUFFERS | experimental;
     wgpu::DeviceDescriptor {
         label: Some("window and sampler"),
         required_features: adapter.features().difference(left_out),
         required_limits: adapter.limits(),
         // Burn pools its own memory.
         memory_hints: wgpu::MemoryHints::MemoryUsage,
+        // SAFETY: the one kernel that multiplies matrices stays inside its buffers, whatever it is told.
+        experimental_features: unsafe { wgpu::ExperimentalFeatures::enabled() },
         ..Default::default()
     }
 }

@@ -22,12 +22,21 @@ pub struct Measure {
     pub folder: Option<PathBuf>,
     wanted: bool,
     loading: bool,
-    key: Option<(Flow, Estimate, Option<PathBuf>, usize, [usize; 3])>,
+    key: Option<Key>,
     name: String,
     pictures: Option<Pixels<f32>>,
     found: Vec<Likelihood>,
     /// The set before this one, measured in the same way: stays beside it.
     other: Option<Figures>,
+}
+
+/// What figures are of: how they are measured, and which set, of so many images of this shape.
+#[derive(Clone, Debug, PartialEq)]
+struct Key {
+    way: (Flow, Estimate),
+    folder: Option<PathBuf>,
+    size: usize,
+    shape: [usize; 3],
 }
 
 /// The figures of a set.
@@ -79,11 +88,11 @@ impl Measure {
     /// Forgets figures that other settings gave. Whether the set has to be read.
     pub fn renew(&mut self, flow: &Flow, estimate: &Estimate, board: &Board, size: usize) -> bool {
         let Some(shape) = board.shape.filter(|_| self.wanted && !self.loading) else { return false };
-        let key = (flow.clone().measured(), *estimate, self.folder.clone(), size, shape);
+        let way = (flow.clone().measured(), *estimate);
+        let key = Key { way, folder: self.folder.clone(), size, shape };
         if self.key.as_ref() != Some(&key) {
-            let (flow, estimate, folder, ..) = &key;
-            let same_way = self.key.as_ref().is_some_and(|(f, e, ..)| (f, e) == (flow, estimate));
-            let same_set = self.key.as_ref().is_some_and(|(_, _, of, ..)| of == folder);
+            let same_way = self.key.as_ref().is_some_and(|before| before.way == key.way);
+            let same_set = self.key.as_ref().is_some_and(|before| before.folder == key.folder);
             if !same_way {
                 self.other = None;
             } else if !same_set && !self.found.is_empty() {
@@ -116,7 +125,7 @@ impl Measure {
 
     /// Measures some pictures of the set.
     pub fn task(&self, first: usize, count: usize) -> Option<engine::Likelihood> {
-        let (flow, estimate, ..) = self.key.clone()?;
+        let (flow, estimate) = self.key.clone()?.way;
         let pictures = self.pictures.as_ref()?;
         let values: Vec<f32> = (first..first + count).flat_map(|index| pictures.sample(index).to_vec()).collect();
         let [_, c, h, w] = pictures.shape;

@@ -1,13 +1,14 @@
 //! The graphics devices of this process, as wgpu has them.
 
 use super::kernel::Kernel;
+use super::matrices;
 use super::watch::{DeviceError, DeviceWatch};
 use burn::tensor::Device;
 use burn_wgpu::WgpuSetup;
 use burn_wgpu::wgpu::{self, BindingType, BufferBindingType, BufferUsages};
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 /// Storage buffers of a kernel.
@@ -30,6 +31,9 @@ pub(in crate::network) struct Gpu {
     pub layout: wgpu::BindGroupLayout,
     /// Bound where a kernel reads nothing.
     pub nothing: wgpu::Buffer,
+    /// The side of the matrices that subgroups multiply, if they do, and if that is worth while.
+    offered: Option<u32>,
+    matrices: OnceLock<Option<u32>>,
     pipeline_layout: wgpu::PipelineLayout,
     pipelines: Mutex<HashMap<(Kernel, bool), wgpu::ComputePipeline>>,
 }
@@ -123,7 +127,15 @@ impl Gpu {
         });
         let nothing = buffer(&device, 64, BufferUsages::STORAGE);
         let watch = DeviceWatch::new(&device, &queue, setup.adapter.get_info().device_type);
-        Gpu { device, queue, watch, layout, nothing, pipeline_layout, pipelines: Mutex::default() }
+        let offered = matrices::offered(&setup.adapter, &device);
+        let (matrices, pipelines) = (OnceLock::new(), Mutex::default());
+        Gpu { device, queue, watch, layout, nothing, offered, matrices, pipeline_layout, pipelines }
+    }
+
+    /// The side of the matrices by which convolutions of half precision are products: `None` where the device has none, or
+    /// where they are wrong or slow. The first time, this is tried.
+    pub(super) fn matrices(&self) -> Option<u32> {
+        *self.matrices.get_or_init(|| self.offered.filter(|&side| matrices::pay(self, side)))
     }
 
     /// Bytes of a workgroup's own memory.

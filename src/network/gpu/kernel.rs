@@ -1,5 +1,7 @@
 //! The kernels, and their sources for what they are to do.
 
+use super::matrix_tiling::MatrixShape;
+use super::tiling::Shape;
 use crate::network::Nonlinearity;
 use std::fmt::Write;
 
@@ -41,6 +43,13 @@ pub(super) enum Kernel {
         reading: Reading,
         writing: Writing,
         own: bool,
+        dilation: u32,
+    },
+    /// By products of matrices.
+    MatrixConvolution {
+        shape: MatrixShape,
+        reading: Reading,
+        writing: Writing,
         dilation: u32,
     },
     WinogradInput {
@@ -136,44 +145,6 @@ pub(super) enum Kernel {
     Fma,
 }
 
-/// How a convolution is cut up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Shape {
-    /// Side of the filters.
-    pub side: u32,
-    /// Pixels of a thread.
-    pub span: u32,
-    /// Fours of channels out of a workgroup, and of a thread.
-    pub quads: u32,
-    pub parts: u32,
-    /// Spans of a workgroup.
-    pub strips: u32,
-    /// Fours of channels in at a time.
-    pub chunk: u32,
-    /// Most pixels of a tile with its margin.
-    pub places: u32,
-    /// Groups of threads that share a chunk.
-    pub split: u32,
-}
-
-impl Shape {
-    /// Threads of a group.
-    pub fn group(&self) -> u32 {
-        self.strips * self.quads / self.parts
-    }
-
-    /// Fours of a workgroup's memory.
-    pub fn fours(&self) -> u32 {
-        let filters = self.side * self.side * self.chunk * 4 * self.quads;
-        self.places * self.chunk + filters + self.shares()
-    }
-
-    /// Fours that a group hands over to another.
-    pub fn shares(&self) -> u32 {
-        if self.split > 1 { self.group() * self.span * self.parts } else { 1 }
-    }
-}
-
 /// A filter in each direction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Filter {
@@ -199,6 +170,7 @@ impl Kernel {
         }
         match self {
             Kernel::Convolution { .. } => shader!("convolution"),
+            Kernel::MatrixConvolution { .. } => shader!("convolution_matrix"),
             Kernel::WinogradInput { .. } => shader!("winograd_input"),
             Kernel::WinogradOutput { .. } => shader!("winograd_output"),
             Kernel::Resample { .. } => shader!("resample"),
@@ -250,6 +222,7 @@ impl Kernel {
             Kernel::Moments => ("Four", "Four", "vec4f"),
             Kernel::Styles => ("vec4f", "vec4f", "vec4f"),
             Kernel::Linear { .. } => ("vec4f", "vec4f", "vec4f"),
+            Kernel::MatrixConvolution { .. } => ("Four", "f16", "Four"),
             Kernel::WinogradInput { .. } => ("Four", "Four", "vec4f"),
             Kernel::WinogradOutput { .. } => ("vec4f", "vec4f", "Four"),
             Kernel::Enter => ("f32", "Four", "Four"),
@@ -257,11 +230,13 @@ impl Kernel {
             Kernel::Gather => ("f32", "u32", "f32"),
             _ => ("Four", "Four", "Four"),
         };
-        let mut text = format!(
+        let mut text = self.matrices();
+        let _ = writeln!(
+            text,
             "alias Four = {four};\nalias Source = {source};\nalias Weight = {weight};\nalias Target = {target};\n\
              const ROW_OF_THREADS = {ROW_OF_THREADS}u;\n\
              fn pack(value: vec4f) -> Four {{ {pack}; }}\n\
-             fn unpack(value: Four) -> vec4f {{ return {unpack}; }}\n"
+             fn unpack(value: Four) -> vec4f {{ return {unpack}; }}"
         );
         let (reading, constants) = self.constants();
         let activation = match reading.activation {
@@ -287,6 +262,7 @@ impl Kernel {
         }
         match self {
             Kernel::Convolution { .. }
+            | Kernel::MatrixConvolution { .. }
             | Kernel::WinogradInput { .. }
             | Kernel::Resample { .. }
             | Kernel::Window { .. }
@@ -304,6 +280,15 @@ impl Kernel {
         let number =
             |name: &str| constants.iter().find(|(known, _)| *known == name)?.1.trim_end_matches('u').parse().ok();
         text + &repeated(&mut self.file().1.lines(), &number)
+    }
+
+    /// The extensions and the types of matrices that subgroups multiply, where it does: these stand before all else.
+    fn matrices(&self) -> String {
+        let Kernel::MatrixConvolution { shape, .. } = self else { return String::new() };
+        let side = shape.fragment;
+        let aliases = [("Left", "f16", "A"), ("Right", "f16", "B"), ("Sums", "f32", "C")]
+            .map(|(name, scalar, role)| format!("alias {name} = coop_mat{side}x{side}<{scalar}, {role}>;\n"));
+        format!("enable f16;\nenable wgpu_cooperative_matrix;\n{}", aliases.concat())
     }
 
     /// What stands in front of its file.
@@ -328,6 +313,10 @@ impl Kernel {
                 ];
                 let numbers = numbers.map(|(name, value)| (name, number(value))).into_iter();
                 (reading, numbers.chain([("OWN", own.to_string())]).chain(writing.constants()).collect())
+            }
+            &Kernel::MatrixConvolution { shape, reading, writing, dilation } => {
+                let numbers = shape.constants().into_iter().chain([("DILATION", dilation)]);
+                (reading, numbers.map(|(name, value)| (name, number(value))).chain(writing.constants()).collect())
             }
             &Kernel::WinogradInput { reading, dilation } => {
                 (reading, vec![("SIX", number(6)), ("DILATION", number(dilation))])

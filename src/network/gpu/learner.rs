@@ -70,7 +70,7 @@ impl Learner {
             return Ok(None);
         }
         let map = RefCell::new(Map::new(sizes));
-        let uploader = Uploader { gpu: &gpu, half: false, points: false, map: Some(&map) };
+        let uploader = Uploader { gpu: &gpu, half: false, points: false, matrices: None, map: Some(&map) };
         let dense = match config.conditional {
             true => Some([loader.pair()?, loader.pair()?]),
             false => None,

@@ -20,6 +20,8 @@ mod kernel;
 mod launch;
 mod layers;
 mod learner;
+mod matrices;
+mod matrix_tiling;
 mod network;
 mod parameters;
 mod program;

@@ -66,6 +66,8 @@ pub(super) struct Uploader<'a> {
     pub half: bool,
     /// Convolutions may take more memory to be faster.
     pub points: bool,
+    /// The side of matrices that convolutions multiply, where they do.
+    pub matrices: Option<u32>,
     /// Of a network that learns.
     pub map: Option<&'a RefCell<Map>>,
 }
@@ -73,7 +75,9 @@ pub(super) struct Uploader<'a> {
 impl<'a> Uploader<'a> {
     /// For a network of so many parameters that does not learn.
     pub fn new(gpu: &'a Gpu, precision: Precision, parameters: usize) -> Self {
-        Uploader { gpu, half: precision == Precision::Half, points: parameters <= MOST_AT_POINTS, map: None }
+        let half = precision == Precision::Half;
+        let matrices = if half { gpu.matrices() } else { None };
+        Uploader { gpu, half, points: parameters <= MOST_AT_POINTS, matrices, map: None }
     }
 
     pub fn singles(&self, values: &[f32]) -> wgpu::Buffer {
@@ -91,7 +95,7 @@ impl<'a> Uploader<'a> {
 
     /// Filters in the precision of features, see [`filters`].
     pub fn filters(&self, taps: usize, input: usize, order: Order, parts: &[Pair], biased: bool) -> Parameters {
-        let layout = filters(taps, input, order, &widths(parts), biased);
+        let layout = filters(taps, input, order, &widths(parts), biased, 4);
         match self.map {
             Some(map) => {
                 let output = widths(parts).iter().sum();
@@ -102,9 +106,17 @@ impl<'a> Uploader<'a> {
         }
     }
 
-    /// The values of filters.
-    pub fn packed(&self, taps: usize, input: usize, order: Order, parts: &[Pair], biased: bool) -> Vec<f32> {
-        packed(&filters(taps, input, order, &widths(parts), biased), &values(parts))
+    /// The values of filters, whose inputs and outputs are padded to multiples of a number.
+    pub fn packed(
+        &self,
+        taps: usize,
+        input: usize,
+        order: Order,
+        parts: &[Pair],
+        biased: bool,
+        multiple: usize,
+    ) -> Vec<f32> {
+        packed(&filters(taps, input, order, &widths(parts), biased, multiple), &values(parts))
     }
 
     /// Scales, then shifts, each padded to fours.
@@ -219,12 +231,12 @@ fn packed(layout: &[u32], values: &[f32]) -> Vec<f32> {
     layout.iter().map(|&place| values.get(place as usize).copied().unwrap_or(0.0)).collect()
 }
 
-/// Filters tap by tap, for each input a row of outputs, and a last row of biases; inputs and outputs padded to fours: the
-/// places among weights and biases, one after another, of parts of so many outputs, which lie side by side. Biases are 0
-/// if they are not `biased`.
-fn filters(taps: usize, input: usize, order: Order, widths: &[usize], biased: bool) -> Vec<u32> {
+/// Filters tap by tap, for each input a row of outputs, and a last row of biases; inputs and outputs padded to multiples of
+/// a number, which is one of fours: the places among weights and biases, one after another, of parts of so many outputs,
+/// which lie side by side. Biases are 0 if they are not `biased`.
+fn filters(taps: usize, input: usize, order: Order, widths: &[usize], biased: bool, multiple: usize) -> Vec<u32> {
     let outputs: usize = widths.iter().sum();
-    let (row, padded) = (outputs.next_multiple_of(4), input.next_multiple_of(4));
+    let (row, padded) = (outputs.next_multiple_of(multiple), input.next_multiple_of(multiple));
     let mut layout = vec![NONE; (taps * padded + 1) * row];
     let (mut first, mut place) = (0, 0);
     for &own in widths {

@@ -1,7 +1,6 @@
 //! How a convolution is cut into tiles.
 
 use super::device::THREADS;
-use super::kernel::Shape;
 
 /// Bytes of four values in a workgroup's memory.
 const FOUR: u32 = 16;
@@ -26,6 +25,44 @@ const CHOICES: [[u32; 4]; 8] = [
 ];
 /// For few channels out.
 const NARROW: [[u32; 4]; 3] = [[8, 1, 64, 1], [4, 1, 64, 1], [2, 1, 64, 1]];
+
+/// How a convolution is cut up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Shape {
+    /// Side of the filters.
+    pub side: u32,
+    /// Pixels of a thread.
+    pub span: u32,
+    /// Fours of channels out of a workgroup, and of a thread.
+    pub quads: u32,
+    pub parts: u32,
+    /// Spans of a workgroup.
+    pub strips: u32,
+    /// Fours of channels in at a time.
+    pub chunk: u32,
+    /// Most pixels of a tile with its margin.
+    pub places: u32,
+    /// Groups of threads that share a chunk.
+    pub split: u32,
+}
+
+impl Shape {
+    /// Threads of a group.
+    pub fn group(&self) -> u32 {
+        self.strips * self.quads / self.parts
+    }
+
+    /// Fours of a workgroup's memory.
+    pub fn fours(&self) -> u32 {
+        let filters = self.side * self.side * self.chunk * 4 * self.quads;
+        self.places * self.chunk + filters + self.shares()
+    }
+
+    /// Fours that a group hands over to another.
+    pub fn shares(&self) -> u32 {
+        if self.split > 1 { self.group() * self.span * self.parts } else { 1 }
+    }
+}
 
 /// What is convolved.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,8 @@
-//! Convolutions, by taps or at points.
+//! Convolutions: by taps, by products of matrices, or at points.
 
 use super::{LANES, Read, Write, products};
 use crate::network::gpu::kernel::{Kernel, Writing};
+use crate::network::gpu::matrix_tiling::MatrixTiling;
 use crate::network::gpu::parameters::{Order, Parameters, Uploader};
 use crate::network::gpu::program::ALIGNMENT;
 use crate::network::gpu::recorder::{Bindings, Bound, Dispatch, Recorder, Slot, View};
@@ -16,6 +17,8 @@ const POINTS: u32 = 36;
 const WIDE: usize = 64;
 /// Most filters of a convolution at these points: 32 MB.
 const LARGEST: usize = 1 << 18;
+/// Least channels in and out where whole matrices pay.
+const LEAST_OF_MATRICES: usize = 16;
 
 /// A convolution of 3×3 or 1×1.
 #[derive(Clone, Debug)]
@@ -34,8 +37,17 @@ pub(in crate::network::gpu) struct Convolution {
 pub(super) enum Filters {
     /// Tap by tap, and the biases.
     Taps(Parameters),
+    /// The same in whole matrices of so many rows and columns.
+    Matrices { filters: Bound, side: u32 },
     /// Those of 3×3 at 36 points, which takes a quarter of the products and four times the memory (Winograd).
     Points { filters: Bound, biases: Bound },
+}
+
+/// One kernel that convolves tiles, what it is told of them, and its workgroups.
+struct Tiled {
+    kernel: Kernel,
+    tiles: Vec<u32>,
+    workgroups: [u32; 3],
 }
 
 impl Convolution {
@@ -54,10 +66,11 @@ impl Convolution {
     /// Of a weight, and its bias if that is wanted, at points where that pays.
     pub fn new(uploader: Uploader, side: usize, input: usize, order: Order, pair: &Pair, biased: bool) -> Self {
         let output = pair.bias.len();
-        if side != 3 || !uploader.points || input.min(output) < WIDE || input * output > LARGEST {
+        let points = side == 3 && uploader.points && input.min(output) >= WIDE && input * output <= LARGEST;
+        if !points || uploader.matrices.is_some() {
             return Convolution::of(uploader, side, input, order, &[*pair], biased);
         }
-        let taps = uploader.packed(9, input, order, &[*pair], biased);
+        let taps = uploader.packed(9, input, order, &[*pair], biased, 4);
         let row = output.next_multiple_of(4);
         let (taps, biases) = taps.split_at(taps.len().saturating_sub(row));
         let (filters, biases) = (uploader.singles(&at_points(taps)), uploader.singles(biases));
@@ -67,8 +80,14 @@ impl Convolution {
 
     /// Several side by side.
     pub fn of(uploader: Uploader, side: usize, input: usize, order: Order, parts: &[Pair], biased: bool) -> Self {
-        let filters = Filters::Taps(uploader.filters(side * side, input, order, parts, biased));
         let output: usize = parts.iter().map(|pair| pair.bias.len()).sum();
+        let filters = match uploader.matrices.filter(|_| input.min(output) >= LEAST_OF_MATRICES) {
+            Some(matrix) => {
+                let values = uploader.packed(side * side, input, order, parts, biased, matrix as usize);
+                Filters::Matrices { filters: Bound::Buffer(uploader.features(&values)), side: matrix }
+            }
+            None => Filters::Taps(uploader.filters(side * side, input, order, parts, biased)),
+        };
         let points = uploader.map.is_some() && side == 3 && input.min(output) >= WIDE;
         Convolution { side: side as u32, output: output as u32, filters, points, dilation: 1 }
     }
@@ -94,6 +113,7 @@ impl Convolution {
                 Some((slot, biases)) => self.by_points(recorder, &slot.bound(), &biases, read, write),
                 None => self.by_taps(recorder, &parameters.bound, read, write),
             },
+            Filters::Matrices { filters, side } => self.by_matrices(recorder, filters, *side, read, write),
             Filters::Points { filters, biases } => self.by_points(recorder, filters, biases, read, write),
         }
     }
@@ -131,32 +151,55 @@ impl Convolution {
     }
 
     fn by_taps(&self, recorder: &mut Recorder, parameters: &Bound, read: Read, write: Write) -> View {
+        let work = self.work(recorder, read.x);
+        let Tiling { shape, spans, tiles } = Tiling::new(work);
+        let (reading, writing, dilation) = (read.reading(), write.writing(), self.dilation);
+        let tiled = Tiled {
+            kernel: Kernel::Convolution { shape, reading, writing, own: false, dilation },
+            tiles: spans.into_iter().chain([tiles[0], tiles[1]]).collect(),
+            workgroups: [tiles.iter().product(), work.output.div_ceil(shape.quads), 1],
+        };
+        self.by_tiles(recorder, parameters, tiled, read, write)
+    }
+
+    /// By matrices of this side.
+    fn by_matrices(&self, recorder: &mut Recorder, parameters: &Bound, side: u32, read: Read, write: Write) -> View {
+        let work = self.work(recorder, read.x);
+        let tiling = MatrixTiling::new(work, side);
+        let MatrixTiling { shape, spans, tile, tiles } = tiling;
+        let (reading, writing, dilation) = (read.reading(), write.writing(), self.dilation);
+        let tiled = Tiled {
+            kernel: Kernel::MatrixConvolution { shape, reading, writing, dilation },
+            tiles: spans.into_iter().chain(tile).chain([tiles[0], tiles[1]]).collect(),
+            workgroups: tiling.workgroups(work),
+        };
+        self.by_tiles(recorder, parameters, tiled, read, write)
+    }
+
+    /// Height and width; to maps of single pixels, an image is one row.
+    fn size(&self, x: &View) -> [u32; 2] {
+        if self.side == 1 { [1, x.pixels()] } else { [x.height, x.width] }
+    }
+
+    /// What is convolved.
+    fn work(&self, recorder: &Recorder, x: &View) -> Work {
+        let [height, width] = self.size(x);
+        let [images, height, width] = self.phases(recorder, height, width);
+        let (input, output, memory) = (x.quads(), self.output.div_ceil(4), recorder.memory);
+        Work { images, height, width, side: self.side, input, output, own: false, memory }
+    }
+
+    fn by_tiles(&self, recorder: &mut Recorder, parameters: &Bound, tiled: Tiled, read: Read, write: Write) -> View {
         let x = read.x;
         let to = write.to.clone().unwrap_or_else(|| recorder.features(self.output, x.height, x.width));
-        // To maps of single pixels, an image is one row.
-        let [height, width] = if self.side == 1 { [1, x.pixels()] } else { [x.height, x.width] };
-        let (input, output, dilation) = (x.quads(), self.output.div_ceil(4), self.dilation);
-        let [images, phase_height, phase_width] = self.phases(recorder, height, width);
-        let tiling = Tiling::new(Work {
-            images,
-            height: phase_height,
-            width: phase_width,
-            side: self.side,
-            input,
-            output,
-            own: false,
-            memory: recorder.memory,
-        });
+        let [height, width] = self.size(x);
+        let [images, ..] = self.phases(recorder, height, width);
         let (residual, of_residual) = write.residual(recorder);
-        let mut params = vec![images, height, width, input, output];
+        let mut params = vec![images, height, width, x.quads(), self.output.div_ceil(4)];
         params.extend([x.first, x.stride, to.first, to.stride]);
-        params.extend(of_residual.into_iter().chain(write.row()).chain(tiling.spans));
-        params.extend([tiling.tiles[0], tiling.tiles[1], write.scale()]);
-        let (shape, reading) = (tiling.shape, read.reading());
-        let (rows, gates) = (write.rows.is_some() && !write.gates, write.rows.is_some() && write.gates);
-        let writing = Writing { rows, gates, residual: write.residual.is_some() };
+        params.extend(of_residual.into_iter().chain(write.row()).chain(tiled.tiles).chain([write.scale()]));
         recorder.dispatch(Dispatch {
-            kernel: Kernel::Convolution { shape, reading, writing, own: false, dilation },
+            kernel: tiled.kernel,
             kind: Some(self.kind()),
             params,
             bindings: Bindings {
@@ -167,7 +210,7 @@ impl Convolution {
                 rows: write.rows(self.output, recorder),
                 residual,
             },
-            workgroups: [tiling.tiles.iter().product(), output.div_ceil(shape.quads), 1],
+            workgroups: tiled.workgroups,
             operations: products([self.side * self.side, x.channels, self.output, recorder.images, x.pixels()]),
         });
         to

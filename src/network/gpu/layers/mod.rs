@@ -14,7 +14,7 @@ pub(super) use resampling::{Resampling, enlarge, window};
 pub(super) use styles::NormPlus;
 pub(super) use tokens::{Positions, told_norm};
 
-use super::kernel::{Kernel, ROW_OF_THREADS, Reading};
+use super::kernel::{Kernel, ROW_OF_THREADS, Reading, Writing};
 use super::parameters::{Order, Parameters, Uploader};
 use super::recorder::{Bindings, Bound, Dispatch, Recorder, Slot, View};
 use crate::network::layers::{Loader, Pair};
@@ -103,6 +103,11 @@ impl Write<'_> {
     fn scale(&self) -> u32 {
         self.scale.unwrap_or(1.0).to_bits()
     }
+
+    fn writing(&self) -> Writing {
+        let (rows, gates) = (self.rows.is_some() && !self.gates, self.rows.is_some() && self.gates);
+        Writing { rows, gates, residual: self.residual.is_some() }
+    }
 }
 
 /// Multiplications and additions of so many products, by all factors of their number.
@@ -170,7 +175,7 @@ impl Linear {
     /// Of weights, out × in, and biases, side by side.
     pub fn of(uploader: Uploader, input: usize, parts: &[Pair]) -> Self {
         let output: usize = parts.iter().map(|pair| pair.bias.len()).sum();
-        let parameters = uploader.singles(&uploader.packed(1, input, Order::OutIn, parts, true));
+        let parameters = uploader.singles(&uploader.packed(1, input, Order::OutIn, parts, true, 4));
         Linear { input: input as u32, output: output as u32, parameters }
     }
 
