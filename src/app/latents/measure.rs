@@ -359,6 +359,10 @@ mod tests {
         let other = Flow { until: 1.0, end: 0.01, ..flow };
         measured(&mut measure, &board, &other, Some("others"), [1.0, 1.0]);
         assert_eq!(measure.shown().len(), 1, "figures of another flow cannot be compared");
+        // The same set for a model of larger images is another, whose figures are not of as many dimensions.
+        board.shape = Some([1, 2, 2]);
+        measured(&mut measure, &board, &other, Some("others"), [5.0, 5.0]);
+        assert_eq!(measure.shown().iter().map(|set| set.bits.clone()).collect::<Vec<_>>(), [vec![5.0, 5.0]]);
     }
 
     #[test]
