@@ -56,6 +56,12 @@ fn row_places() -> u32 { return params.tile_width + 2 * MARGIN; }
 fn layer_places() -> u32 { return row_places() * (params.tile_height + 2 * MARGIN); }
 // Channels in and out of the weights.
 fn whole(quads: u32) -> u32 { return (4 * quads + FRAGMENT - 1) / FRAGMENT * FRAGMENT; }
+// The first pixel of a workgroup's tile, across and down, and its first image.
+fn tile_of(group: vec3u) -> vec3u {
+    let x = group.x % params.tiles_across * params.tile_width;
+    let y = group.x / params.tiles_across % params.tiles_down * params.tile_height;
+    return vec3u(x, y, group.x / (params.tiles_across * params.tiles_down) * params.deep);
+}
 // The image of a tile in which a matrix lies, and its first place there.
 fn matrix_at(index: u32) -> vec2u {
     let y = index / params.across % params.down;
@@ -73,9 +79,7 @@ fn main(
     @builtin(subgroup_id) subgroup: u32,
     @builtin(num_subgroups) subgroups: u32,
 ) {
-    let tile_x = group.x % params.tiles_across * params.tile_width;
-    let tile_y = group.x / params.tiles_across % params.tiles_down * params.tile_height;
-    let first_image = group.x / (params.tiles_across * params.tiles_down) * params.deep;
+    let first = tile_of(group);
     let first_channel = group.y * SLOTS_N * SLOT_CHANNELS;
     let inputs = whole(params.input_quads);
     let outputs = whole(params.output_quads);
@@ -91,11 +95,11 @@ fn main(
     {
         let place = own_place + $s * AT_ONCE;
         let layer = place / layer_stride;
-        let phase = first_image + layer;
+        let phase = first.z + layer;
         image$s = phase / PHASES;
         // Beyond the first row or column, these wrap around to be very large.
-        let x = (tile_x + place % row_stride - MARGIN) * DILATION + phase % DILATION;
-        let y = (tile_y + place % layer_stride / row_stride - MARGIN) * DILATION + phase / DILATION % DILATION;
+        let x = (first.x + place % row_stride - MARGIN) * DILATION + phase % DILATION;
+        let y = (first.y + place % layer_stride / row_stride - MARGIN) * DILATION + phase / DILATION % DILATION;
         if layer < params.deep && phase < params.images && x < params.width && y < params.height {
             let pixel = (image$s * params.height + y) * params.width + x;
             from$s = params.source_first + pixel * params.source_stride + own_quad;
@@ -183,9 +187,7 @@ fn main(
 
 // Writes one row of matrices of each slot that has been worked out.
 fn write(group: vec3u, thread: u32, first_slot: u32, slots: u32, part: u32) {
-    let tile_x = group.x % params.tiles_across * params.tile_width;
-    let tile_y = group.x / params.tiles_across % params.tiles_down * params.tile_height;
-    let first_image = group.x / (params.tiles_across * params.tiles_down) * params.deep;
+    let first = tile_of(group);
     let first_bias = KERNEL * KERNEL * whole(params.input_quads) * whole(params.output_quads);
     for (var i = thread; i < SLOTS * FRAGMENT * SLOT_QUADS; i += THREADS) {
         let slot = i / (FRAGMENT * SLOT_QUADS);
@@ -193,10 +195,10 @@ fn write(group: vec3u, thread: u32, first_slot: u32, slots: u32, part: u32) {
         let place = at.y + i / SLOT_QUADS % FRAGMENT;
         let column = place % row_places();
         let row = place / row_places();
-        let phase = first_image + at.x;
+        let phase = first.z + at.x;
         let image = phase / PHASES;
-        let x = (tile_x + column) * DILATION + phase % DILATION;
-        let y = (tile_y + row) * DILATION + phase / DILATION % DILATION;
+        let x = (first.x + column) * DILATION + phase % DILATION;
+        let y = (first.y + row) * DILATION + phase / DILATION % DILATION;
         let out = (group.y * SLOTS_N + slot / SLOTS_M) * SLOT_QUADS + i % SLOT_QUADS;
         // Slots before the first wrap around to be very many after it.
         if slot - first_slot < slots && out < params.output_quads && at.x < params.deep && phase < params.images

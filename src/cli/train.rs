@@ -49,11 +49,9 @@ impl Args {
             Some(base) if !named && self.training.is_of(&base) => {
                 if !self.training.is_shaped_as(&base) {
                     let [channels, height, width] = base.network.config.shape();
-                    let of =
-                        format!("the network of that training has images of {height}×{width} in {channels} channels");
                     return Err(Failure::Usage(format!(
-                        "{of}; leave out --image-size and --channels, or choose a \
-                                                       network with --size"
+                        "the network of that training has images of {height}×{width} in {channels} channels; leave out \
+                         --image-size and --channels, or choose a network with --size"
                     )));
                 }
                 (base, None)

@@ -72,8 +72,7 @@ impl TrainDraft {
     /// Sizes of images to choose among: all, or those that the network of a branch can learn.
     pub fn sizes(&self) -> Vec<usize> {
         let own = &self.how.network.config;
-        let can = |&size: &usize| own.shape()[1] == size || own.enlarged([size; 2]).is_some();
-        SIZES.into_iter().filter(|size| self.from.is_none() || can(size)).collect()
+        SIZES.into_iter().filter(|&size| self.from.is_none() || own.enlarged([size; 2]).is_some()).collect()
     }
 
     /// The training.

@@ -3,7 +3,7 @@
 
 use super::device::{Gpu, buffer};
 use super::layers::{Convolution, Read, Write};
-use super::parameters::{Order, Uploader};
+use super::parameters::{Order, Uploader, halves};
 use super::program::{Doors, Place, Program};
 use super::recorder::Recorder;
 use super::watch::DeviceError;
@@ -11,6 +11,7 @@ use crate::network::Nonlinearity;
 use crate::network::layers::Pair;
 use burn_wgpu::wgpu::{self, BufferUsages, CooperativeScalarType, Features};
 use half::f16;
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use std::time::{Duration, Instant};
 
 /// Sides of matrices that the kernel can be made for, the best first.
@@ -54,7 +55,7 @@ fn tried(gpu: &Gpu, matrices: Option<u32>) -> Result<(Vec<f32>, Duration), Devic
     let mut random = fastrand::Rng::with_seed(0);
     let mut centred = |count: u32| -> Vec<f32> { (0..count).map(|_| random.f32() - 0.5).collect() };
     let (weight, bias) = (centred(9 * CHANNELS * CHANNELS), centred(CHANNELS));
-    let images = packed(&centred(IMAGES * SIZE * SIZE * CHANNELS));
+    let images = halves(&centred(IMAGES * SIZE * SIZE * CHANNELS));
     let uploader = Uploader { gpu, half: true, points: true, matrices, map: None };
     let pair = Pair { weight: &weight, bias: &bias, slot: 0 };
     let convolution = Convolution::new(uploader, 3, CHANNELS as usize, Order::OutIn, &pair, true);
@@ -82,29 +83,16 @@ fn tried(gpu: &Gpu, matrices: Option<u32>) -> Result<(Vec<f32>, Duration), Devic
     Ok((gpu.read(&to.buffer, &gpu.queue.submit([]), unpacked)?, best))
 }
 
-/// In half precision.
-fn packed(values: &[f32]) -> Vec<u16> {
-    values.iter().map(|&value| f16::from_f32(value).to_bits()).collect()
-}
-
 /// Values of half precision, two in each word.
 fn unpacked(words: &[f32]) -> Vec<f32> {
-    bytemuck::cast_slice::<f32, u16>(words).iter().map(|&bits| f16::from_bits(bits).to_f32()).collect()
+    bytemuck::cast_slice::<f32, u16>(words).reinterpret_cast::<f16>().to_f32_vec()
 }
 
-/// The largest difference, in the largest value; infinite where there is no number.
+/// The largest difference, in the largest value; not a number where one of them is none.
 fn differ(expected: &[f32], found: &[f32]) -> f32 {
     let largest = expected.iter().fold(f32::MIN_POSITIVE, |most, value| most.max(value.abs()));
     let difference = expected.iter().zip(found).map(|(a, b)| (a - b).abs() / largest);
-    difference.fold(0.0, |most, value| {
-        if value <= most {
-            most
-        } else if value.is_nan() {
-            f32::INFINITY
-        } else {
-            value
-        }
-    })
+    difference.max_by(f32::total_cmp).unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -157,7 +145,7 @@ mod tests {
         let (weight, bias) = (centred(side * side * input * output), centred(output));
         // The input lies behind a four of another.
         let (before, after) = (4, input.next_multiple_of(4));
-        let bits = packed(&centred(images * height * width * (before + after)));
+        let bits = halves(&centred(images * height * width * (before + after)));
         let told = centred(images * output.next_multiple_of(4));
         let uploader = Uploader { gpu, half: true, points: false, matrices, map: None };
         let pair = Pair { weight: &weight, bias: &bias, slot: 0 };

@@ -68,11 +68,6 @@ struct Cut {
     tile: [u32; 2],
 }
 
-/// Channels in whole matrices, as the weights have them.
-fn whole(channels: u32, fragment: u32) -> u32 {
-    channels.next_multiple_of(fragment)
-}
-
 impl MatrixShape {
     /// Threads of a workgroup.
     pub fn threads(&self) -> u32 {
@@ -133,7 +128,7 @@ impl MatrixTiling {
     ) -> Option<Self> {
         let Work { images, height, width, side, memory, .. } = work;
         let parts = [places / (over_places * fragment), channels / (over_channels * fragment)];
-        let most = whole(4 * work.input, CHUNKS[2]).next_power_of_two();
+        let most = (4 * work.input).next_multiple_of(CHUNKS[2]).next_power_of_two();
         let [tile_width, tile_height] = cut.tile;
         let tiles = [width.div_ceil(tile_width), height.div_ceil(tile_height), images.div_ceil(cut.spans[2])];
         CHUNKS.into_iter().filter(|&chunk| chunk <= most).find_map(|chunk| {
@@ -154,7 +149,8 @@ impl MatrixTiling {
         let MatrixShape { side, fragment, places, slots, parts, .. } = self.shape;
         let [rows, columns] = parts.map(|parts| u64::from(parts * fragment));
         let sums = u64::from(slots[0] * slots[1]) * rows * columns;
-        let inputs = u64::from(whole(4 * work.input, fragment));
+        // In whole matrices, as the weights have them.
+        let inputs = u64::from((4 * work.input).next_multiple_of(fragment));
         // What is loaded for a product is used as often as the slot is high or wide.
         let product = 64 + 768 / rows + 768 / columns;
         let products = sums * u64::from(side * side) * inputs * product;

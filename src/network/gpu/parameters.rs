@@ -89,8 +89,7 @@ impl<'a> Uploader<'a> {
         if !self.half {
             return self.singles(values);
         }
-        let bits: Vec<u16> = values.iter().map(|&value| f16::from_f32(value).to_bits()).collect();
-        self.gpu.upload(bytemuck::cast_slice(&bits), BufferUsages::STORAGE)
+        self.gpu.upload(bytemuck::cast_slice(&halves(values)), BufferUsages::STORAGE)
     }
 
     /// Filters in the precision of features, see [`filters`].
@@ -143,6 +142,11 @@ impl<'a> Uploader<'a> {
             None => Parameters::fixed(self.features(&packed(&layout, pair.bias))),
         }
     }
+}
+
+/// Values in half precision.
+pub(super) fn halves(values: &[f32]) -> Vec<u16> {
+    values.iter().map(|&value| f16::from_f32(value).to_bits()).collect()
 }
 
 /// Where the parameters of a network that learns come from and go to.

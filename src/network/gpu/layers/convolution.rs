@@ -266,7 +266,7 @@ impl Convolution {
         let (residual, of_residual) = write.residual(recorder);
         let mut params = vec![images, x.height, x.width, output, to.first, to.stride];
         params.extend(of_residual.into_iter().chain(write.row()).chain([across, down, write.scale()]));
-        let writing = Writing { rows: write.rows.is_some(), gates: false, residual: write.residual.is_some() };
+        let writing = write.writing();
         recorder.dispatch(Dispatch {
             kernel: Kernel::WinogradOutput { writing, dilation },
             kind,
