@@ -80,7 +80,7 @@ impl TryFrom<Saved> for Description {
         }
         let usual = Description::new(config, family, continuous, levels, range);
         let labels = labels.unwrap_or(usual.labels);
-        let own = usual.config.sigma_data().is_some() || labels.answers_scores();
+        let own = has_own_answer(&usual.config, labels);
         if predicts != Predicts::Noise && own {
             let rule = "noise where the network has EDM's preconditioning or is told σ";
             return Err(InvalidConfig::new("predicts", "what it is", rule));
@@ -134,6 +134,12 @@ impl Description {
             moments,
             classes,
         }
+    }
+
+    /// Whether its answer is its own, and nothing of [`Predicts`]: it is told σ and answers scores, or has EDM's
+    /// preconditioning.
+    pub fn has_own_answer(&self) -> bool {
+        has_own_answer(&self.config, self.labels)
     }
 
     /// Names of all classes that it can be told: their numbers from 0 where they have no names.
@@ -200,6 +206,10 @@ impl Description {
             Some(sum.max(if self.betas.is_some() { least } else { f64::MIN }))
         })
     }
+}
+
+fn has_own_answer(config: &Architecture, labels: LabelConvention) -> bool {
+    config.sigma_data().is_some() || labels.answers_scores()
 }
 
 /// Whether estimates are kept inside the range.

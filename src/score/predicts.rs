@@ -1,3 +1,4 @@
+use crate::registry::About;
 use serde::{Deserialize, Serialize};
 
 /// What a network answers of x = α·x(0) + σ·z.
@@ -13,6 +14,34 @@ pub enum Predicts {
     Velocity,
     /// z − x(0), the velocity of straight lines (Lipman et al. 2023; Liu et al. 2023).
     Flow,
+}
+
+/// What is said of each answer.
+macro_rules! answers {
+    ($($name:ident: $slug:literal, $title:literal, $summary:literal, $source:literal;)*) => {
+        impl Predicts {
+            /// All, in the order in which they are offered.
+            pub const ALL: &'static [Predicts] = &[$(Predicts::$name),*];
+
+            /// Its name in files and on the command line, and in words.
+            pub fn about(self) -> &'static About {
+                match self {
+                    $(Predicts::$name => {
+                        static ABOUT: About =
+                            About { slug: $slug, name: $title, summary: $summary, source: $source, parameters: &[] };
+                        &ABOUT
+                    })*
+                }
+            }
+        }
+    };
+}
+
+answers! {
+    Noise: "noise", "Noise", "the noise z", "Ho et al. 2020";
+    Data: "data", "Data", "the clean data x(0)", "";
+    Velocity: "velocity", "v", "v = α z − σ x(0)", "Salimans and Ho 2022";
+    Flow: "flow", "Flow", "the velocity z − x(0) of straight lines", "Lipman et al. 2023";
 }
 
 impl Predicts {

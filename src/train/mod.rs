@@ -42,7 +42,7 @@ pub use history::{History, LEVELS, Levels, Point};
 pub use init::initial_weights;
 pub use matching::{implicit, sliced};
 pub use memorisation::{Memorisation, Remembered, copying};
-pub use network::{EdmRecipe, Medium, Published, Recipe, ScoreSde, Size, Small, Tiny, Transformer};
+pub use network::{EdmRecipe, Medium, PREDICTS, Published, Recipe, ScoreSde, Size, Small, Tiny, Transformer};
 pub use objective::{
     ConsistencyDistillation, ConsistencyTraining, Ddpm, Dsm, Edm, HALF_SUM, LIKELIHOOD, MEAN, NOISE, Objective,
     ObjectiveError, Prediction, REDUCTION, SUM, Smld, Uncertain, WEIGHTING, uncertain, usual,

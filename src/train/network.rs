@@ -117,41 +117,31 @@ impl Choice<dyn Recipe> {
     /// their own.
     pub fn description(&self, size: &Choice<dyn Size>, family: Option<Family>, shape: [usize; 3]) -> Description {
         let usual = self.entry().description(size, family, shape);
-        let predicts = match self.settings().option(&PREDICTS) {
-            _ if usual.labels.answers_scores() => Predicts::Noise,
-            "data" => Predicts::Data,
-            "velocity" => Predicts::Velocity,
-            "flow" => Predicts::Flow,
-            "noise" => Predicts::Noise,
-            _ if usual.labels == LabelConvention::FlowTime => Predicts::Flow,
-            _ => Predicts::Noise,
+        let slug = self.settings().option(&PREDICTS);
+        let chosen = Predicts::ALL.iter().copied().find(|predicts| predicts.about().slug == slug);
+        let predicts = match usual.labels {
+            _ if usual.has_own_answer() => Predicts::Noise,
+            LabelConvention::FlowTime => chosen.unwrap_or(Predicts::Flow),
+            _ => chosen.unwrap_or(Predicts::Noise),
         };
         Description { predicts, ..usual }
     }
 }
 
 /// What a network is trained to answer.
-pub const PREDICTS: Parameter =
-    Parameter::choice("predicts", "usual", || vec![&USUAL, &NOISE, &DATA, &VELOCITY, &FLOW])
-        .named(
-            "Answers",
-            "Answers",
-            "Answers: what the network predicts of x = α x(0) + σ z; a network of VE the score itself",
-        )
-        .optional();
+pub const PREDICTS: Parameter = Parameter::choice("predicts", "usual", || {
+    std::iter::once(&USUAL).chain(Predicts::ALL.iter().map(|predicts| predicts.about())).collect()
+})
+.named("Answers", "Answers", "Answers: what the network predicts of x = α x(0) + σ z; a network of VE the score itself")
+.optional();
 
-/// One answer.
-macro_rules! answer {
-    ($name:ident, $slug:literal, $title:literal, $summary:literal) => {
-        static $name: About = About { slug: $slug, name: $title, summary: $summary, source: "", parameters: &[] };
-    };
-}
-
-answer!(USUAL, "usual", "Usual", "z − x(0) in the family Flow, the noise in the others");
-answer!(NOISE, "noise", "Noise", "the noise z (Ho et al. 2020)");
-answer!(DATA, "data", "Data", "the clean data x(0)");
-answer!(VELOCITY, "velocity", "v", "v = α z − σ x(0) (Salimans and Ho 2022)");
-answer!(FLOW, "flow", "Flow", "the velocity z − x(0) of straight lines (Lipman et al. 2023)");
+static USUAL: About = About {
+    slug: "usual",
+    name: "Usual",
+    summary: "z − x(0) in the family Flow, the noise in the others",
+    source: "",
+    parameters: &[],
+};
 
 entry! {
     /// NCSN++ for VE, DDPM++ for VP and sub-VP, on continuous times (Song et al. 2021).

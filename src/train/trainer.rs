@@ -110,13 +110,15 @@ impl Trainer {
         if let Some(found) = data.len().filter(|&found| found < Training::LEAST) {
             return Err(TrainingError::Few { found }.into());
         }
-        let teaches = training.objective.entry().nearer() == Some(Nearer::Teacher);
+        let teaches = training.is_taught();
         if teaches && start.is_none() {
             return Err(TrainingError::NoTeacher.into());
         }
-        training.bound_answers();
+        if teaches {
+            training.bound_answers();
+        }
         let architecture = &training.network.config;
-        let predicts = training.teacher_predicts.unwrap_or(training.network.predicts);
+        let predicts = training.start_predicts.unwrap_or(training.network.predicts);
         let of_teacher = || Conditioning::new(Description { predicts, ..training.network.clone() });
         let teacher = start.clone().filter(|_| teaches).map(|weights| (of_teacher(), weights));
         let weights = start.unwrap_or_else(|| initial_weights(architecture, training.seed));
@@ -272,7 +274,7 @@ impl Trainer {
         let teacher = teacher.map(|(conditioning, weights)| answers(conditioning, weights)).transpose()?;
         let target = match &teacher {
             // What the student answers is new to it.
-            Some(teacher) if self.training.teacher_predicts.is_some() && is_first_stage(&levels) => {
+            Some(teacher) if self.training.start_predicts.is_some() && is_first_stage(&levels) => {
                 teacher.denoised(&outer, &far)?
             }
             Some(teacher) => {

@@ -29,9 +29,9 @@ pub struct Training {
     /// Whose weights it begins with; else they are new.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<ModelRef>,
-    /// What the teacher of a distillation answers, where its student answers otherwise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub teacher_predicts: Option<Predicts>,
+    /// What that network answers, where this one is to answer something else.
+    #[serde(default, alias = "teacher_predicts", skip_serializing_if = "Option::is_none")]
+    pub start_predicts: Option<Predicts>,
     #[serde(flatten)]
     pub objective: Choice<dyn Objective>,
     #[serde(flatten)]
@@ -78,6 +78,8 @@ pub enum TrainingError {
     NoDropout(String),
     #[error("distillation is by a teacher, and a new network has none; finetune a model, or train by consistency")]
     NoTeacher,
+    #[error("a network of this kind has an answer of its own, so it cannot be taught {0}; leave --predicts out")]
+    OwnAnswer(&'static str),
     #[error("a label dropout of {0} is out of range; choose 0 to 1")]
     LabelDropout(f64),
     #[error(
@@ -124,7 +126,7 @@ impl Training {
             source,
             network,
             start: None,
-            teacher_predicts: None,
+            start_predicts: None,
             objective,
             times: Choice::new(times),
             optimizer,
@@ -173,23 +175,40 @@ impl Training {
         if let Some(share) = self.label_dropout.filter(|share| !(0.0..=1.0).contains(share)) {
             return Err(TrainingError::LabelDropout(share));
         }
+        if self.network.predicts != Predicts::Noise && self.network.has_own_answer() {
+            return Err(TrainingError::OwnAnswer(self.network.predicts.about().slug));
+        }
         self.objective.check_for(&self.network)?;
-        if self.objective.entry().nearer() == Some(Nearer::Teacher) && self.start.is_none() {
+        if self.is_taught() && self.start.is_none() {
             return Err(TrainingError::NoTeacher);
         }
         self.times.check_for(&Path::of(&Conditioning::new(self.network.clone())))?;
         Ok(())
     }
 
-    /// Lets a student answer v where its teacher answers the noise, an error of which is σ/α times as large in the denoised
-    /// image: where one step begins, a hundred times.
-    pub fn bound_answers(&mut self) {
-        let (network, taught) = (&mut self.network, self.objective.entry().nearer() == Some(Nearer::Teacher));
-        let answers_noise = network.config.sigma_data().is_none() && network.predicts == Predicts::Noise;
-        if taught && answers_noise && !network.labels.answers_scores() {
-            self.teacher_predicts = Some(network.predicts);
-            network.predicts = Predicts::Velocity;
+    /// Lets the network answer something else than the one that it begins with, and learn it by what is usual for that.
+    /// The noise and v are next to the same where there is little noise, so that what was learnt for one is a good
+    /// beginning for the other.
+    pub fn answer(&mut self, predicts: Predicts) {
+        let before = self.start_predicts.unwrap_or(self.network.predicts);
+        self.start_predicts = (predicts != before).then_some(before);
+        self.network.predicts = predicts;
+        if self.objective.entry().nearer().is_none() {
+            self.objective = usual(&self.network);
         }
+    }
+
+    /// Lets it answer v where it would answer the noise, an error of which is σ/α times as large in the denoised image:
+    /// a hundred times where samples begin.
+    pub fn bound_answers(&mut self) {
+        if self.network.predicts == Predicts::Noise && !self.network.has_own_answer() {
+            self.answer(Predicts::Velocity);
+        }
+    }
+
+    /// Whether it learns from a teacher, the network that it begins with.
+    pub fn is_taught(&self) -> bool {
+        self.objective.entry().nearer() == Some(Nearer::Teacher)
     }
 
     /// Tells the network the classes of its data, if it is to be told them; a network that is new has as many.
@@ -249,5 +268,45 @@ impl Training {
             self.batch,
             self.averaged(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Place;
+    use crate::train::{ConsistencyDistillation, Recipe, ScoreSde, Tiny};
+
+    fn further() -> Training {
+        let network = Choice::<dyn Recipe>::new(&ScoreSde).description(&Choice::new(&Tiny), None, [3, 32, 32]);
+        let source = DataSource { place: Place::Worlds(32), size: None, channels: None };
+        Training::further(ModelRef::Named(ModelRef::FIRST.into()), source, network)
+    }
+
+    #[test]
+    fn what_is_answered_changes_what_is_minimised_and_back() {
+        let before = further();
+        let mut training = before.clone();
+        training.bound_answers();
+        assert_eq!((training.network.predicts, training.start_predicts), (Predicts::Velocity, Some(Predicts::Noise)));
+        assert_eq!(training.objective.about().slug, "prediction");
+        training.check().unwrap();
+        training.answer(Predicts::Noise);
+        assert_eq!(training, before);
+    }
+
+    /// Its teacher still answers the noise.
+    #[test]
+    fn a_student_is_bounded_and_keeps_its_objective() {
+        let mut training = further();
+        training.objective = Choice::new(&ConsistencyDistillation);
+        training.bound_answers();
+        assert!(training.is_taught());
+        assert_eq!(training.start_predicts, Some(Predicts::Noise));
+        // As files of version 0.1 call it.
+        let text = serde_json::to_string(&training).unwrap();
+        let older = text.replace("start_predicts", "teacher_predicts");
+        assert_ne!(text, older);
+        assert_eq!(serde_json::from_str::<Training>(&older).unwrap(), training);
     }
 }

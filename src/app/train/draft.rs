@@ -101,12 +101,17 @@ impl TrainDraft {
         (self.image_size, self.grey) = (side, channels == 1);
         self.how = training.clone();
         self.how.network.moments = None;
+        self.how.start_predicts = None;
         self.from = Some(folder);
     }
 
-    /// After the network has changed: what is minimised and when is what is usual for it.
+    /// After the network has changed: what is minimised and when is what is usual for it. A branch with larger images
+    /// answers v where the noise was answered.
     pub fn renew(&mut self) {
         if self.from.is_some() {
+            if self.network().config != self.how.network.config {
+                self.how.bound_answers();
+            }
             return;
         }
         let usual = Training::usual(self.how.source.clone(), self.network());

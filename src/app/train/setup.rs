@@ -13,8 +13,9 @@ use crate::app::{Context, RunState, panes};
 use crate::checkpoint::count;
 use crate::data::Place;
 use crate::network::peak_memory;
+use crate::score::Predicts;
 use crate::sde::FamilyKind;
-use crate::train::{Average, LABEL_DROPOUT, Objective, Optimizer, Schedule, Times, Training};
+use crate::train::{Average, LABEL_DROPOUT, Objective, Optimizer, PREDICTS, Schedule, Times, Training};
 use egui::{DragValue, RichText, Ui, vec2};
 use std::path::{Path, PathBuf};
 
@@ -117,10 +118,24 @@ impl Setup<'_> {
             self.draft.network().config.summary()
         );
         ui.add(egui::Label::new(text).wrap());
+        if !self.draft.how.network.has_own_answer() {
+            self.answer(ui);
+        }
         let tip = "Begin with the weights of a new network instead";
         if ui.button("New network").on_hover_text(tip).clicked() {
             self.commands.push(Command::Anew);
         }
+    }
+
+    /// What the network of a branch answers from now on.
+    fn answer(&mut self, ui: &mut Ui) {
+        row(ui, PREDICTS.name, PREDICTS.tip, |ui| {
+            let combo = Combo { name: PREDICTS.name, tip: PREDICTS.tip, width: control_width(ui) };
+            let mut predicts = self.draft.how.network.predicts;
+            if combo.show(ui, &mut predicts, Predicts::ALL, |predicts| predicts.about().name.into(), |_| None) {
+                self.draft.how.answer(predicts);
+            }
+        });
     }
 
     fn data(&mut self, ui: &mut Ui) {

@@ -6,9 +6,7 @@ use crate::engine::progress::Place;
 use crate::engine::{Context, DeviceReport, Ending, Failure, Task, locked};
 use crate::network::Weights;
 use crate::task::ModelRef;
-use crate::train::{
-    Folder, History, Levels, Memorisation, Nearer, Notes, Point, Remembered, TrainError, Trainer, Training,
-};
+use crate::train::{Folder, History, Levels, Memorisation, Notes, Point, Remembered, TrainError, Trainer, Training};
 use std::convert::Infallible;
 use std::fs::File;
 use std::path::PathBuf;
@@ -143,15 +141,15 @@ impl Sitting {
         let [data, held_out] = all.split();
         training.network.moments = Some(data.moments(training.network.range));
         training.tell_classes(&data.class_names()).map_err(refused)?;
-        training.bound_answers();
+        if training.is_taught() {
+            training.bound_answers();
+        }
         let checksum = data.checksum();
         let (pictures, warnings) = (data.len(), data.warnings().to_vec());
         let classes = data.class_names().into_iter().map(str::to_owned).collect();
         let start = match &training.start {
             // A teacher is needed on the way, too.
-            Some(model) if last.is_none() || training.objective.entry().nearer() == Some(Nearer::Teacher) => {
-                Some(started(model, &training, context)?)
-            }
+            Some(model) if last.is_none() || training.is_taught() => Some(started(model, &training, context)?),
             _ => None,
         };
         let memorisation = task.samples.then(|| Memorisation::new(&data, &held_out, &context.device().0)).flatten();
@@ -295,7 +293,7 @@ fn started(model: &ModelRef, training: &Training, context: &Context<Train>) -> R
         let what = format!("{model} is not the network that this training began with: it is {}", own.summary());
         return Err(Failure::from_sentence(&what, "choose that one, or begin another training").into());
     }
-    if own != *wanted && training.objective.entry().nearer() == Some(Nearer::Teacher) {
+    if own != *wanted && training.is_taught() {
         let what = format!("{model} has not learnt images of {height}×{width} pixels, so it cannot teach them");
         return Err(Failure::from_sentence(&what, "finetune it on such images first, without distillation").into());
     }

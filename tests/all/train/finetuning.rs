@@ -2,8 +2,11 @@
 
 use super::whole::{TINY, losses, pictures};
 use crate::cli::Place;
+use burn::tensor::Device;
 use score_explorer::checkpoint::{open_network, read_tensors};
-use score_explorer::network::Weights;
+use score_explorer::network::{Network, Weights};
+use score_explorer::score::{NetworkScore, Predicts, ScoreModel};
+use score_explorer::solver::{Noise, NoiseSource, Purpose};
 use std::path::Path;
 
 fn data(name: &str) -> String {
@@ -66,6 +69,42 @@ fn published_networks_of_each_kind_are_trained_on_images_of_any_size() {
     }
 }
 
+/// Where there is next to nothing but noise, images are denoised to the mean of the data: of v to within the error of the
+/// answer, of the noise to within σ/α times as much.
+#[test]
+fn a_network_of_the_noise_learns_to_answer_v() {
+    let place = Place::new();
+    pictures(&place, 4);
+    let learnt = "--batch 16 --images 4000 --learning-rate 2e-3";
+    place.succeeds(&format!("train {TINY} {learnt} --output first"));
+    let line =
+        format!("finetune --model first/model.safetensors --data pictures {learnt} --predicts velocity --output on");
+    place.succeeds(&line);
+    let off = |name: &str| {
+        let (opened, device) = (open_network(&place.path(name), None).unwrap(), Device::flex());
+        let network = Network::new(&opened.description.config, &opened.weights, &device).unwrap();
+        let (description, shape) = (opened.description, [16, 3, 8, 8]);
+        let (level, mean) = (description.family.sde().level(1.0), description.moments.unwrap().mean);
+        let noise = Noise { seed: 1, first: 0, count: 16, shape: [3, 8, 8], device }.normal(0, Purpose::Prior);
+        let clean = NetworkScore::new(network, description).denoised(&(noise * level.sigma), &[level]).unwrap();
+        assert_eq!(clean.dims(), shape);
+        let clean: Vec<f32> = clean.into_data().try_into_vec().unwrap();
+        let squares = clean.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>();
+        (squares / clean.len() as f64).sqrt()
+    };
+    let [noise, v] = ["first/model.safetensors", "on/model.safetensors"].map(off);
+    assert!(v < 1.0 && noise > 4.0 * v, "{noise} from the mean, by v {v}");
+    // The same command goes on; another answer is another training.
+    assert!(place.succeeds(&line).stderr.contains("4000"));
+    place.fails(&line.replace("velocity", "noise"), 2, "already holds another training");
+    let branch = "finetune --model on/model.safetensors --data pictures --batch 2 --images 2 --output branch";
+    place.succeeds(branch);
+    assert_eq!(
+        open_network(&place.path("branch/model.safetensors"), None).unwrap().description.predicts,
+        Predicts::Velocity
+    );
+}
+
 #[test]
 fn larger_images_are_learnt_by_the_same_layers_behind_patches() {
     let place = Place::new();
@@ -79,7 +118,14 @@ fn larger_images_are_learnt_by_the_same_layers_behind_patches() {
     place.succeeds(&format!("{line} --images 2"));
     assert_eq!(part(&place, "weights/"), whole.description.config.enlarge(whole.weights, &larger));
     place.succeeds(&format!("{line} --images 6"));
-    assert_eq!(open_network(&place.path("t/model.safetensors"), None).unwrap().description.config, larger);
+    // An error in the noise of so many more values would be as many times as large in the image.
+    let after = open_network(&place.path("t/model.safetensors"), None).unwrap().description;
+    assert_eq!((after.config, after.predicts), (larger, Predicts::Velocity));
+    place.succeeds(&format!("{line}-noise --images 2 --predicts noise"));
+    assert_eq!(
+        open_network(&place.path("t-noise/model.safetensors"), None).unwrap().description.predicts,
+        Predicts::Noise
+    );
     let other = format!("finetune --model {model} --data pictures --batch 2 --images 6 --output t --image-size");
     place.fails(&format!("{other} {}", 3 * height), 2, "already holds another training");
     // Worlds have a size of their own.
@@ -105,6 +151,7 @@ fn the_bundled_model_is_trained_on_and_what_is_no_network_is_refused() {
         ("--model worlds-vp-small --data pictures --image-size 16", 1, "choose another size"),
         ("--model worlds-vp-small --data pictures --objective edm", 2, "choose dsm"),
         (&format!("--model {} --data pictures --dropout 0.1", data("ncsn/ncsnv2/checkpoint.pth")), 2, "no dropout"),
+        (&format!("--model {} --data pictures --predicts data", data("edm/edm-ddpmpp.safetensors")), 2, "of its own"),
     ] {
         place.fails(&format!("finetune {line} --output t"), code, word);
     }

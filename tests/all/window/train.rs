@@ -101,6 +101,8 @@ fn a_branch_goes_on_with_larger_images() {
     wait_until(&mut harness, "images", |app| train(app).images() > 0 && train(app).is_active());
     let text = std::fs::read_to_string(trainings.join("t-branch/training.json")).unwrap();
     assert!(text.contains("\"patch\": 2") && text.contains("worlds:64"), "{text}");
+    // It answers v from then on, and is taught it.
+    assert!(text.contains("\"predicts\": \"velocity\"") && text.contains("\"prediction\""), "{text}");
     eframe::App::on_exit(harness.state_mut());
 }
 
