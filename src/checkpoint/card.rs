@@ -34,6 +34,7 @@ pub fn facts(description: &Description) -> Vec<Fact> {
         ),
         fact("family", "Family", family(&description.family), "SDE family it was trained in; it runs in any"),
         fact("times", "Times", times(description), "Times t at which it was trained"),
+        fact("answers", "Answers", answers(description), "What it makes of x = α x(0) + σ z"),
     ];
     if let Some(moments) = description.moments {
         let text = format!("mean {:.3}, std {:.3}", moments.mean, moments.variance().max(0.0).sqrt()).replace('-', "−");
@@ -65,5 +66,13 @@ fn times(description: &Description) -> String {
     match description.continuous {
         true => "continuous".into(),
         false => format!("{} discrete levels", description.levels),
+    }
+}
+
+fn answers(description: &Description) -> String {
+    match description.config.sigma_data() {
+        Some(_) => "the clean data x(0), by EDM's preconditioning".into(),
+        None if description.has_own_answer() => "the score".into(),
+        None => description.predicts.about().summary.into(),
     }
 }

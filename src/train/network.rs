@@ -119,9 +119,12 @@ impl Choice<dyn Recipe> {
         let usual = self.entry().description(size, family, shape);
         let slug = self.settings().option(&PREDICTS);
         let chosen = Predicts::ALL.iter().copied().find(|predicts| predicts.about().slug == slug);
+        let sees_patches = usual.config.unet().is_some_and(|config| config.patch > 1);
         let predicts = match usual.labels {
             _ if usual.has_own_answer() => Predicts::Noise,
             LabelConvention::FlowTime => chosen.unwrap_or(Predicts::Flow),
+            // The noise of whole patches is too much to be answered exactly.
+            _ if sees_patches => chosen.unwrap_or(Predicts::Velocity),
             _ => chosen.unwrap_or(Predicts::Noise),
         };
         Description { predicts, ..usual }
@@ -138,7 +141,7 @@ pub const PREDICTS: Parameter = Parameter::choice("predicts", "usual", || {
 static USUAL: About = About {
     slug: "usual",
     name: "Usual",
-    summary: "z − x(0) in the family Flow, the noise in the others",
+    summary: "z − x(0) in the family Flow; in the others v behind patches, else the noise",
     source: "",
     parameters: &[],
 };

@@ -182,6 +182,9 @@ impl Setup<'_> {
             let options: Vec<_> = FamilyKind::ALL.iter().map(option).collect();
             segmented(ui, &mut self.draft.family, &options);
         }
+        if !self.draft.network().has_own_answer() {
+            parameters(ui, &mut self.draft.recipe);
+        }
         entries(ui, &mut self.draft.size, |_| true);
         parameters(ui, &mut self.draft.size);
         if before != (self.draft.recipe.clone(), self.draft.size.clone(), self.draft.family) {

@@ -98,10 +98,8 @@ fn bound(config: &RefineNetConfig) -> f64 {
 #[test]
 fn odd_sizes_and_widths_agree_with_tensor_operations() {
     for (ngf, stages, size) in [(6, 4, 8), (20, 4, 12), (6, 4, 28), (20, 5, 12), (6, 5, 8), (6, 6, 16), (20, 6, 8)] {
-        for conditional in [true, false] {
-            for images in [1, 3] {
-                agrees_with_tensors(&config(ngf, stages, size, conditional), images, &[2.0]);
-            }
+        for (conditional, images) in [(true, 1), (false, 3)] {
+            agrees_with_tensors(&config(ngf, stages, size, conditional), images, &[2.0]);
         }
     }
 }

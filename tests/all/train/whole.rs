@@ -110,7 +110,7 @@ fn a_network_learns_a_few_pictures_by_every_recipe() {
         ("importance", "--times importance --weighting likelihood"),
     ] {
         place
-            .succeeds(&format!("train {TINY} --batch 16 --images 8000 {options} --learning-rate 2e-3 --output {name}"));
+            .succeeds(&format!("train {TINY} --batch 16 --images 4000 {options} --learning-rate 2e-3 --output {name}"));
         let losses = losses(&place.path(&format!("{name}/metrics.jsonl")));
         let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
         let (first, last) = (mean(&losses[..20]), mean(&losses[losses.len() - 100..]));
