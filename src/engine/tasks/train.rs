@@ -214,7 +214,9 @@ impl Sitting {
             let began = Instant::now();
             let report = context.persist_in(|| {
                 let device = &context.device_to_learn_on(&self.trainer.training().network.config).0;
-                Ok(self.trainer.step(device).map_err(failed)?)
+                let trainer = &mut self.trainer;
+                // On a thread of the pool, which the many short parts of a step then need not wake from outside.
+                Ok(rayon::scope(|_| trainer.step(device)).map_err(failed)?)
             })?;
             let took = began.elapsed();
             context.meter.evaluated(self.trainer.training().batch, took);
