@@ -23,7 +23,8 @@ Examples:
 The network, its family and how it is told its noise level are the checkpoint's, and images are brought to its size; a \
 U-Net also learns images a whole number of times as large (--image-size), of which its layers see patches of at most \
 4×4. Where a network answers the noise, an error is σ/α times as large in the denoised image, of v (velocity) it is not: \
-larger images are learnt with v, unless --predicts noise is given. A training checkpoint gives its averaged weights. The same command goes on where the training in the folder was.")]
+larger images are learnt with v, unless --predicts noise is given. A training checkpoint gives its averaged weights. The \
+same command goes on where the training in the folder was.")]
 pub(super) struct Args {
     /// Network to begin with: a name from `models` or a checkpoint
     #[arg(long, short)]
@@ -48,7 +49,7 @@ flattened!(AnswerOption, answers());
 
 impl AnswerOption {
     fn given(&self) -> Option<Predicts> {
-        Predicts::ALL.iter().copied().find(|predicts| Some(predicts.about().slug) == self.0.slug())
+        self.0.slug().and_then(Predicts::called)
     }
 }
 

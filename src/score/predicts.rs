@@ -45,6 +45,11 @@ answers! {
 }
 
 impl Predicts {
+    /// The one of this name, if one has it.
+    pub fn called(slug: &str) -> Option<Predicts> {
+        Predicts::ALL.iter().copied().find(|predicts| predicts.about().slug == slug)
+    }
+
     /// z = a × answer + b × x: what the answer and the state say of the noise.
     fn noise(self, alpha: f64, sigma: f64) -> [f64; 2] {
         match self {

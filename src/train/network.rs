@@ -117,8 +117,7 @@ impl Choice<dyn Recipe> {
     /// their own.
     pub fn description(&self, size: &Choice<dyn Size>, family: Option<Family>, shape: [usize; 3]) -> Description {
         let usual = self.entry().description(size, family, shape);
-        let slug = self.settings().option(&PREDICTS);
-        let chosen = Predicts::ALL.iter().copied().find(|predicts| predicts.about().slug == slug);
+        let chosen = Predicts::called(self.settings().option(&PREDICTS));
         let sees_patches = usual.config.unet().is_some_and(|config| config.patch > 1);
         let predicts = match usual.labels {
             _ if usual.has_own_answer() => Predicts::Noise,

@@ -141,9 +141,6 @@ impl Sitting {
         let [data, held_out] = all.split();
         training.network.moments = Some(data.moments(training.network.range));
         training.tell_classes(&data.class_names()).map_err(refused)?;
-        if training.is_taught() {
-            training.bound_answers();
-        }
         let checksum = data.checksum();
         let (pictures, warnings) = (data.len(), data.warnings().to_vec());
         let classes = data.class_names().into_iter().map(str::to_owned).collect();
@@ -153,7 +150,8 @@ impl Sitting {
             _ => None,
         };
         let memorisation = task.samples.then(|| Memorisation::new(&data, &held_out, &context.device().0)).flatten();
-        let mut trainer = Trainer::new(training.clone(), data, start).map_err(refused)?;
+        let mut trainer = Trainer::new(training, data, start).map_err(refused)?;
+        let training = trainer.training().clone();
         folder.begin(&training).map_err(refused)?;
         let claim = folder.claim().map_err(refused)?;
         let mut notes = Notes { data: checksum.clone(), seconds: 0.0 };
